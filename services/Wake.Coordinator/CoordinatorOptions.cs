@@ -1,0 +1,41 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Wake.Coordinator;
+
+/// <summary>How the coordinator works. Environment: <c>Coordinator__…</c>. The defaults suit one machine and many.</summary>
+public sealed class CoordinatorOptions : IValidatableObject
+{
+    /// <summary>The configuration section.</summary>
+    public const string Section = "Coordinator";
+
+    /// <summary>
+    /// How long a command may stay unclaimed before it is sent again, and how long a message expires after. Runners that are
+    /// all busy see each waiting session once per interval.
+    /// </summary>
+    public TimeSpan RepeatAfter { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The longest time between two looks at the timers. What is due sooner is looked at sooner.</summary>
+    public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Sessions taken by one look. One statement takes them; more are taken at once after it.</summary>
+    [Range(1, 10_000)]
+    public int SweepSize { get; init; } = 500;
+
+    /// <summary>Events taken in by one transaction at most. There is no minimum: a lonely event does not wait for others.</summary>
+    [Range(1, 5_000)]
+    public int IntakeSize { get; init; } = 500;
+
+    /// <summary>Decisions taken at the same time, each with a database connection.</summary>
+    [Range(1, 1_000)]
+    public int Concurrency { get; init; } = 16;
+
+    /// <inheritdoc />
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (RepeatAfter <= TimeSpan.Zero)
+            yield return new("RepeatAfter must be positive.", [nameof(RepeatAfter)]);
+
+        if (PollInterval <= TimeSpan.Zero)
+            yield return new("PollInterval must be positive.", [nameof(PollInterval)]);
+    }
+}

@@ -1,0 +1,43 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Wake.ServiceDefaults;
+
+namespace Wake.Coordinator;
+
+/// <summary>What a process gains by being a coordinator.</summary>
+public static class CoordinatorServices
+{
+    /// <summary>The sweeper, and on RabbitMQ the queue that events from any program arrive in.</summary>
+    public static IHostApplicationBuilder AddCoordinator(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
+        builder.AddMigrations(typeof(CoordinatorServices).Assembly);
+
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<SweepSignal>();
+        builder.Services.AddHostedService<SweepCalls>();
+        builder.Services.AddHostedService<WakeSweeper>();
+
+        if (builder.Configuration.GetSection(MessageBusOptions.Section).Get<MessageBusOptions>() is not { InMemory: true })
+        {
+            builder.Services.AddSingleton<ObservedEvents>();
+            builder.Services.AddHostedService(services => services.GetRequiredService<ObservedEvents>());
+            builder.Services.AddHealthChecks().AddCheck<ObservedEvents>("wake-events", tags: [Health.Ready]);
+        }
+
+        return builder;
+    }
+
+    /// <summary>The saga and its queue.</summary>
+    public static void AddSessionWake(this IBusRegistrationConfigurator bus) =>
+        bus.AddSagaStateMachine<SessionWakeStateMachine, SessionWake, SessionWakeEndpoint>().UsePostgres();
+
+    sealed class SessionWakeEndpoint : SagaDefinition<SessionWake>
+    {
+        public SessionWakeEndpoint(IOptions<CoordinatorOptions> options)
+        {
+            ConcurrentMessageLimit = options.Value.Concurrency;
+            Endpoint(endpoint => endpoint.PrefetchCount = options.Value.Concurrency * 2);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+using System.Diagnostics;
+using System.Text;
+using System.Threading.Channels;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using Wake.Contracts;
+using Wake.ServiceDefaults;
+using Wake.Store;
+
+namespace Wake.Coordinator;
+
+/// <summary>
+/// The AMQP front of the intake: plain JSON from any program, published to the topic exchange <see cref="Exchange"/>. Takes
+/// whatever has arrived, commits it in one transaction and acknowledges all of it at once.
+/// </summary>
+/// <remarks>
+/// On RabbitMQ.Client rather than MassTransit: one acknowledgement per batch is worth a factor of two to three, and a message
+/// that is no event goes to <see cref="ErrorQueue"/> with its reason while the rest of its batch is taken in.
+/// </remarks>
+sealed class ObservedEvents(
+    Intake intake, SweepSignal signal, IOptions<MessageBusOptions> bus, IOptions<CoordinatorOptions> options,
+    ILogger<ObservedEvents> log) : BackgroundService, IHealthCheck
+{
+    /// <summary>Where producers publish. Durable, topic; the routing key is free, the event's type is a good one.</summary>
+    public const string Exchange = "wake.events";
+
+    /// <summary>Where the events wait for a coordinator.</summary>
+    public const string Queue = "wake-events";
+
+    /// <summary>Where messages end that are no events, with the header <see cref="ReasonHeader"/>.</summary>
+    public const string ErrorQueue = "wake-events_error";
+
+    /// <summary>The header that says in a sentence why a message was refused.</summary>
+    public const string ReasonHeader = "wake-reason";
+
+    static readonly ActivitySource Tracing = new(Telemetry.Source);
+
+    volatile bool consuming;
+
+    /// <inheritdoc />
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(consuming ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not connected to RabbitMQ."));
+
+    /// <inheritdoc />
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var cancel = stoppingToken;
+
+        while (!cancel.IsCancellationRequested)
+        {
+            try
+            {
+                await Consume(cancel);
+            }
+            catch (Exception lost) when (lost is BrokerUnreachableException or OperationInterruptedException or AlreadyClosedException
+                                             or IOException or ChannelClosedException or TimeoutException)
+            {
+                log.LogWarning("The connection to RabbitMQ is lost ({Reason}); connecting again.", lost.Message);
+            }
+            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+            {
+                return;
+            }
+            finally
+            {
+                consuming = false;
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(1), cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // One connection's life. What it had not acknowledged comes again on the next: delivery tags mean nothing there.
+    async Task Consume(CancellationToken cancel)
+    {
+        var factory = new ConnectionFactory
+        {
+            Uri = new UriBuilder(bus.Value.Host!) { Scheme = bus.Value.Host!.Scheme.EndsWith('s') ? "amqps" : "amqp" }.Uri,
+            AutomaticRecoveryEnabled = false,
+            ClientProvidedName = "wake-events",
+        };
+        await using var connection = await factory.CreateConnectionAsync(cancel);
+        await using var channel = await connection.CreateChannelAsync(
+            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
+
+        await Declare(channel, cancel);
+
+        var arrived = Channel.CreateUnbounded<Arrival>(new() { SingleReader = true, SingleWriter = true });
+        channel.ChannelShutdownAsync += (_, why) =>
+        {
+            arrived.Writer.TryComplete(new IOException(why.ReplyText));
+            return Task.CompletedTask;
+        };
+
+        // Bounds what is in memory: two batches, one being committed and one arriving.
+        await channel.BasicQosAsync(0, (ushort)Math.Min(options.Value.IntakeSize * 2, ushort.MaxValue), false, cancel);
+        await channel.BasicConsumeAsync(Queue, autoAck: false, new Reader(channel, arrived.Writer), cancel);
+        consuming = true;
+
+        List<Arrival> batch = new(options.Value.IntakeSize);
+        while (await arrived.Reader.WaitToReadAsync(cancel))
+        {
+            batch.Clear();
+            while (batch.Count < options.Value.IntakeSize && arrived.Reader.TryRead(out var arrival))
+                batch.Add(arrival);
+
+            foreach (var refused in batch.Where(x => x.Problem is not null))
+                await Refuse(channel, refused, refused.Problem!, cancel);
+
+            await TakeIn(channel, batch.FindAll(x => x.Problem is null), cancel);
+            await channel.BasicAckAsync(batch[^1].Tag, multiple: true, cancel);
+        }
+    }
+
+    static async Task Declare(IChannel channel, CancellationToken cancel)
+    {
+        await channel.ExchangeDeclareAsync(Exchange, ExchangeType.Topic, durable: true, cancellationToken: cancel);
+        await channel.QueueDeclareAsync(ErrorQueue, durable: true, exclusive: false, autoDelete: false,
+            new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancel);
+
+        // RabbitMQ 4 drops a message after 20 redeliveries unless it knows where to: a coordinator that crashes again and
+        // again must not eat events.
+        await channel.QueueDeclareAsync(Queue, durable: true, exclusive: false, autoDelete: false,
+            new Dictionary<string, object?>
+            {
+                ["x-queue-type"] = "quorum",
+                ["x-dead-letter-exchange"] = "",
+                ["x-dead-letter-routing-key"] = ErrorQueue,
+                ["x-dead-letter-strategy"] = "at-least-once",
+                ["x-overflow"] = "reject-publish",
+            }, cancellationToken: cancel);
+        await channel.QueueBindAsync(Queue, Exchange, "#", cancellationToken: cancel);
+    }
+
+    async Task TakeIn(IChannel channel, List<Arrival> batch, CancellationToken cancel)
+    {
+        if (batch is [])
+            return;
+
+        using var activity = Tracing.StartActivity("wake.intake", ActivityKind.Consumer, default(ActivityContext),
+            links: batch.Where(x => x.TraceParent is not null).Select(x => new ActivityLink(ActivityContext.Parse(x.TraceParent!, null))));
+        activity?.SetTag("messaging.batch.message_count", batch.Count);
+
+        for (var failures = 0; ; failures++)
+        {
+            try
+            {
+                var (_, dueIn) = await intake.Accept(batch.ConvertAll(x => new Observation(x.Event!, x.TraceParent)), cancel);
+
+                if (dueIn < options.Value.PollInterval)
+                    signal.Look();
+                return;
+            }
+            catch (PostgresException refused) when (refused.SqlState.StartsWith("22", StringComparison.Ordinal))
+            {
+                // Data PostgreSQL cannot hold and the validation did not foresee. One of the batch is to blame: find it.
+                if (batch is [var single])
+                {
+                    await Refuse(channel, single, $"PostgreSQL refuses it: {refused.MessageText}", cancel);
+                    return;
+                }
+
+                await TakeIn(channel, batch[..(batch.Count / 2)], cancel);
+                await TakeIn(channel, batch[(batch.Count / 2)..], cancel);
+                return;
+            }
+            catch (NpgsqlException down)
+            {
+                // Nothing is acknowledged, so nothing is lost; RabbitMQ keeps what keeps arriving.
+                log.LogWarning("The intake cannot commit ({Reason}); trying again.", down.Message);
+                await Task.Delay(TimeSpan.FromSeconds(Math.Min(10, 0.1 * Math.Pow(2, failures))), cancel);
+            }
+        }
+    }
+
+    async Task Refuse(IChannel channel, Arrival refused, string reason, CancellationToken cancel)
+    {
+        log.LogWarning("A message to {Exchange} is no event: {Reason}", Exchange, reason);
+
+        var properties = new BasicProperties
+        {
+            Persistent = true,
+            ContentType = "application/json",
+            Headers = new Dictionary<string, object?>
+            {
+                [ReasonHeader] = reason,
+                ["wake-routing-key"] = refused.RoutingKey,
+            },
+        };
+        await channel.BasicPublishAsync("", ErrorQueue, mandatory: true, properties, refused.Body, cancel);
+    }
+
+    /// <summary>One message, read where it arrives: either an event or the reason why it is none.</summary>
+    readonly record struct Arrival(
+        ulong Tag, string RoutingKey, ExternalEventObserved? Event, string? Problem, string? TraceParent, ReadOnlyMemory<byte> Body);
+
+    sealed class Reader(IChannel channel, ChannelWriter<Arrival> arrived) : AsyncDefaultBasicConsumer(channel)
+    {
+        public override Task HandleBasicDeliverAsync(
+            string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey,
+            IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+        {
+            // The body's memory is the client's again when this returns: read now, and copy only what is refused.
+            var read = EventJson.TryRead(body.Span, out var observed, out var problem);
+            arrived.TryWrite(new(deliveryTag, routingKey, observed, problem, TraceParent(properties), read ? default : body.ToArray()));
+            return Task.CompletedTask;
+        }
+
+        public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+        {
+            // The queue was deleted or its node left: begin again with a new connection, which declares it.
+            arrived.TryComplete(new IOException("RabbitMQ cancelled the consumer."));
+            return base.HandleBasicCancelAsync(consumerTag, cancellationToken);
+        }
+
+        static string? TraceParent(IReadOnlyBasicProperties properties) =>
+            properties.Headers is { } headers
+            && headers.TryGetValue("traceparent", out var value) && value is byte[] text
+            && Encoding.ASCII.GetString(text) is var parent
+            && ActivityContext.TryParse(parent, null, out _) ? parent : null;
+    }
+}

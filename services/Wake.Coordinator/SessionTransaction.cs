@@ -1,0 +1,97 @@
+using Npgsql;
+using Wake.Store;
+
+namespace Wake.Coordinator;
+
+/// <summary>
+/// The transaction in which one message is handled: two round trips, one that locks and reads, one that writes and commits.
+/// What the state machine's answers add is written with the saga's row or not at all.
+/// </summary>
+sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
+{
+    readonly List<NpgsqlBatchCommand> writes = [];
+    NpgsqlConnection? connection;
+
+    /// <summary>Whether the transaction wrote and committed.</summary>
+    public bool Committed { get; private set; }
+
+    /// <summary>Adds a statement to the commit.</summary>
+    public void Add(NpgsqlBatchCommand write) => writes.Add(write);
+
+    /// <summary>
+    /// Locks a session and reads the saga's row with the facts. Null when there is no such session, or no saga yet and
+    /// <paramref name="orNew"/> is null.
+    /// </summary>
+    public async Task<SessionWake?> Load(Guid sessionId, SessionWake? orNew, CancellationToken cancel)
+    {
+        connection = await database.OpenConnectionAsync(cancel);
+
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new("begin"),
+                SessionFacts.Lock(sessionId),
+                new("select current_state, wake_number from session_wakes where session_id = $1") { Parameters = { new() { Value = sessionId } } },
+                SessionFacts.Read(sessionId),
+            },
+        };
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+
+        await rows.NextResultAsync(cancel);
+        var saga = await rows.ReadAsync(cancel)
+            ? new SessionWake { CorrelationId = sessionId, CurrentState = rows.GetInt32(0), WakeNumber = rows.GetInt32(1) }
+            : orNew;
+
+        await rows.NextResultAsync(cancel);
+        if (saga is null || !await rows.ReadAsync(cancel))
+            return null;
+
+        saga.Facts = SessionFacts.From(rows);
+        return saga;
+    }
+
+    /// <summary>Writes the saga's row and everything added, and commits.</summary>
+    public async Task Commit(SessionWake saga, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(connection);
+
+        foreach (var write in writes)
+            batch.BatchCommands.Add(write);
+
+        batch.BatchCommands.Add(new(
+            """
+            insert into session_wakes (session_id, current_state, wake_number) values ($1, $2, $3)
+            on conflict (session_id) do update set current_state = excluded.current_state, wake_number = excluded.wake_number
+            """)
+        {
+            Parameters = { new() { Value = saga.CorrelationId }, new() { Value = saga.CurrentState }, new() { Value = saga.WakeNumber } },
+        });
+        batch.BatchCommands.Add(new("commit"));
+
+        await batch.ExecuteNonQueryAsync(cancel);
+        Committed = true;
+    }
+
+    /// <summary>Rolls back what was not committed.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (connection is null)
+            return;
+
+        try
+        {
+            if (!Committed && connection.State is System.Data.ConnectionState.Open)
+            {
+                await using var rollback = new NpgsqlCommand("rollback", connection);
+                await rollback.ExecuteNonQueryAsync();
+            }
+        }
+        catch (NpgsqlException)
+        {
+            // The connection broke; PostgreSQL rolls back what it had open.
+        }
+
+        await connection.DisposeAsync();
+    }
+}

@@ -1,0 +1,49 @@
+using MassTransit;
+using Wake.Store;
+
+namespace Wake.Coordinator;
+
+/// <summary>
+/// What the coordinator remembers of a session, and the questions it can answer. The memory is short: state and wake number.
+/// Everything else is read from the store, under the session's lock, each time something is heard.
+/// </summary>
+public sealed class SessionWake : SagaStateMachineInstance
+{
+    /// <summary>The session.</summary>
+    public Guid CorrelationId { get; set; }
+
+    /// <summary>Its state, as the number the state machine keeps it by.</summary>
+    public int CurrentState { get; set; }
+
+    /// <summary>The wake decided last; 0 before the first.</summary>
+    public int WakeNumber { get; set; }
+
+    /// <summary>What the store says at this moment. Never stored.</summary>
+    internal SessionFacts Facts { get; set; } = null!;
+
+    /// <summary>No more turns, and none is running any more.</summary>
+    internal bool IsClosed => Facts is { Closed: true, OpenTurn: null or { HeldFor: null } };
+
+    /// <summary>Nothing is under way and something waits that starts a turn.</summary>
+    internal bool HasWork => !IsClosed && TurnIsOver && Facts.Pending;
+
+    /// <summary>Nothing is under way and nothing waits.</summary>
+    internal bool HasNone => !IsClosed && TurnIsOver && !Facts.Pending;
+
+    /// <summary>The wake decided last has ended.</summary>
+    internal bool TurnIsOver => Facts.OpenTurn is null;
+
+    /// <summary>A runner holds the turn and keeps its lease.</summary>
+    internal bool TurnIsHeld => Facts.OpenTurn is { HeldFor: not null };
+
+    /// <summary>The turn was given back and has to wait, unless a person is waiting for this session.</summary>
+    internal bool TurnMustWait => !IsClosed && !Facts.Urgent && IsWaiting;
+
+    /// <summary>Nobody holds the turn and nothing keeps it from running.</summary>
+    internal bool TurnIsFree => !IsClosed && Facts.OpenTurn is { HeldFor: null } && (Facts.Urgent || !IsWaiting);
+
+    /// <summary>Whether a message speaks of the wake decided last rather than of an earlier one.</summary>
+    internal bool IsCurrent(int wakeNumber) => wakeNumber == WakeNumber;
+
+    bool IsWaiting => Facts.OpenTurn is { HeldFor: null } and ({ WaitsFor: not null } or { WaitsForPerson: true });
+}

@@ -1,0 +1,171 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Coordinator;
+
+/// <summary>
+/// Decides about turns: when a session is woken, when a wake is sent again, when a session rests. The constructor is a table
+/// of state, event and answer; the verbs it uses are defined below it.
+/// </summary>
+/// <remarks>
+/// <see cref="WakeDue"/> only says "look": the guards ask the store, under the session's lock. A message that was lost, came
+/// twice or came late therefore changes nothing but the moment of looking.
+/// </remarks>
+public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
+{
+    /// <summary>Writes the table.</summary>
+    public SessionWakeStateMachine(IOptions<CoordinatorOptions> options)
+    {
+        var repeatAfter = options.Value.RepeatAfter;
+
+        // The numbers 3, 4, … in this order are in the database: only ever append.
+        InstanceState(x => x.CurrentState, Idle, Dispatched, Running, Parked, Closed);
+
+        Event(() => Due, e =>
+        {
+            e.CorrelateById(x => x.Message.SessionId);
+            e.InsertOnInitial = true;
+            e.SetSagaFactory(x => new() { CorrelationId = x.Message.SessionId });
+        });
+        Event(() => Started, e =>
+        {
+            e.CorrelateById(x => x.Message.SessionId);
+            e.OnMissingInstance(missing => missing.Discard());
+        });
+        Event(() => Ended, e =>
+        {
+            e.CorrelateById(x => x.Message.SessionId);
+            e.OnMissingInstance(missing => missing.Discard());
+        });
+
+        During([Initial, Idle],
+            When(Due, x => x.Saga.HasWork)
+                .Wake(repeatAfter)
+                .TransitionTo(Dispatched),
+            When(Due, x => x.Saga.HasNone)
+                .Disarm()
+                .TransitionTo(Idle));
+
+        // Idle too: should the saga's row and the turns ever disagree, the turns are right.
+        During([Initial, Idle, Dispatched, Running, Parked],
+            When(Due, x => x.Saga.TurnIsHeld)
+                .LookAgainWhenItsLeaseEnds()
+                .TransitionTo(Running),
+            When(Due, x => x.Saga.TurnIsFree)
+                .RepeatWake(repeatAfter)
+                .TransitionTo(Dispatched),
+            When(Due, x => x.Saga.TurnMustWait)
+                .LookAgainWhenItsTimeComes()
+                .IfElse(x => x.Saga.Facts.OpenTurn!.Parked, then => then.TransitionTo(Parked), otherwise => otherwise.TransitionTo(Dispatched)));
+
+        During([Dispatched, Running, Parked],
+            When(Due, x => x.Saga.TurnIsOver && !x.Saga.IsClosed)
+                .Rest()
+                .TransitionTo(Idle));
+
+        During(Dispatched,
+            When(Started, x => x.Saga.IsCurrent(x.Message.WakeNumber))
+                .TransitionTo(Running));
+
+        // Also heard before TurnStarted: the two may overtake each other.
+        During([Dispatched, Running],
+            When(Ended, x => x.Saga.IsCurrent(x.Message.WakeNumber) && x.Saga.TurnIsOver && !x.Saga.IsClosed)
+                .Rest()
+                .TransitionTo(Idle));
+
+        During([Initial, Idle, Dispatched, Running, Parked],
+            When(Due, x => x.Saga.IsClosed)
+                .Disarm()
+                .TransitionTo(Closed),
+            When(Ended, x => x.Saga.IsClosed)
+                .Disarm()
+                .TransitionTo(Closed));
+
+        // Late words about wakes that are over, and about those that are parked already.
+        During([Initial, Idle, Running, Parked],
+            Ignore(Started));
+        During([Initial, Idle, Parked],
+            Ignore(Ended));
+        During(Closed,
+            When(Due)
+                .Disarm(),
+            Ignore(Started),
+            Ignore(Ended));
+    }
+
+    /// <summary>Nothing is under way.</summary>
+    public State Idle { get; } = null!;
+
+    /// <summary>A command is owed or sent, and not claimed.</summary>
+    public State Dispatched { get; } = null!;
+
+    /// <summary>A runner has claimed the turn.</summary>
+    public State Running { get; } = null!;
+
+    /// <summary>The turn waits for a person or a date.</summary>
+    public State Parked { get; } = null!;
+
+    /// <summary>The session takes no more turns.</summary>
+    public State Closed { get; } = null!;
+
+    /// <summary>It is time to look at the session.</summary>
+    public Event<WakeDue> Due { get; } = null!;
+
+    /// <summary>A runner has the turn.</summary>
+    public Event<TurnStarted> Started { get; } = null!;
+
+    /// <summary>The turn is over.</summary>
+    public Event<TurnEnded> Ended { get; } = null!;
+}
+
+/// <summary>
+/// What the table's answers do. Each that owes a message arms the session's timer in the same transaction, and only the
+/// claim or the end of a turn clears it: a process that dies between commit and send owes it still.
+/// </summary>
+static class SessionWakeVerbs
+{
+    public static EventActivityBinder<SessionWake, WakeDue> Wake(
+        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
+        when
+            .Then(x => x.Saga.WakeNumber = x.Saga.Facts.LastWake + 1)
+            .Write(x => SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber))
+            .SendWake(repeatAfter);
+
+    public static EventActivityBinder<SessionWake, WakeDue> RepeatWake(
+        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
+        when
+            .Then(x => x.Saga.WakeNumber = x.Saga.Facts.OpenTurn!.WakeNumber)
+            .Write(x => SagaWrites.RepeatTurn(x.CorrelationId, x.WakeNumber))
+            .SendWake(repeatAfter);
+
+    public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsLeaseEnds(
+        this EventActivityBinder<SessionWake, WakeDue> when) =>
+        when.Write(x => SagaWrites.Owe(x.CorrelationId, x.Facts.OpenTurn!.HeldFor));
+
+    public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsTimeComes(
+        this EventActivityBinder<SessionWake, WakeDue> when) =>
+        when.Write(x => SagaWrites.Owe(x.CorrelationId, x.Facts.OpenTurn!.WaitsFor));
+
+    public static EventActivityBinder<SessionWake, T> Rest<T>(
+        this EventActivityBinder<SessionWake, T> when) where T : class =>
+        when.Write(x => SagaWrites.OweNothing(x.CorrelationId));
+
+    public static EventActivityBinder<SessionWake, T> Disarm<T>(
+        this EventActivityBinder<SessionWake, T> when) where T : class =>
+        when.Write(x => SagaWrites.Disarm(x.CorrelationId));
+
+    // A command nobody takes in time is sent again, so that it may as well vanish: busy runners shall not find a heap of them.
+    static EventActivityBinder<SessionWake, WakeDue> SendWake(
+        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
+        when
+            .Write(x => SagaWrites.Owe(x.CorrelationId, repeatAfter))
+            .Publish(
+                x => new ResumeSession(x.Saga.CorrelationId, x.Saga.Facts.Key, x.Saga.WakeNumber),
+                x => x.TimeToLive = repeatAfter);
+
+    static EventActivityBinder<SessionWake, T> Write<T>(
+        this EventActivityBinder<SessionWake, T> when, Func<SessionWake, Npgsql.NpgsqlBatchCommand> statement) where T : class =>
+        when.Then(x => x.GetPayload<SessionTransaction>().Add(statement(x.Saga)));
+}

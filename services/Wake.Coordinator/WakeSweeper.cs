@@ -1,0 +1,65 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Coordinator;
+
+/// <summary>Looks for timers that are due and tells the saga. Any number of replicas share the work.</summary>
+sealed class WakeSweeper(
+    WakeTimers timers, Watches watches, IBus bus, SweepSignal signal, IOptions<CoordinatorOptions> options, TimeProvider time,
+    ILogger<WakeSweeper> log) : BackgroundService
+{
+    // Above 64 unconfirmed publishes a MassTransit channel holds the next ones back for a second.
+    const int PublishAtOnce = 48;
+
+    protected override async Task ExecuteAsync(CancellationToken cancel)
+    {
+        var lookedAgain = time.GetTimestamp();
+
+        while (!cancel.IsCancellationRequested)
+        {
+            var wait = options.Value.PollInterval;
+            try
+            {
+                wait = await RunOnce(cancel);
+
+                if (time.GetElapsedTime(lookedAgain) >= options.Value.PollInterval)
+                {
+                    lookedAgain = time.GetTimestamp();
+                    if (await watches.LookAgain(cancel) > 0)
+                        wait = TimeSpan.Zero;
+                }
+            }
+            catch (Exception failed) when (failed is NpgsqlException or MassTransitException or TimeoutException)
+            {
+                // Nothing is lost: what was taken and not sent is due again after RepeatAfter.
+                log.LogWarning(failed, "Looking for due sessions failed; trying again.");
+            }
+            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+            {
+                return;
+            }
+
+            if (wait > TimeSpan.Zero)
+                await signal.Wait(wait, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>One look. Returns how long the next one can wait.</summary>
+    public async Task<TimeSpan> RunOnce(CancellationToken cancel)
+    {
+        var (due, next) = await timers.TakeDue(options.Value.SweepSize, options.Value.RepeatAfter, cancel);
+
+        foreach (var some in due.Chunk(PublishAtOnce))
+            await Task.WhenAll(some.Select(session => bus.Publish(new WakeDue(session), cancel)));
+
+        if (due.Count == options.Value.SweepSize)
+            return TimeSpan.Zero;
+
+        // A timer that is due within a millisecond is worth the wait, not a loop.
+        return TimeSpan.FromTicks(Math.Clamp(
+            next?.Ticks ?? long.MaxValue, TimeSpan.TicksPerMillisecond, options.Value.PollInterval.Ticks));
+    }
+}

@@ -1,0 +1,76 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Wake.Contracts;
+
+/// <summary>An event as JSON: how the contract looks on the wire, at the HTTP door and in files.</summary>
+public static class EventJson
+{
+    /// <summary>Camel case, enums as camel-case words, unknown members ignored so that contracts may grow.</summary>
+    public static JsonSerializerOptions Options => EventJsonContext.Default.Options;
+
+    /// <summary>Reads one event; otherwise says in one sentence why it is none.</summary>
+    public static bool TryRead(
+        ReadOnlySpan<byte> json,
+        [NotNullWhen(true)] out ExternalEventObserved? observed,
+        [NotNullWhen(false)] out string? problem)
+    {
+        (observed, problem) = (null, null);
+
+        if (json.Length > EventLimits.Bytes)
+        {
+            problem = $"The event has {json.Length} bytes; {EventLimits.Bytes} are allowed.";
+            return false;
+        }
+
+        try
+        {
+            observed = JsonSerializer.Deserialize(json, EventJsonContext.Default.ExternalEventObserved);
+        }
+        catch (JsonException wrong)
+        {
+            problem = $"Not an event: {WithoutTypeNames(wrong)}";
+            return false;
+        }
+
+        if (observed is null)
+        {
+            problem = "Not an event: the JSON is null.";
+            return false;
+        }
+
+        if (EventValidation.Problems(observed) is { Count: > 0 } problems)
+        {
+            problem = string.Join(" ", problems.Select(x => $"{x.Field} {x.Problem}"));
+            observed = null;
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Writes one event as UTF-8.</summary>
+    public static byte[] Write(ExternalEventObserved observed) =>
+        JsonSerializer.SerializeToUtf8Bytes(observed, EventJsonContext.Default.ExternalEventObserved);
+
+    /// <summary>What System.Text.Json found, told by the JSON's own words: callers do not know our C# types.</summary>
+    public static string WithoutTypeNames(JsonException wrong)
+    {
+        var message = new StringBuilder(wrong.Message);
+        message.Replace($"JSON deserialization for type '{typeof(ExternalEventObserved).FullName}' was missing", "missing");
+
+        var path = wrong.Path is { Length: > 1 } at ? $" (at {at})" : "";
+        var text = message.ToString();
+        var tail = text.IndexOf(" Path: ", StringComparison.Ordinal);
+        return (tail < 0 ? text : text[..tail]) + path;
+    }
+}
+
+/// <summary>Source-generated, because the AMQP front of the intake reads tens of thousands a second.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, PropertyNameCaseInsensitive = false,
+    NumberHandling = JsonNumberHandling.Strict, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ExternalEventObserved))]
+[JsonSerializable(typeof(IReadOnlyList<ExternalEventObserved>))]
+sealed partial class EventJsonContext : JsonSerializerContext;

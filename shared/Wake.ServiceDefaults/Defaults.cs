@@ -1,0 +1,11 @@
+using Microsoft.Extensions.Hosting;
+
+namespace Wake.ServiceDefaults;
+
+/// <summary>What every service begins with.</summary>
+public static class Defaults
+{
+    /// <summary>Telemetry, PostgreSQL, health.</summary>
+    public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder) =>
+        builder.AddTelemetry().AddPostgres().AddHealth();
+}

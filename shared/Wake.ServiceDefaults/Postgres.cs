@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Wake.ServiceDefaults;
+
+/// <summary>The connection to PostgreSQL.</summary>
+public static class Postgres
+{
+    /// <summary>The name of the connection string: environment <c>ConnectionStrings__Wake</c>.</summary>
+    public const string Name = "Wake";
+
+    /// <summary>
+    /// Adds the data source of <c>ConnectionStrings__Wake</c>. What the connection string does not say gets the values that
+    /// serve short transactions of few, always equal statements.
+    /// </summary>
+    public static IHostApplicationBuilder AddPostgres(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(services => DataSource(
+            builder.Configuration.GetConnectionString(Name) is { Length: > 0 } text
+                ? text
+                : throw new InvalidOperationException(
+                    $"ConnectionStrings:{Name} is not set. Set ConnectionStrings__{Name}, for instance to "
+                    + "Host=localhost;Database=wake;Username=wake;Password=…"),
+            services.GetRequiredService<ILoggerFactory>()));
+        return builder;
+    }
+
+    /// <summary>A data source with those values.</summary>
+    public static NpgsqlDataSource DataSource(string connectionString, ILoggerFactory? loggers = null)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+
+        Unless("Application Name", () => settings.ApplicationName = "wake");
+        Unless("Max Auto Prepare", () => settings.MaxAutoPrepare = 100);
+        Unless("Auto Prepare Min Usages", () => settings.AutoPrepareMinUsages = 2);
+        Unless("No Reset On Close", () => settings.NoResetOnClose = true);
+        // A frozen process must not hold the lock of a session for longer than this.
+        Unless("Options", () => settings.Options = "-c idle_in_transaction_session_timeout=10s");
+
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        builder.UseLoggerFactory(loggers);
+        return builder.Build();
+
+        void Unless(string key, Action set)
+        {
+            if (!settings.ShouldSerialize(key))
+                set();
+        }
+    }
+}

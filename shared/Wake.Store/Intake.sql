@@ -1,0 +1,112 @@
+-- One batch of observations in one statement: known? whose? into the inbox, timer armed. Read from top to bottom.
+--
+-- Look-ups are LATERAL with LIMIT or OFFSET 0, which keeps them index probes whatever the planner believes about the size of
+-- a table it has not analysed yet. Inserts are sorted, so that two batches with the same keys wait for each other instead of
+-- deadlocking.
+with input as materialized (
+    select *
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::bool[],
+                $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[])
+         with ordinality as i (id, source, type, subject, related, dedup_key, reason, wakes, urgent,
+                               sessions, actor, happened_at, expires_at, data, traceparent, ord)
+), known as materialized (
+    select i.ord, e.seq, e.id
+    from input i
+    cross join lateral (select e.seq, e.id from events e where e.dedup_key = i.dedup_key limit 1) e
+), firsts as materialized (
+    -- numbered in the order observed, whatever order they are written in
+    select nextval('events_seq') as seq, f.*
+    from (select distinct on (i.dedup_key) i.*
+          from input i
+          where not exists (select from known k where k.ord = i.ord)
+          order by i.dedup_key, i.ord) f
+    order by f.ord
+), written as (
+    insert into events (seq, id, source, type, subject, related, dedup_key, reason, wakes, urgent, sessions, actor,
+                        happened_at, expires_at, data, traceparent)
+    select seq, id, source, type, subject, related::text[], dedup_key, reason, wakes, urgent, sessions::text[], actor,
+           happened_at, expires_at, data::json, traceparent
+    from firsts
+    order by dedup_key
+    on conflict (dedup_key) do nothing
+    returning seq
+), facts as materialized (
+    select f.* from firsts f join written using (seq)
+), topics as (
+    select seq, type, subject as topic from facts
+    union all
+    select seq, type, unnest(related::text[]) from facts where related is not null
+), hits as (
+    select t.seq, w.session_id, w.id as watch_id, w.intent
+    from topics t
+    cross join lateral (select * from watches w where w.subject = t.topic and w.pattern is null offset 0) w
+    where (w.type_patterns is null or t.type like any (w.type_patterns)) and (w.expires_at is null or w.expires_at > now())
+    union all
+    -- A pattern is found by its part before the first *, which is one of the beginnings of the topic.
+    select t.seq, w.session_id, w.id, w.intent
+    from topics t
+    cross join lateral (select * from watches w
+                        where w.pattern is not null
+                          and w.prefix = any (array(select left(t.topic, n) from generate_series(0, length(t.topic)) n))
+                        offset 0) w
+    where (select exists (select from watches where pattern is not null)) and t.topic like w.pattern
+      and (w.type_patterns is null or t.type like any (w.type_patterns)) and (w.expires_at is null or w.expires_at > now())
+    union all
+    select f.seq, s.id, null, null
+    from facts f
+    cross join lateral unnest(f.sessions::text[]) as named (key)
+    cross join lateral (select s.id from sessions s where s.key = named.key and s.closed_at is null offset 0) s
+    where f.sessions is not null
+), targets as materialized (
+    -- one row per event and session, the event's own word first
+    select distinct on (h.seq, h.session_id) h.seq, h.session_id, h.watch_id, h.intent, s.key, s.profile
+    from hits h
+    cross join lateral (select s.key, s.profile from sessions s where s.id = h.session_id and s.closed_at is null offset 0) s
+    order by h.seq, h.session_id, h.watch_id nulls first
+), routed as (
+    insert into inbox (event, session_id, watch_id, wakes, intent)
+    select t.seq, t.session_id, t.watch_id, f.wakes, t.intent
+    from targets t join facts f using (seq)
+    order by 1, 2
+    on conflict do nothing
+), armed as (
+    insert into wake_timers as timer (session_id, events_due_at, ceiling_at, urgent)
+    select t.session_id,
+           now() + case when bool_or(f.urgent) then interval '0' else min(coalesce(own.quiet, $19)) end,
+           now() + min(coalesce(own.ceiling, $20)),
+           bool_or(f.urgent)
+    from targets t
+    join facts f using (seq)
+    left join unnest($16::text[], $17::interval[], $18::interval[]) as own (profile, quiet, ceiling) on own.profile = t.profile
+    where f.wakes
+    group by t.session_id
+    order by t.session_id
+    on conflict (session_id) do update set
+        events_due_at = case
+            when timer.urgent or excluded.urgent then least(timer.events_due_at, now())
+            else least(excluded.events_due_at, coalesce(timer.ceiling_at, excluded.ceiling_at))
+        end,
+        ceiling_at = coalesce(timer.ceiling_at, excluded.ceiling_at),
+        urgent = timer.urgent or excluded.urgent,
+        -- A person does not wait for a backoff or a park. For a turn that is running it only makes the saga look once more.
+        owed_at = case when excluded.urgent and timer.owed_at is not null then least(timer.owed_at, now()) else timer.owed_at end
+    returning due_at
+), repeated as (
+    insert into decisions (kind, event, observation, source)
+    select 'duplicate', coalesce(k.seq, f.seq), i.id, i.source
+    from input i
+    left join known k using (ord)
+    left join facts f on f.dedup_key = i.dedup_key and f.ord <> i.ord
+    where k.ord is not null or f.seq is not null
+)
+select i.ord,
+       -- null: another batch wrote the same fact at this moment; it is a duplicate, but of a row this snapshot cannot see
+       coalesce(k.seq, f.seq) as event,
+       k.seq is not null or f.ord <> i.ord as duplicate,
+       coalesce(k.id, f.id) as first_id,
+       (select array_agg(t.key order by t.key) from targets t where t.seq = f.seq) as keys,
+       (select min(due_at) from armed) - clock_timestamp() as due_in
+from input i
+left join known k using (ord)
+left join facts f using (dedup_key)
+order by i.ord

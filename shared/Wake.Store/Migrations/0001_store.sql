@@ -1,0 +1,175 @@
+-- The store that the coordinator, the runners and the gateway share. One store rather than one each, because a claim binds
+-- the inbox to the turn in one transaction. Foreign keys stand only off the hot path: intake, claim and sweep are bounded by
+-- round trips and index writes.
+
+-- One conversation, known by the key its owner chose.
+create table sessions (
+    id          uuid primary key,
+    key         text collate "C" not null,
+    workspace   text not null,
+    profile     text collate "C" not null,
+    created_at  timestamptz not null default now(),
+    closed_at   timestamptz
+);
+
+-- A key may be taken again once its session is closed; the id, and with it every message id, is then a new one.
+create unique index sessions_open on sessions (key) where closed_at is null;
+
+-- The Claude sessions a session has had, newest last. The last one is resumed.
+create table session_ids (
+    session_id         uuid not null references sessions,
+    position           int  not null,
+    claude_session_id  uuid not null,
+    -- why it came into use: 'registered', 'first', or why its predecessor could not be resumed
+    reason             text not null,
+    -- the wake that began it; null when it was registered
+    wake_number        int,
+    -- whether the CLI has ever opened it: an id that was only chosen is begun, not resumed
+    opened             boolean not null,
+    closed             boolean not null default false,
+    since              timestamptz not null default now(),
+    primary key (session_id, position)
+);
+
+-- Two sessions on one Claude session would be two writers, and fork its history without a word.
+create unique index session_ids_one_owner on session_ids (claude_session_id) where not closed;
+
+-- At most one fresh session per wake.
+create unique index session_ids_one_fresh on session_ids (session_id, wake_number) where wake_number is not null;
+
+-- "Wake this session when events match."
+create table watches (
+    id             uuid primary key,
+    session_id     uuid not null references sessions,
+    subject        text collate "C" not null,
+    -- the subject as a LIKE pattern when it holds a *, else null: exact watches are found by index
+    pattern        text collate "C",
+    -- the pattern up to its first *, by which patterns are found
+    prefix         text collate "C",
+    types          text[] collate "C",
+    -- the types as LIKE patterns; null matches all
+    type_patterns  text[] collate "C",
+    intent         text,
+    created_at     timestamptz not null default clock_timestamp(),
+    expires_at     timestamptz,
+    -- when to look back once more, for events whose intake was in flight as the watch was written
+    look_again_at  timestamptz
+);
+
+create index watches_exact on watches (subject) where pattern is null;
+create index watches_pattern on watches (prefix) where pattern is not null;
+create index watches_of_session on watches (session_id);
+create index watches_look_again on watches (look_again_at) where look_again_at is not null;
+
+-- The facts, in the order observed.
+create sequence events_seq;
+
+create table events (
+    seq          bigint primary key,
+    id           text collate "C" not null,
+    source       text not null,
+    type         text collate "C" not null,
+    subject      text collate "C" not null,
+    related      text[] collate "C",
+    dedup_key    text collate "C" not null,
+    reason       text not null,
+    wakes        boolean not null,
+    urgent       boolean not null,
+    sessions     text[] collate "C",
+    actor        text,
+    happened_at  timestamptz,
+    expires_at   timestamptz,
+    -- json, not jsonb: kept byte for byte, and never looked into
+    data         json,
+    traceparent  text,
+    accepted_at  timestamptz not null default now()
+);
+
+create unique index events_fact on events (dedup_key);
+create index events_id on events (id);
+create index events_recent on events using brin (accepted_at) with (pages_per_range = 16);
+
+-- Events routed to a session. wake_number is null until a turn takes them; the rows stay, as the record of who heard what.
+create table inbox (
+    event        bigint not null,
+    session_id   uuid not null,
+    -- null when the event named the session itself
+    watch_id     uuid,
+    wakes        boolean not null,
+    intent       text,
+    routed_at    timestamptz not null default now(),
+    wake_number  int,
+    primary key (event, session_id)
+);
+
+-- Null is found by index like any value: what is pending of a session is one probe, however old the session.
+create index inbox_of_session on inbox (session_id, wake_number);
+
+-- The alarm clock, and the lock, of a session: whoever changes what it owes or is owed takes this row first.
+create table wake_timers (
+    session_id     uuid primary key references sessions,
+    -- the end of the quiet window of what is pending; set by the intake, cleared by the claim
+    events_due_at  timestamptz,
+    -- the ceiling of that window, counted from the first pending event
+    ceiling_at     timestamptz,
+    -- a person is waiting for what is pending
+    urgent         boolean not null default false,
+    -- When to look at this session again because something is owed: a command nobody claimed, a lease, an ending nobody
+    -- heard. While it is set, pending events wait. Cleared by the turn's end, never by sending.
+    owed_at        timestamptz,
+    due_at         timestamptz generated always as (coalesce(owed_at, events_due_at)) stored
+);
+
+-- Sleeping sessions are not in it.
+create index wake_timers_due on wake_timers (due_at) where due_at is not null;
+
+create sequence lease_epochs;
+
+-- The execution of wakes.
+create table turns (
+    session_id         uuid not null,
+    wake_number        int not null,
+    dispatched_at      timestamptz not null default clock_timestamp(),
+    -- counts claims
+    attempt            int not null default 0,
+    -- counts the attempts that were interrupted on purpose: the CLI takes a message id only once, so the next needs another
+    interruptions      int not null default 0,
+    runner             text,
+    -- the fencing token: whoever holds an older one has lost the turn
+    epoch              bigint,
+    started_at         timestamptz,
+    -- null when nobody holds it
+    lease_until        timestamptz,
+    -- not before this moment again: a backoff, or a park ('infinity': until a person wakes the session)
+    not_before         timestamptz,
+    parked             boolean not null default false,
+    note               text,
+    ended_at           timestamptz,
+    outcome            text,
+    claude_session_id  uuid,
+    cost_usd           numeric not null default 0,
+    duration_ms        bigint not null default 0,
+    primary key (session_id, wake_number)
+);
+
+-- One writer per session: a second open turn cannot be written.
+create unique index turns_open on turns (session_id) where ended_at is null;
+
+-- The ledger: decisions that no other row tells, in the order they were taken.
+create table decisions (
+    seq          bigint generated always as identity,
+    at           timestamptz not null default clock_timestamp(),
+    kind         text not null,
+    event        bigint,
+    -- for a duplicate: the id and the source of the observation that was one
+    observation  text collate "C",
+    source       text,
+    session_id   uuid,
+    wake_number  int,
+    note         text
+);
+
+create index decisions_of_event on decisions (event) where event is not null;
+create index decisions_of_observation on decisions (observation) where observation is not null;
+create index decisions_of_session on decisions (session_id, wake_number) where session_id is not null;
+create index decisions_recent on decisions using brin (at) with (pages_per_range = 16);

@@ -1,0 +1,39 @@
+using System.Text.Json;
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>What reading and writing rows looks like everywhere in the store.</summary>
+static class Rows
+{
+    /// <summary>Adds one statement with its parameters, <c>$1</c> first; null is SQL's null.</summary>
+    public static void Add(this NpgsqlBatch batch, string sql, params ReadOnlySpan<object?> parameters) =>
+        batch.BatchCommands.Add(Command(sql, parameters));
+
+    /// <summary>One statement with its parameters, <c>$1</c> first; null is SQL's null.</summary>
+    public static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<object?> parameters)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var value in parameters)
+            command.Parameters.Add(new() { Value = value ?? DBNull.Value });
+        return command;
+    }
+
+    /// <summary>Runs a batch whose last statement says by its row count whether it happened.</summary>
+    public static async Task<bool> Affected(this NpgsqlBatch batch, CancellationToken cancel)
+    {
+        await batch.ExecuteNonQueryAsync(cancel);
+        return batch.BatchCommands[^1].RecordsAffected > 0;
+    }
+
+    public static string? GetText(this NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+
+    public static T? GetNullable<T>(this NpgsqlDataReader row, int column) where T : struct =>
+        row.IsDBNull(column) ? null : row.GetFieldValue<T>(column);
+
+    public static T GetEnum<T>(this NpgsqlDataReader row, int column) where T : struct, Enum =>
+        Enum.Parse<T>(row.GetString(column), ignoreCase: true);
+
+    /// <summary>An enum as the store and the API write it.</summary>
+    public static string InCamelCase<T>(this T value) where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+}

@@ -1,0 +1,35 @@
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>What the saga writes into the store, as statements that join its own transaction.</summary>
+public static class SagaWrites
+{
+    /// <summary>Opens the turn of a wake. Fails on a unique index should another turn of the session still be open.</summary>
+    public static NpgsqlBatchCommand OpenTurn(Guid sessionId, int wakeNumber) => Rows.Command(
+        """
+        with opened as (insert into turns (session_id, wake_number) values ($1, $2))
+        insert into decisions (kind, session_id, wake_number) values ('dispatched', $1, $2)
+        """, sessionId, wakeNumber);
+
+    /// <summary>Notes that a wake's command is sent once more, and lets a turn that was waiting run.</summary>
+    public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber) => Rows.Command(
+        """
+        with freed as (update turns set not_before = null, parked = false where session_id = $1 and wake_number = $2)
+        insert into decisions (kind, session_id, wake_number) values ('repeated', $1, $2)
+        """, sessionId, wakeNumber);
+
+    /// <summary>
+    /// Something is owed: look at the session again after this long, even if no message arrives. Null: until a person acts.
+    /// </summary>
+    public static NpgsqlBatchCommand Owe(Guid sessionId, TimeSpan? lookAgain) => Rows.Command(
+        "update wake_timers set owed_at = coalesce(clock_timestamp() + $2, 'infinity') where session_id = $1", sessionId, lookAgain);
+
+    /// <summary>Nothing is owed; pending events, if any, are due when their quiet window is over.</summary>
+    public static NpgsqlBatchCommand OweNothing(Guid sessionId) =>
+        Rows.Command("update wake_timers set owed_at = null where session_id = $1", sessionId);
+
+    /// <summary>Nothing is owed and nothing is pending, whatever the timer said.</summary>
+    public static NpgsqlBatchCommand Disarm(Guid sessionId) => Rows.Command(
+        "update wake_timers set owed_at = null, events_due_at = null, ceiling_at = null, urgent = false where session_id = $1", sessionId);
+}

@@ -1,0 +1,237 @@
+using Npgsql;
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>The conversations: who they are, where they work, and which Claude sessions they have had.</summary>
+public sealed class Sessions(NpgsqlDataSource database)
+{
+    /// <summary>Why a Claude session came into use when its owner brought it.</summary>
+    public const string Registered = "registered";
+
+    /// <summary>Why a Claude session came into use when the session had none.</summary>
+    public const string First = "first";
+
+    // A turn is running while its lease lasts; the row says so before any message does.
+    const string TurnState =
+        """
+        case when t.ended_at is not null then 'ended' when t.parked then 'parked'
+             when t.lease_until > clock_timestamp() then 'running' else 'dispatched' end
+        """;
+
+    const string TurnColumns =
+        $"""
+        t.wake_number, {TurnState}, t.outcome, t.note, t.attempt, t.runner, t.claude_session_id, t.dispatched_at, t.started_at,
+        t.ended_at, t.cost_usd, t.duration_ms,
+        array(select e.reason from inbox i join events e on e.seq = i.event
+              where i.session_id = t.session_id and i.wake_number = t.wake_number order by e.seq)
+        """;
+
+    const string Select =
+        $"""
+        select s.id, s.key, s.workspace, s.profile, s.created_at, s.closed_at,
+               array(select claude_session_id from session_ids c where c.session_id = s.id order by position),
+               (select count(*) from inbox i where i.session_id = s.id and i.wake_number is null),
+               {TurnColumns}
+        from sessions s
+        left join lateral (select * from turns t where t.session_id = s.id order by wake_number desc limit 1) t on true
+        """;
+
+    /// <summary>Registers a session. The same again is no mistake and answers with what is there.</summary>
+    public async Task<SessionCreation> Create(
+        string key, string workspace, string profile, Guid? claudeSessionId, CancellationToken cancel)
+    {
+        var id = Guid.CreateVersion7();
+        try
+        {
+            await using var batch = database.CreateBatch();
+            batch.Add("insert into sessions (id, key, workspace, profile) values ($1, $2, $3, $4)", id, key, workspace, profile);
+            batch.Add("insert into wake_timers (session_id) values ($1)", id);
+            if (claudeSessionId is not null)
+            {
+                batch.Add(
+                    """
+                    insert into session_ids (session_id, position, claude_session_id, reason, opened)
+                    values ($1, 1, $2, $3, true)
+                    """, id, claudeSessionId, Registered);
+            }
+
+            await batch.ExecuteNonQueryAsync(cancel);
+        }
+        catch (PostgresException taken) when (taken.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            if (await Find(key, cancel) is { } there)
+            {
+                var same = there.Workspace == workspace && there.Profile == profile
+                    && (claudeSessionId is null || there.ClaudeSessionIds.Contains(claudeSessionId.Value));
+                return same ? new SessionCreation.AlreadyThere(there) : new SessionCreation.KeyTaken(there);
+            }
+
+            return new SessionCreation.ClaudeSessionTaken(await OwnerOf(claudeSessionId, cancel) ?? "another session");
+        }
+
+        return new SessionCreation.Created((await Find(key, cancel))!);
+    }
+
+    /// <summary>The open session with this key, else the one closed last; null when there never was one.</summary>
+    public async Task<Session?> Find(string key, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"{Select} where s.key = $1 order by s.closed_at desc nulls first limit 1");
+        command.Parameters.AddWithValue(key);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+        return await rows.ReadAsync(cancel) ? ReadSession(rows) : null;
+    }
+
+    /// <summary>Open sessions by key, from after a given key on.</summary>
+    public async Task<IReadOnlyList<Session>> List(string? after, int limit, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"{Select} where s.closed_at is null and ($1::text is null or s.key > $1) order by s.key limit $2");
+        command.Parameters.AddWithValue((object?)after ?? DBNull.Value);
+        command.Parameters.AddWithValue(limit);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<Session> sessions = [];
+        while (await rows.ReadAsync(cancel))
+            sessions.Add(ReadSession(rows));
+        return sessions;
+    }
+
+    /// <summary>A session's turns, the newest first.</summary>
+    public async Task<IReadOnlyList<Turn>> Turns(Guid sessionId, int limit, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"select {TurnColumns} from turns t where t.session_id = $1 order by t.wake_number desc limit $2");
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(limit);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<Turn> turns = [];
+        while (await rows.ReadAsync(cancel))
+            turns.Add(ReadTurn(rows, 0));
+        return turns;
+    }
+
+    /// <summary>
+    /// Closes a session: no more turns, no more watches; a turn that runs may finish. False when none with this key is open.
+    /// </summary>
+    public async Task<bool> Close(string key, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(
+            """
+            select 1 from wake_timers where session_id = (select id from sessions where key = $1 and closed_at is null) for update
+            """, key);
+        batch.Add(
+            """
+            with closed as (
+                update sessions set closed_at = clock_timestamp() where key = $1 and closed_at is null returning id
+            ), unwatched as (
+                delete from watches where session_id in (select id from closed)
+            ), released as (
+                update session_ids set closed = true where session_id in (select id from closed)
+            ), noted as (
+                insert into decisions (kind, session_id) select 'closed', id from closed
+            )
+            update wake_timers set owed_at = clock_timestamp() where session_id in (select id from closed)
+            """, key);
+        return await batch.Affected(cancel);
+    }
+
+    /// <summary>
+    /// Puts a new Claude session into use, before the CLI is asked to begin it. False when the turn is no longer the
+    /// caller's, or when this wake has begun one already: a wake begins at most one.
+    /// </summary>
+    public async Task<bool> BeginClaudeSession(ClaimedTurn turn, Guid claudeSessionId, string reason, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add("select 1 from wake_timers where session_id = $1 for update", turn.SessionId);
+        batch.Add(
+            """
+            with begun as (
+                insert into session_ids (session_id, position, claude_session_id, reason, wake_number, opened)
+                select $1, coalesce((select max(position) from session_ids where session_id = $1), 0) + 1, $4, $5, $2, false
+                where exists (select from turns
+                              where session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null)
+                on conflict do nothing
+                returning session_id
+            )
+            insert into decisions (kind, session_id, wake_number, note)
+            select 'begun', $1, $2, format('Claude session %s: %s', $4, $5) from begun
+            """, turn.SessionId, turn.WakeNumber, turn.Epoch, claudeSessionId, reason);
+        return await batch.Affected(cancel);
+    }
+
+    /// <summary>Notes that the CLI has opened a Claude session: from now on it is resumed.</summary>
+    public async Task ClaudeSessionOpened(Guid sessionId, Guid claudeSessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "update session_ids set opened = true where session_id = $1 and claude_session_id = $2 and not opened");
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(claudeSessionId);
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    async Task<string?> OwnerOf(Guid? claudeSessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "select s.key from session_ids c join sessions s on s.id = c.session_id where c.claude_session_id = $1 and not c.closed");
+        command.Parameters.AddWithValue((object?)claudeSessionId ?? DBNull.Value);
+        return (string?)await command.ExecuteScalarAsync(cancel);
+    }
+
+    static Session ReadSession(NpgsqlDataReader row)
+    {
+        var turn = row.IsDBNull(8) ? null : ReadTurn(row, 8);
+        var ids = row.GetFieldValue<Guid[]>(6);
+        DateTimeOffset? closed = row.GetNullable<DateTimeOffset>(5);
+        var state = closed is not null ? SessionState.Closed : turn?.State switch
+        {
+            null or Store.TurnState.Ended => SessionState.Idle,
+            Store.TurnState.Dispatched => SessionState.Dispatched,
+            Store.TurnState.Running => SessionState.Running,
+            Store.TurnState.Parked => SessionState.Parked,
+            var unknown => throw new InvalidOperationException($"Unknown turn state {unknown}."),
+        };
+
+        return new(
+            row.GetString(1), state, row.GetString(2), row.GetString(3), ids is [] ? null : ids[^1], ids, turn,
+            (int)row.GetInt64(7), row.GetFieldValue<DateTimeOffset>(4), closed) { Id = row.GetGuid(0) };
+    }
+
+    static Turn ReadTurn(NpgsqlDataReader row, int first) => new(
+        row.GetInt32(first),
+        row.GetEnum<TurnState>(first + 1),
+        row.IsDBNull(first + 2) ? null : row.GetEnum<TurnOutcome>(first + 2),
+        row.GetText(first + 3),
+        row.GetInt32(first + 4),
+        row.GetText(first + 5),
+        row.GetNullable<Guid>(first + 6),
+        row.GetFieldValue<DateTimeOffset>(first + 7),
+        row.GetNullable<DateTimeOffset>(first + 8),
+        row.GetNullable<DateTimeOffset>(first + 9),
+        row.GetDecimal(first + 10),
+        row.GetInt64(first + 11),
+        row.GetFieldValue<string[]>(first + 12));
+}
+
+/// <summary>What came of registering a session.</summary>
+public abstract record SessionCreation
+{
+    /// <summary>It is registered now.</summary>
+    /// <param name="Session">The session.</param>
+    public sealed record Created(Session Session) : SessionCreation;
+
+    /// <summary>It was registered before with the same values.</summary>
+    /// <param name="Session">The session.</param>
+    public sealed record AlreadyThere(Session Session) : SessionCreation;
+
+    /// <summary>An open session has this key and other values.</summary>
+    /// <param name="Session">That session.</param>
+    public sealed record KeyTaken(Session Session) : SessionCreation;
+
+    /// <summary>Another open session owns the Claude session; two owners would be two writers.</summary>
+    /// <param name="Owner">The key of the owner.</param>
+    public sealed record ClaudeSessionTaken(string Owner) : SessionCreation;
+}

@@ -1,0 +1,19 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Wake.Store;
+
+/// <summary>What a process gains by sharing the store.</summary>
+public static class StoreServices
+{
+    /// <summary>Everything in PostgreSQL, one class per thing. Needs an <c>NpgsqlDataSource</c>.</summary>
+    public static IServiceCollection AddStore(this IServiceCollection services)
+    {
+        services.AddOptions<QuietWindows>().BindConfiguration(QuietWindows.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<Intake>();
+        services.AddSingleton<Watches>();
+        services.AddSingleton<Sessions>();
+        services.AddSingleton<Turns>();
+        services.AddSingleton<WakeTimers>();
+        return services;
+    }
+}

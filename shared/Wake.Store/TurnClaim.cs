@@ -1,0 +1,66 @@
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>What a runner gets when it asks for a turn.</summary>
+public abstract record TurnClaim
+{
+    /// <summary>The turn is the caller's until its lease runs out. Every attempt of a wake is granted the same events.</summary>
+    /// <param name="Turn">The turn and all that is needed to run it.</param>
+    public sealed record Granted(ClaimedTurn Turn) : TurnClaim;
+
+    /// <summary>Another runner holds it.</summary>
+    public sealed record Held : TurnClaim;
+
+    /// <summary>It is over. The caller says so again, in case its ending was never heard.</summary>
+    /// <param name="Outcome">How it ended.</param>
+    public sealed record Ended(TurnOutcome Outcome) : TurnClaim;
+
+    /// <summary>
+    /// There is no such turn to run now: it waits for its backoff or is parked, its session was closed, or it never existed.
+    /// </summary>
+    public sealed record NotDue : TurnClaim;
+}
+
+/// <summary>A turn its runner holds.</summary>
+/// <param name="SessionId">The session.</param>
+/// <param name="SessionKey">Its owner's name for it.</param>
+/// <param name="WakeNumber">Which of its wakes.</param>
+/// <param name="Epoch">The fencing token: every write about the turn must carry it.</param>
+/// <param name="Attempt">Counts the claims of this turn from 1.</param>
+/// <param name="Interruptions">How many earlier attempts were interrupted on purpose.</param>
+/// <param name="Workspace">The directory the session works in.</param>
+/// <param name="Profile">The name of its profile.</param>
+/// <param name="ClaudeSession">The Claude session to go on with; null when it has none yet.</param>
+/// <param name="Events">What the turn is about, in the order observed; those that expired are left out.</param>
+public sealed record ClaimedTurn(
+    Guid SessionId,
+    string SessionKey,
+    int WakeNumber,
+    long Epoch,
+    int Attempt,
+    int Interruptions,
+    string Workspace,
+    string Profile,
+    ClaudeSession? ClaudeSession,
+    IReadOnlyList<TurnEvent> Events);
+
+/// <summary>A Claude session id in use.</summary>
+/// <param name="Id">The id the CLI knows.</param>
+/// <param name="Opened">Whether the CLI ever opened it; if not, it is begun with this id.</param>
+/// <param name="WakeNumber">The wake that began it; null when it was registered.</param>
+public sealed record ClaudeSession(Guid Id, bool Opened, int? WakeNumber);
+
+/// <summary>One event as a turn is told of it.</summary>
+/// <param name="Id">The producer's id.</param>
+/// <param name="Source">Who observed it.</param>
+/// <param name="Type">What kind of fact.</param>
+/// <param name="Subject">What it is about.</param>
+/// <param name="Reason">The producer's sentence; untrusted.</param>
+/// <param name="Actor">Who caused it, if known.</param>
+/// <param name="Time">When it happened if the producer said so, else when it was accepted.</param>
+/// <param name="Wakes">False for an ambient event.</param>
+/// <param name="Intent">What the session noted when it asked to be told; null when the event named the session itself.</param>
+public sealed record TurnEvent(
+    string Id, string Source, string Type, string Subject, string Reason, string? Actor, DateTimeOffset Time, bool Wakes,
+    string? Intent);

@@ -1,0 +1,221 @@
+using Npgsql;
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>
+/// The execution of wakes: who holds a turn, until when, and how it ended. A turn is owned by a conditional update, never by
+/// time or by having read a row; everything after the claim carries its epoch, and an older epoch writes nothing.
+/// </summary>
+/// <remarks>
+/// Every method is one batch, which is one round trip and one transaction, and begins by locking the session's timer row. The
+/// statements after it therefore see everything committed before the lock was free: an event routed a moment ago is either
+/// in this turn or has armed the timer for the next.
+/// </remarks>
+public sealed class Turns(NpgsqlDataSource database)
+{
+    /// <summary>
+    /// How long the saga waits for the message that a turn ended before it looks for itself. The message takes
+    /// milliseconds; this is for the runner that died between saying so to the store and to the bus.
+    /// </summary>
+    static readonly TimeSpan EndingUnheard = TimeSpan.FromSeconds(2);
+
+    const string LockSession = "select 1 from wake_timers where session_id = $1 for update";
+
+    // Condition of every statement that belongs to the holder of the lease.
+    const string Mine = "session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null and ended_at is null";
+
+    /// <summary>
+    /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox to it; later
+    /// claims of the same wake find the same events.
+    /// </summary>
+    public async Task<TurnClaim> Claim(
+        Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel)
+    {
+        // The sequence's value of this connection stands for "the turn that this batch has just claimed".
+        const string claimed = "session_id = $1 and wake_number = $2 and epoch = currval('lease_epochs')";
+
+        await using var batch = database.CreateBatch();
+        batch.Add(LockSession, sessionId);
+        batch.Add("select nextval('lease_epochs')");
+        batch.Add(
+            """
+            update turns
+            set attempt = attempt + 1, runner = $3, epoch = currval('lease_epochs'), lease_until = clock_timestamp() + $4,
+                started_at = coalesce(started_at, clock_timestamp()), not_before = null, parked = false, note = null
+            where session_id = $1 and wake_number = $2 and ended_at is null
+              and (lease_until is null or lease_until <= clock_timestamp())
+              and (not_before is null or not_before <= clock_timestamp())
+              and exists (select from sessions where id = $1 and closed_at is null)
+            """, sessionId, wakeNumber, runner, lease);
+        batch.Add(
+            $"""
+            update inbox set wake_number = $2
+            where session_id = $1 and wake_number is null and exists (select from turns where {claimed} and attempt = 1)
+            """, sessionId, wakeNumber);
+        batch.Add(
+            $"""
+            update wake_timers timer
+            set owed_at = turn.lease_until,
+                events_due_at = case when turn.attempt > 1 then timer.events_due_at end,
+                ceiling_at = case when turn.attempt > 1 then timer.ceiling_at end,
+                urgent = turn.attempt > 1 and timer.urgent
+            from (select * from turns where {claimed}) turn
+            where timer.session_id = $1
+            """, sessionId, wakeNumber);
+        batch.Add(
+            $"""
+            insert into decisions (kind, session_id, wake_number, note)
+            select 'claimed', $1, $2, format('attempt %s on runner %s', attempt, runner) from turns where {claimed}
+            """, sessionId, wakeNumber);
+        batch.Add(
+            """
+            select turn.epoch = currval('lease_epochs'), turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch,
+                   turn.attempt, turn.interruptions, s.key, s.workspace, s.profile,
+                   chain.claude_session_id, chain.opened, chain.wake_number
+            from turns turn
+            join sessions s on s.id = turn.session_id
+            left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
+            where turn.session_id = $1 and turn.wake_number = $2
+            """, sessionId, wakeNumber);
+        batch.Add(
+            $"""
+            select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent
+            from inbox i
+            join events e on e.seq = i.event
+            where i.session_id = $1 and i.wake_number = $2 and (e.expires_at is null or e.expires_at > now())
+              and exists (select from turns where {claimed})
+            order by e.seq
+            """, sessionId, wakeNumber);
+
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
+        await rows.NextResultAsync(cancel);
+
+        if (!await rows.ReadAsync(cancel))
+            return new TurnClaim.NotDue();
+
+        if (!rows.IsDBNull(1))
+            return new TurnClaim.Ended(rows.GetEnum<TurnOutcome>(1));
+
+        if (rows.IsDBNull(0) || !rows.GetBoolean(0))
+            return !rows.IsDBNull(2) && rows.GetBoolean(2) ? new TurnClaim.Held() : new TurnClaim.NotDue();
+
+        var turn = new ClaimedTurn(
+            sessionId, rows.GetString(6), wakeNumber, rows.GetInt64(3), rows.GetInt32(4), rows.GetInt32(5),
+            rows.GetString(7), rows.GetString(8),
+            rows.IsDBNull(9) ? null : new(rows.GetGuid(9), rows.GetBoolean(10), rows.GetNullable<int>(11)),
+            Events: []);
+
+        await rows.NextResultAsync(cancel);
+        List<TurnEvent> events = [];
+        while (await rows.ReadAsync(cancel))
+        {
+            events.Add(new(
+                rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3), rows.GetString(4),
+                rows.GetText(5), rows.GetFieldValue<DateTimeOffset>(6), rows.GetBoolean(7), rows.GetText(8)));
+        }
+
+        return new TurnClaim.Granted(turn with { Events = events });
+    }
+
+    /// <summary>Keeps a turn. False: it is no longer the caller's, whose child must die at once.</summary>
+    public async Task<bool> Renew(ClaimedTurn turn, TimeSpan lease, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(LockSession, turn.SessionId);
+        batch.Add(
+            $"""
+            with renewed as (
+                update turns set lease_until = clock_timestamp() + $4 where {Mine} returning lease_until
+            )
+            update wake_timers set owed_at = renewed.lease_until from renewed where session_id = $1
+            """, turn.SessionId, turn.WakeNumber, turn.Epoch, lease);
+
+        return await batch.Affected(cancel);
+    }
+
+    /// <summary>Ends a turn for good. False: it is no longer the caller's, and nothing was written.</summary>
+    public async Task<bool> End(ClaimedTurn turn, TurnOutcome outcome, string? note, TurnCost cost, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(LockSession, turn.SessionId);
+        batch.Add(
+            $"""
+            with ended as (
+                update turns
+                set ended_at = clock_timestamp(), lease_until = null, outcome = $4, note = $5,
+                    cost_usd = cost_usd + $6, duration_ms = duration_ms + $7,
+                    claude_session_id = (select claude_session_id from session_ids where session_id = $1 order by position desc limit 1)
+                where {Mine}
+                returning session_id
+            ), noted as (
+                insert into decisions (kind, session_id, wake_number, note)
+                select 'ended', $1, $2, concat_ws(': ', $4, $5) from ended
+            )
+            update wake_timers timer set owed_at = clock_timestamp() + $8 from ended where timer.session_id = ended.session_id
+            """,
+            turn.SessionId, turn.WakeNumber, turn.Epoch, outcome.InCamelCase(), note, cost.Usd,
+            (long)cost.Duration.TotalMilliseconds, EndingUnheard);
+
+        return await batch.Affected(cancel);
+    }
+
+    /// <summary>
+    /// Gives a turn back without ending it: the same wake, with the same events, runs again later. False: it is no longer
+    /// the caller's, and nothing was written.
+    /// </summary>
+    public async Task<bool> GiveBack(ClaimedTurn turn, TurnReturn how, TurnCost cost, CancellationToken cancel)
+    {
+        var (kind, notBefore, parked) = how switch
+        {
+            TurnReturn.Retry retry => ("released", retry.After, false),
+            TurnReturn.Park { Until: null } => ("parked", (TimeSpan?)null, true),
+            TurnReturn.Park { Until: { } until } => ("parked", until, true),
+            _ => throw new InvalidOperationException($"Unknown {how}."),
+        };
+
+        await using var batch = database.CreateBatch();
+        batch.Add(LockSession, turn.SessionId);
+        batch.Add(
+            $"""
+            with returned as (
+                update turns
+                set lease_until = null, not_before = coalesce(clock_timestamp() + $4, 'infinity'), parked = $5, note = $6,
+                    interruptions = interruptions + $7, cost_usd = cost_usd + $8, duration_ms = duration_ms + $9
+                where {Mine}
+                returning session_id
+            ), noted as (
+                insert into decisions (kind, session_id, wake_number, note) select $10, $1, $2, $6 from returned
+            )
+            -- the saga looks at once and decides when to look again
+            update wake_timers timer set owed_at = clock_timestamp() from returned where timer.session_id = returned.session_id
+            """,
+            turn.SessionId, turn.WakeNumber, turn.Epoch, notBefore, parked, how.Note, how.Interrupted ? 1 : 0, cost.Usd,
+            (long)cost.Duration.TotalMilliseconds, kind);
+
+        return await batch.Affected(cancel);
+    }
+}
+
+/// <summary>How a turn is given back.</summary>
+/// <param name="Note">Why, for people.</param>
+/// <param name="Interrupted">Whether the CLI was interrupted on purpose, and so has the message but will not act on it.</param>
+public abstract record TurnReturn(string Note, bool Interrupted = false)
+{
+    /// <summary>It is tried again by itself.</summary>
+    /// <param name="After">How long to leave it alone.</param>
+    /// <param name="Note">Why, for people.</param>
+    /// <param name="Interrupted">Whether the CLI was interrupted on purpose, and so has the message but will not act on it.</param>
+    public sealed record Retry(TimeSpan After, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted);
+
+    /// <summary>It waits for a person, who ends the wait by waking the session, or for a date.</summary>
+    /// <param name="Until">How long; null waits for the person.</param>
+    /// <param name="Note">Why, for people.</param>
+    public sealed record Park(TimeSpan? Until, string Note) : TurnReturn(Note);
+}
+
+/// <summary>What an attempt took.</summary>
+/// <param name="Usd">As the CLI computed it.</param>
+/// <param name="Duration">From start to ending.</param>
+public readonly record struct TurnCost(decimal Usd, TimeSpan Duration);

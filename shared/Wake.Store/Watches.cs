@@ -1,0 +1,133 @@
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>Who wants to hear of what. The intake reads this table in its own statement; everything else about it is here.</summary>
+public sealed class Watches(NpgsqlDataSource database)
+{
+    /// <summary>How far a new watch looks back: an agent often watches a thing seconds after it happened.</summary>
+    public static readonly TimeSpan LookBack = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// How long after it was made a watch looks back again. An intake whose transaction was open at that moment neither saw
+    /// the watch nor was seen by its first look.
+    /// </summary>
+    static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
+
+    static readonly string LookBackStatement = Sql.Embedded("LookBack.sql");
+
+    const string Columns =
+        "w.id, s.key, w.subject, w.types, w.intent, w.expires_at, w.created_at from watches w join sessions s on s.id = w.session_id";
+
+    /// <summary>
+    /// Makes a watch and routes to it what happened in the last minutes. Null when no open session has this key.
+    /// </summary>
+    /// <returns>The watch, and how many earlier events it found.</returns>
+    public async Task<(Watch Watch, int Found)?> Create(
+        string session, string subject, IReadOnlyList<string>? types, string? intent, DateTimeOffset? expires, CancellationToken cancel)
+    {
+        var id = Guid.CreateVersion7();
+        var pattern = subject.Contains('*') ? Sql.LikePattern(subject) : null;
+
+        await using var batch = database.CreateBatch();
+        batch.Add(
+            """
+            insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, intent, expires_at, look_again_at)
+            select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text, $9::timestamptz, clock_timestamp() + $10
+            from sessions s
+            where s.key = $2 and s.closed_at is null
+            """,
+            id, session, subject, pattern, pattern is null ? null : subject[..subject.IndexOf('*')],
+            types?.ToArray(), types?.Select(Sql.LikePattern).ToArray(), intent, expires?.ToUniversalTime(), LookAgainAfter);
+        batch.Add(LookBackStatement, new[] { id }, LookBack);
+        batch.Add($"select {Columns} where w.id = $1", id);
+
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.ReadAsync(cancel);
+        var found = (int)rows.GetInt64(0);
+
+        await rows.NextResultAsync(cancel);
+        return await rows.ReadAsync(cancel) ? (Read(rows), found) : null;
+    }
+
+    /// <summary>The watches of one session, or of all, the oldest first.</summary>
+    public async Task<IReadOnlyList<Watch>> List(string? session, int limit, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"select {Columns} where ($1::text is null or s.key = $1) and s.closed_at is null order by w.created_at limit $2");
+        command.Parameters.AddWithValue((object?)session ?? DBNull.Value);
+        command.Parameters.AddWithValue(limit);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<Watch> watches = [];
+        while (await rows.ReadAsync(cancel))
+            watches.Add(Read(rows));
+        return watches;
+    }
+
+    /// <summary>One watch; null when there is none.</summary>
+    public async Task<Watch?> Find(Guid id, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand($"select {Columns} where w.id = $1");
+        command.Parameters.AddWithValue(id);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+        return await rows.ReadAsync(cancel) ? Read(rows) : null;
+    }
+
+    /// <summary>Ends a watch. What it has routed already stays routed.</summary>
+    public async Task<bool> Delete(Guid id, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand("delete from watches where id = $1");
+        command.Parameters.AddWithValue(id);
+        return await command.ExecuteNonQueryAsync(cancel) > 0;
+    }
+
+    /// <summary>
+    /// Looks back once more for watches made a few seconds ago, and again as long as a transaction that old is still open.
+    /// </summary>
+    /// <returns>How many events it found that the first look could not see.</returns>
+    public async Task<int> LookAgain(CancellationToken cancel)
+    {
+        await using var connection = await database.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+
+        // Whether old transactions are open is asked in a statement before the look: one that commits in between is seen.
+        List<Guid> due = [];
+        await using (var settle = new NpgsqlCommand(
+            """
+            with due as (
+                select id from watches where look_again_at <= now() order by look_again_at limit 100 for update skip locked
+            )
+            update watches w
+            set look_again_at = case
+                when exists (select from pg_stat_activity
+                             where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+                               and xact_start < w.created_at + interval '1 second')
+                then now() + $1
+            end
+            from due where w.id = due.id
+            returning w.id
+            """, connection, transaction))
+        {
+            settle.Parameters.AddWithValue(LookAgainAfter);
+            await using var rows = await settle.ExecuteReaderAsync(cancel);
+            while (await rows.ReadAsync(cancel))
+                due.Add(rows.GetGuid(0));
+        }
+
+        if (due is [])
+            return 0;
+
+        await using var look = new NpgsqlCommand(LookBackStatement, connection, transaction);
+        look.Parameters.AddWithValue(due.ToArray());
+        look.Parameters.AddWithValue(LookBack);
+        var found = (long)(await look.ExecuteScalarAsync(cancel))!;
+
+        await transaction.CommitAsync(cancel);
+        return (int)found;
+    }
+
+    static Watch Read(NpgsqlDataReader row) => new(
+        row.GetGuid(0), row.GetString(1), row.GetString(2), row.IsDBNull(3) ? null : row.GetFieldValue<string[]>(3), row.GetText(4),
+        row.GetNullable<DateTimeOffset>(5), row.GetFieldValue<DateTimeOffset>(6));
+}
