@@ -12,6 +12,9 @@ public sealed class Sessions(NpgsqlDataSource database)
     /// <summary>Why a Claude session came into use when the session had none.</summary>
     public const string First = "first";
 
+    /// <summary>Why a Claude session came into use when the CLI could not resume the one before.</summary>
+    public const string NotResumable = "the one before it could not be resumed";
+
     // A turn is running while its lease lasts; the row says so before any message does.
     const string TurnState =
         """
@@ -19,7 +22,7 @@ public sealed class Sessions(NpgsqlDataSource database)
              when t.lease_until > clock_timestamp() then 'running' else 'dispatched' end
         """;
 
-    const string TurnColumns =
+    internal const string TurnColumns =
         $"""
         t.wake_number, {TurnState}, t.outcome, t.note, t.attempt, t.runner, t.claude_session_id, t.dispatched_at, t.started_at,
         t.ended_at, t.cost_usd, t.duration_ms,
@@ -141,7 +144,7 @@ public sealed class Sessions(NpgsqlDataSource database)
 
     /// <summary>
     /// Puts a new Claude session into use, before the CLI is asked to begin it. False when the turn is no longer the
-    /// caller's, or when this wake has begun one already: a wake begins at most one.
+    /// caller's, or when this wake has begun one already that the CLI has opened: a wake begins at most one.
     /// </summary>
     public async Task<bool> BeginClaudeSession(ClaimedTurn turn, Guid claudeSessionId, string reason, CancellationToken cancel)
     {
@@ -154,7 +157,8 @@ public sealed class Sessions(NpgsqlDataSource database)
                 select $1, coalesce((select max(position) from session_ids where session_id = $1), 0) + 1, $4, $5, $2, false
                 where exists (select from turns
                               where session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null)
-                on conflict do nothing
+                on conflict (session_id, wake_number) where wake_number is not null
+                    do update set claude_session_id = excluded.claude_session_id where not session_ids.opened
                 returning session_id
             )
             insert into decisions (kind, session_id, wake_number, note)
@@ -200,7 +204,7 @@ public sealed class Sessions(NpgsqlDataSource database)
             (int)row.GetInt64(7), row.GetFieldValue<DateTimeOffset>(4), closed) { Id = row.GetGuid(0) };
     }
 
-    static Turn ReadTurn(NpgsqlDataReader row, int first) => new(
+    internal static Turn ReadTurn(NpgsqlDataReader row, int first) => new(
         row.GetInt32(first),
         row.GetEnum<TurnState>(first + 1),
         row.IsDBNull(first + 2) ? null : row.GetEnum<TurnOutcome>(first + 2),

@@ -48,8 +48,10 @@ public sealed record ClaimedTurn(
 /// <summary>A Claude session id in use.</summary>
 /// <param name="Id">The id the CLI knows.</param>
 /// <param name="Opened">Whether the CLI ever opened it; if not, it is begun with this id.</param>
+/// <param name="Reason">Why it came into use: <see cref="Sessions.Registered"/>, <see cref="Sessions.First"/>, or why its
+/// predecessor could not be resumed.</param>
 /// <param name="WakeNumber">The wake that began it; null when it was registered.</param>
-public sealed record ClaudeSession(Guid Id, bool Opened, int? WakeNumber);
+public sealed record ClaudeSession(Guid Id, bool Opened, string Reason, int? WakeNumber);
 
 /// <summary>One event as a turn is told of it.</summary>
 /// <param name="Id">The producer's id.</param>

@@ -72,7 +72,7 @@ public sealed class Turns(NpgsqlDataSource database)
             """
             select turn.epoch = currval('lease_epochs'), turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch,
                    turn.attempt, turn.interruptions, s.key, s.workspace, s.profile,
-                   chain.claude_session_id, chain.opened, chain.wake_number
+                   chain.claude_session_id, chain.opened, chain.reason, chain.wake_number
             from turns turn
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
@@ -104,7 +104,7 @@ public sealed class Turns(NpgsqlDataSource database)
         var turn = new ClaimedTurn(
             sessionId, rows.GetString(6), wakeNumber, rows.GetInt64(3), rows.GetInt32(4), rows.GetInt32(5),
             rows.GetString(7), rows.GetString(8),
-            rows.IsDBNull(9) ? null : new(rows.GetGuid(9), rows.GetBoolean(10), rows.GetNullable<int>(11)),
+            rows.IsDBNull(9) ? null : new(rows.GetGuid(9), rows.GetBoolean(10), rows.GetString(11), rows.GetNullable<int>(12)),
             Events: []);
 
         await rows.NextResultAsync(cancel);

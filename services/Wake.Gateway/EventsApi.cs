@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/events</c>: the HTTP front of the intake. Answers after the commit, with the decision.</summary>
+static class EventsApi
+{
+    /// <summary>The largest body, in bytes. A batch of the largest events is sent in parts.</summary>
+    public const int MaxBody = 8 * 1024 * 1024;
+
+    public static void MapEvents(this IEndpointRouteBuilder routes) => routes
+        .MapPost("/v1/events", Accept)
+        .WithName("AcceptEvents")
+        .WithSummary("Publish one event, or an array of them.")
+        .WithDescription(
+            "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
+            + "one is not valid none is accepted.")
+        .Accepts<ExternalEventObserved>("application/json")
+        .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
+        .ProducesValidationProblem()
+        .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
+        .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
+        .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+
+    static async Task<IResult> Accept(HttpContext http, EventDoor door, CancellationToken cancel)
+    {
+        if (!http.Request.HasJsonContentType())
+            return Problems.Of(StatusCodes.Status415UnsupportedMediaType, "Send events as application/json.");
+
+        JsonDocument body;
+        try
+        {
+            body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: cancel);
+        }
+        catch (JsonException wrong)
+        {
+            return Problems.Of(StatusCodes.Status400BadRequest, $"The body is not JSON: {EventJson.WithoutTypeNames(wrong)}");
+        }
+
+        using (body)
+        {
+            var single = body.RootElement.ValueKind is not JsonValueKind.Array;
+            JsonElement[] elements = single ? [body.RootElement] : [.. body.RootElement.EnumerateArray()];
+
+            if (elements.Length > EventLimits.Batch)
+                return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"{elements.Length} events; {EventLimits.Batch} are allowed in one request.");
+
+            List<ExternalEventObserved> events = new(elements.Length);
+            List<(string, string)> problems = [];
+            for (var i = 0; i < elements.Length; i++)
+            {
+                if (EventJson.TryRead(JsonSerializer.SerializeToUtf8Bytes(elements[i]), out var observed, out var problem))
+                    events.Add(observed);
+                else if (problems.Count < 20)
+                    problems.Add((single ? "event" : $"[{i}]", problem));
+            }
+
+            if (problems.Count > 0)
+                return Problems.Invalid(problems);
+
+            var decisions = await door.Accept(events, cancel);
+            return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
+        }
+    }
+}
+
+/// <summary>The intake as the HTTP door uses it: with the trace of the request, and a call to the sweepers.</summary>
+sealed class EventDoor(Intake intake, WakeTimers timers)
+{
+    /// <summary>What is due later than this a sweeper finds by itself: it polls every second.</summary>
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
+    public async Task<IReadOnlyList<IntakeDecision>> Accept(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel)
+    {
+        if (events is [])
+            return [];
+
+        var trace = Activity.Current?.Id;
+        var (decisions, dueIn) = await intake.Accept([.. events.Select(x => new Observation(x, trace))], cancel);
+
+        if (dueIn < Soon)
+            await timers.CallSweepers(cancel);
+
+        return decisions;
+    }
+}

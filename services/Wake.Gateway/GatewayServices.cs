@@ -1,0 +1,44 @@
+using Microsoft.AspNetCore.Http.Json;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using System.Text.Json.Serialization;
+using Wake.ServiceDefaults;
+
+namespace Wake.Gateway;
+
+/// <summary>What a process gains by being a gateway.</summary>
+public static class GatewayServices
+{
+    /// <summary>The HTTP door's services.</summary>
+    public static IHostApplicationBuilder AddGateway(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddValidatedOptions<GatewayOptions>(GatewayOptions.Section);
+        builder.Services.AddProblems();
+        builder.Services.AddSingleton<EventDoor>();
+        builder.Services.Configure<KestrelServerOptions>(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = EventsApi.MaxBody;
+        });
+        builder.Services.Configure<JsonOptions>(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
+        builder.Services.AddOpenApi(openApi => openApi.AddOperationTransformer((operation, context, _) =>
+        {
+            PathKeysInOpenApi.Describe(operation, context.Description.RelativePath ?? "");
+            return Task.CompletedTask;
+        }));
+        return builder;
+    }
+
+    /// <summary>The HTTP door.</summary>
+    public static void MapGateway(this WebApplication app)
+    {
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.UseAccess();
+
+        app.MapOpenApi();
+        app.MapEvents();
+        app.MapSessions();
+        app.MapWatches();
+        app.MapExplain();
+    }
+}

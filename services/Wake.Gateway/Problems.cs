@@ -1,0 +1,48 @@
+using Microsoft.AspNetCore.Diagnostics;
+using Npgsql;
+
+namespace Wake.Gateway;
+
+/// <summary>Every error as problem details (RFC 9457), with a sentence that says what to do and nothing of our insides.</summary>
+static class Problems
+{
+    public static IServiceCollection AddProblems(this IServiceCollection services) => services
+        .AddProblemDetails(problems => problems.CustomizeProblemDetails = context =>
+        {
+            // Whatever an exception carried stays in the log.
+            context.ProblemDetails.Extensions.Remove("exception");
+        })
+        .AddExceptionHandler<Handler>();
+
+    public static IResult Of(int status, string detail) => Results.Problem(detail, statusCode: status);
+
+    public static IResult Invalid(IEnumerable<(string Field, string Problem)> problems) => Results.ValidationProblem(
+        problems.GroupBy(x => x.Field).ToDictionary(x => x.Key, x => x.Select(y => y.Problem).ToArray()),
+        title: "The request is not valid; nothing was accepted.");
+
+    public static IResult Invalid(string field, string problem) => Invalid([(field, problem)]);
+
+    sealed class Handler(IProblemDetailsService problems, ILogger<Handler> log) : IExceptionHandler
+    {
+        public async ValueTask<bool> TryHandleAsync(HttpContext http, Exception exception, CancellationToken cancellationToken)
+        {
+            var (status, detail) = exception switch
+            {
+                BadHttpRequestException bad => (bad.StatusCode, bad.StatusCode == StatusCodes.Status413PayloadTooLarge
+                    ? $"The body is larger than {EventsApi.MaxBody / 1024 / 1024} MB." : "The request could not be read."),
+                NpgsqlException or TimeoutException => (StatusCodes.Status503ServiceUnavailable,
+                    "PostgreSQL does not answer, so nothing was accepted. Send it again."),
+                OperationCanceledException when http.RequestAborted.IsCancellationRequested => (499, "The client went away."),
+                _ => (StatusCodes.Status500InternalServerError, "Something went wrong here; the log says what."),
+            };
+
+            if (status >= 500)
+                log.LogError(exception, "{Method} {Path} failed.", http.Request.Method, http.Request.Path);
+            if (status == StatusCodes.Status503ServiceUnavailable)
+                http.Response.Headers.RetryAfter = "5";
+
+            http.Response.StatusCode = status;
+            return await problems.TryWriteAsync(new() { HttpContext = http, ProblemDetails = { Status = status, Detail = detail } });
+        }
+    }
+}

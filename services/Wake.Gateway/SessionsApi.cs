@@ -1,0 +1,124 @@
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/sessions</c>: register, list, show, close, wake.</summary>
+static class SessionsApi
+{
+    public static void MapSessions(this IEndpointRouteBuilder routes)
+    {
+        var sessions = routes.MapGroup("/v1/sessions").WithTags("sessions");
+
+        sessions.MapPost("", Create).WithName("CreateSession").WithSummary("Register a session.")
+            .Produces<Session>(StatusCodes.Status201Created).Produces<Session>().ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status409Conflict);
+        sessions.MapGet("", List).WithName("ListSessions").WithSummary("Open sessions by key; pass the last key as after for the next page.")
+            .Produces<IReadOnlyList<Session>>();
+        sessions.MapGet("/{key}", Show).WithName("ShowSession").WithSummary("One session.")
+            .Produces<Session>().ProducesProblem(StatusCodes.Status404NotFound);
+        sessions.MapDelete("/{key}", Close).WithName("CloseSession").WithSummary("Close a session: no more turns, no more watches.")
+            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+        sessions.MapGet("/{key}/turns", Turns).WithName("ListTurns").WithSummary("A session's turns, the newest first.")
+            .Produces<IReadOnlyList<Turn>>().ProducesProblem(StatusCodes.Status404NotFound);
+        sessions.MapPost("/{key}/wake", Wake).WithName("WakeSession")
+            .WithSummary("Wake a session now, for a reason of your own. Ends a park.")
+            .Produces<IntakeDecision>(StatusCodes.Status202Accepted).ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+    }
+
+    /// <summary>A session to register.</summary>
+    /// <param name="Key">Its owner's name for it; unique among the open ones.</param>
+    /// <param name="Workspace">The absolute path of the directory it works in, the same on every runner.</param>
+    /// <param name="ClaudeSessionId">A Claude session to go on with; left out, its first wake begins one.</param>
+    /// <param name="Profile">The name of its profile; left out, <c>default</c>.</param>
+    internal sealed record NewSession(string? Key, string? Workspace, string? ClaudeSessionId, string? Profile);
+
+    /// <summary>A wake a person asks for.</summary>
+    /// <param name="Reason">What the session is told.</param>
+    internal sealed record WakeRequest(string? Reason);
+
+    static async Task<IResult> Create(NewSession body, Sessions sessions, CancellationToken cancel)
+    {
+        var problems = Fields.Problems(
+            Fields.Required("key", body.Key, EventLimits.Key),
+            Fields.Required("workspace", body.Workspace, 4096),
+            Fields.Optional("profile", body.Profile, EventLimits.Name));
+        if (body.Workspace is { } path && !Path.IsPathFullyQualified(path))
+            problems.Add(("workspace", "must be an absolute path."));
+        Guid? claudeSessionId = null;
+        if (body.ClaudeSessionId is { } text)
+        {
+            if (Guid.TryParseExact(text, "D", out var id))
+                claudeSessionId = id;
+            else
+                problems.Add(("claudeSessionId", "must be a UUID like 01234567-89ab-cdef-0123-456789abcdef."));
+        }
+
+        if (problems.Count > 0)
+            return Problems.Invalid(problems);
+
+        return await sessions.Create(
+            body.Key!, Path.TrimEndingDirectorySeparator(body.Workspace!), body.Profile ?? QuietWindows.Default, claudeSessionId, cancel) switch
+        {
+            SessionCreation.Created { Session: var created } =>
+                Results.Created($"/v1/sessions/{Uri.EscapeDataString(created.Key)}", created),
+            SessionCreation.AlreadyThere { Session: var there } => Results.Ok(there),
+            SessionCreation.KeyTaken { Session: var there } => Problems.Of(StatusCodes.Status409Conflict,
+                $"The key {there.Key} belongs to an open session with other values (workspace {there.Workspace}, profile {there.Profile}). "
+                + "Choose another key, or close that session first."),
+            SessionCreation.ClaudeSessionTaken { Owner: var owner } => Problems.Of(StatusCodes.Status409Conflict,
+                $"Claude session {claudeSessionId} belongs to the session {owner}. Two sessions on it would overwrite each other's memory."),
+            var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
+        };
+    }
+
+    static async Task<IResult> List(Sessions sessions, CancellationToken cancel, string? after = null, int limit = 100) =>
+        limit is < 1 or > 1000
+            ? Problems.Invalid("limit", "must be from 1 to 1000.")
+            : Results.Ok(await sessions.List(after, limit, cancel));
+
+    static async Task<IResult> Show(PathKey named, Sessions sessions, CancellationToken cancel) =>
+        await sessions.Find(named.Value, cancel) is { } session ? Results.Ok(session) : Unknown(named);
+
+    static async Task<IResult> Close(PathKey named, Sessions sessions, WakeTimers timers, CancellationToken cancel)
+    {
+        if (!await sessions.Close(named.Value, cancel))
+            return Unknown(named);
+
+        await timers.CallSweepers(cancel);
+        return Results.NoContent();
+    }
+
+    static async Task<IResult> Turns(PathKey named, Sessions sessions, CancellationToken cancel, int limit = 100) =>
+        limit is < 1 or > 1000 ? Problems.Invalid("limit", "must be from 1 to 1000.")
+        : await sessions.Find(named.Value, cancel) is { } session ? Results.Ok(await sessions.Turns(session.Id, limit, cancel))
+        : Unknown(named);
+
+    static async Task<IResult> Wake(PathKey named, WakeRequest body, Sessions sessions, EventDoor door, CancellationToken cancel)
+    {
+        if (Fields.Problems(Fields.Required("reason", body.Reason, EventLimits.Reason)) is { Count: > 0 } problems)
+            return Problems.Invalid(problems);
+
+        if (await sessions.Find(named.Value, cancel) is not { Closed: null } session)
+            return Unknown(named);
+
+        var decisions = await door.Accept(
+            [
+                new()
+                {
+                    Id = Guid.CreateVersion7().ToString(),
+                    Source = "wake:request",
+                    Type = "wake.requested",
+                    Subject = $"session:{session.Key}"[..Math.Min(EventLimits.Key, session.Key.Length + 8)],
+                    Reason = body.Reason!,
+                    Urgent = true,
+                    Sessions = [session.Key],
+                },
+            ], cancel);
+        return Results.Accepted(null, decisions[0]);
+    }
+
+    static IResult Unknown(PathKey named) =>
+        Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {named.Value}. wake sessions lists them.");
+}

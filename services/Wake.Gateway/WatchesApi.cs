@@ -1,0 +1,82 @@
+using System.Text.Json.Serialization;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/watches</c>: which session wants to hear of what.</summary>
+static class WatchesApi
+{
+    public static void MapWatches(this IEndpointRouteBuilder routes)
+    {
+        var watches = routes.MapGroup("/v1/watches").WithTags("watches");
+
+        watches.MapPost("", Create).WithName("CreateWatch")
+            .WithSummary("Wake a session when events match, those of the last five minutes included.")
+            .Produces<CreatedWatch>(StatusCodes.Status201Created).ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound);
+        watches.MapGet("", List).WithName("ListWatches").WithSummary("The watches of one session, or of all.").Produces<IReadOnlyList<Watch>>();
+        watches.MapGet("/{id:guid}", Show).WithName("ShowWatch").WithSummary("One watch.")
+            .Produces<Watch>().ProducesProblem(StatusCodes.Status404NotFound);
+        watches.MapDelete("/{id:guid}", Delete).WithName("DeleteWatch").WithSummary("End a watch. What it has routed stays routed.")
+            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+    }
+
+    /// <summary>A watch to make.</summary>
+    /// <param name="Session">The key of the session to wake.</param>
+    /// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
+    /// <param name="Types">The event types to match, with <c>*</c> for anything; left out, all.</param>
+    /// <param name="Intent">A note to the session, shown when it wakes.</param>
+    /// <param name="Expires">When it ends by itself.</param>
+    internal sealed record NewWatch(string? Session, string? Subject, IReadOnlyList<string>? Types, string? Intent, DateTimeOffset? Expires);
+
+    /// <summary>A watch just made.</summary>
+    /// <param name="Watch">The watch.</param>
+    /// <param name="Found">How many events of the last minutes it matched.</param>
+    internal sealed record CreatedWatch([property: JsonIgnore] Watch Watch, int Found)
+    {
+        public Guid Id => Watch.Id;
+        public string Session => Watch.Session;
+        public string Subject => Watch.Subject;
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Types => Watch.Types;
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public string? Intent => Watch.Intent;
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public DateTimeOffset? Expires => Watch.Expires;
+        public DateTimeOffset Created => Watch.Created;
+    }
+
+    static async Task<IResult> Create(NewWatch body, Watches watches, WakeTimers timers, CancellationToken cancel)
+    {
+        var problems = Fields.Problems(
+            Fields.Required("session", body.Session, EventLimits.Key),
+            Fields.Required("subject", body.Subject, EventLimits.Key),
+            Fields.Optional("intent", body.Intent, EventLimits.Reason));
+
+        if (body.Types is { Count: 0 or > EventLimits.Listed })
+            problems.Add(("types", $"must name from 1 to {EventLimits.Listed} types, or be left out."));
+        foreach (var type in body.Types ?? [])
+            problems.AddRange(Fields.Problems(Fields.Required("types", type, EventLimits.Name)));
+
+        if (problems.Count > 0)
+            return Problems.Invalid(problems);
+
+        if (await watches.Create(body.Session!, body.Subject!, body.Types, body.Intent, body.Expires, cancel) is not var (watch, found))
+            return Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {body.Session}. Register it first with POST /v1/sessions.");
+
+        if (found > 0)
+            await timers.CallSweepers(cancel);
+
+        return Results.Created($"/v1/watches/{watch.Id}", new CreatedWatch(watch, found));
+    }
+
+    static async Task<IResult> List(Watches watches, CancellationToken cancel, string? session = null, int limit = 100) =>
+        limit is < 1 or > 1000
+            ? Problems.Invalid("limit", "must be from 1 to 1000.")
+            : Results.Ok(await watches.List(session, limit, cancel));
+
+    static async Task<IResult> Show(Guid id, Watches watches, CancellationToken cancel) =>
+        await watches.Find(id, cancel) is { } watch ? Results.Ok(watch) : Unknown(id);
+
+    static async Task<IResult> Delete(Guid id, Watches watches, CancellationToken cancel) =>
+        await watches.Delete(id, cancel) ? Results.NoContent() : Unknown(id);
+
+    static IResult Unknown(Guid id) => Problems.Of(StatusCodes.Status404NotFound, $"There is no watch {id}.");
+}

@@ -1,0 +1,217 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Extensions.Options;
+using Wake.ServiceDefaults;
+
+namespace Wake.Runner;
+
+/// <summary>What one run of the CLI came to.</summary>
+/// <param name="Result">How it ended.</param>
+/// <param name="CostUsd">What it cost.</param>
+sealed record ClaudeRun(ClaudeResult Result, decimal CostUsd);
+
+/// <summary>
+/// Runs <c>claude</c> for one message: starts it, feeds it, reads it, and stops it with everything it started. Speaks
+/// stream-json over pipes; there is no shell anywhere.
+/// </summary>
+sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
+{
+    // Enough to see why it refused to start; a flood beyond it is read and dropped.
+    const int StderrKept = 8 * 1024;
+
+    static readonly ActivitySource Tracing = new(Telemetry.Source);
+
+    /// <summary>Runs it.</summary>
+    /// <param name="command">What to run.</param>
+    /// <param name="opened">Called once, when the CLI has opened the session.</param>
+    /// <param name="shutdown">Asks the turn to stop and to leave a transcript that says so.</param>
+    /// <param name="lost">The turn belongs to somebody else now: everything is killed at once.</param>
+    /// <exception cref="OperationCanceledException">The turn was lost.</exception>
+    public async Task<ClaudeRun> Run(ClaudeCommand command, Func<Task> opened, CancellationToken shutdown, CancellationToken lost)
+    {
+        var settings = options.Value;
+        using var activity = Tracing.StartActivity("claude");
+        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, activity?.Id);
+
+        if (!Directory.Exists(command.Workspace))
+            return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), 0);
+
+        Process process;
+        try
+        {
+            process = await launcher.Start(settings.Executable, command.Arguments(), command.Workspace, environment);
+        }
+        catch (Win32Exception missing)
+        {
+            return new(new ClaudeResult.Misconfigured($"{settings.Executable} cannot be started: {missing.Message}."), 0);
+        }
+
+        using (process)
+        {
+            await using var kill = lost.Register(() => KillTree(process));
+            try
+            {
+                var (output, stopped, stderr) = await Converse(process, command, opened, shutdown, lost);
+                lost.ThrowIfCancellationRequested();
+
+                if (output.OpenedAnother)
+                    log.LogWarning("The CLI opened another session than {SessionId}; its id is not adopted.", command.SessionId);
+
+                var result = output.Conclude(process.ExitCode, Redaction.Redact(stderr, environment), stopped);
+                activity?.SetTag("wake.result", result.GetType().Name);
+                return new(result, output.CostUsd);
+            }
+            finally
+            {
+                KillTree(process);
+            }
+        }
+    }
+
+    async Task<(ClaudeOutput, StopReason, string Stderr)> Converse(
+        Process process, ClaudeCommand command, Func<Task> opened, CancellationToken shutdown, CancellationToken lost)
+    {
+        var settings = options.Value;
+        var output = new ClaudeOutput(command.SessionId, command.MessageId);
+        using var total = new CancellationTokenSource(settings.TurnTimeout, time);
+        using var idle = new CancellationTokenSource(settings.IdleTimeout, time);
+        using var closing = CancellationTokenSource.CreateLinkedTokenSource(lost);
+
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var stderr = Tail(process.StandardError.BaseStream, closing.Token);
+        var stdout = Listen();
+        var stopped = StopReason.None;
+
+        await Write(process, command.Message());
+
+        using (var until = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost, total.Token, idle.Token))
+            await done.Task.WaitAsync(until.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        if (!done.Task.IsCompleted && !lost.IsCancellationRequested)
+        {
+            stopped = shutdown.IsCancellationRequested ? StopReason.Shutdown : total.IsCancellationRequested ? StopReason.Timeout : StopReason.Idle;
+            await Write(process, ClaudeCommand.Interrupt());
+            await Within(done.Task, settings.KillAfter, lost);
+        }
+
+        // A second for what follows a result; then the polite end, the firm one, and the last one.
+        if (done.Task.IsCompleted)
+            await Within(settled.Task, TimeSpan.FromSeconds(1), lost);
+
+        process.StandardInput.Close();
+        if (!await Within(process.WaitForExitAsync(CancellationToken.None), done.Task.IsCompleted ? settings.KillAfter : TimeSpan.FromSeconds(1), lost))
+        {
+            process.Terminate();
+            if (!await Within(process.WaitForExitAsync(CancellationToken.None), settings.KillAfter, lost))
+                KillTree(process);
+        }
+
+        await process.WaitForExitAsync(CancellationToken.None);
+
+        // Something it left behind may hold the pipes open; what is in them by now is all there is to hear.
+        await Within(Task.WhenAll(stdout, stderr), TimeSpan.FromSeconds(1), lost);
+        await closing.CancelAsync();
+        await stdout;
+        return (output, stopped, await stderr);
+
+        async Task Listen()
+        {
+            var lines = new OutputLines(process.StandardOutput.BaseStream);
+            var told = false;
+            try
+            {
+                while (await lines.Next(closing.Token) is { } line)
+                {
+                    if (!idle.IsCancellationRequested)
+                        idle.CancelAfter(settings.IdleTimeout);
+
+                    output.Line(line);
+
+                    if (output.Opened && !told)
+                    {
+                        told = true;
+                        await opened();
+                    }
+
+                    if (output.Done)
+                        done.TrySetResult();
+                    if (output.Settled)
+                        settled.TrySetResult();
+                }
+            }
+            catch (Exception closed) when (closed is OperationCanceledException or IOException)
+            {
+                // The pipe is gone or nobody listens any more.
+            }
+            finally
+            {
+                done.TrySetResult();
+                settled.TrySetResult();
+            }
+        }
+    }
+
+    static async Task Write(Process process, byte[] line)
+    {
+        try
+        {
+            await process.StandardInput.BaseStream.WriteAsync(line);
+            await process.StandardInput.BaseStream.FlushAsync();
+        }
+        catch (IOException)
+        {
+            // It has ended already; its output and exit code say how.
+        }
+    }
+
+    static async Task<string> Tail(Stream stream, CancellationToken cancel)
+    {
+        var kept = new byte[StderrKept];
+        var dropped = new byte[4096];
+        var length = 0;
+        try
+        {
+            while (true)
+            {
+                var read = length < kept.Length
+                    ? await stream.ReadAsync(kept.AsMemory(length), cancel)
+                    : await stream.ReadAsync(dropped, cancel);
+                if (read == 0)
+                    break;
+                length = Math.Min(kept.Length, length + read);
+            }
+        }
+        catch (Exception closed) when (closed is OperationCanceledException or IOException)
+        {
+            // As above.
+        }
+
+        return Encoding.UTF8.GetString(kept, 0, length);
+    }
+
+    /// <summary>Waits for a task, at most so long. Whether it completed.</summary>
+    async Task<bool> Within(Task task, TimeSpan atMost, CancellationToken cancel)
+    {
+        await task.WaitAsync(atMost, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return task.IsCompleted;
+    }
+
+    static void KillTree(Process process)
+    {
+        try
+        {
+            if (!process.HasExited)
+                process.Kill(entireProcessTree: true);
+        }
+        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception or AggregateException)
+        {
+            // It ended in this moment.
+        }
+    }
+
+    static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>
+        from System.Collections.DictionaryEntry entry in Environment.GetEnvironmentVariables()
+        select KeyValuePair.Create((string)entry.Key, (string)(entry.Value ?? ""));
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+using System.Text.Json;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>One run of the CLI.</summary>
+/// <param name="SessionId">The Claude session.</param>
+/// <param name="Resume">Go on with it, or begin it.</param>
+/// <param name="Workspace">The directory to run in. The CLI finds transcripts by its name, so it must be the same string every time.</param>
+/// <param name="Profile">What the session may do.</param>
+/// <param name="MessageId">The message's identity: the CLI takes each id once, in this process or any later one.</param>
+/// <param name="Prompt">The message.</param>
+sealed record ClaudeCommand(Guid SessionId, bool Resume, string Workspace, ClaudeProfile Profile, Guid MessageId, string Prompt)
+{
+    /// <summary>
+    /// The arguments. Lists are joined with = because the CLI's list options swallow what follows them; nothing of it comes
+    /// from an event, and no shell ever sees it.
+    /// </summary>
+    public IReadOnlyList<string> Arguments()
+    {
+        List<string> arguments =
+        [
+            "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--replay-user-messages",
+            Resume ? "--resume" : "--session-id", SessionId.ToString(),
+            "--setting-sources", Profile.SettingSources,
+        ];
+
+        if (Profile.Model is { } model)
+            arguments.AddRange(["--model", model]);
+        if (Profile.PermissionMode is { } mode)
+            arguments.AddRange(["--permission-mode", mode]);
+        if (Profile.AllowedTools is { Count: > 0 } allowed)
+            arguments.Add($"--allowedTools={string.Join(',', allowed)}");
+        if (Profile.DisallowedTools is { Count: > 0 } disallowed)
+            arguments.Add($"--disallowedTools={string.Join(',', disallowed)}");
+        if (Profile.MaxTurns is { } turns)
+            arguments.AddRange(["--max-turns", turns.ToString(CultureInfo.InvariantCulture)]);
+        if (Profile.MaxBudgetUsd is { } budget)
+            arguments.AddRange(["--max-budget-usd", budget.ToString(CultureInfo.InvariantCulture)]);
+
+        arguments.AddRange(Profile.Arguments);
+        return arguments;
+    }
+
+    /// <summary>The message as the line the CLI reads.</summary>
+    public byte[] Message() => Line(new
+    {
+        type = "user",
+        message = new { role = "user", content = Prompt },
+        uuid = MessageId,
+    });
+
+    /// <summary>The line that asks the CLI to stop what it is doing and say so.</summary>
+    public static byte[] Interrupt() => Line(new
+    {
+        type = "control_request",
+        request_id = "wake-interrupt",
+        request = new { subtype = "interrupt" },
+    });
+
+    static byte[] Line<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
+
+    /// <summary>
+    /// The id of a wake's message: always the same for the same wake, so that a wake delivered again after a crash is taken
+    /// once. Only an attempt that was interrupted on purpose needs another, because the CLI has that message and will not
+    /// act on it again.
+    /// </summary>
+    public static Guid MessageIdOf(ClaimedTurn turn) => Uuid5.Of(
+        turn.SessionId, turn.Interruptions == 0 ? $"wake {turn.WakeNumber}" : $"wake {turn.WakeNumber} after interruption {turn.Interruptions}");
+}

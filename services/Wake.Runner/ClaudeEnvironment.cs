@@ -1,0 +1,55 @@
+using System.Globalization;
+
+namespace Wake.Runner;
+
+/// <summary>The environment of the CLI: what is named here and in the options, and nothing else of the runner's own.</summary>
+static class ClaudeEnvironment
+{
+    /// <summary>
+    /// The runner's variables that reach the CLI. Its tools see them too, so nothing is here that a tool may not know; the
+    /// database and the broker in particular never are.
+    /// </summary>
+    public static readonly IReadOnlyList<string> Passed =
+    [
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TERM", "TMPDIR", "XDG_*",
+        "ANTHROPIC_*", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_USE_*", "AWS_*", "CLOUD_ML_REGION", "GOOGLE_*",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
+        "SSH_AUTH_SOCK", "GIT_*", "GH_*", "GITHUB_TOKEN", "IS_SANDBOX",
+    ];
+
+    /// <summary>Builds it.</summary>
+    /// <param name="own">The runner's environment.</param>
+    /// <param name="options">What the operator wants passed, dropped and set.</param>
+    /// <param name="traceParent">The span the CLI's own spans shall hang under; null when nobody traces.</param>
+    public static Dictionary<string, string> Build(
+        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, string? traceParent)
+    {
+        var environment = own
+            .Where(x => Named(x.Key, [.. Passed, .. options.PassEnvironment]) && !Named(x.Key, options.DropEnvironment))
+            .ToDictionary(x => x.Key, x => x.Value);
+
+        environment["DISABLE_AUTOUPDATER"] = "1";
+        environment["DISABLE_TELEMETRY"] = "1";
+        environment["DISABLE_ERROR_REPORTING"] = "1";
+        environment["CLAUDE_CODE_EAGER_FLUSH"] = "1";
+        environment["CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS"] = "1";
+        environment["CLAUDE_CODE_MAX_RETRIES"] = options.MaxRetries.ToString(CultureInfo.InvariantCulture);
+
+        // Together with the message's id these two make a wake that is delivered again after a crash one wake: the turn goes
+        // on where it was cut off, and a tool call of unknown outcome is shown as that instead of being forgotten.
+        environment["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"] = "1";
+        environment["CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS"] = "1";
+
+        if (traceParent is not null)
+            environment["TRACEPARENT"] = traceParent;
+
+        foreach (var (name, value) in options.Environment)
+            environment[name] = value;
+
+        return environment;
+    }
+
+    static bool Named(string name, IEnumerable<string> patterns) => patterns.Any(pattern =>
+        pattern.EndsWith('*') ? name.StartsWith(pattern[..^1], StringComparison.Ordinal) : name == pattern);
+}

@@ -1,0 +1,59 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// What the sessions of a profile may do. From the section <c>Profiles</c>: <c>Profiles__NAME__PermissionMode</c> and so on.
+/// The profile <c>default</c> also serves those that are not configured. (The quiet windows of the same section are read by
+/// the intake.)
+/// </summary>
+sealed class ClaudeProfiles : Dictionary<string, ClaudeProfile>, IValidatableObject
+{
+    public const string Section = "Profiles";
+
+    public ClaudeProfile Of(string profile) =>
+        TryGetValue(profile, out var own) || TryGetValue("default", out own) ? own : new();
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        foreach (var (name, profile) in this)
+        {
+            if (profile.MaxTurns is <= 0)
+                yield return new($"{Section}:{name}:MaxTurns must be positive.");
+
+            if (profile.MaxBudgetUsd is <= 0)
+                yield return new($"{Section}:{name}:MaxBudgetUsd must be positive.");
+        }
+    }
+}
+
+/// <summary>The options of one profile. Left out, the CLI's own defaults hold: nothing is allowed that it would not allow.</summary>
+sealed class ClaudeProfile
+{
+    /// <summary>Passed as <c>--model</c>.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>Passed as <c>--permission-mode</c>. Null leaves the CLI's default, which denies what it would ask about.</summary>
+    public string? PermissionMode { get; init; }
+
+    /// <summary>Passed as <c>--allowedTools</c>.</summary>
+    public IReadOnlyList<string> AllowedTools { get; init; } = [];
+
+    /// <summary>Passed as <c>--disallowedTools</c>.</summary>
+    public IReadOnlyList<string> DisallowedTools { get; init; } = [];
+
+    /// <summary>Passed as <c>--max-turns</c>: the model's steps within one of Wake's turns.</summary>
+    public int? MaxTurns { get; init; }
+
+    /// <summary>Passed as <c>--max-budget-usd</c>, per turn.</summary>
+    public decimal? MaxBudgetUsd { get; init; }
+
+    /// <summary>
+    /// Passed as <c>--setting-sources</c>. The default leaves out the workspace's own settings, whose hooks would run
+    /// without anybody having trusted the workspace; <c>user,project,local</c> is for workspaces you trust.
+    /// </summary>
+    public string SettingSources { get; init; } = "user";
+
+    /// <summary>Further arguments for the CLI, passed as they are.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+}

@@ -1,0 +1,45 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// Claims the turn a <see cref="ResumeSession"/> names, and lets it run. Claim, then acknowledge: RabbitMQ takes the whole
+/// channel from a consumer that keeps a message for half an hour, and turns last longer.
+/// </summary>
+sealed class ResumeSessionConsumer(Turns turns, RunnerSlots slots, IOptions<RunnerOptions> options) : IConsumer<ResumeSession>
+{
+    public async Task Consume(ConsumeContext<ResumeSession> context)
+    {
+        var (wake, cancel) = (context.Message, context.CancellationToken);
+
+        // All busy, and consuming is about to stop: leave it to other runners.
+        if (!slots.TryTake(out var slot))
+        {
+            await context.Publish(wake, sent => sent.TimeToLive = context.ExpirationTime - DateTime.UtcNow, cancel);
+            return;
+        }
+
+        using (slot)
+        {
+            switch (await turns.Claim(wake.SessionId, wake.WakeNumber, options.Value.Name, options.Value.Lease, cancel))
+            {
+                case TurnClaim.Granted { Turn: var turn }:
+                    slot.Run(turn);
+                    await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, options.Value.Name), cancel);
+                    break;
+
+                // A redelivery of a turn that ended and whose ending was perhaps never heard: say it again.
+                case TurnClaim.Ended { Outcome: var outcome }:
+                    await context.Publish(new TurnEnded(wake.SessionId, wake.WakeNumber, outcome), cancel);
+                    break;
+
+                // Another runner has it and will say how it ended; or it is not its time.
+                case TurnClaim.Held or TurnClaim.NotDue:
+                    break;
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Wake.Runner;
+
+/// <summary>How a runner takes work. Environment: <c>Runner__…</c>.</summary>
+sealed class RunnerOptions : IValidatableObject
+{
+    public const string Section = "Runner";
+
+    /// <summary>What this runner is called in the ledger and in logs. Unique among the running ones.</summary>
+    [Required]
+    public string Name { get; init; } = $"{Environment.MachineName}-{Environment.ProcessId}";
+
+    /// <summary>Turns at the same time. Each is a process of the CLI of about 200 MB, plus what its tools take.</summary>
+    [Range(1, 1000)]
+    public int Slots { get; init; } = 4;
+
+    /// <summary>
+    /// How long a turn stays this runner's without a word from it. Renewed three times within; what is longer makes a crash
+    /// cost more time, what is shorter makes a busy machine lose turns.
+    /// </summary>
+    public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How often a turn that crashes, hangs or meets a failing API is tried before it is parked.</summary>
+    [Range(1, 1000)]
+    public int MaxAttempts { get; init; } = 5;
+
+    /// <summary>The pause before the second attempt; it doubles with each further one.</summary>
+    public TimeSpan Backoff { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The longest pause between two attempts.</summary>
+    public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromMinutes(5);
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (Lease < TimeSpan.FromSeconds(1))
+            yield return new("Lease must be at least a second.", [nameof(Lease)]);
+
+        if (Backoff < TimeSpan.Zero || MaxBackoff < Backoff)
+            yield return new("Backoff must not be negative, nor longer than MaxBackoff.", [nameof(Backoff), nameof(MaxBackoff)]);
+    }
+
+    /// <summary>The pause after a given attempt.</summary>
+    public TimeSpan BackoffAfter(int attempt) =>
+        TimeSpan.FromTicks((long)Math.Min(MaxBackoff.Ticks, Backoff.Ticks * Math.Pow(2, attempt - 1)));
+}

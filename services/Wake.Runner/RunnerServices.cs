@@ -1,0 +1,35 @@
+using MassTransit;
+using Wake.ServiceDefaults;
+
+namespace Wake.Runner;
+
+/// <summary>What a process gains by being a runner.</summary>
+public static class RunnerServices
+{
+    /// <summary>The slots, and all that runs a turn in one.</summary>
+    public static IHostApplicationBuilder AddRunner(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddValidatedOptions<RunnerOptions>(RunnerOptions.Section);
+        builder.Services.AddValidatedOptions<ClaudeOptions>(ClaudeOptions.Section);
+        builder.Services.AddValidatedOptions<ClaudeProfiles>(ClaudeProfiles.Section);
+
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<ProcessLauncher>();
+        builder.Services.AddSingleton<ClaudeCli>();
+        builder.Services.AddSingleton<TurnRunner>();
+        builder.Services.AddSingleton<RunnerSlots>();
+        builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.Ready]);
+        return builder;
+    }
+
+    /// <summary>The consumer; the slots connect it to its queue themselves, and only while one is free.</summary>
+    public static void AddResumeSession(this IBusRegistrationConfigurator bus) =>
+        bus.AddConsumer<ResumeSessionConsumer>().ExcludeFromConfigureEndpoints();
+
+    /// <summary>Starts taking work. After the bus: the slots connect to it.</summary>
+    public static IHostApplicationBuilder AddRunnerSlots(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddHostedService(services => services.GetRequiredService<RunnerSlots>());
+        return builder;
+    }
+}

@@ -1,0 +1,128 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>One turn, from the claim to its ending.</summary>
+sealed class TurnRunner(
+    Turns turns, Sessions sessions, ClaudeCli claude, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles,
+    TimeProvider time, ILogger<TurnRunner> log)
+{
+    // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
+    const int MaxRuns = 5;
+
+    /// <summary>Runs a claimed turn. Everything it comes to is in the store before it returns.</summary>
+    /// <param name="turn">The turn.</param>
+    /// <param name="shutdown">The runner shuts down: interrupt the turn and give it back.</param>
+    public async Task Run(ClaimedTurn turn, CancellationToken shutdown)
+    {
+        await using var lease = new TurnLease(turns, turn, options.Value.Lease, time, log);
+        var started = time.GetTimestamp();
+        try
+        {
+            var (reaction, cost) = await Attempt(turn, shutdown, lease.Lost);
+            await Settle(turn, reaction, new(cost, time.GetElapsedTime(started)));
+        }
+        catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested)
+        {
+            log.LogWarning("{SessionKey} wake {Wake}: the turn was lost and its process killed.", turn.SessionKey, turn.WakeNumber);
+        }
+    }
+
+    async Task<(Reaction, decimal CostUsd)> Attempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
+    {
+        var failures = turn.Attempt - turn.Interruptions;
+
+        if (turn.Events is [])
+            return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), 0);
+
+        // Earlier attempts died without a word, or there would have been a reaction to them.
+        if (failures > options.Value.MaxAttempts)
+            return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), 0);
+
+        var claudeSession = turn.ClaudeSession ?? await Begin(turn, Sessions.First, lost);
+        if (claudeSession is null)
+            throw new OperationCanceledException(lost);
+
+        // An id that an earlier attempt chose may have a transcript by now: resuming tells.
+        var resume = claudeSession.Opened || failures > 1;
+        var cost = 0m;
+
+        for (var runs = 1; runs <= MaxRuns; runs++)
+        {
+            var run = await Run(turn, claudeSession, resume, shutdown, lost);
+            cost += run.CostUsd;
+
+            switch (run.Result)
+            {
+                case ClaudeResult.SessionLost when !claudeSession.Opened && runs < 3:
+                    resume = false;
+                    break;
+
+                case ClaudeResult.AlreadyBegun:
+                    resume = true;
+                    break;
+
+                case ClaudeResult.SessionLost:
+                    if (await Begin(turn, Sessions.NotResumable, lost) is not { } fresh)
+                    {
+                        return (new Reaction.GiveBack(new TurnReturn.Park(null,
+                            "the session could not be resumed, and this wake has begun a fresh one already")), cost);
+                    }
+
+                    log.LogWarning("{SessionKey} wake {Wake}: Claude session {Lost} cannot be resumed; beginning {Fresh}.",
+                        turn.SessionKey, turn.WakeNumber, claudeSession.Id, fresh.Id);
+                    (claudeSession, resume) = (fresh, false);
+                    break;
+
+                default:
+                    return (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()), cost);
+            }
+        }
+
+        return (Reaction.To(new ClaudeResult.Misconfigured($"contradictory answers about Claude session {claudeSession.Id}"),
+            failures, options.Value, time.GetUtcNow()), cost);
+    }
+
+    Task<ClaudeRun> Run(
+        ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost) =>
+        claude.Run(
+            new(claudeSession.Id, resume, turn.Workspace, profiles.Value.Of(turn.Profile), ClaudeCommand.MessageIdOf(turn),
+                WakePrompt.For(turn with { ClaudeSession = claudeSession })),
+            opened: () => sessions.ClaudeSessionOpened(turn.SessionId, claudeSession.Id, lost),
+            shutdown, lost);
+
+    // The id is in the store before the CLI hears of it, so that a crash in between leaves no session nobody knows.
+    async Task<ClaudeSession?> Begin(ClaimedTurn turn, string reason, CancellationToken cancel)
+    {
+        var id = Guid.NewGuid();
+        return await sessions.BeginClaudeSession(turn, id, reason, cancel) ? new(id, Opened: false, reason, turn.WakeNumber) : null;
+    }
+
+    async Task Settle(ClaimedTurn turn, Reaction reaction, TurnCost cost)
+    {
+        // Not cancelled by a shutdown: what the turn came to is worth the moment it takes.
+        switch (reaction)
+        {
+            case Reaction.End end:
+                if (!await turns.End(turn, end.Outcome, end.Note, cost, CancellationToken.None))
+                    break;
+
+                log.LogInformation("{SessionKey} wake {Wake}: {Outcome} {Note}", turn.SessionKey, turn.WakeNumber, end.Outcome, end.Note);
+                await bus.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, end.Outcome), CancellationToken.None);
+                return;
+
+            case Reaction.GiveBack back:
+                if (!await turns.GiveBack(turn, back.How, cost, CancellationToken.None))
+                    break;
+
+                log.LogWarning("{SessionKey} wake {Wake}: given back, {Note}", turn.SessionKey, turn.WakeNumber, back.How.Note);
+                return;
+        }
+
+        log.LogWarning("{SessionKey} wake {Wake}: the turn belongs to another runner now; this one's ending is dropped.",
+            turn.SessionKey, turn.WakeNumber);
+    }
+}

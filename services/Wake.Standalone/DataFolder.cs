@@ -1,0 +1,84 @@
+using System.Text.Json;
+
+namespace Wake.Standalone;
+
+/// <summary>The folder that holds all of a standalone Wake: its database, its settings, and where it can be reached.</summary>
+public sealed class DataFolder
+{
+    /// <summary>Opens a folder by its path; null means <see cref="Default"/>.</summary>
+    public DataFolder(string? path = null) => FullPath = Path.GetFullPath(path ?? Default);
+
+    /// <summary>
+    /// <c>$XDG_DATA_HOME/wake</c>, else <c>~/.local/share/wake</c>. For root <c>/var/lib/wake</c>: PostgreSQL runs as an
+    /// unprivileged user then, who cannot enter root's home.
+    /// </summary>
+    public static string Default =>
+        Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } xdg ? Path.Combine(xdg, "wake")
+        : Environment.IsPrivilegedProcess && !OperatingSystem.IsWindows() ? "/var/lib/wake"
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "share", "wake");
+
+    /// <summary>Its absolute path.</summary>
+    public string FullPath { get; }
+
+    /// <summary>Settings in the form of an appsettings file, read if it is there.</summary>
+    public string Settings => Path.Combine(FullPath, "wake.json");
+
+    string EndpointFile => Path.Combine(FullPath, "endpoint.json");
+
+    /// <summary>Creates the folder if need be and keeps other processes from using it until the result is disposed.</summary>
+    /// <exception cref="StandaloneException">Another Wake uses it, or it cannot be written.</exception>
+    public IDisposable Lock()
+    {
+        try
+        {
+            // Others may pass through it (PostgreSQL, when it runs as another user) and not look into it.
+            if (OperatingSystem.IsWindows())
+                Directory.CreateDirectory(FullPath);
+            else if (!Directory.Exists(FullPath))
+                Directory.CreateDirectory(FullPath, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+            return new FileStream(Path.Combine(FullPath, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (UnauthorizedAccessException denied)
+        {
+            throw new StandaloneException($"{FullPath} cannot be written: {denied.Message} Choose another folder with --data.");
+        }
+        catch (IOException used)
+        {
+            throw new StandaloneException(Endpoint() is { } endpoint
+                ? $"Wake is already running on {FullPath}, at {endpoint.Url}."
+                : $"{FullPath} is used by another process, or cannot be written: {used.Message}");
+        }
+    }
+
+    /// <summary>Where the Wake of this folder can be reached; null when it has not said so.</summary>
+    public Endpoint? Endpoint()
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Endpoint>(File.ReadAllText(EndpointFile));
+        }
+        catch (Exception missing) when (missing is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    internal void WriteEndpoint(Endpoint endpoint)
+    {
+        // Renamed into place: a reader finds the whole file or none.
+        var draft = EndpointFile + ".new";
+        File.WriteAllText(draft, JsonSerializer.Serialize(endpoint));
+        File.Move(draft, EndpointFile, overwrite: true);
+    }
+
+    internal void DeleteEndpoint() => File.Delete(EndpointFile);
+}
+
+/// <summary>Where a Wake can be reached.</summary>
+/// <param name="Url">Its HTTP door.</param>
+/// <param name="ProcessId">Its process.</param>
+public sealed record Endpoint(Uri Url, int ProcessId);
+
+/// <summary>Something keeps a standalone Wake from starting. The message says what, and what to do.</summary>
+public sealed class StandaloneException(string message) : Exception(message);

@@ -1,0 +1,183 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Npgsql;
+
+namespace Wake.Standalone;
+
+/// <summary>
+/// A PostgreSQL of one's own: in a folder, on loopback, with a password nobody else knows, started and stopped with its
+/// owner. What a killed owner left running is stopped first.
+/// </summary>
+public sealed class PrivatePostgres : IAsyncDisposable
+{
+    const string User = "wake";
+
+    // How long a start may take: after a power cut PostgreSQL replays its log first.
+    static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(5);
+
+    readonly PostgresBinaries binaries;
+    readonly UnprivilegedUser? account;
+    readonly string folder;
+
+    PrivatePostgres(PostgresBinaries binaries, UnprivilegedUser? account, string folder, string connectionString)
+    {
+        (this.binaries, this.account, this.folder) = (binaries, account, folder);
+        ConnectionString = connectionString;
+    }
+
+    /// <summary>How to connect to its database.</summary>
+    public string ConnectionString { get; }
+
+    /// <summary>Starts it, making the cluster at the first time.</summary>
+    /// <param name="parent">The folder to live in, as <c>postgres/</c>.</param>
+    /// <param name="settings">Further settings of PostgreSQL, as <c>name=value</c>; names and values of this program's own.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="StandaloneException">No PostgreSQL is installed, or it does not start; the message says what to do.</exception>
+    public static async Task<PrivatePostgres> Start(string parent, IReadOnlyList<string>? settings, CancellationToken cancel)
+    {
+        var account = UnprivilegedUser.IfRoot();
+        var folder = Path.Combine(account is null ? parent : UnprivilegedUser.Reachable(parent), "postgres");
+        var cluster = Path.Combine(folder, "data");
+        var binaries = Choose(cluster);
+
+        if (!File.Exists(Path.Combine(cluster, "PG_VERSION")))
+            await Initialize(binaries, account, folder, cluster, cancel);
+
+        var postgres = new PrivatePostgres(binaries, account, folder, "");
+        await postgres.Stop(cancel);
+
+        for (var tries = 1; ; tries++)
+        {
+            var port = FreePort();
+            var (code, output) = await postgres.Control(
+                ["-w", "-t", $"{StartTimeout.TotalSeconds:0}", "-l", Path.Combine(folder, "log"), "-o", Options(port, settings ?? []), "start"], cancel);
+
+            if (code == 0)
+            {
+                var password = await File.ReadAllTextAsync(Path.Combine(folder, "password"), cancel);
+                var connection = new NpgsqlConnectionStringBuilder
+                {
+                    Host = "127.0.0.1", Port = port, Username = User, Password = password.Trim(), Database = User,
+                };
+                var started = new PrivatePostgres(binaries, account, folder, connection.ConnectionString);
+                await started.CreateDatabase(cancel);
+                return started;
+            }
+
+            // Somebody may have taken the port in between.
+            if (tries == 3)
+                throw new StandaloneException($"PostgreSQL does not start: {output.Trim()}\n{Log(folder)}");
+        }
+    }
+
+    /// <summary>Stops it, letting what is committed reach the disk.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        NpgsqlConnection.ClearAllPools();
+        await Stop(CancellationToken.None);
+    }
+
+    static PostgresBinaries Choose(string cluster)
+    {
+        var found = PostgresBinaries.Find();
+        if (found is [])
+            throw new StandaloneException($"No PostgreSQL was found. {PostgresBinaries.HowToInstall}");
+
+        var version = Path.Combine(cluster, "PG_VERSION");
+        if (!File.Exists(version))
+            return found[0];
+
+        var major = int.Parse(File.ReadAllText(version).Trim().Split('.')[0], System.Globalization.CultureInfo.InvariantCulture);
+        return found.FirstOrDefault(x => x.Major == major) ?? throw new StandaloneException(
+            $"The database in {cluster} was made by PostgreSQL {major}, and only {string.Join(", ", found.Select(x => x.Major))} "
+            + $"is installed. Install PostgreSQL {major}, or move the database on with pg_upgrade.");
+    }
+
+    static async Task Initialize(
+        PostgresBinaries binaries, UnprivilegedUser? account, string folder, string cluster, CancellationToken cancel)
+    {
+        // Whatever an interrupted first start left is no database yet.
+        if (Directory.Exists(cluster))
+            Directory.Delete(cluster, recursive: true);
+
+        Directory.CreateDirectory(folder);
+        account?.Own(folder);
+
+        var password = Path.Combine(folder, "password");
+        await File.WriteAllTextAsync(password, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)), cancel);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(password, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        account?.Own(password);
+
+        var (code, output) = await Run(binaries.Program("initdb"),
+            ["-D", cluster, "-U", User, $"--pwfile={password}", "--auth=scram-sha-256", "-E", "UTF8", "--no-locale"], folder, account, cancel);
+
+        if (code != 0)
+            throw new StandaloneException($"PostgreSQL could not make its database in {cluster}: {output.Trim()}");
+    }
+
+    // Read by a shell inside pg_ctl, so nothing but this program's own words and a number may be in it.
+    static string Options(int port, IReadOnlyList<string> settings) => string.Join(' ',
+        ((string[])
+        [
+            $"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100", "wal_compression=on", .. settings,
+        ]).Select(x => $"-c {x}"));
+
+    async Task CreateDatabase(CancellationToken cancel)
+    {
+        var admin = new NpgsqlConnectionStringBuilder(ConnectionString) { Database = "postgres", Pooling = false };
+        await using var connection = new NpgsqlConnection(admin.ConnectionString);
+        await connection.OpenAsync(cancel);
+        await using var exists = new NpgsqlCommand("select 1 from pg_database where datname = $1", connection) { Parameters = { new() { Value = User } } };
+        if (await exists.ExecuteScalarAsync(cancel) is not null)
+            return;
+
+        await using var create = new NpgsqlCommand($"create database {User}", connection);
+        await create.ExecuteNonQueryAsync(cancel);
+    }
+
+    async Task Stop(CancellationToken cancel)
+    {
+        var (running, _) = await Control(["status"], cancel);
+        if (running == 0)
+            await Control(["-w", "-m", "fast", "stop"], cancel);
+    }
+
+    Task<(int Code, string Output)> Control(string[] arguments, CancellationToken cancel) =>
+        Run(binaries.Program("pg_ctl"), ["-D", Path.Combine(folder, "data"), .. arguments], folder, account, cancel);
+
+    static async Task<(int Code, string Output)> Run(
+        string program, string[] arguments, string workingDirectory, UnprivilegedUser? account, CancellationToken cancel)
+    {
+        string[] command = [.. account?.Prefix ?? [], program, .. arguments];
+        using var process = Process.Start(new ProcessStartInfo(command[0], command[1..])
+        {
+            WorkingDirectory = Directory.Exists(workingDirectory) ? workingDirectory : "/",
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        process.StandardInput.Close();
+
+        // The server that pg_ctl leaves behind writes to its log and does not keep these open.
+        var output = process.StandardOutput.ReadToEndAsync(cancel);
+        var errors = process.StandardError.ReadToEndAsync(cancel);
+        await process.WaitForExitAsync(cancel);
+        return (process.ExitCode, await errors + await output);
+    }
+
+    static string Log(string folder)
+    {
+        var log = Path.Combine(folder, "log");
+        return File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(10)) : "";
+    }
+
+    static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

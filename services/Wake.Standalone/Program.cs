@@ -1,0 +1,14 @@
+using Wake.Standalone;
+
+try
+{
+    await StandaloneHost.Run(
+        data: Environment.GetEnvironmentVariable("WAKE_DATA"), port: null,
+        ready: url => Console.WriteLine($"ready {url.GetLeftPart(UriPartial.Authority)}"), CancellationToken.None);
+    return 0;
+}
+catch (StandaloneException problem)
+{
+    Console.Error.WriteLine(problem.Message);
+    return 1;
+}

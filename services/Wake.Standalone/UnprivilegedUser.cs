@@ -1,0 +1,85 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Wake.Standalone;
+
+/// <summary>Who PostgreSQL runs as when Wake runs as root, which PostgreSQL refuses: <c>postgres</c>, else <c>nobody</c>.</summary>
+sealed class UnprivilegedUser
+{
+    readonly string name;
+    readonly string ids;
+
+    UnprivilegedUser(string name, string uid, string gid)
+    {
+        this.name = name;
+        ids = $"{uid}:{gid}";
+        Prefix = ["setpriv", $"--reuid={uid}", $"--regid={gid}", "--clear-groups", "--"];
+    }
+
+    /// <summary>What to put in front of a command to run it as this user.</summary>
+    public IReadOnlyList<string> Prefix { get; }
+
+    /// <summary>The user, if this process needs one.</summary>
+    public static UnprivilegedUser? IfRoot()
+    {
+        if (OperatingSystem.IsWindows() || !Environment.IsPrivilegedProcess)
+            return null;
+
+        var accounts = File.ReadLines("/etc/passwd").Select(x => x.Split(':')).Where(x => x.Length > 3).ToList();
+        foreach (var wanted in (string[])["postgres", "nobody"])
+        {
+            if (accounts.Find(x => x[0] == wanted) is { } account)
+                return new(account[0], account[2], account[3]);
+        }
+
+        throw new StandaloneException("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as.");
+    }
+
+    /// <summary>Gives a file or folder to this user.</summary>
+    public void Own(string path)
+    {
+        using var chown = Process.Start(new ProcessStartInfo("chown", [ids, path]))!;
+        chown.WaitForExit();
+        if (chown.ExitCode != 0)
+            throw new StandaloneException($"{path} cannot be given to the user {name}, as whom PostgreSQL has to run.");
+    }
+
+    /// <summary>
+    /// The folder itself if this user can get to it once it lets others pass, else one elsewhere that stands for it: the
+    /// folders above it are not ours to open.
+    /// </summary>
+    public static string Reachable(string folder)
+    {
+        if (OperatingSystem.IsWindows())
+            return folder;
+
+        if (Passes(Path.GetDirectoryName(Path.GetFullPath(folder))))
+        {
+            File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute);
+            return folder;
+        }
+
+        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(folder)))[..12];
+        var instead = Path.Combine("/var/lib/wake", name);
+        Directory.CreateDirectory(instead);
+
+        // So that whoever looks for the database in the data folder finds it.
+        var link = Path.Combine(folder, "postgres");
+        if (!Path.Exists(link))
+            File.CreateSymbolicLink(link, Path.Combine(instead, "postgres"));
+        return instead;
+    }
+
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    static bool Passes(string? folder)
+    {
+        for (; folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (!File.GetUnixFileMode(folder).HasFlag(UnixFileMode.OtherExecute))
+                return false;
+        }
+
+        return true;
+    }
+}

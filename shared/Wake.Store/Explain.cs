@@ -1,0 +1,252 @@
+using System.Text.Json;
+using Npgsql;
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>Answers "why" from rows alone: what became of an event, why a session does or does not run, what happens now.</summary>
+public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watches watches)
+{
+    const int MaxLines = 200;
+
+    // The decision rows of some wakes or sessions, as ledger lines.
+    const string Decisions =
+        """
+        select d.at, d.kind, null as event, s.key, d.wake_number, d.note, d.seq from decisions d join sessions s on s.id = d.session_id
+        """;
+
+    /// <summary>
+    /// What became of an event, by the id of any observation of it. Null when it was never accepted. When several sources
+    /// use the same id, the newest is meant unless <paramref name="source"/> says which.
+    /// </summary>
+    public async Task<EventExplanation?> Event(string id, string? source, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(
+            """
+            select e.seq, e.id, e.source, e.type, e.subject, e.related, e.dedup_key, e.reason, e.wakes, e.urgent, e.sessions,
+                   e.actor, e.happened_at, e.expires_at, e.data::text, e.accepted_at
+            from events e
+            where e.seq in (select seq from events where id = $1 and ($2::text is null or source = $2)
+                            union all
+                            select event from decisions where observation = $1 and ($2::text is null or source = $2))
+            order by e.seq desc
+            limit 1
+            """, id, source);
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        if (!await rows.ReadAsync(cancel))
+            return null;
+
+        var seq = rows.GetInt64(0);
+        var acceptedAt = rows.GetFieldValue<DateTimeOffset>(15);
+        var observed = new ExternalEventObserved
+        {
+            Id = rows.GetString(1),
+            Source = rows.GetString(2),
+            Type = rows.GetString(3),
+            Subject = rows.GetString(4),
+            Related = rows.IsDBNull(5) ? null : rows.GetFieldValue<string[]>(5),
+            DedupKey = rows.GetString(6),
+            Reason = rows.GetString(7),
+            Delivery = rows.GetBoolean(8) ? Delivery.Wake : Delivery.Ambient,
+            Urgent = rows.GetBoolean(9),
+            Sessions = rows.IsDBNull(10) ? null : rows.GetFieldValue<string[]>(10),
+            Actor = rows.GetText(11),
+            Time = rows.GetNullable<DateTimeOffset>(12),
+            Expires = rows.GetNullable<DateTimeOffset>(13),
+            Data = rows.GetText(14) is { } data ? JsonElement.Parse(data) : null,
+        };
+        await rows.DisposeAsync();
+
+        var duplicates = await Duplicates(seq, cancel);
+        var deliveries = await Deliveries(seq, cancel);
+
+        List<LedgerLine> ledger =
+        [
+            new(acceptedAt, "accepted", observed.Id, null, null, observed.Reason),
+            .. duplicates.Select(x => new LedgerLine(x.At, "duplicate", x.Id, null, null, $"seen by {x.Source}")),
+            .. deliveries.Select(x => new LedgerLine(x.RoutedAt, "routed", observed.Id, x.Session, null,
+                x.Watch is { } watch ? $"by watch {watch}" : "the event names the session")),
+            .. await Lines($"{Decisions} where (d.session_id, d.wake_number) in (select session_id, wake_number from inbox where event = $1)", seq, cancel),
+        ];
+
+        return new(
+            Summary(observed, deliveries), observed, acceptedAt, duplicates, deliveries, [.. ledger.OrderBy(x => x.At)]);
+    }
+
+    /// <summary>Why a session does what it does. Null when there never was one with this key.</summary>
+    public async Task<SessionExplanation?> Session(string key, CancellationToken cancel)
+    {
+        if (await sessions.Find(key, cancel) is not { } session)
+            return null;
+
+        var pending = await Pending(session.Id, cancel);
+        return new(
+            Summary(session, pending), session, await Chain(session.Id, cancel), await watches.List(key, MaxLines, cancel), pending,
+            await sessions.Turns(session.Id, limit: 20, cancel),
+            [.. (await Lines($"{Decisions} where d.session_id = $1 order by d.seq desc limit {MaxLines}", session.Id, cancel)).OrderBy(x => x.At)]);
+    }
+
+    /// <summary>
+    /// What was accepted and decided after a moment, in order. A transaction that was still open then shows its rows late,
+    /// so a follower asks for a few seconds more than it needs and drops what it has seen.
+    /// </summary>
+    public Task<IReadOnlyList<LedgerLine>> Since(DateTimeOffset moment, CancellationToken cancel) => Lines(
+        $"""
+        select accepted_at, 'accepted', id, null, null, reason, seq from events where accepted_at > $1
+        union all
+        select d.at, d.kind, coalesce(d.observation, e.id), s.key, d.wake_number, coalesce(d.note, 'seen by ' || d.source), d.seq
+        from decisions d
+        left join sessions s on s.id = d.session_id
+        left join events e on e.seq = d.event
+        where d.at > $1
+        union all
+        select i.routed_at, 'routed', e.id, s.key, null, e.subject, e.seq
+        from events e
+        join inbox i on i.event = e.seq
+        join sessions s on s.id = i.session_id
+        where e.accepted_at > $1
+        order by 1, 7
+        limit 10000
+        """, moment.ToUniversalTime(), cancel);
+
+    /// <summary>The database's clock, by which the ledger is written.</summary>
+    public async Task<DateTimeOffset> Now(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand("select clock_timestamp()");
+        return new((DateTime)(await command.ExecuteScalarAsync(cancel))!);
+    }
+
+    static string Summary(ExternalEventObserved observed, IReadOnlyList<EventDelivery> deliveries)
+    {
+        if (deliveries is [])
+        {
+            return observed.Sessions is { Count: > 0 } named
+                ? $"Nothing woke: no open session is called {string.Join(" or ", named)}, and nobody watched {observed.Subject}."
+                : $"Nothing woke: nobody watched {observed.Subject}.";
+        }
+
+        return string.Join(" ", deliveries.Select(x => (x, x.Turn) switch
+        {
+            ({ Wake: null }, _) when observed.Delivery is Delivery.Ambient =>
+                $"It waits for the next turn of {x.Session}; being ambient it starts none.",
+            ({ Wake: null }, _) => $"It waits in the inbox of {x.Session}.",
+            (_, { State: TurnState.Ended } turn) =>
+                $"{x.Session} was told in wake {x.Wake}, which ended: {turn.Outcome?.InCamelCase()}{Note(turn)}.",
+            (_, { } turn) => $"{x.Session} was told in wake {x.Wake}, which is {turn.State.InCamelCase()}{Note(turn)}.",
+            _ => $"{x.Session} was told in wake {x.Wake}.",
+        }));
+
+        static string Note(Turn turn) => turn.Note is { } note ? $" ({note})" : "";
+    }
+
+    static string Summary(Session session, IReadOnlyList<PendingEvent> pending)
+    {
+        var note = session.LastTurn?.Note is { } text ? $" ({text})" : "";
+        return session.State switch
+        {
+            SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) => "Idle; its quiet window has not ended, then it is woken.",
+            SessionState.Idle when pending is not [] => "Idle; only ambient events wait, which start no turn.",
+            SessionState.Idle => "Idle; nothing waits.",
+            SessionState.Dispatched => $"Wake {session.LastTurn?.Number} waits for a runner{note}.",
+            SessionState.Running => $"Wake {session.LastTurn?.Number} runs on {session.LastTurn?.Runner}.",
+            SessionState.Parked => $"Wake {session.LastTurn?.Number} is parked{note}.",
+            _ => "Closed; it takes no more turns.",
+        };
+    }
+
+    async Task<IReadOnlyList<Duplicate>> Duplicates(long seq, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"select observation, source, at from decisions where event = $1 and kind = 'duplicate' order by seq limit {MaxLines}");
+        command.Parameters.AddWithValue(seq);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<Duplicate> duplicates = [];
+        while (await rows.ReadAsync(cancel))
+            duplicates.Add(new(rows.GetString(0), rows.GetString(1), rows.GetFieldValue<DateTimeOffset>(2)));
+        return duplicates;
+    }
+
+    async Task<IReadOnlyList<EventDelivery>> Deliveries(long seq, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, {Sessions.TurnColumns}
+            from inbox i
+            join sessions s on s.id = i.session_id
+            left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
+            where i.event = $1
+            order by s.key
+            limit {MaxLines}
+            """);
+        command.Parameters.AddWithValue(seq);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<EventDelivery> deliveries = [];
+        while (await rows.ReadAsync(cancel))
+        {
+            var wake = rows.GetNullable<int>(4);
+            deliveries.Add(new(
+                rows.GetString(0), rows.GetNullable<Guid>(1), rows.GetText(2), rows.GetFieldValue<DateTimeOffset>(3), wake,
+                wake is null ? null : Sessions.ReadTurn(rows, 5)));
+        }
+
+        return deliveries;
+    }
+
+    async Task<IReadOnlyList<PendingEvent>> Pending(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select e.id, e.type, e.subject, e.reason, i.wakes, i.routed_at
+            from inbox i
+            join events e on e.seq = i.event
+            where i.session_id = $1 and i.wake_number is null
+            order by e.seq
+            limit {MaxLines}
+            """);
+        command.Parameters.AddWithValue(sessionId);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<PendingEvent> pending = [];
+        while (await rows.ReadAsync(cancel))
+        {
+            pending.Add(new(
+                rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3),
+                rows.GetBoolean(4) ? Delivery.Wake : Delivery.Ambient, rows.GetFieldValue<DateTimeOffset>(5)));
+        }
+
+        return pending;
+    }
+
+    async Task<IReadOnlyList<ClaudeSessionUse>> Chain(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "select claude_session_id, reason, wake_number, since from session_ids where session_id = $1 order by position");
+        command.Parameters.AddWithValue(sessionId);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<ClaudeSessionUse> chain = [];
+        while (await rows.ReadAsync(cancel))
+            chain.Add(new(rows.GetGuid(0), rows.GetString(1), rows.GetNullable<int>(2), rows.GetFieldValue<DateTimeOffset>(3)));
+        return chain;
+    }
+
+    async Task<IReadOnlyList<LedgerLine>> Lines(string sql, object parameter, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(sql);
+        command.Parameters.AddWithValue(parameter);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<LedgerLine> lines = [];
+        while (await rows.ReadAsync(cancel))
+        {
+            lines.Add(new(
+                rows.GetFieldValue<DateTimeOffset>(0), rows.GetString(1), rows.GetText(2), rows.GetText(3), rows.GetNullable<int>(4),
+                rows.GetText(5)));
+        }
+
+        return lines;
+    }
+}

@@ -1,0 +1,92 @@
+using System.Text.Json.Serialization;
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>Everything the store knows about what became of an event.</summary>
+/// <param name="Summary">The outcome in a sentence for each session, or why there was none.</param>
+/// <param name="Event">The event as it was first observed.</param>
+/// <param name="AcceptedAt">When it was committed.</param>
+/// <param name="Duplicates">Later observations of the same fact.</param>
+/// <param name="Deliveries">The sessions it was routed to.</param>
+/// <param name="Ledger">The decisions about it and about the wakes it was handed over in, in order.</param>
+public sealed record EventExplanation(
+    string Summary,
+    ExternalEventObserved Event,
+    DateTimeOffset AcceptedAt,
+    IReadOnlyList<Duplicate> Duplicates,
+    IReadOnlyList<EventDelivery> Deliveries,
+    IReadOnlyList<LedgerLine> Ledger);
+
+/// <summary>Another observation of a fact that was known.</summary>
+/// <param name="Id">Its own id.</param>
+/// <param name="Source">Who observed it.</param>
+/// <param name="At">When it was taken in.</param>
+public sealed record Duplicate(string Id, string Source, DateTimeOffset At);
+
+/// <summary>An event in a session's inbox, now or once.</summary>
+/// <param name="Session">The session's key.</param>
+/// <param name="Watch">The watch that matched; null when the event named the session.</param>
+/// <param name="Intent">The watch's note.</param>
+/// <param name="RoutedAt">When it was routed.</param>
+/// <param name="Wake">The wake it was handed over in; null while it waits.</param>
+/// <param name="Turn">That wake's turn.</param>
+public sealed record EventDelivery(
+    string Session,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Watch,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
+    DateTimeOffset RoutedAt,
+    int? Wake,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Turn? Turn);
+
+/// <summary>Everything the store knows about why a session does what it does.</summary>
+/// <param name="Summary">What it is doing, and why.</param>
+/// <param name="Session">The session.</param>
+/// <param name="ClaudeSessions">The Claude sessions it has had, and why each came into use.</param>
+/// <param name="Watches">What it watches.</param>
+/// <param name="Pending">What waits in its inbox.</param>
+/// <param name="Turns">Its newest turns, the newest first.</param>
+/// <param name="Ledger">The newest decisions about it, in order.</param>
+public sealed record SessionExplanation(
+    string Summary,
+    Session Session,
+    IReadOnlyList<ClaudeSessionUse> ClaudeSessions,
+    IReadOnlyList<Watch> Watches,
+    IReadOnlyList<PendingEvent> Pending,
+    IReadOnlyList<Turn> Turns,
+    IReadOnlyList<LedgerLine> Ledger);
+
+/// <summary>A Claude session in a session's chain.</summary>
+/// <param name="Id">The id the CLI knows.</param>
+/// <param name="Reason">Why it came into use.</param>
+/// <param name="Wake">The wake that began it.</param>
+/// <param name="Since">When.</param>
+public sealed record ClaudeSessionUse(
+    Guid Id, string Reason, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Wake, DateTimeOffset Since);
+
+/// <summary>An event that waits for the next turn.</summary>
+/// <param name="Id">The event's id.</param>
+/// <param name="Type">Its type.</param>
+/// <param name="Subject">What it is about.</param>
+/// <param name="Reason">Its sentence.</param>
+/// <param name="Delivery">Whether it starts a turn.</param>
+/// <param name="RoutedAt">Since when it waits.</param>
+public sealed record PendingEvent(string Id, string Type, string Subject, string Reason, Delivery Delivery, DateTimeOffset RoutedAt);
+
+/// <summary>One line of the ledger.</summary>
+/// <param name="At">When it was decided, by the database's clock.</param>
+/// <param name="What">
+/// <c>accepted</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>, <c>repeated</c>, <c>claimed</c>, <c>begun</c> (a Claude
+/// session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>closed</c>.
+/// </param>
+/// <param name="Event">The event's id, when the decision was about one.</param>
+/// <param name="Session">The session's key, when it was about one.</param>
+/// <param name="Wake">The wake, when it was about one.</param>
+/// <param name="Note">What else there is to say.</param>
+public sealed record LedgerLine(
+    DateTimeOffset At,
+    string What,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Event,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Session,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Wake,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note);
