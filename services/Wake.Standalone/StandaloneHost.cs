@@ -19,7 +19,8 @@ public static class StandaloneHost
     public const int DefaultPort = 9253;
 
     /// <summary>
-    /// Runs until it is told to stop (Ctrl-C, SIGTERM, or the token), and stops its PostgreSQL with itself.
+    /// Runs until it is told to stop (Ctrl-C, SIGTERM, or the token), and stops its PostgreSQL with itself. With
+    /// <c>ConnectionStrings__Wake</c> in the environment it uses that one instead of its own.
     /// </summary>
     /// <param name="data">The data folder; null for the default one.</param>
     /// <param name="port">The port on loopback; null for the default one or, if that is taken, any; 0 for any.</param>
@@ -30,9 +31,10 @@ public static class StandaloneHost
     {
         var folder = new DataFolder(data);
         using var locked = folder.Lock();
-        await using var postgres = await PrivatePostgres.Start(folder.FullPath, settings: null, cancel);
+        var own = Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.Name}");
+        await using var postgres = own is null ? await PrivatePostgres.Start(folder.FullPath, settings: null, cancel) : null;
 
-        await using var app = Build(folder, postgres.ConnectionString, port ?? (IsFree(DefaultPort) ? DefaultPort : 0));
+        await using var app = Build(folder, own ?? postgres!.ConnectionString, port ?? (IsFree(DefaultPort) ? DefaultPort : 0));
         try
         {
             await app.StartAsync(cancel);

@@ -17,7 +17,10 @@ static class Conversation
             .OfType<string>(),
     ];
 
-    /// <summary>The markers that count: those of the newest user message that has any, at the step the tools have reached.</summary>
+    /// <summary>
+    /// The markers that count now: of the newest user message that has any, those of the step that its tool calls have
+    /// reached.
+    /// </summary>
     public static IReadOnlyList<Marker> Script(IReadOnlyList<SeenMessage> messages)
     {
         var rounds = 0;
@@ -44,7 +47,10 @@ static class Conversation
         return [];
     }
 
-    /// <summary>Whether the CLI wants a title for its list of sessions: it quotes the prompt, which is not meant for us then.</summary>
+    /// <summary>
+    /// Whether the CLI wants a title for its list of sessions. It then quotes the prompt, whose markers are not meant for
+    /// that question.
+    /// </summary>
     public static bool WantsTitle(IReadOnlyList<SeenMessage> messages) =>
         messages is [{ Role: "user" } only] && only.Text.StartsWith("<session>", StringComparison.Ordinal);
 

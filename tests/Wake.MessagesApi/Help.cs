@@ -48,15 +48,16 @@ static class Help
 
         The markers of the newest user message that has any count; a later message without markers uses none. System
         reminders and what tools print never count. When the CLI merges several texts into one message, all of theirs do.
-        A request for a session title, which quotes the prompt, gets a title and uses up nothing.
+        So it does with a prompt whose turn failed and the next one: a failure that lasts is better queued than put into a
+        prompt. A request for a session title, which quotes the prompt, gets a title and uses up nothing.
 
         ADMIN, all JSON
           POST /_admin/queue    {"replies": ["[[http:529]]", "[[say:x]]"]}   one per request, before any prompt's markers
           POST /_admin/mode     {"all": "[[http:529]]"}  or {"all": null}    for every request that finds the queue empty
           POST /_admin/release  {"name": "NAME"}                             lets held replies go; no name for [[hold]]
           POST /_admin/reset    {}                                           forgets everything
-          GET  /_admin/log      the requests seen
-          GET  /_admin/last     the newest of them, whole
-          GET  /_admin/stats    {"messages": how many asked for a reply, "inflight": how many still wait}
+          GET  /_admin/log      the requests seen, of very many the newest
+          GET  /_admin/last     the body of the newest that asked for a reply
+          GET  /_admin/stats    {"messages": how many of those kept, "inflight": how many still wait}
         """;
 }

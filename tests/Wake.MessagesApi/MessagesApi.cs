@@ -43,7 +43,9 @@ public sealed class MessagesApi : IAsyncDisposable
     /// <summary>Every request so far, also those by which the CLI looks around or asks for a title.</summary>
     public IReadOnlyList<SeenRequest> Everything => seen.All;
 
-    /// <summary>The newest of <see cref="Requests"/> whole, system prompt and tools included; an empty object before the first.</summary>
+    /// <summary>
+    /// The body of the newest of <see cref="Requests"/>, system prompt and tools included; an empty object before the first.
+    /// </summary>
     public JsonElement LastBody => seen.LastBody;
 
     /// <summary>
@@ -118,6 +120,9 @@ public sealed class MessagesApi : IAsyncDisposable
     /// <summary>Stops serving. Replies that still wait end at once, with their connections.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (stopping.IsCancellationRequested)
+            return;
+
         await stopping.CancelAsync();
         await app.DisposeAsync();
         seen.Close();

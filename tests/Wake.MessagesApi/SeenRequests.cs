@@ -140,7 +140,8 @@ sealed class SeenRequests(TextWriter? log)
         characters -= Characters(request);
 
         // Counting goes on while a newer attempt is still in the log.
-        if (Key(request) is var key && attempts.GetValueOrDefault(key) == request.Attempt)
+        var key = Key(request);
+        if (attempts.GetValueOrDefault(key) == request.Attempt)
             attempts.Remove(key);
     }
 

@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Wake.Testing;
+
+/// <summary>
+/// A RabbitMQ of one's own from the programs installed on this machine: free ports, loopback, its own epmd, in a folder that
+/// is deleted with it. Has a virtual host for everybody who asks for one.
+/// </summary>
+public sealed class RabbitNode : IAsyncDisposable
+{
+    const int VirtualHosts = 60;
+    const string User = "wake", Password = "wake";
+
+    readonly Process server;
+    readonly string folder;
+    readonly int epmdPort;
+    int handedOut;
+
+    RabbitNode(Process server, string folder, int port, int epmdPort) =>
+        (this.server, this.folder, Port, this.epmdPort) = (server, folder, port, epmdPort);
+
+    public int Port { get; }
+
+    /// <summary>The address of a virtual host nobody else has been given.</summary>
+    public Uri NewVirtualHost() => Interlocked.Increment(ref handedOut) is <= VirtualHosts and var number
+        ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/t{number}")
+        : throw new InvalidOperationException($"All {VirtualHosts} virtual hosts are taken.");
+
+    public static async Task<RabbitNode> Start(CancellationToken cancel = default)
+    {
+        var program = Programs().FirstOrDefault(File.Exists) ?? throw new InvalidOperationException(
+            "RabbitMQ is not installed, and these tests need it. Install it with `apt-get install rabbitmq-server`, or run tests/run, which does.");
+
+        var folder = Directory.CreateTempSubdirectory("wake-rabbitmq-").FullName;
+        var (port, epmdPort, distributionPort) = (FreePort(), FreePort(), FreePort());
+
+        await File.WriteAllTextAsync(Path.Combine(folder, "plugins"), "[].\n", cancel);
+        await File.WriteAllTextAsync(Path.Combine(folder, "definitions.json"), Definitions(), cancel);
+        await File.WriteAllTextAsync(Path.Combine(folder, "rabbitmq.conf"),
+            $"load_definitions = {folder}/definitions.json\ndisk_free_limit.absolute = 50MB\nloopback_users = none\n", cancel);
+
+        var server = Process.Start(new ProcessStartInfo("setsid", [program])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            Environment =
+            {
+                ["HOME"] = folder,
+                ["ERL_EPMD_PORT"] = $"{epmdPort}",
+                ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
+                ["ERL_MAX_PORTS"] = "4096",
+                ["RABBITMQ_NODENAME"] = $"wake{port}@localhost",
+                ["RABBITMQ_NODE_IP_ADDRESS"] = "127.0.0.1",
+                ["RABBITMQ_NODE_PORT"] = $"{port}",
+                ["RABBITMQ_DIST_PORT"] = $"{distributionPort}",
+                ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-kernel inet_dist_use_interface {127,0,0,1}",
+                ["RABBITMQ_MNESIA_BASE"] = Path.Combine(folder, "mnesia"),
+                ["RABBITMQ_LOG_BASE"] = Path.Combine(folder, "log"),
+                ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(folder, "plugins"),
+                ["RABBITMQ_CONFIG_FILE"] = Path.Combine(folder, "rabbitmq"),
+            },
+        })!;
+        server.OutputDataReceived += (_, _) => { };
+        server.ErrorDataReceived += (_, _) => { };
+        server.BeginOutputReadLine();
+        server.BeginErrorReadLine();
+
+        var node = new RabbitNode(server, folder, port, epmdPort);
+        var factory = new ConnectionFactory { Uri = new($"amqp://{User}:{Password}@127.0.0.1:{port}/t{VirtualHosts}") };
+        for (var waited = Stopwatch.StartNew(); ;)
+        {
+            try
+            {
+                await using var connection = await factory.CreateConnectionAsync(cancel);
+                return node;
+            }
+            catch (BrokerUnreachableException) when (waited.Elapsed < TimeSpan.FromMinutes(2) && !server.HasExited)
+            {
+                await Task.Delay(200, cancel);
+            }
+            catch
+            {
+                await node.DisposeAsync();
+                throw;
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // The shell script starts the Erlang machine and its own epmd; both are its descendants' session.
+        if (!server.HasExited)
+            server.Kill(entireProcessTree: true);
+        await server.WaitForExitAsync();
+        server.Dispose();
+        StopEpmd();
+
+        for (var tries = 0; Directory.Exists(folder); tries++)
+        {
+            try
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+            catch (IOException) when (tries < 20)
+            {
+                await Task.Delay(100);
+            }
+        }
+    }
+
+    // A daemon that no process owns; told by its own port, so that no other node's is touched.
+    void StopEpmd()
+    {
+        foreach (var process in Process.GetProcessesByName("epmd"))
+        {
+            using (process)
+            {
+                if (File.ReadAllText($"/proc/{process.Id}/environ").Contains($"ERL_EPMD_PORT={epmdPort}\0", StringComparison.Ordinal))
+                    process.Kill();
+            }
+        }
+    }
+
+    static IEnumerable<string> Programs() =>
+        from folder in (string[])["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin"]
+        select Path.Combine(folder, "rabbitmq-server");
+
+    static string Definitions()
+    {
+        var names = Enumerable.Range(1, VirtualHosts).Select(x => $"t{x}").ToArray();
+        return JsonSerializer.Serialize(new
+        {
+            users = new[] { new { name = User, password = Password, tags = "administrator" } },
+            vhosts = names.Select(name => new { name }),
+            permissions = names.Select(vhost => new { user = User, vhost, configure = ".*", write = ".*", read = ".*" }),
+        });
+    }
+
+    static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

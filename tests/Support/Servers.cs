@@ -1,0 +1,94 @@
+using System.Collections.Concurrent;
+using Npgsql;
+using Wake.ServiceDefaults;
+using Wake.Standalone;
+using Wake.Store;
+
+namespace Wake.Testing;
+
+/// <summary>
+/// The real servers of a run, started from the programs on this machine, once, and stopped by <see cref="Stop"/>. A PostgreSQL
+/// that runs already is used instead when <c>WAKE_TEST_POSTGRES</c> says how its superuser connects.
+/// </summary>
+public static class Servers
+{
+    static readonly Lazy<Task<string>> LazyPostgres = new(StartPostgres);
+    static readonly Lazy<Task<RabbitNode>> LazyRabbit = new(StartRabbit);
+    static readonly Lazy<Task<string>> LazyTemplate = new(MakeTemplate);
+    static readonly ConcurrentStack<Func<Task>> Stopping = new();
+    static int databases;
+
+    /// <summary>Whether what is measured shall survive a power cut; tests need not.</summary>
+    public static bool Durable { get; set; }
+
+    /// <summary>A connection string to the server's maintenance database.</summary>
+    public static Task<string> Postgres => LazyPostgres.Value;
+
+    public static Task<RabbitNode> RabbitMq => LazyRabbit.Value;
+
+    /// <summary>Stops what was started, and nothing else.</summary>
+    public static async Task Stop()
+    {
+        while (Stopping.TryPop(out var stop))
+            await stop();
+    }
+
+    /// <summary>Creates a database with all tables, copied from one that the real migrations made, and returns how to connect.</summary>
+    public static async Task<string> NewDatabase()
+    {
+        var template = await LazyTemplate.Value;
+        var name = $"wake_{Environment.ProcessId}_{Interlocked.Increment(ref databases)}";
+        await Execute(await Postgres, $"create database {name} template {template}");
+        return new NpgsqlConnectionStringBuilder(await Postgres) { Database = name }.ConnectionString;
+    }
+
+    public static async Task DropDatabase(string connectionString)
+    {
+        var name = new NpgsqlConnectionStringBuilder(connectionString).Database;
+        await Execute(await Postgres, $"drop database if exists {name} with (force)");
+    }
+
+    static async Task<string> MakeTemplate()
+    {
+        var name = $"wake_{Environment.ProcessId}_template";
+        await Execute(await Postgres, $"create database {name}");
+
+        var connection = new NpgsqlConnectionStringBuilder(await Postgres) { Database = name, Pooling = false };
+        await using var database = NpgsqlDataSource.Create(connection.ConnectionString);
+        await SqlMigrations.Apply(database, typeof(Intake).Assembly, CancellationToken.None);
+        await SqlMigrations.Apply(database, typeof(Coordinator.CoordinatorServices).Assembly, CancellationToken.None);
+        return name;
+    }
+
+    static async Task<string> StartPostgres()
+    {
+        if (Environment.GetEnvironmentVariable("WAKE_TEST_POSTGRES") is { Length: > 0 } given)
+            return given;
+
+        var folder = Directory.CreateTempSubdirectory("wake-postgres-").FullName;
+        string[] settings = Durable ? ["max_connections=300"] : ["max_connections=300", "fsync=off"];
+        var postgres = await PrivatePostgres.Start(folder, settings, CancellationToken.None);
+
+        Stopping.Push(async () =>
+        {
+            await postgres.DisposeAsync();
+            Directory.Delete(folder, recursive: true);
+        });
+        return new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Database = "postgres" }.ConnectionString;
+    }
+
+    static async Task<RabbitNode> StartRabbit()
+    {
+        var node = await RabbitNode.Start();
+        Stopping.Push(() => node.DisposeAsync().AsTask());
+        return node;
+    }
+
+    static async Task Execute(string connectionString, string sql)
+    {
+        await using var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+}

@@ -1,0 +1,22 @@
+using System.Text.Json.Nodes;
+
+namespace Wake.FakeClaude;
+
+/// <summary>A turn nobody sent a message for, as when a background command ends: its result belongs to no message.</summary>
+static class ForeignTurn
+{
+    const string Notification = "<task-notification>\n<summary>A background command completed</summary>\n</task-notification>";
+
+    public static JsonObject Origin() => new() { ["kind"] = "task-notification", ["producer"] = "session-task" };
+
+    public static void Play(Session session)
+    {
+        session.Emit(session.Frames.System("task_notification", new() { ["status"] = "completed" }));
+        session.Transcript.User(JsonValue.Create(Notification), Guid.NewGuid().ToString(), new() { ["origin"] = Origin() });
+        session.Emit(session.Frames.Init([]));
+
+        var voice = new Voice(session, message: null, [], isRerun: false);
+        voice.Say("Noted.");
+        session.EmitResult(new(new Ending.Completed(voice.Said!), voice.Requests) { Origin = Origin() });
+    }
+}
