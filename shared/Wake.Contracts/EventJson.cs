@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -58,13 +57,16 @@ public static class EventJson
     /// <summary>What System.Text.Json found, told by the JSON's own words: callers do not know our C# types.</summary>
     public static string WithoutTypeNames(JsonException wrong)
     {
-        var message = new StringBuilder(wrong.Message);
-        message.Replace($"JSON deserialization for type '{typeof(ExternalEventObserved).FullName}' was missing", "missing");
+        const string missing = "was missing required properties including: ", wrongKind = "could not be converted to ";
 
-        var path = wrong.Path is { Length: > 1 } at ? $" (at {at})" : "";
-        var text = message.ToString();
+        var text = wrong.Message;
+        if (text.IndexOf(missing, StringComparison.Ordinal) is var at and >= 0)
+            text = $"required members are missing: {text[(at + missing.Length)..]}";
+        else if (text.Contains(wrongKind, StringComparison.Ordinal))
+            text = "a value is of the wrong kind.";
+
         var tail = text.IndexOf(" Path: ", StringComparison.Ordinal);
-        return (tail < 0 ? text : text[..tail]) + path;
+        return (tail < 0 ? text : text[..tail]) + (wrong.Path is { Length: > 1 } path ? $" (at {path})" : "");
     }
 }
 

@@ -9,9 +9,15 @@ static class ForeignTurn
 
     public static JsonObject Origin() => new() { ["kind"] = "task-notification", ["producer"] = "session-task" };
 
-    public static void Play(Session session)
+    /// <summary>Once the session is idle again.</summary>
+    public static void Follow(Session session)
     {
         session.Emit(session.Frames.System("task_notification", new() { ["status"] = "completed" }));
+        session.Unasked(() => Play(session));
+    }
+
+    public static void Play(Session session)
+    {
         session.Transcript.User(JsonValue.Create(Notification), Guid.NewGuid().ToString(), new() { ["origin"] = Origin() });
         session.Emit(session.Frames.Init([]));
 

@@ -48,28 +48,3 @@ sealed record LastTurn(JsonObject Prompt, IReadOnlyList<JsonObject> After)
             ? call
             : null;
 }
-
-/// <summary>What a transcript row is.</summary>
-static class Rows
-{
-    /// <summary>Something a person or program sent, as against tool results and what the CLI writes in the user's name.</summary>
-    public static bool IsPrompt(JsonObject row) =>
-        row.Text("type") == "user" && !row.Flag("isMeta") && row["origin"] is null && !IsInterruption(row)
-        && Json.Prose(row.At("message", "content")) is not null;
-
-    public static bool IsInterruption(JsonObject row) =>
-        Json.Prose(row.At("message", "content")) is Transcript.InterruptedWaiting or Transcript.InterruptedInTool;
-
-    /// <summary>Rows that say how a turn stands; the others only accompany it.</summary>
-    public static bool Decides(JsonObject row) =>
-        row.Text("type") is "user" or "assistant" || AttachmentType(row) is "max_turns_reached" or "hook_deferred_tool";
-
-    public static string? AttachmentType(JsonObject row) => row.Text("attachment", "type");
-
-    public static JsonObject? ToolCall(JsonObject row) => Block(row, "tool_use");
-
-    public static string? ToolResultOf(JsonObject row) => Block(row, "tool_result").Text("tool_use_id");
-
-    static JsonObject? Block(JsonObject row, string type) =>
-        (row.At("message", "content") as JsonArray)?.LastOrDefault(x => x.Text("type") == type) as JsonObject;
-}

@@ -18,6 +18,9 @@ if (arguments.Version)
 if (config is null)
     Cli.Misused("CLAUDE_CONFIG_DIR is not set");
 
+if (!Directory.Exists("."))
+    ProcessVerbs.CwdGone();
+
 config.LogStart(arguments);
 var orders = config.TakeOrders();
 var cli = new Cli(arguments, config, orders.Version ?? StartOrders.UsualVersion);

@@ -4,7 +4,8 @@ namespace Wake.FakeClaude;
 
 /// <summary>
 /// The session's <c>.jsonl</c>: the rows that matter to a reader, in the real shape, each on disk before anything is said
-/// about it. Rows with a <c>uuid</c> form a chain; a few kinds stand outside it, as in the original.
+/// about it. Rows with a <c>uuid</c> form a chain; a few kinds stand outside it, as in the original. There is no lock: two
+/// processes fork the chain, and the next one to read it sees only the branch that was written last.
 /// </summary>
 sealed class Transcript
 {
@@ -17,14 +18,19 @@ sealed class Transcript
     readonly string sessionId;
     readonly string version;
     readonly List<JsonObject> rows = [];
+    readonly HashSet<string> known = [];
 
     public Transcript(ConfigFolder config, string path, string sessionId, string version)
     {
         (this.config, Path, this.sessionId, this.version) = (config, path, sessionId, version);
 
+        if (!File.Exists(path))
+            return;
+
         // Broken lines are skipped without a word, as the real program does.
-        if (File.Exists(path))
-            rows.AddRange(File.ReadLines(path).Select(Json.Parse).OfType<JsonObject>());
+        var all = File.ReadLines(path).Select(Json.Parse).OfType<JsonObject>().ToList();
+        known.UnionWith(all.Select(x => x.Text("uuid")).OfType<string>());
+        rows.AddRange(Rows.NewestBranch(all));
     }
 
     public string Path { get; }
@@ -40,7 +46,8 @@ sealed class Transcript
     /// <summary>What the session has cost so far; it outlives the process, so a result's cost includes earlier runs.</summary>
     public double CostUsd => rows.LastOrDefault(x => x.Text("type") == "cost-state")?["totalCostUSD"]?.GetValue<double>() ?? 0;
 
-    public bool Has(string uuid) => rows.Exists(x => x.Text("uuid") == uuid);
+    /// <summary>Also true for a message on a branch that was lost.</summary>
+    public bool Has(string uuid) => known.Contains(uuid);
 
     public void Prompt(JsonNode content, string uuid)
     {
@@ -100,6 +107,7 @@ sealed class Transcript
         row["timestamp"] = ConfigFolder.Now();
         foreach (var (name, value) in more ?? [])
             row[name] = value?.DeepClone();
+        known.Add(uuid);
         row["userType"] = "external";
         row["entrypoint"] = "sdk-cli";
         row["cwd"] = Environment.CurrentDirectory;

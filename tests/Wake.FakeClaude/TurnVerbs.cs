@@ -40,7 +40,7 @@ static class TurnVerbs
         ["permission-denied"] = Silent(PermissionDenied),
 
         ["two-results"] = Silent(TwoResults),
-        ["foreign-turn"] = Silent((turn, _) => turn.Afterwards.Add(() => turn.Session.Unasked(() => ForeignTurn.Play(turn.Session)))),
+        ["foreign-turn"] = Silent((turn, _) => turn.Afterwards.Add(() => ForeignTurn.Follow(turn.Session))),
         ["result-then-output"] = Silent((turn, _) => turn.Afterwards.Add(() => AddAfterthought(turn.Session))),
         ["result-then-linger"] = Silent((turn, seconds) => turn.Session.Cli.Linger = Cli.Seconds(seconds)),
         ["no-newline-at-end"] = Silent((turn, _) => turn.EndsWithoutNewline = true),

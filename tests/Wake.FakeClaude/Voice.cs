@@ -19,6 +19,7 @@ sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> 
         + "Check whether it took effect before relying on it or repeating it.]";
 
     bool hasReplayed;
+    bool hasSigned;
 
     /// <summary>The tool call under way, or null.</summary>
     public JsonObject? ToolCall { get; private set; }
@@ -94,7 +95,9 @@ sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> 
             frame["api_error_status"] = status;
         if (failure.Type is { } type)
             frame["api_error_type"] = type;
-        session.Emit(Frames.Credit(frame, credited));
+        if (failure.Kind is { } kind)
+            frame["api_error"] = kind;
+        session.Emit(Signed(frame));
     }
 
     /// <summary>The message's echo, once; a turn without a message has none.</summary>
@@ -113,16 +116,19 @@ sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> 
         session.Transcript.Assistant(Message(content, model, stopReason), uuid);
 
         var frame = session.Frames.Assistant(Message(content, model, stopReason: null), uuid);
+        if (isRerun && !hasSigned)
+            frame["resume_reason"] = Frames.Rerun;
 
-        // Only the first answer of a turn says whose it is.
-        if (Requests++ == 0)
-        {
-            Frames.Credit(frame, credited);
-            if (isRerun)
-                frame["resume_reason"] = Frames.Rerun;
-        }
+        Requests++;
+        session.Emit(Signed(frame));
+    }
 
-        session.Emit(frame);
+    // Only the first answer of a turn says whose it is.
+    JsonObject Signed(JsonObject frame)
+    {
+        var signed = hasSigned ? frame : Frames.Credit(frame, credited);
+        hasSigned = true;
+        return signed;
     }
 
     void Hear(JsonArray content)

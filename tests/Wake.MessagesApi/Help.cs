@@ -48,8 +48,8 @@ static class Help
 
         The markers of the newest user message that has any count; a later message without markers uses none. System
         reminders and what tools print never count. When the CLI merges several texts into one message, all of theirs do.
-        So it does with a prompt whose turn failed and the next one: a failure that lasts is better queued than put into a
-        prompt. A request for a session title, which quotes the prompt, gets a title and uses up nothing.
+        So it may do with a prompt whose turn failed and the next one: a failure that lasts is better queued than put into
+        a prompt. A request for a session title, which quotes the prompt, gets a title and uses up nothing.
 
         ADMIN, all JSON
           POST /_admin/queue    {"replies": ["[[http:529]]", "[[say:x]]"]}   one per request, before any prompt's markers

@@ -1,0 +1,71 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary>What the API answered.</summary>
+/// <param name="From">The address asked.</param>
+/// <param name="Status">The status.</param>
+/// <param name="MediaType">What the body is.</param>
+/// <param name="Body">The body as it came.</param>
+sealed record Answer(Uri From, HttpStatusCode Status, string MediaType, byte[] Body)
+{
+    public bool Ok => (int)Status is >= 200 and < 300;
+
+    /// <summary>What it refuses and why; null when it does not, or when it is not Wake that answers.</summary>
+    public Problem? Problem => !Ok && MediaType == "application/problem+json" ? Read(CliJson.Default.Problem) : null;
+
+    /// <summary>Whether it says that what was asked about does not exist, rather than that the address does not.</summary>
+    public bool Unknown => Status is HttpStatusCode.NotFound && Problem?.Detail is not null;
+
+    /// <summary>Itself, if it is no refusal.</summary>
+    /// <exception cref="CommandException">It is one.</exception>
+    public Answer Expected() => Ok ? this : throw Failure();
+
+    /// <summary>The refusal in words.</summary>
+    public CommandException Failure() => new(Problem is { } problem
+        ? problem.InWords(Status) : $"{From.GetLeftPart(UriPartial.Path)} answers {(int)Status} {Status}. Is that Wake?");
+
+    /// <summary>The body as a value.</summary>
+    public T Read<T>(JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(Body, type) ?? throw new JsonException("It is null.");
+        }
+        catch (JsonException wrong)
+        {
+            throw new CommandException(
+                $"{From.GetLeftPart(UriPartial.Path)} answers something this wake does not understand; is it of another version? {wrong.Message}");
+        }
+    }
+}
+
+/// <summary>Problem details (RFC 9457) as the API writes them.</summary>
+/// <param name="Title">What kind of problem.</param>
+/// <param name="Detail">What is wrong and what to do.</param>
+/// <param name="Errors">What is wrong with each field.</param>
+/// <param name="Owner">The key of the session that has the Claude session asked for.</param>
+sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]>? Errors, string? Owner)
+{
+    public string InWords(HttpStatusCode status) => string.Join('\n',
+        [Detail ?? Title ?? $"{(int)status} {status}", .. (Errors ?? []).SelectMany(x => x.Value.Select(problem => $"  {x.Key}: {problem}"))]);
+}
+
+/// <summary>The API's JSON, read without reflection because a command that starts fast is used more.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(IntakeDecision))]
+[JsonSerializable(typeof(IntakeDecision[]))]
+[JsonSerializable(typeof(Session))]
+[JsonSerializable(typeof(Session[]))]
+[JsonSerializable(typeof(Watch[]))]
+[JsonSerializable(typeof(CreatedWatch))]
+[JsonSerializable(typeof(EventExplanation))]
+[JsonSerializable(typeof(SessionExplanation))]
+[JsonSerializable(typeof(LedgerLine))]
+[JsonSerializable(typeof(Finding[]))]
+sealed partial class CliJson : JsonSerializerContext;

@@ -1,0 +1,125 @@
+using System.CommandLine;
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake explain</c>: what became of an event, or why a session does what it does.</summary>
+sealed class ExplainCommand : ClientCommand
+{
+    readonly Argument<string[]> words = new("ID or KEY")
+    {
+        Arity = new(1, 2),
+        Description = "The id of an event or the key of a session, with the word event or session before it to say which.",
+    };
+
+    readonly Option<bool> isEvent = CommonOptions.Flag("--event", "It is the id of an event.");
+    readonly Option<bool> isSession = CommonOptions.Flag("--session", "It is the key of a session.");
+    readonly Option<string?> source = new("--source") { HelpName = "SOURCE", Description = "Of the events with this id, the one of this source." };
+
+    public ExplainCommand() : base("explain",
+        """
+        Says what became of an event, or why a session does what it does, with every decision about it in order.
+
+        Tries the session of that name first, then the event.
+
+        Example: wake explain implementer
+        Example: wake explain event 01234567-89ab-cdef-0123-456789abcdef
+        """)
+    {
+        Add(words);
+        Add(isEvent);
+        Add(isSession);
+        Add(source);
+        Validators.Add(given =>
+        {
+            if (given.GetValue(isEvent) && given.GetValue(isSession))
+                given.AddError("--event and --session exclude each other.");
+            if (given.GetValue(words) is [not ("event" or "session"), _] or [_, _] && (given.GetValue(isEvent) || given.GetValue(isSession)))
+                given.AddError("Of two words the first is event or session.");
+        });
+    }
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var (name, onlyEvent, onlySession) = given.GetRequiredValue(words) switch
+        {
+            ["event", var id] => (id, true, false),
+            ["session", var key] => (key, false, true),
+            [.., var only] => (only, given.GetValue(isEvent) || given.GetValue(source) is not null, given.GetValue(isSession)),
+            _ => throw new InvalidOperationException("The parser lets no empty list pass."),
+        };
+
+        var answer = onlyEvent ? null : await wake.Get($"/v1/explain/sessions/{WakeClient.Segment(name)}", cancel);
+        if (answer is null || (answer.Unknown && !onlySession))
+            return await Event(given, wake, name, onlyEvent, output, cancel);
+
+        if (output.Json)
+            output.Raw(answer.Expected().Body);
+        else
+            Show(answer.Expected().Read(CliJson.Default.SessionExplanation), output);
+        return 0;
+    }
+
+    async Task<int> Event(ParseResult given, WakeClient wake, string id, bool onlyEvent, Output output, CancellationToken cancel)
+    {
+        var which = given.GetValue(source) is { } named ? $"?source={WakeClient.Segment(named)}" : "";
+        var answer = await wake.Get($"/v1/explain/events/{WakeClient.Segment(id)}{which}", cancel);
+        if (answer.Unknown && !onlyEvent)
+            throw new CommandException($"There is neither a session nor an event {id}. wake sessions lists the sessions.");
+
+        if (output.Json)
+            output.Raw(answer.Expected().Body);
+        else
+            Show(answer.Expected().Read(CliJson.Default.EventExplanation), output);
+        return 0;
+    }
+
+    static void Show(EventExplanation explained, Output output)
+    {
+        var what = explained.Event;
+        output.Line($"[bold]{explained.Summary}[/]");
+        output.Line($"");
+        output.Table([], ((string?[][])
+        [
+            ["event", what.Id],
+            ["source", what.Source],
+            ["type", what.Type],
+            ["subject", what.Subject],
+            .. (what.Related ?? []).Select(x => (string?[])["related", x]),
+            ["reason", what.Reason],
+            ["delivery", Output.Word(what.Delivery) + (what.Urgent ? ", urgent" : "")],
+            ["dedup key", what.DedupKey],
+            ["named sessions", what.Sessions is { } named ? string.Join(", ", named) : null],
+            ["actor", what.Actor],
+            ["time", what.Time is { } time ? Times.Shown(time) : null],
+            ["expires", what.Expires is { } end ? Times.Shown(end) : null],
+            ["accepted", Times.Shown(explained.AcceptedAt)],
+            ["data", what.Data?.GetRawText()],
+            .. explained.Duplicates.Select(x => (string?[])["duplicate", $"{x.Id} of {x.Source}, {Times.Shown(x.At)}"]),
+            .. explained.Deliveries.Select(x => (string?[])["delivered", InWords(x)]),
+        ]).Where(x => x[1] is not null));
+        LedgerText.Table(explained.Ledger, output);
+    }
+
+    static string InWords(EventDelivery delivery)
+    {
+        var why = delivery.Watch is { } watch ? $", watch {watch}{(delivery.Intent is { } intent ? $" ({intent})" : "")}" : "";
+        return $"{delivery.Session}, {(delivery.Wake is { } wake ? $"wake {wake}" : "waiting")}{why}";
+    }
+
+    static void Show(SessionExplanation explained, Output output)
+    {
+        output.Line($"[bold]{explained.Summary}[/]");
+        output.Line($"");
+        output.Table([],
+        [
+            .. ShowSessionCommand.Facts(explained.Session).Where(x => x[0] is not ("Claude session" or "last turn")),
+            .. explained.ClaudeSessions.Select(x =>
+                (string?[])["Claude session", $"{x.Id}, since {Times.Shown(x.Since)}{(x.Wake is { } wake ? $", wake {wake}" : "")}: {x.Reason}"]),
+            .. explained.Watches.Select(x => (string?[])["watch", $"{x.Subject} {string.Join(' ', x.Types ?? [])}".TrimEnd()]),
+            .. explained.Pending.Select(x => (string?[])["pending", $"{x.Id} {x.Type}: {x.Reason}"]),
+            .. explained.Turns.Select(x => (string?[])["turn", ShowSessionCommand.InWords(x)]),
+        ]);
+        LedgerText.Table(explained.Ledger, output);
+    }
+}

@@ -1,0 +1,34 @@
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary>The ledger as people read it.</summary>
+static class LedgerText
+{
+    /// <summary>Lines in order, under headings.</summary>
+    public static void Table(IReadOnlyList<LedgerLine> ledger, Output output)
+    {
+        if (ledger is [])
+            return;
+
+        output.Line($"");
+        output.Table(["TIME", "WHAT", "SESSION", "WAKE", "EVENT", "NOTE"], ledger.Select(x => (string?[])
+            [Times.Shown(x.At), x.What, x.Session, x.Wake?.ToString(System.Globalization.CultureInfo.InvariantCulture), x.Event, x.Note]));
+    }
+
+    /// <summary>One line by itself.</summary>
+    public static void Line(LedgerLine line, Output output) => output.Line(
+        $"[dim]{Times.Shown(line.At)}[/] [bold]{line.What,-10}[/] {string.Join(' ', Parts(line))}");
+
+    static IEnumerable<string> Parts(LedgerLine line)
+    {
+        if (line.Session is { } session)
+            yield return session;
+        if (line.Wake is { } wake)
+            yield return $"wake {wake}";
+        if (line.Event is { } id)
+            yield return id;
+        if (line.Note is { } note)
+            yield return $"({note})";
+    }
+}

@@ -1,0 +1,169 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.Win32.SafeHandles;
+using Spectre.Console;
+
+namespace Wake.Cli;
+
+/// <summary>
+/// What a command says: JSON for programs, or lines and tables for people, plain when they are not looking at a terminal.
+/// All text that is not this program's own passes through <see cref="Visible"/> on its way.
+/// </summary>
+sealed class Output(bool json)
+{
+    readonly Stream stream = Open();
+
+    readonly Lazy<IAnsiConsole?> terminal = new(() => Console.IsOutputRedirected ? null : Terminal(Console.Out));
+
+    /// <summary>Whether a program reads this.</summary>
+    public bool Json => json;
+
+    /// <summary>Writes an answer of the API as it came.</summary>
+    public void Raw(ReadOnlySpan<byte> answer)
+    {
+        // An answer without content says nothing.
+        if (answer.Length > 0)
+            Write([.. answer, (byte)'\n']);
+    }
+
+    /// <summary>Writes a value as JSON.</summary>
+    public void Raw<T>(T value, JsonTypeInfo<T> type) => Raw(JsonSerializer.SerializeToUtf8Bytes(value, type));
+
+    /// <summary>Writes one line. Its own text may carry markup; what stands in its holes is data.</summary>
+    public void Line(FormattableString line)
+    {
+        var markup = string.Format(
+            CultureInfo.InvariantCulture, line.Format, [.. line.GetArguments().Select(x => Markup.Escape(Visible(x?.ToString() ?? "")))]);
+
+        if (terminal.Value is { } console)
+            console.MarkupLine(markup);
+        else
+            Write(Encoding.UTF8.GetBytes(Markup.Remove(markup) + "\n"));
+    }
+
+    /// <summary>Writes rows under headings; without headings, facts beside their names. Nothing when there are no rows.</summary>
+    public void Table(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string?>> rows)
+    {
+        string[][] cells = [.. rows.Select(row => row.Select(x => Visible(x ?? "")).ToArray())];
+        if (cells is [])
+            return;
+
+        if (terminal.Value is { } console)
+            console.Write(ForTerminal(headings, cells));
+        else
+            Write(Encoding.UTF8.GetBytes(Plain(headings is [] ? cells : [[.. headings], .. cells])));
+    }
+
+    /// <summary>Says something beside the answer, on standard error.</summary>
+    public static void Note(string text) => Console.Error.WriteLine(string.Join('\n', text.Split('\n').Select(Visible)));
+
+    /// <summary>Shows a line that may change on the terminal while something goes on; nothing where there is none.</summary>
+    public static async Task<T> Progress<T>(string first, Func<Action<string>, Task<T>> work)
+    {
+        if (Console.IsErrorRedirected)
+            return await work(_ => { });
+
+        return await Terminal(Console.Error).Status().StartAsync(
+            Markup.Escape(Visible(first)), status => work(text => status.Status(Markup.Escape(Visible(text)))));
+    }
+
+    /// <summary>A command as it is typed: <c>wake sessions add</c>.</summary>
+    public static string NameOf(Command command) =>
+        command is RootCommand ? "wake" : $"{NameOf(command.Parents.OfType<Command>().First())} {command.Name}";
+
+    /// <summary>A member of an enum as the API spells it.</summary>
+    public static string Word(Enum? member) => JsonNamingPolicy.CamelCase.ConvertName($"{member}");
+
+    /// <summary>
+    /// The text with everything in it that a terminal would act on written out: control characters, and the marks that turn
+    /// the direction of writing.
+    /// </summary>
+    public static string Visible(string text)
+    {
+        if (!text.Any(Acts))
+            return text;
+
+        var shown = new StringBuilder(text.Length + 16);
+        foreach (var one in text)
+        {
+            if (!Acts(one))
+                shown.Append(one);
+            else if ("\n\r\t".IndexOf(one) is var at and >= 0)
+                shown.Append('\\').Append("nrt"[at]);
+            else
+                shown.Append(CultureInfo.InvariantCulture, $"\\u{(int)one:x4}");
+        }
+
+        return shown.ToString();
+
+        static bool Acts(char one) => char.IsControl(one)
+            || one is '\u061c' or (>= '\u200e' and <= '\u200f') or (>= '\u2028' and <= '\u202e') or (>= '\u2066' and <= '\u2069');
+    }
+
+    // Without enrichers: they switch colours on in CI systems, terminal or not.
+    static IAnsiConsole Terminal(TextWriter writer) => AnsiConsole.Create(
+        new() { Out = new AnsiConsoleOutput(writer), Enrichment = new() { UseDefaultEnrichers = false } });
+
+    static Table ForTerminal(IReadOnlyList<string> headings, string[][] cells)
+    {
+        var table = new Table { Border = TableBorder.None, ShowHeaders = headings is not [] };
+        for (var i = 0; i < cells[0].Length; i++)
+        {
+            var last = i == cells[0].Length - 1;
+            table.AddColumn(new TableColumn(new Text(headings is [] ? "" : headings[i], new(decoration: Decoration.Dim)))
+            {
+                NoWrap = !last,
+                Padding = new(0, 0, last ? 0 : 2, 0),
+            });
+        }
+
+        foreach (var row in cells)
+            table.AddRow(row.Select(x => new Text(x)));
+        return table;
+    }
+
+    static string Plain(string[][] rows)
+    {
+        int[] widths = [.. Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(row => row[i].Length))];
+        var text = new StringBuilder();
+        foreach (var row in rows)
+            text.Append(string.Join("  ", row.Select((x, i) => x.PadRight(widths[i]))).TrimEnd()).Append('\n');
+        return text.ToString();
+    }
+
+    void Write(byte[] text)
+    {
+        try
+        {
+            stream.Write(text);
+            stream.Flush();
+        }
+        catch (IOException) when (stream is FileStream)
+        {
+            throw new ReaderGoneException();
+        }
+    }
+
+    // The console's own stream does not tell that the reader of a pipe has gone, and wake tail would run on for nobody. For
+    // files it is the right one: a stream of our own would write at a position of its own.
+    static Stream Open()
+    {
+        if (Console.IsOutputRedirected && !OperatingSystem.IsWindows())
+        {
+            var pipe = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+            if (!pipe.CanSeek)
+                return pipe;
+        }
+
+        return Console.OpenStandardOutput();
+    }
+}
+
+/// <summary>Nobody reads what this writes any more.</summary>
+sealed class ReaderGoneException : Exception;
+
+/// <summary>The command cannot do what it was asked. The message says why, and what to do.</summary>
+class CommandException(string message) : Exception(message);

@@ -1,0 +1,56 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using System.Runtime.InteropServices;
+using Wake.Cli;
+using Wake.Standalone;
+
+const int Failed = 1, Misused = 2;
+
+var root = new RootCommand("Wakes Claude sessions when something happens that they wait for.")
+{
+    new UpCommand(), new ResumeCommand(), new PublishCommand(), new WatchCommand(), new WatchesCommand(), new UnwatchCommand(),
+    new SessionsCommand(), new ExplainCommand(), new TailCommand(), new DoctorCommand(),
+};
+
+using var stop = new CancellationTokenSource();
+using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+
+// No response files: a value that begins with @ is a value.
+var parsed = root.Parse(
+    args is [] ? ["--help"] : OptionValues.Joined(args, root), new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+
+if (parsed.Action is ParseErrorAction)
+{
+    foreach (var error in parsed.Errors)
+        Output.Note(error.Message);
+    Output.Note($"See {Output.NameOf(parsed.CommandResult.Command)} --help.");
+    return Misused;
+}
+
+try
+{
+    var code = await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop.Token);
+    return args is [] ? Misused : code;
+}
+catch (Exception told) when (told is CommandException or StandaloneException or IOException or UnauthorizedAccessException)
+{
+    Output.Note(told.Message);
+    return Failed;
+}
+catch (ReaderGoneException)
+{
+    // wake tail | head: it has what it wanted.
+    return 0;
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
+    return Failed;
+}
+
+// The second signal is left to the system, which ends the process: whoever sends it has waited long enough.
+void Stop(PosixSignalContext signal)
+{
+    signal.Cancel = !stop.IsCancellationRequested;
+    stop.Cancel();
+}

@@ -1,0 +1,150 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Text.Json;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake publish</c>: says that something happened.</summary>
+sealed class PublishCommand : ClientCommand
+{
+    readonly Option<string?> subject = Text("--subject", "S", "What it is about, as watches name it: github:octo-org/hello#972. Required without --file.");
+    readonly Option<string?> type = Text("--type", "T", "What kind of fact: github.pull_request.merged. Required without --file.");
+    readonly Option<string?> reason = Text("--reason", "TEXT", "One sentence for the session that wakes. Required without --file.");
+    readonly Option<string?> id = Text("--id", "ID", "Names this observation within its source. Default: a new UUID.");
+    readonly Option<string?> source = Text("--source", "SOURCE", "Who observed it. Default: wake:cli.");
+    readonly Option<string?> dedupKey = Text("--dedup-key", "KEY", "The fact's identity: events with the same key are one fact. Default: source and id.");
+    readonly Option<string[]> related = Texts("--related", "S", "A further subject it concerns; may be repeated.");
+    readonly Option<string?> delivery = Text("--delivery", "wake|ambient", "wake starts a turn (the default); ambient waits for the next one.")
+        .AcceptOnlyFromAmong("wake", "ambient");
+    readonly Option<bool> urgent = CommonOptions.Flag("--urgent", "A person is waiting: wake at once, also from a park.");
+    readonly Option<string[]> sessions = Texts("--session", "KEY", "A session that shall hear of it whether it watches or not; may be repeated.");
+    readonly Option<string?> actor = Text("--actor", "WHO", "Who caused it.");
+    readonly Option<DateTimeOffset?> time = Times.MomentOption("--time", "When it happened.");
+    readonly Option<DateTimeOffset?> expires = Times.MomentOption("--expires", "When it is no longer worth a turn.");
+    readonly Option<JsonElement?> data = new("--data")
+    {
+        HelpName = "JSON",
+        Description = "Anything else a reader might want, as JSON. (The data folder is named by --data-folder here.)",
+        CustomParser = Json,
+    };
+    readonly Option<string?> file = Text("--file", "FILE|-",
+        "Publish what this file holds instead: one event or an array of them, as JSON. - reads standard input.");
+
+    public PublishCommand() : base("publish",
+        """
+        Publishes an event, and says what was decided about it.
+
+        Example: wake publish --subject github:octo-org/hello#972 --type github.pull_request.merged --reason "PR #972 merged"
+        Example: wake publish --file events.json
+        """, CommonOptions.DataFolder)
+    {
+        Option[] own = [subject, type, reason, id, source, dedupKey, related, delivery, urgent, sessions, actor, time, expires, data];
+        foreach (var option in own)
+            Add(option);
+        Add(file);
+        Validators.Add(given => Validate(given, own));
+    }
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var body = given.GetValue(file) switch
+        {
+            null => EventJson.Write(Event(given)),
+            "-" => await StandardInput(cancel),
+            var path => await File.ReadAllBytesAsync(path, cancel),
+        };
+
+        var answer = (await wake.Post("/v1/events", body, cancel)).Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var decisions = answer.Body.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'[', ..]
+            ? answer.Read(CliJson.Default.IntakeDecisionArray) : [answer.Read(CliJson.Default.IntakeDecision)];
+        foreach (var decision in decisions)
+            Show(decision, output);
+        return 0;
+    }
+
+    static void Show(IntakeDecision decision, Output output)
+    {
+        switch (decision.Outcome)
+        {
+            case IntakeOutcome.Routed:
+                output.Line($"{decision.Id}: [green]routed[/] to {string.Join(", ", decision.Sessions)}");
+                break;
+            case IntakeOutcome.Duplicate:
+                output.Line($"{decision.Id}: [yellow]duplicate[/] of {decision.DuplicateOf}");
+                break;
+            default:
+                output.Line($"{decision.Id}: [yellow]unwatched[/]; a watch that comes within minutes still finds it");
+                break;
+        }
+
+        foreach (var unknown in decision.UnknownSessions ?? [])
+            Output.Note($"{decision.Id}: there is no open session {unknown}.");
+    }
+
+    ExternalEventObserved Event(ParseResult given) => new()
+    {
+        Id = given.GetValue(id) ?? Guid.CreateVersion7().ToString(),
+        Source = given.GetValue(source) ?? "wake:cli",
+        Type = given.GetValue(type)!,
+        Subject = given.GetValue(subject)!,
+        Reason = given.GetValue(reason)!,
+        DedupKey = given.GetValue(dedupKey),
+        Related = given.GetValue(related) is { Length: > 0 } subjects ? subjects : null,
+        Delivery = given.GetValue(delivery) == "ambient" ? Delivery.Ambient : Delivery.Wake,
+        Urgent = given.GetValue(urgent),
+        Sessions = given.GetValue(sessions) is { Length: > 0 } keys ? keys : null,
+        Actor = given.GetValue(actor),
+        Time = given.GetValue(time),
+        Expires = given.GetValue(expires),
+        Data = given.GetValue(data),
+    };
+
+    void Validate(CommandResult given, Option[] own)
+    {
+        if (given.GetResult(file) is null)
+        {
+            foreach (var option in own[..3].Where(x => given.GetResult(x) is null))
+                given.AddError($"Option '{option.Name}' is required, unless --file is given.");
+        }
+        else if (own.FirstOrDefault(x => given.GetResult(x) is not null) is { } other)
+        {
+            given.AddError($"--file brings whole events: {other.Name} cannot be given with it.");
+        }
+    }
+
+    static async Task<byte[]> StandardInput(CancellationToken cancel)
+    {
+        using var whole = new MemoryStream();
+        await using var input = Console.OpenStandardInput();
+        await input.CopyToAsync(whole, cancel);
+        return whole.ToArray();
+    }
+
+    static JsonElement? Json(ArgumentResult given)
+    {
+        try
+        {
+            return JsonElement.Parse(given.Tokens[0].Value);
+        }
+        catch (JsonException wrong)
+        {
+            given.AddError($"--data is not JSON: {wrong.Message}");
+            return null;
+        }
+    }
+
+    static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+
+    static Option<string[]> Texts(string name, string value, string description) => new(name)
+    {
+        HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
+    };
+}

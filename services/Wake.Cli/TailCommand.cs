@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.Net.ServerSentEvents;
+using System.Text;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake tail</c>: the ledger as it is written.</summary>
+sealed class TailCommand : ClientCommand
+{
+    static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    public TailCommand() : base("tail",
+        """
+        Shows every decision as it is taken, a line each, until Ctrl-C. Connects again when the connection drops; what is
+        decided meanwhile is not shown.
+
+        Example: wake tail
+        Example: wake tail --output json | jq .what
+        """)
+    {
+    }
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        try
+        {
+            // The first time it has to be there.
+            var stream = await wake.Follow("/v1/tail", cancel);
+            for (; ; )
+            {
+                await Show(stream, output, cancel);
+                Output.Note("The connection was lost; connecting again.");
+                stream = await Again(wake, cancel);
+                Output.Note("Connected again.");
+            }
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            return 0;
+        }
+    }
+
+    static async Task Show(Stream stream, Output output, CancellationToken cancel)
+    {
+        await using var open = stream;
+        try
+        {
+            await foreach (var item in SseParser.Create(stream, (_, data) => data.ToArray()).EnumerateAsync(cancel))
+            {
+                if (output.Json)
+                    output.Raw(item.Data);
+                else
+                    LedgerText.Line(System.Text.Json.JsonSerializer.Deserialize(item.Data, CliJson.Default.LedgerLine)!, output);
+            }
+        }
+        catch (Exception dropped) when (dropped is IOException or HttpRequestException)
+        {
+            // As good as an end of the stream; ReaderGoneException is another matter and passes.
+        }
+    }
+
+    static async Task<Stream> Again(WakeClient wake, CancellationToken cancel)
+    {
+        for (; ; )
+        {
+            await Task.Delay(Pause, cancel);
+            try
+            {
+                return await wake.Follow("/v1/tail", cancel);
+            }
+            catch (NoAnswerException)
+            {
+                // Not yet.
+            }
+        }
+    }
+}

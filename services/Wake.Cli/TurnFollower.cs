@@ -1,0 +1,100 @@
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary>Follows an event to the end of the turn it is handed over in.</summary>
+/// <param name="wake">Whom to ask.</param>
+/// <param name="decision">The decision about the event, which belongs to one session.</param>
+/// <param name="progress">Told how it stands.</param>
+sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<string> progress)
+{
+    static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
+
+    // Only each of so many looks asks about the session too: it answers what is true for hours.
+    const int LooksPerSession = 8;
+
+    // A Wake that is restarted answers again after a few seconds.
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    readonly string key = decision.Sessions[0];
+
+    /// <summary>Returns when the turn is over, or will not run before somebody acts.</summary>
+    public async Task<FollowedTurn> Follow(CancellationToken cancel)
+    {
+        var answered = DateTimeOffset.UtcNow;
+        for (var looks = 0; ; looks++)
+        {
+            try
+            {
+                if (await Once(askSession: looks % LooksPerSession == LooksPerSession - 1, cancel) is { } over)
+                    return over;
+
+                answered = DateTimeOffset.UtcNow;
+            }
+            catch (NoAnswerException) when (DateTimeOffset.UtcNow - answered < Patience)
+            {
+                progress("Wake does not answer; trying again");
+            }
+
+            await Task.Delay(Look, cancel);
+        }
+    }
+
+    async Task<FollowedTurn?> Once(bool askSession, CancellationToken cancel)
+    {
+        var answer = await wake.Get($"/v1/explain/events/{WakeClient.Segment(decision.Id)}", cancel);
+        if ((int)answer.Status >= 500)
+            throw new NoAnswerException(answer.Failure().Message);
+
+        var explained = answer.Expected().Read(CliJson.Default.EventExplanation);
+        var turn = explained.Deliveries.FirstOrDefault(x => x.Session == key)?.Turn;
+        switch (turn?.State)
+        {
+            case TurnState.Ended:
+                return new FollowedTurn.Ended(answer, turn);
+
+            case TurnState.Parked:
+                return new FollowedTurn.Parked(answer, turn);
+
+            case TurnState.Running:
+                progress($"Wake {turn.Number} runs on {turn.Runner}{(turn.Attempt > 1 ? $", attempt {turn.Attempt}" : "")}");
+                return null;
+        }
+
+        progress(turn is null ? "Waiting for a runner" : $"Wake {turn.Number} waits for a runner{(turn.Note is { } note ? $": {note}" : "")}");
+        return askSession ? await Blocked(answer, explained.AcceptedAt, cancel) : null;
+    }
+
+    // The event waits behind an earlier turn, which this wake freed from its park: parked since then means parked again.
+    async Task<FollowedTurn?> Blocked(Answer answer, DateTimeOffset acceptedAt, CancellationToken cancel)
+    {
+        var asked = await wake.Get($"/v1/explain/sessions/{WakeClient.Segment(key)}", cancel);
+        if (!asked.Ok)
+            return null;
+
+        var explained = asked.Read(CliJson.Default.SessionExplanation);
+        return explained.Session switch
+        {
+            { State: SessionState.Closed } => new FollowedTurn.Closed(answer),
+            { State: SessionState.Parked, LastTurn: { } earlier } when explained.Ledger.Any(x => x.What == "parked" && x.At > acceptedAt)
+                => new FollowedTurn.Parked(answer, earlier),
+            _ => null,
+        };
+    }
+}
+
+/// <summary>How the following of a turn ended.</summary>
+/// <param name="Answer">What the API said last about the event.</param>
+/// <param name="Turn">The turn, if there is one.</param>
+abstract record FollowedTurn(Answer Answer, Turn? Turn)
+{
+    /// <summary>The turn is over.</summary>
+    public sealed record Ended(Answer Answer, Turn Turn) : FollowedTurn(Answer, Turn);
+
+    /// <summary>The turn, or one before it, waits for a person or a date.</summary>
+    public sealed record Parked(Answer Answer, Turn Turn) : FollowedTurn(Answer, Turn);
+
+    /// <summary>The session was closed and takes no more turns.</summary>
+    public sealed record Closed(Answer Answer) : FollowedTurn(Answer, Turn: null);
+}

@@ -1,0 +1,51 @@
+using System.CommandLine;
+using Wake.Standalone;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake up</c>: all of Wake in this process, until it is told to stop.</summary>
+sealed class UpCommand : Command
+{
+    readonly Option<int?> port = new("--port")
+    {
+        HelpName = "N",
+        Description = $"The port on loopback; 0 for any. Default: {StandaloneHost.DefaultPort}, or any if that is taken.",
+    };
+
+    public UpCommand() : base("up",
+        """
+        Runs Wake on this machine, with a PostgreSQL of its own, until Ctrl-C or SIGTERM.
+
+        Prints one line on standard output when it serves: ready http://127.0.0.1:N. Everything else goes to standard error.
+
+        Example: wake up
+        Example: wake up --data ~/wake-test --port 0
+        """)
+    {
+        port.Validators.Add(given =>
+        {
+            if (given.GetValueOrDefault<int?>() is < 0 or > 65535)
+                given.AddError("--port: a port is a number from 0 to 65535.");
+        });
+
+        Add(CommonOptions.Data);
+        Add(port);
+        SetAction(Run);
+    }
+
+    async Task<int> Run(ParseResult given, CancellationToken cancel)
+    {
+        try
+        {
+            await StandaloneHost.Run(
+                CommonOptions.FolderOf(given.GetValue(CommonOptions.Data)).FullPath, given.GetValue(port),
+                url => Console.WriteLine($"ready {url.GetLeftPart(UriPartial.Authority)}"), cancel);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // Told to stop before it served.
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,131 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Wake.Standalone;
+
+namespace Wake.Cli;
+
+/// <summary>The HTTP door of a running Wake: <c>WAKE_URL</c>, else the one a data folder names.</summary>
+sealed class WakeClient : IDisposable
+{
+    // Longer than PostgreSQL takes for the largest batch; a command shall end some day.
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(100);
+
+    readonly HttpClient http;
+    readonly DataFolder folder;
+    readonly string? named;
+
+    /// <param name="data">The data folder the user named, which counts more than the environment; null for none.</param>
+    public WakeClient(string? data)
+    {
+        folder = CommonOptions.FolderOf(data);
+        named = data is null && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 } url ? url : null;
+
+        // A key goes to the address it was meant for and to no other; and no proxy knows this machine's loopback.
+        http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = Endpoint() is { IsLoopback: false } })
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+        if (Environment.GetEnvironmentVariable("WAKE_API_KEY") is { Length: > 0 } key)
+            http.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", $"Bearer {key}");
+    }
+
+    /// <summary>Where it looks, in words.</summary>
+    public string LookedAt => named is not null ? $"{named}, from WAKE_URL"
+        : folder.Endpoint() is { } endpoint ? $"{endpoint.Url}, named in {folder.FullPath}"
+        : folder.FullPath;
+
+    /// <summary>A key or an id as one segment of a path.</summary>
+    public static string Segment(string name) => Uri.EscapeDataString(name);
+
+    public Task<Answer> Get(string path, CancellationToken cancel) => Send(new(HttpMethod.Get, Address(path)), cancel);
+
+    public Task<Answer> Delete(string path, CancellationToken cancel) => Send(new(HttpMethod.Delete, Address(path)), cancel);
+
+    public Task<Answer> Post(string path, JsonNode body, CancellationToken cancel) =>
+        Post(path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
+
+    public Task<Answer> Post(string path, byte[] json, CancellationToken cancel)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, Address(path)) { Content = new ByteArrayContent(json) };
+        request.Content.Headers.ContentType = new("application/json");
+
+        // A body that is too large is refused before it is sent, so that the refusal arrives.
+        request.Headers.ExpectContinue = json.Length > 1024 * 1024;
+        return Send(request, cancel);
+    }
+
+    /// <summary>Opens a stream of server-sent events.</summary>
+    public async Task<Stream> Follow(string path, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, Address(path));
+        request.Headers.Accept.Add(new("text/event-stream"));
+        return await Reached(async () =>
+        {
+            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            if (!response.IsSuccessStatusCode)
+                throw (await Read(response, cancel)).Failure();
+            return await response.Content.ReadAsStreamAsync(cancel);
+        });
+    }
+
+    public void Dispose() => http.Dispose();
+
+    async Task<Answer> Send(HttpRequestMessage request, CancellationToken cancel)
+    {
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        bound.CancelAfter(Patience);
+        try
+        {
+            return await Reached(async () =>
+            {
+                using var _ = request;
+                using var response = await http.SendAsync(request, bound.Token);
+                return await Read(response, bound.Token);
+            });
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            throw new NoAnswerException($"Wake did not answer within {Patience.TotalSeconds:0} s (looked at {LookedAt}).");
+        }
+    }
+
+    async Task<T> Reached<T>(Func<Task<T>> talk)
+    {
+        try
+        {
+            return await talk();
+        }
+        catch (HttpRequestException refused) when (refused.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
+        {
+            throw new NoAnswerException(NotRunning);
+        }
+        catch (Exception broken) when (broken is HttpRequestException or IOException)
+        {
+            throw new NoAnswerException($"Wake did not answer (looked at {LookedAt}): {broken.Message}");
+        }
+    }
+
+    static async Task<Answer> Read(HttpResponseMessage response, CancellationToken cancel) => new(
+        response.RequestMessage!.RequestUri!, response.StatusCode,
+        response.Content.Headers.ContentType?.MediaType ?? "", await response.Content.ReadAsByteArrayAsync(cancel));
+
+    string NotRunning => $"Wake is not running (looked at {LookedAt}). Start it with: wake up";
+
+    Uri? Endpoint()
+    {
+        if (named is null)
+            return folder.Endpoint()?.Url;
+
+        return Uri.TryCreate(named, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url
+            : throw new CommandException($"WAKE_URL is not an address like http://127.0.0.1:9253: {named}");
+    }
+
+    // Asked anew for every request: a Wake that was restarted may have another port. As it is written here: a Uri would by
+    // itself undo escapes that a key needs.
+    Uri Address(string path) => new(
+        (Endpoint() ?? throw new NoAnswerException(NotRunning)).AbsoluteUri.TrimEnd('/') + path,
+        new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+}
+
+/// <summary>Wake does not run, or did not answer.</summary>
+sealed class NoAnswerException(string message) : CommandException(message);

@@ -1,0 +1,195 @@
+using System.Text.Json;
+using Npgsql;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Producing;
+
+/// <summary>What the intake decides, asked directly.</summary>
+public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
+{
+    static readonly CancellationToken None = CancellationToken.None;
+
+    [Fact]
+    public async Task The_same_fact_twice_in_one_batch_is_one_fact()
+    {
+        await store.Session("one-batch");
+        var first = WakeSystem.Event("one-batch", "merged");
+        var second = WakeSystem.Event("one-batch", "merged");
+
+        var decisions = await store.Accept(first, second);
+
+        Assert.Equal([IntakeOutcome.Routed, IntakeOutcome.Duplicate], decisions.Select(x => x.Outcome));
+        Assert.Equal(first.Id, decisions[1].DuplicateOf);
+    }
+
+    [Fact]
+    public async Task Two_facts_with_the_same_content_are_two()
+    {
+        await store.Session("same-content");
+        var observed = WakeSystem.Event("same-content", "x") with { DedupKey = null };
+
+        var decisions = await store.Accept(observed with { Id = "a" }, observed with { Id = "b" });
+
+        Assert.All(decisions, x => Assert.Equal(IntakeOutcome.Routed, x.Outcome));
+    }
+
+    [Fact]
+    public async Task A_redelivered_observation_without_a_dedup_key_is_a_duplicate()
+    {
+        var observed = WakeSystem.Event("redelivered", "x") with { DedupKey = null };
+        await store.Accept(observed);
+
+        Assert.Equal(IntakeOutcome.Duplicate, Assert.Single(await store.Accept(observed)).Outcome);
+    }
+
+    [Fact]
+    public async Task Many_batches_with_the_same_facts_at_once_agree_on_one_of_each()
+    {
+        await store.Session("at-once");
+        var facts = Enumerable.Range(0, 50).Select(x => $"fact {x}").ToArray();
+
+        var decisions = await Task.WhenAll(Enumerable.Range(0, 20).Select(seed => Task.Run(() =>
+        {
+            var shuffled = facts.ToArray();
+            new Random(seed).Shuffle(shuffled);
+            return store.Accept([.. shuffled.Select(x => WakeSystem.Event("at-once", x))]);
+        })));
+
+        Assert.Equal(50, decisions.SelectMany(x => x).Count(x => x.Outcome is IntakeOutcome.Routed));
+        Assert.Equal(950, decisions.SelectMany(x => x).Count(x => x.Outcome is IntakeOutcome.Duplicate));
+        Assert.Equal(950, await store.Scalar<long>("select count(*) from decisions d join events e on e.seq = d.event where d.kind = 'duplicate' and e.subject = 'at-once'"));
+    }
+
+    [Theory]
+    [InlineData("github:octo-org/hello#972", "github:octo-org/hello#972", true)]
+    [InlineData("github:octo-org/*", "github:octo-org/hello#972", true)]
+    [InlineData("*#972", "github:octo-org/hello#972", true)]
+    [InlineData("*", "github:octo-org/hello#972", true)]
+    [InlineData("github:octo-org/hello#97", "github:octo-org/hello#972", false)]
+    [InlineData("github:octo-org/hello#97_", "github:octo-org/hello#972", false)]
+    [InlineData("github:%", "github:octo-org/hello#972", false)]
+    [InlineData(@"github:\*", @"github:\octo", true)]
+    public async Task A_watch_matches_subjects_by_their_text_and_stars_alone(string watched, string subject, bool matches)
+    {
+        var key = Guid.NewGuid().ToString();
+        await store.Sessions.Create(key, "/", "default", null, None);
+        await store.Watches.Create(key, watched, null, null, null, None);
+
+        var decision = Assert.Single(await store.Accept(WakeSystem.Event(subject, key)));
+
+        Assert.Equal(matches, decision.Sessions.Contains(key));
+        await store.Sessions.Close(key, None);
+    }
+
+    [Fact]
+    public async Task A_watch_matches_related_subjects_and_only_the_types_it_names()
+    {
+        await store.Sessions.Create("typed", "/", "default", null, None);
+        await store.Watches.Create("typed", "commit:abc", ["ci.*", "deploy.failed"], null, null, None);
+        var observed = WakeSystem.Event("pr:1", "x") with { Related = ["commit:abc", "branch:main"] };
+
+        Assert.Equal(["typed"], Assert.Single(await store.Accept(observed with { Type = "ci.check.failed", DedupKey = "t1" })).Sessions);
+        Assert.Equal(["typed"], Assert.Single(await store.Accept(observed with { Type = "deploy.failed", DedupKey = "t2" })).Sessions);
+        Assert.Empty(Assert.Single(await store.Accept(observed with { Type = "deploy.failed.again", DedupKey = "t3" })).Sessions);
+    }
+
+    [Fact]
+    public async Task An_event_reaches_every_session_that_watches_it_and_each_once()
+    {
+        string[] keys = ["fan-1", "fan-2", "fan-3"];
+        foreach (var key in keys)
+        {
+            await store.Sessions.Create(key, "/", "default", null, None);
+            await store.Watches.Create(key, "fan", null, null, null, None);
+            await store.Watches.Create(key, "fa*", null, "again", null, None);
+        }
+
+        var decision = Assert.Single(await store.Accept(WakeSystem.Event("fan", "x") with { Sessions = ["fan-2", "nobody"] }));
+
+        Assert.Equal(keys, decision.Sessions);
+        Assert.Equal(["nobody"], decision.UnknownSessions);
+        Assert.Equal(3, await store.Scalar<long>("select count(*) from inbox i join events e on e.seq = i.event where e.subject = 'fan'"));
+    }
+
+    [Fact]
+    public async Task What_is_observed_comes_back_as_it_was()
+    {
+        var observed = WakeSystem.Event("as-it-was", "x") with
+        {
+            Related = ["a", "b \"quoted\" \\ {braces}, comma", "null", ""],
+            Reason = "'; drop table events; -- \u0007 \u202e <b>&amp;</b> {{handlebars}} $(touch /tmp/x) `id` 🚀",
+            Actor = "octocat",
+            Time = new DateTimeOffset(2026, 11, 20, 12, 0, 0, TimeSpan.FromHours(2)),
+            Expires = new DateTimeOffset(2999, 1, 1, 0, 0, 0, TimeSpan.Zero),
+            Data = JsonElement.Parse("""{"deep":[{"text":"\u0000 and \u00e9"},1e400,null]}"""),
+        };
+        observed = observed with { Related = ["a", "b \"quoted\" \\ {braces}, comma", "null"] };
+
+        await store.Accept(observed);
+
+        var explained = (await store.Explain.Event(observed.Id, null, None))!.Event;
+        Assert.Equal(observed.Related, explained.Related);
+        Assert.Equal(observed.Reason, explained.Reason);
+        Assert.Equal(observed.Time, explained.Time);
+        Assert.Equal(observed.Data!.Value.GetRawText(), explained.Data!.Value.GetRawText());
+    }
+
+    [Fact]
+    public async Task A_watch_finds_an_event_whose_intake_was_in_flight_when_it_was_made()
+    {
+        await store.Sessions.Create("in-flight", "/", "default", null, None);
+
+        // An intake that has read the watches and not committed: it waits for a session's row that is locked.
+        await store.Session("in-flight-other");
+        await using var blocker = await store.Database.OpenConnectionAsync();
+        await using var locking = await blocker.BeginTransactionAsync();
+        await using (var hold = new NpgsqlCommand("select 1 from wake_timers t join sessions s on s.id = t.session_id where s.key = 'in-flight-other' for update of t", blocker, locking))
+            await hold.ExecuteNonQueryAsync();
+        var intake = store.Accept(WakeSystem.Event("in-flight-other", "x") with { Related = ["in-flight"] });
+        await Eventually.Holds(async () => await store.Scalar<long>("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()") > 0);
+
+        var (_, found) = (await store.Watches.Create("in-flight", "in-flight", null, null, null, None))!.Value;
+        Assert.Equal(0, found);
+
+        // As long as it is open, looking again is put off rather than given up.
+        await Due();
+        Assert.Equal(0, await store.Watches.LookAgain(None));
+        await locking.RollbackAsync();
+        Assert.DoesNotContain("in-flight", Assert.Single(await intake).Sessions);
+        await Due();
+
+        Assert.Equal(1, await store.Watches.LookAgain(None));
+        Assert.Equal(1, (await store.Sessions.Find("in-flight", None))!.Inbox);
+        Assert.Contains(await store.Scalar<Guid>("select id from sessions where key = 'in-flight'"), (await store.Timers.TakeDue(1000, TimeSpan.FromMinutes(1), None)).Due);
+
+        Task Due() => store.Scalar<long>("with due as (update watches set look_again_at = now() where look_again_at is not null returning 1) select count(*) from due");
+    }
+
+    [Fact]
+    public async Task The_quiet_window_moves_with_each_event_and_never_past_the_ceiling()
+    {
+        var id = await store.Session("moving", "minute");
+
+        await store.Accept(WakeSystem.Event("moving", "1"));
+        var first = await DueIn();
+        await store.Scalar<long>("with aged as (update wake_timers set events_due_at = events_due_at - interval '50 s', ceiling_at = ceiling_at - interval '50 s' where session_id = $1 returning 1) select count(*) from aged", id);
+        await store.Accept(WakeSystem.Event("moving", "2"));
+        var second = await DueIn();
+        await store.Scalar<long>("with aged as (update wake_timers set ceiling_at = clock_timestamp() + interval '5 s' where session_id = $1 returning 1) select count(*) from aged", id);
+        await store.Accept(WakeSystem.Event("moving", "3"));
+        var third = await DueIn();
+        await store.Accept(WakeSystem.Event("moving", "4") with { Urgent = true });
+        var fourth = await DueIn();
+        await store.Accept(WakeSystem.Event("moving", "5"));
+
+        Assert.InRange(first, 55, 60);
+        Assert.InRange(second, 55, 60);
+        Assert.InRange(third, 0, 5);
+        Assert.InRange(fourth, -60, 0);
+        Assert.InRange(await DueIn(), -60, 0);
+
+        Task<double> DueIn() => store.Scalar<double>("select extract(epoch from due_at - clock_timestamp())::float8 from wake_timers where session_id = $1", id);
+    }
+}

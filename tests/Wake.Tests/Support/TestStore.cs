@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Contracts;
+using Wake.ServiceDefaults;
+using Wake.Store;
+using Wake.Testing;
+
+namespace Wake.Tests.Support;
+
+/// <summary>The store alone, on a real database; nothing runs beside it.</summary>
+public sealed class TestStore : IAsyncLifetime
+{
+    public NpgsqlDataSource Database { get; private set; } = null!;
+
+    public Intake Intake { get; private set; } = null!;
+
+    public Watches Watches { get; private set; } = null!;
+
+    public Store.Sessions Sessions { get; private set; } = null!;
+
+    public Turns Turns { get; private set; } = null!;
+
+    public WakeTimers Timers { get; private set; } = null!;
+
+    public Explain Explain { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        Database = Postgres.DataSource(await Servers.NewDatabase());
+        var windows = new QuietWindows
+        {
+            ["default"] = new() { Quiet = TimeSpan.Zero, Ceiling = TimeSpan.Zero },
+            ["minute"] = new() { Quiet = TimeSpan.FromMinutes(1), Ceiling = TimeSpan.FromMinutes(10) },
+        };
+        Intake = new(Database, Options.Create(windows));
+        Watches = new(Database);
+        Sessions = new(Database);
+        Turns = new(Database);
+        Timers = new(Database);
+        Explain = new(Database, Sessions, Watches);
+    }
+
+    public async Task DisposeAsync()
+    {
+        var connection = Database.ConnectionString;
+        await Database.DisposeAsync();
+        await Servers.DropDatabase(connection);
+    }
+
+    public async Task<IReadOnlyList<IntakeDecision>> Accept(params ExternalEventObserved[] events) =>
+        (await Intake.Accept([.. events.Select(x => new Observation(x))], CancellationToken.None)).Decisions;
+
+    /// <summary>Registers a session, watching a subject named like it, and returns its id.</summary>
+    public async Task<Guid> Session(string key, string profile = "default")
+    {
+        var created = Assert.IsType<SessionCreation.Created>(await Sessions.Create(key, "/", profile, null, CancellationToken.None));
+        await Watches.Create(key, key, null, null, null, CancellationToken.None);
+        return created.Session.Id;
+    }
+
+    public async Task<T> Scalar<T>(string sql, params object[] parameters)
+    {
+        await using var command = Database.CreateCommand(sql);
+        foreach (var parameter in parameters)
+            command.Parameters.AddWithValue(parameter);
+        return (T)(await command.ExecuteScalarAsync())!;
+    }
+}
