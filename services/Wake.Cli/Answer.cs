@@ -51,8 +51,9 @@ sealed record Answer(Uri From, HttpStatusCode Status, string MediaType, byte[] B
 /// <param name="Owner">The key of the session that has the Claude session asked for.</param>
 sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]>? Errors, string? Owner)
 {
-    public string InWords(HttpStatusCode status) => string.Join('\n',
-        [Detail ?? Title ?? $"{(int)status} {status}", .. (Errors ?? []).SelectMany(x => x.Value.Select(problem => $"  {x.Key}: {problem}"))]);
+    public string InWords(HttpStatusCode status) => string.Join('\n', ((IEnumerable<string>)
+        [Detail ?? Title ?? $"{(int)status} {status}", .. (Errors ?? []).SelectMany(x => x.Value.Select(problem => $"  {x.Key}: {problem}"))])
+        .Select(Output.Visible));
 }
 
 /// <summary>The API's JSON, read without reflection because a command that starts fast is used more.</summary>

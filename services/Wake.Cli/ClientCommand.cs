@@ -3,23 +3,32 @@ using System.CommandLine;
 namespace Wake.Cli;
 
 /// <summary>A command that asks a running Wake.</summary>
-abstract class ClientCommand : Command
+/// <param name="name">The command's word.</param>
+/// <param name="summary">What it does, in a line.</param>
+/// <param name="more">The rest of its help.</param>
+/// <param name="folder">The option that names the data folder; null for the usual one.</param>
+abstract class ClientCommand(string name, string summary, string more, Option<string?>? folder = null) : WakeCommand(name, summary, more)
 {
-    readonly Option<string?> folder;
-
-    /// <param name="name">The command's word.</param>
-    /// <param name="description">What it does, with an example.</param>
-    /// <param name="folder">The option that names the data folder; null for the usual one.</param>
-    protected ClientCommand(string name, string description, Option<string?>? folder = null) : base(name, description)
-    {
-        this.folder = folder ?? CommonOptions.Data;
-        Add(this.folder);
-        Add(CommonOptions.Output);
-        SetAction(Act);
-    }
+    readonly Option<string?> folder = folder ?? CommonOptions.Data;
 
     /// <summary>Does it, and says with which code the process ends.</summary>
     protected abstract Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel);
+
+    /// <summary>Says what it takes beside what all of them take.</summary>
+    protected void Takes(params ReadOnlySpan<Symbol> own)
+    {
+        foreach (var symbol in own)
+        {
+            if (symbol is Option option)
+                Add(option);
+            else
+                Add((Argument)symbol);
+        }
+
+        Add(folder);
+        Add(CommonOptions.Output);
+        SetAction(Act);
+    }
 
     async Task<int> Act(ParseResult given, CancellationToken cancel)
     {

@@ -1,18 +1,17 @@
 using System.CommandLine;
-using Wake.Standalone;
 
 namespace Wake.Cli;
 
 /// <summary><c>wake doctor</c>: what Wake needs on this machine, and what to do about what is missing.</summary>
-sealed class DoctorCommand : Command
+sealed class DoctorCommand : WakeCommand
 {
     public DoctorCommand() : base("doctor",
+        "Looks for everything Wake needs on this machine and says what to do about what is missing.",
         """
-        Looks for everything Wake needs on this machine and says what to do about what is missing.
-
         Exit code 0 when everything needed is there. Looks at the environment of this shell: run it where you run wake up.
 
-        Example: wake doctor
+        Example:
+          wake doctor
         """)
     {
         Add(CommonOptions.Data);

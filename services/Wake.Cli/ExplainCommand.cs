@@ -17,19 +17,16 @@ sealed class ExplainCommand : ClientCommand
     readonly Option<string?> source = new("--source") { HelpName = "SOURCE", Description = "Of the events with this id, the one of this source." };
 
     public ExplainCommand() : base("explain",
+        "Says what became of an event, or why a session does what it does, with every decision about it in order.",
         """
-        Says what became of an event, or why a session does what it does, with every decision about it in order.
-
         Tries the session of that name first, then the event.
 
-        Example: wake explain implementer
-        Example: wake explain event 01234567-89ab-cdef-0123-456789abcdef
+        Examples:
+          wake explain implementer
+          wake explain event 01234567-89ab-cdef-0123-456789abcdef
         """)
     {
-        Add(words);
-        Add(isEvent);
-        Add(isSession);
-        Add(source);
+        Takes(words, isEvent, isSession, source);
         Validators.Add(given =>
         {
             if (given.GetValue(isEvent) && given.GetValue(isSession))
@@ -62,7 +59,7 @@ sealed class ExplainCommand : ClientCommand
 
     async Task<int> Event(ParseResult given, WakeClient wake, string id, bool onlyEvent, Output output, CancellationToken cancel)
     {
-        var which = given.GetValue(source) is { } named ? $"?source={WakeClient.Segment(named)}" : "";
+        var which = given.GetValue(source) is { } named ? $"?source={Uri.EscapeDataString(named)}" : "";
         var answer = await wake.Get($"/v1/explain/events/{WakeClient.Segment(id)}{which}", cancel);
         if (answer.Unknown && !onlyEvent)
             throw new CommandException($"There is neither a session nor an event {id}. wake sessions lists the sessions.");
@@ -98,7 +95,7 @@ sealed class ExplainCommand : ClientCommand
             .. explained.Duplicates.Select(x => (string?[])["duplicate", $"{x.Id} of {x.Source}, {Times.Shown(x.At)}"]),
             .. explained.Deliveries.Select(x => (string?[])["delivered", InWords(x)]),
         ]).Where(x => x[1] is not null));
-        LedgerText.Table(explained.Ledger, output);
+        LedgerText.Table(explained.Ledger, about: null, output);
     }
 
     static string InWords(EventDelivery delivery)
@@ -120,6 +117,6 @@ sealed class ExplainCommand : ClientCommand
             .. explained.Pending.Select(x => (string?[])["pending", $"{x.Id} {x.Type}: {x.Reason}"]),
             .. explained.Turns.Select(x => (string?[])["turn", ShowSessionCommand.InWords(x)]),
         ]);
-        LedgerText.Table(explained.Ledger, output);
+        LedgerText.Table(explained.Ledger, explained.Session.Key, output);
     }
 }

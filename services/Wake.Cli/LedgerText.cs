@@ -6,14 +6,17 @@ namespace Wake.Cli;
 static class LedgerText
 {
     /// <summary>Lines in order, under headings.</summary>
-    public static void Table(IReadOnlyList<LedgerLine> ledger, Output output)
+    /// <param name="ledger">The lines.</param>
+    /// <param name="about">The session they are all about, which need not be repeated; null when they are not.</param>
+    /// <param name="output">Where to write them.</param>
+    public static void Table(IReadOnlyList<LedgerLine> ledger, string? about, Output output)
     {
         if (ledger is [])
             return;
 
         output.Line($"");
         output.Table(["TIME", "WHAT", "SESSION", "WAKE", "EVENT", "NOTE"], ledger.Select(x => (string?[])
-            [Times.Shown(x.At), x.What, x.Session, x.Wake?.ToString(System.Globalization.CultureInfo.InvariantCulture), x.Event, x.Note]));
+            [Times.Shown(x.At), x.What, x.Session == about ? null : x.Session, x.Wake?.ToString(System.Globalization.CultureInfo.InvariantCulture), x.Event, x.Note]));
     }
 
     /// <summary>One line by itself.</summary>

@@ -35,8 +35,7 @@ sealed class Output(bool json)
     /// <summary>Writes one line. Its own text may carry markup; what stands in its holes is data.</summary>
     public void Line(FormattableString line)
     {
-        var markup = string.Format(
-            CultureInfo.InvariantCulture, line.Format, [.. line.GetArguments().Select(x => Markup.Escape(Visible(x?.ToString() ?? "")))]);
+        var markup = line.ToString(Data.Instance);
 
         if (terminal.Value is { } console)
             console.MarkupLine(markup);
@@ -44,17 +43,23 @@ sealed class Output(bool json)
             Write(Encoding.UTF8.GetBytes(Markup.Remove(markup) + "\n"));
     }
 
-    /// <summary>Writes rows under headings; without headings, facts beside their names. Nothing when there are no rows.</summary>
+    /// <summary>
+    /// Writes rows under headings; without headings, facts beside their names. Leaves out columns in which nothing stands.
+    /// </summary>
     public void Table(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string?>> rows)
     {
-        string[][] cells = [.. rows.Select(row => row.Select(x => Visible(x ?? "")).ToArray())];
-        if (cells is [])
+        IReadOnlyList<string?>[] all = [.. rows];
+        if (all is [])
             return;
 
+        int[] columns = [.. Enumerable.Range(0, all[0].Count).Where(i => all.Any(row => row[i] is { Length: > 0 }))];
+        string[][] cells = [.. all.Select(row => columns.Select(i => Visible(row[i] ?? "")).ToArray())];
+        string[] titles = headings is [] ? [] : [.. columns.Select(i => headings[i])];
+
         if (terminal.Value is { } console)
-            console.Write(ForTerminal(headings, cells));
+            console.Write(ForTerminal(titles, cells));
         else
-            Write(Encoding.UTF8.GetBytes(Plain(headings is [] ? cells : [[.. headings], .. cells])));
+            Write(Encoding.UTF8.GetBytes(Plain(titles is [] ? cells : [titles, .. cells])));
     }
 
     /// <summary>Says something beside the answer, on standard error.</summary>
@@ -107,7 +112,7 @@ sealed class Output(bool json)
     static IAnsiConsole Terminal(TextWriter writer) => AnsiConsole.Create(
         new() { Out = new AnsiConsoleOutput(writer), Enrichment = new() { UseDefaultEnrichers = false } });
 
-    static Table ForTerminal(IReadOnlyList<string> headings, string[][] cells)
+    static Table ForTerminal(string[] headings, string[][] cells)
     {
         var table = new Table { Border = TableBorder.None, ShowHeaders = headings is not [] };
         for (var i = 0; i < cells[0].Length; i++)
@@ -132,6 +137,17 @@ sealed class Output(bool json)
         foreach (var row in rows)
             text.Append(string.Join("  ", row.Select((x, i) => x.PadRight(widths[i]))).TrimEnd()).Append('\n');
         return text.ToString();
+    }
+
+    // Whatever fills a hole, formatted as the hole says and then made harmless.
+    sealed class Data : IFormatProvider, ICustomFormatter
+    {
+        public static readonly Data Instance = new();
+
+        public object? GetFormat(Type? formatType) => formatType == typeof(ICustomFormatter) ? this : null;
+
+        public string Format(string? format, object? arg, IFormatProvider? formatProvider) => Markup.Escape(Visible(
+            arg is IFormattable value ? value.ToString(format, CultureInfo.InvariantCulture) : arg?.ToString() ?? ""));
     }
 
     void Write(byte[] text)

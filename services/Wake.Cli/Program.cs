@@ -12,6 +12,8 @@ var root = new RootCommand("Wakes Claude sessions when something happens that th
     new SessionsCommand(), new ExplainCommand(), new TailCommand(), new DoctorCommand(),
 };
 
+WakeCommand.CompleteHelp(root);
+
 using var stop = new CancellationTokenSource();
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);

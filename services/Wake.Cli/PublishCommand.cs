@@ -22,7 +22,7 @@ sealed class PublishCommand : ClientCommand
     readonly Option<string[]> sessions = Texts("--session", "KEY", "A session that shall hear of it whether it watches or not; may be repeated.");
     readonly Option<string?> actor = Text("--actor", "WHO", "Who caused it.");
     readonly Option<DateTimeOffset?> time = Times.MomentOption("--time", "When it happened.");
-    readonly Option<DateTimeOffset?> expires = Times.MomentOption("--expires", "When it is no longer worth a turn.");
+    readonly Option<DateTimeOffset?> expires = Times.EndOption("--expires", "When it is no longer worth a turn.");
     readonly Option<JsonElement?> data = new("--data")
     {
         HelpName = "JSON",
@@ -33,17 +33,15 @@ sealed class PublishCommand : ClientCommand
         "Publish what this file holds instead: one event or an array of them, as JSON. - reads standard input.");
 
     public PublishCommand() : base("publish",
+        "Publishes an event, and says what was decided about it.",
         """
-        Publishes an event, and says what was decided about it.
-
-        Example: wake publish --subject github:octo-org/hello#972 --type github.pull_request.merged --reason "PR #972 merged"
-        Example: wake publish --file events.json
+        Examples:
+          wake publish --subject github:octo-org/hello#972 --type github.pull_request.merged --reason "PR #972 merged"
+          wake publish --file events.json
         """, CommonOptions.DataFolder)
     {
         Option[] own = [subject, type, reason, id, source, dedupKey, related, delivery, urgent, sessions, actor, time, expires, data];
-        foreach (var option in own)
-            Add(option);
-        Add(file);
+        Takes([.. own, file]);
         Validators.Add(given => Validate(given, own));
     }
 

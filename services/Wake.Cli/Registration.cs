@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Wake.Store;
 
 namespace Wake.Cli;
 
@@ -62,7 +61,7 @@ static class Registration
     {
         for (var after = ""; ;)
         {
-            var sessions = (await wake.Get($"/v1/sessions?limit={Page}&after={WakeClient.Segment(after)}", cancel))
+            var sessions = (await wake.Get($"/v1/sessions?limit={Page}&after={Uri.EscapeDataString(after)}", cancel))
                 .Expected().Read(CliJson.Default.SessionArray);
 
             if (Array.Find(sessions, x => x.ClaudeSessionIds.Contains(claudeSessionId)) is { Key: var owner })

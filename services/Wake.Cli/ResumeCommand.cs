@@ -28,19 +28,16 @@ sealed class ResumeCommand : ClientCommand
     readonly Option<TimeSpan?> timeout = Times.DurationOption("--timeout", "With --wait: stop waiting after this long. The turn goes on.");
 
     public ResumeCommand() : base("resume",
+        "Wakes a session now, for a reason of your own.",
         """
-        Wakes a session now, for a reason of your own.
-
         With --output json: the decision about the wake, with --wait what became of it.
 
-        Example: wake resume --session implementer --reason "PR #972 merged"
-        Example: wake resume --session 01234567-89ab-cdef-0123-456789abcdef --reason "PR #972 merged" --wait --timeout 30m
+        Examples:
+          wake resume --session implementer --reason "PR #972 merged"
+          wake resume --session 01234567-89ab-cdef-0123-456789abcdef --reason "PR #972 merged" --wait --timeout 30m
         """)
     {
-        Add(session);
-        Add(reason);
-        Add(wait);
-        Add(timeout);
+        Takes(session, reason, wait, timeout);
         Validators.Add(given =>
         {
             if (given.GetResult(timeout) is not null && !given.GetValue(wait))

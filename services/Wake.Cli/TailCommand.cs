@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Net.ServerSentEvents;
-using System.Text;
+using System.Text.Json;
 
 namespace Wake.Cli;
 
@@ -10,15 +10,14 @@ sealed class TailCommand : ClientCommand
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     public TailCommand() : base("tail",
+        "Shows every decision as it is taken, a line each, until Ctrl-C.",
         """
-        Shows every decision as it is taken, a line each, until Ctrl-C. Connects again when the connection drops; what is
-        decided meanwhile is not shown.
+        Connects again when the connection drops; what is decided meanwhile is not shown.
 
-        Example: wake tail
-        Example: wake tail --output json | jq .what
-        """)
-    {
-    }
+        Examples:
+          wake tail
+          wake tail --output json | jq .what
+        """) => Takes();
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -50,7 +49,7 @@ sealed class TailCommand : ClientCommand
                 if (output.Json)
                     output.Raw(item.Data);
                 else
-                    LedgerText.Line(System.Text.Json.JsonSerializer.Deserialize(item.Data, CliJson.Default.LedgerLine)!, output);
+                    LedgerText.Line(JsonSerializer.Deserialize(item.Data, CliJson.Default.LedgerLine)!, output);
             }
         }
         catch (Exception dropped) when (dropped is IOException or HttpRequestException)

@@ -25,8 +25,23 @@ static partial class Times
         },
     };
 
-    /// <summary>An option that takes a moment, or the duration until it.</summary>
+    /// <summary>An option that takes a moment.</summary>
     public static Option<DateTimeOffset?> MomentOption(string name, string description) => new(name)
+    {
+        HelpName = "TIME",
+        Description = $"{description} Like 2031-02-03T04:05:06Z.",
+        CustomParser = given =>
+        {
+            if (Moment(given.Tokens[0].Value) is { } moment)
+                return moment;
+
+            given.AddError($"{name}: '{given.Tokens[0].Value}' is not a time like 2031-02-03T04:05:06Z.");
+            return null;
+        },
+    };
+
+    /// <summary>An option that takes a moment to come, or the time until then.</summary>
+    public static Option<DateTimeOffset?> EndOption(string name, string description) => new(name)
     {
         HelpName = "TIME|DURATION",
         Description = $"{description} Like 2031-02-03T04:05:06Z, or from now on like 30s, 10m, 2h, 7d.",

@@ -1,4 +1,3 @@
-using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Cli;

@@ -8,11 +8,11 @@ sealed class UnwatchCommand : ClientCommand
     readonly Argument<string> id = new("ID") { Description = "The watch's id; wake watches lists them." };
 
     public UnwatchCommand() : base("unwatch",
+        "Ends a watch. What it has routed stays routed.",
         """
-        Ends a watch. What it has routed stays routed.
-
-        Example: wake unwatch 01234567-89ab-cdef-0123-456789abcdef
-        """) => Add(id);
+        Example:
+          wake unwatch 01234567-89ab-cdef-0123-456789abcdef
+        """) => Takes(id);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

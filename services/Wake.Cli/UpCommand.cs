@@ -4,7 +4,7 @@ using Wake.Standalone;
 namespace Wake.Cli;
 
 /// <summary><c>wake up</c>: all of Wake in this process, until it is told to stop.</summary>
-sealed class UpCommand : Command
+sealed class UpCommand : WakeCommand
 {
     readonly Option<int?> port = new("--port")
     {
@@ -13,13 +13,13 @@ sealed class UpCommand : Command
     };
 
     public UpCommand() : base("up",
+        "Runs Wake on this machine, with a PostgreSQL of its own, until Ctrl-C or SIGTERM.",
         """
-        Runs Wake on this machine, with a PostgreSQL of its own, until Ctrl-C or SIGTERM.
-
         Prints one line on standard output when it serves: ready http://127.0.0.1:N. Everything else goes to standard error.
 
-        Example: wake up
-        Example: wake up --data ~/wake-test --port 0
+        Examples:
+          wake up
+          wake up --data ~/wake-test --port 0
         """)
     {
         port.Validators.Add(given =>

@@ -35,7 +35,9 @@ sealed class WakeClient : IDisposable
         : folder.FullPath;
 
     /// <summary>A key or an id as one segment of a path.</summary>
-    public static string Segment(string name) => Uri.EscapeDataString(name);
+    /// <exception cref="CommandException">No path can carry it: the address would be that of something else.</exception>
+    public static string Segment(string name) => name is not ("" or "." or "..") ? Uri.EscapeDataString(name)
+        : throw new CommandException($"Nothing can be called '{name}'.");
 
     public Task<Answer> Get(string path, CancellationToken cancel) => Send(new(HttpMethod.Get, Address(path)), cancel);
 

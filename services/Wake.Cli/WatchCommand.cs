@@ -33,21 +33,14 @@ sealed class WatchCommand : ClientCommand
         Description = "A note to the session, shown when it wakes: then deploy it.",
     };
 
-    readonly Option<DateTimeOffset?> expires = Times.MomentOption("--expires", "When it ends by itself. Default: with the session.");
+    readonly Option<DateTimeOffset?> expires = Times.EndOption("--expires", "When it ends by itself. Default: with the session.");
 
     public WatchCommand() : base("watch",
+        "Wakes a session when events match, those of the last minutes included.",
         """
-        Wakes a session when events match, those of the last minutes included.
-
-        Example: wake watch --session implementer --subject "github:octo-org/hello#972" --type "github.pull_request.*" --expires 7d
-        """)
-    {
-        Add(session);
-        Add(subject);
-        Add(types);
-        Add(intent);
-        Add(expires);
-    }
+        Example:
+          wake watch --session implementer --subject "github:octo-org/hello#972" --type "github.pull_request.*" --expires 7d
+        """) => Takes(session, subject, types, intent, expires);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -80,6 +73,9 @@ sealed class WatchCommand : ClientCommand
     }
 }
 
-/// <summary>A watch just made.</summary>
+/// <summary>What the API answers about a watch just made, as far as it is shown.</summary>
+/// <param name="Id">Names the watch.</param>
+/// <param name="Session">The key of the session it wakes.</param>
+/// <param name="Subject">The subject it matches.</param>
 /// <param name="Found">How many events of the last minutes it matched.</param>
 sealed record CreatedWatch(Guid Id, string Session, string Subject, int Found);

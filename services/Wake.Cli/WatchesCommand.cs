@@ -10,15 +10,15 @@ sealed class WatchesCommand : ClientCommand
     readonly Option<string?> session = new("--session") { HelpName = "KEY", Description = "Only those of this session." };
 
     public WatchesCommand() : base("watches",
-        $"""
-        Lists watches, up to {Limit}.
-
-        Example: wake watches --session implementer
-        """) => Add(session);
+        $"Lists watches, up to {Limit}.",
+        """
+        Example:
+          wake watches --session implementer
+        """) => Takes(session);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
-        var only = given.GetValue(session) is { } key ? $"&session={WakeClient.Segment(key)}" : "";
+        var only = given.GetValue(session) is { } key ? $"&session={Uri.EscapeDataString(key)}" : "";
         var answer = (await wake.Get($"/v1/watches?limit={Limit}{only}", cancel)).Expected();
         if (output.Json)
         {

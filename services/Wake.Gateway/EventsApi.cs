@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
 using Wake.Store;
 
@@ -11,6 +12,10 @@ static class EventsApi
     /// <summary>The largest body, in bytes. A batch of the largest events is sent in parts.</summary>
     public const int MaxBody = 8 * 1024 * 1024;
 
+    // Larger bodies are read and thrown away up to here, because a client that is cut off while it sends does not see the
+    // answer that says why.
+    const int MaxDrained = 64 * 1024 * 1024;
+
     public static void MapEvents(this IEndpointRouteBuilder routes) => routes
         .MapPost("/v1/events", Accept)
         .WithName("AcceptEvents")
@@ -18,6 +23,7 @@ static class EventsApi
         .WithDescription(
             "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
             + "one is not valid none is accepted.")
+        .WithMetadata(new RequestSizeLimitAttribute(MaxDrained))
         .Accepts<ExternalEventObserved>("application/json")
         .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
         .ProducesValidationProblem()
@@ -30,10 +36,13 @@ static class EventsApi
         if (!http.Request.HasJsonContentType())
             return Problems.Of(StatusCodes.Status415UnsupportedMediaType, "Send events as application/json.");
 
+        if (await Read(http.Request.Body, cancel) is not { } bytes)
+            return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBody / 1024 / 1024} MB.");
+
         JsonDocument body;
         try
         {
-            body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: cancel);
+            body = JsonDocument.Parse(bytes);
         }
         catch (JsonException wrong)
         {
@@ -64,6 +73,23 @@ static class EventsApi
             var decisions = await door.Accept(events, cancel);
             return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
         }
+    }
+
+    static async Task<ReadOnlyMemory<byte>?> Read(Stream body, CancellationToken cancel)
+    {
+        var kept = new MemoryStream();
+        var buffer = new byte[64 * 1024];
+
+        while (await body.ReadAsync(buffer, cancel) is > 0 and var read)
+        {
+            // One byte beyond the limit says that there was more.
+            kept.Write(buffer, 0, (int)Math.Min(read, MaxBody + 1 - kept.Length));
+        }
+
+        if (kept.Length > MaxBody)
+            return null;
+
+        return kept.GetBuffer().AsMemory(0, (int)kept.Length);
     }
 }
 

@@ -1,6 +1,9 @@
+using System.Buffers;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
-using Microsoft.AspNetCore.Http.HttpResults;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http.Json;
+using Microsoft.Extensions.Options;
 using Wake.Store;
 
 namespace Wake.Gateway;
@@ -37,21 +40,31 @@ static class ExplainApi
             ? Results.Ok(explanation)
             : Problems.Of(StatusCodes.Status404NotFound, $"There is no session {named.Value}. wake sessions lists them.");
 
-    static ServerSentEventsResult<LedgerLine> Tail(Explain explain, IHostApplicationLifetime host, HttpContext http) =>
-        TypedResults.ServerSentEvents(Follow(explain, host.ApplicationStopping, http.RequestAborted));
+    static async Task Tail(Explain explain, IHostApplicationLifetime host, HttpContext http, IOptions<JsonOptions> json)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(host.ApplicationStopping, http.RequestAborted);
+        var begin = await explain.Now(either.Token);
+
+        // The follower learns at once that it is connected: what happens from now on it will be told.
+        http.Response.ContentType = "text/event-stream";
+        http.Response.Headers.CacheControl = "no-cache";
+        await http.Response.Body.FlushAsync(either.Token);
+
+        await SseFormatter.WriteAsync(
+            Follow(explain, begin, either.Token), http.Response.Body,
+            (item, writer) => writer.Write(JsonSerializer.SerializeToUtf8Bytes(item.Data, json.Value.SerializerOptions)), CancellationToken.None);
+    }
 
     static async IAsyncEnumerable<SseItem<LedgerLine>> Follow(
-        Explain explain, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancel)
+        Explain explain, DateTimeOffset begin, [EnumeratorCancellation] CancellationToken cancel)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, cancel);
         using var ticks = new PeriodicTimer(Look);
-        var begin = await explain.Now(either.Token);
         var seen = new HashSet<LedgerLine>();
 
-        while (await Ticks())
+        while (await Tick())
         {
-            var from = await explain.Now(either.Token) - Overlap;
-            foreach (var line in await explain.Since(from > begin ? from : begin, either.Token))
+            var from = await explain.Now(CancellationToken.None) - Overlap;
+            foreach (var line in await explain.Since(from > begin ? from : begin, CancellationToken.None))
             {
                 if (seen.Add(line))
                     yield return new(line, line.What);
@@ -60,11 +73,11 @@ static class ExplainApi
             seen.RemoveWhere(x => x.At < from);
         }
 
-        async Task<bool> Ticks()
+        async Task<bool> Tick()
         {
             try
             {
-                return await ticks.WaitForNextTickAsync(either.Token);
+                return await ticks.WaitForNextTickAsync(cancel);
             }
             catch (OperationCanceledException)
             {

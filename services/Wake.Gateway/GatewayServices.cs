@@ -8,6 +8,9 @@ namespace Wake.Gateway;
 /// <summary>What a process gains by being a gateway.</summary>
 public static class GatewayServices
 {
+    /// <summary>The largest body of a request that carries no events, in bytes.</summary>
+    internal const int MaxBody = 64 * 1024;
+
     /// <summary>The HTTP door's services.</summary>
     public static IHostApplicationBuilder AddGateway(this IHostApplicationBuilder builder)
     {
@@ -17,7 +20,7 @@ public static class GatewayServices
         builder.Services.Configure<KestrelServerOptions>(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = EventsApi.MaxBody;
+            kestrel.Limits.MaxRequestBodySize = MaxBody;
         });
         builder.Services.Configure<JsonOptions>(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
         builder.Services.AddOpenApi(openApi => openApi.AddOperationTransformer((operation, context, _) =>

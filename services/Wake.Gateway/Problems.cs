@@ -29,7 +29,7 @@ static class Problems
             var (status, detail) = exception switch
             {
                 BadHttpRequestException bad => (bad.StatusCode, bad.StatusCode == StatusCodes.Status413PayloadTooLarge
-                    ? $"The body is larger than {EventsApi.MaxBody / 1024 / 1024} MB." : "The request could not be read."),
+                    ? "The body is larger than is allowed here." : "The request could not be read."),
                 NpgsqlException or TimeoutException => (StatusCodes.Status503ServiceUnavailable,
                     "PostgreSQL does not answer, so nothing was accepted. Send it again."),
                 OperationCanceledException when http.RequestAborted.IsCancellationRequested => (499, "The client went away."),

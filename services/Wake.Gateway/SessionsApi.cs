@@ -44,6 +44,8 @@ static class SessionsApi
             Fields.Required("key", body.Key, EventLimits.Key),
             Fields.Required("workspace", body.Workspace, 4096),
             Fields.Optional("profile", body.Profile, EventLimits.Name));
+        if (body.Key is "." or "..")
+            problems.Add(("key", "must not be . or .., which cannot stand in a URL."));
         if (body.Workspace is { } path && !Path.IsPathFullyQualified(path))
             problems.Add(("workspace", "must be an absolute path."));
         Guid? claudeSessionId = null;
@@ -67,8 +69,9 @@ static class SessionsApi
             SessionCreation.KeyTaken { Session: var there } => Problems.Of(StatusCodes.Status409Conflict,
                 $"The key {there.Key} belongs to an open session with other values (workspace {there.Workspace}, profile {there.Profile}). "
                 + "Choose another key, or close that session first."),
-            SessionCreation.ClaudeSessionTaken { Owner: var owner } => Problems.Of(StatusCodes.Status409Conflict,
-                $"Claude session {claudeSessionId} belongs to the session {owner}. Two sessions on it would overwrite each other's memory."),
+            SessionCreation.ClaudeSessionTaken { Owner: var owner } => Results.Problem(
+                $"Claude session {claudeSessionId} belongs to the session {owner}. Two sessions on it would overwrite each other's memory.",
+                statusCode: StatusCodes.Status409Conflict, extensions: new Dictionary<string, object?> { ["owner"] = owner }),
             var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
         };
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
 namespace Wake.FakeClaude;
@@ -37,7 +38,7 @@ sealed class Cli(Arguments arguments, ConfigFolder config, string version)
         text == "" ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(double.Parse(text, CultureInfo.InvariantCulture));
 
     /// <summary>A wrong test should fail loudly and not look like any way the real program ends.</summary>
-    [System.Diagnostics.CodeAnalysis.DoesNotReturn]
+    [DoesNotReturn]
     public static void Misused(string problem)
     {
         Console.Error.WriteLine("fake-claude: " + problem);

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Wake.FakeClaude;
@@ -14,8 +13,8 @@ sealed class ConfigFolder(string path)
 
     string Log => Path.Combine(path, "fake-claude.log");
     string Orders => Path.Combine(path, "fake-claude.json");
+    string Projects => Path.Combine(path, "projects");
 
-    public string Projects => Path.Combine(path, "projects");
     public string UserSettings => Path.Combine(path, "settings.json");
 
     /// <summary>The folder the real program gives a working directory; a long name is cut and made unique by a hash.</summary>
@@ -33,9 +32,11 @@ sealed class ConfigFolder(string path)
         if (TranscriptOf(cwd, sessionId) is var own && File.Exists(own))
             return own;
 
-        return Directory.Exists(Projects) && Directory.GetFiles(Projects, sessionId + ".jsonl", SearchOption.AllDirectories) is [var only]
-            ? only
-            : null;
+        if (!Directory.Exists(Projects))
+            return null;
+
+        var elsewhere = Directory.GetDirectories(Projects).Select(x => Path.Combine(x, sessionId + ".jsonl")).Where(File.Exists);
+        return elsewhere.ToList() is [var only] ? only : null;
     }
 
     public void LogStart(Arguments arguments) => Write(new()
@@ -48,7 +49,7 @@ sealed class ConfigFolder(string path)
     public void Write(JsonObject line)
     {
         line["pid"] = Environment.ProcessId;
-        line["time"] = Now();
+        line["time"] = Clock.Now();
         Append(Log, line.ToLine());
     }
 
@@ -90,8 +91,6 @@ sealed class ConfigFolder(string path)
 
     /// <summary>The version to report, without using anything up; null when the file does not say.</summary>
     public string? Version() => File.Exists(Orders) ? StartOrders.Read(File.ReadAllText(Orders)).Version : null;
-
-    public static string Now() => DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
 
     // A lock of its own: the files themselves stay readable for a test at any moment.
     FileStream Exclusively()

@@ -59,7 +59,7 @@ sealed class Frames(Arguments arguments, string version, string sessionId)
         ["session_id"] = SessionId,
         ["parent_tool_use_id"] = null,
         ["uuid"] = uuid,
-        ["timestamp"] = ConfigFolder.Now(),
+        ["timestamp"] = Clock.Now(),
     };
 
     public JsonObject Assistant(JsonObject message, string uuid) => new()
@@ -69,7 +69,7 @@ sealed class Frames(Arguments arguments, string version, string sessionId)
         ["parent_tool_use_id"] = null,
         ["session_id"] = SessionId,
         ["uuid"] = uuid,
-        ["timestamp"] = ConfigFolder.Now(),
+        ["timestamp"] = Clock.Now(),
     };
 
     public JsonObject Retry(ApiFailure failure, int attempt, int retries) => System("api_retry", new()

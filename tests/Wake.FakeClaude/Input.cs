@@ -3,24 +3,24 @@ namespace Wake.FakeClaude;
 /// <summary>Standard input: one JSON object per line, until it is closed.</summary>
 sealed class Input(Session session, Cli cli)
 {
-    public void Read(LastTurn? unfinished)
+    public void Read()
     {
         using var stdin = new StreamReader(Console.OpenStandardInput(), Json.Utf8);
         while (stdin.ReadLine() is { } line)
         {
             if (line.Length > 0)
-                Hear(line, unfinished);
+                Hear(line);
         }
 
         session.Close();
     }
 
-    void Hear(string line, LastTurn? unfinished)
+    void Hear(string line)
     {
         switch (Json.Parse(line))
         {
             case { } x when x.Text("type") == "user" && x.At("message", "content") is { } content:
-                session.Hear(new(x.Text("uuid"), content.DeepClone()), unfinished);
+                session.Hear(new(x.Text("uuid"), content.DeepClone()));
                 break;
 
             case { } x when x.Text("type") == "control_request":

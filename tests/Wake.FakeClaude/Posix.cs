@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Wake.FakeClaude;
@@ -5,18 +7,22 @@ namespace Wake.FakeClaude;
 /// <summary>The few system calls .NET has no name for.</summary>
 static class Posix
 {
-    static readonly Dictionary<string, int> Numbers = new(StringComparer.OrdinalIgnoreCase)
+    /// <summary>"KILL", "SIGKILL" or "9".</summary>
+    public static int Number(string signal) => signal.ToUpperInvariant().Replace("SIG", "", StringComparison.Ordinal) switch
     {
-        ["HUP"] = 1, ["INT"] = 2, ["QUIT"] = 3, ["ABRT"] = 6, ["KILL"] = 9, ["SEGV"] = 11, ["PIPE"] = 13, ["TERM"] = 15, ["STOP"] = 19,
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "ABRT" => 6,
+        "KILL" => 9,
+        "SEGV" => 11,
+        "TERM" => 15,
+        "STOP" => 19,
+        var number => int.Parse(number, CultureInfo.InvariantCulture),
     };
 
-    public static int Number(string signal) =>
-        Numbers.TryGetValue(signal.Replace("SIG", "", StringComparison.OrdinalIgnoreCase), out var number)
-            ? number
-            : int.Parse(signal, System.Globalization.CultureInfo.InvariantCulture);
-
     /// <summary>Ends the process at once: no handlers, no other threads, exactly this code.</summary>
-    [System.Diagnostics.CodeAnalysis.DoesNotReturn]
+    [DoesNotReturn]
     public static void Exit(int code)
     {
         ExitNow(code);

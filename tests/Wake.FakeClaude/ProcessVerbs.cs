@@ -34,7 +34,7 @@ static class ProcessVerbs
         ["unknown-frames"] = (cli, _) => UnknownFrames(cli),
         ["stderr-flood"] = (_, bytes) => FloodStderr(Number(bytes)),
 
-        ["touch"] = (cli, path) => cli.Config.Append(path, ConfigFolder.Now()),
+        ["touch"] = (cli, path) => cli.Config.Append(path, Clock.Now()),
         ["env"] = (_, path) => WriteWhole(path, Environments()),
         ["args"] = (cli, path) => WriteWhole(path, new JsonArray([.. cli.Arguments.Given.Select(x => JsonValue.Create(x))])),
     };

@@ -15,6 +15,9 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
     readonly Queue<UserMessage> waiting = [];
     readonly HashSet<string> accepted = [];
 
+    // As the transcript was when the process started.
+    readonly LastTurn? before = transcript.LastTurn;
+
     IReadOnlyList<Step> orders = orders;
     bool isBusy;
     bool isClosed;
@@ -23,23 +26,27 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
     int results;
     double costUsd = transcript.CostUsd;
 
+    /// <summary>The turn this process goes on with, whether or not a message asks for it.</summary>
+    LastTurn? Unfinished => before switch
+    {
+        { State: TurnState.Deferred } => before,
+        { State: TurnState.Cut } when Cli.RerunsCutTurns => before,
+        _ => null,
+    };
+
     public string Id => id;
     public Cli Cli => cli;
     public Transcript Transcript => transcript;
     public Frames Frames { get; } = new(cli.Arguments, cli.Version, id);
 
+    /// <summary>Null while the session is idle.</summary>
     public Turn? Running { get; private set; }
+
     /// <summary>Runs until stdin is closed and every message has had its turn; returns the exit code.</summary>
     public int Run()
     {
-        var unfinished = transcript.LastTurn switch
-        {
-            { State: TurnState.Deferred } last => last,
-            { State: TurnState.Cut } last when Cli.RerunsCutTurns => last,
-            _ => null,
-        };
-        var reader = new Thread(() => new Input(this, cli).Read(unfinished)) { IsBackground = true };
-        var first = unfinished is null ? null : Turn.Resuming(this, unfinished);
+        var reader = new Thread(new Input(this, cli).Read) { IsBackground = true };
+        var first = Unfinished is { } cut ? Turn.Resuming(this, cut) : null;
 
         // Nothing is heard before the resumed turn has announced itself.
         lock (gate)
@@ -109,14 +116,13 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
         }
     }
 
-    /// <summary>A message was read. <paramref name="unfinished"/> is the turn this process resumed with, if any.</summary>
-    public void Hear(UserMessage message, LastTurn? unfinished)
+    public void Hear(UserMessage message)
     {
         lock (gate)
         {
-            if (message.Uuid is { } uuid && !IsNews(uuid, unfinished))
+            if (message.Uuid is { } uuid && !IsNews(uuid))
             {
-                Refuse(message, uuid, unfinished);
+                Refuse(message, uuid);
             }
             else
             {
@@ -239,23 +245,23 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
     }
 
     // Without the variable a message that was never answered is taken as if it were new; one that was partly answered is not.
-    bool IsNews(string uuid, LastTurn? unfinished) =>
+    bool IsNews(string uuid) =>
         !accepted.Contains(uuid)
-        && (!transcript.Has(uuid)
-            || (unfinished is null && transcript.LastTurn is { State: TurnState.Cut, IsAnswered: false } last && last.Uuid == uuid));
+        && (!transcript.Found(uuid)
+            || (!Cli.RerunsCutTurns && before is { State: TurnState.Cut, IsAnswered: false } && before.Uuid == uuid));
 
-    void Refuse(UserMessage message, string uuid, LastTurn? unfinished)
+    void Refuse(UserMessage message, string uuid)
     {
         if (cli.Arguments.ReplaysUserMessages)
             Emit(Frames.Replay(message, takenUp: false));
 
-        if (unfinished?.Uuid == uuid && !unfinished.IsAnswered && Running is { } rerun)
+        if (Unfinished is { IsAnswered: false } && Unfinished.Uuid == uuid && Running is { } rerun)
             rerun.Acknowledges = uuid;
         else if (!accepted.Contains(uuid))
             Emit(Frames.Lifecycle(uuid, "completed"));
 
         // The message of a turn that is being run again is no duplicate: that turn is its turn.
-        if (unfinished?.Uuid != uuid)
+        if (Unfinished?.Uuid != uuid)
             Log("duplicate", uuid);
         if (!isBusy)
             EmitState("idle");

@@ -18,7 +18,10 @@ sealed class Transcript
     readonly string sessionId;
     readonly string version;
     readonly List<JsonObject> rows = [];
-    readonly HashSet<string> known = [];
+    readonly HashSet<string> found = [];
+
+    // A signal writes its last row while a turn may be writing its own.
+    readonly Lock gate = new();
 
     public Transcript(ConfigFolder config, string path, string sessionId, string version)
     {
@@ -29,7 +32,7 @@ sealed class Transcript
 
         // Broken lines are skipped without a word, as the real program does.
         var all = File.ReadLines(path).Select(Json.Parse).OfType<JsonObject>().ToList();
-        known.UnionWith(all.Select(x => x.Text("uuid")).OfType<string>());
+        found.UnionWith(all.Select(x => x.Text("uuid")).OfType<string>());
         rows.AddRange(Rows.NewestBranch(all));
     }
 
@@ -46,8 +49,8 @@ sealed class Transcript
     /// <summary>What the session has cost so far; it outlives the process, so a result's cost includes earlier runs.</summary>
     public double CostUsd => rows.LastOrDefault(x => x.Text("type") == "cost-state")?["totalCostUSD"]?.GetValue<double>() ?? 0;
 
-    /// <summary>Also true for a message on a branch that was lost.</summary>
-    public bool Has(string uuid) => known.Contains(uuid);
+    /// <summary>Whether an earlier process has taken this message; also true on a branch that was lost.</summary>
+    public bool Found(string uuid) => found.Contains(uuid);
 
     public void Prompt(JsonNode content, string uuid)
     {
@@ -55,10 +58,10 @@ sealed class Transcript
         if (rows.LastOrDefault(Rows.Decides).Text("type") == "user")
             NoResponse();
 
-        Unchained(new() { ["type"] = "queue-operation", ["operation"] = "enqueue", ["timestamp"] = ConfigFolder.Now() });
-        Unchained(new() { ["type"] = "queue-operation", ["operation"] = "dequeue", ["timestamp"] = ConfigFolder.Now() });
+        Unchained(new() { ["type"] = "queue-operation", ["operation"] = "enqueue", ["timestamp"] = Clock.Now() });
+        Unchained(new() { ["type"] = "queue-operation", ["operation"] = "dequeue", ["timestamp"] = Clock.Now() });
         User(content, uuid);
-        Attachment(new() { ["type"] = "date", ["date"] = ConfigFolder.Now()[..10] });
+        Attachment(new() { ["type"] = "date", ["date"] = Clock.Now()[..10] });
     }
 
     /// <summary>What the CLI writes in the user's name when it runs a turn again.</summary>
@@ -80,20 +83,21 @@ sealed class Transcript
     public void Attachment(JsonObject attachment) =>
         Chained("attachment", null, Guid.NewGuid().ToString(), new() { ["attachment"] = attachment });
 
-    public void System(string subtype, JsonObject more)
-    {
-        more["subtype"] = subtype;
-        Chained("system", null, Guid.NewGuid().ToString(), more);
-    }
-
     /// <summary>A row without uuid and parent.</summary>
     public void Unchained(JsonObject row)
     {
         row["sessionId"] = sessionId;
-        Append(row);
+        lock (gate)
+            Append(row);
     }
 
     void Chained(string type, JsonObject? message, string uuid, JsonObject? more)
+    {
+        lock (gate)
+            Append(Row(type, message, uuid, more));
+    }
+
+    JsonObject Row(string type, JsonObject? message, string uuid, JsonObject? more)
     {
         var row = new JsonObject
         {
@@ -104,17 +108,16 @@ sealed class Transcript
         if (message is not null)
             row["message"] = message;
         row["uuid"] = uuid;
-        row["timestamp"] = ConfigFolder.Now();
+        row["timestamp"] = Clock.Now();
         foreach (var (name, value) in more ?? [])
             row[name] = value?.DeepClone();
-        known.Add(uuid);
         row["userType"] = "external";
         row["entrypoint"] = "sdk-cli";
         row["cwd"] = Environment.CurrentDirectory;
         row["sessionId"] = sessionId;
         row["version"] = version;
         row["gitBranch"] = "HEAD";
-        Append(row);
+        return row;
     }
 
     void Append(JsonObject row)

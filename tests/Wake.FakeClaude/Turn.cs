@@ -132,7 +132,7 @@ sealed class Turn
     {
         lock (bell)
         {
-            (stopped, stoppedBySignal) = (true, bySignal);
+            (stopped, stoppedBySignal) = (true, stoppedBySignal || bySignal);
             Monitor.PulseAll(bell);
         }
     }
@@ -181,16 +181,13 @@ sealed class Turn
         }
 
         session.AwaitFirstMessage();
-        var ending = resumed switch
-        {
-            { State: TurnState.Deferred } => Questions.Decide(resumed.OpenToolCall!),
-            { OpenToolCall: { } call } when Cli.ShowsCutOffCalls => Voice.LoseTool(call),
-            _ => null,
-        };
+        if (resumed.State == TurnState.Deferred && Questions.Decide(resumed.OpenToolCall!) is { } ending)
+            return ending;
+        if (resumed is { State: TurnState.Cut, OpenToolCall: { } call } && Cli.ShowsCutOffCalls)
+            Voice.LoseTool(call);
 
-        if (ending is null)
-            session.Transcript.Continue();
-        return ending;
+        session.Transcript.Continue();
+        return null;
     }
 
     IEnumerable<Step> Due(IEnumerable<Step> from) => from.Where(x => x.AppliesTo(resumed?.NextAttempt ?? 1));

@@ -59,11 +59,8 @@ sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> 
     }
 
     /// <summary>A call that died with an earlier process; it is never printed, only put into the history.</summary>
-    public Ending? LoseTool(JsonObject call)
-    {
+    public void LoseTool(JsonObject call) =>
         session.Transcript.User(new JsonArray(ToolResult(call, OutcomeUnknown, isError: true)), Guid.NewGuid().ToString());
-        return null;
-    }
 
     public void Interrupt()
     {

@@ -1,0 +1,58 @@
+using System.CommandLine;
+using System.Net;
+using System.Text.Json.Nodes;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake sessions add</c>: registers one.</summary>
+sealed class AddSessionCommand : ClientCommand
+{
+    readonly Argument<string> key = new("KEY") { Description = "Your name for it; unique among the open ones." };
+
+    readonly Option<string> workspace = new("--workspace")
+    {
+        HelpName = "DIR",
+        Required = true,
+        Description = "The directory it works in.",
+    };
+
+    readonly Option<string?> claudeSession = new("--claude-session")
+    {
+        HelpName = "UUID",
+        Description = "A Claude session to go on with. Default: its first wake begins one.",
+    };
+
+    readonly Option<string?> profile = new("--profile") { HelpName = "NAME", Description = "The name of its profile. Default: default." };
+
+    public AddSessionCommand() : base("add",
+        "Registers a session. Doing so again with the same values is no mistake.",
+        """
+        Example:
+          wake sessions add implementer --workspace ~/src/hello
+        """) => Takes(key, workspace, claudeSession, profile);
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var directory = given.GetRequiredValue(workspace);
+        var body = new JsonObject
+        {
+            ["key"] = given.GetRequiredValue(key),
+            ["workspace"] = directory.Length == 0 ? directory : Path.GetFullPath(directory),
+        };
+        if (given.GetValue(claudeSession) is { } id)
+            body["claudeSessionId"] = id;
+        if (given.GetValue(profile) is { } name)
+            body["profile"] = name;
+
+        var answer = (await wake.Post("/v1/sessions", body, cancel)).Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var session = answer.Read(CliJson.Default.Session);
+        output.Line($"{(answer.Status is HttpStatusCode.Created ? "Registered" : "Registered before")}: {session.Key}, which works in {session.Workspace}");
+        return 0;
+    }
+}

@@ -1,0 +1,59 @@
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Wake.Cli;
+
+/// <summary>The message broker, which a standalone Wake does without.</summary>
+static class Broker
+{
+    /// <summary>Whether the one named lets us in.</summary>
+    public static async Task<Finding> Check(string? host, CancellationToken cancel)
+    {
+        if (host is null or "")
+            return new("RabbitMQ", true, "not needed: MessageBus__Host names none, and wake up does without", null);
+        if (!Uri.TryCreate(host, UriKind.Absolute, out var address))
+            return new("RabbitMQ", false, "MessageBus__Host is no address", "Write it like rabbitmq://user:password@host:5672/");
+        if (address.Scheme == "loopback")
+            return new("RabbitMQ", true, "not needed: messages stay inside the process", null);
+        if (address.Scheme is not ("rabbitmq" or "rabbitmqs" or "amqp" or "amqps"))
+            return new("RabbitMQ", false, $"MessageBus__Host has the scheme {address.Scheme}", "rabbitmq:// and loopback:// are known.");
+
+        // The address without the password that may be in it.
+        var factory = Factory(address);
+        var shown = $"{factory.HostName}:{factory.Port}, virtual host {factory.VirtualHost}, user {factory.UserName}";
+        try
+        {
+            await using var connection = await factory.CreateConnectionAsync(cancel);
+            return new("RabbitMQ", true, $"answers at {shown}", null);
+        }
+        catch (BrokerUnreachableException refused)
+        {
+            var why = refused.GetBaseException();
+            return new("RabbitMQ", false, $"no connection to {shown}: {why.Message}", why is AuthenticationFailureException
+                ? "Check the user and the password in MessageBus__Host." : "Start it, or check MessageBus__Host.");
+        }
+    }
+
+    static ConnectionFactory Factory(Uri address)
+    {
+        var secure = address.Scheme is "rabbitmqs" or "amqps";
+        var factory = new ConnectionFactory
+        {
+            HostName = address.Host,
+            Port = address.Port > 0 ? address.Port : secure ? 5671 : 5672,
+            VirtualHost = address.AbsolutePath.Trim('/') is { Length: > 0 } path ? Uri.UnescapeDataString(path) : "/",
+            RequestedConnectionTimeout = Checkup.Patience,
+            HandshakeContinuationTimeout = Checkup.Patience,
+            AutomaticRecoveryEnabled = false,
+            Ssl = new() { Enabled = secure, ServerName = address.Host },
+        };
+
+        if (address.UserInfo.Split(':', 2) is [{ Length: > 0 } user, .. var rest])
+        {
+            factory.UserName = Uri.UnescapeDataString(user);
+            factory.Password = rest is [var password] ? Uri.UnescapeDataString(password) : "";
+        }
+
+        return factory;
+    }
+}

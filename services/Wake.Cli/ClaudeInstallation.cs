@@ -1,0 +1,80 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+
+namespace Wake.Cli;
+
+/// <summary>The <c>claude</c> CLI of this machine, as the runner would find it.</summary>
+sealed partial class ClaudeInstallation(IConfiguration settings)
+{
+    /// <summary>The oldest version that Wake is tried with.</summary>
+    static readonly Version Oldest = new(2, 1, 197);
+
+    // The names of settings; their values are never shown.
+    static readonly string[] Keys = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
+    static readonly string[] Clouds = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+
+    static readonly string Home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+
+    /// <summary>Is it there, and new enough?</summary>
+    public async Task<Finding> Program(CancellationToken cancel)
+    {
+        var name = settings["Claude:Executable"] is { Length: > 0 } named ? named : "claude";
+        var path = name.Contains('/') ? (Checkup.IsProgram(name) ? name : null) : Checkup.OnPath(name);
+        if (path is null)
+        {
+            string[] usual = [Path.Combine(Home, ".local/bin/claude"), Path.Combine(Home, ".claude/local/claude")];
+            return Array.Find(usual, Checkup.IsProgram) is { } elsewhere
+                ? new("claude", false, $"{name} is not found, but {elsewhere} is", $"Put its folder on PATH, or set Claude__Executable={elsewhere}")
+                : new("claude", false, $"{name} is not found",
+                    "Install it with: npm install -g @anthropic-ai/claude-code, or name the program in Claude__Executable.");
+        }
+
+        if (await Checkup.Run(path, ["--version"], cancel) is not (0, var said) || !Version.TryParse(Number().Match(said).Value, out var version))
+            return new("claude", false, $"{path} does not say its version", $"Try it: {path} --version");
+
+        return version >= Oldest
+            ? new("claude", true, $"{version} at {path}", null)
+            : new("claude", false, $"{version} at {path}, older than {Oldest}", "Bring it up to date with: claude update");
+    }
+
+    /// <summary>Can it talk to a model?</summary>
+    public Finding Login()
+    {
+        if (Array.Find(Keys, x => Variable(x) is { Length: > 0 }) is { } key)
+            return new("claude login", true, $"by {key}", null);
+        if (Array.Find(Clouds, x => Variable(x) is { Length: > 0 } and not ("0" or "false")) is { } cloud)
+            return new("claude login", true, $"by {cloud}", null);
+
+        var folder = Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(Home, ".claude");
+        var credentials = Path.Combine(folder, ".credentials.json");
+        if (File.Exists(credentials))
+            return new("claude login", true, $"by {credentials}", null);
+        if (HasKeyHelper(Path.Combine(folder, "settings.json")))
+            return new("claude login", true, $"by the apiKeyHelper in {folder}", null);
+        if (OperatingSystem.IsMacOS())
+            return new("claude login", true, "not looked up: macOS keeps it in the Keychain", null);
+
+        return new("claude login", false, $"none of {string.Join(", ", Keys)} is set, and there is no {credentials}",
+            "Log in by starting claude once in a terminal, or set ANTHROPIC_API_KEY for wake up.");
+    }
+
+    // What the settings set for the CLI counts more than what it inherits.
+    string? Variable(string name) => settings[$"Claude:Environment:{name}"] ?? Environment.GetEnvironmentVariable(name);
+
+    static bool HasKeyHelper(string file)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(file));
+            return json.RootElement is { ValueKind: JsonValueKind.Object } members && members.TryGetProperty("apiKeyHelper", out _);
+        }
+        catch (Exception none) when (none is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return false;
+        }
+    }
+
+    [GeneratedRegex(@"[0-9]+\.[0-9]+\.[0-9]+")]
+    private static partial Regex Number();
+}

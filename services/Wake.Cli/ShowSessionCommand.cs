@@ -1,0 +1,52 @@
+using System.CommandLine;
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake sessions show</c>: one session.</summary>
+sealed class ShowSessionCommand : ClientCommand
+{
+    readonly Argument<string> key = new("KEY") { Description = "The session's key." };
+
+    public ShowSessionCommand() : base("show",
+        "Shows one session.",
+        """
+        Example:
+          wake sessions show implementer
+        """) => Takes(key);
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var answer = (await wake.Get(SessionsCommand.Path(given.GetRequiredValue(key)), cancel)).Expected();
+        if (output.Json)
+            output.Raw(answer.Body);
+        else
+            output.Table([], Facts(answer.Read(CliJson.Default.Session)));
+        return 0;
+    }
+
+    /// <summary>What there is to say about a session, each with its name.</summary>
+    public static IEnumerable<string?[]> Facts(Session session)
+    {
+        yield return ["session", session.Key];
+        yield return ["state", Output.Word(session.State)];
+        yield return ["workspace", session.Workspace];
+        yield return ["profile", session.Profile];
+        yield return ["inbox", $"{session.Inbox}"];
+        yield return ["created", Times.Shown(session.Created)];
+        if (session.Closed is { } closed)
+            yield return ["closed", Times.Shown(closed)];
+        if (session.ClaudeSessionId is { } id)
+            yield return ["Claude session", $"{id}"];
+        if (session.LastTurn is { } turn)
+            yield return ["last turn", InWords(turn)];
+    }
+
+    /// <summary>A turn in a line.</summary>
+    public static string InWords(Turn turn)
+    {
+        var end = turn.Outcome is { } outcome ? $"{Output.Word(outcome)}, {turn.DurationMs / 1000.0:0.0} s, ${turn.CostUsd:0.####}" : Output.Word(turn.State);
+        var note = turn.Note is { } text ? $" ({text})" : "";
+        return $"{turn.Number} {end}{note}{(turn.Reasons is [] ? "" : $": {string.Join(" | ", turn.Reasons)}")}";
+    }
+}

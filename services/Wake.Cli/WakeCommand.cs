@@ -1,0 +1,40 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+
+namespace Wake.Cli;
+
+/// <summary>A command whose help ends with more than its options: what else to know, and examples.</summary>
+/// <param name="name">The command's word.</param>
+/// <param name="summary">What it does, in a line.</param>
+/// <param name="more">The rest.</param>
+abstract class WakeCommand(string name, string summary, string more) : Command(name, summary)
+{
+    string More { get; } = more;
+
+    /// <summary>Lets the help end with it.</summary>
+    public static void CompleteHelp(RootCommand root)
+    {
+        var option = root.Options.OfType<HelpOption>().Single();
+        option.Action = new Complete((SynchronousCommandLineAction)option.Action!);
+    }
+
+    sealed class Complete(SynchronousCommandLineAction usual) : SynchronousCommandLineAction
+    {
+        public override bool ClearsParseErrors => usual.ClearsParseErrors;
+
+        public override int Invoke(ParseResult parseResult)
+        {
+            var code = usual.Invoke(parseResult);
+            parseResult.InvocationConfiguration.Output.WriteLine(parseResult.CommandResult.Command is WakeCommand command ? command.More
+                : """
+                wake COMMAND --help shows how each is used, with examples. A command finds the running Wake by --data, else by
+                WAKE_URL, else in the data folder that WAKE_DATA names, else in the user's own; WAKE_API_KEY is sent along.
+
+                Exit codes: 0 done, 1 failed (standard error says why), 2 used wrongly.
+
+                """);
+            return code;
+        }
+    }
+}

@@ -1,0 +1,220 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Producing;
+
+/// <summary>Bad input at the HTTP door: a clear answer, nothing lost, nothing executed.</summary>
+public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
+{
+    const string Good = """{"id":"good","source":"s","type":"t","subject":"s","reason":"r"}""";
+
+    readonly WakeSystem wake = shared.System;
+
+    public static TheoryData<string, int> Bodies => new()
+    {
+        { "", 400 },
+        { "{", 400 },
+        { "null", 400 },
+        { "42", 400 },
+        { "{}", 400 },
+        { """{"id":1}""", 400 },
+        { """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","delivery":"later"}""", 400 },
+        { """{"id":"x","source":"s","type":"t","subject":"s","reason":"\u0000"}""", 400 },
+        { $"[{Good},{{}}]", 400 },
+        { $"[{string.Concat(Enumerable.Repeat("[", 500))}{string.Concat(Enumerable.Repeat("]", 500))}]", 400 },
+        { $"[{string.Join(',', Enumerable.Repeat(Good, 1001))}]", 413 },
+        { $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":"{{new string('d', 300_000)}}"}""", 400 },
+        { $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":"{{new string('d', 10_000_000)}}"}""", 413 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Bodies))]
+    public async Task A_body_that_holds_no_event_is_refused_whole(string body, int status)
+    {
+        var before = await wake.Scalar<long>("select count(*) from events");
+
+        var answer = await wake.Http.PostAsync("/v1/events", Json(body));
+
+        await IsProblem(answer, status);
+        Assert.Equal(before, await wake.Scalar<long>("select count(*) from events"));
+    }
+
+    [Fact]
+    public async Task A_body_of_another_type_is_refused() =>
+        await IsProblem(await wake.Http.PostAsync("/v1/events", new StringContent(Good, Encoding.UTF8, "text/plain")), 415);
+
+    [Fact]
+    public async Task An_unknown_path_and_a_wrong_method_are_problems_too()
+    {
+        await IsProblem(await wake.Http.GetAsync("/v1/nothing"), 404);
+        await IsProblem(await wake.Http.PutAsync("/v1/events", Json(Good)), 405);
+    }
+
+    public static TheoryData<string> Sessions => new()
+    {
+        "",
+        "{}",
+        """{"key":"k"}""",
+        """{"key":"","workspace":"/"}""",
+        """{"key":"..","workspace":"/"}""",
+        """{"key":"k","workspace":"relative"}""",
+        """{"key":"k","workspace":"../.."}""",
+        """{"key":"k","workspace":"/tmp/\u0000x"}""",
+        """{"key":"k","workspace":"/","claudeSessionId":"not-a-uuid"}""",
+        """{"key":"k","workspace":"/","claudeSessionId":"--dangerously-skip-permissions"}""",
+        """{"key":"k","workspace":"/","claudeSessionId":"../../etc/passwd"}""",
+        $$"""{"key":"{{new string('k', 600)}}","workspace":"/"}""",
+    };
+
+    [Theory]
+    [MemberData(nameof(Sessions))]
+    public async Task A_session_that_is_not_one_is_refused(string body) =>
+        await IsProblem(await wake.Http.PostAsync("/v1/sessions", Json(body)), 400);
+
+    [Theory]
+    [InlineData("""{"subject":"s"}""", 400)]
+    [InlineData("""{"session":"nobody","subject":"s"}""", 404)]
+    [InlineData("""{"session":"nobody","subject":"s","types":[]}""", 400)]
+    [InlineData("""{"session":"nobody","subject":"s","expires":"soon"}""", 400)]
+    public async Task A_watch_that_is_not_one_is_refused(string body, int status) =>
+        await IsProblem(await wake.Http.PostAsync("/v1/watches", Json(body)), status);
+
+    [Fact]
+    public async Task Waking_nobody_and_explaining_nothing_are_not_found()
+    {
+        await IsProblem(await wake.Http.PostAsync("/v1/sessions/nobody/wake", Json("""{"reason":"r"}""")), 404);
+        await IsProblem(await wake.Http.GetAsync("/v1/sessions/nobody"), 404);
+        await IsProblem(await wake.Http.GetAsync("/v1/explain/events/nothing"), 404);
+        await IsProblem(await wake.Http.GetAsync("/v1/explain/sessions/nobody"), 404);
+        await IsProblem(await wake.Http.DeleteAsync("/v1/sessions/nobody"), 404);
+        await IsProblem(await wake.Http.DeleteAsync($"/v1/watches/{Guid.NewGuid()}"), 404);
+    }
+
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("implementer@github:octo-org/hello#972")]
+    [InlineData("with/slash and space")]
+    [InlineData("with%2Fescape")]
+    [InlineData("with?query=1&x=2#fragment")]
+    [InlineData("'; drop table sessions; --")]
+    [InlineData("$(touch /tmp/wake-executed) `touch /tmp/wake-executed`")]
+    [InlineData("-rf --help")]
+    [InlineData("line\nbreak\ttab")]
+    [InlineData("🚀 ü ‮")]
+    [InlineData("...")]
+    public async Task A_key_is_the_same_on_every_way_in_and_out(string key)
+    {
+        await wake.Session(key: key);
+        await wake.Watch(key, $"subject {key}");
+        var observed = WakeSystem.Event($"subject {key}", key, reason: $"reason {key}", id: $"event {key}");
+
+        Assert.Equal(key, Assert.Single((await wake.Post(observed))[0].GetProperty("sessions").EnumerateArray()).GetString());
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal([$"reason {key}"], turn.Reasons);
+        Assert.Equal(key, (await wake.Show(key)).Key);
+        Assert.Equal($"event {key}", (await wake.ExplainEvent($"event {key}")).Event.Id);
+        Assert.False(File.Exists("/tmp/wake-executed"));
+    }
+
+    [Fact]
+    public async Task Registering_again_is_no_mistake_and_taking_a_key_or_a_memory_is()
+    {
+        var claudeSession = Guid.NewGuid();
+        var key = await wake.Session(claudeSession: claudeSession);
+        var session = await wake.Show(key);
+        var again = new { key, workspace = session.Workspace, profile = session.Profile, claudeSessionId = claudeSession };
+
+        Assert.Equal(HttpStatusCode.OK, (await wake.Http.PostAsJsonAsync("/v1/sessions", again)).StatusCode);
+        await IsProblem(await wake.Http.PostAsJsonAsync("/v1/sessions", again with { workspace = "/elsewhere" }), 409);
+        await IsProblem(await wake.Http.PostAsJsonAsync("/v1/sessions", again with { key = "another" }), 409);
+    }
+
+    [Fact]
+    public async Task A_key_may_be_taken_again_once_its_session_is_closed()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "first"));
+        var first = (await wake.Ended(key, 1)).ClaudeSessionId;
+        await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}");
+
+        await wake.Session(key: key);
+        await wake.Wake(key, "begin again");
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal(["begin again"], turn.Reasons);
+        Assert.NotEqual(first, turn.ClaudeSessionId);
+    }
+
+    [Theory]
+    [InlineData("evil.example", null, 403)]
+    [InlineData("127.0.0.1.evil.example", null, 403)]
+    [InlineData("localhost", "https://evil.example", 403)]
+    [InlineData("localhost", "null", 403)]
+    [InlineData("localhost", null, 200)]
+    public async Task Pages_in_a_browser_do_not_come_in(string host, string? origin, int status)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/sessions");
+        request.Headers.Host = $"{host}:{wake.Http.BaseAddress!.Port}";
+        if (origin is not null)
+            request.Headers.Add("Origin", origin);
+
+        Assert.Equal(status, (int)(await wake.Http.SendAsync(request)).StatusCode);
+    }
+
+    [Fact]
+    public async Task Health_and_the_open_api_document_are_there()
+    {
+        Assert.Equal(HttpStatusCode.OK, (await wake.Http.GetAsync("/health/live")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await wake.Http.GetAsync("/health/ready")).StatusCode);
+
+        var document = await wake.Http.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
+        var paths = document.GetProperty("paths").EnumerateObject().Select(x => x.Name).ToList();
+        string[] promised =
+        [
+            "/v1/events", "/v1/sessions", "/v1/sessions/{key}", "/v1/sessions/{key}/turns", "/v1/sessions/{key}/wake", "/v1/watches",
+            "/v1/watches/{id}", "/v1/explain/events/{id}", "/v1/explain/sessions/{key}", "/v1/tail",
+        ];
+        Assert.Equal(promised.Order(), paths.Where(x => x.StartsWith("/v1", StringComparison.Ordinal)).Order());
+        Assert.Equal("key", document.GetProperty("paths").GetProperty("/v1/sessions/{key}").GetProperty("get").GetProperty("parameters")[0].GetProperty("name").GetString());
+    }
+
+    [Fact]
+    public async Task The_tail_tells_what_happens_as_it_happens()
+    {
+        var key = await wake.WatchingSession();
+        using var reader = new StreamReader(await wake.Http.GetStreamAsync("/v1/tail"));
+        var observed = WakeSystem.Event(WakeSystem.Subject(key), "merged");
+
+        await wake.Publish(observed);
+
+        List<string> told = [];
+        while (!told.Contains("ended"))
+        {
+            var line = await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)) ?? throw new EndOfStreamException();
+            if (line.StartsWith("data: ", StringComparison.Ordinal)
+                && JsonElement.Parse(line[6..]) is var data
+                && (data.TryGetProperty("session", out var session) && session.GetString() == key
+                    || data.TryGetProperty("event", out var id) && id.GetString() == observed.Id))
+                told.Add(data.GetProperty("what").GetString()!);
+        }
+
+        Assert.Equal(["accepted", "routed", "dispatched", "claimed", "begun", "ended"], told);
+    }
+
+    static StringContent Json(string body) => new(body, new MediaTypeHeaderValue("application/json"));
+
+    static async Task IsProblem(HttpResponseMessage answer, int status)
+    {
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True((int)answer.StatusCode == status, $"{(int)answer.StatusCode} instead of {status}: {text}");
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+        Assert.Equal(status, JsonElement.Parse(text).GetProperty("status").GetInt32());
+        Assert.DoesNotContain("Npgsql", text);
+        Assert.DoesNotContain("Exception", text);
+    }
+}
