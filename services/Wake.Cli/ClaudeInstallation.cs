@@ -14,8 +14,6 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
     static readonly string[] Keys = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
     static readonly string[] Clouds = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
 
-    static readonly string Home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-
     /// <summary>Is it there, and new enough?</summary>
     public async Task<Finding> Program(CancellationToken cancel)
     {
@@ -23,7 +21,7 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         var path = name.Contains('/') ? (Checkup.IsProgram(name) ? name : null) : Checkup.OnPath(name);
         if (path is null)
         {
-            string[] usual = [Path.Combine(Home, ".local/bin/claude"), Path.Combine(Home, ".claude/local/claude")];
+            string[] usual = [Path.Combine(LocalTranscripts.Home, ".local/bin/claude"), Path.Combine(LocalTranscripts.Home, ".claude/local/claude")];
             return Array.Find(usual, Checkup.IsProgram) is { } elsewhere
                 ? new("claude", false, $"{name} is not found, but {elsewhere} is", $"Put its folder on PATH, or set Claude__Executable={elsewhere}")
                 : new("claude", false, $"{name} is not found",
@@ -46,7 +44,7 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         if (Array.Find(Clouds, x => Variable(x) is { Length: > 0 } and not ("0" or "false")) is { } cloud)
             return new("claude login", true, $"by {cloud}", null);
 
-        var folder = Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(Home, ".claude");
+        var folder = Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(LocalTranscripts.Home, ".claude");
         var credentials = Path.Combine(folder, ".credentials.json");
         if (File.Exists(credentials))
             return new("claude login", true, $"by {credentials}", null);

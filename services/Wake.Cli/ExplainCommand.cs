@@ -31,8 +31,10 @@ sealed class ExplainCommand : ClientCommand
         {
             if (given.GetValue(isEvent) && given.GetValue(isSession))
                 given.AddError("--event and --session exclude each other.");
-            if (given.GetValue(words) is [not ("event" or "session"), _] or [_, _] && (given.GetValue(isEvent) || given.GetValue(isSession)))
+            if (given.GetValue(words) is [not ("event" or "session"), _])
                 given.AddError("Of two words the first is event or session.");
+            if (given.GetValue(words) is [_, _] && (given.GetValue(isEvent) || given.GetValue(isSession)))
+                given.AddError("Say once whether it is an event or a session.");
         });
     }
 

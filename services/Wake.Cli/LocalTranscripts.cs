@@ -11,7 +11,10 @@ static class LocalTranscripts
     /// <summary>The CLI's configuration folder: <c>$CLAUDE_CONFIG_DIR</c>, else <c>~/.claude</c>.</summary>
     public static string ConfigFolder =>
         Environment.GetEnvironmentVariable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named
-        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".claude");
+        : Path.Combine(Home, ".claude");
+
+    /// <summary>The user's home, even if it does not exist.</summary>
+    public static string Home => Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify);
 
     /// <summary>
     /// The directory the session was begun in, from where alone every CLI finds it again; null when there is no transcript

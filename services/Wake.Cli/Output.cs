@@ -9,14 +9,15 @@ using Spectre.Console;
 namespace Wake.Cli;
 
 /// <summary>
-/// What a command says: JSON for programs, or lines and tables for people, plain when they are not looking at a terminal.
+/// What a command says: JSON for programs, or lines and tables for people, plain unless they look at a terminal.
 /// All text that is not this program's own passes through <see cref="Visible"/> on its way.
 /// </summary>
 sealed class Output(bool json)
 {
     readonly Stream stream = Open();
 
-    readonly Lazy<IAnsiConsole?> terminal = new(() => Console.IsOutputRedirected ? null : Terminal(Console.Out));
+    // Null: without colours.
+    readonly Lazy<IAnsiConsole?> colours = new(Colours);
 
     /// <summary>Whether a program reads this.</summary>
     public bool Json => json;
@@ -37,7 +38,7 @@ sealed class Output(bool json)
     {
         var markup = line.ToString(Data.Instance);
 
-        if (terminal.Value is { } console)
+        if (colours.Value is { } console)
             console.MarkupLine(markup);
         else
             Write(Encoding.UTF8.GetBytes(Markup.Remove(markup) + "\n"));
@@ -55,11 +56,14 @@ sealed class Output(bool json)
         int[] columns = [.. Enumerable.Range(0, all[0].Count).Where(i => all.Any(row => row[i] is { Length: > 0 }))];
         string[][] cells = [.. all.Select(row => columns.Select(i => Visible(row[i] ?? "")).ToArray())];
         string[] titles = headings is [] ? [] : [.. columns.Select(i => headings[i])];
+        int[] widths = [.. columns.Select((_, i) => cells.Append(titles).Where(x => x is not []).Max(row => row[i].GetCellWidth()))];
 
-        if (terminal.Value is { } console)
-            console.Write(ForTerminal(titles, cells));
-        else
-            Write(Encoding.UTF8.GetBytes(Plain(titles is [] ? cells : [titles, .. cells])));
+        if (titles is not [])
+            Line($"[dim]{Row(titles)}[/]");
+        foreach (var row in cells)
+            Line($"{Row(row)}");
+
+        string Row(string[] row) => string.Join("  ", row.Select((x, i) => x + new string(' ', widths[i] - x.GetCellWidth()))).TrimEnd();
     }
 
     /// <summary>Says something beside the answer, on standard error.</summary>
@@ -112,31 +116,15 @@ sealed class Output(bool json)
     static IAnsiConsole Terminal(TextWriter writer) => AnsiConsole.Create(
         new() { Out = new AnsiConsoleOutput(writer), Enrichment = new() { UseDefaultEnrichers = false } });
 
-    static Table ForTerminal(string[] headings, string[][] cells)
+    // Lines stay lines, however long: the terminal folds them, and what is copied from it has no breaks of ours.
+    static IAnsiConsole? Colours()
     {
-        var table = new Table { Border = TableBorder.None, ShowHeaders = headings is not [] };
-        for (var i = 0; i < cells[0].Length; i++)
-        {
-            var last = i == cells[0].Length - 1;
-            table.AddColumn(new TableColumn(new Text(headings is [] ? "" : headings[i], new(decoration: Decoration.Dim)))
-            {
-                NoWrap = !last,
-                Padding = new(0, 0, last ? 0 : 2, 0),
-            });
-        }
+        if (Console.IsOutputRedirected || Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 })
+            return null;
 
-        foreach (var row in cells)
-            table.AddRow(row.Select(x => new Text(x)));
-        return table;
-    }
-
-    static string Plain(string[][] rows)
-    {
-        int[] widths = [.. Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(row => row[i].Length))];
-        var text = new StringBuilder();
-        foreach (var row in rows)
-            text.Append(string.Join("  ", row.Select((x, i) => x.PadRight(widths[i]))).TrimEnd()).Append('\n');
-        return text.ToString();
+        var console = Terminal(Console.Out);
+        console.Profile.Width = 1_000_000;
+        return console;
     }
 
     // Whatever fills a hole, formatted as the hole says and then made harmless.

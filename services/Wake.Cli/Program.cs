@@ -25,7 +25,7 @@ var parsed = root.Parse(
 if (parsed.Action is ParseErrorAction)
 {
     foreach (var error in parsed.Errors)
-        Output.Note(error.Message);
+        Output.Note(error.Message.Replace("\t", "  "));
     Output.Note($"See {Output.NameOf(parsed.CommandResult.Command)} --help.");
     return Misused;
 }

@@ -22,7 +22,10 @@ static class Registration
             return (named, answer);
 
         if (!Guid.TryParseExact(named, "D", out var claudeSessionId))
-            throw new CommandException($"{answer.Failure().Message} Register it with: wake sessions add KEY --workspace DIR");
+        {
+            throw new CommandException(
+                $"There is no open session {named}. wake sessions lists them. To register it: wake sessions add KEY --workspace DIR");
+        }
 
         var key = await Known(wake, claudeSessionId, cancel);
         return (key, await ask(key));

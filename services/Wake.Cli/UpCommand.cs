@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Wake.Standalone;
 
 namespace Wake.Cli;
@@ -10,6 +11,14 @@ sealed class UpCommand : WakeCommand
     {
         HelpName = "N",
         Description = $"The port on loopback; 0 for any. Default: {StandaloneHost.DefaultPort}, or any if that is taken.",
+        CustomParser = given =>
+        {
+            if (ushort.TryParse(given.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+                return number;
+
+            given.AddError($"--port: '{given.Tokens[0].Value}' is not a number from 0 to 65535.");
+            return null;
+        },
     };
 
     public UpCommand() : base("up",
@@ -22,12 +31,6 @@ sealed class UpCommand : WakeCommand
           wake up --data ~/wake-test --port 0
         """)
     {
-        port.Validators.Add(given =>
-        {
-            if (given.GetValueOrDefault<int?>() is < 0 or > 65535)
-                given.AddError("--port: a port is a number from 0 to 65535.");
-        });
-
         Add(CommonOptions.Data);
         Add(port);
         SetAction(Run);

@@ -26,7 +26,7 @@ sealed class WakeClient : IDisposable
             Timeout = Timeout.InfiniteTimeSpan,
         };
         if (Environment.GetEnvironmentVariable("WAKE_API_KEY") is { Length: > 0 } key)
-            http.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", $"Bearer {key}");
+            http.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", $"Bearer {key.Trim()}");
     }
 
     /// <summary>Where it looks, in words.</summary>

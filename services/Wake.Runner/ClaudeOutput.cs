@@ -220,7 +220,14 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             Texts(frame, "errors") is [var error, ..] ? error : null,
             frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array
                 ? denials.GetArrayLength() : 0,
-            Number(frame, "total_cost_usd") ?? 0,
+            TurnCostOf(frame),
             Texts(frame, "user_message_uuids"));
+
+        // total_cost_usd counts the process, and since 2.1.329 everything the session ever cost; that release tells the turn's
+        // own part beside it.
+        static decimal TurnCostOf(JsonElement frame) =>
+            frame.TryGetProperty("model_usage_since_last_result", out var models) && models.ValueKind is JsonValueKind.Object
+                ? models.EnumerateObject().Where(x => x.Value.ValueKind is JsonValueKind.Object).Sum(x => Number(x.Value, "costUSD") ?? 0)
+                : Number(frame, "total_cost_usd") ?? 0;
     }
 }

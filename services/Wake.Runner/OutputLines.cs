@@ -52,7 +52,10 @@ sealed class OutputLines(Stream stream, int limit = OutputLines.DefaultLimit)
             {
                 var rest = buffer.AsMemory(start, end - start);
                 start = end;
-                return rest.IsEmpty || skipping ? null : rest;
+                if (rest.IsEmpty || skipping)
+                    return null;
+
+                return rest;
             }
 
             end += read;
