@@ -22,7 +22,11 @@ sealed class AddSessionCommand : ClientCommand
         Description = "A Claude session to go on with. Default: its first wake begins one.",
     };
 
-    readonly Option<string?> profile = new("--profile") { HelpName = "NAME", Description = "The name of its profile. Default: default." };
+    readonly Option<string?> profile = new("--profile")
+    {
+        HelpName = "NAME",
+        Description = "The name of its profile. Default: default.",
+    };
 
     public AddSessionCommand() : base("add",
         "Registers a session. Doing so again with the same values is no mistake.",
@@ -52,7 +56,8 @@ sealed class AddSessionCommand : ClientCommand
         }
 
         var session = answer.Read(CliJson.Default.Session);
-        output.Line($"{(answer.Status is HttpStatusCode.Created ? "Registered" : "Registered before")}: {session.Key}, which works in {session.Workspace}");
+        var how = answer.Status is HttpStatusCode.Created ? "Registered" : "Registered before";
+        output.Line($"{how}: {session.Key}, which works in {session.Workspace}");
         return 0;
     }
 }

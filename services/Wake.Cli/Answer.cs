@@ -39,7 +39,8 @@ sealed record Answer(Uri From, HttpStatusCode Status, string MediaType, byte[] B
         catch (JsonException wrong)
         {
             throw new CommandException(
-                $"{From.GetLeftPart(UriPartial.Path)} answers something this wake does not understand; is it of another version? {wrong.Message}");
+                $"{From.GetLeftPart(UriPartial.Path)} answers something this wake does not understand. "
+                + $"Is it of another version? {wrong.Message}");
         }
     }
 }
@@ -51,9 +52,16 @@ sealed record Answer(Uri From, HttpStatusCode Status, string MediaType, byte[] B
 /// <param name="Owner">The key of the session that has the Claude session asked for.</param>
 sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]>? Errors, string? Owner)
 {
-    public string InWords(HttpStatusCode status) => string.Join('\n', ((IEnumerable<string>)
-        [Detail ?? Title ?? $"{(int)status} {status}", .. (Errors ?? []).SelectMany(x => x.Value.Select(problem => $"  {x.Key}: {problem}"))])
-        .Select(Output.Visible));
+    /// <summary>The detail, and below it a line for each thing that is wrong with a field.</summary>
+    public string InWords(HttpStatusCode status)
+    {
+        string[] lines =
+        [
+            Detail ?? Title ?? $"{(int)status} {status}",
+            .. (Errors ?? []).SelectMany(x => x.Value.Select(problem => $"  {x.Key}: {problem}")),
+        ];
+        return string.Join('\n', lines.Select(Output.Visible));
+    }
 }
 
 /// <summary>The API's JSON, read without reflection because a command that starts fast is used more.</summary>

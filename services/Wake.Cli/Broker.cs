@@ -16,22 +16,33 @@ static class Broker
         if (address.Scheme == "loopback")
             return new("RabbitMQ", true, "not needed: messages stay inside the process", null);
         if (address.Scheme is not ("rabbitmq" or "rabbitmqs" or "amqp" or "amqps"))
-            return new("RabbitMQ", false, $"MessageBus__Host has the scheme {address.Scheme}", "rabbitmq:// and loopback:// are known.");
+        {
+            return new("RabbitMQ", false, $"MessageBus__Host has the scheme {address.Scheme}",
+                "rabbitmq:// and loopback:// are known.");
+        }
 
         // The address without the password that may be in it.
         var factory = Factory(address);
         var shown = $"{factory.HostName}:{factory.Port}, virtual host {factory.VirtualHost}, user {factory.UserName}";
         try
         {
-            await using var connection = await factory.CreateConnectionAsync(cancel);
-            return new("RabbitMQ", true, $"answers at {shown}", null);
+            // Whoever listens there without being a broker says nothing, and the client would listen for ever.
+            await Open(factory, cancel).WaitAsync(Checkup.Patience, cancel);
+            return new("RabbitMQ", true, $"lets us in at {shown}", null);
         }
-        catch (BrokerUnreachableException refused)
+        catch (Exception refused) when (refused is BrokerUnreachableException or OperationInterruptedException or TimeoutException)
         {
             var why = refused.GetBaseException();
             return new("RabbitMQ", false, $"no connection to {shown}: {why.Message}", why is AuthenticationFailureException
                 ? "Check the user and the password in MessageBus__Host." : "Start it, or check MessageBus__Host.");
         }
+    }
+
+    // Only a channel tells whether the virtual host was granted.
+    static async Task Open(ConnectionFactory factory, CancellationToken cancel)
+    {
+        await using var connection = await factory.CreateConnectionAsync(cancel);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancel);
     }
 
     static ConnectionFactory Factory(Uri address)

@@ -42,7 +42,9 @@ sealed class Checkup(DataFolder folder, string? data)
         {
             process = Process.Start(new ProcessStartInfo(program, arguments)
             {
-                RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
             })!;
             process.StandardInput.Close();
 
@@ -87,7 +89,7 @@ sealed class Checkup(DataFolder folder, string? data)
         }
         catch (Exception wrong) when (wrong is InvalidDataException or UnauthorizedAccessException or IOException)
         {
-            return (environment.Build(), new("settings", false, wrong.Message, $"Mend {folder.Settings}, or move it away."));
+            return (environment.Build(), new("settings", false, wrong.GetBaseException().Message, $"Mend {folder.Settings}, or move it away."));
         }
     }
 
@@ -97,7 +99,8 @@ sealed class Checkup(DataFolder folder, string? data)
 
     static Finding Tool(string name, string without) =>
         OnPath(name) is { } path ? new(name, true, path, null)
-        : OperatingSystem.IsLinux() ? new(name, false, $"not found: without it {without}", "Install util-linux: apt-get install util-linux")
+        : OperatingSystem.IsLinux()
+            ? new(name, false, $"not found: without it {without}", "Install util-linux: apt-get install util-linux")
         : new(name, true, "not on this system", null);
 
     Finding Folder()
@@ -111,7 +114,8 @@ sealed class Checkup(DataFolder folder, string? data)
             using var trial = new FileStream(
                 Path.Combine(existing, $".wake-doctor-{Guid.NewGuid():N}"), FileMode.CreateNew, FileAccess.Write, FileShare.None,
                 bufferSize: 0, FileOptions.DeleteOnClose);
-            return new("data folder", true, existing == folder.FullPath ? $"{existing}, writable" : $"{folder.FullPath}, not made yet", null);
+            var found = existing == folder.FullPath ? $"{existing}, writable" : $"{folder.FullPath}, not made yet";
+            return new("data folder", true, found, null);
         }
         catch (Exception denied) when (denied is UnauthorizedAccessException or IOException)
         {
@@ -128,7 +132,8 @@ sealed class Checkup(DataFolder folder, string? data)
             var health = await wake.Get("/health/ready", cancel);
             if (!health.Ok)
             {
-                return new("Wake", false, $"runs at {health.From.GetLeftPart(UriPartial.Authority)} and is not ready ({(int)health.Status})",
+                return new("Wake", false,
+                    $"runs at {health.From.GetLeftPart(UriPartial.Authority)} and is not ready ({(int)health.Status})",
                     "Its log says why; it goes to the standard error of wake up.");
             }
 
@@ -136,14 +141,13 @@ sealed class Checkup(DataFolder folder, string? data)
                 ? new("Wake", false, "runs, but does not let this wake in", locked.Failure().Message)
                 : new("Wake", true, $"runs at {health.From.GetLeftPart(UriPartial.Authority)}, ready", null);
         }
-        catch (CommandException none) when (none is not NoAnswerException || (data is null && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 }))
+        catch (CommandException none)
         {
-            return new("Wake", false, none.Message, "Set WAKE_URL to where it runs, or unset it to look in the data folder.");
-        }
-        catch (NoAnswerException)
-        {
-            // Nothing is wrong with a Wake that nobody has started yet.
-            return new("Wake", true, "not running", "Start it with: wake up");
+            // Nothing is wrong with a Wake that nobody has started yet; one that was named shall be there.
+            var named = data is null && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 };
+            return none is NoAnswerException && !named
+                ? new("Wake", true, "not running", "Start it with: wake up")
+                : new("Wake", false, none.Message, "Set WAKE_URL to where it runs, or unset it to look in the data folder.");
         }
     }
 }

@@ -10,6 +10,10 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
     /// <summary>The oldest version that Wake is tried with.</summary>
     static readonly Version Oldest = new(2, 1, 197);
 
+    // Where its installers put it, which need not be on PATH.
+    static readonly string[] Usual =
+        [Path.Combine(LocalTranscripts.Home, ".local/bin/claude"), Path.Combine(LocalTranscripts.Home, ".claude/local/claude")];
+
     // The names of settings; their values are never shown.
     static readonly string[] Keys = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
     static readonly string[] Clouds = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
@@ -21,14 +25,15 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         var path = name.Contains('/') ? (Checkup.IsProgram(name) ? name : null) : Checkup.OnPath(name);
         if (path is null)
         {
-            string[] usual = [Path.Combine(LocalTranscripts.Home, ".local/bin/claude"), Path.Combine(LocalTranscripts.Home, ".claude/local/claude")];
-            return Array.Find(usual, Checkup.IsProgram) is { } elsewhere
-                ? new("claude", false, $"{name} is not found, but {elsewhere} is", $"Put its folder on PATH, or set Claude__Executable={elsewhere}")
+            return Array.Find(Usual, Checkup.IsProgram) is { } elsewhere
+                ? new("claude", false, $"{name} is not found, but {elsewhere} is",
+                    $"Put its folder on PATH, or set Claude__Executable={elsewhere}")
                 : new("claude", false, $"{name} is not found",
                     "Install it with: npm install -g @anthropic-ai/claude-code, or name the program in Claude__Executable.");
         }
 
-        if (await Checkup.Run(path, ["--version"], cancel) is not (0, var said) || !Version.TryParse(Number().Match(said).Value, out var version))
+        if (await Checkup.Run(path, ["--version"], cancel) is not (0, var said)
+            || !Version.TryParse(Number().Match(said).Value, out var version))
             return new("claude", false, $"{path} does not say its version", $"Try it: {path} --version");
 
         return version >= Oldest

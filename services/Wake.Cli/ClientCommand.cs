@@ -7,7 +7,8 @@ namespace Wake.Cli;
 /// <param name="summary">What it does, in a line.</param>
 /// <param name="more">The rest of its help.</param>
 /// <param name="folder">The option that names the data folder; null for the usual one.</param>
-abstract class ClientCommand(string name, string summary, string more, Option<string?>? folder = null) : WakeCommand(name, summary, more)
+abstract class ClientCommand(string name, string summary, string more, Option<string?>? folder = null)
+    : WakeCommand(name, summary, more)
 {
     readonly Option<string?> folder = folder ?? CommonOptions.Data;
 

@@ -14,7 +14,11 @@ sealed class ExplainCommand : ClientCommand
 
     readonly Option<bool> isEvent = CommonOptions.Flag("--event", "It is the id of an event.");
     readonly Option<bool> isSession = CommonOptions.Flag("--session", "It is the key of a session.");
-    readonly Option<string?> source = new("--source") { HelpName = "SOURCE", Description = "Of the events with this id, the one of this source." };
+    readonly Option<string?> source = new("--source")
+    {
+        HelpName = "SOURCE",
+        Description = "Of the events with this id, the one of this source.",
+    };
 
     public ExplainCommand() : base("explain",
         "Says what became of an event, or why a session does what it does, with every decision about it in order.",
@@ -106,6 +110,9 @@ sealed class ExplainCommand : ClientCommand
         return $"{delivery.Session}, {(delivery.Wake is { } wake ? $"wake {wake}" : "waiting")}{why}";
     }
 
+    static string InWords(ClaudeSessionUse use) =>
+        $"{use.Id}, since {Times.Shown(use.Since)}{(use.Wake is { } wake ? $", wake {wake}" : "")}: {use.Reason}";
+
     static void Show(SessionExplanation explained, Output output)
     {
         output.Line($"[bold]{explained.Summary}[/]");
@@ -113,8 +120,7 @@ sealed class ExplainCommand : ClientCommand
         output.Table([],
         [
             .. ShowSessionCommand.Facts(explained.Session).Where(x => x[0] is not ("Claude session" or "last turn")),
-            .. explained.ClaudeSessions.Select(x =>
-                (string?[])["Claude session", $"{x.Id}, since {Times.Shown(x.Since)}{(x.Wake is { } wake ? $", wake {wake}" : "")}: {x.Reason}"]),
+            .. explained.ClaudeSessions.Select(x => (string?[])["Claude session", InWords(x)]),
             .. explained.Watches.Select(x => (string?[])["watch", $"{x.Subject} {string.Join(' ', x.Types ?? [])}".TrimEnd()]),
             .. explained.Pending.Select(x => (string?[])["pending", $"{x.Id} {x.Type}: {x.Reason}"]),
             .. explained.Turns.Select(x => (string?[])["turn", ShowSessionCommand.InWords(x)]),

@@ -16,7 +16,7 @@ static class LedgerText
 
         output.Line($"");
         output.Table(["TIME", "WHAT", "SESSION", "WAKE", "EVENT", "NOTE"], ledger.Select(x => (string?[])
-            [Times.Shown(x.At), x.What, x.Session == about ? null : x.Session, x.Wake?.ToString(System.Globalization.CultureInfo.InvariantCulture), x.Event, x.Note]));
+            [Times.Shown(x.At), x.What, x.Session == about ? null : x.Session, $"{x.Wake}", x.Event, x.Note]));
     }
 
     /// <summary>One line by itself.</summary>

@@ -14,7 +14,8 @@ static class LocalTranscripts
         : Path.Combine(Home, ".claude");
 
     /// <summary>The user's home, even if it does not exist.</summary>
-    public static string Home => Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify);
+    public static string Home =>
+        Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify);
 
     /// <summary>
     /// The directory the session was begun in, from where alone every CLI finds it again; null when there is no transcript

@@ -63,7 +63,8 @@ sealed class Output(bool json)
         foreach (var row in cells)
             Line($"{Row(row)}");
 
-        string Row(string[] row) => string.Join("  ", row.Select((x, i) => x + new string(' ', widths[i] - x.GetCellWidth()))).TrimEnd();
+        string Row(string[] row) =>
+            string.Join("  ", row.Select((x, i) => x + new string(' ', widths[i] - x.GetCellWidth()))).TrimEnd();
     }
 
     /// <summary>Says something beside the answer, on standard error.</summary>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.Options;
 using Wake.Cli;
 using Wake.Standalone;
 
@@ -17,10 +18,12 @@ WakeCommand.CompleteHelp(root);
 using var stop = new CancellationTokenSource();
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
 
 // No response files: a value that begins with @ is a value.
 var parsed = root.Parse(
-    args is [] ? ["--help"] : OptionValues.Joined(args, root), new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+    args is [] ? ["--help"] : OptionValues.Joined(args, root),
+    new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
 
 if (parsed.Action is ParseErrorAction)
 {
@@ -32,12 +35,18 @@ if (parsed.Action is ParseErrorAction)
 
 try
 {
-    var code = await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop.Token);
+    var code = await parsed.InvokeAsync(
+        new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop.Token);
     return args is [] ? Misused : code;
 }
 catch (Exception told) when (told is CommandException or StandaloneException or IOException or UnauthorizedAccessException)
 {
     Output.Note(told.Message);
+    return Failed;
+}
+catch (Exception misconfigured) when (misconfigured is OptionsValidationException or InvalidDataException)
+{
+    Output.Note($"{misconfigured.Message} {misconfigured.InnerException?.GetBaseException().Message}".TrimEnd());
     return Failed;
 }
 catch (ReaderGoneException)
@@ -47,6 +56,12 @@ catch (ReaderGoneException)
 }
 catch (OperationCanceledException) when (stop.IsCancellationRequested)
 {
+    return Failed;
+}
+catch (Exception unexpected)
+{
+    // Whatever it was, scripts know 1 and nothing else; whoever mends it wants all there is.
+    Output.Note($"{unexpected}");
     return Failed;
 }
 

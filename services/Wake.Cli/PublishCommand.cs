@@ -9,17 +9,20 @@ namespace Wake.Cli;
 /// <summary><c>wake publish</c>: says that something happened.</summary>
 sealed class PublishCommand : ClientCommand
 {
-    readonly Option<string?> subject = Text("--subject", "S", "What it is about, as watches name it: github:octo-org/hello#972. Required without --file.");
+    readonly Option<string?> subject = Text("--subject", "S",
+        "What it is about, as watches name it: github:octo-org/hello#972. Required without --file.");
     readonly Option<string?> type = Text("--type", "T", "What kind of fact: github.pull_request.merged. Required without --file.");
     readonly Option<string?> reason = Text("--reason", "TEXT", "One sentence for the session that wakes. Required without --file.");
     readonly Option<string?> id = Text("--id", "ID", "Names this observation within its source. Default: a new UUID.");
     readonly Option<string?> source = Text("--source", "SOURCE", "Who observed it. Default: wake:cli.");
-    readonly Option<string?> dedupKey = Text("--dedup-key", "KEY", "The fact's identity: events with the same key are one fact. Default: source and id.");
+    readonly Option<string?> dedupKey = Text("--dedup-key", "KEY",
+        "The fact's identity: events with the same key are one fact. Default: source and id.");
     readonly Option<string[]> related = Texts("--related", "S", "A further subject it concerns; may be repeated.");
-    readonly Option<string?> delivery = Text("--delivery", "wake|ambient", "wake starts a turn (the default); ambient waits for the next one.")
-        .AcceptOnlyFromAmong("wake", "ambient");
+    readonly Option<string?> delivery = Text("--delivery", "wake|ambient",
+        "wake starts a turn (the default); ambient waits for the next one.").AcceptOnlyFromAmong("wake", "ambient");
     readonly Option<bool> urgent = CommonOptions.Flag("--urgent", "A person is waiting: wake at once, also from a park.");
-    readonly Option<string[]> sessions = Texts("--session", "KEY", "A session that shall hear of it whether it watches or not; may be repeated.");
+    readonly Option<string[]> sessions = Texts("--session", "KEY",
+        "A session that shall hear of it whether it watches or not; may be repeated.");
     readonly Option<string?> actor = Text("--actor", "WHO", "Who caused it.");
     readonly Option<DateTimeOffset?> time = Times.MomentOption("--time", "When it happened.");
     readonly Option<DateTimeOffset?> expires = Times.EndOption("--expires", "When it is no longer worth a turn.");
@@ -40,7 +43,10 @@ sealed class PublishCommand : ClientCommand
           wake publish --file events.json
         """, CommonOptions.DataFolder)
     {
-        Option[] own = [subject, type, reason, id, source, dedupKey, related, delivery, urgent, sessions, actor, time, expires, data];
+        Option[] own =
+        [
+            subject, type, reason, id, source, dedupKey, related, delivery, urgent, sessions, actor, time, expires, data,
+        ];
         Takes([.. own, file]);
         Validators.Add(given => Validate(given, own));
     }
@@ -139,10 +145,9 @@ sealed class PublishCommand : ClientCommand
         }
     }
 
-    static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+    static Option<string?> Text(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description };
 
-    static Option<string[]> Texts(string name, string value, string description) => new(name)
-    {
-        HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
-    };
+    static Option<string[]> Texts(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore };
 }

@@ -38,15 +38,14 @@ static class Registration
         {
             return await Owner(wake, claudeSessionId, cancel) ?? throw new CommandException(
                 $"There is no open session {claudeSessionId}, and no transcript of a Claude session of that id under "
-                + $"{Path.Combine(folder, "projects")}. If it is kept in another configuration folder, name that in CLAUDE_CONFIG_DIR. "
-                + $"If it is on another machine, register it: wake sessions add {claudeSessionId} --claude-session {claudeSessionId} --workspace DIR");
+                + $"{Path.Combine(folder, "projects")}. If another configuration folder keeps it, name that in CLAUDE_CONFIG_DIR. "
+                + "If it is on another machine, register it: "
+                + $"wake sessions add {claudeSessionId} --claude-session {claudeSessionId} --workspace DIR");
         }
 
         var key = claudeSessionId.ToString();
-        var answer = await wake.Post("/v1/sessions", new JsonObject
-        {
-            ["key"] = key, ["claudeSessionId"] = key, ["workspace"] = workspace,
-        }, cancel);
+        var answer = await wake.Post(
+            "/v1/sessions", new JsonObject { ["key"] = key, ["claudeSessionId"] = key, ["workspace"] = workspace }, cancel);
 
         if (answer.Status is HttpStatusCode.Conflict && answer.Problem?.Owner is { } owner)
         {

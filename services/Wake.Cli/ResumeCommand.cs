@@ -12,7 +12,8 @@ sealed class ResumeCommand : ClientCommand
     {
         HelpName = "SESSION",
         Required = true,
-        Description = "The session's key, or the id of a Claude session. One that Wake does not know is registered from its local transcript.",
+        Description = "The session's key, or the id of a Claude session. "
+            + "One that Wake does not know is registered from its local transcript.",
     };
 
     readonly Option<string> reason = new("--reason")
@@ -25,7 +26,8 @@ sealed class ResumeCommand : ClientCommand
     readonly Option<bool> wait = CommonOptions.Flag("--wait",
         "Wait until the turn is over: exit code 0 when it completed, 1 when it ended otherwise or is parked.");
 
-    readonly Option<TimeSpan?> timeout = Times.DurationOption("--timeout", "With --wait: stop waiting after this long. The turn goes on.");
+    readonly Option<TimeSpan?> timeout = Times.DurationOption("--timeout",
+        "With --wait: stop waiting after this long. The turn goes on.");
 
     public ResumeCommand() : base("resume",
         "Wakes a session now, for a reason of your own.",
@@ -47,8 +49,9 @@ sealed class ResumeCommand : ClientCommand
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
+        var why = given.GetRequiredValue(reason);
         var (key, answer) = await Registration.Ask(wake, given.GetRequiredValue(session), key => wake.Post(
-            $"/v1/sessions/{WakeClient.Segment(key)}/wake", new JsonObject { ["reason"] = given.GetRequiredValue(reason) }, cancel), cancel);
+            $"/v1/sessions/{WakeClient.Segment(key)}/wake", new JsonObject { ["reason"] = why }, cancel), cancel);
 
         var decision = answer.Expected().Read(CliJson.Default.IntakeDecision);
         if (decision.Sessions is [])
@@ -67,7 +70,8 @@ sealed class ResumeCommand : ClientCommand
     static async Task<int> Wait(WakeClient wake, IntakeDecision decision, TimeSpan? timeout, Output output, CancellationToken cancel)
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        if (timeout is { } patience)
+        // More days are more than a timer can count.
+        if (timeout is { TotalDays: < 49 } patience)
             bound.CancelAfter(patience);
 
         FollowedTurn followed;
@@ -91,7 +95,11 @@ sealed class ResumeCommand : ClientCommand
         {
             case FollowedTurn.Ended { Turn: { Outcome: TurnOutcome.Completed } turn }:
                 if (!output.Json)
-                    output.Line($"[green]completed[/]: wake {turn.Number} of {key}, in {turn.DurationMs / 1000.0:0.0} s for ${turn.CostUsd:0.####}{note}");
+                {
+                    var (seconds, cost) = (turn.DurationMs / 1000.0, turn.CostUsd);
+                    output.Line($"[green]completed[/]: wake {turn.Number} of {key}, in {seconds:0.0} s for ${cost:0.####}{note}");
+                }
+
                 return 0;
 
             case FollowedTurn.Ended { Turn: var turn }:

@@ -45,7 +45,8 @@ sealed class ShowSessionCommand : ClientCommand
     /// <summary>A turn in a line.</summary>
     public static string InWords(Turn turn)
     {
-        var end = turn.Outcome is { } outcome ? $"{Output.Word(outcome)}, {turn.DurationMs / 1000.0:0.0} s, ${turn.CostUsd:0.####}" : Output.Word(turn.State);
+        var end = turn.Outcome is { } outcome
+            ? $"{Output.Word(outcome)}, {turn.DurationMs / 1000.0:0.0} s, ${turn.CostUsd:0.####}" : Output.Word(turn.State);
         var note = turn.Note is { } text ? $" ({text})" : "";
         return $"{turn.Number} {end}{note}{(turn.Reasons is [] ? "" : $": {string.Join(" | ", turn.Reasons)}")}";
     }

@@ -8,7 +8,10 @@ namespace Wake.Cli;
 static partial class Times
 {
     static readonly string[] Formats =
-        ["yyyy-MM-dd", "yyyy-MM-dd HH:mm", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-ddTHH:mmK", "yyyy-MM-ddTHH:mm:ssK", "yyyy-MM-ddTHH:mm:ss.FFFFFFFK"];
+    [
+        "yyyy-MM-dd", "yyyy-MM-dd HH:mm", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-ddTHH:mmK", "yyyy-MM-ddTHH:mm:ssK",
+        "yyyy-MM-ddTHH:mm:ss.FFFFFFFK",
+    ];
 
     /// <summary>An option that takes a duration.</summary>
     public static Option<TimeSpan?> DurationOption(string name, string description) => new(name)
@@ -60,7 +63,8 @@ static partial class Times
 
     /// <summary>ISO 8601, in local time unless it says otherwise; null when it is none.</summary>
     public static DateTimeOffset? Moment(string text) =>
-        DateTimeOffset.TryParseExact(text, Formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var moment) ? moment : null;
+        DateTimeOffset.TryParseExact(text, Formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var moment)
+            ? moment : null;
 
     /// <summary>One or more numbers with their units, up to ten thousand days; null when it is none.</summary>
     public static TimeSpan? Duration(string text)
@@ -68,11 +72,9 @@ static partial class Times
         if (!Parts().IsMatch(text))
             return null;
 
-        var days = Part().Matches(text).Sum(x => double.Parse(x.Groups[1].Value, CultureInfo.InvariantCulture) / x.Groups[2].Value switch
-        {
-            "ms" => 86_400_000, "s" => 86_400, "m" => 1440, "h" => 24, _ => 1.0,
-        });
-        return days <= 10_000 ? TimeSpan.FromDays(days) : null;
+        var seconds = Part().Matches(text).Sum(x => double.Parse(x.Groups[1].Value, CultureInfo.InvariantCulture)
+            * x.Groups[2].Value switch { "ms" => 0.001, "s" => 1, "m" => 60, "h" => 3600, _ => 86_400 });
+        return seconds <= 10_000 * 86_400.0 ? TimeSpan.FromSeconds(seconds) : null;
     }
 
     /// <summary>As the tables show a moment: local time, precise enough to tell two decisions apart.</summary>

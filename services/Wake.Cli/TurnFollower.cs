@@ -18,6 +18,9 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
 
     readonly string key = decision.Sessions[0];
 
+    // The park seen when the session was asked about last.
+    LedgerLine? parked;
+
     /// <summary>Returns when the turn is over, or will not run before somebody acts.</summary>
     public async Task<FollowedTurn> Follow(CancellationToken cancel)
     {
@@ -61,11 +64,13 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
                 return null;
         }
 
-        progress(turn is null ? "Waiting for a runner" : $"Wake {turn.Number} waits for a runner{(turn.Note is { } note ? $": {note}" : "")}");
+        progress(turn is null ? "Waiting for a runner"
+            : $"Wake {turn.Number} waits for a runner{(turn.Note is { } note ? $": {note}" : "")}");
         return askSession ? await Blocked(answer, explained.AcceptedAt, cancel) : null;
     }
 
-    // The event waits behind an earlier turn, which this wake freed from its park: parked since then means parked again.
+    // The event waits behind an earlier turn, which this wake frees from its park, now or when it parks next. Parked since
+    // then, and still so a while later, means parked again.
     async Task<FollowedTurn?> Blocked(Answer answer, DateTimeOffset acceptedAt, CancellationToken cancel)
     {
         var asked = await wake.Get($"/v1/explain/sessions/{WakeClient.Segment(key)}", cancel);
@@ -73,13 +78,14 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
             return null;
 
         var explained = asked.Read(CliJson.Default.SessionExplanation);
-        return explained.Session switch
-        {
-            { State: SessionState.Closed } => new FollowedTurn.Closed(answer),
-            { State: SessionState.Parked, LastTurn: { } earlier } when explained.Ledger.Any(x => x.What == "parked" && x.At > acceptedAt)
-                => new FollowedTurn.Parked(answer, earlier),
-            _ => null,
-        };
+        if (explained.Session.State is SessionState.Closed)
+            return new FollowedTurn.Closed(answer);
+
+        var last = explained.Ledger is [.., { What: "parked" } line] && line.At > acceptedAt ? line : null;
+        var again = last is not null && last == parked;
+        parked = last;
+        return again && explained.Session is { State: SessionState.Parked, LastTurn: { } earlier }
+            ? new FollowedTurn.Parked(answer, earlier) : null;
     }
 }
 

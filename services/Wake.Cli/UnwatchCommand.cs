@@ -18,7 +18,10 @@ sealed class UnwatchCommand : ClientCommand
     {
         // Anything else is another address to the API, and no watch.
         if (!Guid.TryParse(given.GetRequiredValue(id), out var watch))
-            throw new CommandException($"There is no watch {given.GetRequiredValue(id)}: the id of a watch is a UUID. wake watches lists them.");
+        {
+            throw new CommandException(
+                $"There is no watch {given.GetRequiredValue(id)}: the id of a watch is a UUID. wake watches lists them.");
+        }
 
         var answer = (await wake.Delete($"/v1/watches/{watch}", cancel)).Expected();
         if (output.Json)

@@ -64,9 +64,11 @@ sealed class WakeClient : IDisposable
         return await Reached(async () =>
         {
             var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
-            if (!response.IsSuccessStatusCode)
-                throw (await Read(response, cancel)).Failure();
-            return await response.Content.ReadAsStreamAsync(cancel);
+            if (response.IsSuccessStatusCode)
+                return await response.Content.ReadAsStreamAsync(cancel);
+
+            var failure = (await Read(response, cancel)).Failure();
+            throw (int)response.StatusCode >= 500 ? new NoAnswerException(failure.Message) : failure;
         });
     }
 
@@ -97,13 +99,14 @@ sealed class WakeClient : IDisposable
         {
             return await talk();
         }
-        catch (HttpRequestException refused) when (refused.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
+        catch (HttpRequestException refused) when (
+            refused.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
         {
             throw new NoAnswerException(NotRunning);
         }
         catch (Exception broken) when (broken is HttpRequestException or IOException)
         {
-            throw new NoAnswerException($"Wake did not answer (looked at {LookedAt}): {broken.Message}");
+            throw new NoAnswerException($"Wake did not answer (looked at {LookedAt}): {broken.GetBaseException().Message}");
         }
     }
 

@@ -55,7 +55,12 @@ sealed class WatchCommand : ClientCommand
         }
 
         var watch = answer.Read(CliJson.Default.CreatedWatch);
-        var found = watch.Found switch { 0 => "", 1 => "; 1 event of the last minutes matches", var many => $"; {many} events of the last minutes match" };
+        var found = watch.Found switch
+        {
+            0 => "",
+            1 => "; 1 event of the last minutes matches",
+            var many => $"; {many} events of the last minutes match",
+        };
         output.Line($"{watch.Session} watches {watch.Subject}{found}. To end it: wake unwatch {watch.Id}");
         return 0;
     }

@@ -28,7 +28,9 @@ sealed class WatchesCommand : ClientCommand
 
         var watches = answer.Read(CliJson.Default.WatchArray);
         output.Table(["ID", "SESSION", "SUBJECT", "TYPES", "EXPIRES", "INTENT"], watches.Select(x => (string?[])
-            [$"{x.Id}", x.Session, x.Subject, string.Join(' ', x.Types ?? ["*"]), x.Expires is { } end ? Times.Shown(end) : "", x.Intent]));
+        [
+            $"{x.Id}", x.Session, x.Subject, string.Join(' ', x.Types ?? ["*"]), x.Expires is { } end ? Times.Shown(end) : "", x.Intent,
+        ]));
 
         if (watches is [])
             Output.Note("There are no watches.");

@@ -36,11 +36,11 @@ public sealed class SessionWake : SagaStateMachineInstance
     /// <summary>A runner holds the turn and keeps its lease.</summary>
     internal bool TurnIsHeld => Facts.OpenTurn is { HeldFor: not null };
 
-    /// <summary>The turn was given back and has to wait, unless a person is waiting for this session.</summary>
-    internal bool TurnMustWait => !IsClosed && !Facts.Urgent && IsWaiting;
+    /// <summary>The turn was given back and has to wait, unless a person has woken the session meanwhile.</summary>
+    internal bool TurnMustWait => !IsClosed && !Facts.Nudged && IsWaiting;
 
     /// <summary>Nobody holds the turn and nothing keeps it from running.</summary>
-    internal bool TurnIsFree => !IsClosed && Facts.OpenTurn is { HeldFor: null } && (Facts.Urgent || !IsWaiting);
+    internal bool TurnIsFree => !IsClosed && Facts.OpenTurn is { HeldFor: null } && (Facts.Nudged || !IsWaiting);
 
     /// <summary>Whether a message speaks of the wake decided last rather than of an earlier one.</summary>
     internal bool IsCurrent(int wakeNumber) => wakeNumber == WakeNumber;

@@ -24,11 +24,11 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
 
     /// <summary>Runs it.</summary>
     /// <param name="command">What to run.</param>
-    /// <param name="opened">Called once, when the CLI has opened the session.</param>
+    /// <param name="opened">Called once, when the CLI has opened the session; must not block.</param>
     /// <param name="shutdown">Asks the turn to stop and to leave a transcript that says so.</param>
     /// <param name="lost">The turn belongs to somebody else now: everything is killed at once.</param>
     /// <exception cref="OperationCanceledException">The turn was lost.</exception>
-    public async Task<ClaudeRun> Run(ClaudeCommand command, Func<Task> opened, CancellationToken shutdown, CancellationToken lost)
+    public async Task<ClaudeRun> Run(ClaudeCommand command, Action opened, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
         using var activity = Tracing.StartActivity("claude");
@@ -70,7 +70,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
     }
 
     async Task<(ClaudeOutput, StopReason, string Stderr)> Converse(
-        Process process, ClaudeCommand command, Func<Task> opened, CancellationToken shutdown, CancellationToken lost)
+        Process process, ClaudeCommand command, Action opened, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
         var output = new ClaudeOutput(command.SessionId, command.MessageId);
@@ -132,7 +132,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
                     if (output.Opened && !told)
                     {
                         told = true;
-                        await opened();
+                        opened();
                     }
 
                     if (output.Done)

@@ -4,17 +4,21 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Keeps a turn for as long as it runs. When the store says it is somebody else's, or cannot be asked until the lease is
-/// over by our own clock, <see cref="Lost"/> fires and whatever runs for it must die.
+/// Keeps a turn for as long as it runs. <see cref="Lost"/> fires when the store says that it is somebody else's, and also when
+/// the lease is over by our own clock, whether the store does not answer or this process was frozen: by then another
+/// runner's CLI may be writing, and whatever runs here must die.
 /// </summary>
 sealed class TurnLease : IAsyncDisposable
 {
-    readonly CancellationTokenSource lost = new();
+    readonly CancellationTokenSource lost;
     readonly CancellationTokenSource end = new();
     readonly Task keeping;
 
-    public TurnLease(Turns turns, ClaimedTurn turn, TimeSpan lease, TimeProvider time, ILogger log) =>
+    public TurnLease(Turns turns, ClaimedTurn turn, TimeSpan lease, TimeProvider time, ILogger log)
+    {
+        lost = new(lease, time);
         keeping = Keep(turns, turn, lease, time, log);
+    }
 
     /// <summary>Fires when the turn is no longer ours.</summary>
     public CancellationToken Lost => lost.Token;
@@ -22,47 +26,37 @@ sealed class TurnLease : IAsyncDisposable
     async Task Keep(Turns turns, ClaimedTurn turn, TimeSpan lease, TimeProvider time, ILogger log)
     {
         using var ticks = new PeriodicTimer(lease / 3, time);
-        var renewed = time.GetTimestamp();
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(end.Token, lost.Token);
 
-        try
+        while (true)
         {
-            while (await ticks.WaitForNextTickAsync(end.Token))
+            try
             {
-                // A process that was frozen for longer than its lease must not first ask and then be told: the CLI it
-                // started may be writing while another runner's is.
-                if (time.GetElapsedTime(renewed) >= lease)
+                await ticks.WaitForNextTickAsync(over.Token);
+
+                // Not trusted to come back in time when its token fires: a database that is cut off keeps it waiting.
+                var asked = time.GetTimestamp();
+                var renewed = await turns.Renew(turn, lease, over.Token).WaitAsync(lease / 3, time, over.Token);
+
+                if (!renewed)
                 {
-                    log.LogWarning("The lease of {SessionKey} wake {Wake} ran out unrenewed.", turn.SessionKey, turn.WakeNumber);
-                    await lost.CancelAsync();
-                    return;
-                }
-
-                try
-                {
-                    var asked = time.GetTimestamp();
-                    using var bound = CancellationTokenSource.CreateLinkedTokenSource(end.Token);
-                    bound.CancelAfter(lease / 3);
-
-                    if (await turns.Renew(turn, lease, bound.Token))
-                    {
-                        renewed = asked;
-                        continue;
-                    }
-
                     log.LogWarning("The turn of {SessionKey} wake {Wake} belongs to another runner now.", turn.SessionKey, turn.WakeNumber);
                     await lost.CancelAsync();
                     return;
                 }
-                catch (Exception down) when (down is NpgsqlException or TimeoutException or OperationCanceledException && !end.IsCancellationRequested)
-                {
-                    log.LogWarning("The lease of {SessionKey} wake {Wake} could not be renewed ({Reason}); trying again.",
-                        turn.SessionKey, turn.WakeNumber, down.Message);
-                }
+
+                lost.CancelAfter(lease - time.GetElapsedTime(asked));
             }
-        }
-        catch (OperationCanceledException)
-        {
-            // The turn is over.
+            catch (Exception down) when (down is NpgsqlException or TimeoutException)
+            {
+                log.LogWarning("The lease of {SessionKey} wake {Wake} could not be renewed ({Reason}); trying again.",
+                    turn.SessionKey, turn.WakeNumber, down.Message);
+            }
+            catch (OperationCanceledException)
+            {
+                // The turn is over, or lost.
+                return;
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Npgsql;
 using Wake.Contracts;
 using Wake.Store;
 
@@ -47,7 +48,7 @@ sealed class TurnRunner(
             throw new OperationCanceledException(lost);
 
         // An id that an earlier attempt chose may have a transcript by now: resuming tells.
-        var resume = claudeSession.Opened || failures > 1;
+        var resume = turn.ClaudeSession is not null;
         var cost = 0m;
 
         for (var runs = 1; runs <= MaxRuns; runs++)
@@ -91,8 +92,23 @@ sealed class TurnRunner(
         claude.Run(
             new(claudeSession.Id, resume, turn.Workspace, profiles.Value.Of(turn.Profile), ClaudeCommand.MessageIdOf(turn),
                 WakePrompt.For(turn with { ClaudeSession = claudeSession })),
-            opened: () => sessions.ClaudeSessionOpened(turn.SessionId, claudeSession.Id, lost),
+            opened: () => _ = NoteOpened(turn, claudeSession.Id, lost),
             shutdown, lost);
+
+    // Early, so that a crash in this very turn leaves a session that is known to have a memory. Nothing waits for it: the
+    // turn's ending notes it as well.
+    async Task NoteOpened(ClaimedTurn turn, Guid claudeSessionId, CancellationToken lost)
+    {
+        try
+        {
+            await sessions.ClaudeSessionOpened(turn.SessionId, claudeSessionId, lost);
+        }
+        catch (Exception failed) when (failed is NpgsqlException or OperationCanceledException)
+        {
+            log.LogWarning("{SessionKey} wake {Wake}: that the session was opened could not be noted ({Reason}).",
+                turn.SessionKey, turn.WakeNumber, failed.Message);
+        }
+    }
 
     // The id is in the store before the CLI hears of it, so that a crash in between leaves no session nobody knows.
     async Task<ClaudeSession?> Begin(ClaimedTurn turn, string reason, CancellationToken cancel)

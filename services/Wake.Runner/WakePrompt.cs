@@ -30,7 +30,7 @@ static class WakePrompt
 
         prompt.AppendLine(turn switch
         {
-            { Interruptions: > 0 } =>
+            { Interruptions: > 0, ClaudeSession.Opened: true } =>
                 "Your last turn was interrupted because the machine it ran on was shut down, not by a person. Go on where you left "
                 + "off. It was about this:",
             _ when begun == Sessions.First => "This session begins with what happened outside:",

@@ -89,6 +89,7 @@ with input as materialized (
         ceiling_at = coalesce(timer.ceiling_at, excluded.ceiling_at),
         urgent = timer.urgent or excluded.urgent,
         -- A person does not wait for a backoff or a park. For a turn that is running it only makes the saga look once more.
+        nudged = timer.nudged or (excluded.urgent and timer.owed_at is not null),
         owed_at = case when excluded.urgent and timer.owed_at is not null then least(timer.owed_at, now()) else timer.owed_at end
     returning due_at
 ), repeated as (

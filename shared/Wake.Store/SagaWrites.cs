@@ -15,7 +15,8 @@ public static class SagaWrites
     /// <summary>Notes that a wake's command is sent once more, and lets a turn that was waiting run.</summary>
     public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber) => Rows.Command(
         """
-        with freed as (update turns set not_before = null, parked = false where session_id = $1 and wake_number = $2)
+        with freed as (update turns set not_before = null, parked = false where session_id = $1 and wake_number = $2),
+             heard as (update wake_timers set nudged = false where session_id = $1)
         insert into decisions (kind, session_id, wake_number) values ('repeated', $1, $2)
         """, sessionId, wakeNumber);
 
@@ -27,9 +28,9 @@ public static class SagaWrites
 
     /// <summary>Nothing is owed; pending events, if any, are due when their quiet window is over.</summary>
     public static NpgsqlBatchCommand OweNothing(Guid sessionId) =>
-        Rows.Command("update wake_timers set owed_at = null where session_id = $1", sessionId);
+        Rows.Command("update wake_timers set owed_at = null, nudged = false where session_id = $1", sessionId);
 
     /// <summary>Nothing is owed and nothing is pending, whatever the timer said.</summary>
     public static NpgsqlBatchCommand Disarm(Guid sessionId) => Rows.Command(
-        "update wake_timers set owed_at = null, events_due_at = null, ceiling_at = null, urgent = false where session_id = $1", sessionId);
+        "update wake_timers set owed_at = null, events_due_at = null, ceiling_at = null, urgent = false, nudged = false where session_id = $1", sessionId);
 }

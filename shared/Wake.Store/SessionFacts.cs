@@ -9,10 +9,10 @@ namespace Wake.Store;
 /// <param name="Key">The session's key.</param>
 /// <param name="Closed">It takes no more turns.</param>
 /// <param name="Pending">Something that starts a turn is in the inbox.</param>
-/// <param name="Urgent">A person waits for it.</param>
+/// <param name="Nudged">A person has woken the session since its open turn was dispatched last.</param>
 /// <param name="LastWake">The number of its newest wake; 0 before the first.</param>
 /// <param name="OpenTurn">The turn that was dispatched and has not ended; null when there is none.</param>
-public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Urgent, int LastWake, OpenTurn? OpenTurn)
+public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nudged, int LastWake, OpenTurn? OpenTurn)
 {
     /// <summary>The row every writer takes first; the statements after it see what was committed before.</summary>
     public static NpgsqlBatchCommand Lock(Guid sessionId) =>
@@ -21,7 +21,7 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Ur
     /// <summary>Reads the facts; no row when there is no such session.</summary>
     public static NpgsqlBatchCommand Read(Guid sessionId) => Rows.Command(
         """
-        select s.key, s.closed_at is not null, timer.urgent,
+        select s.key, s.closed_at is not null, timer.nudged,
                exists (select from inbox i join events e on e.seq = i.event
                        where i.session_id = s.id and i.wake_number is null and i.wakes
                          and (e.expires_at is null or e.expires_at > clock_timestamp())),
@@ -37,7 +37,7 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Ur
 
     /// <summary>The facts in a row of <see cref="Read"/>.</summary>
     public static SessionFacts From(NpgsqlDataReader row) => new(
-        row.GetString(0), row.GetBoolean(1), Pending: row.GetBoolean(3), Urgent: row.GetBoolean(2),
+        row.GetString(0), row.GetBoolean(1), Pending: row.GetBoolean(3), Nudged: row.GetBoolean(2),
         LastWake: row.GetInt32(4),
         row.IsDBNull(5)
             ? null

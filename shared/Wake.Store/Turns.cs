@@ -152,6 +152,11 @@ public sealed class Turns(NpgsqlDataSource database)
             ), noted as (
                 insert into decisions (kind, session_id, wake_number, note)
                 select 'ended', $1, $2, concat_ws(': ', $4, $5) from ended
+            ), opened as (
+                update session_ids chain set opened = true
+                from ended
+                where chain.session_id = $1 and not chain.opened and $4 = 'completed'
+                  and chain.position = (select max(position) from session_ids where session_id = $1)
             )
             update wake_timers timer set owed_at = clock_timestamp() + $8 from ended where timer.session_id = ended.session_id
             """,

@@ -120,8 +120,15 @@ public sealed class RabbitNode : IAsyncDisposable
         {
             using (process)
             {
-                if (File.ReadAllText($"/proc/{process.Id}/environ").Contains($"ERL_EPMD_PORT={epmdPort}\0", StringComparison.Ordinal))
-                    process.Kill();
+                try
+                {
+                    if (File.ReadAllText($"/proc/{process.Id}/environ").Contains($"ERL_EPMD_PORT={epmdPort}\0", StringComparison.Ordinal))
+                        process.Kill();
+                }
+                catch (Exception gone) when (gone is IOException or UnauthorizedAccessException or InvalidOperationException)
+                {
+                    // Somebody else's, or over in this moment.
+                }
             }
         }
     }

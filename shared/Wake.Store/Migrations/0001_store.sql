@@ -114,6 +114,8 @@ create table wake_timers (
     ceiling_at     timestamptz,
     -- a person is waiting for what is pending
     urgent         boolean not null default false,
+    -- a person has woken the session while a turn was open; ends a backoff or a park, once
+    nudged         boolean not null default false,
     -- When to look at this session again because something is owed: a command nobody claimed, a lease, an ending nobody
     -- heard. While it is set, pending events wait. Cleared by the turn's end, never by sending.
     owed_at        timestamptz,

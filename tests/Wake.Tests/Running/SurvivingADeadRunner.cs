@@ -1,0 +1,242 @@
+using System.Text.Json;
+using Npgsql;
+using Wake.Contracts;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Running;
+
+/// <summary>
+/// The runner is killed with SIGKILL, frozen or told to stop at each point of a turn. The wake is run again under the same
+/// number and the same message, and takes effect once.
+/// </summary>
+public sealed class SurvivingADeadRunner : IAsyncLifetime
+{
+    WakeSystem wake = null!;
+    TcpProxy broker = null!;
+    TcpProxy database = null!;
+    ServiceProcess runner = null!;
+
+    public async Task InitializeAsync()
+    {
+        wake = await WakeSystem.Create(Transport.RabbitMq);
+        var postgres = new NpgsqlConnectionStringBuilder(wake.ConnectionString);
+        broker = new(wake.Broker!.Port);
+        database = new(postgres.Port);
+        postgres.Port = database.Port;
+
+        var started = await Task.WhenAll(
+            wake.StartProcess("Wake.Gateway"),
+            wake.StartProcess("Wake.Coordinator"),
+            wake.StartProcess("Wake.Runner", new Dictionary<string, string>
+            {
+                ["MessageBus__Host"] = new UriBuilder(wake.Broker) { Port = broker.Port }.ToString(),
+                ["ConnectionStrings__Wake"] = postgres.ConnectionString,
+                ["Runner__Name"] = "first",
+            }));
+        runner = started[2];
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        await broker.DisposeAsync();
+        await database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Killed_after_the_claim_and_before_the_cli_was_started()
+    {
+        var key = await wake.WatchingSession("instant");
+        var claimed = database.HoldAnswersTo("nextval('lease_epochs')");
+
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+        await claimed;
+        await Eventually.Holds(async () => (await wake.Show(key)).State is SessionState.Running);
+        Assert.Empty(Starts());
+        await KillAndReplace();
+
+        await HasTakenOneTurn(key, attempts: 2);
+    }
+
+    [Fact]
+    public async Task Killed_in_the_middle_of_a_turn()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"));
+        await hold.Reached();
+
+        await KillAndReplace();
+
+        await HasTakenOneTurn(key, attempts: 2);
+        await NothingIsLeftRunning();
+    }
+
+    [Fact]
+    public async Task Killed_in_the_middle_of_a_tool_call_which_is_not_made_twice()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        using var folder = new TemporaryFolder();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged",
+            reason: $"merged [[fake:tool-start {folder.File("effect")}]] [[fake:first hold {hold.Path}]]"));
+        await hold.Reached();
+
+        await KillAndReplace();
+
+        await HasTakenOneTurn(key, attempts: 2);
+        Assert.Single(File.ReadAllLines(folder.File("effect")));
+    }
+
+    [Fact]
+    public async Task Killed_after_the_result_and_before_it_was_written_down()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]]"));
+        await hold.Reached();
+
+        database.HoldUpstream();
+        hold.Release();
+        await Eventually.Holds(() => Task.FromResult(Log().Any(x => x.GetProperty("event").GetString() == "result")));
+        await KillAndReplace();
+
+        await HasTakenOneTurn(key, attempts: 2);
+        Assert.Equal("an earlier attempt had finished it", (await wake.Turns(key))[0].Note);
+        Assert.Equal(["run", "duplicate"], Log().Where(x => x.GetProperty("event").GetString() == "turn").Select(x => x.GetProperty("kind").GetString()));
+    }
+
+    [Fact]
+    public async Task Killed_after_the_ending_was_written_down_and_before_it_was_said()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]]"));
+        await hold.Reached();
+
+        broker.HoldUpstream();
+        hold.Release();
+        await wake.Ended(key, 1);
+        await KillAndReplace();
+
+        await HasTakenOneTurn(key, attempts: 1);
+        Assert.Equal("Idle", await SagaState(key));
+    }
+
+    [Fact]
+    public async Task Frozen_beyond_its_lease_it_comes_back_to_a_turn_that_is_not_its_own_any_more()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = "second" });
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"));
+        await hold.Reached();
+        var holder = (await wake.Show(key)).LastTurn!.Runner == "first" ? runner : wake.Processes[^1];
+
+        holder.Freeze();
+        await Eventually.Holds(async () => (await wake.Show(key)).LastTurn!.Attempt == 2, "the turn is taken over");
+        holder.Thaw();
+
+        await Eventually.Holds(() => Task.FromResult(holder.Log.Contains("its process killed")), "the child of the zombie is killed");
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal(2, turn.Attempt);
+        Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "ended" && x.Wake == 1);
+    }
+
+    [Fact]
+    public async Task Cut_off_from_the_database_beyond_its_lease_it_gives_the_turn_up()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"));
+        await hold.Reached();
+
+        database.HoldUpstream();
+        await Eventually.Holds(() => Task.FromResult(runner.Log.Contains("its process killed")), "the runner gives up by itself");
+        database.Release();
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        await HasTakenOneTurn(key, attempts: 2);
+    }
+
+    [Fact]
+    public async Task Told_to_stop_it_interrupts_the_turn_and_gives_it_back_at_once()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]]"));
+        await hold.Reached();
+
+        Assert.Equal(0, await runner.Stop());
+        Assert.Equal(TurnState.Dispatched, (await wake.Show(key)).LastTurn!.State);
+        hold.Release();
+        await wake.StartProcess("Wake.Runner");
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
+        var said = FakeTranscript.Of(wake, await wake.Show(key)).UserMessages;
+        Assert.Contains("merged", said[0]);
+        Assert.Contains("was interrupted because the machine it ran on was shut down", said[^1]);
+        Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "released");
+    }
+
+    [Fact]
+    public async Task What_will_not_stop_is_killed_with_everything_it_started()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var folder = new TemporaryFolder();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged",
+            reason: $"merged [[fake:first grandchild {folder.File("pid")} inherit]] [[fake:ignore-term]] [[fake:first hang]]"));
+        await Eventually.Holds(() => Task.FromResult(File.Exists(folder.File("pid")) && File.ReadAllText(folder.File("pid")).Length > 0));
+
+        Assert.Equal(0, await runner.Stop());
+
+        var grandchild = File.ReadAllText(folder.File("pid")).Trim();
+        Assert.False(Directory.Exists($"/proc/{grandchild}") && !File.ReadAllText($"/proc/{grandchild}/stat").Contains(") Z "));
+        await NothingIsLeftRunning();
+        await wake.StartProcess("Wake.Runner");
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+    }
+
+    async Task KillAndReplace()
+    {
+        await runner.Kill();
+        database.Release();
+        broker.Release();
+        await wake.StartProcess("Wake.Runner");
+    }
+
+    async Task HasTakenOneTurn(string key, int attempts)
+    {
+        var turn = await wake.Ended(key, 1);
+        await wake.Quiet();
+
+        Assert.Equal((TurnOutcome.Completed, attempts), (turn.Outcome, turn.Attempt));
+        Assert.Single(await wake.Turns(key));
+        var session = await wake.Show(key);
+        Assert.Single(session.ClaudeSessionIds);
+        Assert.Single(FakeTranscript.Of(wake, session).UserMessages);
+    }
+
+    // The CLI is told to end as soon as the runner that started it is gone, however it went.
+    Task NothingIsLeftRunning() => Eventually.Holds(() => Task.FromResult(!Starts().Any(id => Directory.Exists($"/proc/{id}") && File.ReadAllText($"/proc/{id}/cmdline").Contains("fake-claude"))),
+        "no process of the CLI is left");
+
+    async Task<string> SagaState(string key)
+    {
+        var number = 0;
+        await Eventually.Holds(async () => (number = await wake.Scalar<int>(
+            "select current_state from session_wakes w join sessions s on s.id = w.session_id where s.key = $1", key)) == 3);
+        return number == 3 ? "Idle" : $"{number}";
+    }
+
+    IEnumerable<int> Starts() => Log().Where(x => x.GetProperty("event").GetString() == "start").Select(x => x.GetProperty("pid").GetInt32());
+
+    List<JsonElement> Log()
+    {
+        var path = Path.Combine(wake.ClaudeConfig, "fake-claude.log");
+        return File.Exists(path) ? [.. File.ReadAllLines(path).Where(x => x.Length > 0).Select(x => JsonElement.Parse(x))] : [];
+    }
+}
