@@ -8,8 +8,9 @@ namespace Wake.Runner;
 
 /// <summary>What one run of the CLI came to.</summary>
 /// <param name="Result">How it ended.</param>
+/// <param name="Answered">Whether the CLI answered the message, well or badly, and so will not act on it again.</param>
 /// <param name="CostUsd">What it cost.</param>
-sealed record ClaudeRun(ClaudeResult Result, decimal CostUsd);
+sealed record ClaudeRun(ClaudeResult Result, bool Answered, decimal CostUsd);
 
 /// <summary>
 /// Runs <c>claude</c> for one message: starts it, feeds it, reads it, and stops it with everything it started. Speaks
@@ -32,10 +33,10 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
     {
         var settings = options.Value;
         using var activity = Tracing.StartActivity("claude");
-        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, activity?.Id);
+        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id);
 
         if (!Directory.Exists(command.Workspace))
-            return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), 0);
+            return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), Answered: false, 0);
 
         Process process;
         try
@@ -44,7 +45,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         }
         catch (Win32Exception missing)
         {
-            return new(new ClaudeResult.Misconfigured($"{settings.Executable} cannot be started: {missing.Message}."), 0);
+            return new(new ClaudeResult.Misconfigured($"{settings.Executable} cannot be started: {missing.Message}."), Answered: false, 0);
         }
 
         using (process)
@@ -60,7 +61,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
 
                 var result = output.Conclude(process.ExitCode, Redaction.Redact(stderr, environment), stopped);
                 activity?.SetTag("wake.result", result.GetType().Name);
-                return new(result, output.CostUsd);
+                return new(result, output.Answered, output.CostUsd);
             }
             finally
             {

@@ -10,8 +10,10 @@ namespace Wake.Runner;
 /// <param name="Workspace">The directory to run in. The CLI finds transcripts by its name, so it must be the same string every time.</param>
 /// <param name="Profile">What the session may do.</param>
 /// <param name="MessageId">The message's identity: the CLI takes each id once, in this process or any later one.</param>
+/// <param name="IsRepetition">Whether the CLI may have taken this very message up before, and died over it.</param>
 /// <param name="Prompt">The message.</param>
-sealed record ClaudeCommand(Guid SessionId, bool Resume, string Workspace, ClaudeProfile Profile, Guid MessageId, string Prompt)
+sealed record ClaudeCommand(
+    Guid SessionId, bool Resume, string Workspace, ClaudeProfile Profile, Guid MessageId, bool IsRepetition, string Prompt)
 {
     /// <summary>
     /// The arguments. Lists are joined with = because the CLI's list options swallow what follows them; nothing of it comes
@@ -62,10 +64,10 @@ sealed record ClaudeCommand(Guid SessionId, bool Resume, string Workspace, Claud
     static byte[] Line<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
 
     /// <summary>
-    /// The id of a wake's message: always the same for the same wake, so that a wake delivered again after a crash is taken
-    /// once. Only an attempt that was interrupted on purpose needs another, because the CLI has that message and will not
-    /// act on it again.
+    /// The id of a wake's message: the same for every attempt, so that a wake delivered again after a crash is taken once.
+    /// Only after an attempt that the CLI answered it is another: it would take the same one for done (at once after an
+    /// interrupt, after the second failure of the API; 2.1.329).
     /// </summary>
     public static Guid MessageIdOf(ClaimedTurn turn) => Uuid5.Of(
-        turn.SessionId, turn.Interruptions == 0 ? $"wake {turn.WakeNumber}" : $"wake {turn.WakeNumber} after interruption {turn.Interruptions}");
+        turn.SessionId, turn.Answered == 0 ? $"wake {turn.WakeNumber}" : $"wake {turn.WakeNumber} after attempt {turn.Answered}");
 }

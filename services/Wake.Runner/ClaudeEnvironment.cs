@@ -21,9 +21,10 @@ static class ClaudeEnvironment
     /// <summary>Builds it.</summary>
     /// <param name="own">The runner's environment.</param>
     /// <param name="options">What the operator wants passed, dropped and set.</param>
+    /// <param name="isRepetition">Whether the message may have been taken up before by a process that died over it.</param>
     /// <param name="traceParent">The span the CLI's own spans shall hang under; null when nobody traces.</param>
     public static Dictionary<string, string> Build(
-        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, string? traceParent)
+        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, bool isRepetition, string? traceParent)
     {
         var environment = own
             .Where(x => Named(x.Key, [.. Passed, .. options.PassEnvironment]) && !Named(x.Key, options.DropEnvironment))
@@ -37,8 +38,10 @@ static class ClaudeEnvironment
         environment["CLAUDE_CODE_MAX_RETRIES"] = options.MaxRetries.ToString(CultureInfo.InvariantCulture);
 
         // Together with the message's id these two make a wake that is delivered again after a crash one wake: the turn goes
-        // on where it was cut off, and a tool call of unknown outcome is shown as that instead of being forgotten.
-        environment["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"] = "1";
+        // on where it was cut off, and a tool call of unknown outcome is shown as that instead of being forgotten. With a
+        // new message the first would run the turn that was cut off or failed before it, too: two turns for one wake.
+        if (isRepetition)
+            environment["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"] = "1";
         environment["CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS"] = "1";
 
         if (traceParent is not null)

@@ -27,6 +27,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Whether all is known that this run will tell about the message.</summary>
     public bool Done => own is not null || Lost || AlreadyDone;
 
+    /// <summary>Whether the CLI gave a result for the message.</summary>
+    public bool Answered => own is not null;
+
     /// <summary>Whether the CLI has also finished what it does after a result.</summary>
     public bool Settled => Done && (idleSinceEcho || Lost);
 

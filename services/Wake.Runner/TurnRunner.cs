@@ -23,8 +23,8 @@ sealed class TurnRunner(
         var started = time.GetTimestamp();
         try
         {
-            var (reaction, cost) = await Attempt(turn, shutdown, lease.Lost);
-            await Settle(turn, reaction, new(cost, time.GetElapsedTime(started)));
+            var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
+            await Settle(turn, reaction, answered, new(cost, time.GetElapsedTime(started)));
         }
         catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested)
         {
@@ -32,16 +32,16 @@ sealed class TurnRunner(
         }
     }
 
-    async Task<(Reaction, decimal CostUsd)> Attempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
+    async Task<(Reaction, bool Answered, decimal CostUsd)> Attempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
     {
         var failures = turn.Attempt - turn.Interruptions;
 
         if (turn.Events is [])
-            return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), 0);
+            return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), false, 0);
 
         // Earlier attempts died without a word, or there would have been a reaction to them.
         if (failures > options.Value.MaxAttempts)
-            return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), 0);
+            return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), false, 0);
 
         var claudeSession = turn.ClaudeSession ?? await Begin(turn, Sessions.First, lost);
         if (claudeSession is null)
@@ -70,7 +70,7 @@ sealed class TurnRunner(
                     if (await Begin(turn, Sessions.NotResumable, lost) is not { } fresh)
                     {
                         return (new Reaction.GiveBack(new TurnReturn.Park(null,
-                            "the session could not be resumed, and this wake has begun a fresh one already")), cost);
+                            "the session could not be resumed, and this wake has begun a fresh one already")), false, cost);
                     }
 
                     log.LogWarning("{SessionKey} wake {Wake}: Claude session {Lost} cannot be resumed; beginning {Fresh}.",
@@ -79,18 +79,18 @@ sealed class TurnRunner(
                     break;
 
                 default:
-                    return (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()), cost);
+                    return (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()), run.Answered, cost);
             }
         }
 
         return (Reaction.To(new ClaudeResult.Misconfigured($"contradictory answers about Claude session {claudeSession.Id}"),
-            failures, options.Value, time.GetUtcNow()), cost);
+            failures, options.Value, time.GetUtcNow()), false, cost);
     }
 
     Task<ClaudeRun> Run(
         ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost) =>
         claude.Run(
-            new(claudeSession.Id, resume, turn.Workspace, profiles.Value.Of(turn.Profile), ClaudeCommand.MessageIdOf(turn),
+            new(claudeSession.Id, resume, turn.Workspace, profiles.Value.Of(turn.Profile), ClaudeCommand.MessageIdOf(turn), turn.IsRepetition,
                 WakePrompt.For(turn with { ClaudeSession = claudeSession })),
             opened: () => _ = NoteOpened(turn, claudeSession.Id, lost),
             shutdown, lost);
@@ -117,7 +117,7 @@ sealed class TurnRunner(
         return await sessions.BeginClaudeSession(turn, id, reason, cancel) ? new(id, Opened: false, reason, turn.WakeNumber) : null;
     }
 
-    async Task Settle(ClaimedTurn turn, Reaction reaction, TurnCost cost)
+    async Task Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost)
     {
         // Not cancelled by a shutdown: what the turn came to is worth the moment it takes.
         switch (reaction)
@@ -131,7 +131,7 @@ sealed class TurnRunner(
                 return;
 
             case Reaction.GiveBack back:
-                if (!await turns.GiveBack(turn, back.How, cost, CancellationToken.None))
+                if (!await turns.GiveBack(turn, back.How, answered, cost, CancellationToken.None))
                     break;
 
                 log.LogWarning("{SessionKey} wake {Wake}: given back, {Note}", turn.SessionKey, turn.WakeNumber, back.How.Note);

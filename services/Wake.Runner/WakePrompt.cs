@@ -30,9 +30,9 @@ static class WakePrompt
 
         prompt.AppendLine(turn switch
         {
-            { Interruptions: > 0, ClaudeSession.Opened: true } =>
-                "Your last turn was interrupted because the machine it ran on was shut down, not by a person. Go on where you left "
-                + "off. It was about this:",
+            { Answered: > 0, ClaudeSession.Opened: true } =>
+                "You were told of this before, and that turn was cut short, by a shutdown of its machine or by a failing API and not "
+                + "by a person. Go on where you left off, or begin if you had not. It was about this:",
             _ when begun == Sessions.First => "This session begins with what happened outside:",
             _ when begun is not null =>
                 $"This is a fresh session without the memory of an earlier one: {begun}. Find out from the workspace what the work is "

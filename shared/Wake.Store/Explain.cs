@@ -33,30 +33,9 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
             order by e.seq desc
             limit 1
             """, id, source);
-        await using var rows = await batch.ExecuteReaderAsync(cancel);
-        if (!await rows.ReadAsync(cancel))
-            return null;
 
-        var seq = rows.GetInt64(0);
-        var acceptedAt = rows.GetFieldValue<DateTimeOffset>(15);
-        var observed = new ExternalEventObserved
-        {
-            Id = rows.GetString(1),
-            Source = rows.GetString(2),
-            Type = rows.GetString(3),
-            Subject = rows.GetString(4),
-            Related = rows.IsDBNull(5) ? null : rows.GetFieldValue<string[]>(5),
-            DedupKey = rows.GetString(6),
-            Reason = rows.GetString(7),
-            Delivery = rows.GetBoolean(8) ? Delivery.Wake : Delivery.Ambient,
-            Urgent = rows.GetBoolean(9),
-            Sessions = rows.IsDBNull(10) ? null : rows.GetFieldValue<string[]>(10),
-            Actor = rows.GetText(11),
-            Time = rows.GetNullable<DateTimeOffset>(12),
-            Expires = rows.GetNullable<DateTimeOffset>(13),
-            Data = rows.GetText(14) is { } data ? JsonElement.Parse(data) : null,
-        };
-        await rows.DisposeAsync();
+        if (await ReadEvent(batch, cancel) is not var (seq, acceptedAt, observed))
+            return null;
 
         var duplicates = await Duplicates(seq, cancel);
         var deliveries = await Deliveries(seq, cancel);
@@ -72,6 +51,31 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
 
         return new(
             Summary(observed, deliveries), observed, acceptedAt, duplicates, deliveries, [.. ledger.OrderBy(x => x.At)]);
+    }
+
+    static async Task<(long Seq, DateTimeOffset AcceptedAt, ExternalEventObserved Event)?> ReadEvent(NpgsqlBatch batch, CancellationToken cancel)
+    {
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        if (!await rows.ReadAsync(cancel))
+            return null;
+
+        return (rows.GetInt64(0), rows.GetFieldValue<DateTimeOffset>(15), new ExternalEventObserved
+        {
+            Id = rows.GetString(1),
+            Source = rows.GetString(2),
+            Type = rows.GetString(3),
+            Subject = rows.GetString(4),
+            Related = rows.IsDBNull(5) ? null : rows.GetFieldValue<string[]>(5),
+            DedupKey = rows.GetString(6),
+            Reason = rows.GetString(7),
+            Delivery = rows.GetBoolean(8) ? Delivery.Wake : Delivery.Ambient,
+            Urgent = rows.GetBoolean(9),
+            Sessions = rows.IsDBNull(10) ? null : rows.GetFieldValue<string[]>(10),
+            Actor = rows.GetText(11),
+            Time = rows.GetNullable<DateTimeOffset>(12),
+            Expires = rows.GetNullable<DateTimeOffset>(13),
+            Data = rows.GetText(14) is { } data ? JsonElement.Parse(data) : null,
+        });
     }
 
     /// <summary>Why a session does what it does. Null when there never was one with this key.</summary>

@@ -28,7 +28,8 @@ public abstract record TurnClaim
 /// <param name="WakeNumber">Which of its wakes.</param>
 /// <param name="Epoch">The fencing token: every write about the turn must carry it.</param>
 /// <param name="Attempt">Counts the claims of this turn from 1.</param>
-/// <param name="Interruptions">How many earlier attempts were interrupted on purpose.</param>
+/// <param name="Interruptions">How many earlier attempts were interrupted because their runner shut down.</param>
+/// <param name="Answered">The last attempt that the CLI answered without the turn being over; 0 when it never did.</param>
 /// <param name="Workspace">The directory the session works in.</param>
 /// <param name="Profile">The name of its profile.</param>
 /// <param name="ClaudeSession">The Claude session to go on with; null when it has none yet.</param>
@@ -40,10 +41,15 @@ public sealed record ClaimedTurn(
     long Epoch,
     int Attempt,
     int Interruptions,
+    int Answered,
     string Workspace,
     string Profile,
     ClaudeSession? ClaudeSession,
-    IReadOnlyList<TurnEvent> Events);
+    IReadOnlyList<TurnEvent> Events)
+{
+    /// <summary>Whether an earlier attempt may have said the same message to the CLI, and died before it was answered.</summary>
+    public bool IsRepetition => Attempt > Answered + 1;
+}
 
 /// <summary>A Claude session id in use.</summary>
 /// <param name="Id">The id the CLI knows.</param>

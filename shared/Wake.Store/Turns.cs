@@ -71,7 +71,7 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(
             """
             select turn.epoch = currval('lease_epochs'), turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch,
-                   turn.attempt, turn.interruptions, s.key, s.workspace, s.profile,
+                   turn.attempt, turn.interruptions, turn.answered, s.key, s.workspace, s.profile,
                    chain.claude_session_id, chain.opened, chain.reason, chain.wake_number
             from turns turn
             join sessions s on s.id = turn.session_id
@@ -102,9 +102,9 @@ public sealed class Turns(NpgsqlDataSource database)
             return !rows.IsDBNull(2) && rows.GetBoolean(2) ? new TurnClaim.Held() : new TurnClaim.NotDue();
 
         var turn = new ClaimedTurn(
-            sessionId, rows.GetString(6), wakeNumber, rows.GetInt64(3), rows.GetInt32(4), rows.GetInt32(5),
-            rows.GetString(7), rows.GetString(8),
-            rows.IsDBNull(9) ? null : new(rows.GetGuid(9), rows.GetBoolean(10), rows.GetString(11), rows.GetNullable<int>(12)),
+            sessionId, rows.GetString(7), wakeNumber, rows.GetInt64(3), rows.GetInt32(4), rows.GetInt32(5), rows.GetInt32(6),
+            rows.GetString(8), rows.GetString(9),
+            rows.IsDBNull(10) ? null : new(rows.GetGuid(10), rows.GetBoolean(11), rows.GetString(12), rows.GetNullable<int>(13)),
             Events: []);
 
         await rows.NextResultAsync(cancel);
@@ -170,7 +170,12 @@ public sealed class Turns(NpgsqlDataSource database)
     /// Gives a turn back without ending it: the same wake, with the same events, runs again later. False: it is no longer
     /// the caller's, and nothing was written.
     /// </summary>
-    public async Task<bool> GiveBack(ClaimedTurn turn, TurnReturn how, TurnCost cost, CancellationToken cancel)
+    /// <param name="turn">The turn.</param>
+    /// <param name="how">What happens to it next.</param>
+    /// <param name="answered">Whether the CLI answered this attempt's message, and so will not act on it again.</param>
+    /// <param name="cost">What the attempt took.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task<bool> GiveBack(ClaimedTurn turn, TurnReturn how, bool answered, TurnCost cost, CancellationToken cancel)
     {
         var (kind, notBefore, parked) = how switch
         {
@@ -187,7 +192,7 @@ public sealed class Turns(NpgsqlDataSource database)
             with returned as (
                 update turns
                 set lease_until = null, not_before = coalesce(clock_timestamp() + $4, 'infinity'), parked = $5, note = $6,
-                    interruptions = interruptions + $7, cost_usd = cost_usd + $8, duration_ms = duration_ms + $9
+                    interruptions = interruptions + $7, answered = case when $11 then attempt else answered end, cost_usd = cost_usd + $8, duration_ms = duration_ms + $9
                 where {Mine}
                 returning session_id
             ), noted as (
@@ -197,7 +202,7 @@ public sealed class Turns(NpgsqlDataSource database)
             update wake_timers timer set owed_at = clock_timestamp() from returned where timer.session_id = returned.session_id
             """,
             turn.SessionId, turn.WakeNumber, turn.Epoch, notBefore, parked, how.Note, how.Interrupted ? 1 : 0, cost.Usd,
-            (long)cost.Duration.TotalMilliseconds, kind);
+            (long)cost.Duration.TotalMilliseconds, kind, answered);
 
         return await batch.Affected(cancel);
     }
@@ -205,13 +210,13 @@ public sealed class Turns(NpgsqlDataSource database)
 
 /// <summary>How a turn is given back.</summary>
 /// <param name="Note">Why, for people.</param>
-/// <param name="Interrupted">Whether the CLI was interrupted on purpose, and so has the message but will not act on it.</param>
+/// <param name="Interrupted">Whether it is because the runner shuts down, which is no failure.</param>
 public abstract record TurnReturn(string Note, bool Interrupted = false)
 {
     /// <summary>It is tried again by itself.</summary>
     /// <param name="After">How long to leave it alone.</param>
     /// <param name="Note">Why, for people.</param>
-    /// <param name="Interrupted">Whether the CLI was interrupted on purpose, and so has the message but will not act on it.</param>
+    /// <param name="Interrupted">Whether it is because the runner shuts down, which is no failure.</param>
     public sealed record Retry(TimeSpan After, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted);
 
     /// <summary>It waits for a person, who ends the wait by waking the session, or for a date.</summary>

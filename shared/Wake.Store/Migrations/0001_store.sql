@@ -134,8 +134,11 @@ create table turns (
     dispatched_at      timestamptz not null default clock_timestamp(),
     -- counts claims
     attempt            int not null default 0,
-    -- counts the attempts that were interrupted on purpose: the CLI takes a message id only once, so the next needs another
+    -- counts the attempts that were interrupted because a runner shut down; no failures
     interruptions      int not null default 0,
+    -- the last attempt that the CLI answered without the turn being over (interrupted, a failing API): it will not act on
+    -- that message again, so the attempts after it need another id
+    answered           int not null default 0,
     runner             text,
     -- the fencing token: whoever holds an older one has lost the turn
     epoch              bigint,

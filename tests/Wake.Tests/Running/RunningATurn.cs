@@ -35,6 +35,22 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     [InlineData("api-error 529")]
     [InlineData("api-error 429")]
     [InlineData("api-error refused")]
+    public async Task A_failing_api_is_tried_again_in_the_same_session(string failure)
+    {
+        var key = await wake.WatchingSession();
+        await Wakes(key, "before");
+
+        // Only the first start of the CLI fails: the attempts after a failure have a message of their own.
+        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), JsonSerializer.Serialize(new { verbs = new[] { failure } }));
+        var turn = await Wakes(key, "merged", wakeNumber: 2);
+
+        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
+        var session = await wake.Show(key);
+        Assert.Single(session.ClaudeSessionIds);
+        Assert.Contains("You were told of this before", FakeTranscript.Of(wake, session).UserMessages[^1]);
+    }
+
+    [Theory]
     [InlineData("crash-mid-line")]
     [InlineData("kill-self SEGV")]
     [InlineData("exit0-no-result")]
@@ -62,7 +78,8 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     public async Task What_does_not_pass_is_parked_until_a_person_wakes_the_session(string failure, string note)
     {
         var key = await wake.WatchingSession();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first {failure}]]"));
+        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), JsonSerializer.Serialize(new { verbs = new[] { failure } }));
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
         var parked = await wake.Is(key, SessionState.Parked);
         Assert.Contains(note, parked.LastTurn!.Note);
@@ -103,7 +120,8 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         var key = await wake.WatchingSession();
         var resets = DateTimeOffset.UtcNow.AddSeconds(3).ToUnixTimeSeconds();
 
-        var turn = await Wakes(key, $"merged [[fake:first usage-limit {resets}]]");
+        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), $$"""{"verbs":["usage-limit {{resets}}"]}""");
+        var turn = await Wakes(key, "merged");
 
         Assert.Equal(2, turn.Attempt);
         Assert.True(turn.EndedAt >= DateTimeOffset.FromUnixTimeSeconds(resets));
@@ -162,7 +180,7 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         var environment = JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllText(folder.File("env")))!;
         Assert.DoesNotContain(environment, x => x.Key.Contains("__", StringComparison.Ordinal));
         Assert.DoesNotContain(environment.Values, x => x.Contains("Password", StringComparison.OrdinalIgnoreCase));
-        Assert.Equal("1", environment["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"]);
+        Assert.DoesNotContain("CLAUDE_CODE_RESUME_INTERRUPTED_TURN", environment.Keys);
         Assert.Equal("1", environment["CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS"]);
         Assert.Equal("1", environment["CLAUDE_CODE_EAGER_FLUSH"]);
         Assert.Equal("1", environment["DISABLE_AUTOUPDATER"]);

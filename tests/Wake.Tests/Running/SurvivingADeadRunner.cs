@@ -178,7 +178,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         var said = FakeTranscript.Of(wake, await wake.Show(key)).UserMessages;
         Assert.Contains("merged", said[0]);
-        Assert.Contains("was interrupted because the machine it ran on was shut down", said[^1]);
+        Assert.Contains("You were told of this before, and that turn was cut short", said[^1]);
         Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "released");
     }
 

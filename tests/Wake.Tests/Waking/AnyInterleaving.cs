@@ -1,0 +1,298 @@
+using System.Collections.Concurrent;
+using FsCheck;
+using FsCheck.Fluent;
+using MassTransit;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Wake.Contracts;
+using Wake.Coordinator;
+using Wake.ServiceDefaults;
+using Wake.Store;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Waking;
+
+/// <summary>
+/// However events, duplicates, crashes and endings are interleaved: what the sessions were told is what was accepted, each
+/// fact once. The store and the saga are the real ones; the test is the clock, the wires and the runners, and loses and
+/// repeats what it likes.
+/// </summary>
+public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>, IAsyncLifetime
+{
+    const int Sessions = 3;
+
+    // So short that by the next step whatever was not done in time is due again.
+    static readonly TimeSpan Instant = TimeSpan.FromMilliseconds(1);
+    static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
+
+    TestStore Store => store;
+
+    readonly ConcurrentQueue<ResumeSession> commands = new();
+    readonly ConcurrentDictionary<Guid, TaskCompletionSource> handled = new();
+    IHost host = null!;
+    int runs;
+
+    public async Task InitializeAsync()
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["MessageBus:Host"] = "loopback://interleaving",
+            ["Coordinator:RepeatAfter"] = Instant.ToString(),
+        });
+        builder.Services.AddSingleton(store.Database);
+        builder.Services.AddSingleton<SweepSignal>();
+        builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
+        builder.AddMessageBus(bus => bus.AddSessionWake());
+
+        host = builder.Build();
+        var bus = host.Services.GetRequiredService<IBusControl>();
+        bus.ConnectPublishObserver(new Overheard(commands));
+        bus.ConnectReceiveObserver(new Handled(handled));
+        await host.StartAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await host.StopAsync();
+        host.Dispose();
+    }
+
+    [Fact]
+    public async Task Tells_every_session_every_fact_once()
+    {
+        var step = Gen.Choose(0, 99).Zip(Gen.Choose(0, Sessions - 1)).Zip(Gen.Choose(0, 5)).Select(x => (Kind: x.Item1.Item1, Session: x.Item1.Item2, Fact: x.Item2));
+
+        await Task.Run(() => Check.One(
+            Config.QuickThrowOnFailure.WithMaxTest(60).WithEndSize(80),
+            Prop.ForAll(step.ListOf().ToArbitrary(), steps => Holds([.. steps]).GetAwaiter().GetResult())));
+    }
+
+    async Task<bool> Holds(List<(int Kind, int Session, int Fact)> steps)
+    {
+        var run = Interlocked.Increment(ref runs);
+        var world = new World(this, [.. Enumerable.Range(0, Sessions).Select(x => $"run {run} session {x}")]);
+        commands.Clear();
+        foreach (var key in world.Keys)
+            await store.Session(key);
+
+        foreach (var (kind, session, fact) in steps)
+            await world.Do(kind, session, fact);
+        await world.Drain();
+
+        return world.Judge();
+    }
+
+    async Task Tell<T>(T message) where T : class
+    {
+        var id = Guid.NewGuid();
+        var done = handled[id] = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await host.Services.GetRequiredService<IBus>().Publish(message, x => x.MessageId = id);
+        await done.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    /// <summary>The outside of one run, and what was seen from there.</summary>
+    sealed class World(AnyInterleaving test, string[] keys)
+    {
+        readonly Dictionary<string, List<string>> accepted = keys.ToDictionary(x => x, _ => new List<string>());
+        readonly Dictionary<(string Key, int Wake), List<List<string>>> told = [];
+        readonly HashSet<(string, int)> ended = [];
+        readonly List<ClaimedTurn> held = [];
+        readonly List<ResumeSession> heard = [];
+
+        public string[] Keys => keys;
+
+        public async Task Do(int kind, int session, int fact)
+        {
+            switch (kind)
+            {
+                case < 30:
+                    await Observe(keys[session], fact, Delivery.Wake);
+                    break;
+                case < 36:
+                    await Observe(keys[session], fact, Delivery.Ambient);
+                    break;
+                case < 40:
+                    await Observe(keys[session], fact, Delivery.Wake, urgent: true);
+                    break;
+                case < 60:
+                    await Sweep(tell: true);
+                    break;
+                case < 65: // the coordinator dies between sweep and publish
+                    await Sweep(tell: false);
+                    break;
+                case < 80:
+                    await Claim(Long);
+                    break;
+                case < 88: // the runner dies at once
+                    await Claim(Instant);
+                    break;
+                case < 95:
+                    await EndOne(say: true);
+                    break;
+                case < 97: // the runner dies before it says so
+                    await EndOne(say: false);
+                    break;
+                default:
+                    await GiveBackOne();
+                    break;
+            }
+        }
+
+        /// <summary>Nothing fails any more; everything comes to rest.</summary>
+        public async Task Drain()
+        {
+            foreach (var turn in held.ToList())
+                await End(turn, say: false);
+
+            for (var round = 0; round < 200; round++)
+            {
+                // Time passes: whatever is owed is due.
+                await test.Store.Timers.Recover(CancellationToken.None);
+                await Sweep(tell: true);
+                while (await Claim(Long)) { }
+                while (await EndOne(say: true)) { }
+
+                if (await test.Store.Scalar<long>(
+                    "select count(*) from wake_timers t join sessions s on s.id = t.session_id where s.key = any ($1) and t.due_at is not null", (object)keys) == 0)
+                    return;
+            }
+
+            throw new InvalidOperationException("It never comes to rest.");
+        }
+
+        public bool Judge()
+        {
+            foreach (var key in keys)
+            {
+                var wakes = told.Where(x => x.Key.Key == key).OrderBy(x => x.Key.Wake).ToList();
+                var all = wakes.SelectMany(x => x.Value[0]).ToList();
+
+                // Ambient facts that came last start no turn and wait on.
+                var missing = accepted[key].Except(all).ToList();
+                Assert.All(missing, x => Assert.StartsWith("ambient", x));
+                Assert.Equal(all.Distinct(), all);
+                Assert.Empty(all.Except(accepted[key]));
+
+                Assert.Equal(Enumerable.Range(1, wakes.Count), wakes.Select(x => x.Key.Wake));
+                Assert.All(wakes, x => Assert.All(x.Value, attempt => Assert.Equal(x.Value[0], attempt)));
+                Assert.All(wakes, x => Assert.Contains(x.Key, ended));
+                Assert.All(wakes, x => Assert.Contains(x.Value[0], reason => reason.StartsWith("wake", StringComparison.Ordinal)));
+            }
+
+            return true;
+        }
+
+        async Task Observe(string key, int fact, Delivery delivery, bool urgent = false)
+        {
+            var observed = WakeSystem.Event(key, $"{fact}", delivery, reason: $"{(delivery is Delivery.Wake ? "wake" : "ambient")} {fact}") with { Urgent = urgent };
+            if ((await test.Store.Accept(observed))[0].Outcome is IntakeOutcome.Routed)
+                accepted[key].Add(observed.Reason);
+        }
+
+        async Task Sweep(bool tell)
+        {
+            foreach (var session in (await test.Store.Timers.TakeDue(100, Instant, CancellationToken.None)).Due)
+            {
+                if (tell)
+                    await test.Tell(new WakeDue(session));
+            }
+        }
+
+        // The newest command half the time, and an old one again otherwise.
+        async Task<bool> Claim(TimeSpan lease)
+        {
+            if (test.commands.TryDequeue(out var command))
+                heard.Add(command);
+            else if (lease == Long && held.Count == 0 && heard is [.., var again])
+                (command, _) = (again, heard.Remove(again));
+
+            if (command is null)
+                return false;
+
+            if (await test.Store.Turns.Claim(command.SessionId, command.WakeNumber, "test", lease, CancellationToken.None) is TurnClaim.Granted { Turn: var turn })
+            {
+                Attempts(turn).Add([.. turn.Events.Select(x => x.Reason)]);
+                if (lease == Long)
+                    held.Add(turn);
+            }
+
+            return true;
+        }
+
+        async Task<bool> EndOne(bool say)
+        {
+            if (held is not [var turn, ..])
+                return false;
+
+            await End(turn, say);
+            return true;
+        }
+
+        async Task End(ClaimedTurn turn, bool say)
+        {
+            held.Remove(turn);
+            if (!await test.Store.Turns.End(turn, TurnOutcome.Completed, null, default, CancellationToken.None))
+                return;
+
+            Assert.True(ended.Add((turn.SessionKey, turn.WakeNumber)), "A turn ended twice.");
+            if (say)
+                await test.Tell(new TurnEnded(turn.SessionId, turn.WakeNumber, TurnOutcome.Completed));
+        }
+
+        async Task GiveBackOne()
+        {
+            if (held is not [var turn, ..])
+                return;
+
+            held.Remove(turn);
+            await test.Store.Turns.GiveBack(turn, new TurnReturn.Retry(TimeSpan.Zero, "test"), false, default, CancellationToken.None);
+        }
+
+        List<List<string>> Attempts(ClaimedTurn turn) =>
+            told.TryGetValue((turn.SessionKey, turn.WakeNumber), out var attempts) ? attempts : told[(turn.SessionKey, turn.WakeNumber)] = [];
+    }
+
+    sealed class Overheard(ConcurrentQueue<ResumeSession> commands) : IPublishObserver
+    {
+        public Task PrePublish<T>(PublishContext<T> context) where T : class => Task.CompletedTask;
+
+        public Task PostPublish<T>(PublishContext<T> context) where T : class
+        {
+            if (context.Message is ResumeSession command)
+                commands.Enqueue(command);
+            return Task.CompletedTask;
+        }
+
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception) where T : class => Task.CompletedTask;
+    }
+
+    sealed class Handled(ConcurrentDictionary<Guid, TaskCompletionSource> handled) : IReceiveObserver
+    {
+        public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
+
+        public Task PostReceive(ReceiveContext context) => Done(context);
+
+        public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType) where T : class => Task.CompletedTask;
+
+        public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception) where T : class =>
+            Task.CompletedTask;
+
+        public Task ReceiveFault(ReceiveContext context, Exception exception)
+        {
+            if (context.GetMessageId() is { } id && handled.TryRemove(id, out var waiting))
+                waiting.TrySetException(exception);
+            return Task.CompletedTask;
+        }
+
+        Task Done(ReceiveContext context)
+        {
+            if (context.GetMessageId() is { } id && handled.TryRemove(id, out var waiting))
+                waiting.TrySetResult();
+            return Task.CompletedTask;
+        }
+    }
+}
