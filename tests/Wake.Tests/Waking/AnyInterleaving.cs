@@ -124,10 +124,13 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
                 case < 65: // the coordinator dies between sweep and publish
                     await Sweep(tell: false);
                     break;
-                case < 80:
+                case < 76:
                     await Claim(Long);
                     break;
-                case < 88: // the runner dies at once
+                case < 82: // the same command reaches another runner
+                    await Claim(Long, again: true);
+                    break;
+                case < 89: // the runner dies at once
                     await Claim(Instant);
                     break;
                 case < 95:
@@ -202,19 +205,21 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             }
         }
 
-        // The newest command half the time, and an old one again otherwise.
-        async Task<bool> Claim(TimeSpan lease)
+        // A new command, or one that was heard before: the broker delivers again what it likes.
+        async Task<bool> Claim(TimeSpan lease, bool again = false)
         {
-            if (test.commands.TryDequeue(out var command))
+            ResumeSession? command = null;
+            if (again && heard is [.., var last])
+                command = last;
+            else if (test.commands.TryDequeue(out command))
                 heard.Add(command);
-            else if (lease == Long && held.Count == 0 && heard is [.., var again])
-                (command, _) = (again, heard.Remove(again));
 
             if (command is null)
                 return false;
 
             if (await test.Store.Turns.Claim(command.SessionId, command.WakeNumber, "test", lease, CancellationToken.None) is TurnClaim.Granted { Turn: var turn })
             {
+                Assert.DoesNotContain(held, x => x.SessionId == turn.SessionId);
                 Attempts(turn).Add([.. turn.Events.Select(x => x.Reason)]);
                 if (lease == Long)
                     held.Add(turn);
