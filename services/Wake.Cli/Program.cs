@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
-using Microsoft.Extensions.Options;
 using Wake.Cli;
 using Wake.Standalone;
 
@@ -42,11 +41,6 @@ try
 catch (Exception told) when (told is CommandException or StandaloneException or IOException or UnauthorizedAccessException)
 {
     Output.Note(told.Message);
-    return Failed;
-}
-catch (Exception misconfigured) when (misconfigured is OptionsValidationException or InvalidDataException)
-{
-    Output.Note($"{misconfigured.Message} {misconfigured.InnerException?.GetBaseException().Message}".TrimEnd());
     return Failed;
 }
 catch (ReaderGoneException)

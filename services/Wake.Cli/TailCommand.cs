@@ -46,6 +46,10 @@ sealed class TailCommand : ClientCommand
         {
             await foreach (var item in SseParser.Create(stream, (_, data) => data.ToArray()).EnumerateAsync(cancel))
             {
+                // Sent when nothing happens, to see whether anybody is there.
+                if (item.EventType == "ping")
+                    continue;
+
                 if (output.Json)
                     output.Raw(item.Data);
                 else

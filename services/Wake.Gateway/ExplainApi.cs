@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
@@ -16,6 +17,11 @@ static class ExplainApi
 
     /// <summary>How far each look goes back, for rows of transactions that commit late.</summary>
     static readonly TimeSpan Overlap = TimeSpan.FromSeconds(10);
+
+    /// <summary>The longest a follower hears nothing; then it is sent an empty event of this type.</summary>
+    public const string Ping = "ping";
+
+    static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
 
     public static void MapExplain(this IEndpointRouteBuilder routes)
     {
@@ -52,22 +58,34 @@ static class ExplainApi
 
         await SseFormatter.WriteAsync(
             Follow(explain, begin, either.Token), http.Response.Body,
-            (item, writer) => writer.Write(JsonSerializer.SerializeToUtf8Bytes(item.Data, json.Value.SerializerOptions)), CancellationToken.None);
+            (item, writer) => writer.Write(item.Data is { } line ? JsonSerializer.SerializeToUtf8Bytes(line, json.Value.SerializerOptions) : "{}"u8),
+            CancellationToken.None);
     }
 
-    static async IAsyncEnumerable<SseItem<LedgerLine>> Follow(
+    static async IAsyncEnumerable<SseItem<LedgerLine?>> Follow(
         Explain explain, DateTimeOffset begin, [EnumeratorCancellation] CancellationToken cancel)
     {
         using var ticks = new PeriodicTimer(Look);
         var seen = new HashSet<LedgerLine>();
+        var told = Stopwatch.StartNew();
 
         while (await Tick())
         {
             var from = await explain.Now(CancellationToken.None) - Overlap;
             foreach (var line in await explain.Since(from > begin ? from : begin, CancellationToken.None))
             {
-                if (seen.Add(line))
-                    yield return new(line, line.What);
+                if (!seen.Add(line))
+                    continue;
+
+                told.Restart();
+                yield return new(line, line.What);
+            }
+
+            // A connection that broke without a word is only noticed by writing to it.
+            if (told.Elapsed > Silence)
+            {
+                told.Restart();
+                yield return new(null, Ping);
             }
 
             seen.RemoveWhere(x => x.At < from);

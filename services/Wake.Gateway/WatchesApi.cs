@@ -59,7 +59,7 @@ static class WatchesApi
             return Problems.Invalid(problems);
 
         if (await watches.Create(body.Session!, body.Subject!, body.Types, body.Intent, body.Expires, cancel) is not var (watch, found))
-            return Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {body.Session}. Register it first with POST /v1/sessions.");
+            return Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {body.Session}. Register it first (wake sessions add, or POST /v1/sessions).");
 
         if (found > 0)
             await timers.CallSweepers(cancel);

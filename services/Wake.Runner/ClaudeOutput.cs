@@ -228,9 +228,14 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
         // total_cost_usd counts the process, and since 2.1.329 everything the session ever cost; that release tells the turn's
         // own part beside it.
-        static decimal TurnCostOf(JsonElement frame) =>
-            frame.TryGetProperty("model_usage_since_last_result", out var models) && models.ValueKind is JsonValueKind.Object
+        static decimal TurnCostOf(JsonElement frame)
+        {
+            var cost = frame.TryGetProperty("model_usage_since_last_result", out var models) && models.ValueKind is JsonValueKind.Object
                 ? models.EnumerateObject().Where(x => x.Value.ValueKind is JsonValueKind.Object).Sum(x => Number(x.Value, "costUSD") ?? 0)
                 : Number(frame, "total_cost_usd") ?? 0;
+
+            // The CLI counts in floating point.
+            return decimal.Round(cost, 8);
+        }
     }
 }

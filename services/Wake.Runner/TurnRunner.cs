@@ -126,7 +126,7 @@ sealed class TurnRunner(
                 if (!await turns.End(turn, end.Outcome, end.Note, cost, CancellationToken.None))
                     break;
 
-                log.LogInformation("{SessionKey} wake {Wake}: {Outcome} {Note}", turn.SessionKey, turn.WakeNumber, end.Outcome, end.Note);
+                log.LogInformation("{SessionKey} wake {Wake}: {Outcome}. {Note}", turn.SessionKey, turn.WakeNumber, end.Outcome, end.Note ?? "");
                 await bus.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, end.Outcome), CancellationToken.None);
                 return;
 

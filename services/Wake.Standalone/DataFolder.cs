@@ -15,7 +15,7 @@ public sealed class DataFolder
     public static string Default =>
         Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } xdg ? Path.Combine(xdg, "wake")
         : Environment.IsPrivilegedProcess && !OperatingSystem.IsWindows() ? "/var/lib/wake"
-        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "share", "wake");
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".local", "share", "wake");
 
     /// <summary>Its absolute path.</summary>
     public string FullPath { get; }

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Options;
 using Wake.Coordinator;
 using Wake.Gateway;
 using Wake.Runner;
@@ -34,17 +34,22 @@ public static class StandaloneHost
         var own = Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.Name}");
         await using var postgres = own is null ? await PrivatePostgres.Start(folder.FullPath, settings: null, cancel) : null;
 
-        await using var app = Build(folder, own ?? postgres!.ConnectionString, port ?? (IsFree(DefaultPort) ? DefaultPort : 0));
+        using var door = Listen(port);
+        var url = new Uri($"http://{door.LocalEndPoint}");
+
+        await using var app = Build(folder, own ?? postgres!.ConnectionString, door);
         try
         {
             await app.StartAsync(cancel);
+
+            // The server closes it from here on; closed twice it might be somebody else's by then.
+            door.SafeHandle.SetHandleAsInvalid();
         }
-        catch (IOException taken) when (taken.InnerException is AddressInUseException)
+        catch (OptionsValidationException wrong)
         {
-            throw new StandaloneException($"Port {port} is taken. Choose another with --port, or leave it out.");
+            throw new StandaloneException($"A setting is wrong: {wrong.Message}");
         }
 
-        var url = new Uri(app.Urls.First());
         folder.WriteEndpoint(new(url, Environment.ProcessId));
         ready(url);
 
@@ -52,25 +57,61 @@ public static class StandaloneHost
         folder.DeleteEndpoint();
     }
 
-    static WebApplication Build(DataFolder folder, string connectionString, int port)
+    // Taken before anything is built, because only the one who has the port knows that it is free.
+    static Socket Listen(int? port)
+    {
+        if (port is null && TryListen(DefaultPort) is { } usual)
+            return usual;
+
+        return TryListen(port ?? 0) ?? throw new StandaloneException($"Port {port} is taken. Choose another with --port, or leave it out.");
+    }
+
+    static Socket? TryListen(int port)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+            socket.Listen();
+            return socket;
+        }
+        catch (SocketException taken) when (taken.SocketErrorCode is SocketError.AddressAlreadyInUse)
+        {
+            socket.Dispose();
+            return null;
+        }
+    }
+
+    static WebApplication Build(DataFolder folder, string connectionString, Socket door)
     {
         // Not the current directory, whose appsettings.json may be anybody's.
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 
-        builder.Configuration.AddJsonFile(folder.Settings, optional: true, reloadOnChange: false);
+        try
+        {
+            builder.Configuration.AddJsonFile(folder.Settings, optional: true, reloadOnChange: false);
+        }
+        catch (InvalidDataException unreadable)
+        {
+            throw new StandaloneException($"{folder.Settings} cannot be read: {unreadable.GetBaseException().Message}");
+        }
+
         builder.Configuration.AddEnvironmentVariables();
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["ConnectionStrings:Wake"] = connectionString,
             ["MessageBus:Host"] = "loopback://wake",
-            ["urls"] = $"http://127.0.0.1:{port}",
         });
         if (builder.Configuration["Logging:LogLevel:Default"] is null)
             builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Wake", LogLevel.Information);
 
+        // It logs with a stack trace what Serve says in a sentence.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
+
         // Standard output is for the one line that says it is ready.
         builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenHandle((ulong)door.Handle));
         builder.AddServiceDefaults();
         builder.AddMigrations(typeof(Intake).Assembly);
         builder.Services.AddStore();
@@ -89,20 +130,6 @@ public static class StandaloneHost
         app.MapHealth();
         app.MapGateway();
         return app;
-    }
-
-    static bool IsFree(int port)
-    {
-        try
-        {
-            using var listener = new TcpListener(IPAddress.Loopback, port) { ExclusiveAddressUse = true };
-            listener.Start();
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 
     /// <summary>Whoever held a lease or a message of this folder died with the process before this one.</summary>

@@ -1,0 +1,205 @@
+using Wake.Contracts;
+using Wake.Offline;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.EndToEnd;
+
+public sealed class WakingClaude_2_1_329() : WakingARealClaude(RealClaude.Current);
+
+public sealed class WakingClaude_2_1_197() : WakingARealClaude(RealClaude.Old);
+
+/// <summary>
+/// The whole of it with the real CLI, offline on a loopback Messages API, which sees what the model would see.
+/// </summary>
+public abstract class WakingARealClaude(string version) : IAsyncLifetime
+{
+    MessagesApi api = null!;
+    WakeSystem wake = null!;
+    Dictionary<string, string> login = [];
+
+    public async Task InitializeAsync()
+    {
+        api = await MessagesApi.Start();
+        login = new() { ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["CLAUDE_CODE_MAX_RETRIES"] = "0" };
+        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>(login)
+        {
+            ["Claude__Executable"] = RealClaude.Executable(version),
+            ["Claude__MaxRetries"] = "0",
+            ["Claude__KillAfter"] = "00:00:10",
+            ["Profiles__tools__QuietWindow"] = "00:00:00.1",
+            ["Profiles__tools__Ceiling"] = "00:00:01",
+            ["Profiles__tools__AllowedTools__0"] = "Bash",
+            ["Runner__Lease"] = "00:00:10",
+        });
+        login["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        await api.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_session_begins_and_is_resumed_with_its_memory()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(Event(key, "the first thing happened"));
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+
+        await wake.Publish(Event(key, "the second thing happened"));
+        var second = await wake.Ended(key, 2);
+
+        Assert.Equal(TurnOutcome.Completed, second.Outcome);
+        var request = await api.Next(x => x.Hears("the second thing happened"));
+        Assert.True(request.Remembers("the first thing happened"));
+        Assert.True(request.Remembers("I have seen 1 user messages."));
+        Assert.Equal([request.SessionId!.Value], (await wake.Show(key)).ClaudeSessionIds);
+        Assert.InRange(second.CostUsd, 0.00000001m, 0.01m);
+    }
+
+    [Fact]
+    public async Task A_conversation_of_a_person_is_woken_with_its_memory()
+    {
+        var id = Guid.NewGuid();
+        var workspace = Directory.CreateTempSubdirectory("wake-workspace-").FullName;
+        await RealClaude.Run(version, workspace, login, "-p", "--session-id", id.ToString(), "The secret word is marzipan.");
+        var key = await wake.Session(claudeSession: id, workspace: workspace);
+
+        await wake.Wake(key, "PR #972 merged");
+
+        await wake.Ended(key, 1);
+        var request = await api.Next(x => x.Hears("PR #972 merged"));
+        Assert.True(request.Remembers("marzipan"));
+        Assert.Equal([id], (await wake.Show(key)).ClaudeSessionIds);
+    }
+
+    [Fact]
+    public async Task A_session_that_cannot_be_resumed_is_replaced_once()
+    {
+        var unknown = Guid.NewGuid();
+        var key = await wake.Session(claudeSession: unknown);
+
+        await wake.Wake(key, "PR #972 merged");
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
+        var explanation = await wake.Explain(key);
+        Assert.Equal(["registered", "the one before it could not be resumed"], explanation.ClaudeSessions.Select(x => x.Reason));
+        Assert.Equal(explanation.ClaudeSessions[1].Id, Assert.Single(api.Requests).SessionId);
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(529)]
+    public async Task A_failing_api_keeps_the_session_and_the_wake_is_handled_once_it_works(int status)
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(Event(key, "before"));
+        await wake.Ended(key, 1);
+
+        api.Always($"[[http:{status}]]");
+        await wake.Publish(Event(key, "while it failed"));
+        await Eventually.Holds(async () => (await wake.Show(key)).LastTurn is { Number: 2, Attempt: 2 });
+        api.Always(null);
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
+        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+        Assert.Single(api.Requests, x => x.Hears("while it failed") && x.Status == 200);
+        Assert.True(api.Requests[^1].Remembers("before"));
+    }
+
+    [Fact]
+    public async Task An_account_problem_parks_the_session_until_a_person_wakes_it()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(Event(key, "before"));
+        await wake.Ended(key, 1);
+
+        api.Always("[[http:401]]");
+        await wake.Publish(Event(key, "while nobody was logged in"));
+        Assert.Contains("account", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
+        await wake.Wake(key, "logged in again");
+        await Eventually.Holds(async () => (await wake.Show(key)) is { State: SessionState.Parked, LastTurn.Attempt: 2 });
+        api.Always(null);
+        await wake.Wake(key, "now really");
+
+        // The third time the CLI is told: by then it would take the first message for handled.
+        Assert.Equal((TurnOutcome.Completed, 3, null), ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).Attempt, (await wake.Ended(key, 2)).Note));
+        Assert.Equal(["logged in again", "now really"], (await wake.Ended(key, 3)).Reasons);
+        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+        Assert.Contains(api.Requests, x => x.Hears("while nobody was logged in") && x.Status == 200);
+    }
+
+    [Fact]
+    public async Task Killed_while_the_model_thinks_the_wake_is_run_again_and_takes_effect_once()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(Event(key, "before"));
+        await wake.Ended(key, 1);
+        api.Queue("[[hold]][[say:never heard]]");
+        await wake.Publish(Event(key, "merged"));
+        await api.Next(x => x.Hears("merged"));
+
+        await Restart();
+        api.Release();
+
+        var turn = await wake.Ended(key, 2);
+        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
+        Assert.Single(Messages(await wake.Show(key)), x => x.Contains("merged"));
+        Assert.Single(api.Requests, x => x.Hears("merged") && x.Status == 200 && x.Ending is { IsCompletedSuccessfully: true, Result: RequestEnding.Replied });
+        Assert.True(api.Requests[^1].Remembers("before"));
+    }
+
+    [Fact]
+    public async Task Killed_inside_a_tool_the_wake_goes_on_and_the_message_is_there_once()
+    {
+        var key = await wake.WatchingSession("tools");
+        using var folder = new TemporaryFolder();
+        var effect = folder.File("effect");
+        await wake.Publish(Event(key, $"merged [[bash:test -e {effect} && echo again >> {effect} || {{ echo ran >> {effect}; sleep 300; }}]] [[say:done]]"));
+        await Eventually.Holds(() => Task.FromResult(File.Exists(effect)), "the tool runs");
+
+        await Restart();
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
+        Assert.Single(Messages(await wake.Show(key)), x => x.Contains("merged"));
+
+        // Only the newer CLI knows of the call that was cut off; the older one forgets it and makes it again.
+        if (version == RealClaude.Current)
+            Assert.Equal(["ran"], File.ReadAllLines(effect));
+    }
+
+    [Fact]
+    public async Task Stopped_in_the_middle_of_a_turn_it_is_interrupted_and_goes_on_later()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(Event(key, "before"));
+        await wake.Ended(key, 1);
+        api.Queue("[[hold]][[say:never heard]]");
+        await wake.Publish(Event(key, "merged"));
+        await api.Next(x => x.Hears("merged"));
+
+        Assert.Equal(0, await wake.Processes[^1].Stop());
+        api.Release();
+        await wake.StartProcess("Wake.Standalone");
+
+        var turn = await wake.Ended(key, 2);
+        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
+        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+        Assert.Single(api.Requests, x => x.Hears("You were told of this before") && x.Status == 200);
+    }
+
+    async Task Restart()
+    {
+        await wake.Processes[^1].Kill();
+        await wake.StartProcess("Wake.Standalone");
+    }
+
+    IEnumerable<string> Messages(Session session) => FakeTranscript.Of(wake, session).UserMessages;
+
+    static ExternalEventObserved Event(string key, string reason) => WakeSystem.Event(WakeSystem.Subject(key), reason);
+}
