@@ -110,6 +110,9 @@ sealed class ExplainCommand : ClientCommand
         return $"{delivery.Session}, {(delivery.Wake is { } wake ? $"wake {wake}" : "waiting")}{why}";
     }
 
+    static string InWords(Watch watch) =>
+        string.Join(' ', [watch.Subject, .. watch.Types ?? [], .. watch.Intent is { } intent ? [$"({intent})"] : Array.Empty<string>()]);
+
     static string InWords(ClaudeSessionUse use) =>
         $"{use.Id}, since {Times.Shown(use.Since)}{(use.Wake is { } wake ? $", wake {wake}" : "")}: {use.Reason}";
 
@@ -121,7 +124,7 @@ sealed class ExplainCommand : ClientCommand
         [
             .. ShowSessionCommand.Facts(explained.Session).Where(x => x[0] is not ("Claude session" or "last turn")),
             .. explained.ClaudeSessions.Select(x => (string?[])["Claude session", InWords(x)]),
-            .. explained.Watches.Select(x => (string?[])["watch", $"{x.Subject} {string.Join(' ', x.Types ?? [])}".TrimEnd()]),
+            .. explained.Watches.Select(x => (string?[])["watch", InWords(x)]),
             .. explained.Pending.Select(x => (string?[])["pending", $"{x.Id} {x.Type}: {x.Reason}"]),
             .. explained.Turns.Select(x => (string?[])["turn", ShowSessionCommand.InWords(x)]),
         ]);

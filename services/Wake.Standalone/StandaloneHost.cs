@@ -34,16 +34,13 @@ public static class StandaloneHost
         var own = Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.Name}");
         await using var postgres = own is null ? await PrivatePostgres.Start(folder.FullPath, settings: null, cancel) : null;
 
-        using var door = Listen(port);
+        var door = Listen(port);
         var url = new Uri($"http://{door.LocalEndPoint}");
 
         await using var app = Build(folder, own ?? postgres!.ConnectionString, door);
         try
         {
             await app.StartAsync(cancel);
-
-            // The server closes it from here on; closed twice it might be somebody else's by then.
-            door.SafeHandle.SetHandleAsInvalid();
         }
         catch (OptionsValidationException wrong)
         {
@@ -111,7 +108,8 @@ public static class StandaloneHost
         // Standard output is for the one line that says it is ready.
         builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenHandle((ulong)door.Handle));
+        builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = _ => door);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(door.LocalEndPoint!));
         builder.AddServiceDefaults();
         builder.AddMigrations(typeof(Intake).Assembly);
         builder.Services.AddStore();

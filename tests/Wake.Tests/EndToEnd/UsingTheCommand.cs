@@ -1,0 +1,264 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.EndToEnd;
+
+/// <summary>The <c>wake</c> command, from outside.</summary>
+public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
+{
+    readonly WakeSystem wake = shared.System;
+
+    Dictionary<string, string> Here => new() { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString(), ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig };
+
+    Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(Here, null, arguments);
+
+    [Fact]
+    public async Task Resume_wakes_a_session_and_waits_for_its_turn()
+    {
+        var key = await wake.Session();
+
+        var said = await Wake("resume", "--session", key, "--reason", "PR #972 merged", "--wait");
+
+        Assert.True(said.ExitCode == 0, said.Errors);
+        Assert.Equal(["PR #972 merged"], (await wake.Ended(key, 1)).Reasons);
+    }
+
+    [Theory]
+    [InlineData("[[fake:max-turns]]", "limitReached")]
+    [InlineData("[[fake:auth-error]]", "parked")]
+    public async Task Resume_ends_by_the_outcome_of_the_turn(string behaviour, string word)
+    {
+        var said = await Wake("resume", "--session", await wake.Session(), "--reason", behaviour, "--wait");
+
+        Assert.Equal(1, said.ExitCode);
+        Assert.Contains(word, said.Errors);
+    }
+
+    [Fact]
+    public async Task Resume_finds_a_session_it_does_not_know_among_the_local_transcripts()
+    {
+        var (id, workspace) = (Guid.NewGuid(), Directory.CreateTempSubdirectory("wake-workspace-").FullName);
+        await RunFakeClaude(id, workspace, "The secret word is marzipan.");
+
+        var said = await Wake("resume", "--session", id.ToString(), "--reason", "PR #972 merged", "--wait");
+
+        Assert.True(said.ExitCode == 0, said.Errors);
+        var session = await wake.Show(id.ToString());
+        Assert.Equal((workspace, id), (session.Workspace, session.ClaudeSessionId));
+        Assert.Equal(2, FakeTranscript.Of(wake, session).UserMessages.Count);
+    }
+
+    [Fact]
+    public async Task Resume_of_a_session_nobody_knows_says_where_it_looked()
+    {
+        var said = await Wake("resume", "--session", Guid.NewGuid().ToString(), "--reason", "x");
+
+        Assert.Equal(1, said.ExitCode);
+        Assert.Contains(Path.Combine(wake.ClaudeConfig, "projects"), said.Errors);
+        Assert.Empty(said.Output);
+    }
+
+    [Theory]
+    [InlineData("-x")]
+    [InlineData("--wait")]
+    [InlineData("--help")]
+    [InlineData("--")]
+    [InlineData("@/etc/passwd")]
+    [InlineData("line one\nline two\ttab")]
+    [InlineData("'; rm -rf / #")]
+    [InlineData("$(touch /tmp/wake-executed) `touch /tmp/wake-executed` ${HOME}")]
+    [InlineData("[red]markup[/] {0} %s \\u001b[2J")]
+    [InlineData("🚀 ü \u202e")]
+    public async Task A_reason_is_any_text_and_only_text(string reason)
+    {
+        var key = await wake.Session();
+
+        Assert.Equal(0, (await Wake("resume", "--session", key, "--reason", reason, "--wait")).ExitCode);
+        Assert.Equal(0, (await Wake("resume", "--session", key, $"--reason={reason}", "--wait")).ExitCode);
+
+        Assert.All(await wake.Turns(key), x => Assert.Equal([reason], x.Reasons));
+        Assert.Equal(2, (await wake.Turns(key)).Count);
+        Assert.False(File.Exists("/tmp/wake-executed"));
+    }
+
+    [Fact]
+    public async Task Watch_publish_and_explain_tell_one_story()
+    {
+        var key = await wake.Session();
+        var subject = $"story:{key}";
+
+        Assert.Equal(0, (await Wake("watch", "--session", key, "--subject", subject, "--intent", "then deploy it")).ExitCode);
+        var published = await Wake("publish", "--subject", subject, "--type", "pr.merged", "--reason", "PR #972 merged", "--id", $"event of {key}", "--output", "json");
+        Assert.Equal("routed", JsonElement.Parse(published.Output).GetProperty("outcome").GetString());
+        await wake.Ended(key, 1);
+
+        var explained = await Wake("explain", $"event of {key}");
+        Assert.Equal(0, explained.ExitCode);
+        Assert.Contains($"{key} was told in wake 1, which ended: completed.", explained.Output);
+        Assert.Contains("dispatched", explained.Output);
+        Assert.Contains("then deploy it", (await Wake("explain", "session", key)).Output);
+    }
+
+    [Fact]
+    public async Task Output_json_is_exactly_what_the_api_says()
+    {
+        var key = await wake.Session();
+
+        var said = await Wake("sessions", "show", key, "--output", "json");
+
+        Assert.Equal(await wake.Http.GetStringAsync($"/v1/sessions/{Uri.EscapeDataString(key)}") + "\n", said.Output);
+    }
+
+    [Fact]
+    public async Task Publish_takes_events_from_a_file_and_refuses_what_is_none()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("good.json"), """[{"id":"f1","source":"s","type":"t","subject":"file:1","reason":"r"},{"id":"f2","source":"s","type":"t","subject":"file:2","reason":"r"}]""");
+
+        Assert.Equal(0, (await Wake("publish", "--file", folder.File("good.json"))).ExitCode);
+        Assert.Equal(0, (await WakeCommandLine.Run(Here, """{"id":"f3","source":"s","type":"t","subject":"file:3","reason":"r"}""", "publish", "--file", "-")).ExitCode);
+        foreach (var bad in (string[])["", "{", "{}", "[1]", """{"id":"f4"}"""])
+        {
+            var said = await WakeCommandLine.Run(Here, bad, "publish", "--file", "-");
+            Assert.Equal(1, said.ExitCode);
+            Assert.NotEmpty(said.Errors);
+        }
+
+        Assert.Equal(3, await wake.Scalar<long>("select count(*) from events where subject like 'file:%'"));
+    }
+
+    [Theory]
+    [InlineData(2, "nonsense")]
+    [InlineData(2, "resume")]
+    [InlineData(2, "resume", "--session", "x")]
+    [InlineData(2, "resume", "--session", "x", "--reason", "y", "--nonsense")]
+    [InlineData(2, "publish", "--subject", "s", "--type", "t", "--reason", "r", "--delivery", "later")]
+    [InlineData(2, "publish", "--subject", "s", "--type", "t", "--reason", "r", "--data", "{")]
+    [InlineData(2, "up", "--port", "99999")]
+    [InlineData(1, "resume", "--session", "x", "--reason", "")]
+    [InlineData(1, "sessions", "show", "nobody")]
+    [InlineData(1, "explain", "nothing")]
+    [InlineData(1, "unwatch", "0198c2f0-0000-7000-8000-000000000001")]
+    [InlineData(0, "--help")]
+    [InlineData(0, "resume", "--help")]
+    [InlineData(0, "sessions")]
+    public async Task Exit_codes_are_0_1_and_2(int code, params string[] arguments)
+    {
+        var said = await Wake(arguments);
+
+        Assert.Equal(code, said.ExitCode);
+        Assert.True(code == 0 || said.Errors.Trim().Length > 0);
+    }
+
+    [Fact]
+    public async Task When_nothing_runs_it_says_how_to_start_it()
+    {
+        using var folder = new TemporaryFolder();
+
+        var said = await WakeCommandLine.Run(new Dictionary<string, string> { ["WAKE_DATA"] = folder.Path }, null, "sessions");
+
+        Assert.Equal(1, said.ExitCode);
+        Assert.Contains("wake up", said.Errors);
+        Assert.Contains(folder.Path, said.Errors);
+    }
+
+    [Fact]
+    public async Task Tail_follows_what_happens()
+    {
+        var key = await wake.Session();
+        using var tail = Process.Start(WakeCommandLine.Start(Here, "tail", "--output", "json"))!;
+
+        // It says nothing until something happens, so something happens until it says so.
+        var seen = Task.Run(async () =>
+        {
+            while (await tail.StandardOutput.ReadLineAsync() is { } line)
+            {
+                if (line.Contains("ended", StringComparison.Ordinal) && JsonElement.Parse(line).GetProperty("session").GetString() == key)
+                    return line;
+            }
+
+            return null;
+        });
+        for (var number = 1; !seen.IsCompleted; number++)
+        {
+            await wake.Wake(key, $"{number}");
+            await wake.Ended(key, number);
+            await Task.WhenAny(seen, Task.Delay(500));
+        }
+
+        Assert.NotNull(await seen);
+        using (Process.Start("kill", ["-INT", $"{tail.Id}"])) { }
+        await tail.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal(0, tail.ExitCode);
+    }
+
+    [Fact]
+    public async Task Doctor_finds_what_is_there_and_says_what_to_do_about_the_rest()
+    {
+        var healthy = new Dictionary<string, string>(Here)
+        {
+            ["Claude__Executable"] = WakeSystem.FakeClaude, ["ANTHROPIC_API_KEY"] = "sk-test-secret-0123456789", ["WAKE_DATA"] = Path.GetTempPath(),
+        };
+        var said = await WakeCommandLine.Run(healthy, null, "doctor", "--output", "json");
+        Assert.True(said.ExitCode == 0, said.Output + said.Errors);
+        Assert.DoesNotContain("sk-test-secret", said.Output);
+
+        var without = new Dictionary<string, string>(healthy) { ["Claude__Executable"] = "/nowhere/claude" };
+        said = await WakeCommandLine.Run(without, null, "doctor", "--output", "json");
+        Assert.Equal(1, said.ExitCode);
+        var missing = JsonElement.Parse(said.Output).EnumerateArray().Single(x => x.GetProperty("check").GetString() == "claude");
+        Assert.False(missing.GetProperty("ok").GetBoolean());
+        Assert.NotEmpty(missing.GetProperty("fix").GetString()!);
+    }
+
+    [Fact]
+    public async Task Up_serves_with_a_database_of_its_own_survives_a_kill_and_stops_cleanly()
+    {
+        using var folder = new TemporaryFolder();
+        var environment = new Dictionary<string, string>
+        {
+            ["Claude__Executable"] = WakeSystem.FakeClaude, ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig, ["WAKE_DATA"] = folder.File("data"),
+            ["Profiles__default__QuietWindow"] = "00:00:05", ["Profiles__default__Ceiling"] = "00:00:05",
+        };
+        Directory.CreateDirectory(folder.File("work"));
+
+        using var first = Process.Start(WakeCommandLine.Start(environment, "up", "--data", folder.File("data"), "--port", "0"))!;
+        Assert.Matches(@"^ready http://127\.0\.0\.1:\d+$", await first.StandardOutput.ReadLineAsync());
+        Assert.Equal(1, (await WakeCommandLine.Run(environment, null, "up", "--data", folder.File("data"), "--port", "0")).ExitCode);
+        Assert.Equal(0, (await WakeCommandLine.Run(environment, null, "sessions", "add", "mine", "--workspace", folder.File("work"))).ExitCode);
+        Assert.Equal(0, (await WakeCommandLine.Run(environment, null, "watch", "--session", "mine", "--subject", "s")).ExitCode);
+        Assert.Equal(0, (await WakeCommandLine.Run(environment, null, "publish", "--subject", "s", "--type", "t", "--reason", "before the crash")).ExitCode);
+        first.Kill();
+        await first.WaitForExitAsync();
+
+        using var second = Process.Start(WakeCommandLine.Start(environment, "up", "--data", folder.File("data"), "--port", "0"))!;
+        Assert.Matches(@"^ready http://127\.0\.0\.1:\d+$", await second.StandardOutput.ReadLineAsync());
+        await Eventually.Holds(async () => JsonElement.Parse((await WakeCommandLine.Run(environment, null, "sessions", "show", "mine", "--output", "json")).Output) is var mine
+            && mine.GetProperty("lastTurn") is { ValueKind: JsonValueKind.Object } turn && turn.GetProperty("outcome").GetString() == "completed"
+            && turn.GetProperty("reasons")[0].GetString() == "before the crash");
+
+        using (Process.Start("kill", ["-TERM", $"{second.Id}"])) { }
+        await second.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(0, second.ExitCode);
+        Assert.False(File.Exists(folder.File("data/postgres/data/postmaster.pid")), "its PostgreSQL still runs");
+        Assert.False(File.Exists(folder.File("data/endpoint.json")));
+    }
+
+    async Task RunFakeClaude(Guid id, string workspace, string text)
+    {
+        var start = new ProcessStartInfo(WakeSystem.FakeClaude,
+            ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--session-id", id.ToString()])
+        {
+            WorkingDirectory = workspace, RedirectStandardInput = true, RedirectStandardOutput = true,
+        };
+        start.Environment["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
+        using var process = Process.Start(start)!;
+        await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(new { type = "user", message = new { role = "user", content = text }, uuid = Guid.NewGuid() }));
+        process.StandardInput.Close();
+        await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.Equal(0, process.ExitCode);
+    }
+}

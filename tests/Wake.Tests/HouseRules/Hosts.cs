@@ -1,0 +1,57 @@
+using System.Text.RegularExpressions;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.HouseRules;
+
+/// <summary>Every process starts from its settings alone, and a wrong setting is a sentence at the start.</summary>
+public sealed partial class Hosts
+{
+    [Theory]
+    [InlineData("Wake.Coordinator", Transport.RabbitMq)]
+    [InlineData("Wake.Runner", Transport.RabbitMq)]
+    [InlineData("Wake.Gateway", Transport.RabbitMq)]
+    [InlineData("Wake.Standalone", Transport.InMemory)]
+    public async Task Build_with_a_container_that_is_checked(string service, Transport transport)
+    {
+        await using var system = await WakeSystem.Create(transport);
+
+        // In this environment the container is built eagerly and its lifetimes are checked.
+        await system.StartProcess(service, new Dictionary<string, string> { ["ASPNETCORE_ENVIRONMENT"] = "Development" });
+    }
+
+    [Theory]
+    [InlineData("Wake.Coordinator", "MessageBus__Host", "http://localhost", "rabbitmq:// and loopback:// are known")]
+    [InlineData("Wake.Coordinator", "MessageBus__Host", "", "MessageBus__Host")]
+    [InlineData("Wake.Coordinator", "ConnectionStrings__Wake", "", "Set ConnectionStrings__Wake")]
+    [InlineData("Wake.Coordinator", "Coordinator__RepeatAfter", "-00:00:01", "RepeatAfter must be positive")]
+    [InlineData("Wake.Coordinator", "Coordinator__IntakeSize", "0", "IntakeSize")]
+    [InlineData("Wake.Coordinator", "Profiles__default__Ceiling", "00:00:00.1", "Ceiling must not be shorter")]
+    [InlineData("Wake.Runner", "Runner__Slots", "0", "Slots")]
+    [InlineData("Wake.Runner", "Runner__Lease", "00:00:00.1", "Lease must be at least a second")]
+    [InlineData("Wake.Runner", "Claude__KillAfter", "1.00:00:00", "KillAfter must be positive and shorter")]
+    [InlineData("Wake.Runner", "Profiles__default__MaxTurns", "0", "MaxTurns must be positive")]
+    [InlineData("Wake.Gateway", "Gateway__ApiKeys__0", "short", "shorter than 16 characters")]
+    [InlineData("Wake.Standalone", "Runner__Slots", "0", "A setting is wrong")]
+    public async Task Say_what_is_wrong_with_a_setting(string service, string setting, string value, string sentence)
+    {
+        await using var system = await WakeSystem.Create(service == "Wake.Standalone" ? Transport.InMemory : Transport.RabbitMq);
+
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(
+            () => system.StartProcess(service, new Dictionary<string, string> { [setting] = value }));
+
+        Assert.Contains(sentence, failure.Message);
+    }
+
+    [Fact]
+    public void Every_class_of_options_is_checked_at_the_start()
+    {
+        var sources = Repository.Sources("services").Concat(Repository.Sources("shared")).Select(File.ReadAllText).ToList();
+        var declared = sources.SelectMany(x => Options().Matches(x)).Select(x => x.Groups[1].Value).Distinct().ToList();
+
+        Assert.NotEmpty(declared);
+        Assert.All(declared, name => Assert.Contains(sources, x => x.Contains($"AddValidatedOptions<{name}>(") || x.Contains($"AddOptions<{name}>().BindConfiguration")));
+    }
+
+    [GeneratedRegex(@"class (\w+)[^{]*IValidatableObject\b")]
+    private static partial Regex Options();
+}

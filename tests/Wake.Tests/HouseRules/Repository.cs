@@ -1,0 +1,25 @@
+using System.Runtime.CompilerServices;
+
+namespace Wake.Tests.HouseRules;
+
+/// <summary>Where the sources are.</summary>
+static class Repository
+{
+    public static string Root { get; } = Find();
+
+    static string Find([CallerFilePath] string here = "")
+    {
+        for (var folder = Path.GetDirectoryName(here); folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (File.Exists(Path.Combine(folder, "Wake.sln")))
+                return folder;
+        }
+
+        throw new InvalidOperationException($"No Wake.sln above {here}.");
+    }
+
+    /// <summary>The C# files below a folder, build output left out.</summary>
+    public static IEnumerable<string> Sources(string folder) =>
+        Directory.GetFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+            .Where(x => !x.Contains("/obj/", StringComparison.Ordinal) && !x.Contains("/bin/", StringComparison.Ordinal));
+}
