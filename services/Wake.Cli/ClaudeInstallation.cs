@@ -7,8 +7,8 @@ namespace Wake.Cli;
 /// <summary>The <c>claude</c> CLI of this machine, as the runner would find it.</summary>
 sealed partial class ClaudeInstallation(IConfiguration settings)
 {
-    /// <summary>The oldest version that Wake is tried with.</summary>
-    static readonly Version Oldest = new(2, 1, 197);
+    /// <summary>The versions that Wake is tested with: the oldest, and the one to install.</summary>
+    static readonly Version Oldest = new(2, 1, 197), Newest = new(2, 1, 329);
 
     // Where its installers put it, which need not be on PATH.
     static readonly string[] Usual =
@@ -29,7 +29,7 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
                 ? new("claude", false, $"{name} is not found, but {elsewhere} is",
                     $"Put its folder on PATH, or set Claude__Executable={elsewhere}")
                 : new("claude", false, $"{name} is not found",
-                    "Install it with: npm install -g @anthropic-ai/claude-code, or name the program in Claude__Executable.");
+                    $"Install it with: npm install -g @anthropic-ai/claude-code@{Newest}, or name the program in Claude__Executable.");
         }
 
         if (await Checkup.Run(path, ["--version"], cancel) is not (0, var said)

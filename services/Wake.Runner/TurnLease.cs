@@ -20,7 +20,10 @@ sealed class TurnLease : IAsyncDisposable
         keeping = Keep(turns, turn, lease, time, log);
     }
 
-    /// <summary>Fires when the turn is no longer ours.</summary>
+    /// <summary>
+    /// Fires when the turn is no longer ours. Not to be given to the database: a query in flight asks the server to cancel it
+    /// from within the callback, and when the server is cut off that holds up everybody else who waits for this.
+    /// </summary>
     public CancellationToken Lost => lost.Token;
 
     async Task Keep(Turns turns, ClaimedTurn turn, TimeSpan lease, TimeProvider time, ILogger log)
@@ -34,9 +37,8 @@ sealed class TurnLease : IAsyncDisposable
             {
                 await ticks.WaitForNextTickAsync(over.Token);
 
-                // Not trusted to come back in time when its token fires: a database that is cut off keeps it waiting.
                 var asked = time.GetTimestamp();
-                var renewed = await turns.Renew(turn, lease, over.Token).WaitAsync(lease / 3, time, over.Token);
+                var renewed = await turns.Renew(turn, lease, CancellationToken.None).WaitAsync(lease / 3, time, over.Token);
 
                 if (!renewed)
                 {

