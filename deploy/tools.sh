@@ -26,8 +26,9 @@ apt_install() {
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy && ours=yes
   fi
-  local result=0
-  { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >&2 || result=$?
+  local said result=0
+  said=$({ as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } 2>&1) \
+    || { result=$?; printf '%s\n' "$said" >&2; }
   if [ "$ours" ]; then as_root rm -f $policy; fi
   return $result
 }
@@ -39,7 +40,7 @@ need_sdk() {
 
 need_npm() {
   command -v npm >/dev/null && return
-  say "Installing npm"
+  say "Installing npm (the distribution's brings hundreds of packages and takes a few minutes)"
   apt_install npm ca-certificates || fail "npm is missing, and with it comes $1. Install Node.js and run this again."
 }
 
