@@ -50,18 +50,18 @@ public sealed class TcpProxy : IAsyncDisposable
         Interlocked.Exchange(ref downstreamHeld, null)?.SetResult();
     }
 
-    /// <summary>Closes every connection.</summary>
+    /// <summary>Closes every connection; what was held never arrives.</summary>
     public void Cut()
     {
         foreach (var client in open.Keys)
             client.Close();
+        Release();
     }
 
     public async ValueTask DisposeAsync()
     {
         await end.CancelAsync();
         listener.Stop();
-        Release();
         Cut();
         end.Dispose();
     }

@@ -203,8 +203,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     async Task KillAndReplace()
     {
         await runner.Kill();
-        database.Release();
-        broker.Release();
+        database.Cut();
+        broker.Cut();
         await wake.StartProcess("Wake.Runner");
     }
 

@@ -83,7 +83,7 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
     async Task KillAndReplace()
     {
         await coordinator.Kill();
-        wire.Release();
+        wire.Cut();
         await wake.StartProcess("Wake.Coordinator");
     }
 
