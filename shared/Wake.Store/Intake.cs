@@ -13,6 +13,11 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
 {
     static readonly string Statement = Sql.Embedded("Intake.sql");
 
+    // The planner takes every batch for ten rows and would join its parts by comparing each row with each. The look-ups are
+    // lateral, so that for them nothing else is left.
+    const string Planning =
+        "select set_config('enable_nestloop', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)";
+
     /// <summary>
     /// Accepts a batch in one transaction, in the order given. Returns the decisions in the same order, and how long until
     /// the first session it armed is due (null when it armed none).
@@ -30,8 +35,11 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
         // A second round only for facts that another batch was writing at the same moment: by now it has committed.
         while (pending.Count > 0)
         {
-            await using var command = Command(pending.ConvertAll(x => observations[x]));
-            await using var rows = await command.ExecuteReaderAsync(cancel);
+            await using var batch = database.CreateBatch();
+            batch.BatchCommands.Add(new(Planning));
+            batch.BatchCommands.Add(Command(pending.ConvertAll(x => observations[x])));
+            await using var rows = await batch.ExecuteReaderAsync(cancel);
+            await rows.NextResultAsync(cancel);
 
             List<int> unseen = [];
             while (await rows.ReadAsync(cancel))
@@ -53,9 +61,9 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
         return (decisions, dueIn);
     }
 
-    NpgsqlCommand Command(List<Observation> batch)
+    NpgsqlBatchCommand Command(List<Observation> batch)
     {
-        var command = database.CreateCommand(Statement);
+        var command = new NpgsqlBatchCommand(Statement);
 
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Id));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Source));

@@ -99,15 +99,18 @@ with input as materialized (
     left join known k using (ord)
     left join facts f on f.dedup_key = i.dedup_key and f.ord <> i.ord
     where k.ord is not null or f.seq is not null
+), told as (
+    select seq, array_agg(key order by key) as keys from targets group by seq
 )
 select i.ord,
        -- null: another batch wrote the same fact at this moment; it is a duplicate, but of a row this snapshot cannot see
        coalesce(k.seq, f.seq) as event,
        k.seq is not null or f.ord <> i.ord as duplicate,
        coalesce(k.id, f.id) as first_id,
-       (select array_agg(t.key order by t.key) from targets t where t.seq = f.seq) as keys,
+       told.keys,
        (select min(due_at) from armed) - clock_timestamp() as due_in
 from input i
 left join known k using (ord)
 left join facts f using (dedup_key)
+left join told on told.seq = f.seq
 order by i.ord

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace Wake.Tests.Support;
+namespace Wake.Testing;
 
 /// <summary>The real CLI in the versions Wake is developed and tested against, where tests/run installs them.</summary>
 public static class RealClaude
@@ -17,7 +17,7 @@ public static class RealClaude
         var program = Path.Combine(cache, $"claude-{version}", "node_modules", "@anthropic-ai", $"claude-code-{platform}", "claude");
 
         return File.Exists(program) ? program : throw new InvalidOperationException(
-            $"claude {version} is not installed at {program}, and these tests need the real one. tests/run installs it, "
+            $"claude {version} is not installed at {program}, and the real one is needed here. tests/run installs it, "
             + $"or: npm install --prefix {cache}/claude-{version} @anthropic-ai/claude-code@{version}");
     }
 
@@ -39,7 +39,7 @@ public static class RealClaude
         var errors = process.StandardError.ReadToEndAsync();
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        Assert.True(process.ExitCode == 0, $"claude ended with {process.ExitCode}: {await errors}{output}");
-        return output;
+        return process.ExitCode == 0 ? output
+            : throw new InvalidOperationException($"claude ended with {process.ExitCode}: {await errors}{output}");
     }
 }

@@ -1,0 +1,84 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using MassTransit;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Benchmarks;
+
+/// <summary>A runner that does everything a runner does but run the CLI: every turn ends as it begins.</summary>
+sealed class StandInRunner : IAsyncDisposable
+{
+    readonly IBusControl bus;
+    readonly Turns turns;
+    readonly ConcurrentDictionary<Guid, long> dispatched = new();
+    readonly ConcurrentDictionary<string, int> heard = new();
+    int jobs, ended;
+
+    StandInRunner(Uri broker, Turns turns)
+    {
+        this.turns = turns;
+        bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
+        {
+            rabbit.Host(broker);
+            rabbit.ReceiveEndpoint("resume-session", endpoint =>
+            {
+                endpoint.SetQuorumQueue();
+                endpoint.PrefetchCount = 32;
+                endpoint.ConcurrentMessageLimit = 16;
+                endpoint.Handler<ResumeSession>(Consume);
+            });
+        });
+    }
+
+    /// <summary>Commands received.</summary>
+    public int Jobs => jobs;
+
+    /// <summary>Turns ended.</summary>
+    public int Ended => ended;
+
+    /// <summary>When each session got its first command (<see cref="Stopwatch.GetTimestamp"/>).</summary>
+    public IReadOnlyDictionary<Guid, long> Dispatched => dispatched;
+
+    /// <summary>How often each reason was handed over.</summary>
+    public IReadOnlyDictionary<string, int> Heard => heard;
+
+    /// <summary>Called with each command, as it arrives.</summary>
+    public Action<ResumeSession>? Arrived { get; set; }
+
+    public static async Task<StandInRunner> Start(Uri broker, Turns turns)
+    {
+        var runner = new StandInRunner(broker, turns);
+        await runner.bus.StartAsync();
+        return runner;
+    }
+
+    /// <summary>Forgets what it has seen.</summary>
+    public void Reset()
+    {
+        dispatched.Clear();
+        heard.Clear();
+        (jobs, ended) = (0, 0);
+    }
+
+    public async ValueTask DisposeAsync() => await bus.StopAsync();
+
+    async Task Consume(ConsumeContext<ResumeSession> context)
+    {
+        var (wake, cancel) = (context.Message, context.CancellationToken);
+        dispatched.TryAdd(wake.SessionId, Stopwatch.GetTimestamp());
+        Interlocked.Increment(ref jobs);
+        Arrived?.Invoke(wake);
+
+        if (await turns.Claim(wake.SessionId, wake.WakeNumber, "bench", TimeSpan.FromMinutes(1), cancel) is not TurnClaim.Granted { Turn: var turn })
+            return;
+
+        await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, "bench"), cancel);
+        foreach (var happened in turn.Events)
+            heard.AddOrUpdate(happened.Id, 1, (_, times) => times + 1);
+
+        await turns.End(turn, TurnOutcome.Completed, null, default, cancel);
+        await context.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, TurnOutcome.Completed), cancel);
+        Interlocked.Increment(ref ended);
+    }
+}
