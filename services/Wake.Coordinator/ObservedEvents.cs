@@ -36,6 +36,9 @@ sealed class ObservedEvents(
     /// <summary>The header that says in a sentence why a message was refused.</summary>
     public const string ReasonHeader = "wake-reason";
 
+    // Taking in a lonely event and the few that arrive meanwhile never comes near it.
+    const int Pouring = 50;
+
     static readonly ActivitySource Tracing = new(Telemetry.Source);
 
     volatile bool consuming;
@@ -112,6 +115,9 @@ sealed class ObservedEvents(
 
             await TakeIn(channel, batch.FindAll(x => x.Problem is null), cancel);
             await channel.BasicAckAsync(batch[^1].Tag, multiple: true, cancel);
+
+            if (batch.Count >= Pouring)
+                signal.NoteEventsPourIn();
         }
     }
 
@@ -150,8 +156,8 @@ sealed class ObservedEvents(
             {
                 var (_, dueIn) = await intake.Accept(batch.ConvertAll(x => new Observation(x.Event!, x.TraceParent)), cancel);
 
-                if (dueIn < options.Value.PollInterval)
-                    signal.Look();
+                if (dueIn is { } due)
+                    signal.LookIn(due);
                 return;
             }
             catch (PostgresException refused) when (refused.SqlState.StartsWith("22", StringComparison.Ordinal))

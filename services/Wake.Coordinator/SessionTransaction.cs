@@ -7,6 +7,10 @@ namespace Wake.Coordinator;
 /// The transaction in which one message is handled: two round trips, one that locks and reads, one that writes and commits.
 /// What the state machine's answers add is written with the saga's row or not at all.
 /// </summary>
+/// <remarks>
+/// Does not wait for the disk. A decision that a crash of PostgreSQL takes back is taken again from the same facts, and what
+/// must not be taken back (an event, a claim, an ending) is written by others, whose commit also settles all before it.
+/// </remarks>
 sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
 {
     readonly List<NpgsqlBatchCommand> writes = [];
@@ -14,6 +18,9 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
 
     /// <summary>Whether the transaction wrote and committed.</summary>
     public bool Committed { get; private set; }
+
+    /// <summary>How long until the session is due again, if what is written knows.</summary>
+    public TimeSpan? DueIn { get; set; }
 
     /// <summary>Adds a statement to the commit.</summary>
     public void Add(NpgsqlBatchCommand write) => writes.Add(write);
@@ -31,6 +38,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
             BatchCommands =
             {
                 new("begin"),
+                new("set local synchronous_commit = off"),
                 SessionFacts.Lock(sessionId),
                 new("select current_state, wake_number from session_wakes where session_id = $1") { Parameters = { new() { Value = sessionId } } },
                 SessionFacts.Read(sessionId),

@@ -27,9 +27,8 @@ sealed class SessionWakeContextFactory(
         await using var transaction = new SessionTransaction(database);
         await next.Send(new SessionWakeContext<T>(transaction, context, contexts));
 
-        // A session that rests may have events waiting.
-        if (transaction.Committed)
-            sweeper.Look();
+        if (transaction is { Committed: true, DueIn: { } due })
+            sweeper.LookIn(due);
     }
 
     public Task SendQuery<T>(ConsumeContext<T> context, ISagaQuery<SessionWake> query, IPipe<SagaRepositoryQueryContext<SessionWake, T>> next)

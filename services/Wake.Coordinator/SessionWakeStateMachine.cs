@@ -21,18 +21,13 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
         var repeatAfter = options.Value.RepeatAfter;
 
         // The numbers 3, 4, … in this order are in the database: only ever append.
-        InstanceState(x => x.CurrentState, Idle, Dispatched, Running, Parked, Closed);
+        InstanceState(x => x.CurrentState, Idle, Dispatched, Parked, Closed);
 
         Event(() => Due, e =>
         {
             e.CorrelateById(x => x.Message.SessionId);
             e.InsertOnInitial = true;
             e.SetSagaFactory(x => new() { CorrelationId = x.Message.SessionId });
-        });
-        Event(() => Started, e =>
-        {
-            e.CorrelateById(x => x.Message.SessionId);
-            e.OnMissingInstance(missing => missing.Discard());
         });
         Event(() => Ended, e =>
         {
@@ -49,10 +44,10 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
                 .TransitionTo(Idle));
 
         // Idle too: should the saga's row and the turns ever disagree, the turns are right.
-        During([Initial, Idle, Dispatched, Running, Parked],
+        During([Initial, Idle, Dispatched, Parked],
             When(Due, x => x.Saga.TurnIsHeld)
                 .LookAgainWhenItsLeaseEnds()
-                .TransitionTo(Running),
+                .TransitionTo(Dispatched),
             When(Due, x => x.Saga.TurnIsFree)
                 .RepeatWake(repeatAfter)
                 .TransitionTo(Dispatched),
@@ -60,22 +55,17 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
                 .LookAgainWhenItsTimeComes()
                 .IfElse(x => x.Saga.Facts.OpenTurn!.Parked, then => then.TransitionTo(Parked), otherwise => otherwise.TransitionTo(Dispatched)));
 
-        During([Dispatched, Running, Parked],
+        During([Dispatched, Parked],
             When(Due, x => x.Saga.TurnIsOver && !x.Saga.IsClosed)
                 .Rest()
                 .TransitionTo(Idle));
 
         During(Dispatched,
-            When(Started, x => x.Saga.IsCurrent(x.Message.WakeNumber))
-                .TransitionTo(Running));
-
-        // Also heard before TurnStarted: the two may overtake each other.
-        During([Dispatched, Running],
             When(Ended, x => x.Saga.IsCurrent(x.Message.WakeNumber) && x.Saga.TurnIsOver && !x.Saga.IsClosed)
                 .Rest()
                 .TransitionTo(Idle));
 
-        During([Initial, Idle, Dispatched, Running, Parked],
+        During([Initial, Idle, Dispatched, Parked],
             When(Due, x => x.Saga.IsClosed)
                 .Disarm()
                 .TransitionTo(Closed),
@@ -84,25 +74,19 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
                 .TransitionTo(Closed));
 
         // Late words about wakes that are over, and about those that are parked already.
-        During([Initial, Idle, Running, Parked],
-            Ignore(Started));
         During([Initial, Idle, Parked],
             Ignore(Ended));
         During(Closed,
             When(Due)
                 .Disarm(),
-            Ignore(Started),
             Ignore(Ended));
     }
 
     /// <summary>Nothing is under way.</summary>
     public State Idle { get; } = null!;
 
-    /// <summary>A command is owed or sent, and not claimed.</summary>
+    /// <summary>A turn is open: its command is owed or sent, or a runner has claimed it.</summary>
     public State Dispatched { get; } = null!;
-
-    /// <summary>A runner has claimed the turn.</summary>
-    public State Running { get; } = null!;
 
     /// <summary>The turn waits for a person or a date.</summary>
     public State Parked { get; } = null!;
@@ -112,9 +96,6 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
 
     /// <summary>It is time to look at the session.</summary>
     public Event<WakeDue> Due { get; } = null!;
-
-    /// <summary>A runner has the turn.</summary>
-    public Event<TurnStarted> Started { get; } = null!;
 
     /// <summary>The turn is over.</summary>
     public Event<TurnEnded> Ended { get; } = null!;
@@ -130,27 +111,29 @@ static class SessionWakeVerbs
         this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
         when
             .Then(x => x.Saga.WakeNumber = x.Saga.Facts.LastWake + 1)
-            .Write(x => SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber))
+            .Write(x => SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
             .SendWake(repeatAfter);
 
     public static EventActivityBinder<SessionWake, WakeDue> RepeatWake(
         this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
         when
             .Then(x => x.Saga.WakeNumber = x.Saga.Facts.OpenTurn!.WakeNumber)
-            .Write(x => SagaWrites.RepeatTurn(x.CorrelationId, x.WakeNumber))
+            .Write(x => SagaWrites.RepeatTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
             .SendWake(repeatAfter);
 
     public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsLeaseEnds(
         this EventActivityBinder<SessionWake, WakeDue> when) =>
-        when.Write(x => SagaWrites.Owe(x.CorrelationId, x.Facts.OpenTurn!.HeldFor));
+        when.Owe(x => x.Facts.OpenTurn!.HeldFor);
 
     public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsTimeComes(
         this EventActivityBinder<SessionWake, WakeDue> when) =>
-        when.Write(x => SagaWrites.Owe(x.CorrelationId, x.Facts.OpenTurn!.WaitsFor));
+        when.Owe(x => x.Facts.OpenTurn!.WaitsFor);
 
     public static EventActivityBinder<SessionWake, T> Rest<T>(
         this EventActivityBinder<SessionWake, T> when) where T : class =>
-        when.Write(x => SagaWrites.OweNothing(x.CorrelationId));
+        when
+            .Write(x => SagaWrites.OweNothing(x.CorrelationId))
+            .DueIn(x => x.Facts.Pending ? TimeSpan.Zero : null);
 
     public static EventActivityBinder<SessionWake, T> Disarm<T>(
         this EventActivityBinder<SessionWake, T> when) where T : class =>
@@ -160,10 +143,20 @@ static class SessionWakeVerbs
     static EventActivityBinder<SessionWake, WakeDue> SendWake(
         this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
         when
-            .Write(x => SagaWrites.Owe(x.CorrelationId, repeatAfter))
+            .DueIn(_ => repeatAfter)
             .Publish(
                 x => new ResumeSession(x.Saga.CorrelationId, x.Saga.Facts.Key, x.Saga.WakeNumber),
                 x => x.TimeToLive = repeatAfter);
+
+    static EventActivityBinder<SessionWake, T> Owe<T>(
+        this EventActivityBinder<SessionWake, T> when, Func<SessionWake, TimeSpan?> lookAgain) where T : class =>
+        when
+            .Write(x => SagaWrites.Owe(x.CorrelationId, lookAgain(x)))
+            .DueIn(lookAgain);
+
+    static EventActivityBinder<SessionWake, T> DueIn<T>(
+        this EventActivityBinder<SessionWake, T> when, Func<SessionWake, TimeSpan?> dueIn) where T : class =>
+        when.Then(x => x.GetPayload<SessionTransaction>().DueIn = dueIn(x.Saga));
 
     static EventActivityBinder<SessionWake, T> Write<T>(
         this EventActivityBinder<SessionWake, T> when, Func<SessionWake, Npgsql.NpgsqlBatchCommand> statement) where T : class =>

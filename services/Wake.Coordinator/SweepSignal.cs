@@ -1,28 +1,58 @@
 namespace Wake.Coordinator;
 
 /// <summary>
-/// Wakes this process's sweeper before its next poll. Losing a call costs at most one poll interval, so nothing here is
-/// durable and nothing waits for it.
+/// What this process's sweeper hears: that a timer is due before its next poll, and that events pour in. Losing a call costs at most one poll interval,
+/// so nothing here is durable and nothing waits for it.
 /// </summary>
-sealed class SweepSignal : IDisposable
+sealed class SweepSignal(TimeProvider time) : IDisposable
 {
-    readonly SemaphoreSlim called = new(0, 1);
+    readonly SemaphoreSlim changed = new(0);
+    readonly Lock gate = new();
+    long due = long.MaxValue, poured = long.MinValue;
 
-    /// <summary>Look at the timers now.</summary>
-    public void Look()
+    /// <summary>Whether events were pouring in a moment ago.</summary>
+    public bool EventsPourIn => time.GetTimestamp() - Interlocked.Read(ref poured) < time.TimestampFrequency / 10;
+
+    /// <summary>More events arrive than can be taken in one by one.</summary>
+    public void NoteEventsPourIn() => Interlocked.Exchange(ref poured, time.GetTimestamp());
+
+    /// <summary>Look at the timers in this long.</summary>
+    public void LookIn(TimeSpan delay)
     {
-        try
+        lock (gate)
         {
-            called.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is called already.
+            if (After(delay) is var sooner && sooner < due)
+            {
+                due = sooner;
+                changed.Release();
+            }
         }
     }
 
-    /// <summary>Returns when called, or after this long.</summary>
-    public Task Wait(TimeSpan atMost, CancellationToken cancel) => called.WaitAsync(atMost, cancel);
+    /// <summary>Look at the timers now.</summary>
+    public void Look() => LookIn(TimeSpan.Zero);
 
-    public void Dispose() => called.Dispose();
+    /// <summary>Returns when it is time to look, or after this long.</summary>
+    public async Task Wait(TimeSpan atMost, CancellationToken cancel)
+    {
+        var end = After(atMost);
+
+        while (Remaining() is var remaining && remaining > TimeSpan.Zero)
+            await changed.WaitAsync(remaining, cancel);
+
+        // Timers that are armed from here on may be too late for the look that follows.
+        lock (gate)
+            due = long.MaxValue;
+
+        TimeSpan Remaining()
+        {
+            lock (gate)
+                return time.GetElapsedTime(time.GetTimestamp(), Math.Min(due, end));
+        }
+    }
+
+    public void Dispose() => changed.Dispose();
+
+    // By the clock that is never set.
+    long After(TimeSpan delay) => time.GetTimestamp() + (long)(delay.TotalSeconds * time.TimestampFrequency);
 }

@@ -11,6 +11,13 @@ sealed class WakeSweeper(
     WakeTimers timers, Watches watches, IBus bus, SweepSignal signal, IOptions<CoordinatorOptions> options, TimeProvider time,
     ILogger<WakeSweeper> log) : BackgroundService
 {
+    // Looks follow each other at least at this distance: what becomes due in between is taken together.
+    static readonly TimeSpan Distance = TimeSpan.FromMilliseconds(10);
+
+    // While events pour in, what is due waits for this long at most: a turn shall be told of the whole burst, and all of it
+    // is taken in the sooner when nothing else is done meanwhile.
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     // Above 64 unconfirmed publishes a MassTransit channel holds the next ones back for a second.
     const int PublishAtOnce = 48;
 
@@ -21,6 +28,7 @@ sealed class WakeSweeper(
         while (!cancel.IsCancellationRequested)
         {
             var wait = options.Value.PollInterval;
+            var looked = time.GetTimestamp();
             try
             {
                 wait = await RunOnce(cancel);
@@ -42,8 +50,17 @@ sealed class WakeSweeper(
                 return;
             }
 
-            if (wait > TimeSpan.Zero)
-                await signal.Wait(wait, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (wait <= TimeSpan.Zero)
+                continue;
+
+            await signal.Wait(wait, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+            var woken = time.GetTimestamp();
+            while (!cancel.IsCancellationRequested
+                   && (time.GetElapsedTime(looked) < Distance || (signal.EventsPourIn && time.GetElapsedTime(woken) < Patience)))
+            {
+                await Task.Delay(Distance, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
     }
 

@@ -5,20 +5,26 @@ namespace Wake.Store;
 /// <summary>What the saga writes into the store, as statements that join its own transaction.</summary>
 public static class SagaWrites
 {
-    /// <summary>Opens the turn of a wake. Fails on a unique index should another turn of the session still be open.</summary>
-    public static NpgsqlBatchCommand OpenTurn(Guid sessionId, int wakeNumber) => Rows.Command(
+    /// <summary>
+    /// Opens the turn of a wake; its command is owed again after this long. Fails on a unique index should another turn of
+    /// the session still be open.
+    /// </summary>
+    public static NpgsqlBatchCommand OpenTurn(Guid sessionId, int wakeNumber, TimeSpan repeatAfter) => Rows.Command(
         """
-        with opened as (insert into turns (session_id, wake_number) values ($1, $2))
+        with opened as (insert into turns (session_id, wake_number) values ($1, $2)),
+             owed as (update wake_timers set owed_at = clock_timestamp() + $3 where session_id = $1)
         insert into decisions (kind, session_id, wake_number) values ('dispatched', $1, $2)
-        """, sessionId, wakeNumber);
+        """, sessionId, wakeNumber, repeatAfter);
 
-    /// <summary>Notes that a wake's command is sent once more, and lets a turn that was waiting run.</summary>
-    public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber) => Rows.Command(
+    /// <summary>
+    /// Notes that a wake's command is sent once more, to be owed again after this long, and lets a turn that was waiting run.
+    /// </summary>
+    public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber, TimeSpan repeatAfter) => Rows.Command(
         """
         with freed as (update turns set not_before = null, parked = false where session_id = $1 and wake_number = $2),
-             heard as (update wake_timers set nudged = false where session_id = $1)
+             owed as (update wake_timers set nudged = false, owed_at = clock_timestamp() + $3 where session_id = $1)
         insert into decisions (kind, session_id, wake_number) values ('repeated', $1, $2)
-        """, sessionId, wakeNumber);
+        """, sessionId, wakeNumber, repeatAfter);
 
     /// <summary>
     /// Something is owed: look at the session again after this long, even if no message arrives. Null: until a person acts.

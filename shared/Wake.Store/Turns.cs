@@ -32,79 +32,73 @@ public sealed class Turns(NpgsqlDataSource database)
     public async Task<TurnClaim> Claim(
         Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel)
     {
-        // The sequence's value of this connection stands for "the turn that this batch has just claimed".
-        const string claimed = "session_id = $1 and wake_number = $2 and epoch = currval('lease_epochs')";
-
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, sessionId);
-        batch.Add("select nextval('lease_epochs')");
         batch.Add(
             """
-            update turns
-            set attempt = attempt + 1, runner = $3, epoch = currval('lease_epochs'), lease_until = clock_timestamp() + $4,
-                started_at = coalesce(started_at, clock_timestamp()), not_before = null, parked = false, note = null
-            where session_id = $1 and wake_number = $2 and ended_at is null
-              and (lease_until is null or lease_until <= clock_timestamp())
-              and (not_before is null or not_before <= clock_timestamp())
-              and exists (select from sessions where id = $1 and closed_at is null)
+            with claimed as (
+                update turns
+                set attempt = attempt + 1, runner = $3, epoch = nextval('lease_epochs'), lease_until = clock_timestamp() + $4,
+                    started_at = coalesce(started_at, clock_timestamp()), not_before = null, parked = false, note = null
+                where session_id = $1 and wake_number = $2 and ended_at is null
+                  and (lease_until is null or lease_until <= clock_timestamp())
+                  and (not_before is null or not_before <= clock_timestamp())
+                  and exists (select from sessions where id = $1 and closed_at is null)
+                returning attempt, lease_until
+            ), taken as (
+                update inbox set wake_number = $2
+                from claimed
+                where session_id = $1 and wake_number is null and claimed.attempt = 1
+            ), timed as (
+                update wake_timers timer
+                set owed_at = claimed.lease_until,
+                    events_due_at = case when claimed.attempt > 1 then timer.events_due_at end,
+                    ceiling_at = case when claimed.attempt > 1 then timer.ceiling_at end,
+                    urgent = claimed.attempt > 1 and timer.urgent
+                from claimed
+                where timer.session_id = $1
+            ), noted as (
+                insert into decisions (kind, session_id, wake_number, note)
+                select 'claimed', $1, $2, format('attempt %s on runner %s', attempt, $3) from claimed
+            )
+            select 1 from claimed
             """, sessionId, wakeNumber, runner, lease);
         batch.Add(
-            $"""
-            update inbox set wake_number = $2
-            where session_id = $1 and wake_number is null and exists (select from turns where {claimed} and attempt = 1)
-            """, sessionId, wakeNumber);
-        batch.Add(
-            $"""
-            update wake_timers timer
-            set owed_at = turn.lease_until,
-                events_due_at = case when turn.attempt > 1 then timer.events_due_at end,
-                ceiling_at = case when turn.attempt > 1 then timer.ceiling_at end,
-                urgent = turn.attempt > 1 and timer.urgent
-            from (select * from turns where {claimed}) turn
-            where timer.session_id = $1
-            """, sessionId, wakeNumber);
-        batch.Add(
-            $"""
-            insert into decisions (kind, session_id, wake_number, note)
-            select 'claimed', $1, $2, format('attempt %s on runner %s', attempt, runner) from turns where {claimed}
-            """, sessionId, wakeNumber);
-        batch.Add(
             """
-            select turn.epoch = currval('lease_epochs'), turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch,
-                   turn.attempt, turn.interruptions, turn.answered, s.key, s.workspace, s.profile,
-                   chain.claude_session_id, chain.opened, chain.reason, chain.wake_number
+            select turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch, turn.attempt, turn.interruptions, turn.answered,
+                   s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number
             from turns turn
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
             where turn.session_id = $1 and turn.wake_number = $2
             """, sessionId, wakeNumber);
         batch.Add(
-            $"""
+            """
             select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent
             from inbox i
             join events e on e.seq = i.event
             where i.session_id = $1 and i.wake_number = $2 and (e.expires_at is null or e.expires_at > now())
-              and exists (select from turns where {claimed})
             order by e.seq
             """, sessionId, wakeNumber);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         await rows.NextResultAsync(cancel);
+        var granted = await rows.ReadAsync(cancel);
         await rows.NextResultAsync(cancel);
 
         if (!await rows.ReadAsync(cancel))
             return new TurnClaim.NotDue();
 
-        if (!rows.IsDBNull(1))
-            return new TurnClaim.Ended(rows.GetEnum<TurnOutcome>(1));
+        if (!rows.IsDBNull(0))
+            return new TurnClaim.Ended(rows.GetEnum<TurnOutcome>(0));
 
-        if (rows.IsDBNull(0) || !rows.GetBoolean(0))
-            return !rows.IsDBNull(2) && rows.GetBoolean(2) ? new TurnClaim.Held() : new TurnClaim.NotDue();
+        if (!granted)
+            return !rows.IsDBNull(1) && rows.GetBoolean(1) ? new TurnClaim.Held() : new TurnClaim.NotDue();
 
         var turn = new ClaimedTurn(
-            sessionId, rows.GetString(7), wakeNumber, rows.GetInt64(3), rows.GetInt32(4), rows.GetInt32(5), rows.GetInt32(6),
-            rows.GetString(8), rows.GetString(9),
-            rows.IsDBNull(10) ? null : new(rows.GetGuid(10), rows.GetBoolean(11), rows.GetString(12), rows.GetNullable<int>(13)),
+            sessionId, rows.GetString(6), wakeNumber, rows.GetInt64(2), rows.GetInt32(3), rows.GetInt32(4), rows.GetInt32(5),
+            rows.GetString(7), rows.GetString(8),
+            rows.IsDBNull(9) ? null : new(rows.GetGuid(9), rows.GetBoolean(10), rows.GetString(11), rows.GetNullable<int>(12)),
             Events: []);
 
         await rows.NextResultAsync(cancel);

@@ -62,20 +62,22 @@ sealed class Figures
 }
 
 /// <summary>What a figure has to be.</summary>
-/// <param name="Must">The bound.</param>
-/// <param name="Aim">The bound we want.</param>
+/// <param name="Must">The bound; null when nothing is lost by missing it.</param>
+/// <param name="Aim">The bound we want; null when it is the same.</param>
 /// <param name="AtLeast">Whether they are lower bounds.</param>
 /// <param name="Always">Whether every repetition must keep them, rather than the median.</param>
-sealed record Target(double Must, double? Aim = null, bool AtLeast = false, bool Always = false)
+sealed record Target(double? Must = null, double? Aim = null, bool AtLeast = false, bool Always = false)
 {
-    public bool IsMissed(List<double> values) => !Keeps(values, Must);
+    public bool IsMissed(List<double> values) => Must is { } bound && !Keeps(values, bound);
 
     public string Verdict(List<double> values)
     {
         var sign = AtLeast ? "≥" : "≤";
-        var aim = Aim is { } wanted ? $", aim {sign} {Figures.Number(wanted)}" : "";
-        var how = IsMissed(values) ? "MISSED" : Aim is null || Keeps(values, Aim.Value) ? "ok" : "ok, below the aim";
-        return $"must {sign} {Figures.Number(Must)}{aim}{(Always ? ", every time" : "")}: {how}";
+        string[] bounds = [.. Bound("must", Must), .. Bound("aim", Aim)];
+        var how = IsMissed(values) ? "MISSED" : Aim is { } wanted && !Keeps(values, wanted) ? "aim not reached" : "ok";
+        return $"{string.Join(", ", bounds)}{(Always ? ", every time" : "")}: {how}";
+
+        IEnumerable<string> Bound(string name, double? value) => value is null ? [] : [$"{name} {sign} {Figures.Number(value.Value)}"];
     }
 
     bool Keeps(List<double> values, double bound) => AtLeast

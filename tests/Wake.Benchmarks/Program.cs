@@ -2,14 +2,15 @@ using System.CommandLine;
 using Wake.Benchmarks;
 using Wake.Testing;
 
-string[] all = ["storm", "single", "growth", "batches", "cold", "idle"];
+string[] all = ["storm", "large", "single", "growth", "batches", "cold", "idle"];
 
 var kinds = new Argument<string[]>("kind")
 {
     Description =
         """
         What to measure; everything when none is named.
-        storm: 20,000 messages for 1,000 sessions at once (and, larger, 100,000 and 200,000), windows of 0.5 s and 10 s.
+        storm: 20,000 messages for 1,000 sessions at once, with windows of 0.5 s and 10 s.
+        large: the same with 100,000 messages for 1,000 sessions and 200,000 for 10,000.
         single: 500 events one at a time, from publishing to ResumeSession.
         growth: the cost of a wake in a store with a long life behind it.
         batches: 500 events at a time, in process and over HTTP, and what a duplicate costs.
@@ -53,32 +54,39 @@ root.SetAction(async result =>
     try
     {
         var messages = file is null ? Messages.Generate(1000, 4, 5) : Messages.Read(file);
+        var (half, ten) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(10));
+
         foreach (var kind in chosen)
-            await Measure(kind);
-
-        return figures.Print() ? 0 : 1;
-
-        Task Measure(string kind) => kind switch
         {
-            "storm" => MeasureStorms(),
-            "single" => SingleEvents.Run(figures, file is null ? Messages.Generate(500, 1, 1) : messages.Firsts(), times),
-            "growth" => Growth.Run(figures, times),
-            "batches" => Batches.Run(figures, messages, times),
-            "cold" => Cold.Run(figures, times),
-            _ => Idle.Run(figures, times),
-        };
-
-        async Task MeasureStorms()
-        {
-            var (half, ten) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(10));
-            await Storm.Run(figures, messages, half, times);
-            await Storm.Run(figures, messages, ten, times);
-            if (file is null)
+            switch (kind)
             {
-                await Storm.Run(figures, Messages.Generate(1000, 20, 5), half, times);
-                await Storm.Run(figures, Messages.Generate(10_000, 4, 5), half, times);
+                case "storm":
+                    await Storm.Run(figures, messages, half, times);
+                    await Storm.Run(figures, messages, ten, times);
+                    break;
+                case "large":
+                    await Storm.Run(figures, Messages.Generate(1000, 20, 5), half, times);
+                    await Storm.Run(figures, Messages.Generate(10_000, 4, 5), half, times);
+                    break;
+                case "single":
+                    await SingleEvents.Run(figures, file is null ? Messages.Generate(500, 1, 1) : messages.Firsts(), times);
+                    break;
+                case "growth":
+                    await Growth.Run(figures, times);
+                    break;
+                case "batches":
+                    await Batches.Run(figures, messages, times);
+                    break;
+                case "cold":
+                    await Cold.Run(figures, times);
+                    break;
+                case "idle":
+                    await Idle.Run(figures, times);
+                    break;
             }
         }
+
+        return figures.Print() ? 0 : 1;
     }
     catch (FormatException wrong)
     {

@@ -24,8 +24,8 @@ sealed class StandInRunner : IAsyncDisposable
             rabbit.ReceiveEndpoint("resume-session", endpoint =>
             {
                 endpoint.SetQuorumQueue();
-                endpoint.PrefetchCount = 32;
-                endpoint.ConcurrentMessageLimit = 16;
+                endpoint.PrefetchCount = 128;
+                endpoint.ConcurrentMessageLimit = 64;
                 endpoint.Handler<ResumeSession>(Consume);
             });
         });

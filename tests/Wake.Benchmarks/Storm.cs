@@ -47,12 +47,12 @@ static class Storm
             if (window < TimeSpan.FromSeconds(5))
             {
                 figures.Add(name, "(wall − window) ÷ broker floor's time", (wall - window.TotalSeconds) / broker, new(2.5, 1.5));
-                figures.Add(name, "dispatches ÷ sessions", (double)jobs / sessions, new(double.PositiveInfinity, 1.25));
+                figures.Add(name, "dispatches ÷ sessions", (double)jobs / sessions, new(Aim: 1.25));
             }
             else
             {
                 figures.Add(name, "dispatches beyond one per session", jobs - sessions, new(0, Always: true));
-                figures.Add(name, "last session's dispatch − window, s", wall - window.TotalSeconds, new(double.PositiveInfinity, 0.6));
+                figures.Add(name, "last session's dispatch − window, s", wall - window.TotalSeconds, new(Aim: 0.6));
             }
         }
     }

@@ -44,6 +44,7 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             ["Coordinator:RepeatAfter"] = Instant.ToString(),
         });
         builder.Services.AddSingleton(store.Database);
+        builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();
         builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
         builder.AddMessageBus(bus => bus.AddSessionWake());
