@@ -8,13 +8,13 @@ sealed class SweepSignal(TimeProvider time) : IDisposable
 {
     readonly SemaphoreSlim changed = new(0);
     readonly Lock gate = new();
-    long due = long.MaxValue, poured = long.MinValue;
+    long due = long.MaxValue, pouringUntil;
 
     /// <summary>Whether events were pouring in a moment ago.</summary>
-    public bool EventsPourIn => time.GetTimestamp() - Interlocked.Read(ref poured) < time.TimestampFrequency / 10;
+    public bool EventsPourIn => time.GetTimestamp() < Interlocked.Read(ref pouringUntil);
 
     /// <summary>More events arrive than can be taken in one by one.</summary>
-    public void NoteEventsPourIn() => Interlocked.Exchange(ref poured, time.GetTimestamp());
+    public void NoteEventsPourIn() => Interlocked.Exchange(ref pouringUntil, After(TimeSpan.FromMilliseconds(100)));
 
     /// <summary>Look at the timers in this long.</summary>
     public void LookIn(TimeSpan delay)
