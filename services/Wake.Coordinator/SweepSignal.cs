@@ -1,8 +1,8 @@
 namespace Wake.Coordinator;
 
 /// <summary>
-/// What this process's sweeper hears: that a timer is due before its next poll, and that events pour in. Losing a call costs at most one poll interval,
-/// so nothing here is durable and nothing waits for it.
+/// What this process's sweeper hears: that a timer is due before its next poll, and that events pour in. Losing a call costs
+/// at most one poll interval, so nothing here is durable and nothing waits for it.
 /// </summary>
 sealed class SweepSignal(TimeProvider time) : IDisposable
 {

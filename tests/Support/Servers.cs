@@ -26,6 +26,9 @@ public static class Servers
 
     public static Task<RabbitNode> RabbitMq => LazyRabbit.Value;
 
+    /// <summary>Has something stopped with the servers, and before them, should it still run then.</summary>
+    public static void AlsoStop(IAsyncDisposable what) => Stopping.Push(() => what.DisposeAsync().AsTask());
+
     /// <summary>Stops what was started, and nothing else.</summary>
     public static async Task Stop()
     {

@@ -11,6 +11,8 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     readonly ConcurrentQueue<string> log = new();
     readonly TaskCompletionSource<Uri> listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    bool disposed;
+
     ServiceProcess(Process process) => this.process = process;
 
     public int Id => process.Id;
@@ -60,6 +62,7 @@ public sealed partial class ServiceProcess : IAsyncDisposable
             start.Environment[name] = value;
 
         var service_ = new ServiceProcess(Process.Start(start)!);
+        Servers.AlsoStop(service_);
         service_.process.OutputDataReceived += (_, line) => service_.Heard(line.Data);
         service_.process.ErrorDataReceived += (_, line) => service_.Heard(line.Data);
         service_.process.BeginOutputReadLine();
@@ -104,6 +107,9 @@ public sealed partial class ServiceProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, true))
+            return;
+
         if (!process.HasExited)
             process.Kill(entireProcessTree: true);
         await process.WaitForExitAsync();

@@ -92,17 +92,17 @@ static class Growth
         {
             await lab.Execute(
                 """
-                with fact as (
+                with written as (
                     insert into events (seq, id, source, type, subject, dedup_key, reason, wakes, urgent, data, accepted_at)
-                    select nextval('events_seq'), 'old-' || n, 'bench:old', 'ci.check.completed', s.key,
-                           'ci.check.completed|' || s.key || '|old-' || n, 'an old check completed', true, false,
-                           '{"text":"old"}', now() - interval '30 days' + n * interval '0.5 s'
-                    from generate_series($1 + 1, $1 + $2) as n
-                    join bench_sessions s on s.n = n % $3 + 1
+                    select nextval('events_seq'), 'old-' || fact, 'bench:old', 'ci.check.completed', s.key,
+                           'ci.check.completed|' || s.key || '|old-' || fact, 'an old check completed', true, false,
+                           '{"text":"old"}', now() - interval '30 days' + fact * interval '0.5 s'
+                    from generate_series($1 + 1, $1 + $2) as fact
+                    join bench_sessions s on s.n = fact % $3 + 1
                     returning seq, subject
                 )
                 insert into inbox (event, session_id, wakes, wake_number)
-                select fact.seq, s.id, true, 1 from fact join sessions s on s.key = fact.subject
+                select written.seq, s.id, true, 1 from written join sessions s on s.key = written.subject
                 """, done, step, sessions);
         }
 

@@ -44,7 +44,7 @@ var root = new RootCommand(
 {
     kinds, repetitions, input,
 };
-root.SetAction(async result =>
+root.SetAction(async (result, cancel) =>
 {
     var figures = new Figures();
     var (chosen, times, file) = (result.GetValue(kinds) is { Length: > 0 } named ? named : all, result.GetValue(repetitions), result.GetValue(input));
@@ -54,43 +54,14 @@ root.SetAction(async result =>
     try
     {
         var messages = file is null ? Messages.Generate(1000, 4, 5) : Messages.Read(file);
-        var (half, ten) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(10));
-
         foreach (var kind in chosen)
-        {
-            switch (kind)
-            {
-                case "storm":
-                    await Storm.Run(figures, messages, half, times);
-                    await Storm.Run(figures, messages, ten, times);
-                    break;
-                case "large":
-                    await Storm.Run(figures, Messages.Generate(1000, 20, 5), half, times);
-                    await Storm.Run(figures, Messages.Generate(10_000, 4, 5), half, times);
-                    break;
-                case "single":
-                    await SingleEvents.Run(figures, file is null ? Messages.Generate(500, 1, 1) : messages.Firsts(), times);
-                    break;
-                case "growth":
-                    await Growth.Run(figures, times);
-                    break;
-                case "batches":
-                    await Batches.Run(figures, messages, times);
-                    break;
-                case "cold":
-                    await Cold.Run(figures, times);
-                    break;
-                case "idle":
-                    await Idle.Run(figures, times);
-                    break;
-            }
-        }
+            await Measure(kind, figures, messages, generated: file is null, times).WaitAsync(cancel);
 
         return figures.Print() ? 0 : 1;
     }
-    catch (FormatException wrong)
+    catch (Exception wrong) when (wrong is FormatException or OperationCanceledException)
     {
-        await Console.Error.WriteLineAsync(wrong.Message);
+        await Console.Error.WriteLineAsync(wrong is FormatException ? wrong.Message : "Stopping.");
         return 2;
     }
     finally
@@ -99,4 +70,35 @@ root.SetAction(async result =>
     }
 });
 
-return await root.Parse(args).InvokeAsync();
+return await root.Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
+
+static async Task Measure(string kind, Figures figures, Messages messages, bool generated, int times)
+{
+    var (half, ten) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(10));
+    switch (kind)
+    {
+        case "storm":
+            await Storm.Run(figures, messages, half, times);
+            await Storm.Run(figures, messages, ten, times);
+            break;
+        case "large":
+            await Storm.Run(figures, Messages.Generate(1000, 20, 5), half, times);
+            await Storm.Run(figures, Messages.Generate(10_000, 4, 5), half, times);
+            break;
+        case "single":
+            await SingleEvents.Run(figures, generated ? Messages.Generate(500, 1, 1) : messages.Firsts(), times);
+            break;
+        case "growth":
+            await Growth.Run(figures, times);
+            break;
+        case "batches":
+            await Batches.Run(figures, messages, times);
+            break;
+        case "cold":
+            await Cold.Run(figures, times);
+            break;
+        case "idle":
+            await Idle.Run(figures, times);
+            break;
+    }
+}
