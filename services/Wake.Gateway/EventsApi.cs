@@ -1,4 +1,7 @@
+using System.Buffers;
 using System.Diagnostics;
+using System.IO.Pipelines;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
@@ -36,60 +39,65 @@ static class EventsApi
         if (!http.Request.HasJsonContentType())
             return Problems.Of(StatusCodes.Status415UnsupportedMediaType, "Send events as application/json.");
 
-        if (await Read(http.Request.Body, cancel) is not { } bytes)
+        if (await Read(http.Request.BodyReader, cancel) is not { } bytes)
             return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBody / 1024 / 1024} MB.");
 
-        JsonDocument body;
         try
         {
-            body = JsonDocument.Parse(bytes);
+            using var body = JsonDocument.Parse(bytes);
+            return await TakeIn(body.RootElement, door, cancel);
         }
         catch (JsonException wrong)
         {
             return Problems.Of(StatusCodes.Status400BadRequest, $"The body is not JSON: {EventJson.WithoutTypeNames(wrong)}");
         }
-
-        using (body)
+        finally
         {
-            var single = body.RootElement.ValueKind is not JsonValueKind.Array;
-            JsonElement[] elements = single ? [body.RootElement] : [.. body.RootElement.EnumerateArray()];
-
-            if (elements.Length > EventLimits.Batch)
-                return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"{elements.Length} events; {EventLimits.Batch} are allowed in one request.");
-
-            List<ExternalEventObserved> events = new(elements.Length);
-            List<(string, string)> problems = [];
-            for (var i = 0; i < elements.Length; i++)
-            {
-                if (EventJson.TryRead(JsonSerializer.SerializeToUtf8Bytes(elements[i]), out var observed, out var problem))
-                    events.Add(observed);
-                else if (problems.Count < 20)
-                    problems.Add((single ? "event" : $"[{i}]", problem));
-            }
-
-            if (problems.Count > 0)
-                return Problems.Invalid(problems);
-
-            var decisions = await door.Accept(events, cancel);
-            return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
+            http.Request.BodyReader.AdvanceTo(bytes.End);
         }
     }
 
-    static async Task<ReadOnlyMemory<byte>?> Read(Stream body, CancellationToken cancel)
+    static async Task<IResult> TakeIn(JsonElement body, EventDoor door, CancellationToken cancel)
     {
-        var kept = new MemoryStream();
-        var buffer = new byte[64 * 1024];
+        var single = body.ValueKind is not JsonValueKind.Array;
+        JsonElement[] elements = single ? [body] : [.. body.EnumerateArray()];
 
-        while (await body.ReadAsync(buffer, cancel) is > 0 and var read)
+        if (elements.Length > EventLimits.Batch)
+            return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"{elements.Length} events; {EventLimits.Batch} are allowed in one request.");
+
+        List<ExternalEventObserved> events = new(elements.Length);
+        List<(string, string)> problems = [];
+        for (var i = 0; i < elements.Length; i++)
         {
-            // One byte beyond the limit says that there was more.
-            kept.Write(buffer, 0, (int)Math.Min(read, MaxBody + 1 - kept.Length));
+            if (EventJson.TryRead(JsonMarshal.GetRawUtf8Value(elements[i]), out var observed, out var problem))
+                events.Add(observed);
+            else if (problems.Count < 20)
+                problems.Add((single ? "event" : $"[{i}]", problem));
         }
 
-        if (kept.Length > MaxBody)
-            return null;
+        if (problems.Count > 0)
+            return Problems.Invalid(problems);
 
-        return kept.GetBuffer().AsMemory(0, (int)kept.Length);
+        var decisions = await door.Accept(events, cancel);
+        return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
+    }
+
+    // In the server's own pooled memory, to be given back with AdvanceTo. Null: too large.
+    static async Task<ReadOnlySequence<byte>?> Read(PipeReader body, CancellationToken cancel)
+    {
+        for (var tooLarge = false; ;)
+        {
+            var read = await body.ReadAsync(cancel);
+            tooLarge |= read.Buffer.Length > MaxBody;
+
+            if (read.IsCompleted && !tooLarge)
+                return read.Buffer;
+
+            body.AdvanceTo(tooLarge ? read.Buffer.End : read.Buffer.Start, read.Buffer.End);
+
+            if (read.IsCompleted)
+                return null;
+        }
     }
 }
 

@@ -29,7 +29,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
             from events e
             where e.seq in (select seq from events where id = $1 and ($2::text is null or source = $2)
                             union all
-                            select event from decisions where observation = $1 and ($2::text is null or source = $2))
+                            select event from duplicates where observation = $1 and ($2::text is null or source = $2))
             order by e.seq desc
             limit 1
             """, id, source);
@@ -99,11 +99,9 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
         $"""
         select accepted_at, 'accepted', id, null, null, reason, seq from events where accepted_at > $1
         union all
-        select d.at, d.kind, coalesce(d.observation, e.id), s.key, d.wake_number, coalesce(d.note, 'seen by ' || d.source), d.seq
-        from decisions d
-        left join sessions s on s.id = d.session_id
-        left join events e on e.seq = d.event
-        where d.at > $1
+        select at, 'duplicate', observation, null, null, 'seen by ' || source, event from duplicates where at > $1
+        union all
+        {Decisions} where d.at > $1
         union all
         select i.routed_at, 'routed', e.id, s.key, null, e.subject, e.seq
         from events e
@@ -162,7 +160,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
     async Task<IReadOnlyList<Duplicate>> Duplicates(long seq, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            $"select observation, source, at from decisions where event = $1 and kind = 'duplicate' order by seq limit {MaxLines}");
+            $"select observation, source, at from duplicates where event = $1 order by at limit {MaxLines}");
         command.Parameters.AddWithValue(seq);
         await using var rows = await command.ExecuteReaderAsync(cancel);
 

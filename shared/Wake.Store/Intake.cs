@@ -91,8 +91,12 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
 
         return command;
 
-        void Add<T>(NpgsqlDbType type, List<T> values) =>
-            command.Parameters.Add(new NpgsqlParameter<List<T>> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type });
+        // unnest fills up what is missing with nulls, and much of an event is optional: a third of the work is not done.
+        void Add<T>(NpgsqlDbType type, List<T> values) => command.Parameters.Add(new NpgsqlParameter<List<T>>
+        {
+            TypedValue = values.Exists(x => x is not null) ? values : [],
+            NpgsqlDbType = NpgsqlDbType.Array | type,
+        });
     }
 
     static IntakeDecision Decision(ExternalEventObserved observed, NpgsqlDataReader row)

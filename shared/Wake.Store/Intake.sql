@@ -93,8 +93,8 @@ with input as materialized (
         owed_at = case when excluded.urgent and timer.owed_at is not null then least(timer.owed_at, now()) else timer.owed_at end
     returning due_at
 ), repeated as (
-    insert into decisions (kind, event, observation, source)
-    select 'duplicate', coalesce(k.seq, f.seq), i.id, i.source
+    insert into duplicates (event, observation, source)
+    select coalesce(k.seq, f.seq), i.id, i.source
     from input i
     left join known k using (ord)
     left join facts f on f.dedup_key = i.dedup_key and f.ord <> i.ord

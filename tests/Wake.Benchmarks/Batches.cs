@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net.Http.Headers;
+using System.Text;
 using Microsoft.Extensions.Options;
 using Wake.Store;
 using Wake.Testing;
@@ -11,7 +12,7 @@ namespace Wake.Benchmarks;
 static class Batches
 {
     // Until the compiler of a long-running process has done its work.
-    const int Size = 500, WarmUps = 4;
+    const int Size = 500, WarmUps = 8;
 
     public static async Task Run(Figures figures, Messages messages, int repetitions)
     {
@@ -32,7 +33,8 @@ static class Batches
 
             var floor = await Floors.Postgres(lab.Database, first);
             var inProcess = await Take(first, Accept);
-            var overHttp = await Take(second, Post);
+            var bodies = Enumerable.Range(0, second.Events.Count / Size).ToDictionary(x => x * Size, x => Body(second.Json.Skip(x * Size).Take(Size)));
+            var overHttp = await Take(second, (_, range) => Post(bodies[range.Start.Value]));
             var (firsts, repeats) = (third.Firsts(), third.Repeats());
             var distinct = await Take(firsts, Accept) / firsts.Events.Count;
             var duplicate = await Take(repeats, Accept) / repeats.Events.Count;
@@ -59,22 +61,17 @@ static class Batches
         Task Accept(Messages all, Range range) =>
             intake.Accept([.. all.Events.Take(range).Select(x => new Observation(x))], CancellationToken.None);
 
-        async Task Post(Messages all, Range range)
+        async Task Post(byte[] json)
         {
-            using var buffer = new MemoryStream();
-            foreach (var json in all.Json.Take(range))
-            {
-                buffer.WriteByte(buffer.Length == 0 ? (byte)'[' : (byte)',');
-                buffer.Write(json);
-            }
-
-            buffer.WriteByte((byte)']');
-            using var body = new ByteArrayContent(buffer.GetBuffer(), 0, (int)buffer.Length);
+            using var body = new ByteArrayContent(json);
             body.Headers.ContentType = new MediaTypeHeaderValue("application/json");
             using var answer = await http.PostAsync("/v1/events", body);
             answer.EnsureSuccessStatusCode();
             await answer.Content.ReadAsByteArrayAsync();
         }
+
+        static byte[] Body(IEnumerable<byte[]> events) =>
+            Encoding.UTF8.GetBytes($"[{string.Join(",", events.Select(Encoding.UTF8.GetString))}]");
 
         static async Task<double> Take(Messages all, Func<Messages, Range, Task> take)
         {

@@ -85,12 +85,7 @@ static class Floors
         var clock = Stopwatch.StartNew();
         foreach (var (keys, bodies) in messages.Events.Select(x => x.FactKey).Chunk(500).Zip(messages.Json.Chunk(500)))
         {
-            await using var insert = new NpgsqlCommand(
-                """
-                insert into floor
-                select distinct on (dedup_key) * from unnest($1, $2) as input (dedup_key, body) order by dedup_key
-                on conflict do nothing
-                """, connection);
+            await using var insert = new NpgsqlCommand("insert into floor select * from unnest($1, $2) on conflict do nothing", connection);
             insert.Parameters.Add(new() { Value = keys, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
             insert.Parameters.Add(new() { Value = bodies, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Json });
             await insert.ExecuteNonQueryAsync();

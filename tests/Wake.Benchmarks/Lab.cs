@@ -80,7 +80,7 @@ sealed class Lab : IAsyncDisposable
 
     /// <summary>How many observations the store has taken in.</summary>
     public async Task<long> Observations() => await Scalar<long>(
-        "select (select count(*) from events) + (select count(*) from decisions where kind = 'duplicate')");
+        "select (select count(*) from events) + (select count(*) from duplicates)");
 
     /// <summary>Waits until nothing is due or under way.</summary>
     public async Task Quiet()

@@ -160,21 +160,28 @@ create table turns (
 -- One writer per session: a second open turn cannot be written.
 create unique index turns_open on turns (session_id) where ended_at is null;
 
--- The ledger: decisions that no other row tells, in the order they were taken.
+-- Later observations of a fact. Most of what comes in is one, and hardly any is ever asked for: the row and its indexes cost
+-- as little as they can.
+create table duplicates (
+    event        bigint not null,
+    observation  text collate "C" not null,
+    source       text not null,
+    at           timestamptz not null default now()
+);
+
+create index duplicates_of_event on duplicates (event);
+create index duplicates_recent on duplicates
+    using brin (at, observation text_bloom_ops (n_distinct_per_range = 1500)) with (pages_per_range = 16);
+
+-- The ledger of the sessions: decisions that no other row tells, in the order they were taken.
 create table decisions (
     seq          bigint generated always as identity,
     at           timestamptz not null default clock_timestamp(),
     kind         text not null,
-    event        bigint,
-    -- for a duplicate: the id and the source of the observation that was one
-    observation  text collate "C",
-    source       text,
-    session_id   uuid,
+    session_id   uuid not null,
     wake_number  int,
     note         text
 );
 
-create index decisions_of_event on decisions (event) where event is not null;
-create index decisions_of_observation on decisions (observation) where observation is not null;
-create index decisions_of_session on decisions (session_id, wake_number) where session_id is not null;
+create index decisions_of_session on decisions (session_id, wake_number);
 create index decisions_recent on decisions using brin (at) with (pages_per_range = 16);

@@ -59,7 +59,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
 
         Assert.Equal(50, decisions.SelectMany(x => x).Count(x => x.Outcome is IntakeOutcome.Routed));
         Assert.Equal(950, decisions.SelectMany(x => x).Count(x => x.Outcome is IntakeOutcome.Duplicate));
-        Assert.Equal(950, await store.Scalar<long>("select count(*) from decisions d join events e on e.seq = d.event where d.kind = 'duplicate' and e.subject = 'at-once'"));
+        Assert.Equal(950, await store.Scalar<long>("select count(*) from duplicates d join events e on e.seq = d.event where e.subject = 'at-once'"));
     }
 
     [Theory]
