@@ -97,11 +97,11 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
     /// </summary>
     public Task<IReadOnlyList<LedgerLine>> Since(DateTimeOffset moment, CancellationToken cancel) => Lines(
         $"""
+        {Decisions} where d.at > $1
+        union all
         select accepted_at, 'accepted', id, null, null, reason, seq from events where accepted_at > $1
         union all
         select at, 'duplicate', observation, null, null, 'seen by ' || source, event from duplicates where at > $1
-        union all
-        {Decisions} where d.at > $1
         union all
         select i.routed_at, 'routed', e.id, s.key, null, e.subject, e.seq
         from events e
