@@ -9,8 +9,9 @@ namespace Wake.Runner;
 /// <summary>What one run of the CLI came to.</summary>
 /// <param name="Result">How it ended.</param>
 /// <param name="Answered">Whether the CLI answered the message, well or badly, and so will not act on it again.</param>
+/// <param name="Acted">Whether the model called a tool.</param>
 /// <param name="CostUsd">What it cost.</param>
-sealed record ClaudeRun(ClaudeResult Result, bool Answered, decimal CostUsd);
+sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, decimal CostUsd);
 
 /// <summary>
 /// Runs <c>claude</c> for one message: starts it, feeds it, reads it, and stops it with everything it started. Speaks
@@ -23,20 +24,23 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
 
     static readonly ActivitySource Tracing = new(Telemetry.Source);
 
+    /// <summary>Where the CLI keeps its state on this machine, transcripts included.</summary>
+    public string ConfigFolder => ClaudeEnvironment.ConfigFolder(ClaudeEnvironment.Build(OwnEnvironment(), options.Value, false, null));
+
     /// <summary>Runs it.</summary>
     /// <param name="command">What to run.</param>
-    /// <param name="opened">Called once, when the CLI has opened the session; must not block.</param>
+    /// <param name="heard">Called after every line with what is known by then; must not block.</param>
     /// <param name="shutdown">Asks the turn to stop and to leave a transcript that says so.</param>
     /// <param name="lost">The turn belongs to somebody else now: everything is killed at once.</param>
     /// <exception cref="OperationCanceledException">The turn was lost.</exception>
-    public async Task<ClaudeRun> Run(ClaudeCommand command, Action opened, CancellationToken shutdown, CancellationToken lost)
+    public async Task<ClaudeRun> Run(ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
         using var activity = Tracing.StartActivity("claude");
         var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id);
 
         if (!Directory.Exists(command.Workspace))
-            return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), Answered: false, 0);
+            return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), Answered: false, Acted: false, 0);
 
         Process process;
         try
@@ -45,7 +49,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         }
         catch (Win32Exception missing)
         {
-            return new(new ClaudeResult.Misconfigured($"{settings.Executable} cannot be started: {missing.Message}."), Answered: false, 0);
+            return new(new ClaudeResult.Misconfigured($"{settings.Executable} cannot be started: {missing.Message}."), Answered: false, Acted: false, 0);
         }
 
         using (process)
@@ -53,7 +57,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
             await using var kill = lost.Register(() => KillTree(process));
             try
             {
-                var (output, stopped, stderr) = await Converse(process, command, opened, shutdown, lost);
+                var (output, stopped, stderr) = await Converse(process, command, heard, shutdown, lost);
                 lost.ThrowIfCancellationRequested();
 
                 if (output.OpenedAnother)
@@ -61,7 +65,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
 
                 var result = output.Conclude(process.ExitCode, Redaction.Redact(stderr, environment), stopped);
                 activity?.SetTag("wake.result", result.GetType().Name);
-                return new(result, output.Answered, output.CostUsd);
+                return new(result, output.Answered, output.Acted, output.CostUsd);
             }
             finally
             {
@@ -71,7 +75,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
     }
 
     async Task<(ClaudeOutput, StopReason, string Stderr)> Converse(
-        Process process, ClaudeCommand command, Action opened, CancellationToken shutdown, CancellationToken lost)
+        Process process, ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
         var output = new ClaudeOutput(command.SessionId, command.MessageId);
@@ -120,7 +124,6 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         async Task Listen()
         {
             var lines = new OutputLines(process.StandardOutput.BaseStream);
-            var told = false;
             try
             {
                 while (await lines.Next(closing.Token) is { } line)
@@ -129,12 +132,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
                         idle.CancelAfter(settings.IdleTimeout);
 
                     output.Line(line);
-
-                    if (output.Opened && !told)
-                    {
-                        told = true;
-                        opened();
-                    }
+                    heard(output);
 
                     if (output.Done)
                         done.TrySetResult();

@@ -53,6 +53,11 @@ static class ClaudeEnvironment
         return environment;
     }
 
+    /// <summary>Where a CLI with this environment keeps its state, transcripts included.</summary>
+    public static string ConfigFolder(IReadOnlyDictionary<string, string> environment) =>
+        environment.TryGetValue("CLAUDE_CONFIG_DIR", out var named) && named.Length > 0 ? named
+        : Path.Combine(environment.TryGetValue("HOME", out var home) ? home : "/", ".claude");
+
     static bool Named(string name, IEnumerable<string> patterns) => patterns.Any(pattern =>
         pattern.EndsWith('*') ? name.StartsWith(pattern[..^1], StringComparison.Ordinal) : name == pattern);
 }

@@ -24,6 +24,12 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Whether the CLI opened another session than it was asked for; its id is never adopted.</summary>
     public bool OpenedAnother { get; private set; }
 
+    /// <summary>Whether the model has called a tool.</summary>
+    public bool Acted { get; private set; }
+
+    /// <summary>Rows of the transcript that were told of: it has grown by as many, or more.</summary>
+    public int Told { get; private set; }
+
     /// <summary>Whether all is known that this run will tell about the message.</summary>
     public bool Done => own is not null || Lost || AlreadyDone;
 
@@ -79,11 +85,15 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                 idleSinceEcho = (echoed || own is not null) && Text(frame, "state") == "idle";
                 break;
 
-            case ("user", _) when Flag(frame, "isReplay") && Text(frame, "uuid") == messageId.ToString():
-                (echoed, turnSinceEcho, idleSinceEcho) = (true, false, false);
+            case ("user", _):
+                Told++;
+                if (Flag(frame, "isReplay") && Text(frame, "uuid") == messageId.ToString())
+                    (echoed, turnSinceEcho, idleSinceEcho) = (true, false, false);
                 break;
 
             case ("assistant", _):
+                Told++;
+                Acted |= CallsTool(frame);
                 turnSinceEcho |= echoed;
                 lastAssistantError = Text(frame, "error") ?? lastAssistantError;
                 break;
@@ -191,6 +201,11 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     }
 
     static string Describe(StopReason stopped) => stopped is StopReason.Idle ? "it said nothing for too long" : "it took too long";
+
+    static bool CallsTool(JsonElement frame) =>
+        frame.TryGetProperty("message", out var message) && message.ValueKind is JsonValueKind.Object
+        && message.TryGetProperty("content", out var content) && content.ValueKind is JsonValueKind.Array
+        && content.EnumerateArray().Any(x => x.ValueKind is JsonValueKind.Object && Text(x, "type") == "tool_use");
 
     static string? Text(JsonElement element, string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String ? value.GetString() : null;

@@ -21,6 +21,9 @@ sealed class ClaudeProfiles : Dictionary<string, ClaudeProfile>, IValidatableObj
             if (profile.MaxTurns is <= 0)
                 yield return new($"{Section}:{name}:MaxTurns must be positive.");
 
+            if (profile.StaleAfter < TimeSpan.Zero)
+                yield return new($"{Section}:{name}:StaleAfter must not be negative.");
+
             if (profile.MaxBudgetUsd is <= 0)
                 yield return new($"{Section}:{name}:MaxBudgetUsd must be positive.");
         }
@@ -54,6 +57,31 @@ sealed class ClaudeProfile
     /// </summary>
     public string SettingSources { get; init; } = "user";
 
+    /// <summary>When a wake goes on with the memory the session has, and when it begins a fresh Claude session.</summary>
+    public ResumePolicy Resume { get; init; } = ResumePolicy.Auto;
+
+    /// <summary>With <see cref="ResumePolicy.Auto"/>: a memory last used longer ago is not gone on with. Zero switches it off.</summary>
+    public TimeSpan StaleAfter { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// Whether a fresh session may take over a wake whose lost one had called tools already. It would not know and could do
+    /// the same again; by default the wake is parked for a person instead.
+    /// </summary>
+    public bool FreshAfterActing { get; init; }
+
     /// <summary>Further arguments for the CLI, passed as they are.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
+}
+
+/// <summary>When a wake goes on with the memory its session has.</summary>
+enum ResumePolicy
+{
+    /// <summary>Whenever it can be resumed, is whole, and is not stale. Else a fresh session begins, and is told why.</summary>
+    Auto,
+
+    /// <summary>Whatever its age. When it cannot be, the wake is parked: no fresh session ever begins in its place.</summary>
+    Always,
+
+    /// <summary>Never: every wake begins a fresh session.</summary>
+    Never,
 }

@@ -1,3 +1,5 @@
+using Wake.Store;
+
 namespace Wake.Runner;
 
 /// <summary>
@@ -17,8 +19,9 @@ abstract record ClaudeResult
     /// <summary>The model, or a hook of the owner, would not go on.</summary>
     public sealed record Refused(string Why) : ClaudeResult;
 
-    /// <summary>The exact signal that this session cannot be resumed. Nothing else permits a fresh one.</summary>
-    public sealed record SessionLost : ClaudeResult;
+    /// <summary>This session cannot be gone on with. Nothing else permits a fresh one.</summary>
+    /// <param name="Why">Why it was not even tried; null when the CLI gave its exact signal that it has no such session.</param>
+    public sealed record SessionLost(ResumeUnavailable? Why = null) : ClaudeResult;
 
     /// <summary>The session was to be begun and has a transcript already: it is to be resumed.</summary>
     public sealed record AlreadyBegun : ClaudeResult;

@@ -8,7 +8,7 @@ namespace Wake.Runner;
 
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
-    Turns turns, Sessions sessions, ClaudeCli claude, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles,
+    Turns turns, Sessions sessions, Transcripts transcripts, ClaudeCli claude, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles,
     TimeProvider time, ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
@@ -43,22 +43,20 @@ sealed class TurnRunner(
         if (failures > options.Value.MaxAttempts)
             return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), false, 0);
 
-        var claudeSession = turn.ClaudeSession ?? await Begin(turn, Sessions.First, lost);
-        if (claudeSession is null)
-            throw new OperationCanceledException(lost);
+        var claudeSession = turn.ClaudeSession ?? await Begin(turn, instead: null, lost)
+            ?? throw new OperationCanceledException(lost);
 
         // An id that an earlier attempt chose may have a transcript by now: resuming tells.
-        var resume = turn.ClaudeSession is not null;
-        var cost = 0m;
+        var (resume, acted, cost) = (turn.ClaudeSession is not null, turn.Acted, 0m);
 
         for (var runs = 1; runs <= MaxRuns; runs++)
         {
             var run = await Run(turn, claudeSession, resume, shutdown, lost);
-            cost += run.CostUsd;
+            (cost, acted) = (cost + run.CostUsd, acted || run.Acted);
 
             switch (run.Result)
             {
-                case ClaudeResult.SessionLost when !claudeSession.Opened && runs < 3:
+                case ClaudeResult.SessionLost { Why: null } when !claudeSession.Opened && runs < 3:
                     resume = false;
                     break;
 
@@ -66,15 +64,20 @@ sealed class TurnRunner(
                     resume = true;
                     break;
 
-                case ClaudeResult.SessionLost:
-                    if (await Begin(turn, Sessions.NotResumable, lost) is not { } fresh)
+                case ClaudeResult.SessionLost { Why: var why }:
+                    why ??= new(ResumeUnavailable.NotResumable, "the one before it could not be resumed");
+
+                    if (NoFresh(turn, why, acted) is { } reason)
+                        return (new Reaction.GiveBack(new TurnReturn.Park(null, reason)), false, cost);
+
+                    if (await Begin(turn, why, lost) is not { } fresh)
                     {
                         return (new Reaction.GiveBack(new TurnReturn.Park(null,
                             "the session could not be resumed, and this wake has begun a fresh one already")), false, cost);
                     }
 
-                    log.LogWarning("{SessionKey} wake {Wake}: Claude session {Lost} cannot be resumed; beginning {Fresh}.",
-                        turn.SessionKey, turn.WakeNumber, claudeSession.Id, fresh.Id);
+                    log.LogWarning("{SessionKey} wake {Wake}: Claude session {Lost} is not resumed ({Class}); beginning {Fresh}.",
+                        turn.SessionKey, turn.WakeNumber, claudeSession.Id, why.Class, fresh.Id);
                     (claudeSession, resume) = (fresh, false);
                     break;
 
@@ -87,13 +90,54 @@ sealed class TurnRunner(
             failures, options.Value, time.GetUtcNow()), false, cost);
     }
 
-    Task<ClaudeRun> Run(
-        ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost) =>
-        claude.Run(
-            new(claudeSession.Id, resume, turn.Workspace, profiles.Value.Of(turn.Profile), ClaudeCommand.MessageIdOf(turn), turn.IsRepetition,
+    // What forbids a fresh session, for people; null when nothing does.
+    string? NoFresh(ClaimedTurn turn, ResumeUnavailable why, bool acted)
+    {
+        var profile = profiles.Value.Of(turn.Profile);
+
+        if (profile.Resume is ResumePolicy.Always)
+            return $"the session cannot be gone on with ({why.Detail}), and its profile never begins a fresh one";
+
+        return acted && !profile.FreshAfterActing
+            ? $"the session cannot be gone on with ({why.Detail}), and this wake had called tools already; a fresh session might do the "
+                + "same again. See what it did, then wake the session again to begin a fresh one"
+            : null;
+    }
+
+    async Task<ClaudeRun> Run(
+        ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
+    {
+        var profile = profiles.Value.Of(turn.Profile);
+        await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log);
+
+        if (resume && Freshness.Of(await memory.Bring(lost), claudeSession, turn, profile, time.GetUtcNow()) is { } why)
+            return new(new ClaudeResult.SessionLost(why), Answered: false, Acted: false, 0);
+
+        memory.Keep();
+        var (opened, told) = (false, 0);
+        var run = await claude.Run(
+            new(claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition,
                 WakePrompt.For(turn with { ClaudeSession = claudeSession })),
-            opened: () => _ = NoteOpened(turn, claudeSession.Id),
-            shutdown, lost);
+            Heard, shutdown, lost);
+
+        await memory.Save(entirely: true);
+        return run;
+
+        void Heard(ClaudeOutput output)
+        {
+            if (output.Opened && !opened)
+            {
+                opened = true;
+                _ = NoteOpened(turn, claudeSession.Id);
+            }
+
+            if (output.Told > told)
+            {
+                told = output.Told;
+                memory.Grew(output.Acted);
+            }
+        }
+    }
 
     // Early, so that a crash in this very turn leaves a session that is known to have a memory. Nothing waits for it: the
     // turn's ending notes it as well.
@@ -111,10 +155,12 @@ sealed class TurnRunner(
     }
 
     // The id is in the store before the CLI hears of it, so that a crash in between leaves no session nobody knows.
-    async Task<ClaudeSession?> Begin(ClaimedTurn turn, string reason, CancellationToken lost)
+    async Task<ClaudeSession?> Begin(ClaimedTurn turn, ResumeUnavailable? instead, CancellationToken lost)
     {
         var id = Guid.NewGuid();
-        return await sessions.BeginClaudeSession(turn, id, reason, CancellationToken.None).WaitAsync(lost) ? new(id, Opened: false, reason, turn.WakeNumber) : null;
+        return await sessions.BeginClaudeSession(turn, id, instead, CancellationToken.None).WaitAsync(lost)
+            ? new(id, Opened: false, instead?.Detail ?? Sessions.First, turn.WakeNumber)
+            : null;
     }
 
     async Task Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost)

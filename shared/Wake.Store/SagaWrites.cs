@@ -21,7 +21,11 @@ public static class SagaWrites
     /// </summary>
     public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber, TimeSpan repeatAfter) => Rows.Command(
         """
-        with freed as (update turns set not_before = null, parked = false where session_id = $1 and wake_number = $2),
+        with freed as (
+                 -- a person who wakes it again has seen what it did
+                 update turns set not_before = null, parked = false, acted = acted and not_before is distinct from 'infinity'
+                 where session_id = $1 and wake_number = $2
+             ),
              owed as (update wake_timers set nudged = false, owed_at = clock_timestamp() + $3 where session_id = $1)
         insert into decisions (kind, session_id, wake_number) values ('repeated', $1, $2)
         """, sessionId, wakeNumber, repeatAfter);

@@ -12,9 +12,6 @@ public sealed class Sessions(NpgsqlDataSource database)
     /// <summary>Why a Claude session came into use when the session had none.</summary>
     public const string First = "first";
 
-    /// <summary>Why a Claude session came into use when the CLI could not resume the one before.</summary>
-    public const string NotResumable = "the one before it could not be resumed";
-
     // A turn is running while its lease lasts; the row says so before any message does.
     const string TurnState =
         """
@@ -146,7 +143,12 @@ public sealed class Sessions(NpgsqlDataSource database)
     /// Puts a new Claude session into use, before the CLI is asked to begin it. False when the turn is no longer the
     /// caller's, or when this wake has begun one already that the CLI has opened: a wake begins at most one.
     /// </summary>
-    public async Task<bool> BeginClaudeSession(ClaimedTurn turn, Guid claudeSessionId, string reason, CancellationToken cancel)
+    /// <param name="turn">The turn.</param>
+    /// <param name="claudeSessionId">The new id.</param>
+    /// <param name="instead">Why the one before it is not gone on with; null when there is none.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task<bool> BeginClaudeSession(
+        ClaimedTurn turn, Guid claudeSessionId, ResumeUnavailable? instead, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add("select 1 from wake_timers where session_id = $1 for update", turn.SessionId);
@@ -162,8 +164,11 @@ public sealed class Sessions(NpgsqlDataSource database)
                 returning session_id
             )
             insert into decisions (kind, session_id, wake_number, note)
-            select 'begun', $1, $2, format('Claude session %s: %s', $4, $5) from begun
-            """, turn.SessionId, turn.WakeNumber, turn.Epoch, claudeSessionId, reason);
+            select said.kind, $1, $2, said.note
+            from begun, (values ('resumeUnavailable', $6), ('begun', format('Claude session %s', $4))) said (kind, note)
+            where said.note is not null
+            """, turn.SessionId, turn.WakeNumber, turn.Epoch, claudeSessionId, instead?.Detail ?? First,
+            instead is null ? null : $"{instead.Class}: {instead.Detail}");
         return await batch.Affected(cancel);
     }
 

@@ -30,6 +30,7 @@ public abstract record TurnClaim
 /// <param name="Attempt">Counts the claims of this turn from 1.</param>
 /// <param name="Interruptions">How many earlier attempts were interrupted because their runner shut down.</param>
 /// <param name="Answered">The last attempt that the CLI answered without the turn being over; 0 when it never did.</param>
+/// <param name="Acted">Whether the model has called a tool in an earlier attempt that no person has looked at since.</param>
 /// <param name="Workspace">The directory the session works in.</param>
 /// <param name="Profile">The name of its profile.</param>
 /// <param name="ClaudeSession">The Claude session to go on with; null when it has none yet.</param>
@@ -42,6 +43,7 @@ public sealed record ClaimedTurn(
     int Attempt,
     int Interruptions,
     int Answered,
+    bool Acted,
     string Workspace,
     string Profile,
     ClaudeSession? ClaudeSession,

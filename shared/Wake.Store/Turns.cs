@@ -20,10 +20,10 @@ public sealed class Turns(NpgsqlDataSource database)
     /// </summary>
     static readonly TimeSpan EndingUnheard = TimeSpan.FromSeconds(2);
 
-    const string LockSession = "select 1 from wake_timers where session_id = $1 for update";
+    internal const string LockSession = "select 1 from wake_timers where session_id = $1 for update";
 
     // Condition of every statement that belongs to the holder of the lease.
-    const string Mine = "session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null and ended_at is null";
+    internal const string Mine = "session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null and ended_at is null";
 
     /// <summary>
     /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox to it; later
@@ -66,7 +66,7 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(
             """
             select turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch, turn.attempt, turn.interruptions, turn.answered,
-                   s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number
+                   turn.acted, s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number
             from turns turn
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
@@ -96,9 +96,9 @@ public sealed class Turns(NpgsqlDataSource database)
             return !rows.IsDBNull(1) && rows.GetBoolean(1) ? new TurnClaim.Held() : new TurnClaim.NotDue();
 
         var turn = new ClaimedTurn(
-            sessionId, rows.GetString(6), wakeNumber, rows.GetInt64(2), rows.GetInt32(3), rows.GetInt32(4), rows.GetInt32(5),
-            rows.GetString(7), rows.GetString(8),
-            rows.IsDBNull(9) ? null : new(rows.GetGuid(9), rows.GetBoolean(10), rows.GetString(11), rows.GetNullable<int>(12)),
+            sessionId, rows.GetString(7), wakeNumber, rows.GetInt64(2), rows.GetInt32(3), rows.GetInt32(4), rows.GetInt32(5),
+            rows.GetBoolean(6), rows.GetString(8), rows.GetString(9),
+            rows.IsDBNull(10) ? null : new(rows.GetGuid(10), rows.GetBoolean(11), rows.GetString(12), rows.GetNullable<int>(13)),
             Events: []);
 
         await rows.NextResultAsync(cancel);

@@ -136,6 +136,10 @@ create table turns (
     attempt            int not null default 0,
     -- counts the attempts that were interrupted because a runner shut down; no failures
     interruptions      int not null default 0,
+    -- whether the model has called a tool in any attempt: a fresh session would do it again
+    acted              boolean not null default false,
+    -- the commit the workspace stood on when the turn was first claimed; null where nobody looks
+    head               text,
     -- the last attempt that the CLI answered without the turn being over (interrupted, a failing API): it will not act on
     -- that message again, so the attempts after it need another id
     answered           int not null default 0,
@@ -159,6 +163,44 @@ create table turns (
 
 -- One writer per session: a second open turn cannot be written.
 create unique index turns_open on turns (session_id) where ended_at is null;
+
+-- What the CLI wrote down of a Claude session, so that any runner can go on with it.
+create table transcripts (
+    claude_session_id  uuid primary key,
+    session_id         uuid not null references sessions,
+    -- counts the saves
+    version            int not null,
+    wake_number        int not null,
+    epoch              bigint not null,
+    saved_at           timestamptz not null default clock_timestamp()
+);
+
+-- The files of a transcript. The CLI only appends to them, and so does a save; when it finds another beginning than the one
+-- it knows, it keeps what was and starts a new copy.
+create table transcript_files (
+    copy               bigint generated always as identity primary key,
+    claude_session_id  uuid not null references transcripts on delete cascade,
+    -- empty for the transcript itself, else below the folder that has its name
+    path               text collate "C" not null,
+    bytes              bigint not null,
+    rows               int not null,
+    sha256             bytea not null,
+    replaced_at        timestamptz
+);
+
+create unique index transcript_files_current on transcript_files (claude_session_id, path) where replaced_at is null;
+create index transcript_files_replaced on transcript_files (replaced_at) where replaced_at is not null;
+
+create table transcript_segments (
+    copy     bigint not null references transcript_files on delete cascade,
+    -- where in the file it begins
+    start    bigint not null,
+    -- compressed with zlib
+    content  bytea not null,
+    primary key (copy, start)
+);
+
+alter table transcript_segments alter column content set storage external;
 
 -- Later observations of a fact. Most of what comes in is one, and hardly any is ever asked for: the row and its indexes cost
 -- as little as they can.

@@ -11,7 +11,7 @@ public sealed class WordingTheWake
     static readonly Guid Session = Guid.Parse("0198c2f0-0000-7000-8000-000000000001");
 
     static ClaimedTurn Turn(params TurnEvent[] events) => new(
-        Session, "implementer@github:octo-org/hello#972", WakeNumber: 7, Epoch: 1, Attempt: 1, Interruptions: 0, Answered: 0, "/work", "default",
+        Session, "implementer@github:octo-org/hello#972", WakeNumber: 7, Epoch: 1, Attempt: 1, Interruptions: 0, Answered: 0, Acted: false, "/work", "default",
         new(Guid.Empty, Opened: true, "registered", null), events);
 
     static TurnEvent Event(string reason) => new(
@@ -52,8 +52,8 @@ public sealed class WordingTheWake
     {
         var turn = Turn(Event("merged"));
         Assert.StartsWith("This session begins", WakePrompt.For(turn with { ClaudeSession = new(Guid.Empty, false, Store.Sessions.First, 7) }));
-        Assert.StartsWith("This is a fresh session without the memory", WakePrompt.For(turn with { ClaudeSession = new(Guid.Empty, false, Store.Sessions.NotResumable, 7) }));
-        Assert.StartsWith("Something happened", WakePrompt.For(turn with { ClaudeSession = new(Guid.Empty, true, Store.Sessions.NotResumable, 6) }));
+        Assert.StartsWith("This is a fresh session without the memory", WakePrompt.For(turn with { ClaudeSession = new(Guid.Empty, false, "the one before it could not be resumed", 7) }));
+        Assert.StartsWith("Something happened", WakePrompt.For(turn with { ClaudeSession = new(Guid.Empty, true, "the one before it could not be resumed", 6) }));
         Assert.StartsWith("You were told of this before", WakePrompt.For(turn with { Answered = 1 }));
     }
 

@@ -1,0 +1,31 @@
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>Why a memory is not gone on with, if it is not. Pure.</summary>
+static class Freshness
+{
+    /// <summary>Null: go on with it.</summary>
+    /// <param name="memory">What there is.</param>
+    /// <param name="claudeSession">The Claude session it is of.</param>
+    /// <param name="turn">The turn; the session it began itself it goes on with in any case.</param>
+    /// <param name="profile">The policy.</param>
+    /// <param name="now">The time.</param>
+    public static ResumeUnavailable? Of(
+        Memory memory, ClaudeSession claudeSession, ClaimedTurn turn, ClaudeProfile profile, DateTimeOffset now)
+    {
+        var begunByThisWake = claudeSession.WakeNumber == turn.WakeNumber;
+
+        return (memory, profile.Resume) switch
+        {
+            (_, ResumePolicy.Never) when !begunByThisWake =>
+                new(ResumeUnavailable.Policy, "its profile begins every wake afresh"),
+            (Memory.Damaged { Problem: var problem }, not ResumePolicy.Always) =>
+                new(ResumeUnavailable.Damaged, $"its transcript is damaged: {problem}"),
+            (Memory.Ready { Since: var since }, ResumePolicy.Auto)
+                when !begunByThisWake && profile.StaleAfter > TimeSpan.Zero && now - since > profile.StaleAfter =>
+                new(ResumeUnavailable.Stale, $"it was last used on {since.UtcDateTime:yyyy-MM-dd}, longer ago than {profile.StaleAfter.TotalDays:0.#} days"),
+            _ => null,
+        };
+    }
+}

@@ -1,0 +1,276 @@
+using System.Security.Cryptography;
+using Npgsql;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// The memory of a Claude session on this machine: brought from the store before a turn where it is missing or old, and saved
+/// to it while the turn runs, so that another runner can go on wherever this one dies.
+/// </summary>
+sealed class SessionMemory : IAsyncDisposable
+{
+    readonly Transcripts store;
+    readonly ClaimedTurn turn;
+    readonly Guid claudeSessionId;
+    readonly TranscriptFolder folder;
+    readonly ILogger log;
+
+    // What the store holds, and what this object has read on.
+    readonly Dictionary<string, TranscriptFile> stored = [];
+    readonly Dictionary<string, TranscriptReader> readers = [];
+    readonly Dictionary<string, (long Length, DateTime Written)> unchanged = [];
+
+    readonly SemaphoreSlim saving = new(1);
+    readonly SemaphoreSlim grown = new(0);
+    readonly CancellationTokenSource over = new();
+    Task keeping = Task.CompletedTask;
+    volatile bool acted;
+
+    /// <param name="store">Where it is saved.</param>
+    /// <param name="turn">The turn; its epoch guards every save.</param>
+    /// <param name="claudeSessionId">The Claude session.</param>
+    /// <param name="configFolder">The CLI's configuration folder.</param>
+    /// <param name="log">Told of what could not be saved.</param>
+    public SessionMemory(Transcripts store, ClaimedTurn turn, Guid claudeSessionId, string configFolder, ILogger log)
+    {
+        (this.store, this.turn, this.claudeSessionId, this.log) = (store, turn, claudeSessionId, log);
+        folder = new(configFolder, turn.Workspace, claudeSessionId);
+    }
+
+    /// <summary>Sees to it that the CLI finds the memory as it was last saved, or what this machine has added to that.</summary>
+    public async Task<Memory> Bring(CancellationToken cancel)
+    {
+        var found = await store.Find(claudeSessionId, CancellationToken.None).WaitAsync(cancel);
+        foreach (var file in found?.Files ?? [])
+            stored[file.Path] = file;
+
+        var local = File.Exists(folder.Main);
+        if (found is null && !local)
+            return new Memory.None();
+
+        if (local && await Holds("", cancel) is { } reader)
+        {
+            if (found is null && reader.Problem is { } problem)
+                return new Memory.Damaged(problem);
+
+            Mend(reader);
+            // The CLI deletes what was not written to for a month.
+            File.SetLastWriteTimeUtc(folder.Main, DateTime.UtcNow);
+        }
+        else if (!await Restore(stored[""], cancel))
+        {
+            return new Memory.Damaged("the stored transcript is not what was saved");
+        }
+
+        foreach (var file in stored.Values.Where(x => x.Path.Length > 0).ToList())
+        {
+            if (await Holds(file.Path, cancel) is null && !await Restore(file, cancel))
+                return new Memory.Damaged($"the stored {file.Path} is not what was saved");
+        }
+
+        return new Memory.Ready(found?.SavedAt ?? File.GetLastWriteTimeUtc(folder.Main));
+    }
+
+    /// <summary>Saves by itself from now on, whenever <see cref="Grew"/> says that there is something to save.</summary>
+    public void Keep() => keeping = Task.Run(async () =>
+    {
+        while (!over.IsCancellationRequested)
+        {
+            await grown.WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!over.IsCancellationRequested)
+                await Save(entirely: false);
+        }
+    });
+
+    /// <summary>Tells that the CLI has written more.</summary>
+    /// <param name="acted">Whether the model has called a tool.</param>
+    public void Grew(bool acted)
+    {
+        this.acted |= acted;
+        if (grown.CurrentCount == 0)
+            grown.Release();
+    }
+
+    /// <summary>
+    /// Saves what there is. What cannot be saved now is logged and saved the next time; a turn that is no longer ours saves
+    /// nothing.
+    /// </summary>
+    /// <param name="entirely">Also reads again what was saved before: a CLI may take rows back that it wrote last.</param>
+    public async Task Save(bool entirely)
+    {
+        await saving.WaitAsync();
+        try
+        {
+            List<TranscriptChange> changes = [];
+            foreach (var path in folder.Paths())
+            {
+                if (await Change(path, entirely) is { } change)
+                    changes.Add(change);
+            }
+
+            if (changes is [] && !acted)
+                return;
+
+            if (await store.Save(turn, claudeSessionId, acted, changes, CancellationToken.None))
+            {
+                foreach (var change in changes)
+                    stored[change.File.Path] = change.File;
+            }
+            else
+            {
+                log.LogWarning("{SessionKey} wake {Wake}: the transcript was not saved; the turn is another runner's now.",
+                    turn.SessionKey, turn.WakeNumber);
+            }
+        }
+        catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
+        {
+            log.LogWarning("{SessionKey} wake {Wake}: the transcript could not be saved ({Reason}).",
+                turn.SessionKey, turn.WakeNumber, failed.Message);
+        }
+        finally
+        {
+            saving.Release();
+        }
+    }
+
+    async Task<TranscriptChange?> Change(string path, bool entirely)
+    {
+        var file = folder.FileOf(path);
+        stored.TryGetValue(path, out var before);
+
+        var now = TranscriptFolder.HasRows(path)
+            ? (await Reader(path, entirely)).As(path)
+            : await Hash(path, file, before);
+
+        if (now is null || now.Bytes == 0 || before is not null && now.Sha256.AsSpan().SequenceEqual(before.Sha256))
+            return null;
+
+        var continues = before is not null && readers.TryGetValue(path, out var reader)
+            && (!entirely || reader.Marked?.AsSpan().SequenceEqual(before.Sha256) == true) && now.Bytes > before.Bytes;
+        return new(now, continues ? before!.Bytes : 0,
+            () => new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+    }
+
+    async Task<TranscriptReader> Reader(string path, bool again)
+    {
+        if (again && readers.Remove(path, out var old))
+            old.Dispose();
+
+        if (!readers.TryGetValue(path, out var reader))
+            readers[path] = reader = new();
+
+        await reader.Read(folder.FileOf(path), stored.TryGetValue(path, out var before) ? before.Bytes : 0, CancellationToken.None);
+        return reader;
+    }
+
+    // Long results of tools: written once.
+    async Task<TranscriptFile?> Hash(string path, string file, TranscriptFile? before)
+    {
+        var info = new FileInfo(file);
+        var seen = (info.Length, info.LastWriteTimeUtc);
+        if (before is not null && unchanged.TryGetValue(path, out var then) && then == seen)
+            return null;
+
+        await using var content = File.OpenRead(file);
+        var hash = await SHA256.HashDataAsync(content);
+        unchanged[path] = seen;
+        return new(path, content.Length, 0, hash);
+    }
+
+    // Null: the local file is missing, older than the stored one, or has gone another way.
+    async Task<TranscriptReader?> Holds(string path, CancellationToken cancel)
+    {
+        var file = folder.FileOf(path);
+        if (!File.Exists(file))
+            return null;
+
+        stored.TryGetValue(path, out var saved);
+        if (!TranscriptFolder.HasRows(path))
+        {
+            await using var content = File.OpenRead(file);
+            var same = (await SHA256.HashDataAsync(content, cancel)).AsSpan().SequenceEqual(saved!.Sha256);
+            return same ? new TranscriptReader() : null;
+        }
+
+        var reader = new TranscriptReader();
+        await reader.Read(file, saved?.Bytes ?? 0, cancel);
+        if (saved is not null && reader.Marked?.AsSpan().SequenceEqual(saved.Sha256) != true)
+        {
+            reader.Dispose();
+            return null;
+        }
+
+        return readers[path] = reader;
+    }
+
+    // What a killed CLI left at the end of its file would spoil the row that is written after it.
+    void Mend(TranscriptReader reader)
+    {
+        var good = reader.Problem is null || !stored.TryGetValue("", out var saved) ? reader.Bytes : saved.Bytes;
+        if (!reader.CutOff && good == reader.Bytes)
+            return;
+
+        File.Copy(folder.Main, Path.ChangeExtension(folder.Main, ".damaged"), overwrite: true);
+        using (var main = new FileStream(folder.Main, FileMode.Open, FileAccess.Write))
+            main.SetLength(good);
+
+        log.LogWarning("{SessionKey}: the end of the transcript of Claude session {ClaudeSession} was damaged and is cut off ({Problem}).",
+            turn.SessionKey, claudeSessionId, reader.Problem ?? "a row without an end");
+
+        if (good != reader.Bytes && readers.Remove("", out var old))
+            old.Dispose();
+    }
+
+    async Task<bool> Restore(TranscriptFile saved, CancellationToken cancel)
+    {
+        var file = folder.FileOf(saved.Path);
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        var arriving = $"{file}.arriving";
+
+        bool whole;
+        await using (var destination = new FileStream(arriving, FileMode.Create))
+            whole = await store.Load(claudeSessionId, saved, destination, CancellationToken.None).WaitAsync(cancel);
+
+        if (!whole)
+        {
+            File.Delete(arriving);
+            return false;
+        }
+
+        // It went another way than the session did. Kept for whoever wants to look.
+        if (saved.Path.Length == 0 && File.Exists(file))
+            File.Move(file, Path.ChangeExtension(file, ".replaced"), overwrite: true);
+
+        File.Move(arriving, file, overwrite: true);
+        if (readers.Remove(saved.Path, out var old))
+            old.Dispose();
+        return true;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await over.CancelAsync();
+        await keeping;
+        foreach (var reader in readers.Values)
+            reader.Dispose();
+        over.Dispose();
+        grown.Dispose();
+        saving.Dispose();
+    }
+}
+
+/// <summary>In what shape the memory of a Claude session is.</summary>
+abstract record Memory
+{
+    /// <summary>The CLI will find it.</summary>
+    /// <param name="Since">When it was last written to.</param>
+    public sealed record Ready(DateTimeOffset Since) : Memory;
+
+    /// <summary>It is neither here nor in the store.</summary>
+    public sealed record None : Memory;
+
+    /// <summary>It is not whole, and nowhere is a better one. The CLI would resume it without a word, and forget.</summary>
+    /// <param name="Problem">What is wrong.</param>
+    public sealed record Damaged(string Problem) : Memory;
+}
