@@ -25,6 +25,7 @@ sealed class SessionMemory : IAsyncDisposable
     readonly SemaphoreSlim grown = new(0);
     readonly CancellationTokenSource over = new();
     Task keeping = Task.CompletedTask;
+    FileSystemWatcher? watcher;
     volatile bool acted;
 
     /// <param name="store">Where it is saved.</param>
@@ -72,8 +73,26 @@ sealed class SessionMemory : IAsyncDisposable
         return new Memory.Ready(found?.SavedAt ?? File.GetLastWriteTimeUtc(folder.Main));
     }
 
-    /// <summary>Saves by itself from now on, whenever <see cref="Grew"/> says that there is something to save.</summary>
-    public void Keep() => keeping = Task.Run(async () =>
+    /// <summary>Saves by itself from now on, whenever the CLI has written more.</summary>
+    public void Keep()
+    {
+        try
+        {
+            Directory.CreateDirectory(folder.Folder);
+            watcher = new(folder.Folder, Path.GetFileName(folder.Main));
+            watcher.Changed += (_, _) => Grew(acted: false);
+            watcher.Created += (_, _) => Grew(acted: false);
+            watcher.EnableRaisingEvents = true;
+        }
+        catch (Exception unwatchable) when (unwatchable is IOException or UnauthorizedAccessException)
+        {
+            log.LogWarning("{SessionKey}: the transcript cannot be watched ({Reason}), so it is saved less often.", turn.SessionKey, unwatchable.Message);
+        }
+
+        keeping = Task.Run(SaveWhatGrows);
+    }
+
+    async Task SaveWhatGrows()
     {
         while (!over.IsCancellationRequested)
         {
@@ -81,13 +100,15 @@ sealed class SessionMemory : IAsyncDisposable
             if (!over.IsCancellationRequested)
                 await Save(entirely: false);
         }
-    });
+    }
 
-    /// <summary>Tells that the CLI has written more.</summary>
+    /// <summary>Tells that the CLI has said more, or written more: it says a row before it has written it.</summary>
     /// <param name="acted">Whether the model has called a tool.</param>
     public void Grew(bool acted)
     {
         this.acted |= acted;
+
+        // At most one of them may be too many, which costs a look.
         if (grown.CurrentCount == 0)
             grown.Release();
     }
@@ -250,6 +271,7 @@ sealed class SessionMemory : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        watcher?.Dispose();
         await over.CancelAsync();
         await keeping;
         foreach (var reader in readers.Values)

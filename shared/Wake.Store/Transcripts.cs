@@ -138,6 +138,9 @@ public sealed class Transcripts(NpgsqlDataSource database)
     static async Task<bool> Begin(NpgsqlConnection connection, ClaimedTurn turn, Guid claudeSessionId, bool acted, CancellationToken cancel)
     {
         await using var batch = new NpgsqlBatch(connection);
+
+        // This lock is held for several round trips: a runner that is frozen or cut off between them must not keep it.
+        batch.Add("set local idle_in_transaction_session_timeout = '5s'");
         batch.Add(Turns.LockSession, turn.SessionId);
         batch.Add(
             $"""

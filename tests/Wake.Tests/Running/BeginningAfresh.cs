@@ -1,0 +1,112 @@
+using Wake.Contracts;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Running;
+
+/// <summary>When a wake does not go on with the memory of its session, and how one sees why.</summary>
+public sealed class BeginningAfresh : IAsyncLifetime
+{
+    WakeSystem wake = null!;
+
+    public async Task InitializeAsync() => wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
+    {
+        ["Profiles__stale__StaleAfter"] = "00:00:00.000001",
+        ["Profiles__always__Resume"] = "Always",
+        ["Profiles__always__StaleAfter"] = "00:00:00.000001",
+        ["Profiles__never__Resume"] = "Never",
+    });
+
+    public async Task DisposeAsync() => await wake.DisposeAsync();
+
+    [Fact]
+    public async Task A_memory_that_was_not_used_for_too_long_is_not_gone_on_with()
+    {
+        var key = await Woken("stale", times: 2);
+
+        var explanation = await wake.Explain(key);
+        Assert.Equal(2, explanation.ClaudeSessions.Count);
+        Assert.StartsWith("it was last used on", explanation.ClaudeSessions[1].Reason);
+        Assert.Contains(explanation.Ledger, x => x.What == "resumeUnavailable" && x.Wake == 2 && x.Note!.StartsWith("stale: "));
+        Assert.Contains("fresh session without the memory", Said(await wake.Show(key))[0]);
+    }
+
+    [Fact]
+    public async Task A_profile_can_want_every_wake_afresh()
+    {
+        var key = await Woken("never", times: 3);
+
+        Assert.Equal(3, (await wake.Show(key)).ClaudeSessionIds.Count);
+        Assert.Single(Said(await wake.Show(key)));
+    }
+
+    [Fact]
+    public async Task A_profile_can_forbid_fresh_sessions()
+    {
+        var unknown = Guid.NewGuid();
+        var lost = await wake.Session("always", claudeSession: unknown);
+        await wake.Wake(lost, "merged");
+
+        var parked = await wake.Is(lost, SessionState.Parked);
+        Assert.Contains("never begins a fresh one", parked.LastTurn!.Note);
+        Assert.Equal([unknown], parked.ClaudeSessionIds);
+
+        Assert.Single((await wake.Show(await Woken("always", times: 2))).ClaudeSessionIds);
+    }
+
+    [Fact]
+    public async Task A_damaged_memory_that_was_never_saved_is_not_gone_on_with_silently()
+    {
+        var id = Guid.NewGuid();
+        var key = await wake.Session(claudeSession: id);
+        var folder = new Runner.TranscriptFolder(wake.ClaudeConfig, (await wake.Show(key)).Workspace, id);
+        Directory.CreateDirectory(folder.Folder);
+        await File.WriteAllTextAsync(folder.Main, """{"type":"user","uuid":"2","parentUuid":"1","message":{"role":"user","content":"hello"}}""" + "\n");
+
+        await wake.Wake(key, "merged");
+
+        await wake.Ended(key, 1);
+        Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "resumeUnavailable" && x.Note == "damaged: its transcript is damaged: 1 rows follow rows that are not there");
+    }
+
+    [Fact]
+    public async Task A_wake_that_has_called_tools_is_not_begun_again_before_a_person_has_looked()
+    {
+        using var hold = new HoldFile();
+        using var folder = new TemporaryFolder();
+        var key = await Woken("default", times: 1);
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "two",
+            reason: $"two [[fake:first tool-start {folder.File("effect")}]] [[fake:first hold {hold.Path}]]"));
+        await hold.Reached();
+        await Eventually.Holds(() => wake.Scalar<bool>("select acted from turns where wake_number = 2"), "that it acted is known");
+
+        await wake.Processes[^1].Kill();
+        await wake.Scalar<object>("with gone as (delete from transcripts) select 1");
+        Directory.Delete(Path.Combine(wake.ClaudeConfig, "projects"), recursive: true);
+        await wake.StartProcess("Wake.Standalone");
+
+        var parked = await wake.Is(key, SessionState.Parked);
+        Assert.Contains("had called tools already", parked.LastTurn!.Note);
+        Assert.Single(parked.ClaudeSessionIds);
+
+        hold.Release();
+        await wake.Wake(key, "I have looked");
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
+        Assert.Equal(2, (await wake.Show(key)).ClaudeSessionIds.Count);
+    }
+
+    async Task<string> Woken(string profile, int times)
+    {
+        var key = await wake.WatchingSession(profile);
+        for (var time = 1; time <= times; time++)
+        {
+            await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"{time}"));
+            Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, time)).Outcome);
+        }
+
+        return key;
+    }
+
+    IReadOnlyList<string> Said(Session session) => FakeTranscript.Of(wake, session).UserMessages;
+}
