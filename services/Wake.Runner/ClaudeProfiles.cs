@@ -21,6 +21,12 @@ sealed class ClaudeProfiles : Dictionary<string, ClaudeProfile>, IValidatableObj
             if (profile.MaxTurns is <= 0)
                 yield return new($"{Section}:{name}:MaxTurns must be positive.");
 
+            if (profile.Repository is { } repository && (repository.StartsWith('-') || repository.Trim().Length == 0))
+                yield return new($"{Section}:{name}:Repository is no address.");
+
+            if (profile.Branch is { } branch && (profile.Repository is null || branch.StartsWith('-') || branch.Trim().Length == 0))
+                yield return new($"{Section}:{name}:Branch must be the name of a branch of {Section}:{name}:Repository.");
+
             if (profile.StaleAfter < TimeSpan.Zero)
                 yield return new($"{Section}:{name}:StaleAfter must not be negative.");
 
@@ -68,6 +74,15 @@ sealed class ClaudeProfile
     /// the same again; by default the wake is parked for a person instead.
     /// </summary>
     public bool FreshAfterActing { get; init; }
+
+    /// <summary>
+    /// The git repository from which a runner makes the workspace of a session where it is missing: an address as
+    /// <c>git clone</c> takes it. Null: the workspace must be there.
+    /// </summary>
+    public string? Repository { get; init; }
+
+    /// <summary>The branch such a workspace begins on. Null: the repository's default.</summary>
+    public string? Branch { get; init; }
 
     /// <summary>Further arguments for the CLI, passed as they are.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];

@@ -31,10 +31,29 @@ sealed class RunnerOptions : IValidatableObject
     /// <summary>The longest pause between two attempts.</summary>
     public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>
+    /// How long the store keeps transcripts of closed sessions, of Claude sessions that have a successor, and copies that were
+    /// replaced. What a session goes on from is kept for as long as it is open.
+    /// </summary>
+    public TimeSpan KeepTranscripts { get; init; } = TimeSpan.FromDays(30);
+
+    /// <summary>Where mirrors of repositories are kept, and notes of the workspaces made from them. Can be deleted at any time.</summary>
+    [Required]
+    public string Cache { get; init; } = Path.Combine(
+        Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named ? named
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".cache"),
+        "wake");
+
+    /// <summary>How long a workspace that was made from a repository is kept after its session was closed.</summary>
+    public TimeSpan KeepWorkspaces { get; init; } = TimeSpan.FromDays(7);
+
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (Lease < TimeSpan.FromSeconds(1))
             yield return new("Lease must be at least a second.", [nameof(Lease)]);
+
+        if (KeepTranscripts < TimeSpan.Zero || KeepWorkspaces < TimeSpan.Zero)
+            yield return new("KeepTranscripts and KeepWorkspaces must not be negative.", [nameof(KeepTranscripts), nameof(KeepWorkspaces)]);
 
         if (Backoff < TimeSpan.Zero || MaxBackoff < Backoff)
             yield return new("Backoff must not be negative, nor longer than MaxBackoff.", [nameof(Backoff), nameof(MaxBackoff)]);

@@ -18,6 +18,9 @@ public static class RunnerServices
         builder.Services.AddSingleton<ClaudeCli>();
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerSlots>();
+        builder.Services.AddSingleton<Workspaces>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<Workspaces>());
+        builder.Services.AddHostedService<TranscriptRetention>();
         builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.Ready]);
         return builder;
     }

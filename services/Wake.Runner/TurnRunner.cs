@@ -8,7 +8,7 @@ namespace Wake.Runner;
 
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
-    Turns turns, Sessions sessions, Transcripts transcripts, ClaudeCli claude, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles,
+    Turns turns, Sessions sessions, Transcripts transcripts, Workspaces workspaces, ClaudeCli claude, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles,
     TimeProvider time, ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
@@ -108,6 +108,9 @@ sealed class TurnRunner(
         ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
     {
         var profile = profiles.Value.Of(turn.Profile);
+        if (await workspaces.Prepare(turn, profile, lost) is { } unusable)
+            return new(new ClaudeResult.Misconfigured(unusable), Answered: false, Acted: false, 0);
+
         await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log);
 
         if (resume && Freshness.Of(await memory.Bring(lost), claudeSession, turn, profile, time.GetUtcNow()) is { } why)

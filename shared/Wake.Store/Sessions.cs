@@ -172,6 +172,24 @@ public sealed class Sessions(NpgsqlDataSource database)
         return await batch.Affected(cancel);
     }
 
+    /// <summary>Whether a session was closed at least so long ago.</summary>
+    public async Task<bool> ClosedFor(Guid sessionId, TimeSpan time, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand("select exists (select from sessions where id = $1 and closed_at <= clock_timestamp() - $2)");
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(time);
+        return (bool)(await command.ExecuteScalarAsync(cancel))!;
+    }
+
+    /// <summary>The Claude session that was in use before the present one; null when there was none.</summary>
+    public async Task<Guid?> Predecessor(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "select claude_session_id from session_ids where session_id = $1 order by position desc offset 1 limit 1");
+        command.Parameters.AddWithValue(sessionId);
+        return (Guid?)await command.ExecuteScalarAsync(cancel);
+    }
+
     /// <summary>Notes that the CLI has opened a Claude session: from now on it is resumed.</summary>
     public async Task ClaudeSessionOpened(Guid sessionId, Guid claudeSessionId, CancellationToken cancel)
     {

@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// What a fresh session is told of the one before it: its last exchanges and what it waits for. From its transcript, so what
+/// others wrote is in it; it is rendered as information like the events are.
+/// </summary>
+static class Recap
+{
+    /// <summary>Messages of either side that are told.</summary>
+    public const int MaxMessages = 12;
+
+    /// <summary>Characters of one message.</summary>
+    public const int MaxMessage = 1500;
+
+    /// <summary>Characters in all.</summary>
+    public const int MaxText = 10_000;
+
+    /// <summary>The recap; empty when there is nothing to tell.</summary>
+    /// <param name="exchanges">The last exchanges, as <see cref="LastExchanges"/> found them.</param>
+    /// <param name="watches">What the session waits for.</param>
+    public static string Of(IReadOnlyList<string> exchanges, IReadOnlyList<Watch> watches)
+    {
+        var text = new StringBuilder();
+        if (exchanges is not [])
+        {
+            text.AppendLine("The last that was said in the earlier session, as its transcript has it:");
+            foreach (var exchange in exchanges)
+                text.AppendLine(exchange);
+        }
+
+        if (watches is not [])
+            text.AppendLine("It asked to be woken by:");
+        foreach (var watch in watches)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"- {watch.Subject}");
+            text.AppendLine(watch.Intent is { } intent ? $" ({intent})" : "");
+        }
+
+        return text.ToString().TrimEnd();
+    }
+
+    /// <summary>The last messages of a transcript, the oldest first; rows that cannot be read are passed over.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static async Task<IReadOnlyList<string>> LastExchanges(string transcript, CancellationToken cancel)
+    {
+        await using var stream = new FileStream(transcript, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var lines = new OutputLines(stream);
+        var last = new Queue<string>();
+
+        while (await lines.Next(cancel) is { } line)
+        {
+            if (Exchange(line) is not { } exchange)
+                continue;
+
+            last.Enqueue(exchange);
+            while (last.Count > MaxMessages || last.Sum(x => x.Length) > MaxText)
+                last.Dequeue();
+        }
+
+        return [.. last];
+    }
+
+    static string? Exchange(ReadOnlyMemory<byte> row)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(row);
+            var root = json.RootElement;
+            var who = Text(root, "type");
+
+            if (who is not ("user" or "assistant") || Is(root, "isMeta") || Is(root, "isSidechain") || Is(root, "isApiErrorMessage")
+                || !root.TryGetProperty("message", out var message) || message.ValueKind is not JsonValueKind.Object
+                || !message.TryGetProperty("content", out var content))
+                return null;
+
+            var said = content.ValueKind switch
+            {
+                JsonValueKind.String => content.GetString()!,
+                JsonValueKind.Array => string.Join('\n', content.EnumerateArray().Select(Block).OfType<string>()),
+                _ => "",
+            };
+            return said.Trim() is { Length: > 0 } text ? $"{who}: {Cut(text)}" : null;
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    static string? Block(JsonElement block) => block.ValueKind is not JsonValueKind.Object ? null : Text(block, "type") switch
+    {
+        "text" => Text(block, "text"),
+        "tool_use" => $"(called {Text(block, "name")})",
+        _ => null,
+    };
+
+    // The end of a long message says more about where the work stood than its beginning.
+    static string Cut(string text) =>
+        text.Length <= MaxMessage ? text : $"[…] {text[(text.Length - MaxMessage + (char.IsLowSurrogate(text[^MaxMessage]) ? 1 : 0))..]}";
+
+    static string? Text(JsonElement element, string name) =>
+        element.ValueKind is JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String
+            ? value.GetString() : null;
+
+    static bool Is(JsonElement element, string name) =>
+        element.ValueKind is JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True;
+}

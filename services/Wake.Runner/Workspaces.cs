@@ -1,0 +1,156 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// The directories sessions work in. One that is there is used as it is; where a profile names a repository, one that is
+/// missing is made, under the very path the session was registered with: the CLI knows a conversation by it.
+/// </summary>
+/// <remarks>
+/// Each is a clone of its own rather than a worktree of a shared one: two sessions may stand on the same branch, and pushing
+/// from it is what a person would expect. A mirror on this machine makes it cheap: git links the objects instead of fetching
+/// them again.
+/// </remarks>
+sealed class Workspaces(
+    Sessions sessions, IOptions<RunnerOptions> options, TimeProvider time, ILogger<Workspaces> log) : BackgroundService
+{
+    static readonly TimeSpan Interval = TimeSpan.FromHours(1);
+
+    // Git itself does not like two of them in one mirror.
+    readonly SemaphoreSlim mirroring = new(1);
+
+    /// <summary>Sees to it that the workspace can be worked in. What keeps it from that, for people; null when nothing does.</summary>
+    public async Task<string?> Prepare(ClaimedTurn turn, ClaudeProfile profile, CancellationToken cancel)
+    {
+        var path = turn.Workspace;
+        try
+        {
+            if (profile.Repository is { } repository && !Directory.Exists(path))
+                await Clone(turn, repository, profile.Branch, cancel);
+
+            if (!Directory.Exists(path))
+                return $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no repository to make it from";
+
+            return Access(path, CanWrite) == 0 ? null : $"the workspace {path} cannot be written to by this runner";
+        }
+        catch (GitException failed)
+        {
+            return $"the workspace {path} cannot be made: {failed.Message}";
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
+        {
+            return $"the workspace {path} cannot be made: {unusable.Message}";
+        }
+    }
+
+    async Task Clone(ClaimedTurn turn, string repository, string? branch, CancellationToken cancel)
+    {
+        var (path, parent) = (turn.Workspace, Path.GetDirectoryName(turn.Workspace) ?? "/");
+        Directory.CreateDirectory(parent);
+        Directory.CreateDirectory(Records);
+
+        // Beside its place, so that a clone cut short is never taken for a workspace.
+        var arriving = $"{path}.arriving-{turn.Epoch}";
+        var mirror = await Mirror(repository, cancel);
+        try
+        {
+            string[] named = branch is null ? [] : ["--branch", branch];
+            await Git.Run(parent, cancel, ["clone", "--quiet", .. named, "--", mirror, arriving]);
+            await Git.Run(arriving, cancel, "remote", "set-url", "origin", repository);
+
+            await File.WriteAllTextAsync(Path.Combine(Records, $"{turn.SessionId:D}"), path, cancel);
+            Directory.Move(arriving, path);
+        }
+        finally
+        {
+            if (Directory.Exists(arriving))
+                Directory.Delete(arriving, recursive: true);
+        }
+
+        log.LogInformation("{SessionKey}: made the workspace {Workspace}.", turn.SessionKey, path);
+    }
+
+    async Task<string> Mirror(string repository, CancellationToken cancel)
+    {
+        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(repository)))[..16];
+        var mirror = Path.Combine(options.Value.Cache, "mirrors", name);
+
+        await mirroring.WaitAsync(cancel);
+        try
+        {
+            if (Directory.Exists(mirror))
+            {
+                await Git.Run(mirror, cancel, "remote", "update", "--prune");
+            }
+            else
+            {
+                var parent = Directory.CreateDirectory(Path.GetDirectoryName(mirror)!).FullName;
+                var arriving = Path.Combine(parent, $"{name}.{Guid.NewGuid():N}");
+                await Git.Run(parent, cancel, "clone", "--quiet", "--mirror", "--", repository, arriving);
+                Directory.Move(arriving, mirror);
+            }
+        }
+        finally
+        {
+            mirroring.Release();
+        }
+
+        return mirror;
+    }
+
+    // Only what was made here is ever deleted.
+    string Records => Path.Combine(options.Value.Cache, "workspaces");
+
+    /// <summary>Deletes the workspaces made here whose sessions were closed longer ago than they are kept.</summary>
+    public async Task Clean(CancellationToken cancel)
+    {
+        if (!Directory.Exists(Records))
+            return;
+
+        foreach (var record in Directory.EnumerateFiles(Records))
+        {
+            if (!Guid.TryParse(Path.GetFileName(record), out var session)
+                || !await sessions.ClosedFor(session, options.Value.KeepWorkspaces, cancel))
+                continue;
+
+            var path = await File.ReadAllTextAsync(record, cancel);
+            if (Directory.Exists(path))
+                Directory.Delete(path, recursive: true);
+            File.Delete(record);
+            log.LogInformation("Deleted the workspace {Workspace} of a closed session.", path);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var hours = new PeriodicTimer(Interval, time);
+        while (await hours.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await Clean(stoppingToken);
+            }
+            catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
+            {
+                log.LogWarning("Workspaces of closed sessions could not be deleted ({Reason}); trying again in an hour.", failed.Message);
+            }
+        }
+    }
+
+    const int CanWrite = 2;
+
+    [DllImport("libc", EntryPoint = "access", BestFitMapping = false, ThrowOnUnmappableChar = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    static extern int Access([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int mode);
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        mirroring.Dispose();
+    }
+}
