@@ -3,20 +3,21 @@ using System.Diagnostics;
 using System.Text;
 using Microsoft.Extensions.Options;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Runner;
 
 /// <summary>What one run of the CLI came to.</summary>
 /// <param name="Result">How it ended.</param>
 /// <param name="Answered">Whether the CLI answered the message, well or badly, and so will not act on it again.</param>
-/// <param name="CostUsd">What it cost.</param>
-sealed record ClaudeRun(ClaudeResult Result, bool Answered, decimal CostUsd);
+/// <param name="Cost">What it cost.</param>
+sealed record ClaudeRun(ClaudeResult Result, bool Answered, TurnCost Cost);
 
 /// <summary>
 /// Runs <c>claude</c> for one message: starts it, feeds it, reads it, and stops it with everything it started. Speaks
 /// stream-json over pipes; there is no shell anywhere.
 /// </summary>
-sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
+sealed class ClaudeCli(ProcessLauncher launcher, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
 {
     // Enough to see why it refused to start; a flood beyond it is read and dropped.
     const int StderrKept = 8 * 1024;
@@ -36,7 +37,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id);
 
         if (!Directory.Exists(command.Workspace))
-            return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), Answered: false, 0);
+            return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), Answered: false, default);
 
         Process process;
         try
@@ -45,7 +46,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         }
         catch (Win32Exception missing)
         {
-            return new(new ClaudeResult.Misconfigured($"{settings.Executable} cannot be started: {missing.Message}."), Answered: false, 0);
+            return new(await AnySession(new($"{settings.Executable} cannot be started: {missing.Message}."), lost), Answered: false, default);
         }
 
         using (process)
@@ -60,8 +61,14 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
                     log.LogWarning("The CLI opened another session than {SessionId}; its id is not adopted.", command.SessionId);
 
                 var result = output.Conclude(process.ExitCode, Redaction.Redact(stderr, environment), stopped);
+                if (result is ClaudeResult.Misconfigured refused && !output.Opened)
+                    result = await AnySession(refused, lost);
+
+                if (output.Unreadable > 0)
+                    log.LogWarning("{Count} lines of the CLI in session {SessionId} could not be read.", output.Unreadable, command.SessionId);
+
                 activity?.SetTag("wake.result", result.GetType().Name);
-                return new(result, output.Answered, output.CostUsd);
+                return new(result, output.Answered, output.Cost);
             }
             finally
             {
@@ -70,13 +77,18 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         }
     }
 
+    // It would not start. If it starts for nobody, that is this machine's fault and not the session's.
+    async Task<ClaudeResult> AnySession(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>
+        await probe.Trouble(cancel) is { } trouble ? new ClaudeResult.CannotRun(trouble) : refused;
+
     async Task<(ClaudeOutput, StopReason, string Stderr)> Converse(
         Process process, ClaudeCommand command, Action opened, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
         var output = new ClaudeOutput(command.SessionId, command.MessageId);
-        using var total = new CancellationTokenSource(settings.TurnTimeout, time);
-        using var idle = new CancellationTokenSource(settings.IdleTimeout, time);
+        var idleTimeout = command.Profile.IdleTimeout ?? settings.IdleTimeout;
+        using var total = new CancellationTokenSource(command.Profile.TurnTimeout ?? settings.TurnTimeout, time);
+        using var idle = new CancellationTokenSource(idleTimeout, time);
         using var closing = CancellationTokenSource.CreateLinkedTokenSource(lost);
 
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -126,7 +138,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
                 while (await lines.Next(closing.Token) is { } line)
                 {
                     if (!idle.IsCancellationRequested)
-                        idle.CancelAfter(settings.IdleTimeout);
+                        idle.CancelAfter(idleTimeout);
 
                     output.Line(line);
 
@@ -148,6 +160,9 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
             }
             finally
             {
+                if (lines.Skipped > 0)
+                    log.LogWarning("{Count} lines of the CLI in session {SessionId} were too long and dropped.", lines.Skipped, command.SessionId);
+
                 done.TrySetResult();
                 settled.TrySetResult();
             }
@@ -212,7 +227,8 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         }
     }
 
-    static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>
+    /// <summary>The runner's own variables, of which the CLI gets a part.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>
         from System.Collections.DictionaryEntry entry in Environment.GetEnvironmentVariables()
         select KeyValuePair.Create((string)entry.Key, (string)(entry.Value ?? ""));
 }

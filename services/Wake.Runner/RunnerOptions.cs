@@ -31,10 +31,19 @@ sealed class RunnerOptions : IValidatableObject
     /// <summary>The longest pause between two attempts.</summary>
     public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>
+    /// How long this runner takes no work after it found that it can run no session at all, before it tries again. What is
+    /// mended meanwhile is noticed after this long.
+    /// </summary>
+    public TimeSpan LookAgainAfter { get; init; } = TimeSpan.FromSeconds(30);
+
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (Lease < TimeSpan.FromSeconds(1))
             yield return new("Lease must be at least a second.", [nameof(Lease)]);
+
+        if (LookAgainAfter <= TimeSpan.Zero || LookAgainAfter > TimeSpan.FromDays(1))
+            yield return new("LookAgainAfter must be positive and at most a day.", [nameof(LookAgainAfter)]);
 
         if (Backoff < TimeSpan.Zero || MaxBackoff < Backoff)
             yield return new("Backoff must not be negative, nor longer than MaxBackoff.", [nameof(Backoff), nameof(MaxBackoff)]);

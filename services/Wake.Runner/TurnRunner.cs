@@ -8,8 +8,8 @@ namespace Wake.Runner;
 
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
-    Turns turns, Sessions sessions, ClaudeCli claude, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles,
-    TimeProvider time, ILogger<TurnRunner> log)
+    Turns turns, Sessions sessions, ClaudeCli claude, Budgets budgets, Standstill standstill, IBus bus, IOptions<RunnerOptions> options,
+    IOptions<ClaudeProfiles> profiles, TimeProvider time, ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
     const int MaxRuns = 5;
@@ -24,7 +24,7 @@ sealed class TurnRunner(
         try
         {
             var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
-            await Settle(turn, reaction, answered, new(cost, time.GetElapsedTime(started)));
+            await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) });
         }
         catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested)
         {
@@ -32,16 +32,18 @@ sealed class TurnRunner(
         }
     }
 
-    async Task<(Reaction, bool Answered, decimal CostUsd)> Attempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
+    async Task<(Reaction, bool Answered, TurnCost Cost)> Attempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
     {
         var failures = turn.Attempt - turn.Interruptions;
 
         if (turn.Events is [])
-            return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), false, 0);
+            return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), false, default);
 
-        // Earlier attempts died without a word, or there would have been a reaction to them.
-        if (failures > options.Value.MaxAttempts)
-            return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), false, 0);
+        if (turn.Deaths >= options.Value.MaxAttempts)
+            return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), false, default);
+
+        if (await budgets.Exceeded(turn, CancellationToken.None).WaitAsync(lost) is { } park)
+            return (new Reaction.GiveBack(park), false, default);
 
         var claudeSession = turn.ClaudeSession ?? await Begin(turn, Sessions.First, lost);
         if (claudeSession is null)
@@ -49,37 +51,37 @@ sealed class TurnRunner(
 
         // An id that an earlier attempt chose may have a transcript by now: resuming tells.
         var resume = turn.ClaudeSession is not null;
-        var cost = 0m;
+        var cost = default(TurnCost);
 
         for (var runs = 1; runs <= MaxRuns; runs++)
         {
             var run = await Run(turn, claudeSession, resume, shutdown, lost);
-            cost += run.CostUsd;
+            cost += run.Cost;
 
-            switch (run.Result)
+            switch (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()))
             {
-                case ClaudeResult.SessionLost when !claudeSession.Opened && runs < 3:
+                case Reaction.Fresh when run.Result is ClaudeResult.SessionLost && !claudeSession.Opened && runs < 3:
                     resume = false;
                     break;
 
-                case ClaudeResult.AlreadyBegun:
+                case Reaction.Resume:
                     resume = true;
                     break;
 
-                case ClaudeResult.SessionLost:
-                    if (await Begin(turn, Sessions.NotResumable, lost) is not { } fresh)
+                case Reaction.Fresh { Why: var why }:
+                    if (await Begin(turn, why, lost) is not { } fresh)
                     {
                         return (new Reaction.GiveBack(new TurnReturn.Park(null,
-                            "the session could not be resumed, and this wake has begun a fresh one already")), false, cost);
+                            $"a fresh session would be needed ({why}), and this wake has begun one already")), run.Answered, cost);
                     }
 
-                    log.LogWarning("{SessionKey} wake {Wake}: Claude session {Lost} cannot be resumed; beginning {Fresh}.",
-                        turn.SessionKey, turn.WakeNumber, claudeSession.Id, fresh.Id);
+                    log.LogWarning("{SessionKey} wake {Wake}: Claude session {Left} is left ({Why}); beginning {Fresh}.",
+                        turn.SessionKey, turn.WakeNumber, claudeSession.Id, why, fresh.Id);
                     (claudeSession, resume) = (fresh, false);
                     break;
 
-                default:
-                    return (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()), run.Answered, cost);
+                case var settled:
+                    return (settled, run.Answered, cost);
             }
         }
 
@@ -131,14 +133,28 @@ sealed class TurnRunner(
                 return;
 
             case Reaction.GiveBack back:
-                if (!await turns.GiveBack(turn, back.How, answered, cost, CancellationToken.None))
+                if (!await GiveBack(back.How))
                     break;
+                return;
 
-                log.LogWarning("{SessionKey} wake {Wake}: given back, {Note}", turn.SessionKey, turn.WakeNumber, back.How.Note);
+            // Before the turn is free again, so that it goes to another runner if there is one.
+            case Reaction.StopWork stop:
+                standstill.Begin(stop.Why, stop.Until);
+                if (!await GiveBack(stop.How))
+                    break;
                 return;
         }
 
         log.LogWarning("{SessionKey} wake {Wake}: the turn belongs to another runner now; this one's ending is dropped.",
             turn.SessionKey, turn.WakeNumber);
+
+        async Task<bool> GiveBack(TurnReturn how)
+        {
+            if (!await turns.GiveBack(turn, how, answered, cost, CancellationToken.None))
+                return false;
+
+            log.LogWarning("{SessionKey} wake {Wake}: given back, {Note}", turn.SessionKey, turn.WakeNumber, how.Note);
+            return true;
+        }
     }
 }

@@ -18,10 +18,14 @@ public static class SagaWrites
 
     /// <summary>
     /// Notes that a wake's command is sent once more, to be owed again after this long, and lets a turn that was waiting run.
+    /// If it is a person who ends a park, the turn remembers it.
     /// </summary>
     public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber, TimeSpan repeatAfter) => Rows.Command(
         """
-        with freed as (update turns set not_before = null, parked = false where session_id = $1 and wake_number = $2),
+        with freed as (update turns
+                       set not_before = null, parked = false,
+                           insisted = insisted or (parked and (select nudged from wake_timers where session_id = $1))
+                       where session_id = $1 and wake_number = $2),
              owed as (update wake_timers set nudged = false, owed_at = clock_timestamp() + $3 where session_id = $1)
         insert into decisions (kind, session_id, wake_number) values ('repeated', $1, $2)
         """, sessionId, wakeNumber, repeatAfter);
