@@ -113,7 +113,8 @@ sealed class ClaudeCli(ProcessLauncher launcher, ClaudeProbe probe, IOptions<Cla
         if (done.Task.IsCompleted)
             await Within(settled.Task, TimeSpan.FromSeconds(1), lost);
 
-        process.StandardInput.Close();
+        // The stream and not its writer, which would flush into a pipe that may be broken and fail.
+        process.StandardInput.BaseStream.Close();
         if (!await Within(process.WaitForExitAsync(CancellationToken.None), done.Task.IsCompleted ? settings.KillAfter : TimeSpan.FromSeconds(1), lost))
         {
             process.Terminate();

@@ -26,7 +26,7 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
             using var process = await launcher.Start(settings.Executable, ["--version"], Path.GetTempPath(), environment);
             try
             {
-                process.StandardInput.Close();
+                process.StandardInput.BaseStream.Close();
                 var version = process.StandardOutput.ReadToEndAsync(either.Token);
                 var errors = await process.StandardError.ReadToEndAsync(either.Token);
                 await version;

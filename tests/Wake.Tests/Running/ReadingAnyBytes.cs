@@ -50,7 +50,7 @@ public sealed class ReadingAnyBytes
             "{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"rejected\",\"resetsAt\":1e99}}", "{\"type\":\"rate_limit_event\",\"rate_limit_info\":7}",
             "{\"type\":\"stream_event\",\"event\":{}}", "{\"type\":\"control_request\",\"request\":{}}", "\r", $"{new string('[', 5000)}",
         ]).Select(Encoding.UTF8.GetBytes),
-        [0xFF, 0xC3, 0x28, 0xED, 0xA0, 0x80], [0], [.. "{\"type\":\"assistant\",\"x\":\""u8, 0xFF, 0xFE, .. "\"}"u8],
+        [0xFF, 0xC3, 0x28, 0xED, 0xA0, 0x80], [0], [.. "{\"type\":\"stream_event\",\"x\":\""u8, 0xFF, 0xFE, .. "\"}"u8],
     ];
 
     sealed record Facts(ClaudeResult Result, bool Done, bool Settled, bool Answered, bool Opened, TurnCost Cost);
