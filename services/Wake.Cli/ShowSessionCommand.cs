@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Wake.Store;
 
 namespace Wake.Cli;
@@ -33,6 +34,7 @@ sealed class ShowSessionCommand : ClientCommand
         yield return ["workspace", session.Workspace];
         yield return ["profile", session.Profile];
         yield return ["inbox", $"{session.Inbox}"];
+        yield return ["cost", $"{Usd(session.CostUsd)}, today {Usd(session.CostTodayUsd)}"];
         yield return ["created", Times.Shown(session.Created)];
         if (session.Closed is { } closed)
             yield return ["closed", Times.Shown(closed)];
@@ -42,12 +44,18 @@ sealed class ShowSessionCommand : ClientCommand
             yield return ["last turn", InWords(turn)];
     }
 
+    /// <summary>An amount of money, as small as a turn may cost.</summary>
+    public static string Usd(decimal amount) => string.Create(CultureInfo.InvariantCulture, $"${amount:0.####}");
+
     /// <summary>A turn in a line.</summary>
     public static string InWords(Turn turn)
     {
         var end = turn.Outcome is { } outcome
-            ? $"{Output.Word(outcome)}, {turn.DurationMs / 1000.0:0.0} s, ${turn.CostUsd:0.####}" : Output.Word(turn.State);
+            ? $"{Output.Word(outcome)}, {turn.DurationMs / 1000.0:0.0} s, {Usd(turn.CostUsd)}{Tokens(turn.Tokens)}" : Output.Word(turn.State);
         var note = turn.Note is { } text ? $" ({text})" : "";
         return $"{turn.Number} {end}{note}{(turn.Reasons is [] ? "" : $": {string.Join(" | ", turn.Reasons)}")}";
     }
+
+    static string Tokens(Tokens tokens) => tokens == default ? "" : string.Create(CultureInfo.InvariantCulture,
+        $", {tokens.Input + tokens.CacheRead + tokens.CacheCreation:N0} tokens in ({tokens.CacheRead:N0} cached), {tokens.Output:N0} out");
 }

@@ -41,6 +41,7 @@ public static class GatewayServices
         app.MapOpenApi();
         app.MapEvents();
         app.MapSessions();
+        app.MapCosts();
         app.MapWatches();
         app.MapExplain();
     }

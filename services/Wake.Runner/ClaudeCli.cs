@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using Microsoft.Extensions.Options;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Runner;
 
@@ -10,14 +11,18 @@ namespace Wake.Runner;
 /// <param name="Result">How it ended.</param>
 /// <param name="Answered">Whether the CLI answered the message, well or badly, and so will not act on it again.</param>
 /// <param name="Acted">Whether the model called a tool.</param>
-/// <param name="CostUsd">What it cost.</param>
-sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, decimal CostUsd);
+/// <param name="Cost">What it cost.</param>
+sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost Cost)
+{
+    /// <summary>One that never came to running the CLI.</summary>
+    public static ClaudeRun NotBegun(ClaudeResult why) => new(why, Answered: false, Acted: false, default);
+}
 
 /// <summary>
 /// Runs <c>claude</c> for one message: starts it, feeds it, reads it, and stops it with everything it started. Speaks
 /// stream-json over pipes; there is no shell anywhere.
 /// </summary>
-sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
+sealed class ClaudeCli(ProcessLauncher launcher, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
 {
     // Enough to see why it refused to start; a flood beyond it is read and dropped.
     const int StderrKept = 8 * 1024;
@@ -40,7 +45,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id);
 
         if (!Directory.Exists(command.Workspace))
-            return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), Answered: false, Acted: false, 0);
+            return ClaudeRun.NotBegun(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."));
 
         Process process;
         try
@@ -49,7 +54,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         }
         catch (Win32Exception missing)
         {
-            return new(new ClaudeResult.Misconfigured($"{settings.Executable} cannot be started: {missing.Message}."), Answered: false, Acted: false, 0);
+            return ClaudeRun.NotBegun(await AnySession(new($"{settings.Executable} cannot be started: {missing.Message}."), lost));
         }
 
         using (process)
@@ -64,8 +69,14 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
                     log.LogWarning("The CLI opened another session than {SessionId}; its id is not adopted.", command.SessionId);
 
                 var result = output.Conclude(process.ExitCode, Redaction.Redact(stderr, environment), stopped);
+                if (result is ClaudeResult.Misconfigured refused && !output.Opened)
+                    result = await AnySession(refused, lost);
+
+                if (output.Unreadable > 0)
+                    log.LogWarning("{Count} lines of the CLI in session {SessionId} could not be read.", output.Unreadable, command.SessionId);
+
                 activity?.SetTag("wake.result", result.GetType().Name);
-                return new(result, output.Answered, output.Acted, output.CostUsd);
+                return new(result, output.Answered, output.Acted, output.Cost);
             }
             finally
             {
@@ -74,13 +85,18 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         }
     }
 
+    // It would not start. If it starts for nobody, that is this machine's fault and not the session's.
+    async Task<ClaudeResult> AnySession(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>
+        await probe.Trouble(cancel) is { } trouble ? new ClaudeResult.CannotRun(trouble) : refused;
+
     async Task<(ClaudeOutput, StopReason, string Stderr)> Converse(
         Process process, ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
         var output = new ClaudeOutput(command.SessionId, command.MessageId);
-        using var total = new CancellationTokenSource(settings.TurnTimeout, time);
-        using var idle = new CancellationTokenSource(settings.IdleTimeout, time);
+        var idleTimeout = command.Profile.IdleTimeout ?? settings.IdleTimeout;
+        using var total = new CancellationTokenSource(command.Profile.TurnTimeout ?? settings.TurnTimeout, time);
+        using var idle = new CancellationTokenSource(idleTimeout, time);
         using var closing = CancellationTokenSource.CreateLinkedTokenSource(lost);
 
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -105,7 +121,8 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         if (done.Task.IsCompleted)
             await Within(settled.Task, TimeSpan.FromSeconds(1), lost);
 
-        process.StandardInput.Close();
+        // The stream and not its writer, which would flush into a pipe that may be broken and fail.
+        process.StandardInput.BaseStream.Close();
         if (!await Within(process.WaitForExitAsync(CancellationToken.None), done.Task.IsCompleted ? settings.KillAfter : TimeSpan.FromSeconds(1), lost))
         {
             process.Terminate();
@@ -129,7 +146,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
                 while (await lines.Next(closing.Token) is { } line)
                 {
                     if (!idle.IsCancellationRequested)
-                        idle.CancelAfter(settings.IdleTimeout);
+                        idle.CancelAfter(idleTimeout);
 
                     output.Line(line);
                     heard(output);
@@ -146,6 +163,9 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
             }
             finally
             {
+                if (lines.Skipped > 0)
+                    log.LogWarning("{Count} lines of the CLI in session {SessionId} were too long and dropped.", lines.Skipped, command.SessionId);
+
                 done.TrySetResult();
                 settled.TrySetResult();
             }
@@ -210,7 +230,8 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
         }
     }
 
-    static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>
+    /// <summary>The runner's own variables, of which the CLI gets a part.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>
         from System.Collections.DictionaryEntry entry in Environment.GetEnvironmentVariables()
         select KeyValuePair.Create((string)entry.Key, (string)(entry.Value ?? ""));
 }

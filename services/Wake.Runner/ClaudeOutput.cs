@@ -1,4 +1,7 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
+using Wake.Store;
 
 namespace Wake.Runner;
 
@@ -9,10 +12,11 @@ namespace Wake.Runner;
 sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 {
     // Of another message: in a session that was interrupted before, the CLI finishes that turn first.
-    Ending? earlier;
-    Ending? own;
+    ResultLine? earlier;
+    ResultLine? own;
     DateTimeOffset? limitedUntil;
     string? lastAssistantError;
+    bool retried;
     bool echoed;
     bool turnSinceEcho;
     bool idleSinceEcho;
@@ -39,10 +43,12 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Whether the CLI has also finished what it does after a result.</summary>
     public bool Settled => Done && (idleSinceEcho || Lost);
 
-    /// <summary>What the run cost so far, as the CLI computed it.</summary>
-    public decimal CostUsd => (own ?? earlier)?.CostUsd ?? 0;
+    /// <summary>
+    /// What the run cost so far, as the CLI computed it; turns that the session took besides are in it, for they were paid as well.
+    /// </summary>
+    public TurnCost Cost { get; private set; }
 
-    /// <summary>Lines that were no JSON.</summary>
+    /// <summary>Lines that could not be read.</summary>
     public int Unreadable { get; private set; }
 
     bool Lost { get; set; }
@@ -56,38 +62,43 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         if (line.IsEmpty)
             return;
 
+        // A tool prints what it likes, and one broken character shall not cost a whole result.
+        if (!Utf8.IsValid(line.Span))
+            line = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(line.Span));
+
         try
         {
             using var json = JsonDocument.Parse(line);
             if (json.RootElement.ValueKind is JsonValueKind.Object)
                 Frame(json.RootElement);
         }
-        catch (JsonException)
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
+            // No JSON, or one with half a character in a field's name.
             Unreadable++;
         }
     }
 
     void Frame(JsonElement frame)
     {
-        switch (Text(frame, "type"), Text(frame, "subtype"))
+        switch (frame.Text("type"), frame.Text("subtype"))
         {
             case ("system", "init"):
                 initSeen = true;
                 turnSinceEcho |= echoed;
-                if (Text(frame, "session_id") == sessionId.ToString())
+                if (frame.Text("session_id") == sessionId.ToString())
                     Opened = true;
                 else
                     OpenedAnother = true;
                 break;
 
-            case ("system", "session_state_changed"):
-                idleSinceEcho = (echoed || own is not null) && Text(frame, "state") == "idle";
+            case ("system", "session_state_changed") when frame.Text("state") is { } state:
+                idleSinceEcho = (echoed || own is not null) && state == "idle";
                 break;
 
             case ("user", _):
                 Told++;
-                if (Flag(frame, "isReplay") && Text(frame, "uuid") == messageId.ToString())
+                if (frame.Flag("isReplay") && frame.Text("uuid") == messageId.ToString())
                     (echoed, turnSinceEcho, idleSinceEcho) = (true, false, false);
                 break;
 
@@ -95,13 +106,17 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                 Told++;
                 Acted |= CallsTool(frame);
                 turnSinceEcho |= echoed;
-                lastAssistantError = Text(frame, "error") ?? lastAssistantError;
+                lastAssistantError = frame.Text("error") ?? lastAssistantError;
                 break;
 
             case ("rate_limit_event", _):
-                if (frame.TryGetProperty("rate_limit_info", out var limit) && Text(limit, "status") == "rejected"
-                    && Number(limit, "resetsAt") is { } resetsAt and > 0 and < 253_402_300_800)
+                if (frame.Object("rate_limit_info") is { } limit && limit.Text("status") == "rejected"
+                    && limit.Number("resetsAt") is { } resetsAt and > 0 and < 253_402_300_800)
                     limitedUntil = DateTimeOffset.FromUnixTimeSeconds((long)resetsAt);
+                break;
+
+            case ("system", "api_retry"):
+                retried = true;
                 break;
 
             case ("result", _):
@@ -112,24 +127,26 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
     void Result(JsonElement frame)
     {
+        var result = ResultLine.Of(frame);
+        Cost = result.CostIsOwn ? Cost + result.Cost : result.Cost;
+
         // A turn the session started by itself, for instance because a background shell ended.
-        if (frame.TryGetProperty("origin", out var origin) && origin.ValueKind is JsonValueKind.Object)
+        if (frame.Object("origin") is not null)
             return;
 
-        var ending = Ending.Of(frame);
-
-        if (!initSeen && ending is { Subtype: "error_during_execution", Turns: 0, FirstError: { } error }
+        if (!initSeen && result is { Subtype: "error_during_execution", Turns: 0, FirstError: { } error }
             && error.StartsWith("No conversation found with session ID:", StringComparison.Ordinal))
         {
             Lost = true;
             return;
         }
 
-        // Older releases do not say which messages a result is about; there it is the one taken up last.
-        if (ending.Messages is { Count: > 0 } messages ? messages.Contains(messageId.ToString()) : echoed)
-            own ??= ending;
+        // Older releases do not say which messages a result is about; there it is the one taken up last. One that a hook
+        // stopped at the door they never call taken up.
+        if (result.Messages is { Count: > 0 } messages ? messages.Contains(messageId.ToString()) : echoed || result.StoppedAtTheDoor)
+            own ??= result;
         else
-            earlier = ending;
+            earlier = result;
     }
 
     /// <summary>What the run amounts to, once the process has ended or was stopped.</summary>
@@ -148,7 +165,10 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             return earlier is { IsError: true } ? Judge(earlier, stopped) : new ClaudeResult.Completed(0, Already: true);
 
         if (stopped is StopReason.Idle or StopReason.Timeout)
-            return new ClaudeResult.Hung(Describe(stopped), Acknowledged: false);
+            return new ClaudeResult.Hung(Describe(stopped));
+
+        if (stopped is StopReason.Shutdown)
+            return new ClaudeResult.Interrupted();
 
         var first = stderr.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [var line, ..] ? line : "";
 
@@ -157,100 +177,44 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             return new ClaudeResult.AlreadyBegun();
 
         // It refused to start and said why, which it does on standard error alone.
-        if (!initSeen && exitCode is > 0 and < 128 && first.Length > 0 && stopped is StopReason.None)
+        if (!initSeen && exitCode is > 0 and < 128 && first.Length > 0)
             return new ClaudeResult.Misconfigured(first);
 
-        return new ClaudeResult.Crashed(stopped is StopReason.Shutdown
-            ? "it was stopped and gave no result"
-            : $"it ended with exit code {exitCode} and gave no result{(first.Length > 0 ? $": {first}" : "")}");
+        return new ClaudeResult.Crashed($"it ended with exit code {exitCode} and gave no result{(first.Length > 0 ? $": {first}" : "")}");
     }
 
-    ClaudeResult Judge(Ending ending, StopReason stopped)
+    ClaudeResult Judge(ResultLine result, StopReason stopped) => result switch
     {
-        if (ending.TerminalReason is "aborted_streaming" or "aborted_tools")
+        { TerminalReason: "aborted_streaming" or "aborted_tools" } => stopped switch
         {
-            return stopped is StopReason.Idle or StopReason.Timeout
-                ? new ClaudeResult.Hung(Describe(stopped), Acknowledged: true)
-                : new ClaudeResult.Interrupted();
-        }
+            StopReason.Shutdown => new ClaudeResult.Interrupted(),
+            StopReason.None => new ClaudeResult.Crashed("it was interrupted, and not by Wake"),
+            _ => new ClaudeResult.Hung(Describe(stopped)),
+        },
 
-        if (ending.StopReason == "refusal")
-            return new ClaudeResult.Refused("the model refused");
+        { TerminalReason: "tool_deferred" } => new ClaudeResult.Deferred(result.DeferredTool ?? "a tool"),
+        { StopReason: "refusal" } => new ClaudeResult.Refused("the model refused"),
+        { TerminalReason: "stop_hook_prevented" or "hook_stopped" } or { StoppedAtTheDoor: true } => new ClaudeResult.Refused("a hook stopped it"),
+        { IsError: false } => new ClaudeResult.Completed(result.Denials),
 
-        if (ending.TerminalReason is "stop_hook_prevented" or "hook_stopped")
-            return new ClaudeResult.Refused("a hook stopped it");
+        { Subtype: "error_max_turns" } => new ClaudeResult.LimitReached("the limit of steps"),
+        { Subtype: "error_max_budget_usd" } => new ClaudeResult.LimitReached("the budget"),
+        { TerminalReason: "prompt_too_long" or "image_error" } or { Status: 413 } => new ClaudeResult.Poisoned(result.What),
 
-        if (!ending.IsError)
-            return new ClaudeResult.Completed(ending.Denials);
-
-        var text = ending.FirstError ?? ending.Text ?? ending.TerminalReason ?? ending.Subtype ?? "no reason given";
-
-        return ending switch
-        {
-            { Subtype: "error_max_turns" } => new ClaudeResult.LimitReached("the limit of steps"),
-            { Subtype: "error_max_budget_usd" } => new ClaudeResult.LimitReached("the budget"),
-            { TerminalReason: "prompt_too_long" or "image_error" } or { Status: 413 } => new ClaudeResult.Poisoned(text),
-            _ when limitedUntil is { } until => new ClaudeResult.UsageLimited(until),
-            { Status: 401 or 402 or 403 } => new ClaudeResult.AccountProblem(text),
-            _ when lastAssistantError is "authentication_failed" or "billing_error" or "oauth_org_not_allowed" =>
-                new ClaudeResult.AccountProblem(text),
-            { Status: 404 } => new ClaudeResult.Misconfigured(text),
-            { Status: null or 408 or 409 or 429 or >= 500 } => new ClaudeResult.ApiUnavailable(ending.Status),
-            _ => new ClaudeResult.Poisoned(text),
-        };
-    }
+        { Status: null or 429 } when limitedUntil is { } until => new ClaudeResult.UsageLimited(until),
+        { Status: null } when lastAssistantError is "authentication_failed" => new ClaudeResult.CannotRun("the CLI is not logged in"),
+        { Status: 401 or 402 or 403 } => new ClaudeResult.AccountProblem(result.What),
+        _ when lastAssistantError is "authentication_failed" or "billing_error" or "oauth_org_not_allowed" =>
+            new ClaudeResult.AccountProblem(result.What),
+        { Status: 404 } => new ClaudeResult.Misconfigured(result.What),
+        { Status: null or 408 or 409 or 429 or >= 500 } => new ClaudeResult.ApiUnavailable(result.Status, GaveUpAtOnce: !retried),
+        _ => new ClaudeResult.ApiRefuses(result.What),
+    };
 
     static string Describe(StopReason stopped) => stopped is StopReason.Idle ? "it said nothing for too long" : "it took too long";
 
     static bool CallsTool(JsonElement frame) =>
         frame.TryGetProperty("message", out var message) && message.ValueKind is JsonValueKind.Object
         && message.TryGetProperty("content", out var content) && content.ValueKind is JsonValueKind.Array
-        && content.EnumerateArray().Any(x => x.ValueKind is JsonValueKind.Object && Text(x, "type") == "tool_use");
-
-    static string? Text(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String ? value.GetString() : null;
-
-    static bool Flag(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True;
-
-    static decimal? Number(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.Number && value.TryGetDecimal(out var number)
-            ? number : null;
-
-    static List<string>? Texts(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.Array
-            ? [.. value.EnumerateArray().Where(x => x.ValueKind is JsonValueKind.String).Select(x => x.GetString()!)]
-            : null;
-
-    /// <summary>The fields of a result line that decide.</summary>
-    sealed record Ending(
-        string? Subtype, bool IsError, int? Status, int Turns, string? TerminalReason, string? StopReason, string? Text,
-        string? FirstError, int Denials, decimal CostUsd, List<string>? Messages)
-    {
-        public static Ending Of(JsonElement frame) => new(
-            ClaudeOutput.Text(frame, "subtype"),
-            Flag(frame, "is_error"),
-            (int?)Number(frame, "api_error_status"),
-            (int)(Number(frame, "num_turns") ?? 0),
-            ClaudeOutput.Text(frame, "terminal_reason"),
-            ClaudeOutput.Text(frame, "stop_reason"),
-            ClaudeOutput.Text(frame, "result"),
-            Texts(frame, "errors") is [var error, ..] ? error : null,
-            frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array
-                ? denials.GetArrayLength() : 0,
-            TurnCostOf(frame),
-            Texts(frame, "user_message_uuids"));
-
-        // total_cost_usd counts the process, and since 2.1.329 everything the session ever cost; that release tells the turn's
-        // own part beside it.
-        static decimal TurnCostOf(JsonElement frame)
-        {
-            var cost = frame.TryGetProperty("model_usage_since_last_result", out var models) && models.ValueKind is JsonValueKind.Object
-                ? models.EnumerateObject().Where(x => x.Value.ValueKind is JsonValueKind.Object).Sum(x => Number(x.Value, "costUSD") ?? 0)
-                : Number(frame, "total_cost_usd") ?? 0;
-
-            // The CLI counts in floating point.
-            return decimal.Round(cost, 8);
-        }
-    }
+        && content.EnumerateArray().Any(x => x.Text("type") == "tool_use");
 }

@@ -32,6 +32,18 @@ sealed class ClaudeProfiles : Dictionary<string, ClaudeProfile>, IValidatableObj
 
             if (profile.MaxBudgetUsd is <= 0)
                 yield return new($"{Section}:{name}:MaxBudgetUsd must be positive.");
+
+            if (profile.SessionBudgetUsd is <= 0)
+                yield return new($"{Section}:{name}:SessionBudgetUsd must be positive.");
+
+            if (profile.DayBudgetUsd is <= 0)
+                yield return new($"{Section}:{name}:DayBudgetUsd must be positive.");
+
+            if (profile.TurnTimeout <= TimeSpan.Zero)
+                yield return new($"{Section}:{name}:TurnTimeout must be positive.");
+
+            if (profile.IdleTimeout <= TimeSpan.Zero)
+                yield return new($"{Section}:{name}:IdleTimeout must be positive.");
         }
     }
 }
@@ -54,8 +66,23 @@ sealed class ClaudeProfile
     /// <summary>Passed as <c>--max-turns</c>: the model's steps within one of Wake's turns.</summary>
     public int? MaxTurns { get; init; }
 
-    /// <summary>Passed as <c>--max-budget-usd</c>, per turn.</summary>
+    /// <summary>Passed as <c>--max-budget-usd</c>, per turn. The CLI looks after each reply, so a turn may exceed it by one.</summary>
     public decimal? MaxBudgetUsd { get; init; }
+
+    /// <summary>What a session may spend in all. Looked at before a turn, so the last one may exceed it.</summary>
+    public decimal? SessionBudgetUsd { get; init; }
+
+    /// <summary>
+    /// What the sessions of this profile may spend together on a day, UTC. Looked at before a turn, so the turns that run at
+    /// the same time may exceed it.
+    /// </summary>
+    public decimal? DayBudgetUsd { get; init; }
+
+    /// <summary>How long one turn may take in all. Null: <see cref="ClaudeOptions.TurnTimeout"/>.</summary>
+    public TimeSpan? TurnTimeout { get; init; }
+
+    /// <summary>How long a turn may say nothing at all. Null: <see cref="ClaudeOptions.IdleTimeout"/>.</summary>
+    public TimeSpan? IdleTimeout { get; init; }
 
     /// <summary>
     /// Passed as <c>--setting-sources</c>. The default leaves out the workspace's own settings, whose hooks would run

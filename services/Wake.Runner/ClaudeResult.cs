@@ -4,7 +4,7 @@ namespace Wake.Runner;
 
 /// <summary>
 /// The ways a run of the CLI can end, as a closed set. Decided by <see cref="ClaudeOutput.Conclude"/> from fields, not from
-/// texts, which change with every release.
+/// texts, which change with every release. What follows from each is <see cref="Reaction.To"/>'s; the README has both as a table.
 /// </summary>
 abstract record ClaudeResult
 {
@@ -19,38 +19,46 @@ abstract record ClaudeResult
     /// <summary>The model, or a hook of the owner, would not go on.</summary>
     public sealed record Refused(string Why) : ClaudeResult;
 
-    /// <summary>This session cannot be gone on with. Nothing else permits a fresh one.</summary>
+    /// <summary>The turn waits inside a tool call for a person's answer; the call is safe in the transcript.</summary>
+    public sealed record Deferred(string Tool) : ClaudeResult;
+
+    /// <summary>This session cannot be gone on with.</summary>
     /// <param name="Why">Why it was not even tried; null when the CLI gave its exact signal that it has no such session.</param>
     public sealed record SessionLost(ResumeUnavailable? Why = null) : ClaudeResult;
 
     /// <summary>The session was to be begun and has a transcript already: it is to be resumed.</summary>
     public sealed record AlreadyBegun : ClaudeResult;
 
-    /// <summary>The API failed in a way that passes.</summary>
-    /// <param name="Status">The HTTP status; null when there was no answer.</param>
-    public sealed record ApiUnavailable(int? Status) : ClaudeResult;
-
-    /// <summary>A usage limit holds until a known moment.</summary>
-    public sealed record UsageLimited(DateTimeOffset Until) : ClaudeResult;
-
-    /// <summary>The account must be seen to: not logged in, not allowed, no credit.</summary>
-    public sealed record AccountProblem(string What) : ClaudeResult;
-
-    /// <summary>The session's content is what the API refuses; the same again will be refused again.</summary>
+    /// <summary>The session has grown beyond what the API takes; whatever it is told next will be refused as well.</summary>
     public sealed record Poisoned(string What) : ClaudeResult;
 
-    /// <summary>The CLI cannot be run this way: a wrong option, an unknown model, a missing directory.</summary>
+    /// <summary>The API failed in a way that passes.</summary>
+    /// <param name="Status">The HTTP status; null when there was no answer, or an older release does not say.</param>
+    /// <param name="GaveUpAtOnce">The CLI did not try again by itself, as it does when the API asks for a longer pause than it waits.</param>
+    public sealed record ApiUnavailable(int? Status, bool GaveUpAtOnce = false) : ClaudeResult;
+
+    /// <summary>The API refuses the request, and the same again would be refused again. It may be the session's content or the set-up.</summary>
+    public sealed record ApiRefuses(string What) : ClaudeResult;
+
+    /// <summary>A usage limit of the account holds until a known moment.</summary>
+    public sealed record UsageLimited(DateTimeOffset Until) : ClaudeResult;
+
+    /// <summary>The account must be seen to: not allowed, no credit, a key that is no longer valid.</summary>
+    public sealed record AccountProblem(string What) : ClaudeResult;
+
+    /// <summary>The CLI cannot be run for this session: a wrong option, an unknown model, a missing directory.</summary>
     public sealed record Misconfigured(string What) : ClaudeResult;
 
-    /// <summary>Stopped on purpose; the transcript says so, and the message will not be acted on again under the same id.</summary>
+    /// <summary>The CLI cannot be run on this machine for any session: it does not start, or nobody is logged in.</summary>
+    public sealed record CannotRun(string What) : ClaudeResult;
+
+    /// <summary>Stopped on purpose, by the runner.</summary>
     public sealed record Interrupted : ClaudeResult;
 
     /// <summary>It said nothing for too long, or took too long altogether, and was stopped.</summary>
-    /// <param name="What">Which of the two.</param>
-    /// <param name="Acknowledged">Whether it still answered the interrupt; see <see cref="Interrupted"/>.</param>
-    public sealed record Hung(string What, bool Acknowledged) : ClaudeResult;
+    public sealed record Hung(string What) : ClaudeResult;
 
-    /// <summary>It ended without a result.</summary>
+    /// <summary>It ended without a result, or somebody else stopped it.</summary>
     public sealed record Crashed(string How) : ClaudeResult;
 }
 

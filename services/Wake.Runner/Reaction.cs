@@ -12,8 +12,21 @@ abstract record Reaction
     /// <summary>The turn is given back: tried again by itself, or parked.</summary>
     public sealed record GiveBack(TurnReturn How) : Reaction;
 
+    /// <summary>The turn goes on at once in a fresh session, if the owner's policy and what the failed run has done permit it.</summary>
+    /// <param name="Why">Why the old one is left, for the record and for the new one.</param>
+    public sealed record Fresh(ResumeUnavailable Why) : Reaction;
+
+    /// <summary>The turn goes on at once in the session that was to be begun and exists.</summary>
+    public sealed record Resume : Reaction;
+
+    /// <summary>No session can run here now: the turn is given back, and the runner takes no work until it can.</summary>
+    /// <param name="How">What becomes of the turn.</param>
+    /// <param name="Why">Why, for readiness and the log.</param>
+    /// <param name="Until">Until when; null when nobody knows.</param>
+    public sealed record StopWork(TurnReturn How, string Why, DateTimeOffset? Until) : Reaction;
+
     /// <summary>The reaction to a result.</summary>
-    /// <param name="result">How the run ended. Lost and already begun sessions are the caller's: they lead to another run.</param>
+    /// <param name="result">How the run ended.</param>
     /// <param name="failures">How often this turn was tried in vain, this time included; interruptions do not count.</param>
     /// <param name="options">How often and after which pauses it is tried.</param>
     /// <param name="now">The time, for limits that hold until a date.</param>
@@ -25,26 +38,44 @@ abstract record Reaction
         ClaudeResult.LimitReached { Limit: var limit } => new End(TurnOutcome.LimitReached, $"it reached {limit}"),
         ClaudeResult.Refused { Why: var why } => new End(TurnOutcome.Refused, why),
 
+        // Nobody can answer through Wake yet; the call keeps until somebody can.
+        ClaudeResult.Deferred { Tool: var tool } => new GiveBack(new TurnReturn.Park(
+            null, $"it waits for a person: {tool} asks for an answer. Wake the session again to go on without one.")),
+
+        ClaudeResult.SessionLost { Why: var why } =>
+            new Fresh(why ?? new(ResumeUnavailable.NotResumable, "the one before it could not be resumed")),
+        ClaudeResult.Poisoned =>
+            new Fresh(new(ResumeUnavailable.Poisoned, "the one before it grew too large for the API")),
+        ClaudeResult.AlreadyBegun => new Resume(),
+
         ClaudeResult.Interrupted =>
             new GiveBack(new TurnReturn.Retry(TimeSpan.Zero, "interrupted because the runner shut down", Interrupted: true)),
 
-        ClaudeResult.ApiUnavailable { Status: var status } =>
-            Again(status is { } code ? $"the API answered {code}" : "the API did not answer", failures, options),
-        ClaudeResult.Crashed { How: var how } => Again($"crashed: {how}", failures, options),
-        ClaudeResult.Hung { What: var what, Acknowledged: var acknowledged } => Again($"hung: {what}", failures, options, acknowledged),
+        // What the API wants waited for is not in the CLI's lines; that it wants more than the CLI waits is.
+        ClaudeResult.ApiUnavailable { Status: var status, GaveUpAtOnce: var atOnce } => Again(
+            status is { } code ? $"the API answered {code}" : "the API did not answer", failures, options,
+            status is 429 && atOnce ? options.MaxBackoff : options.BackoffAfter(failures)),
+        ClaudeResult.Crashed { How: var how } => Again($"crashed: {how}", failures, options, options.BackoffAfter(failures)),
+        ClaudeResult.Hung { What: var what } => Again($"hung: {what}", failures, options, options.BackoffAfter(failures)),
 
-        ClaudeResult.UsageLimited { Until: var until } => new GiveBack(new TurnReturn.Park(
-            until > now ? until - now : TimeSpan.Zero, $"the usage limit holds until {until:u}")),
+        ClaudeResult.UsageLimited { Until: var until } => new StopWork(
+            new TurnReturn.Park(until > now ? until - now : TimeSpan.Zero, $"the usage limit holds until {until:u}", Interrupted: true),
+            $"the usage limit of the account holds until {until:u}", until),
+        ClaudeResult.CannotRun { What: var what } => new StopWork(
+            new TurnReturn.Retry(TimeSpan.Zero, $"no session can run there: {what}", Interrupted: true), what, null),
+
         ClaudeResult.AccountProblem { What: var what } => Park($"the account needs attention: {what}"),
         ClaudeResult.Misconfigured { What: var what } => Park($"the CLI cannot run this way: {what}"),
-        ClaudeResult.Poisoned { What: var what } => Park($"the API refuses this session's content: {what}"),
+
+        // A fresh session might be taken, or refused as well when it is the set-up: not worth a memory without asking.
+        ClaudeResult.ApiRefuses { What: var what } => Park($"the API refuses this request: {what}"),
 
         _ => throw new InvalidOperationException($"No reaction to {result}."),
     };
 
     static GiveBack Park(string note) => new(new TurnReturn.Park(null, $"{note}. Wake the session again when it is mended."));
 
-    static GiveBack Again(string note, int failures, RunnerOptions options, bool interrupted = false) => failures < options.MaxAttempts
-        ? new(new TurnReturn.Retry(options.BackoffAfter(failures), note, interrupted))
+    static GiveBack Again(string note, int failures, RunnerOptions options, TimeSpan pause) => failures < options.MaxAttempts
+        ? new(new TurnReturn.Retry(pause, note))
         : new(new TurnReturn.Park(null, $"{note}, {failures} times in a row. Wake the session again to try once more."));
 }

@@ -32,6 +32,12 @@ sealed class RunnerOptions : IValidatableObject
     public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
+    /// How long this runner takes no work after it found that it can run no session at all, before it tries again. What is
+    /// mended meanwhile is noticed after this long.
+    /// </summary>
+    public TimeSpan LookAgainAfter { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
     /// How long the store keeps transcripts of closed sessions, of Claude sessions that have a successor, and copies that were
     /// replaced. What a session goes on from is kept for as long as it is open.
     /// </summary>
@@ -54,6 +60,9 @@ sealed class RunnerOptions : IValidatableObject
 
         if (KeepTranscripts < TimeSpan.Zero || KeepWorkspaces < TimeSpan.Zero)
             yield return new("KeepTranscripts and KeepWorkspaces must not be negative.", [nameof(KeepTranscripts), nameof(KeepWorkspaces)]);
+
+        if (LookAgainAfter <= TimeSpan.Zero || LookAgainAfter > TimeSpan.FromDays(1))
+            yield return new("LookAgainAfter must be positive and at most a day.", [nameof(LookAgainAfter)]);
 
         if (Backoff < TimeSpan.Zero || MaxBackoff < Backoff)
             yield return new("Backoff must not be negative, nor longer than MaxBackoff.", [nameof(Backoff), nameof(MaxBackoff)]);

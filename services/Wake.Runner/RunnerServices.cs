@@ -15,7 +15,10 @@ public static class RunnerServices
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ProcessLauncher>();
+        builder.Services.AddSingleton<ClaudeProbe>();
         builder.Services.AddSingleton<ClaudeCli>();
+        builder.Services.AddSingleton<Budgets>();
+        builder.Services.AddSingleton<Standstill>();
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerSlots>();
         builder.Services.AddSingleton<Workspaces>();

@@ -9,10 +9,11 @@ namespace Wake.Runner;
 
 /// <summary>
 /// The turns this runner can run at the same time. While all slots are taken it does not consume, so that other runners get
-/// the work; when the process stops it interrupts what runs and gives it back.
+/// the work, and as little during a <see cref="Standstill"/>; when the process stops it interrupts what runs and gives it back.
 /// </summary>
 sealed class RunnerSlots(
-    IReceiveEndpointConnector connector, IServiceProvider services, IOptions<RunnerOptions> options, ILogger<RunnerSlots> log)
+    IReceiveEndpointConnector connector, IServiceProvider services, Standstill standstill, IOptions<RunnerOptions> options,
+    ILogger<RunnerSlots> log)
     : BackgroundService, IHealthCheck
 {
     /// <summary>The queue that every runner of the pool consumes from.</summary>
@@ -26,12 +27,12 @@ sealed class RunnerSlots(
     bool stopping;
     volatile bool consuming;
 
-    /// <summary>Takes a slot; false when all are taken or the runner stops.</summary>
+    /// <summary>Takes a slot; false when all are taken, or the runner stops or takes no work.</summary>
     public bool TryTake([NotNullWhen(true)] out Slot? slot)
     {
         lock (taking)
         {
-            slot = stopping || taken == options.Value.Slots ? null : new(this);
+            slot = stopping || taken == options.Value.Slots || standstill.Why is not null ? null : new(this);
             if (slot is null)
                 return false;
 
@@ -44,20 +45,26 @@ sealed class RunnerSlots(
 
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        if (standstill.Why is { } why)
+            return Task.FromResult(HealthCheckResult.Unhealthy(why));
+
         var busy = Volatile.Read(ref taken) == options.Value.Slots;
         return Task.FromResult(consuming || busy ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not consuming."));
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        standstill.Begun = () => changed.Release();
         var endpoint = Connect();
         await endpoint.Ready;
         consuming = true;
 
         while (!stoppingToken.IsCancellationRequested)
         {
-            await changed.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            var full = Volatile.Read(ref taken) == options.Value.Slots;
+            Task woken = changed.WaitAsync(standstill.Left ?? Timeout.InfiniteTimeSpan, stoppingToken);
+            await woken.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await standstill.EndIfOver(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var full = Volatile.Read(ref taken) == options.Value.Slots || standstill.Why is not null;
 
             // Here and not in the consumer: an endpoint that stops waits for its consumers.
             if ((full || stoppingToken.IsCancellationRequested) && consuming)

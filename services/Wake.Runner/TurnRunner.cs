@@ -8,8 +8,8 @@ namespace Wake.Runner;
 
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
-    Turns turns, Sessions sessions, Transcripts transcripts, Workspaces workspaces, ClaudeCli claude, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles,
-    TimeProvider time, ILogger<TurnRunner> log)
+    Turns turns, Sessions sessions, Transcripts transcripts, Workspaces workspaces, ClaudeCli claude, Budgets budgets, Standstill standstill,
+    IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles, TimeProvider time, ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
     const int MaxRuns = 5;
@@ -24,7 +24,7 @@ sealed class TurnRunner(
         try
         {
             var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
-            await Settle(turn, reaction, answered, new(cost, time.GetElapsedTime(started)));
+            await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) });
         }
         catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested)
         {
@@ -32,57 +32,57 @@ sealed class TurnRunner(
         }
     }
 
-    async Task<(Reaction, bool Answered, decimal CostUsd)> Attempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
+    async Task<(Reaction, bool Answered, TurnCost Cost)> Attempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
     {
         var failures = turn.Attempt - turn.Interruptions;
 
         if (turn.Events is [])
-            return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), false, 0);
+            return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), false, default);
 
-        // Earlier attempts died without a word, or there would have been a reaction to them.
-        if (failures > options.Value.MaxAttempts)
-            return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), false, 0);
+        if (turn.Deaths >= options.Value.MaxAttempts)
+            return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), false, default);
+
+        if (await budgets.Exceeded(turn, CancellationToken.None).WaitAsync(lost) is { } park)
+            return (new Reaction.GiveBack(park), false, default);
 
         var claudeSession = turn.ClaudeSession ?? await Begin(turn, instead: null, lost)
             ?? throw new OperationCanceledException(lost);
 
         // An id that an earlier attempt chose may have a transcript by now: resuming tells.
-        var (resume, acted, cost) = (turn.ClaudeSession is not null, turn.Acted, 0m);
+        var (resume, acted, cost) = (turn.ClaudeSession is not null, turn.Acted, default(TurnCost));
 
         for (var runs = 1; runs <= MaxRuns; runs++)
         {
             var run = await Run(turn, claudeSession, resume, shutdown, lost);
-            (cost, acted) = (cost + run.CostUsd, acted || run.Acted);
+            (cost, acted) = (cost + run.Cost, acted || run.Acted);
 
-            switch (run.Result)
+            switch (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()))
             {
-                case ClaudeResult.SessionLost { Why: null } when !claudeSession.Opened && runs < 3:
+                case Reaction.Fresh when run.Result is ClaudeResult.SessionLost { Why: null } && !claudeSession.Opened && runs < 3:
                     resume = false;
                     break;
 
-                case ClaudeResult.AlreadyBegun:
+                case Reaction.Resume:
                     resume = true;
                     break;
 
-                case ClaudeResult.SessionLost { Why: var why }:
-                    why ??= new(ResumeUnavailable.NotResumable, "the one before it could not be resumed");
-
+                case Reaction.Fresh { Why: var why }:
                     if (NoFresh(turn, why, acted) is { } reason)
-                        return (new Reaction.GiveBack(new TurnReturn.Park(null, reason)), false, cost);
+                        return (new Reaction.GiveBack(new TurnReturn.Park(null, reason)), run.Answered, cost);
 
                     if (await Begin(turn, why, lost) is not { } fresh)
                     {
                         return (new Reaction.GiveBack(new TurnReturn.Park(null,
-                            "the session could not be resumed, and this wake has begun a fresh one already")), false, cost);
+                            $"a fresh session would be needed ({why.Detail}), and this wake has begun one already")), run.Answered, cost);
                     }
 
-                    log.LogWarning("{SessionKey} wake {Wake}: Claude session {Lost} is not resumed ({Class}); beginning {Fresh}.",
+                    log.LogWarning("{SessionKey} wake {Wake}: Claude session {Left} is left ({Class}); beginning {Fresh}.",
                         turn.SessionKey, turn.WakeNumber, claudeSession.Id, why.Class, fresh.Id);
                     (claudeSession, resume) = (fresh, false);
                     break;
 
-                default:
-                    return (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()), run.Answered, cost);
+                case var settled:
+                    return (settled, run.Answered, cost);
             }
         }
 
@@ -109,12 +109,12 @@ sealed class TurnRunner(
     {
         var profile = profiles.Value.Of(turn.Profile);
         if (await workspaces.Prepare(turn, profile, lost) is { } unusable)
-            return new(new ClaudeResult.Misconfigured(unusable), Answered: false, Acted: false, 0);
+            return ClaudeRun.NotBegun(new ClaudeResult.Misconfigured(unusable));
 
         await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log);
 
         if (resume && Freshness.Of(await memory.Bring(lost), claudeSession, turn, profile, time.GetUtcNow()) is { } why)
-            return new(new ClaudeResult.SessionLost(why), Answered: false, Acted: false, 0);
+            return ClaudeRun.NotBegun(new ClaudeResult.SessionLost(why));
 
         memory.Keep();
         var (opened, told) = (false, 0);
@@ -180,14 +180,28 @@ sealed class TurnRunner(
                 return;
 
             case Reaction.GiveBack back:
-                if (!await turns.GiveBack(turn, back.How, answered, cost, CancellationToken.None))
+                if (!await GiveBack(back.How))
                     break;
+                return;
 
-                log.LogWarning("{SessionKey} wake {Wake}: given back, {Note}", turn.SessionKey, turn.WakeNumber, back.How.Note);
+            // Before the turn is free again, so that it goes to another runner if there is one.
+            case Reaction.StopWork stop:
+                standstill.Begin(stop.Why, stop.Until);
+                if (!await GiveBack(stop.How))
+                    break;
                 return;
         }
 
         log.LogWarning("{SessionKey} wake {Wake}: the turn belongs to another runner now; this one's ending is dropped.",
             turn.SessionKey, turn.WakeNumber);
+
+        async Task<bool> GiveBack(TurnReturn how)
+        {
+            if (!await turns.GiveBack(turn, how, answered, cost, CancellationToken.None))
+                return false;
+
+            log.LogWarning("{SessionKey} wake {Wake}: given back, {Note}", turn.SessionKey, turn.WakeNumber, how.Note);
+            return true;
+        }
     }
 }

@@ -24,7 +24,7 @@ public static class Health
         return builder;
     }
 
-    /// <summary>Maps the two endpoints. The bodies name the checks and never carry what an exception said.</summary>
+    /// <summary>Maps the two endpoints. The bodies name the checks and the reasons they give, and never carry what an exception said.</summary>
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         routes.MapHealthChecks("/health/live", new() { Predicate = _ => false, ResponseWriter = Write });
@@ -35,6 +35,7 @@ public static class Health
     {
         status = report.Status.ToString(),
         checks = report.Entries.ToDictionary(x => x.Key, x => x.Value.Status.ToString()),
+        reasons = report.Entries.Where(x => x.Value is { Description: not null, Exception: null }).ToDictionary(x => x.Key, x => x.Value.Description),
     });
 
     sealed class PostgresAnswers(NpgsqlDataSource database) : IHealthCheck

@@ -18,13 +18,17 @@ public static class SagaWrites
 
     /// <summary>
     /// Notes that a wake's command is sent once more, to be owed again after this long, and lets a turn that was waiting run.
+    /// If it is a person who ends a park, the turn remembers it.
     /// </summary>
     public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber, TimeSpan repeatAfter) => Rows.Command(
         """
         with freed as (
-                 -- a person who wakes it again has seen what it did
-                 update turns set not_before = null, parked = false, acted = acted and not_before is distinct from 'infinity'
-                 where session_id = $1 and wake_number = $2
+                 -- a person who wakes it again has seen what it came to
+                 update turns turn
+                 set not_before = null, parked = false, insisted = turn.insisted or (turn.parked and timer.nudged),
+                     acted = turn.acted and not (turn.parked and timer.nudged)
+                 from wake_timers timer
+                 where turn.session_id = $1 and turn.wake_number = $2 and timer.session_id = $1
              ),
              owed as (update wake_timers set nudged = false, owed_at = clock_timestamp() + $3 where session_id = $1)
         insert into decisions (kind, session_id, wake_number) values ('repeated', $1, $2)

@@ -12,6 +12,8 @@ namespace Wake.Store;
 /// <param name="ClaudeSessionIds">All it has had, the oldest first.</param>
 /// <param name="LastTurn">Its newest turn; null when it never had one.</param>
 /// <param name="Inbox">How many events wait for the next turn.</param>
+/// <param name="CostUsd">What its turns have cost so far.</param>
+/// <param name="CostTodayUsd">What of it was paid today, UTC.</param>
 /// <param name="Created">When it was registered.</param>
 /// <param name="Closed">When it was closed; null while it is open.</param>
 public sealed record Session(
@@ -23,6 +25,8 @@ public sealed record Session(
     IReadOnlyList<Guid> ClaudeSessionIds,
     Turn? LastTurn,
     int Inbox,
+    decimal CostUsd,
+    decimal CostTodayUsd,
     DateTimeOffset Created,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Closed)
 {
@@ -64,6 +68,7 @@ public enum SessionState
 /// <param name="EndedAt">When it ended.</param>
 /// <param name="CostUsd">What it cost, all attempts together.</param>
 /// <param name="DurationMs">How long it ran, all attempts together.</param>
+/// <param name="Tokens">What the model read and wrote, all attempts together.</param>
 /// <param name="Reasons">The reasons of its events, in the order observed; empty until it is claimed.</param>
 public sealed record Turn(
     int Number,
@@ -78,6 +83,7 @@ public sealed record Turn(
     DateTimeOffset? EndedAt,
     decimal CostUsd,
     long DurationMs,
+    Tokens Tokens,
     IReadOnlyList<string> Reasons);
 
 /// <summary>Where a turn stands.</summary>

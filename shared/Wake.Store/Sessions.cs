@@ -22,7 +22,7 @@ public sealed class Sessions(NpgsqlDataSource database)
     internal const string TurnColumns =
         $"""
         t.wake_number, {TurnState}, t.outcome, t.note, t.attempt, t.runner, t.claude_session_id, t.dispatched_at, t.started_at,
-        t.ended_at, t.cost_usd, t.duration_ms,
+        t.ended_at, t.cost_usd, t.duration_ms, t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_creation_tokens,
         array(select e.reason from inbox i join events e on e.seq = i.event
               where i.session_id = t.session_id and i.wake_number = t.wake_number order by e.seq)
         """;
@@ -32,8 +32,14 @@ public sealed class Sessions(NpgsqlDataSource database)
         select s.id, s.key, s.workspace, s.profile, s.created_at, s.closed_at,
                array(select claude_session_id from session_ids c where c.session_id = s.id order by position),
                (select count(*) from inbox i where i.session_id = s.id and i.wake_number is null),
+               cost.usd, cost.today,
                {TurnColumns}
         from sessions s
+        cross join lateral (
+            select coalesce(sum(usd), 0) as usd,
+                   coalesce(sum(usd) filter (where day = (clock_timestamp() at time zone 'utc')::date), 0) as today
+            from spending
+            where session_id = s.id) cost
         left join lateral (select * from turns t where t.session_id = s.id order by wake_number desc limit 1) t on true
         """;
 
@@ -210,7 +216,7 @@ public sealed class Sessions(NpgsqlDataSource database)
 
     static Session ReadSession(NpgsqlDataReader row)
     {
-        var turn = row.IsDBNull(8) ? null : ReadTurn(row, 8);
+        var turn = row.IsDBNull(10) ? null : ReadTurn(row, 10);
         var ids = row.GetFieldValue<Guid[]>(6);
         DateTimeOffset? closed = row.GetNullable<DateTimeOffset>(5);
         var state = closed is not null ? SessionState.Closed : turn?.State switch
@@ -224,7 +230,7 @@ public sealed class Sessions(NpgsqlDataSource database)
 
         return new(
             row.GetString(1), state, row.GetString(2), row.GetString(3), ids is [] ? null : ids[^1], ids, turn,
-            (int)row.GetInt64(7), row.GetFieldValue<DateTimeOffset>(4), closed) { Id = row.GetGuid(0) };
+            (int)row.GetInt64(7), row.GetDecimal(8), row.GetDecimal(9), row.GetFieldValue<DateTimeOffset>(4), closed) { Id = row.GetGuid(0) };
     }
 
     internal static Turn ReadTurn(NpgsqlDataReader row, int first) => new(
@@ -240,7 +246,8 @@ public sealed class Sessions(NpgsqlDataSource database)
         row.GetNullable<DateTimeOffset>(first + 9),
         row.GetDecimal(first + 10),
         row.GetInt64(first + 11),
-        row.GetFieldValue<string[]>(first + 12));
+        new(row.GetInt64(first + 12), row.GetInt64(first + 13), row.GetInt64(first + 14), row.GetInt64(first + 15)),
+        row.GetFieldValue<string[]>(first + 16));
 }
 
 /// <summary>What came of registering a session.</summary>

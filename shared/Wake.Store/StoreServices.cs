@@ -14,6 +14,7 @@ public static class StoreServices
         services.AddSingleton<Sessions>();
         services.AddSingleton<Turns>();
         services.AddSingleton<Transcripts>();
+        services.AddSingleton<Costs>();
         services.AddSingleton<WakeTimers>();
         services.AddSingleton<Explain>();
         return services;

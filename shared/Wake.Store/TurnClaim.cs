@@ -28,7 +28,7 @@ public abstract record TurnClaim
 /// <param name="WakeNumber">Which of its wakes.</param>
 /// <param name="Epoch">The fencing token: every write about the turn must carry it.</param>
 /// <param name="Attempt">Counts the claims of this turn from 1.</param>
-/// <param name="Interruptions">How many earlier attempts were interrupted because their runner shut down.</param>
+/// <param name="Interruptions">How many earlier attempts ended for reasons outside the turn: their runner shut down, a limit, a budget.</param>
 /// <param name="Answered">The last attempt that the CLI answered without the turn being over; 0 when it never did.</param>
 /// <param name="Acted">Whether the model has called a tool in an earlier attempt that no person has looked at since.</param>
 /// <param name="Workspace">The directory the session works in.</param>
@@ -49,6 +49,15 @@ public sealed record ClaimedTurn(
     ClaudeSession? ClaudeSession,
     IReadOnlyList<TurnEvent> Events)
 {
+    /// <summary>The last attempt whose runner said how it ended; 0 when none did.</summary>
+    public int Settled { get; init; }
+
+    /// <summary>A person has ended the turn's park, and so allowed it to exceed a budget.</summary>
+    public bool Insisted { get; init; }
+
+    /// <summary>How many attempts before this one died in a row without a word.</summary>
+    public int Deaths => Attempt - 1 - Settled;
+
     /// <summary>Whether an earlier attempt may have said the same message to the CLI, and died before it was answered.</summary>
     public bool IsRepetition => Attempt > Answered + 1;
 }

@@ -22,6 +22,27 @@ public sealed class Turns(NpgsqlDataSource database)
 
     internal const string LockSession = "select 1 from wake_timers where session_id = $1 for update";
 
+    // What every statement that settles an attempt adds up, from its first parameters after the holder's.
+    const string AddCost =
+        """
+        cost_usd = cost_usd + $4, duration_ms = duration_ms + $5, input_tokens = input_tokens + $6, output_tokens = output_tokens + $7,
+        cache_read_tokens = cache_read_tokens + $8, cache_creation_tokens = cache_creation_tokens + $9, settled = attempt
+        """;
+
+    const string Spend =
+        """
+        insert into spending as so_far (session_id, day, usd, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens)
+        select session_id, (clock_timestamp() at time zone 'utc')::date, $4, $6, $7, $8, $9
+        from settled
+        where $4 > 0 or $6 + $7 + $8 + $9 > 0
+        on conflict (session_id, day) do update set
+            usd = so_far.usd + excluded.usd,
+            input_tokens = so_far.input_tokens + excluded.input_tokens,
+            output_tokens = so_far.output_tokens + excluded.output_tokens,
+            cache_read_tokens = so_far.cache_read_tokens + excluded.cache_read_tokens,
+            cache_creation_tokens = so_far.cache_creation_tokens + excluded.cache_creation_tokens
+        """;
+
     // Condition of every statement that belongs to the holder of the lease.
     internal const string Mine = "session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null and ended_at is null";
 
@@ -66,7 +87,8 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(
             """
             select turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch, turn.attempt, turn.interruptions, turn.answered,
-                   turn.acted, s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number
+                   turn.acted, s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number,
+                   turn.settled, turn.insisted
             from turns turn
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
@@ -99,7 +121,7 @@ public sealed class Turns(NpgsqlDataSource database)
             sessionId, rows.GetString(7), wakeNumber, rows.GetInt64(2), rows.GetInt32(3), rows.GetInt32(4), rows.GetInt32(5),
             rows.GetBoolean(6), rows.GetString(8), rows.GetString(9),
             rows.IsDBNull(10) ? null : new(rows.GetGuid(10), rows.GetBoolean(11), rows.GetString(12), rows.GetNullable<int>(13)),
-            Events: []);
+            Events: []) { Settled = rows.GetInt32(14), Insisted = rows.GetBoolean(15) };
 
         await rows.NextResultAsync(cancel);
         List<TurnEvent> events = [];
@@ -136,26 +158,26 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(LockSession, turn.SessionId);
         batch.Add(
             $"""
-            with ended as (
+            with settled as (
                 update turns
-                set ended_at = clock_timestamp(), lease_until = null, outcome = $4, note = $5,
-                    cost_usd = cost_usd + $6, duration_ms = duration_ms + $7,
+                set ended_at = clock_timestamp(), lease_until = null, outcome = $10, note = $11, {AddCost},
                     claude_session_id = (select claude_session_id from session_ids where session_id = $1 order by position desc limit 1)
                 where {Mine}
                 returning session_id
+            ), spent as (
+                {Spend}
             ), noted as (
                 insert into decisions (kind, session_id, wake_number, note)
-                select 'ended', $1, $2, concat_ws(': ', $4, $5) from ended
+                select 'ended', $1, $2, concat_ws(': ', $10, $11) from settled
             ), opened as (
                 update session_ids chain set opened = true
-                from ended
-                where chain.session_id = $1 and not chain.opened and $4 = 'completed'
+                from settled
+                where chain.session_id = $1 and not chain.opened and $10 = 'completed'
                   and chain.position = (select max(position) from session_ids where session_id = $1)
             )
-            update wake_timers timer set owed_at = clock_timestamp() + $8 from ended where timer.session_id = ended.session_id
+            update wake_timers timer set owed_at = clock_timestamp() + $12 from settled where timer.session_id = settled.session_id
             """,
-            turn.SessionId, turn.WakeNumber, turn.Epoch, outcome.InCamelCase(), note, cost.Usd,
-            (long)cost.Duration.TotalMilliseconds, EndingUnheard);
+            [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), outcome.InCamelCase(), note, EndingUnheard]);
 
         return await batch.Affected(cancel);
     }
@@ -183,43 +205,45 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(LockSession, turn.SessionId);
         batch.Add(
             $"""
-            with returned as (
+            with settled as (
                 update turns
-                set lease_until = null, not_before = coalesce(clock_timestamp() + $4, 'infinity'), parked = $5, note = $6,
-                    interruptions = interruptions + $7, answered = case when $11 then attempt else answered end, cost_usd = cost_usd + $8, duration_ms = duration_ms + $9
+                set lease_until = null, not_before = coalesce(clock_timestamp() + $10, 'infinity'), parked = $11, note = $12, {AddCost},
+                    interruptions = interruptions + $13, answered = case when $15 then attempt else answered end,
+                    -- what a person has allowed outlasts pauses, not the next park
+                    insisted = insisted and not $11
                 where {Mine}
                 returning session_id
+            ), spent as (
+                {Spend}
             ), noted as (
-                insert into decisions (kind, session_id, wake_number, note) select $10, $1, $2, $6 from returned
+                insert into decisions (kind, session_id, wake_number, note) select $14, $1, $2, $12 from settled
             )
             -- the saga looks at once and decides when to look again
-            update wake_timers timer set owed_at = clock_timestamp() from returned where timer.session_id = returned.session_id
+            update wake_timers timer set owed_at = clock_timestamp() from settled where timer.session_id = settled.session_id
             """,
-            turn.SessionId, turn.WakeNumber, turn.Epoch, notBefore, parked, how.Note, how.Interrupted ? 1 : 0, cost.Usd,
-            (long)cost.Duration.TotalMilliseconds, kind, answered);
+            [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), notBefore, parked, how.Note, how.Interrupted ? 1 : 0, kind, answered]);
 
         return await batch.Affected(cancel);
     }
+
+    static object?[] Parameters(TurnCost cost) =>
+        [cost.Usd, (long)cost.Duration.TotalMilliseconds, cost.Tokens.Input, cost.Tokens.Output, cost.Tokens.CacheRead, cost.Tokens.CacheCreation];
 }
 
 /// <summary>How a turn is given back.</summary>
 /// <param name="Note">Why, for people.</param>
-/// <param name="Interrupted">Whether it is because the runner shuts down, which is no failure.</param>
+/// <param name="Interrupted">Whether the reason lies outside the turn (the runner shuts down, a limit, a budget), which is no failure.</param>
 public abstract record TurnReturn(string Note, bool Interrupted = false)
 {
     /// <summary>It is tried again by itself.</summary>
     /// <param name="After">How long to leave it alone.</param>
     /// <param name="Note">Why, for people.</param>
-    /// <param name="Interrupted">Whether it is because the runner shuts down, which is no failure.</param>
+    /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure.</param>
     public sealed record Retry(TimeSpan After, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted);
 
     /// <summary>It waits for a person, who ends the wait by waking the session, or for a date.</summary>
     /// <param name="Until">How long; null waits for the person.</param>
     /// <param name="Note">Why, for people.</param>
-    public sealed record Park(TimeSpan? Until, string Note) : TurnReturn(Note);
+    /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure.</param>
+    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted);
 }
-
-/// <summary>What an attempt took.</summary>
-/// <param name="Usd">As the CLI computed it.</param>
-/// <param name="Duration">From start to ending.</param>
-public readonly record struct TurnCost(decimal Usd, TimeSpan Duration);

@@ -28,6 +28,7 @@ sealed class Arguments(IReadOnlyList<string> given)
             "Error: Invalid session ID. Must be a valid UUID.",
         _ when Value("--output-format") == "stream-json" && !Has("--verbose") =>
             "Error: When using --print, --output-format=stream-json requires --verbose",
+        _ when Has("--nonsense") => "error: unknown option '--nonsense'",
         _ => null,
     };
 

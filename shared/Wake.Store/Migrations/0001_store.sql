@@ -134,12 +134,14 @@ create table turns (
     dispatched_at      timestamptz not null default clock_timestamp(),
     -- counts claims
     attempt            int not null default 0,
-    -- counts the attempts that were interrupted because a runner shut down; no failures
+    -- counts the attempts that say nothing about the turn (a runner shut down, a limit, a budget); no failures
     interruptions      int not null default 0,
-    -- whether the model has called a tool in any attempt: a fresh session would do it again
+    -- whether the model has called a tool in an attempt that no person has looked at since: a fresh session would do it again
     acted              boolean not null default false,
-    -- the commit the workspace stood on when the turn was first claimed; null where nobody looks
-    head               text,
+    -- the last attempt whose runner said how it ended; those after it died without a word
+    settled            int not null default 0,
+    -- a person has ended its park: it may run although a budget is used up
+    insisted           boolean not null default false,
     -- the last attempt that the CLI answered without the turn being over (interrupted, a failing API): it will not act on
     -- that message again, so the attempts after it need another id
     answered           int not null default 0,
@@ -156,10 +158,28 @@ create table turns (
     ended_at           timestamptz,
     outcome            text,
     claude_session_id  uuid,
-    cost_usd           numeric not null default 0,
-    duration_ms        bigint not null default 0,
+    cost_usd               numeric not null default 0,
+    duration_ms            bigint not null default 0,
+    input_tokens           bigint not null default 0,
+    output_tokens          bigint not null default 0,
+    cache_read_tokens      bigint not null default 0,
+    cache_creation_tokens  bigint not null default 0,
     primary key (session_id, wake_number)
 );
+
+-- What sessions cost per day in UTC. The turns have their own sums; which days an attempt was paid on only this tells.
+create table spending (
+    session_id             uuid not null,
+    day                    date not null,
+    usd                    numeric not null,
+    input_tokens           bigint not null,
+    output_tokens          bigint not null,
+    cache_read_tokens      bigint not null,
+    cache_creation_tokens  bigint not null,
+    primary key (session_id, day)
+);
+
+create index spending_of_day on spending (day);
 
 -- One writer per session: a second open turn cannot be written.
 create unique index turns_open on turns (session_id) where ended_at is null;

@@ -1,7 +1,6 @@
 using System.Text;
-using FsCheck;
-using FsCheck.Fluent;
 using Wake.Runner;
+using Wake.Store;
 
 namespace Wake.Tests.Running;
 
@@ -91,42 +90,15 @@ public sealed class ReadingTheCli
         Assert.False(output.Opened);
     }
 
-    public static TheoryData<string, string> Failures => new()
-    {
-        { "\"api_error_status\":529,\"terminal_reason\":\"api_error\"", nameof(ClaudeResult.ApiUnavailable) },
-        { "\"api_error_status\":500", nameof(ClaudeResult.ApiUnavailable) },
-        { "\"api_error_status\":429", nameof(ClaudeResult.ApiUnavailable) },
-        { "\"api_error_status\":null,\"result\":\"Request timed out\"", nameof(ClaudeResult.ApiUnavailable) },
-        { "\"api_error_status\":401", nameof(ClaudeResult.AccountProblem) },
-        { "\"api_error_status\":403", nameof(ClaudeResult.AccountProblem) },
-        { "\"api_error_status\":404", nameof(ClaudeResult.Misconfigured) },
-        { "\"api_error_status\":400,\"terminal_reason\":\"prompt_too_long\"", nameof(ClaudeResult.Poisoned) },
-        { "\"api_error_status\":413,\"terminal_reason\":\"image_error\"", nameof(ClaudeResult.Poisoned) },
-        { "\"api_error_status\":400", nameof(ClaudeResult.Poisoned) },
-        { "\"stop_reason\":\"refusal\"", nameof(ClaudeResult.Refused) },
-        { "\"terminal_reason\":\"stop_hook_prevented\"", nameof(ClaudeResult.Refused) },
-        { "\"terminal_reason\":\"aborted_streaming\"", nameof(ClaudeResult.Interrupted) },
-        { "\"terminal_reason\":\"aborted_tools\"", nameof(ClaudeResult.Interrupted) },
-    };
-
-    [Theory]
-    [MemberData(nameof(Failures))]
-    public void A_failing_result_is_of_one_kind(string fields, string kind) =>
-        Assert.Equal(kind, Read([Init, Echo, Result($"\"subtype\":\"success\",\"is_error\":true,{fields}"), Idle], exit: 1).GetType().Name);
-
-    [Fact]
-    public void Limits_of_the_profile_are_no_failure()
-    {
-        Assert.IsType<ClaudeResult.LimitReached>(Read([Init, Echo, Result("\"subtype\":\"error_max_turns\",\"is_error\":true,\"errors\":[\"Reached maximum number of turns (1)\"]")], exit: 1));
-        Assert.IsType<ClaudeResult.LimitReached>(Read([Init, Echo, Result("\"subtype\":\"error_max_budget_usd\",\"is_error\":true")], exit: 1));
-    }
-
     [Fact]
     public void The_account_is_recognised_where_the_status_does_not_tell()
     {
         const string assistant = """{"type":"assistant","error":"authentication_failed","message":{"model":"<synthetic>"}}""";
         var failed = Result("\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":null,\"result\":\"Not logged in · Please run /login\"");
-        Assert.IsType<ClaudeResult.AccountProblem>(Read([Init, Echo, assistant, failed], exit: 1));
+        Assert.IsType<ClaudeResult.CannotRun>(Read([Init, Echo, assistant, failed], exit: 1));
+
+        var noCredit = Result("\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":400,\"result\":\"Credit balance is too low\"");
+        Assert.IsType<ClaudeResult.AccountProblem>(Read([Init, Echo, assistant.Replace("authentication_failed", "billing_error"), noCredit], exit: 1));
     }
 
     [Fact]
@@ -150,8 +122,8 @@ public sealed class ReadingTheCli
     [Fact]
     public void What_was_stopped_for_its_silence_hung()
     {
-        Assert.Equal(new ClaudeResult.Hung("it said nothing for too long", Acknowledged: false), Read([Init, Echo], stopped: StopReason.Idle));
-        Assert.Equal(new ClaudeResult.Hung("it took too long", Acknowledged: true),
+        Assert.Equal(new ClaudeResult.Hung("it said nothing for too long"), Read([Init, Echo], stopped: StopReason.Idle));
+        Assert.Equal(new ClaudeResult.Hung("it took too long"),
             Read([Init, Echo, Result("\"subtype\":\"error_during_execution\",\"is_error\":true,\"terminal_reason\":\"aborted_tools\"")], stopped: StopReason.Timeout));
     }
 
@@ -159,75 +131,60 @@ public sealed class ReadingTheCli
     public void A_turn_costs_its_own_part_where_the_total_counts_the_session()
     {
         const string session = "\"total_cost_usd\":0.004,\"model_usage_since_last_result\":{\"m\":{\"costUSD\":0.001},\"n\":{\"costUSD\":0.0005}}";
-        Assert.Equal(0.0015m, Feed([Init, Echo, Result($"{Success},{session}")]).CostUsd);
-        Assert.Equal(0.004m, Feed([Init, Echo, Result($"{Success},\"total_cost_usd\":0.004")]).CostUsd);
+        Assert.Equal(0.0015m, Feed([Init, Echo, Result($"{Success},{session}")]).Cost.Usd);
+        Assert.Equal(0.004m, Feed([Init, Echo, Result($"{Success},\"total_cost_usd\":0.004")]).Cost.Usd);
     }
 
     [Fact]
-    public void Lines_of_any_content_leave_the_facts_alone()
+    public void A_turn_costs_what_its_session_spent_besides()
     {
-        string[] turn = [Running, Init, Echo, Result(Success), Idle];
-        var noise = Gen.OneOf(
-            Gen.Constant("{\"type\":\"system\",\"subtype\":\"something_new\"}"), Gen.Constant("{\"type\":42}"), Gen.Constant("[]"), Gen.Constant("null"),
-            Gen.Constant("{\"type\":\"result\""), Gen.Constant(""), Gen.Constant("{\"type\":\"user\",\"isReplay\":true,\"uuid\":\"another\"}"),
-            Gen.Constant("{\"type\":\"control_request\",\"request\":{}}"), Gen.Constant("{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"allowed\",\"resetsAt\":1e99}}"),
-            ArbMap.Default.GeneratorFor<string>().Select(x => x?.Replace("\n", " ") ?? ""));
+        var part = "\"total_cost_usd\":9,\"model_usage_since_last_result\":{\"m\":{\"costUSD\":0.25,\"inputTokens\":1,\"outputTokens\":2,\"cacheReadInputTokens\":3,\"cacheCreationInputTokens\":4}}";
+        var selfStarted = Result($"{Success},{part},\"origin\":{{\"kind\":\"task-notification\"}}", named: false);
 
-        Check.QuickThrowOnFailure(Prop.ForAll(noise.ListOf().ToArbitrary(), lines =>
-        {
-            List<string> mixed = [];
-            foreach (var line in turn)
-            {
-                mixed.AddRange(lines);
-                mixed.Add(line);
-            }
+        var cost = Feed([Init, Echo, selfStarted, Result($"{Success},{part}"), Idle]).Cost;
 
-            return Read(mixed) is ClaudeResult.Completed { Denied: 0, Already: false };
-        }));
+        Assert.Equal((0.5m, new Tokens(2, 4, 6, 8)), (cost.Usd, cost.Tokens));
+    }
+
+    [Theory]
+    [InlineData("\"total_cost_usd\":-5")]
+    [InlineData("\"total_cost_usd\":1e27,\"modelUsage\":{\"m\":{\"inputTokens\":-1,\"outputTokens\":1e30}}")]
+    [InlineData("\"model_usage_since_last_result\":{\"m\":{\"costUSD\":7e27},\"n\":{\"costUSD\":7e27},\"o\":5}")]
+    [InlineData("\"api_error_status\":1e20,\"num_turns\":1e20,\"permission_denials\":{},\"errors\":[5],\"model_usage_since_last_result\":[]")]
+    [InlineData("\"result\":\"half an emoji \\ud83d\"")]
+    public void Nonsense_in_a_result_is_worth_nothing_and_hurts_nothing(string fields)
+    {
+        var output = Feed([Init, Echo, Result($"{fields},\"subtype\":\"success\",\"is_error\":false,\"terminal_reason\":\"completed\"")]);
+
+        Assert.Equal(new ClaudeResult.Completed(0), output.Conclude(0, "", StopReason.None));
+        Assert.Equal(default, output.Cost);
     }
 
     [Fact]
-    public async Task Bytes_cut_anywhere_are_the_same_lines()
+    public void A_result_with_broken_characters_is_a_result()
     {
-        var lines = Gen.Elements("", "a", "ü🚀", new string('x', 3000), "{\"type\":\"result\"}", "\r").ListOf().ToArbitrary();
-        var cuts = Gen.Choose(1, 700).NonEmptyListOf().ToArbitrary();
+        var output = new ClaudeOutput(Session, Message);
+        foreach (var line in new[] { Init, Echo, Result($"{Success},\"result\":\"broken \u00ff\"") })
+            output.Line(Encoding.Latin1.GetBytes(line));
 
-        await Task.Run(() => Check.QuickThrowOnFailure(Prop.ForAll(lines, cuts, (all, sizes) =>
-        {
-            var read = ReadAll(Encoding.UTF8.GetBytes(string.Concat(all.Select(x => x + "\n"))), [.. sizes], OutputLines.DefaultLimit).GetAwaiter().GetResult();
-            return read.SequenceEqual(all);
-        })));
+        Assert.Equal(new ClaudeResult.Completed(0), output.Conclude(0, "", StopReason.None));
     }
 
     [Fact]
-    public async Task A_line_of_twenty_megabytes_is_one_line()
+    public void What_a_note_says_of_a_result_is_short()
     {
-        var long_ = new string('x', 20_000_000);
-        Assert.Equal(["before", long_, "after"], await ReadAll(Encoding.UTF8.GetBytes($"before\n{long_}\nafter"), [1_000_000], OutputLines.DefaultLimit));
+        var failed = Result($"\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":401,\"result\":\"{new string('x', 1_000_000)}\"");
+
+        Assert.True(Assert.IsType<ClaudeResult.AccountProblem>(Read([Init, Echo, failed])).What.Length < 500);
     }
 
     [Fact]
-    public async Task A_line_beyond_the_limit_is_skipped_and_the_next_is_read()
+    public void What_the_api_wants_waited_for_longer_than_the_cli_waits_is_told_apart()
     {
-        var text = Encoding.UTF8.GetBytes($"before\n{new string('x', 5_000_000)}\nafter\n{new string('y', 5_000_000)}");
-        Assert.Equal(["before", "after"], await ReadAll(text, [10_000], limit: 1_000_000));
-    }
+        const string retry = """{"type":"system","subtype":"api_retry","attempt":1,"error_status":429}""";
+        var failed = Result("\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":429");
 
-    static async Task<List<string>> ReadAll(byte[] bytes, int[] sizes, int limit)
-    {
-        var lines = new OutputLines(new Dripping(bytes, sizes), limit);
-        List<string> read = [];
-        while (await lines.Next(CancellationToken.None) is { } line)
-            read.Add(Encoding.UTF8.GetString(line.Span));
-        return read;
-    }
-
-    /// <summary>A stream that gives as much at a time as it is told.</summary>
-    sealed class Dripping(byte[] bytes, int[] sizes) : MemoryStream(bytes)
-    {
-        int reads;
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            base.ReadAsync(buffer[..Math.Min(buffer.Length, sizes[reads++ % sizes.Length])], cancellationToken);
+        Assert.Equal(new ClaudeResult.ApiUnavailable(429, GaveUpAtOnce: true), Read([Init, Echo, failed], exit: 1));
+        Assert.Equal(new ClaudeResult.ApiUnavailable(429, GaveUpAtOnce: false), Read([Init, Echo, retry, failed], exit: 1));
     }
 }

@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using System.Text.Json;
 using Wake.Contracts;
 using Wake.Store;
@@ -32,9 +33,12 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
 
     [Theory]
     [InlineData("api-error 500")]
+    [InlineData("api-error 503")]
     [InlineData("api-error 529")]
-    [InlineData("api-error 429")]
+    [InlineData("api-error 429 2")]
     [InlineData("api-error refused")]
+    [InlineData("api-error reset")]
+    [InlineData("api-error timeout 4")]
     public async Task A_failing_api_is_tried_again_in_the_same_session(string failure)
     {
         var key = await wake.WatchingSession();
@@ -53,6 +57,7 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     [Theory]
     [InlineData("crash-mid-line")]
     [InlineData("kill-self SEGV")]
+    [InlineData("kill-self TERM")]
     [InlineData("exit0-no-result")]
     [InlineData("exit 3")]
     public async Task What_passes_is_tried_again_in_the_same_session_under_the_same_message(string failure)
@@ -70,9 +75,8 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
 
     [Theory]
     [InlineData("auth-error", "account")]
-    [InlineData("not-logged-in", "account")]
+    [InlineData("api-error 403", "account")]
     [InlineData("credit-low", "account")]
-    [InlineData("prompt-too-long", "refuses")]
     [InlineData("api-error 404", "cannot run this way")]
     [InlineData("api-error 400", "refuses")]
     public async Task What_does_not_pass_is_parked_until_a_person_wakes_the_session(string failure, string note)
@@ -95,6 +99,68 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         var next = await wake.Ended(key, 2);
         Assert.Equal("deployed", next.Reasons[0]);
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+    }
+
+    [Theory]
+    [InlineData("prompt-too-long")]
+    [InlineData("image-error")]
+    public async Task A_session_too_large_for_the_api_is_replaced_once_and_the_reason_recorded(string failure)
+    {
+        var key = await wake.WatchingSession();
+        var large = (await Wakes(key, "before")).ClaudeSessionId;
+        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), JsonSerializer.Serialize(new { verbs = new[] { failure } }));
+
+        var turn = await Wakes(key, "merged", wakeNumber: 2);
+
+        Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
+        Assert.Equal([(large!.Value, "first"), (turn.ClaudeSessionId!.Value, "the one before it grew too large for the API")],
+            (await wake.Explain(key)).ClaudeSessions.Select(x => (x.Id, x.Reason)));
+        Assert.Contains("without the memory of an earlier one", FakeTranscript.Of(wake, await wake.Show(key)).UserMessages[0]);
+    }
+
+    [Fact]
+    public async Task What_is_too_large_in_a_fresh_session_as_well_is_parked()
+    {
+        var key = await wake.WatchingSession();
+        await Wakes(key, "before");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[fake:prompt-too-long]]"));
+
+        var parked = await wake.Is(key, SessionState.Parked);
+
+        Assert.Equal(2, parked.ClaudeSessionIds.Count);
+        Assert.Contains("has begun one already", parked.LastTurn!.Note);
+    }
+
+    [Fact]
+    public async Task A_question_nobody_can_answer_yet_waits_for_a_person()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[fake:defer]]"));
+
+        Assert.Contains("waits for a person: AskUserQuestion", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
+    }
+
+    [Fact]
+    public async Task A_profile_that_cannot_be_run_parks_its_session_and_the_runner_works_on()
+    {
+        var key = await wake.WatchingSession("nonsense");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+
+        Assert.Contains("unknown option", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
+        Assert.Equal(TurnOutcome.Completed, (await Wakes(await wake.WatchingSession(), "merged")).Outcome);
+    }
+
+    [Fact]
+    public async Task A_person_who_has_mended_it_gets_the_turn_run_however_often_it_failed_before()
+    {
+        var key = await wake.WatchingSession();
+        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), """{"verbs":["api-error 500"],"times":3}""");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+        await wake.Is(key, SessionState.Parked);
+
+        await wake.Wake(key, "mended");
+
+        Assert.Equal((TurnOutcome.Completed, 4), ((await wake.Ended(key, 1)).Outcome, (await wake.Ended(key, 1)).Attempt));
     }
 
     [Fact]
@@ -167,8 +233,15 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     {
         var key = await wake.WatchingSession();
 
-        Assert.Equal(0.25m, (await Wakes(key, "merged [[fake:cost 0.25]]")).CostUsd);
+        var turn = await Wakes(key, "merged [[fake:cost 0.25]]");
+        Assert.Equal((0.25m, new Tokens(10, 12, 0, 0)), (turn.CostUsd, turn.Tokens));
         Assert.Equal(0.5m, (await Wakes(key, "deployed [[fake:cost 0.5]]", wakeNumber: 2)).CostUsd);
+
+        var session = await wake.Show(key);
+        Assert.Equal((0.75m, 0.75m), (session.CostUsd, session.CostTodayUsd));
+        var today = (await wake.Http.GetFromJsonAsync<List<DayCost>>("/v1/costs"))![0];
+        Assert.InRange(today.CostUsd, 0.75m, 100);
+        Assert.InRange(today.Tokens.Output, 24, 100_000);
     }
 
     [Fact]

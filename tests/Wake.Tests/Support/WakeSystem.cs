@@ -93,10 +93,12 @@ public sealed class WakeSystem : IAsyncDisposable
             ["Profiles__instant__Ceiling"] = "00:00:00",
             ["Profiles__patient__QuietWindow"] = "00:00:01",
             ["Profiles__patient__Ceiling"] = "00:00:02",
+            ["Profiles__nonsense__Arguments__0"] = "--nonsense",
             ["Coordinator__RepeatAfter"] = "00:00:02",
             ["Runner__Lease"] = "00:00:03",
             ["Runner__Backoff"] = "00:00:00.2",
             ["Runner__MaxAttempts"] = "3",
+            ["Runner__LookAgainAfter"] = "00:00:00.5",
             ["Claude__Executable"] = FakeClaude,
             ["Claude__KillAfter"] = "00:00:02",
         };

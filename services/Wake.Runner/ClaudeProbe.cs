@@ -1,0 +1,69 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using Microsoft.Extensions.Options;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// Whether the CLI starts at all on this machine, whatever the session, found out by asking it for its version. A wrong
+/// option, a bad profile or a missing workspace cannot make that fail; a missing or broken program does.
+/// </summary>
+sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> options, TimeProvider time)
+{
+    // It takes a fraction of a second, and what takes this long is no better than nothing.
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    /// <summary>What is wrong; null when it starts.</summary>
+    public async Task<string?> Trouble(CancellationToken cancel)
+    {
+        var settings = options.Value;
+        var environment = ClaudeEnvironment.Build(ClaudeCli.OwnEnvironment(), settings, isRepetition: false, traceParent: null);
+
+        using var bound = new CancellationTokenSource(Patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);
+        try
+        {
+            using var process = await launcher.Start(settings.Executable, ["--version"], Path.GetTempPath(), environment);
+            try
+            {
+                process.StandardInput.BaseStream.Close();
+                var version = process.StandardOutput.ReadToEndAsync(either.Token);
+                var errors = await process.StandardError.ReadToEndAsync(either.Token);
+                await version;
+                await process.WaitForExitAsync(either.Token);
+
+                return process.ExitCode == 0 ? null
+                    : $"{settings.Executable} does not start: exit code {process.ExitCode}{FirstLine(Redaction.Redact(errors, environment))}";
+            }
+            finally
+            {
+                Kill(process);
+            }
+        }
+        catch (Exception failed) when (failed is Win32Exception or IOException)
+        {
+            return $"{settings.Executable} cannot be started: {failed.Message}";
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return $"{settings.Executable} does not start: no answer within {Patience.TotalSeconds:0} s";
+        }
+    }
+
+    static string FirstLine(string errors) =>
+        errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [var first, ..]
+            ? $", {first[..Math.Min(first.Length, 200)]}" : "";
+
+    static void Kill(Process process)
+    {
+        try
+        {
+            if (!process.HasExited)
+                process.Kill(entireProcessTree: true);
+        }
+        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception or AggregateException)
+        {
+            // It ended in this moment.
+        }
+    }
+}

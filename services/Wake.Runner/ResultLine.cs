@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>The fields of a result line that decide. Which of them a release sets differs; a field that is missing decides nothing.</summary>
+/// <param name="Subtype">Says <c>success</c> for every failure of the API, so it only tells limits and aborts apart.</param>
+/// <param name="IsError">Whether the turn failed.</param>
+/// <param name="Status">The HTTP status of the failure.</param>
+/// <param name="Turns">The model's steps; 0 when it was never asked.</param>
+/// <param name="TerminalReason">Why the turn ended.</param>
+/// <param name="StopReason">Why the model stopped.</param>
+/// <param name="What">What it says to a person, cut to what fits a note.</param>
+/// <param name="FirstError">The first of its errors.</param>
+/// <param name="Denials">How many tool calls were not allowed.</param>
+/// <param name="DeferredTool">The tool whose call waits for a person.</param>
+/// <param name="Cost">What it cost.</param>
+/// <param name="CostIsOwn">Whether that is the cost since the result before; otherwise it counts from the start of the process.</param>
+/// <param name="Messages">The messages it is about; empty in older releases.</param>
+sealed record ResultLine(
+    string? Subtype, bool IsError, int? Status, int? Turns, string? TerminalReason, string? StopReason, string What,
+    string? FirstError, int Denials, string? DeferredTool, TurnCost Cost, bool CostIsOwn, IReadOnlyList<string> Messages)
+{
+    // A reply may have megabytes, and a note is read by people.
+    const int NoteLength = 300;
+
+    // Beyond any bill: what is larger is no price but nonsense.
+    const decimal MaxUsd = 1_000_000;
+
+    public static ResultLine Of(JsonElement frame)
+    {
+        var own = frame.Object("model_usage_since_last_result");
+        var error = frame.Texts("errors").FirstOrDefault();
+        return new(
+            frame.Text("subtype"),
+            frame.Flag("is_error"),
+            frame.Int("api_error_status"),
+            frame.Int("num_turns"),
+            frame.Text("terminal_reason"),
+            frame.Text("stop_reason"),
+            Cut(error ?? frame.Text("result") ?? frame.Text("terminal_reason") ?? frame.Text("subtype") ?? "no reason given"),
+            error,
+            frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array ? denials.GetArrayLength() : 0,
+            frame.Object("deferred_tool_use")?.Text("name"),
+            CostOf(own ?? frame.Object("modelUsage"), own is null ? frame.Number("total_cost_usd") : null),
+            CostIsOwn: own is not null,
+            [.. frame.Texts("user_message_uuids")]);
+    }
+
+    /// <summary>A hook took the message before the model saw it: a success of no steps that names no reason.</summary>
+    public bool StoppedAtTheDoor => !IsError && Turns == 0 && TerminalReason is null;
+
+    // The total counts the process, and since 2.1.329 everything the session ever cost; that release tells the part since
+    // the result before beside it, by model.
+    static TurnCost CostOf(JsonElement? models, decimal? total)
+    {
+        var used = models is { } all ? all.EnumerateObject().Select(x => x.Value).Where(x => x.ValueKind is JsonValueKind.Object).ToList() : [];
+        return new(Price(total ?? used.Sum(x => Price(x.Number("costUSD")))), TimeSpan.Zero, new(
+            used.Sum(x => Count(x, "inputTokens")), used.Sum(x => Count(x, "outputTokens")),
+            used.Sum(x => Count(x, "cacheReadInputTokens")), used.Sum(x => Count(x, "cacheCreationInputTokens"))));
+    }
+
+    // The CLI counts in floating point.
+    static decimal Price(decimal? usd) => usd is > 0 and <= MaxUsd ? decimal.Round(usd.Value, 8) : 0;
+
+    static long Count(JsonElement model, string name) => Math.Max(0, model.Int(name) ?? 0);
+
+    static string Cut(string text) => text.Length <= NoteLength ? text
+        : $"{text[..(char.IsHighSurrogate(text[NoteLength - 1]) ? NoteLength - 1 : NoteLength)]} […]";
+}

@@ -1,0 +1,64 @@
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>What sessions have cost so far, and which day it was paid on. Days are UTC, by the database's clock.</summary>
+public sealed class Costs(NpgsqlDataSource database)
+{
+    /// <summary>What counts against the budgets of a session's next turn.</summary>
+    public async Task<Spent> Of(Guid sessionId, string profile, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select (select coalesce(sum(usd), 0) from spending where session_id = $1),
+                   (select coalesce(sum(x.usd), 0) from spending x join sessions s on s.id = x.session_id
+                    where x.day = today.day and s.profile = $2),
+                   (today.day + 1)::timestamp at time zone 'utc' - clock_timestamp()
+            from (select (clock_timestamp() at time zone 'utc')::date as day) today
+            """);
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(profile);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+        await rows.ReadAsync(cancel);
+        return new(rows.GetDecimal(0), rows.GetDecimal(1), rows.GetFieldValue<TimeSpan>(2));
+    }
+
+    /// <summary>All sessions together, by day, the newest first; days on which nothing was paid are left out.</summary>
+    public async Task<IReadOnlyList<DayCost>> Days(int limit, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select day, sum(usd), sum(input_tokens)::bigint, sum(output_tokens)::bigint, sum(cache_read_tokens)::bigint,
+                   sum(cache_creation_tokens)::bigint, count(*)::int
+            from spending
+            group by day
+            order by day desc
+            limit $1
+            """);
+        command.Parameters.AddWithValue(limit);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<DayCost> days = [];
+        while (await rows.ReadAsync(cancel))
+        {
+            days.Add(new(
+                rows.GetFieldValue<DateOnly>(0), rows.GetDecimal(1),
+                new(rows.GetInt64(2), rows.GetInt64(3), rows.GetInt64(4), rows.GetInt64(5)), rows.GetInt32(6)));
+        }
+
+        return days;
+    }
+}
+
+/// <summary>What has been spent of a session's budgets.</summary>
+/// <param name="Session">By the session, ever.</param>
+/// <param name="Today">By all sessions of its profile, today.</param>
+/// <param name="UntilTomorrow">How long today still lasts.</param>
+public readonly record struct Spent(decimal Session, decimal Today, TimeSpan UntilTomorrow);
+
+/// <summary>What a day cost.</summary>
+/// <param name="Day">The day, UTC.</param>
+/// <param name="CostUsd">What was paid.</param>
+/// <param name="Tokens">What was read and written for it.</param>
+/// <param name="Sessions">How many sessions it was paid for.</param>
+public sealed record DayCost(DateOnly Day, decimal CostUsd, Tokens Tokens, int Sessions);

@@ -1,0 +1,24 @@
+namespace Wake.Store;
+
+/// <summary>What an attempt took.</summary>
+/// <param name="Usd">As the CLI computed it.</param>
+/// <param name="Duration">From start to ending.</param>
+/// <param name="Tokens">What the model read and wrote.</param>
+public readonly record struct TurnCost(decimal Usd, TimeSpan Duration, Tokens Tokens = default)
+{
+    /// <summary>Both together.</summary>
+    public static TurnCost operator +(TurnCost one, TurnCost other) =>
+        new(one.Usd + other.Usd, one.Duration + other.Duration, one.Tokens + other.Tokens);
+}
+
+/// <summary>Tokens, as the API counts them: what was read from a cache or written to it is not among the input.</summary>
+/// <param name="Input">Read.</param>
+/// <param name="Output">Written.</param>
+/// <param name="CacheRead">Read from the cache.</param>
+/// <param name="CacheCreation">Read and put into the cache.</param>
+public readonly record struct Tokens(long Input, long Output, long CacheRead, long CacheCreation)
+{
+    /// <summary>Both together.</summary>
+    public static Tokens operator +(Tokens one, Tokens other) => new(
+        one.Input + other.Input, one.Output + other.Output, one.CacheRead + other.CacheRead, one.CacheCreation + other.CacheCreation);
+}
