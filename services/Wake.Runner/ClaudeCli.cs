@@ -16,7 +16,8 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, decimal CostUsd);
 /// Runs <c>claude</c> for one message: starts it, feeds it, reads it, and stops it with everything it started. Speaks
 /// stream-json over pipes; there is no shell anywhere.
 /// </summary>
-sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
+sealed class ClaudeCli(
+    ProcessLauncher launcher, RunProcesses processes, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
 {
     // Enough to see why it refused to start; a flood beyond it is read and dropped.
     const int StderrKept = 8 * 1024;
@@ -33,10 +34,15 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
     {
         var settings = options.Value;
         using var activity = Tracing.StartActivity("claude");
-        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id);
+        var mark = ProcessTable.NewMark();
+        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id, mark);
 
         if (!Directory.Exists(command.Workspace))
             return new(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."), Answered: false, 0);
+
+        // The attempt before may have died with its runner, and its tools may be at work in this workspace to this moment.
+        if (command.IsRepetition)
+            await processes.EndLeftBehind();
 
         Process process;
         try
@@ -66,6 +72,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, IOptions<ClaudeOptions> options
             finally
             {
                 KillTree(process);
+                await processes.End(mark, lost.IsCancellationRequested ? TimeSpan.Zero : RunProcesses.Grace);
             }
         }
     }
