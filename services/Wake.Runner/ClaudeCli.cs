@@ -54,6 +54,8 @@ sealed class ClaudeCli(
             return new(new ClaudeResult.Misconfigured($"{settings.Executable} cannot be started: {missing.Message}."), Answered: false, 0);
         }
 
+        RunGroups.Begin(mark, process.Id);
+
         using (process)
         {
             await using var kill = lost.Register(() => KillTree(process));

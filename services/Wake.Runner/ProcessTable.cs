@@ -40,6 +40,10 @@ static class ProcessTable
 
     static RunMark? MarkOf(int id)
     {
+        // First what it cannot change by itself.
+        if (RunGroups.Exist && Read($"{Root}/{id}/cgroup") is { } groups && RunGroups.In(groups) is { } held)
+            return held;
+
         try
         {
             return RunMark.In(File.ReadAllBytes($"{Root}/{id}/environ"));

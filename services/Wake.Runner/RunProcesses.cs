@@ -5,8 +5,8 @@ namespace Wake.Runner;
 /// process group or of the tree below the CLI; the <see cref="RunMark"/> in its environment still tells whose it is.
 /// </summary>
 /// <remarks>
-/// What cleans its environment and leaves its session too, before the run ends, is not found. Only a container of its own
-/// holds such a tool.
+/// What cleans its environment and leaves its session too, before the run ends, is found only where <see cref="RunGroups"/>
+/// exist.
 /// </remarks>
 sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
 {
@@ -22,7 +22,11 @@ sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
     /// <summary>Ends every process that carries a mark, and returns when none is left.</summary>
     /// <param name="run">The mark.</param>
     /// <param name="grace">How long they get between SIGTERM and SIGKILL; zero kills them at once.</param>
-    public Task End(RunMark run, TimeSpan grace) => End(mark => mark == run, grace);
+    public async Task End(RunMark run, TimeSpan grace)
+    {
+        await End(mark => mark == run, grace);
+        RunGroups.End(run);
+    }
 
     /// <summary>
     /// Ends what runners left behind that were killed, and returns how many processes that were. What belongs to a living
@@ -31,6 +35,8 @@ sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
     public async Task<int> EndLeftBehind()
     {
         var count = await End(mark => mark != ProcessTable.Self?.Mark && !ProcessTable.HasLivingRunner(mark), Grace);
+        RunGroups.EndLeftBehind();
+
         if (count > 0)
             log.LogWarning("Ended {Count} processes that a killed runner had left behind.", count);
         return count;

@@ -94,14 +94,15 @@ static class ProcessVerbs
         WriteWhole(path, JsonValue.Create(child.Id));
     }
 
-    // As above, but its parent has ended by now: so does a command's shell that ends in `&`. `PATH SECONDS [ignore-term]`
+    // As above, but its parent has ended by now: so does a command's shell that ends in `&`. `PATH SECONDS [ignore-term|hide]`
     static void Orphan(Cli cli, string arguments)
     {
         var parts = arguments.Split(' ');
         var ignores = parts is [_, _, "ignore-term"] ? "trap '' TERM; " : "";
+        var hides = parts is [_, _, "hide"] ? "env -i " : "";
 
         using var shell = Process.Start(new ProcessStartInfo("/bin/sh",
-            ["-c", $"{ignores}setsid sleep {parts[1]} </dev/null >/dev/null 2>&1 & echo $!"]) { RedirectStandardOutput = true })!;
+            ["-c", $"{ignores}{hides}setsid sleep {parts[1]} </dev/null >/dev/null 2>&1 & echo $!"]) { RedirectStandardOutput = true })!;
         var id = shell.StandardOutput.ReadToEnd();
         shell.WaitForExit();
         WriteWhole(parts[0], JsonValue.Create(Number(id.Trim())));

@@ -43,6 +43,14 @@ public sealed class TellingWhoseProcessItIs
     [InlineData("WAKE_RUN=1.2.3.somebody else's\0")]
     public void What_is_no_mark_is_none(string environment) => Assert.Null(RunMark.In(Encoding.UTF8.GetBytes(environment)));
 
+    [Theory]
+    [InlineData("0::/system.slice/wake.service/wake-run-{0}\n", true)]
+    [InlineData("8:pids:/\n0::/wake-run-1.2.3.b18d1bc9000040008000000000000009/wake-run-{0}/below\n", true)]
+    [InlineData("0::/wake-run-trial-7\n", false)]
+    [InlineData("0::/\n", false)]
+    public void A_mark_is_found_in_the_name_of_a_group(string groups, bool found) =>
+        Assert.Equal(found ? Run : null, RunGroups.In(string.Format(null, groups, Run)));
+
     [Fact]
     public void A_run_has_its_marked_processes_and_those_below_them_and_in_their_sessions()
     {
