@@ -22,7 +22,8 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost
 /// Runs <c>claude</c> for one message: starts it, feeds it, reads it, and stops it with everything it started. Speaks
 /// stream-json over pipes; there is no shell anywhere.
 /// </summary>
-sealed class ClaudeCli(ProcessLauncher launcher, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
+sealed class ClaudeCli(
+    ProcessLauncher launcher, RunProcesses processes, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
 {
     // Enough to see why it refused to start; a flood beyond it is read and dropped.
     const int StderrKept = 8 * 1024;
@@ -30,7 +31,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, ClaudeProbe probe, IOptions<Cla
     static readonly ActivitySource Tracing = new(Telemetry.Source);
 
     /// <summary>Where the CLI keeps its state on this machine, transcripts included.</summary>
-    public string ConfigFolder => ClaudeEnvironment.ConfigFolder(ClaudeEnvironment.Build(OwnEnvironment(), options.Value, false, null));
+    public string ConfigFolder => ClaudeEnvironment.ConfigFolder(ClaudeEnvironment.Build(OwnEnvironment(), options.Value, false, null, ProcessTable.NewMark()));
 
     /// <summary>Runs it.</summary>
     /// <param name="command">What to run.</param>
@@ -42,10 +43,15 @@ sealed class ClaudeCli(ProcessLauncher launcher, ClaudeProbe probe, IOptions<Cla
     {
         var settings = options.Value;
         using var activity = Tracing.StartActivity("claude");
-        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id);
+        var mark = ProcessTable.NewMark();
+        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id, mark);
 
         if (!Directory.Exists(command.Workspace))
             return ClaudeRun.NotBegun(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."));
+
+        // The attempt before may have died with its runner, and its tools may be at work in this workspace to this moment.
+        if (command.IsRepetition)
+            await processes.EndLeftBehind();
 
         Process process;
         try
@@ -56,6 +62,8 @@ sealed class ClaudeCli(ProcessLauncher launcher, ClaudeProbe probe, IOptions<Cla
         {
             return ClaudeRun.NotBegun(await AnySession(new($"{settings.Executable} cannot be started: {missing.Message}."), lost));
         }
+
+        RunGroups.Begin(mark, process.Id);
 
         using (process)
         {
@@ -81,6 +89,7 @@ sealed class ClaudeCli(ProcessLauncher launcher, ClaudeProbe probe, IOptions<Cla
             finally
             {
                 KillTree(process);
+                await processes.End(mark, lost.IsCancellationRequested ? TimeSpan.Zero : RunProcesses.Grace);
             }
         }
     }

@@ -3,10 +3,16 @@ using System.Globalization;
 namespace Wake.Runner;
 
 /// <summary>The environment of the CLI: what is named here and in the options, and nothing else of the runner's own.</summary>
+/// <remarks>
+/// The keys of the model's API reach the CLI and are taken out of the Bash tool's environment by bash-tool.sh, which keeps
+/// them out of logs and of what a tool prints. It is no wall: a tool is the same user as the CLI and can read
+/// <c>/proc/…/environ</c>, or call an <c>apiKeyHelper</c> as the CLI would. The walls are the CLI's own sandbox
+/// (CLAUDE_CODE_SUBPROCESS_ENV_SCRUB, which needs bubblewrap) and a key that is worth little outside.
+/// </remarks>
 static class ClaudeEnvironment
 {
     /// <summary>
-    /// The runner's variables that reach the CLI. Its tools see them too, so nothing is here that a tool may not know; the
+    /// The runner's variables that reach the CLI. Its tools can learn them, so nothing is here that a tool may not know; the
     /// database and the broker in particular never are.
     /// </summary>
     public static readonly IReadOnlyList<string> Passed =
@@ -18,13 +24,17 @@ static class ClaudeEnvironment
         "SSH_AUTH_SOCK", "GIT_*", "GH_*", "GITHUB_TOKEN", "IS_SANDBOX",
     ];
 
+    // The CLI runs it at the head of every Bash command. Missing where somebody delivers Wake without it.
+    static readonly string ToolSetup = Path.Combine(AppContext.BaseDirectory, "bash-tool.sh");
+
     /// <summary>Builds it.</summary>
     /// <param name="own">The runner's environment.</param>
     /// <param name="options">What the operator wants passed, dropped and set.</param>
     /// <param name="isRepetition">Whether the message may have been taken up before by a process that died over it.</param>
     /// <param name="traceParent">The span the CLI's own spans shall hang under; null when nobody traces.</param>
+    /// <param name="mark">Whose processes these are.</param>
     public static Dictionary<string, string> Build(
-        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, bool isRepetition, string? traceParent)
+        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, bool isRepetition, string? traceParent, RunMark mark)
     {
         var environment = own
             .Where(x => Named(x.Key, [.. Passed, .. options.PassEnvironment]) && !Named(x.Key, options.DropEnvironment))
@@ -47,9 +57,13 @@ static class ClaudeEnvironment
         if (traceParent is not null)
             environment["TRACEPARENT"] = traceParent;
 
+        if (File.Exists(ToolSetup))
+            environment["CLAUDE_ENV_FILE"] = ToolSetup;
+
         foreach (var (name, value) in options.Environment)
             environment[name] = value;
 
+        environment[RunMark.Variable] = mark.ToString();
         return environment;
     }
 

@@ -17,7 +17,7 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
     public async Task<string?> Trouble(CancellationToken cancel)
     {
         var settings = options.Value;
-        var environment = ClaudeEnvironment.Build(ClaudeCli.OwnEnvironment(), settings, isRepetition: false, traceParent: null);
+        var environment = ClaudeEnvironment.Build(ClaudeCli.OwnEnvironment(), settings, isRepetition: false, traceParent: null, ProcessTable.NewMark());
 
         using var bound = new CancellationTokenSource(Patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);

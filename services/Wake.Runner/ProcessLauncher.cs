@@ -13,6 +13,7 @@ namespace Wake.Runner;
 /// </remarks>
 sealed class ProcessLauncher : IDisposable
 {
+    readonly Orphans orphans = new();
     readonly BlockingCollection<(ProcessStartInfo Start, TaskCompletionSource<Process> Started)> requests = [];
 
     // Both come with util-linux. Where one is missing (another system), its service is missing and nothing else.
@@ -61,7 +62,7 @@ sealed class ProcessLauncher : IDisposable
         {
             try
             {
-                started.SetResult(Process.Start(start)!);
+                started.SetResult(orphans.Start(start));
             }
             catch (Exception failed) when (failed is System.ComponentModel.Win32Exception or InvalidOperationException)
             {
@@ -70,12 +71,12 @@ sealed class ProcessLauncher : IDisposable
         }
     }
 
-    static bool Works(string program, params string[] arguments)
+    bool Works(string program, params string[] arguments)
     {
         try
         {
-            using var trial = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true });
-            return trial is not null && trial.WaitForExit(TimeSpan.FromSeconds(5)) && trial.ExitCode == 0;
+            using var trial = orphans.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true });
+            return trial.WaitForExit(TimeSpan.FromSeconds(5)) && trial.ExitCode == 0;
         }
         catch (System.ComponentModel.Win32Exception)
         {
@@ -83,5 +84,9 @@ sealed class ProcessLauncher : IDisposable
         }
     }
 
-    public void Dispose() => requests.CompleteAdding();
+    public void Dispose()
+    {
+        requests.CompleteAdding();
+        orphans.Dispose();
+    }
 }

@@ -1,12 +1,16 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Wake.Runner;
 
-/// <summary>The signal .NET cannot send.</summary>
+/// <summary>Signals, to the process that is meant and no other.</summary>
 static class ProcessSignals
 {
-    const int SigTerm = 15;
+    const int SigKill = 9, SigTerm = 15;
+
+    // The same on every architecture of Linux.
+    const long PidFdSendSignal = 424, PidFdOpen = 434;
 
     /// <summary>Asks a process to end.</summary>
     public static void Terminate(this Process process)
@@ -16,7 +20,33 @@ static class ProcessSignals
             _ = Kill(process.Id, SigTerm);
     }
 
+    /// <summary>Asks a process to end, if it is still the one that was seen.</summary>
+    public static void Terminate(this SeenProcess process) => Send(process, SigTerm);
+
+    /// <summary>Kills a process, if it is still the one that was seen.</summary>
+    public static void Kill(this SeenProcess process) => Send(process, SigKill);
+
+    static void Send(SeenProcess process, int signal)
+    {
+        // From here on the handle means one process, whatever becomes of the number; then it only remains to be seen which.
+        // Kernels before 5.3 have no such handle.
+        var descriptor = SystemCall(PidFdOpen, process.Id, 0, 0, 0);
+        using var handle = new SafeFileHandle((nint)descriptor, ownsHandle: true);
+
+        if (ProcessTable.Find(process.Id)?.Started != process.Started)
+            return;
+
+        if (handle.IsInvalid)
+            _ = Kill(process.Id, signal);
+        else
+            _ = SystemCall(PidFdSendSignal, descriptor, signal, 0, 0);
+    }
+
     [DllImport("libc", EntryPoint = "kill")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     static extern int Kill(int process, int signal);
+
+    [DllImport("libc", EntryPoint = "syscall")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    static extern long SystemCall(long number, long first, long second, long third, long fourth);
 }

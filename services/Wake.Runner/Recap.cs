@@ -71,11 +71,9 @@ static class Recap
         {
             using var json = JsonDocument.Parse(row);
             var root = json.RootElement;
-            var who = Text(root, "type");
-
-            if (who is not ("user" or "assistant") || Is(root, "isMeta") || Is(root, "isSidechain") || Is(root, "isApiErrorMessage")
-                || !root.TryGetProperty("message", out var message) || message.ValueKind is not JsonValueKind.Object
-                || !message.TryGetProperty("content", out var content))
+            if (root.ValueKind is not JsonValueKind.Object || root.Text("type") is not { } who || who is not ("user" or "assistant")
+                || root.Flag("isMeta") || root.Flag("isSidechain") || root.Flag("isApiErrorMessage")
+                || root.Object("message") is not { } message || !message.TryGetProperty("content", out var content))
                 return null;
 
             var said = content.ValueKind switch
@@ -92,21 +90,14 @@ static class Recap
         }
     }
 
-    static string? Block(JsonElement block) => block.ValueKind is not JsonValueKind.Object ? null : Text(block, "type") switch
+    static string? Block(JsonElement block) => block.Text("type") switch
     {
-        "text" => Text(block, "text"),
-        "tool_use" => $"(called {Text(block, "name")})",
+        "text" => block.Text("text"),
+        "tool_use" => $"(called {block.Text("name")})",
         _ => null,
     };
 
     // The end of a long message says more about where the work stood than its beginning.
     static string Cut(string text) =>
         text.Length <= MaxMessage ? text : $"[…] {text[(text.Length - MaxMessage + (char.IsLowSurrogate(text[^MaxMessage]) ? 1 : 0))..]}";
-
-    static string? Text(JsonElement element, string name) =>
-        element.ValueKind is JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String
-            ? value.GetString() : null;
-
-    static bool Is(JsonElement element, string name) =>
-        element.ValueKind is JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True;
 }

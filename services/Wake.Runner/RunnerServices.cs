@@ -16,6 +16,7 @@ public static class RunnerServices
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ProcessLauncher>();
         builder.Services.AddSingleton<ClaudeProbe>();
+        builder.Services.AddSingleton<RunProcesses>();
         builder.Services.AddSingleton<ClaudeCli>();
         builder.Services.AddSingleton<Budgets>();
         builder.Services.AddSingleton<Standstill>();
@@ -35,7 +36,16 @@ public static class RunnerServices
     /// <summary>Starts taking work. After the bus: the slots connect to it.</summary>
     public static IHostApplicationBuilder AddRunnerSlots(this IHostApplicationBuilder builder)
     {
+        builder.Services.AddHostedService<EndLeftBehindAtStart>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RunnerSlots>());
         return builder;
+    }
+
+    /// <summary>A tool of a runner that was killed may still be at work in the very workspace that the next turn gets.</summary>
+    sealed class EndLeftBehindAtStart(RunProcesses processes) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => processes.EndLeftBehind();
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -109,7 +109,7 @@ static class Cold
             foreach (var (name, value) in settings)
                 own[name] = value;
             start.Environment.Clear();
-            foreach (var (name, value) in ClaudeEnvironment.Build(own, new(), isRepetition: false, traceParent: null))
+            foreach (var (name, value) in ClaudeEnvironment.Build(own, new(), isRepetition: false, traceParent: null, ProcessTable.NewMark()))
                 start.Environment[name] = value;
 
             var started = DateTimeOffset.UtcNow;

@@ -27,6 +27,7 @@ static class ProcessVerbs
         ["ignore-interrupt"] = (cli, _) => cli.IgnoresInterrupts = true,
         ["ignore-term"] = (cli, _) => cli.IgnoresSignals = true,
         ["grandchild"] = Grandchild,
+        ["orphan"] = Orphan,
 
         ["split-writes"] = (cli, _) => cli.Output.ByteByByte = true,
         ["raw"] = (cli, line) => cli.Output.Bytes(Json.Utf8.GetBytes(line + "\n")),
@@ -91,6 +92,20 @@ static class ProcessVerbs
 
         using var child = Process.Start("/bin/sh", ["-c", "exec setsid sleep 600" + (inherits ? "" : " </dev/null >/dev/null 2>&1")]);
         WriteWhole(path, JsonValue.Create(child.Id));
+    }
+
+    // As above, but its parent has ended by now: so does a command's shell that ends in `&`. `PATH SECONDS [ignore-term|hide]`
+    static void Orphan(Cli cli, string arguments)
+    {
+        var parts = arguments.Split(' ');
+        var ignores = parts is [_, _, "ignore-term"] ? "trap '' TERM; " : "";
+        var hides = parts is [_, _, "hide"] ? "env -i " : "";
+
+        using var shell = Process.Start(new ProcessStartInfo("/bin/sh",
+            ["-c", $"{ignores}{hides}setsid sleep {parts[1]} </dev/null >/dev/null 2>&1 & echo $!"]) { RedirectStandardOutput = true })!;
+        var id = shell.StandardOutput.ReadToEnd();
+        shell.WaitForExit();
+        WriteWhole(parts[0], JsonValue.Create(Number(id.Trim())));
     }
 
     static void InvalidUtf8(Cli cli) => cli.Output.Bytes(

@@ -147,7 +147,7 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
         {
             Executable = program ?? RealClaude.Executable(version), MaxRetries = retries, Environment = environment, DropEnvironment = ["ANTHROPIC_*", "CLAUDE_*"],
         });
-        var claude = new ClaudeCli(launcher, new(launcher, options, TimeProvider.System), options, TimeProvider.System, NullLogger<ClaudeCli>.Instance);
+        var claude = new ClaudeCli(launcher, new(TimeProvider.System, NullLogger<RunProcesses>.Instance), new(launcher, options, TimeProvider.System), options, TimeProvider.System, NullLogger<ClaudeCli>.Instance);
 
         return await claude.Run(
             new(session ?? Guid.NewGuid(), resume, folder.File("work"), profile ?? new(), Guid.NewGuid(), IsRepetition: false, "Something happened."),

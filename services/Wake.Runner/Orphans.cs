@@ -1,0 +1,75 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// Takes the orphans of runs over: a process whose parent ends becomes a child of the runner instead of the machine's first
+/// process, so that what belongs to Wake stays below Wake. In a container, whose first process it is, it gets them anyway.
+/// When they end it collects them; nobody else would.
+/// </summary>
+sealed class Orphans : IDisposable
+{
+    const int SetChildSubreaper = 36, NoHang = 1;
+
+    // A tool may leave a thousand of them in a second, and each look reads the whole process table.
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+
+    readonly Lock starting = new();
+    readonly HashSet<int> started = [];
+    readonly PosixSignalRegistration? childEnded;
+    bool due;
+
+    public Orphans()
+    {
+        if (!OperatingSystem.IsLinux() || ProcessTable.Self is null || ProcessControl(SetChildSubreaper, 1, 0, 0, 0) != 0)
+            return;
+
+        childEnded = PosixSignalRegistration.Create(PosixSignal.SIGCHLD, ended => _ = CollectSoon());
+    }
+
+    /// <summary>Starts a process that leaves the runner's session and yet is no orphan: .NET waits for it.</summary>
+    public Process Start(ProcessStartInfo start)
+    {
+        lock (starting)
+        {
+            var process = Process.Start(start)!;
+            started.Add(process.Id);
+            return process;
+        }
+    }
+
+    async Task CollectSoon()
+    {
+        if (Interlocked.Exchange(ref due, true))
+            return;
+
+        await Task.Delay(Pause);
+        Volatile.Write(ref due, false);
+        Collect();
+    }
+
+    // .NET collects by itself what it has started, and its exit code must not be taken from it. Those are the ones in our own
+    // session, and the ones started above.
+    void Collect()
+    {
+        lock (starting)
+        {
+            var children = ProcessTable.All().Where(x => x.Parent == Environment.ProcessId).ToList();
+            started.IntersectWith(children.Select(x => x.Id));
+
+            foreach (var orphan in children.Where(x => x.IsZombie && x.Session != ProcessTable.Self!.Session && !started.Contains(x.Id)))
+                _ = Wait(orphan.Id, 0, NoHang);
+        }
+    }
+
+    public void Dispose() => childEnded?.Dispose();
+
+    [DllImport("libc", EntryPoint = "prctl")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    static extern int ProcessControl(int option, long value, long third, long fourth, long fifth);
+
+    [DllImport("libc", EntryPoint = "waitpid")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    static extern int Wait(int process, nint status, int options);
+}

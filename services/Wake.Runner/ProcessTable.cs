@@ -1,0 +1,70 @@
+using System.Globalization;
+
+namespace Wake.Runner;
+
+/// <summary>The processes of this machine as Linux shows them in <c>/proc</c>. Where there is no such folder it is empty.</summary>
+static class ProcessTable
+{
+    const string Root = "/proc";
+
+    // The pid namespace, such as pid:[4026531836].
+    static readonly string Space =
+        string.Concat((new FileInfo($"{Root}/self/ns/pid").LinkTarget ?? "").Where(char.IsAsciiDigit));
+
+    /// <summary>This process; null where nothing can be seen.</summary>
+    public static SeenProcess? Self { get; } =
+        Find(Environment.ProcessId) is { } self ? self with { Mark = MarkOf(self.Id) } : null;
+
+    /// <summary>A mark for a new run of this process.</summary>
+    public static RunMark NewMark() => new(Space, Environment.ProcessId, Self?.Started ?? 0, Guid.NewGuid());
+
+    /// <summary>Whether the runner that put the mark on lives, or might: another namespace cannot be judged from here.</summary>
+    public static bool HasLivingRunner(RunMark mark) =>
+        mark.Space != Space || Find(mark.Runner) is { IsZombie: false } runner && runner.Started == mark.RunnerStarted;
+
+    /// <summary>One process, without its mark; null when it is gone.</summary>
+    public static SeenProcess? Find(int id) => Read($"{Root}/{id}/stat") is { } stat ? SeenProcess.Parse(stat) : null;
+
+    /// <summary>All of them, without their marks.</summary>
+    public static IReadOnlyList<SeenProcess> All()
+    {
+        if (!Directory.Exists(Root))
+            return [];
+
+        var ids = Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Where(x => int.TryParse(x, out _));
+        return [.. ids.Select(x => Find(int.Parse(x!, CultureInfo.InvariantCulture))).OfType<SeenProcess>()];
+    }
+
+    /// <summary>All of them, with the marks of those whose environment this user may read.</summary>
+    public static IReadOnlyList<SeenProcess> AllMarked() => [.. All().Select(x => x.IsZombie ? x : x with { Mark = MarkOf(x.Id) })];
+
+    static RunMark? MarkOf(int id)
+    {
+        // First what it cannot change by itself.
+        if (RunGroups.Exist && Read($"{Root}/{id}/cgroup") is { } groups && RunGroups.In(groups) is { } held)
+            return held;
+
+        try
+        {
+            return RunMark.In(File.ReadAllBytes($"{Root}/{id}/environ"));
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            // It has ended, or it is another user's.
+            return null;
+        }
+    }
+
+    static string? Read(string file)
+    {
+        try
+        {
+            return File.ReadAllText(file);
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            // As above; ESRCH comes as an IOException too.
+            return null;
+        }
+    }
+}

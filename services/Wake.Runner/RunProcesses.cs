@@ -1,0 +1,78 @@
+namespace Wake.Runner;
+
+/// <summary>
+/// Ends what runs of the CLI have started. A tool that called setsid, or whose parents are gone, is beyond the reach of a
+/// process group or of the tree below the CLI; the <see cref="RunMark"/> in its environment still tells whose it is.
+/// </summary>
+/// <remarks>
+/// What cleans its environment and leaves its session too, before the run ends, is found only where <see cref="RunGroups"/>
+/// exist.
+/// </remarks>
+sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
+{
+    /// <summary>How long what is asked to end gets for it.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    // A process in the kernel's hands (a dead network drive) cannot be killed; that must not hold up the runner.
+    static readonly TimeSpan Bound = TimeSpan.FromSeconds(5);
+
+    // Between two looks; each reads a small file per process on the machine.
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Ends every process that carries a mark, and returns when none is left.</summary>
+    /// <param name="run">The mark.</param>
+    /// <param name="grace">How long they get between SIGTERM and SIGKILL; zero kills them at once.</param>
+    public async Task End(RunMark run, TimeSpan grace)
+    {
+        await End(mark => mark == run, grace);
+        RunGroups.End(run);
+    }
+
+    /// <summary>
+    /// Ends what runners left behind that were killed, and returns how many processes that were. What belongs to a living
+    /// runner stays, and so does the run this very process is part of, should Wake itself be somebody's tool.
+    /// </summary>
+    public async Task<int> EndLeftBehind()
+    {
+        var count = await End(mark => mark != ProcessTable.Self?.Mark && !ProcessTable.HasLivingRunner(mark), Grace);
+        RunGroups.EndLeftBehind();
+
+        if (count > 0)
+            log.LogWarning("Ended {Count} processes that a killed runner had left behind.", count);
+        return count;
+    }
+
+    async Task<int> End(Predicate<RunMark> marked, TimeSpan grace)
+    {
+        if (ProcessTable.Self is not { } self)
+            return 0;
+
+        var seen = new HashSet<(int, long)>();
+        var began = time.GetTimestamp();
+
+        // Again and again: what forks while it is being killed leaves a child that was not in the table yet.
+        while (SeenProcess.Belonging(ProcessTable.AllMarked(), marked, self) is not [] and var left)
+        {
+            var elapsed = time.GetElapsedTime(began);
+            if (elapsed > grace + Bound)
+            {
+                log.LogError("{Count} processes of a run cannot be killed: {Ids}.", left.Count, string.Join(", ", left.Select(x => x.Id)));
+                break;
+            }
+
+            foreach (var process in left)
+            {
+                if (elapsed >= grace)
+                    process.Kill();
+                else if (!seen.Contains((process.Id, process.Started)))
+                    process.Terminate();
+
+                seen.Add((process.Id, process.Started));
+            }
+
+            await Task.Delay(Pause, time);
+        }
+
+        return seen.Count;
+    }
+}

@@ -1,0 +1,160 @@
+using Wake.Contracts;
+using Wake.Runner;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Running;
+
+/// <summary>
+/// Tools that outlive what started them: in a session of their own and without a parent, as a command leaves them that ends
+/// in an ampersand. They end with the run they belong to, and with no other.
+/// </summary>
+[Collection(MachineProcesses.Name)]
+public sealed class LeavingNothingBehind : IAsyncLifetime
+{
+    readonly TemporaryFolder folder = new();
+    WakeSystem wake = null!;
+    ServiceProcess runner = null!;
+
+    public async Task InitializeAsync()
+    {
+        wake = await WakeSystem.Create(Transport.RabbitMq);
+        runner = (await Task.WhenAll(
+            wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), StartRunner("first")))[2];
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData("600")]
+    [InlineData("600 ignore-term")]
+    public async Task A_tool_ends_with_its_turn(string how)
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:orphan {folder.File("tool")} {how}]]"));
+
+        await Completes(key, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+    }
+
+    [Fact]
+    public async Task A_tool_that_hides_ends_with_its_turn_where_the_machine_has_groups_for_it()
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:orphan {folder.File("tool")} 600 hide]]"));
+        await Completes(key, attempts: 1);
+
+        // Elsewhere nothing tells whose it is, and nobody's processes are not killed on a guess.
+        var tool = await MachineProcess.Id(folder.File("tool"));
+        Assert.Equal(!RunGroups.Exist, MachineProcess.Runs(tool));
+        if (MachineProcess.Runs(tool))
+            MachineProcess.Kill(tool);
+    }
+
+    [Fact]
+    public async Task A_tool_whose_parents_are_gone_becomes_the_runners_child_and_leaves_no_zombie()
+    {
+        var (key, tool, _) = await Running();
+        Assert.Equal(runner.Id, MachineProcess.Parent(tool));
+
+        MachineProcess.Kill(tool);
+        await Eventually.Holds(() => Task.FromResult(MachineProcess.IsGone(tool)), "the runner collects it");
+
+        // And the exit code of the CLI was left to the one who waits for it.
+        File.WriteAllText(folder.File("hold"), "");
+        await Completes(key, attempts: 1);
+    }
+
+    [Fact]
+    public async Task A_tool_ends_with_a_turn_that_its_runner_has_lost()
+    {
+        var (key, tool, _) = await Running();
+
+        await StartRunner("second");
+
+        // It lives, so nobody touches what it has started; and finds on its return that the turn was taken over.
+        runner.Freeze();
+        await Completes(key, attempts: 2);
+        Assert.True(MachineProcess.Runs(tool));
+        runner.Thaw();
+
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(tool)), "the tool is killed");
+    }
+
+    [Fact]
+    public async Task A_tool_ends_with_a_runner_that_is_told_to_stop()
+    {
+        var (_, tool, _) = await Running();
+
+        Assert.Equal(0, await runner.Stop());
+
+        Assert.False(MachineProcess.Runs(tool));
+    }
+
+    [Fact]
+    public async Task What_a_killed_runner_left_behind_the_next_one_ends_before_it_takes_work()
+    {
+        var (key, tool, cli) = await Running();
+
+        await runner.Kill();
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the CLI ends by itself");
+        Assert.True(MachineProcess.Runs(tool));
+
+        var next = await StartRunner("next");
+        Assert.False(MachineProcess.Runs(tool));
+        Assert.Contains("processes that a killed runner had left behind.", next.Log);
+        await Completes(key, attempts: 2);
+    }
+
+    [Fact]
+    public async Task A_runner_that_goes_on_with_the_turn_of_a_killed_one_ends_its_tools_first()
+    {
+        var (key, tool, _) = await Running();
+        await StartRunner("second");
+        Assert.True(MachineProcess.Runs(tool));
+
+        await runner.Kill();
+
+        await Completes(key, attempts: 2);
+        Assert.False(MachineProcess.Runs(tool));
+    }
+
+    [Fact]
+    public async Task Another_runner_that_lives_keeps_its_processes()
+    {
+        var (_, tool, cli) = await Running();
+
+        var second = await StartRunner("second");
+        await second.Kill();
+        await StartRunner("third");
+
+        Assert.True(MachineProcess.Runs(tool));
+        Assert.True(MachineProcess.Runs(cli));
+    }
+
+    Task<ServiceProcess> StartRunner(string name) =>
+        wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = name });
+
+    async Task Completes(string key, int attempts)
+    {
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, attempts), (turn.Outcome, turn.Attempt));
+    }
+
+    // A turn that has left a tool behind and goes on, the first time it is run.
+    async Task<(string Key, int Tool, int Cli)> Running()
+    {
+        var key = await wake.WatchingSession("instant");
+        var hold = folder.File("hold");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged",
+            reason: $"merged [[fake:first orphan {folder.File("tool")} 600]] [[fake:first hold {hold}]]"));
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+
+        var tool = await MachineProcess.Id(folder.File("tool"));
+        return (key, tool, MachineProcess.Cli(wake));
+    }
+}

@@ -1,0 +1,104 @@
+using System.Text;
+using Wake.Runner;
+
+namespace Wake.Tests.Running;
+
+/// <summary>From what the kernel shows of processes to those that belong to a run.</summary>
+public sealed class TellingWhoseProcessItIs
+{
+    static readonly RunMark Run = new("4026531836", 100, 998877, Guid.Parse("b18d1bc9-0000-4000-8000-000000000001"));
+    static readonly RunMark Other = Run with { Run = Guid.Parse("b18d1bc9-0000-4000-8000-000000000002") };
+    static readonly SeenProcess Self = new(100, 'S', Parent: 1, Session: 90, Started: 998877);
+
+    [Theory]
+    [InlineData("42 (sleep) S 7 40 41 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 998877 2 3", 42, 'S', 7, 41)]
+    [InlineData("42 (a) Z 1 (b c) Z 7 40 41 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 998877 2 3", 42, 'Z', 7, 41)]
+    [InlineData("42 () S 1) R 7 40 41 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 998877\n", 42, 'R', 7, 41)]
+    public void A_process_is_read_whatever_it_calls_itself(string stat, int id, char state, int parent, int session) =>
+        Assert.Equal(new(id, state, parent, session, 998877), SeenProcess.Parse(stat));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("42")]
+    [InlineData("42 (sleep) S 7 40 41")]
+    [InlineData(") 42 (sleep S 7 40 41 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 998877")]
+    public void What_is_no_process_is_none(string stat) => Assert.Null(SeenProcess.Parse(stat));
+
+    [Theory]
+    [InlineData("PATH=/bin\0{0}\0HOME=/root\0")]
+    [InlineData("{0}\0")]
+    [InlineData("{0}")]
+    [InlineData("\0\0WAKE=1\0{0}\0")]
+    public void A_mark_is_found_in_an_environment(string environment) =>
+        Assert.Equal(Run, RunMark.In(Encoding.UTF8.GetBytes(string.Format(null, environment, $"{RunMark.Variable}={Run}"))));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\0")]
+    [InlineData("PATH=/bin\0")]
+    [InlineData("XWAKE_RUN=1.2.3.b18d1bc9000040008000000000000001\0")]
+    [InlineData("WAKE_RUN=\0")]
+    [InlineData("WAKE_RUN=1.2.3\0")]
+    [InlineData("WAKE_RUN=1.-2.3.b18d1bc9000040008000000000000001\0")]
+    [InlineData("WAKE_RUN=1.2.3.somebody else's\0")]
+    public void What_is_no_mark_is_none(string environment) => Assert.Null(RunMark.In(Encoding.UTF8.GetBytes(environment)));
+
+    [Theory]
+    [InlineData("0::/system.slice/wake.service/wake-run-{0}\n", true)]
+    [InlineData("8:pids:/\n0::/wake-run-1.2.3.b18d1bc9000040008000000000000009/wake-run-{0}/below\n", true)]
+    [InlineData("0::/wake-run-trial-7\n", false)]
+    [InlineData("0::/\n", false)]
+    public void A_mark_is_found_in_the_name_of_a_group(string groups, bool found) =>
+        Assert.Equal(found ? Run : null, RunGroups.In(string.Format(null, groups, Run)));
+
+    [Fact]
+    public void A_run_has_its_marked_processes_and_those_below_them_and_in_their_sessions()
+    {
+        SeenProcess[] all =
+        [
+            Self,
+            new(201, 'S', Parent: 100, Session: 201, 1, Run),   // the CLI
+            new(202, 'S', Parent: 1, Session: 202, 1, Run),     // its tool, an orphan in a session of its own
+            new(203, 'S', Parent: 1, Session: 202, 1),          // another orphan of that session, with a cleaned environment
+            new(204, 'S', Parent: 203, Session: 204, 1),        // and what that one started
+            new(205, 'Z', Parent: 100, Session: 202, 1),        // ended
+            new(300, 'S', Parent: 100, Session: 300, 1, Other), // another run of this runner
+            new(400, 'S', Parent: 1, Session: 400, 1),          // somebody else's
+        ];
+
+        Assert.Equal([201, 202, 203, 204], SeenProcess.Belonging(all, mark => mark == Run, Self).Select(x => x.Id).Order());
+    }
+
+    [Fact]
+    public void The_runner_and_its_session_belong_to_no_run()
+    {
+        SeenProcess[] all =
+        [
+            Self with { Parent = 201, Mark = Run },
+            new(201, 'S', Parent: 1, Session: Self.Session, 1, Run),
+            new(202, 'S', Parent: 90, Session: Self.Session, 1),
+            new(203, 'S', Parent: Self.Id, Session: 203, 1),
+        ];
+
+        Assert.Equal([201], SeenProcess.Belonging(all, mark => mark == Run, Self).Select(x => x.Id));
+    }
+
+    [Theory]
+    [InlineData(0, 0, true)]
+    [InlineData(1, 0, false)]
+    [InlineData(0, 1, false)]
+    public void A_runner_lives_under_its_number_and_its_start(int number, int start, bool lives)
+    {
+        var mark = ProcessTable.NewMark();
+
+        // Of the two neither alone is it: numbers come again.
+        Assert.Equal(lives, ProcessTable.HasLivingRunner(mark with
+        {
+            Runner = number == 0 ? mark.Runner : int.MaxValue, RunnerStarted = mark.RunnerStarted + start,
+        }));
+    }
+
+    [Fact]
+    public void A_runner_in_another_container_cannot_be_judged() =>
+        Assert.True(ProcessTable.HasLivingRunner(ProcessTable.NewMark() with { Space = "1", Runner = int.MaxValue }));
+}

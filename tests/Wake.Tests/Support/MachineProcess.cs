@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using Wake.Runner;
+using Wake.Testing;
+
+namespace Wake.Tests.Support;
+
+/// <summary>Processes of this machine, whoever started them.</summary>
+static class MachineProcess
+{
+    /// <summary>The number that somebody writes into a file, once it is there.</summary>
+    public static async Task<int> Id(string file)
+    {
+        var id = 0;
+        await Eventually.Holds(() => Task.FromResult(File.Exists(file) && int.TryParse(File.ReadAllText(file), out id)), $"{file} has a number");
+        return id;
+    }
+
+    /// <summary>The CLI, real or fake, that runs in a system.</summary>
+    public static int Cli(WakeSystem wake) => Process.GetProcesses().Single(x => x.ProcessName is "claude" or "fake-claude"
+        && Environment(x.Id).Contains($"CLAUDE_CONFIG_DIR={wake.ClaudeConfig}\0")).Id;
+
+    /// <summary>Whether it runs; one that has ended and was not collected does not.</summary>
+    public static bool Runs(int id) => Look(id) is { IsZombie: false };
+
+    /// <summary>Whether it has left nothing at all, not even an exit code for somebody to collect.</summary>
+    public static bool IsGone(int id) => Look(id) is null;
+
+    public static void Freeze(int id) => Process.Start("kill", ["-STOP", $"{id}"]).WaitForExit();
+
+    public static void Kill(int id) => Process.GetProcessById(id).Kill();
+
+    public static int Parent(int id) => Look(id)?.Parent ?? 0;
+
+    static string Environment(int id)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{id}/environ");
+        }
+        catch (IOException)
+        {
+            // One of another system, that ended in this moment.
+            return "";
+        }
+    }
+
+    static SeenProcess? Look(int id) => ProcessTable.Find(id);
+}
+
+/// <summary>
+/// Tests that kill runners and look at what is left. Any runner that starts on the machine cleans up after all that are
+/// gone, so no other test may start one meanwhile.
+/// </summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class MachineProcesses
+{
+    public const string Name = "processes of the machine";
+}
