@@ -1,4 +1,5 @@
 using MassTransit;
+using Microsoft.Extensions.Options;
 using Wake.ServiceDefaults;
 
 namespace Wake.Runner;
@@ -12,10 +13,13 @@ public static class RunnerServices
         builder.Services.AddValidatedOptions<RunnerOptions>(RunnerOptions.Section);
         builder.Services.AddValidatedOptions<ClaudeOptions>(ClaudeOptions.Section);
         builder.Services.AddValidatedOptions<ClaudeProfiles>(ClaudeProfiles.Section);
+        builder.Services.AddValidatedOptions<PromptOptions>(PromptOptions.Section);
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ProcessLauncher>();
         builder.Services.AddSingleton<ClaudeCli>();
+        builder.Services.AddSingleton(services => new PromptTemplates(services.GetRequiredService<IOptions<PromptOptions>>().Value.Folder));
+        builder.Services.AddSingleton<WakePrompt>();
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerSlots>();
         builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.Ready]);
@@ -29,7 +33,12 @@ public static class RunnerServices
     /// <summary>Starts taking work. After the bus: the slots connect to it.</summary>
     public static IHostApplicationBuilder AddRunnerSlots(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddHostedService(services => services.GetRequiredService<RunnerSlots>());
+        builder.Services.AddHostedService(services =>
+        {
+            // Compiled now, so that a template that is wrong stops the start and not the first turn.
+            services.GetRequiredService<PromptTemplates>();
+            return services.GetRequiredService<RunnerSlots>();
+        });
         return builder;
     }
 }

@@ -8,8 +8,8 @@ namespace Wake.Runner;
 
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
-    Turns turns, Sessions sessions, Transcripts transcripts, ClaudeCli claude, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles,
-    TimeProvider time, ILogger<TurnRunner> log)
+    Turns turns, Sessions sessions, Transcripts transcripts, ClaudeCli claude, WakePrompt prompt, IBus bus,
+    IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles, TimeProvider time, ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
     const int MaxRuns = 5;
@@ -117,7 +117,7 @@ sealed class TurnRunner(
         var (opened, told) = (false, 0);
         var run = await claude.Run(
             new(claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition,
-                WakePrompt.For(turn with { ClaudeSession = claudeSession })),
+                prompt.For(turn with { ClaudeSession = claudeSession })),
             Heard, shutdown, lost);
 
         await memory.Save(entirely: true);
