@@ -20,6 +20,9 @@ static class Recap
     /// <summary>Characters in all.</summary>
     public const int MaxText = 10_000;
 
+    /// <summary>Watches that are told.</summary>
+    public const int MaxWatches = 50;
+
     /// <summary>The recap; empty when there is nothing to tell.</summary>
     /// <param name="exchanges">The last exchanges, as <see cref="LastExchanges"/> found them.</param>
     /// <param name="watches">What the session waits for.</param>

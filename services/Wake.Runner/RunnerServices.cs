@@ -1,4 +1,5 @@
 using MassTransit;
+using Microsoft.Extensions.Options;
 using Wake.ServiceDefaults;
 
 namespace Wake.Runner;
@@ -12,6 +13,7 @@ public static class RunnerServices
         builder.Services.AddValidatedOptions<RunnerOptions>(RunnerOptions.Section);
         builder.Services.AddValidatedOptions<ClaudeOptions>(ClaudeOptions.Section);
         builder.Services.AddValidatedOptions<ClaudeProfiles>(ClaudeProfiles.Section);
+        builder.Services.AddValidatedOptions<PromptOptions>(PromptOptions.Section);
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ProcessLauncher>();
@@ -20,6 +22,8 @@ public static class RunnerServices
         builder.Services.AddSingleton<ClaudeCli>();
         builder.Services.AddSingleton<Budgets>();
         builder.Services.AddSingleton<Standstill>();
+        builder.Services.AddSingleton(services => new PromptTemplates(services.GetRequiredService<IOptions<PromptOptions>>().Value.Folder));
+        builder.Services.AddSingleton<WakePrompt>();
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerSlots>();
         builder.Services.AddSingleton<Workspaces>();
@@ -37,7 +41,12 @@ public static class RunnerServices
     public static IHostApplicationBuilder AddRunnerSlots(this IHostApplicationBuilder builder)
     {
         builder.Services.AddHostedService<EndLeftBehindAtStart>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<RunnerSlots>());
+        builder.Services.AddHostedService(services =>
+        {
+            // Compiled now, so that a template that is wrong stops the start and not the first turn.
+            services.GetRequiredService<PromptTemplates>();
+            return services.GetRequiredService<RunnerSlots>();
+        });
         return builder;
     }
 

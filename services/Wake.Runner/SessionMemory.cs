@@ -39,6 +39,9 @@ sealed class SessionMemory : IAsyncDisposable
         folder = new(configFolder, turn.Workspace, claudeSessionId);
     }
 
+    /// <summary>The transcript on this machine, whether it exists or not.</summary>
+    public string Transcript => folder.Main;
+
     /// <summary>Sees to it that the CLI finds the memory as it was last saved, or what this machine has added to that.</summary>
     public async Task<Memory> Bring(CancellationToken cancel)
     {

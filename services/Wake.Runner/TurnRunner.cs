@@ -8,8 +8,9 @@ namespace Wake.Runner;
 
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
-    Turns turns, Sessions sessions, Transcripts transcripts, Workspaces workspaces, ClaudeCli claude, Budgets budgets, Standstill standstill,
-    IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles, TimeProvider time, ILogger<TurnRunner> log)
+    Turns turns, Sessions sessions, Transcripts transcripts, Watches watches, Workspaces workspaces, ClaudeCli claude, WakePrompt prompt,
+    Budgets budgets, Standstill standstill, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles, TimeProvider time,
+    ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
     const int MaxRuns = 5;
@@ -120,7 +121,7 @@ sealed class TurnRunner(
         var (opened, told) = (false, 0);
         var run = await claude.Run(
             new(claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition,
-                WakePrompt.For(turn with { ClaudeSession = claudeSession })),
+                prompt.For(turn with { ClaudeSession = claudeSession }, await Recap(turn, claudeSession, lost))),
             Heard, shutdown, lost);
 
         await memory.Save(entirely: true);
@@ -139,6 +140,30 @@ sealed class TurnRunner(
                 told = output.Told;
                 memory.Grew(output.Acted);
             }
+        }
+    }
+
+    // What a session begun in place of another is told of it. Without it the turn runs all the same.
+    async Task<string> Recap(ClaimedTurn turn, ClaudeSession claudeSession, CancellationToken lost)
+    {
+        if (claudeSession.WakeNumber != turn.WakeNumber || claudeSession.Reason == Sessions.First)
+            return "";
+
+        try
+        {
+            var waitsFor = await watches.List(turn.SessionKey, Runner.Recap.MaxWatches, CancellationToken.None).WaitAsync(lost);
+            if (await sessions.Predecessor(turn.SessionId, CancellationToken.None).WaitAsync(lost) is not { } before)
+                return Runner.Recap.Of([], waitsFor);
+
+            await using var memory = new SessionMemory(transcripts, turn, before, claude.ConfigFolder, log);
+            await memory.Bring(lost);
+            return Runner.Recap.Of(File.Exists(memory.Transcript) ? await Runner.Recap.LastExchanges(memory.Transcript, lost) : [], waitsFor);
+        }
+        catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
+        {
+            log.LogWarning("{SessionKey} wake {Wake}: the fresh session is told nothing of the one before it ({Reason}).",
+                turn.SessionKey, turn.WakeNumber, failed.Message);
+            return "";
         }
     }
 

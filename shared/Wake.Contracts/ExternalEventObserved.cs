@@ -53,7 +53,10 @@ public sealed record ExternalEventObserved
     /// <summary>After this moment it is no longer worth a turn and is not handed over any more.</summary>
     public DateTimeOffset? Expires { get; init; }
 
-    /// <summary>Anything else a reader might want, as JSON; kept as it came.</summary>
+    /// <summary>
+    /// Anything else a reader might want, as JSON; kept as it came. An https address in its <c>link</c>, <c>html_url</c> or
+    /// <c>url</c> is shown to the session beside the reason.
+    /// </summary>
     public JsonElement? Data { get; init; }
 
     /// <summary>The fact's identity: <see cref="DedupKey"/>, or what stands for it.</summary>

@@ -80,6 +80,7 @@ public sealed record ClaudeSession(Guid Id, bool Opened, string Reason, int? Wak
 /// <param name="Time">When it happened if the producer said so, else when it was accepted.</param>
 /// <param name="Wakes">False for an ambient event.</param>
 /// <param name="Intent">What the session noted when it asked to be told; null when the event named the session itself.</param>
+/// <param name="Link">Where a person would look, an https address; null when the event says none.</param>
 public sealed record TurnEvent(
     string Id, string Source, string Type, string Subject, string Reason, string? Actor, DateTimeOffset Time, bool Wakes,
-    string? Intent);
+    string? Intent, string? Link = null);

@@ -29,7 +29,11 @@ public sealed class BeginningAfresh : IAsyncLifetime
         Assert.Equal(2, explanation.ClaudeSessions.Count);
         Assert.StartsWith("it was last used on", explanation.ClaudeSessions[1].Reason);
         Assert.Contains(explanation.Ledger, x => x.What == "resumeUnavailable" && x.Wake == 2 && x.Note!.StartsWith("stale: "));
-        Assert.Contains("fresh session without the memory", Said(await wake.Show(key))[0]);
+
+        var told = Said(await wake.Show(key))[0];
+        Assert.Contains("fresh session without the memory", told);
+        Assert.Contains("| user: This session begins with what happened outside:", told);
+        Assert.Contains($"| - {WakeSystem.Subject(key)}", told);
     }
 
     [Fact]

@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// Text from outside, made fit to stand in a prompt. Pure. A block of it has a name that is drawn from the message's id, which
+/// no event can know; line breaks inside a text are indented, so that it cannot begin a line of its own; what cannot be seen
+/// is made visible.
+/// </summary>
+sealed class UntrustedText(Guid messageId)
+{
+    // Longer than any name, key or address that is meant for people.
+    const int MaxLine = 300;
+
+    readonly string secret = messageId.ToString("N");
+
+    /// <summary>Lines that were made here, fenced, and said to be what they are.</summary>
+    public string Block(string kind, string lines, string trust) =>
+        $"<{kind}-{secret} trust=\"untrusted\">\n{lines}</{kind}-{secret}>\n\n{trust}";
+
+    /// <summary>A text as a part of a line.</summary>
+    public string Line(string text) => Visible(Cut(text, MaxLine).ReplaceLineEndings(" "));
+
+    /// <summary>A text of several lines, each after the first beginning with what keeps it below.</summary>
+    public string Lines(string text, int limit, string before) =>
+        string.Join($"\n{before}", Cut(text, limit).ReplaceLineEndings("\n").Split('\n').Select(Visible));
+
+    static string Cut(string text, int limit)
+    {
+        if (text.Length <= limit)
+            return text;
+
+        var end = char.IsHighSurrogate(text[limit - 1]) ? limit - 1 : limit;
+        return $"{text[..end]} […]";
+    }
+
+    // Control and format characters could hide or reorder what a person later reads in the transcript. The name itself can
+    // only come from an earlier attempt's prompt, which a recap may repeat.
+    string Visible(string line)
+    {
+        if (line.AsSpan().ContainsAnyExceptInRange(' ', '~'))
+        {
+            var (seen, length) = (new char[line.Length], 0);
+            foreach (var rune in line.EnumerateRunes())
+                length += (IsHidden(rune) ? Rune.ReplacementChar : rune).EncodeToUtf16(seen.AsSpan(length));
+            line = new(seen, 0, length);
+        }
+
+        return line.Replace(secret, "[…]", StringComparison.OrdinalIgnoreCase);
+    }
+
+    static bool IsHidden(Rune rune) =>
+        Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format && rune.Value is not ('\t' or 0x200D);
+}
