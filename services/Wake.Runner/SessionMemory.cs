@@ -49,20 +49,21 @@ sealed class SessionMemory : IAsyncDisposable
         foreach (var file in found?.Files ?? [])
             stored[file.Path] = file;
 
-        var local = File.Exists(folder.Main);
-        if (found is null && !local)
+        var written = File.Exists(folder.Main) ? File.GetLastWriteTimeUtc(folder.Main) : (DateTime?)null;
+        stored.TryGetValue("", out var main);
+        if (main is null && written is null)
             return new Memory.None();
 
-        if (local && await Holds("", cancel) is { } reader)
+        if (written is not null && await Holds("", cancel) is { } reader)
         {
-            if (found is null && reader.Problem is { } problem)
+            if (main is null && reader.Problem is { } problem)
                 return new Memory.Damaged(problem);
 
-            Mend(reader);
+            await Mend(reader, main, cancel);
             // The CLI deletes what was not written to for a month.
             File.SetLastWriteTimeUtc(folder.Main, DateTime.UtcNow);
         }
-        else if (!await Restore(stored[""], cancel))
+        else if (!await Restore(main!, cancel))
         {
             return new Memory.Damaged("the stored transcript is not what was saved");
         }
@@ -73,7 +74,7 @@ sealed class SessionMemory : IAsyncDisposable
                 return new Memory.Damaged($"the stored {file.Path} is not what was saved");
         }
 
-        return new Memory.Ready(found?.SavedAt ?? File.GetLastWriteTimeUtc(folder.Main));
+        return new Memory.Ready(found?.SavedAt ?? written!.Value);
     }
 
     /// <summary>Saves by itself from now on, whenever the CLI has written more.</summary>
@@ -229,9 +230,9 @@ sealed class SessionMemory : IAsyncDisposable
     }
 
     // What a killed CLI left at the end of its file would spoil the row that is written after it.
-    void Mend(TranscriptReader reader)
+    async Task Mend(TranscriptReader reader, TranscriptFile? saved, CancellationToken cancel)
     {
-        var good = reader.Problem is null || !stored.TryGetValue("", out var saved) ? reader.Bytes : saved.Bytes;
+        var good = reader.Problem is null || saved is null ? reader.Bytes : saved.Bytes;
         if (!reader.CutOff && good == reader.Bytes)
             return;
 
@@ -239,11 +240,11 @@ sealed class SessionMemory : IAsyncDisposable
         using (var main = new FileStream(folder.Main, FileMode.Open, FileAccess.Write))
             main.SetLength(good);
 
-        log.LogWarning("{SessionKey}: the end of the transcript of Claude session {ClaudeSession} was damaged and is cut off ({Problem}).",
-            turn.SessionKey, claudeSessionId, reader.Problem ?? "a row without an end");
-
         if (good != reader.Bytes && readers.Remove("", out var old))
             old.Dispose();
+
+        await store.Mended(turn, $"the end of the transcript was cut off: {reader.Problem ?? "a row without an end"}", CancellationToken.None)
+            .WaitAsync(cancel);
     }
 
     async Task<bool> Restore(TranscriptFile saved, CancellationToken cancel)
@@ -262,9 +263,12 @@ sealed class SessionMemory : IAsyncDisposable
             return false;
         }
 
-        // It went another way than the session did. Kept for whoever wants to look.
+        // It went another way than the session did, or is older. Kept for whoever wants to look.
         if (saved.Path.Length == 0 && File.Exists(file))
+        {
             File.Move(file, Path.ChangeExtension(file, ".replaced"), overwrite: true);
+            await store.Mended(turn, "the transcript on this runner was replaced by the stored one", CancellationToken.None).WaitAsync(cancel);
+        }
 
         File.Move(arriving, file, overwrite: true);
         if (readers.Remove(saved.Path, out var old))

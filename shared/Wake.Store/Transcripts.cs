@@ -114,6 +114,17 @@ public sealed class Transcripts(NpgsqlDataSource database)
         return written == file.Bytes && hash.GetHashAndReset().AsSpan().SequenceEqual(file.Sha256);
     }
 
+    /// <summary>Writes into the ledger what had to be done to a memory before it could be gone on with.</summary>
+    public async Task Mended(ClaimedTurn turn, string how, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "insert into decisions (kind, session_id, wake_number, note) values ('mended', $1, $2, $3)");
+        command.Parameters.AddWithValue(turn.SessionId);
+        command.Parameters.AddWithValue(turn.WakeNumber);
+        command.Parameters.AddWithValue(how);
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
     /// <summary>
     /// Deletes what nobody will go on from: copies replaced longer ago than a given time, and the transcripts of closed
     /// sessions and of Claude sessions that have a successor, when they were last saved longer ago. Returns how many files.

@@ -107,6 +107,8 @@ public sealed class RememberingEverywhere : IAsyncLifetime
 
         Assert.Equal(Chain(1, 3), Read(here, ""));
         Assert.Single(Directory.EnumerateFiles(Folder(here).Folder, "*.damaged"));
+        var ledger = (await store.Explain.Session("a", CancellationToken.None))!.Ledger;
+        Assert.Contains(ledger, x => x.What == "mended" && x.Note == "the end of the transcript was cut off: row 5 is no JSON");
     }
 
     [Fact]
