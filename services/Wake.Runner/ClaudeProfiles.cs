@@ -102,6 +102,9 @@ sealed class ClaudeProfile
     /// </summary>
     public bool FreshAfterActing { get; init; }
 
+    /// <summary>Whether commits in the workspace since the turn began count as having acted, whoever made them.</summary>
+    public bool CheckCommits { get; init; } = true;
+
     /// <summary>
     /// The git repository from which a runner makes the workspace of a session where it is missing: an address as
     /// <c>git clone</c> takes it. Null: the workspace must be there.

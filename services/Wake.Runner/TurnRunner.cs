@@ -68,7 +68,7 @@ sealed class TurnRunner(
                     break;
 
                 case Reaction.Fresh { Why: var why }:
-                    if (NoFresh(turn, why, acted) is { } reason)
+                    if (await NoFresh(turn, why, acted, lost) is { } reason)
                         return (new Reaction.GiveBack(new TurnReturn.Park(null, reason)), run.Answered, cost);
 
                     if (await Begin(turn, why, lost) is not { } fresh)
@@ -92,17 +92,24 @@ sealed class TurnRunner(
     }
 
     // What forbids a fresh session, for people; null when nothing does.
-    string? NoFresh(ClaimedTurn turn, ResumeUnavailable why, bool acted)
+    async Task<string?> NoFresh(ClaimedTurn turn, ResumeUnavailable why, bool acted, CancellationToken lost)
     {
         var profile = profiles.Value.Of(turn.Profile);
 
         if (profile.Resume is ResumePolicy.Always)
             return $"the session cannot be gone on with ({why.Detail}), and its profile never begins a fresh one";
 
-        return acted && !profile.FreshAfterActing
-            ? $"the session cannot be gone on with ({why.Detail}), and this wake had called tools already; a fresh session might do the "
-                + "same again. See what it did, then wake the session again to begin a fresh one"
+        if (profile.FreshAfterActing)
+            return null;
+
+        // A person who insists has seen the commits; what was called since then they have not.
+        var found = acted ? "this wake had called tools already"
+            : profile.CheckCommits && !turn.Insisted && await Workspaces.HasNewCommits(turn, lost) ? "its workspace has new commits"
             : null;
+
+        return found is null ? null
+            : $"the session cannot be gone on with ({why.Detail}), and {found}; a fresh session might do the same again. See what was "
+                + "done, then wake the session again to begin a fresh one";
     }
 
     async Task<ClaudeRun> Run(

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -45,6 +46,20 @@ sealed class Workspaces(
         catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
         {
             return $"the workspace {path} cannot be made: {unusable.Message}";
+        }
+    }
+
+    /// <summary>Whether the workspace has commits made since the turn began: somebody has acted. False where there is no git.</summary>
+    public static async Task<bool> HasNewCommits(ClaimedTurn turn, CancellationToken cancel)
+    {
+        try
+        {
+            var since = turn.Started.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+            return (await Git.Run(turn.Workspace, cancel, "log", "--all", "--max-count=1", $"--since=@{since}", "--format=%H")).Length > 0;
+        }
+        catch (GitException)
+        {
+            return false;
         }
     }
 

@@ -55,6 +55,9 @@ public sealed record ClaimedTurn(
     /// <summary>A person has ended the turn's park, and so allowed it to exceed a budget.</summary>
     public bool Insisted { get; init; }
 
+    /// <summary>When its first attempt was claimed.</summary>
+    public DateTimeOffset Started { get; init; }
+
     /// <summary>How many attempts before this one died in a row without a word.</summary>
     public int Deaths => Attempt - 1 - Settled;
 

@@ -88,7 +88,7 @@ public sealed class Turns(NpgsqlDataSource database)
             """
             select turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch, turn.attempt, turn.interruptions, turn.answered,
                    turn.acted, s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number,
-                   turn.settled, turn.insisted
+                   turn.settled, turn.insisted, turn.started_at
             from turns turn
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
@@ -123,7 +123,7 @@ public sealed class Turns(NpgsqlDataSource database)
             sessionId, rows.GetString(7), wakeNumber, rows.GetInt64(2), rows.GetInt32(3), rows.GetInt32(4), rows.GetInt32(5),
             rows.GetBoolean(6), rows.GetString(8), rows.GetString(9),
             rows.IsDBNull(10) ? null : new(rows.GetGuid(10), rows.GetBoolean(11), rows.GetString(12), rows.GetNullable<int>(13)),
-            Events: []) { Settled = rows.GetInt32(14), Insisted = rows.GetBoolean(15) };
+            Events: []) { Settled = rows.GetInt32(14), Insisted = rows.GetBoolean(15), Started = rows.GetFieldValue<DateTimeOffset>(16) };
 
         await rows.NextResultAsync(cancel);
         List<TurnEvent> events = [];

@@ -74,16 +74,22 @@ public sealed class BeginningAfresh : IAsyncLifetime
         Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "resumeUnavailable" && x.Note == "damaged: its transcript is damaged: 1 rows follow rows that are not there");
     }
 
-    [Fact]
-    public async Task A_wake_that_has_called_tools_is_not_begun_again_before_a_person_has_looked()
+    [Theory]
+    [InlineData("called tools", "had called tools already")]
+    [InlineData("committed", "its workspace has new commits")]
+    public async Task A_wake_that_has_acted_is_not_begun_again_before_a_person_has_looked(string how, string note)
     {
         using var hold = new HoldFile();
         using var folder = new TemporaryFolder();
         var key = await Woken("default", times: 1);
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "two",
-            reason: $"two [[fake:first tool-start {folder.File("effect")}]] [[fake:first hold {hold.Path}]]"));
+            reason: $"two {(how == "called tools" ? $"[[fake:first tool-start {folder.File("effect")}]]" : "")} [[fake:first hold {hold.Path}]]"));
         await hold.Reached();
-        await Eventually.Holds(() => wake.Scalar<bool>("select acted from turns where wake_number = 2"), "that it acted is known");
+
+        if (how == "called tools")
+            await Eventually.Holds(() => wake.Scalar<bool>("select acted from turns where wake_number = 2"), "that it acted is known");
+        else
+            await Commit((await wake.Show(key)).Workspace);
 
         await wake.Processes[^1].Kill();
         await wake.Scalar<object>("with gone as (delete from transcripts) select 1");
@@ -91,13 +97,20 @@ public sealed class BeginningAfresh : IAsyncLifetime
         await wake.StartProcess("Wake.Standalone");
 
         var parked = await wake.Is(key, SessionState.Parked);
-        Assert.Contains("had called tools already", parked.LastTurn!.Note);
+        Assert.Contains(note, parked.LastTurn!.Note);
         Assert.Single(parked.ClaudeSessionIds);
 
         hold.Release();
         await wake.Wake(key, "I have looked");
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
         Assert.Equal(2, (await wake.Show(key)).ClaudeSessionIds.Count);
+    }
+
+    static async Task Commit(string workspace)
+    {
+        await Runner.Git.Run(workspace, CancellationToken.None, "init", "--quiet");
+        await Runner.Git.Run(workspace, CancellationToken.None,
+            "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false", "commit", "--quiet", "--allow-empty", "-m", "done");
     }
 
     async Task<string> Woken(string profile, int times)
