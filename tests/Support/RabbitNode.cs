@@ -13,7 +13,7 @@ namespace Wake.Testing;
 /// </summary>
 public sealed class RabbitNode : IAsyncDisposable
 {
-    const int VirtualHosts = 60;
+    const int VirtualHosts = 100;
     const string User = "wake", Password = "wake";
 
     readonly Process server;
@@ -31,7 +31,10 @@ public sealed class RabbitNode : IAsyncDisposable
         ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/t{number}")
         : throw new InvalidOperationException($"All {VirtualHosts} virtual hosts are taken.");
 
-    public static async Task<RabbitNode> Start(CancellationToken cancel = default)
+    /// <summary>Starts one.</summary>
+    /// <param name="arguments">Further arguments of its Erlang, which knows settings that its configuration file does not.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public static async Task<RabbitNode> Start(string arguments = "", CancellationToken cancel = default)
     {
         var program = Programs().FirstOrDefault(File.Exists) ?? throw new InvalidOperationException(
             "RabbitMQ is not installed, and these tests need it. Install it with `apt-get install rabbitmq-server`, or run tests/run, which does.");
@@ -58,7 +61,7 @@ public sealed class RabbitNode : IAsyncDisposable
                 ["RABBITMQ_NODE_IP_ADDRESS"] = "127.0.0.1",
                 ["RABBITMQ_NODE_PORT"] = $"{port}",
                 ["RABBITMQ_DIST_PORT"] = $"{distributionPort}",
-                ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-kernel inet_dist_use_interface {127,0,0,1}",
+                ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = $"-kernel inet_dist_use_interface {{127,0,0,1}} {arguments}",
                 ["RABBITMQ_MNESIA_BASE"] = Path.Combine(folder, "mnesia"),
                 ["RABBITMQ_LOG_BASE"] = Path.Combine(folder, "log"),
                 ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(folder, "plugins"),
