@@ -1,0 +1,16 @@
+namespace Wake.Runner;
+
+/// <summary>In what shape the memory of a Claude session is.</summary>
+abstract record Memory
+{
+    /// <summary>The CLI will find it.</summary>
+    /// <param name="Since">When it was last written to.</param>
+    public sealed record Ready(DateTimeOffset Since) : Memory;
+
+    /// <summary>It is neither here nor in the store.</summary>
+    public sealed record None : Memory;
+
+    /// <summary>It is not whole, and nowhere is a better one. The CLI would resume it without a word, and forget.</summary>
+    /// <param name="Problem">What is wrong.</param>
+    public sealed record Damaged(string Problem) : Memory;
+}
