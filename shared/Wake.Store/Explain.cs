@@ -97,7 +97,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
     /// </summary>
     public Task<IReadOnlyList<LedgerLine>> Since(DateTimeOffset moment, CancellationToken cancel) => Lines(
         $"""
-        select accepted_at, 'accepted', id, null, null, reason, seq from events where accepted_at > $1
+        select accepted_at, 'accepted', id, null, null::int, reason, seq from events where accepted_at > $1
         union all
         select at, 'duplicate', observation, null, null, 'seen by ' || source, event from duplicates where at > $1
         union all

@@ -131,7 +131,7 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
         // Three retries together take longer than the silence allowed, and each is heard.
         var run = await Run(new() { IdleTimeout = TimeSpan.FromSeconds(4) }, retries: 3);
 
-        Assert.Equal(new ClaudeResult.ApiUnavailable(version == RealClaude.Old ? null : 529), run.Result);
+        Assert.False(Assert.IsType<ClaudeResult.ApiUnavailable>(run.Result).GaveUpAtOnce);
     }
 
     async Task<ClaudeRun> Run(
