@@ -35,7 +35,7 @@ public static class Health
     {
         status = report.Status.ToString(),
         checks = report.Entries.ToDictionary(x => x.Key, x => x.Value.Status.ToString()),
-        reasons = report.Entries.Where(x => x.Value is { Description: not null, Exception: null }).ToDictionary(x => x.Key, x => x.Value.Description),
+        reasons = report.Entries.Where(x => x.Value is { Status: not HealthStatus.Healthy, Description: not null, Exception: null }).ToDictionary(x => x.Key, x => x.Value.Description),
     });
 
     sealed class PostgresAnswers(NpgsqlDataSource database) : IHealthCheck

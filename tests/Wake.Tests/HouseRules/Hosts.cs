@@ -29,8 +29,11 @@ public sealed partial class Hosts
     [InlineData("Wake.Runner", "Runner__Slots", "0", "Slots")]
     [InlineData("Wake.Runner", "Runner__Lease", "00:00:00.1", "Lease must be at least a second")]
     [InlineData("Wake.Runner", "Claude__KillAfter", "1.00:00:00", "KillAfter must be positive and shorter")]
+    [InlineData("Wake.Runner", "Runner__LookAgainAfter", "00:00:00", "LookAgainAfter must be positive")]
     [InlineData("Wake.Runner", "Profiles__default__MaxTurns", "0", "MaxTurns must be positive")]
     [InlineData("Wake.Runner", "Prompts__Folder", "/nowhere", "Prompts:Folder: /nowhere is not a directory")]
+    [InlineData("Wake.Runner", "Profiles__default__DayBudgetUsd", "0", "DayBudgetUsd must be positive")]
+    [InlineData("Wake.Runner", "Profiles__default__IdleTimeout", "00:00:00", "IdleTimeout must be positive")]
     [InlineData("Wake.Gateway", "Gateway__ApiKeys__0", "short", "shorter than 16 characters")]
     [InlineData("Wake.Standalone", "Runner__Slots", "0", "A setting is wrong")]
     public async Task Say_what_is_wrong_with_a_setting(string service, string setting, string value, string sentence)
