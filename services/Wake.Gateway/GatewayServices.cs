@@ -43,6 +43,7 @@ public static class GatewayServices
         app.MapSessions();
         app.MapCosts();
         app.MapWatches();
+        app.MapQuestions();
         app.MapExplain();
     }
 }

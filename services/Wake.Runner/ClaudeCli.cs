@@ -108,13 +108,14 @@ sealed class ClaudeCli(
         using var idle = new CancellationTokenSource(idleTimeout, time);
         using var closing = CancellationTokenSource.CreateLinkedTokenSource(lost);
 
+        using var writing = new SemaphoreSlim(1);
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var stderr = Tail(process.StandardError.BaseStream, closing.Token);
         var stdout = Listen();
         var stopped = StopReason.None;
 
-        await Write(process, command.Message());
+        await Write(command.Message());
 
         using (var until = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost, total.Token, idle.Token))
             await done.Task.WaitAsync(until.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -122,7 +123,7 @@ sealed class ClaudeCli(
         if (!done.Task.IsCompleted && !lost.IsCancellationRequested)
         {
             stopped = shutdown.IsCancellationRequested ? StopReason.Shutdown : total.IsCancellationRequested ? StopReason.Timeout : StopReason.Idle;
-            await Write(process, ClaudeCommand.Interrupt());
+            await Write(ClaudeCommand.Interrupt());
             await Within(done.Task, settings.KillAfter, lost);
         }
 
@@ -147,6 +148,24 @@ sealed class ClaudeCli(
         await stdout;
         return (output, stopped, await stderr);
 
+        async Task Write(byte[] line)
+        {
+            await writing.WaitAsync();
+            try
+            {
+                await process.StandardInput.BaseStream.WriteAsync(line);
+                await process.StandardInput.BaseStream.FlushAsync();
+            }
+            catch (Exception closed) when (closed is IOException or ObjectDisposedException)
+            {
+                // It has ended already, or has been told that it may; its output and exit code say how.
+            }
+            finally
+            {
+                writing.Release();
+            }
+        }
+
         async Task Listen()
         {
             var lines = new OutputLines(process.StandardOutput.BaseStream);
@@ -159,6 +178,10 @@ sealed class ClaudeCli(
 
                     output.Line(line);
                     heard(output);
+
+                    // At once, whatever it is: it waits for ever.
+                    while (output.Requests.TryDequeue(out var request))
+                        await Write(ClaudeCommand.Refusal(request));
 
                     if (output.Done)
                         done.TrySetResult();
@@ -178,19 +201,6 @@ sealed class ClaudeCli(
                 done.TrySetResult();
                 settled.TrySetResult();
             }
-        }
-    }
-
-    static async Task Write(Process process, byte[] line)
-    {
-        try
-        {
-            await process.StandardInput.BaseStream.WriteAsync(line);
-            await process.StandardInput.BaseStream.FlushAsync();
-        }
-        catch (IOException)
-        {
-            // It has ended already; its output and exit code say how.
         }
     }
 

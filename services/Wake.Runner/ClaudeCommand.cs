@@ -15,6 +15,9 @@ namespace Wake.Runner;
 sealed record ClaudeCommand(
     Guid SessionId, bool Resume, string Workspace, ClaudeProfile Profile, Guid MessageId, bool IsRepetition, string Prompt)
 {
+    /// <summary>What follows those made here.</summary>
+    public IReadOnlyList<string> Further { get; init; } = Profile.Arguments;
+
     /// <summary>
     /// The arguments. Lists are joined with = because the CLI's list options swallow what follows them; nothing of it comes
     /// from an event, and no shell ever sees it.
@@ -41,7 +44,7 @@ sealed record ClaudeCommand(
         if (Profile.MaxBudgetUsd is { } budget)
             arguments.AddRange(["--max-budget-usd", budget.ToString(CultureInfo.InvariantCulture)]);
 
-        arguments.AddRange(Profile.Arguments);
+        arguments.AddRange(Further);
         return arguments;
     }
 
@@ -60,6 +63,33 @@ sealed record ClaudeCommand(
         request_id = "wake-interrupt",
         request = new { subtype = "interrupt" },
     });
+
+    /// <summary>
+    /// The line that answers what the CLI asks its host. Permissions are denied as it does where nobody is asked; a question
+    /// comes here only when its hook could not put it off.
+    /// </summary>
+    public static byte[] Refusal(ControlRequest request) => request is { Subtype: "can_use_tool" }
+        ? Line(new
+        {
+            type = "control_response",
+            response = new
+            {
+                subtype = "success",
+                request_id = request.Id,
+                response = new
+                {
+                    behavior = "deny",
+                    message = request.Tool == QuestionHook.Tool
+                        ? "Nobody can be asked now. Go on without an answer, or end your turn and say what you need to know."
+                        : $"Claude requested permissions to use {request.Tool}, but you haven't granted it yet.",
+                },
+            },
+        })
+        : Line(new
+        {
+            type = "control_response",
+            response = new { subtype = "error", request_id = request.Id, error = "Not supported here." },
+        });
 
     static byte[] Line<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
 

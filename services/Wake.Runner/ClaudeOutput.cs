@@ -37,8 +37,8 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Whether all is known that this run will tell about the message.</summary>
     public bool Done => own is not null || Lost || AlreadyDone;
 
-    /// <summary>Whether the CLI gave a result for the message.</summary>
-    public bool Answered => own is not null;
+    /// <summary>Whether the CLI gave a result for the message. One that was put off it will act on again.</summary>
+    public bool Answered => own is not null and not { PutOff: true };
 
     /// <summary>Whether the CLI has also finished what it does after a result.</summary>
     public bool Settled => Done && (idleSinceEcho || Lost);
@@ -47,6 +47,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// What the run cost so far, as the CLI computed it; turns that the session took besides are in it, for they were paid as well.
     /// </summary>
     public TurnCost Cost { get; private set; }
+
+    /// <summary>What the CLI asked its host and waits for; whoever takes one answers it.</summary>
+    public Queue<ControlRequest> Requests { get; } = [];
 
     /// <summary>Lines that could not be read.</summary>
     public int Unreadable { get; private set; }
@@ -115,6 +118,11 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                     limitedUntil = DateTimeOffset.FromUnixTimeSeconds((long)resetsAt);
                 break;
 
+            case ("control_request", _) when frame.Text("request_id") is { } id:
+                var request = frame.Object("request");
+                Requests.Enqueue(new(id, request?.Text("subtype"), request?.Text("tool_name")));
+                break;
+
             case ("system", "api_retry"):
                 retried = true;
                 break;
@@ -162,7 +170,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             return Judge(own, stopped);
 
         if (AlreadyDone)
-            return earlier is { IsError: true } ? Judge(earlier, stopped) : new ClaudeResult.Completed(0, Already: true);
+            return earlier is { IsError: true } or { PutOff: true } ? Judge(earlier, stopped) : new ClaudeResult.Completed(0, Already: true);
 
         if (stopped is StopReason.Idle or StopReason.Timeout)
             return new ClaudeResult.Hung(Describe(stopped));
@@ -192,7 +200,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             _ => new ClaudeResult.Hung(Describe(stopped)),
         },
 
-        { TerminalReason: "tool_deferred" } => new ClaudeResult.Deferred(result.DeferredTool ?? "a tool"),
+        { PutOff: true } => new ClaudeResult.Deferred(result.DeferredTool ?? "a tool", result.Asks),
         { StopReason: "refusal" } => new ClaudeResult.Refused("the model refused"),
         { TerminalReason: "stop_hook_prevented" or "hook_stopped" } or { StoppedAtTheDoor: true } => new ClaudeResult.Refused("a hook stopped it"),
         { IsError: false } => new ClaudeResult.Completed(result.Denials),
@@ -218,3 +226,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         && message.TryGetProperty("content", out var content) && content.ValueKind is JsonValueKind.Array
         && content.EnumerateArray().Any(x => x.Text("type") == "tool_use");
 }
+
+/// <summary>Something the CLI asks its host, and waits for.</summary>
+/// <param name="Id">By which it is answered.</param>
+/// <param name="Subtype">What it is about.</param>
+/// <param name="Tool">The tool that wants to be allowed.</param>
+sealed record ControlRequest(string Id, string? Subtype, string? Tool);

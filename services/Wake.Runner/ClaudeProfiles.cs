@@ -42,6 +42,9 @@ sealed class ClaudeProfiles : Dictionary<string, ClaudeProfile>, IValidatableObj
             if (profile.TurnTimeout <= TimeSpan.Zero)
                 yield return new($"{Section}:{name}:TurnTimeout must be positive.");
 
+            if (profile.AnswerWithin <= TimeSpan.Zero)
+                yield return new($"{Section}:{name}:AnswerWithin must be positive.");
+
             if (profile.IdleTimeout <= TimeSpan.Zero)
                 yield return new($"{Section}:{name}:IdleTimeout must be positive.");
         }
@@ -114,8 +117,24 @@ sealed class ClaudeProfile
     /// <summary>The branch such a workspace begins on. Null: the repository's default.</summary>
     public string? Branch { get; init; }
 
+    /// <summary>What becomes of the session's questions.</summary>
+    public QuestionPolicy Questions { get; init; } = QuestionPolicy.Defer;
+
+    /// <summary>After how long a turn goes on without the answer it asked for. Null: it waits however long.</summary>
+    public TimeSpan? AnswerWithin { get; init; }
+
     /// <summary>Further arguments for the CLI, passed as they are.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
+}
+
+/// <summary>What becomes of the questions of a session.</summary>
+enum QuestionPolicy
+{
+    /// <summary>A person answers when they like; the turn waits without a process, and goes on wherever.</summary>
+    Defer,
+
+    /// <summary>It has no tool to ask with.</summary>
+    Off,
 }
 
 /// <summary>When a wake goes on with the memory its session has.</summary>

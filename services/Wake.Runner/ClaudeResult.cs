@@ -20,7 +20,9 @@ abstract record ClaudeResult
     public sealed record Refused(string Why) : ClaudeResult;
 
     /// <summary>The turn waits inside a tool call for a person's answer; the call is safe in the transcript.</summary>
-    public sealed record Deferred(string Tool) : ClaudeResult;
+    /// <param name="Tool">The tool.</param>
+    /// <param name="Asks">The call, if it is one that a person can answer through Wake.</param>
+    public sealed record Deferred(string Tool, AskedCall? Asks = null) : ClaudeResult;
 
     /// <summary>This session cannot be gone on with.</summary>
     /// <param name="Why">Why it was not even tried; null when the CLI gave its exact signal that it has no such session.</param>

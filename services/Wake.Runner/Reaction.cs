@@ -38,7 +38,11 @@ abstract record Reaction
         ClaudeResult.LimitReached { Limit: var limit } => new End(TurnOutcome.LimitReached, $"it reached {limit}"),
         ClaudeResult.Refused { Why: var why } => new End(TurnOutcome.Refused, why),
 
-        // Nobody can answer through Wake yet; the call keeps until somebody can.
+        ClaudeResult.Deferred { Tool: var tool, Asks: { } asks } => new GiveBack(
+            new TurnReturn.Park(null, $"it waits for a person: {tool} asks for an answer. wake questions shows what, wake answer answers it.",
+                Interrupted: true) { Asks = asks }),
+
+        // A hook of the owner's own has put it off.
         ClaudeResult.Deferred { Tool: var tool } => new GiveBack(new TurnReturn.Park(
             null, $"it waits for a person: {tool} asks for an answer. Wake the session again to go on without one.")),
 

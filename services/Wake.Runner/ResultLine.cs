@@ -14,12 +14,13 @@ namespace Wake.Runner;
 /// <param name="FirstError">The first of its errors.</param>
 /// <param name="Denials">How many tool calls were not allowed.</param>
 /// <param name="DeferredTool">The tool whose call waits for a person.</param>
+/// <param name="Asks">That call, if a person can be asked it.</param>
 /// <param name="Cost">What it cost.</param>
 /// <param name="CostIsOwn">Whether that is the cost since the result before; otherwise it counts from the start of the process.</param>
 /// <param name="Messages">The messages it is about; empty in older releases.</param>
 sealed record ResultLine(
     string? Subtype, bool IsError, int? Status, int? Turns, string? TerminalReason, string? StopReason, string What,
-    string? FirstError, int Denials, string? DeferredTool, TurnCost Cost, bool CostIsOwn, IReadOnlyList<string> Messages)
+    string? FirstError, int Denials, string? DeferredTool, AskedCall? Asks, TurnCost Cost, bool CostIsOwn, IReadOnlyList<string> Messages)
 {
     // A reply may have megabytes, and a note is read by people.
     const int NoteLength = 300;
@@ -42,6 +43,7 @@ sealed record ResultLine(
             error,
             frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array ? denials.GetArrayLength() : 0,
             frame.Object("deferred_tool_use")?.Text("name"),
+            frame.Object("deferred_tool_use") is { } call ? AskedIn(call) : null,
             CostOf(own ?? frame.Object("modelUsage"), own is null ? frame.Number("total_cost_usd") : null),
             CostIsOwn: own is not null,
             [.. frame.Texts("user_message_uuids")]);
@@ -49,6 +51,13 @@ sealed record ResultLine(
 
     /// <summary>A hook took the message before the model saw it: a success of no steps that names no reason.</summary>
     public bool StoppedAtTheDoor => !IsError && Turns == 0 && TerminalReason is null;
+
+    /// <summary>A tool call of it waits for a person.</summary>
+    public bool PutOff => TerminalReason == "tool_deferred";
+
+    static AskedCall? AskedIn(JsonElement call) =>
+        call.Text("name") == QuestionHook.Tool && call.Text("id") is { } id && call.Object("input")?.GetRawText() is { } input
+            && QuestionItem.In(input) is not [] ? new(id, input) : null;
 
     // The total counts the process, and since 2.1.329 everything the session ever cost; that release tells the part since
     // the result before beside it, by model.

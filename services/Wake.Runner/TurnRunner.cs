@@ -37,7 +37,7 @@ sealed class TurnRunner(
     {
         var failures = turn.Attempt - turn.Interruptions;
 
-        if (turn.Events is [])
+        if (turn is { Events: [], Questions: [] })
             return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), false, default);
 
         if (turn.Deaths >= options.Value.MaxAttempts)
@@ -82,6 +82,9 @@ sealed class TurnRunner(
                     (claudeSession, resume) = (fresh, false);
                     break;
 
+                case Reaction.GiveBack { How: TurnReturn.Park { Asks: not null } ask }:
+                    return (new Reaction.GiveBack(ask with { Until = profiles.Value.Of(turn.Profile).AnswerWithin }), run.Answered, cost);
+
                 case var settled:
                     return (settled, run.Answered, cost);
             }
@@ -124,11 +127,12 @@ sealed class TurnRunner(
         if (resume && Freshness.Of(await memory.Bring(lost), claudeSession, turn, profile, time.GetUtcNow()) is { } why)
             return ClaudeRun.NotBegun(new ClaudeResult.SessionLost(why));
 
+        using var questions = QuestionHook.For(profile, turn.Workspace, turn.Questions);
         memory.Keep();
         var (opened, told) = (false, 0);
         var run = await claude.Run(
             new(claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition,
-                prompt.For(turn with { ClaudeSession = claudeSession }, await Recap(turn, claudeSession, lost))),
+                prompt.For(turn with { ClaudeSession = claudeSession }, await Recap(turn, claudeSession, lost))) { Further = questions.Arguments },
             Heard, shutdown, lost);
 
         await memory.Save(entirely: true);

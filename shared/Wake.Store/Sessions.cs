@@ -137,6 +137,9 @@ public sealed class Sessions(NpgsqlDataSource database)
                 delete from watches where session_id in (select id from closed)
             ), released as (
                 update session_ids set closed = true where session_id in (select id from closed)
+            ), unasked as (
+                update questions set outcome = 'superseded', settled_at = clock_timestamp()
+                where outcome is null and session_id in (select id from closed)
             ), noted as (
                 insert into decisions (kind, session_id) select 'closed', id from closed
             )

@@ -13,6 +13,7 @@ public static class StoreServices
         services.AddSingleton<Watches>();
         services.AddSingleton<Sessions>();
         services.AddSingleton<Turns>();
+        services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();
         services.AddSingleton<Costs>();
         services.AddSingleton<WakeTimers>();

@@ -52,6 +52,9 @@ public sealed record ClaimedTurn(
     /// <summary>The last attempt whose runner said how it ended; 0 when none did.</summary>
     public int Settled { get; init; }
 
+    /// <summary>What this wake has asked a person so far, all of it settled: an open question ends with the claim.</summary>
+    public IReadOnlyList<SettledQuestion> Questions { get; init; } = [];
+
     /// <summary>A person has ended the turn's park, and so allowed it to exceed a budget.</summary>
     public bool Insisted { get; init; }
 

@@ -78,8 +78,16 @@ public sealed class Turns(NpgsqlDataSource database)
                     urgent = claimed.attempt > 1 and timer.urgent
                 from claimed
                 where timer.session_id = $1
+            ), unanswered as (
+                -- its deadline is over, or a person has woken the session instead of answering
+                update questions set outcome = 'noAnswer', settled_at = clock_timestamp()
+                from claimed
+                where session_id = $1 and wake_number = $2 and outcome is null
+                returning id
             ), noted as (
                 insert into decisions (kind, session_id, wake_number, note)
+                select 'unanswered', $1, $2, format('question %s', id) from unanswered
+                union all
                 select 'claimed', $1, $2, format('attempt %s on runner %s', attempt, $3) from claimed
             )
             select 1 from claimed
@@ -104,6 +112,9 @@ public sealed class Turns(NpgsqlDataSource database)
             where i.session_id = $1 and i.wake_number = $2 and (e.expires_at is null or e.expires_at > now())
             order by e.seq
             """, sessionId, wakeNumber, EventLink.MaxData);
+        batch.Add(
+            "select tool_use_id, input::text, answers::text from questions where session_id = $1 and wake_number = $2 and outcome is not null",
+            sessionId, wakeNumber);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         await rows.NextResultAsync(cancel);
@@ -135,7 +146,12 @@ public sealed class Turns(NpgsqlDataSource database)
                 EventLink.In(rows.GetText(9))));
         }
 
-        return new TurnClaim.Granted(turn with { Events = events });
+        await rows.NextResultAsync(cancel);
+        List<SettledQuestion> settled = [];
+        while (await rows.ReadAsync(cancel))
+            settled.Add(new(rows.GetString(0), rows.GetString(1), rows.GetText(2)));
+
+        return new TurnClaim.Granted(turn with { Events = events, Questions = settled });
     }
 
     /// <summary>Keeps a turn. False: it is no longer the caller's, whose child must die at once.</summary>
@@ -196,6 +212,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="cancel">Ends the wait.</param>
     public async Task<bool> GiveBack(ClaimedTurn turn, TurnReturn how, bool answered, TurnCost cost, CancellationToken cancel)
     {
+        var asks = (how as TurnReturn.Park)?.Asks;
         var (kind, notBefore, parked) = how switch
         {
             TurnReturn.Retry retry => ("released", retry.After, false),
@@ -218,13 +235,23 @@ public sealed class Turns(NpgsqlDataSource database)
                 returning session_id
             ), spent as (
                 {Spend}
+            ), asked as (
+                -- what is asked again was answered to no effect; a person has to see to that
+                insert into questions (id, session_id, wake_number, tool_use_id, input, deadline)
+                select $16::uuid, $1, $2, $17::text, $18::json, clock_timestamp() + $10 from settled where $16::uuid is not null
+                on conflict (session_id, wake_number, tool_use_id) do nothing
+                returning id
             ), noted as (
-                insert into decisions (kind, session_id, wake_number, note) select $14, $1, $2, $12 from settled
+                insert into decisions (kind, session_id, wake_number, note)
+                select 'asked', $1, $2, format('question %s', id) from asked
+                union all
+                select $14, $1, $2, $12 from settled
             )
             -- the saga looks at once and decides when to look again
             update wake_timers timer set owed_at = clock_timestamp() from settled where timer.session_id = settled.session_id
             """,
-            [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), notBefore, parked, how.Note, how.Interrupted ? 1 : 0, kind, answered]);
+            [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), notBefore, parked, how.Note, how.Interrupted ? 1 : 0, kind, answered,
+                asks is null ? null : Guid.CreateVersion7(), asks?.ToolUseId, asks?.Input]);
 
         return await batch.Affected(cancel);
     }
@@ -248,5 +275,9 @@ public abstract record TurnReturn(string Note, bool Interrupted = false)
     /// <param name="Until">How long; null waits for the person.</param>
     /// <param name="Note">Why, for people.</param>
     /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure.</param>
-    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted);
+    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted)
+    {
+        /// <summary>What the person is asked; null when only their waking ends the wait.</summary>
+        public AskedCall? Asks { get; init; }
+    }
 }

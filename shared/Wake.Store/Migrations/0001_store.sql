@@ -167,6 +167,28 @@ create table turns (
     primary key (session_id, wake_number)
 );
 
+-- What a session asks a person: one row for each call of AskUserQuestion, whose turn is parked while the row is open.
+create table questions (
+    id           uuid primary key,
+    session_id   uuid not null references sessions,
+    wake_number  int not null,
+    -- the CLI's name for the call
+    tool_use_id  text collate "C" not null,
+    -- json, not jsonb: the CLI gets back what it gave
+    input        json not null,
+    asked_at     timestamptz not null default clock_timestamp(),
+    -- when the turn goes on without an answer
+    deadline     timestamptz,
+    -- the text of each question and what was answered
+    answers      json,
+    -- 'answered', 'noAnswer' or 'superseded'; null while it is open
+    outcome      text,
+    settled_at   timestamptz
+);
+
+create unique index questions_call on questions (session_id, wake_number, tool_use_id);
+create index questions_open on questions (asked_at) where outcome is null;
+
 -- What sessions cost per day in UTC. The turns have their own sums; which days an attempt was paid on only this tells.
 create table spending (
     session_id             uuid not null,

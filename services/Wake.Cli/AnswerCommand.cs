@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake answer</c>: a person answers what a session asks.</summary>
+sealed class AnswerCommand : ClientCommand
+{
+    const string Other = "something else";
+
+    readonly Argument<Guid> id = new("QUESTION-ID") { Description = "The question's id, as wake questions shows it." };
+
+    readonly Option<string[]> answers = new("--answer")
+    {
+        HelpName = "TEXT",
+        Description = "The label of an option, or any other text; of several, with a comma between. Once for each question, in "
+            + "their order. Without it they are asked here.",
+    };
+
+    public AnswerCommand() : base("answer",
+        "Answers what a session asks. It goes on with that, on any runner; the first answer counts.",
+        """
+        Examples:
+          wake answer 01234567-89ab-cdef-0123-456789abcdef
+          wake answer 01234567-89ab-cdef-0123-456789abcdef --answer Blue --answer "S, L" --answer "not before Monday"
+        """) => Takes(id, answers);
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var path = $"/v1/questions/{given.GetRequiredValue(id)}";
+        var question = (await wake.Get(path, cancel)).Expected().Read(CliJson.Default.Question);
+        var asked = question.Questions.DistinctBy(x => x.Question).ToList();
+
+        var texts = given.GetValue(answers) is { Length: > 0 } told ? told
+            : question.Outcome is null ? await Ask(asked, output, cancel) : [];
+        if (question.Outcome is null && texts.Count != asked.Count)
+            throw new CommandException($"It asks {asked.Count} questions, and there are {texts.Count} answers: one --answer for each, in their order.");
+
+        var body = new JsonObject
+        {
+            ["answers"] = new JsonObject(asked.Zip(texts, (item, text) => KeyValuePair.Create(item.Question, (JsonNode?)text))),
+        };
+        var answer = (await wake.Post($"{path}/answer", body, cancel)).Expected();
+
+        if (output.Json)
+            output.Raw(answer.Body);
+        else
+            output.Line($"Answered; {question.Session} goes on.");
+        return 0;
+    }
+
+    static async Task<IReadOnlyList<string>> Ask(IReadOnlyList<QuestionItem> asked, Output output, CancellationToken cancel)
+    {
+        if (output.Json || Console.IsInputRedirected || Console.IsOutputRedirected)
+            throw new CommandException("Say the answers with --answer, or ask for this on a terminal.");
+
+        List<string> texts = [];
+        foreach (var item in asked)
+            texts.Add(await Ask(item, cancel));
+        return texts;
+    }
+
+    static async Task<string> Ask(QuestionItem item, CancellationToken cancel)
+    {
+        var title = Markup.Escape(Output.Visible(item.Question));
+        var options = item.Options.Select(x => x.Label).Distinct().ToList();
+        List<string> chosen = options is [] ? [Other]
+            : item.MultiSelect
+                ? await new MultiSelectionPrompt<string>().Title(title).UseConverter(Shown).AddChoices([.. options, Other]).ShowAsync(AnsiConsole.Console, cancel)
+                : [await new SelectionPrompt<string>().Title(title).UseConverter(Shown).AddChoices([.. options, Other]).ShowAsync(AnsiConsole.Console, cancel)];
+
+        var texts = chosen.Where(options.Contains).ToList();
+        if (texts.Count < chosen.Count)
+            texts.Add(await new TextPrompt<string>($"{title} ").ShowAsync(AnsiConsole.Console, cancel));
+        return string.Join(", ", texts);
+
+        string Shown(string label) => Markup.Escape(Output.Visible(
+            item.Options.FirstOrDefault(x => x.Label == label) is { Description: { Length: > 0 } text } ? $"{label}: {text}" : label));
+    }
+}

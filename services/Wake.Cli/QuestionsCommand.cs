@@ -1,0 +1,49 @@
+using System.CommandLine;
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake questions</c>: what sessions ask people.</summary>
+sealed class QuestionsCommand : ClientCommand
+{
+    const int Limit = 1000;
+
+    public QuestionsCommand() : base("questions",
+        $"Lists the questions that wait for an answer, up to {Limit}.",
+        """
+        Example:
+          wake questions
+        """) => Takes();
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var answer = (await wake.Get($"/v1/questions?limit={Limit}", cancel)).Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var questions = answer.Read(CliJson.Default.QuestionArray);
+        foreach (var question in questions)
+            Show(question, output);
+
+        if (questions is [])
+            Output.Note("Nothing is asked.");
+        return 0;
+    }
+
+    /// <summary>A question with all there is to choose from.</summary>
+    public static void Show(Question question, Output output)
+    {
+        output.Line($"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {Times.Shown(question.AskedAt)}{Until(question)}");
+        foreach (var item in question.Questions)
+        {
+            output.Line($"  {item.Question}{(item.MultiSelect ? " (several)" : "")}");
+            foreach (var option in item.Options)
+                output.Line($"    {option.Label}[dim]{(option.Description is { Length: > 0 } text ? $"  {text}" : "")}[/]");
+        }
+    }
+
+    static string Until(Question question) => question.Deadline is { } end ? $", until {Times.Shown(end)}" : "";
+}

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/questions</c>: what sessions ask people, and the answers.</summary>
+static class QuestionsApi
+{
+    public static void MapQuestions(this IEndpointRouteBuilder routes)
+    {
+        var questions = routes.MapGroup("/v1/questions").WithTags("questions");
+
+        questions.MapGet("", List).WithName("ListQuestions").WithSummary("The questions that wait for an answer, the oldest first.")
+            .Produces<IReadOnlyList<Question>>().ProducesValidationProblem();
+        questions.MapGet("/{id:guid}", Show).WithName("ShowQuestion").WithSummary("One question, open or settled.")
+            .Produces<Question>().ProducesProblem(StatusCodes.Status404NotFound);
+        questions.MapPost("/{id:guid}/answer", Answer).WithName("AnswerQuestion")
+            .WithSummary("Answer a question; its session goes on. The first answer counts.")
+            .Produces<Question>().ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound)
+            .ProducesProblem(StatusCodes.Status409Conflict);
+    }
+
+    /// <summary>An answer.</summary>
+    /// <param name="Answers">
+    /// For the text of each question the label of an option or any other text, or, where several may be chosen, a list of them.
+    /// </param>
+    internal sealed record NewAnswer(Dictionary<string, JsonElement>? Answers);
+
+    static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100) =>
+        limit is < 1 or > 1000 ? Problems.Invalid("limit", "must be from 1 to 1000.") : Results.Ok(await questions.Open(limit, cancel));
+
+    static async Task<IResult> Show(Guid id, Questions questions, CancellationToken cancel) =>
+        await questions.Find(id, cancel) is { } question ? Results.Ok(question) : Unknown(id);
+
+    static async Task<IResult> Answer(Guid id, NewAnswer body, Questions questions, WakeTimers timers, CancellationToken cancel)
+    {
+        if (await questions.Find(id, cancel) is not { } question)
+            return Unknown(id);
+
+        if (question.Outcome is not null)
+            return Settled(question);
+
+        var (answers, problems) = Read(question, body.Answers ?? []);
+        if (problems.Count > 0)
+            return Problems.Invalid(problems);
+
+        var first = await questions.Answer(id, answers, cancel);
+        var now = await questions.Find(id, cancel) ?? question;
+        if (!first)
+            return Settled(now);
+
+        await timers.CallSweepers(cancel);
+        return Results.Ok(now);
+    }
+
+    static (Dictionary<string, string> Answers, List<(string Field, string Problem)> Problems) Read(
+        Question question, Dictionary<string, JsonElement> given)
+    {
+        Dictionary<string, string> answers = [];
+        List<(string, string)> problems = [];
+        var known = question.Questions.Select(x => x.Question).Distinct().ToList();
+
+        foreach (var unknown in given.Keys.Except(known))
+            problems.Add(("answers", $"has an answer to \"{unknown}\", which was not asked. Asked was: {string.Join(", ", known.Select(x => $"\"{x}\""))}."));
+
+        foreach (var item in question.Questions.DistinctBy(x => x.Question))
+        {
+            var text = given.TryGetValue(item.Question, out var answer) ? InWords(answer, item.MultiSelect) : "";
+            if (text is null)
+                problems.Add(("answers", $"must answer \"{item.Question}\" with a text{(item.MultiSelect ? " or a list of texts" : "")}."));
+            else if (string.IsNullOrWhiteSpace(text))
+                problems.Add(("answers", $"must answer \"{item.Question}\"."));
+            else if (EventValidation.TextProblem(text, EventLimits.Reason) is { } problem)
+                problems.Add(("answers", $"to \"{item.Question}\" {problem}"));
+            else
+                answers[item.Question] = text;
+        }
+
+        return (answers, problems);
+    }
+
+    // Several are one text to the CLI.
+    static string? InWords(JsonElement answer, bool multiSelect)
+    {
+        try
+        {
+            return answer.ValueKind switch
+            {
+                JsonValueKind.String => answer.GetString(),
+                JsonValueKind.Array when multiSelect && answer.EnumerateArray().All(x => x.ValueKind is JsonValueKind.String) =>
+                    string.Join(", ", answer.EnumerateArray().Select(x => x.GetString())),
+                _ => null,
+            };
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a character.
+            return null;
+        }
+    }
+
+    static IResult Settled(Question question) => Problems.Of(StatusCodes.Status409Conflict, question.Outcome switch
+    {
+        QuestionOutcome.Answered => $"Question {question.Id} was answered at {question.SettledAt:u}; the first answer counts.",
+        QuestionOutcome.NoAnswer => $"Too late: the session went on without an answer to question {question.Id} at {question.SettledAt:u}.",
+        _ => $"The session that asked question {question.Id} was closed at {question.SettledAt:u}.",
+    });
+
+    static IResult Unknown(Guid id) => Problems.Of(StatusCodes.Status404NotFound, $"There is no question {id}. wake questions lists the open ones.");
+}

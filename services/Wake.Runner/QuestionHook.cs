@@ -1,0 +1,146 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// What lets a session ask a person without a process that waits: a hook of the CLI that puts every call of AskUserQuestion
+/// off, and gives the calls that were settled meanwhile their answers. Disposing it deletes what was written for one run.
+/// </summary>
+/// <remarks>The hook is a script that never changes. What somebody asked or answered is only in files, for this user alone.</remarks>
+sealed class QuestionHook : IDisposable
+{
+    /// <summary>The tool it is about.</summary>
+    public const string Tool = "AskUserQuestion";
+
+    // The only tool the CLI hides from whom nobody could answer; with this it asks the runner (ClaudeOutput.Requests).
+    const string PromptTool = "--permission-prompt-tool";
+    const string Settings = "--settings";
+
+    // Missing where somebody delivers Wake without it; then there is nothing to ask with.
+    static readonly string Script = Path.Combine(AppContext.BaseDirectory, "question-hook.sh");
+
+    string? folder;
+
+    QuestionHook(IReadOnlyList<string> arguments) => Arguments = arguments;
+
+    /// <summary>The profile's further arguments, and those of the hook.</summary>
+    public IReadOnlyList<string> Arguments { get; private set; }
+
+    /// <summary>Sets it up for one run.</summary>
+    /// <param name="profile">What its owner wants, settings of their own included.</param>
+    /// <param name="workspace">Where the CLI will run.</param>
+    /// <param name="settled">What was asked before in this turn.</param>
+    public static QuestionHook For(ClaudeProfile profile, string workspace, IReadOnlyList<SettledQuestion> settled)
+    {
+        var (given, own) = Split(profile.Arguments);
+        var hook = new QuestionHook(profile.Arguments);
+
+        // Whoever named a prompt tool has taken such decisions elsewhere.
+        if (profile.Questions is QuestionPolicy.Off || !File.Exists(Script) || given.Any(x => x.Split('=')[0] == PromptTool))
+            return hook;
+
+        // With settings that cannot be read the CLI does not start, and says why better than we could.
+        if (Read(own, workspace) is not { } settings || !hook.Add(settings, settled))
+            return hook;
+
+        hook.Arguments = [PromptTool, "stdio", Settings, hook.Pass(settings, own), .. given];
+        return hook;
+    }
+
+    /// <summary>What the hook says to a call that was settled.</summary>
+    public static string Decision(SettledQuestion settled)
+    {
+        var input = JsonNode.Parse(settled.Input)!;
+        if (settled.Answers is { } answers)
+            input["answers"] = JsonNode.Parse(answers);
+
+        // Without answers the session is told that the user did not answer.
+        return new JsonObject
+        {
+            ["hookSpecificOutput"] = new JsonObject
+            {
+                ["hookEventName"] = "PreToolUse", ["permissionDecision"] = "allow", ["updatedInput"] = input,
+            },
+        }.ToJsonString();
+    }
+
+    public void Dispose()
+    {
+        if (folder is not null)
+            Directory.Delete(folder, recursive: true);
+    }
+
+    bool Add(JsonObject settings, IReadOnlyList<SettledQuestion> settled)
+    {
+        if ((settings["hooks"] ??= new JsonObject()) is not JsonObject hooks || (hooks["PreToolUse"] ??= new JsonArray()) is not JsonArray before)
+            return false;
+
+        var command = $"sh {Quoted(Script)}";
+        foreach (var question in settled.Where(x => IsFileName(x.ToolUseId)))
+            Write(question.ToolUseId, Decision(question));
+        if (folder is not null)
+            command += $" {Quoted(folder)}";
+
+        before.Add(new JsonObject
+        {
+            ["matcher"] = Tool,
+            ["hooks"] = new JsonArray(new JsonObject { ["type"] = "command", ["command"] = command }),
+        });
+        return true;
+    }
+
+    // What its owner keeps in a file may be meant for few, and everybody on a machine reads command lines.
+    string Pass(JsonObject settings, string? own) =>
+        own is null || own.TrimStart().StartsWith('{') ? settings.ToJsonString() : Write("settings.json", settings.ToJsonString());
+
+    string Write(string name, string content)
+    {
+        // Such a folder is its user's alone.
+        folder ??= Directory.CreateTempSubdirectory("wake-questions-").FullName;
+        var path = Path.Combine(folder, name);
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+        using var file = new StreamWriter(path, options);
+        file.Write(content);
+        return path;
+    }
+
+    // As the CLI itself: the last one counts.
+    static (IReadOnlyList<string> Given, string? Settings) Split(IReadOnlyList<string> arguments)
+    {
+        List<string> given = [];
+        string? settings = null;
+        for (var i = 0; i < arguments.Count; i++)
+        {
+            if (arguments[i] == Settings && i + 1 < arguments.Count)
+                settings = arguments[++i];
+            else if (arguments[i].StartsWith($"{Settings}=", StringComparison.Ordinal))
+                settings = arguments[i][(Settings.Length + 1)..];
+            else
+                given.Add(arguments[i]);
+        }
+
+        return (given, settings);
+    }
+
+    static JsonObject? Read(string? own, string workspace)
+    {
+        try
+        {
+            return own is null ? []
+                : JsonNode.Parse(own.TrimStart().StartsWith('{') ? own : File.ReadAllText(Path.Combine(workspace, own))) as JsonObject;
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    static bool IsFileName(string id) => id.Length is > 0 and < 200 && id.All(x => char.IsAsciiLetterOrDigit(x) || x is '_' or '-');
+
+    static string Quoted(string path) => $"'{path.Replace("'", "'\\''")}'";
+}

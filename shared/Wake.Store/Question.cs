@@ -1,0 +1,87 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>What a session asks a person: one call of AskUserQuestion, with all its questions. Its turn waits meanwhile.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Session">The key of the session.</param>
+/// <param name="Wake">The wake whose turn asks.</param>
+/// <param name="Questions">The questions, in the order asked.</param>
+/// <param name="AskedAt">When.</param>
+/// <param name="Deadline">When the turn goes on without an answer; null when it waits however long.</param>
+/// <param name="Outcome">How it was settled; null while it is open.</param>
+/// <param name="SettledAt">When that was.</param>
+/// <param name="Answers">What was answered, by the text of the question.</param>
+public sealed record Question(
+    Guid Id,
+    string Session,
+    int Wake,
+    IReadOnlyList<QuestionItem> Questions,
+    DateTimeOffset AskedAt,
+    DateTimeOffset? Deadline,
+    QuestionOutcome? Outcome,
+    DateTimeOffset? SettledAt,
+    IReadOnlyDictionary<string, string>? Answers);
+
+/// <summary>How a question was settled.</summary>
+[JsonConverter(typeof(CamelCaseConverter<QuestionOutcome>))]
+public enum QuestionOutcome
+{
+    /// <summary>A person answered, and the session is told.</summary>
+    Answered,
+
+    /// <summary>Nobody did before its deadline, or before a person woke the session instead; the session is told that.</summary>
+    NoAnswer,
+
+    /// <summary>Its session was closed.</summary>
+    Superseded,
+}
+
+/// <summary>One question of a call, as the model wrote it: untrusted text.</summary>
+/// <param name="Question">The question, by whose text it is answered.</param>
+/// <param name="Header">A word for it.</param>
+/// <param name="MultiSelect">Whether several options may be chosen.</param>
+/// <param name="Options">What it offers; any other text may be answered too.</param>
+public sealed record QuestionItem(string Question, string? Header, bool MultiSelect, IReadOnlyList<QuestionOption> Options)
+{
+    // Far beyond what a person would read.
+    const int MaxInput = 256 * 1024;
+
+    /// <summary>The questions in a call's input; empty when a person could not be asked them.</summary>
+    public static IReadOnlyList<QuestionItem> In(string input)
+    {
+        if (input.Length > MaxInput)
+            return [];
+
+        try
+        {
+            var items = JsonSerializer.Deserialize<Call>(input, JsonSerializerOptions.Web)?.Questions ?? [];
+            return items.Any(x => string.IsNullOrWhiteSpace(x?.Question)) ? []
+                : [.. items.Select(x => x! with { Options = [.. (x.Options ?? []).Where(option => option?.Label is not null)] })];
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
+        {
+            return [];
+        }
+    }
+
+    sealed record Call(IReadOnlyList<QuestionItem?>? Questions);
+}
+
+/// <summary>An option of a question.</summary>
+/// <param name="Label">What is answered when it is chosen.</param>
+/// <param name="Description">What it means.</param>
+public sealed record QuestionOption(string Label, string? Description);
+
+/// <summary>A call of AskUserQuestion that was put off.</summary>
+/// <param name="ToolUseId">The CLI's name for the call.</param>
+/// <param name="Input">Its input, as JSON.</param>
+public sealed record AskedCall(string ToolUseId, string Input);
+
+/// <summary>A call of AskUserQuestion that can go on.</summary>
+/// <param name="ToolUseId">The CLI's name for the call.</param>
+/// <param name="Input">Its input, as JSON.</param>
+/// <param name="Answers">The text of each question and its answer, as JSON; null when nobody answered.</param>
+public sealed record SettledQuestion(string ToolUseId, string Input, string? Answers);

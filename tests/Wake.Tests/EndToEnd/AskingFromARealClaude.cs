@@ -1,0 +1,162 @@
+using System.Net.Http.Json;
+using Wake.Contracts;
+using Wake.Offline;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.EndToEnd;
+
+public sealed class AskingFromClaude_2_1_329() : AskingFromARealClaude(RealClaude.Current);
+
+public sealed class AskingFromClaude_2_1_197() : AskingFromARealClaude(RealClaude.Old);
+
+/// <summary>
+/// A question of the real CLI outlives every process, and its answer reaches the model as the result of its call, from
+/// another machine: a runner with a configuration folder of its own.
+/// </summary>
+public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
+{
+    const string Three =
+        """
+        {"questions": [
+          {"question": "Which colour?", "header": "Colour", "multiSelect": false, "options":
+            [{"label": "Red", "description": "r"}, {"label": "Blue", "description": "b"}]},
+          {"question": "Which sizes?", "header": "Size", "multiSelect": true, "options":
+            [{"label": "S", "description": "s"}, {"label": "M", "description": "m"}, {"label": "L", "description": "l"}]},
+          {"question": "When shall it go out?", "header": "When", "multiSelect": false, "options":
+            [{"label": "Now", "description": "n"}, {"label": "Later", "description": "l"}]}]}
+        """;
+
+    readonly TemporaryFolder first = new(), second = new();
+    MessagesApi api = null!;
+    WakeSystem wake = null!;
+
+    public async Task InitializeAsync()
+    {
+        api = await MessagesApi.Start();
+        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
+        {
+            ["ANTHROPIC_BASE_URL"] = api.Url,
+            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+            ["Claude__Executable"] = RealClaude.Executable(version),
+            ["Claude__MaxRetries"] = "0",
+            ["Profiles__hasty__AnswerWithin"] = "00:00:01",
+        });
+        await StartAll(first);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        await api.DisposeAsync();
+        first.Dispose();
+        second.Dispose();
+    }
+
+    [Fact]
+    public async Task Answered_after_a_restart_of_everything_on_another_runner()
+    {
+        var key = await wake.WatchingSession();
+        var question = await Asks(key, $"merged [[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]][[say:fine]]");
+        Assert.Equal([false, true, false], question.Questions.Select(x => x.MultiSelect));
+
+        await Task.WhenAll(wake.Processes.Select(x => x.Kill()));
+        await StartAll(second);
+        var answer = await wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
+        {
+            answers = new Dictionary<string, object>
+            {
+                ["Which colour?"] = "Blue", ["Which sizes?"] = new[] { "S", "L" }, ["When shall it go out?"] = "not before the \"audit\"; $(id)",
+            },
+        });
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, "second", 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
+        Assert.Equal(2, api.Requests.Count(x => x.Status == 200));
+        var told = api.Requests[^1];
+        Assert.True(told.Remembers("\"Which colour?\"=\"Blue\""));
+        Assert.True(told.Remembers("\"Which sizes?\"=\"S, L\""));
+        Assert.True(told.Remembers("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
+        Assert.Equal(1L, await wake.Scalar<long>("select count(*) from questions"));
+        var session = await wake.Show(key);
+        Assert.Single(FakeTranscript.Of(second.Path, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
+
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
+        await wake.Ended(key, 2);
+        Assert.True(api.Requests[^1].Remembers("\"Which sizes?\"=\"S, L\""));
+    }
+
+    [Fact]
+    public async Task Asked_twice_in_a_turn_each_has_its_own_answer()
+    {
+        var key = await wake.WatchingSession();
+        await Answer(await Asks(key, "merged [[ask]][[askmulti]][[say:fine]]"), "Red");
+        await Answer(await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Questions.Count == 2), "it asks again"), "M");
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(3, api.Requests.Count(x => x.Status == 200));
+        Assert.True(api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
+        Assert.True(api.Requests[^1].Remembers("\"Which sizes?\"=\"M\""));
+    }
+
+    [Fact]
+    public async Task Beside_another_call_it_is_put_off_as_well()
+    {
+        var key = await wake.WatchingSession();
+        await Answer(await Asks(key, "merged [[bash:echo done]][[and]][[ask]][[say:fine]]"), "Red");
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.True(api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
+        Assert.True(api.Requests[^1].Remembers("done"));
+    }
+
+    [Fact]
+    public async Task Nobody_answers_and_the_model_knows()
+    {
+        var key = await wake.WatchingSession("hasty");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[ask]][[say:fine]]"));
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.True(api.Requests[^1].Remembers("The user did not answer the questions."));
+    }
+
+    [Fact]
+    public async Task Any_other_permission_it_asks_for_is_denied_at_once()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[bash:python3 -c 1]][[say:fine]]"));
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, "1 tool calls were denied"), (turn.Outcome, turn.Note));
+        Assert.True(api.Requests[^1].Remembers("you haven't granted it yet"));
+    }
+
+    async Task StartAll(TemporaryFolder machine)
+    {
+        await Task.WhenAll(wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), wake.StartProcess("Wake.Runner",
+            new Dictionary<string, string>
+            {
+                ["Runner__Name"] = machine == first ? "first" : "second",
+                ["CLAUDE_CONFIG_DIR"] = machine.Path,
+            }));
+    }
+
+    async Task<Question> Asks(string key, string reason)
+    {
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason));
+        return await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks");
+    }
+
+    async Task<IReadOnlyList<Question>> Open() => (await wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions"))!;
+
+    async Task Answer(Question question, string text)
+    {
+        var answer = await wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
+        {
+            answers = question.Questions.ToDictionary(x => x.Question, _ => text),
+        });
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+    }
+}

@@ -1,0 +1,208 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Wake.Contracts;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Running;
+
+public sealed class AskingSystem : IAsyncLifetime
+{
+    public WakeSystem System { get; private set; } = null!;
+
+    public async Task InitializeAsync() => System = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
+    {
+        ["Profiles__instant__Arguments__0"] = "--settings",
+        ["Profiles__instant__Arguments__1"] = """{"env":{"OWN":"kept"}}""",
+        ["Profiles__hasty__AnswerWithin"] = "00:00:01",
+        ["Profiles__silent__Questions"] = "Off",
+        ["Runner__Slots"] = "1",
+    });
+
+    public async Task DisposeAsync() => await System.DisposeAsync();
+}
+
+/// <summary>A session asks a person: its turn waits without a process until somebody answers, or nobody does.</summary>
+public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSystem>
+{
+    readonly WakeSystem wake = shared.System;
+
+    [Fact]
+    public async Task An_answer_is_the_tools_result_whatever_died_in_between()
+    {
+        var (key, question) = await Asks("Which colour?|Red|Blue");
+        Assert.Equal(("Which colour?", false), (question.Questions[0].Question, question.Questions[0].MultiSelect));
+        Assert.Equal(["Red", "Blue"], question.Questions[0].Options.Select(x => x.Label));
+
+        await wake.Processes[^1].Kill();
+        await wake.StartProcess("Wake.Standalone");
+        Assert.Equal(HttpStatusCode.OK, (await Answer(question, "Blue, but \"dark\" 'blue' $(x)")).StatusCode);
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, 2, null), (turn.Outcome, turn.Attempt, turn.Note));
+        Assert.Contains("\"Which colour?\"=\"Blue, but \"dark\" 'blue' $(x)\"", await Transcript(key));
+        Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages);
+        Assert.Equal((QuestionOutcome.Answered, 1L), ((await Find(question.Id)).Outcome, await Asked(key)));
+        var ledger = (await wake.Explain(key)).Ledger.Select(x => x.What).ToList();
+        Assert.Equal(["asked", "answered", "ended"], ledger.Where(x => x is "asked" or "answered" or "ended"));
+    }
+
+    [Fact]
+    public async Task The_first_answer_counts_and_what_was_not_asked_is_not_answered()
+    {
+        var (key, question) = await Asks("Which colour?|Red|Blue");
+
+        Assert.Equal(HttpStatusCode.NotFound, (await Answer(question with { Id = Guid.NewGuid() }, "Red")).StatusCode);
+        Assert.Contains("must answer", await Refused(new { answers = new { } }));
+        Assert.Contains("must answer", await Refused(new Dictionary<string, object> { ["answers"] = new Dictionary<string, object> { ["Which colour?"] = new[] { "Red" } } }));
+        Assert.Contains("Asked was: \"Which colour?\"", JsonDocument.Parse(await Refused(new Dictionary<string, object>
+        {
+            ["answers"] = new Dictionary<string, string> { ["Which colour?"] = "Red", ["Who?"] = "me" },
+        })).RootElement.GetProperty("errors").GetProperty("answers")[0].GetString());
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Answer(question, "Red")));
+
+        Assert.Equal(4, answers.Count(x => x.StatusCode == HttpStatusCode.Conflict));
+        Assert.Contains("the first answer counts", await answers.First(x => x.StatusCode == HttpStatusCode.Conflict).Content.ReadAsStringAsync());
+        await wake.Ended(key, 1);
+
+        async Task<string> Refused(object body)
+        {
+            var answer = await wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", body);
+            Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+            return await answer.Content.ReadAsStringAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Without_an_answer_it_goes_on_at_the_deadline_and_knows_that_there_is_none()
+    {
+        var (key, question) = await Asks("Which colour?|Red|Blue", "hasty");
+        Assert.InRange(question.Deadline!.Value - question.AskedAt, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(1.1));
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+
+        Assert.Contains("The user did not answer the questions.", await Transcript(key));
+        Assert.Equal(QuestionOutcome.NoAnswer, (await Find(question.Id)).Outcome);
+        var late = await Answer(question, "Red");
+        Assert.Equal(HttpStatusCode.Conflict, late.StatusCode);
+        Assert.Contains("Too late", await late.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task A_person_who_wakes_it_instead_has_not_answered()
+    {
+        var (key, question) = await Asks("Which colour?|Red|Blue");
+
+        await wake.Wake(key, "never mind the colour");
+
+        await wake.Ended(key, 1);
+        Assert.Equal(["never mind the colour"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Contains("The user did not answer the questions.", await Transcript(key));
+        Assert.Equal(QuestionOutcome.NoAnswer, (await Find(question.Id)).Outcome);
+    }
+
+    [Fact]
+    public async Task Sessions_that_wait_hold_nobody_up()
+    {
+        // The runner has one slot.
+        var first = await Asks("Which colour?|Red|Blue");
+        var second = await Asks("Which size?|S|L");
+        var third = await wake.WatchingSession();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(third), "merged"));
+        await wake.Ended(third, 1);
+
+        await Answer(second.Question, "L");
+        await wake.Ended(second.Key, 1);
+        Assert.Equal(SessionState.Parked, (await wake.Show(first.Key)).State);
+        await Answer(first.Question, "Red");
+        await wake.Ended(first.Key, 1);
+
+        Assert.Contains("\"Which size?\"=\"L\"", await Transcript(second.Key));
+        Assert.Contains("\"Which colour?\"=\"Red\"", await Transcript(first.Key));
+    }
+
+    [Fact]
+    public async Task A_session_that_was_closed_waits_for_no_answer()
+    {
+        var (key, question) = await Asks("Which colour?|Red|Blue");
+
+        await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}");
+
+        Assert.Equal(HttpStatusCode.Conflict, (await Answer(question, "Red")).StatusCode);
+        Assert.DoesNotContain((await Open()), x => x.Id == question.Id);
+    }
+
+    [Fact]
+    public async Task On_the_command_line_it_is_seen_and_answered()
+    {
+        var (key, question) = await Asks("Which colour?|Red|Blue");
+        var here = new Dictionary<string, string> { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString() };
+
+        var seen = await WakeCommandLine.Run(here, null, "questions");
+        Assert.Contains($"{question.Id}", seen.Output);
+        Assert.Contains("Which colour?", seen.Output);
+        Assert.Contains("one --answer for each", (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "Red", "--answer", "L")).Errors);
+        Assert.Contains("Say the answers with --answer", (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}")).Errors);
+
+        var said = await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "--wait, it is Blue", "--output", "json");
+
+        Assert.True(said.ExitCode == 0, said.Errors);
+        Assert.Equal("answered", JsonDocument.Parse(said.Output).RootElement.GetProperty("outcome").GetString());
+        await wake.Ended(key, 1);
+        Assert.Contains("--wait, it is Blue", await Transcript(key));
+        Assert.Contains("the first answer counts", (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "Red")).Errors);
+    }
+
+    [Theory]
+    [InlineData("silent", false)]
+    [InlineData("default", true)]
+    [InlineData("instant", true)]
+    public async Task The_profile_says_whether_it_has_the_tool_and_its_own_settings_stay(string profile, bool asks)
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("args");
+        var key = await wake.WatchingSession(profile);
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:args {file}]]"));
+        await wake.Ended(key, 1);
+
+        var arguments = JsonSerializer.Deserialize<List<string>>(await File.ReadAllTextAsync(file))!;
+        Assert.Equal(asks, arguments.Contains("--permission-prompt-tool"));
+        Assert.Equal(asks, arguments.Any(x => x.Contains("question-hook.sh")));
+        Assert.Equal(profile == "instant", arguments.Any(x => x.Contains("\"OWN\":\"kept\"")));
+        Assert.Equal(asks ? 1 : 0, arguments.Count(x => x == "--settings"));
+    }
+
+    async Task<(string Key, Question Question)> Asks(string question, string profile = "default")
+    {
+        var key = await wake.WatchingSession(profile);
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:ask {question}]]"));
+        return (key, await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks"));
+    }
+
+    async Task<IReadOnlyList<Question>> Open() => (await wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions?limit=1000"))!;
+
+    async Task<Question> Find(Guid id) => (await wake.Http.GetFromJsonAsync<Question>($"/v1/questions/{id}"))!;
+
+    Task<HttpResponseMessage> Answer(Question question, string answer) => wake.Http.PostAsJsonAsync(
+        $"/v1/questions/{question.Id}/answer", new { answers = new Dictionary<string, string> { [question.Questions[0].Question] = answer } });
+
+    Task<long> Asked(string key) => wake.Scalar<long>(
+        "select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1", key);
+
+    // All that stands in it.
+    async Task<string> Transcript(string key)
+    {
+        return string.Join('\n', FakeTranscript.Of(wake, await wake.Show(key)).Rows.SelectMany(Texts));
+
+        static IEnumerable<string> Texts(JsonElement json) => json.ValueKind switch
+        {
+            JsonValueKind.String => [json.GetString()!],
+            JsonValueKind.Array => json.EnumerateArray().SelectMany(Texts),
+            JsonValueKind.Object => json.EnumerateObject().SelectMany(x => Texts(x.Value)),
+            _ => [],
+        };
+    }
+}
