@@ -130,8 +130,8 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
         await wake.Publish(Event(key, "merged"));
         await api.Next(x => x.Hears("merged"));
 
-        runners["first"].Freeze();
         await Start(second);
+        runners["first"].Freeze();
         Assert.Equal("second", (await wake.Ended(key, 1)).Runner);
         api.Release();
         runners["first"].Thaw();
