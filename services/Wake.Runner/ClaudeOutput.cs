@@ -21,6 +21,8 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     bool turnSinceEcho;
     bool idleSinceEcho;
     bool initSeen;
+    string? callingMessage;
+    int callsBeside;
 
     /// <summary>Whether the CLI opened the session it was asked for.</summary>
     public bool Opened { get; private set; }
@@ -107,7 +109,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
             case ("assistant", _):
                 Told++;
-                Acted |= CallsTool(frame);
+                Calls(frame);
                 turnSinceEcho |= echoed;
                 lastAssistantError = frame.Text("error") ?? lastAssistantError;
                 break;
@@ -200,7 +202,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             _ => new ClaudeResult.Hung(Describe(stopped)),
         },
 
-        { PutOff: true } => new ClaudeResult.Deferred(result.DeferredTool ?? "a tool", result.Asks),
+        { PutOff: true } => new ClaudeResult.Deferred(result.DeferredTool ?? "a tool", result.Asks, callsBeside > 0),
         { StopReason: "refusal" } => new ClaudeResult.Refused("the model refused"),
         { TerminalReason: "stop_hook_prevented" or "hook_stopped" } or { StoppedAtTheDoor: true } => new ClaudeResult.Refused("a hook stopped it"),
         { IsError: false } => new ClaudeResult.Completed(result.Denials),
@@ -221,10 +223,22 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
     static string Describe(StopReason stopped) => stopped is StopReason.Idle ? "it said nothing for too long" : "it took too long";
 
-    static bool CallsTool(JsonElement frame) =>
-        frame.TryGetProperty("message", out var message) && message.ValueKind is JsonValueKind.Object
-        && message.TryGetProperty("content", out var content) && content.ValueKind is JsonValueKind.Array
-        && content.EnumerateArray().Any(x => x.Text("type") == "tool_use");
+    // A message comes in several lines, often one for each of its blocks.
+    void Calls(JsonElement frame)
+    {
+        if (frame.Object("message") is not { } message
+            || !message.TryGetProperty("content", out var content) || content.ValueKind is not JsonValueKind.Array)
+            return;
+
+        var calls = content.EnumerateArray().Count(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == "tool_use");
+        if (calls == 0)
+            return;
+
+        Acted = true;
+        var id = message.Text("id");
+        callsBeside = id is not null && id == callingMessage ? callsBeside + calls : calls - 1;
+        callingMessage = id;
+    }
 }
 
 /// <summary>Something the CLI asks its host, and waits for.</summary>

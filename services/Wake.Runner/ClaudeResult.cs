@@ -22,7 +22,8 @@ abstract record ClaudeResult
     /// <summary>The turn waits inside a tool call for a person's answer; the call is safe in the transcript.</summary>
     /// <param name="Tool">The tool.</param>
     /// <param name="Asks">The call, if it is one that a person can answer through Wake.</param>
-    public sealed record Deferred(string Tool, AskedCall? Asks = null) : ClaudeResult;
+    /// <param name="BesideOthers">Whether the same message made other calls. Then the CLI may lose the answer (2.1.197), or the other question.</param>
+    public sealed record Deferred(string Tool, AskedCall? Asks = null, bool BesideOthers = false) : ClaudeResult;
 
     /// <summary>This session cannot be gone on with.</summary>
     /// <param name="Why">Why it was not even tried; null when the CLI gave its exact signal that it has no such session.</param>

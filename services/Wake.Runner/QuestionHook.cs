@@ -14,7 +14,7 @@ sealed class QuestionHook : IDisposable
     /// <summary>The tool it is about.</summary>
     public const string Tool = "AskUserQuestion";
 
-    // The only tool the CLI hides from whom nobody could answer; with this it asks the runner (ClaudeOutput.Requests).
+    // Without it the CLI hides the tool, since nobody could answer; with it, it asks the runner (ClaudeOutput.Requests).
     const string PromptTool = "--permission-prompt-tool";
     const string Settings = "--settings";
 
@@ -52,6 +52,19 @@ sealed class QuestionHook : IDisposable
     /// <summary>What the hook says to a call that was settled.</summary>
     public static string Decision(SettledQuestion settled)
     {
+        if (settled.AskAgain)
+        {
+            return new JsonObject
+            {
+                ["hookSpecificOutput"] = new JsonObject
+                {
+                    ["hookEventName"] = "PreToolUse", ["permissionDecision"] = "deny",
+                    ["permissionDecisionReason"] =
+                        "Not asked yet. Ask again in a message of its own, with all your questions in this one call and no other tool call beside it.",
+                },
+            }.ToJsonString();
+        }
+
         var input = JsonNode.Parse(settled.Input)!;
         if (settled.Answers is { } answers)
             input["answers"] = JsonNode.Parse(answers);

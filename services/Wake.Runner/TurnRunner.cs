@@ -82,6 +82,11 @@ sealed class TurnRunner(
                     (claudeSession, resume) = (fresh, false);
                     break;
 
+                case Reaction.GiveBack when run.Result is ClaudeResult.Deferred { Asks: { } asks, BesideOthers: true } && runs < MaxRuns:
+                    turn = turn with { Questions = [.. turn.Questions, new(asks.ToolUseId, asks.Input, null) { AskAgain = true }] };
+                    resume = true;
+                    break;
+
                 case Reaction.GiveBack { How: TurnReturn.Park { Asks: not null } ask }:
                     return (new Reaction.GiveBack(ask with { Until = profiles.Value.Of(turn.Profile).AnswerWithin }), run.Answered, cost);
 
@@ -131,7 +136,7 @@ sealed class TurnRunner(
         memory.Keep();
         var (opened, told) = (false, 0);
         var run = await claude.Run(
-            new(claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition,
+            new(claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition || turn.Questions is not [],
                 prompt.For(turn with { ClaudeSession = claudeSession }, await Recap(turn, claudeSession, lost))) { Further = questions.Arguments },
             Heard, shutdown, lost);
 

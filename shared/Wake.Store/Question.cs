@@ -84,4 +84,8 @@ public sealed record AskedCall(string ToolUseId, string Input);
 /// <param name="ToolUseId">The CLI's name for the call.</param>
 /// <param name="Input">Its input, as JSON.</param>
 /// <param name="Answers">The text of each question and its answer, as JSON; null when nobody answered.</param>
-public sealed record SettledQuestion(string ToolUseId, string Input, string? Answers);
+public sealed record SettledQuestion(string ToolUseId, string Input, string? Answers)
+{
+    /// <summary>No person has seen it: it stood beside other calls, and is to be asked again alone.</summary>
+    public bool AskAgain { get; init; }
+}

@@ -58,7 +58,8 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     public async Task Answered_after_a_restart_of_everything_on_another_runner()
     {
         var key = await wake.WatchingSession();
-        var question = await Asks(key, $"merged [[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]][[say:fine]]");
+        api.Queue($"[[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]]");
+        var question = await Asks(key, "merged");
         Assert.Equal([false, true, false], question.Questions.Select(x => x.MultiSelect));
 
         await Task.WhenAll(wake.Processes.Select(x => x.Kill()));
@@ -101,15 +102,29 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
         Assert.True(api.Requests[^1].Remembers("\"Which sizes?\"=\"M\""));
     }
 
-    [Fact]
-    public async Task Beside_another_call_it_is_put_off_as_well()
+    // The older CLI loses an answer, both lose a question, when one message makes several calls.
+    [Theory]
+    [InlineData("[[ask]][[and]][[bash:echo done]]")]
+    [InlineData("[[bash:echo done]][[and]][[ask]]")]
+    [InlineData("[[askmulti]][[and]][[ask]]")]
+    public async Task Beside_another_call_it_is_asked_again_alone(string both)
     {
         var key = await wake.WatchingSession();
-        await Answer(await Asks(key, "merged [[bash:echo done]][[and]][[ask]][[say:fine]]"), "Red");
+
+        // The older one goes on by itself then, knowing of no answer; at least nobody is asked in vain.
+        if (version == RealClaude.Old && both.Contains("bash"))
+        {
+            await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged {both}[[say:fine]]"));
+            await wake.Ended(key, 1);
+            Assert.Equal(0L, await wake.Scalar<long>("select count(*) from questions"));
+            return;
+        }
+
+        await Answer(await Asks(key, $"merged {both}[[ask]][[say:fine]]"), "Red");
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
         Assert.True(api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
-        Assert.True(api.Requests[^1].Remembers("done"));
+        Assert.Equal(1L, await wake.Scalar<long>("select count(*) from questions"));
     }
 
     [Fact]

@@ -132,15 +132,6 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     }
 
     [Fact]
-    public async Task A_question_nobody_can_answer_yet_waits_for_a_person()
-    {
-        var key = await wake.WatchingSession();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[fake:defer]]"));
-
-        Assert.Contains("waits for a person: AskUserQuestion", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
-    }
-
-    [Fact]
     public async Task A_profile_that_cannot_be_run_parks_its_session_and_the_runner_works_on()
     {
         var key = await wake.WatchingSession("nonsense");
