@@ -16,6 +16,9 @@ sealed class SessionMemory : IAsyncDisposable
     readonly TranscriptFolder folder;
     readonly ILogger log;
 
+    // As everywhere: what waits for the database stops waiting, and the database is not asked to cancel (TurnLease.Lost).
+    readonly CancellationToken lost;
+
     // What the store holds, and what this object has read on.
     readonly Dictionary<string, TranscriptFile> stored = [];
     readonly Dictionary<string, TranscriptReader> readers = [];
@@ -33,9 +36,11 @@ sealed class SessionMemory : IAsyncDisposable
     /// <param name="claudeSessionId">The Claude session.</param>
     /// <param name="configFolder">The CLI's configuration folder.</param>
     /// <param name="log">Told of what could not be saved.</param>
-    public SessionMemory(Transcripts store, ClaimedTurn turn, Guid claudeSessionId, string configFolder, ILogger log)
+    /// <param name="lost">The turn is somebody else's: nothing is waited for any more.</param>
+    public SessionMemory(
+        Transcripts store, ClaimedTurn turn, Guid claudeSessionId, string configFolder, ILogger log, CancellationToken lost)
     {
-        (this.store, this.turn, this.claudeSessionId, this.log) = (store, turn, claudeSessionId, log);
+        (this.store, this.turn, this.claudeSessionId, this.log, this.lost) = (store, turn, claudeSessionId, log, lost);
         folder = new(configFolder, turn.Workspace, claudeSessionId);
     }
 
@@ -43,9 +48,9 @@ sealed class SessionMemory : IAsyncDisposable
     public string Transcript => folder.Main;
 
     /// <summary>Sees to it that the CLI finds the memory as it was last saved, or what this machine has added to that.</summary>
-    public async Task<Memory> Bring(CancellationToken cancel)
+    public async Task<Memory> Bring()
     {
-        var found = await store.Find(claudeSessionId, CancellationToken.None).WaitAsync(cancel);
+        var found = await store.Find(claudeSessionId, CancellationToken.None).WaitAsync(lost);
         foreach (var file in found?.Files ?? [])
             stored[file.Path] = file;
 
@@ -54,23 +59,23 @@ sealed class SessionMemory : IAsyncDisposable
         if (main is null && written is null)
             return new Memory.None();
 
-        if (written is not null && await Holds("", cancel) is { } reader)
+        if (written is not null && await Holds("") is { } reader)
         {
             if (main is null && reader.Problem is { } problem)
                 return new Memory.Damaged(problem);
 
-            await Mend(reader, main, cancel);
+            await Mend(reader, main);
             // The CLI deletes what was not written to for a month.
             File.SetLastWriteTimeUtc(folder.Main, DateTime.UtcNow);
         }
-        else if (!await Restore(main!, cancel))
+        else if (!await Restore(main!))
         {
             return new Memory.Damaged("the stored transcript is not what was saved");
         }
 
         foreach (var file in stored.Values.Where(x => x.Path.Length > 0).ToList())
         {
-            if (await Holds(file.Path, cancel) is null && !await Restore(file, cancel))
+            if (await Holds(file.Path) is null && !await Restore(file))
                 return new Memory.Damaged($"the stored {file.Path} is not what was saved");
         }
 
@@ -137,7 +142,7 @@ sealed class SessionMemory : IAsyncDisposable
             if (changes is [] && !acted)
                 return;
 
-            if (await store.Save(turn, claudeSessionId, acted, changes, CancellationToken.None))
+            if (await store.Save(turn, claudeSessionId, acted, changes, CancellationToken.None).WaitAsync(lost))
             {
                 foreach (var change in changes)
                     stored[change.File.Path] = change.File;
@@ -147,6 +152,10 @@ sealed class SessionMemory : IAsyncDisposable
                 log.LogWarning("{SessionKey} wake {Wake}: the transcript was not saved; the turn is another runner's now.",
                     turn.SessionKey, turn.WakeNumber);
             }
+        }
+        catch (OperationCanceledException) when (lost.IsCancellationRequested)
+        {
+            // Whoever has the turn now has its memory, too.
         }
         catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
         {
@@ -204,7 +213,7 @@ sealed class SessionMemory : IAsyncDisposable
     }
 
     // Null: the local file is missing, older than the stored one, or has gone another way.
-    async Task<TranscriptReader?> Holds(string path, CancellationToken cancel)
+    async Task<TranscriptReader?> Holds(string path)
     {
         var file = folder.FileOf(path);
         if (!File.Exists(file))
@@ -214,12 +223,12 @@ sealed class SessionMemory : IAsyncDisposable
         if (!TranscriptFolder.HasRows(path))
         {
             await using var content = File.OpenRead(file);
-            var same = (await SHA256.HashDataAsync(content, cancel)).AsSpan().SequenceEqual(saved!.Sha256);
+            var same = (await SHA256.HashDataAsync(content, lost)).AsSpan().SequenceEqual(saved!.Sha256);
             return same ? new TranscriptReader() : null;
         }
 
         var reader = new TranscriptReader();
-        await reader.Read(file, saved?.Bytes ?? 0, cancel);
+        await reader.Read(file, saved?.Bytes ?? 0, lost);
         if (saved is not null && reader.Marked?.AsSpan().SequenceEqual(saved.Sha256) != true)
         {
             reader.Dispose();
@@ -230,7 +239,7 @@ sealed class SessionMemory : IAsyncDisposable
     }
 
     // What a killed CLI left at the end of its file would spoil the row that is written after it.
-    async Task Mend(TranscriptReader reader, TranscriptFile? saved, CancellationToken cancel)
+    async Task Mend(TranscriptReader reader, TranscriptFile? saved)
     {
         var good = reader.Problem is null || saved is null ? reader.Bytes : saved.Bytes;
         if (!reader.CutOff && good == reader.Bytes)
@@ -244,10 +253,10 @@ sealed class SessionMemory : IAsyncDisposable
             old.Dispose();
 
         await store.Mended(turn, $"the end of the transcript was cut off: {reader.Problem ?? "a row without an end"}", CancellationToken.None)
-            .WaitAsync(cancel);
+            .WaitAsync(lost);
     }
 
-    async Task<bool> Restore(TranscriptFile saved, CancellationToken cancel)
+    async Task<bool> Restore(TranscriptFile saved)
     {
         var file = folder.FileOf(saved.Path);
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
@@ -255,7 +264,7 @@ sealed class SessionMemory : IAsyncDisposable
 
         bool whole;
         await using (var destination = new FileStream(arriving, FileMode.Create))
-            whole = await store.Load(claudeSessionId, saved, destination, CancellationToken.None).WaitAsync(cancel);
+            whole = await store.Load(claudeSessionId, saved, destination, CancellationToken.None).WaitAsync(lost);
 
         if (!whole)
         {
@@ -267,7 +276,7 @@ sealed class SessionMemory : IAsyncDisposable
         if (saved.Path.Length == 0 && File.Exists(file))
         {
             File.Move(file, Path.ChangeExtension(file, ".replaced"), overwrite: true);
-            await store.Mended(turn, "the transcript on this runner was replaced by the stored one", CancellationToken.None).WaitAsync(cancel);
+            await store.Mended(turn, "the transcript on this runner was replaced by the stored one", CancellationToken.None).WaitAsync(lost);
         }
 
         File.Move(arriving, file, overwrite: true);

@@ -127,9 +127,9 @@ sealed class TurnRunner(
         if (await workspaces.Prepare(turn, profile, lost) is { } unusable)
             return ClaudeRun.NotBegun(new ClaudeResult.Misconfigured(unusable));
 
-        await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log);
+        await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log, lost);
 
-        if (resume && Freshness.Of(await memory.Bring(lost), claudeSession, turn, profile, time.GetUtcNow()) is { } why)
+        if (resume && Freshness.Of(await memory.Bring(), claudeSession, turn, profile, time.GetUtcNow()) is { } why)
             return ClaudeRun.NotBegun(new ClaudeResult.SessionLost(why));
 
         using var questions = QuestionHook.For(profile, turn.Workspace, turn.Questions);
@@ -171,8 +171,8 @@ sealed class TurnRunner(
             if (await sessions.Predecessor(turn.SessionId, CancellationToken.None).WaitAsync(lost) is not { } before)
                 return Runner.Recap.Of([], waitsFor);
 
-            await using var memory = new SessionMemory(transcripts, turn, before, claude.ConfigFolder, log);
-            await memory.Bring(lost);
+            await using var memory = new SessionMemory(transcripts, turn, before, claude.ConfigFolder, log, lost);
+            await memory.Bring();
             return Runner.Recap.Of(File.Exists(memory.Transcript) ? await Runner.Recap.LastExchanges(memory.Transcript, lost) : [], waitsFor);
         }
         catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)

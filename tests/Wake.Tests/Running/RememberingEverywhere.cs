@@ -195,12 +195,12 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         return Assert.IsType<TurnClaim.Granted>(claim).Turn;
     }
 
-    SessionMemory On(TemporaryFolder machine) => new(transcripts, turn, claudeSession, machine.Path, NullLogger.Instance);
+    SessionMemory On(TemporaryFolder machine) => new(transcripts, turn, claudeSession, machine.Path, NullLogger.Instance, CancellationToken.None);
 
     async Task<Memory> Bring(TemporaryFolder machine)
     {
         await using var memory = On(machine);
-        return await memory.Bring(CancellationToken.None);
+        return await memory.Bring();
     }
 
     async Task Save(TemporaryFolder machine)
@@ -209,7 +209,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         var written = Read(machine, "");
         await using var memory = On(machine);
         if (await transcripts.Find(claudeSession, CancellationToken.None) is not null)
-            await memory.Bring(CancellationToken.None);
+            await memory.Bring();
         Write(machine, "", written);
         await memory.Save(entirely: true);
     }
