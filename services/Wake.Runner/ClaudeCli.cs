@@ -67,7 +67,7 @@ sealed class ClaudeCli(
 
         using (process)
         {
-            await using var kill = lost.Register(() => KillTree(process));
+            await using var kill = lost.Register(() => process.KillTree());
             try
             {
                 var (output, stopped, stderr) = await Converse(process, command, heard, shutdown, lost);
@@ -88,7 +88,7 @@ sealed class ClaudeCli(
             }
             finally
             {
-                KillTree(process);
+                process.KillTree();
                 await processes.End(mark, lost.IsCancellationRequested ? TimeSpan.Zero : RunProcesses.Grace);
             }
         }
@@ -137,7 +137,7 @@ sealed class ClaudeCli(
         {
             process.Terminate();
             if (!await Within(process.WaitForExitAsync(CancellationToken.None), settings.KillAfter, lost))
-                KillTree(process);
+                process.KillTree();
         }
 
         await process.WaitForExitAsync(CancellationToken.None);
@@ -234,19 +234,6 @@ sealed class ClaudeCli(
     {
         await task.WaitAsync(atMost, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return task.IsCompleted;
-    }
-
-    static void KillTree(Process process)
-    {
-        try
-        {
-            if (!process.HasExited)
-                process.Kill(entireProcessTree: true);
-        }
-        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception or AggregateException)
-        {
-            // It ended in this moment.
-        }
     }
 
     /// <summary>The runner's own variables, of which the CLI gets a part.</summary>

@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Diagnostics;
 using Microsoft.Extensions.Options;
 
 namespace Wake.Runner;
@@ -37,7 +36,7 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
             }
             finally
             {
-                Kill(process);
+                process.KillTree();
             }
         }
         catch (Exception failed) when (failed is Win32Exception or IOException)
@@ -53,17 +52,4 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
     static string FirstLine(string errors) =>
         errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [var first, ..]
             ? $", {first[..Math.Min(first.Length, 200)]}" : "";
-
-    static void Kill(Process process)
-    {
-        try
-        {
-            if (!process.HasExited)
-                process.Kill(entireProcessTree: true);
-        }
-        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception or AggregateException)
-        {
-            // It ended in this moment.
-        }
-    }
 }

@@ -18,8 +18,18 @@ sealed class ClaudeProfiles : Dictionary<string, ClaudeProfile>, IValidatableObj
     {
         foreach (var (name, profile) in this)
         {
-            if (profile.MaxTurns is <= 0)
-                yield return new($"{Section}:{name}:MaxTurns must be positive.");
+            (string Name, bool IsPositive)[] amounts =
+            [
+                (nameof(profile.MaxTurns), profile.MaxTurns is null or > 0),
+                (nameof(profile.MaxBudgetUsd), profile.MaxBudgetUsd is null or > 0),
+                (nameof(profile.SessionBudgetUsd), profile.SessionBudgetUsd is null or > 0),
+                (nameof(profile.DayBudgetUsd), profile.DayBudgetUsd is null or > 0),
+                (nameof(profile.TurnTimeout), !(profile.TurnTimeout <= TimeSpan.Zero)),
+                (nameof(profile.IdleTimeout), !(profile.IdleTimeout <= TimeSpan.Zero)),
+                (nameof(profile.AnswerWithin), !(profile.AnswerWithin <= TimeSpan.Zero)),
+            ];
+            foreach (var amount in amounts.Where(x => !x.IsPositive))
+                yield return new($"{Section}:{name}:{amount.Name} must be positive.");
 
             if (profile.Repository is { } repository && (repository.StartsWith('-') || repository.Trim().Length == 0))
                 yield return new($"{Section}:{name}:Repository is no address.");
@@ -29,24 +39,6 @@ sealed class ClaudeProfiles : Dictionary<string, ClaudeProfile>, IValidatableObj
 
             if (profile.StaleAfter < TimeSpan.Zero)
                 yield return new($"{Section}:{name}:StaleAfter must not be negative.");
-
-            if (profile.MaxBudgetUsd is <= 0)
-                yield return new($"{Section}:{name}:MaxBudgetUsd must be positive.");
-
-            if (profile.SessionBudgetUsd is <= 0)
-                yield return new($"{Section}:{name}:SessionBudgetUsd must be positive.");
-
-            if (profile.DayBudgetUsd is <= 0)
-                yield return new($"{Section}:{name}:DayBudgetUsd must be positive.");
-
-            if (profile.TurnTimeout <= TimeSpan.Zero)
-                yield return new($"{Section}:{name}:TurnTimeout must be positive.");
-
-            if (profile.AnswerWithin <= TimeSpan.Zero)
-                yield return new($"{Section}:{name}:AnswerWithin must be positive.");
-
-            if (profile.IdleTimeout <= TimeSpan.Zero)
-                yield return new($"{Section}:{name}:IdleTimeout must be positive.");
         }
     }
 }

@@ -29,7 +29,7 @@ static class Git
         try
         {
             using var process = Process.Start(start)!;
-            await using var kill = longest.Token.Register(() => process.Kill(entireProcessTree: true));
+            await using var kill = longest.Token.Register(process.KillTree);
             process.StandardInput.Close();
             var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
             var output = await process.StandardOutput.ReadToEndAsync(CancellationToken.None);

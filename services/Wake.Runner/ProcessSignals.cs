@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -18,6 +19,20 @@ static class ProcessSignals
         // Its exit code is not collected before the object is disposed, so the number cannot belong to another process yet.
         if (!process.HasExited)
             _ = Kill(process.Id, SigTerm);
+    }
+
+    /// <summary>Kills a process and what it started, as far as it can be told from the tree.</summary>
+    public static void KillTree(this Process process)
+    {
+        try
+        {
+            if (!process.HasExited)
+                process.Kill(entireProcessTree: true);
+        }
+        catch (Exception gone) when (gone is InvalidOperationException or Win32Exception or AggregateException)
+        {
+            // It ended in this moment.
+        }
     }
 
     /// <summary>Asks a process to end, if it is still the one that was seen.</summary>

@@ -39,7 +39,7 @@ sealed record ResultLine(
             frame.Int("num_turns"),
             frame.Text("terminal_reason"),
             frame.Text("stop_reason"),
-            Cut(error ?? frame.Text("result") ?? frame.Text("terminal_reason") ?? frame.Text("subtype") ?? "no reason given"),
+            UntrustedText.Cut(error ?? frame.Text("result") ?? frame.Text("terminal_reason") ?? frame.Text("subtype") ?? "no reason given", NoteLength),
             error,
             frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array ? denials.GetArrayLength() : 0,
             frame.Object("deferred_tool_use")?.Text("name"),
@@ -73,7 +73,4 @@ sealed record ResultLine(
     static decimal Price(decimal? usd) => usd is > 0 and <= MaxUsd ? decimal.Round(usd.Value, 8) : 0;
 
     static long Count(JsonElement model, string name) => Math.Max(0, model.Int(name) ?? 0);
-
-    static string Cut(string text) => text.Length <= NoteLength ? text
-        : $"{text[..(char.IsHighSurrogate(text[NoteLength - 1]) ? NoteLength - 1 : NoteLength)]} […]";
 }

@@ -31,8 +31,7 @@ public static class RunnerServices
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerSlots>();
         builder.Services.AddSingleton<Workspaces>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<Workspaces>());
-        builder.Services.AddHostedService<TranscriptRetention>();
+        builder.Services.AddHostedService<Housekeeping>();
         builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.Ready]);
         return builder;
     }

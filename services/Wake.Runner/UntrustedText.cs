@@ -26,7 +26,8 @@ sealed class UntrustedText(Guid messageId)
     public string Lines(string text, int limit, string before) =>
         string.Join($"\n{before}", Cut(text, limit).ReplaceLineEndings("\n").Split('\n').Select(Visible));
 
-    static string Cut(string text, int limit)
+    /// <summary>A text that ends, where it is longer than that, with a sign that it went on.</summary>
+    public static string Cut(string text, int limit)
     {
         if (text.Length <= limit)
             return text;

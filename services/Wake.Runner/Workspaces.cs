@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -18,10 +17,8 @@ namespace Wake.Runner;
 /// them again.
 /// </remarks>
 sealed class Workspaces(
-    Sessions sessions, IOptions<RunnerOptions> options, TimeProvider time, ILogger<Workspaces> log) : BackgroundService
+    Sessions sessions, IOptions<RunnerOptions> options, ILogger<Workspaces> log) : IDisposable
 {
-    static readonly TimeSpan Interval = TimeSpan.FromHours(1);
-
     // Git itself does not like two of them in one mirror.
     readonly SemaphoreSlim mirroring = new(1);
 
@@ -141,31 +138,11 @@ sealed class Workspaces(
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var hours = new PeriodicTimer(Interval, time);
-        while (await hours.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                await Clean(stoppingToken);
-            }
-            catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
-            {
-                log.LogWarning("Workspaces of closed sessions could not be deleted ({Reason}); trying again in an hour.", failed.Message);
-            }
-        }
-    }
-
     const int CanWrite = 2;
 
     [DllImport("libc", EntryPoint = "access", BestFitMapping = false, ThrowOnUnmappableChar = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     static extern int Access([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int mode);
 
-    public override void Dispose()
-    {
-        base.Dispose();
-        mirroring.Dispose();
-    }
+    public void Dispose() => mirroring.Dispose();
 }

@@ -9,12 +9,12 @@ public sealed class Costs(NpgsqlDataSource database)
     public async Task<Spent> Of(Guid sessionId, string profile, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            """
+            $"""
             select (select coalesce(sum(usd), 0) from spending where session_id = $1),
                    (select coalesce(sum(x.usd), 0) from spending x join sessions s on s.id = x.session_id
                     where x.day = today.day and s.profile = $2),
                    (today.day + 1)::timestamp at time zone 'utc' - clock_timestamp()
-            from (select (clock_timestamp() at time zone 'utc')::date as day) today
+            from (select {Sql.Today} as day) today
             """);
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(profile);

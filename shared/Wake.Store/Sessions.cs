@@ -37,7 +37,7 @@ public sealed class Sessions(NpgsqlDataSource database)
         from sessions s
         cross join lateral (
             select coalesce(sum(usd), 0) as usd,
-                   coalesce(sum(usd) filter (where day = (clock_timestamp() at time zone 'utc')::date), 0) as today
+                   coalesce(sum(usd) filter (where day = {Sql.Today}), 0) as today
             from spending
             where session_id = s.id) cost
         left join lateral (select * from turns t where t.session_id = s.id order by wake_number desc limit 1) t on true
@@ -160,7 +160,7 @@ public sealed class Sessions(NpgsqlDataSource database)
         ClaimedTurn turn, Guid claudeSessionId, ResumeUnavailable? instead, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
-        batch.Add("select 1 from wake_timers where session_id = $1 for update", turn.SessionId);
+        batch.Add(Store.Turns.LockSession, turn.SessionId);
         batch.Add(
             """
             with begun as (

@@ -5,6 +5,9 @@ namespace Wake.Store;
 /// <summary>The few things about SQL text that more than one file here needs.</summary>
 static class Sql
 {
+    /// <summary>The day on which something is paid: UTC, by the database's clock.</summary>
+    public const string Today = "(clock_timestamp() at time zone 'utc')::date";
+
     /// <summary>A statement kept as a file of its own beside the class that runs it.</summary>
     public static string Embedded(string file)
     {

@@ -30,9 +30,9 @@ public sealed class Turns(NpgsqlDataSource database)
         """;
 
     const string Spend =
-        """
+        $"""
         insert into spending as so_far (session_id, day, usd, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens)
-        select session_id, (clock_timestamp() at time zone 'utc')::date, $4, $6, $7, $8, $9
+        select session_id, {Sql.Today}, $4, $6, $7, $8, $9
         from settled
         where $4 > 0 or $6 + $7 + $8 + $9 > 0
         on conflict (session_id, day) do update set

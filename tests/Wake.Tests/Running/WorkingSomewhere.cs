@@ -77,7 +77,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     public async Task What_was_made_is_deleted_when_its_session_was_closed_long_enough()
     {
         using var workspaces = new Workspaces(store.Sessions, Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }),
-            TimeProvider.System, NullLogger<Workspaces>.Instance);
+            NullLogger<Workspaces>.Instance);
         var session = await store.Session("a");
         var turn = new ClaimedTurn(session, "a", 1, 1, 1, 0, 0, false, machine.File("made"), "default", null, []);
         Assert.Null(await workspaces.Prepare(turn, new() { Repository = repository, Branch = "work" }, CancellationToken.None));
