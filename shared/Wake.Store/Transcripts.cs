@@ -18,7 +18,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             """
-            select t.version, t.wake_number, t.saved_at, f.path, f.bytes, f.rows, f.sha256
+            select t.saved_at, f.path, f.bytes, f.rows, f.sha256
             from transcripts t
             join transcript_files f using (claude_session_id)
             where claude_session_id = $1 and f.replaced_at is null
@@ -31,8 +31,8 @@ public sealed class Transcripts(NpgsqlDataSource database)
         List<TranscriptFile> files = [];
         while (await rows.ReadAsync(cancel))
         {
-            files.Add(new(rows.GetString(3), rows.GetInt64(4), rows.GetInt32(5), rows.GetFieldValue<byte[]>(6)));
-            found ??= new(rows.GetInt32(0), rows.GetInt32(1), rows.GetFieldValue<DateTimeOffset>(2), files);
+            files.Add(new(rows.GetString(1), rows.GetInt64(2), rows.GetInt32(3), rows.GetFieldValue<byte[]>(4)));
+            found ??= new(rows.GetFieldValue<DateTimeOffset>(0), files);
         }
 
         return found;
@@ -127,7 +127,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
 
     /// <summary>
     /// Deletes what nobody will go on from: copies replaced longer ago than a given time, and the transcripts of closed
-    /// sessions and of Claude sessions that have a successor, when they were last saved longer ago. Returns how many files.
+    /// sessions and of Claude sessions that have a successor, when they were last saved longer ago. Returns how many there were.
     /// </summary>
     public async Task<int> Prune(TimeSpan age, CancellationToken cancel)
     {
@@ -160,8 +160,9 @@ public sealed class Transcripts(NpgsqlDataSource database)
             )
             insert into transcripts as known (claude_session_id, session_id, version, wake_number, epoch)
             select $4, $1, 1, $2, $3 from mine
+            -- registered anew after its session was closed, it belongs to another
             on conflict (claude_session_id) do update
-                set version = known.version + 1, wake_number = $2, epoch = $3, saved_at = clock_timestamp()
+                set session_id = $1, version = known.version + 1, wake_number = $2, epoch = $3, saved_at = clock_timestamp()
             """, turn.SessionId, turn.WakeNumber, turn.Epoch, claudeSessionId, acted);
         return await batch.Affected(cancel);
     }
@@ -219,11 +220,9 @@ public sealed class Transcripts(NpgsqlDataSource database)
 }
 
 /// <summary>What is stored of a Claude session.</summary>
-/// <param name="Version">Counts the saves from 1.</param>
-/// <param name="WakeNumber">The wake that saved it last.</param>
-/// <param name="SavedAt">When.</param>
+/// <param name="SavedAt">When it was saved last.</param>
 /// <param name="Files">Its files by path.</param>
-public sealed record StoredTranscript(int Version, int WakeNumber, DateTimeOffset SavedAt, IReadOnlyList<TranscriptFile> Files);
+public sealed record StoredTranscript(DateTimeOffset SavedAt, IReadOnlyList<TranscriptFile> Files);
 
 /// <summary>A file of a transcript as of some moment.</summary>
 /// <param name="Path">Empty for the transcript itself; else below the folder of the same name, with forward slashes.</param>

@@ -182,6 +182,22 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Assert.Equal(0, await store.Scalar<long>("select count(*) from transcript_segments"));
     }
 
+    // Who brings an old conversation to a new session would lose it as part of the session that is closed.
+    [Fact]
+    public async Task What_another_session_goes_on_from_is_kept()
+    {
+        Write(here, "", Chain(1, 5));
+        await Save(here);
+        await store.Sessions.Close("a", CancellationToken.None);
+
+        turn = await Claim(await store.Session("b"));
+        Write(here, "", Chain(1, 6));
+        await Save(here);
+        await transcripts.Prune(TimeSpan.Zero, CancellationToken.None);
+
+        Assert.Equal(1, await store.Scalar<long>("select count(*) from transcript_files where rows = 6"));
+    }
+
     async Task<ClaimedTurn> Claim(Guid session, bool open = true)
     {
         if (open)
