@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Text;
 using Microsoft.Extensions.Options;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -16,18 +15,18 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost
 {
     /// <summary>One that never came to running the CLI.</summary>
     public static ClaudeRun NotBegun(ClaudeResult why) => new(why, Answered: false, Acted: false, default);
+
+    /// <summary>The process, if it is there for the next message; it is the caller's.</summary>
+    public ClaudeProcess? Alive { get; init; }
 }
 
 /// <summary>
-/// Runs <c>claude</c> for one message: starts it, feeds it, reads it, and stops it with everything it started. Speaks
-/// stream-json over pipes; there is no shell anywhere.
+/// Runs <c>claude</c> for one message: in a process that has the session open, or in one that it starts, and then lets it stay
+/// or stops it with everything it started. Speaks stream-json over pipes; there is no shell anywhere.
 /// </summary>
 sealed class ClaudeCli(
     ProcessLauncher launcher, RunProcesses processes, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
 {
-    // Enough to see why it refused to start; a flood beyond it is read and dropped.
-    const int StderrKept = 8 * 1024;
-
     static readonly ActivitySource Tracing = new(Telemetry.Source);
 
     /// <summary>Where the CLI keeps its state on this machine, transcripts included.</summary>
@@ -35,16 +34,31 @@ sealed class ClaudeCli(
 
     /// <summary>Runs it.</summary>
     /// <param name="command">What to run.</param>
+    /// <param name="warm">A process that has the session open and takes the message if it can; it is the callee's from now on.</param>
     /// <param name="heard">Called after every line with what is known by then; must not block.</param>
     /// <param name="shutdown">Asks the turn to stop and to leave a transcript that says so.</param>
     /// <param name="lost">The turn belongs to somebody else now: everything is killed at once.</param>
     /// <exception cref="OperationCanceledException">The turn was lost.</exception>
-    public async Task<ClaudeRun> Run(ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
+    public async Task<ClaudeRun> Run(
+        ClaudeCommand command, ClaudeProcess? warm, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
+    {
+        using var activity = Tracing.StartActivity("claude");
+        activity?.SetTag("wake.warm", warm is not null);
+
+        // It may have ended in this moment, without having heard of the message.
+        var run = warm is null ? null : await Converse(warm, warm: true, command, heard, shutdown, lost);
+        run ??= await RunCold(command, activity?.Id, heard, shutdown, lost);
+
+        activity?.SetTag("wake.result", run.Result.GetType().Name);
+        return run;
+    }
+
+    async Task<ClaudeRun> RunCold(
+        ClaudeCommand command, string? traceParent, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
-        using var activity = Tracing.StartActivity("claude");
         var mark = ProcessTable.NewMark();
-        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, activity?.Id, mark);
+        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, traceParent, mark);
 
         if (!Directory.Exists(command.Workspace))
             return ClaudeRun.NotBegun(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."));
@@ -53,188 +67,76 @@ sealed class ClaudeCli(
         if (command.IsRepetition)
             await processes.EndLeftBehind();
 
-        Process process;
+        ClaudeProcess process;
         try
         {
-            process = await launcher.Start(settings.Executable, command.Arguments(), command.Workspace, environment);
+            var started = await launcher.Start(settings.Executable, command.Arguments(), command.Workspace, environment);
+            RunGroups.Begin(mark, started.Id);
+            process = new(started, mark, environment, processes, settings.KillAfter, time);
         }
         catch (Win32Exception missing)
         {
             return ClaudeRun.NotBegun(await AnySession(new($"{settings.Executable} cannot be started: {missing.Message}."), lost));
         }
 
-        RunGroups.Begin(mark, process.Id);
+        return (await Converse(process, warm: false, command, heard, shutdown, lost))!;
+    }
 
-        using (process)
+    // Null: it was warm and ended before it took the message up.
+    async Task<ClaudeRun?> Converse(
+        ClaudeProcess process, bool warm, ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
+    {
+        var settings = options.Value;
+        var output = new ClaudeOutput(command.SessionId, command.MessageId) { PaidBefore = process.Paid };
+        var keep = false;
+        await using var kill = lost.Register(process.Kill);
+        try
         {
-            await using var kill = lost.Register(() => process.KillTree());
-            try
+            var stopped = await process.Tell(
+                command.Message(), output, command.Profile.TurnTimeout ?? settings.TurnTimeout, command.Profile.IdleTimeout ?? settings.IdleTimeout,
+                heard, shutdown, lost);
+            lost.ThrowIfCancellationRequested();
+
+            if (output.OpenedAnother)
+                log.LogWarning("The CLI opened another session than {SessionId}; its id is not adopted.", command.SessionId);
+
+            ClaudeResult result;
+            if (command.MayStay && stopped is StopReason.None && output is { Answered: true, Settled: true } && !process.Over.IsCompleted
+                && !process.HasToolsLeft)
             {
-                var (output, stopped, stderr) = await Converse(process, command, heard, shutdown, lost);
+                keep = true;
+                process.Rest();
+                result = output.Conclude(exitCode: 0, stderr: "", stopped);
+            }
+            else
+            {
+                var (exitCode, stderr) = await process.End(output.Done ? settings.KillAfter : TimeSpan.FromSeconds(1), lost);
                 lost.ThrowIfCancellationRequested();
+                if (warm && !output.TakenUp && stopped is StopReason.None)
+                    return null;
 
-                if (output.OpenedAnother)
-                    log.LogWarning("The CLI opened another session than {SessionId}; its id is not adopted.", command.SessionId);
-
-                var result = output.Conclude(process.ExitCode, Redaction.Redact(stderr, environment), stopped);
+                result = output.Conclude(exitCode, stderr, stopped);
                 if (result is ClaudeResult.Misconfigured refused && !output.Opened)
                     result = await AnySession(refused, lost);
-
-                if (output.Unreadable > 0)
-                    log.LogWarning("{Count} lines of the CLI in session {SessionId} could not be read.", output.Unreadable, command.SessionId);
-
-                activity?.SetTag("wake.result", result.GetType().Name);
-                return new(result, output.Answered, output.Acted, output.Cost);
             }
-            finally
-            {
-                process.KillTree();
-                await processes.End(mark, lost.IsCancellationRequested ? TimeSpan.Zero : RunProcesses.Grace);
-            }
+
+            if (process.Skipped > 0)
+                log.LogWarning("{Count} lines of the CLI in session {SessionId} were too long and dropped.", process.Skipped, command.SessionId);
+            if (output.Unreadable > 0)
+                log.LogWarning("{Count} lines of the CLI in session {SessionId} could not be read.", output.Unreadable, command.SessionId);
+
+            return new(result, output.Answered, output.Acted, output.Cost) { Alive = keep ? process : null };
+        }
+        finally
+        {
+            if (!keep)
+                await process.DisposeAsync();
         }
     }
 
     // It would not start. If it starts for nobody, that is this machine's fault and not the session's.
     async Task<ClaudeResult> AnySession(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>
         await probe.Trouble(cancel) is { } trouble ? new ClaudeResult.CannotRun(trouble) : refused;
-
-    async Task<(ClaudeOutput, StopReason, string Stderr)> Converse(
-        Process process, ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
-    {
-        var settings = options.Value;
-        var output = new ClaudeOutput(command.SessionId, command.MessageId);
-        var idleTimeout = command.Profile.IdleTimeout ?? settings.IdleTimeout;
-        using var total = new CancellationTokenSource(command.Profile.TurnTimeout ?? settings.TurnTimeout, time);
-        using var idle = new CancellationTokenSource(idleTimeout, time);
-        using var closing = CancellationTokenSource.CreateLinkedTokenSource(lost);
-
-        using var writing = new SemaphoreSlim(1);
-        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var stderr = Tail(process.StandardError.BaseStream, closing.Token);
-        var stdout = Listen();
-        var stopped = StopReason.None;
-
-        await Write(command.Message());
-
-        using (var until = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost, total.Token, idle.Token))
-            await done.Task.WaitAsync(until.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-
-        if (!done.Task.IsCompleted && !lost.IsCancellationRequested)
-        {
-            stopped = shutdown.IsCancellationRequested ? StopReason.Shutdown : total.IsCancellationRequested ? StopReason.Timeout : StopReason.Idle;
-            await Write(ClaudeCommand.Interrupt());
-            await Within(done.Task, settings.KillAfter, lost);
-        }
-
-        // A second for what follows a result; then the polite end, the firm one, and the last one.
-        if (done.Task.IsCompleted)
-            await Within(settled.Task, TimeSpan.FromSeconds(1), lost);
-
-        // The stream and not its writer, which would flush into a pipe that may be broken and fail.
-        process.StandardInput.BaseStream.Close();
-        if (!await Within(process.WaitForExitAsync(CancellationToken.None), done.Task.IsCompleted ? settings.KillAfter : TimeSpan.FromSeconds(1), lost))
-        {
-            process.Terminate();
-            if (!await Within(process.WaitForExitAsync(CancellationToken.None), settings.KillAfter, lost))
-                process.KillTree();
-        }
-
-        await process.WaitForExitAsync(CancellationToken.None);
-
-        // Something it left behind may hold the pipes open; what is in them by now is all there is to hear.
-        await Within(Task.WhenAll(stdout, stderr), TimeSpan.FromSeconds(1), lost);
-        await closing.CancelAsync();
-        await stdout;
-        return (output, stopped, await stderr);
-
-        async Task Write(byte[] line)
-        {
-            await writing.WaitAsync();
-            try
-            {
-                await process.StandardInput.BaseStream.WriteAsync(line);
-                await process.StandardInput.BaseStream.FlushAsync();
-            }
-            catch (Exception closed) when (closed is IOException or ObjectDisposedException)
-            {
-                // It has ended already, or has been told that it may; its output and exit code say how.
-            }
-            finally
-            {
-                writing.Release();
-            }
-        }
-
-        async Task Listen()
-        {
-            var lines = new OutputLines(process.StandardOutput.BaseStream);
-            try
-            {
-                while (await lines.Next(closing.Token) is { } line)
-                {
-                    if (!idle.IsCancellationRequested)
-                        idle.CancelAfter(idleTimeout);
-
-                    output.Line(line);
-                    heard(output);
-
-                    // At once, whatever it is: it waits for ever.
-                    while (output.Requests.TryDequeue(out var request))
-                        await Write(ClaudeCommand.Refusal(request));
-
-                    if (output.Done)
-                        done.TrySetResult();
-                    if (output.Settled)
-                        settled.TrySetResult();
-                }
-            }
-            catch (Exception closed) when (closed is OperationCanceledException or IOException)
-            {
-                // The pipe is gone or nobody listens any more.
-            }
-            finally
-            {
-                if (lines.Skipped > 0)
-                    log.LogWarning("{Count} lines of the CLI in session {SessionId} were too long and dropped.", lines.Skipped, command.SessionId);
-
-                done.TrySetResult();
-                settled.TrySetResult();
-            }
-        }
-    }
-
-    static async Task<string> Tail(Stream stream, CancellationToken cancel)
-    {
-        var kept = new byte[StderrKept];
-        var dropped = new byte[4096];
-        var length = 0;
-        try
-        {
-            while (true)
-            {
-                var read = length < kept.Length
-                    ? await stream.ReadAsync(kept.AsMemory(length), cancel)
-                    : await stream.ReadAsync(dropped, cancel);
-                if (read == 0)
-                    break;
-                length = Math.Min(kept.Length, length + read);
-            }
-        }
-        catch (Exception closed) when (closed is OperationCanceledException or IOException)
-        {
-            // As above.
-        }
-
-        return Encoding.UTF8.GetString(kept, 0, length);
-    }
-
-    /// <summary>Waits for a task, at most so long. Whether it completed.</summary>
-    async Task<bool> Within(Task task, TimeSpan atMost, CancellationToken cancel)
-    {
-        await task.WaitAsync(atMost, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return task.IsCompleted;
-    }
 
     /// <summary>The runner's own variables, of which the CLI gets a part.</summary>
     public static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>

@@ -15,6 +15,9 @@ namespace Wake.Runner;
 sealed record ClaudeCommand(
     Guid SessionId, bool Resume, string Workspace, ClaudeProfile Profile, Guid MessageId, bool IsRepetition, string Prompt)
 {
+    /// <summary>Whether its process may stay for the session's next message.</summary>
+    public bool MayStay { get; init; }
+
     /// <summary>What follows those made here.</summary>
     public IReadOnlyList<string> Further { get; init; } = Profile.Arguments;
 

@@ -33,6 +33,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Whether the model has called a tool.</summary>
     public bool Acted { get; private set; }
 
+    /// <summary>Whether the CLI has begun to deal with the message, or with anything.</summary>
+    public bool TakenUp => echoed || initSeen || own is not null;
+
     /// <summary>Rows of the transcript that were told of: it has grown by as many, or more.</summary>
     public int Told { get; private set; }
 
@@ -49,6 +52,12 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// What the run cost so far, as the CLI computed it; turns that the session took besides are in it, for they were paid as well.
     /// </summary>
     public TurnCost Cost { get; private set; }
+
+    /// <summary>What the process had cost before, for releases that count from its start.</summary>
+    public TurnCost PaidBefore { get; init; }
+
+    /// <summary>What the process has cost by now, in such a release.</summary>
+    public TurnCost Total { get; private set; }
 
     /// <summary>What the CLI asked its host and waits for; whoever takes one answers it.</summary>
     public Queue<ControlRequest> Requests { get; } = [];
@@ -81,6 +90,21 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         {
             // No JSON, or one with half a character in a field's name.
             Unreadable++;
+        }
+    }
+
+    /// <summary>Whether a line tells of a turn, or belongs to one. Asked of a process that has nothing to do.</summary>
+    public static bool IsOfATurn(ReadOnlyMemory<byte> line)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            return json.RootElement is { ValueKind: JsonValueKind.Object } frame && (frame.Text("type"), frame.Text("subtype")) is
+                ("assistant" or "user" or "result" or "control_request", _) or ("system", "init");
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
+        {
+            return false;
         }
     }
 
@@ -138,7 +162,8 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     void Result(JsonElement frame)
     {
         var result = ResultLine.Of(frame);
-        Cost = result.CostIsOwn ? Cost + result.Cost : result.Cost;
+        Total = result.CostIsOwn ? default : result.Cost;
+        Cost = result.CostIsOwn ? Cost + result.Cost : result.Cost - PaidBefore;
 
         // A turn the session started by itself, for instance because a background shell ended.
         if (frame.Object("origin") is not null)

@@ -37,8 +37,8 @@ sealed class ClaudeProfiles : Dictionary<string, ClaudeProfile>, IValidatableObj
             if (profile.Branch is { } branch && (profile.Repository is null || branch.StartsWith('-') || branch.Trim().Length == 0))
                 yield return new($"{Section}:{name}:Branch must be the name of a branch of {Section}:{name}:Repository.");
 
-            if (profile.StaleAfter < TimeSpan.Zero)
-                yield return new($"{Section}:{name}:StaleAfter must not be negative.");
+            if (profile.StaleAfter < TimeSpan.Zero || profile.WarmFor < TimeSpan.Zero)
+                yield return new($"{Section}:{name}:StaleAfter and WarmFor must not be negative.");
         }
     }
 }
@@ -108,6 +108,12 @@ sealed class ClaudeProfile
 
     /// <summary>The branch such a workspace begins on. Null: the repository's default.</summary>
     public string? Branch { get; init; }
+
+    /// <summary>
+    /// How long the CLI's process stays after a turn. Zero: it ends with the turn. Null: <see cref="RunnerOptions.WarmFor"/>. It
+    /// never stays with <see cref="MaxBudgetUsd"/>, which the CLI counts by process and not by turn.
+    /// </summary>
+    public TimeSpan? WarmFor { get; init; }
 
     /// <summary>What becomes of the session's questions.</summary>
     public QuestionPolicy Questions { get; init; } = QuestionPolicy.Defer;

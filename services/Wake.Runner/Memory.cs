@@ -5,7 +5,11 @@ abstract record Memory
 {
     /// <summary>The CLI will find it.</summary>
     /// <param name="Since">When it was last written to.</param>
-    public sealed record Ready(DateTimeOffset Since) : Memory;
+    public sealed record Ready(DateTimeOffset Since) : Memory
+    {
+        /// <summary>Nobody has written to it since it was last used here, neither on this machine nor in the store.</summary>
+        public bool IsUnchanged { get; init; }
+    }
 
     /// <summary>It is neither here nor in the store.</summary>
     public sealed record None : Memory;

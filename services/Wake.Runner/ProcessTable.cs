@@ -7,6 +7,9 @@ static class ProcessTable
 {
     const string Root = "/proc";
 
+    // What the kernel counts in towards programs, whatever it counts in itself.
+    const int TicksPerSecond = 100;
+
     // The pid namespace, such as pid:[4026531836].
     static readonly string Space =
         string.Concat((new FileInfo($"{Root}/self/ns/pid").LinkTarget ?? "").Where(char.IsAsciiDigit));
@@ -37,6 +40,23 @@ static class ProcessTable
 
     /// <summary>All of them, with the marks of those whose environment this user may read.</summary>
     public static IReadOnlyList<SeenProcess> AllMarked() => [.. All().Select(x => x.IsZombie ? x : x with { Mark = MarkOf(x.Id) })];
+
+    /// <summary>This moment, as <see cref="SeenProcess.Started"/> counts.</summary>
+    public static long Now => Read($"{Root}/uptime") is { } uptime && decimal.TryParse(uptime.Split(' ')[0], CultureInfo.InvariantCulture, out var seconds)
+        ? (long)(seconds * TicksPerSecond) : 0;
+
+    /// <summary>
+    /// Bytes of memory held by the processes with a mark, what they share with others counted in part. Null where the kernel
+    /// does not tell.
+    /// </summary>
+    public static long? MemoryOf(RunMark mark)
+    {
+        var lines = AllMarked().Where(x => x.Mark == mark).Select(x => Read($"{Root}/{x.Id}/smaps_rollup"))
+            .OfType<string>().SelectMany(x => x.Split('\n')).Where(x => x.StartsWith("Pss:", StringComparison.Ordinal)).ToList();
+
+        // Pss:               12345 kB
+        return lines is [] ? null : lines.Sum(x => long.Parse(x.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)) * 1024;
+    }
 
     static RunMark? MarkOf(int id)
     {

@@ -51,7 +51,7 @@ static class Recap
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static async Task<IReadOnlyList<string>> LastExchanges(string transcript, CancellationToken cancel)
     {
-        await using var stream = new FileStream(transcript, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        await using var stream = TranscriptFolder.Open(transcript);
         var lines = new OutputLines(stream);
         var last = new Queue<string>();
 

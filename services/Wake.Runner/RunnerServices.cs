@@ -24,6 +24,7 @@ public static class RunnerServices
         builder.Services.AddSingleton<ClaudeProbe>();
         builder.Services.AddSingleton<RunProcesses>();
         builder.Services.AddSingleton<ClaudeCli>();
+        builder.Services.AddSingleton<WarmSessions>();
         builder.Services.AddSingleton<Budgets>();
         builder.Services.AddSingleton<Standstill>();
         builder.Services.AddSingleton(services => new PromptTemplates(services.GetRequiredService<IOptions<PromptOptions>>().Value.Folder));

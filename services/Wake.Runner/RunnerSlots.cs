@@ -12,7 +12,7 @@ namespace Wake.Runner;
 /// the work, and as little during a <see cref="Standstill"/>; when the process stops it interrupts what runs and gives it back.
 /// </summary>
 sealed class RunnerSlots(
-    IReceiveEndpointConnector connector, IServiceProvider services, Standstill standstill, IOptions<RunnerOptions> options,
+    IReceiveEndpointConnector connector, IServiceProvider services, WarmSessions warm, Standstill standstill, IOptions<RunnerOptions> options,
     ILogger<RunnerSlots> log)
     : BackgroundService, IHealthCheck
 {
@@ -95,6 +95,7 @@ sealed class RunnerSlots(
         await stop.CancelAsync();
         await base.StopAsync(cancellationToken);
         await Task.WhenAll(left).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await warm.Close().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public override void Dispose()

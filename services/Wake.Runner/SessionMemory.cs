@@ -19,17 +19,13 @@ sealed class SessionMemory : IAsyncDisposable
     // As everywhere: what waits for the database stops waiting, and the database is not asked to cancel (TurnLease.Lost).
     readonly CancellationToken lost;
 
-    // What the store holds, and what this object has read on.
-    readonly Dictionary<string, TranscriptFile> stored = [];
-    readonly Dictionary<string, TranscriptReader> readers = [];
-    readonly Dictionary<string, (long Length, DateTime Written)> unchanged = [];
-
     readonly SemaphoreSlim saving = new(1);
     readonly SemaphoreSlim grown = new(0);
     readonly CancellationTokenSource over = new();
     Task keeping = Task.CompletedTask;
     FileSystemWatcher? watcher;
     volatile bool acted;
+    bool actedIsNoted;
 
     /// <param name="store">Where it is saved.</param>
     /// <param name="turn">The turn; its epoch guards every save.</param>
@@ -37,12 +33,21 @@ sealed class SessionMemory : IAsyncDisposable
     /// <param name="configFolder">The CLI's configuration folder.</param>
     /// <param name="log">Told of what could not be saved.</param>
     /// <param name="lost">The turn is somebody else's: nothing is waited for any more.</param>
+    /// <param name="known">What an earlier turn on this machine knew of the files; this object's from now on. Null: nothing.</param>
     public SessionMemory(
-        Transcripts store, ClaimedTurn turn, Guid claudeSessionId, string configFolder, ILogger log, CancellationToken lost)
+        Transcripts store, ClaimedTurn turn, Guid claudeSessionId, string configFolder, ILogger log, CancellationToken lost,
+        MemoryFiles? known = null)
     {
+        Files = known ?? new();
         (this.store, this.turn, this.claudeSessionId, this.log, this.lost) = (store, turn, claudeSessionId, log, lost);
         folder = new(configFolder, turn.Workspace, claudeSessionId);
     }
+
+    /// <summary>What is known of its files. Disposed with this object, unless they are <see cref="FilesAreKept"/>.</summary>
+    public MemoryFiles Files { get; }
+
+    /// <summary>Somebody else goes on with the files.</summary>
+    public bool FilesAreKept { get; set; }
 
     /// <summary>The transcript on this machine, whether it exists or not.</summary>
     public string Transcript => folder.Main;
@@ -51,16 +56,21 @@ sealed class SessionMemory : IAsyncDisposable
     public async Task<Memory> Bring()
     {
         var found = await store.Find(claudeSessionId, CancellationToken.None).WaitAsync(lost);
+        if (Files.AreUnchanged(folder, found))
+            return new Memory.Ready(found!.SavedAt) { IsUnchanged = true };
+
+        Files.Clear();
         foreach (var file in found?.Files ?? [])
-            stored[file.Path] = file;
+            Files.Stored[file.Path] = file;
 
         var written = File.Exists(folder.Main) ? File.GetLastWriteTimeUtc(folder.Main) : (DateTime?)null;
-        stored.TryGetValue("", out var main);
+        var main = Files.Stored.GetValueOrDefault("");
         if (main is null && written is null)
             return new Memory.None();
 
-        if (written is not null && await Holds("") is { } reader)
+        if (written is not null && await Holds(""))
         {
+            var reader = Files.ReaderOf("")!;
             if (main is null && reader.Problem is { } problem)
                 return new Memory.Damaged(problem);
 
@@ -73,9 +83,9 @@ sealed class SessionMemory : IAsyncDisposable
             return new Memory.Damaged("the stored transcript is not what was saved");
         }
 
-        foreach (var file in stored.Values.Where(x => x.Path.Length > 0).ToList())
+        foreach (var file in Files.Stored.Values.Where(x => x.Path.Length > 0).ToList())
         {
-            if (await Holds(file.Path) is null && !await Restore(file))
+            if (!await Holds(file.Path) && !await Restore(file))
                 return new Memory.Damaged($"the stored {file.Path} is not what was saved");
         }
 
@@ -139,13 +149,15 @@ sealed class SessionMemory : IAsyncDisposable
                     changes.Add(change);
             }
 
-            if (changes is [] && !acted)
+            var toNote = acted && !actedIsNoted;
+            if (changes is [] && !toNote)
                 return;
 
             if (await store.Save(turn, claudeSessionId, acted, changes, CancellationToken.None).WaitAsync(lost))
             {
+                actedIsNoted |= toNote;
                 foreach (var change in changes)
-                    stored[change.File.Path] = change.File;
+                    Files.Stored[change.File.Path] = change.File;
             }
             else
             {
@@ -170,72 +182,52 @@ sealed class SessionMemory : IAsyncDisposable
 
     async Task<TranscriptChange?> Change(string path, bool entirely)
     {
-        var file = folder.FileOf(path);
-        stored.TryGetValue(path, out var before);
-
-        var now = TranscriptFolder.HasRows(path)
-            ? (await Reader(path, entirely)).As(path)
-            : await Hash(path, file, before);
+        var before = Files.Stored.GetValueOrDefault(path);
+        var now = TranscriptFolder.HasRows(path) ? await ReadOn(path, entirely) : await Hash(path, before);
 
         if (now is null || now.Bytes == 0 || before is not null && now.Sha256.AsSpan().SequenceEqual(before.Sha256))
             return null;
 
-        var continues = before is not null && readers.TryGetValue(path, out var reader)
+        var continues = before is not null && Files.ReaderOf(path) is { } reader
             && (!entirely || reader.Marked?.AsSpan().SequenceEqual(before.Sha256) == true) && now.Bytes > before.Bytes;
-        return new(now, continues ? before!.Bytes : 0,
-            () => new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+        return new(now, continues ? before!.Bytes : 0, () => TranscriptFolder.Open(folder.FileOf(path)));
     }
 
-    async Task<TranscriptReader> Reader(string path, bool again)
+    async Task<TranscriptFile> ReadOn(string path, bool again)
     {
-        if (again && readers.Remove(path, out var old))
-            old.Dispose();
-
-        if (!readers.TryGetValue(path, out var reader))
-            readers[path] = reader = new();
-
-        await reader.Read(folder.FileOf(path), stored.TryGetValue(path, out var before) ? before.Bytes : 0, CancellationToken.None);
-        return reader;
+        if (again)
+            Files.Forget(path);
+        return (await Files.Read(folder, path, CancellationToken.None)).As(path);
     }
 
     // Long results of tools: written once.
-    async Task<TranscriptFile?> Hash(string path, string file, TranscriptFile? before)
+    async Task<TranscriptFile?> Hash(string path, TranscriptFile? before)
     {
-        var info = new FileInfo(file);
-        var seen = (info.Length, info.LastWriteTimeUtc);
-        if (before is not null && unchanged.TryGetValue(path, out var then) && then == seen)
+        if (before is not null && Files.IsAsSeen(folder, path))
             return null;
 
-        await using var content = File.OpenRead(file);
+        Files.Saw(folder, path);
+        await using var content = TranscriptFolder.Open(folder.FileOf(path));
         var hash = await SHA256.HashDataAsync(content);
-        unchanged[path] = seen;
         return new(path, content.Length, 0, hash);
     }
 
-    // Null: the local file is missing, older than the stored one, or has gone another way.
-    async Task<TranscriptReader?> Holds(string path)
+    // False: the local file is missing, older than the stored one, or has gone another way.
+    async Task<bool> Holds(string path)
     {
-        var file = folder.FileOf(path);
-        if (!File.Exists(file))
-            return null;
+        if (!File.Exists(folder.FileOf(path)))
+            return false;
 
-        stored.TryGetValue(path, out var saved);
+        var saved = Files.Stored.GetValueOrDefault(path);
         if (!TranscriptFolder.HasRows(path))
-        {
-            await using var content = File.OpenRead(file);
-            var same = (await SHA256.HashDataAsync(content, lost)).AsSpan().SequenceEqual(saved!.Sha256);
-            return same ? new TranscriptReader() : null;
-        }
+            return (await Hash(path, before: null))!.Sha256.AsSpan().SequenceEqual(saved!.Sha256);
 
-        var reader = new TranscriptReader();
-        await reader.Read(file, saved?.Bytes ?? 0, lost);
-        if (saved is not null && reader.Marked?.AsSpan().SequenceEqual(saved.Sha256) != true)
-        {
-            reader.Dispose();
-            return null;
-        }
+        var reader = await Files.Read(folder, path, lost);
+        if (saved is null || reader.Marked?.AsSpan().SequenceEqual(saved.Sha256) == true)
+            return true;
 
-        return readers[path] = reader;
+        Files.Forget(path);
+        return false;
     }
 
     // What a killed CLI left at the end of its file would spoil the row that is written after it.
@@ -249,8 +241,8 @@ sealed class SessionMemory : IAsyncDisposable
         using (var main = new FileStream(folder.Main, FileMode.Open, FileAccess.Write))
             main.SetLength(good);
 
-        if (good != reader.Bytes && readers.Remove("", out var old))
-            old.Dispose();
+        if (good != reader.Bytes)
+            Files.Forget("");
 
         await store.Mended(turn, $"the end of the transcript was cut off: {reader.Problem ?? "a row without an end"}", CancellationToken.None)
             .WaitAsync(lost);
@@ -280,8 +272,7 @@ sealed class SessionMemory : IAsyncDisposable
         }
 
         File.Move(arriving, file, overwrite: true);
-        if (readers.Remove(saved.Path, out var old))
-            old.Dispose();
+        Files.Forget(saved.Path);
         return true;
     }
 
@@ -290,8 +281,8 @@ sealed class SessionMemory : IAsyncDisposable
         watcher?.Dispose();
         await over.CancelAsync();
         await keeping;
-        foreach (var reader in readers.Values)
-            reader.Dispose();
+        if (!FilesAreKept)
+            Files.Dispose();
         over.Dispose();
         grown.Dispose();
         saving.Dispose();

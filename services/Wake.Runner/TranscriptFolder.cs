@@ -56,6 +56,10 @@ sealed class TranscriptFolder
             : throw new ArgumentException($"{path} leads out of the transcript's folder.", nameof(path));
     }
 
+    /// <summary>Opens a file that the CLI may be writing to.</summary>
+    public static FileStream Open(string file) =>
+        new(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1, FileOptions.None);
+
     /// <summary>Whether a file consists of rows.</summary>
     public static bool HasRows(string path) => path.Length == 0 || path.EndsWith(".jsonl", StringComparison.Ordinal);
 }

@@ -42,7 +42,7 @@ sealed class TranscriptReader : IDisposable
     /// <exception cref="IOException">It cannot be read.</exception>
     public async Task Read(string file, long mark, CancellationToken cancel)
     {
-        await using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1, useAsync: false);
+        await using var stream = TranscriptFolder.Open(file);
         stream.Position = Bytes;
         var lines = new OutputLines(stream);
         CutOff = false;

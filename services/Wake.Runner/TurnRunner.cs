@@ -9,7 +9,7 @@ namespace Wake.Runner;
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
     Turns turns, Sessions sessions, Transcripts transcripts, Watches watches, Workspaces workspaces, ClaudeCli claude, WakePrompt prompt,
-    Budgets budgets, Standstill standstill, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles, TimeProvider time,
+    WarmSessions warmSessions, Budgets budgets, Standstill standstill, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles, TimeProvider time,
     ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
@@ -22,14 +22,21 @@ sealed class TurnRunner(
     {
         await using var lease = new TurnLease(turns, turn, options.Value.Lease, time, log);
         var started = time.GetTimestamp();
+        var staysWarm = false;
         try
         {
             var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
-            await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) });
+            staysWarm = await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) })
+                && reaction is Reaction.End { Outcome: TurnOutcome.Completed };
         }
         catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested)
         {
             log.LogWarning("{SessionKey} wake {Wake}: the turn was lost and its process killed.", turn.SessionKey, turn.WakeNumber);
+        }
+        finally
+        {
+            if (!staysWarm)
+                await warmSessions.End(turn.SessionId);
         }
     }
 
@@ -127,20 +134,38 @@ sealed class TurnRunner(
         if (await workspaces.Prepare(turn, profile, lost) is { } unusable)
             return ClaudeRun.NotBegun(new ClaudeResult.Misconfigured(unusable));
 
-        await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log, lost);
+        await using var warm = warmSessions.Take(turn.SessionId);
+        await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log, lost, warm?.TakeFiles());
 
-        if (resume && Freshness.Of(await memory.Bring(), claudeSession, turn, profile, time.GetUtcNow()) is { } why)
+        var brought = resume ? await memory.Bring() : new Memory.None();
+        if (resume && Freshness.Of(brought, claudeSession, turn, profile, time.GetUtcNow()) is { } why)
             return ClaudeRun.NotBegun(new ClaudeResult.SessionLost(why));
 
+        var stay = warmSessions.StayOf(profile);
         using var questions = QuestionHook.For(profile, turn.Workspace, turn.Questions);
+        var command = new ClaudeCommand(
+            claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition || turn.Questions is not [],
+            prompt.For(turn with { ClaudeSession = claudeSession }, await RecapFor(turn, claudeSession, lost)))
+        {
+            Further = questions.Arguments, MayStay = stay > TimeSpan.Zero && turn.Questions is [],
+        };
+
+        // Its history is what it has read and said itself: of what others have added it would know nothing.
+        var mayGoOn = brought is Memory.Ready { IsUnchanged: true } && warm?.Fits(command) == true;
+        if (warm is not null && !mayGoOn)
+            await warm.DisposeAsync();
+
         memory.Keep();
         var (opened, told) = (false, 0);
-        var run = await claude.Run(
-            new(claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition || turn.Questions is not [],
-                prompt.For(turn with { ClaudeSession = claudeSession }, await Recap(turn, claudeSession, lost))) { Further = questions.Arguments },
-            Heard, shutdown, lost);
+        var run = await claude.Run(command, mayGoOn ? warm!.TakeProcess() : null, Heard, shutdown, lost);
 
         await memory.Save(entirely: true);
+        if (run.Alive is { } alive)
+        {
+            memory.FilesAreKept = true;
+            warmSessions.Keep(new(turn.SessionId, command, alive, memory.Files, stay));
+        }
+
         return run;
 
         void Heard(ClaudeOutput output)
@@ -160,20 +185,20 @@ sealed class TurnRunner(
     }
 
     // What a session begun in place of another is told of it. Without it the turn runs all the same.
-    async Task<string> Recap(ClaimedTurn turn, ClaudeSession claudeSession, CancellationToken lost)
+    async Task<string> RecapFor(ClaimedTurn turn, ClaudeSession claudeSession, CancellationToken lost)
     {
         if (claudeSession.WakeNumber != turn.WakeNumber || claudeSession.Reason == Sessions.First)
             return "";
 
         try
         {
-            var waitsFor = await watches.List(turn.SessionKey, Runner.Recap.MaxWatches, CancellationToken.None).WaitAsync(lost);
+            var waitsFor = await watches.List(turn.SessionKey, Recap.MaxWatches, CancellationToken.None).WaitAsync(lost);
             if (await sessions.Predecessor(turn.SessionId, CancellationToken.None).WaitAsync(lost) is not { } before)
-                return Runner.Recap.Of([], waitsFor);
+                return Recap.Of([], waitsFor);
 
             await using var memory = new SessionMemory(transcripts, turn, before, claude.ConfigFolder, log, lost);
             await memory.Bring();
-            return Runner.Recap.Of(File.Exists(memory.Transcript) ? await Runner.Recap.LastExchanges(memory.Transcript, lost) : [], waitsFor);
+            return Recap.Of(File.Exists(memory.Transcript) ? await Recap.LastExchanges(memory.Transcript, lost) : [], waitsFor);
         }
         catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
         {
@@ -207,7 +232,8 @@ sealed class TurnRunner(
             : null;
     }
 
-    async Task Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost)
+    // False: the turn was no longer ours.
+    async Task<bool> Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost)
     {
         // Not cancelled by a shutdown: what the turn came to is worth the moment it takes.
         switch (reaction)
@@ -218,23 +244,24 @@ sealed class TurnRunner(
 
                 log.LogInformation("{SessionKey} wake {Wake}: {Outcome}. {Note}", turn.SessionKey, turn.WakeNumber, end.Outcome, end.Note ?? "");
                 await bus.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, end.Outcome), CancellationToken.None);
-                return;
+                return true;
 
             case Reaction.GiveBack back:
                 if (!await GiveBack(back.How))
                     break;
-                return;
+                return true;
 
             // Before the turn is free again, so that it goes to another runner if there is one.
             case Reaction.StopWork stop:
                 standstill.Begin(stop.Why, stop.Until);
                 if (!await GiveBack(stop.How))
                     break;
-                return;
+                return true;
         }
 
         log.LogWarning("{SessionKey} wake {Wake}: the turn belongs to another runner now; this one's ending is dropped.",
             turn.SessionKey, turn.WakeNumber);
+        return false;
 
         async Task<bool> GiveBack(TurnReturn how)
         {

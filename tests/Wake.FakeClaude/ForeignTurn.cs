@@ -16,6 +16,14 @@ static class ForeignTurn
         session.Unasked(() => Play(session));
     }
 
+    /// <summary>Some time after, when a file exists.</summary>
+    public static void FollowWhen(Session session, string file) => new Thread(() =>
+    {
+        while (!File.Exists(file))
+            Thread.Sleep(10);
+        Follow(session);
+    }) { IsBackground = true }.Start();
+
     public static void Play(Session session)
     {
         session.Transcript.User(JsonValue.Create(Notification), Guid.NewGuid().ToString(), new() { ["origin"] = Origin() });

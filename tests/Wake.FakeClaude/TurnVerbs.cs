@@ -40,6 +40,7 @@ static class TurnVerbs
         ["permission-denied"] = Silent(PermissionDenied),
 
         ["two-results"] = Silent(TwoResults),
+        ["foreign-turn-after"] = Silent((turn, file) => ForeignTurn.FollowWhen(turn.Session, file)),
         ["foreign-turn"] = Silent((turn, _) => turn.Afterwards.Add(() => ForeignTurn.Follow(turn.Session))),
         ["result-then-output"] = Silent((turn, _) => turn.Afterwards.Add(() => AddAfterthought(turn.Session))),
         ["result-then-linger"] = Silent((turn, seconds) => turn.Session.Cli.Linger = Cli.Seconds(seconds)),

@@ -151,7 +151,7 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
 
         return await claude.Run(
             new(session ?? Guid.NewGuid(), resume, folder.File("work"), profile ?? new(), Guid.NewGuid(), IsRepetition: false, "Something happened."),
-            heard: _ => { }, CancellationToken.None, CancellationToken.None);
+            warm: null, heard: _ => { }, CancellationToken.None, CancellationToken.None);
     }
 
     static (string Kind, string Reaction) Told(ClaudeRun run) => (run.Result.GetType().Name, ReactionWords.Of(run.Result));

@@ -16,8 +16,12 @@ static class MachineProcess
     }
 
     /// <summary>The CLI, real or fake, that runs in a system.</summary>
-    public static int Cli(WakeSystem wake) => Process.GetProcesses().Single(x => x.ProcessName is "claude" or "fake-claude"
-        && Environment(x.Id).Contains($"CLAUDE_CONFIG_DIR={wake.ClaudeConfig}\0")).Id;
+    public static int Cli(WakeSystem wake) => Clis(wake).Single();
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<int> Clis(WakeSystem wake) => [.. Process.GetProcesses()
+        .Where(x => x.ProcessName is "claude" or "fake-claude" && Environment(x.Id).Contains($"CLAUDE_CONFIG_DIR={wake.ClaudeConfig}\0"))
+        .Select(x => x.Id)];
 
     /// <summary>Whether it runs; one that has ended and was not collected does not.</summary>
     public static bool Runs(int id) => Look(id) is { IsZombie: false };

@@ -1,0 +1,122 @@
+using Microsoft.Extensions.Options;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// Processes of the CLI that stay after their turn, so that the next wake of their session need not start one: that is nearly
+/// all the time such a wake takes. Bounded by number, memory and time; whoever was used longest ago has to go.
+/// </summary>
+sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, ILogger<WarmSessions> log) : IAsyncDisposable
+{
+    readonly Lock changing = new();
+
+    // The one used longest ago first.
+    readonly List<WarmSession> warm = [];
+    readonly HashSet<Task> ending = [];
+    bool closed;
+
+    /// <summary>How long the process of such a session may stay; zero when it may not.</summary>
+    public TimeSpan StayOf(ClaudeProfile profile) =>
+        options.Value.WarmSessions == 0 || profile.MaxBudgetUsd is not null ? TimeSpan.Zero : profile.WarmFor ?? options.Value.WarmFor;
+
+    /// <summary>Takes the process of a session; it is the caller's from now on. Null when there is none.</summary>
+    public WarmSession? Take(Guid sessionId)
+    {
+        lock (changing)
+        {
+            var found = warm.Find(x => x.SessionId == sessionId);
+            return found is not null && warm.Remove(found) ? found : null;
+        }
+    }
+
+    /// <summary>Keeps a process for the next wake of its session. False: there is no room for it, and it is ended.</summary>
+    public bool Keep(WarmSession session)
+    {
+        List<WarmSession> leaving = [];
+        lock (changing)
+        {
+            leaving.AddRange(warm.Where(x => x.SessionId == session.SessionId));
+            warm.Add(session);
+
+            var (most, memory) = (options.Value.WarmSessions, options.Value.WarmMemoryMegabytes * 1024L * 1024);
+            foreach (var oldest in warm)
+            {
+                var staying = warm.Except(leaving).ToList();
+                if (!closed && staying.Count <= most && staying.Sum(x => x.Memory) <= memory)
+                    break;
+                if (!leaving.Contains(oldest))
+                    leaving.Add(oldest);
+            }
+
+            leaving.ForEach(x => warm.Remove(x));
+        }
+
+        leaving.ForEach(End);
+        if (leaving.Contains(session))
+            return false;
+
+        session.LeavesWith(time, Leave);
+        return true;
+    }
+
+    /// <summary>Ends the process of a session, if it has one.</summary>
+    public async Task End(Guid sessionId)
+    {
+        if (Take(sessionId) is { } leaving)
+            await leaving.DisposeAsync();
+    }
+
+    /// <summary>Ends them all, and keeps none from now on.</summary>
+    public async Task Close()
+    {
+        List<WarmSession> all;
+        lock (changing)
+        {
+            closed = true;
+            all = [.. warm];
+            warm.Clear();
+        }
+
+        all.ForEach(End);
+        Task[] left;
+        lock (changing)
+            left = [.. ending];
+        await Task.WhenAll(left);
+    }
+
+    public ValueTask DisposeAsync() => new(Close());
+
+    // Its time is over, or it has ended or begun something by itself.
+    void Leave(WarmSession session)
+    {
+        bool left;
+        lock (changing)
+            left = warm.Remove(session);
+        if (left)
+            End(session);
+    }
+
+    void End(WarmSession session)
+    {
+        var end = Task.Run(async () =>
+        {
+            try
+            {
+                await session.DisposeAsync();
+            }
+            catch (Exception failed)
+            {
+                // Nobody waits for it. What is left is found by its mark at the next start.
+                log.LogError(failed, "The process that session {SessionId} had left could not be ended.", session.SessionId);
+            }
+        });
+
+        lock (changing)
+            ending.Add(end);
+        _ = end.ContinueWith(ended =>
+        {
+            lock (changing)
+                ending.Remove(ended);
+        }, TaskScheduler.Default);
+    }
+}
