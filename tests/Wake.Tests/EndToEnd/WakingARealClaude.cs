@@ -31,6 +31,8 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
             ["Profiles__tools__QuietWindow"] = "00:00:00.1",
             ["Profiles__tools__Ceiling"] = "00:00:01",
             ["Profiles__tools__AllowedTools__0"] = "Bash",
+            ["Profiles__steps__AllowedTools__0"] = "Bash",
+            ["Profiles__steps__MaxTurns"] = "2",
             ["Runner__Lease"] = "00:00:10",
         });
         login["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
@@ -58,6 +60,48 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         Assert.True(request.Remembers("I have seen 1 user messages."));
         Assert.Equal([request.SessionId!.Value], (await wake.Show(key)).ClaudeSessionIds);
         Assert.InRange(second.CostUsd, 0.00000001m, 0.01m);
+    }
+
+    [Fact]
+    public async Task A_process_that_stayed_takes_the_next_wakes_with_limits_and_costs_of_their_own()
+    {
+        var key = await wake.Session("steps");
+        await wake.Wake(key, "the first thing happened");
+        var first = await wake.Ended(key, 1);
+        var process = MachineProcess.Cli(wake);
+
+        // Two steps each are allowed: they are counted by message.
+        for (var number = 2; number <= 4; number++)
+        {
+            await wake.Wake(key, $"[[bash:true]] thing {number} happened");
+            var turn = await wake.Ended(key, number);
+
+            Assert.Equal((number, TurnOutcome.Completed), (number, turn.Outcome!.Value));
+            Assert.InRange(turn.CostUsd, first.CostUsd / 10, first.CostUsd * 10);
+            Assert.Equal(process, MachineProcess.Cli(wake));
+        }
+
+        var request = await api.Next(x => x.Hears("thing 4 happened"));
+        Assert.True(request.Remembers("the first thing happened"));
+        var session = await wake.Show(key);
+        Assert.Equal(FakeTranscript.Of(wake, session).Rows.Count, await wake.Scalar<int>(
+            "select rows from transcript_files where claude_session_id = $1 and path = '' and replaced_at is null", session.ClaudeSessionId!.Value));
+    }
+
+    // As a person does who opens the session in a terminal: the process that stayed would never hear of it.
+    [Fact]
+    public async Task What_somebody_else_said_meanwhile_is_remembered()
+    {
+        var key = await wake.Session();
+        await wake.Wake(key, "the first thing happened");
+        await wake.Ended(key, 1);
+        var session = await wake.Show(key);
+        await RealClaude.Run(version, session.Workspace, login, "-p", "--resume", $"{session.ClaudeSessionId}", "The secret word is marzipan.");
+
+        await wake.Wake(key, "the second thing happened");
+        await wake.Ended(key, 2);
+
+        Assert.True((await api.Next(x => x.Hears("the second thing happened"))).Remembers("marzipan"));
     }
 
     [Fact]
