@@ -2,7 +2,7 @@ using System.CommandLine;
 using Wake.Benchmarks;
 using Wake.Testing;
 
-string[] all = ["storm", "large", "single", "growth", "batches", "cold", "idle"];
+string[] all = ["storm", "large", "single", "growth", "batches", "cold", "warm", "idle"];
 
 var kinds = new Argument<string[]>("kind")
 {
@@ -15,6 +15,7 @@ var kinds = new Argument<string[]>("kind")
         growth: the cost of a wake in a store with a long life behind it.
         batches: 500 events at a time, in process and over HTTP, and what a duplicate costs.
         cold: what Wake adds to the start of the real claude.
+        warm: a wake of a session whose claude stayed, and what twenty of those hold.
         idle: what Wake takes while nothing happens.
         """,
     Arity = ArgumentArity.ZeroOrMore,
@@ -95,7 +96,10 @@ static async Task Measure(string kind, Figures figures, Messages messages, bool 
             await Batches.Run(figures, messages, times);
             break;
         case "cold":
-            await Cold.Run(figures, times);
+            await Resuming.Cold(figures, times);
+            break;
+        case "warm":
+            await Resuming.Warm(figures, times);
             break;
         case "idle":
             await Idle.Run(figures, times);
