@@ -11,6 +11,8 @@ public static class CoordinatorServices
     public static IHostApplicationBuilder AddCoordinator(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
+        builder.Services.AddValidatedOptions<RunnerPools>(RunnerPools.Section);
+        builder.Services.AddSingleton<WakeAddresses>();
         builder.AddMigrations(typeof(CoordinatorServices).Assembly);
 
         builder.Services.AddSingleton(TimeProvider.System);

@@ -16,7 +16,7 @@ namespace Wake.Coordinator;
 public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
 {
     /// <summary>Writes the table.</summary>
-    public SessionWakeStateMachine(IOptions<CoordinatorOptions> options)
+    public SessionWakeStateMachine(IOptions<CoordinatorOptions> options, WakeAddresses addresses)
     {
         var repeatAfter = options.Value.RepeatAfter;
 
@@ -37,7 +37,7 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
 
         During([Initial, Idle],
             When(Due, x => x.Saga.HasWork)
-                .Wake(repeatAfter)
+                .Wake(repeatAfter, addresses)
                 .TransitionTo(Dispatched),
             When(Due, x => x.Saga.HasNone)
                 .Disarm()
@@ -49,7 +49,7 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
                 .LookAgainWhenItsLeaseEnds()
                 .TransitionTo(Dispatched),
             When(Due, x => x.Saga.TurnIsFree)
-                .RepeatWake(repeatAfter)
+                .RepeatWake(repeatAfter, addresses)
                 .TransitionTo(Dispatched),
             When(Due, x => x.Saga.TurnMustWait)
                 .LookAgainWhenItsTimeComes()
@@ -108,18 +108,19 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
 static class SessionWakeVerbs
 {
     public static EventActivityBinder<SessionWake, WakeDue> Wake(
-        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
+        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter, WakeAddresses addresses) =>
         when
             .Then(x => x.Saga.WakeNumber = x.Saga.Facts.LastWake + 1)
             .Write(x => SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
-            .SendWake(repeatAfter);
+            .SendWake(repeatAfter, x => addresses.Of(x, mayBeNear: true));
 
+    // Not to the runner that has it at hand: that one may be the reason why it is repeated.
     public static EventActivityBinder<SessionWake, WakeDue> RepeatWake(
-        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
+        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter, WakeAddresses addresses) =>
         when
             .Then(x => x.Saga.WakeNumber = x.Saga.Facts.OpenTurn!.WakeNumber)
             .Write(x => SagaWrites.RepeatTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
-            .SendWake(repeatAfter);
+            .SendWake(repeatAfter, x => addresses.Of(x, mayBeNear: false));
 
     public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsLeaseEnds(
         this EventActivityBinder<SessionWake, WakeDue> when) =>
@@ -141,12 +142,15 @@ static class SessionWakeVerbs
 
     // A command nobody takes in time is sent again, so that it may as well vanish: busy runners shall not find a heap of them.
     static EventActivityBinder<SessionWake, WakeDue> SendWake(
-        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter) =>
+        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter, Func<SessionFacts, Uri?> address) =>
         when
             .DueIn(_ => repeatAfter)
-            .Publish(
-                x => new ResumeSession(x.Saga.CorrelationId, x.Saga.Facts.Key, x.Saga.WakeNumber),
-                x => x.TimeToLive = repeatAfter);
+            .IfElse(x => address(x.Saga.Facts) is null,
+                anyone => anyone.Publish(Command, x => x.TimeToLive = repeatAfter),
+                some => some.Send(x => address(x.Saga.Facts)!, Command, x => x.TimeToLive = repeatAfter));
+
+    static ResumeSession Command(BehaviorContext<SessionWake, WakeDue> context) =>
+        new(context.Saga.CorrelationId, context.Saga.Facts.Key, context.Saga.WakeNumber, context.Saga.Facts.Urgent);
 
     static EventActivityBinder<SessionWake, T> Owe<T>(
         this EventActivityBinder<SessionWake, T> when, Func<SessionWake, TimeSpan?> lookAgain) where T : class =>

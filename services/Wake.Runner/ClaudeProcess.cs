@@ -52,9 +52,12 @@ sealed class ClaudeProcess : IAsyncDisposable
     /// <summary>Lines of it that were too long and dropped.</summary>
     public int Skipped { get; private set; }
 
-    /// <summary>Whether a tool left something running: a process that is younger than the first turn.</summary>
-    public bool HasToolsLeft => ProcessTable.Self is { } self
-        && SeenProcess.Belonging(ProcessTable.AllMarked(), x => x == mark, self).Any(x => x.Id != process.Id && x.Started > openedAt);
+    /// <summary>
+    /// Whether a tool left something running: a process whose parents are gone, or that is younger than the first turn. What the
+    /// CLI starts for itself, such as servers of tools, is older.
+    /// </summary>
+    public bool HasToolsLeft => ProcessTable.Self is { } self && SeenProcess.Belonging(ProcessTable.AllMarked(), x => x == mark, self)
+        .Any(x => x.Id != process.Id && (x.Parent == self.Id || x.Started > openedAt));
 
     /// <summary>What it holds of the machine's memory with all that belongs to it, in bytes.</summary>
     public long Memory => ProcessTable.MemoryOf(mark) ?? process.WorkingSet64;

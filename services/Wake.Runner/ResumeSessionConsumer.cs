@@ -13,22 +13,26 @@ sealed class ResumeSessionConsumer(Turns turns, RunnerSlots slots, IOptions<Runn
 {
     public async Task Consume(ConsumeContext<ResumeSession> context)
     {
-        var (wake, cancel) = (context.Message, context.CancellationToken);
+        var (wake, runner, cancel) = (context.Message, options.Value, context.CancellationToken);
 
         // All busy, and consuming is about to stop: leave it to other runners.
-        if (!slots.TryTake(out var slot))
+        if (!slots.TryTake(wake.Urgent, out var slot))
         {
-            await context.Publish(wake, sent => sent.TimeToLive = context.ExpirationTime - DateTime.UtcNow, cancel);
+            var others = await context.GetSendEndpoint(
+                new($"exchange:{(wake.Urgent ? RunnerQueues.UrgentOf(runner.Pool) : RunnerQueues.Of(runner.Pool))}"));
+            await others.Send(wake, sent => sent.TimeToLive = context.ExpirationTime - DateTime.UtcNow, cancel);
             return;
         }
 
         using (slot)
         {
-            switch (await turns.Claim(wake.SessionId, wake.WakeNumber, options.Value.Name, options.Value.Lease, cancel))
+            await slots.Pace(cancel);
+
+            switch (await turns.Claim(wake.SessionId, wake.WakeNumber, runner.Name, runner.Lease, cancel))
             {
                 case TurnClaim.Granted { Turn: var turn }:
                     slot.Run(turn);
-                    await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, options.Value.Name), cancel);
+                    await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, runner.Name), cancel);
                     break;
 
                 // A redelivery of a turn that ended and whose ending was perhaps never heard: say it again.

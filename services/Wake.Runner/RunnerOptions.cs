@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Wake.Contracts;
 
 namespace Wake.Runner;
 
@@ -11,9 +12,25 @@ sealed class RunnerOptions : IValidatableObject
     [Required]
     public string Name { get; init; } = $"{Environment.MachineName}-{Environment.ProcessId}";
 
+    /// <summary>The pool it belongs to. It runs the sessions of profiles with this pool (<c>Profiles__NAME__Pool</c>) and no others.</summary>
+    public string Pool { get; init; } = RunnerQueues.DefaultPool;
+
     /// <summary>Turns at the same time. Each is a process of the CLI of about 200 MB, plus what its tools take.</summary>
     [Range(1, 1000)]
     public int Slots { get; init; } = 4;
+
+    /// <summary>
+    /// Further turns at the same time, for wakes that a person waits for: a wake by hand, an answer. They never queue behind
+    /// what programs set off.
+    /// </summary>
+    [Range(0, 1000)]
+    public int UrgentSlots { get; init; } = 1;
+
+    /// <summary>
+    /// After its start a runner begins its first turns this far apart, as many as it has slots: a whole fleet that starts again
+    /// does not ask the API for everything at once.
+    /// </summary>
+    public TimeSpan StartPause { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
     /// Processes that stay after their turn at most, beside the running ones, because the next turn of their session then begins
@@ -69,6 +86,15 @@ sealed class RunnerOptions : IValidatableObject
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
+        if (!RunnerQueues.IsRunner(Name))
+            yield return new("Name must be letters, digits and _ - . : only, a hundred at most.", [nameof(Name)]);
+
+        if (!RunnerQueues.IsPool(Pool))
+            yield return new("Pool must be lower-case letters, digits and hyphens, forty at most.", [nameof(Pool)]);
+
+        if (StartPause < TimeSpan.Zero)
+            yield return new("StartPause must not be negative.", [nameof(StartPause)]);
+
         if (Lease < TimeSpan.FromSeconds(1))
             yield return new("Lease must be at least a second.", [nameof(Lease)]);
 

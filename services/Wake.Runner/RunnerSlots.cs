@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using MassTransit;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
+using Wake.Contracts;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
@@ -13,26 +14,32 @@ namespace Wake.Runner;
 /// </summary>
 sealed class RunnerSlots(
     IReceiveEndpointConnector connector, IServiceProvider services, WarmSessions warm, Standstill standstill, IOptions<RunnerOptions> options,
-    ILogger<RunnerSlots> log)
+    IOptions<MessageBusOptions> bus, TimeProvider time, ILogger<RunnerSlots> log)
     : BackgroundService, IHealthCheck
 {
-    /// <summary>The queue that every runner of the pool consumes from.</summary>
-    public const string Queue = "resume-session";
+    // Longer than a runner needs that lives; shorter than a start of the CLI that it saves, or not much longer.
+    static readonly TimeSpan HandsOnAfter = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long the queue of a runner that is gone is kept, and so the longest that a session may be sent to it first.</summary>
+    public static readonly TimeSpan RememberedFor = TimeSpan.FromHours(1);
 
     readonly Lock taking = new();
     readonly HashSet<Task> running = [];
     readonly SemaphoreSlim changed = new(0);
     readonly CancellationTokenSource stop = new();
-    int taken;
+    int taken, paced;
+    long nextStart;
     bool stopping;
     volatile bool consuming;
 
     /// <summary>Takes a slot; false when all are taken, or the runner stops or takes no work.</summary>
-    public bool TryTake([NotNullWhen(true)] out Slot? slot)
+    /// <param name="urgent">Whether one may be taken that is kept for wakes that a person waits for.</param>
+    /// <param name="slot">The slot.</param>
+    public bool TryTake(bool urgent, [NotNullWhen(true)] out Slot? slot)
     {
         lock (taking)
         {
-            slot = stopping || taken == options.Value.Slots || standstill.Why is not null ? null : new(this);
+            slot = stopping || taken >= options.Value.Slots + (urgent ? options.Value.UrgentSlots : 0) || standstill.Why is not null ? null : new(this);
             if (slot is null)
                 return false;
 
@@ -48,15 +55,38 @@ sealed class RunnerSlots(
         if (standstill.Why is { } why)
             return Task.FromResult(HealthCheckResult.Unhealthy(why));
 
-        var busy = Volatile.Read(ref taken) == options.Value.Slots;
+        var busy = Volatile.Read(ref taken) >= options.Value.Slots;
         return Task.FromResult(consuming || busy ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not consuming."));
+    }
+
+    /// <summary>Where the next wake of a session that a runner has at hand is best sent.</summary>
+    public static string AddressOf(RunnerOptions runner) =>
+        $"exchange:{RunnerQueues.OwnOf(runner.Name)}?alternateexchange={RunnerQueues.Of(runner.Pool)}";
+
+    /// <summary>Waits, with the first turns after the start, until their time has come.</summary>
+    public async Task Pace(CancellationToken cancel)
+    {
+        TimeSpan wait;
+        lock (taking)
+        {
+            if (paced++ >= options.Value.Slots)
+                return;
+
+            var now = time.GetTimestamp();
+            var at = Math.Max(now, nextStart);
+            nextStart = at + (long)(options.Value.StartPause.TotalSeconds * time.TimestampFrequency);
+            wait = time.GetElapsedTime(now, at);
+        }
+
+        await Task.Delay(wait, time, cancel);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         standstill.Begun = () => changed.Release();
-        var endpoint = Connect();
-        await endpoint.Ready;
+        List<Intake> intakes = [.. Connect()];
+        foreach (var intake in intakes)
+            await intake.Endpoint.Ready;
         consuming = true;
 
         while (!stoppingToken.IsCancellationRequested)
@@ -64,19 +94,25 @@ sealed class RunnerSlots(
             Task woken = changed.WaitAsync(standstill.Left ?? Timeout.InfiniteTimeSpan, stoppingToken);
             await woken.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await standstill.EndIfOver(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            var full = Volatile.Read(ref taken) == options.Value.Slots || standstill.Why is not null;
 
-            // Here and not in the consumer: an endpoint that stops waits for its consumers.
-            if ((full || stoppingToken.IsCancellationRequested) && consuming)
+            foreach (var intake in intakes)
             {
-                await endpoint.ReceiveEndpoint.Stop(CancellationToken.None);
-                consuming = false;
+                var full = Volatile.Read(ref taken) >= intake.Slots || standstill.Why is not null;
+
+                // Here and not in the consumer: an endpoint that stops waits for its consumers.
+                if ((full || stoppingToken.IsCancellationRequested) && intake.Consumes)
+                {
+                    await intake.Endpoint.ReceiveEndpoint.Stop(CancellationToken.None);
+                    intake.Consumes = false;
+                }
+                else if (!full && !intake.Consumes)
+                {
+                    await intake.Endpoint.ReceiveEndpoint.Start(stoppingToken).Ready;
+                    intake.Consumes = true;
+                }
             }
-            else if (!full && !consuming)
-            {
-                await endpoint.ReceiveEndpoint.Start(stoppingToken).Ready;
-                consuming = true;
-            }
+
+            consuming = intakes.Exists(x => x.Consumes);
         }
     }
 
@@ -105,13 +141,39 @@ sealed class RunnerSlots(
         stop.Dispose();
     }
 
-    HostReceiveEndpointHandle Connect() => connector.ConnectReceiveEndpoint(Queue, (context, endpoint) =>
+    IEnumerable<Intake> Connect()
     {
-        MessageBus.HandlingPolicy(context, Queue, endpoint);
+        var (runner, all) = (options.Value, options.Value.Slots + options.Value.UrgentSlots);
+        var pool = RunnerQueues.Of(runner.Pool);
+
+        yield return Connect(pool, runner.Slots, endpoint => endpoint.ConfigureConsumeTopology = runner.Pool == RunnerQueues.DefaultPool);
+        if (runner.UrgentSlots > 0)
+            yield return Connect(RunnerQueues.UrgentOf(runner.Pool), all, endpoint => endpoint.ConfigureConsumeTopology = false);
+        if (bus.Value.InMemory)
+            yield break;
+
+        var own = RunnerQueues.OwnOf(runner.Name);
+        yield return Connect(own, all, endpoint =>
+        {
+            endpoint.ConfigureConsumeTopology = false;
+            var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
+
+            // Should this runner be dead or busy, any other of the pool takes them; should it be gone for good, its queue goes too.
+            rabbit.SetQueueArgument("x-message-ttl", (int)HandsOnAfter.TotalMilliseconds);
+            rabbit.SetQueueArgument("x-dead-letter-exchange", pool);
+            rabbit.QueueExpiration = RememberedFor;
+            rabbit.SetExchangeArgument("alternate-exchange", pool);
+        });
+    }
+
+    Intake Connect(string queue, int slots, Action<IReceiveEndpointConfigurator> configure) => new(connector.ConnectReceiveEndpoint(queue, (context, endpoint) =>
+    {
+        configure(endpoint);
+        MessageBus.HandlingPolicy(context, queue, endpoint);
         endpoint.PrefetchCount = 1;
         endpoint.ConcurrentMessageLimit = 1;
         endpoint.ConfigureConsumer<ResumeSessionConsumer>(context);
-    });
+    }), slots);
 
     void Run(Slot slot, ClaimedTurn turn)
     {
@@ -141,6 +203,16 @@ sealed class RunnerSlots(
             lock (taking)
                 running.Remove(ended);
         }
+    }
+
+    /// <summary>A queue, and how many slots may be taken while it is consumed from.</summary>
+    sealed class Intake(HostReceiveEndpointHandle endpoint, int slots)
+    {
+        public HostReceiveEndpointHandle Endpoint => endpoint;
+
+        public int Slots => slots;
+
+        public bool Consumes { get; set; } = true;
     }
 
     /// <summary>One slot: either a turn runs in it, or it is free again when disposed.</summary>

@@ -2,6 +2,7 @@ using MassTransit;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Wake.Contracts;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -9,7 +10,8 @@ namespace Wake.Runner;
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
     Turns turns, Sessions sessions, Transcripts transcripts, Watches watches, Workspaces workspaces, ClaudeCli claude, WakePrompt prompt,
-    WarmSessions warmSessions, Budgets budgets, Standstill standstill, IBus bus, IOptions<RunnerOptions> options, IOptions<ClaudeProfiles> profiles, TimeProvider time,
+    WarmSessions warmSessions, Budgets budgets, Standstill standstill, IBus bus, IOptions<MessageBusOptions> busOptions, IOptions<RunnerOptions> options,
+    IOptions<ClaudeProfiles> profiles, TimeProvider time,
     ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
@@ -232,6 +234,17 @@ sealed class TurnRunner(
             : null;
     }
 
+    // Inside one process there is one runner.
+    NearRunner? Near(ClaimedTurn turn)
+    {
+        var profile = profiles.Value.Of(turn.Profile);
+        var stays = warmSessions.Has(turn.SessionId) ? warmSessions.StayOf(profile)
+            : profile.Repository is not null ? RunnerSlots.RememberedFor : TimeSpan.Zero;
+
+        return stays == TimeSpan.Zero || busOptions.Value.InMemory ? null
+            : new(RunnerSlots.AddressOf(options.Value), stays < RunnerSlots.RememberedFor ? stays : RunnerSlots.RememberedFor);
+    }
+
     // False: the turn was no longer ours.
     async Task<bool> Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost)
     {
@@ -239,7 +252,7 @@ sealed class TurnRunner(
         switch (reaction)
         {
             case Reaction.End end:
-                if (!await turns.End(turn, end.Outcome, end.Note, cost, CancellationToken.None))
+                if (!await turns.End(turn, end.Outcome, end.Note, cost, CancellationToken.None, Near(turn)))
                     break;
 
                 log.LogInformation("{SessionKey} wake {Wake}: {Outcome}. {Note}", turn.SessionKey, turn.WakeNumber, end.Outcome, end.Note ?? "");

@@ -19,6 +19,13 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
     public TimeSpan StayOf(ClaudeProfile profile) =>
         options.Value.WarmSessions == 0 || profile.MaxBudgetUsd is not null ? TimeSpan.Zero : profile.WarmFor ?? options.Value.WarmFor;
 
+    /// <summary>Whether the process of a session is here.</summary>
+    public bool Has(Guid sessionId)
+    {
+        lock (changing)
+            return warm.Exists(x => x.SessionId == sessionId);
+    }
+
     /// <summary>Takes the process of a session; it is the caller's from now on. Null when there is none.</summary>
     public WarmSession? Take(Guid sessionId)
     {

@@ -10,4 +10,5 @@ namespace Wake.Contracts;
 /// Counts a session's wakes from 1. (SessionId, WakeNumber) names the turn, so delivering this command again asks for the
 /// same turn rather than another one.
 /// </param>
-public sealed record ResumeSession(Guid SessionId, string SessionKey, int WakeNumber);
+/// <param name="Urgent">A person waits for it: it may have a slot that is kept for such wakes.</param>
+public sealed record ResumeSession(Guid SessionId, string SessionKey, int WakeNumber, bool Urgent = false);

@@ -14,6 +14,15 @@ namespace Wake.Store;
 /// <param name="OpenTurn">The turn that was dispatched and has not ended; null when there is none.</param>
 public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nudged, int LastWake, OpenTurn? OpenTurn)
 {
+    /// <summary>The name of its profile.</summary>
+    public required string Profile { get; init; }
+
+    /// <summary>A person waits for its next turn.</summary>
+    public bool Urgent { get; init; }
+
+    /// <summary>The address of the runner that has it at hand; null when none does.</summary>
+    public string? Near { get; init; }
+
     /// <summary>The row every writer takes first; the statements after it see what was committed before.</summary>
     public static NpgsqlBatchCommand Lock(Guid sessionId) =>
         Rows.Command("select 1 from wake_timers where session_id = $1 for update", sessionId);
@@ -28,7 +37,8 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nu
                (select coalesce(max(wake_number), 0) from turns where session_id = s.id),
                turn.wake_number, turn.lease_until - clock_timestamp(),
                case when turn.not_before < 'infinity' then turn.not_before - clock_timestamp() end,
-               coalesce(turn.not_before = 'infinity', false), turn.parked
+               coalesce(turn.not_before = 'infinity', false), turn.parked,
+               s.profile, timer.urgent or timer.nudged, case when timer.near_until > clock_timestamp() then timer.near end
         from sessions s
         join wake_timers timer on timer.session_id = s.id
         left join turns turn on turn.session_id = s.id and turn.ended_at is null
@@ -42,7 +52,10 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nu
         row.IsDBNull(5)
             ? null
             : new(row.GetInt32(5), Positive(row.GetNullable<TimeSpan>(6)), Positive(row.GetNullable<TimeSpan>(7)),
-                row.GetBoolean(8), row.GetBoolean(9)));
+                row.GetBoolean(8), row.GetBoolean(9)))
+    {
+        Profile = row.GetString(10), Urgent = row.GetBoolean(11), Near = row.GetText(12),
+    };
 
     static TimeSpan? Positive(TimeSpan? span) => span > TimeSpan.Zero ? span : null;
 }

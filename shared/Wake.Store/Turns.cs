@@ -171,7 +171,14 @@ public sealed class Turns(NpgsqlDataSource database)
     }
 
     /// <summary>Ends a turn for good. False: it is no longer the caller's, and nothing was written.</summary>
-    public async Task<bool> End(ClaimedTurn turn, TurnOutcome outcome, string? note, TurnCost cost, CancellationToken cancel)
+    /// <param name="turn">The turn.</param>
+    /// <param name="outcome">How it ended.</param>
+    /// <param name="note">More about that, for people.</param>
+    /// <param name="cost">What the attempt took.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="near">Where the session's next wake is best sent; null when it does not matter.</param>
+    public async Task<bool> End(
+        ClaimedTurn turn, TurnOutcome outcome, string? note, TurnCost cost, CancellationToken cancel, NearRunner? near = null)
     {
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, turn.SessionId);
@@ -194,9 +201,11 @@ public sealed class Turns(NpgsqlDataSource database)
                 where chain.session_id = $1 and not chain.opened and $10 = 'completed'
                   and chain.position = (select max(position) from session_ids where session_id = $1)
             )
-            update wake_timers timer set owed_at = clock_timestamp() + $12 from settled where timer.session_id = settled.session_id
+            update wake_timers timer set owed_at = clock_timestamp() + $12, near = $13, near_until = clock_timestamp() + $14
+            from settled where timer.session_id = settled.session_id
             """,
-            [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), outcome.InCamelCase(), note, EndingUnheard]);
+            [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), outcome.InCamelCase(), note, EndingUnheard,
+                near?.Address, near?.For]);
 
         return await batch.Affected(cancel);
     }
@@ -259,6 +268,11 @@ public sealed class Turns(NpgsqlDataSource database)
     static object?[] Parameters(TurnCost cost) =>
         [cost.Usd, (long)cost.Duration.TotalMilliseconds, cost.Tokens.Input, cost.Tokens.Output, cost.Tokens.CacheRead, cost.Tokens.CacheCreation];
 }
+
+/// <summary>A runner that has a session at hand: its process, or its workspace.</summary>
+/// <param name="Address">Where to send the session's next wake.</param>
+/// <param name="For">For how long.</param>
+public sealed record NearRunner(string Address, TimeSpan For);
 
 /// <summary>How a turn is given back.</summary>
 /// <param name="Note">Why, for people.</param>

@@ -116,6 +116,9 @@ create table wake_timers (
     urgent         boolean not null default false,
     -- a person has woken the session while a turn was open; ends a backoff or a park, once
     nudged         boolean not null default false,
+    -- where its next wake is best sent, and until when: its last runner has it at hand
+    near           text,
+    near_until     timestamptz,
     -- When to look at this session again because something is owed: a command nobody claimed, a lease, an ending nobody
     -- heard. While it is set, pending events wait. Cleared by the turn's end, never by sending.
     owed_at        timestamptz,

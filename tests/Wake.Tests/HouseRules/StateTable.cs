@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Wake.Coordinator;
+using Wake.ServiceDefaults;
 
 namespace Wake.Tests.HouseRules;
 
@@ -13,7 +14,8 @@ public sealed class StateTable
     [InlineData("Closed")]
     public void Every_state_answers_every_event(string state)
     {
-        var machine = new SessionWakeStateMachine(Options.Create(new CoordinatorOptions()));
+        var machine = new SessionWakeStateMachine(
+            Options.Create(new CoordinatorOptions()), new(Options.Create(new RunnerPools()), Options.Create(new MessageBusOptions())));
 
         var answered = machine.NextEvents(machine.GetState(state)).Select(x => x.Name).Distinct();
 
@@ -23,7 +25,8 @@ public sealed class StateTable
     [Fact]
     public void The_numbers_of_the_states_are_those_in_the_database()
     {
-        var machine = new SessionWakeStateMachine(Options.Create(new CoordinatorOptions()));
+        var machine = new SessionWakeStateMachine(
+            Options.Create(new CoordinatorOptions()), new(Options.Create(new RunnerPools()), Options.Create(new MessageBusOptions())));
         string[] stored = ["Initial", "Final", "Idle", "Dispatched", "Parked", "Closed"];
 
         Assert.Equal(stored.Order(), machine.States.Select(x => x.Name).Order());

@@ -1,0 +1,138 @@
+using Wake.Contracts;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Running;
+
+/// <summary>Which runner a wake goes to, and which wakes wait for others.</summary>
+public sealed class FindingARunner : IAsyncLifetime
+{
+    readonly TemporaryFolder folder = new();
+    WakeSystem wake = null!;
+
+    public async Task InitializeAsync()
+    {
+        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
+        {
+            ["Profiles__gpu__Pool"] = "gpu",
+            ["Profiles__gpu__QuietWindow"] = "00:00:00",
+            ["Profiles__cold__WarmFor"] = "00:00:00",
+            ["Profiles__cold__QuietWindow"] = "00:00:00",
+        });
+        await Task.WhenAll(wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"));
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        folder.Dispose();
+    }
+
+    [Fact]
+    public async Task A_session_goes_back_to_the_runner_that_has_its_process()
+    {
+        await Task.WhenAll(Runner("a"), Runner("b"), Runner("c"));
+        var key = await wake.WatchingSession("instant");
+
+        for (var number = 1; number <= 5; number++)
+            await Wakes(key, number);
+
+        Assert.Single((await wake.Turns(key)).Select(x => x.Runner).Distinct());
+        Assert.Single(MachineProcess.Clis(wake));
+    }
+
+    [Fact]
+    public async Task When_that_runner_is_dead_another_takes_the_wake_at_once_and_remembers()
+    {
+        await using var holder = await Runner("holder");
+        var key = await wake.WatchingSession("instant");
+        await Wakes(key, 1);
+        await Runner("other");
+        await holder.Kill();
+
+        var second = await Wakes(key, 2);
+
+        Assert.Equal(("other", 1), (second.Runner, second.Attempt));
+        Assert.Equal(2, FakeTranscript.Of(wake, await wake.Show(key)).UserMessages.Count);
+    }
+
+    [Fact]
+    public async Task When_that_runner_is_busy_another_takes_it()
+    {
+        await Runner("holder", ("Runner__Slots", "1"), ("Runner__UrgentSlots", "0"));
+        var key = await wake.WatchingSession("instant");
+        await Wakes(key, 1);
+        await Busy();
+        await Runner("other");
+
+        Assert.Equal("other", (await Wakes(key, 2)).Runner);
+    }
+
+    [Fact]
+    public async Task A_session_is_run_by_its_pool_alone()
+    {
+        await Runner("usual");
+        var key = await wake.WatchingSession("gpu");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "for the pool"));
+        await wake.Is(key, SessionState.Dispatched);
+        await Wakes(await wake.WatchingSession("instant"), 1);
+        Assert.Equal(SessionState.Dispatched, (await wake.Show(key)).State);
+
+        await Runner("special", ("Runner__Pool", "gpu"));
+
+        Assert.Equal("special", (await wake.Ended(key, 1)).Runner);
+    }
+
+    [Fact]
+    public async Task A_person_does_not_wait_behind_programs()
+    {
+        await Runner("only", ("Runner__Slots", "1"));
+        await Busy();
+        var (program, person) = (await wake.WatchingSession("instant"), await wake.Session("instant"));
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(program), "a program's"));
+        await wake.Is(program, SessionState.Dispatched);
+
+        await wake.Wake(person, "a person's");
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(person, 1)).Outcome);
+        Assert.Equal(SessionState.Dispatched, (await wake.Show(program)).State);
+    }
+
+    [Fact]
+    public async Task After_its_start_a_runner_begins_its_first_turns_one_after_the_other()
+    {
+        string[] keys = [await wake.WatchingSession("instant"), await wake.WatchingSession("instant"), await wake.WatchingSession("instant")];
+        foreach (var key in keys)
+            await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "owed"));
+        foreach (var key in keys)
+            await wake.Is(key, SessionState.Dispatched);
+
+        await Runner("starting", ("Runner__StartPause", "00:00:00.5"));
+
+        var starts = new List<DateTimeOffset>();
+        foreach (var key in keys)
+            starts.Add((await wake.Ended(key, 1)).StartedAt!.Value);
+        starts.Sort();
+        Assert.All(starts.Zip(starts.Skip(1)), x => Assert.True(x.Second - x.First > TimeSpan.FromSeconds(0.4), $"{x}"));
+    }
+
+    Task<ServiceProcess> Runner(string name, params (string, string)[] settings) => wake.StartProcess(
+        "Wake.Runner", settings.Append(("Runner__Name", name)).ToDictionary());
+
+    // A turn that does not end while the test lasts.
+    async Task Busy()
+    {
+        var key = await wake.WatchingSession("cold");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"holding [[fake:hold {folder.File("never")}]]"));
+        await wake.Is(key, SessionState.Running);
+    }
+
+    async Task<Turn> Wakes(string key, int number)
+    {
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"wake {number}"));
+        var turn = await wake.Ended(key, number);
+        Assert.Equal(TurnOutcome.Completed, turn.Outcome);
+        return turn;
+    }
+}
