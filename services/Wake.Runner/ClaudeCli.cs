@@ -30,7 +30,8 @@ sealed class ClaudeCli(
     static readonly ActivitySource Tracing = new(Telemetry.Source);
 
     /// <summary>Where the CLI keeps its state on this machine, transcripts included.</summary>
-    public string ConfigFolder => ClaudeEnvironment.ConfigFolder(ClaudeEnvironment.Build(OwnEnvironment(), options.Value, false, null, ProcessTable.NewMark()));
+    public string ConfigFolder { get; } = ClaudeEnvironment.ConfigFolder(
+        ClaudeEnvironment.Build(OwnEnvironment(), options.Value, isRepetition: false, traceParent: null, ProcessTable.NewMark()));
 
     /// <summary>Runs it.</summary>
     /// <param name="command">What to run.</param>
@@ -59,9 +60,6 @@ sealed class ClaudeCli(
         var settings = options.Value;
         var mark = ProcessTable.NewMark();
         var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, traceParent, mark);
-
-        if (!Directory.Exists(command.Workspace))
-            return ClaudeRun.NotBegun(new ClaudeResult.Misconfigured($"The workspace {command.Workspace} does not exist on this machine."));
 
         // The attempt before may have died with its runner, and its tools may be at work in this workspace to this moment.
         if (command.IsRepetition)

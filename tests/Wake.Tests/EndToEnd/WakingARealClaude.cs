@@ -34,6 +34,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
             ["Profiles__steps__AllowedTools__0"] = "Bash",
             ["Profiles__steps__MaxTurns"] = "2",
             ["Runner__Lease"] = "00:00:10",
+            ["Runner__WarmSessions"] = "4",
         });
         login["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
     }

@@ -15,6 +15,7 @@ public sealed class FindingARunner : IAsyncLifetime
     {
         wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
         {
+            ["Runner__WarmSessions"] = "4",
             ["Profiles__gpu__Pool"] = "gpu",
             ["Profiles__gpu__QuietWindow"] = "00:00:00",
             ["Profiles__cold__WarmFor"] = "00:00:00",

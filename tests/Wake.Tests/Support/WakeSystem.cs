@@ -99,6 +99,8 @@ public sealed class WakeSystem : IAsyncDisposable
             ["Runner__Backoff"] = "00:00:00.2",
             ["Runner__MaxAttempts"] = "3",
             ["Runner__LookAgainAfter"] = "00:00:00.5",
+            // Most tests count the starts of the CLI, or give orders for the next one.
+            ["Runner__WarmSessions"] = "0",
             ["Claude__Executable"] = FakeClaude,
             ["Claude__KillAfter"] = "00:00:02",
         };
