@@ -76,7 +76,8 @@ sealed class ClaudeCli(
                 if (output.OpenedAnother)
                     log.LogWarning("The CLI opened another session than {SessionId}; its id is not adopted.", command.SessionId);
 
-                var result = output.Conclude(process.ExitCode, Redaction.Redact(stderr, environment), stopped);
+                var result = output.PutOff is { } call && !lost.IsCancellationRequested ? await PutOff(call, command, environment, lost)
+                    : output.Conclude(process.ExitCode, Redaction.Redact(stderr, environment), stopped);
                 if (result is ClaudeResult.Misconfigured refused && !output.Opened)
                     result = await AnySession(refused, lost);
 
@@ -93,6 +94,13 @@ sealed class ClaudeCli(
             }
         }
     }
+
+    async Task<ClaudeResult> PutOff(
+        ControlRequest call, ClaudeCommand command, IReadOnlyDictionary<string, string> environment, CancellationToken lost) =>
+        await PutOffCall.Mark(Transcript(command), call, time, lost) ? new ClaudeResult.Deferred(call.Tool!, PutOffCall.Asked(call, environment))
+            : new ClaudeResult.Crashed($"a call of {call.Tool} that waits for a person could not be kept in the transcript");
+
+    string Transcript(ClaudeCommand command) => new TranscriptFolder(ConfigFolder, command.Workspace, command.SessionId).Main;
 
     // It would not start. If it starts for nobody, that is this machine's fault and not the session's.
     async Task<ClaudeResult> AnySession(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>
@@ -115,6 +123,8 @@ sealed class ClaudeCli(
         var stdout = Listen();
         var stopped = StopReason.None;
 
+        if (command.Permissions.Policy is PermissionPolicy.Ask)
+            await Write(ClaudeCommand.AskUsage());
         await Write(command.Message());
 
         using (var until = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost, total.Token, idle.Token))
@@ -130,6 +140,13 @@ sealed class ClaudeCli(
         // A second for what follows a result; then the polite end, the firm one, and the last one.
         if (done.Task.IsCompleted)
             await Within(settled.Task, TimeSpan.FromSeconds(1), lost);
+
+        // Told to end, it would settle the call itself.
+        if (output.PutOff is { } call && !lost.IsCancellationRequested)
+        {
+            await PutOffCall.Written(Transcript(command), call, time, lost).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            KillTree(process);
+        }
 
         // The stream and not its writer, which would flush into a pipe that may be broken and fail.
         process.StandardInput.BaseStream.Close();
@@ -166,6 +183,17 @@ sealed class ClaudeCli(
             }
         }
 
+        async Task Answer(ControlRequest request)
+        {
+            if (output.PutOff is not null)
+                return;
+
+            var reply = command.Permissions.Reply(request, output.CallsBeside);
+            if (reply is null)
+                output.Suspend(request);
+            await Write(reply ?? ClaudeCommand.AskUsage());
+        }
+
         async Task Listen()
         {
             var lines = new OutputLines(process.StandardOutput.BaseStream);
@@ -181,7 +209,7 @@ sealed class ClaudeCli(
 
                     // At once, whatever it is: it waits for ever.
                     while (output.Requests.TryDequeue(out var request))
-                        await Write(ClaudeCommand.Refusal(request));
+                        await Answer(request);
 
                     if (output.Done)
                         done.TrySetResult();

@@ -83,7 +83,7 @@ sealed class TurnRunner(
                     break;
 
                 case Reaction.GiveBack when run.Result is ClaudeResult.Deferred { Asks: { } asks, BesideOthers: true } && runs < MaxRuns:
-                    turn = turn with { Questions = [.. turn.Questions, new(asks.ToolUseId, asks.Input, null) { AskAgain = true }] };
+                    turn = turn with { Questions = [.. turn.Questions, new(asks.ToolUseId, asks.Tool, asks.Input, null) { AskAgain = true }] };
                     resume = true;
                     break;
 
@@ -137,7 +137,8 @@ sealed class TurnRunner(
         var (opened, told) = (false, 0);
         var run = await claude.Run(
             new(claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition || turn.Questions is not [],
-                prompt.For(turn with { ClaudeSession = claudeSession }, await Recap(turn, claudeSession, lost))) { Further = questions.Arguments },
+                prompt.For(turn with { ClaudeSession = claudeSession }, await Recap(turn, claudeSession, lost)))
+                { Further = questions.Arguments, Permissions = new(profile.Permissions, turn.Questions) },
             Heard, shutdown, lost);
 
         await memory.Save(entirely: true);

@@ -9,6 +9,10 @@ public readonly record struct TurnCost(decimal Usd, TimeSpan Duration, Tokens To
     /// <summary>Both together.</summary>
     public static TurnCost operator +(TurnCost one, TurnCost other) =>
         new(one.Usd + other.Usd, one.Duration + other.Duration, one.Tokens + other.Tokens);
+
+    /// <summary>What was added to the other.</summary>
+    public static TurnCost operator -(TurnCost one, TurnCost other) =>
+        new(one.Usd - other.Usd, one.Duration - other.Duration, one.Tokens - other.Tokens);
 }
 
 /// <summary>Tokens, as the API counts them: what was read from a cache or written to it is not among the input.</summary>
@@ -21,4 +25,8 @@ public readonly record struct Tokens(long Input, long Output, long CacheRead, lo
     /// <summary>Both together.</summary>
     public static Tokens operator +(Tokens one, Tokens other) => new(
         one.Input + other.Input, one.Output + other.Output, one.CacheRead + other.CacheRead, one.CacheCreation + other.CacheCreation);
+
+    /// <summary>What was added to the other.</summary>
+    public static Tokens operator -(Tokens one, Tokens other) => new(
+        one.Input - other.Input, one.Output - other.Output, one.CacheRead - other.CacheRead, one.CacheCreation - other.CacheCreation);
 }
