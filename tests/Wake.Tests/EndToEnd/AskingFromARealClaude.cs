@@ -158,6 +158,8 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     public async Task A_permission_given_after_a_restart_of_everything_on_another_runner_makes_the_very_call()
     {
         var key = await wake.WatchingSession("asking");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "opened"));
+        await wake.Ended(key, 1);
         var question = await Asks(key, $"merged [[bash:touch free]][[bash:{Ran}]][[say:fine]]");
         Assert.Equal(("Bash", Ran), (question.Permission!.Tool, question.Permission.Input.GetProperty("command").GetString()));
         Assert.Empty(question.Questions);
@@ -170,10 +172,10 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
         Assert.False(File.Exists(Path.Combine(waiting.Workspace, "ran")));
         await Decide(question, new { allow = true });
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.Ended(key, 2);
         Assert.Equal((TurnOutcome.Completed, "second", 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(waiting.Workspace, "ran")));
-        Assert.Equal(3, api.Requests.Count(x => x.Status == 200));
+        Assert.Equal(4, api.Requests.Count(x => x.Status == 200));
         Assert.Equal(1L, await wake.Scalar<long>("select count(*) from questions"));
         var session = await wake.Show(key);
         Assert.Equal((SessionState.Idle, null), (session.State, session.WaitsFor));
@@ -181,7 +183,7 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
 
         // What a killed process has spent is counted all the same.
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "again [[bash:touch free]][[bash:touch free]][[say:fine]]"));
-        Assert.Equal((await wake.Ended(key, 2)).CostUsd, turn.CostUsd);
+        Assert.Equal((await wake.Ended(key, 3)).CostUsd, turn.CostUsd);
     }
 
     [Fact]
