@@ -117,15 +117,6 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.WatchingSession();
 
-        // The older one goes on by itself then, knowing of no answer; at least nobody is asked in vain.
-        if (version == RealClaude.Old && both.Contains("bash"))
-        {
-            await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged {both}[[say:fine]]"));
-            await wake.Ended(key, 1);
-            Assert.Equal(0L, await wake.Scalar<long>("select count(*) from questions"));
-            return;
-        }
-
         await Answer(await Asks(key, $"merged {both}[[ask]][[say:fine]]"), "Red");
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
@@ -222,6 +213,41 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     {
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason));
         return await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks");
+    }
+
+    // The CLI calls a tool while the model still speaks, so the second call may come to be or not; either way it is asked about alone.
+    [Fact]
+    public async Task Calls_beside_each_other_are_allowed_one_by_one()
+    {
+        var key = await wake.WatchingSession("asking");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[and]][[bash:{Ran}]][[bash:{Ran}]][[say:fine]]"));
+        var allowed = 0;
+        while ((await wake.Turns(key)) is not [{ State: TurnState.Ended }])
+        {
+            foreach (var question in await Open())
+            {
+                await Decide(question, new { allow = true });
+                allowed++;
+            }
+        }
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.InRange(allowed, 1, 2);
+        Assert.Equal(new string('x', allowed), await File.ReadAllTextAsync(Path.Combine((await wake.Show(key)).Workspace, "ran")));
+    }
+
+    [Fact]
+    public async Task A_subagent_is_told_to_leave_the_call_to_the_main_conversation()
+    {
+        var key = await wake.WatchingSession("asking");
+        api.Queue(
+            """[[tool:Agent {"description": "d", "subagent_type": "general-purpose", "prompt": "do it", "run_in_background": false}]]""",
+            $"[[bash:{Ran}]]", "[[say:I could not]]", $"[[bash:{Ran}]]", "[[say:fine]]");
+        await Decide(await Asks(key, "merged"), new { allow = true });
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Contains(api.Requests, x => x.Remembers("only the main conversation can ask one"));
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await wake.Show(key)).Workspace, "ran")));
     }
 
     async Task Decide(Question question, object decision)
