@@ -120,6 +120,7 @@ sealed class ClaudeCli(
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var stderr = Tail(process.StandardError.BaseStream, closing.Token);
+        var puttingOff = Task.CompletedTask;
         var stdout = Listen();
         var stopped = StopReason.None;
 
@@ -142,11 +143,8 @@ sealed class ClaudeCli(
             await Within(settled.Task, TimeSpan.FromSeconds(1), lost);
 
         // Told to end, it would settle the call itself.
-        if (output.PutOff is { } call && !lost.IsCancellationRequested)
-        {
-            await PutOffCall.Written(Transcript(command), call, time, lost).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (output.PutOff is not null)
             KillTree(process);
-        }
 
         // The stream and not its writer, which would flush into a pipe that may be broken and fail.
         process.StandardInput.BaseStream.Close();
@@ -163,6 +161,7 @@ sealed class ClaudeCli(
         await Within(Task.WhenAll(stdout, stderr), TimeSpan.FromSeconds(1), lost);
         await closing.CancelAsync();
         await stdout;
+        await puttingOff;
         return (output, stopped, await stderr);
 
         async Task Write(byte[] line)
@@ -185,13 +184,25 @@ sealed class ClaudeCli(
 
         async Task Answer(ControlRequest request)
         {
-            if (output.PutOff is not null)
-                return;
+            if (command.Permissions.Reply(request, output.CallsBeside) is { } reply)
+                await Write(reply);
+            else
+                puttingOff = PutOff(request);
+        }
 
-            var reply = command.Permissions.Reply(request, output.CallsBeside);
-            if (reply is null)
-                output.Suspend(request);
-            await Write(reply ?? ClaudeCommand.AskUsage());
+        // The CLI calls tools while the model still speaks: once it has written this call down, one beside it is heard of too.
+        async Task PutOff(ControlRequest request)
+        {
+            await PutOffCall.Written(Transcript(command), request, time, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (command.Permissions.Reply(request, output.CallsBeside) is { } reply)
+            {
+                await Write(reply);
+                return;
+            }
+
+            output.Suspend(request);
+            await Write(ClaudeCommand.AskUsage());
+            done.TrySetResult();
         }
 
         async Task Listen()

@@ -117,6 +117,15 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.WatchingSession();
 
+        // The older one goes on by itself then, knowing of no answer; at least nobody is asked in vain.
+        if (version == RealClaude.Old && both.Contains("bash"))
+        {
+            await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged {both}[[say:fine]]"));
+            await wake.Ended(key, 1);
+            Assert.Equal(0L, await wake.Scalar<long>("select count(*) from questions"));
+            return;
+        }
+
         await Answer(await Asks(key, $"merged {both}[[ask]][[say:fine]]"), "Red");
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
