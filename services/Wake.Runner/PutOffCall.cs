@@ -58,7 +58,10 @@ static class PutOffCall
         }
     }
 
-    /// <summary>Notes in the transcript of an ended process that its last call is put off. False: that is not its last call.</summary>
+    /// <summary>
+    /// Notes in the transcript of an ended process that its last call is put off. False: that is not its last call, or it has a
+    /// result by now.
+    /// </summary>
     public static async Task<bool> Mark(string transcript, ControlRequest call, TimeProvider time, CancellationToken cancel)
     {
         if (!File.Exists(transcript))
@@ -75,7 +78,8 @@ static class PutOffCall
             if (json?.RootElement is not { ValueKind: JsonValueKind.Object } found || found.Text("uuid") is not { } uuid)
                 continue;
 
-            isLast = Calls(found).ToList() is [_, ..] calls ? calls is [var only] && only == call.ToolUseId : isLast;
+            isLast = Blocks(found, "tool_use", "id").ToList() is [_, ..] calls ? calls is [var only] && only == call.ToolUseId
+                : isLast && !Blocks(found, "tool_result", "tool_use_id").Contains(call.ToolUseId);
             row = new() { ["parentUuid"] = uuid };
             foreach (var name in Carried)
             {
@@ -119,10 +123,9 @@ static class PutOffCall
         }
     }
 
-    static IEnumerable<string?> Calls(JsonElement row) =>
-        row.Text("type") == "assistant" && row.Object("message") is { } message
-        && message.TryGetProperty("content", out var content) && content.ValueKind is JsonValueKind.Array
-            ? content.EnumerateArray().Where(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == "tool_use").Select(x => x.Text("id"))
+    static IEnumerable<string?> Blocks(JsonElement row, string type, string id) =>
+        row.Object("message") is { } message && message.TryGetProperty("content", out var content) && content.ValueKind is JsonValueKind.Array
+            ? content.EnumerateArray().Where(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == type).Select(x => x.Text(id))
             : [];
 
     static JsonElement Shown(string input, IReadOnlyDictionary<string, string> environment)

@@ -42,6 +42,17 @@ public sealed class PuttingACallOff
     }
 
     [Fact]
+    public async Task Not_when_it_has_a_result()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("t.jsonl");
+        const string Result = """{"type":"user","uuid":"u2","parentUuid":"a1","message":{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1"}]}}""";
+        await File.WriteAllTextAsync(file, $"{Message}\n{Calling("toolu_1")}\n{Result}\n");
+
+        Assert.False(await PutOffCall.Mark(file, Call("toolu_1"), TimeProvider.System, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task Not_without_a_transcript()
     {
         using var folder = new TemporaryFolder();
