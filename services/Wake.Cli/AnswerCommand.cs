@@ -19,29 +19,25 @@ sealed class AnswerCommand : ClientCommand
             + "their order. Without it they are asked here.",
     };
 
+    readonly Option<bool> allow = new("--allow") { Description = "Allow the tool call it asks about, this once." };
+
+    readonly Option<string?> deny = new("--deny") { HelpName = "WHY", Description = "Do not allow it, and tell the session why." };
+
     public AnswerCommand() : base("answer",
         "Answers what a session asks. It goes on with that, on any runner; the first answer counts.",
         """
         Examples:
           wake answer 01234567-89ab-cdef-0123-456789abcdef
           wake answer 01234567-89ab-cdef-0123-456789abcdef --answer Blue --answer "S, L" --answer "not before Monday"
-        """) => Takes(id, answers);
+          wake answer 01234567-89ab-cdef-0123-456789abcdef --allow
+          wake answer 01234567-89ab-cdef-0123-456789abcdef --deny "not on a Friday"
+        """) => Takes(id, answers, allow, deny);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
         var path = $"/v1/questions/{given.GetRequiredValue(id)}";
         var question = (await wake.Get(path, cancel)).Expected().Read(CliJson.Default.Question);
-        var asked = question.Questions.DistinctBy(x => x.Question).ToList();
-
-        var texts = given.GetValue(answers) is { Length: > 0 } told ? told
-            : question.Outcome is null ? await Ask(asked, output, cancel) : [];
-        if (question.Outcome is null && texts.Count != asked.Count)
-            throw new CommandException($"It asks {asked.Count} questions, and there are {texts.Count} answers: one --answer for each, in their order.");
-
-        var body = new JsonObject
-        {
-            ["answers"] = new JsonObject(asked.Zip(texts, (item, text) => KeyValuePair.Create(item.Question, (JsonNode?)text))),
-        };
+        var body = question.Permission is null ? await Answers(question, given, output, cancel) : await Decision(question, given, output, cancel);
         var answer = (await wake.Post($"{path}/answer", body, cancel)).Expected();
 
         if (output.Json)
@@ -51,9 +47,45 @@ sealed class AnswerCommand : ClientCommand
         return 0;
     }
 
+    async Task<JsonObject> Decision(Question question, ParseResult given, Output output, CancellationToken cancel)
+    {
+        var (allowed, why) = (given.GetValue(allow), given.GetValue(deny));
+        if (given.GetValue(answers) is { Length: > 0 } || (allowed && why is not null))
+            throw new CommandException("It asks whether it may call a tool: say either --allow or --deny WHY.");
+
+        if (!allowed && why is null && question.Outcome is null)
+        {
+            if (OnNoTerminal(output))
+                throw new CommandException("Say --allow or --deny WHY, or ask for this on a terminal.");
+
+            QuestionsCommand.Show(question, output);
+            allowed = await new ConfirmationPrompt("Allow it?") { DefaultValue = false }.ShowAsync(AnsiConsole.Console, cancel);
+            if (!allowed)
+                why = await new TextPrompt<string>("Why not?").AllowEmpty().ShowAsync(AnsiConsole.Console, cancel);
+        }
+
+        return new() { ["allow"] = allowed, ["message"] = why is { Length: > 0 } ? why : null };
+    }
+
+    async Task<JsonObject> Answers(Question question, ParseResult given, Output output, CancellationToken cancel)
+    {
+        if (given.GetValue(allow) || given.GetValue(deny) is not null)
+            throw new CommandException("It asks questions: say the answers with --answer.");
+
+        var asked = question.Questions.DistinctBy(x => x.Question).ToList();
+        var texts = given.GetValue(answers) is { Length: > 0 } told ? told
+            : question.Outcome is null ? await Ask(asked, output, cancel) : [];
+        if (question.Outcome is null && texts.Count != asked.Count)
+            throw new CommandException($"It asks {asked.Count} questions, and there are {texts.Count} answers: one --answer for each, in their order.");
+
+        return new() { ["answers"] = new JsonObject(asked.Zip(texts, (item, text) => KeyValuePair.Create(item.Question, (JsonNode?)text))) };
+    }
+
+    static bool OnNoTerminal(Output output) => output.Json || Console.IsInputRedirected || Console.IsOutputRedirected;
+
     static async Task<IReadOnlyList<string>> Ask(IReadOnlyList<QuestionItem> asked, Output output, CancellationToken cancel)
     {
-        if (output.Json || Console.IsInputRedirected || Console.IsOutputRedirected)
+        if (OnNoTerminal(output))
             throw new CommandException("Say the answers with --answer, or ask for this on a terminal.");
 
         List<string> texts = [];

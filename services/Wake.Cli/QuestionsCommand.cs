@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Wake.Store;
 
 namespace Wake.Cli;
@@ -37,6 +38,13 @@ sealed class QuestionsCommand : ClientCommand
     public static void Show(Question question, Output output)
     {
         output.Line($"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {Times.Shown(question.AskedAt)}{Until(question)}");
+        if (question.Permission is { } permission)
+        {
+            output.Line($"  asks to be allowed: {permission.Tool}{(permission.Why is { Length: > 0 } why ? $" ({why})" : "")}");
+            foreach (var (name, value) in Fields(permission.Input))
+                output.Line($"    {name}: {value}");
+        }
+
         foreach (var item in question.Questions)
         {
             output.Line($"  {item.Question}{(item.MultiSelect ? " (several)" : "")}");
@@ -44,6 +52,10 @@ sealed class QuestionsCommand : ClientCommand
                 output.Line($"    {option.Label}[dim]{(option.Description is { Length: > 0 } text ? $"  {text}" : "")}[/]");
         }
     }
+
+    static IEnumerable<(string Name, string Value)> Fields(JsonElement input) => input.ValueKind is JsonValueKind.Object
+        ? input.EnumerateObject().Select(x => (x.Name, x.Value.ValueKind is JsonValueKind.String ? x.Value.GetString()! : x.Value.GetRawText()))
+        : [("input", input.GetRawText())];
 
     static string Until(Question question) => question.Deadline is { } end ? $", until {Times.Shown(end)}" : "";
 }

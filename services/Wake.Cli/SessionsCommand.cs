@@ -38,8 +38,8 @@ sealed class SessionsCommand : ClientCommand
         }
 
         var sessions = answer.Read(CliJson.Default.SessionArray);
-        output.Table(["KEY", "STATE", "INBOX", "LAST TURN", "COST", "PROFILE", "WORKSPACE"], sessions.Select(x => (string?[])
-            [x.Key, Output.Word(x.State), $"{x.Inbox}", LastTurn(x), ShowSessionCommand.Usd(x.CostUsd), x.Profile, x.Workspace]));
+        output.Table(["KEY", "STATE", "QUESTION", "INBOX", "LAST TURN", "COST", "PROFILE", "WORKSPACE"], sessions.Select(x => (string?[])
+            [x.Key, Output.Word(x.State), $"{x.WaitsFor}", $"{x.Inbox}", LastTurn(x), ShowSessionCommand.Usd(x.CostUsd), x.Profile, x.Workspace]));
 
         if (sessions is [])
             Output.Note("There are no open sessions.");

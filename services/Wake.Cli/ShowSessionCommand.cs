@@ -31,6 +31,8 @@ sealed class ShowSessionCommand : ClientCommand
     {
         yield return ["session", session.Key];
         yield return ["state", Output.Word(session.State)];
+        if (session.WaitsFor is { } question)
+            yield return ["question", $"{question}"];
         yield return ["workspace", session.Workspace];
         yield return ["profile", session.Profile];
         yield return ["inbox", $"{session.Inbox}"];

@@ -84,7 +84,7 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
         var last = explained.Ledger is [.., { What: "parked" } line] && line.At > acceptedAt ? line : null;
         var again = last is not null && last == parked;
         parked = last;
-        return again && explained.Session is { State: SessionState.Parked, LastTurn: { } earlier }
+        return again && explained.Session is { State: SessionState.Parked or SessionState.WaitingForAnswer, LastTurn: { } earlier }
             ? new FollowedTurn.Parked(answer, earlier) : null;
     }
 }

@@ -25,7 +25,9 @@ static class QuestionsApi
     /// <param name="Answers">
     /// For the text of each question the label of an option or any other text, or, where several may be chosen, a list of them.
     /// </param>
-    internal sealed record NewAnswer(Dictionary<string, JsonElement>? Answers);
+    /// <param name="Allow">Where it asks to be allowed something: whether it is.</param>
+    /// <param name="Message">What the session is told when it is not allowed.</param>
+    internal sealed record NewAnswer(Dictionary<string, JsonElement>? Answers, bool? Allow, string? Message);
 
     static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100) =>
         limit is < 1 or > 1000 ? Problems.Invalid("limit", "must be from 1 to 1000.") : Results.Ok(await questions.Open(limit, cancel));
@@ -41,17 +43,29 @@ static class QuestionsApi
         if (question.Outcome is not null)
             return Settled(question);
 
-        var (answers, problems) = Read(question, body.Answers ?? []);
+        var (answers, problems) = question.Permission is null ? Read(question, body.Answers ?? []) : ([], Decision(body));
+        if (question.Permission is null && (body.Allow is not null || body.Message is not null))
+            problems.Add(("allow", "and message are for permissions; these are questions."));
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
-        var first = await questions.Answer(id, answers, cancel);
+        var first = body.Allow is { } allow ? await questions.Decide(id, new(allow, body.Message), cancel) : await questions.Answer(id, answers, cancel);
         var now = await questions.Find(id, cancel) ?? question;
         if (!first)
             return Settled(now);
 
         await timers.CallSweepers(cancel);
         return Results.Ok(now);
+    }
+
+    static List<(string Field, string Problem)> Decision(NewAnswer body)
+    {
+        var problems = Fields.Problems(Fields.Optional("message", body.Message, EventLimits.Reason));
+        if (body.Allow is null || body.Answers is { Count: > 0 })
+            problems.Add(("allow", "must be true or false, without answers: it asks for a permission."));
+        else if (body is { Allow: true, Message: not null })
+            problems.Add(("message", "is told to the session only when it is not allowed."));
+        return problems;
     }
 
     static (Dictionary<string, string> Answers, List<(string Field, string Problem)> Problems) Read(

@@ -91,8 +91,8 @@ sealed class ClaudeCli(
         try
         {
             var stopped = await process.Tell(
-                command.Message(), output, command.Profile.TurnTimeout ?? settings.TurnTimeout, command.Profile.IdleTimeout ?? settings.IdleTimeout,
-                heard, shutdown, lost);
+                command, Transcript(command), output, command.Profile.TurnTimeout ?? settings.TurnTimeout,
+                command.Profile.IdleTimeout ?? settings.IdleTimeout, heard, shutdown, lost);
             lost.ThrowIfCancellationRequested();
 
             if (output.OpenedAnother)
@@ -108,12 +108,16 @@ sealed class ClaudeCli(
             }
             else
             {
+                // Told to end, it would settle the call itself.
+                if (output.PutOff is not null)
+                    process.Kill();
+
                 var (exitCode, stderr) = await process.End(output.Done ? settings.KillAfter : TimeSpan.FromSeconds(1), lost);
                 lost.ThrowIfCancellationRequested();
                 if (warm && !output.TakenUp && stopped is StopReason.None)
                     return null;
 
-                result = output.Conclude(exitCode, stderr, stopped);
+                result = output.PutOff is { } call ? await PutOff(call, command, process, lost) : output.Conclude(exitCode, stderr, stopped);
                 if (result is ClaudeResult.Misconfigured refused && !output.Opened)
                     result = await AnySession(refused, lost);
             }
@@ -131,6 +135,13 @@ sealed class ClaudeCli(
                 await process.DisposeAsync();
         }
     }
+
+    async Task<ClaudeResult> PutOff(ControlRequest call, ClaudeCommand command, ClaudeProcess process, CancellationToken lost) =>
+        await PutOffCall.Mark(Transcript(command), call, time, lost)
+            ? new ClaudeResult.Deferred(call.Tool!, PutOffCall.Asked(call, process.Environment))
+            : new ClaudeResult.Crashed($"a call of {call.Tool} that waits for a person could not be kept in the transcript");
+
+    string Transcript(ClaudeCommand command) => new TranscriptFolder(ConfigFolder, command.Workspace, command.SessionId).Main;
 
     // It would not start. If it starts for nobody, that is this machine's fault and not the session's.
     async Task<ClaudeResult> AnySession(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>

@@ -21,6 +21,9 @@ sealed record ClaudeCommand(
     /// <summary>What follows those made here.</summary>
     public IReadOnlyList<string> Further { get; init; } = Profile.Arguments;
 
+    /// <summary>What is answered when the CLI asks whether it may call a tool.</summary>
+    public Permissions Permissions { get; init; } = new(Profile.Permissions, []);
+
     /// <summary>
     /// The arguments. Lists are joined with = because the CLI's list options swallow what follows them; nothing of it comes
     /// from an event, and no shell ever sees it.
@@ -67,34 +70,16 @@ sealed record ClaudeCommand(
         request = new { subtype = "interrupt" },
     });
 
-    /// <summary>
-    /// The line that answers what the CLI asks its host. Permissions are denied as it does where nobody is asked; a question
-    /// comes here only when its hook could not put it off.
-    /// </summary>
-    public static byte[] Refusal(ControlRequest request) => request is { Subtype: "can_use_tool" }
-        ? Line(new
-        {
-            type = "control_response",
-            response = new
-            {
-                subtype = "success",
-                request_id = request.Id,
-                response = new
-                {
-                    behavior = "deny",
-                    message = request.Tool == QuestionHook.Tool
-                        ? "Nobody can be asked now. Go on without an answer, or end your turn and say what you need to know."
-                        : $"Claude requested permissions to use {request.Tool}, but you haven't granted it yet.",
-                },
-            },
-        })
-        : Line(new
-        {
-            type = "control_response",
-            response = new { subtype = "error", request_id = request.Id, error = "Not supported here." },
-        });
+    /// <summary>The line that asks the CLI what it has spent so far, which is then a <see cref="ClaudeOutput.Cost"/>.</summary>
+    public static byte[] AskUsage() => Line(new
+    {
+        type = "control_request",
+        request_id = ClaudeOutput.UsageRequest,
+        request = new { subtype = "get_usage" },
+    });
 
-    static byte[] Line<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
+    /// <summary>A value as a line.</summary>
+    public static byte[] Line<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
 
     /// <summary>
     /// The id of a wake's message: the same for every attempt, so that a wake delivered again after a crash is taken once.

@@ -23,6 +23,11 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     bool initSeen;
     string? callingMessage;
     int callsBeside;
+    TurnCost? costBefore;
+    bool usageTold;
+
+    /// <summary>The id of the request by which the CLI is asked what it has spent.</summary>
+    public const string UsageRequest = "wake-usage";
 
     /// <summary>Whether the CLI opened the session it was asked for.</summary>
     public bool Opened { get; private set; }
@@ -40,13 +45,19 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     public int Told { get; private set; }
 
     /// <summary>Whether all is known that this run will tell about the message.</summary>
-    public bool Done => own is not null || Lost || AlreadyDone;
+    public bool Done => own is not null || Lost || AlreadyDone || PutOff is not null;
 
     /// <summary>Whether the CLI gave a result for the message. One that was put off it will act on again.</summary>
     public bool Answered => own is not null and not { PutOff: true };
 
     /// <summary>Whether the CLI has also finished what it does after a result.</summary>
-    public bool Settled => Done && (idleSinceEcho || Lost);
+    public bool Settled => PutOff is not null ? usageTold : Done && (idleSinceEcho || Lost);
+
+    /// <summary>The call that waits for a person to allow it; the runner ends the process over it.</summary>
+    public ControlRequest? PutOff { get; private set; }
+
+    /// <summary>How many other calls the message makes that the model is at.</summary>
+    public int CallsBeside => callsBeside;
 
     /// <summary>
     /// What the run cost so far, as the CLI computed it; turns that the session took besides are in it, for they were paid as well.
@@ -146,7 +157,17 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
             case ("control_request", _) when frame.Text("request_id") is { } id:
                 var request = frame.Object("request");
-                Requests.Enqueue(new(id, request?.Text("subtype"), request?.Text("tool_name")));
+                Requests.Enqueue(new(id, request?.Text("subtype"), request?.Text("tool_name"))
+                {
+                    ToolUseId = request?.Text("tool_use_id"),
+                    Input = request?.Object("input")?.GetRawText(),
+                    Why = request?.Text("decision_reason") ?? request?.Text("description"),
+                    Agent = request?.Text("agent_id"),
+                });
+                break;
+
+            case ("control_response", _) when frame.Object("response") is { } response && response.Text("request_id") == UsageRequest:
+                Usage(response.Object("response")?.Object("session"));
                 break;
 
             case ("system", "api_retry"):
@@ -182,6 +203,23 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             own ??= result;
         else
             earlier = result;
+    }
+
+    /// <summary>Ends the run over a call that a person has to decide about.</summary>
+    public void Suspend(ControlRequest call) => (PutOff, usageTold) = (call, false);
+
+    // Told before the message and when a call is put off, which has no result line to tell it.
+    void Usage(JsonElement? session)
+    {
+        usageTold = true;
+        if (session is not { } told)
+            return;
+
+        var cost = ResultLine.CostOf(told.Object("model_usage"), told.Number("total_cost_usd"));
+        if (PutOff is null)
+            costBefore = cost;
+        else if (costBefore is { } before)
+            Cost = cost - before;
     }
 
     /// <summary>What the run amounts to, once the process has ended or was stopped.</summary>
@@ -270,4 +308,17 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 /// <param name="Id">By which it is answered.</param>
 /// <param name="Subtype">What it is about.</param>
 /// <param name="Tool">The tool that wants to be allowed.</param>
-sealed record ControlRequest(string Id, string? Subtype, string? Tool);
+sealed record ControlRequest(string Id, string? Subtype, string? Tool)
+{
+    /// <summary>The CLI's name for the call.</summary>
+    public string? ToolUseId { get; init; }
+
+    /// <summary>What the tool would be called with, as JSON.</summary>
+    public string? Input { get; init; }
+
+    /// <summary>Why the CLI asks.</summary>
+    public string? Why { get; init; }
+
+    /// <summary>The subagent that wants to call it; null for the main conversation.</summary>
+    public string? Agent { get; init; }
+}

@@ -16,7 +16,6 @@ sealed class ClaudeProcess : IAsyncDisposable
     readonly Process process;
     readonly RunProcesses processes;
     readonly RunMark mark;
-    readonly IReadOnlyDictionary<string, string> environment;
     readonly TimeProvider time;
     readonly TimeSpan killAfter;
     readonly SemaphoreSlim writing = new(1);
@@ -25,6 +24,7 @@ sealed class ClaudeProcess : IAsyncDisposable
     readonly Task<string> stderr;
     readonly Task stdout;
     volatile Conversation? conversation;
+    Task puttingOff = Task.CompletedTask;
     TimeSpan grace = RunProcesses.Grace;
     long openedAt = long.MaxValue;
 
@@ -37,11 +37,14 @@ sealed class ClaudeProcess : IAsyncDisposable
     public ClaudeProcess(
         Process process, RunMark mark, IReadOnlyDictionary<string, string> environment, RunProcesses processes, TimeSpan killAfter, TimeProvider time)
     {
-        (this.process, this.mark, this.environment, this.processes) = (process, mark, environment, processes);
+        (this.process, this.mark, Environment, this.processes) = (process, mark, environment, processes);
         (this.killAfter, this.time) = (killAfter, time);
         stderr = Tail(process.StandardError.BaseStream, closing.Token);
         stdout = Listen();
     }
+
+    /// <summary>Its environment.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; }
 
     /// <summary>Completes when it can be told no more: it has ended, or has begun a turn that nobody asked it for.</summary>
     public Task Over => over.Task;
@@ -70,7 +73,8 @@ sealed class ClaudeProcess : IAsyncDisposable
     }
 
     /// <summary>Tells it a message, and hears what it says about it until that is all or it was stopped.</summary>
-    /// <param name="message">The line.</param>
+    /// <param name="command">The message, and what is answered when the CLI asks for permissions.</param>
+    /// <param name="transcript">Where it writes down what it does.</param>
     /// <param name="output">Takes what it says.</param>
     /// <param name="total">How long it may take in all.</param>
     /// <param name="idle">How long it may say nothing.</param>
@@ -79,17 +83,19 @@ sealed class ClaudeProcess : IAsyncDisposable
     /// <param name="lost">Nobody waits for it any more.</param>
     /// <returns>Why it was stopped, if it was.</returns>
     public async Task<StopReason> Tell(
-        byte[] message, ClaudeOutput output, TimeSpan total, TimeSpan idle, Action<ClaudeOutput> heard, CancellationToken shutdown,
+        ClaudeCommand command, string transcript, ClaudeOutput output, TimeSpan total, TimeSpan idle, Action<ClaudeOutput> heard, CancellationToken shutdown,
         CancellationToken lost)
     {
         using var tooLong = new CancellationTokenSource(total, time);
         using var silent = new CancellationTokenSource(idle, time);
-        var talk = new Conversation(output, heard, silent, idle);
+        var talk = new Conversation(command.Permissions, transcript, output, heard, silent, idle);
         conversation = talk;
         if (stdout.IsCompleted)
             talk.End();
 
-        await Write(message);
+        if (command.Permissions.Policy is PermissionPolicy.Ask)
+            await Write(ClaudeCommand.AskUsage());
+        await Write(command.Message());
 
         using (var until = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost, tooLong.Token, silent.Token))
             await talk.Done.WaitAsync(until.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -135,7 +141,8 @@ sealed class ClaudeProcess : IAsyncDisposable
         await Within(Task.WhenAll(stdout, stderr), TimeSpan.FromSeconds(1), lost);
         await closing.CancelAsync();
         await stdout;
-        return (process.ExitCode, Redaction.Redact(await stderr, environment));
+        await puttingOff;
+        return (process.ExitCode, Redaction.Redact(await stderr, Environment));
     }
 
     public async ValueTask DisposeAsync()
@@ -143,7 +150,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         process.KillTree();
         await processes.End(mark, grace);
         await closing.CancelAsync();
-        await Task.WhenAll(stdout, stderr);
+        await Task.WhenAll(stdout, stderr, puttingOff);
         process.Dispose();
         closing.Dispose();
         writing.Dispose();
@@ -167,6 +174,21 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
     }
 
+    // The CLI calls tools while the model still speaks: once it has written this call down, one beside it is heard of too.
+    async Task PutOff(Conversation talk, ControlRequest request)
+    {
+        await PutOffCall.Written(talk.Transcript, request, time, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (talk.Reply(request) is { } reply)
+        {
+            await Write(reply);
+            return;
+        }
+
+        talk.Output.Suspend(request);
+        await Write(ClaudeCommand.AskUsage());
+        talk.Finish();
+    }
+
     async Task Listen()
     {
         var lines = new OutputLines(process.StandardOutput.BaseStream);
@@ -187,7 +209,12 @@ sealed class ClaudeProcess : IAsyncDisposable
 
                 // At once, whatever it is: it waits for ever.
                 while (talk.Output.Requests.TryDequeue(out var request))
-                    await Write(ClaudeCommand.Refusal(request));
+                {
+                    if (talk.Reply(request) is { } reply)
+                        await Write(reply);
+                    else
+                        puttingOff = PutOff(talk, request);
+                }
             }
         }
         catch (Exception closed) when (closed is OperationCanceledException or IOException)
@@ -235,7 +262,8 @@ sealed class ClaudeProcess : IAsyncDisposable
     }
 
     /// <summary>One message and what is said about it.</summary>
-    sealed class Conversation(ClaudeOutput output, Action<ClaudeOutput> heard, CancellationTokenSource silent, TimeSpan idle)
+    sealed class Conversation(
+        Permissions permissions, string transcript, ClaudeOutput output, Action<ClaudeOutput> heard, CancellationTokenSource silent, TimeSpan idle)
     {
         readonly TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         readonly TaskCompletionSource settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -243,6 +271,8 @@ sealed class ClaudeProcess : IAsyncDisposable
         bool watched = true;
 
         public ClaudeOutput Output => output;
+
+        public string Transcript => transcript;
 
         public Task Done => done.Task;
 
@@ -264,6 +294,12 @@ sealed class ClaudeProcess : IAsyncDisposable
             if (output.Settled)
                 settled.TrySetResult();
         }
+
+        /// <summary>What is answered to a request; null when a person has to decide.</summary>
+        public byte[]? Reply(ControlRequest request) => permissions.Reply(request, output.CallsBeside);
+
+        /// <summary>All that matters is said.</summary>
+        public void Finish() => done.TrySetResult();
 
         /// <summary>Nothing more is heard.</summary>
         public void End()

@@ -118,7 +118,12 @@ sealed class ClaudeProfile
     /// <summary>What becomes of the session's questions.</summary>
     public QuestionPolicy Questions { get; init; } = QuestionPolicy.Defer;
 
-    /// <summary>After how long a turn goes on without the answer it asked for. Null: it waits however long.</summary>
+    /// <summary>What becomes of the tool calls that the CLI would ask somebody about.</summary>
+    public PermissionPolicy Permissions { get; init; } = PermissionPolicy.Deny;
+
+    /// <summary>
+    /// After how long a turn goes on without the answer it asked for; a permission is then not given. Null: it waits however long.
+    /// </summary>
     public TimeSpan? AnswerWithin { get; init; }
 
     /// <summary>Further arguments for the CLI, passed as they are.</summary>
@@ -133,6 +138,16 @@ enum QuestionPolicy
 
     /// <summary>It has no tool to ask with.</summary>
     Off,
+}
+
+/// <summary>What becomes of the tool calls that the CLI's rules neither allow nor deny.</summary>
+enum PermissionPolicy
+{
+    /// <summary>They are denied, as the CLI does where nobody is asked.</summary>
+    Deny,
+
+    /// <summary>A person decides, as about a question.</summary>
+    Ask,
 }
 
 /// <summary>When a wake goes on with the memory its session has.</summary>

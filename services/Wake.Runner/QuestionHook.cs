@@ -12,7 +12,7 @@ namespace Wake.Runner;
 sealed class QuestionHook : IDisposable
 {
     /// <summary>The tool it is about.</summary>
-    public const string Tool = "AskUserQuestion";
+    public const string Tool = QuestionItem.Tool;
 
     // Without it the CLI hides the tool, since nobody could answer; with it, it asks the runner (ClaudeOutput.Requests).
     const string PromptTool = "--permission-prompt-tool";
@@ -38,8 +38,16 @@ sealed class QuestionHook : IDisposable
         var hook = new QuestionHook(profile.Arguments);
 
         // Whoever named a prompt tool has taken such decisions elsewhere.
-        if (profile.Questions is QuestionPolicy.Off || !File.Exists(Script) || given.Any(x => x.Split('=')[0] == PromptTool))
+        if (given.Any(x => x.Split('=')[0] == PromptTool))
             return hook;
+
+        if (profile.Questions is QuestionPolicy.Off || !File.Exists(Script))
+        {
+            // The prompt tool is for permissions alone then.
+            if (profile.Permissions is PermissionPolicy.Ask)
+                hook.Arguments = [PromptTool, "stdio", $"--disallowedTools={Tool}", .. profile.Arguments];
+            return hook;
+        }
 
         // With settings that cannot be read the CLI does not start, and says why better than we could.
         if (Read(own, workspace) is not { } settings || !hook.Add(settings, settled))
@@ -52,31 +60,24 @@ sealed class QuestionHook : IDisposable
     /// <summary>What the hook says to a call that was settled.</summary>
     public static string Decision(SettledQuestion settled)
     {
+        var decision = new JsonObject { ["hookEventName"] = "PreToolUse" };
         if (settled.AskAgain)
         {
-            return new JsonObject
-            {
-                ["hookSpecificOutput"] = new JsonObject
-                {
-                    ["hookEventName"] = "PreToolUse", ["permissionDecision"] = "deny",
-                    ["permissionDecisionReason"] =
-                        "Not asked yet. Ask again in a message of its own, with all your questions in this one call and no other tool call beside it.",
-                },
-            }.ToJsonString();
+            decision["permissionDecision"] = "deny";
+            decision["permissionDecisionReason"] = Permissions.AskAgain;
+        }
+        else
+        {
+            var input = JsonNode.Parse(settled.Input)!;
+
+            // Without answers the session is told that the user did not answer.
+            if (settled.Answers is { } answers)
+                input["answers"] = JsonNode.Parse(answers);
+            decision["permissionDecision"] = "allow";
+            decision["updatedInput"] = input;
         }
 
-        var input = JsonNode.Parse(settled.Input)!;
-        if (settled.Answers is { } answers)
-            input["answers"] = JsonNode.Parse(answers);
-
-        // Without answers the session is told that the user did not answer.
-        return new JsonObject
-        {
-            ["hookSpecificOutput"] = new JsonObject
-            {
-                ["hookEventName"] = "PreToolUse", ["permissionDecision"] = "allow", ["updatedInput"] = input,
-            },
-        }.ToJsonString();
+        return new JsonObject { ["hookSpecificOutput"] = decision }.ToJsonString();
     }
 
     public void Dispose()
@@ -91,7 +92,7 @@ sealed class QuestionHook : IDisposable
             return false;
 
         var command = $"sh {Quoted(Script)}";
-        foreach (var question in settled.Where(x => IsFileName(x.ToolUseId)))
+        foreach (var question in settled.Where(x => x.Tool == Tool && IsFileName(x.ToolUseId)))
             Write(question.ToolUseId, Decision(question));
         if (folder is not null)
             command += $" {Quoted(folder)}";

@@ -39,7 +39,7 @@ abstract record Reaction
         ClaudeResult.Refused { Why: var why } => new End(TurnOutcome.Refused, why),
 
         ClaudeResult.Deferred { Tool: var tool, Asks: { } asks } => new GiveBack(
-            new TurnReturn.Park(null, $"it waits for a person: {tool} asks for an answer. wake questions shows what, wake answer answers it.",
+            new TurnReturn.Park(null, $"it waits for a person: {tool} asks {(tool == QuestionHook.Tool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it.",
                 Interrupted: true) { Asks = asks }),
 
         // A hook of the owner's own has put it off.

@@ -56,12 +56,14 @@ sealed record ResultLine(
     public bool PutOff => TerminalReason == "tool_deferred";
 
     static AskedCall? AskedIn(JsonElement call) =>
-        call.Text("name") == QuestionHook.Tool && call.Text("id") is { } id && call.Object("input")?.GetRawText() is { } input
-            && QuestionItem.In(input) is not [] ? new(id, input) : null;
+        call.Text("name") is QuestionHook.Tool and var tool && call.Text("id") is { } id && call.Object("input")?.GetRawText() is { } input
+            && QuestionItem.In(input) is not [] ? new(id, tool, input) : null;
 
-    // The total counts the process, and since 2.1.329 everything the session ever cost; that release tells the part since
-    // the result before beside it, by model.
-    static TurnCost CostOf(JsonElement? models, decimal? total)
+    /// <summary>
+    /// A cost by model, or in all. The total counts the process, and since 2.1.329 everything the session ever cost; that release
+    /// tells the part since the result before beside it, by model.
+    /// </summary>
+    public static TurnCost CostOf(JsonElement? models, decimal? total)
     {
         var used = models is { } all ? all.EnumerateObject().Select(x => x.Value).Where(x => x.ValueKind is JsonValueKind.Object).ToList() : [];
         return new(Price(total ?? used.Sum(x => Price(x.Number("costUSD")))), TimeSpan.Zero, new(

@@ -92,7 +92,7 @@ sealed class TurnRunner(
                     break;
 
                 case Reaction.GiveBack when run.Result is ClaudeResult.Deferred { Asks: { } asks, BesideOthers: true } && runs < MaxRuns:
-                    turn = turn with { Questions = [.. turn.Questions, new(asks.ToolUseId, asks.Input, null) { AskAgain = true }] };
+                    turn = turn with { Questions = [.. turn.Questions, new(asks.ToolUseId, asks.Tool, asks.Input, null) { AskAgain = true }] };
                     resume = true;
                     break;
 
@@ -149,7 +149,8 @@ sealed class TurnRunner(
             claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition || turn.Questions is not [],
             prompt.For(turn with { ClaudeSession = claudeSession }, await RecapFor(turn, claudeSession, lost)))
         {
-            Further = questions.Arguments, MayStay = stay > TimeSpan.Zero && turn.Questions is [],
+            Further = questions.Arguments, Permissions = new(profile.Permissions, turn.Questions),
+            MayStay = stay > TimeSpan.Zero && turn.Questions is [],
         };
 
         // Its history is what it has read and said itself: of what others have added it would know nothing.

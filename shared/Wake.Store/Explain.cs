@@ -153,6 +153,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
             SessionState.Dispatched => $"Wake {session.LastTurn?.Number} waits for a runner{note}.",
             SessionState.Running => $"Wake {session.LastTurn?.Number} runs on {session.LastTurn?.Runner}.",
             SessionState.Parked => $"Wake {session.LastTurn?.Number} is parked{note}.",
+            SessionState.WaitingForAnswer => $"Wake {session.LastTurn?.Number} waits for the answer to question {session.WaitsFor}{note}.",
             _ => "Closed; it takes no more turns.",
         };
     }

@@ -4,26 +4,44 @@ using Wake.Contracts;
 
 namespace Wake.Store;
 
-/// <summary>What a session asks a person: one call of AskUserQuestion, with all its questions. Its turn waits meanwhile.</summary>
+/// <summary>
+/// What a session asks a person: one call of AskUserQuestion with all its questions, or whether it may call another tool. Its
+/// turn waits meanwhile.
+/// </summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Session">The key of the session.</param>
 /// <param name="Wake">The wake whose turn asks.</param>
-/// <param name="Questions">The questions, in the order asked.</param>
+/// <param name="Questions">The questions, in the order asked; none when it asks for a permission.</param>
+/// <param name="Permission">What it asks to be allowed; null when it asks questions.</param>
 /// <param name="AskedAt">When.</param>
 /// <param name="Deadline">When the turn goes on without an answer; null when it waits however long.</param>
 /// <param name="Outcome">How it was settled; null while it is open.</param>
 /// <param name="SettledAt">When that was.</param>
 /// <param name="Answers">What was answered, by the text of the question.</param>
+/// <param name="Decision">What was decided about the permission.</param>
 public sealed record Question(
     Guid Id,
     string Session,
     int Wake,
     IReadOnlyList<QuestionItem> Questions,
+    PermissionAsked? Permission,
     DateTimeOffset AskedAt,
     DateTimeOffset? Deadline,
     QuestionOutcome? Outcome,
     DateTimeOffset? SettledAt,
-    IReadOnlyDictionary<string, string>? Answers);
+    IReadOnlyDictionary<string, string>? Answers,
+    PermissionDecision? Decision);
+
+/// <summary>A tool call that the CLI's own rules leave to a person.</summary>
+/// <param name="Tool">The tool.</param>
+/// <param name="Input">What it would be called with, as the model wrote it: untrusted. Long texts are shortened and say so, secrets are taken out.</param>
+/// <param name="Why">Why the CLI asks.</param>
+public sealed record PermissionAsked(string Tool, JsonElement Input, string? Why);
+
+/// <summary>What a person decided about a tool call.</summary>
+/// <param name="Allow">Whether it is made, this once.</param>
+/// <param name="Message">What the session is told when it is not.</param>
+public sealed record PermissionDecision(bool Allow, string? Message);
 
 /// <summary>How a question was settled.</summary>
 [JsonConverter(typeof(CamelCaseConverter<QuestionOutcome>))]
@@ -46,6 +64,9 @@ public enum QuestionOutcome
 /// <param name="Options">What it offers; any other text may be answered too.</param>
 public sealed record QuestionItem(string Question, string? Header, bool MultiSelect, IReadOnlyList<QuestionOption> Options)
 {
+    /// <summary>The tool that asks questions; any other asks to be called.</summary>
+    public const string Tool = "AskUserQuestion";
+
     // Far beyond what a person would read.
     const int MaxInput = 256 * 1024;
 
@@ -75,16 +96,20 @@ public sealed record QuestionItem(string Question, string? Header, bool MultiSel
 /// <param name="Description">What it means.</param>
 public sealed record QuestionOption(string Label, string? Description);
 
-/// <summary>A call of AskUserQuestion that was put off.</summary>
+/// <summary>A tool call that was put off.</summary>
 /// <param name="ToolUseId">The CLI's name for the call.</param>
-/// <param name="Input">Its input, as JSON.</param>
-public sealed record AskedCall(string ToolUseId, string Input);
+/// <param name="Tool">The tool.</param>
+/// <param name="Input">The questions as the CLI gave them, or a <see cref="PermissionAsked"/>; as JSON.</param>
+public sealed record AskedCall(string ToolUseId, string Tool, string Input);
 
-/// <summary>A call of AskUserQuestion that can go on.</summary>
+/// <summary>A tool call that can go on.</summary>
 /// <param name="ToolUseId">The CLI's name for the call.</param>
-/// <param name="Input">Its input, as JSON.</param>
-/// <param name="Answers">The text of each question and its answer, as JSON; null when nobody answered.</param>
-public sealed record SettledQuestion(string ToolUseId, string Input, string? Answers)
+/// <param name="Tool">The tool.</param>
+/// <param name="Input">What was asked, as in <see cref="AskedCall"/>.</param>
+/// <param name="Answers">
+/// The text of each question and its answer, or a <see cref="PermissionDecision"/>; as JSON. Null when nobody answered.
+/// </param>
+public sealed record SettledQuestion(string ToolUseId, string Tool, string Input, string? Answers)
 {
     /// <summary>No person has seen it: it stood beside other calls, and is to be asked again alone.</summary>
     public bool AskAgain { get; init; }

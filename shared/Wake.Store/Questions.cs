@@ -11,7 +11,7 @@ public sealed class Questions(NpgsqlDataSource database)
 {
     const string Select =
         """
-        select q.id, s.key, q.wake_number, q.input::text, q.asked_at, q.deadline, q.outcome, q.settled_at, q.answers::text
+        select q.id, s.key, q.wake_number, q.tool, q.input::text, q.asked_at, q.deadline, q.outcome, q.settled_at, q.answers::text
         from questions q
         join sessions s on s.id = q.session_id
         """;
@@ -39,7 +39,14 @@ public sealed class Questions(NpgsqlDataSource database)
     }
 
     /// <summary>Answers a question and lets its turn go on, on any runner. False when it is not open: the first answer counts.</summary>
-    public async Task<bool> Answer(Guid id, IReadOnlyDictionary<string, string> answers, CancellationToken cancel)
+    public Task<bool> Answer(Guid id, IReadOnlyDictionary<string, string> answers, CancellationToken cancel) =>
+        Settle(id, JsonSerializer.Serialize(answers), cancel);
+
+    /// <summary>Allows a tool call or does not; else as <see cref="Answer"/>.</summary>
+    public Task<bool> Decide(Guid id, PermissionDecision decision, CancellationToken cancel) =>
+        Settle(id, JsonSerializer.Serialize(decision, JsonSerializerOptions.Web), cancel);
+
+    async Task<bool> Settle(Guid id, string answers, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add("select 1 from wake_timers where session_id = (select session_id from questions where id = $1) for update", id);
@@ -58,13 +65,20 @@ public sealed class Questions(NpgsqlDataSource database)
                 select 'answered', session_id, wake_number, format('question %s', $1) from answered
             )
             update wake_timers timer set owed_at = clock_timestamp() from answered where timer.session_id = answered.session_id
-            """, id, JsonSerializer.Serialize(answers));
+            """, id, answers);
         return await batch.Affected(cancel);
     }
 
-    static Question Read(NpgsqlDataReader row) => new(
-        row.GetGuid(0), row.GetString(1), row.GetInt32(2), QuestionItem.In(row.GetString(3)),
-        row.GetFieldValue<DateTimeOffset>(4), row.GetNullable<DateTimeOffset>(5),
-        row.IsDBNull(6) ? null : row.GetEnum<QuestionOutcome>(6), row.GetNullable<DateTimeOffset>(7),
-        row.GetText(8) is { } answers ? JsonSerializer.Deserialize<Dictionary<string, string>>(answers) : null);
+    static Question Read(NpgsqlDataReader row)
+    {
+        var (input, answers) = (row.GetString(4), row.GetText(9));
+        var isPermission = row.GetString(3) != QuestionItem.Tool;
+        return new(
+            row.GetGuid(0), row.GetString(1), row.GetInt32(2),
+            isPermission ? [] : QuestionItem.In(input), isPermission ? JsonSerializer.Deserialize<PermissionAsked>(input, JsonSerializerOptions.Web) : null,
+            row.GetFieldValue<DateTimeOffset>(5), row.GetNullable<DateTimeOffset>(6),
+            row.IsDBNull(7) ? null : row.GetEnum<QuestionOutcome>(7), row.GetNullable<DateTimeOffset>(8),
+            answers is null || isPermission ? null : JsonSerializer.Deserialize<Dictionary<string, string>>(answers),
+            answers is null || !isPermission ? null : JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web));
+    }
 }

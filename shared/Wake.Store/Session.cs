@@ -16,6 +16,7 @@ namespace Wake.Store;
 /// <param name="CostTodayUsd">What of it was paid today, UTC.</param>
 /// <param name="Created">When it was registered.</param>
 /// <param name="Closed">When it was closed; null while it is open.</param>
+/// <param name="WaitsFor">The question whose answer its turn waits for; null while it waits for none.</param>
 public sealed record Session(
     string Key,
     SessionState State,
@@ -28,7 +29,8 @@ public sealed record Session(
     decimal CostUsd,
     decimal CostTodayUsd,
     DateTimeOffset Created,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Closed)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Closed,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? WaitsFor)
 {
     /// <summary>The store's own name for it; not part of the API.</summary>
     [JsonIgnore]
@@ -50,6 +52,9 @@ public enum SessionState
 
     /// <summary>Its turn waits for a person, or for a date. The note on the turn says for what.</summary>
     Parked,
+
+    /// <summary>Its turn waits for a person to answer what it asks, and holds no runner.</summary>
+    WaitingForAnswer,
 
     /// <summary>It takes no more turns.</summary>
     Closed,

@@ -33,6 +33,7 @@ public sealed class Sessions(NpgsqlDataSource database)
                array(select claude_session_id from session_ids c where c.session_id = s.id order by position),
                (select count(*) from inbox i where i.session_id = s.id and i.wake_number is null),
                cost.usd, cost.today,
+               (select q.id from questions q where q.session_id = s.id and q.outcome is null order by q.asked_at limit 1),
                {TurnColumns}
         from sessions s
         cross join lateral (
@@ -219,7 +220,8 @@ public sealed class Sessions(NpgsqlDataSource database)
 
     static Session ReadSession(NpgsqlDataReader row)
     {
-        var turn = row.IsDBNull(10) ? null : ReadTurn(row, 10);
+        var turn = row.IsDBNull(11) ? null : ReadTurn(row, 11);
+        var waitsFor = row.GetNullable<Guid>(10);
         var ids = row.GetFieldValue<Guid[]>(6);
         DateTimeOffset? closed = row.GetNullable<DateTimeOffset>(5);
         var state = closed is not null ? SessionState.Closed : turn?.State switch
@@ -227,13 +229,13 @@ public sealed class Sessions(NpgsqlDataSource database)
             null or Store.TurnState.Ended => SessionState.Idle,
             Store.TurnState.Dispatched => SessionState.Dispatched,
             Store.TurnState.Running => SessionState.Running,
-            Store.TurnState.Parked => SessionState.Parked,
+            Store.TurnState.Parked => waitsFor is null ? SessionState.Parked : SessionState.WaitingForAnswer,
             var unknown => throw new InvalidOperationException($"Unknown turn state {unknown}."),
         };
 
         return new(
             row.GetString(1), state, row.GetString(2), row.GetString(3), ids is [] ? null : ids[^1], ids, turn,
-            (int)row.GetInt64(7), row.GetDecimal(8), row.GetDecimal(9), row.GetFieldValue<DateTimeOffset>(4), closed) { Id = row.GetGuid(0) };
+            (int)row.GetInt64(7), row.GetDecimal(8), row.GetDecimal(9), row.GetFieldValue<DateTimeOffset>(4), closed, waitsFor) { Id = row.GetGuid(0) };
     }
 
     internal static Turn ReadTurn(NpgsqlDataReader row, int first) => new(

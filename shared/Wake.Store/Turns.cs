@@ -113,7 +113,7 @@ public sealed class Turns(NpgsqlDataSource database)
             order by e.seq
             """, sessionId, wakeNumber, EventLink.MaxData);
         batch.Add(
-            "select tool_use_id, input::text, answers::text from questions where session_id = $1 and wake_number = $2 and outcome is not null",
+            "select tool_use_id, tool, input::text, answers::text from questions where session_id = $1 and wake_number = $2 and outcome is not null",
             sessionId, wakeNumber);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -149,7 +149,7 @@ public sealed class Turns(NpgsqlDataSource database)
         await rows.NextResultAsync(cancel);
         List<SettledQuestion> settled = [];
         while (await rows.ReadAsync(cancel))
-            settled.Add(new(rows.GetString(0), rows.GetString(1), rows.GetText(2)));
+            settled.Add(new(rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetText(3)));
 
         return new TurnClaim.Granted(turn with { Events = events, Questions = settled });
     }
@@ -246,8 +246,8 @@ public sealed class Turns(NpgsqlDataSource database)
                 {Spend}
             ), asked as (
                 -- what is asked again was answered to no effect; a person has to see to that
-                insert into questions (id, session_id, wake_number, tool_use_id, input, deadline)
-                select $16::uuid, $1, $2, $17::text, $18::json, clock_timestamp() + $10 from settled where $16::uuid is not null
+                insert into questions (id, session_id, wake_number, tool_use_id, tool, input, deadline)
+                select $16::uuid, $1, $2, $17::text, $18::text, $19::json, clock_timestamp() + $10 from settled where $16::uuid is not null
                 on conflict (session_id, wake_number, tool_use_id) do nothing
                 returning id
             ), noted as (
@@ -260,7 +260,7 @@ public sealed class Turns(NpgsqlDataSource database)
             update wake_timers timer set owed_at = clock_timestamp() from settled where timer.session_id = settled.session_id
             """,
             [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), notBefore, parked, how.Note, how.Interrupted ? 1 : 0, kind, answered,
-                asks is null ? null : Guid.CreateVersion7(), asks?.ToolUseId, asks?.Input]);
+                asks is null ? null : Guid.CreateVersion7(), asks?.ToolUseId, asks?.Tool, asks?.Input]);
 
         return await batch.Affected(cancel);
     }

@@ -2,16 +2,22 @@ using System.Text.Json.Nodes;
 
 namespace Wake.FakeClaude;
 
-/// <summary>AskUserQuestion: a hook may put the question off or answer it; else the host on stdin is asked and waited for.</summary>
+/// <summary>
+/// What a person is asked, by AskUserQuestion or because another tool needs permission: a hook may put it off or answer it; else
+/// the host on stdin is asked and waited for.
+/// </summary>
 sealed class Questions(Turn turn)
 {
-    const string Tool = "AskUserQuestion";
+    const string Tool = "AskUserQuestion", Appending = "echo tool >> ";
 
     readonly Lock gate = new();
     string? requestId;
     JsonObject? answer;
 
     public Ending? Ask(JsonObject input) => Decide(turn.Voice.StartTool(Tool, input));
+
+    /// <summary>A call that no rule allows; allowed, it writes into the file.</summary>
+    public Ending? Request(string path) => Decide(turn.Voice.StartTool("Bash", new() { ["command"] = $"{Appending}{path}" }));
 
     /// <summary>Puts the question off whatever a hook says.</summary>
     public Ending Defer(JsonObject call)
@@ -45,7 +51,7 @@ sealed class Questions(Turn turn)
                 return Defer(call);
 
             case HookDecision.Allow allow:
-                Settle(allow.UpdatedInput ?? (JsonObject)call["input"]!);
+                Settle(call, allow.UpdatedInput ?? (JsonObject)call["input"]!);
                 break;
 
             case HookDecision.Deny deny:
@@ -100,7 +106,10 @@ sealed class Questions(Turn turn)
     {
         if (!turn.Session.Cli.Arguments.AsksOnStdio)
         {
-            turn.Voice.EndTool($"No such tool available: {Tool}", isError: true);
+            var isQuestion = call.Text("name") == Tool;
+            turn.Voice.EndTool(isQuestion ? $"No such tool available: {Tool}" : "You haven't granted it yet.", isError: true);
+            if (!isQuestion)
+                turn.Deny(call);
             return;
         }
 
@@ -124,7 +133,7 @@ sealed class Questions(Turn turn)
     {
         if (reply.Text("behavior") == "allow")
         {
-            Settle(reply.At("updatedInput") as JsonObject ?? []);
+            Settle(call, reply.At("updatedInput") as JsonObject ?? []);
             return;
         }
 
@@ -136,8 +145,15 @@ sealed class Questions(Turn turn)
         turn.Voice.EndTool(reply.Text("message") ?? "Tool permission request failed", isError: true);
     }
 
-    void Settle(JsonObject input)
+    void Settle(JsonObject call, JsonObject input)
     {
+        if (call.Text("name") != Tool)
+        {
+            turn.Session.Cli.Config.Append(input.Text("command")![Appending.Length..], "tool");
+            turn.Voice.EndTool(Voice.NoOutput);
+            return;
+        }
+
         var answers = input["answers"] as JsonObject ?? [];
         var told = answers.Count == 0
             ? "The user did not answer the questions."

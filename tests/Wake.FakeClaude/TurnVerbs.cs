@@ -24,6 +24,7 @@ static class TurnVerbs
         ["tool-start"] = Silent(ToolStart),
         ["hang-mid"] = Silent(HangMid),
         ["ask"] = (turn, question) => turn.Questions.Ask(Questions.Parse(question)),
+        ["needs-permission"] = (turn, path) => turn.Questions.Request(path),
         ["defer"] = (turn, _) => turn.Questions.Defer(),
 
         ["api-retry"] = Silent((turn, code) => Retry(turn, code)),
@@ -48,7 +49,7 @@ static class TurnVerbs
     };
 
     /// <summary>The verbs that make one tool call: once in the history, they are not made again.</summary>
-    public static readonly HashSet<string> Tools = ["tool", "tool-start", "hang-mid", "ask", "defer", "max-turns", "max-budget", "permission-denied"];
+    public static readonly HashSet<string> Tools = ["tool", "tool-start", "hang-mid", "ask", "needs-permission", "defer", "max-turns", "max-budget", "permission-denied"];
 
     static Func<Turn, string, Ending?> Silent(Action<Turn, string> act) => (turn, argument) =>
     {

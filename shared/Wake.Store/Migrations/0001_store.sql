@@ -170,19 +170,21 @@ create table turns (
     primary key (session_id, wake_number)
 );
 
--- What a session asks a person: one row for each call of AskUserQuestion, whose turn is parked while the row is open.
+-- What a session asks a person: one row for each call of AskUserQuestion, and for each of another tool that needs to be
+-- allowed. Its turn is parked while the row is open.
 create table questions (
     id           uuid primary key,
     session_id   uuid not null references sessions,
     wake_number  int not null,
     -- the CLI's name for the call
     tool_use_id  text collate "C" not null,
-    -- json, not jsonb: the CLI gets back what it gave
+    tool         text not null,
+    -- json, not jsonb: the CLI gets back what it gave. Of another tool: what a person is shown
     input        json not null,
     asked_at     timestamptz not null default clock_timestamp(),
     -- when the turn goes on without an answer
     deadline     timestamptz,
-    -- the text of each question and what was answered
+    -- the text of each question and what was answered; of another tool, whether it is allowed
     answers      json,
     -- 'answered', 'noAnswer' or 'superseded'; null while it is open
     outcome      text,

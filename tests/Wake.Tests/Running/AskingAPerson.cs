@@ -17,7 +17,11 @@ public sealed class AskingSystem : IAsyncLifetime
         ["Profiles__instant__Arguments__0"] = "--settings",
         ["Profiles__instant__Arguments__1"] = """{"env":{"OWN":"kept"}}""",
         ["Profiles__hasty__AnswerWithin"] = "00:00:01",
+        ["Profiles__hasty__Permissions"] = "Ask",
+        ["Profiles__asking__Permissions"] = "Ask",
         ["Profiles__silent__Questions"] = "Off",
+        ["Profiles__reserved__Questions"] = "Off",
+        ["Profiles__reserved__Permissions"] = "Ask",
         ["Runner__Slots"] = "1",
     });
 
@@ -116,7 +120,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         await Answer(second.Question, "L");
         await wake.Ended(second.Key, 1);
-        Assert.Equal(SessionState.Parked, (await wake.Show(first.Key)).State);
+        Assert.Equal((SessionState.WaitingForAnswer, first.Question.Id), ((await wake.Show(first.Key)).State, (await wake.Show(first.Key)).WaitsFor));
         await Answer(first.Question, "Red");
         await wake.Ended(first.Key, 1);
 
@@ -156,6 +160,126 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.Contains("the first answer counts", (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "Red")).Errors);
     }
 
+    [Fact]
+    public async Task A_call_that_must_be_allowed_is_made_once_it_is_whatever_died_in_between()
+    {
+        using var folder = new TemporaryFolder();
+        var (key, question) = await Requests(folder.File("ran"), "asking");
+        Assert.Equal(("Bash", $"echo tool >> {folder.File("ran")}"), (question.Permission!.Tool, question.Permission.Input.GetProperty("command").GetString()));
+
+        await wake.Processes[^1].Kill();
+        await wake.StartProcess("Wake.Standalone");
+        Assert.False(File.Exists(folder.File("ran")));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Decide(question, new { allow = true })));
+        Assert.Equal(4, answers.Count(x => x.StatusCode == HttpStatusCode.Conflict));
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, 2, null), (turn.Outcome, turn.Attempt, turn.Note));
+        Assert.Equal(["tool"], await File.ReadAllLinesAsync(folder.File("ran")));
+        Assert.Equal(new PermissionDecision(true, null), (await Find(question.Id)).Decision);
+        Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages);
+    }
+
+    [Fact]
+    public async Task A_call_that_is_not_allowed_is_not_made_and_a_permission_takes_no_other_answer()
+    {
+        using var folder = new TemporaryFolder();
+        var (key, question) = await Requests(folder.File("ran"), "asking");
+
+        Assert.Contains("must be true or false", await Refused(new { answers = new { x = "yes" } }));
+        Assert.Contains("must be true or false", await Refused(new { message = "why" }));
+        Assert.Contains("only when it is not allowed", await Refused(new { allow = true, message = "why" }));
+        Assert.Equal(HttpStatusCode.OK, (await Decide(question, new { allow = false, message = "not today" })).StatusCode);
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Contains("A person has not allowed this: not today", await Transcript(key));
+        Assert.False(File.Exists(folder.File("ran")));
+
+        async Task<string> Refused(object body)
+        {
+            var answer = await Decide(question, body);
+            Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+            return await answer.Content.ReadAsStringAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_question_is_not_allowed_but_answered()
+    {
+        var (key, question) = await Asks("Which colour?|Red|Blue");
+
+        Assert.Equal(HttpStatusCode.BadRequest, (await Decide(question, new { allow = true })).StatusCode);
+        await Answer(question, "Red");
+        await wake.Ended(key, 1);
+    }
+
+    [Fact]
+    public async Task A_call_that_nobody_allows_in_time_is_not_made()
+    {
+        using var folder = new TemporaryFolder();
+        var (key, question) = await Requests(folder.File("ran"), "hasty");
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Contains("Nobody has allowed this", await Transcript(key));
+        Assert.Equal(QuestionOutcome.NoAnswer, (await Find(question.Id)).Outcome);
+        Assert.Equal(HttpStatusCode.Conflict, (await Decide(question, new { allow = true })).StatusCode);
+        Assert.False(File.Exists(folder.File("ran")));
+    }
+
+    [Fact]
+    public async Task Without_the_setting_nobody_is_asked_for_a_permission()
+    {
+        using var folder = new TemporaryFolder();
+        var key = await wake.WatchingSession();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:needs-permission {folder.File("ran")}]]"));
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((TurnOutcome.Completed, "1 tool calls were denied"), (turn.Outcome, turn.Note));
+        Assert.Equal(0L, await Asked(key));
+        Assert.False(File.Exists(folder.File("ran")));
+    }
+
+    [Fact]
+    public async Task On_the_command_line_a_permission_is_seen_and_given_or_not()
+    {
+        using var folder = new TemporaryFolder();
+        var here = new Dictionary<string, string> { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString() };
+        var (given, one) = await Requests(folder.File("one"), "asking");
+        var (refused, other) = await Requests(folder.File("other"), "asking");
+
+        Assert.Contains($"command: echo tool >> {folder.File("one")}", (await WakeCommandLine.Run(here, null, "questions")).Output);
+        Assert.Contains($"{one.Id}", (await WakeCommandLine.Run(here, null, "sessions")).Output);
+        var shown = (await WakeCommandLine.Run(here, null, "sessions", "show", given)).Output;
+        Assert.Contains("waitingForAnswer", shown);
+        Assert.Contains($"{one.Id}", shown);
+        Assert.Contains("Say --allow or --deny", (await WakeCommandLine.Run(here, null, "answer", $"{one.Id}")).Errors);
+        Assert.Contains("either --allow or --deny", (await WakeCommandLine.Run(here, null, "answer", $"{one.Id}", "--answer", "yes")).Errors);
+
+        Assert.Equal(0, (await WakeCommandLine.Run(here, null, "answer", $"{one.Id}", "--allow")).ExitCode);
+        Assert.Equal(0, (await WakeCommandLine.Run(here, null, "answer", $"{other.Id}", "--deny", "not today")).ExitCode);
+
+        await wake.Ended(given, 1);
+        await wake.Ended(refused, 1);
+        Assert.True(File.Exists(folder.File("one")));
+        Assert.False(File.Exists(folder.File("other")));
+        Assert.Contains("not today", await Transcript(refused));
+    }
+
+    // Runners may share a workspace, as sessions of one repository do.
+    [Fact]
+    public async Task Sessions_that_wait_leave_their_workspace_to_others()
+    {
+        using var folder = new TemporaryFolder();
+        var (key, question) = await Requests(folder.File("ran"), "asking");
+        var beside = await wake.Session(workspace: (await wake.Show(key)).Workspace);
+        await wake.Wake(beside, "look around");
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(beside, 1)).Outcome);
+        Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
+        await Decide(question, new { allow = true });
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+    }
+
     [Theory]
     [InlineData("silent", false)]
     [InlineData("default", true)]
@@ -175,10 +299,28 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.Equal(asks ? 1 : 0, arguments.Count(x => x == "--settings"));
     }
 
-    async Task<(string Key, Question Question)> Asks(string question, string profile = "default")
+    [Fact]
+    public async Task A_profile_may_ask_for_permissions_and_nothing_else()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("args");
+        var key = await wake.WatchingSession("reserved");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:args {file}]]"));
+        await wake.Ended(key, 1);
+
+        var arguments = JsonSerializer.Deserialize<List<string>>(await File.ReadAllTextAsync(file))!;
+        Assert.Contains("--permission-prompt-tool", arguments);
+        Assert.Contains("--disallowedTools=AskUserQuestion", arguments);
+    }
+
+    Task<(string Key, Question Question)> Asks(string question, string profile = "default") => Opens($"ask {question}", profile);
+
+    Task<(string Key, Question Question)> Requests(string path, string profile) => Opens($"needs-permission {path}", profile);
+
+    async Task<(string Key, Question Question)> Opens(string order, string profile)
     {
         var key = await wake.WatchingSession(profile);
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:ask {question}]]"));
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:{order}]]"));
         return (key, await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks"));
     }
 
@@ -188,6 +330,8 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
     Task<HttpResponseMessage> Answer(Question question, string answer) => wake.Http.PostAsJsonAsync(
         $"/v1/questions/{question.Id}/answer", new { answers = new Dictionary<string, string> { [question.Questions[0].Question] = answer } });
+
+    Task<HttpResponseMessage> Decide(Question question, object decision) => wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", decision);
 
     Task<long> Asked(string key) => wake.Scalar<long>(
         "select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1", key);

@@ -1,0 +1,72 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// What the CLI is told when it asks whether it may call a tool. It asks only for what its own rules do not settle: what it
+/// would allow or deny by itself never comes here.
+/// </summary>
+/// <param name="Policy">What the profile says.</param>
+/// <param name="Settled">What was asked before in this turn.</param>
+sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion> Settled)
+{
+    /// <summary>Said to a call that stands beside others: the CLI loses the answer, or the others, when such a one is put off.</summary>
+    public const string AskAgain =
+        "Not asked yet. Ask again in a message of its own, with all your questions in this one call and no other tool call beside it.";
+
+    const string CallAgain =
+        "A person has to allow this, and has not been asked yet. Make the same call again in a message of its own, with no other tool call beside it.";
+
+    const string NotFromHere =
+        "A person has to allow this, and only the main conversation can ask one. Say what you would call and why, so that it makes this call itself.";
+
+    const string NobodyAnswered =
+        "Nobody has allowed this: a person was asked, and the time for an answer is over. The call was not made.";
+
+    /// <summary>The line to answer with; null when a person has to decide first, and the call is to be put off.</summary>
+    /// <param name="request">What the CLI asks.</param>
+    /// <param name="callsBeside">How many other calls the same message makes.</param>
+    public byte[]? Reply(ControlRequest request, int callsBeside)
+    {
+        if (request is not { Subtype: "can_use_tool" })
+            return Line(new { subtype = "error", request_id = request.Id, error = "Not supported here." });
+
+        // A question comes here only when its hook could not put it off.
+        if (request.Tool == QuestionHook.Tool)
+        {
+            return Deny(request, callsBeside > 0 ? AskAgain
+                : "Nobody can be asked now. Go on without an answer, or end your turn and say what you need to know.");
+        }
+
+        if (Settled.FirstOrDefault(x => x.Tool != QuestionHook.Tool && x.ToolUseId == request.ToolUseId) is { } settled)
+        {
+            return Decision(settled) switch
+            {
+                { Allow: true } => Allow(request),
+                { Message: var message } => Deny(request, message is null ? "A person has not allowed this." : $"A person has not allowed this: {message}"),
+                null => Deny(request, NobodyAnswered),
+            };
+        }
+
+        if (Policy is not PermissionPolicy.Ask)
+            return Deny(request, $"Claude requested permissions to use {request.Tool}, but you haven't granted it yet.");
+
+        return request.Agent is not null ? Deny(request, NotFromHere)
+            : callsBeside > 0 || request is not { Tool: not null, ToolUseId: not null, Input: not null } ? Deny(request, CallAgain)
+            : null;
+    }
+
+    static PermissionDecision? Decision(SettledQuestion settled) =>
+        settled.Answers is { } answers ? JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web) : null;
+
+    static byte[] Deny(ControlRequest request, string message) => Respond(request, new() { ["behavior"] = "deny", ["message"] = message });
+
+    static byte[] Allow(ControlRequest request) =>
+        Respond(request, new() { ["behavior"] = "allow", ["updatedInput"] = JsonNode.Parse(request.Input ?? "{}") });
+
+    static byte[] Respond(ControlRequest request, JsonObject response) => Line(new { subtype = "success", request_id = request.Id, response });
+
+    static byte[] Line<T>(T response) => ClaudeCommand.Line(new { type = "control_response", response });
+}
