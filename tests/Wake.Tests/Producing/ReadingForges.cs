@@ -133,4 +133,21 @@ public sealed class ReadingForges
         Assert.Equal("https://github.com/Codertocat/Hello-World/issues/1#issuecomment-492700400", observed.Data.Value.Text("link"));
         Assert.Equal(Delivery.Wake, observed.Delivery);
     }
+
+    [Theory]
+    [InlineData("a\\u0000b")]
+    [InlineData("half \\ud83d")]
+    [InlineData("long")]
+    public void Strange_text_does_not_keep_an_event_back(string text)
+    {
+        var body = text == "long" ? string.Concat(Enumerable.Repeat("🚀", 20_000)) : text;
+        var json = Payload.Of("webhooks/issue_comment.created.on-issue.json").Json.GetRawText()
+            .Replace("You are totally right! I'll get this fixed right away.", body, StringComparison.Ordinal)
+            .Replace("\"Spelling error in the README file\"", $"\"{body}\"", StringComparison.Ordinal);
+
+        var observed = Assert.Single(GitHubEvents.Of("issue_comment", JsonElement.Parse(json), "1").Events);
+
+        Assert.Empty(EventValidation.Problems(observed));
+        Assert.Equal("github.issue.comment_created|github:codertocat/hello-world#1|492700400", observed.DedupKey);
+    }
 }
