@@ -257,4 +257,33 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
 
         await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events") == 1);
     }
+
+    [Fact]
+    public async Task A_delivery_is_accepted_only_once_the_broker_has_confirmed_it()
+    {
+        await using var system = await WakeSystem.Create(Transport.RabbitMq, Settings);
+        await using var wire = new TcpProxy(system.Broker!.Port);
+        await using var producer = await system.StartProcess("Wake.Producers.GitHub", new Dictionary<string, string>
+        {
+            ["MessageBus__Host"] = new UriBuilder(system.Broker) { Port = wire.Port }.Uri.ToString(),
+        });
+        using var github = new HttpClient { BaseAddress = producer.Url };
+
+        // The broker has it, and the producer never learns of that.
+        var published = wire.HoldAnswersTo("github.pull_request.merged");
+        var answer = github.SendAsync(GitHub(Merged));
+        await published;
+        Assert.False(answer.IsCompleted);
+        wire.Cut();
+
+        await Answer(await answer, HttpStatusCode.Accepted);
+        await Task.WhenAll(system.StartProcess("Wake.Gateway"), system.StartProcess("Wake.Coordinator"));
+        await Eventually.Holds(async () => await system.Scalar<long>("select count(*) from events") == 1);
+
+        // While nothing reaches the broker, nothing is accepted.
+        wire.HoldUpstream();
+        var refused = await github.SendAsync(GitHub("webhooks/issues.opened.json"));
+        await Answer(refused, HttpStatusCode.ServiceUnavailable);
+        Assert.NotNull(refused.Headers.RetryAfter);
+    }
 }
