@@ -9,6 +9,12 @@ namespace Wake.Producers.GitHub;
 /// </summary>
 public static class GitHubEvents
 {
+    static readonly HashSet<string> Known =
+    [
+        "pull_request", "pull_request_review", "pull_request_review_comment", "issue_comment", "issues", "workflow_run", "check_suite",
+        "check_run", "workflow_job", "status", "deployment_status", "push", "release", "discussion", "discussion_comment", "commit_comment",
+    ];
+
     /// <summary>What a webhook delivery means.</summary>
     /// <param name="name">The event: <c>X-GitHub-Event</c>.</param>
     /// <param name="payload">The payload.</param>
@@ -41,7 +47,7 @@ public static class GitHubEvents
     /// <summary>An issue as the API shows it: nothing unless it is closed.</summary>
     public static Mapped Issue(GitHubSighting seen, JsonElement issue) =>
         issue.Has("pull_request") ? Mapped.Nothing("a pull request")
-        : issue.Text("state") == "closed" ? GitHubIssues.Closed(seen, issue) : Mapped.Nothing("open");
+        : issue.Text("state") == "closed" ? GitHubIssues.Closed(By(seen, issue, "closed_by"), issue) : Mapped.Nothing("open");
 
     /// <summary>A review of a pull request.</summary>
     public static Mapped Review(GitHubSighting seen, long number, JsonElement review) =>
@@ -87,12 +93,6 @@ public static class GitHubEvents
                 .Add("failed", rollup.Failed.Count > 0 ? string.Join(", ", rollup.Failed) : null, EventText.Written),
             pulls.Select(seen.Repository.Item));
     }
-
-    static readonly HashSet<string> Known =
-    [
-        "pull_request", "pull_request_review", "pull_request_review_comment", "issue_comment", "issues", "workflow_run", "check_suite",
-        "check_run", "workflow_job", "status", "deployment_status", "push", "release", "discussion", "discussion_comment", "commit_comment",
-    ];
 
     // Trusts the action, not the state of the object: a run whose action is in_progress may say completed.
     static Mapped? Of(string name, string? action, JsonElement payload, GitHubSighting seen) => (name, action) switch

@@ -26,6 +26,7 @@ public static class WebhooksServices
 
     static Task<IResult> Take(string name, HttpContext http, HookDoor door, IOptions<WebhooksOptions> options, CancellationToken cancel) =>
         options.Value.Hooks.TryGetValue(name, out var hook)
-            ? door.Take(http, name, Senders.Of(hook), hook.Secrets, hook.MaxBody, cancel)
+            // One name in keys and counters, however the address was spelt.
+            ? door.Take(http, name.ToLowerInvariant(), Senders.Of(hook), hook.Secrets, hook.MaxBody, cancel)
             : Task.FromResult(Results.Problem("There is no hook of this name.", statusCode: StatusCodes.Status404NotFound));
 }
