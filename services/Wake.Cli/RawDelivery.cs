@@ -20,7 +20,10 @@ sealed class RawDelivery
     // Where each forge says which event it is. The others say it in the payload.
     static readonly Dictionary<string, string> EventHeaders = new()
     {
-        [GitHub] = "X-GitHub-Event", ["forgejo"] = "X-Forgejo-Event", ["gitea"] = "X-Gitea-Event", ["gitlab"] = "X-Gitlab-Event",
+        [GitHub] = "X-GitHub-Event",
+        ["forgejo"] = "X-Forgejo-Event",
+        ["gitea"] = "X-Gitea-Event",
+        ["gitlab"] = "X-Gitlab-Event",
     };
 
     readonly Option<string?> from = new Option<string?>("--from")
@@ -31,7 +34,9 @@ sealed class RawDelivery
     readonly Option<string?> name = new("--event") { HelpName = "NAME", Description = "With --from: the event, as the forge's header names it: pull_request." };
     readonly Option<string[]> headers = new("--header")
     {
-        HelpName = "'NAME: VALUE'", Description = "With --from: a header of the delivery; may be repeated.", Arity = ArgumentArity.OneOrMore,
+        HelpName = "'NAME: VALUE'",
+        Description = "With --from: a header of the delivery; may be repeated.",
+        Arity = ArgumentArity.OneOrMore,
     };
     readonly Option<string?> secret = new("--secret") { HelpName = "S", Description = "With --from: refuse the delivery unless it is signed with this." };
     readonly Option<bool> dryRun = CommonOptions.Flag("--dry-run", "With --from: say what the delivery means, and publish nothing.");

@@ -21,7 +21,8 @@ static class GitHubCommits
             $"Workflow {Named(run)} ended on {Short(sha)}: {EventText.Line(conclusion, EventText.Titled)}",
             Checks(run, conclusion, sha).Add("workflow", run.Text("name")).Add("runId", run.Number("id")).Add("attempt", attempt)
                 .Add("branch", run.Text("head_branch")),
-            PullRequests(seen.Repository, run)) with { Ring = subject };
+            PullRequests(seen.Repository, run)) with
+        { Ring = subject };
     }
 
     public static Mapped CheckSuite(GitHubSighting seen, JsonElement suite)
@@ -37,7 +38,8 @@ static class GitHubCommits
         return seen.Event("github.check_suite.completed", subject, [suite.Name("id"), suite.Moment("updated_at")],
             $"Checks of {Named(suite.At("app"))} ended on {Short(sha)}: {EventText.Line(conclusion, EventText.Titled)}",
             Checks(suite, conclusion, sha).Add("app", suite.Text("app", "slug") ?? suite.Text("app", "name")),
-            PullRequests(seen.Repository, suite)) with { Ring = subject };
+            PullRequests(seen.Repository, suite)) with
+        { Ring = subject };
     }
 
     /// <summary>A commit status, as CI from before the checks gives it.</summary>
@@ -55,7 +57,8 @@ static class GitHubCommits
         return seen.Event("github.status.completed", subject, [status.Name("id")],
             $"Status {EventText.Line(context, EventText.Titled)} of {Short(sha)}: {EventText.Line(state, EventText.Titled)}",
             new EventData().Add("state", state).Add("context", context).Add("sha", sha)
-                .Add("description", status.Text("description")).Link(status.Text("target_url"))) with { Ring = subject };
+                .Add("description", status.Text("description")).Link(status.Text("target_url"))) with
+        { Ring = subject };
     }
 
     /// <param name="seen">The look.</param>

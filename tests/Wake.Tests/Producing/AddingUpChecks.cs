@@ -10,8 +10,13 @@ public sealed class AddingUpChecks
     static JsonElement Check(long id, string name, string? conclusion, string app = "github-actions", long suite = 1) =>
         JsonSerializer.SerializeToElement(new
         {
-            id, name, status = conclusion is null ? "in_progress" : "completed", conclusion,
-            completed_at = conclusion is null ? null : "2026-11-20T22:01:19Z", app = new { slug = app }, check_suite = new { id = suite },
+            id,
+            name,
+            status = conclusion is null ? "in_progress" : "completed",
+            conclusion,
+            completed_at = conclusion is null ? null : "2026-11-20T22:01:19Z",
+            app = new { slug = app },
+            check_suite = new { id = suite },
         });
 
     static JsonElement Status(long id, string context, string state) => JsonSerializer.SerializeToElement(new { id, context, state });

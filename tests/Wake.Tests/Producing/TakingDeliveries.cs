@@ -103,7 +103,8 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
 
         await Answer(await wake.Http.SendAsync(Delivery("/github", body, new Dictionary<string, string>
         {
-            ["X-GitHub-Event"] = "push", ["X-Hub-Signature-256"] = $"sha256={Hex(Payload.Secret, body)}",
+            ["X-GitHub-Event"] = "push",
+            ["X-Hub-Signature-256"] = $"sha256={Hex(Payload.Secret, body)}",
         })), HttpStatusCode.BadRequest);
     }
 
@@ -169,7 +170,13 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     {
         var one = JsonSerializer.Serialize(new
         {
-            specversion = "1.0", id = $"{mode}-1", source = "/shop", type = "shop.order.paid", subject = "Euro € 5", dedupkey = $"{mode}|paid", data = new { reason = "Paid" },
+            specversion = "1.0",
+            id = $"{mode}-1",
+            source = "/shop",
+            type = "shop.order.paid",
+            subject = "Euro € 5",
+            dedupkey = $"{mode}|paid",
+            data = new { reason = "Paid" },
         });
         Dictionary<string, string> headers = new() { ["Authorization"] = "Bearer token" };
         var body = "{\"reason\":\"Paid\"}";
@@ -218,7 +225,9 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     {
         await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
         {
-            ["Gateway__ApiKeys__0"] = "a key of sixteen characters", ["Webhooks__Hooks__lab__Sender"] = "GitLab", ["Webhooks__Hooks__lab__Secrets__0"] = "token",
+            ["Gateway__ApiKeys__0"] = "a key of sixteen characters",
+            ["Webhooks__Hooks__lab__Sender"] = "GitLab",
+            ["Webhooks__Hooks__lab__Secrets__0"] = "token",
         });
         var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
 
