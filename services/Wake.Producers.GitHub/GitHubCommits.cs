@@ -21,8 +21,7 @@ static class GitHubCommits
             $"Workflow {Named(run)} ended on {Short(sha)}: {EventText.Line(conclusion, EventText.Titled)}",
             Checks(run, conclusion, sha).Add("workflow", run.Text("name")).Add("runId", run.Number("id")).Add("attempt", attempt)
                 .Add("branch", run.Text("head_branch")),
-            PullRequests(seen.Repository, run)) with
-        { Ring = subject };
+            PullRequests(seen.Repository, run)).Rings(subject);
     }
 
     public static Mapped CheckSuite(GitHubSighting seen, JsonElement suite)
@@ -32,14 +31,13 @@ static class GitHubCommits
 
         var subject = seen.Repository.Commit(sha);
         if (suite.Text("app", "slug") is { } slug ? slug == "github-actions" : suite.Number("app", "id") == ActionsApp)
-            return Mapped.Nothing("GitHub Actions: workflow_run is canonical") with { Ring = subject };
+            return Mapped.Nothing("GitHub Actions: workflow_run is canonical").Rings(subject);
 
         var conclusion = suite.Text("conclusion") ?? "unknown";
         return seen.Event("github.check_suite.completed", subject, [suite.Name("id"), suite.Moment("updated_at")],
             $"Checks of {Named(suite.At("app"))} ended on {Short(sha)}: {EventText.Line(conclusion, EventText.Titled)}",
             Checks(suite, conclusion, sha).Add("app", suite.Text("app", "slug") ?? suite.Text("app", "name")),
-            PullRequests(seen.Repository, suite)) with
-        { Ring = subject };
+            PullRequests(seen.Repository, suite)).Rings(subject);
     }
 
     /// <summary>A commit status, as CI from before the checks gives it.</summary>
@@ -57,8 +55,7 @@ static class GitHubCommits
         return seen.Event("github.status.completed", subject, [status.Name("id")],
             $"Status {EventText.Line(context, EventText.Titled)} of {Short(sha)}: {EventText.Line(state, EventText.Titled)}",
             new EventData().Add("state", state).Add("context", context).Add("sha", sha)
-                .Add("description", status.Text("description")).Link(status.Text("target_url"))) with
-        { Ring = subject };
+                .Add("description", status.Text("description")).Link(status.Text("target_url"))).Rings(subject);
     }
 
     /// <param name="seen">The look.</param>
@@ -118,7 +115,7 @@ static class GitHubCommits
 
     /// <summary>Says only that the checks of a commit have moved: its rollup, or its run, is the fact.</summary>
     public static Mapped Detail(GitHubSighting seen, string? sha, string why) =>
-        Mapped.Nothing(why) with { Ring = sha is null ? null : seen.Repository.Commit(sha) };
+        Mapped.Nothing(why).Rings(sha is null ? null : seen.Repository.Commit(sha));
 
     /// <summary>The first digits, as people name a commit.</summary>
     public static string Short(string sha) => EventText.Line(sha.Length > 8 ? sha[..8] : sha, 8);

@@ -11,7 +11,10 @@ public sealed record Mapped(IReadOnlyList<ExternalEventObserved> Events, string?
     /// The subject of a commit whose checks have moved, whether or not that is an event. Whoever adds the checks of a commit
     /// up looks at it now instead of at its next tick.
     /// </summary>
-    public string? Ring { get; init; }
+    public string? Ring { get; private init; }
+
+    /// <summary>The same, of a commit whose checks have moved.</summary>
+    public Mapped Rings(string? commit) => this with { Ring = commit };
 
     /// <summary>No event.</summary>
     public static Mapped Nothing(string why) => new([], why);
