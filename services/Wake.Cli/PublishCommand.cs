@@ -34,6 +34,7 @@ sealed class PublishCommand : ClientCommand
     };
     readonly Option<string?> file = Text("--file", "FILE|-",
         "Publish what this file holds instead: one event or an array of them, as JSON. - reads standard input.");
+    readonly RawDelivery raw = new();
 
     public PublishCommand() : base("publish",
         "Publishes an event, and says what was decided about it.",
@@ -41,14 +42,16 @@ sealed class PublishCommand : ClientCommand
         Examples:
           wake publish --subject github:octo-org/hello#972 --type github.pull_request.merged --reason "PR #972 merged"
           wake publish --file events.json
+          wake publish --from github --event pull_request --file payload.json --dry-run
         """, CommonOptions.DataFolder)
     {
         Option[] own =
         [
             subject, type, reason, id, source, dedupKey, related, delivery, urgent, sessions, actor, time, expires, data,
         ];
-        Takes([.. own, file]);
+        Takes([.. own, file, .. raw.Options]);
         Validators.Add(given => Validate(given, own));
+        Validators.Add(given => raw.Validate(given, file));
     }
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
@@ -59,6 +62,18 @@ sealed class PublishCommand : ClientCommand
             "-" => await StandardInput(cancel),
             var path => await File.ReadAllBytesAsync(path, cancel),
         };
+
+        if (raw.IsMeant(given))
+        {
+            var mapped = raw.Read(given, body);
+            if (raw.IsDryRun(given) || mapped.Events is [])
+            {
+                RawDelivery.Show(mapped, output);
+                return 0;
+            }
+
+            body = JsonSerializer.SerializeToUtf8Bytes(mapped.Events, EventJson.Options.GetTypeInfo(typeof(IReadOnlyList<ExternalEventObserved>)));
+        }
 
         var answer = (await wake.Post("/v1/events", body, cancel)).Expected();
         if (output.Json)
@@ -115,7 +130,7 @@ sealed class PublishCommand : ClientCommand
     {
         if (given.GetResult(file) is null)
         {
-            foreach (var option in own[..3].Where(x => given.GetResult(x) is null))
+            foreach (var option in own[..3].Where(x => given.GetResult(x) is null && !raw.IsNamed(given)))
                 given.AddError($"Option '{option.Name}' is required, unless --file is given.");
         }
         else if (own.FirstOrDefault(x => given.GetResult(x) is not null) is { } other)

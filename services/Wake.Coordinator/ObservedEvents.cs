@@ -5,7 +5,6 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Exceptions;
 using Wake.Contracts;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -13,26 +12,17 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// The AMQP front of the intake: plain JSON from any program, published to the topic exchange <see cref="Exchange"/>. Takes
+/// The AMQP front of the intake: plain JSON from any program, published to the topic exchange <see cref="EventExchange.Name"/>. Takes
 /// whatever has arrived, commits it in one transaction and acknowledges all of it at once.
 /// </summary>
 /// <remarks>
 /// On RabbitMQ.Client rather than MassTransit: one acknowledgement per batch is worth a factor of two to three, and a message
-/// that is no event goes to <see cref="ErrorQueue"/> with its reason while the rest of its batch is taken in.
+/// that is no event goes to <see cref="EventExchange.ErrorQueue"/> with its reason while the rest of its batch is taken in.
 /// </remarks>
 sealed class ObservedEvents(
     Intake intake, SweepSignal signal, IOptions<MessageBusOptions> bus, IOptions<CoordinatorOptions> options,
     ILogger<ObservedEvents> log) : BackgroundService, IHealthCheck
 {
-    /// <summary>Where producers publish. Durable, topic; the routing key is free, the event's type is a good one.</summary>
-    public const string Exchange = "wake.events";
-
-    /// <summary>Where the events wait for a coordinator.</summary>
-    public const string Queue = "wake-events";
-
-    /// <summary>Where messages end that are no events, with the header <see cref="ReasonHeader"/>.</summary>
-    public const string ErrorQueue = "wake-events_error";
-
     /// <summary>The header that says in a sentence why a message was refused.</summary>
     public const string ReasonHeader = "wake-reason";
 
@@ -58,8 +48,7 @@ sealed class ObservedEvents(
             {
                 await Consume(cancel);
             }
-            catch (Exception lost) when (lost is BrokerUnreachableException or OperationInterruptedException or AlreadyClosedException
-                                             or IOException or ChannelClosedException or TimeoutException)
+            catch (Exception lost) when (EventExchange.IsLost(lost) || lost is ChannelClosedException)
             {
                 log.LogWarning("The connection to RabbitMQ is lost ({Reason}); connecting again.", lost.Message);
             }
@@ -79,17 +68,11 @@ sealed class ObservedEvents(
     // One connection's life. What it had not acknowledged comes again on the next: delivery tags mean nothing there.
     async Task Consume(CancellationToken cancel)
     {
-        var factory = new ConnectionFactory
-        {
-            Uri = new UriBuilder(bus.Value.Host!) { Scheme = bus.Value.Host!.Scheme.EndsWith('s') ? "amqps" : "amqp" }.Uri,
-            AutomaticRecoveryEnabled = false,
-            ClientProvidedName = "wake-events",
-        };
-        await using var connection = await factory.CreateConnectionAsync(cancel);
+        await using var connection = await EventExchange.Connect(bus.Value, "wake-events", cancel);
         await using var channel = await connection.CreateChannelAsync(
             new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
 
-        await Declare(channel, cancel);
+        await EventExchange.Declare(channel, cancel);
 
         var arrived = Channel.CreateUnbounded<Arrival>(new() { SingleReader = true, SingleWriter = true });
         channel.ChannelShutdownAsync += (_, why) =>
@@ -100,7 +83,7 @@ sealed class ObservedEvents(
 
         // Bounds what is in memory: two batches, one being committed and one arriving.
         await channel.BasicQosAsync(0, (ushort)Math.Min(options.Value.IntakeSize * 2, ushort.MaxValue), false, cancel);
-        await channel.BasicConsumeAsync(Queue, autoAck: false, new Reader(channel, arrived.Writer), cancel);
+        await channel.BasicConsumeAsync(EventExchange.Queue, autoAck: false, new Reader(channel, arrived.Writer), cancel);
         consuming = true;
 
         List<Arrival> batch = new(options.Value.IntakeSize);
@@ -119,26 +102,6 @@ sealed class ObservedEvents(
             if (batch.Count >= Pouring)
                 signal.NoteEventsPourIn();
         }
-    }
-
-    static async Task Declare(IChannel channel, CancellationToken cancel)
-    {
-        await channel.ExchangeDeclareAsync(Exchange, ExchangeType.Topic, durable: true, cancellationToken: cancel);
-        await channel.QueueDeclareAsync(ErrorQueue, durable: true, exclusive: false, autoDelete: false,
-            new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancel);
-
-        // RabbitMQ 4 drops a message after 20 redeliveries unless it knows where to: a coordinator that crashes again and
-        // again must not eat events.
-        await channel.QueueDeclareAsync(Queue, durable: true, exclusive: false, autoDelete: false,
-            new Dictionary<string, object?>
-            {
-                ["x-queue-type"] = "quorum",
-                ["x-dead-letter-exchange"] = "",
-                ["x-dead-letter-routing-key"] = ErrorQueue,
-                ["x-dead-letter-strategy"] = "at-least-once",
-                ["x-overflow"] = "reject-publish",
-            }, cancellationToken: cancel);
-        await channel.QueueBindAsync(Queue, Exchange, "#", cancellationToken: cancel);
     }
 
     async Task TakeIn(IChannel channel, List<Arrival> batch, CancellationToken cancel)
@@ -184,7 +147,7 @@ sealed class ObservedEvents(
 
     async Task Refuse(IChannel channel, Arrival refused, string reason, CancellationToken cancel)
     {
-        log.LogWarning("A message to {Exchange} is no event: {Reason}", Exchange, reason);
+        log.LogWarning("A message to {Exchange} is no event: {Reason}", EventExchange.Name, reason);
 
         var properties = new BasicProperties
         {
@@ -196,7 +159,7 @@ sealed class ObservedEvents(
                 ["wake-routing-key"] = refused.RoutingKey,
             },
         };
-        await channel.BasicPublishAsync("", ErrorQueue, mandatory: true, properties, refused.Body, cancel);
+        await channel.BasicPublishAsync("", EventExchange.ErrorQueue, mandatory: true, properties, refused.Body, cancel);
     }
 
     /// <summary>One message, read where it arrives: either an event or the reason why it is none.</summary>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.Options;
 
 namespace Wake.Gateway;
@@ -18,7 +19,8 @@ static class Access
 
         app.Use(async (http, next) =>
         {
-            if (http.Request.Path.StartsWithSegments("/health"))
+            // Webhooks prove themselves by a signature of their own.
+            if (http.Request.Path.StartsWithSegments("/health") || http.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
                 await next(http);
             else if (Refusal(http, keys) is { } refusal)
                 await refusal.ExecuteAsync(http);

@@ -102,11 +102,12 @@ static class EventsApi
 }
 
 /// <summary>The intake as the HTTP door uses it: with the trace of the request, and a call to the sweepers.</summary>
-sealed class EventDoor(Intake intake, WakeTimers timers)
+public sealed class EventDoor(Intake intake, WakeTimers timers)
 {
     /// <summary>What is due later than this a sweeper finds by itself: it polls every second.</summary>
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
+    /// <summary>Returns once the events are committed, with what was decided about each.</summary>
     public async Task<IReadOnlyList<IntakeDecision>> Accept(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel)
     {
         if (events is [])

@@ -3,6 +3,9 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 using Wake.Coordinator;
 using Wake.Gateway;
+using Wake.Producers.GitHub;
+using Wake.Producers.Webhooks;
+using Wake.Producing;
 using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -117,6 +120,9 @@ public static class StandaloneHost
         builder.Services.AddHostedService<RecoverAtStart>();
         builder.AddRunner();
         builder.AddGateway();
+        builder.Services.AddSingleton<IEventPublisher, IntakePublisher>();
+        builder.AddGitHub();
+        builder.AddWebhooks();
         builder.AddMessageBus(bus =>
         {
             bus.AddSessionWake();
@@ -127,6 +133,8 @@ public static class StandaloneHost
         var app = builder.Build();
         app.MapHealth();
         app.MapGateway();
+        app.MapGitHub();
+        app.MapWebhooks();
         return app;
     }
 

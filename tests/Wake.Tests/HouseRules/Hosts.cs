@@ -10,6 +10,8 @@ public sealed partial class Hosts
     [InlineData("Wake.Coordinator", Transport.RabbitMq)]
     [InlineData("Wake.Runner", Transport.RabbitMq)]
     [InlineData("Wake.Gateway", Transport.RabbitMq)]
+    [InlineData("Wake.Producers.GitHub", Transport.RabbitMq)]
+    [InlineData("Wake.Producers.Webhooks", Transport.RabbitMq)]
     [InlineData("Wake.Standalone", Transport.InMemory)]
     public async Task Build_with_a_container_that_is_checked(string service, Transport transport)
     {
@@ -35,6 +37,10 @@ public sealed partial class Hosts
     [InlineData("Wake.Runner", "Profiles__default__DayBudgetUsd", "0", "DayBudgetUsd must be positive")]
     [InlineData("Wake.Runner", "Profiles__default__IdleTimeout", "00:00:00", "IdleTimeout must be positive")]
     [InlineData("Wake.Gateway", "Gateway__ApiKeys__0", "short", "shorter than 16 characters")]
+    [InlineData("Wake.Producers.GitHub", "GitHub__WebhookSecrets__0", " ", "WebhookSecrets must not hold an empty one")]
+    [InlineData("Wake.Producers.GitHub", "MessageBus__Host", "", "MessageBus__Host")]
+    [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Sender", "GitLab", "Webhooks:Hooks:lab: Secrets needs at least one")]
+    [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Secrets__0", "token", "Webhooks:Hooks:lab: Sender is not set")]
     [InlineData("Wake.Standalone", "Runner__Slots", "0", "A setting is wrong")]
     public async Task Say_what_is_wrong_with_a_setting(string service, string setting, string value, string sentence)
     {

@@ -1,0 +1,146 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Wake.Producers.GitHub;
+using Wake.Producers.Webhooks;
+using Wake.Producing;
+
+namespace Wake.Cli;
+
+/// <summary>
+/// The options of <c>wake publish</c> for a webhook delivery that lies in a file: read by the very code that reads it at the
+/// door, so that a hook can be tried out before it is set up.
+/// </summary>
+sealed class RawDelivery
+{
+    const string GitHub = "github";
+
+    // Where each forge says which event it is. The others say it in the payload.
+    static readonly Dictionary<string, string> EventHeaders = new()
+    {
+        [GitHub] = "X-GitHub-Event",
+        ["forgejo"] = "X-Forgejo-Event",
+        ["gitea"] = "X-Gitea-Event",
+        ["gitlab"] = "X-Gitlab-Event",
+    };
+
+    readonly Option<string?> from = new Option<string?>("--from")
+    {
+        HelpName = "github|gitlab|forgejo|gitea|standard|cloudevents|generic",
+        Description = "--file holds a webhook delivery as this sender sends it: publish what it means.",
+    }.AcceptOnlyFromAmong(GitHub, "gitlab", "forgejo", "gitea", "standard", "cloudevents", "generic");
+    readonly Option<string?> name = new("--event") { HelpName = "NAME", Description = "With --from: the event, as the forge's header names it: pull_request." };
+    readonly Option<string[]> headers = new("--header")
+    {
+        HelpName = "'NAME: VALUE'",
+        Description = "With --from: a header of the delivery; may be repeated.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+    readonly Option<string?> secret = new("--secret") { HelpName = "S", Description = "With --from: refuse the delivery unless it is signed with this." };
+    readonly Option<bool> dryRun = CommonOptions.Flag("--dry-run", "With --from: say what the delivery means, and publish nothing.");
+
+    /// <summary>The options, in the order of the help.</summary>
+    public IReadOnlyList<Option> Options => [from, name, headers, secret, dryRun];
+
+    /// <summary>Whether a delivery is meant at all.</summary>
+    public bool IsMeant(ParseResult given) => given.GetValue(from) is not null;
+
+    /// <summary>Whether any of the options was given.</summary>
+    public bool IsNamed(CommandResult given) => Options.Any(x => given.GetResult(x) is { Implicit: false });
+
+    /// <summary>Whether nothing shall be published.</summary>
+    public bool IsDryRun(ParseResult given) => given.GetValue(dryRun);
+
+    /// <summary>Says what is wrong with the options.</summary>
+    /// <param name="given">What was given.</param>
+    /// <param name="file">The option that names the file.</param>
+    public void Validate(CommandResult given, Option file)
+    {
+        if (given.GetResult(from) is null)
+        {
+            foreach (var option in Options.Skip(1).Where(x => given.GetResult(x) is { Implicit: false }))
+                given.AddError($"{option.Name} belongs to --from, which says whose delivery --file holds.");
+        }
+        else if (given.GetResult(file) is null)
+        {
+            given.AddError("--from needs --file, which holds the delivery.");
+        }
+
+        foreach (var header in given.GetResult(headers)?.Tokens ?? [])
+        {
+            if (header.Value.IndexOf(':') is not > 0)
+                given.AddError($"--header is written 'Name: value', not '{header.Value}'.");
+        }
+    }
+
+    /// <summary>What the delivery means.</summary>
+    public Mapped Read(ParseResult given, byte[] body)
+    {
+        var kind = given.GetValue(from)!;
+        List<KeyValuePair<string, string>> all = [];
+        foreach (var header in given.GetValue(headers) ?? [])
+            all.Add(new(header[..header.IndexOf(':')].Trim(), header[(header.IndexOf(':') + 1)..].Trim()));
+        if (given.GetValue(name) is { } value && EventHeaders.TryGetValue(kind, out var where))
+            all.Add(new(where, value));
+        if (body.AsSpan().StartsWith("payload="u8))
+            all.Add(new("Content-Type", "application/x-www-form-urlencoded"));
+
+        var delivery = new HookRequest(kind, all, body);
+        var sender = kind == GitHub ? new GitHubSender() : Senders.Of(new() { Sender = Enum.Parse<SenderKind>(kind, ignoreCase: true) });
+
+        if (given.GetValue(secret) is { } key && sender.Refusal(delivery, [key], Sent(delivery)) is { } why)
+            throw new CommandException(why);
+
+        try
+        {
+            return sender.Map(delivery);
+        }
+        catch (JsonException wrong)
+        {
+            throw new CommandException($"The delivery is not JSON: {wrong.Message}");
+        }
+    }
+
+    /// <summary>What it means, for people or programs.</summary>
+    public static void Show(Mapped mapped, Output output)
+    {
+        if (output.Json)
+        {
+            var json = new JsonObject
+            {
+                ["events"] = new JsonArray([.. mapped.Events.Select(x => new JsonObject
+                {
+                    ["type"] = x.Type,
+                    ["subject"] = x.Subject,
+                    ["related"] = new JsonArray([.. (x.Related ?? []).Select(y => JsonValue.Create(y))]),
+                    ["dedupKey"] = x.FactKey,
+                    ["reason"] = x.Reason,
+                    ["delivery"] = Output.Word(x.Delivery),
+                })]),
+            };
+            if (mapped.Ignored is not null)
+                json["ignored"] = mapped.Ignored;
+            output.Raw(JsonSerializer.SerializeToUtf8Bytes(json));
+            return;
+        }
+
+        foreach (var observed in mapped.Events)
+        {
+            output.Line($"[green]{observed.Type}[/] about {observed.Subject}: {observed.Reason}");
+            output.Line($"  {Output.Word(observed.Delivery)}; known as {observed.FactKey}");
+        }
+
+        if (mapped.Ignored is not null)
+            output.Line($"[yellow]ignored[/]: {mapped.Ignored}");
+    }
+
+    // A file is as old as it is: what is checked is who made it.
+    static DateTimeOffset Sent(HookRequest delivery)
+    {
+        string?[] stamps = [delivery.Header("webhook-timestamp"), delivery.Header("svix-timestamp"), delivery.Header("X-Slack-Request-Timestamp")];
+        return long.TryParse(stamps.FirstOrDefault(x => x is { Length: <= 11 }), CultureInfo.InvariantCulture, out var seconds)
+            ? DateTimeOffset.FromUnixTimeSeconds(seconds) : DateTimeOffset.UtcNow;
+    }
+}

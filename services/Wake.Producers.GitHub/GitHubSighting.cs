@@ -1,0 +1,28 @@
+using System.Globalization;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>One look at a repository of GitHub.</summary>
+/// <param name="Repository">Where.</param>
+/// <param name="By">Who looked, and who caused what was seen.</param>
+/// <param name="Baseline">It was already so when a watch began.</param>
+public sealed record GitHubSighting(GitHubRepository Repository, Sighting By, bool Baseline = false)
+{
+    /// <summary>A look by way of the API.</summary>
+    public static GitHubSighting Poll(GitHubRepository repository, bool baseline = false) => new(repository, new("github:poll", Id: null), baseline);
+
+    /// <summary>The same look at something that somebody did, or wrote.</summary>
+    public GitHubSighting Of(string? login, string? kind) => this with { By = By with { Actor = login, ActorType = kind } };
+
+    /// <summary>A fact that can happen once.</summary>
+    internal Mapped Once(string type, string subject, string reason, EventData data) => Event(type, subject, [], reason, data);
+
+    /// <summary>A fact that can happen again, told apart by these; nothing when one of them is missing.</summary>
+    internal Mapped Event(
+        string type, string subject, ReadOnlySpan<string?> discriminator, string reason, EventData data, IEnumerable<string>? related = null) =>
+        By.Fact(type, subject, discriminator, reason,
+            data.Add("repository", Repository.FullName).Add("repositoryId", Repository.Id).Add("baseline", Baseline), related);
+
+    internal static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+}

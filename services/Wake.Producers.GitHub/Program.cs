@@ -1,0 +1,15 @@
+using Wake.Producers.GitHub;
+using Wake.Producing;
+using Wake.ServiceDefaults;
+
+var builder = WebApplication.CreateBuilder(args);
+
+builder.AddTelemetry();
+builder.AddBrokerPublisher();
+builder.AddGitHub();
+
+var app = builder.Build();
+app.UseHookDoor();
+app.MapHealth();
+app.MapGitHub();
+await app.RunAsync();

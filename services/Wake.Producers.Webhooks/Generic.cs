@@ -1,0 +1,60 @@
+using System.Text;
+using Wake.Producing;
+
+namespace Wake.Producers.Webhooks;
+
+/// <summary>Any sender, as configured: how it signs, and where its payload has what.</summary>
+sealed class Generic(HookOptions options) : ISender
+{
+    public bool Guessable => options.Scheme is SignatureScheme.Bearer or SignatureScheme.Token;
+
+    public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now)
+    {
+        var header = options.Header ?? Usual(options.Scheme);
+        if (delivery.Header(header) is not { } given)
+            return $"{header} is missing.";
+
+        var prefix = options.Scheme switch
+        {
+            SignatureScheme.Bearer => "Bearer ",
+            SignatureScheme.Slack => "v0=",
+            _ => options.Prefix,
+        };
+        if (!given.StartsWith(prefix, options.Scheme is SignatureScheme.Bearer ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal))
+            return $"{header} does not begin with {prefix.Trim()}.";
+
+        var timestamp = delivery.Header("X-Slack-Request-Timestamp");
+        if (options.Scheme is SignatureScheme.Slack && !Signatures.IsRecent(timestamp, now))
+            return "The delivery is too old, or from the future.";
+
+        given = given[prefix.Length..].Trim();
+        return secrets.Any(secret => Holds(given, secret, timestamp, delivery)) ? null : $"{header} is not right.";
+    }
+
+    public Mapped Map(HookRequest delivery) => options.Paths.Map(delivery.Payload(), delivery, options.IdHeader);
+
+    bool Holds(string given, string secret, string? timestamp, HookRequest delivery)
+    {
+        var key = Encoding.UTF8.GetBytes(secret);
+        return options.Scheme switch
+        {
+            SignatureScheme.Bearer or SignatureScheme.Token => Signatures.SameText(given, secret),
+            SignatureScheme.Slack => Signatures.IsHex(given, Signatures.Of(
+                SignatureHash.Sha256, key, Encoding.ASCII.GetBytes($"v0:{timestamp}:"), delivery.Body)),
+            SignatureScheme.HmacSha1 => Matches(given, Signatures.Of(SignatureHash.Sha1, key, delivery.Body)),
+            SignatureScheme.HmacSha512 => Matches(given, Signatures.Of(SignatureHash.Sha512, key, delivery.Body)),
+            _ => Matches(given, Signatures.Of(SignatureHash.Sha256, key, delivery.Body)),
+        };
+    }
+
+    bool Matches(string given, byte[] code) =>
+        options.Encoding is SignatureEncoding.Base64 ? Signatures.IsBase64(given, code) : Signatures.IsHex(given, code);
+
+    static string Usual(SignatureScheme scheme) => scheme switch
+    {
+        SignatureScheme.Bearer => "Authorization",
+        SignatureScheme.Token => "X-Token",
+        SignatureScheme.Slack => "X-Slack-Signature",
+        _ => "X-Signature",
+    };
+}

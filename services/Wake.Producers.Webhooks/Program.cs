@@ -1,0 +1,15 @@
+using Wake.Producers.Webhooks;
+using Wake.Producing;
+using Wake.ServiceDefaults;
+
+var builder = WebApplication.CreateBuilder(args);
+
+builder.AddTelemetry();
+builder.AddBrokerPublisher();
+builder.AddWebhooks();
+
+var app = builder.Build();
+app.UseHookDoor();
+app.MapHealth();
+app.MapWebhooks();
+await app.RunAsync();

@@ -1,0 +1,32 @@
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
+using Wake.Producing;
+using Wake.ServiceDefaults;
+
+namespace Wake.Producers.Webhooks;
+
+/// <summary>What a process gains by listening to webhooks.</summary>
+public static class WebhooksServices
+{
+    /// <summary>The hooks that are configured, and the door for them.</summary>
+    public static IHostApplicationBuilder AddWebhooks(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddValidatedOptions<WebhooksOptions>(WebhooksOptions.Section);
+        builder.Services.AddHookDoor();
+        return builder;
+    }
+
+    /// <summary><c>POST /hooks/NAME</c> for every hook that is configured.</summary>
+    public static void MapWebhooks(this IEndpointRouteBuilder routes) => routes
+        .MapPost("/hooks/{name}", Take)
+        // Deliveries prove themselves, and the body is bounded as it is read.
+        .AllowAnonymous()
+        .WithMetadata(new DisableRequestSizeLimitAttribute())
+        .ExcludeFromDescription();
+
+    static Task<IResult> Take(string name, HttpContext http, HookDoor door, IOptions<WebhooksOptions> options, CancellationToken cancel) =>
+        options.Value.Hooks.TryGetValue(name, out var hook)
+            // One name in keys and counters, however the address was spelt.
+            ? door.Take(http, name.ToLowerInvariant(), Senders.Of(hook), hook.Secrets, hook.MaxBody, cancel)
+            : Task.FromResult(Results.Problem("There is no hook of this name.", statusCode: StatusCodes.Status404NotFound));
+}

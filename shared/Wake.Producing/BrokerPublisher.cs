@@ -1,0 +1,134 @@
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using Wake.Contracts;
+using Wake.ServiceDefaults;
+
+namespace Wake.Producing;
+
+/// <summary>
+/// Publishes to RabbitMQ and waits for its confirmation. Connects when first needed and again whenever it must; what was not
+/// confirmed is sent once more, and the dedup key makes one fact of both.
+/// </summary>
+sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPublisher> log)
+    : IEventPublisher, IHealthCheck, IAsyncDisposable
+{
+    // Enough that a burst does not wait for one round trip after the other, few enough to repeat after a lost connection.
+    const int MaxUnconfirmed = 64;
+
+    // The protocol's limit for a routing key, in bytes.
+    const int MaxRoutingKey = 255;
+
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+
+    readonly SemaphoreSlim unconfirmed = new(MaxUnconfirmed);
+    readonly SemaphoreSlim connecting = new(1);
+    IConnection? connection;
+    IChannel? channel;
+
+    public async Task Publish(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
+        await Task.WhenAll(events.Select(x => Publish(x, cancel)));
+
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        bound.CancelAfter(TimeSpan.FromSeconds(5));
+        try
+        {
+            await Open(bound.Token);
+            return HealthCheckResult.Healthy();
+        }
+        catch (Exception lost) when (EventExchange.IsLost(lost) || lost is OperationCanceledException)
+        {
+            return HealthCheckResult.Unhealthy("Not connected to RabbitMQ.");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (connection is not null)
+            await connection.DisposeAsync();
+        unconfirmed.Dispose();
+        connecting.Dispose();
+    }
+
+    async Task Publish(ExternalEventObserved observed, CancellationToken cancel)
+    {
+        var body = EventJson.Write(observed);
+        var routingKey = Encoding.UTF8.GetByteCount(observed.Type) <= MaxRoutingKey ? observed.Type : "event";
+        var properties = new BasicProperties { Persistent = true, ContentType = "application/json", Headers = Trace() };
+
+        await unconfirmed.WaitAsync(cancel);
+        try
+        {
+            for (; ; await Task.Delay(Pause, cancel))
+            {
+                IChannel? used = null;
+                try
+                {
+                    used = await Open(cancel);
+                    await used.BasicPublishAsync(EventExchange.Name, routingKey, mandatory: true, properties, body, cancel);
+                    return;
+                }
+                catch (Exception failed) when (EventExchange.IsLost(failed) || failed is PublishException or ObjectDisposedException)
+                {
+                    // Unreachable, refused because the queue is full, or returned because somebody deleted the queue.
+                    log.LogWarning("RabbitMQ has not taken an event ({Reason}); trying again.", failed.Message);
+                    await Abandon(used);
+                }
+            }
+        }
+        finally
+        {
+            unconfirmed.Release();
+        }
+    }
+
+    static Dictionary<string, object?>? Trace() => Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent }
+        ? new() { ["traceparent"] = parent } : null;
+
+    async Task<IChannel> Open(CancellationToken cancel)
+    {
+        await connecting.WaitAsync(cancel);
+        try
+        {
+            if (channel is { IsOpen: true })
+                return channel;
+
+            if (connection is not null)
+                await connection.DisposeAsync();
+
+            connection = await EventExchange.Connect(bus.Value, "wake-producer", cancel);
+
+            // Without the client's own limiter, which slows down long before its limit; ours is above.
+            var opened = await connection.CreateChannelAsync(new(
+                publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
+                outstandingPublisherConfirmationsRateLimiter: null), cancel);
+            await EventExchange.Declare(opened, cancel);
+            return channel = opened;
+        }
+        finally
+        {
+            connecting.Release();
+        }
+    }
+
+    async Task Abandon(IChannel? used)
+    {
+        await connecting.WaitAsync(CancellationToken.None);
+        try
+        {
+            // Another event may have replaced it already.
+            if (used is not null && used == channel)
+                channel = null;
+        }
+        finally
+        {
+            connecting.Release();
+        }
+    }
+}

@@ -1,0 +1,45 @@
+using System.Text;
+using Wake.Contracts;
+
+namespace Wake.Producing;
+
+/// <summary>Text from outside made fit for an event: nothing PostgreSQL cannot hold, no longer than is useful.</summary>
+public static class EventText
+{
+    /// <summary>What people write (a comment, a description) is cut here: enough to act on, little beside a prompt.</summary>
+    public const int Written = 2000;
+
+    /// <summary>Titles and names.</summary>
+    public const int Titled = 200;
+
+    /// <summary>The text without what cannot be stored, cut at a whole character and marked as cut.</summary>
+    public static string Clip(string text, int limit)
+    {
+        // Enough to decide; the rest of 25 MB is not looked at.
+        var clean = Clean(text.Length > limit + 1 ? text[..(limit + 1)] : text);
+        if (clean.Length <= limit && text.Length <= limit + 1)
+            return clean;
+
+        var end = Math.Min(clean.Length, limit - 1);
+        return clean[..(end > 0 && char.IsHighSurrogate(clean[end - 1]) ? end - 1 : end)] + "…";
+    }
+
+    /// <summary>The same on one line.</summary>
+    public static string Line(string text, int limit) =>
+        string.Join(' ', Clip(text, limit).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
+    /// <summary>A sentence for <see cref="ExternalEventObserved.Reason"/>.</summary>
+    public static string Reason(string text) => Clip(text, EventLimits.Reason);
+
+    static string Clean(string text)
+    {
+        var clean = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (rune.Value != 0)
+                clean.Append(rune);
+        }
+
+        return clean.ToString();
+    }
+}

@@ -1,0 +1,104 @@
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Wake.Contracts;
+using Wake.ServiceDefaults;
+
+namespace Wake.Producing;
+
+/// <summary>
+/// Takes a delivery from its bytes to its events, in the order that matters: bounded, genuine, understood, accepted. Answers
+/// 2xx also to what it ignores, because forges disable hooks that say no.
+/// </summary>
+public sealed class HookDoor(
+    IEventPublisher publisher, AuthenticationFailures failures, TimeProvider time, ILogger<HookDoor> log)
+{
+    // Within the ten seconds that forges wait for an answer.
+    static readonly TimeSpan PublishWithin = TimeSpan.FromSeconds(8);
+
+    static readonly Counter<long> Deliveries = new Meter(Telemetry.Source).CreateCounter<long>(
+        "wake.deliveries", description: "Webhook deliveries by what became of them.");
+
+    readonly HookBodies bodies = new();
+
+    /// <summary>Takes one delivery.</summary>
+    /// <param name="http">The request.</param>
+    /// <param name="hook">The name of the hook it came in by.</param>
+    /// <param name="sender">Who is expected to send here.</param>
+    /// <param name="secrets">What the sender proves itself with.</param>
+    /// <param name="limit">The largest body, in bytes.</param>
+    /// <param name="cancel">Ends it.</param>
+    public async Task<IResult> Take(
+        HttpContext http, string hook, ISender sender, IReadOnlyList<string> secrets, int limit, CancellationToken cancel)
+    {
+        var address = http.Connection.RemoteIpAddress;
+        if (sender.Guessable && failures.Wait(address) is { } wait)
+            return TooOften(http, hook, wait);
+
+        var body = await bodies.Read(http.Request, limit, cancel);
+        if (body is HookBodies.HookBody.Refused refused)
+            return Problem(hook, refused.Status, refused.Why);
+
+        using var whole = (HookBodies.HookBody.Whole)body;
+        var delivery = new HookRequest(hook, http.Request.Headers.Select(x => KeyValuePair.Create(x.Key, x.Value.FirstOrDefault() ?? "")), whole.Bytes);
+
+        if (sender.Refusal(delivery, secrets, time.GetUtcNow()) is { } why)
+        {
+            failures.Add(address);
+            if (failures.Wait(address) is { } longer)
+                return TooOften(http, hook, longer);
+
+            log.LogWarning("A delivery to {Hook} from {Address} is not genuine: {Reason}", hook, address, why);
+            return Problem(hook, StatusCodes.Status401Unauthorized, why);
+        }
+
+        try
+        {
+            return await Publish(http, hook, sender.Map(delivery), cancel);
+        }
+        catch (JsonException wrong)
+        {
+            return Problem(hook, StatusCodes.Status400BadRequest, $"The body is not JSON: {EventJson.WithoutTypeNames(wrong)}");
+        }
+    }
+
+    async Task<IResult> Publish(HttpContext http, string hook, Mapped mapped, CancellationToken cancel)
+    {
+        if (mapped.Events is [])
+        {
+            Count(hook, "ignored");
+            return Results.Ok(new { ignored = mapped.Ignored });
+        }
+
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        bound.CancelAfter(PublishWithin);
+        try
+        {
+            await publisher.Publish(mapped.Events, bound.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            http.Response.Headers.RetryAfter = "5";
+            return Problem(hook, StatusCodes.Status503ServiceUnavailable, "Nobody takes events at the moment. Send it again.");
+        }
+
+        Count(hook, "accepted");
+        return Results.Accepted(null, new { accepted = mapped.Events.Select(x => x.FactKey) });
+    }
+
+    static IResult TooOften(HttpContext http, string hook, TimeSpan wait)
+    {
+        http.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        return Problem(hook, StatusCodes.Status429TooManyRequests, "Too many deliveries from this address were not genuine.");
+    }
+
+    static IResult Problem(string hook, int status, string why)
+    {
+        Count(hook, "refused");
+        return Results.Problem(why, statusCode: status);
+    }
+
+    static void Count(string hook, string outcome) => Deliveries.Add(1, new("hook", hook), new("outcome", outcome));
+}

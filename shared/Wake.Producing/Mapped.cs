@@ -1,0 +1,32 @@
+using Wake.Contracts;
+
+namespace Wake.Producing;
+
+/// <summary>What a delivery means: events, or nothing and why.</summary>
+/// <param name="Events">The events, each valid; empty when it is ignored.</param>
+/// <param name="Ignored">Why there are none; null when there are some.</param>
+public sealed record Mapped(IReadOnlyList<ExternalEventObserved> Events, string? Ignored)
+{
+    /// <summary>
+    /// The subject of a commit whose checks have moved, whether or not that is an event. Whoever adds the checks of a commit
+    /// up looks at it now instead of at its next tick.
+    /// </summary>
+    public string? Ring { get; private init; }
+
+    /// <summary>The same, of a commit whose checks have moved.</summary>
+    public Mapped Rings(string? commit) => this with { Ring = commit };
+
+    /// <summary>No event.</summary>
+    public static Mapped Nothing(string why) => new([], why);
+
+    /// <summary>This event; nothing if it is not one that can be accepted, as hostile or strange payloads yield them.</summary>
+    public static Mapped Of(ExternalEventObserved observed) =>
+        EventValidation.Problems(observed) is [var (field, problem), ..] ? Nothing($"not an event: {field} {problem}")
+        : EventJson.Write(observed).Length > EventLimits.Bytes ? Nothing("not an event: it is too large")
+        : new([observed], null);
+
+    /// <summary>All of these together; why the first was ignored when there is no event at all.</summary>
+    public static Mapped All(IReadOnlyCollection<Mapped> parts) => new(
+        [.. parts.SelectMany(x => x.Events)],
+        parts.Any(x => x.Events.Count > 0) ? null : parts.Select(x => x.Ignored).FirstOrDefault() ?? "empty");
+}

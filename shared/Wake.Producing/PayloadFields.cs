@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Wake.Producing;
+
+/// <summary>
+/// Fields of payloads, read without trust: what is missing, null, of another kind, out of range or not Unicode is null.
+/// </summary>
+public static class PayloadFields
+{
+    /// <summary>What stands at the end of a path of names; undefined when the path ends before.</summary>
+    public static JsonElement At(this JsonElement element, params ReadOnlySpan<string> path)
+    {
+        try
+        {
+            foreach (var name in path)
+            {
+                if (element.ValueKind is not JsonValueKind.Object || !element.TryGetProperty(name, out element))
+                    return default;
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            // A name of the payload is escaped and not Unicode.
+            return default;
+        }
+
+        return element;
+    }
+
+    /// <summary>Whether there is anything but null.</summary>
+    public static bool Has(this JsonElement element, params ReadOnlySpan<string> path) =>
+        element.At(path).ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null);
+
+    /// <summary>A text that is not blank.</summary>
+    public static string? Text(this JsonElement element, params ReadOnlySpan<string> path)
+    {
+        var value = element.At(path);
+        try
+        {
+            return value.ValueKind is JsonValueKind.String && value.GetString() is var text && !string.IsNullOrWhiteSpace(text) ? text : null;
+        }
+        catch (InvalidOperationException)
+        {
+            // Half of a surrogate pair, or bytes that are no UTF-8: valid JSON and no valid string.
+            return null;
+        }
+    }
+
+    /// <summary>A whole number; the ids of forges exceed 32 bits.</summary>
+    public static long? Number(this JsonElement element, params ReadOnlySpan<string> path) =>
+        element.At(path) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt64(out var number) ? number : null;
+
+    /// <summary>Whether it says true.</summary>
+    public static bool Flag(this JsonElement element, params ReadOnlySpan<string> path) => element.At(path).ValueKind is JsonValueKind.True;
+
+    /// <summary>A number or a text, as text: what identifies a thing.</summary>
+    public static string? Name(this JsonElement element, params ReadOnlySpan<string> path) =>
+        element.Number(path)?.ToString(CultureInfo.InvariantCulture) ?? element.Text(path);
+
+    /// <summary>The login of an account as keys have it: forges do not tell cases apart, and write them as they like.</summary>
+    public static string? Login(this JsonElement element, string account) => element.Text(account, "login")?.ToLowerInvariant();
+
+    /// <summary>The entries of an array; none when it is no array.</summary>
+    public static IEnumerable<JsonElement> Items(this JsonElement element, params ReadOnlySpan<string> path) =>
+        element.At(path) is { ValueKind: JsonValueKind.Array } array ? array.EnumerateArray() : [];
+
+    /// <summary>A moment, in any of the ways forges write it: ISO 8601 with an offset, <c>2023-12-05 18:43:00 UTC</c>, Unix seconds.</summary>
+    public static DateTimeOffset? Time(this JsonElement element, params ReadOnlySpan<string> path)
+    {
+        // Year 1 to year 9999.
+        if (element.Number(path) is { } seconds)
+            return seconds is >= -62_135_596_800 and <= 253_402_300_799 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+
+        if (element.Text(path) is not { } text)
+            return null;
+
+        if (text.EndsWith(" UTC", StringComparison.Ordinal))
+            text = text[..^4];
+
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
+    }
+
+    /// <summary>A moment as dedup keys have it: UTC, whole seconds.</summary>
+    public static string? Moment(this JsonElement element, params ReadOnlySpan<string> path) =>
+        element.Time(path)?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,38 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Wake.ServiceDefaults;
+
+namespace Wake.Producing;
+
+/// <summary>What a process gains by being a producer.</summary>
+public static class ProducingServices
+{
+    /// <summary>Events go to RabbitMQ. Ready means connected, with the queue of the events in place.</summary>
+    public static IHostApplicationBuilder AddBrokerPublisher(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddValidatedOptions<MessageBusOptions>(MessageBusOptions.Section);
+        builder.Services.AddSingleton<BrokerPublisher>();
+        builder.Services.AddSingleton<IEventPublisher>(services => services.GetRequiredService<BrokerPublisher>());
+        builder.Services.AddHealthChecks().AddCheck<BrokerPublisher>("wake-events", tags: [Health.Ready]);
+        return builder;
+    }
+
+    /// <summary>The door that webhooks come in by.</summary>
+    public static IServiceCollection AddHookDoor(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<AuthenticationFailures>();
+        services.TryAddSingleton<HookDoor>();
+        services.AddProblemDetails();
+        return services;
+    }
+
+    /// <summary>What comes before the hooks in a process of their own.</summary>
+    public static void UseHookDoor(this WebApplication app)
+    {
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+    }
+}

@@ -1,0 +1,98 @@
+using System.Text.Json;
+using Wake.Producers.GitHub;
+using Wake.Producing;
+
+namespace Wake.Tests.Producing;
+
+/// <summary>One result of CI from many checks: github.md tells the rules.</summary>
+public sealed class AddingUpChecks
+{
+    static JsonElement Check(long id, string name, string? conclusion, string app = "github-actions", long suite = 1) =>
+        JsonSerializer.SerializeToElement(new
+        {
+            id,
+            name,
+            status = conclusion is null ? "in_progress" : "completed",
+            conclusion,
+            completed_at = conclusion is null ? null : "2026-11-20T22:01:19Z",
+            app = new { slug = app },
+            check_suite = new { id = suite },
+        });
+
+    static JsonElement Status(long id, string context, string state) => JsonSerializer.SerializeToElement(new { id, context, state });
+
+    static CiRollup.Finished Finished(JsonElement[] checks, params JsonElement[] statuses) =>
+        Assert.IsType<CiRollup.Finished>(CiRollup.Of(checks, statuses));
+
+    [Fact]
+    public void Nothing_at_all_is_not_finished() => Assert.IsType<CiRollup.Unfinished>(CiRollup.Of([], []));
+
+    [Fact]
+    public void What_still_runs_is_not_finished()
+    {
+        Assert.IsType<CiRollup.Unfinished>(CiRollup.Of([Check(1, "a", "failure"), Check(2, "b", null)], []));
+        Assert.IsType<CiRollup.Unfinished>(CiRollup.Of([Check(1, "a", "success")], [Status(1, "ci", "pending")]));
+    }
+
+    [Theory]
+    [InlineData("success", true)]
+    [InlineData("neutral", true)]
+    [InlineData("skipped", true)]
+    [InlineData("failure", false)]
+    [InlineData("timed_out", false)]
+    [InlineData("cancelled", false)]
+    [InlineData("action_required", false)]
+    [InlineData("startup_failure", false)]
+    [InlineData("stale", false)]
+    public void A_conclusion_passes_or_fails(string conclusion, bool passes) =>
+        Assert.Equal(passes ? "success" : "failure", Finished([Check(1, "a", "success"), Check(2, "b", conclusion)]).State);
+
+    [Fact]
+    public void A_failed_status_fails_it() =>
+        Assert.Equal(["ci/old"], Finished([Check(1, "a", "success")], Status(2, "ci/old", "ERROR")).Failed);
+
+    [Fact]
+    public void Only_the_newest_of_a_name_counts_but_two_workflows_may_share_one()
+    {
+        JsonElement[] runs = [Check(1, "build", "failure", suite: 10), Check(9, "build", "success", suite: 11)];
+
+        Assert.Equal("success", Finished(runs).State);
+        Assert.Equal(["build"], Assert.IsType<CiRollup.Finished>(
+            CiRollup.Of(runs, [], new Dictionary<long, long> { [10] = 100, [11] = 101 })).Failed);
+    }
+
+    [Fact]
+    public void The_fingerprint_is_that_of_github_md_whatever_the_order()
+    {
+        // printf 'c/github-actions/a=1:success:2026-11-20T22:01:19Z\ns/ci=7:failure' | sha256sum
+        var expected = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(
+            "c/github-actions/a=1:success:2026-11-20T22:01:19Z\nc/other/b=2:failure:2026-11-20T22:01:19Z\ns/ci=7:failure"u8))[..16];
+
+        var one = Finished([Check(1, "a", "success"), Check(2, "b", "failure", "other")], Status(7, "ci", "failure"));
+        var other = Finished([Check(2, "b", "failure", "other"), Check(1, "a", "success")], Status(7, "ci", "failure"));
+
+        Assert.Equal((expected, expected), (one.Fingerprint, other.Fingerprint));
+        Assert.NotEqual(expected, Finished([Check(3, "a", "success"), Check(2, "b", "failure", "other")], Status(7, "ci", "failure")).Fingerprint);
+    }
+
+    [Fact]
+    public void Real_answers_of_the_api_add_up()
+    {
+        var checks = JsonElement.Parse(Payload.Read("rest/commits.check-runs.page1.json")).Items("check_runs").ToArray();
+        var statuses = JsonElement.Parse(Payload.Read("rest/commits.status.json")).Items("statuses").ToArray();
+
+        Assert.Equal((4, "success"), Finished(checks, statuses) is var all ? (all.Total, all.State) : default);
+    }
+
+    [Fact]
+    public void The_event_says_whose_ci_it_is_and_how_much_of_it_failed()
+    {
+        var rollup = Finished([Check(1, "a", "success"), Check(2, "b", "failure"), Check(3, "c", "timed_out")]);
+
+        var observed = Assert.Single(GitHubEvents.Ci(GitHubSighting.Poll(new("github.com", "Octo-Org/Hello", 1)), "abc123", rollup, [972]).Events);
+
+        Assert.Equal("CI of PR #972 is finished: failure (2 of 3)", observed.Reason);
+        Assert.Equal($"github.ci.completed|github:octo-org/hello@abc123|{rollup.Fingerprint}", observed.DedupKey);
+        Assert.Equal(["github:octo-org/hello#972"], observed.Related!);
+    }
+}

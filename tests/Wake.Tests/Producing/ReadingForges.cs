@@ -1,0 +1,153 @@
+using System.Text.Json;
+using Wake.Contracts;
+using Wake.Producers.GitHub;
+using Wake.Producing;
+
+namespace Wake.Tests.Producing;
+
+/// <summary>Real payloads of every forge, and what each means: one fact, one key, by whichever way it was learnt.</summary>
+public sealed class ReadingForges
+{
+    static readonly GitHubRepository Hello = new("github.com", "Codertocat/Hello-World", 186853002);
+
+    public static TheoryData<string> Delivered => [.. Payload.Webhooks.Concat(Payload.OtherForges).Select(x => x.File)];
+
+    public static TheoryData<string> Read => [.. Payload.All.Where(x => x.File.StartsWith("rest/", StringComparison.Ordinal)).Select(x => x.File)];
+
+    [Theory]
+    [MemberData(nameof(Delivered))]
+    public void A_delivery_means_what_is_expected_of_it(string file)
+    {
+        var payload = Payload.Of(file);
+
+        Payload.Check(payload.Expected, payload.Sender.Map(payload.Request()));
+    }
+
+    [Theory]
+    [MemberData(nameof(Read))]
+    public void An_answer_of_the_api_means_what_is_expected_of_it(string file)
+    {
+        var payload = Payload.Of(file);
+        var (owner, name) = payload.Entry.Text("request")!.Split('/') is [_, _, var x, var y, ..] ? (x, y) : default;
+        var seen = GitHubSighting.Poll(new("github.com", $"{owner}/{name}", 1));
+
+        var mapped = FromApi(file, seen, payload.Json).Where(x => x.Ignored is null).ToList();
+
+        Assert.Equal(payload.Expected.GetArrayLength(), mapped.Count);
+        Assert.All(payload.Expected.EnumerateArray().Zip(mapped), x => Payload.Check(x.First, x.Second));
+    }
+
+    static IEnumerable<Mapped> FromApi(string file, GitHubSighting seen, JsonElement answer) => file["rest/".Length..].Split(".json")[0] switch
+    {
+        "pulls.get.merged" or "pulls.get.open" => [GitHubEvents.Pull(seen, answer)],
+        "pulls.reviews" => answer.Items().Select(x => GitHubEvents.Review(seen, 6, x)),
+        "pulls.comments" => answer.Items().Select(x => GitHubEvents.ReviewComment(seen, x)),
+        "issues.comments" => answer.Items().Select(x => GitHubEvents.IssueComment(seen, x)),
+        "actions.runs" => answer.Items("workflow_runs").Select(x => GitHubEvents.WorkflowRun(seen, x)),
+        _ => throw new InvalidOperationException($"Nobody reads {file}."),
+    };
+
+    [Fact]
+    public void A_webhook_and_the_api_give_the_same_key()
+    {
+        var poll = GitHubSighting.Poll(Hello);
+
+        // The objects inside of the deliveries are what the API answers, but for the case of a review's state.
+        Same("pull_request.closed.merged", x => GitHubEvents.Pull(Polled(x), x.At("pull_request")));
+        Same("pull_request.closed", x => GitHubEvents.Pull(Polled(x), x.At("pull_request")));
+        Same("pull_request.synchronize", x => GitHubEvents.PullHead(poll, x.At("pull_request")));
+        Same("pull_request_review.submitted.approved", x => GitHubEvents.Review(Polled(x), 8, Upper(x.At("review"))));
+        Same("pull_request_review.submitted.empty", x => GitHubEvents.Review(poll, 2, Upper(x.At("review"))));
+        Same("pull_request_review_comment.created", x => GitHubEvents.ReviewComment(poll, x.At("comment")));
+        Same("issue_comment.created.on-issue", x => GitHubEvents.IssueComment(poll, x.At("comment")));
+        Same("issue_comment.created.on-pull-request", x => GitHubEvents.IssueComment(Polled(x), x.At("comment")));
+        Same("issues.closed", x => GitHubEvents.Issue(poll, x.At("issue")));
+        Same("workflow_run.completed", x => GitHubEvents.WorkflowRun(Polled(x), x.At("workflow_run")));
+        Same("status.success", x => GitHubEvents.Status(poll, x.Text("sha")!, x));
+        Same("deployment_status.success", x => GitHubEvents.Deployment(poll, x.At("deployment"), x.At("deployment_status")));
+        Same("release.published", x => GitHubEvents.Release(poll, x.At("release")));
+        Same("push.branch", x => GitHubEvents.Ref(poll, JsonSerializer.SerializeToElement(
+            new { @ref = x.Text("ref"), @object = new { sha = x.Text("after") } })));
+
+        static GitHubSighting Polled(JsonElement x) => GitHubSighting.Poll(GitHubRepository.Of(x.At("repository"))!);
+
+        static JsonElement Upper(JsonElement review) => JsonElement.Parse(
+            review.GetRawText().Replace($"\"{review.Text("state")}\"", $"\"{review.Text("state")!.ToUpperInvariant()}\"", StringComparison.Ordinal));
+
+        static void Same(string file, Func<JsonElement, Mapped> api)
+        {
+            var payload = Payload.Of($"webhooks/{file}.json");
+            var (delivered, read) = (payload.Sender.Map(payload.Request()), api(payload.Json));
+            Assert.Equal(
+                (delivered.Ignored, delivered.Events.Select(x => x.DedupKey).FirstOrDefault(), delivered.Events.Count),
+                (read.Ignored, read.Events.Select(x => x.DedupKey).FirstOrDefault(), read.Events.Count));
+        }
+    }
+
+    [Fact]
+    public void A_run_of_a_workflow_again_is_another_fact()
+    {
+        var run = Payload.Of("webhooks/workflow_run.completed.json").Json.At("workflow_run").GetRawText();
+        var again = JsonElement.Parse(run.Insert(run.Length - 1, ", \"run_attempt\": 2"));
+
+        var (first, second) = (GitHubEvents.WorkflowRun(GitHubSighting.Poll(Hello), JsonElement.Parse(run)), GitHubEvents.WorkflowRun(GitHubSighting.Poll(Hello), again));
+
+        Assert.EndsWith("|289782451|1", first.Events[0].DedupKey);
+        Assert.EndsWith("|289782451|2", second.Events[0].DedupKey);
+    }
+
+    [Theory]
+    [InlineData("ghe.example.com", null)]
+    [InlineData(null, "https://ghe.example.com/Codertocat/Hello-World")]
+    public void Another_host_than_githubs_own_is_named_in_the_subject(string? header, string? page)
+    {
+        var payload = Payload.Of("webhooks/pull_request.opened.json");
+        var json = page is null ? payload.Json : JsonElement.Parse(payload.Json.GetRawText()
+            .Replace("\"https://github.com/Codertocat/Hello-World\"", $"\"{page}\"", StringComparison.Ordinal));
+
+        var mapped = GitHubEvents.Of("pull_request", json, "1", header);
+
+        Assert.Equal("github@ghe.example.com:codertocat/hello-world#2", Assert.Single(mapped.Events).Subject);
+    }
+
+    [Fact]
+    public void A_delivery_of_forgejo_is_not_taken_for_one_of_github()
+    {
+        var payload = Payload.Of("other-forges/forgejo.pull_request.closed.merged.json");
+        var headers = payload.Headers();
+        headers["X-GitHub-Event"] = "pull_request";
+
+        Assert.Empty(new GitHubSender().Map(new("test", headers, payload.Bytes)).Events);
+        Assert.Equal("forgejo.pull_request.merged", payload.Sender.Map(new("test", headers, payload.Bytes)).Events[0].Type);
+    }
+
+    [Fact]
+    public void What_a_person_wrote_is_in_the_reason_and_who_wrote_it_in_the_data()
+    {
+        var payload = Payload.Of("webhooks/issue_comment.created.on-issue.json");
+
+        var observed = Assert.Single(payload.Sender.Map(payload.Request()).Events);
+
+        Assert.Contains("Codertocat commented: You are totally right! I'll get this fixed right away.", observed.Reason);
+        Assert.Equal(("Codertocat", "User", "Codertocat"), (observed.Actor, observed.Data!.Value.Text("actorType"), observed.Data.Value.Text("author")));
+        Assert.Equal("https://github.com/Codertocat/Hello-World/issues/1#issuecomment-492700400", observed.Data.Value.Text("link"));
+        Assert.Equal(Delivery.Wake, observed.Delivery);
+    }
+
+    [Theory]
+    [InlineData("a\\u0000b")]
+    [InlineData("half \\ud83d")]
+    [InlineData("long")]
+    public void Strange_text_does_not_keep_an_event_back(string text)
+    {
+        var body = text == "long" ? string.Concat(Enumerable.Repeat("🚀", 20_000)) : text;
+        var json = Payload.Of("webhooks/issue_comment.created.on-issue.json").Json.GetRawText()
+            .Replace("You are totally right! I'll get this fixed right away.", body, StringComparison.Ordinal)
+            .Replace("\"Spelling error in the README file\"", $"\"{body}\"", StringComparison.Ordinal);
+
+        var observed = Assert.Single(GitHubEvents.Of("issue_comment", JsonElement.Parse(json), "1").Events);
+
+        Assert.Empty(EventValidation.Problems(observed));
+        Assert.Equal("github.issue.comment_created|github:codertocat/hello-world#1|492700400", observed.DedupKey);
+    }
+}

@@ -1,0 +1,298 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using RabbitMQ.Client;
+using Wake.Contracts;
+using Wake.Producing;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Producing;
+
+/// <summary>Webhooks at the door of real processes, in one process and over RabbitMQ.</summary>
+public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFixture<TakingDeliveries.Hooked>
+{
+    const string Merged = "webhooks/pull_request.closed.merged.json";
+
+    static readonly Dictionary<string, string> Settings = new()
+    {
+        ["GitHub__WebhookSecrets__0"] = "the old one",
+        ["GitHub__WebhookSecrets__1"] = Payload.Secret,
+        ["Webhooks__Hooks__codeberg__Sender"] = "Forgejo",
+        ["Webhooks__Hooks__codeberg__Secrets__0"] = "key",
+        ["Webhooks__Hooks__codeberg__MaxBody"] = "20000",
+        ["Webhooks__Hooks__lab__Sender"] = "GitLab",
+        ["Webhooks__Hooks__lab__Secrets__0"] = "token",
+        ["Webhooks__Hooks__events__Sender"] = "CloudEvents",
+        ["Webhooks__Hooks__events__Secrets__0"] = "token",
+        ["Webhooks__Hooks__crm__Sender"] = "Standard",
+        ["Webhooks__Hooks__crm__Secrets__0"] = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        ["Webhooks__Hooks__pager__Sender"] = "Generic",
+        ["Webhooks__Hooks__pager__Secrets__0"] = "key",
+        ["Webhooks__Hooks__pager__Header"] = "X-PagerDuty-Signature",
+        ["Webhooks__Hooks__pager__Prefix"] = "v1=",
+        ["Webhooks__Hooks__pager__Paths__Id"] = "event.id",
+        ["Webhooks__Hooks__pager__Paths__Type"] = "event.event_type",
+        ["Webhooks__Hooks__pager__Paths__Subject"] = "event.data.services.0.id",
+        ["Webhooks__Hooks__pager__Paths__Reason"] = "event.data.title",
+    };
+
+    readonly WakeSystem wake = shared.System;
+
+    public sealed class Hooked : IAsyncLifetime
+    {
+        public WakeSystem System { get; private set; } = null!;
+
+        public async Task InitializeAsync() => System = await WakeSystem.Start(Transport.InMemory, Settings);
+
+        public async Task DisposeAsync() => await System.DisposeAsync();
+    }
+
+    static HttpRequestMessage Delivery(string path, byte[] body, IReadOnlyDictionary<string, string> headers)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new ByteArrayContent(body) };
+        foreach (var (name, value) in headers)
+        {
+            if (!request.Headers.TryAddWithoutValidation(name, value))
+                request.Content.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        return request;
+    }
+
+    static HttpRequestMessage GitHub(string file) => Delivery("/github", Payload.Of(file).Bytes, Payload.Of(file).Headers());
+
+    static string Hex(string key, byte[] body) => Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), body));
+
+    static async Task<JsonElement> Answer(HttpResponseMessage answer, HttpStatusCode status)
+    {
+        var body = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.StatusCode == status, $"{answer.StatusCode}: {body}");
+        return JsonElement.Parse(body);
+    }
+
+    [Fact]
+    public async Task A_delivery_wakes_who_watches_its_subject_and_its_redelivery_wakes_nobody()
+    {
+        var key = await wake.Session();
+        await wake.Watch(key, "github:anbraten/test-ready-release-go#62");
+
+        var answer = await Answer(await wake.Http.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
+        Assert.Equal(["github.pull_request.merged|github:anbraten/test-ready-release-go#62"], answer.Items("accepted").Select(x => x.GetString()));
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        await Answer(await wake.Http.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
+        await wake.Quiet();
+        Assert.Contains("PR #62", Assert.Single(Assert.Single(await wake.Turns(key)).Reasons));
+    }
+
+    [Theory]
+    [InlineData("webhooks/ping.json", "ping")]
+    [InlineData("webhooks/workflow_dispatch.json", "event")]
+    [InlineData("webhooks/check_run.completed.form.txt", "detail of a suite")]
+    public async Task What_is_ignored_is_answered_with_the_reason(string file, string why) =>
+        Assert.Equal(why, (await Answer(await wake.Http.SendAsync(GitHub(file)), HttpStatusCode.OK)).Text("ignored"));
+
+    [Fact]
+    public async Task What_is_signed_and_no_json_is_refused_as_that()
+    {
+        var body = "{\"action\":"u8.ToArray();
+
+        await Answer(await wake.Http.SendAsync(Delivery("/github", body, new Dictionary<string, string>
+        {
+            ["X-GitHub-Event"] = "push",
+            ["X-Hub-Signature-256"] = $"sha256={Hex(Payload.Secret, body)}",
+        })), HttpStatusCode.BadRequest);
+    }
+
+    [Fact]
+    public async Task The_endpoint_decides_whose_delivery_it_is_though_forgejo_speaks_like_github()
+    {
+        var key = await wake.Session();
+        await wake.Watch(key, "forgejo@forgejo.com:anbraten/test-repo#1");
+        var payload = Payload.Of("other-forges/forgejo.pull_request.closed.merged.json");
+        var headers = payload.Headers();
+        (headers["X-GitHub-Event"], headers["X-Forgejo-Signature"]) = ("pull_request", Hex("key", payload.Bytes));
+
+        await Answer(await wake.Http.SendAsync(Delivery("/hooks/codeberg", payload.Bytes, headers)), HttpStatusCode.Accepted);
+
+        await wake.Ended(key, 1);
+        Assert.Equal("forgejo.pull_request.merged", await wake.Scalar<string>("select type from events where subject = $1", "forgejo@forgejo.com:anbraten/test-repo#1"));
+    }
+
+    [Fact]
+    public async Task A_body_that_is_too_large_is_refused_whether_it_says_so_or_not()
+    {
+        await Answer(await wake.Http.SendAsync(Delivery("/hooks/codeberg", new byte[20_001], new Dictionary<string, string>())), HttpStatusCode.RequestEntityTooLarge);
+
+        var chunked = Delivery("/hooks/codeberg", new byte[20_001], new Dictionary<string, string>());
+        chunked.Headers.TransferEncodingChunked = true;
+        await Answer(await wake.Http.SendAsync(chunked), HttpStatusCode.RequestEntityTooLarge);
+    }
+
+    [Fact]
+    public async Task A_hook_that_nobody_set_up_is_not_there() => await Answer(
+        await wake.Http.SendAsync(Delivery("/hooks/nobody", [], new Dictionary<string, string>())), HttpStatusCode.NotFound);
+
+    [Fact]
+    public async Task Any_sender_is_understood_as_it_is_described()
+    {
+        var body = """{"event":{"id":"E1","event_type":"incident.triggered","data":{"title":"The shop is down","services":[{"id":"shop"}]}}}"""u8.ToArray();
+
+        await Answer(await wake.Http.SendAsync(Delivery("/hooks/pager", body, new Dictionary<string, string> { ["X-PagerDuty-Signature"] = $"v1={Hex("key", body)}" })), HttpStatusCode.Accepted);
+
+        Assert.Equal("incident.triggered shop The shop is down incident.triggered|shop|E1", await wake.Scalar<string>(
+            "select concat_ws(' ', type, subject, reason, dedup_key) from events where id = 'E1'"));
+    }
+
+    [Fact]
+    public async Task Standard_webhooks_are_one_fact_however_often_they_are_sent()
+    {
+        var body = """{"type":"contact.created","timestamp":"2022-11-03T20:26:10.344522Z","subject":"crm:contact:7"}"""u8.ToArray();
+        var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        var code = Convert.ToBase64String(HMACSHA256.HashData("0123456789abcdef0123456789abcdef"u8, [.. Encoding.UTF8.GetBytes($"msg_1.{now}."), .. body]));
+        Dictionary<string, string> headers = new() { ["webhook-id"] = "msg_1", ["webhook-timestamp"] = now, ["webhook-signature"] = $"v1,{code}" };
+
+        await Answer(await wake.Http.SendAsync(Delivery("/hooks/crm", body, headers)), HttpStatusCode.Accepted);
+        await Answer(await wake.Http.SendAsync(Delivery("/hooks/crm", body, headers)), HttpStatusCode.Accepted);
+
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where subject = 'crm:contact:7' and id = 'msg_1'"));
+    }
+
+    [Theory]
+    [InlineData("binary")]
+    [InlineData("structured")]
+    [InlineData("batch")]
+    public async Task Cloudevents_are_taken_in_every_mode(string mode)
+    {
+        var one = JsonSerializer.Serialize(new
+        {
+            specversion = "1.0",
+            id = $"{mode}-1",
+            source = "/shop",
+            type = "shop.order.paid",
+            subject = "Euro € 5",
+            dedupkey = $"{mode}|paid",
+            data = new { reason = "Paid" },
+        });
+        Dictionary<string, string> headers = new() { ["Authorization"] = "Bearer token" };
+        var body = "{\"reason\":\"Paid\"}";
+        if (mode == "binary")
+        {
+            foreach (var (name, value) in new[] { ("specversion", "1.0"), ("id", "binary-1"), ("source", "/shop"), ("type", "shop.order.paid"), ("subject", "Euro%20%E2%82%AC%205"), ("dedupkey", "binary|paid") })
+                headers[$"ce-{name}"] = value;
+            headers["Content-Type"] = "application/json";
+        }
+        else
+        {
+            headers["Content-Type"] = mode == "batch" ? "application/cloudevents-batch+json; charset=utf-8" : "application/cloudevents+json; charset=utf-8";
+            body = mode == "batch" ? $"[{one},{one.Replace("batch", "second batch", StringComparison.Ordinal)}]" : one;
+        }
+
+        var answer = await Answer(await wake.Http.SendAsync(Delivery("/hooks/events", Encoding.UTF8.GetBytes(body), headers)), HttpStatusCode.Accepted);
+
+        Assert.Equal(mode == "batch" ? 2 : 1, answer.Items("accepted").Count());
+        Assert.Equal("shop.order.paid Euro € 5 Paid", await wake.Scalar<string>(
+            "select concat_ws(' ', type, subject, reason) from events where dedup_key = $1", $"{mode}|paid"));
+    }
+
+    [Fact]
+    public async Task Whoever_fails_too_often_must_wait_but_a_signature_that_holds_is_always_heard()
+    {
+        await using var system = await WakeSystem.Start(Transport.InMemory, Settings);
+        var forged = Payload.Of(Merged).Headers();
+        forged["X-Hub-Signature-256"] = $"sha256={new string('0', 64)}";
+
+        for (var i = 0; i < AuthenticationFailures.Allowed; i++)
+            await Answer(await system.Http.SendAsync(Delivery("/github", Payload.Of(Merged).Bytes, forged)), HttpStatusCode.Unauthorized);
+        var tooOften = await system.Http.SendAsync(Delivery("/github", Payload.Of(Merged).Bytes, forged));
+
+        await Answer(tooOften, HttpStatusCode.TooManyRequests);
+        Assert.InRange(tooOften.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
+        Assert.Equal(0, await system.Scalar<long>("select count(*) from events"));
+
+        // Everybody may come from one proxy, and nobody finds a signature by trying. A token one might.
+        await Answer(await system.Http.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
+        var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
+        await Answer(await system.Http.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.TooManyRequests);
+    }
+
+    [Fact]
+    public async Task Hooks_need_no_key_of_the_api_and_none_without_a_secret_is_open()
+    {
+        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
+        {
+            ["Gateway__ApiKeys__0"] = "a key of sixteen characters",
+            ["Webhooks__Hooks__lab__Sender"] = "GitLab",
+            ["Webhooks__Hooks__lab__Secrets__0"] = "token",
+        });
+        var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
+
+        await Answer(await system.Http.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.Accepted);
+        await Answer(await system.Http.SendAsync(GitHub(Merged)), HttpStatusCode.NotFound);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await system.Http.PostAsJsonAsync("/v1/events", new { })).StatusCode);
+    }
+
+    [Fact]
+    public async Task What_is_accepted_before_the_first_coordinator_ever_ran_waits_for_it()
+    {
+        await using var system = await WakeSystem.Create(Transport.RabbitMq, Settings);
+        var producers = await Task.WhenAll(system.StartProcess("Wake.Producers.GitHub"), system.StartProcess("Wake.Producers.Webhooks"), system.StartProcess("Wake.Gateway"));
+        using var github = new HttpClient { BaseAddress = producers[0].Url };
+        using var hooks = new HttpClient { BaseAddress = producers[1].Url };
+        var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
+
+        await Answer(await github.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
+        await Answer(await hooks.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.Accepted);
+
+        await system.StartProcess("Wake.Coordinator");
+        await Eventually.Holds(async () => await system.Scalar<long>("select count(*) from events where type like '%.merged'") == 2);
+        Assert.Equal(1, await system.Scalar<long>("select count(*) from events where type like 'github.%' and traceparent is not null"));
+    }
+
+    [Fact]
+    public async Task A_queue_that_somebody_deleted_is_declared_again_and_the_event_is_in_it()
+    {
+        await using var system = await WakeSystem.Create(Transport.RabbitMq, Settings);
+        var producer = await system.StartProcess("Wake.Producers.GitHub");
+        using var github = new HttpClient { BaseAddress = producer.Url };
+        var channel = await system.Amqp();
+        await channel.QueueDeleteAsync("wake-events");
+
+        await Answer(await github.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
+
+        await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events") == 1);
+    }
+
+    [Fact]
+    public async Task A_delivery_is_accepted_only_once_the_broker_has_confirmed_it()
+    {
+        await using var system = await WakeSystem.Create(Transport.RabbitMq, Settings);
+        await using var wire = new TcpProxy(system.Broker!.Port);
+        await using var producer = await system.StartProcess("Wake.Producers.GitHub", new Dictionary<string, string>
+        {
+            ["MessageBus__Host"] = new UriBuilder(system.Broker) { Port = wire.Port }.Uri.ToString(),
+        });
+        using var github = new HttpClient { BaseAddress = producer.Url };
+
+        // The broker has it, and the producer never learns of that.
+        var published = wire.HoldAnswersTo("github.pull_request.merged");
+        var answer = github.SendAsync(GitHub(Merged));
+        await published;
+        Assert.False(answer.IsCompleted);
+        wire.Cut();
+
+        await Answer(await answer, HttpStatusCode.Accepted);
+        await Task.WhenAll(system.StartProcess("Wake.Gateway"), system.StartProcess("Wake.Coordinator"));
+        await Eventually.Holds(async () => await system.Scalar<long>("select count(*) from events") == 1);
+
+        // While nothing reaches the broker, nothing is accepted.
+        wire.HoldUpstream();
+        var refused = await github.SendAsync(GitHub("webhooks/issues.opened.json"));
+        await Answer(refused, HttpStatusCode.ServiceUnavailable);
+        Assert.NotNull(refused.Headers.RetryAfter);
+    }
+}
