@@ -38,6 +38,7 @@ sealed class WakeSweeper(
                     lookedAgain = time.GetTimestamp();
                     if (await watches.LookAgain(cancel) > 0)
                         wait = TimeSpan.Zero;
+                    await watches.DeleteExpired(cancel);
                 }
             }
             catch (Exception failed) when (failed is NpgsqlException or MassTransitException or TimeoutException)

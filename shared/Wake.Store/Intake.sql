@@ -36,32 +36,57 @@ with input as materialized (
     select seq, type, subject as topic from facts
     union all
     select seq, type, unnest(related::text[]) from facts where related is not null
-), hits as (
-    select t.seq, w.session_id, w.id as watch_id, w.intent
+), hits as materialized (
+    -- asks: it shall be told; ends: with it the watch does
+    select t.seq, w.session_id, w.id as watch_id, w.intent, m.asks, (m.asks and w.once) or m.last as ends
     from topics t
     cross join lateral (select * from watches w where w.subject = t.topic and w.pattern is null offset 0) w
-    where (w.type_patterns is null or t.type like any (w.type_patterns)) and (w.expires_at is null or w.expires_at > now())
+    cross join lateral (
+        select (w.type_patterns is null or t.type like any (w.type_patterns))
+               and (w.terms is null or (select satisfies(w.terms, f.type, f.subject, f.source, f.actor, f.data)
+                                        from facts f where f.seq = t.seq)) as asks,
+               w.until_patterns is not null and t.type like any (w.until_patterns) as last) m
+    where (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
     -- A pattern is found by its part before the first *, which is one of the beginnings of the topic.
-    select t.seq, w.session_id, w.id, w.intent
+    select t.seq, w.session_id, w.id, w.intent, m.asks, (m.asks and w.once) or m.last
     from topics t
     cross join lateral (select * from watches w
                         where w.pattern is not null
                           and w.prefix = any (array(select left(t.topic, n) from generate_series(0, length(t.topic)) n))
                         offset 0) w
+    cross join lateral (
+        select (w.type_patterns is null or t.type like any (w.type_patterns))
+               and (w.terms is null or (select satisfies(w.terms, f.type, f.subject, f.source, f.actor, f.data)
+                                        from facts f where f.seq = t.seq)) as asks,
+               w.until_patterns is not null and t.type like any (w.until_patterns) as last) m
     where (select exists (select from watches where pattern is not null)) and t.topic like w.pattern
-      and (w.type_patterns is null or t.type like any (w.type_patterns)) and (w.expires_at is null or w.expires_at > now())
+      and (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
-    select f.seq, s.id, null, null
+    select f.seq, s.id, null, null, true, false
     from facts f
     cross join lateral unnest(f.sessions::text[]) as named (key)
     cross join lateral (select s.id from sessions s where s.key = named.key and s.closed_at is null offset 0) s
     where f.sessions is not null
+), ended as materialized (
+    -- Locked, and gone if another batch has ended it: once is once, however many come at the same time.
+    select e.watch_id, e.seq
+    from (select watch_id, min(seq) as seq from hits where ends group by watch_id order by watch_id) e
+    cross join lateral (select w.id from watches w where w.id = e.watch_id for update) w
+), unwatched as (
+    delete from watches
+    where (select exists (select from ended)) and id = any (array(select watch_id from ended))
+    returning id, session_id, subject
+), noted as (
+    insert into decisions (kind, session_id, note)
+    select 'unwatched', session_id, format('watch %s of %s has seen what it waited for', id, subject) from unwatched
 ), targets as materialized (
     -- one row per event and session, the event's own word first
     select distinct on (h.seq, h.session_id) h.seq, h.session_id, h.watch_id, h.intent, s.key, s.profile
     from hits h
+    left join ended e on e.watch_id = h.watch_id
     cross join lateral (select s.key, s.profile from sessions s where s.id = h.session_id and s.closed_at is null offset 0) s
+    where h.asks and h.seq <= coalesce(e.seq, case when not h.ends then h.seq end)
     order by h.seq, h.session_id, h.watch_id nulls first
 ), routed as (
     insert into inbox (event, session_id, watch_id, wakes, intent)

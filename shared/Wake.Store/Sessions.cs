@@ -125,6 +125,11 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task<bool> Close(string key, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
+        // Watches before the timer, as the intake takes them.
+        batch.Add(
+            """
+            select 1 from watches where session_id = (select id from sessions where key = $1 and closed_at is null) order by id for update
+            """, key);
         batch.Add(
             """
             select 1 from wake_timers where session_id = (select id from sessions where key = $1 and closed_at is null) for update

@@ -49,6 +49,14 @@ create table watches (
     types          text[] collate "C",
     -- the types as LIKE patterns; null matches all
     type_patterns  text[] collate "C",
+    -- what else must hold, as it was written, and as satisfies() takes it; null: nothing
+    conditions     text[],
+    terms          text[] collate "C",
+    -- the types whose first event ends it, and as LIKE patterns
+    until          text[] collate "C",
+    until_patterns text[] collate "C",
+    -- the first event it routes ends it
+    once           boolean not null default false,
     intent         text,
     created_at     timestamptz not null default clock_timestamp(),
     expires_at     timestamptz,
@@ -60,6 +68,38 @@ create index watches_exact on watches (subject) where pattern is null;
 create index watches_pattern on watches (prefix) where pattern is not null;
 create index watches_of_session on watches (session_id);
 create index watches_look_again on watches (look_again_at) where look_again_at is not null;
+create index watches_expire on watches (expires_at) where expires_at is not null;
+
+-- Whether an event is as all the terms say: field, = or !=, and a LIKE pattern, one after the other. A field that is not there
+-- equals nothing; of a list in the data any entry may match.
+create function satisfies(terms text[], type text, subject text, source text, actor text, data text) returns boolean
+language plpgsql immutable as $$
+declare
+    readable json;
+    found json;
+    matches boolean;
+begin
+    for i in 1 .. cardinality(terms) by 3 loop
+        if terms[i] like 'data.%' then
+            -- Escapes that json allows and text does not would fail the whole batch, wherever in the data they stand.
+            readable := coalesce(readable, regexp_replace(data, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g')::json);
+            found := readable #> string_to_array(substr(terms[i], 6), '.');
+            matches := case json_typeof(found)
+                when 'array' then exists (select from json_array_elements_text(found) entry where entry like terms[i + 2])
+                else found #>> '{}' like terms[i + 2]
+            end;
+        else
+            matches := case terms[i] when 'type' then type when 'subject' then subject when 'source' then source when 'actor' then actor end
+                like terms[i + 2];
+        end if;
+
+        if coalesce(matches, false) <> (terms[i + 1] = '=') then
+            return false;
+        end if;
+    end loop;
+    return true;
+end
+$$;
 
 -- The facts, in the order observed.
 create sequence events_seq;

@@ -54,7 +54,7 @@ public sealed class TestStore : IAsyncLifetime
     public async Task<Guid> Session(string key, string profile = "default")
     {
         var created = Assert.IsType<SessionCreation.Created>(await Sessions.Create(key, "/", profile, null, CancellationToken.None));
-        await Watches.Create(key, key, null, null, null, CancellationToken.None);
+        await Watches.Create(key, new(key), CancellationToken.None);
         return created.Session.Id;
     }
 
