@@ -35,6 +35,9 @@ sealed class PublishCommand : ClientCommand
     readonly Option<string?> file = Text("--file", "FILE|-",
         "Publish what this file holds instead: one event or an array of them, as JSON. - reads standard input.");
 
+    readonly Option<bool> dryRun = CommonOptions.Flag("--dry-run",
+        "Publish nothing: say which sessions would be told, why, and in which form.");
+
     public PublishCommand() : base("publish",
         "Publishes an event, and says what was decided about it.",
         """
@@ -47,7 +50,7 @@ sealed class PublishCommand : ClientCommand
         [
             subject, type, reason, id, source, dedupKey, related, delivery, urgent, sessions, actor, time, expires, data,
         ];
-        Takes([.. own, file]);
+        Takes([.. own, file, dryRun]);
         Validators.Add(given => Validate(given, own));
     }
 
@@ -59,6 +62,9 @@ sealed class PublishCommand : ClientCommand
             "-" => await StandardInput(cancel),
             var path => await File.ReadAllBytesAsync(path, cancel),
         };
+
+        if (given.GetValue(dryRun))
+            return await DryRun.Ask(wake, body, output, cancel);
 
         var answer = (await wake.Post("/v1/events", body, cancel)).Expected();
         if (output.Json)
@@ -74,7 +80,8 @@ sealed class PublishCommand : ClientCommand
         return 0;
     }
 
-    static void Show(IntakeDecision decision, Output output)
+    /// <summary>Says what was decided about an event.</summary>
+    public static void Show(IntakeDecision decision, Output output)
     {
         switch (decision.Outcome)
         {

@@ -13,6 +13,9 @@ public static class CoordinatorServices
         builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
         builder.AddMigrations(typeof(CoordinatorServices).Assembly);
 
+        builder.Services.AddValidatedOptions<RouteOptions>(RouteOptions.Section);
+        builder.Services.AddHostedService<ConfiguredRoutes>();
+
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();
         builder.Services.AddHostedService<SweepCalls>();

@@ -101,6 +101,49 @@ begin
 end
 $$;
 
+-- "Events like these belong to the session of this key." Never changed: a route that is becomes another row, so that what was
+-- routed keeps the words it was routed with.
+create table routes (
+    id               uuid primary key,
+    name             text collate "C" not null,
+    -- it stands in the configuration, and goes with it
+    configured       boolean not null,
+    subject          text,
+    -- the subject as a LIKE pattern
+    pattern          text collate "C" not null,
+    types            text[] collate "C",
+    type_patterns    text[] collate "C",
+    conditions       text[],
+    terms            text[] collate "C",
+    -- the session's key, with {subject} in it
+    session          text collate "C" not null,
+    -- the same as a LIKE pattern
+    session_pattern  text collate "C" not null,
+    profile          text collate "C" not null,
+    -- the session's directory, with {session} in it
+    workspace        text not null,
+    full_prompt      text,
+    delta_prompt     text,
+    created_at       timestamptz not null default clock_timestamp(),
+    ended_at         timestamptz
+);
+
+create unique index routes_current on routes (name) where ended_at is null;
+
+-- The key a route gives the session of a subject. One that is too long for a key ends in its hash.
+create function session_key(template text, subject text) returns text language sql immutable as $$
+    select case when octet_length(key) <= 512 then key
+                else left(key, 200) || '~' || encode(sha256(convert_to(key, 'UTF8')), 'hex') end
+    from (select replace(template, '{subject}', subject) as key) filled
+$$;
+
+-- A session's own directory. Whatever its key holds becomes one name in which nothing has a meaning to a file system, and
+-- which no other key has.
+create function session_folder(template text, key text) returns text language sql immutable as $$
+    select replace(template, '{session}',
+        left(regexp_replace(key, '[^A-Za-z0-9_]+', '-', 'g'), 80) || '-' || left(encode(sha256(convert_to(key, 'UTF8')), 'hex'), 12))
+$$;
+
 -- The facts, in the order observed.
 create sequence events_seq;
 
@@ -122,6 +165,8 @@ create table events (
     -- json, not jsonb: kept byte for byte, and never looked into
     data         json,
     traceparent  text,
+    -- the id of the event this one repeats
+    replay_of    text collate "C",
     accepted_at  timestamptz not null default now()
 );
 
@@ -133,8 +178,9 @@ create index events_recent on events using brin (accepted_at) with (pages_per_ra
 create table inbox (
     event        bigint not null,
     session_id   uuid not null,
-    -- null when the event named the session itself
+    -- null when the event named the session itself, or a route did
     watch_id     uuid,
+    route_id     uuid,
     wakes        boolean not null,
     intent       text,
     routed_at    timestamptz not null default now(),
