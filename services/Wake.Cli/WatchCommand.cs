@@ -7,12 +7,7 @@ namespace Wake.Cli;
 /// <summary><c>wake watch</c>: a session wants to hear of something.</summary>
 sealed partial class WatchCommand : ClientCommand
 {
-    readonly Option<string> session = new("--session")
-    {
-        HelpName = "SESSION",
-        Required = true,
-        Description = "The session to wake: its key, or the id of a Claude session, registered from its local transcript if need be.",
-    };
+    readonly Option<string?> session = OwnSession.Option("The session to wake.");
 
     readonly Option<string?> subject = new("--subject")
     {
@@ -82,7 +77,7 @@ sealed partial class WatchCommand : ClientCommand
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
         var (_, answer) = await Registration.Ask(
-            wake, given.GetRequiredValue(session), key => wake.Post("/v1/watches", Watch(given, key), cancel), cancel);
+            wake, OwnSession.Of(given.GetValue(session)), key => wake.Post("/v1/watches", Watch(given, key), cancel), cancel);
 
         answer.Expected();
         if (output.Json)
@@ -132,8 +127,8 @@ sealed partial class WatchCommand : ClientCommand
     }
 
     // The roll-up where somebody polls; where only webhooks come, what single workflows and apps say.
-    static readonly string[] Ci = ["github.ci.*", "github.workflow_run.completed", "github.check_suite.completed", "github.status.completed"];
-    static readonly string[] Deployments = ["github.deployment.completed"];
+    internal static readonly string[] Ci = ["github.ci.*", "github.workflow_run.completed", "github.check_suite.completed", "github.status.completed"];
+    internal static readonly string[] Deployments = ["github.deployment.completed"];
 
     [GeneratedRegex(@"\A[\w.-]+/[\w.-]+#[0-9]+\z")]
     private static partial Regex PullRequest();
