@@ -15,7 +15,7 @@ sealed class McpCommand : ClientCommand
     public McpCommand() : base("mcp",
         "Serves the tools of a session over MCP, on standard input and output.",
         """
-        Tools: watch, list_watches, cancel_watch, explain.
+        Tools: watch, list_watches, cancel_watch, schedule_wake, explain.
 
         Example:
           claude mcp add wake -- wake mcp
@@ -33,6 +33,7 @@ sealed class McpCommand : ClientCommand
                 McpServerTool.Create(tools.Watch, new() { Name = "watch", Destructive = false }),
                 McpServerTool.Create(tools.ListWatches, new() { Name = "list_watches", ReadOnly = true }),
                 McpServerTool.Create(tools.CancelWatch, new() { Name = "cancel_watch", Idempotent = true }),
+                McpServerTool.Create(tools.ScheduleWake, new() { Name = "schedule_wake", Destructive = false }),
                 McpServerTool.Create(tools.Explain, new() { Name = "explain", ReadOnly = true }),
             ],
         };

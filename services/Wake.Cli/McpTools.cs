@@ -57,6 +57,16 @@ sealed class McpTools(WakeClient wake, string? named)
         return "Ended.";
     }
 
+    [Description("Have this session woken at a time, whatever happens.")]
+    public Task<string> ScheduleWake(
+        [Description("When: a time like 2031-02-03T04:05:06Z, or a duration from now like 30m or 2h.")] string at,
+        [Description("What you are told then.")] string reason,
+        CancellationToken cancel = default)
+    {
+        var body = new JsonObject { ["reason"] = reason, ["at"] = Moment(at) };
+        return Ask(key => wake.Post($"/v1/sessions/{WakeClient.Segment(key)}/schedule", body, cancel), cancel);
+    }
+
     [Description("Find out why this session does or does not wake, or what became of an event.")]
     public Task<string> Explain(
         [Description("The id of an event; left out, the session itself is explained.")] string? event_id = null, CancellationToken cancel = default) =>

@@ -140,6 +140,8 @@ public sealed class Sessions(NpgsqlDataSource database)
                 update sessions set closed_at = clock_timestamp() where key = $1 and closed_at is null returning id
             ), unwatched as (
                 delete from watches where session_id in (select id from closed)
+            ), unscheduled as (
+                delete from scheduled_wakes where session_id in (select id from closed)
             ), released as (
                 update session_ids set closed = true where session_id in (select id from closed)
             ), unasked as (

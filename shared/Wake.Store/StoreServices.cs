@@ -12,6 +12,7 @@ public static class StoreServices
         services.AddSingleton<Intake>();
         services.AddSingleton<Watches>();
         services.AddSingleton<Routes>();
+        services.AddSingleton<ScheduledWakes>();
         services.AddSingleton<Sessions>();
         services.AddSingleton<Turns>();
         services.AddSingleton<Questions>();

@@ -144,6 +144,17 @@ create function session_folder(template text, key text) returns text language sq
         left(regexp_replace(key, '[^A-Za-z0-9_]+', '-', 'g'), 80) || '-' || left(encode(sha256(convert_to(key, 'UTF8')), 'hex'), 12))
 $$;
 
+-- Wakes that sessions or people have put off to a date. Each becomes an event when its time has come.
+create table scheduled_wakes (
+    id          uuid primary key,
+    session_id  uuid not null references sessions,
+    reason      text not null,
+    due_at      timestamptz not null
+);
+
+create index scheduled_wakes_due on scheduled_wakes (due_at);
+create index scheduled_wakes_of_session on scheduled_wakes (session_id);
+
 -- The facts, in the order observed.
 create sequence events_seq;
 

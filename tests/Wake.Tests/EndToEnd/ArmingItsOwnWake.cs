@@ -1,6 +1,8 @@
+using System.Net;
 using System.Text.Json;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
+using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
@@ -24,7 +26,7 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         var cancelled = await Call(client, "cancel_watch", new() { ["id"] = id });
         var refused = await Call(client, "cancel_watch", new() { ["id"] = id });
 
-        Assert.Equal(["cancel_watch", "explain", "list_watches", "watch"], tools.Select(x => x.Name).Order());
+        Assert.Equal(["cancel_watch", "explain", "list_watches", "schedule_wake", "watch"], tools.Select(x => x.Name).Order());
         Assert.Equal("github:octo-org/hello#972", JsonElement.Parse(watch.Text).GetProperty("subject").GetString());
         Assert.Contains(id, listed.Text);
         Assert.Contains(id, explained.Text);
@@ -42,6 +44,24 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
 
         Assert.True(answer.Failed);
         Assert.Contains("is no condition", answer.Text);
+    }
+
+    [Fact]
+    public async Task A_session_is_woken_at_the_time_it_said_and_once()
+    {
+        var key = await wake.Session();
+        await using var client = await Client(new() { ["WAKE_SESSION"] = key });
+
+        var later = await Call(client, "schedule_wake", new() { ["at"] = "7d", ["reason"] = "next week" });
+        var soon = await Call(client, "schedule_wake", new() { ["at"] = "1s", ["reason"] = "look at the build" });
+
+        Assert.Equal(["look at the build"], (await wake.Ended(key, 1)).Reasons);
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(soon)) == 0);
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(later)));
+        Assert.Equal(HttpStatusCode.NoContent, (await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}")).StatusCode);
+        Assert.Equal(0, await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(later)));
+
+        static Guid Id((string Text, bool Failed) said) => JsonElement.Parse(said.Text).GetProperty("id").GetGuid();
     }
 
     async Task<McpClient> Client(Dictionary<string, string?> environment)
