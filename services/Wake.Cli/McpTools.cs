@@ -15,12 +15,14 @@ sealed class McpTools(WakeClient wake, string? named)
     public async Task<string> Watch(
         [Description("A pull request or issue of GitHub: owner/repo#972. This or subject is required.")] string? pull_request = null,
         [Description("What to watch, as producers name it: github:owner/repo#972. * stands for anything.")] string? subject = null,
-        [Description("Event types to match, with * for anything; left out, all. Like github.pull_request.merged, github.ci.completed, github.pull_request.review_submitted, github.deployment.completed.")] string[]? types = null,
+        [Description("Event types to match, with * for anything; left out, all. Like github.pull_request.merged, "
+            + "github.ci.completed, github.pull_request.review_submitted, github.deployment.completed.")] string[]? types = null,
         [Description("What else must hold, each like 'data.conclusion = failure' or 'actor != octocat'.")] string[]? where = null,
         [Description("Event types whose first event ends the watch, like github.pull_request.merged.")] string[]? until = null,
         [Description("Whether the first event it tells of ends the watch.")] bool once = false,
         [Description("A note to yourself, shown when you are woken: what you meant to do then.")] string? intent = null,
-        [Description("When the watch ends by itself: a time like 2031-02-03T04:05:06Z, or a duration from now like 2h or 7d.")] string? expires = null,
+        [Description("When the watch ends by itself: a time like 2031-02-03T04:05:06Z, or a duration from now like 2h or 7d.")]
+        string? expires = null,
         CancellationToken cancel = default)
     {
         if (pull_request is null == subject is null)
@@ -47,7 +49,8 @@ sealed class McpTools(WakeClient wake, string? named)
     public Task<string> ListWatches(CancellationToken cancel = default) => Ask(key => Watches(key, cancel), cancel);
 
     [Description("End a watch of this session.")]
-    public async Task<string> CancelWatch([Description("The id of the watch; list_watches has it.")] string id, CancellationToken cancel = default)
+    public async Task<string> CancelWatch(
+        [Description("The id of the watch; list_watches has it.")] string id, CancellationToken cancel = default)
     {
         var watches = JsonSerializer.Deserialize(await ListWatches(cancel), CliJson.Default.WatchArray) ?? [];
         if (!Guid.TryParse(id, out var watch) || !Array.Exists(watches, x => x.Id == watch))
@@ -69,7 +72,8 @@ sealed class McpTools(WakeClient wake, string? named)
 
     [Description("Find out why this session does or does not wake, or what became of an event.")]
     public Task<string> Explain(
-        [Description("The id of an event; left out, the session itself is explained.")] string? event_id = null, CancellationToken cancel = default) =>
+        [Description("The id of an event; left out, the session itself is explained.")] string? event_id = null,
+        CancellationToken cancel = default) =>
         event_id is null
             ? Ask(key => wake.Get($"/v1/explain/sessions/{WakeClient.Segment(key)}", cancel), cancel)
             : Told(() => wake.Get($"/v1/explain/events/{WakeClient.Segment(event_id)}", cancel));

@@ -78,4 +78,5 @@ sealed class RemoveRouteCommand : ClientCommand
 /// <param name="Profile">The profile of a session it begins.</param>
 /// <param name="Workspace">The directory of a session it begins.</param>
 sealed record RouteRow(
-    string Name, bool Configured, string? Subject, string[]? Types, string[]? Where, string Session, string Profile, string Workspace);
+    string Name, bool Configured, string? Subject, string[]? Types, string[]? Where, string Session, string Profile,
+    string Workspace);

@@ -19,9 +19,11 @@ sealed class SetRouteCommand : ClientCommand
         Required = true,
         Description = "The directory of a session it begins, in which {session} stands for a name made from its key.",
     };
-    readonly Option<string[]> types = Texts("--type", "T", "An event type to match, with * for anything; may be repeated. Default: all.");
+    readonly Option<string[]> types = Texts("--type", "T",
+        "An event type to match, with * for anything; may be repeated. Default: all.");
     readonly Option<string?> subject = Text("--subject", "S", "The subjects to match, with * for anything. Default: all.");
-    readonly Option<string[]> where = Texts("--where", "CONDITION", "What else must hold, like 'data.state = changes_requested'; may be repeated.");
+    readonly Option<string[]> where = Texts("--where", "CONDITION",
+        "What else must hold, like 'data.state = changes_requested'; may be repeated.");
     readonly Option<string?> profile = Text("--profile", "NAME", "The profile of a session it begins. Default: default.");
     readonly Option<string?> full = Text("--full", "TEXT", "What a session that begins is told to do about such an event.");
     readonly Option<string?> delta = Text("--delta", "TEXT", "The same for a session that remembers. Default: that of --full.");

@@ -127,8 +127,9 @@ sealed partial class WatchCommand : ClientCommand
     }
 
     // The roll-up where somebody polls; where only webhooks come, what single workflows and apps say.
-    internal static readonly string[] Ci = ["github.ci.*", "github.workflow_run.completed", "github.check_suite.completed", "github.status.completed"];
-    internal static readonly string[] Deployments = ["github.deployment.completed"];
+    static readonly string[] Ci =
+        ["github.ci.*", "github.workflow_run.completed", "github.check_suite.completed", "github.status.completed"];
+    static readonly string[] Deployments = ["github.deployment.completed"];
 
     [GeneratedRegex(@"\A[\w.-]+/[\w.-]+#[0-9]+\z")]
     private static partial Regex PullRequest();

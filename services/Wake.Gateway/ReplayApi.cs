@@ -10,7 +10,8 @@ static class ReplayApi
         .WithSummary("Publish an event once more, as a new one that says which it repeats. Whoever watches it now is told.")
         .Produces<IntakeDecision>(StatusCodes.Status202Accepted).ProducesProblem(StatusCodes.Status404NotFound);
 
-    static async Task<IResult> Replay(PathKey named, Explain explain, EventDoor door, TimeProvider time, CancellationToken cancel, string? source = null)
+    static async Task<IResult> Replay(
+        PathKey named, Explain explain, EventDoor door, TimeProvider time, CancellationToken cancel, string? source = null)
     {
         if (await explain.Event(named.Value, source, cancel) is not { Event: var original })
             return Problems.Of(StatusCodes.Status404NotFound, $"No event {named.Value} was accepted here.");

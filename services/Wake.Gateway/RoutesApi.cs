@@ -24,7 +24,8 @@ static class RoutesApi
             return Problems.Invalid(problems);
 
         return await routes.Put(name, body, cancel) is { } route ? Results.Ok(route)
-            : Problems.Of(StatusCodes.Status409Conflict, $"The route {name} stands in the configuration of the coordinator; change it there.");
+            : Problems.Of(StatusCodes.Status409Conflict,
+                $"The route {name} stands in the configuration of the coordinator; change it there.");
     }
 
     static async Task<IResult> Delete(string name, Routes routes, CancellationToken cancel) =>
