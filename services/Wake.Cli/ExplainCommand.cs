@@ -92,6 +92,7 @@ sealed class ExplainCommand : ClientCommand
             ["reason", what.Reason],
             ["delivery", Output.Word(what.Delivery) + (what.Urgent ? ", urgent" : "")],
             ["dedup key", what.DedupKey],
+            ["replay of", what.ReplayOf],
             ["named sessions", what.Sessions is { } named ? string.Join(", ", named) : null],
             ["actor", what.Actor],
             ["time", what.Time is { } time ? Times.Shown(time) : null],
@@ -106,7 +107,8 @@ sealed class ExplainCommand : ClientCommand
 
     static string InWords(EventDelivery delivery)
     {
-        var why = delivery.Watch is { } watch ? $", watch {watch}{(delivery.Intent is { } intent ? $" ({intent})" : "")}" : "";
+        var why = delivery.Watch is { } watch ? $", watch {watch}{(delivery.Intent is { } intent ? $" ({intent})" : "")}"
+            : delivery.Route is { } route ? $", route {route}" : "";
         return $"{delivery.Session}, {(delivery.Wake is { } wake ? $"wake {wake}" : "waiting")}{why}";
     }
 

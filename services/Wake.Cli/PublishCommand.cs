@@ -34,6 +34,8 @@ sealed class PublishCommand : ClientCommand
     };
     readonly Option<string?> file = Text("--file", "FILE|-",
         "Publish what this file holds instead: one event or an array of them, as JSON. - reads standard input.");
+    readonly Option<bool> dryRun = CommonOptions.Flag("--dry-run",
+        "Publish nothing: say which sessions would be told, why, and in which form; with --from what the delivery means.");
     readonly RawDelivery raw = new();
 
     public PublishCommand() : base("publish",
@@ -49,7 +51,7 @@ sealed class PublishCommand : ClientCommand
         [
             subject, type, reason, id, source, dedupKey, related, delivery, urgent, sessions, actor, time, expires, data,
         ];
-        Takes([.. own, file, .. raw.Options]);
+        Takes([.. own, file, dryRun, .. raw.Options]);
         Validators.Add(given => Validate(given, own));
         Validators.Add(given => raw.Validate(given, file));
     }
@@ -66,7 +68,7 @@ sealed class PublishCommand : ClientCommand
         if (raw.IsMeant(given))
         {
             var mapped = raw.Read(given, body);
-            if (raw.IsDryRun(given) || mapped.Events is [])
+            if (given.GetValue(dryRun) || mapped.Events is [])
             {
                 RawDelivery.Show(mapped, output);
                 return 0;
@@ -74,6 +76,9 @@ sealed class PublishCommand : ClientCommand
 
             body = JsonSerializer.SerializeToUtf8Bytes(mapped.Events, EventJson.Options.GetTypeInfo(typeof(IReadOnlyList<ExternalEventObserved>)));
         }
+
+        if (given.GetValue(dryRun))
+            return await DryRun.Ask(wake, body, output, cancel);
 
         var answer = (await wake.Post("/v1/events", body, cancel)).Expected();
         if (output.Json)
@@ -89,7 +94,8 @@ sealed class PublishCommand : ClientCommand
         return 0;
     }
 
-    static void Show(IntakeDecision decision, Output output)
+    /// <summary>Says what was decided about an event.</summary>
+    public static void Show(IntakeDecision decision, Output output)
     {
         switch (decision.Outcome)
         {

@@ -39,19 +39,15 @@ sealed class RawDelivery
         Arity = ArgumentArity.OneOrMore,
     };
     readonly Option<string?> secret = new("--secret") { HelpName = "S", Description = "With --from: refuse the delivery unless it is signed with this." };
-    readonly Option<bool> dryRun = CommonOptions.Flag("--dry-run", "With --from: say what the delivery means, and publish nothing.");
 
     /// <summary>The options, in the order of the help.</summary>
-    public IReadOnlyList<Option> Options => [from, name, headers, secret, dryRun];
+    public IReadOnlyList<Option> Options => [from, name, headers, secret];
 
     /// <summary>Whether a delivery is meant at all.</summary>
     public bool IsMeant(ParseResult given) => given.GetValue(from) is not null;
 
     /// <summary>Whether any of the options was given.</summary>
     public bool IsNamed(CommandResult given) => Options.Any(x => given.GetResult(x) is { Implicit: false });
-
-    /// <summary>Whether nothing shall be published.</summary>
-    public bool IsDryRun(ParseResult given) => given.GetValue(dryRun);
 
     /// <summary>Says what is wrong with the options.</summary>
     /// <param name="given">What was given.</param>

@@ -46,9 +46,14 @@ sealed class WakeClient : IDisposable
     public Task<Answer> Post(string path, JsonNode body, CancellationToken cancel) =>
         Post(path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
 
-    public Task<Answer> Post(string path, byte[] json, CancellationToken cancel)
+    public Task<Answer> Put(string path, JsonNode body, CancellationToken cancel) =>
+        SendJson(HttpMethod.Put, path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
+
+    public Task<Answer> Post(string path, byte[] json, CancellationToken cancel) => SendJson(HttpMethod.Post, path, json, cancel);
+
+    Task<Answer> SendJson(HttpMethod method, string path, byte[] json, CancellationToken cancel)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, Address(path)) { Content = new ByteArrayContent(json) };
+        var request = new HttpRequestMessage(method, Address(path)) { Content = new ByteArrayContent(json) };
         request.Content.Headers.ContentType = new("application/json");
 
         // A body that is too large is refused before it is sent, so that the refusal arrives.

@@ -1,23 +1,24 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Wake.Cli;
 
 /// <summary><c>wake watch</c>: a session wants to hear of something.</summary>
-sealed class WatchCommand : ClientCommand
+sealed partial class WatchCommand : ClientCommand
 {
-    readonly Option<string> session = new("--session")
-    {
-        HelpName = "SESSION",
-        Required = true,
-        Description = "The session to wake: its key, or the id of a Claude session, registered from its local transcript if need be.",
-    };
+    readonly Option<string?> session = OwnSession.Option("The session to wake.");
 
-    readonly Option<string> subject = new("--subject")
+    readonly Option<string?> subject = new("--subject")
     {
         HelpName = "S",
-        Required = true,
-        Description = "The subject to match; * stands for anything.",
+        Description = "The subject to match; * stands for anything. This or --pr is required.",
+    };
+
+    readonly Option<string?> pullRequest = new("--pr")
+    {
+        HelpName = "OWNER/REPO#N",
+        Description = "The subject is this pull request, or issue, of GitHub.",
     };
 
     readonly Option<string[]> types = new("--type")
@@ -26,6 +27,25 @@ sealed class WatchCommand : ClientCommand
         Arity = ArgumentArity.OneOrMore,
         Description = "An event type to match, with * for anything; may be repeated. Default: all.",
     };
+
+    readonly Option<bool> ci = CommonOptions.Flag("--ci", "The types are results of CI, and others that are named.");
+    readonly Option<bool> deploy = CommonOptions.Flag("--deploy", "The types are finished deployments, and others that are named.");
+
+    readonly Option<string[]> where = new("--where")
+    {
+        HelpName = "CONDITION",
+        Arity = ArgumentArity.OneOrMore,
+        Description = "What else must hold, like 'data.conclusion = failure' or 'actor != octocat'; all of them if repeated.",
+    };
+
+    readonly Option<string[]> until = new("--until")
+    {
+        HelpName = "T",
+        Arity = ArgumentArity.OneOrMore,
+        Description = "The first event of this type ends it, like github.pull_request.merged; may be repeated.",
+    };
+
+    readonly Option<bool> once = CommonOptions.Flag("--once", "The first event it tells of ends it.");
 
     readonly Option<string?> intent = new("--intent")
     {
@@ -38,14 +58,26 @@ sealed class WatchCommand : ClientCommand
     public WatchCommand() : base("watch",
         "Wakes a session when events match, those of the last minutes included.",
         """
-        Example:
+        Examples:
+          wake watch --session implementer --pr octo-org/hello#972 --until github.pull_request.merged --intent "then deploy it"
+          wake watch --session implementer --pr octo-org/hello#972 --ci --where "data.conclusion = failure" --once
           wake watch --session implementer --subject "github:octo-org/hello#972" --type "github.pull_request.*" --expires 7d
-        """) => Takes(session, subject, types, intent, expires);
+        """)
+    {
+        Takes(session, pullRequest, subject, types, ci, deploy, where, until, once, intent, expires);
+        Validators.Add(given =>
+        {
+            if (given.GetResult(subject) is null == given.GetResult(pullRequest) is null)
+                given.AddError("Say with --pr or with --subject, and not with both, what it shall watch.");
+            else if (given.GetValue(pullRequest) is { } named && !PullRequest().IsMatch(named))
+                given.AddError($"--pr: '{named}' is not a pull request like octo-org/hello#972.");
+        });
+    }
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
         var (_, answer) = await Registration.Ask(
-            wake, given.GetRequiredValue(session), key => wake.Post("/v1/watches", Watch(given, key), cancel), cancel);
+            wake, OwnSession.Of(given.GetValue(session)), key => wake.Post("/v1/watches", Watch(given, key), cancel), cancel);
 
         answer.Expected();
         if (output.Json)
@@ -61,21 +93,46 @@ sealed class WatchCommand : ClientCommand
             1 => "; 1 event of the last minutes matches",
             var many => $"; {many} events of the last minutes match",
         };
-        output.Line($"{watch.Session} watches {watch.Subject}{found}. To end it: wake unwatch {watch.Id}");
+        if (watch.Ended)
+            output.Line($"{watch.Session} watched {watch.Subject}{found}, and with that it has ended");
+        else
+            output.Line($"{watch.Session} watches {watch.Subject}{found}. To end it: wake unwatch {watch.Id}");
         return 0;
     }
 
     JsonObject Watch(ParseResult given, string key)
     {
-        var watch = new JsonObject { ["session"] = key, ["subject"] = given.GetRequiredValue(subject) };
-        if (given.GetValue(types) is { Length: > 0 } some)
-            watch["types"] = new JsonArray([.. some.Select(x => JsonValue.Create(x))]);
+        // GitHub does not care about the case of names; subjects do, and are written in lower case.
+        var watch = new JsonObject
+        {
+            ["session"] = key,
+            ["subject"] = given.GetValue(subject) ?? $"github:{given.GetValue(pullRequest)!.ToLowerInvariant()}",
+        };
+        Add("types", [.. given.GetValue(types) ?? [], .. given.GetValue(ci) ? Ci : [], .. given.GetValue(deploy) ? Deployments : []]);
+        Add("where", given.GetValue(where) ?? []);
+        Add("until", given.GetValue(until) ?? []);
+        if (given.GetValue(once))
+            watch["once"] = true;
         if (given.GetValue(intent) is { } note)
             watch["intent"] = note;
         if (given.GetValue(expires) is { } moment)
             watch["expires"] = moment;
         return watch;
+
+        void Add(string name, string[] values)
+        {
+            if (values is not [])
+                watch[name] = new JsonArray([.. values.Select(x => JsonValue.Create(x))]);
+        }
     }
+
+    // The roll-up where somebody polls; where only webhooks come, what single workflows and apps say.
+    static readonly string[] Ci =
+        ["github.ci.*", "github.workflow_run.completed", "github.check_suite.completed", "github.status.completed"];
+    static readonly string[] Deployments = ["github.deployment.completed"];
+
+    [GeneratedRegex(@"\A[\w.-]+/[\w.-]+#[0-9]+\z")]
+    private static partial Regex PullRequest();
 }
 
 /// <summary>What the API answers about a watch just made, as far as it is shown.</summary>
@@ -83,4 +140,5 @@ sealed class WatchCommand : ClientCommand
 /// <param name="Session">The key of the session it wakes.</param>
 /// <param name="Subject">The subject it matches.</param>
 /// <param name="Found">How many events of the last minutes it matched.</param>
-sealed record CreatedWatch(Guid Id, string Session, string Subject, int Found);
+/// <param name="Ended">Whether one of them has ended it already.</param>
+sealed record CreatedWatch(Guid Id, string Session, string Subject, int Found, bool Ended);

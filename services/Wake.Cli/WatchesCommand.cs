@@ -27,9 +27,10 @@ sealed class WatchesCommand : ClientCommand
         }
 
         var watches = answer.Read(CliJson.Default.WatchArray);
-        output.Table(["ID", "SESSION", "SUBJECT", "TYPES", "EXPIRES", "INTENT"], watches.Select(x => (string?[])
+        output.Table(["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "INTENT"], watches.Select(x => (string?[])
         [
-            $"{x.Id}", x.Session, x.Subject, string.Join(' ', x.Types ?? ["*"]), x.Expires is { } end ? Times.Shown(end) : "", x.Intent,
+            $"{x.Id}", x.Session, x.Subject, string.Join(' ', x.Types ?? ["*"]), string.Join(", ", x.Where ?? []),
+            string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]), x.Expires is { } end ? Times.Shown(end) : "", x.Intent,
         ]));
 
         if (watches is [])

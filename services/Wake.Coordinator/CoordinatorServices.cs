@@ -15,6 +15,9 @@ public static class CoordinatorServices
         builder.Services.AddSingleton<WakeAddresses>();
         builder.AddMigrations(typeof(CoordinatorServices).Assembly);
 
+        builder.Services.AddValidatedOptions<RouteOptions>(RouteOptions.Section);
+        builder.Services.AddHostedService<ConfiguredRoutes>();
+
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();
         builder.Services.AddHostedService<SweepCalls>();

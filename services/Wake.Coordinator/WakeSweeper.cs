@@ -8,8 +8,8 @@ namespace Wake.Coordinator;
 
 /// <summary>Looks for timers that are due and tells the saga. Any number of replicas share the work.</summary>
 sealed class WakeSweeper(
-    WakeTimers timers, Watches watches, IBus bus, SweepSignal signal, IOptions<CoordinatorOptions> options, TimeProvider time,
-    ILogger<WakeSweeper> log) : BackgroundService
+    WakeTimers timers, Watches watches, ScheduledWakes scheduled, IBus bus, SweepSignal signal, IOptions<CoordinatorOptions> options,
+    TimeProvider time, ILogger<WakeSweeper> log) : BackgroundService
 {
     // Looks follow each other at least at this distance: what becomes due in between is taken together.
     static readonly TimeSpan Distance = TimeSpan.FromMilliseconds(10);
@@ -36,8 +36,9 @@ sealed class WakeSweeper(
                 if (time.GetElapsedTime(lookedAgain) >= options.Value.PollInterval)
                 {
                     lookedAgain = time.GetTimestamp();
-                    if (await watches.LookAgain(cancel) > 0)
+                    if (await watches.LookAgain(cancel) + await scheduled.Fire(cancel) > 0)
                         wait = TimeSpan.Zero;
+                    await watches.DeleteExpired(cancel);
                 }
             }
             catch (Exception failed) when (failed is NpgsqlException or MassTransitException or TimeoutException)

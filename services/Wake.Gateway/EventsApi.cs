@@ -25,16 +25,18 @@ static class EventsApi
         .WithSummary("Publish one event, or an array of them.")
         .WithDescription(
             "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
-            + "one is not valid none is accepted.")
+            + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would be told and why, and leaves "
+            + "everything as it was.")
         .WithMetadata(new RequestSizeLimitAttribute(MaxDrained))
         .Accepts<ExternalEventObserved>("application/json")
         .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
+        .Produces<Rehearsal>()
         .ProducesValidationProblem()
         .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
         .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
         .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
 
-    static async Task<IResult> Accept(HttpContext http, EventDoor door, CancellationToken cancel)
+    static async Task<IResult> Accept(HttpContext http, EventDoor door, CancellationToken cancel, bool dryRun = false)
     {
         if (!http.Request.HasJsonContentType())
             return Problems.Of(StatusCodes.Status415UnsupportedMediaType, "Send events as application/json.");
@@ -45,7 +47,7 @@ static class EventsApi
         try
         {
             using var body = JsonDocument.Parse(bytes);
-            return await TakeIn(body.RootElement, door, cancel);
+            return await TakeIn(body.RootElement, door, dryRun, cancel);
         }
         catch (JsonException wrong)
         {
@@ -57,7 +59,7 @@ static class EventsApi
         }
     }
 
-    static async Task<IResult> TakeIn(JsonElement body, EventDoor door, CancellationToken cancel)
+    static async Task<IResult> TakeIn(JsonElement body, EventDoor door, bool dryRun, CancellationToken cancel)
     {
         var single = body.ValueKind is not JsonValueKind.Array;
         JsonElement[] elements = single ? [body] : [.. body.EnumerateArray()];
@@ -77,6 +79,12 @@ static class EventsApi
 
         if (problems.Count > 0)
             return Problems.Invalid(problems);
+
+        if (dryRun)
+        {
+            var rehearsals = await door.Rehearse(events, cancel);
+            return single ? Results.Ok(rehearsals[0]) : Results.Ok(rehearsals);
+        }
 
         var decisions = await door.Accept(events, cancel);
         return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
@@ -121,4 +129,7 @@ public sealed class EventDoor(Intake intake, WakeTimers timers)
 
         return decisions;
     }
+
+    public async Task<IReadOnlyList<Rehearsal>> Rehearse(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
+        events is [] ? [] : await intake.Rehearse([.. events.Select(x => new Observation(x))], cancel);
 }

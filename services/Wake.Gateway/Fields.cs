@@ -1,4 +1,5 @@
 using Wake.Contracts;
+using Wake.Store;
 
 namespace Wake.Gateway;
 
@@ -22,4 +23,18 @@ static class Fields
 
         return problems;
     }
+
+    /// <summary>A list that is left out or has entries, none of them blank.</summary>
+    public static IEnumerable<(string Field, string Problem)> Listed(string field, IReadOnlyList<string>? entries, int limit) =>
+        entries is { Count: 0 or > EventLimits.Listed }
+            ? [(field, $"must have from 1 to {EventLimits.Listed} entries, or be left out.")]
+            : (entries ?? []).Select(x => Required(field, x, limit)).OfType<(string, string)>();
+
+    /// <summary>A list of conditions.</summary>
+    public static IEnumerable<(string Field, string Problem)> Conditions(string field, IReadOnlyList<string>? entries) =>
+        Listed(field, entries, EventCondition.MaxLength).ToList() is { Count: > 0 } problems ? problems
+            : from entry in entries ?? []
+              let problem = EventCondition.Problem(entry)
+              where problem is not null
+              select (field, problem);
 }

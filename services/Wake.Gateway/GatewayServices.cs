@@ -17,6 +17,7 @@ public static class GatewayServices
         builder.Services.AddValidatedOptions<GatewayOptions>(GatewayOptions.Section);
         builder.Services.AddProblems();
         builder.Services.AddSingleton<EventDoor>();
+        builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.Configure<KestrelServerOptions>(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -40,9 +41,11 @@ public static class GatewayServices
 
         app.MapOpenApi();
         app.MapEvents();
+        app.MapReplay();
         app.MapSessions();
         app.MapCosts();
         app.MapWatches();
+        app.MapRoutes();
         app.MapQuestions();
         app.MapExplain();
     }

@@ -25,19 +25,28 @@ static class WatchesApi
     /// <param name="Session">The key of the session to wake.</param>
     /// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
     /// <param name="Types">The event types to match, with <c>*</c> for anything; left out, all.</param>
+    /// <param name="Where">What else must hold, each like <c>data.conclusion = failure</c> or <c>actor != octocat</c>.</param>
+    /// <param name="Until">The event types whose first event ends it. That event is told as well, if the rest matches.</param>
+    /// <param name="Once">Whether the first event it tells of ends it.</param>
     /// <param name="Intent">A note to the session, shown when it wakes.</param>
     /// <param name="Expires">When it ends by itself.</param>
-    internal sealed record NewWatch(string? Session, string? Subject, IReadOnlyList<string>? Types, string? Intent, DateTimeOffset? Expires);
+    internal sealed record NewWatch(
+        string? Session, string? Subject, IReadOnlyList<string>? Types, IReadOnlyList<string>? Where, IReadOnlyList<string>? Until,
+        bool Once, string? Intent, DateTimeOffset? Expires);
 
     /// <summary>A watch just made.</summary>
     /// <param name="Watch">The watch.</param>
     /// <param name="Found">How many events of the last minutes it matched.</param>
-    internal sealed record CreatedWatch([property: JsonIgnore] Watch Watch, int Found)
+    /// <param name="Ended">Whether one of them has ended it already.</param>
+    internal sealed record CreatedWatch([property: JsonIgnore] Watch Watch, int Found, bool Ended)
     {
         public Guid Id => Watch.Id;
         public string Session => Watch.Session;
         public string Subject => Watch.Subject;
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Types => Watch.Types;
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Where => Watch.Where;
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Until => Watch.Until;
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool Once => Watch.Once;
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public string? Intent => Watch.Intent;
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public DateTimeOffset? Expires => Watch.Expires;
         public DateTimeOffset Created => Watch.Created;
@@ -49,22 +58,24 @@ static class WatchesApi
             Fields.Required("session", body.Session, EventLimits.Key),
             Fields.Required("subject", body.Subject, EventLimits.Key),
             Fields.Optional("intent", body.Intent, EventLimits.Reason));
-
-        if (body.Types is { Count: 0 or > EventLimits.Listed })
-            problems.Add(("types", $"must name from 1 to {EventLimits.Listed} types, or be left out."));
-        foreach (var type in body.Types ?? [])
-            problems.AddRange(Fields.Problems(Fields.Required("types", type, EventLimits.Name)));
+        problems.AddRange(Fields.Listed("types", body.Types, EventLimits.Name));
+        problems.AddRange(Fields.Listed("until", body.Until, EventLimits.Name));
+        problems.AddRange(Fields.Conditions("where", body.Where));
 
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
-        if (await watches.Create(body.Session!, body.Subject!, body.Types, body.Intent, body.Expires, cancel) is not var (watch, found))
+        var wanted = new WatchTerms(body.Subject!)
+        {
+            Types = body.Types, Where = body.Where, Until = body.Until, Once = body.Once, Intent = body.Intent, Expires = body.Expires,
+        };
+        if (await watches.Create(body.Session!, wanted, cancel) is not var (watch, found, ended))
             return Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {body.Session}. Register it first (wake sessions add, or POST /v1/sessions).");
 
         if (found > 0)
             await timers.CallSweepers(cancel);
 
-        return Results.Created($"/v1/watches/{watch.Id}", new CreatedWatch(watch, found));
+        return Results.Created($"/v1/watches/{watch.Id}", new CreatedWatch(watch, found, ended));
     }
 
     static async Task<IResult> List(Watches watches, CancellationToken cancel, string? session = null, int limit = 100) =>

@@ -21,7 +21,7 @@ static class ClaudeEnvironment
         "ANTHROPIC_*", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_USE_*", "AWS_*", "CLOUD_ML_REGION", "GOOGLE_*",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
         "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
-        "SSH_AUTH_SOCK", "GIT_*", "GH_*", "GITHUB_TOKEN", "IS_SANDBOX",
+        "SSH_AUTH_SOCK", "GIT_*", "GH_*", "GITHUB_TOKEN", "IS_SANDBOX", "WAKE_URL", "WAKE_DATA",
     ];
 
     // The CLI runs it at the head of every Bash command. Missing where somebody delivers Wake without it.

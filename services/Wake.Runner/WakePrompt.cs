@@ -40,7 +40,9 @@ sealed class WakePrompt(PromptTemplates templates)
 
         var untrusted = new UntrustedText(ClaudeCommand.MessageIdOf(turn));
         var (events, told) = Events(turn.Events, untrusted);
-        var advice = templates.Advice(Advised(told), remembers: opening is Opening.Resumed or Opening.Again);
+        var remembers = opening is Opening.Resumed or Opening.Again;
+        var advice = string.Join("\n\n",
+            [.. Routed(told, remembers), templates.Advice(Advised(told).Select(x => x.Type), remembers)]);
 
         return templates.Frame(opening, untrusted.Line(begun ?? ""), turn.Events.Count, advice, recap is not "")
             .Replace(PromptTemplates.RecapMark, Recap(recap, untrusted))
@@ -48,8 +50,11 @@ sealed class WakePrompt(PromptTemplates templates)
     }
 
     // What is only for information asks for nothing, unless there is nothing else.
-    static IEnumerable<string> Advised(IReadOnlyList<TurnEvent> told) =>
-        (told.Any(x => x.Wakes) ? told.Where(x => x.Wakes) : told).Select(x => x.Type);
+    static IEnumerable<TurnEvent> Advised(IReadOnlyList<TurnEvent> told) => told.Any(x => x.Wakes) ? told.Where(x => x.Wakes) : told;
+
+    // What routes say, each once. They are the owner's words, like a template.
+    static IEnumerable<string> Routed(IReadOnlyList<TurnEvent> told, bool remembers) => Advised(told)
+        .Select(x => (remembers ? x.DeltaPrompt : null) ?? x.FullPrompt).OfType<string>().Select(x => x.Trim()).Distinct();
 
     static (string Block, IReadOnlyList<TurnEvent> Told) Events(IReadOnlyList<TurnEvent> events, UntrustedText untrusted)
     {

@@ -15,6 +15,7 @@ public static class EventValidation
         Required("reason", observed.Reason, EventLimits.Reason);
         Optional("dedupKey", observed.DedupKey, EventLimits.Key);
         Optional("actor", observed.Actor, EventLimits.Key);
+        Optional("replayOf", observed.ReplayOf, EventLimits.Name);
         Each("related", observed.Related);
         Each("sessions", observed.Sessions);
 

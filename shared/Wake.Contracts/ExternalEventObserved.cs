@@ -59,6 +59,9 @@ public sealed record ExternalEventObserved
     /// </summary>
     public JsonElement? Data { get; init; }
 
+    /// <summary>The id of the event that this one repeats on somebody's wish; null for what was observed.</summary>
+    public string? ReplayOf { get; init; }
+
     /// <summary>The fact's identity: <see cref="DedupKey"/>, or what stands for it.</summary>
     [JsonIgnore]
     public string FactKey => DedupKey ?? $"{Source}#{Id}";

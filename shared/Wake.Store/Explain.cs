@@ -25,7 +25,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
         batch.Add(
             """
             select e.seq, e.id, e.source, e.type, e.subject, e.related, e.dedup_key, e.reason, e.wakes, e.urgent, e.sessions,
-                   e.actor, e.happened_at, e.expires_at, e.data::text, e.accepted_at
+                   e.actor, e.happened_at, e.expires_at, e.data::text, e.accepted_at, e.replay_of
             from events e
             where e.seq in (select seq from events where id = $1 and ($2::text is null or source = $2)
                             union all
@@ -42,10 +42,15 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
 
         List<LedgerLine> ledger =
         [
-            new(acceptedAt, "accepted", observed.Id, null, null, observed.Reason),
+            new(acceptedAt, "accepted", observed.Id, null, null, observed.ReplayOf is { } original ? $"replay of {original}" : observed.Reason),
             .. duplicates.Select(x => new LedgerLine(x.At, "duplicate", x.Id, null, null, $"seen by {x.Source}")),
             .. deliveries.Select(x => new LedgerLine(x.RoutedAt, "routed", observed.Id, x.Session, null,
-                x.Watch is { } watch ? $"by watch {watch}" : "the event names the session")),
+                x switch
+                {
+                    { Watch: { } watch } => $"by watch {watch}",
+                    { Route: { } route } => $"by route {route}",
+                    _ => "the event names the session",
+                })),
             .. await Lines($"{Decisions} where (d.session_id, d.wake_number) in (select session_id, wake_number from inbox where event = $1)", seq, cancel),
         ];
 
@@ -75,6 +80,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
             Time = rows.GetNullable<DateTimeOffset>(12),
             Expires = rows.GetNullable<DateTimeOffset>(13),
             Data = rows.GetText(14) is { } data ? JsonElement.Parse(data) : null,
+            ReplayOf = rows.GetText(16),
         });
     }
 
@@ -175,8 +181,9 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
     {
         await using var command = database.CreateCommand(
             $"""
-            select s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, {Sessions.TurnColumns}
+            select s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, r.name, {Sessions.TurnColumns}
             from inbox i
+            left join routes r on r.id = i.route_id
             join sessions s on s.id = i.session_id
             left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
             where i.event = $1
@@ -191,8 +198,8 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
         {
             var wake = rows.GetNullable<int>(4);
             deliveries.Add(new(
-                rows.GetString(0), rows.GetNullable<Guid>(1), rows.GetText(2), rows.GetFieldValue<DateTimeOffset>(3), wake,
-                wake is null ? null : Sessions.ReadTurn(rows, 5)));
+                rows.GetString(0), rows.GetNullable<Guid>(1), rows.GetText(5), rows.GetText(2), rows.GetFieldValue<DateTimeOffset>(3), wake,
+                wake is null ? null : Sessions.ReadTurn(rows, 6)));
         }
 
         return deliveries;

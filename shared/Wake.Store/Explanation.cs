@@ -26,7 +26,8 @@ public sealed record Duplicate(string Id, string Source, DateTimeOffset At);
 
 /// <summary>An event in a session's inbox, now or once.</summary>
 /// <param name="Session">The session's key.</param>
-/// <param name="Watch">The watch that matched; null when the event named the session.</param>
+/// <param name="Watch">The watch that matched; null when none did.</param>
+/// <param name="Route">The route that matched; null when none did. Neither: the event named the session.</param>
 /// <param name="Intent">The watch's note.</param>
 /// <param name="RoutedAt">When it was routed.</param>
 /// <param name="Wake">The wake it was handed over in; null while it waits.</param>
@@ -34,6 +35,7 @@ public sealed record Duplicate(string Id, string Source, DateTimeOffset At);
 public sealed record EventDelivery(
     string Session,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Watch,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Route,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
     DateTimeOffset RoutedAt,
     int? Wake,
@@ -77,7 +79,7 @@ public sealed record PendingEvent(string Id, string Type, string Subject, string
 /// <param name="At">When it was decided, by the database's clock.</param>
 /// <param name="What">
 /// <c>accepted</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>, <c>repeated</c>, <c>claimed</c>, <c>begun</c> (a Claude
-/// session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>closed</c>.
+/// session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>unwatched</c>, <c>created</c>, <c>closed</c>.
 /// </param>
 /// <param name="Event">The event's id, when the decision was about one.</param>
 /// <param name="Session">The session's key, when it was about one.</param>

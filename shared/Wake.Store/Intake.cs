@@ -25,8 +25,25 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
     /// <param name="observations">Valid events (see <see cref="EventValidation"/>), at most a few thousand.</param>
     /// <param name="cancel">Ends the wait; what was not committed by then is not accepted.</param>
     /// <exception cref="NpgsqlException">PostgreSQL could not commit; nothing was accepted.</exception>
-    public async Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Accept(
-        IReadOnlyList<Observation> observations, CancellationToken cancel)
+    public Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Accept(
+        IReadOnlyList<Observation> observations, CancellationToken cancel) =>
+        Decide(database.CreateBatch, observations, cancel);
+
+    /// <summary>What <see cref="Accept"/> would decide and why, found by doing it and taking it back.</summary>
+    /// <param name="observations">Valid events.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task<IReadOnlyList<Rehearsal>> Rehearse(IReadOnlyList<Observation> observations, CancellationToken cancel)
+    {
+        await using var connection = await database.OpenConnectionAsync(cancel);
+
+        // Never committed.
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        var (decisions, _) = await Decide(() => new(connection, transaction), observations, cancel);
+        return await Rehearsal.Read(connection, observations, decisions, cancel);
+    }
+
+    async Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Decide(
+        Func<NpgsqlBatch> newBatch, IReadOnlyList<Observation> observations, CancellationToken cancel)
     {
         var decisions = new IntakeDecision[observations.Count];
         TimeSpan? dueIn = null;
@@ -35,7 +52,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
         // A second round only for facts that another batch was writing at the same moment: by now it has committed.
         while (pending.Count > 0)
         {
-            await using var batch = database.CreateBatch();
+            await using var batch = newBatch();
             batch.BatchCommands.Add(new(Planning));
             batch.BatchCommands.Add(Command(pending.ConvertAll(x => observations[x])));
             await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -80,6 +97,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
         Add(NpgsqlDbType.TimestampTz, batch.ConvertAll(x => x.Event.Expires?.ToUniversalTime()));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Data?.GetRawText()));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceParent));
+        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.ReplayOf));
 
         var profiles = windows.Value;
         var standard = profiles.Of(QuietWindows.Default);

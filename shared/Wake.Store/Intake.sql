@@ -6,9 +6,10 @@
 with input as materialized (
     select *
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::bool[],
-                $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[])
+                $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[],
+                $16::text[])
          with ordinality as i (id, source, type, subject, related, dedup_key, reason, wakes, urgent,
-                               sessions, actor, happened_at, expires_at, data, traceparent, ord)
+                               sessions, actor, happened_at, expires_at, data, traceparent, replay_of, ord)
 ), known as materialized (
     select i.ord, e.seq, e.id
     from input i
@@ -23,9 +24,9 @@ with input as materialized (
     order by f.ord
 ), written as (
     insert into events (seq, id, source, type, subject, related, dedup_key, reason, wakes, urgent, sessions, actor,
-                        happened_at, expires_at, data, traceparent)
+                        happened_at, expires_at, data, traceparent, replay_of)
     select seq, id, source, type, subject, related::text[], dedup_key, reason, wakes, urgent, sessions::text[], actor,
-           happened_at, expires_at, data::json, traceparent
+           happened_at, expires_at, data::json, traceparent, replay_of
     from firsts
     order by dedup_key
     on conflict (dedup_key) do nothing
@@ -33,51 +34,135 @@ with input as materialized (
 ), facts as materialized (
     select f.* from firsts f join written using (seq)
 ), topics as (
-    select seq, type, subject as topic from facts
+    -- place: its own subject comes before those it is related to
+    select seq, type, subject as topic, 0 as place from facts
     union all
-    select seq, type, unnest(related::text[]) from facts where related is not null
-), hits as (
-    select t.seq, w.session_id, w.id as watch_id, w.intent
+    select f.seq, f.type, r.topic, r.place
+    from facts f
+    cross join lateral unnest(f.related::text[]) with ordinality r (topic, place)
+    where f.related is not null
+), hits as materialized (
+    -- asks: it shall be told; ends: with it the watch does
+    select t.seq, w.session_id, w.id as watch_id, w.intent, m.asks, (m.asks and w.once) or m.last as ends
     from topics t
     cross join lateral (select * from watches w where w.subject = t.topic and w.pattern is null offset 0) w
-    where (w.type_patterns is null or t.type like any (w.type_patterns)) and (w.expires_at is null or w.expires_at > now())
+    cross join lateral (
+        select (w.type_patterns is null or t.type like any (w.type_patterns))
+               and (w.terms is null or (select satisfies(w.terms, f.type, f.subject, f.source, f.actor, f.data)
+                                        from facts f where f.seq = t.seq)) as asks,
+               w.until_patterns is not null and t.type like any (w.until_patterns) as last) m
+    where (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
     -- A pattern is found by its part before the first *, which is one of the beginnings of the topic.
-    select t.seq, w.session_id, w.id, w.intent
+    select t.seq, w.session_id, w.id, w.intent, m.asks, (m.asks and w.once) or m.last
     from topics t
     cross join lateral (select * from watches w
                         where w.pattern is not null
                           and w.prefix = any (array(select left(t.topic, n) from generate_series(0, length(t.topic)) n))
                         offset 0) w
+    cross join lateral (
+        select (w.type_patterns is null or t.type like any (w.type_patterns))
+               and (w.terms is null or (select satisfies(w.terms, f.type, f.subject, f.source, f.actor, f.data)
+                                        from facts f where f.seq = t.seq)) as asks,
+               w.until_patterns is not null and t.type like any (w.until_patterns) as last) m
     where (select exists (select from watches where pattern is not null)) and t.topic like w.pattern
-      and (w.type_patterns is null or t.type like any (w.type_patterns)) and (w.expires_at is null or w.expires_at > now())
+      and (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
-    select f.seq, s.id, null, null
+    select f.seq, s.id, null, null, true, false
     from facts f
     cross join lateral unnest(f.sessions::text[]) as named (key)
     cross join lateral (select s.id from sessions s where s.key = named.key and s.closed_at is null offset 0) s
     where f.sessions is not null
+), ended as materialized (
+    -- Locked, and gone if another batch has ended it: once is once, however many come at the same time.
+    select e.watch_id, e.seq
+    from (select watch_id, min(seq) as seq from hits where ends group by watch_id order by watch_id) e
+    cross join lateral (select w.id from watches w where w.id = e.watch_id for update) w
+), unwatched as (
+    delete from watches
+    where (select exists (select from ended)) and id = any (array(select watch_id from ended))
+    returning id, session_id, subject
+), noted as (
+    insert into decisions (kind, session_id, note)
+    select 'unwatched', session_id, format('watch %s of %s has seen what it waited for', id, subject) from unwatched
+), matched as materialized (
+    select t.seq, t.place, t.topic, r.id as route_id, r.name, r.session_pattern, r.profile, r.workspace,
+           session_key(r.session, t.topic) as key
+    from topics t
+    cross join lateral (select * from routes where ended_at is null offset 0) r
+    where (select exists (select from routes where ended_at is null))
+      and t.topic like r.pattern and (r.type_patterns is null or t.type like any (r.type_patterns))
+      and (r.terms is null or (select satisfies(r.terms, f.type, f.subject, f.source, f.actor, f.data) from facts f where f.seq = t.seq))
+), known_sessions as materialized (
+    -- A route means the session that has the subject, or one of its kind that watches it, or else that of a related subject:
+    -- the pull request belongs to the session of the issue it closes.
+    select distinct on (m.seq, m.route_id) m.seq, m.route_id, s.id as session_id, s.key, s.profile
+    from matched m
+    cross join lateral (
+        select s.id, s.key, s.profile, 0 as kind from sessions s where s.key = m.key and s.closed_at is null
+        union all
+        select s.id, s.key, s.profile, 1
+        from watches w
+        join sessions s on s.id = w.session_id
+        where w.subject = m.topic and w.pattern is null and (w.expires_at is null or w.expires_at > now())
+          and s.key like m.session_pattern and s.closed_at is null
+        offset 0) s
+    order by m.seq, m.route_id, m.place, s.kind, s.id
+), homeless as materialized (
+    -- What starts no turn begins no session.
+    select m.*
+    from matched m
+    join facts f using (seq)
+    where f.wakes and not exists (select from known_sessions k where k.seq = m.seq and k.route_id = m.route_id)
+), founders as materialized (
+    select distinct on (h.seq, h.route_id) h.*
+    from homeless h
+    order by h.seq, h.route_id,
+             -- a session that an event before it in the batch begins is as good as one that is there
+             not exists (select from homeless e where e.key = h.key and e.seq < h.seq and e.place = 0), h.place
+), founded as (
+    insert into sessions (id, key, workspace, profile)
+    select distinct on (key) gen_random_uuid(), key, session_folder(workspace, key), profile from founders order by key, seq, name
+    -- Another batch may begin it at this moment, out of this one's sight: then this gives its row.
+    on conflict (key) where closed_at is null do update set key = excluded.key
+    returning id, key, profile, xmax = 0 as new
+), recorded as (
+    insert into decisions (kind, session_id, note)
+    select 'created', d.id, 'by route ' || (select name from founders f where f.key = d.key order by f.seq, f.name limit 1)
+    from founded d where d.new
+), by_route as materialized (
+    select distinct on (seq, session_id) *
+    from (select seq, route_id, session_id, key, profile from known_sessions
+          union all
+          select f.seq, f.route_id, d.id, d.key, d.profile from founders f join founded d using (key)) r
+    order by seq, session_id, route_id
 ), targets as materialized (
     -- one row per event and session, the event's own word first
-    select distinct on (h.seq, h.session_id) h.seq, h.session_id, h.watch_id, h.intent, s.key, s.profile
-    from hits h
-    cross join lateral (select s.key, s.profile from sessions s where s.id = h.session_id and s.closed_at is null offset 0) s
-    order by h.seq, h.session_id, h.watch_id nulls first
+    select distinct on (seq, session_id) t.*, r.route_id
+    from (select h.seq, h.session_id, h.watch_id, h.intent, s.key, s.profile, 0 as kind
+          from hits h
+          left join ended e on e.watch_id = h.watch_id
+          cross join lateral (select s.key, s.profile from sessions s where s.id = h.session_id and s.closed_at is null offset 0) s
+          where h.asks and h.seq <= coalesce(e.seq, case when not h.ends then h.seq end)
+          union all
+          select seq, session_id, null, null, key, profile, 1 from by_route) t
+    left join by_route r using (seq, session_id)
+    order by seq, session_id, t.kind, t.watch_id nulls first
 ), routed as (
-    insert into inbox (event, session_id, watch_id, wakes, intent)
-    select t.seq, t.session_id, t.watch_id, f.wakes, t.intent
+    insert into inbox (event, session_id, watch_id, route_id, wakes, intent)
+    select t.seq, t.session_id, t.watch_id, t.route_id, f.wakes, t.intent
     from targets t join facts f using (seq)
     order by 1, 2
     on conflict do nothing
 ), armed as (
     insert into wake_timers as timer (session_id, events_due_at, ceiling_at, urgent)
     select t.session_id,
-           now() + case when bool_or(f.urgent) then interval '0' else min(coalesce(own.quiet, $19)) end,
-           now() + min(coalesce(own.ceiling, $20)),
+           now() + case when bool_or(f.urgent) then interval '0' else min(coalesce(own.quiet, $20)) end,
+           now() + min(coalesce(own.ceiling, $21)),
            bool_or(f.urgent)
     from targets t
     join facts f using (seq)
-    left join unnest($16::text[], $17::interval[], $18::interval[]) as own (profile, quiet, ceiling) on own.profile = t.profile
+    left join unnest($17::text[], $18::interval[], $19::interval[]) as own (profile, quiet, ceiling) on own.profile = t.profile
     where f.wakes
     group by t.session_id
     order by t.session_id

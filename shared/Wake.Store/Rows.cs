@@ -28,6 +28,8 @@ static class Rows
 
     public static string? GetText(this NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 
+    public static string[]? GetTexts(this NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetFieldValue<string[]>(column);
+
     public static T? GetNullable<T>(this NpgsqlDataReader row, int column) where T : struct =>
         row.IsDBNull(column) ? null : row.GetFieldValue<T>(column);
 

@@ -126,6 +126,11 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task<bool> Close(string key, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
+        // Watches before the timer, as the intake takes them.
+        batch.Add(
+            """
+            select 1 from watches where session_id = (select id from sessions where key = $1 and closed_at is null) order by id for update
+            """, key);
         batch.Add(
             """
             select 1 from wake_timers where session_id = (select id from sessions where key = $1 and closed_at is null) for update
@@ -136,6 +141,8 @@ public sealed class Sessions(NpgsqlDataSource database)
                 update sessions set closed_at = clock_timestamp() where key = $1 and closed_at is null returning id
             ), unwatched as (
                 delete from watches where session_id in (select id from closed)
+            ), unscheduled as (
+                delete from scheduled_wakes where session_id in (select id from closed)
             ), released as (
                 update session_ids set closed = true where session_id in (select id from closed)
             ), unasked as (

@@ -36,4 +36,7 @@ static class Sql
     /// <summary>A glob, in which <c>*</c> stands for anything, as a LIKE pattern.</summary>
     public static string LikePattern(string glob) =>
         glob.Replace("\\", "\\\\").Replace("%", "\\%").Replace("_", "\\_").Replace('*', '%');
+
+    /// <summary>Several of them; null stays null.</summary>
+    public static string[]? LikePatterns(IReadOnlyList<string>? globs) => globs?.Select(LikePattern).ToArray();
 }

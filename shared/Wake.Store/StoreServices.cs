@@ -11,6 +11,8 @@ public static class StoreServices
         services.AddOptions<QuietWindows>().BindConfiguration(QuietWindows.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Intake>();
         services.AddSingleton<Watches>();
+        services.AddSingleton<Routes>();
+        services.AddSingleton<ScheduledWakes>();
         services.AddSingleton<Sessions>();
         services.AddSingleton<Turns>();
         services.AddSingleton<Questions>();

@@ -89,4 +89,11 @@ public sealed record ClaudeSession(Guid Id, bool Opened, string Reason, int? Wak
 /// <param name="Link">Where a person would look, an https address; null when the event says none.</param>
 public sealed record TurnEvent(
     string Id, string Source, string Type, string Subject, string Reason, string? Actor, DateTimeOffset Time, bool Wakes,
-    string? Intent, string? Link = null);
+    string? Intent, string? Link = null)
+{
+    /// <summary>What the owner says about such events to a session that begins; null when no route with words brought it.</summary>
+    public string? FullPrompt { get; init; }
+
+    /// <summary>The same to a session that remembers.</summary>
+    public string? DeltaPrompt { get; init; }
+}

@@ -106,9 +106,11 @@ public sealed class Turns(NpgsqlDataSource database)
             """
             select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent,
                    -- as text, and looked into by EventLink: ->> fails on an escape that json allows and text does not
-                   case when octet_length(e.data::text) <= $3 then e.data::text end
+                   case when octet_length(e.data::text) <= $3 then e.data::text end,
+                   r.full_prompt, r.delta_prompt
             from inbox i
             join events e on e.seq = i.event
+            left join routes r on r.id = i.route_id
             where i.session_id = $1 and i.wake_number = $2 and (e.expires_at is null or e.expires_at > now())
             order by e.seq
             """, sessionId, wakeNumber, EventLink.MaxData);
@@ -143,7 +145,7 @@ public sealed class Turns(NpgsqlDataSource database)
             events.Add(new(
                 rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3), rows.GetString(4),
                 rows.GetText(5), rows.GetFieldValue<DateTimeOffset>(6), rows.GetBoolean(7), rows.GetText(8),
-                EventLink.In(rows.GetText(9))));
+                EventLink.In(rows.GetText(9))) { FullPrompt = rows.GetText(10), DeltaPrompt = rows.GetText(11) });
         }
 
         await rows.NextResultAsync(cancel);

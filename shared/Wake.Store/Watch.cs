@@ -7,6 +7,9 @@ namespace Wake.Store;
 /// <param name="Session">The key of the session it wakes.</param>
 /// <param name="Subject">The subject it matches; <c>*</c> stands for anything.</param>
 /// <param name="Types">The event types it matches, with <c>*</c> for anything; null matches all.</param>
+/// <param name="Where">Conditions (see <see cref="EventCondition"/>) all of which must hold; null: none.</param>
+/// <param name="Until">The event types whose first event ends it, told or not; null: none.</param>
+/// <param name="Once">Whether the first event it tells of ends it.</param>
 /// <param name="Intent">A note of the session to itself, shown when it wakes.</param>
 /// <param name="Expires">When it ends; null: with the session.</param>
 /// <param name="Created">When it was made.</param>
@@ -15,6 +18,32 @@ public sealed record Watch(
     string Session,
     string Subject,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Types,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Where,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Until,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Once,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Expires,
     DateTimeOffset Created);
+
+/// <summary>What a watch to be made shall tell of.</summary>
+/// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
+public sealed record WatchTerms(string Subject)
+{
+    /// <summary>The event types to match; null matches all.</summary>
+    public IReadOnlyList<string>? Types { get; init; }
+
+    /// <summary>Conditions all of which must hold.</summary>
+    public IReadOnlyList<string>? Where { get; init; }
+
+    /// <summary>The event types whose first event ends it.</summary>
+    public IReadOnlyList<string>? Until { get; init; }
+
+    /// <summary>The first event it tells of ends it.</summary>
+    public bool Once { get; init; }
+
+    /// <summary>A note of the session to itself.</summary>
+    public string? Intent { get; init; }
+
+    /// <summary>When it ends by itself; null: with the session.</summary>
+    public DateTimeOffset? Expires { get; init; }
+}

@@ -17,44 +17,57 @@ public sealed class Watches(NpgsqlDataSource database)
     static readonly string LookBackStatement = Sql.Embedded("LookBack.sql");
 
     const string Columns =
-        "w.id, s.key, w.subject, w.types, w.intent, w.expires_at, w.created_at from watches w join sessions s on s.id = w.session_id";
+        """
+        w.id, s.key, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at
+        from watches w join sessions s on s.id = w.session_id
+        """;
+
+    const string NotExpired = "(w.expires_at is null or w.expires_at > clock_timestamp())";
 
     /// <summary>
     /// Makes a watch and routes to it what happened in the last minutes. Null when no open session has this key.
     /// </summary>
-    /// <returns>The watch, and how many earlier events it found.</returns>
-    public async Task<(Watch Watch, int Found)?> Create(
-        string session, string subject, IReadOnlyList<string>? types, string? intent, DateTimeOffset? expires, CancellationToken cancel)
+    /// <param name="session">The session's key.</param>
+    /// <param name="wanted">What it shall be told of; conditions in it are valid.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <returns>The watch, how many earlier events it found, and whether one of them has ended it already.</returns>
+    public async Task<(Watch Watch, int Found, bool Ended)?> Create(string session, WatchTerms wanted, CancellationToken cancel)
     {
         var id = Guid.CreateVersion7();
-        var pattern = subject.Contains('*') ? Sql.LikePattern(subject) : null;
+        var pattern = wanted.Subject.Contains('*') ? Sql.LikePattern(wanted.Subject) : null;
 
         await using var batch = database.CreateBatch();
         batch.Add(
             """
-            insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, intent, expires_at, look_again_at)
-            select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text, $9::timestamptz, clock_timestamp() + $10
+            insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, conditions, terms, until,
+                                 until_patterns, once, intent, expires_at, look_again_at)
+            select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                   $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15
             from sessions s
             where s.key = $2 and s.closed_at is null
             """,
-            id, session, subject, pattern, pattern is null ? null : subject[..subject.IndexOf('*')],
-            types?.ToArray(), types?.Select(Sql.LikePattern).ToArray(), intent, expires?.ToUniversalTime(), LookAgainAfter);
-        batch.Add(LookBackStatement, new[] { id }, LookBack);
+            id, session, wanted.Subject, pattern, pattern is null ? null : wanted.Subject[..wanted.Subject.IndexOf('*')],
+            wanted.Types?.ToArray(), Sql.LikePatterns(wanted.Types), wanted.Where?.ToArray(), EventCondition.Terms(wanted.Where),
+            wanted.Until?.ToArray(), Sql.LikePatterns(wanted.Until), wanted.Once, wanted.Intent, wanted.Expires?.ToUniversalTime(),
+            LookAgainAfter);
         batch.Add($"select {Columns} where w.id = $1", id);
+        batch.Add(LookBackStatement, new[] { id }, LookBack);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
-        await rows.ReadAsync(cancel);
-        var found = (int)rows.GetInt64(0);
+        if (!await rows.ReadAsync(cancel))
+            return null;
 
+        var watch = Read(rows);
         await rows.NextResultAsync(cancel);
-        return await rows.ReadAsync(cancel) ? (Read(rows), found) : null;
+        await rows.ReadAsync(cancel);
+        return (watch, (int)rows.GetInt64(0), rows.GetBoolean(1));
     }
 
     /// <summary>The watches of one session, or of all, the oldest first.</summary>
     public async Task<IReadOnlyList<Watch>> List(string? session, int limit, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            $"select {Columns} where ($1::text is null or s.key = $1) and s.closed_at is null order by w.created_at limit $2");
+            $"select {Columns} where ($1::text is null or s.key = $1) and s.closed_at is null and {NotExpired} order by w.created_at limit $2");
         command.Parameters.AddWithValue((object?)session ?? DBNull.Value);
         command.Parameters.AddWithValue(limit);
         await using var rows = await command.ExecuteReaderAsync(cancel);
@@ -68,7 +81,7 @@ public sealed class Watches(NpgsqlDataSource database)
     /// <summary>One watch; null when there is none.</summary>
     public async Task<Watch?> Find(Guid id, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand($"select {Columns} where w.id = $1");
+        await using var command = database.CreateCommand($"select {Columns} where w.id = $1 and {NotExpired}");
         command.Parameters.AddWithValue(id);
         await using var rows = await command.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel) ? Read(rows) : null;
@@ -127,7 +140,18 @@ public sealed class Watches(NpgsqlDataSource database)
         return (int)found;
     }
 
+    /// <summary>Deletes watches whose time is over. The intake passes over them by itself, and then has less to pass over.</summary>
+    public async Task DeleteExpired(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            delete from watches
+            where id in (select id from watches where expires_at <= now() order by id limit 1000 for update skip locked)
+            """);
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
     static Watch Read(NpgsqlDataReader row) => new(
-        row.GetGuid(0), row.GetString(1), row.GetString(2), row.IsDBNull(3) ? null : row.GetFieldValue<string[]>(3), row.GetText(4),
-        row.GetNullable<DateTimeOffset>(5), row.GetFieldValue<DateTimeOffset>(6));
+        row.GetGuid(0), row.GetString(1), row.GetString(2), row.GetTexts(3), row.GetTexts(4), row.GetTexts(5), row.GetBoolean(6),
+        row.GetText(7), row.GetNullable<DateTimeOffset>(8), row.GetFieldValue<DateTimeOffset>(9));
 }

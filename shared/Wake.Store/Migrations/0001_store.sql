@@ -49,6 +49,14 @@ create table watches (
     types          text[] collate "C",
     -- the types as LIKE patterns; null matches all
     type_patterns  text[] collate "C",
+    -- what else must hold, as it was written, and as satisfies() takes it; null: nothing
+    conditions     text[],
+    terms          text[] collate "C",
+    -- the types whose first event ends it, and as LIKE patterns
+    until          text[] collate "C",
+    until_patterns text[] collate "C",
+    -- the first event it routes ends it
+    once           boolean not null default false,
     intent         text,
     created_at     timestamptz not null default clock_timestamp(),
     expires_at     timestamptz,
@@ -60,6 +68,92 @@ create index watches_exact on watches (subject) where pattern is null;
 create index watches_pattern on watches (prefix) where pattern is not null;
 create index watches_of_session on watches (session_id);
 create index watches_look_again on watches (look_again_at) where look_again_at is not null;
+create index watches_expire on watches (expires_at) where expires_at is not null;
+
+-- Whether an event is as all the terms say: field, = or !=, and a LIKE pattern, one after the other. A field that is not there
+-- equals nothing; of a list in the data any entry may match.
+create function satisfies(terms text[], type text, subject text, source text, actor text, data text) returns boolean
+language plpgsql immutable as $$
+declare
+    readable json;
+    found json;
+    matches boolean;
+begin
+    for i in 1 .. cardinality(terms) by 3 loop
+        if terms[i] like 'data.%' then
+            -- Escapes that json allows and text does not would fail the whole batch, wherever in the data they stand.
+            readable := coalesce(readable, regexp_replace(data, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g')::json);
+            found := readable #> string_to_array(substr(terms[i], 6), '.');
+            matches := case json_typeof(found)
+                when 'array' then exists (select from json_array_elements_text(found) entry where entry like terms[i + 2])
+                else found #>> '{}' like terms[i + 2]
+            end;
+        else
+            matches := case terms[i] when 'type' then type when 'subject' then subject when 'source' then source when 'actor' then actor end
+                like terms[i + 2];
+        end if;
+
+        if coalesce(matches, false) <> (terms[i + 1] = '=') then
+            return false;
+        end if;
+    end loop;
+    return true;
+end
+$$;
+
+-- "Events like these belong to the session of this key." Never changed: a route that is becomes another row, so that what was
+-- routed keeps the words it was routed with.
+create table routes (
+    id               uuid primary key,
+    name             text collate "C" not null,
+    -- it stands in the configuration, and goes with it
+    configured       boolean not null,
+    subject          text,
+    -- the subject as a LIKE pattern
+    pattern          text collate "C" not null,
+    types            text[] collate "C",
+    type_patterns    text[] collate "C",
+    conditions       text[],
+    terms            text[] collate "C",
+    -- the session's key, with {subject} in it
+    session          text collate "C" not null,
+    -- the same as a LIKE pattern
+    session_pattern  text collate "C" not null,
+    profile          text collate "C" not null,
+    -- the session's directory, with {session} in it
+    workspace        text not null,
+    full_prompt      text,
+    delta_prompt     text,
+    created_at       timestamptz not null default clock_timestamp(),
+    ended_at         timestamptz
+);
+
+create unique index routes_current on routes (name) where ended_at is null;
+
+-- The key a route gives the session of a subject. One that is too long for a key ends in its hash.
+create function session_key(template text, subject text) returns text language sql immutable as $$
+    select case when octet_length(key) <= 512 then key
+                else left(key, 200) || '~' || encode(sha256(convert_to(key, 'UTF8')), 'hex') end
+    from (select replace(template, '{subject}', subject) as key) filled
+$$;
+
+-- A session's own directory. Whatever its key holds becomes one name in which nothing has a meaning to a file system, and
+-- which no other key has.
+create function session_folder(template text, key text) returns text language sql immutable as $$
+    select replace(template, '{session}',
+        left(regexp_replace(key, '[^A-Za-z0-9_]+', '-', 'g'), 80) || '-' || left(encode(sha256(convert_to(key, 'UTF8')), 'hex'), 12))
+$$;
+
+-- Wakes that sessions or people have put off to a date. Each becomes an event when its time has come.
+create table scheduled_wakes (
+    id          uuid primary key,
+    session_id  uuid not null references sessions,
+    reason      text not null,
+    due_at      timestamptz not null
+);
+
+create index scheduled_wakes_due on scheduled_wakes (due_at);
+create index scheduled_wakes_of_session on scheduled_wakes (session_id);
 
 -- The facts, in the order observed.
 create sequence events_seq;
@@ -82,6 +176,8 @@ create table events (
     -- json, not jsonb: kept byte for byte, and never looked into
     data         json,
     traceparent  text,
+    -- the id of the event this one repeats
+    replay_of    text collate "C",
     accepted_at  timestamptz not null default now()
 );
 
@@ -93,8 +189,9 @@ create index events_recent on events using brin (accepted_at) with (pages_per_ra
 create table inbox (
     event        bigint not null,
     session_id   uuid not null,
-    -- null when the event named the session itself
+    -- null when the event named the session itself, or a route did
     watch_id     uuid,
+    route_id     uuid,
     wakes        boolean not null,
     intent       text,
     routed_at    timestamptz not null default now(),

@@ -80,8 +80,19 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
     [InlineData("""{"session":"nobody","subject":"s"}""", 404)]
     [InlineData("""{"session":"nobody","subject":"s","types":[]}""", 400)]
     [InlineData("""{"session":"nobody","subject":"s","expires":"soon"}""", 400)]
+    [InlineData("""{"session":"nobody","subject":"s","where":["data.x > 3"]}""", 400)]
+    [InlineData("""{"session":"nobody","subject":"s","until":[""]}""", 400)]
     public async Task A_watch_that_is_not_one_is_refused(string body, int status) =>
         await IsProblem(await wake.Http.PostAsync("/v1/watches", Json(body)), status);
+
+    [Theory]
+    [InlineData("r", "{}")]
+    [InlineData("r", """{"session":"k@{subject}","workspace":"relative"}""")]
+    [InlineData("r", """{"session":"k@{subject}","workspace":"/srv/{session}/../.."}""")]
+    [InlineData("-r", """{"session":"k@{subject}","workspace":"/srv/{session}"}""")]
+    [InlineData("r", """{"session":"k@{subject}","workspace":"/srv/{session}","types":"all"}""")]
+    public async Task A_route_that_is_not_one_is_refused(string name, string body) =>
+        await IsProblem(await wake.Http.PutAsync($"/v1/routes/{name}", Json(body)), 400);
 
     [Fact]
     public async Task Waking_nobody_and_explaining_nothing_are_not_found()
@@ -92,6 +103,9 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         await IsProblem(await wake.Http.GetAsync("/v1/explain/sessions/nobody"), 404);
         await IsProblem(await wake.Http.DeleteAsync("/v1/sessions/nobody"), 404);
         await IsProblem(await wake.Http.DeleteAsync($"/v1/watches/{Guid.NewGuid()}"), 404);
+        await IsProblem(await wake.Http.DeleteAsync("/v1/routes/nothing"), 404);
+        await IsProblem(await wake.Http.PostAsync("/v1/events/nothing/replay", null), 404);
+        await IsProblem(await wake.Http.PostAsync("/v1/sessions/nobody/schedule", Json("""{"reason":"r","at":"2031-02-03T04:05:06Z"}""")), 404);
     }
 
     [Theory]
@@ -176,7 +190,8 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         var paths = document.GetProperty("paths").EnumerateObject().Select(x => x.Name).ToList();
         string[] promised =
         [
-            "/v1/events", "/v1/sessions", "/v1/sessions/{key}", "/v1/sessions/{key}/turns", "/v1/sessions/{key}/wake", "/v1/watches",
+            "/v1/events", "/v1/events/{id}/replay", "/v1/sessions", "/v1/sessions/{key}", "/v1/sessions/{key}/turns", "/v1/sessions/{key}/wake",
+            "/v1/sessions/{key}/schedule", "/v1/routes", "/v1/routes/{name}", "/v1/watches",
             "/v1/watches/{id}", "/v1/explain/events/{id}", "/v1/explain/sessions/{key}", "/v1/questions", "/v1/questions/{id}", "/v1/questions/{id}/answer", "/v1/tail", "/v1/costs",
         ];
         Assert.Equal(promised.Order(), paths.Where(x => x.StartsWith("/v1", StringComparison.Ordinal)).Order());

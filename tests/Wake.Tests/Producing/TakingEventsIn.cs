@@ -75,7 +75,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     {
         var key = Guid.NewGuid().ToString();
         await store.Sessions.Create(key, "/", "default", null, None);
-        await store.Watches.Create(key, watched, null, null, null, None);
+        await store.Watches.Create(key, new(watched), None);
 
         var decision = Assert.Single(await store.Accept(WakeSystem.Event(subject, key)));
 
@@ -87,7 +87,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     public async Task A_watch_matches_related_subjects_and_only_the_types_it_names()
     {
         await store.Sessions.Create("typed", "/", "default", null, None);
-        await store.Watches.Create("typed", "commit:abc", ["ci.*", "deploy.failed"], null, null, None);
+        await store.Watches.Create("typed", new("commit:abc") { Types = ["ci.*", "deploy.failed"] }, None);
         var observed = WakeSystem.Event("pr:1", "x") with { Related = ["commit:abc", "branch:main"] };
 
         Assert.Equal(["typed"], Assert.Single(await store.Accept(observed with { Type = "ci.check.failed", DedupKey = "t1" })).Sessions);
@@ -102,8 +102,8 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         foreach (var key in keys)
         {
             await store.Sessions.Create(key, "/", "default", null, None);
-            await store.Watches.Create(key, "fan", null, null, null, None);
-            await store.Watches.Create(key, "fa*", null, "again", null, None);
+            await store.Watches.Create(key, new("fan"), None);
+            await store.Watches.Create(key, new("fa*") { Intent = "again" }, None);
         }
 
         var decision = Assert.Single(await store.Accept(WakeSystem.Event("fan", "x") with { Sessions = ["fan-2", "nobody"] }));
@@ -150,7 +150,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         var intake = store.Accept(WakeSystem.Event("in-flight-other", "x") with { Related = ["in-flight"] });
         await Eventually.Holds(async () => await store.Scalar<long>("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()") > 0);
 
-        var (_, found) = (await store.Watches.Create("in-flight", "in-flight", null, null, null, None))!.Value;
+        var (_, found, _) = (await store.Watches.Create("in-flight", new("in-flight"), None))!.Value;
         Assert.Equal(0, found);
 
         // As long as it is open, looking again is put off rather than given up.

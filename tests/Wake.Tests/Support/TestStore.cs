@@ -16,6 +16,8 @@ public sealed class TestStore : IAsyncLifetime
 
     public Watches Watches { get; private set; } = null!;
 
+    public Routes Routes { get; private set; } = null!;
+
     public Store.Sessions Sessions { get; private set; } = null!;
 
     public Turns Turns { get; private set; } = null!;
@@ -34,6 +36,7 @@ public sealed class TestStore : IAsyncLifetime
         };
         Intake = new(Database, Options.Create(windows));
         Watches = new(Database);
+        Routes = new(Database);
         Sessions = new(Database);
         Turns = new(Database);
         Timers = new(Database);
@@ -54,7 +57,7 @@ public sealed class TestStore : IAsyncLifetime
     public async Task<Guid> Session(string key, string profile = "default")
     {
         var created = Assert.IsType<SessionCreation.Created>(await Sessions.Create(key, "/", profile, null, CancellationToken.None));
-        await Watches.Create(key, key, null, null, null, CancellationToken.None);
+        await Watches.Create(key, new(key), CancellationToken.None);
         return created.Session.Id;
     }
 

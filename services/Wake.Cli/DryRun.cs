@@ -1,0 +1,56 @@
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary>What publishing would come to.</summary>
+static class DryRun
+{
+    /// <summary>Asks, and says it.</summary>
+    public static async Task<int> Ask(WakeClient wake, byte[] events, Output output, CancellationToken cancel)
+    {
+        var answer = (await wake.Post("/v1/events?dryRun=true", events, cancel)).Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var rehearsals = answer.Body.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'[', ..]
+            ? answer.Read(CliJson.Default.RehearsalArray) : [answer.Read(CliJson.Default.Rehearsal)];
+        foreach (var rehearsal in rehearsals)
+            Show(rehearsal, output);
+        return 0;
+    }
+
+    static void Show(Rehearsal rehearsal, Output output)
+    {
+        if (rehearsal is { DuplicateOf: { } first })
+            output.Line($"{rehearsal.Id}: nobody would be told, it is a [yellow]duplicate[/] of {first}");
+        else if (rehearsal.Sessions is [])
+            output.Line($"{rehearsal.Id}: nobody would be told, it is [yellow]unwatched[/]");
+
+        foreach (var told in rehearsal.Sessions)
+        {
+            var what = (told.Begins, told.Wakes) switch
+            {
+                (true, _) => "would begin",
+                (_, true) => "would wake",
+                _ => "would be told with its next turn",
+            };
+            var why = told switch
+            {
+                { Watch: { } watch } => $"watch {watch}",
+                { Route: { } route } => $"route {route}",
+                _ => "the event names it",
+            };
+            output.Line($"{rehearsal.Id}: [green]{told.Session}[/] {what}: {why}, {Output.Word(told.Prompt)} prompt");
+            if (told.Intent is { } intent)
+                output.Line($"  it noted: {intent}");
+            if (told.Words is { } words)
+                output.Line($"  the route says: {words}");
+        }
+
+        foreach (var unknown in rehearsal.UnknownSessions ?? [])
+            Output.Note($"{rehearsal.Id}: there is no open session {unknown}.");
+    }
+}

@@ -1,0 +1,114 @@
+using System.ComponentModel;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using ModelContextProtocol;
+
+namespace Wake.Cli;
+
+/// <summary>
+/// What an agent can do over MCP: for its own session, through the HTTP door, with the door's own answers and refusals.
+/// </summary>
+sealed class McpTools(WakeClient wake, string? named)
+{
+    [Description("Have this session woken when something happens outside. Events of the last five minutes count, too.")]
+    public async Task<string> Watch(
+        [Description("A pull request or issue of GitHub: owner/repo#972. This or subject is required.")] string? pull_request = null,
+        [Description("What to watch, as producers name it: github:owner/repo#972. * stands for anything.")] string? subject = null,
+        [Description("Event types to match, with * for anything; left out, all. Like github.pull_request.merged, "
+            + "github.ci.completed, github.pull_request.review_submitted, github.deployment.completed.")] string[]? types = null,
+        [Description("What else must hold, each like 'data.conclusion = failure' or 'actor != octocat'.")] string[]? where = null,
+        [Description("Event types whose first event ends the watch, like github.pull_request.merged.")] string[]? until = null,
+        [Description("Whether the first event it tells of ends the watch.")] bool once = false,
+        [Description("A note to yourself, shown when you are woken: what you meant to do then.")] string? intent = null,
+        [Description("When the watch ends by itself: a time like 2031-02-03T04:05:06Z, or a duration from now like 2h or 7d.")]
+        string? expires = null,
+        CancellationToken cancel = default)
+    {
+        if (pull_request is null == subject is null)
+            throw new McpException("Say what to watch with pull_request or with subject, and not with both.");
+
+        var body = new JsonObject
+        {
+            ["subject"] = subject ?? $"github:{pull_request!.ToLowerInvariant()}",
+            ["types"] = List(types),
+            ["where"] = List(where),
+            ["until"] = List(until),
+            ["once"] = once,
+            ["intent"] = intent,
+            ["expires"] = Moment(expires),
+        };
+        return await Ask(key =>
+        {
+            body["session"] = key;
+            return wake.Post("/v1/watches", body, cancel);
+        }, cancel);
+    }
+
+    [Description("List what this session watches.")]
+    public Task<string> ListWatches(CancellationToken cancel = default) => Ask(key => Watches(key, cancel), cancel);
+
+    [Description("End a watch of this session.")]
+    public async Task<string> CancelWatch(
+        [Description("The id of the watch; list_watches has it.")] string id, CancellationToken cancel = default)
+    {
+        var watches = JsonSerializer.Deserialize(await ListWatches(cancel), CliJson.Default.WatchArray) ?? [];
+        if (!Guid.TryParse(id, out var watch) || !Array.Exists(watches, x => x.Id == watch))
+            throw new McpException($"This session has no watch {id}.");
+
+        await Told(() => wake.Delete($"/v1/watches/{watch}", cancel));
+        return "Ended.";
+    }
+
+    [Description("Have this session woken at a time, whatever happens.")]
+    public Task<string> ScheduleWake(
+        [Description("When: a time like 2031-02-03T04:05:06Z, or a duration from now like 30m or 2h.")] string at,
+        [Description("What you are told then.")] string reason,
+        CancellationToken cancel = default)
+    {
+        var body = new JsonObject { ["reason"] = reason, ["at"] = Moment(at) };
+        return Ask(key => wake.Post($"/v1/sessions/{WakeClient.Segment(key)}/schedule", body, cancel), cancel);
+    }
+
+    [Description("Find out why this session does or does not wake, or what became of an event.")]
+    public Task<string> Explain(
+        [Description("The id of an event; left out, the session itself is explained.")] string? event_id = null,
+        CancellationToken cancel = default) =>
+        event_id is null
+            ? Ask(key => wake.Get($"/v1/explain/sessions/{WakeClient.Segment(key)}", cancel), cancel)
+            : Told(() => wake.Get($"/v1/explain/events/{WakeClient.Segment(event_id)}", cancel));
+
+    // The list of an unknown session is empty and no refusal, so it is asked for itself first.
+    async Task<Answer> Watches(string key, CancellationToken cancel) =>
+        await wake.Get($"/v1/sessions/{WakeClient.Segment(key)}", cancel) is { Ok: false } refused ? refused
+            : await wake.Get($"/v1/watches?limit=1000&session={Uri.EscapeDataString(key)}", cancel);
+
+    Task<string> Ask(Func<string, Task<Answer>> ask, CancellationToken cancel) =>
+        Told(async () => (await Registration.Ask(wake, OwnSession.Of(named), ask, cancel)).Answer);
+
+    // A refusal is told to the agent in the words a person would read.
+    static async Task<string> Told(Func<Task<Answer>> ask)
+    {
+        try
+        {
+            return Encoding.UTF8.GetString((await ask()).Expected().Body);
+        }
+        catch (CommandException refused)
+        {
+            throw new McpException(refused.Message);
+        }
+    }
+
+    static JsonArray? List(string[]? values) =>
+        values is null or [] ? null : new JsonArray([.. values.Select(x => JsonValue.Create(x))]);
+
+    static JsonValue? Moment(string? text)
+    {
+        if (text is null)
+            return null;
+
+        var moment = Times.Moment(text) ?? (Times.Duration(text) is { } duration ? DateTimeOffset.UtcNow + duration : null);
+        return moment is { } found ? JsonValue.Create(found)
+            : throw new McpException($"'{text}' is neither a time like 2031-02-03T04:05:06Z nor a duration like 2h or 7d.");
+    }
+}

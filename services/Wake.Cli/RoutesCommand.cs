@@ -1,0 +1,82 @@
+using System.CommandLine;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake routes</c>: lists them; makes and ends one.</summary>
+sealed class RoutesCommand : ClientCommand
+{
+    public RoutesCommand() : base("routes",
+        "Lists the routes: which events belong to which session, begun at first use.",
+        """
+        Those that stand in the configuration (the section Routes) are changed there.
+
+        Examples:
+          wake routes
+          wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}"
+        """)
+    {
+        Takes();
+        Add(new SetRouteCommand());
+        Add(new RemoveRouteCommand());
+    }
+
+    /// <summary>The address of a route.</summary>
+    public static string Path(string name) => $"/v1/routes/{WakeClient.Segment(name)}";
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var answer = (await wake.Get("/v1/routes", cancel)).Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var routes = answer.Read(CliJson.Default.RouteRowArray);
+        output.Table(["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "FROM"], routes.Select(x => (string?[])
+        [
+            x.Name, x.Subject ?? "*", string.Join(' ', x.Types ?? ["*"]), string.Join(", ", x.Where ?? []), x.Session, x.Profile,
+            x.Workspace, x.Configured ? "configuration" : "",
+        ]));
+
+        if (routes is [])
+            Output.Note("There are no routes.");
+        return 0;
+    }
+}
+
+/// <summary><c>wake routes remove</c>: ends one.</summary>
+sealed class RemoveRouteCommand : ClientCommand
+{
+    readonly Argument<string> name = new("NAME") { Description = "The route's name; wake routes lists them." };
+
+    public RemoveRouteCommand() : base("remove",
+        "Ends a route. The sessions it began stay.",
+        """
+        Example:
+          wake routes remove assigned
+        """) => Takes(name);
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var answer = (await wake.Delete(RoutesCommand.Path(given.GetRequiredValue(name)), cancel)).Expected();
+        if (output.Json)
+            output.Raw(answer.Body);
+        else
+            output.Line($"Ended: {given.GetRequiredValue(name)}");
+        return 0;
+    }
+}
+
+/// <summary>What the API answers about a route, as far as it is shown.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Configured">Whether it stands in the configuration.</param>
+/// <param name="Subject">The subjects it matches.</param>
+/// <param name="Types">The types it matches.</param>
+/// <param name="Where">Its conditions.</param>
+/// <param name="Session">The key it yields.</param>
+/// <param name="Profile">The profile of a session it begins.</param>
+/// <param name="Workspace">The directory of a session it begins.</param>
+sealed record RouteRow(
+    string Name, bool Configured, string? Subject, string[]? Types, string[]? Where, string Session, string Profile,
+    string Workspace);

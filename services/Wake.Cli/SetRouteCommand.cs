@@ -1,0 +1,70 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake routes set</c>: makes a route, or makes it another.</summary>
+sealed class SetRouteCommand : ClientCommand
+{
+    readonly Argument<string> name = new("NAME") { Description = "Your name for it." };
+    readonly Option<string> session = new("--session")
+    {
+        HelpName = "KEY",
+        Required = true,
+        Description = "The session's key, in which {subject} stands for the subject that matched.",
+    };
+    readonly Option<string> workspace = new("--workspace")
+    {
+        HelpName = "DIR",
+        Required = true,
+        Description = "The directory of a session it begins, in which {session} stands for a name made from its key.",
+    };
+    readonly Option<string[]> types = Texts("--type", "T",
+        "An event type to match, with * for anything; may be repeated. Default: all.");
+    readonly Option<string?> subject = Text("--subject", "S", "The subjects to match, with * for anything. Default: all.");
+    readonly Option<string[]> where = Texts("--where", "CONDITION",
+        "What else must hold, like 'data.state = changes_requested'; may be repeated.");
+    readonly Option<string?> profile = Text("--profile", "NAME", "The profile of a session it begins. Default: default.");
+    readonly Option<string?> full = Text("--full", "TEXT", "What a session that begins is told to do about such an event.");
+    readonly Option<string?> delta = Text("--delta", "TEXT", "The same for a session that remembers. Default: that of --full.");
+
+    public SetRouteCommand() : base("set",
+        "Makes a route, or makes the one of this name another.",
+        """
+        Example:
+          wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}" \
+            --full "Implement what this issue asks for." --delta "See what has changed about your issue."
+        """) => Takes(name, session, workspace, types, subject, where, profile, full, delta);
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var directory = given.GetRequiredValue(workspace);
+        var body = new JsonObject
+        {
+            ["session"] = given.GetRequiredValue(session),
+            ["workspace"] = directory.Length == 0 ? directory : Path.GetFullPath(directory),
+            ["subject"] = given.GetValue(subject),
+            ["profile"] = given.GetValue(profile),
+            ["fullPrompt"] = given.GetValue(full),
+            ["deltaPrompt"] = given.GetValue(delta),
+        };
+        foreach (var (field, option) in ((string, Option<string[]>)[])[("types", types), ("where", where)])
+        {
+            if (given.GetValue(option) is { Length: > 0 } values)
+                body[field] = new JsonArray([.. values.Select(x => JsonValue.Create(x))]);
+        }
+
+        var answer = (await wake.Put(RoutesCommand.Path(given.GetRequiredValue(name)), body, cancel)).Expected();
+        if (output.Json)
+            output.Raw(answer.Body);
+        else
+            output.Line($"Set: {given.GetRequiredValue(name)}");
+        return 0;
+    }
+
+    static Option<string?> Text(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description };
+
+    static Option<string[]> Texts(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore };
+}

@@ -1,0 +1,34 @@
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/routes</c>: which events belong to which session, begun at first use.</summary>
+static class RoutesApi
+{
+    public static void MapRoutes(this IEndpointRouteBuilder endpoints)
+    {
+        var routes = endpoints.MapGroup("/v1/routes").WithTags("routes");
+
+        routes.MapGet("", List).WithName("ListRoutes").WithSummary("The routes, by name.").Produces<IReadOnlyList<Store.Route>>();
+        routes.MapPut("/{name}", Put).WithName("PutRoute").WithSummary("Make a route, or change it, from the next event on.")
+            .Produces<Store.Route>().ProducesValidationProblem().ProducesProblem(StatusCodes.Status409Conflict);
+        routes.MapDelete("/{name}", Delete).WithName("DeleteRoute").WithSummary("End a route. The sessions it began stay.")
+            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+    }
+
+    static async Task<IResult> List(Routes routes, CancellationToken cancel) => Results.Ok(await routes.List(cancel));
+
+    static async Task<IResult> Put(string name, RouteTerms body, Routes routes, CancellationToken cancel)
+    {
+        if (body.Problems(name).ToList() is { Count: > 0 } problems)
+            return Problems.Invalid(problems);
+
+        return await routes.Put(name, body, cancel) is { } route ? Results.Ok(route)
+            : Problems.Of(StatusCodes.Status409Conflict,
+                $"The route {name} stands in the configuration of the coordinator; change it there.");
+    }
+
+    static async Task<IResult> Delete(string name, Routes routes, CancellationToken cancel) =>
+        await routes.Delete(name, cancel) ? Results.NoContent()
+        : Problems.Of(StatusCodes.Status404NotFound, $"There is no route {name}, or it stands in the configuration of the coordinator.");
+}

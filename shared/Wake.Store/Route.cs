@@ -1,0 +1,140 @@
+using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>A standing rule: events that match belong to the session whose key it yields, which is begun at first use.</summary>
+/// <param name="Name">Its owner's name for it.</param>
+/// <param name="Configured">Whether it stands in the configuration, and is changed there alone.</param>
+/// <param name="Terms">The rule.</param>
+/// <param name="Created">Since when it is as it is.</param>
+public sealed record Route(string Name, bool Configured, [property: JsonIgnore] RouteTerms Terms, DateTimeOffset Created)
+{
+    /// <inheritdoc cref="RouteTerms.Types" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Types => Terms.Types;
+
+    /// <inheritdoc cref="RouteTerms.Subject" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Subject => Terms.Subject;
+
+    /// <inheritdoc cref="RouteTerms.Where" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Where => Terms.Where;
+
+    /// <inheritdoc cref="RouteTerms.Session" />
+    public string? Session => Terms.Session;
+
+    /// <inheritdoc cref="RouteTerms.Profile" />
+    public string? Profile => Terms.Profile;
+
+    /// <inheritdoc cref="RouteTerms.Workspace" />
+    public string? Workspace => Terms.Workspace;
+
+    /// <inheritdoc cref="RouteTerms.FullPrompt" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? FullPrompt => Terms.FullPrompt;
+
+    /// <inheritdoc cref="RouteTerms.DeltaPrompt" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? DeltaPrompt => Terms.DeltaPrompt;
+}
+
+/// <summary>What a route says, in the configuration (<c>Routes:NAME</c>) as over the API.</summary>
+public sealed partial record RouteTerms
+{
+    /// <summary>What stands in <see cref="Session"/> for the subject.</summary>
+    public const string SubjectMark = "{subject}";
+
+    /// <summary>What stands in <see cref="Workspace"/> for the session's own directory.</summary>
+    public const string SessionMark = "{session}";
+
+    /// <summary>The event types it matches, with <c>*</c> for anything; left out, all.</summary>
+    public IReadOnlyList<string>? Types { get; init; }
+
+    /// <summary>The subjects it matches, an event's own or a related one, with <c>*</c> for anything; left out, all.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary>Conditions (see <see cref="EventCondition"/>) all of which must hold.</summary>
+    public IReadOnlyList<string>? Where { get; init; }
+
+    /// <summary>The session's key, in which <c>{subject}</c> stands for the subject that matched: <c>implementer@{subject}</c>.</summary>
+    public string? Session { get; init; }
+
+    /// <summary>The profile of a session it begins; left out, <c>default</c>.</summary>
+    public string? Profile { get; init; }
+
+    /// <summary>
+    /// The absolute path of the directory of a session it begins, in which <c>{session}</c> stands for a name made from the
+    /// session's key: <c>/srv/wake/{session}</c>.
+    /// </summary>
+    public string? Workspace { get; init; }
+
+    /// <summary>What a session that begins is told to do about such an event, beside the event itself. Trusted words, the owner's.</summary>
+    public string? FullPrompt { get; init; }
+
+    /// <summary>The same for a session that remembers; left out, it is told <see cref="FullPrompt"/> again.</summary>
+    public string? DeltaPrompt { get; init; }
+
+    /// <summary>What is wrong with a route of this name, each as (field, sentence).</summary>
+    public IEnumerable<(string Field, string Problem)> Problems(string name)
+    {
+        if (!Name().IsMatch(name))
+            yield return ("name", "must be up to 100 letters, digits, dots, dashes and underscores, and begin with a letter or digit.");
+
+        foreach (var (field, entries) in ((string, IReadOnlyList<string>?)[])[("types", Types), ("where", Where)])
+        {
+            if (entries is { Count: 0 or > EventLimits.Listed })
+                yield return (field, $"must have from 1 to {EventLimits.Listed} entries, or be left out.");
+        }
+
+        foreach (var type in Types ?? [])
+        {
+            if (Wrong(type, EventLimits.Name) is { } problem)
+                yield return ("types", problem);
+        }
+
+        foreach (var condition in Where ?? [])
+        {
+            if (EventCondition.Problem(condition) is { } problem)
+                yield return ("where", problem);
+        }
+
+        if (Subject is not null && Wrong(Subject, EventLimits.Key) is { } subject)
+            yield return ("subject", subject);
+        if (Profile is not null && Wrong(Profile, EventLimits.Name) is { } profile)
+            yield return ("profile", profile);
+
+        if (Wrong(Session, EventLimits.Name) is { } session)
+            yield return ("session", session);
+        else if (Braces().IsMatch(Session!.Replace(SubjectMark, "")) || !Session.Replace(SubjectMark, "").Any(char.IsLetterOrDigit))
+            yield return ("session", $"must have words of its own, and no * and no braces but those of {SubjectMark}.");
+
+        if (Wrong(Workspace, 3000) is { } workspace)
+            yield return ("workspace", workspace);
+        else if (!Path.IsPathFullyQualified(Workspace!) || Workspace!.Split('/').Contains(".."))
+            yield return ("workspace", "must be an absolute path without any .. in it.");
+        else if (Braces().IsMatch(Workspace.Replace(SessionMark, "")))
+            yield return ("workspace", $"must have no * and no braces but those of {SessionMark}.");
+
+        foreach (var (field, text) in ((string, string?)[])[("fullPrompt", FullPrompt), ("deltaPrompt", DeltaPrompt)])
+        {
+            if (text is null)
+                continue;
+            if (Wrong(text, 20_000) is { } problem)
+                yield return (field, problem);
+            else if (text.Any(x => char.IsControl(x) && x is not ('\n' or '\r' or '\t')))
+                yield return (field, "contains a control character.");
+        }
+    }
+
+    static string? Wrong(string? text, int limit) =>
+        string.IsNullOrWhiteSpace(text) ? "is required and must not be blank." : EventValidation.TextProblem(text, limit);
+
+    [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._-]{0,99}\z")]
+    private static partial Regex Name();
+
+    [GeneratedRegex("[{}*]")]
+    private static partial Regex Braces();
+}

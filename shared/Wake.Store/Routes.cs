@@ -1,0 +1,96 @@
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>The standing rules. The intake reads this table in its own statement; everything else about it is here.</summary>
+public sealed class Routes(NpgsqlDataSource database)
+{
+    const string Columns =
+        "name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, created_at";
+
+    // Coordinators that start together write the same routes. Any constant will do that no other lock has.
+    const string OneAtATime = "select pg_advisory_xact_lock(5427021)";
+
+    /// <summary>The routes by name.</summary>
+    public async Task<IReadOnlyList<Route>> List(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand($"select {Columns} from routes where ended_at is null order by name");
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<Route> routes = [];
+        while (await rows.ReadAsync(cancel))
+            routes.Add(Read(rows));
+        return routes;
+    }
+
+    /// <summary>Makes a route what is given, or leaves it if it is. Null when one of this name stands in the configuration.</summary>
+    public async Task<Route?> Put(string name, RouteTerms terms, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(OneAtATime);
+        Put(batch, name, terms, configured: false);
+        batch.Add($"select {Columns} from routes where name = $1 and ended_at is null and not configured", name);
+
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
+        return await rows.ReadAsync(cancel) ? Read(rows) : null;
+    }
+
+    /// <summary>Ends a route. What it has routed, and the sessions it began, stay. False when the API has none of this name.</summary>
+    public async Task<bool> Delete(string name, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "update routes set ended_at = clock_timestamp() where name = $1 and ended_at is null and not configured");
+        command.Parameters.AddWithValue(name);
+        return await command.ExecuteNonQueryAsync(cancel) > 0;
+    }
+
+    /// <summary>Makes the routes of the configuration those that are given, whoever made one of the same name before.</summary>
+    public async Task Configure(IReadOnlyDictionary<string, RouteTerms> routes, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(OneAtATime);
+        batch.Add("update routes set ended_at = clock_timestamp() where ended_at is null and configured and name <> all ($1)",
+            (object)routes.Keys.ToArray());
+        foreach (var (name, terms) in routes)
+            Put(batch, name, terms, configured: true);
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    static void Put(NpgsqlBatch batch, string name, RouteTerms terms, bool configured)
+    {
+        object?[] given =
+        [
+            name, configured, terms.Subject, terms.Types?.ToArray(), terms.Where?.ToArray(), terms.Session,
+            terms.Profile ?? QuietWindows.Default, Path.TrimEndingDirectorySeparator(terms.Workspace!), terms.FullPrompt, terms.DeltaPrompt,
+        ];
+
+        batch.Add(
+            """
+            update routes set ended_at = clock_timestamp()
+            where name = $1 and ended_at is null and ($2 or not configured)
+              and (configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt)
+                  is distinct from ($2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text)
+            """, given);
+        batch.Add(
+            """
+            insert into routes (name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt,
+                                id, pattern, type_patterns, terms, session_pattern)
+            select $1, $2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11, $12, $13::text[], $14::text[], $15
+            where not exists (select from routes where name = $1 and ended_at is null)
+            """,
+            [
+                .. given, Guid.CreateVersion7(), Sql.LikePattern(terms.Subject ?? "*"), Sql.LikePatterns(terms.Types),
+                EventCondition.Terms(terms.Where), Sql.LikePattern(terms.Session!.Replace(RouteTerms.SubjectMark, "*")),
+            ]);
+    }
+
+    static Route Read(NpgsqlDataReader row) => new(
+        row.GetString(0), row.GetBoolean(1),
+        new()
+        {
+            Subject = row.GetText(2), Types = row.GetTexts(3), Where = row.GetTexts(4), Session = row.GetString(5),
+            Profile = row.GetString(6), Workspace = row.GetString(7), FullPrompt = row.GetText(8), DeltaPrompt = row.GetText(9),
+        },
+        row.GetFieldValue<DateTimeOffset>(10));
+}

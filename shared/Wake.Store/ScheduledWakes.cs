@@ -1,0 +1,74 @@
+using Npgsql;
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>A wake at a date.</summary>
+/// <param name="Id">Names it, and the event it becomes.</param>
+/// <param name="Session">The key of the session it wakes.</param>
+/// <param name="Reason">What the session is told.</param>
+/// <param name="At">When.</param>
+public sealed record ScheduledWake(Guid Id, string Session, string Reason, DateTimeOffset At);
+
+/// <summary>Wakes that are put off to a date: rows until then, events from then on.</summary>
+public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
+{
+    const int AtOnce = 100;
+
+    /// <summary>Puts a wake off to a date. Null when no open session has this key.</summary>
+    public async Task<ScheduledWake?> Add(string session, string reason, DateTimeOffset at, CancellationToken cancel)
+    {
+        var wake = new ScheduledWake(Guid.CreateVersion7(), session, reason, at.ToUniversalTime());
+        await using var batch = database.CreateBatch();
+        batch.Add(
+            "insert into scheduled_wakes (id, session_id, reason, due_at) select $1, id, $3, $4 from sessions where key = $2 and closed_at is null",
+            wake.Id, session, reason, wake.At);
+        return await batch.Affected(cancel) ? wake : null;
+    }
+
+    /// <summary>
+    /// Makes events of those whose time has come. One that was made and not forgotten, because the process died in between,
+    /// is made again and is a duplicate.
+    /// </summary>
+    /// <returns>How many there were.</returns>
+    public async Task<int> Fire(CancellationToken cancel)
+    {
+        List<ScheduledWake> due = [];
+        await using (var command = database.CreateCommand(
+            $"""
+            select w.id, s.key, w.reason, w.due_at
+            from scheduled_wakes w
+            join sessions s on s.id = w.session_id
+            where w.due_at <= now()
+            order by w.due_at
+            limit {AtOnce}
+            """))
+        await using (var rows = await command.ExecuteReaderAsync(cancel))
+        {
+            while (await rows.ReadAsync(cancel))
+                due.Add(new(rows.GetGuid(0), rows.GetString(1), rows.GetString(2), rows.GetFieldValue<DateTimeOffset>(3)));
+        }
+
+        if (due is [])
+            return 0;
+
+        await intake.Accept([.. due.Select(x => new Observation(Event(x)))], cancel);
+
+        await using var forget = database.CreateCommand("delete from scheduled_wakes where id = any ($1)");
+        forget.Parameters.AddWithValue(due.Select(x => x.Id).ToArray());
+        await forget.ExecuteNonQueryAsync(cancel);
+        return due.Count;
+    }
+
+    static ExternalEventObserved Event(ScheduledWake wake) => new()
+    {
+        Id = wake.Id.ToString(),
+        Source = "wake:schedule",
+        Type = "wake.requested",
+        Subject = $"schedule:{wake.Id}",
+        DedupKey = $"wake.requested|schedule:{wake.Id}",
+        Reason = wake.Reason,
+        Sessions = [wake.Session],
+        Time = wake.At,
+    };
+}

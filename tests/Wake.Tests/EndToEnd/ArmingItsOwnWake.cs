@@ -1,0 +1,81 @@
+using System.Net;
+using System.Text.Json;
+using ModelContextProtocol.Client;
+using ModelContextProtocol.Protocol;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.EndToEnd;
+
+/// <summary><c>wake mcp</c>, by a client of the protocol.</summary>
+public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
+{
+    readonly WakeSystem wake = shared.System;
+
+    [Fact]
+    public async Task A_session_watches_lists_explains_and_cancels()
+    {
+        var key = await wake.Session();
+        await using var client = await Client(new() { ["WAKE_SESSION"] = key });
+        var tools = await client.ListToolsAsync();
+
+        var watch = await Call(client, "watch", new() { ["pull_request"] = "Octo-Org/Hello#972", ["once"] = true, ["intent"] = "then deploy it", ["expires"] = "7d" });
+        var listed = await Call(client, "list_watches", []);
+        var explained = await Call(client, "explain", []);
+        var id = JsonElement.Parse(watch.Text).GetProperty("id").GetString()!;
+        var cancelled = await Call(client, "cancel_watch", new() { ["id"] = id });
+        var refused = await Call(client, "cancel_watch", new() { ["id"] = id });
+
+        Assert.Equal(["cancel_watch", "explain", "list_watches", "schedule_wake", "watch"], tools.Select(x => x.Name).Order());
+        Assert.Equal("github:octo-org/hello#972", JsonElement.Parse(watch.Text).GetProperty("subject").GetString());
+        Assert.Contains(id, listed.Text);
+        Assert.Contains(id, explained.Text);
+        Assert.False(cancelled.Failed);
+        Assert.True(refused.Failed);
+        Assert.Empty((await wake.Explain(key)).Watches);
+    }
+
+    [Fact]
+    public async Task What_the_door_refuses_the_agent_reads()
+    {
+        await using var client = await Client(new() { ["WAKE_SESSION"] = await wake.Session() });
+
+        var answer = await Call(client, "watch", new() { ["subject"] = "s", ["where"] = new[] { "nonsense" } });
+
+        Assert.True(answer.Failed);
+        Assert.Contains("is no condition", answer.Text);
+    }
+
+    [Fact]
+    public async Task A_session_is_woken_at_the_time_it_said_and_once()
+    {
+        var key = await wake.Session();
+        await using var client = await Client(new() { ["WAKE_SESSION"] = key });
+
+        var later = await Call(client, "schedule_wake", new() { ["at"] = "7d", ["reason"] = "next week" });
+        var soon = await Call(client, "schedule_wake", new() { ["at"] = "1s", ["reason"] = "look at the build" });
+
+        Assert.Equal(["look at the build"], (await wake.Ended(key, 1)).Reasons);
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(soon)) == 0);
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(later)));
+        Assert.Equal(HttpStatusCode.NoContent, (await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}")).StatusCode);
+        Assert.Equal(0, await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(later)));
+
+        static Guid Id((string Text, bool Failed) said) => JsonElement.Parse(said.Text).GetProperty("id").GetGuid();
+    }
+
+    async Task<McpClient> Client(Dictionary<string, string?> environment)
+    {
+        environment["WAKE_URL"] = wake.Http.BaseAddress!.ToString();
+        return await McpClient.CreateAsync(new StdioClientTransport(new()
+        {
+            Name = "wake", Command = Path.Combine(AppContext.BaseDirectory, "wake"), Arguments = ["mcp"], EnvironmentVariables = environment,
+        }));
+    }
+
+    static async Task<(string Text, bool Failed)> Call(McpClient client, string tool, Dictionary<string, object?> arguments)
+    {
+        var result = await client.CallToolAsync(tool, arguments);
+        return (string.Concat(result.Content.OfType<TextContentBlock>().Select(x => x.Text)), result.IsError is true);
+    }
+}
