@@ -130,6 +130,7 @@ public sealed class EventDoor(Intake intake, WakeTimers timers)
         return decisions;
     }
 
+    /// <summary>Says what would be decided about events, and takes none.</summary>
     public async Task<IReadOnlyList<Rehearsal>> Rehearse(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
         events is [] ? [] : await intake.Rehearse([.. events.Select(x => new Observation(x))], cancel);
 }
