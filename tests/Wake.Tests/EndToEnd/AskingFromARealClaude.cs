@@ -1,6 +1,5 @@
 using System.Net.Http.Json;
 using Wake.Contracts;
-using Wake.Offline;
 using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -31,46 +30,35 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     // Leaves a trace of every time it is run.
     const string Ran = "python3 -c \"open('ran','a').write('x')\"";
 
-    readonly TemporaryFolder first = new(), second = new();
-    MessagesApi api = null!;
-    WakeSystem wake = null!;
+    TwoMachines machines = null!;
+
+    WakeSystem Wake => machines.Wake;
 
     public async Task InitializeAsync()
     {
-        api = await MessagesApi.Start();
-        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
+        machines = await TwoMachines.Create(version, new Dictionary<string, string>
         {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
-            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-            ["Claude__Executable"] = RealClaude.Executable(version),
-            ["Claude__MaxRetries"] = "0",
             ["Profiles__hasty__AnswerWithin"] = "00:00:01",
             ["Profiles__hasty__Permissions"] = "Ask",
             ["Profiles__asking__Permissions"] = "Ask",
             ["Profiles__asking__AllowedTools__0"] = "Bash(touch:*)",
         });
-        await StartAll(first);
+        await StartAll(machines.First);
     }
 
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await api.DisposeAsync();
-        first.Dispose();
-        second.Dispose();
-    }
+    public async Task DisposeAsync() => await machines.DisposeAsync();
 
     [Fact]
     public async Task Answered_after_a_restart_of_everything_on_another_runner()
     {
-        var key = await wake.WatchingSession();
-        api.Queue($"[[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]]");
+        var key = await Wake.WatchingSession();
+        machines.Api.Queue($"[[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]]");
         var question = await Asks(key, "merged");
         Assert.Equal([false, true, false], question.Questions.Select(x => x.MultiSelect));
 
-        await Task.WhenAll(wake.Processes.Select(x => x.Kill()));
-        await StartAll(second);
-        var answer = await wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
+        await Task.WhenAll(Wake.Processes.Select(x => x.Kill()));
+        await StartAll(machines.Second);
+        var answer = await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
         {
             answers = new Dictionary<string, object>
             {
@@ -79,33 +67,33 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
         });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await Wake.Ended(key, 1);
         Assert.Equal((TurnOutcome.Completed, "second", 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
-        Assert.Equal(2, api.Requests.Count(x => x.Status == 200));
-        var told = api.Requests[^1];
+        Assert.Equal(2, machines.Api.Requests.Count(x => x.Status == 200));
+        var told = machines.Api.Requests[^1];
         Assert.True(told.Remembers("\"Which colour?\"=\"Blue\""));
         Assert.True(told.Remembers("\"Which sizes?\"=\"S, L\""));
         Assert.True(told.Remembers("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
-        Assert.Equal(1L, await wake.Scalar<long>("select count(*) from questions"));
-        var session = await wake.Show(key);
-        Assert.Single(FakeTranscript.Of(second.Path, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
+        Assert.Equal(1L, await Wake.Scalar<long>("select count(*) from questions"));
+        var session = await Wake.Show(key);
+        Assert.Single(FakeTranscript.Of(machines.Second, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
 
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
-        await wake.Ended(key, 2);
-        Assert.True(api.Requests[^1].Remembers("\"Which sizes?\"=\"S, L\""));
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
+        await Wake.Ended(key, 2);
+        Assert.True(machines.Api.Requests[^1].Remembers("\"Which sizes?\"=\"S, L\""));
     }
 
     [Fact]
     public async Task Asked_twice_in_a_turn_each_has_its_own_answer()
     {
-        var key = await wake.WatchingSession();
+        var key = await Wake.WatchingSession();
         await Answer(await Asks(key, "merged [[ask]][[askmulti]][[say:fine]]"), "Red");
         await Answer(await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Questions.Count == 2), "it asks again"), "M");
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.Equal(3, api.Requests.Count(x => x.Status == 200));
-        Assert.True(api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
-        Assert.True(api.Requests[^1].Remembers("\"Which sizes?\"=\"M\""));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal(3, machines.Api.Requests.Count(x => x.Status == 200));
+        Assert.True(machines.Api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
+        Assert.True(machines.Api.Requests[^1].Remembers("\"Which sizes?\"=\"M\""));
     }
 
     // The CLI loses an answer or a question when one message makes several calls.
@@ -115,103 +103,95 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     [InlineData("[[askmulti]][[and]][[ask]]")]
     public async Task Beside_another_call_it_is_asked_again_alone(string both)
     {
-        var key = await wake.WatchingSession();
-        api.Queue(both, "[[ask]]", "[[say:fine]]");
+        var key = await Wake.WatchingSession();
+        machines.Api.Queue(both, "[[ask]]", "[[say:fine]]");
         await Answer(await Asks(key, "merged"), "Red");
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.True(api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
-        Assert.Equal(1L, await wake.Scalar<long>("select count(*) from questions"));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
+        Assert.Equal(1L, await Wake.Scalar<long>("select count(*) from questions"));
     }
 
     [Fact]
     public async Task Nobody_answers_and_the_model_knows()
     {
-        var key = await wake.WatchingSession("hasty");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[ask]][[say:fine]]"));
+        var key = await Wake.WatchingSession("hasty");
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[ask]][[say:fine]]"));
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.True(api.Requests[^1].Remembers("The user did not answer the questions."));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("The user did not answer the questions."));
     }
 
     [Fact]
     public async Task Any_other_permission_it_asks_for_is_denied_at_once()
     {
-        var key = await wake.WatchingSession();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[bash:python3 -c 1]][[say:fine]]"));
+        var key = await Wake.WatchingSession();
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[bash:python3 -c 1]][[say:fine]]"));
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await Wake.Ended(key, 1);
         Assert.Equal((TurnOutcome.Completed, "1 tool calls were denied"), (turn.Outcome, turn.Note));
-        Assert.True(api.Requests[^1].Remembers("you haven't granted it yet"));
+        Assert.True(machines.Api.Requests[^1].Remembers("you haven't granted it yet"));
     }
 
     [Fact]
     public async Task A_permission_given_after_a_restart_of_everything_on_another_runner_makes_the_very_call()
     {
-        var key = await wake.WatchingSession("asking");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "opened"));
-        await wake.Ended(key, 1);
+        var key = await Wake.WatchingSession("asking");
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "opened"));
+        await Wake.Ended(key, 1);
         var question = await Asks(key, $"merged [[bash:touch free]][[bash:{Ran}]][[say:fine]]");
         Assert.Equal(("Bash", Ran), (question.Permission!.Tool, question.Permission.Input.GetProperty("command").GetString()));
         Assert.Empty(question.Questions);
-        var waiting = await wake.Show(key);
+        var waiting = await Wake.Show(key);
         Assert.Equal((SessionState.WaitingForAnswer, question.Id), (waiting.State, waiting.WaitsFor));
         Assert.True(File.Exists(Path.Combine(waiting.Workspace, "free")));
 
-        await Task.WhenAll(wake.Processes.Select(x => x.Kill()));
-        await StartAll(second);
+        await Task.WhenAll(Wake.Processes.Select(x => x.Kill()));
+        await StartAll(machines.Second);
         Assert.False(File.Exists(Path.Combine(waiting.Workspace, "ran")));
         await Decide(question, new { allow = true });
 
-        var turn = await wake.Ended(key, 2);
+        var turn = await Wake.Ended(key, 2);
         Assert.Equal((TurnOutcome.Completed, "second", 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(waiting.Workspace, "ran")));
-        Assert.Equal(4, api.Requests.Count(x => x.Status == 200));
-        Assert.Equal(1L, await wake.Scalar<long>("select count(*) from questions"));
-        var session = await wake.Show(key);
+        Assert.Equal(4, machines.Api.Requests.Count(x => x.Status == 200));
+        Assert.Equal(1L, await Wake.Scalar<long>("select count(*) from questions"));
+        var session = await Wake.Show(key);
         Assert.Equal((SessionState.Idle, null), (session.State, session.WaitsFor));
-        Assert.Single(FakeTranscript.Of(second.Path, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
+        Assert.Single(FakeTranscript.Of(machines.Second, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
 
         // What a killed process has spent is counted all the same.
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "again [[bash:touch free]][[bash:touch free]][[say:fine]]"));
-        Assert.Equal((await wake.Ended(key, 3)).CostUsd, turn.CostUsd);
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "again [[bash:touch free]][[bash:touch free]][[say:fine]]"));
+        Assert.Equal((await Wake.Ended(key, 3)).CostUsd, turn.CostUsd);
     }
 
     [Fact]
     public async Task A_permission_that_is_not_given_is_refused_with_the_persons_words()
     {
-        var key = await wake.WatchingSession("asking");
+        var key = await Wake.WatchingSession("asking");
         await Decide(await Asks(key, $"merged [[bash:{Ran}]][[say:fine]]"), new { allow = false, message = "not on a \"Friday\"" });
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.True(api.Requests[^1].Remembers("A person has not allowed this: not on a \"Friday\""));
-        Assert.False(File.Exists(Path.Combine((await wake.Show(key)).Workspace, "ran")));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("A person has not allowed this: not on a \"Friday\""));
+        Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
     [Fact]
     public async Task A_permission_nobody_gives_is_not_given()
     {
-        var key = await wake.WatchingSession("hasty");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[say:fine]]"));
+        var key = await Wake.WatchingSession("hasty");
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[say:fine]]"));
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.True(api.Requests[^1].Remembers("Nobody has allowed this"));
-        Assert.False(File.Exists(Path.Combine((await wake.Show(key)).Workspace, "ran")));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("Nobody has allowed this"));
+        Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
-    async Task StartAll(TemporaryFolder machine)
-    {
-        await Task.WhenAll(wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), wake.StartProcess("Wake.Runner",
-            new Dictionary<string, string>
-            {
-                ["Runner__Name"] = machine == first ? "first" : "second",
-                ["CLAUDE_CONFIG_DIR"] = machine.Path,
-            }));
-    }
+    Task StartAll(string machine) => Task.WhenAll(machines.StartServices(), machines.StartRunner(machine));
 
     async Task<Question> Asks(string key, string reason)
     {
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason));
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason));
         return await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks");
     }
 
@@ -219,10 +199,10 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     [Fact]
     public async Task Calls_beside_each_other_are_allowed_one_by_one()
     {
-        var key = await wake.WatchingSession("asking");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[and]][[bash:{Ran}]][[bash:{Ran}]][[say:fine]]"));
+        var key = await Wake.WatchingSession("asking");
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[and]][[bash:{Ran}]][[bash:{Ran}]][[say:fine]]"));
         var allowed = 0;
-        while ((await wake.Turns(key)) is not [{ State: TurnState.Ended }])
+        while ((await Wake.Turns(key)) is not [{ State: TurnState.Ended }])
         {
             foreach (var question in await Open())
             {
@@ -231,36 +211,36 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
             }
         }
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
         Assert.InRange(allowed, 1, 2);
-        Assert.Equal(new string('x', allowed), await File.ReadAllTextAsync(Path.Combine((await wake.Show(key)).Workspace, "ran")));
+        Assert.Equal(new string('x', allowed), await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
     [Fact]
     public async Task A_subagent_is_told_to_leave_the_call_to_the_main_conversation()
     {
-        var key = await wake.WatchingSession("asking");
-        api.Queue(
+        var key = await Wake.WatchingSession("asking");
+        machines.Api.Queue(
             """[[tool:Agent {"description": "d", "subagent_type": "general-purpose", "prompt": "do it", "run_in_background": false}]]""",
             $"[[bash:{Ran}]]", "[[say:I could not]]", $"[[bash:{Ran}]]", "[[say:fine]]");
         await Decide(await Asks(key, "merged"), new { allow = true });
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.Contains(api.Requests, x => x.Remembers("only the main conversation can ask one"));
-        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await wake.Show(key)).Workspace, "ran")));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Contains(machines.Api.Requests, x => x.Remembers("only the main conversation can ask one"));
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
     async Task Decide(Question question, object decision)
     {
-        var answer = await wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", decision);
+        var answer = await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", decision);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    async Task<IReadOnlyList<Question>> Open() => (await wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions"))!;
+    async Task<IReadOnlyList<Question>> Open() => (await Wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions"))!;
 
     async Task Answer(Question question, string text)
     {
-        var answer = await wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
+        var answer = await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
         {
             answers = question.Questions.ToDictionary(x => x.Question, _ => text),
         });

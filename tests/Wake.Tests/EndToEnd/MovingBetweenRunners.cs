@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using Wake.Contracts;
-using Wake.Offline;
 using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -14,81 +13,72 @@ namespace Wake.Tests.EndToEnd;
 /// </summary>
 public sealed class MovingBetweenRunners : IAsyncLifetime
 {
-    readonly TemporaryFolder first = new(), second = new();
     readonly Dictionary<string, ServiceProcess> runners = [];
-    MessagesApi api = null!;
-    WakeSystem wake = null!;
+    TwoMachines machines = null!;
+
+    WakeSystem Wake => machines.Wake;
 
     public async Task InitializeAsync()
     {
-        api = await MessagesApi.Start();
-        wake = await WakeSystem.Start(Transport.RabbitMq, new Dictionary<string, string>
+        machines = await TwoMachines.Create(RealClaude.Current, new Dictionary<string, string>
         {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
-            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-            ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
-            ["Claude__MaxRetries"] = "0",
             ["Profiles__instant__AllowedTools__0"] = "Bash",
             ["Runner__Lease"] = "00:00:05",
             ["Runner__MaxAttempts"] = "100",
-        }, runner: false);
+            ["Runner__WarmSessions"] = "4",
+        });
+        await machines.StartServices();
     }
 
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await api.DisposeAsync();
-        first.Dispose();
-        second.Dispose();
-    }
+    public async Task DisposeAsync() => await machines.DisposeAsync();
 
     [Fact]
     public async Task Turns_alternate_between_them_and_the_memory_is_one()
     {
-        var key = await wake.WatchingSession("instant");
+        var key = await Wake.WatchingSession("instant");
 
         for (var turn = 1; turn <= 4; turn++)
         {
-            var runner = await Start(turn % 2 == 1 ? first : second);
-            await wake.Publish(Event(key, $"event number {turn}."));
-            Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, turn)).Outcome);
+            var runner = await Start(turn % 2 == 1 ? machines.First : machines.Second);
+            await Wake.Publish(Event(key, $"event number {turn}."));
+            Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, turn)).Outcome);
             Assert.Equal(0, await runner.Stop());
         }
 
         for (var turn = 1; turn <= 4; turn++)
-            Assert.True(api.Requests[^1].Remembers($"event number {turn}."), $"turn {turn} is forgotten");
-        Assert.True(api.Requests[^1].Remembers("I have seen 3 user messages."));
-        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+            Assert.True(machines.Api.Requests[^1].Remembers($"event number {turn}."), $"turn {turn} is forgotten");
+        Assert.True(machines.Api.Requests[^1].Remembers("I have seen 3 user messages."));
+        Assert.Single((await Wake.Show(key)).ClaudeSessionIds);
     }
 
     [Fact]
     public async Task Twenty_wakes_while_runners_are_killed_all_the_time_are_one_memory()
     {
         const int wakes = 20;
-        var key = await wake.WatchingSession("instant");
-        await Start(first);
-        await Start(second);
+        var key = await Wake.WatchingSession("instant");
+        await Start(machines.First);
+        await Start(machines.Second);
 
         using var enough = new CancellationTokenSource();
         var killing = KillAllTheTime(enough.Token);
         for (var turn = 1; turn <= wakes; turn++)
         {
-            await wake.Publish(Event(key, $"event number {turn}. [[delay:0.4]][[say:noted {turn}.]]"));
-            Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, turn)).Outcome);
+            await Wake.Publish(Event(key, $"event number {turn}. [[delay:0.4]][[say:noted {turn}.]]"));
+            Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, turn)).Outcome);
         }
 
         await enough.CancelAsync();
         var kills = await killing;
 
         // Whatever runs it, the next turn tells what the session knows.
-        await wake.Publish(Event(key, "the last one"));
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, wakes + 1)).Outcome);
-        var said = api.Requests[^1].Messages.Where(x => x.Role == "user").Select(x => x.Text).ToList();
+        await Wake.Publish(Event(key, "the last one"));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, wakes + 1)).Outcome);
+        var said = machines.Api.Requests[^1].Messages.Where(x => x.Role == "user").Select(x => x.Text).ToList();
         for (var turn = 1; turn <= wakes; turn++)
             Assert.True(said.Sum(x => x.Split($"event number {turn}.").Length - 1) == 1, $"event {turn} is there {said.Count(x => x.Contains($"event number {turn}."))} times after {kills} kills");
 
-        var session = await wake.Show(key);
-        var transcript = FakeTranscript.Of(session.LastTurn!.Runner == "first" ? first.Path : second.Path, session.Workspace, Assert.Single(session.ClaudeSessionIds));
+        var session = await Wake.Show(key);
+        var transcript = FakeTranscript.Of(session.LastTurn!.Runner == "first" ? machines.First : machines.Second, session.Workspace, Assert.Single(session.ClaudeSessionIds));
         for (var turn = 1; turn <= wakes; turn++)
             Assert.Single(transcript.UserMessages, x => x.Contains($"event number {turn}."));
 
@@ -100,60 +90,52 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
     [Fact]
     public async Task Killed_inside_a_tool_another_goes_on_and_does_not_run_it_again()
     {
-        var key = await wake.WatchingSession("instant");
+        var key = await Wake.WatchingSession("instant");
         using var folder = new TemporaryFolder();
         var effect = folder.File("effect");
-        await Start(first);
-        await wake.Publish(Event(key, $"merged [[bash:echo ran >> {effect}; sleep 300]][[say:done]]"));
+        await Start(machines.First);
+        await Wake.Publish(Event(key, $"merged [[bash:echo ran >> {effect}; sleep 300]][[say:done]]"));
         await Eventually.Holds(() => Task.FromResult(File.Exists(effect)), "the tool runs");
-        await Eventually.Holds(() => wake.Scalar<bool>("select acted from turns"), "what it does is stored");
+        await Eventually.Holds(() => Wake.Scalar<bool>("select acted from turns"), "what it does is stored");
 
         // The machine is gone with all that ran on it.
-        await runners["first"].Kill();
+        await runners[machines.First].Kill();
         foreach (var process in LeftRunning())
             process.Kill();
-        await Start(second);
+        await Start(machines.Second);
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await Wake.Ended(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Equal(["ran"], File.ReadAllLines(effect));
-        Assert.Contains(api.Requests, x => x.Remembers("outcome is unknown"));
-        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+        Assert.Contains(machines.Api.Requests, x => x.Remembers("outcome is unknown"));
+        Assert.Single((await Wake.Show(key)).ClaudeSessionIds);
     }
 
     [Fact]
     public async Task One_that_was_frozen_beyond_its_lease_does_not_fork_the_memory()
     {
-        var key = await wake.WatchingSession("instant");
-        await Start(first);
-        api.Queue("[[hold]][[say:never to be known]]");
-        await wake.Publish(Event(key, "merged"));
-        await api.Next(x => x.Hears("merged"));
+        var key = await Wake.WatchingSession("instant");
+        await Start(machines.First);
+        machines.Api.Queue("[[hold]][[say:never to be known]]");
+        await Wake.Publish(Event(key, "merged"));
+        await machines.Api.Next(x => x.Hears("merged"));
 
-        await Start(second);
-        runners["first"].Freeze();
-        Assert.Equal("second", (await wake.Ended(key, 1)).Runner);
-        api.Release();
-        runners["first"].Thaw();
-        await Eventually.Holds(() => Task.FromResult(runners["first"].Log.Contains("its process killed")), "it kills what it runs");
-        await runners["second"].Stop();
+        await Start(machines.Second);
+        runners[machines.First].Freeze();
+        Assert.Equal("second", (await Wake.Ended(key, 1)).Runner);
+        machines.Api.Release();
+        runners[machines.First].Thaw();
+        await Eventually.Holds(() => Task.FromResult(runners[machines.First].Log.Contains("its process killed")), "it kills what it runs");
+        await runners[machines.Second].Stop();
 
-        await wake.Publish(Event(key, "deployed"));
-        Assert.Equal("first", (await wake.Ended(key, 2)).Runner);
-        Assert.True(api.Requests[^1].Remembers("I have seen 1 user messages."));
-        Assert.False(api.Requests[^1].Remembers("never to be known"));
-        Assert.Single(api.Requests[^1].Messages, x => x.Text.Contains("merged"));
+        await Wake.Publish(Event(key, "deployed"));
+        Assert.Equal("first", (await Wake.Ended(key, 2)).Runner);
+        Assert.True(machines.Api.Requests[^1].Remembers("I have seen 1 user messages."));
+        Assert.False(machines.Api.Requests[^1].Remembers("never to be known"));
+        Assert.Single(machines.Api.Requests[^1].Messages, x => x.Text.Contains("merged"));
     }
 
-    async Task<ServiceProcess> Start(TemporaryFolder machine)
-    {
-        var name = machine == first ? "first" : "second";
-        return runners[name] = await wake.StartProcess("Wake.Runner", new Dictionary<string, string>
-        {
-            ["Runner__Name"] = name,
-            ["CLAUDE_CONFIG_DIR"] = machine.Path,
-        });
-    }
+    async Task<ServiceProcess> Start(string machine) => runners[machine] = await machines.StartRunner(machine);
 
     async Task<int> KillAllTheTime(CancellationToken enough)
     {
@@ -164,8 +146,8 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
             if (enough.IsCancellationRequested)
                 break;
 
-            var machine = random.Next(2) == 0 ? first : second;
-            await runners[machine == first ? "first" : "second"].Kill();
+            var machine = random.Next(2) == 0 ? machines.First : machines.Second;
+            await runners[machine].Kill();
             await Start(machine);
             kills++;
         }
@@ -188,7 +170,7 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
             }
 
             var text = Encoding.UTF8.GetString(environment);
-            if ((text.Contains($"CLAUDE_CONFIG_DIR={first.Path}") || text.Contains($"CLAUDE_CONFIG_DIR={second.Path}"))
+            if ((text.Contains($"CLAUDE_CONFIG_DIR={machines.First}") || text.Contains($"CLAUDE_CONFIG_DIR={machines.Second}"))
                 && !text.Contains("ConnectionStrings__Wake"))
                 yield return process;
         }

@@ -1,4 +1,5 @@
 using Wake.Contracts;
+using Wake.Runner;
 using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -41,6 +42,24 @@ public sealed class FindingARunner : IAsyncLifetime
 
         Assert.Single((await wake.Turns(key)).Select(x => x.Runner).Distinct());
         Assert.Single(MachineProcess.Clis(wake));
+    }
+
+    [Fact]
+    public async Task A_session_goes_back_to_the_runner_that_has_its_workspace()
+    {
+        await Git.Run(folder.Path, CancellationToken.None, "init", "--quiet", "--bare", "origin");
+        var workspaces = new Dictionary<string, string> { ["Profiles__repo__Repository"] = folder.File("origin"), ["Profiles__repo__WarmFor"] = "00:00:00" };
+        await Task.WhenAll(
+            from name in (string[])["a", "b", "c"]
+            select Runner(name, [.. workspaces.Select(x => (x.Key, x.Value)), ("Runner__Cache", folder.File(name))]));
+        var key = await wake.Session("repo", workspace: folder.File("workspace"));
+        await wake.Watch(key, WakeSystem.Subject(key));
+
+        for (var number = 1; number <= 5; number++)
+            await Wakes(key, number);
+
+        Assert.Single((await wake.Turns(key)).Select(x => x.Runner).Distinct());
+        Assert.Empty(MachineProcess.Clis(wake));
     }
 
     [Fact]
