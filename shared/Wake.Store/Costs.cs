@@ -36,17 +36,9 @@ public sealed class Costs(NpgsqlDataSource database)
             limit $1
             """);
         command.Parameters.AddWithValue(limit);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<DayCost> days = [];
-        while (await rows.ReadAsync(cancel))
-        {
-            days.Add(new(
-                rows.GetFieldValue<DateOnly>(0), rows.GetDecimal(1),
-                new(rows.GetInt64(2), rows.GetInt64(3), rows.GetInt64(4), rows.GetInt64(5)), rows.GetInt32(6)));
-        }
-
-        return days;
+        return await command.ReadAll(row => new DayCost(
+            row.GetFieldValue<DateOnly>(0), row.GetDecimal(1),
+            new(row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5)), row.GetInt32(6)), cancel);
     }
 }
 

@@ -169,12 +169,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
         await using var command = database.CreateCommand(
             $"select observation, source, at from duplicates where event = $1 order by at limit {MaxLines}");
         command.Parameters.AddWithValue(seq);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<Duplicate> duplicates = [];
-        while (await rows.ReadAsync(cancel))
-            duplicates.Add(new(rows.GetString(0), rows.GetString(1), rows.GetFieldValue<DateTimeOffset>(2)));
-        return duplicates;
+        return await command.ReadAll(row => new Duplicate(row.GetString(0), row.GetString(1), row.GetFieldValue<DateTimeOffset>(2)), cancel);
     }
 
     async Task<IReadOnlyList<EventDelivery>> Deliveries(long seq, CancellationToken cancel)
@@ -191,18 +186,9 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
             limit {MaxLines}
             """);
         command.Parameters.AddWithValue(seq);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<EventDelivery> deliveries = [];
-        while (await rows.ReadAsync(cancel))
-        {
-            var wake = rows.GetNullable<int>(4);
-            deliveries.Add(new(
-                rows.GetString(0), rows.GetNullable<Guid>(1), rows.GetText(5), rows.GetText(2), rows.GetFieldValue<DateTimeOffset>(3), wake,
-                wake is null ? null : Sessions.ReadTurn(rows, 6)));
-        }
-
-        return deliveries;
+        return await command.ReadAll(row => new EventDelivery(
+            row.GetString(0), row.GetNullable<Guid>(1), row.GetText(5), row.GetText(2), row.GetFieldValue<DateTimeOffset>(3), row.GetNullable<int>(4),
+            row.IsDBNull(4) ? null : Sessions.ReadTurn(row, 6)), cancel);
     }
 
     async Task<IReadOnlyList<PendingEvent>> Pending(Guid sessionId, CancellationToken cancel)
@@ -217,17 +203,9 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
             limit {MaxLines}
             """);
         command.Parameters.AddWithValue(sessionId);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<PendingEvent> pending = [];
-        while (await rows.ReadAsync(cancel))
-        {
-            pending.Add(new(
-                rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3),
-                rows.GetBoolean(4) ? Delivery.Wake : Delivery.Ambient, rows.GetFieldValue<DateTimeOffset>(5)));
-        }
-
-        return pending;
+        return await command.ReadAll(row => new PendingEvent(
+            row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3),
+            row.GetBoolean(4) ? Delivery.Wake : Delivery.Ambient, row.GetFieldValue<DateTimeOffset>(5)), cancel);
     }
 
     async Task<IReadOnlyList<ClaudeSessionUse>> Chain(Guid sessionId, CancellationToken cancel)
@@ -235,28 +213,15 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
         await using var command = database.CreateCommand(
             "select claude_session_id, reason, wake_number, since from session_ids where session_id = $1 order by position");
         command.Parameters.AddWithValue(sessionId);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<ClaudeSessionUse> chain = [];
-        while (await rows.ReadAsync(cancel))
-            chain.Add(new(rows.GetGuid(0), rows.GetString(1), rows.GetNullable<int>(2), rows.GetFieldValue<DateTimeOffset>(3)));
-        return chain;
+        return await command.ReadAll(
+            row => new ClaudeSessionUse(row.GetGuid(0), row.GetString(1), row.GetNullable<int>(2), row.GetFieldValue<DateTimeOffset>(3)), cancel);
     }
 
     async Task<IReadOnlyList<LedgerLine>> Lines(string sql, object parameter, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(sql);
         command.Parameters.AddWithValue(parameter);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<LedgerLine> lines = [];
-        while (await rows.ReadAsync(cancel))
-        {
-            lines.Add(new(
-                rows.GetFieldValue<DateTimeOffset>(0), rows.GetString(1), rows.GetText(2), rows.GetText(3), rows.GetNullable<int>(4),
-                rows.GetText(5)));
-        }
-
-        return lines;
+        return await command.ReadAll(row => new LedgerLine(
+            row.GetFieldValue<DateTimeOffset>(0), row.GetString(1), row.GetText(2), row.GetText(3), row.GetNullable<int>(4), row.GetText(5)), cancel);
     }
 }

@@ -21,12 +21,7 @@ public sealed class Questions(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand($"{Select} where q.outcome is null order by q.asked_at, q.id limit $1");
         command.Parameters.AddWithValue(limit);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<Question> questions = [];
-        while (await rows.ReadAsync(cancel))
-            questions.Add(Read(rows));
-        return questions;
+        return await command.ReadAll(Read, cancel);
     }
 
     /// <summary>One, open or settled; null when it was never asked.</summary>

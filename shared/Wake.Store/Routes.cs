@@ -15,12 +15,7 @@ public sealed class Routes(NpgsqlDataSource database)
     public async Task<IReadOnlyList<Route>> List(CancellationToken cancel)
     {
         await using var command = database.CreateCommand($"select {Columns} from routes where ended_at is null order by name");
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<Route> routes = [];
-        while (await rows.ReadAsync(cancel))
-            routes.Add(Read(rows));
-        return routes;
+        return await command.ReadAll(Read, cancel);
     }
 
     /// <summary>Makes a route what is given, or leaves it if it is. Null when one of this name stands in the configuration.</summary>

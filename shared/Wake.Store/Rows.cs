@@ -26,6 +26,22 @@ static class Rows
         return batch.BatchCommands[^1].RecordsAffected > 0;
     }
 
+    /// <summary>Runs a query and reads every row of it.</summary>
+    public static async Task<List<T>> ReadAll<T>(this NpgsqlCommand command, Func<NpgsqlDataReader, T> read, CancellationToken cancel)
+    {
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+        return await rows.ReadAll(read, cancel);
+    }
+
+    /// <summary>Reads what is left of a result.</summary>
+    public static async Task<List<T>> ReadAll<T>(this NpgsqlDataReader rows, Func<NpgsqlDataReader, T> read, CancellationToken cancel)
+    {
+        List<T> all = [];
+        while (await rows.ReadAsync(cancel))
+            all.Add(read(rows));
+        return all;
+    }
+
     public static string? GetText(this NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 
     public static string[]? GetTexts(this NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetFieldValue<string[]>(column);

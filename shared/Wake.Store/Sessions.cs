@@ -97,12 +97,7 @@ public sealed class Sessions(NpgsqlDataSource database)
             $"{Select} where s.closed_at is null and ($1::text is null or s.key > $1) order by s.key limit $2");
         command.Parameters.AddWithValue((object?)after ?? DBNull.Value);
         command.Parameters.AddWithValue(limit);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<Session> sessions = [];
-        while (await rows.ReadAsync(cancel))
-            sessions.Add(ReadSession(rows));
-        return sessions;
+        return await command.ReadAll(ReadSession, cancel);
     }
 
     /// <summary>A session's turns, the newest first.</summary>
@@ -112,12 +107,7 @@ public sealed class Sessions(NpgsqlDataSource database)
             $"select {TurnColumns} from turns t where t.session_id = $1 order by t.wake_number desc limit $2");
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(limit);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<Turn> turns = [];
-        while (await rows.ReadAsync(cancel))
-            turns.Add(ReadTurn(rows, 0));
-        return turns;
+        return await command.ReadAll(row => ReadTurn(row, 0), cancel);
     }
 
     /// <summary>

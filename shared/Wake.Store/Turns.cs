@@ -139,19 +139,14 @@ public sealed class Turns(NpgsqlDataSource database)
             Events: []) { Settled = rows.GetInt32(14), Insisted = rows.GetBoolean(15), Started = rows.GetFieldValue<DateTimeOffset>(16) };
 
         await rows.NextResultAsync(cancel);
-        List<TurnEvent> events = [];
-        while (await rows.ReadAsync(cancel))
-        {
-            events.Add(new(
-                rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3), rows.GetString(4),
-                rows.GetText(5), rows.GetFieldValue<DateTimeOffset>(6), rows.GetBoolean(7), rows.GetText(8),
-                EventLink.In(rows.GetText(9))) { FullPrompt = rows.GetText(10), DeltaPrompt = rows.GetText(11) });
-        }
+        var events = await rows.ReadAll(row => new TurnEvent(
+            row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4),
+            row.GetText(5), row.GetFieldValue<DateTimeOffset>(6), row.GetBoolean(7), row.GetText(8),
+            EventLink.In(row.GetText(9))) { FullPrompt = row.GetText(10), DeltaPrompt = row.GetText(11) }, cancel);
 
         await rows.NextResultAsync(cancel);
-        List<SettledQuestion> settled = [];
-        while (await rows.ReadAsync(cancel))
-            settled.Add(new(rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetText(3)));
+        var settled = await rows.ReadAll(
+            row => new SettledQuestion(row.GetString(0), row.GetString(1), row.GetString(2), row.GetText(3)), cancel);
 
         return new TurnClaim.Granted(turn with { Events = events, Questions = settled });
     }

@@ -31,10 +31,7 @@ public sealed class WakeTimers(NpgsqlDataSource database)
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
 
-        List<Guid> due = [];
-        while (await rows.ReadAsync(cancel))
-            due.Add(rows.GetGuid(0));
-
+        var due = await rows.ReadAll(row => row.GetGuid(0), cancel);
         await rows.NextResultAsync(cancel);
         await rows.ReadAsync(cancel);
         return (due, rows.GetNullable<TimeSpan>(0));

@@ -70,12 +70,7 @@ public sealed class Watches(NpgsqlDataSource database)
             $"select {Columns} where ($1::text is null or s.key = $1) and s.closed_at is null and {NotExpired} order by w.created_at limit $2");
         command.Parameters.AddWithValue((object?)session ?? DBNull.Value);
         command.Parameters.AddWithValue(limit);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<Watch> watches = [];
-        while (await rows.ReadAsync(cancel))
-            watches.Add(Read(rows));
-        return watches;
+        return await command.ReadAll(Read, cancel);
     }
 
     /// <summary>One watch; null when there is none.</summary>
