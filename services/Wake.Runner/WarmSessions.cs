@@ -36,34 +36,28 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
         }
     }
 
-    /// <summary>Keeps a process for the next wake of its session. False: there is no room for it, and it is ended.</summary>
-    public bool Keep(WarmSession session)
+    /// <summary>Keeps a process for the next wake of its session, if there is room for it, and ends those that have to go.</summary>
+    public void Keep(WarmSession session)
     {
+        var (most, memory) = (options.Value.WarmSessions, options.Value.WarmMemoryMegabytes * 1024L * 1024);
         List<WarmSession> leaving = [];
         lock (changing)
         {
-            leaving.AddRange(warm.Where(x => x.SessionId == session.SessionId));
-            warm.Add(session);
+            if (closed || session.Memory > memory)
+                leaving.Add(session);
+            else
+                warm.Add(session);
 
-            var (most, memory) = (options.Value.WarmSessions, options.Value.WarmMemoryMegabytes * 1024L * 1024);
-            foreach (var oldest in warm)
+            while (warm.Count > most || warm.Sum(x => x.Memory) > memory)
             {
-                var staying = warm.Except(leaving).ToList();
-                if (!closed && staying.Count <= most && staying.Sum(x => x.Memory) <= memory)
-                    break;
-                if (!leaving.Contains(oldest))
-                    leaving.Add(oldest);
+                leaving.Add(warm[0]);
+                warm.RemoveAt(0);
             }
-
-            leaving.ForEach(x => warm.Remove(x));
         }
 
         leaving.ForEach(End);
-        if (leaving.Contains(session))
-            return false;
-
-        session.LeavesWith(time, Leave);
-        return true;
+        if (!leaving.Contains(session))
+            session.LeavesWith(time, Leave);
     }
 
     /// <summary>Ends the process of a session, if it has one.</summary>

@@ -87,6 +87,20 @@ public sealed class StayingWarm : IAsyncLifetime
         Assert.Contains(kept, MachineProcess.Clis(wake));
     }
 
+    [Fact]
+    public async Task None_stays_that_holds_more_memory_than_all_may()
+    {
+        await using var small = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
+        {
+            ["Runner__WarmSessions"] = "2", ["Runner__WarmMemoryMegabytes"] = "1",
+        });
+        var key = await small.Session();
+        await small.Wake(key, "first");
+        await small.Ended(key, 1);
+
+        await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(small) is []), "the process ends");
+    }
+
     // As when a person goes on with the conversation in a terminal: the process would never hear of it.
     [Fact]
     public async Task A_process_does_not_go_on_once_somebody_else_has()
