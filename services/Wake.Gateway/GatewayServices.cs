@@ -44,6 +44,7 @@ public static class GatewayServices
         app.MapReplay();
         app.MapSessions();
         app.MapCosts();
+        app.MapAudit();
         app.MapWatches();
         app.MapRoutes();
         app.MapQuestions();

@@ -18,6 +18,7 @@ public static class StoreServices
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();
         services.AddSingleton<Costs>();
+        services.AddSingleton<Audit>();
         services.AddSingleton<WakeTimers>();
         services.AddSingleton<Explain>();
         return services;

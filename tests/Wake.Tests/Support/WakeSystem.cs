@@ -248,12 +248,28 @@ public sealed class WakeSystem : IAsyncDisposable
         return channel ??= await amqp.CreateChannelAsync(new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
     }
 
+    /// <summary>A test has written into the store what must not be there.</summary>
+    public bool MayBreakRules { get; set; }
+
+    // Whatever a test has done to the processes, the rows must add up.
+    async Task KeepsItsPromises()
+    {
+        await using var migrated = Database.CreateCommand("select to_regclass('turns') is not null");
+        if (!(bool)(await migrated.ExecuteScalarAsync())!)
+            return;
+
+        foreach (var finding in await new Audit(Database).Run(CancellationToken.None))
+            Assert.True(finding.Broken == 0, $"{finding.Rule} {string.Join("; ", finding.Examples)}");
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var process in processes)
             await process.DisposeAsync();
         if (amqp is not null)
             await amqp.DisposeAsync();
+        if (!MayBreakRules)
+            await KeepsItsPromises();
         await Database.DisposeAsync();
         await Servers.DropDatabase(ConnectionString);
         Directory.Delete(folder, recursive: true);

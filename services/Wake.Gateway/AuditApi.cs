@@ -1,0 +1,13 @@
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/audit</c>: whether the store keeps Wake's promises.</summary>
+static class AuditApi
+{
+    public static void MapAudit(this IEndpointRouteBuilder routes) =>
+        routes.MapGet("/v1/audit", async (Audit audit, CancellationToken cancel) => Results.Ok(await audit.Run(cancel)))
+            .WithTags("operations").WithName("Audit")
+            .WithSummary("What must hold of the rows in the store, rule by rule, and where it does not. Reads the whole store.")
+            .Produces<IReadOnlyList<AuditFinding>>();
+}
