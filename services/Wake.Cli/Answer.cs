@@ -81,5 +81,6 @@ sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]
 [JsonSerializable(typeof(EventExplanation))]
 [JsonSerializable(typeof(SessionExplanation))]
 [JsonSerializable(typeof(LedgerLine))]
+[JsonSerializable(typeof(KeptEvents))]
 [JsonSerializable(typeof(Finding[]))]
 sealed partial class CliJson : JsonSerializerContext;

@@ -101,6 +101,9 @@ public static class StandaloneHost
         {
             ["ConnectionStrings:Wake"] = connectionString,
             ["MessageBus:Host"] = "loopback://wake",
+            [$"{LocalOptions.Section}:Spool"] = folder.Spool.FullPath,
+            // In a folder with a very long name there is none.
+            [$"{LocalOptions.Section}:Socket"] = folder.Socket.Length <= LocalOptions.MaxSocketPath ? folder.Socket : null,
         });
         if (builder.Configuration["Logging:LogLevel:Default"] is null)
             builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Wake", LogLevel.Information);
@@ -120,6 +123,7 @@ public static class StandaloneHost
         builder.Services.AddHostedService<RecoverAtStart>();
         builder.AddRunner();
         builder.AddGateway();
+        builder.AddLocalDoors();
         builder.Services.AddSingleton<IEventPublisher, IntakePublisher>();
         builder.AddGitHub();
         builder.AddWebhooks();
