@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 using Wake.Coordinator;
 using Wake.Gateway;
+using Wake.Producers.Cron;
 using Wake.Producers.GitHub;
 using Wake.Producers.Webhooks;
 using Wake.Producing;
@@ -127,6 +128,7 @@ public static class StandaloneHost
         builder.Services.AddSingleton<IEventPublisher, IntakePublisher>();
         builder.AddGitHub();
         builder.AddWebhooks();
+        builder.AddCron();
         builder.AddMessageBus(bus =>
         {
             bus.AddSessionWake();
