@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using Wake.Offline;
 using Wake.Testing;
+using Wake.Tests.HouseRules;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
@@ -36,19 +36,9 @@ public sealed class WakingLater : IAsyncLifetime
         await wake.Ended(key, 1);
         Assert.Equal(0, await wake.Processes[^1].Stop());
 
-        using (var script = Process.Start("sh",
-            [
-                "-ec", """
-                    spool=$1/spool
-                    printf '{"type":"backup.done","subject":"%s","reason":"The backup is done"}' "$2" >"$spool/backup.new"
-                    mv "$spool/backup.new" "$spool/backup.json"
-                    """, "script", wake.Data, WakeSystem.Subject(key),
-            ]))
-        {
-            await script.WaitForExitAsync();
-            Assert.Equal(0, script.ExitCode);
-        }
-
+        await Example.Run(Path.Combine(Repository.Root, "deploy/examples/drop.sh"),
+            $$"""{"type":"backup.done","subject":"{{WakeSystem.Subject(key)}}","reason":"The backup is done"}""",
+            new Dictionary<string, string> { ["WAKE_DATA"] = wake.Data });
         await wake.StartProcess("Wake.Standalone");
 
         Assert.Equal(["The backup is done"], (await wake.Ended(key, 2)).Reasons);
