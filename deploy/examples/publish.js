@@ -12,7 +12,7 @@ async function publish(event) {
     channel.publish('wake.events', event.type, Buffer.from(JSON.stringify(event)), {
       persistent: true,
       contentType: 'application/json',
-      // So that the turns it leads to are seen in the trace of what happened. Leave it out where there is none.
+      // Links what Wake does to the trace of what happened. Leave it out where there is none.
       headers: process.env.TRACEPARENT ? { traceparent: process.env.TRACEPARENT } : {},
     });
     await channel.waitForConfirms();

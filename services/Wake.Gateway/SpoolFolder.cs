@@ -7,6 +7,12 @@ namespace Wake.Gateway;
 /// </summary>
 public sealed class SpoolFolder(string path)
 {
+    /// <summary>The largest file, in bytes: what is too much for one request is too much for one file.</summary>
+    public const int MaxBytes = EventsApi.MaxBody;
+
+    // Files looked at in one go; the rest a second later.
+    const int MaxAtOnce = 1000;
+
     // Whoever drops nonsense without end shall not fill the disk.
     const int MaxBad = 1000;
 
@@ -44,10 +50,12 @@ public sealed class SpoolFolder(string path)
         return file;
     }
 
-    /// <summary>Moves what was dropped to where it is nobody else's, and returns all that is there, the oldest first.</summary>
+    /// <summary>Moves what was dropped to where it is nobody else's, and returns what is there, the oldest first.</summary>
     internal IReadOnlyList<FileInfo> Take()
     {
-        foreach (var dropped in new DirectoryInfo(FullPath).EnumerateFiles("*.json"))
+        // Somebody may have cleared it away.
+        Create();
+        foreach (var dropped in new DirectoryInfo(FullPath).EnumerateFiles("*.json").Take(MaxAtOnce))
         {
             var name = dropped.Name[..Math.Min(KeptOfName, dropped.Name.Length)];
             try
@@ -60,7 +68,11 @@ public sealed class SpoolFolder(string path)
             }
         }
 
-        return [.. new DirectoryInfo(Taken).EnumerateFiles().OrderBy(x => x.LastWriteTimeUtc).ThenBy(x => x.Name, StringComparer.Ordinal)];
+        return
+        [
+            .. new DirectoryInfo(Taken).EnumerateFiles().Take(MaxAtOnce)
+                .OrderBy(x => x.LastWriteTimeUtc).ThenBy(x => x.Name, StringComparer.Ordinal),
+        ];
     }
 
     /// <summary>Moves a file to where a person finds it, with the reason beside it.</summary>

@@ -83,6 +83,16 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
         {
             SetAside(spool, file, $"PostgreSQL refuses it: {wrong.MessageText}");
         }
+        catch (IOException inUse)
+        {
+            // Its writer holds it, or a person took it away: the others need not wait.
+            log.LogWarning("The file {File} has to wait: {Reason}", file.Name, inUse.Message);
+        }
+        catch (Exception unforeseen) when (unforeseen is not (NpgsqlException or TimeoutException or OperationCanceledException))
+        {
+            // Of another user, or what nobody thought of: it must not be in the way of the others for ever.
+            SetAside(spool, file, $"It cannot be taken in: {unforeseen.Message}");
+        }
     }
 
     void SetAside(SpoolFolder spool, FileInfo file, string reason)
@@ -102,8 +112,8 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
         using var stream = new FileStream(file.FullName, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
         if (!stream.CanSeek)
             throw new NotEventsException("It is no file.");
-        if (stream.Length > EventsApi.MaxBody)
-            throw new NotEventsException($"It is larger than {EventsApi.MaxBody / 1024 / 1024} MB.");
+        if (stream.Length > SpoolFolder.MaxBytes)
+            throw new NotEventsException($"It is larger than {SpoolFolder.MaxBytes / 1024 / 1024} MB.");
 
         var bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);

@@ -59,6 +59,29 @@ public sealed class KeepingSchedules
     }
 
     [Fact]
+    public async Task What_one_decided_and_did_not_publish_before_it_died_another_publishes()
+    {
+        await using var wake = await WakeSystem.Start(Transport.RabbitMq, runner: false);
+        await using var wire = new TcpProxy(wake.Broker!.Port);
+        var settings = new Dictionary<string, string> { ["Cron__Pairs__Expression"] = "0/2 * * * * ?", ["Cron__Pairs__Reason"] = "Time is up" };
+        var first = await wake.StartProcess("Wake.Producers.Cron", new Dictionary<string, string>(settings)
+        {
+            ["MessageBus__Host"] = new UriBuilder(wake.Broker) { Port = wire.Port }.ToString(),
+        });
+
+        wire.HoldUpstream();
+        await Eventually.Holds(async () => await wake.Scalar<long>(
+            "select count(*) from cron_schedules where owed <> '{}' and owed_at < now() - interval '0.3 seconds'") == 1, "one is stuck");
+        var owed = await wake.Scalar<DateTime>("select owed[1] from cron_schedules");
+        Assert.Equal(0, await wake.Scalar<long>("select count(*) from events where happened_at = $1", owed));
+        await first.Kill();
+        wire.Cut();
+        await wake.StartProcess("Wake.Producers.Cron", settings);
+
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where happened_at = $1", owed) == 1);
+    }
+
+    [Fact]
     public async Task A_schedule_in_one_process_wakes_its_sessions()
     {
         await using var wake = await WakeSystem.Create(Transport.InMemory, new Dictionary<string, string>

@@ -95,7 +95,7 @@ public static partial class EventSchema
                 {
                     ["name"] = nameof(ExternalEventObserved),
                     ["contentType"] = "application/json",
-                    ["headers"] = Headers(("traceparent", "W3C trace context: the turns that this event leads to belong to that trace.")),
+                    ["headers"] = Headers(("traceparent", "W3C trace context: kept with the event, and the span that takes it in links to it.")),
                     ["payload"] = new JsonObject
                     {
                         ["schemaFormat"] = "application/schema+json;version=draft-2020-12",
