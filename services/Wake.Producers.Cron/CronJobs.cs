@@ -10,7 +10,8 @@ namespace Wake.Producers.Cron;
 /// triggers in eleven tables, where one time per schedule and a dedup key do.
 /// </summary>
 sealed class CronJobs(
-    CronTimes times, IEventPublisher publisher, IOptions<CronOptions> options, TimeProvider clock, ILogger<CronJobs> log) : BackgroundService
+    CronTimes times, IEventPublisher publisher, IOptions<CronOptions> options, TimeProvider clock, ILogger<CronJobs> log)
+    : BackgroundService
 {
     // Also how soon what a dead replica owed is looked for.
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);

@@ -24,8 +24,10 @@ sealed class CronTimes(NpgsqlDataSource database)
             """
             insert into cron_schedules as known (name, terms, decided_until) values ($1, $2, now())
             on conflict (name) do update set terms = excluded.terms, decided_until = now() where known.terms <> excluded.terms
-            """, connection, transaction) { Parameters = { new() { Value = name }, new() { Value = terms } } })
+            """, connection, transaction))
         {
+            begin.Parameters.AddWithValue(name);
+            begin.Parameters.AddWithValue(terms);
             await begin.ExecuteNonQueryAsync(cancel);
         }
 
@@ -36,8 +38,9 @@ sealed class CronTimes(NpgsqlDataSource database)
             $"""
             select decided_until, now(), owed, owed_at is null or owed_at < now() - interval '{GivenUp}'
             from cron_schedules where name = $1 for update
-            """, connection, transaction) { Parameters = { new() { Value = name } } })
+            """, connection, transaction))
         {
+            look.Parameters.AddWithValue(name);
             await using var row = await look.ExecuteReaderAsync(cancel);
             await row.ReadAsync(cancel);
             (until, now) = (row.GetFieldValue<DateTimeOffset>(0), row.GetFieldValue<DateTimeOffset>(1));
@@ -57,8 +60,11 @@ sealed class CronTimes(NpgsqlDataSource database)
             update cron_schedules
             set owed = $2, owed_at = case when $2 = '{}' then null else now() end, decided_until = greatest(decided_until, $3)
             where name = $1
-            """, connection, transaction) { Parameters = { new() { Value = name }, Times(owed), new() { Value = takenOver ? until : now } } })
+            """, connection, transaction))
         {
+            decide.Parameters.AddWithValue(name);
+            decide.Parameters.Add(Times(owed));
+            decide.Parameters.AddWithValue(takenOver ? until : now);
             await decide.ExecuteNonQueryAsync(cancel);
         }
 
@@ -69,7 +75,8 @@ sealed class CronTimes(NpgsqlDataSource database)
     /// <summary>Notes that these were published.</summary>
     public async Task Fired(string name, IReadOnlyList<DateTimeOffset> fired, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("update cron_schedules set owed = '{}', owed_at = null where name = $1 and owed = $2");
+        await using var command = database.CreateCommand(
+            "update cron_schedules set owed = '{}', owed_at = null where name = $1 and owed = $2");
         command.Parameters.AddWithValue(name);
         command.Parameters.Add(Times([.. fired.Select(x => x.UtcDateTime)]));
         await command.ExecuteNonQueryAsync(cancel);

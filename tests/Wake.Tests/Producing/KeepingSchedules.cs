@@ -15,8 +15,10 @@ public sealed class KeepingSchedules
         await using var wake = await WakeSystem.Start(Transport.RabbitMq, runner: false);
         var settings = new Dictionary<string, string>
         {
-            ["Cron__Seconds__Expression"] = "* * * * * *", ["Cron__Seconds__Reason"] = "A second is over",
-            ["Cron__Pairs__Expression"] = "0/2 * * * * ?", ["Cron__Pairs__Reason"] = "Two seconds are over",
+            ["Cron__Seconds__Expression"] = "* * * * * *",
+            ["Cron__Seconds__Reason"] = "A second is over",
+            ["Cron__Pairs__Expression"] = "0/2 * * * * ?",
+            ["Cron__Pairs__Reason"] = "Two seconds are over",
         };
         ServiceProcess[] replicas = await Task.WhenAll(
             wake.StartProcess("Wake.Producers.Cron", settings), wake.StartProcess("Wake.Producers.Cron", settings));

@@ -17,8 +17,13 @@ public static partial class EventSchema
 
     static readonly Dictionary<string, int> Limits = new()
     {
-        ["id"] = EventLimits.Name, ["source"] = EventLimits.Name, ["type"] = EventLimits.Name, ["replayOf"] = EventLimits.Name,
-        ["subject"] = EventLimits.Key, ["dedupKey"] = EventLimits.Key, ["actor"] = EventLimits.Key,
+        ["id"] = EventLimits.Name,
+        ["source"] = EventLimits.Name,
+        ["type"] = EventLimits.Name,
+        ["replayOf"] = EventLimits.Name,
+        ["subject"] = EventLimits.Key,
+        ["dedupKey"] = EventLimits.Key,
+        ["actor"] = EventLimits.Key,
         ["reason"] = EventLimits.Reason,
     };
 
@@ -77,7 +82,10 @@ public static partial class EventSchema
                     ["is"] = "queue",
                     ["queue"] = new JsonObject
                     {
-                        ["name"] = EventExchange.ErrorQueue, ["durable"] = true, ["exclusive"] = false, ["autoDelete"] = false,
+                        ["name"] = EventExchange.ErrorQueue,
+                        ["durable"] = true,
+                        ["exclusive"] = false,
+                        ["autoDelete"] = false,
                     },
                     ["bindingVersion"] = "0.3.0",
                 }),
@@ -169,7 +177,8 @@ public static partial class EventSchema
 
     static string Text(JsonObject document) => document.ToJsonString(new()
     {
-        WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     }) + "\n";
 
     [GeneratedRegex(@"\s+")]
