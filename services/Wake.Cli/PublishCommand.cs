@@ -41,6 +41,8 @@ sealed class PublishCommand : ClientCommand
     public PublishCommand() : base("publish",
         "Publishes an event, and says what was decided about it.",
         """
+        While no Wake runs here it is kept in the data folder and delivered when one starts.
+
         Examples:
           wake publish --subject github:octo-org/hello#972 --type github.pull_request.merged --reason "PR #972 merged"
           wake publish --file events.json
@@ -80,7 +82,17 @@ sealed class PublishCommand : ClientCommand
         if (given.GetValue(dryRun))
             return await DryRun.Ask(wake, body, output, cancel);
 
-        var answer = (await wake.Post("/v1/events", body, cancel)).Expected();
+        Answer answer;
+        try
+        {
+            answer = (await wake.Post("/v1/events", body, cancel)).Expected();
+        }
+        catch (NotRunningException down) when (down.Spool is { } spool)
+        {
+            ForLater.Keep(spool, body, output);
+            return 0;
+        }
+
         if (output.Json)
         {
             output.Raw(answer.Body);

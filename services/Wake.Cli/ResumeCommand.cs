@@ -32,6 +32,9 @@ sealed class ResumeCommand : ClientCommand
     public ResumeCommand() : base("resume",
         "Wakes a session now, for a reason of your own.",
         """
+        While no Wake runs here the wish is kept in the data folder and granted when one starts; the session is known by its
+        key then. With --wait it fails instead.
+
         With --output json: the decision about the wake, with --wait what became of it.
 
         Examples:
@@ -49,8 +52,21 @@ sealed class ResumeCommand : ClientCommand
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
-        var why = given.GetRequiredValue(reason);
-        var (key, answer) = await Registration.Ask(wake, given.GetRequiredValue(session), key => wake.Post(
+        var (named, why) = (given.GetRequiredValue(session), given.GetRequiredValue(reason));
+        try
+        {
+            return await Ask(given, wake, named, why, output, cancel);
+        }
+        catch (NotRunningException down) when (down.Spool is { } spool && !given.GetValue(wait))
+        {
+            ForLater.Keep(spool, EventJson.Write(WakeRequested.Of(named, why)), output);
+            return 0;
+        }
+    }
+
+    async Task<int> Ask(ParseResult given, WakeClient wake, string named, string why, Output output, CancellationToken cancel)
+    {
+        var (key, answer) = await Registration.Ask(wake, named, key => wake.Post(
             $"/v1/sessions/{WakeClient.Segment(key)}/wake", new JsonObject { ["reason"] = why }, cancel), cancel);
 
         var decision = answer.Expected().Read(CliJson.Default.IntakeDecision);

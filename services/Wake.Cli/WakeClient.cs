@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Wake.Gateway;
 using Wake.Standalone;
 
 namespace Wake.Cli;
@@ -107,7 +108,7 @@ sealed class WakeClient : IDisposable
         catch (HttpRequestException refused) when (
             refused.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
         {
-            throw new NoAnswerException(NotRunning);
+            throw NotRunning();
         }
         catch (Exception broken) when (broken is HttpRequestException or IOException)
         {
@@ -119,7 +120,9 @@ sealed class WakeClient : IDisposable
         response.RequestMessage!.RequestUri!, response.StatusCode,
         response.Content.Headers.ContentType?.MediaType ?? "", await response.Content.ReadAsByteArrayAsync(cancel));
 
-    string NotRunning => $"Wake is not running (looked at {LookedAt}). Start it with: wake up";
+    // One that WAKE_URL names may be anywhere, and no folder of this machine is its own.
+    NotRunningException NotRunning() =>
+        new($"Wake is not running (looked at {LookedAt}). Start it with: wake up", named is null ? folder.Spool : null);
 
     Uri? Endpoint()
     {
@@ -133,9 +136,16 @@ sealed class WakeClient : IDisposable
     // Asked anew for every request: a Wake that was restarted may have another port. As it is written here: a Uri would by
     // itself undo escapes that a key needs.
     Uri Address(string path) => new(
-        (Endpoint() ?? throw new NoAnswerException(NotRunning)).AbsoluteUri.TrimEnd('/') + path,
+        (Endpoint() ?? throw NotRunning()).AbsoluteUri.TrimEnd('/') + path,
         new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
 }
 
 /// <summary>Wake does not run, or did not answer.</summary>
-sealed class NoAnswerException(string message) : CommandException(message);
+class NoAnswerException(string message) : CommandException(message);
+
+/// <summary>Wake does not run, so it has heard nothing.</summary>
+sealed class NotRunningException(string message, SpoolFolder? spool) : NoAnswerException(message)
+{
+    /// <summary>Where it will look for events when it starts; null when that is not known.</summary>
+    public SpoolFolder? Spool { get; } = spool;
+}

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.IO.Pipelines;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
@@ -61,23 +60,12 @@ static class EventsApi
 
     static async Task<IResult> TakeIn(JsonElement body, EventDoor door, bool dryRun, CancellationToken cancel)
     {
-        var single = body.ValueKind is not JsonValueKind.Array;
-        JsonElement[] elements = single ? [body] : [.. body.EnumerateArray()];
+        var (single, count) = (body.ValueKind is not JsonValueKind.Array, EventBatch.Count(body));
+        if (count > EventLimits.Batch)
+            return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"{count} events; {EventLimits.Batch} are allowed in one request.");
 
-        if (elements.Length > EventLimits.Batch)
-            return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"{elements.Length} events; {EventLimits.Batch} are allowed in one request.");
-
-        List<ExternalEventObserved> events = new(elements.Length);
-        List<(string, string)> problems = [];
-        for (var i = 0; i < elements.Length; i++)
-        {
-            if (EventJson.TryRead(JsonMarshal.GetRawUtf8Value(elements[i]), out var observed, out var problem))
-                events.Add(observed);
-            else if (problems.Count < 20)
-                problems.Add((single ? "event" : $"[{i}]", problem));
-        }
-
-        if (problems.Count > 0)
+        var (events, problems) = EventBatch.Read(body);
+        if (problems is not [])
             return Problems.Invalid(problems);
 
         if (dryRun)

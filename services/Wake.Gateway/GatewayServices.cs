@@ -32,6 +32,15 @@ public static class GatewayServices
         return builder;
     }
 
+    /// <summary>The spool folder and the socket, where they are configured.</summary>
+    public static IHostApplicationBuilder AddLocalDoors(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddValidatedOptions<LocalOptions>(LocalOptions.Section);
+        builder.Services.AddHostedService<SpooledEvents>();
+        builder.Services.AddHostedService<EventSocket>();
+        return builder;
+    }
+
     /// <summary>The HTTP door.</summary>
     public static void MapGateway(this WebApplication app)
     {

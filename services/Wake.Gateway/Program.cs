@@ -8,6 +8,7 @@ builder.AddServiceDefaults();
 builder.AddMigrations(typeof(Intake).Assembly);
 builder.Services.AddStore();
 builder.AddGateway();
+builder.AddLocalDoors();
 
 var app = builder.Build();
 app.MapHealth();

@@ -114,19 +114,7 @@ static class SessionsApi
         if (await sessions.Find(named.Value, cancel) is not { Closed: null } session)
             return Unknown(named);
 
-        var decisions = await door.Accept(
-            [
-                new()
-                {
-                    Id = Guid.CreateVersion7().ToString(),
-                    Source = "wake:request",
-                    Type = "wake.requested",
-                    Subject = $"session:{session.Key}"[..Math.Min(EventLimits.Key, session.Key.Length + 8)],
-                    Reason = body.Reason!,
-                    Urgent = true,
-                    Sessions = [session.Key],
-                },
-            ], cancel);
+        var decisions = await door.Accept([WakeRequested.Of(session.Key, body.Reason!)], cancel);
         return Results.Accepted(null, decisions[0]);
     }
 

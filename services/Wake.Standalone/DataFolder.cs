@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.Gateway;
 
 namespace Wake.Standalone;
 
@@ -22,6 +23,12 @@ public sealed class DataFolder
 
     /// <summary>Settings in the form of an appsettings file, read if it is there.</summary>
     public string Settings => Path.Combine(FullPath, "wake.json");
+
+    /// <summary>Where scripts drop events as files, also while Wake does not run.</summary>
+    public SpoolFolder Spool => new(Path.Combine(FullPath, "spool"));
+
+    /// <summary>The socket for programs of this machine, in a folder that nobody else can enter.</summary>
+    public string Socket => Path.Combine(FullPath, "run", "wake.sock");
 
     string EndpointFile => Path.Combine(FullPath, "endpoint.json");
 

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 using Wake.Coordinator;
 using Wake.Gateway;
+using Wake.Producers.Cron;
 using Wake.Producers.GitHub;
 using Wake.Producers.Webhooks;
 using Wake.Producing;
@@ -101,6 +102,9 @@ public static class StandaloneHost
         {
             ["ConnectionStrings:Wake"] = connectionString,
             ["MessageBus:Host"] = "loopback://wake",
+            [$"{LocalOptions.Section}:Spool"] = folder.Spool.FullPath,
+            // In a folder with a very long name there is none.
+            [$"{LocalOptions.Section}:Socket"] = folder.Socket.Length <= LocalOptions.MaxSocketPath ? folder.Socket : null,
         });
         if (builder.Configuration["Logging:LogLevel:Default"] is null)
             builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Wake", LogLevel.Information);
@@ -120,9 +124,11 @@ public static class StandaloneHost
         builder.Services.AddHostedService<RecoverAtStart>();
         builder.AddRunner();
         builder.AddGateway();
+        builder.AddLocalDoors();
         builder.Services.AddSingleton<IEventPublisher, IntakePublisher>();
         builder.AddGitHub();
         builder.AddWebhooks();
+        builder.AddCron();
         builder.AddMessageBus(bus =>
         {
             bus.AddSessionWake();

@@ -10,6 +10,7 @@ public sealed partial class Hosts
     [InlineData("Wake.Coordinator", Transport.RabbitMq)]
     [InlineData("Wake.Runner", Transport.RabbitMq)]
     [InlineData("Wake.Gateway", Transport.RabbitMq)]
+    [InlineData("Wake.Producers.Cron", Transport.RabbitMq)]
     [InlineData("Wake.Producers.GitHub", Transport.RabbitMq)]
     [InlineData("Wake.Producers.Webhooks", Transport.RabbitMq)]
     [InlineData("Wake.Standalone", Transport.InMemory)]
@@ -41,6 +42,9 @@ public sealed partial class Hosts
     [InlineData("Wake.Producers.GitHub", "MessageBus__Host", "", "MessageBus__Host")]
     [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Sender", "GitLab", "Webhooks:Hooks:lab: Secrets needs at least one")]
     [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Secrets__0", "token", "Webhooks:Hooks:lab: Sender is not set")]
+    [InlineData("Wake.Producers.Cron", "Cron__nightly__Expression", "61 * * * *", "Cron:nightly: Expression: ")]
+    [InlineData("Wake.Producers.Cron", "Cron__nightly__TimeZone", "Europe/Nowhere", "knows none called Europe/Nowhere")]
+    [InlineData("Wake.Gateway", "Local__Socket", "here.sock", "Local:Socket must be an absolute path")]
     [InlineData("Wake.Standalone", "Runner__Slots", "0", "A setting is wrong")]
     public async Task Say_what_is_wrong_with_a_setting(string service, string setting, string value, string sentence)
     {

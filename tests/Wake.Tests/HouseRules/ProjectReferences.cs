@@ -11,13 +11,14 @@ public sealed class ProjectReferences
         ["Wake.Store"] = ["Wake.Contracts"],
         ["Wake.ServiceDefaults"] = [],
         ["Wake.Producing"] = ["Wake.Contracts", "Wake.ServiceDefaults"],
+        ["Wake.Producers.Cron"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
         ["Wake.Producers.GitHub"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
         ["Wake.Producers.Webhooks"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
         ["Wake.Coordinator"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Runner"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Gateway"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Standalone"] =
-            ["Wake.Coordinator", "Wake.Gateway", "Wake.Producers.GitHub", "Wake.Producers.Webhooks", "Wake.Runner"],
+            ["Wake.Coordinator", "Wake.Gateway", "Wake.Producers.Cron", "Wake.Producers.GitHub", "Wake.Producers.Webhooks", "Wake.Runner"],
         ["Wake.Cli"] = ["Wake.Standalone"],
     };
 

@@ -49,6 +49,9 @@ public sealed class WakeSystem : IAsyncDisposable
     /// <summary>The config folder of the CLI, shared by all runners.</summary>
     public string ClaudeConfig { get; }
 
+    /// <summary>The data folder of a standalone one.</summary>
+    public string Data => Path.Combine(folder, "data");
+
     public HttpClient Http { get; private set; } = null!;
 
     public IReadOnlyList<ServiceProcess> Processes => processes;

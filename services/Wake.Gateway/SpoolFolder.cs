@@ -1,0 +1,88 @@
+namespace Wake.Gateway;
+
+/// <summary>
+/// A folder to drop events in: any file <c>*.json</c> with one event or an array of them, written under another name and renamed
+/// when it is whole. It is moved to <c>taken/</c> before it is read, where its new name is its identity for good, and deleted once
+/// its events are committed; what is wrong goes to <c>bad/</c>, with the reason beside it.
+/// </summary>
+public sealed class SpoolFolder(string path)
+{
+    /// <summary>The largest file, in bytes: what is too much for one request is too much for one file.</summary>
+    public const int MaxBytes = EventsApi.MaxBody;
+
+    // Files looked at in one go; the rest a second later.
+    const int MaxAtOnce = 1000;
+
+    // Whoever drops nonsense without end shall not fill the disk.
+    const int MaxBad = 1000;
+
+    // Enough to recognize the file by, short enough that the longest name of a file stays one.
+    const int KeptOfName = 50;
+
+    /// <summary>Its absolute path.</summary>
+    public string FullPath { get; } = Path.GetFullPath(path);
+
+    string Taken => Path.Combine(FullPath, "taken");
+
+    string Bad => Path.Combine(FullPath, "bad");
+
+    /// <summary>Makes the folder, its user's alone, if it is not there.</summary>
+    public void Create()
+    {
+        OwnFolder.CreateMissing(Path.GetDirectoryName(FullPath)!);
+        foreach (var folder in (string[])[FullPath, Taken, Bad])
+            OwnFolder.Create(folder);
+    }
+
+    /// <summary>Drops one event or an array of them, for whenever Wake runs. Returns the file.</summary>
+    public string Put(ReadOnlySpan<byte> json)
+    {
+        Create();
+        var file = Path.Combine(FullPath, $"{Guid.CreateVersion7():N}.json");
+        var draft = file + ".new";
+        using (var stream = new FileStream(draft, FileMode.CreateNew))
+        {
+            stream.Write(json);
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(draft, file);
+        return file;
+    }
+
+    /// <summary>Moves what was dropped to where it is nobody else's, and returns what is there, the oldest first.</summary>
+    internal IReadOnlyList<FileInfo> Take()
+    {
+        // Somebody may have cleared it away.
+        Create();
+        foreach (var dropped in new DirectoryInfo(FullPath).EnumerateFiles("*.json").Take(MaxAtOnce))
+        {
+            var name = dropped.Name[..Math.Min(KeptOfName, dropped.Name.Length)];
+            try
+            {
+                File.Move(dropped.FullName, Path.Combine(Taken, $"{Guid.CreateVersion7():N}-{name}"));
+            }
+            catch (FileNotFoundException)
+            {
+                // Another process has it, its owner took it back, or its name is no text and nobody here can say it.
+            }
+        }
+
+        return
+        [
+            .. new DirectoryInfo(Taken).EnumerateFiles().Take(MaxAtOnce)
+                .OrderBy(x => x.LastWriteTimeUtc).ThenBy(x => x.Name, StringComparer.Ordinal),
+        ];
+    }
+
+    /// <summary>Moves a file to where a person finds it, with the reason beside it.</summary>
+    internal void SetAside(FileInfo taken, string reason)
+    {
+        File.WriteAllText(Path.Combine(Bad, taken.Name + ".reason"), reason + "\n");
+        File.Move(taken.FullName, Path.Combine(Bad, taken.Name), overwrite: true);
+
+        // Each has two files. Their names begin with the time.
+        foreach (var old in new DirectoryInfo(Bad).GetFiles().OrderByDescending(x => x.Name, StringComparer.Ordinal).Skip(2 * MaxBad))
+            old.Delete();
+    }
+}

@@ -1,0 +1,125 @@
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary>
+/// Takes in what is dropped into the <see cref="SpoolFolder"/>. Killed between the commit and the deletion it reads the file again,
+/// and the intake knows its events by their ids.
+/// </summary>
+sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogger<SpooledEvents> log) : BackgroundService
+{
+    // As the sweepers look for what is due.
+    static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    // A program that does not rename writes its file within this time; until then what cannot be read may become whole.
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    readonly SpoolFolder? spool = options.Value.Spool is { Length: > 0 } path ? new(path) : null;
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        spool?.Create();
+        return base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (spool is null)
+            return;
+
+        using var timer = new PeriodicTimer(Interval);
+        do
+        {
+            try
+            {
+                foreach (var file in spool.Take())
+                    await TakeIn(spool, file, stoppingToken);
+            }
+            catch (Exception later) when (later is NpgsqlException or TimeoutException or IOException or UnauthorizedAccessException)
+            {
+                log.LogWarning("Events in {Folder} have to wait: {Reason}", spool.FullPath, later.Message);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    async Task TakeIn(SpoolFolder spool, FileInfo file, CancellationToken cancel)
+    {
+        try
+        {
+            using var body = JsonDocument.Parse(Read(file));
+            if (EventBatch.Count(body.RootElement) is > EventLimits.Batch and var count)
+                throw new NotEventsException($"It has {count} events; {EventLimits.Batch} are allowed in one file.");
+
+            var (events, problems) = EventBatch.Read(body.RootElement, "local:spool", file.Name);
+            if (problems is not [])
+                throw new NotEventsException(string.Join('\n', problems.Select(x => $"{x.Where}: {x.Problem}")));
+
+            var decisions = await door.Accept(events, cancel);
+
+            // It was meant for a session and has reached none: whoever dropped it is not there to be told.
+            if (decisions.FirstOrDefault(x => x is { Outcome: IntakeOutcome.Unwatched, UnknownSessions: not null }) is { } lost)
+                throw new NotEventsException($"{lost.Id}: there is no open session {string.Join(", ", lost.UnknownSessions!)}.");
+
+            file.Delete();
+        }
+        catch (JsonException) when (DateTime.UtcNow - file.LastWriteTimeUtc is var age && age < Patience && age > -Patience)
+        {
+            // Half of it is written: looked at again.
+        }
+        catch (JsonException wrong)
+        {
+            SetAside(spool, file, $"It is not JSON: {EventJson.WithoutTypeNames(wrong)}");
+        }
+        catch (NotEventsException wrong)
+        {
+            SetAside(spool, file, wrong.Message);
+        }
+        catch (PostgresException wrong) when (wrong.SqlState.StartsWith("22", StringComparison.Ordinal))
+        {
+            SetAside(spool, file, $"PostgreSQL refuses it: {wrong.MessageText}");
+        }
+        catch (IOException inUse)
+        {
+            // Its writer holds it, or a person took it away: the others need not wait.
+            log.LogWarning("The file {File} has to wait: {Reason}", file.Name, inUse.Message);
+        }
+        catch (Exception unforeseen) when (unforeseen is not (NpgsqlException or TimeoutException or OperationCanceledException))
+        {
+            // Of another user, or what nobody thought of: it must not be in the way of the others for ever.
+            SetAside(spool, file, $"It cannot be taken in: {unforeseen.Message}");
+        }
+    }
+
+    void SetAside(SpoolFolder spool, FileInfo file, string reason)
+    {
+        log.LogWarning("The file {File} is set aside: {Reason}", file.Name, reason);
+        spool.SetAside(file, reason);
+    }
+
+    static byte[] Read(FileInfo file)
+    {
+        if (file.LinkTarget is not null)
+            throw new NotEventsException("It is a link.");
+
+        // For reading alone, a named pipe would not open before somebody writes to it.
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(file.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using var stream = new FileStream(file.FullName, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+        if (!stream.CanSeek)
+            throw new NotEventsException("It is no file.");
+        if (stream.Length > SpoolFolder.MaxBytes)
+            throw new NotEventsException($"It is larger than {SpoolFolder.MaxBytes / 1024 / 1024} MB.");
+
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+
+    /// <summary>What was dropped cannot be taken in. The message says why.</summary>
+    sealed class NotEventsException(string reason) : Exception(reason);
+}

@@ -1,0 +1,19 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Wake.ServiceDefaults;
+
+namespace Wake.Producers.Cron;
+
+/// <summary>What a process gains by keeping schedules.</summary>
+public static class CronServices
+{
+    /// <summary>The schedules that are configured, and who keeps them.</summary>
+    public static IHostApplicationBuilder AddCron(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddValidatedOptions<CronOptions>(CronOptions.Section);
+        builder.AddMigrations(typeof(CronServices).Assembly);
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<CronTimes>();
+        builder.Services.AddHostedService<CronJobs>();
+        return builder;
+    }
+}
