@@ -81,5 +81,7 @@ sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]
 [JsonSerializable(typeof(EventExplanation))]
 [JsonSerializable(typeof(SessionExplanation))]
 [JsonSerializable(typeof(LedgerLine))]
+[JsonSerializable(typeof(ApiKey[]))]
+[JsonSerializable(typeof(NewApiKey))]
 [JsonSerializable(typeof(Finding[]))]
 sealed partial class CliJson : JsonSerializerContext;

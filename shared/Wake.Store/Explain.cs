@@ -181,11 +181,8 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
     {
         await using var command = database.CreateCommand(
             $"""
-            select s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, r.name, {Sessions.TurnColumns}
-            from inbox i
-            left join routes r on r.id = i.route_id
-            join sessions s on s.id = i.session_id
-            left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
+            select {Store.Deliveries.Columns}
+            {Store.Deliveries.From}
             where i.event = $1
             order by s.key
             limit {MaxLines}
@@ -195,13 +192,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
 
         List<EventDelivery> deliveries = [];
         while (await rows.ReadAsync(cancel))
-        {
-            var wake = rows.GetNullable<int>(4);
-            deliveries.Add(new(
-                rows.GetString(0), rows.GetNullable<Guid>(1), rows.GetText(5), rows.GetText(2), rows.GetFieldValue<DateTimeOffset>(3), wake,
-                wake is null ? null : Sessions.ReadTurn(rows, 6)));
-        }
-
+            deliveries.Add(Store.Deliveries.Read(rows, 0));
         return deliveries;
     }
 

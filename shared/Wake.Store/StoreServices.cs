@@ -20,6 +20,9 @@ public static class StoreServices
         services.AddSingleton<Costs>();
         services.AddSingleton<WakeTimers>();
         services.AddSingleton<Explain>();
+        services.AddSingleton<ApiKeys>();
+        services.AddSingleton<IdempotencyKeys>();
+        services.AddSingleton<Deliveries>();
         return services;
     }
 }

@@ -1,0 +1,35 @@
+using System.Buffers;
+using System.IO.Pipelines;
+
+namespace Wake.Gateway;
+
+/// <summary>Reads bodies with a bound.</summary>
+static class Bodies
+{
+    /// <summary>The largest body, in bytes. A batch of the largest events is sent in parts.</summary>
+    public const int Max = 8 * 1024 * 1024;
+
+    // Larger bodies are read and thrown away up to here, because a client that is cut off while it sends does not see the
+    // answer that says why.
+    public const int MaxDrained = 64 * 1024 * 1024;
+
+    public static IResult TooLarge() => Problems.Of(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {Max / 1024 / 1024} MB.");
+
+    /// <summary>The body in the server's own pooled memory, to be given back with AdvanceTo. Null: too large.</summary>
+    public static async Task<ReadOnlySequence<byte>?> Read(PipeReader body, CancellationToken cancel)
+    {
+        for (var tooLarge = false; ;)
+        {
+            var read = await body.ReadAsync(cancel);
+            tooLarge |= read.Buffer.Length > Max;
+
+            if (read.IsCompleted && !tooLarge)
+                return read.Buffer;
+
+            body.AdvanceTo(tooLarge ? read.Buffer.End : read.Buffer.Start, read.Buffer.End);
+
+            if (read.IsCompleted)
+                return null;
+        }
+    }
+}
