@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Wake.Gateway;
 
@@ -12,6 +13,17 @@ static class Bodies
     // Larger bodies are read and thrown away up to here, because a client that is cut off while it sends does not see the
     // answer that says why.
     public const int MaxDrained = 64 * 1024 * 1024;
+
+    /// <summary>
+    /// A body that is larger than its endpoint takes is not read to its end, and then the server cuts the line. A client that is
+    /// not told sends its next request there.
+    /// </summary>
+    public static void UseBodyLimits(this IApplicationBuilder app) => app.Use((http, next) =>
+    {
+        if (http.Request.ContentLength > http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize)
+            http.Response.Headers.Connection = "close";
+        return next(http);
+    });
 
     public static IResult TooLarge() => Problems.Of(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {Max / 1024 / 1024} MB.");
 

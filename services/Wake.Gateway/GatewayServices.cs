@@ -36,6 +36,7 @@ public static class GatewayServices
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseBodyLimits();
         app.UseAccess();
         app.UseRepeats();
 

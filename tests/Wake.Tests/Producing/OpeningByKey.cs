@@ -35,7 +35,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     [Fact]
     public async Task Every_endpoint_says_which_scope_it_needs()
     {
-        // This one has none that any endpoint asks for but the tail's, so whatever forgot to say needs admin.
+        // Whoever only reads may change nothing; an endpoint that forgot to say what it needs would ask for admin.
         var (_, reader) = await Create("sessions:read");
         var document = await (await Send(reader, HttpMethod.Get, "/openapi/v1.json")).Content.ReadFromJsonAsync<JsonElement>();
 
