@@ -54,7 +54,8 @@ static class KeysApi
     {
         var overlap = body?.OverlapSeconds ?? (long)Overlap.TotalSeconds;
         if (overlap < 0 || overlap > LongestOverlap.TotalSeconds)
-            return Problems.Invalid("overlapSeconds", $"must be from 0 to {LongestOverlap.TotalSeconds:0}, which is {LongestOverlap.TotalDays:0} days.");
+            return Problems.Invalid("overlapSeconds",
+                $"must be from 0 to {LongestOverlap.TotalSeconds:0}, which is {LongestOverlap.TotalDays:0} days.");
 
         return await keys.Rotate(id, TimeSpan.FromSeconds(overlap), cancel) is { } key ? await Made(key, http, ring)
             : Problems.Of(StatusCodes.Status404NotFound, $"There is no key {id}, or another has taken its place already.");

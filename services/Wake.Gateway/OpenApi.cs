@@ -19,7 +19,8 @@ static class OpenApi
             {
                 Type = SecuritySchemeType.Http,
                 Scheme = "bearer",
-                Description = "A key of wake keys create, or of Gateway__ApiKeys__0. Without any in the configuration, programs of the same machine need none.",
+                Description = "A key of wake keys create, or of Gateway__ApiKeys__0. "
+                    + "Without any in the configuration, programs of the same machine need none.",
             };
             return Task.CompletedTask;
         });
@@ -39,9 +40,11 @@ static class OpenApi
             operation.Security = [new() { [new OpenApiSecuritySchemeReference(Key, context.Document)] = [scope] }];
 
         if (endpoint.OfType<Repeats.Heeded>().Any())
-            operation.Parameters!.Add(Header(Repeats.Header, "Answers the same request with the same key again as it did, for a day, and does nothing twice."));
+            operation.Parameters!.Add(Header(Repeats.Header,
+                "Answers the same request with the same key again as it did, for a day, and does nothing twice."));
         if (endpoint.OfType<Waiting.Heeded>().Any())
-            operation.Parameters!.Add(Header(Waiting.Header, $"wait=N: answer when the turns are over, or after N seconds, {Waiting.Longest.TotalSeconds:0} at most."));
+            operation.Parameters!.Add(Header(Waiting.Header,
+                $"wait=N: answer when the turns are over, or after N seconds, {Waiting.Longest.TotalSeconds:0} at most."));
 
         foreach (var status in (string[])["429", "503"])
         {

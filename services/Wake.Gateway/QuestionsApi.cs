@@ -11,9 +11,11 @@ static class QuestionsApi
     {
         var questions = routes.MapGroup("/v1/questions").WithTags("questions");
 
-        questions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListQuestions").WithSummary("The questions that wait for an answer, the oldest first.")
+        questions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListQuestions")
+            .WithSummary("The questions that wait for an answer, the oldest first.")
             .Produces<IReadOnlyList<Question>>().ProducesValidationProblem();
-        questions.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowQuestion").WithSummary("One question, open or settled.")
+        questions.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowQuestion")
+            .WithSummary("One question, open or settled.")
             .Produces<Question>().ProducesProblem(StatusCodes.Status404NotFound);
         questions.MapPost("/{id:guid}/answer", Answer).Needs(ApiScopes.QuestionsAnswer).HeedsIdempotencyKey().WithName("AnswerQuestion")
             .WithSummary("Answer a question; its session goes on. The first answer counts.")

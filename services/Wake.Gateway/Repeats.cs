@@ -48,7 +48,8 @@ static class Repeats
     static async Task<IResult> Once(HttpContext http, RequestDelegate next, string named, IdempotencyKeys keys, ILogger log)
     {
         if (Unquoted(named) is not { } name)
-            return Problems.Of(StatusCodes.Status400BadRequest, $"{Header} must be a text of 1 to {MaxLength} visible characters, in quotes or without.");
+            return Problems.Of(StatusCodes.Status400BadRequest,
+                $"{Header} must be a text of 1 to {MaxLength} visible characters, in quotes or without.");
 
         if (await Bodies.Read(http.Request.BodyReader, http.RequestAborted) is not { } bytes)
             return Bodies.TooLarge();

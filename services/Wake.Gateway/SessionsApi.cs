@@ -10,16 +10,20 @@ static class SessionsApi
     {
         var sessions = routes.MapGroup("/v1/sessions").WithTags("sessions");
 
-        sessions.MapPost("", Create).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("CreateSession").WithSummary("Register a session.")
+        sessions.MapPost("", Create).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("CreateSession")
+            .WithSummary("Register a session.")
             .Produces<Session>(StatusCodes.Status201Created).Produces<Session>().ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status409Conflict);
-        sessions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListSessions").WithSummary("Open sessions by key; pass the last key as after for the next page.")
+        sessions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListSessions")
+            .WithSummary("Open sessions by key; pass the last key as after for the next page.")
             .Produces<IReadOnlyList<Session>>();
         sessions.MapGet("/{key}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowSession").WithSummary("One session.")
             .Produces<Session>().ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapDelete("/{key}", Close).Needs(ApiScopes.SessionsWrite).WithName("CloseSession").WithSummary("Close a session: no more turns, no more watches.")
+        sessions.MapDelete("/{key}", Close).Needs(ApiScopes.SessionsWrite).WithName("CloseSession")
+            .WithSummary("Close a session: no more turns, no more watches.")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapGet("/{key}/turns", Turns).Needs(ApiScopes.SessionsRead).WithName("ListTurns").WithSummary("A session's turns, the newest first.")
+        sessions.MapGet("/{key}/turns", Turns).Needs(ApiScopes.SessionsRead).WithName("ListTurns")
+            .WithSummary("A session's turns, the newest first.")
             .Produces<IReadOnlyList<Turn>>().ProducesProblem(StatusCodes.Status404NotFound);
         sessions.MapPost("/{key}/wake", Wake).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithMetadata(new Waiting.Heeded()).WithName("WakeSession")
             .WithSummary("Wake a session now, for a reason of your own. Ends a park.")
@@ -27,7 +31,8 @@ static class SessionsApi
             .Produces<AwaitedDecision>()
             .Produces<IntakeDecision>(StatusCodes.Status202Accepted).ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapPost("/{key}/schedule", Schedule).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("ScheduleWake").WithSummary("Wake a session at a date.")
+        sessions.MapPost("/{key}/schedule", Schedule).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("ScheduleWake")
+            .WithSummary("Wake a session at a date.")
             .Produces<ScheduledWake>(StatusCodes.Status202Accepted).ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
     }

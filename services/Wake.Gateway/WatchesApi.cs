@@ -14,10 +14,12 @@ static class WatchesApi
         watches.MapPost("", Create).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("CreateWatch")
             .WithSummary("Wake a session when events match, those of the last five minutes included.")
             .Produces<CreatedWatch>(StatusCodes.Status201Created).ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound);
-        watches.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListWatches").WithSummary("The watches of one session, or of all.").Produces<IReadOnlyList<Watch>>();
+        watches.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListWatches")
+            .WithSummary("The watches of one session, or of all.").Produces<IReadOnlyList<Watch>>();
         watches.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowWatch").WithSummary("One watch.")
             .Produces<Watch>().ProducesProblem(StatusCodes.Status404NotFound);
-        watches.MapDelete("/{id:guid}", Delete).Needs(ApiScopes.SessionsWrite).WithName("DeleteWatch").WithSummary("End a watch. What it has routed stays routed.")
+        watches.MapDelete("/{id:guid}", Delete).Needs(ApiScopes.SessionsWrite).WithName("DeleteWatch")
+            .WithSummary("End a watch. What it has routed stays routed.")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Wake.ServiceDefaults;
+using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
@@ -161,6 +162,21 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     }
 
     [Fact]
+    public async Task Every_gateway_knows_the_same_keys_and_hears_of_their_end()
+    {
+        await using var system = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured });
+        await system.StartProcess("Wake.Gateway");
+        using var other = system.Http;
+        await system.StartProcess("Wake.Gateway");
+        var (id, key) = await Made(await Send(system, Configured, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}"""));
+        Assert.Equal(HttpStatusCode.OK, (await Send(other, key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+
+        await Send(system, Configured, HttpMethod.Delete, $"/v1/keys/{id}");
+
+        await Eventually.Holds(async () => (await Send(other, key, HttpMethod.Get, "/v1/sessions")).StatusCode is HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
     public async Task Where_this_machine_needs_no_key_a_key_still_says_what_it_may_do()
     {
         await using var system = await WakeSystem.Start(Transport.InMemory);
@@ -191,12 +207,15 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
 
     Task<HttpResponseMessage> Send(string? key, HttpMethod method, string path, string? body = null) => Send(wake, key, method, path, body);
 
-    static Task<HttpResponseMessage> Send(WakeSystem system, string? key, HttpMethod method, string path, string? body = null)
+    static Task<HttpResponseMessage> Send(WakeSystem system, string? key, HttpMethod method, string path, string? body = null) =>
+        Send(system.Http, key, method, path, body);
+
+    static Task<HttpResponseMessage> Send(HttpClient http, string? key, HttpMethod method, string path, string? body = null)
     {
         var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body, new System.Net.Http.Headers.MediaTypeHeaderValue("application/json")) };
         if (key is not null)
             request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {key}");
-        return system.Http.SendAsync(request);
+        return http.SendAsync(request);
     }
 
     public sealed class Keyed : IAsyncLifetime
