@@ -83,5 +83,7 @@ sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]
 [JsonSerializable(typeof(SessionExplanation))]
 [JsonSerializable(typeof(LedgerLine))]
 [JsonSerializable(typeof(AuditFinding[]))]
+[JsonSerializable(typeof(ApiKey[]))]
+[JsonSerializable(typeof(NewApiKey))]
 [JsonSerializable(typeof(Finding[]))]
 sealed partial class CliJson : JsonSerializerContext;

@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Diagnostics;
-using System.IO.Pipelines;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
@@ -11,22 +9,16 @@ namespace Wake.Gateway;
 /// <summary><c>/v1/events</c>: the HTTP front of the intake. Answers after the commit, with the decision.</summary>
 static class EventsApi
 {
-    /// <summary>The largest body, in bytes. A batch of the largest events is sent in parts.</summary>
-    public const int MaxBody = 8 * 1024 * 1024;
-
-    // Larger bodies are read and thrown away up to here, because a client that is cut off while it sends does not see the
-    // answer that says why.
-    const int MaxDrained = 64 * 1024 * 1024;
-
     public static void MapEvents(this IEndpointRouteBuilder routes) => routes
         .MapPost("/v1/events", Accept)
-        .WithName("AcceptEvents")
+        .WithName("AcceptEvents").Needs(ApiScopes.EventsWrite).HeedsIdempotencyKey().WithMetadata(new Waiting.Heeded())
         .WithSummary("Publish one event, or an array of them.")
         .WithDescription(
             "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
             + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would be told and why, and leaves "
-            + "everything as it was.")
-        .WithMetadata(new RequestSizeLimitAttribute(MaxDrained))
+            + "everything as it was. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
+            + "seconds with what is known by then (202).")
+        .WithMetadata(new RequestSizeLimitAttribute(Bodies.MaxDrained))
         .Accepts<ExternalEventObserved>("application/json")
         .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
         .Produces<Rehearsal>()
@@ -35,18 +27,18 @@ static class EventsApi
         .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
         .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
 
-    static async Task<IResult> Accept(HttpContext http, EventDoor door, CancellationToken cancel, bool dryRun = false)
+    static async Task<IResult> Accept(HttpContext http, EventDoor door, Waiting waiting, CancellationToken cancel, bool dryRun = false)
     {
         if (!http.Request.HasJsonContentType())
             return Problems.Of(StatusCodes.Status415UnsupportedMediaType, "Send events as application/json.");
 
-        if (await Read(http.Request.BodyReader, cancel) is not { } bytes)
-            return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBody / 1024 / 1024} MB.");
+        if (await Bodies.Read(http.Request.BodyReader, cancel) is not { } bytes)
+            return Bodies.TooLarge();
 
         try
         {
             using var body = JsonDocument.Parse(bytes);
-            return await TakeIn(body.RootElement, door, dryRun, cancel);
+            return await TakeIn(http, body.RootElement, door, waiting, dryRun, cancel);
         }
         catch (JsonException wrong)
         {
@@ -58,7 +50,8 @@ static class EventsApi
         }
     }
 
-    static async Task<IResult> TakeIn(JsonElement body, EventDoor door, bool dryRun, CancellationToken cancel)
+    static async Task<IResult> TakeIn(
+        HttpContext http, JsonElement body, EventDoor door, Waiting waiting, bool dryRun, CancellationToken cancel)
     {
         var (single, count) = (body.ValueKind is not JsonValueKind.Array, EventBatch.Count(body));
         if (count > EventLimits.Batch)
@@ -75,25 +68,17 @@ static class EventsApi
         }
 
         var decisions = await door.Accept(events, cancel);
+        if (await waiting.For(http, events, decisions) is { } awaited)
+            return Answer(single, awaited);
+
         return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
     }
 
-    // In the server's own pooled memory, to be given back with AdvanceTo. Null: too large.
-    static async Task<ReadOnlySequence<byte>?> Read(PipeReader body, CancellationToken cancel)
+    /// <summary>What came of waiting for turns: 200 when all are over.</summary>
+    public static IResult Answer(bool single, IReadOnlyList<AwaitedDecision> awaited)
     {
-        for (var tooLarge = false; ;)
-        {
-            var read = await body.ReadAsync(cancel);
-            tooLarge |= read.Buffer.Length > MaxBody;
-
-            if (read.IsCompleted && !tooLarge)
-                return read.Buffer;
-
-            body.AdvanceTo(tooLarge ? read.Buffer.End : read.Buffer.Start, read.Buffer.End);
-
-            if (read.IsCompleted)
-                return null;
-        }
+        object body = single ? awaited[0] : awaited;
+        return awaited.All(x => x.Over) ? Results.Ok(body) : Results.Accepted(null, body);
     }
 }
 

@@ -25,13 +25,13 @@ static class ExplainApi
 
     public static void MapExplain(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/v1/explain/events/{id}", Event).WithName("ExplainEvent").WithTags("explain")
+        routes.MapGet("/v1/explain/events/{id}", Event).Needs(ApiScopes.SessionsRead).WithName("ExplainEvent").WithTags("explain")
             .WithSummary("What became of an event, by the id of any observation of it.")
             .Produces<EventExplanation>().ProducesProblem(StatusCodes.Status404NotFound);
-        routes.MapGet("/v1/explain/sessions/{key}", Session).WithName("ExplainSession").WithTags("explain")
+        routes.MapGet("/v1/explain/sessions/{key}", Session).Needs(ApiScopes.SessionsRead).WithName("ExplainSession").WithTags("explain")
             .WithSummary("Why a session does what it does.")
             .Produces<SessionExplanation>().ProducesProblem(StatusCodes.Status404NotFound);
-        routes.MapGet("/v1/tail", Tail).WithName("Tail").WithTags("explain")
+        routes.MapGet("/v1/tail", Tail).Needs(ApiScopes.SessionsRead).WithName("Tail").WithTags("explain")
             .WithSummary("The ledger as it is written, as server-sent events.")
             .Produces<LedgerLine>(contentType: "text/event-stream");
     }

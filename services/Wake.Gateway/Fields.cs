@@ -24,6 +24,9 @@ static class Fields
         return problems;
     }
 
+    /// <summary>How many rows are asked for.</summary>
+    public static IResult? Limit(int limit) => limit is < 1 or > 1000 ? Gateway.Problems.Invalid("limit", "must be from 1 to 1000.") : null;
+
     /// <summary>A list that is left out or has entries, none of them blank.</summary>
     public static IEnumerable<(string Field, string Problem)> Listed(string field, IReadOnlyList<string>? entries, int limit) =>
         entries is { Count: 0 or > EventLimits.Listed }

@@ -8,8 +8,8 @@ sealed class GatewayOptions : IValidatableObject
     public const string Section = "Gateway";
 
     /// <summary>
-    /// Keys that open the door, sent as <c>Authorization: Bearer KEY</c>. Without any only this machine may come in, which
-    /// suits one person's own.
+    /// Keys with the scope admin, sent as <c>Authorization: Bearer KEY</c>; they make those of everybody else. Without any,
+    /// programs of this machine need no key, which suits one person's own.
     /// </summary>
     public IReadOnlyList<string> ApiKeys { get; init; } = [];
 

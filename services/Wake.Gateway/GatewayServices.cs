@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http.Json;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using System.Text.Json.Serialization;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Gateway;
 
@@ -17,6 +18,8 @@ public static class GatewayServices
         builder.Services.AddValidatedOptions<GatewayOptions>(GatewayOptions.Section);
         builder.Services.AddProblems();
         builder.Services.AddSingleton<EventDoor>();
+        builder.Services.AddSingleton<KeyRing>();
+        builder.Services.AddSingleton<Waiting>();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.Configure<KestrelServerOptions>(kestrel =>
         {
@@ -24,11 +27,7 @@ public static class GatewayServices
             kestrel.Limits.MaxRequestBodySize = MaxBody;
         });
         builder.Services.Configure<JsonOptions>(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
-        builder.Services.AddOpenApi(openApi => openApi.AddOperationTransformer((operation, context, _) =>
-        {
-            PathKeysInOpenApi.Describe(operation, context.Description.RelativePath ?? "");
-            return Task.CompletedTask;
-        }));
+        builder.Services.AddDocument();
         return builder;
     }
 
@@ -46,17 +45,21 @@ public static class GatewayServices
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseBodyLimits();
         app.UseAccess();
+        app.UseRepeats();
 
-        app.MapOpenApi();
-        app.MapEvents();
-        app.MapReplay();
-        app.MapSessions();
-        app.MapCosts();
-        app.MapAudit();
-        app.MapWatches();
-        app.MapRoutes();
-        app.MapQuestions();
-        app.MapExplain();
+        app.MapOpenApi().Needs(ApiScopes.SessionsRead);
+        var api = app.MapGroup("").TellsAllStatuses();
+        api.MapEvents();
+        api.MapReplay();
+        api.MapSessions();
+        api.MapCosts();
+        api.MapAudit();
+        api.MapWatches();
+        api.MapRoutes();
+        api.MapQuestions();
+        api.MapExplain();
+        api.MapKeys();
     }
 }

@@ -41,6 +41,9 @@ static class Problems
             if (status == StatusCodes.Status503ServiceUnavailable)
                 http.Response.Headers.RetryAfter = "5";
 
+            if (status == StatusCodes.Status413PayloadTooLarge)
+                http.Response.Headers.Connection = "close";
+
             http.Response.StatusCode = status;
             return await problems.TryWriteAsync(new() { HttpContext = http, ProblemDetails = { Status = status, Detail = detail } });
         }

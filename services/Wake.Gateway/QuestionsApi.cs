@@ -11,11 +11,13 @@ static class QuestionsApi
     {
         var questions = routes.MapGroup("/v1/questions").WithTags("questions");
 
-        questions.MapGet("", List).WithName("ListQuestions").WithSummary("The questions that wait for an answer, the oldest first.")
+        questions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListQuestions")
+            .WithSummary("The questions that wait for an answer, the oldest first.")
             .Produces<IReadOnlyList<Question>>().ProducesValidationProblem();
-        questions.MapGet("/{id:guid}", Show).WithName("ShowQuestion").WithSummary("One question, open or settled.")
+        questions.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowQuestion")
+            .WithSummary("One question, open or settled.")
             .Produces<Question>().ProducesProblem(StatusCodes.Status404NotFound);
-        questions.MapPost("/{id:guid}/answer", Answer).WithName("AnswerQuestion")
+        questions.MapPost("/{id:guid}/answer", Answer).Needs(ApiScopes.QuestionsAnswer).HeedsIdempotencyKey().WithName("AnswerQuestion")
             .WithSummary("Answer a question; its session goes on. The first answer counts.")
             .Produces<Question>().ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound)
             .ProducesProblem(StatusCodes.Status409Conflict);
@@ -30,7 +32,7 @@ static class QuestionsApi
     internal sealed record NewAnswer(Dictionary<string, JsonElement>? Answers, bool? Allow, string? Message);
 
     static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100) =>
-        limit is < 1 or > 1000 ? Problems.Invalid("limit", "must be from 1 to 1000.") : Results.Ok(await questions.Open(limit, cancel));
+        Fields.Limit(limit) ?? Results.Ok(await questions.Open(limit, cancel));
 
     static async Task<IResult> Show(Guid id, Questions questions, CancellationToken cancel) =>
         await questions.Find(id, cancel) is { } question ? Results.Ok(question) : Unknown(id);

@@ -6,12 +6,12 @@ namespace Wake.Gateway;
 static class ReplayApi
 {
     public static void MapReplay(this IEndpointRouteBuilder routes) => routes
-        .MapPost("/v1/events/{id}/replay", Replay).WithTags("events").WithName("ReplayEvent")
+        .MapPost("/v1/events/{id}/replay", Replay).WithTags("events").WithName("ReplayEvent").Needs(ApiScopes.EventsWrite).HeedsIdempotencyKey()
         .WithSummary("Publish an event once more, as a new one that says which it repeats. Whoever watches it now is told.")
         .Produces<IntakeDecision>(StatusCodes.Status202Accepted).ProducesProblem(StatusCodes.Status404NotFound);
 
     static async Task<IResult> Replay(
-        PathKey named, Explain explain, EventDoor door, TimeProvider time, CancellationToken cancel, string? source = null)
+        PathKey named, HttpContext http, Explain explain, EventDoor door, TimeProvider time, CancellationToken cancel, string? source = null)
     {
         if (await explain.Event(named.Value, source, cancel) is not { Event: var original })
             return Problems.Of(StatusCodes.Status404NotFound, $"No event {named.Value} was accepted here.");
@@ -20,7 +20,7 @@ static class ReplayApi
             [
                 original with
                 {
-                    Id = Guid.CreateVersion7().ToString(),
+                    Id = http.NewId().ToString(),
                     Source = "wake:replay",
                     ReplayOf = original.Id,
 

@@ -9,10 +9,13 @@ static class RoutesApi
     {
         var routes = endpoints.MapGroup("/v1/routes").WithTags("routes");
 
-        routes.MapGet("", List).WithName("ListRoutes").WithSummary("The routes, by name.").Produces<IReadOnlyList<Store.Route>>();
-        routes.MapPut("/{name}", Put).WithName("PutRoute").WithSummary("Make a route, or change it, from the next event on.")
+        routes.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListRoutes")
+            .WithSummary("The routes, by name.").Produces<IReadOnlyList<Store.Route>>();
+        routes.MapPut("/{name}", Put).Needs(ApiScopes.SessionsWrite).WithName("PutRoute")
+            .WithSummary("Make a route, or change it, from the next event on.")
             .Produces<Store.Route>().ProducesValidationProblem().ProducesProblem(StatusCodes.Status409Conflict);
-        routes.MapDelete("/{name}", Delete).WithName("DeleteRoute").WithSummary("End a route. The sessions it began stay.")
+        routes.MapDelete("/{name}", Delete).Needs(ApiScopes.SessionsWrite).WithName("DeleteRoute")
+            .WithSummary("End a route. The sessions it began stay.")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
     }
 

@@ -10,22 +10,29 @@ static class SessionsApi
     {
         var sessions = routes.MapGroup("/v1/sessions").WithTags("sessions");
 
-        sessions.MapPost("", Create).WithName("CreateSession").WithSummary("Register a session.")
+        sessions.MapPost("", Create).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("CreateSession")
+            .WithSummary("Register a session.")
             .Produces<Session>(StatusCodes.Status201Created).Produces<Session>().ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status409Conflict);
-        sessions.MapGet("", List).WithName("ListSessions").WithSummary("Open sessions by key; pass the last key as after for the next page.")
+        sessions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListSessions")
+            .WithSummary("Open sessions by key; pass the last key as after for the next page.")
             .Produces<IReadOnlyList<Session>>();
-        sessions.MapGet("/{key}", Show).WithName("ShowSession").WithSummary("One session.")
+        sessions.MapGet("/{key}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowSession").WithSummary("One session.")
             .Produces<Session>().ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapDelete("/{key}", Close).WithName("CloseSession").WithSummary("Close a session: no more turns, no more watches.")
+        sessions.MapDelete("/{key}", Close).Needs(ApiScopes.SessionsWrite).WithName("CloseSession")
+            .WithSummary("Close a session: no more turns, no more watches.")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapGet("/{key}/turns", Turns).WithName("ListTurns").WithSummary("A session's turns, the newest first.")
+        sessions.MapGet("/{key}/turns", Turns).Needs(ApiScopes.SessionsRead).WithName("ListTurns")
+            .WithSummary("A session's turns, the newest first.")
             .Produces<IReadOnlyList<Turn>>().ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapPost("/{key}/wake", Wake).WithName("WakeSession")
+        sessions.MapPost("/{key}/wake", Wake).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithMetadata(new Waiting.Heeded()).WithName("WakeSession")
             .WithSummary("Wake a session now, for a reason of your own. Ends a park.")
+            .WithDescription("With Prefer: wait=N it answers when the turn is over (200), or after N seconds with what is known by then (202).")
+            .Produces<AwaitedDecision>()
             .Produces<IntakeDecision>(StatusCodes.Status202Accepted).ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapPost("/{key}/schedule", Schedule).WithName("ScheduleWake").WithSummary("Wake a session at a date.")
+        sessions.MapPost("/{key}/schedule", Schedule).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("ScheduleWake")
+            .WithSummary("Wake a session at a date.")
             .Produces<ScheduledWake>(StatusCodes.Status202Accepted).ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
@@ -85,9 +92,7 @@ static class SessionsApi
     }
 
     static async Task<IResult> List(Sessions sessions, CancellationToken cancel, string? after = null, int limit = 100) =>
-        limit is < 1 or > 1000
-            ? Problems.Invalid("limit", "must be from 1 to 1000.")
-            : Results.Ok(await sessions.List(after, limit, cancel));
+        Fields.Limit(limit) ?? Results.Ok(await sessions.List(after, limit, cancel));
 
     static async Task<IResult> Show(PathKey named, Sessions sessions, CancellationToken cancel) =>
         await sessions.Find(named.Value, cancel) is { } session ? Results.Ok(session) : Unknown(named);
@@ -102,11 +107,11 @@ static class SessionsApi
     }
 
     static async Task<IResult> Turns(PathKey named, Sessions sessions, CancellationToken cancel, int limit = 100) =>
-        limit is < 1 or > 1000 ? Problems.Invalid("limit", "must be from 1 to 1000.")
-        : await sessions.Find(named.Value, cancel) is { } session ? Results.Ok(await sessions.Turns(session.Id, limit, cancel))
-        : Unknown(named);
+        Fields.Limit(limit)
+        ?? (await sessions.Find(named.Value, cancel) is { } session ? Results.Ok(await sessions.Turns(session.Id, limit, cancel)) : Unknown(named));
 
-    static async Task<IResult> Wake(PathKey named, WakeRequest body, Sessions sessions, EventDoor door, CancellationToken cancel)
+    static async Task<IResult> Wake(
+        PathKey named, WakeRequest body, HttpContext http, Sessions sessions, EventDoor door, Waiting waiting, CancellationToken cancel)
     {
         if (Fields.Problems(Fields.Required("reason", body.Reason, EventLimits.Reason)) is { Count: > 0 } problems)
             return Problems.Invalid(problems);
@@ -114,8 +119,10 @@ static class SessionsApi
         if (await sessions.Find(named.Value, cancel) is not { Closed: null } session)
             return Unknown(named);
 
-        var decisions = await door.Accept([WakeRequested.Of(session.Key, body.Reason!)], cancel);
-        return Results.Accepted(null, decisions[0]);
+        var wake = WakeRequested.Of(session.Key, body.Reason!) with { Id = http.NewId().ToString() };
+        var decisions = await door.Accept([wake], cancel);
+        return await waiting.For(http, [wake], decisions) is { } awaited
+            ? EventsApi.Answer(single: true, awaited) : Results.Accepted(null, decisions[0]);
     }
 
     static async Task<IResult> Schedule(PathKey named, NewScheduledWake body, ScheduledWakes scheduled, CancellationToken cancel)

@@ -8,7 +8,7 @@ namespace Wake.Gateway;
 public sealed class SpoolFolder(string path)
 {
     /// <summary>The largest file, in bytes: what is too much for one request is too much for one file.</summary>
-    public const int MaxBytes = EventsApi.MaxBody;
+    public const int MaxBytes = Bodies.Max;
 
     // Files looked at in one go; the rest a second later.
     const int MaxAtOnce = 1000;

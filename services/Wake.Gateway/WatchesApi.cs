@@ -11,13 +11,15 @@ static class WatchesApi
     {
         var watches = routes.MapGroup("/v1/watches").WithTags("watches");
 
-        watches.MapPost("", Create).WithName("CreateWatch")
+        watches.MapPost("", Create).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("CreateWatch")
             .WithSummary("Wake a session when events match, those of the last five minutes included.")
             .Produces<CreatedWatch>(StatusCodes.Status201Created).ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound);
-        watches.MapGet("", List).WithName("ListWatches").WithSummary("The watches of one session, or of all.").Produces<IReadOnlyList<Watch>>();
-        watches.MapGet("/{id:guid}", Show).WithName("ShowWatch").WithSummary("One watch.")
+        watches.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListWatches")
+            .WithSummary("The watches of one session, or of all.").Produces<IReadOnlyList<Watch>>();
+        watches.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowWatch").WithSummary("One watch.")
             .Produces<Watch>().ProducesProblem(StatusCodes.Status404NotFound);
-        watches.MapDelete("/{id:guid}", Delete).WithName("DeleteWatch").WithSummary("End a watch. What it has routed stays routed.")
+        watches.MapDelete("/{id:guid}", Delete).Needs(ApiScopes.SessionsWrite).WithName("DeleteWatch")
+            .WithSummary("End a watch. What it has routed stays routed.")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
     }
 
@@ -79,9 +81,7 @@ static class WatchesApi
     }
 
     static async Task<IResult> List(Watches watches, CancellationToken cancel, string? session = null, int limit = 100) =>
-        limit is < 1 or > 1000
-            ? Problems.Invalid("limit", "must be from 1 to 1000.")
-            : Results.Ok(await watches.List(session, limit, cancel));
+        Fields.Limit(limit) ?? Results.Ok(await watches.List(session, limit, cancel));
 
     static async Task<IResult> Show(Guid id, Watches watches, CancellationToken cancel) =>
         await watches.Find(id, cancel) is { } watch ? Results.Ok(watch) : Unknown(id);

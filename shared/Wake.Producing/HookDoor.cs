@@ -39,7 +39,11 @@ public sealed class HookDoor(
 
         var body = await bodies.Read(http.Request, limit, cancel);
         if (body is HookBodies.HookBody.Refused refused)
+        {
+            // The rest of it is not read, so nothing can follow it.
+            http.Response.Headers.Connection = "close";
             return Problem(hook, refused.Status, refused.Why);
+        }
 
         using var whole = (HookBodies.HookBody.Whole)body;
         var delivery = new HookRequest(hook, http.Request.Headers.Select(x => KeyValuePair.Create(x.Key, x.Value.FirstOrDefault() ?? "")), whole.Bytes);

@@ -176,19 +176,14 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
     {
         await using var command = database.CreateCommand(
             $"""
-            select s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, r.name, {Sessions.TurnColumns}
-            from inbox i
-            left join routes r on r.id = i.route_id
-            join sessions s on s.id = i.session_id
-            left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
+            select {Store.Deliveries.Columns}
+            {Store.Deliveries.From}
             where i.event = $1
             order by s.key
             limit {MaxLines}
             """);
         command.Parameters.AddWithValue(seq);
-        return await command.ReadAll(row => new EventDelivery(
-            row.GetString(0), row.GetNullable<Guid>(1), row.GetText(5), row.GetText(2), row.GetFieldValue<DateTimeOffset>(3), row.GetNullable<int>(4),
-            row.IsDBNull(4) ? null : Sessions.ReadTurn(row, 6)), cancel);
+        return await command.ReadAll(row => Store.Deliveries.Read(row, 0), cancel);
     }
 
     async Task<IReadOnlyList<PendingEvent>> Pending(Guid sessionId, CancellationToken cancel)

@@ -21,6 +21,9 @@ public static class StoreServices
         services.AddSingleton<Audit>();
         services.AddSingleton<WakeTimers>();
         services.AddSingleton<Explain>();
+        services.AddSingleton<ApiKeys>();
+        services.AddSingleton<IdempotencyKeys>();
+        services.AddSingleton<Deliveries>();
         return services;
     }
 }

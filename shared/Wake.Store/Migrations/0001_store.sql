@@ -371,3 +371,31 @@ create table decisions (
 
 create index decisions_of_session on decisions (session_id, wake_number);
 create index decisions_recent on decisions using brin (at) with (pages_per_range = 16);
+
+-- The keys of the API. A hash is enough to know one again.
+create table api_keys (
+    id          uuid primary key,
+    name        text not null,
+    sha256      bytea not null unique,
+    scopes      text[] not null,
+    created_at  timestamptz not null default clock_timestamp(),
+    used_at     timestamptz,
+    -- set when another takes its place, later than that by the overlap
+    ends_at     timestamptz
+);
+
+-- Requests with an Idempotency-Key, and how they were answered, for a day.
+create table idempotency_keys (
+    -- in the order they were begun, by which the oldest are found
+    seq       bigint generated always as identity unique,
+    key       bytea primary key,
+    request   bytea not null,
+    -- names what is done, so that doing it again after a crash is the same
+    work      uuid not null default gen_random_uuid(),
+    begun_at  timestamptz not null default now(),
+    -- when it has no answer by then, its gateway died over it
+    patience  timestamptz not null,
+    status    int,
+    location  text,
+    body      bytea
+);

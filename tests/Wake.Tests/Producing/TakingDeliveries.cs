@@ -7,6 +7,7 @@ using System.Text.Json;
 using RabbitMQ.Client;
 using Wake.Contracts;
 using Wake.Producing;
+using Wake.ServiceDefaults;
 using Wake.Testing;
 using Wake.Tests.Support;
 

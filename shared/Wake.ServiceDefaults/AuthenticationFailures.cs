@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Wake.Producing;
+namespace Wake.ServiceDefaults;
 
 /// <summary>Counts how often an address failed to prove itself, so that trying is slow and does not fill the log.</summary>
 public sealed class AuthenticationFailures(TimeProvider time)

@@ -1,0 +1,65 @@
+using System.CommandLine;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake keys</c>: lists the keys of the API; makes, rotates and revokes one.</summary>
+sealed class KeysCommand : ClientCommand
+{
+    public KeysCommand() : base("keys",
+        "Lists the keys of the API: what each may do, and when it was used last.",
+        """
+        This needs a key of the scope admin, or a Wake that lets its own machine in without one. Keys of the configuration
+        (Gateway__ApiKeys__0) are not listed.
+
+        Examples:
+          wake keys
+          wake keys create "build server" --scope events:write
+          wake keys rotate 01234567-89ab-cdef-0123-456789abcdef --overlap 7d
+          wake keys revoke 01234567-89ab-cdef-0123-456789abcdef
+        """)
+    {
+        Takes();
+        Add(new CreateKeyCommand());
+        Add(new RotateKeyCommand());
+        Add(new RevokeKeyCommand());
+    }
+
+    /// <summary>The address of a key, which is named by a UUID.</summary>
+    public static string Path(string id) => Guid.TryParse(id, out var key) ? $"/v1/keys/{key}"
+        : throw new CommandException($"There is no key {Output.Visible(id)}: the id of a key is a UUID. wake keys lists them.");
+
+    /// <summary>Tells a key that was just made: alone on standard output, so that a script can take it.</summary>
+    public static void Tell(Answer answer, Output output, string note)
+    {
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return;
+        }
+
+        var key = answer.Read(CliJson.Default.NewApiKey);
+        Output.Note($"{note} Its id is {key.Id}, its scopes are {string.Join(", ", key.Scopes)}. It is shown this once:");
+        output.Line($"{key.Key}");
+    }
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var answer = (await wake.Get("/v1/keys", cancel)).Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var keys = answer.Read(CliJson.Default.ApiKeyArray);
+        output.Table(["ID", "NAME", "SCOPES", "CREATED", "USED", "ENDS"], keys.Select(x => (string?[])
+        [
+            $"{x.Id}", x.Name, string.Join(' ', x.Scopes), Times.Shown(x.Created), x.Used is { } used ? Times.Shown(used) : "never",
+            x.Ends is { } end ? Times.Shown(end) : "",
+        ]));
+
+        if (keys is [])
+            Output.Note("There are no keys.");
+        return 0;
+    }
+}

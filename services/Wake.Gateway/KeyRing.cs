@@ -1,0 +1,117 @@
+using System.Security.Cryptography;
+using Microsoft.Extensions.Options;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary>
+/// The keys that open the door, held in memory: a request costs no look into the database, and wrong keys cost none either.
+/// </summary>
+sealed class KeyRing(ApiKeys keys, IOptions<GatewayOptions> options, TimeProvider time) : IDisposable
+{
+    /// <summary>How long a key that was revoked elsewhere may still open this door.</summary>
+    static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often, at most, it looks for a key that it does not know, which may have been made a moment ago.</summary>
+    static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+
+    /// <summary>How exact the last use is.</summary>
+    static readonly TimeSpan UseNoted = TimeSpan.FromMinutes(1);
+
+    readonly SemaphoreSlim reading = new(1);
+    readonly Held[] configured =
+    [
+        .. from key in options.Value.ApiKeys
+           let hash = ApiKeys.Hash(key)
+           select new Held(null, hash, new(Convert.ToHexStringLower(hash[..8]), [ApiScopes.Admin])),
+    ];
+
+    Ring ring = new([], null);
+
+    /// <summary>Whether every caller needs a key, those of this machine too.</summary>
+    public bool Demanded => configured is not [];
+
+    /// <summary>Whose key it is; null when it is nobody's.</summary>
+    public async ValueTask<Caller?> Find(string key, CancellationToken cancel)
+    {
+        var hash = ApiKeys.Hash(key);
+        if (Find(configured, hash) is { } chosen)
+            return chosen.Caller;
+
+        if (!key.StartsWith(ApiKeys.Prefix, StringComparison.Ordinal))
+            return null;
+
+        var held = Find((await Read(Fresh, cancel)).Keys, hash) ?? Find((await Read(Look, cancel)).Keys, hash);
+        if (held is null || held.Key!.Ends <= time.GetUtcNow())
+            return null;
+
+        if (held.NoteUse(time.GetUtcNow(), UseNoted))
+            await keys.Used(held.Key.Id, cancel);
+        return held.Caller;
+    }
+
+    /// <summary>Makes the next request look again, because the keys were changed here.</summary>
+    public async Task Forget()
+    {
+        // Whoever reads at the moment may have read before the change.
+        await reading.WaitAsync();
+        ring = new([], null);
+        reading.Release();
+    }
+
+    public void Dispose() => reading.Dispose();
+
+    // All of them, so that how long it takes says nothing of which.
+    static Held? Find(Held[] all, byte[] hash)
+    {
+        Held? found = null;
+        foreach (var one in all)
+        {
+            if (CryptographicOperations.FixedTimeEquals(one.Sha256, hash))
+                found = one;
+        }
+
+        return found;
+    }
+
+    async ValueTask<Ring> Read(TimeSpan age, CancellationToken cancel)
+    {
+        if (ring is { ReadAt: { } read } recent && time.GetElapsedTime(read) < age)
+            return recent;
+
+        await reading.WaitAsync(cancel);
+        try
+        {
+            if (ring is { ReadAt: { } readNow } others && time.GetElapsedTime(readNow) < age)
+                return others;
+
+            var begun = time.GetTimestamp();
+            var all = await keys.List(cancel);
+            return ring = new([.. all.Select(x => new Held(x.Key, x.Sha256, new($"{x.Key.Id}", x.Key.Scopes)))], begun);
+        }
+        finally
+        {
+            reading.Release();
+        }
+    }
+
+    sealed record Ring(Held[] Keys, long? ReadAt);
+
+    sealed class Held(ApiKey? key, byte[] sha256, Caller caller)
+    {
+        long used = key?.Used?.Ticks ?? 0;
+
+        public ApiKey? Key => key;
+
+        public byte[] Sha256 => sha256;
+
+        public Caller Caller => caller;
+
+        // True for one of those that ask at the same time.
+        public bool NoteUse(DateTimeOffset now, TimeSpan every)
+        {
+            var before = Interlocked.Read(ref used);
+            return now.UtcTicks - before >= every.Ticks && Interlocked.CompareExchange(ref used, now.UtcTicks, before) == before;
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Http.Features;
+using Npgsql;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary>
+/// Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what was done once is answered again instead of done again. A
+/// refusal did nothing, so it does not use a key up.
+/// </summary>
+static class Repeats
+{
+    public const string Header = "Idempotency-Key";
+
+    const int MaxLength = 255;
+
+    // Longer than any request takes that does not wait for turns.
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    /// <summary>Says that an endpoint heeds the header.</summary>
+    public sealed record Heeded;
+
+    /// <summary>Names what a request does, the same when it is done again after a crash.</summary>
+    public sealed record Work(Guid Id);
+
+    public static T HeedsIdempotencyKey<T>(this T endpoint) where T : IEndpointConventionBuilder => endpoint.WithMetadata(new Heeded());
+
+    /// <summary>An id for what a request makes.</summary>
+    public static Guid NewId(this HttpContext http) => http.Features.Get<Work>()?.Id ?? Guid.CreateVersion7();
+
+    public static void UseRepeats(this IApplicationBuilder app)
+    {
+        var keys = app.ApplicationServices.GetRequiredService<IdempotencyKeys>();
+        var log = app.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Repeats));
+
+        app.Use(async (http, next) =>
+        {
+            if (http.Request.Headers[Header] is { Count: > 0 } named && http.GetEndpoint()?.Metadata.GetMetadata<Heeded>() is not null)
+                await (await Once(http, next, named.ToString(), keys, log)).ExecuteAsync(http);
+            else
+                await next(http);
+        });
+    }
+
+    static async Task<IResult> Once(HttpContext http, RequestDelegate next, string named, IdempotencyKeys keys, ILogger log)
+    {
+        if (Unquoted(named) is not { } name)
+            return Problems.Of(StatusCodes.Status400BadRequest,
+                $"{Header} must be a text of 1 to {MaxLength} visible characters, in quotes or without.");
+
+        if (await Bodies.Read(http.Request.BodyReader, http.RequestAborted) is not { } bytes)
+            return Bodies.TooLarge();
+
+        var body = bytes.ToArray();
+        http.Request.BodyReader.AdvanceTo(bytes.End);
+        http.Request.Body = new MemoryStream(body);
+
+        var key = Hash(http.Features.GetRequiredFeature<Caller>().Id, http.Request.Method, $"{http.Request.Path}", name);
+        var request = Hash($"{http.Request.QueryString}", http.Request.ContentType ?? "", Convert.ToHexString(SHA256.HashData(body)));
+
+        switch (await keys.Begin(key, request, Patience + (Waiting.Asked(http) ?? TimeSpan.Zero), http.RequestAborted))
+        {
+            case IdempotencyClaim.Granted { Work: var work }:
+                http.Features.Set(new Work(work));
+                return await Do(http, next, key, keys, log);
+
+            case IdempotencyClaim.Answered answered:
+                http.Response.Headers["Idempotency-Replayed"] = "true";
+                return new Given(answered.Status, answered.Location, answered.Body);
+
+            case IdempotencyClaim.UnderWay:
+                http.Response.Headers.RetryAfter = "1";
+                return Problems.Of(StatusCodes.Status409Conflict, $"The request of this {Header} is under way. Ask again for its answer.");
+
+            default:
+                return Problems.Of(StatusCodes.Status422UnprocessableEntity, $"This {Header} belongs to another request. Choose a new one for each.");
+        }
+    }
+
+    static async Task<IResult> Do(HttpContext http, RequestDelegate next, byte[] key, IdempotencyKeys keys, ILogger log)
+    {
+        var (sender, answer) = (http.Response.Body, new MemoryStream());
+        http.Response.Body = answer;
+        try
+        {
+            await next(http);
+        }
+        catch
+        {
+            await Settle(() => keys.GiveUp(key, CancellationToken.None), log);
+            throw;
+        }
+        finally
+        {
+            http.Response.Body = sender;
+        }
+
+        var (status, body) = (http.Response.StatusCode, answer.ToArray());
+        await Settle(() => status is >= 200 and < 300
+            ? keys.End(key, status, http.Response.Headers.Location, body, CancellationToken.None)
+            : keys.GiveUp(key, CancellationToken.None), log);
+        return new Written(body);
+    }
+
+    // The request is done or refused all the same; whoever asks again too soon hears that it is under way.
+    static async Task Settle(Func<Task> settle, ILogger log)
+    {
+        try
+        {
+            await settle();
+        }
+        catch (NpgsqlException failed)
+        {
+            log.LogWarning("The answer to a request with an {Header} was not kept: {Reason}", Header, failed.Message);
+        }
+    }
+
+    // The draft says a quoted string; nearly everybody sends it without quotes.
+    static string? Unquoted(string header)
+    {
+        var text = header.Trim();
+        if (text is ['"', .. var inner, '"'])
+            text = inner.Replace("\\\"", "\"").Replace("\\\\", "\\");
+        return text.Length is > 0 and <= MaxLength && text.All(x => x is >= ' ' and <= '~') ? text : null;
+    }
+
+    static byte[] Hash(params string[] parts) => SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', parts)));
+
+    /// <summary>An answer whose status and headers stand.</summary>
+    sealed class Written(byte[] body) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext) => body is [] ? Task.CompletedTask : httpContext.Response.Body.WriteAsync(body).AsTask();
+    }
+
+    /// <summary>An answer that was given before.</summary>
+    sealed class Given(int status, string? location, byte[] body) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            httpContext.Response.StatusCode = status;
+            httpContext.Response.ContentType = "application/json; charset=utf-8";
+            if (location is not null)
+                httpContext.Response.Headers.Location = location;
+            return httpContext.Response.Body.WriteAsync(body).AsTask();
+        }
+    }
+}

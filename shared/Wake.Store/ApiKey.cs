@@ -1,0 +1,25 @@
+using System.Text.Json.Serialization;
+
+namespace Wake.Store;
+
+/// <summary>A key of the API, as far as it may be shown.</summary>
+/// <param name="Id">Names it. No secret.</param>
+/// <param name="Name">What its maker calls it.</param>
+/// <param name="Scopes">What it may do.</param>
+/// <param name="Created">When it was made.</param>
+/// <param name="Used">When it opened the door last, to the minute; null when it never has.</param>
+/// <param name="Ends">When it ends because another took its place; null for not.</param>
+public sealed record ApiKey(
+    Guid Id,
+    string Name,
+    IReadOnlyList<string> Scopes,
+    DateTimeOffset Created,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Used,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Ends);
+
+/// <summary>A key just made, which is the only time it is told.</summary>
+/// <param name="Id">Names it from now on.</param>
+/// <param name="Name">What its maker calls it.</param>
+/// <param name="Scopes">What it may do.</param>
+/// <param name="Key">The secret.</param>
+public sealed record NewApiKey(Guid Id, string Name, IReadOnlyList<string> Scopes, string Key);

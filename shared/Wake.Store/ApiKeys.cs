@@ -1,0 +1,88 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>The keys of the API. Only their hashes are kept; a key is 256 random bits, so its hash needs no salt.</summary>
+public sealed class ApiKeys(NpgsqlDataSource database)
+{
+    /// <summary>What every key begins with, so that one that leaks is found by whoever looks for secrets.</summary>
+    public const string Prefix = "wake_";
+
+    /// <summary>How many there can be at a time. A gateway holds all of them in memory.</summary>
+    public const int Max = 1000;
+
+    const string Columns = "id, name, scopes, created_at, used_at, ends_at, sha256";
+    const string Live = "(ends_at is null or ends_at > clock_timestamp())";
+
+    /// <summary>What is kept of a key.</summary>
+    public static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
+
+    /// <summary>Makes one. Null when there are too many.</summary>
+    public Task<NewApiKey?> Create(string name, IReadOnlyList<string> scopes, CancellationToken cancel) => Make(
+        $"""
+        insert into api_keys (id, sha256, name, scopes)
+        select $1, $2, $3, $4 where (select count(*) from api_keys where {Live}) < {Max}
+        returning name, scopes
+        """, [name, scopes.ToArray()], cancel);
+
+    /// <summary>
+    /// Makes another of the same name and scopes, and lets the old one live on for a while. Null when there is no such key,
+    /// or when another has taken its place before.
+    /// </summary>
+    public Task<NewApiKey?> Rotate(Guid id, TimeSpan overlap, CancellationToken cancel) => Make(
+        """
+        with old as (
+            update api_keys set ends_at = clock_timestamp() + $4 where id = $3 and ends_at is null returning name, scopes
+        )
+        insert into api_keys (id, sha256, name, scopes) select $1, $2, name, scopes from old
+        returning name, scopes
+        """, [id, overlap], cancel);
+
+    /// <summary>Ends one now. False when there is none.</summary>
+    public async Task<bool> Revoke(Guid id, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add($"delete from api_keys where id = $1 and {Live}", id);
+        return await batch.Affected(cancel);
+    }
+
+    /// <summary>Those that open the door, with their hashes, the oldest first.</summary>
+    public async Task<IReadOnlyList<(ApiKey Key, byte[] Sha256)>> List(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand($"select {Columns} from api_keys where {Live} order by created_at");
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<(ApiKey, byte[])> keys = [];
+        while (await rows.ReadAsync(cancel))
+        {
+            keys.Add((
+                new(rows.GetGuid(0), rows.GetString(1), rows.GetFieldValue<string[]>(2), rows.GetFieldValue<DateTimeOffset>(3),
+                    rows.GetNullable<DateTimeOffset>(4), rows.GetNullable<DateTimeOffset>(5)),
+                rows.GetFieldValue<byte[]>(6)));
+        }
+
+        return keys;
+    }
+
+    /// <summary>Remembers that one was used now.</summary>
+    public async Task Used(Guid id, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add("update api_keys set used_at = clock_timestamp() where id = $1", id);
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    async Task<NewApiKey?> Make(string sql, object[] terms, CancellationToken cancel)
+    {
+        var (id, key) = (Guid.CreateVersion7(), Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32)));
+        await using var batch = database.CreateBatch();
+        batch.Add("delete from api_keys where ends_at < clock_timestamp()");
+        batch.Add(sql, [id, Hash(key), .. terms]);
+
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        return await rows.ReadAsync(cancel) ? new(id, rows.GetString(0), rows.GetFieldValue<string[]>(1), key) : null;
+    }
+}

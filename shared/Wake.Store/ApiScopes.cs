@@ -1,0 +1,23 @@
+namespace Wake.Store;
+
+/// <summary>What a key of the API may do.</summary>
+public static class ApiScopes
+{
+    /// <summary>Publish events, and replay them.</summary>
+    public const string EventsWrite = "events:write";
+
+    /// <summary>Read everything but the keys: sessions, watches, routes, questions, the ledger, costs.</summary>
+    public const string SessionsRead = "sessions:read";
+
+    /// <summary>Register, wake and close sessions; make and end watches and routes.</summary>
+    public const string SessionsWrite = "sessions:write";
+
+    /// <summary>Answer what sessions ask.</summary>
+    public const string QuestionsAnswer = "questions:answer";
+
+    /// <summary>All of it, and the keys.</summary>
+    public const string Admin = "admin";
+
+    /// <summary>Every scope there is.</summary>
+    public static IReadOnlyList<string> All { get; } = [EventsWrite, SessionsRead, SessionsWrite, QuestionsAnswer, Admin];
+}

@@ -1,0 +1,52 @@
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>To whom events went, and the turns they were handed over in.</summary>
+public sealed class Deliveries(NpgsqlDataSource database)
+{
+    internal const string Columns = $"s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, r.name, {Sessions.TurnColumns}";
+
+    internal const string From =
+        """
+        from inbox i
+        left join routes r on r.id = i.route_id
+        join sessions s on s.id = i.session_id
+        left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
+        """;
+
+    // More than a batch has, unless each of its events goes to many.
+    const int Limit = 10_000;
+
+    /// <summary>
+    /// Where facts went, by their keys. Over is what needs no more waiting for: a turn that ended or stands still, an event that
+    /// starts none, a session that takes none.
+    /// </summary>
+    public async Task<IReadOnlyList<(string Fact, EventDelivery Delivery, bool Over)>> Of(IEnumerable<string> facts, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select e.dedup_key, not i.wakes or s.closed_at is not null or coalesce(t.ended_at is not null or t.parked, false), {Columns}
+            {From}
+            join events e on e.seq = i.event
+            where e.dedup_key = any ($1)
+            order by e.seq, s.key
+            limit {Limit}
+            """);
+        command.Parameters.AddWithValue(facts.ToArray());
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+
+        List<(string, EventDelivery, bool)> deliveries = [];
+        while (await rows.ReadAsync(cancel))
+            deliveries.Add((rows.GetString(0), Read(rows, 2), rows.GetBoolean(1)));
+        return deliveries;
+    }
+
+    internal static EventDelivery Read(NpgsqlDataReader row, int first)
+    {
+        var wake = row.GetNullable<int>(first + 4);
+        return new(
+            row.GetString(first), row.GetNullable<Guid>(first + 1), row.GetText(first + 5), row.GetText(first + 2),
+            row.GetFieldValue<DateTimeOffset>(first + 3), wake, wake is null ? null : Sessions.ReadTurn(row, first + 6));
+    }
+}

@@ -1,0 +1,230 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Wake.ServiceDefaults;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Producing;
+
+/// <summary>The keys of the HTTP door: what each may do, how they end, and what becomes of wrong ones.</summary>
+public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<OpeningByKey.Keyed>
+{
+    const string Configured = "a key of the configuration";
+    const string Good = """{"id":"good","source":"s","type":"t","subject":"s","reason":"r"}""";
+
+    readonly WakeSystem wake = shared.System;
+
+    [Fact]
+    public async Task A_key_may_do_what_its_scopes_say()
+    {
+        var (_, publisher) = await Create("events:write");
+        var (_, reader) = await Create("sessions:read");
+
+        Assert.Equal(HttpStatusCode.Accepted, (await Send(publisher, HttpMethod.Post, "/v1/events", Good)).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await Send(reader, HttpMethod.Get, "/v1/sessions")).StatusCode);
+
+        var refused = await Send(reader, HttpMethod.Post, "/v1/events", Good);
+        Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        Assert.Contains("scope=\"events:write\"", refused.Headers.WwwAuthenticate.ToString());
+        Assert.Contains("lacks the scope events:write", await refused.Content.ReadAsStringAsync());
+        Assert.Equal(HttpStatusCode.Forbidden, (await Send(publisher, HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await Send(publisher, HttpMethod.Get, "/v1/nothing")).StatusCode);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, (await Send(publisher, HttpMethod.Put, "/v1/events", Good)).StatusCode);
+    }
+
+    [Fact]
+    public async Task Every_endpoint_says_which_scope_it_needs()
+    {
+        // Whoever only reads may change nothing; an endpoint that forgot to say what it needs would ask for admin.
+        var (_, reader) = await Create("sessions:read");
+        var document = await (await Send(reader, HttpMethod.Get, "/openapi/v1.json")).Content.ReadFromJsonAsync<JsonElement>();
+
+        foreach (var path in document.GetProperty("paths").EnumerateObject())
+        foreach (var operation in path.Value.EnumerateObject().Where(x => x.Name is not "get"))
+        {
+            var address = path.Name.Replace("{id}", $"{Guid.NewGuid()}").Replace("{key}", "k").Replace("{name}", "n");
+            var answer = await Send(reader, new(operation.Name.ToUpperInvariant()), address, "{}");
+
+            Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
+            var needed = answer.Headers.WwwAuthenticate.ToString();
+            Assert.Equal(path.Name.StartsWith("/v1/keys", StringComparison.Ordinal), needed.Contains("scope=\"admin\""));
+        }
+    }
+
+    [Fact]
+    public async Task Only_admin_makes_keys_and_a_key_is_told_once()
+    {
+        var (id, key) = await Create("sessions:read");
+
+        Assert.StartsWith("wake_", key);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Send(key, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["admin"]}""")).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Send(key, HttpMethod.Get, "/v1/keys")).StatusCode);
+
+        var listed = await (await Send(Configured, HttpMethod.Get, "/v1/keys")).Content.ReadAsStringAsync();
+        Assert.Contains(id, listed);
+        Assert.DoesNotContain(key, listed);
+        Assert.Equal(0, await wake.Scalar<long>("select count(*) from api_keys where api_keys::text like $1", $"%{key[5..]}%"));
+        Assert.All(wake.Processes, x => Assert.DoesNotContain(key, x.Log));
+    }
+
+    [Fact]
+    public async Task The_last_use_of_a_key_is_shown()
+    {
+        var (id, key) = await Create("sessions:read");
+        Assert.False((await Listed(id)).TryGetProperty("used", out _));
+
+        await Send(key, HttpMethod.Get, "/v1/sessions");
+
+        Assert.InRange((await Listed(id)).GetProperty("used").GetDateTimeOffset(), DateTimeOffset.UtcNow.AddMinutes(-1), DateTimeOffset.UtcNow.AddMinutes(1));
+    }
+
+    [Fact]
+    public async Task A_revoked_key_opens_nothing_at_once()
+    {
+        var (id, key) = await Create("sessions:read");
+        Assert.Equal(HttpStatusCode.OK, (await Send(key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+
+        Assert.Equal(HttpStatusCode.NoContent, (await Send(Configured, HttpMethod.Delete, $"/v1/keys/{id}")).StatusCode);
+
+        var refused = await Send(key, HttpMethod.Get, "/v1/sessions");
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        Assert.StartsWith("Bearer", refused.Headers.WwwAuthenticate.ToString());
+        Assert.Equal(HttpStatusCode.NotFound, (await Send(Configured, HttpMethod.Delete, $"/v1/keys/{id}")).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_rotated_key_opens_beside_its_successor_until_the_overlap_is_over()
+    {
+        var (id, old) = await Create("sessions:read");
+        var next = await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", """{"overlapSeconds":3600}"""));
+
+        Assert.Equal(HttpStatusCode.OK, (await Send(old, HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await Send(next.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Send(next.Key, HttpMethod.Post, "/v1/events", Good)).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", "{}")).StatusCode);
+
+        var last = await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{next.Id}/rotate", """{"overlapSeconds":0}"""));
+        Assert.Equal(HttpStatusCode.Unauthorized, (await Send(next.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await Send(last.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+    }
+
+    [Fact]
+    public async Task Without_a_key_the_answer_says_how_to_come_in()
+    {
+        var refused = await Send(null, HttpMethod.Get, "/v1/sessions");
+
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        Assert.Equal("Bearer", refused.Headers.WwwAuthenticate.ToString());
+    }
+
+    [Theory]
+    [InlineData("""{"scopes":["admin"]}""")]
+    [InlineData("""{"name":"n"}""")]
+    [InlineData("""{"name":"n","scopes":[]}""")]
+    [InlineData("""{"name":"n","scopes":["everything"]}""")]
+    [InlineData("""{"name":"n","scopes":[null]}""")]
+    public async Task A_key_that_is_not_one_is_refused(string body) =>
+        Assert.Equal(HttpStatusCode.BadRequest, (await Send(Configured, HttpMethod.Post, "/v1/keys", body)).StatusCode);
+
+    [Fact]
+    public async Task The_command_makes_lists_rotates_and_revokes_them()
+    {
+        var made = await Wake("keys", "create", "build server", "--scope", "events:write", "--scope", "sessions:read");
+        Assert.True(made.ExitCode == 0, made.Errors);
+        var key = made.Output.Trim();
+        Assert.Equal(HttpStatusCode.OK, (await Send(key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+
+        var listed = await Wake("keys");
+        var id = listed.Output.Split('\n').Single(x => x.Contains("build server")).Split(' ')[0];
+        Assert.Contains("events:write sessions:read", listed.Output);
+
+        var next = (await Wake("keys", "rotate", id, "--overlap", "1h")).Output.Trim();
+        Assert.Equal(0, (await Wake("keys", "revoke", id)).ExitCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await Send(key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await Send(next, HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.Equal(2, (await Wake("keys", "create", "n", "--scope", "everything")).ExitCode);
+    }
+
+    [Fact]
+    public async Task Many_wrong_keys_are_answered_with_a_wait_and_right_ones_are_not()
+    {
+        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured });
+        for (var i = 0; i < AuthenticationFailures.Allowed; i++)
+            Assert.Equal(HttpStatusCode.Unauthorized, (await Send(system, $"wake_wrong{i}", HttpMethod.Get, "/v1/sessions")).StatusCode);
+
+        var refused = await Send(system, "wake_another", HttpMethod.Get, "/v1/sessions");
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), AuthenticationFailures.Window);
+        Assert.Equal(HttpStatusCode.OK, (await Send(system, Configured, HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.DoesNotContain("wake_wrong", Assert.Single(system.Processes).Log);
+    }
+
+    [Fact]
+    public async Task Every_gateway_knows_the_same_keys_and_hears_of_their_end()
+    {
+        await using var system = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured });
+        await system.StartProcess("Wake.Gateway");
+        using var other = system.Http;
+        await system.StartProcess("Wake.Gateway");
+        var (id, key) = await Made(await Send(system, Configured, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}"""));
+        Assert.Equal(HttpStatusCode.OK, (await Send(other, key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+
+        await Send(system, Configured, HttpMethod.Delete, $"/v1/keys/{id}");
+
+        await Eventually.Holds(async () => (await Send(other, key, HttpMethod.Get, "/v1/sessions")).StatusCode is HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task Where_this_machine_needs_no_key_a_key_still_says_what_it_may_do()
+    {
+        await using var system = await WakeSystem.Start(Transport.InMemory);
+        var made = await Made(await Send(system, null, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}"""));
+
+        Assert.Equal(HttpStatusCode.OK, (await Send(system, made.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Send(system, made.Key, HttpMethod.Post, "/v1/events", Good)).StatusCode);
+        Assert.Equal(HttpStatusCode.Accepted, (await Send(system, null, HttpMethod.Post, "/v1/events", Good)).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await Send(system, "nobody's", HttpMethod.Get, "/v1/sessions")).StatusCode);
+    }
+
+    Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(
+        new Dictionary<string, string> { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString(), ["WAKE_API_KEY"] = Configured }, null, arguments);
+
+    async Task<(string Id, string Key)> Create(params string[] scopes) =>
+        await Made(await Send(Configured, HttpMethod.Post, "/v1/keys", JsonSerializer.Serialize(new { name = "tester", scopes })));
+
+    static async Task<(string Id, string Key)> Made(HttpResponseMessage answer)
+    {
+        Assert.True(answer.StatusCode is HttpStatusCode.Created, await answer.Content.ReadAsStringAsync());
+        var made = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        return (made.GetProperty("id").GetString()!, made.GetProperty("key").GetString()!);
+    }
+
+    async Task<JsonElement> Listed(string id) =>
+        (await (await Send(Configured, HttpMethod.Get, "/v1/keys")).Content.ReadFromJsonAsync<List<JsonElement>>())!
+            .Single(x => x.GetProperty("id").GetString() == id);
+
+    Task<HttpResponseMessage> Send(string? key, HttpMethod method, string path, string? body = null) => Send(wake, key, method, path, body);
+
+    static Task<HttpResponseMessage> Send(WakeSystem system, string? key, HttpMethod method, string path, string? body = null) =>
+        Send(system.Http, key, method, path, body);
+
+    static Task<HttpResponseMessage> Send(HttpClient http, string? key, HttpMethod method, string path, string? body = null)
+    {
+        var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body, new System.Net.Http.Headers.MediaTypeHeaderValue("application/json")) };
+        if (key is not null)
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {key}");
+        return http.SendAsync(request);
+    }
+
+    public sealed class Keyed : IAsyncLifetime
+    {
+        public WakeSystem System { get; private set; } = null!;
+
+        public async Task InitializeAsync() => System = await WakeSystem.Start(
+            Transport.InMemory, new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured });
+
+        public async Task DisposeAsync() => await System.DisposeAsync();
+    }
+}
