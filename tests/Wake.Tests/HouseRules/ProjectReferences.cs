@@ -11,7 +11,7 @@ public sealed class ProjectReferences
         ["Wake.Store"] = ["Wake.Contracts"],
         ["Wake.ServiceDefaults"] = [],
         ["Wake.Producing"] = ["Wake.Contracts", "Wake.ServiceDefaults"],
-        ["Wake.Producers.GitHub"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
+        ["Wake.Producers.GitHub"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Producers.Webhooks"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
         ["Wake.Coordinator"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Runner"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
