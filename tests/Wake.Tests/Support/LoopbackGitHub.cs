@@ -120,9 +120,6 @@ public sealed class LoopbackGitHub : IAsyncDisposable
         return id;
     }
 
-    /// <summary>Called for the next redelivery that is asked for.</summary>
-    public Func<long, Task> Redeliver { get; set; } = _ => Task.CompletedTask;
-
     /// <summary>The next request whose path ends like this is answered by the fault.</summary>
     public void Fail(string path, int status, string body = "{\"message\":\"fault\"}", string type = "application/json", params (string, string)[] headers) =>
         faults.Enqueue((path, async http =>
@@ -154,7 +151,7 @@ public sealed class LoopbackGitHub : IAsyncDisposable
     public bool AllFaultsMet => faults.IsEmpty;
 
     /// <summary>The webhook of a pull request, as GitHub would deliver it now.</summary>
-    public HttpRequestMessage Webhook(string action, int number, string secret, string? delivery = null)
+    public HttpRequestMessage Webhook(string action, int number, string secret)
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(new JsonObject
         {
@@ -165,7 +162,7 @@ public sealed class LoopbackGitHub : IAsyncDisposable
         var request = new HttpRequestMessage(HttpMethod.Post, "/github") { Content = new ByteArrayContent(body) };
         request.Content.Headers.ContentType = new("application/json");
         request.Headers.Add("X-GitHub-Event", "pull_request");
-        request.Headers.Add("X-GitHub-Delivery", delivery ?? Guid.NewGuid().ToString());
+        request.Headers.Add("X-GitHub-Delivery", Guid.NewGuid().ToString());
         request.Headers.Add("X-Hub-Signature-256", $"sha256={Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), body))}");
         return request;
     }
@@ -231,10 +228,7 @@ public sealed class LoopbackGitHub : IAsyncDisposable
         else if (path == "/app/installations/77/access_tokens")
             await Json(http, 201, new JsonObject { ["token"] = Token, ["expires_at"] = DateTimeOffset.UtcNow.AddHours(1).ToString("o", CultureInfo.InvariantCulture) });
         else if (path.Contains("/deliveries/", StringComparison.Ordinal) && request.Method == "POST")
-        {
             await Json(http, 202, new JsonObject());
-            await Redeliver(long.Parse(path.Split('/')[^2], CultureInfo.InvariantCulture));
-        }
         else if (Renamed && path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal))
         {
             response.Headers.Location = new Uri(Url, $"/repositories/1/{path["/repos/octo-org/hello/".Length..]}{request.QueryString}").ToString();
