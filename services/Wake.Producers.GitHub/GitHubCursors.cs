@@ -5,8 +5,9 @@ namespace Wake.Producers.GitHub;
 /// <summary>Where the poller is in each repository. Several processes share the work through it, and none forgets by a restart.</summary>
 sealed class GitHubCursors(NpgsqlDataSource database)
 {
-    // A look that has not come back by then is over: its process is dead, and another takes it on.
-    static readonly TimeSpan Busy = TimeSpan.FromMinutes(2);
+    // A look that has kept nothing for so long is over: its process is dead, and another takes it on. One that is only slow is
+    // then done twice, which costs requests and nothing else.
+    static readonly TimeSpan Busy = TimeSpan.FromSeconds(15);
 
     /// <summary>One repository that is due.</summary>
     /// <param name="Watched">What is watched in it.</param>

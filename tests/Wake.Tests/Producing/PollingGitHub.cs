@@ -111,18 +111,32 @@ public sealed class PollingGitHub : IAsyncLifetime
         await wake.Ended(key, 1);
         await LooksTwice();
         await wake.Quiet();
-        await (await Restarted()).DisposeAsync();
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
 
-        async Task<ServiceProcess> Restarted()
-        {
-            foreach (var process in wake.Processes)
-                await process.DisposeAsync();
-            var again = await Start(Hooked);
-            await LooksTwice();
-            Assert.Equal("PR #972 (Change 972) was merged", await Told(key));
-            return again;
-        }
+        // And once more: what was said is not said again.
+        foreach (var process in wake.Processes)
+            await process.DisposeAsync();
+        await Start(Hooked);
+        await LooksTwice();
+        await wake.Quiet();
+        Assert.Equal("PR #972 (Change 972) was merged", await Told(key));
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
+    }
+
+    [Fact]
+    public async Task The_share_of_the_others_is_left_to_them()
+    {
+        github.Open(15);
+        await Start();
+        await Watching(15);
+        await IsKnown("\"15\"");
+
+        github.Remaining = 2000;
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where due_at > now() + interval '10 minutes')"));
+        var asked = github.Requests.Count;
+        await Watching(16);
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where cardinality(watched) = 2 and due_at > now() + interval '10 minutes')"));
+
+        Assert.Equal(asked, github.Requests.Count);
     }
 
     [Fact]
@@ -253,19 +267,18 @@ public sealed class PollingGitHub : IAsyncLifetime
         var key = await Watching(12);
         await IsKnown("\"12\"");
 
-        github.Fail("/pulls/12", 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "4"));
+        github.Fail("/pulls/12", 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "8"));
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
         await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.pauses)"));
-        var asked = github.Requests.Count;
+        var (until, asked) = (await wake.Scalar<DateTime>("select until from github.pauses"), github.Requests.Count);
         await first.Kill();
         github.Merge(12);
         await Start();
         await Watching(13);
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select until < now() from github.pauses"));
-        Assert.Equal(asked, github.Requests.Count);
 
         await wake.Ended(key, 1);
         Assert.Equal("PR #12 (Change 12) was merged", await Told(key));
+        Assert.All(github.Requests.Skip(asked), x => Assert.True(x.At >= until, $"{x} came before {until:o}"));
     }
 
     [Fact]

@@ -26,7 +26,7 @@ public sealed class LoopbackGitHub : IAsyncDisposable
     LoopbackGitHub(WebApplication app) => this.app = app;
 
     /// <summary>One request, and the status it was answered with.</summary>
-    public sealed record Asked(string Method, string Path, string Query, string? Authorization, string? IfNoneMatch, int Status);
+    public sealed record Asked(DateTimeOffset At, string Method, string Path, string Query, string? Authorization, string? IfNoneMatch, int Status);
 
     public Uri Url => new(app.Urls.Single());
 
@@ -202,9 +202,10 @@ public sealed class LoopbackGitHub : IAsyncDisposable
     {
         var (request, response) = (http.Request, http.Response);
         var path = request.Path.Value!;
+        var at = DateTimeOffset.UtcNow;
         response.OnCompleted(() =>
         {
-            asked.Enqueue(new(request.Method, path, request.QueryString.Value ?? "", request.Headers.Authorization, request.Headers.IfNoneMatch, response.StatusCode));
+            asked.Enqueue(new(at, request.Method, path, request.QueryString.Value ?? "", request.Headers.Authorization, request.Headers.IfNoneMatch, response.StatusCode));
             return Task.CompletedTask;
         });
 
