@@ -159,11 +159,12 @@ sealed class RepositoryLook(
                 known = new(state.PullsUntil, default, pull.Time("closed_at") < state.PullsUntil, head);
             }
 
-            // An answer older than the last one: GitHub has several copies, and they do not agree at every moment.
-            if (updated < known.UpdatedAt || (updated == known.UpdatedAt && known.Head == head))
+            // An answer older than the last one: GitHub has several copies, and they do not agree at every moment. Two changes
+            // may share a second.
+            var closed = IsClosed(pull);
+            if (updated < known.UpdatedAt || (updated == known.UpdatedAt && known.Head == head && known.Closed == closed))
                 continue;
 
-            var closed = IsClosed(pull);
             if (closed && !known.Closed)
                 events.Add(GitHubEvents.Pull(Seen, pull));
             if (head != known.Head && known.Head is not null)
@@ -203,7 +204,7 @@ sealed class RepositoryLook(
                 known = new(state.IssuesSince, default, issue.Time("closed_at") < state.IssuesSince);
             }
 
-            if (updated <= known.UpdatedAt)
+            if (updated < known.UpdatedAt || (updated == known.UpdatedAt && known.Closed == IsClosed(issue)))
                 continue;
 
             if (IsClosed(issue) && !known.Closed)

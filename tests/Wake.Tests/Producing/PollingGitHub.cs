@@ -123,6 +123,30 @@ public sealed class PollingGitHub : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_pattern_means_pull_requests_nobody_has_named_but_not_their_past()
+    {
+        github.PageSize = 2;
+        foreach (var number in (int[])[17, 18, 19, 20, 21])
+            github.Open(number);
+        github.Merge(21);
+        await Start();
+        var key = await wake.Session();
+        await wake.Watch(key, "github:octo-org/hello#*", types: ["*.merged"]);
+        await LooksTwice();
+
+        // An old one is touched, and one on a later page is merged.
+        github.Review(21, "COMMENTED", "Well done");
+        github.Merge(17);
+        github.Review(18, "COMMENTED", "Still open");
+        github.Review(19, "COMMENTED", "Still open");
+
+        await wake.Ended(key, 1);
+        await LooksTwice();
+        await wake.Quiet();
+        Assert.Equal("PR #17 (Change 17) was merged", await Told(key));
+    }
+
+    [Fact]
     public async Task The_share_of_the_others_is_left_to_them()
     {
         github.Open(15);
