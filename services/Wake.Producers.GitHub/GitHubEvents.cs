@@ -50,8 +50,8 @@ public static class GitHubEvents
         : issue.Text("state") == "closed" ? GitHubIssues.Closed(By(seen, issue, "closed_by"), issue) : Mapped.Nothing("open");
 
     /// <summary>A review of a pull request.</summary>
-    public static Mapped Review(GitHubSighting seen, long number, JsonElement review) =>
-        GitHubPulls.Review(By(seen, review, "user"), number, review);
+    public static Mapped Review(GitHubSighting seen, long number, JsonElement review, JsonElement pull = default) =>
+        GitHubPulls.Review(By(seen, review, "user"), number, review, pull);
 
     /// <summary>A comment on the code of a pull request; it names the pull request itself.</summary>
     public static Mapped ReviewComment(GitHubSighting seen, JsonElement comment) =>
@@ -99,7 +99,7 @@ public static class GitHubEvents
     {
         ("pull_request", { } what) => PullRequest(what, payload, seen),
         ("pull_request_review", "submitted" or "dismissed") => payload.Number("pull_request", "number") is { } number
-            ? GitHubPulls.Review(seen, number, payload.At("review")) : Mapped.Nothing("a review of no pull request"),
+            ? GitHubPulls.Review(seen, number, payload.At("review"), payload.At("pull_request")) : Mapped.Nothing("a review of no pull request"),
         ("pull_request_review_comment", "created") => payload.Number("pull_request", "number") is { } number
             ? GitHubPulls.ReviewComment(seen, number, payload.At("comment")) : Mapped.Nothing("a comment on no pull request"),
         ("issue_comment", "created") => payload.Number("issue", "number") is { } number
@@ -146,6 +146,7 @@ public static class GitHubEvents
     static GitHubSighting By(GitHubSighting seen, JsonElement item, string who) =>
         seen.Of(item.Text(who, "login"), item.Text(who, "type"));
 
-    static long? LastNumber(string? address) =>
+    /// <summary>The number an address of the API ends in.</summary>
+    internal static long? LastNumber(string? address) =>
         address is not null && long.TryParse(address.AsSpan(address.LastIndexOf('/') + 1), out var number) && number > 0 ? number : null;
 }

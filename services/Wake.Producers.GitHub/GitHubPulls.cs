@@ -10,61 +10,65 @@ namespace Wake.Producers.GitHub;
 static class GitHubPulls
 {
     /// <summary>Merged or closed. A merge says so itself: <c>merge_commit_sha</c> stands on open pull requests as well.</summary>
-    public static Mapped Closed(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data) =>
+    public static Mapped Closed(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data, closes) =>
     {
         if (pull.Flag("merged") || pull.Has("merged_at"))
         {
             return seen.Once("github.pull_request.merged", subject, $"PR {title} was merged",
-                data.Add("mergedBy", pull.Text("merged_by", "login")).Add("mergedAt", pull.Moment("merged_at")));
+                data.Add("mergedBy", pull.Text("merged_by", "login")).Add("mergedAt", pull.Moment("merged_at")), closes);
         }
 
-        return seen.Event("github.pull_request.closed", subject, [pull.Moment("closed_at")], $"PR {title} was closed without a merge", data);
+        return seen.Event("github.pull_request.closed", subject, [pull.Moment("closed_at")], $"PR {title} was closed without a merge", data, closes);
     });
 
-    public static Mapped Opened(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data) =>
-        seen.Once("github.pull_request.opened", subject, $"PR {title} was opened", data.Add("body", pull.Text("body"), EventText.Written)));
+    public static Mapped Opened(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data, closes) =>
+        seen.Once("github.pull_request.opened", subject, $"PR {title} was opened", data.Add("body", pull.Text("body"), EventText.Written), closes));
 
-    public static Mapped Synchronized(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data) =>
-        seen.Event("github.pull_request.synchronized", subject, [pull.Text("head", "sha")], $"PR {title} has new commits", data));
+    public static Mapped Synchronized(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data, closes) =>
+        seen.Event("github.pull_request.synchronized", subject, [pull.Text("head", "sha")], $"PR {title} has new commits", data, closes));
 
-    public static Mapped Reopened(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data) =>
-        seen.Event("github.pull_request.reopened", subject, [pull.Moment("updated_at")], $"PR {title} was reopened", data));
+    public static Mapped Reopened(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data, closes) =>
+        seen.Event("github.pull_request.reopened", subject, [pull.Moment("updated_at")], $"PR {title} was reopened", data, closes));
 
-    public static Mapped ReadyForReview(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data) =>
-        seen.Event("github.pull_request.ready_for_review", subject, [pull.Moment("updated_at")], $"PR {title} is ready for review", data));
+    public static Mapped ReadyForReview(GitHubSighting seen, JsonElement pull) => Of(seen, pull, (subject, title, data, closes) =>
+        seen.Event("github.pull_request.ready_for_review", subject, [pull.Moment("updated_at")], $"PR {title} is ready for review", data, closes));
 
-    public static Mapped ReviewRequested(GitHubSighting seen, JsonElement pull, JsonElement payload) => Of(seen, pull, (subject, title, data) =>
+    public static Mapped ReviewRequested(GitHubSighting seen, JsonElement pull, JsonElement payload) => Of(seen, pull, (subject, title, data, closes) =>
     {
         var whom = payload.Login("requested_reviewer") is { } login ? $"user:{login}"
             : payload.Text("requested_team", "slug") is { } team ? $"team:{team}" : null;
         return seen.Event("github.pull_request.review_requested", subject, [whom, pull.Moment("updated_at")],
-            $"PR {title}: a review was asked of {whom}", data.Add("reviewer", whom));
+            $"PR {title}: a review was asked of {whom}", data.Add("reviewer", whom), closes);
     });
 
-    public static Mapped Labeled(GitHubSighting seen, JsonElement pull, JsonElement payload) => Of(seen, pull, (subject, title, data) =>
+    public static Mapped Labeled(GitHubSighting seen, JsonElement pull, JsonElement payload) => Of(seen, pull, (subject, title, data, closes) =>
     {
         var label = payload.Text("label", "name");
         return seen.Event("github.pull_request.labeled", subject, [label, pull.Moment("updated_at")],
-            $"PR {title} was labeled {label}", data.Add("label", label));
+            $"PR {title} was labeled {label}", data.Add("label", label), closes);
     });
 
-    public static Mapped Assigned(GitHubSighting seen, JsonElement pull, JsonElement payload) => Of(seen, pull, (subject, title, data) =>
+    public static Mapped Assigned(GitHubSighting seen, JsonElement pull, JsonElement payload) => Of(seen, pull, (subject, title, data, closes) =>
     {
         var login = payload.Login("assignee");
         return seen.Event("github.pull_request.assigned", subject, [login, pull.Moment("updated_at")],
-            $"PR {title} was assigned to {login}", data.Add("assignee", login));
+            $"PR {title} was assigned to {login}", data.Add("assignee", login), closes);
     });
 
-    public static Mapped Dequeued(GitHubSighting seen, JsonElement pull, JsonElement payload) => Of(seen, pull, (subject, title, data) =>
+    public static Mapped Dequeued(GitHubSighting seen, JsonElement pull, JsonElement payload) => Of(seen, pull, (subject, title, data, closes) =>
     {
         var why = payload.Text("reason");
         return why?.ToUpperInvariant() is "MERGE" or "ALREADY_MERGED" ? Mapped.Nothing("merged: the pull request says it itself")
             : seen.Event("github.pull_request.dequeued", subject, [why, pull.Moment("updated_at")],
-                $"PR {title} left the merge queue: {why}", data.Add("reason", why));
+                $"PR {title} left the merge queue: {why}", data.Add("reason", why), closes);
     });
 
     /// <summary>A review, submitted or dismissed.</summary>
-    public static Mapped Review(GitHubSighting seen, long number, JsonElement review)
+    /// <param name="seen">The look.</param>
+    /// <param name="number">The pull request's number.</param>
+    /// <param name="review">The review.</param>
+    /// <param name="pull">The pull request, where it was seen along with it: its description names issues.</param>
+    public static Mapped Review(GitHubSighting seen, long number, JsonElement review, JsonElement pull)
     {
         if (review.Number("id") is not { } id)
             return Mapped.Nothing("a review without an id");
@@ -76,16 +80,16 @@ static class GitHubPulls
             .Add("commit", review.Text("commit_id")).Add("body", body, EventText.Written).Link(review.Text("html_url"))
             .Add("author", review.Text("user", "login")).Add("authorType", review.Text("user", "type"));
         var subject = seen.Repository.Item(number);
-        var who = Who(review);
+        var (who, closes) = (Who(review), ClosingWords.Issues(seen.Repository, pull));
 
         return state switch
         {
             "dismissed" => seen.Event("github.pull_request.review_dismissed", subject, [GitHubSighting.Text(id)],
-                $"PR #{number}: the review by {who} was dismissed", data),
+                $"PR #{number}: the review by {who} was dismissed", data, closes),
             "pending" => Mapped.Nothing("a review that is not submitted yet"),
             "commented" when body is null => Mapped.Nothing("empty review: its comments arrive as pull_request_review_comment"),
             _ => seen.Event("github.pull_request.review_submitted", subject, [GitHubSighting.Text(id)],
-                $"PR #{number}: {who} {Verb(state)}{Quoted(body)}", data),
+                $"PR #{number}: {who} {Verb(state)}{Quoted(body)}", data, closes),
         };
     }
 
@@ -122,11 +126,12 @@ static class GitHubPulls
         _ => "reviewed it",
     };
 
-    static Mapped Of(GitHubSighting seen, JsonElement pull, Func<string, string, EventData, Mapped> fact) =>
+    static Mapped Of(GitHubSighting seen, JsonElement pull, Func<string, string, EventData, IEnumerable<string>, Mapped> fact) =>
         pull.Number("number") is not { } number ? Mapped.Nothing("a pull request without a number")
         : fact(seen.Repository.Item(number), Titled(pull, number), new EventData()
             .Add("number", number).Add("title", pull.Text("title")).Link(pull.Text("html_url"))
             .Add("draft", pull.Flag("draft")).Add("head", pull.Text("head", "sha")).Add("headRef", pull.Text("head", "ref"))
             .Add("baseRef", pull.Text("base", "ref"))
-            .Add("author", pull.Text("user", "login")).Add("authorType", pull.Text("user", "type")));
+            .Add("author", pull.Text("user", "login")).Add("authorType", pull.Text("user", "type")),
+            ClosingWords.Issues(seen.Repository, pull));
 }

@@ -16,7 +16,8 @@ public sealed record GitHubSighting(GitHubRepository Repository, Sighting By, bo
     public GitHubSighting Of(string? login, string? kind) => this with { By = By with { Actor = login, ActorType = kind } };
 
     /// <summary>A fact that can happen once.</summary>
-    internal Mapped Once(string type, string subject, string reason, EventData data) => Event(type, subject, [], reason, data);
+    internal Mapped Once(string type, string subject, string reason, EventData data, IEnumerable<string>? related = null) =>
+        Event(type, subject, [], reason, data, related);
 
     /// <summary>A fact that can happen again, told apart by these; nothing when one of them is missing.</summary>
     internal Mapped Event(

@@ -5,6 +5,7 @@ using Wake.ServiceDefaults;
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddTelemetry();
+builder.AddPostgres();
 builder.AddBrokerPublisher();
 builder.AddGitHub();
 

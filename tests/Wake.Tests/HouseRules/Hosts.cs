@@ -39,6 +39,7 @@ public sealed partial class Hosts
     [InlineData("Wake.Runner", "Profiles__default__IdleTimeout", "00:00:00", "IdleTimeout must be positive")]
     [InlineData("Wake.Gateway", "Gateway__ApiKeys__0", "short", "shorter than 16 characters")]
     [InlineData("Wake.Producers.GitHub", "GitHub__WebhookSecrets__0", " ", "WebhookSecrets must not hold an empty one")]
+    [InlineData("Wake.Producers.GitHub", "GitHub__Accounts__main__Host", "github.com", "GitHub:Accounts:main: set either Token or AppId")]
     [InlineData("Wake.Producers.GitHub", "MessageBus__Host", "", "MessageBus__Host")]
     [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Sender", "GitLab", "Webhooks:Hooks:lab: Secrets needs at least one")]
     [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Secrets__0", "token", "Webhooks:Hooks:lab: Sender is not set")]

@@ -12,7 +12,7 @@ public sealed class ProjectReferences
         ["Wake.ServiceDefaults"] = [],
         ["Wake.Producing"] = ["Wake.Contracts", "Wake.ServiceDefaults"],
         ["Wake.Producers.Cron"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
-        ["Wake.Producers.GitHub"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
+        ["Wake.Producers.GitHub"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Producers.Webhooks"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
         ["Wake.Coordinator"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Runner"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],

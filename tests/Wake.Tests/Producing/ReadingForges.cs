@@ -84,6 +84,27 @@ public sealed class ReadingForges
         }
     }
 
+    [Theory]
+    [InlineData("Closes #12", "github:codertocat/hello-world#12")]
+    [InlineData("This fixes: octo-org/Hello#7,\nresolved #8 and fix #8", "github:octo-org/hello#7 github:codertocat/hello-world#8")]
+    [InlineData("See #12. It discloses #13 and closes issue #14, fixes #0 and #15x", "")]
+    public void A_pull_request_concerns_the_issues_it_says_it_closes(string body, string issues)
+    {
+        var pull = new { number = 2, body, updated_at = "2026-11-20T22:01:19Z" };
+        var payload = JsonSerializer.SerializeToElement(new
+        {
+            pull_request = pull,
+            repository = new { full_name = "Codertocat/Hello-World" },
+            review = new { id = 1, state = "approved" },
+        });
+
+        foreach (var (name, action) in ((string, string)[])[("pull_request", "ready_for_review"), ("pull_request_review", "submitted")])
+        {
+            var acted = JsonElement.Parse(payload.GetRawText().Insert(1, $"\"action\":\"{action}\","));
+            Assert.Equal(issues, string.Join(' ', Assert.Single(GitHubEvents.Of(name, acted, "1").Events).Related ?? []));
+        }
+    }
+
     [Fact]
     public void A_run_of_a_workflow_again_is_another_fact()
     {

@@ -1,0 +1,158 @@
+using System.Text.Json;
+using Wake.Contracts;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>
+/// The part of a look that is about commits: the heads of watched pull requests, a fork's like any other, and commits that are
+/// watched themselves. Their checks are read until all have ended and stayed ended, and again when a run begins again.
+/// </summary>
+sealed class CommitLook(
+    WatchedRepository watched, RepositoryState state, Pages pages, GitHubSighting seen, Func<IReadOnlyList<Mapped>, Task> keep)
+{
+    const string RunList = "actions/runs?per_page=100";
+
+    // Of many commits without any end some are looked at each time: GitHub counts even what costs nothing.
+    const int MostAtOnce = 100;
+
+    // A commit without checks gets them soon or never; those that have some may take long.
+    static readonly TimeSpan NoChecksFor = TimeSpan.FromMinutes(3), NoMoveFor = TimeSpan.FromHours(6);
+
+    public async Task Run(IReadOnlyCollection<string> rung, TimeSpan settle, CancellationToken cancel)
+    {
+        foreach (var sha in watched.Commits)
+            state.Commits.TryAdd(sha, new(pages.At, Baseline: true));
+
+        var pulls = state.Pulls.Where(x => !x.Value.Closed && x.Value.Head is not null).ToLookup(x => x.Value.Head!, x => x.Key);
+        foreach (var sha in state.Commits.Keys.Where(x => !pulls.Contains(x) && !watched.Commits.Contains(x)).ToList())
+            Forget(sha);
+
+        if (state.Commits.Count == 0)
+            return;
+
+        foreach (var sha in state.Commits.Keys.Where(x => rung.Contains(seen.Repository.Commit(x))).ToList())
+            state.Commits[sha] = state.Commits[sha] with { Done = false };
+
+        await LookAtRuns(pulls, cancel);
+
+        var open = state.Commits.Where(x => !x.Value.Done).Select(x => x.Key).ToArray();
+        Random.Shared.Shuffle(open);
+        foreach (var sha in open.Take(MostAtOnce))
+            await LookAtChecks(sha, [.. pulls[sha].Order()], settle, cancel);
+    }
+
+    async Task LookAtRuns(ILookup<string, long> pulls, CancellationToken cancel)
+    {
+        if (await pages.First(RunList, JsonValueKind.Object, cancel) is not GitHubAnswer.Found list)
+            return;
+
+        List<Mapped> events = [];
+        Dictionary<long, string> runs = [];
+        foreach (var run in list.Body.Items("workflow_runs"))
+        {
+            if (run.Number("id") is not { } id || run.Text("head_sha") is not { } sha || !state.Commits.TryGetValue(sha, out var commit))
+                continue;
+
+            if (run.Number("check_suite_id") is { } suite && run.Number("workflow_id") is { } workflow)
+                state.Suites[suite] = workflow;
+
+            runs[id] = $"{run.Number("run_attempt") ?? 1}/{run.Text("status")}";
+            if (state.Runs.GetValueOrDefault(id) == runs[id])
+                continue;
+
+            state.Commits[sha] = commit with { Done = false };
+            if (!commit.Baseline || run.Time("updated_at") >= commit.Since)
+                events.Add(Related(GitHubEvents.WorkflowRun(seen, run), pulls[sha]));
+        }
+
+        state.Runs = runs;
+        pages.Remember(RunList, list.ETag);
+        await keep(events);
+    }
+
+    async Task LookAtChecks(string sha, IReadOnlyList<long> pulls, TimeSpan settle, CancellationToken cancel)
+    {
+        var (checksPath, statusPath) = ($"commits/{sha}/check-runs?filter=latest&per_page=100", $"commits/{sha}/status?per_page=100");
+        var (answer, checks) = await pages.All(checksPath, "check_runs", anew: false, cancel);
+        if (answer is GitHubAnswer.Forbidden)
+            checks = await RunsAsChecks(sha, cancel);
+
+        var (status, statuses) = await pages.All(statusPath, "statuses", anew: false, cancel);
+        if (answer is GitHubAnswer.Missing && status is GitHubAnswer.Missing)
+        {
+            // Forced away before we looked. The pull request tells its new head.
+            Forget(sha);
+            await keep([]);
+            return;
+        }
+
+        // One has changed and the other not: adding up takes both.
+        if (checks is null && statuses is not null && answer is GitHubAnswer.Unchanged)
+            (_, checks) = await pages.All(checksPath, "check_runs", anew: true, cancel);
+        if (statuses is null && checks is not null && status is GitHubAnswer.Unchanged)
+            (_, statuses) = await pages.All(statusPath, "statuses", anew: true, cancel);
+
+        var commit = state.Commits[sha];
+        List<Mapped> events = [];
+        if (checks is not null || statuses is not null)
+        {
+            events.AddRange(Statuses(sha, commit, pulls, statuses ?? []));
+            commit = Added(commit, checks ?? [], statuses ?? []);
+        }
+
+        if (commit.Result is { } result && pages.At - commit.EndedAt >= settle)
+        {
+            if (commit.Said != result.Fingerprint)
+                events.Add(GitHubEvents.Ci(seen with { Baseline = commit.Baseline && commit.EndedAt < commit.Since }, sha, result, pulls));
+            commit = commit with { Done = true, Said = result.Fingerprint };
+        }
+        else if (commit.Result is null && pages.At - commit.MovedAt > (commit.Empty ? NoChecksFor : NoMoveFor))
+            commit = commit with { Done = true };
+
+        state.Commits[sha] = commit;
+        await keep(events);
+    }
+
+    CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses) => commit with
+    {
+        Result = CiRollup.Of(checks, statuses, state.Suites) as CiRollup.Finished,
+        EndedAt = checks.Select(x => x.Time("completed_at")).Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at"))).Max() ?? commit.Since,
+        MovedAt = commit.MovedAt == default || checks.Count + statuses.Count > 0 ? pages.At : commit.MovedAt,
+        Empty = checks.Count + statuses.Count == 0,
+    };
+
+    IEnumerable<Mapped> Statuses(string sha, CommitState commit, IReadOnlyList<long> pulls, IReadOnlyList<JsonElement> statuses) =>
+        from status in statuses
+        where !commit.Baseline || status.Time("created_at") >= commit.Since
+        select Related(GitHubEvents.Status(seen, sha, status), pulls);
+
+    // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it.
+    async Task<IReadOnlyList<JsonElement>?> RunsAsChecks(string sha, CancellationToken cancel) =>
+        (await pages.All($"actions/runs?head_sha={sha}&per_page=100", "workflow_runs", anew: true, cancel)).Items
+            ?.Select(x => JsonSerializer.SerializeToElement(new
+            {
+                id = x.Number("id"),
+                name = x.Text("name"),
+                status = x.Text("status"),
+                conclusion = x.Text("conclusion"),
+                completed_at = x.Text("updated_at"),
+                app = new { slug = "github-actions" },
+            })).ToList();
+
+    void Forget(string sha)
+    {
+        state.Commits.Remove(sha);
+        foreach (var path in state.ETags.Keys.Where(x => x.StartsWith($"commits/{sha}/", StringComparison.Ordinal)).ToList())
+            state.ETags.Remove(path);
+    }
+
+    // GitHub itself names no pull requests of forks.
+    Mapped Related(Mapped mapped, IEnumerable<long> pulls) => mapped with
+    {
+        Events = [.. mapped.Events.Select(x => x with
+        {
+            Related = (x.Related ?? []).Union(pulls.Select(seen.Repository.Item)).Take(EventLimits.Listed).ToArray() is { Length: > 0 } all ? all : null,
+        })],
+    };
+}

@@ -1,0 +1,254 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>
+/// Asks one host of GitHub as one account, and no more often than the host likes. What it returns GitHub has really said: an
+/// error page, half an answer or another kind of JSON is none. No address of it is ever logged with a secret in it.
+/// </summary>
+sealed class GitHubClient : IDisposable
+{
+    // A page of a hundred pull requests has about two.
+    const int LargestAnswer = 32 * 1024 * 1024;
+
+    const int Attempts = 4;
+
+    // A token that was refused is not mended by asking again soon.
+    static readonly TimeSpan RefusedFor = TimeSpan.FromMinutes(10);
+
+    readonly GitHubAccount account;
+    readonly GitHubOptions options;
+    readonly GitHubPauses pauses;
+    readonly TimeProvider time;
+    readonly ILogger log;
+    readonly HttpClient http;
+    readonly GitHubTokens tokens;
+    DateTimeOffset refusedUntil;
+
+    public GitHubClient(GitHubAccount account, GitHubOptions options, GitHubPauses pauses, TimeProvider time, ILogger log)
+    {
+        (this.account, this.options, this.pauses, this.time, this.log) = (account, options, pauses, time, log);
+
+        // Redirects are followed by hand: the handler would leave the token behind, and a private repository that was renamed
+        // would look as if it were gone.
+        http = new(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.All,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            UseCookies = false,
+        })
+        {
+            MaxResponseContentBufferSize = LargestAnswer,
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+        tokens = new(account, AskAsApp, time);
+    }
+
+    /// <summary>What is left of this account's requests; null before the first answer, or without limits.</summary>
+    public GitHubBudget? Budget { get; private set; }
+
+    /// <summary>Asks for what is at a path of the API, below its address.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="repository">The repository it belongs to (<c>octo-org/hello</c>), which tells an App's token; null for the account's own affairs.</param>
+    /// <param name="etag">What the last answer had as its ETag.</param>
+    /// <param name="kind">What it must be to be an answer at all.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="GitHubUnavailableException">GitHub has said nothing, or not to ask now.</exception>
+    public Task<GitHubAnswer> Get(string path, string? repository, string? etag, JsonValueKind kind, CancellationToken cancel) =>
+        Ask(HttpMethod.Get, new(account.Address, path), repository, etag, kind, cancel);
+
+    /// <summary>The page that follows; only ever on the same host.</summary>
+    public Task<GitHubAnswer> Get(Uri next, string? repository, JsonValueKind kind, CancellationToken cancel) =>
+        Ask(HttpMethod.Get, next, repository, null, kind, cancel);
+
+    /// <summary>Asks for something to be done.</summary>
+    public Task<GitHubAnswer> Post(string path, string? repository, CancellationToken cancel) =>
+        Ask(HttpMethod.Post, new(account.Address, path), repository, null, JsonValueKind.Undefined, cancel);
+
+    public void Dispose()
+    {
+        http.Dispose();
+        tokens.Dispose();
+    }
+
+    async Task<GitHubAnswer> Ask(
+        HttpMethod method, Uri address, string? repository, string? etag, JsonValueKind kind, CancellationToken cancel)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            await MayAsk(cancel);
+            try
+            {
+                using var answer = await Send(method, address, repository, etag, cancel);
+                return await Judge(answer, kind, cancel);
+            }
+            catch (Exception failed) when (IsTransient(failed, cancel))
+            {
+                if (attempt == Attempts || method != HttpMethod.Get)
+                    throw new GitHubUnavailableException($"{account.Host} gives no answer: {failed.Message}");
+
+                // So that many that were cut off at the same moment do not all come back at the same moment.
+                await Task.Delay(options.RetryAfter * attempt * attempt * (1 + Random.Shared.NextDouble() / 4), time, cancel);
+            }
+        }
+    }
+
+    async ValueTask MayAsk(CancellationToken cancel)
+    {
+        var now = time.GetUtcNow();
+        if (refusedUntil > now)
+            throw new GitHubUnavailableException($"{account.Host} refuses the token", refusedUntil);
+
+        if (await pauses.Of(account.Host, now, cancel) is var (until, _) && until > now)
+            throw new GitHubUnavailableException($"{account.Host} asked for a pause", until);
+
+        if (Budget is { } budget && budget.IsSpent(options.Reserve, now))
+            throw new GitHubUnavailableException("The rest of this hour's requests is left to others", budget.Reset);
+    }
+
+    async Task<HttpResponseMessage> Send(HttpMethod method, Uri address, string? repository, string? etag, CancellationToken cancel)
+    {
+        var renewed = false;
+        for (var redirects = 0; ;)
+        {
+            if (!IsOurs(address))
+                throw new GitHubUnavailableException($"{account.Host} points to another host, which gets no token.");
+
+            var answer = await SendOnce(method, address, await tokens.Token(repository, cancel), etag, cancel);
+            switch (answer.StatusCode)
+            {
+                case HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
+                    when redirects++ < 3 && answer.Headers.Location is { } location:
+                    address = new(address, location);
+                    break;
+
+                // A fresh token of an App may be refused for some seconds, an old one for good, and a signed word when our clock is wrong.
+                case HttpStatusCode.Unauthorized when tokens.Renewable && !renewed:
+                    renewed = true;
+                    tokens.Skew = answer.Headers.Date is { } there && (there - time.GetUtcNow()).Duration() > TimeSpan.FromSeconds(30)
+                        ? there - time.GetUtcNow() : TimeSpan.Zero;
+                    if (repository is not null)
+                        tokens.Forget(repository);
+                    break;
+
+                default:
+                    return answer;
+            }
+
+            answer.Dispose();
+        }
+    }
+
+    async Task<HttpResponseMessage> SendOnce(HttpMethod method, Uri address, string token, string? etag, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(method, address);
+        request.Headers.UserAgent.ParseAdd("wake/0.1");
+        request.Headers.Accept.ParseAdd("application/vnd.github+json");
+        request.Headers.Authorization = new("Bearer", token);
+        request.Headers.TryAddWithoutValidation("X-GitHub-Api-Version", options.ApiVersion);
+        if (etag is not null)
+            request.Headers.TryAddWithoutValidation("If-None-Match", etag);
+
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        bound.CancelAfter(options.RequestTimeout);
+        return await http.SendAsync(request, bound.Token);
+    }
+
+    async Task<GitHubAnswer> Judge(HttpResponseMessage answer, JsonValueKind kind, CancellationToken cancel)
+    {
+        var (now, at) = (time.GetUtcNow(), answer.Headers.Date ?? time.GetUtcNow());
+        if (GitHubLimits.Budget(answer.Headers) is { } budget)
+            Budget = budget;
+
+        var (_, strikes) = await pauses.Of(account.Host, now, cancel);
+        var status = (int)answer.StatusCode;
+        if (status is 304 or >= 200 and < 300)
+        {
+            if (strikes > 0)
+                await pauses.End(account.Host, now, cancel);
+            return status == 304 ? new GitHubAnswer.Unchanged(at) : new GitHubAnswer.Found(
+                await Json(answer, kind, cancel), answer.Headers.ETag?.ToString(), Next(answer.Headers), at, answer.RequestMessage!.RequestUri!);
+        }
+
+        if (status >= 500)
+            throw new HttpRequestException($"status {status}");
+
+        var message = status is 403 or 429 ? await Message(answer, cancel) : null;
+        if (GitHubLimits.Pause(answer, message, strikes, now) is { } until)
+        {
+            log.LogWarning("{Host} has told us to wait until {Until:u}.", account.Host, until);
+            await pauses.Begin(account.Host, until, strikes + 1, now, cancel);
+            throw new GitHubUnavailableException($"{account.Host} asked for a pause", until);
+        }
+
+        switch (status)
+        {
+            case 403:
+                return new GitHubAnswer.Forbidden(EventText.Line(message ?? "no reason given", EventText.Titled));
+            case 404 or 410 or 422 or 451:
+                return new GitHubAnswer.Missing();
+            case 401:
+                refusedUntil = now + RefusedFor;
+                log.LogError("{Host} refuses the token of this account. Polling it stops until {Until:u}.", account.Host, refusedUntil);
+                throw new GitHubUnavailableException($"{account.Host} refuses the token", refusedUntil);
+            default:
+                throw new GitHubUnavailableException($"{account.Host} answered with status {status}.");
+        }
+    }
+
+    async Task<JsonElement> AskAsApp(HttpMethod method, string path, CancellationToken cancel) =>
+        await Ask(method, new(account.Address, path), null, null, JsonValueKind.Object, cancel) is GitHubAnswer.Found found
+            ? found.Body : throw new GitHubUnavailableException("The App is not installed there, or not allowed what it asks for.");
+
+    bool IsOurs(Uri address) =>
+        Uri.Compare(address, account.Address, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
+
+    // Gateways answer with pages for people, and a broken connection with half of what it began.
+    static async Task<JsonElement> Json(HttpResponseMessage answer, JsonValueKind kind, CancellationToken cancel)
+    {
+        if (kind is JsonValueKind.Undefined)
+            return default;
+
+        if (answer.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.OrdinalIgnoreCase) is not true)
+            throw new HttpRequestException("the answer is no JSON");
+
+        var body = JsonElement.Parse(await answer.Content.ReadAsByteArrayAsync(cancel), new() { MaxDepth = 64 });
+        return body.ValueKind == kind ? body : throw new HttpRequestException($"the answer is of kind {body.ValueKind}");
+    }
+
+    static async Task<string?> Message(HttpResponseMessage answer, CancellationToken cancel)
+    {
+        try
+        {
+            return JsonElement.Parse(await answer.Content.ReadAsByteArrayAsync(cancel), new() { MaxDepth = 64 }).Text("message");
+        }
+        catch (JsonException)
+        {
+            // A page for people. The status says enough.
+            return null;
+        }
+    }
+
+    static Uri? Next(HttpResponseHeaders headers)
+    {
+        if (!headers.TryGetValues("Link", out var links))
+            return null;
+
+        foreach (var link in links.SelectMany(x => x.Split(',')))
+        {
+            if (link.Contains("rel=\"next\"", StringComparison.Ordinal) && link.IndexOf('<') is >= 0 and var open && link.IndexOf('>') is var close && close > open
+                && Uri.TryCreate(link[(open + 1)..close], UriKind.Absolute, out var next))
+                return next;
+        }
+
+        return null;
+    }
+
+    // Not our own end; a request that took too long ends the same way.
+    static bool IsTransient(Exception failed, CancellationToken cancel) =>
+        failed is HttpRequestException or IOException or JsonException || (failed is OperationCanceledException && !cancel.IsCancellationRequested);
+}

@@ -1,0 +1,23 @@
+using Microsoft.Extensions.Options;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>The client of every account.</summary>
+sealed class GitHubClients(IOptions<GitHubOptions> options, GitHubPauses pauses, TimeProvider time, ILogger<GitHubClient> log) : IDisposable
+{
+    readonly Dictionary<string, GitHubClient> clients =
+        options.Value.Accounts.ToDictionary(x => x.Key, x => new GitHubClient(x.Value, options.Value, pauses, time, log));
+
+    public GitHubClient Of(string account) => clients[account];
+
+    /// <summary>The account that reads a repository, the one that names repositories before one that takes all; null when none does.</summary>
+    public string? AccountOf(GitHubRepository repository) =>
+        options.Value.Accounts.Where(x => x.Value.Reads(repository)).OrderBy(x => x.Value.Repositories.Count == 0).ThenBy(x => x.Key, StringComparer.Ordinal)
+            .Select(x => x.Key).FirstOrDefault();
+
+    public void Dispose()
+    {
+        foreach (var client in clients.Values)
+            client.Dispose();
+    }
+}

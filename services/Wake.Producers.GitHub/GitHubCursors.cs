@@ -1,0 +1,145 @@
+using Npgsql;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>Where the poller is in each repository. Several processes share the work through it, and none forgets by a restart.</summary>
+sealed class GitHubCursors(NpgsqlDataSource database)
+{
+    // A look that has kept nothing for so long is over: its process is dead, and another takes it on. One that is only slow is
+    // then done twice, which costs requests and nothing else.
+    static readonly TimeSpan Busy = TimeSpan.FromSeconds(15);
+
+    /// <summary>One repository that is due.</summary>
+    /// <param name="Watched">What is watched in it.</param>
+    /// <param name="State">What was seen last.</param>
+    /// <param name="Rung">The subjects that have moved.</param>
+    /// <param name="Rings">The last of the rings among them.</param>
+    public sealed record Due(WatchedRepository Watched, RepositoryState State, IReadOnlyList<string> Rung, long Rings);
+
+    /// <summary>Takes note of what is watched. What is newly watched is due at once.</summary>
+    public async Task Watch(IReadOnlyList<WatchedRepository> repositories, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            with wanted as (
+                select repository, array_agg(subject order by subject) as watched
+                from unnest($1::text[], $2::text[]) as w (repository, subject) group by repository
+            ), forgotten as (
+                delete from github.cursors where repository <> all ($1)
+            )
+            insert into github.cursors as known (repository, watched) select repository, watched from wanted order by repository
+            on conflict (repository) do update set
+                watched = excluded.watched,
+                due_at = case when excluded.watched <@ known.watched then known.due_at else clock_timestamp() end
+            where known.watched <> excluded.watched
+            """);
+        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Repository.Subject)).ToArray());
+        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects).ToArray());
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>These have moved, as a webhook says. What nobody looks at is left alone.</summary>
+    public async Task Ring(IReadOnlyCollection<string> subjects, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            with rung as (
+                insert into github.rings (repository, subject)
+                select c.repository, r.subject
+                from unnest($1::text[], $2::text[]) as r (repository, subject)
+                join github.cursors c on c.repository = r.repository and r.subject = any (c.watched || c.also)
+                returning repository
+            )
+            update github.cursors set due_at = least(due_at, clock_timestamp()) where repository in (select repository from rung)
+            """);
+        command.Parameters.AddWithValue(subjects.Select(x => WatchedRepository.HomeOf(x) ?? "").ToArray());
+        command.Parameters.AddWithValue(subjects.ToArray());
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Takes one of these repositories that is due; null when none is.</summary>
+    public async Task<Due?> Take(IReadOnlyCollection<string> repositories, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            with due as (
+                select repository from github.cursors
+                where repository = any ($1) and due_at <= clock_timestamp() and busy_until <= clock_timestamp()
+                order by due_at limit 1 for update skip locked
+            ), heard as (
+                select array_agg(distinct subject) as subjects, max(seq) as last
+                from github.rings where repository in (select repository from due)
+            )
+            update github.cursors c set busy_until = now() + $2, due_at = now() + $2
+            from due, heard
+            where c.repository = due.repository
+            returning c.watched, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0)
+            """);
+        command.Parameters.AddWithValue(repositories.ToArray());
+        command.Parameters.AddWithValue(Busy);
+        await using var row = await command.ExecuteReaderAsync(cancel);
+        return await row.ReadAsync(cancel)
+            ? new(WatchedRepository.Of(row.GetFieldValue<string[]>(0)).Single(), RepositoryState.Read(row.GetString(1)),
+                row.GetFieldValue<string[]>(2), row.GetInt64(3))
+            : null;
+    }
+
+    /// <summary>Keeps what was seen, whose events have been accepted.</summary>
+    public async Task Keep(string repository, string state, IEnumerable<string> also, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            update github.cursors
+            set state = $2::json, also = $3, due_at = case when due_at = busy_until then now() + $4 else due_at end, busy_until = now() + $4
+            where repository = $1
+            """);
+        command.Parameters.AddWithValue(repository);
+        command.Parameters.AddWithValue(state);
+        command.Parameters.AddWithValue(also.ToArray());
+        command.Parameters.AddWithValue(Busy);
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Gives it back until its next look, or until it rings.</summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="rings">Up to where the rings have been heeded; -1 when the look failed.</param>
+    /// <param name="wait">How long until the next look.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task Release(string repository, long rings, TimeSpan wait, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.BatchCommands.Add(new("delete from github.rings where repository = $1 and seq <= $2")
+        {
+            Parameters = { new() { Value = repository }, new() { Value = rings } },
+        });
+        batch.BatchCommands.Add(new(
+            """
+            update github.cursors
+            set busy_until = '-infinity',
+                -- both are the same unless somebody has asked for it meanwhile
+                due_at = case when $2 >= 0 and due_at < busy_until then due_at else now() + $3 end
+            where repository = $1
+            """)
+        {
+            Parameters = { new() { Value = repository }, new() { Value = rings }, new() { Value = wait } },
+        });
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Up to when the deliveries of a hook are accounted for; null when they never were.</summary>
+    public async Task<DateTimeOffset?> AccountedUntil(string hook, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand("select until from github.hooks where hook = $1");
+        command.Parameters.AddWithValue(hook);
+        return await command.ExecuteScalarAsync(cancel) is DateTime until ? until : null;
+    }
+
+    public async Task Account(string hook, DateTimeOffset until, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "insert into github.hooks (hook, until) values ($1, $2) on conflict (hook) do update set until = excluded.until");
+        command.Parameters.AddWithValue(hook);
+        command.Parameters.AddWithValue(until.ToUniversalTime());
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>GitHub's limits as its answers tell them, pure: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api.</summary>
+static class GitHubLimits
+{
+    static readonly TimeSpan First = TimeSpan.FromMinutes(1), Longest = TimeSpan.FromHours(1);
+
+    /// <summary>Until when to ask nothing at all; null when this answer is not about a limit.</summary>
+    /// <param name="answer">The answer.</param>
+    /// <param name="message">What its body says.</param>
+    /// <param name="strikes">How many limits came in a row before it.</param>
+    /// <param name="now">The time.</param>
+    public static DateTimeOffset? Pause(HttpResponseMessage answer, string? message, int strikes, DateTimeOffset now)
+    {
+        if (answer.StatusCode is not (HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests))
+            return null;
+
+        if (answer.Headers.RetryAfter is { } retry)
+            return Bounded(retry.Date ?? now + (retry.Delta ?? First), now);
+
+        if (Header(answer.Headers, "x-ratelimit-remaining") == 0)
+            return Bounded((Reset(answer.Headers) ?? now + First) + TimeSpan.FromSeconds(1), now);
+
+        // A secondary limit leaves the rest of the primary one untouched and has no header of its own.
+        return answer.StatusCode is HttpStatusCode.TooManyRequests
+            || message?.Contains("secondary rate", StringComparison.OrdinalIgnoreCase) is true
+            || message?.Contains("abuse", StringComparison.OrdinalIgnoreCase) is true
+            ? Bounded(now + First * Math.Pow(2, Math.Min(strikes, 10)), now) : null;
+    }
+
+    /// <summary>How many requests are left, of how many, and until when; null on a host without limits.</summary>
+    public static GitHubBudget? Budget(HttpResponseHeaders headers) =>
+        Header(headers, "x-ratelimit-limit") is > 0 and var limit && Header(headers, "x-ratelimit-remaining") is { } left && Reset(headers) is { } reset
+            ? new(limit, left, reset) : null;
+
+    // A wrong clock or a wrong header must not silence a producer for ever.
+    static DateTimeOffset Bounded(DateTimeOffset until, DateTimeOffset now) =>
+        until < now ? now + TimeSpan.FromSeconds(1) : until > now + Longest * 2 ? now + Longest * 2 : until;
+
+    static DateTimeOffset? Reset(HttpResponseHeaders headers) =>
+        Header(headers, "x-ratelimit-reset") is >= 0 and <= 253_402_300_799 and var at ? DateTimeOffset.FromUnixTimeSeconds(at) : null;
+
+    static long? Header(HttpResponseHeaders headers, string name) =>
+        headers.TryGetValues(name, out var values)
+        && long.TryParse(values.FirstOrDefault(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+}
+
+/// <summary>The requests of an hour.</summary>
+/// <param name="Limit">All of them.</param>
+/// <param name="Left">Those not yet made.</param>
+/// <param name="Reset">When a new hour begins.</param>
+sealed record GitHubBudget(long Limit, long Left, DateTimeOffset Reset)
+{
+    /// <summary>Whether only the share of the others is left.</summary>
+    public bool IsSpent(double reserve, DateTimeOffset now) => now < Reset && Left <= Limit * reserve;
+
+    /// <summary>How much longer to wait between two looks, from 1 to 4: the closer to the reserve, the longer.</summary>
+    public double Stretch(double reserve, DateTimeOffset now)
+    {
+        var (floor, usual) = (Limit * reserve, Limit * (1 + reserve) / 2);
+        return now >= Reset || Left >= usual || usual <= floor ? 1 : 1 + 3 * Math.Clamp((usual - Left) / (usual - floor), 0, 1);
+    }
+}

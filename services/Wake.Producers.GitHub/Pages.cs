@@ -1,0 +1,78 @@
+using System.Text.Json;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>Reads one repository through its account: conditionally where it can, page after page where it must.</summary>
+sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubClient client)
+{
+    // Ten thousand of something is not read to its end: what is new comes first, or is asked for by date.
+    const int Most = 10;
+
+    /// <summary>The time at GitHub, as its last answer told it.</summary>
+    public DateTimeOffset At { get; private set; }
+
+    /// <summary>What is there; null when it is as it was. Its ETag is kept by the caller, after what it says has been taken in.</summary>
+    public async Task<GitHubAnswer> First(string path, JsonValueKind kind, CancellationToken cancel, bool anew = false)
+    {
+        var answer = await client.Get(
+            $"{state.Path ?? $"repos/{repository.FullName}"}/{path}", repository.FullName, anew ? null : state.ETags.GetValueOrDefault(path), kind, cancel);
+
+        switch (answer)
+        {
+            case GitHubAnswer.Found found:
+                At = found.At;
+                if (found.Address.Segments is var parts && Array.IndexOf(parts, "repositories/") is > 0 and var at && at + 1 < parts.Length)
+                    state.Path = $"repositories/{parts[at + 1].TrimEnd('/')}";
+                break;
+            case GitHubAnswer.Unchanged unchanged:
+                At = unchanged.At;
+                break;
+        }
+
+        return answer;
+    }
+
+    /// <summary>The pages from this one on, as long as the last one leaves something to ask for.</summary>
+    public async Task<IReadOnlyList<JsonElement>> From(
+        GitHubAnswer.Found first, string? property, CancellationToken cancel, Func<IReadOnlyList<JsonElement>, bool>? more = null)
+    {
+        List<JsonElement> all = [.. Items(first)];
+        var page = first;
+        for (var count = 1; page.Next is { } next && count < Most && more?.Invoke(all) is not false; count++)
+        {
+            page = await client.Get(next, repository.FullName, property is null ? JsonValueKind.Array : JsonValueKind.Object, cancel)
+                as GitHubAnswer.Found ?? throw new GitHubUnavailableException("A page is missing.");
+            all.AddRange(Items(page));
+        }
+
+        return all;
+
+        IEnumerable<JsonElement> Items(GitHubAnswer.Found found) => property is null ? found.Body.Items() : found.Body.Items(property);
+    }
+
+    /// <summary>Everything of a list that is not sorted by its changes; null when it is as it was.</summary>
+    /// <param name="path">The list.</param>
+    /// <param name="property">Where in the answer it is; null: the answer is the list.</param>
+    /// <param name="anew">Read it though it may not have changed.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task<(GitHubAnswer Answer, IReadOnlyList<JsonElement>? Items)> All(
+        string path, string? property, bool anew, CancellationToken cancel)
+    {
+        var answer = await First(path, property is null ? JsonValueKind.Array : JsonValueKind.Object, cancel, anew);
+        if (answer is not GitHubAnswer.Found found)
+            return (answer, null);
+
+        // An ETag speaks for one page; of a longer list it would hide what changes on the others.
+        Remember(path, found.Next is null ? found.ETag : null);
+        return (answer, await From(found, property, cancel));
+    }
+
+    public void Remember(string path, string? etag)
+    {
+        if (etag is null)
+            state.ETags.Remove(path);
+        else
+            state.ETags[path] = etag;
+    }
+}

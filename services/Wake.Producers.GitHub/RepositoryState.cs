@@ -1,0 +1,84 @@
+using System.Text.Json;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>
+/// What was last seen of a repository. Kept as JSON in one row, so that what was seen and the ETag it was seen with change
+/// together.
+/// </summary>
+sealed class RepositoryState
+{
+    /// <summary>The path of the repository in the API, once it has been renamed.</summary>
+    public string? Path { get; set; }
+
+    public long? Id { get; set; }
+
+    public Dictionary<string, string> ETags { get; set; } = [];
+
+    /// <summary>The newest change of a pull request that the list of them has shown.</summary>
+    public DateTimeOffset PullsUntil { get; set; }
+
+    public DateTimeOffset IssuesSince { get; set; }
+
+    public DateTimeOffset CommentsSince { get; set; }
+
+    public DateTimeOffset ReviewCommentsSince { get; set; }
+
+    public Dictionary<long, PullState> Pulls { get; set; } = [];
+
+    public Dictionary<long, ItemState> Issues { get; set; } = [];
+
+    /// <summary>Commits whose checks are added up, by their hash.</summary>
+    public Dictionary<string, CommitState> Commits { get; set; } = [];
+
+    /// <summary>Branches and tags that are watched, and the commit each was at.</summary>
+    public Dictionary<string, string> Refs { get; set; } = [];
+
+    /// <summary>The newest runs of workflows on those commits, and how far each was.</summary>
+    public Dictionary<long, string> Runs { get; set; } = [];
+
+    /// <summary>The workflows that those runs' check suites belong to.</summary>
+    public Dictionary<long, long> Suites { get; set; } = [];
+
+    /// <summary>What is watched and cannot be found.</summary>
+    public Dictionary<string, MissingState> Missing { get; set; } = [];
+
+    /// <summary>When something was last different from before.</summary>
+    public DateTimeOffset ChangedAt { get; set; }
+
+    public static RepositoryState Read(string json) => JsonSerializer.Deserialize<RepositoryState>(json) ?? new();
+
+    public string Write() => JsonSerializer.Serialize(this);
+}
+
+/// <summary>A thing with a number. What was said on it before <paramref name="Since"/> is no news.</summary>
+record ItemState(DateTimeOffset Since, DateTimeOffset UpdatedAt, bool Closed);
+
+/// <summary>A pull request, and the commit its branch is at.</summary>
+sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, bool Closed, string? Head) : ItemState(Since, UpdatedAt, Closed);
+
+/// <summary>The checks of a commit.</summary>
+/// <param name="Since">When it was first looked at.</param>
+/// <param name="Baseline">Whether it was the commit when the watch began: what had ended by then is no news.</param>
+sealed record CommitState(DateTimeOffset Since, bool Baseline)
+{
+    /// <summary>What they add up to, and when the last of them ended; null while something runs.</summary>
+    public CiRollup.Finished? Result { get; init; }
+
+    public DateTimeOffset EndedAt { get; init; }
+
+    /// <summary>It has no checks at all yet.</summary>
+    public bool Empty { get; init; }
+
+    /// <summary>When something was last different: what stands still for long is looked at no more.</summary>
+    public DateTimeOffset MovedAt { get; init; }
+
+    /// <summary>The fingerprint of the result that was published last.</summary>
+    public string? Said { get; init; }
+
+    /// <summary>Nothing more is expected until a run begins again.</summary>
+    public bool Done { get; init; }
+}
+
+/// <summary>How often something was not there, and when to look again.</summary>
+sealed record MissingState(int Times, DateTimeOffset LookAt);

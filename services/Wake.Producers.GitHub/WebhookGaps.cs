@@ -1,0 +1,98 @@
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>
+/// Asks for the deliveries again that failed while nobody was at the door: GitHub never does so by itself. The poller sees the
+/// same facts later; this is for those that only a webhook tells.
+/// </summary>
+sealed class WebhookGaps(
+    IOptions<GitHubOptions> options, GitHubClients clients, GitHubCursors cursors, IHostApplicationLifetime host, TimeProvider time,
+    ILogger<WebhookGaps> log) : BackgroundService
+{
+    // GitHub keeps them that long.
+    static readonly TimeSpan Kept = TimeSpan.FromDays(3);
+
+    // Often enough for a door that was shut for some minutes; a page of deliveries costs one request.
+    static readonly TimeSpan Every = TimeSpan.FromMinutes(10);
+
+    const int MostPages = 30;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // What is asked for comes within seconds, so the door must be open by then.
+        var opened = new TaskCompletionSource();
+        using var started = host.ApplicationStarted.Register(opened.SetResult);
+        await opened.Task.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            foreach (var (name, account) in options.Value.Accounts)
+            {
+                foreach (var hook in account.Hooks)
+                    await Mend(name, hook.Trim('/'), stoppingToken);
+            }
+
+            await Task.Delay(Every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    async Task Mend(string account, string hook, CancellationToken cancel)
+    {
+        try
+        {
+            var (client, repository) = (clients.Of(account), RepositoryOf(hook));
+            var since = await cursors.AccountedUntil($"{account}/{hook}", cancel) ?? time.GetUtcNow() - Kept;
+            if (await Deliveries(client, hook, repository, since, cancel) is not { } deliveries)
+            {
+                log.LogWarning("The deliveries of {Hook} cannot be listed: it needs the rights of an administrator of it.", hook);
+                return;
+            }
+
+            // The status of the list's own filter leaves out those that nobody answered, and an older failure may have come through since.
+            var lost = deliveries.GroupBy(x => x.Text("guid")).Where(x => !x.Any(y => y.Text("status") == "OK"))
+                .Select(x => x.MaxBy(y => y.Time("delivered_at")).Number("id")).OfType<long>().ToList();
+            var recovered = 0;
+            foreach (var id in lost)
+            {
+                if (await client.Post($"{hook}/deliveries/{id}/attempts", repository, cancel) is GitHubAnswer.Found)
+                    recovered++;
+            }
+
+            if (deliveries.Max(x => x.Time("delivered_at")) is { } newest)
+                await cursors.Account($"{account}/{hook}", newest, cancel);
+            if (lost.Count > 0)
+                log.LogInformation("webhook gap: {Recovered} recovered of {Lost} ({Hook})", recovered, lost.Count, hook);
+        }
+        catch (Exception failed) when (failed is GitHubUnavailableException or NpgsqlException)
+        {
+            log.LogWarning("The deliveries of {Hook} were not looked at: {Reason}", hook, failed.Message);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // The next start asks again.
+        }
+    }
+
+    static async Task<List<JsonElement>?> Deliveries(
+        GitHubClient client, string hook, string? repository, DateTimeOffset since, CancellationToken cancel)
+    {
+        List<JsonElement> all = [];
+        var answer = await client.Get($"{hook}/deliveries?per_page=100", repository, null, JsonValueKind.Array, cancel);
+        for (var pages = 1; answer is GitHubAnswer.Found page; pages++)
+        {
+            all.AddRange(page.Body.Items().Where(x => x.Time("delivered_at") > since));
+            if (page.Next is null || pages == MostPages || page.Body.Items().LastOrDefault().Time("delivered_at") <= since)
+                return all;
+            answer = await client.Get(page.Next, repository, JsonValueKind.Array, cancel);
+        }
+
+        return null;
+    }
+
+    // An App's hook is its own affair, a repository's is read with the token for that repository.
+    static string? RepositoryOf(string hook) => hook.Split('/') is ["repos", var owner, var name, ..] ? $"{owner}/{name}" : null;
+}

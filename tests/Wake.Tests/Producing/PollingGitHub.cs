@@ -1,0 +1,379 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Producing;
+
+/// <summary>A whole Wake that asks a GitHub on loopback, as one on a laptop without any public address does.</summary>
+public sealed class PollingGitHub : IAsyncLifetime
+{
+    const string Secret = "a secret of both";
+
+    LoopbackGitHub github = null!;
+    WakeSystem wake = null!;
+
+    public async Task InitializeAsync()
+    {
+        github = await LoopbackGitHub.Start();
+        wake = await WakeSystem.Create(Transport.InMemory, new Dictionary<string, string>
+        {
+            ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
+            ["GitHub__Accounts__main__Token"] = "ghp_secret",
+            ["GitHub__PollEvery"] = "00:00:00.5",
+            ["GitHub__LookEvery"] = "00:00:00.1",
+            ["GitHub__Settle"] = "00:00:01",
+            ["GitHub__RetryAfter"] = "00:00:00.01",
+            ["GitHub__OwnLogins__0"] = "hello-bot",
+        });
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        await github.DisposeAsync();
+    }
+
+    Task<ServiceProcess> Start(IReadOnlyDictionary<string, string>? settings = null) => wake.StartProcess("Wake.Standalone", settings);
+
+    /// <summary>Waits until the poller has looked to the end twice from now on, so that what it has not said by then it will not.</summary>
+    async Task LooksTwice()
+    {
+        int Looks() => github.Requests.Count(x => x.Path.EndsWith("/issues/comments", StringComparison.Ordinal));
+
+        var before = Looks();
+        await Eventually.Holds(() => Task.FromResult(Looks() >= before + 3), "two looks");
+    }
+
+    async Task<string> Watching(int number, params string[] types)
+    {
+        var key = await wake.Session();
+        await wake.Watch(key, $"github:octo-org/hello#{number}", types: types is [] ? null : types);
+        return key;
+    }
+
+    Task IsKnown(string what) => Eventually.Holds(async () => await wake.Scalar<bool>(
+        "select exists (select from github.cursors where state::text like $1)", $"%{what}%"), $"{what} is known");
+
+    async Task<string?> Told(string key) => string.Join('|', (await wake.Turns(key)).SelectMany(x => x.Reasons));
+
+    [Fact]
+    public async Task A_merge_wakes_once_without_any_webhook()
+    {
+        github.Open(972);
+        await Start();
+        var key = await Watching(972);
+        await IsKnown("\"972\"");
+
+        github.Merge(972);
+
+        await wake.Ended(key, 1);
+        await LooksTwice();
+        await wake.Quiet();
+        Assert.Equal("PR #972 (Change 972) was merged", await Told(key));
+    }
+
+    [Fact]
+    public async Task A_merge_that_a_webhook_and_a_look_both_see_wakes_once()
+    {
+        github.Open(972);
+        await Start(Hooked);
+        var key = await Watching(972);
+        await IsKnown("\"972\"");
+
+        github.Merge(972);
+        using var delivery = await wake.Http.SendAsync(github.Webhook("closed", 972, Secret));
+
+        Assert.True(delivery.IsSuccessStatusCode);
+        await wake.Ended(key, 1);
+        await LooksTwice();
+        await wake.Quiet();
+        Assert.Equal("PR #972 (Change 972) was merged", await Told(key));
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where type like '%.merged'"));
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from duplicates"));
+    }
+
+    [Fact]
+    public async Task A_merge_during_a_downtime_wakes_once_after_it()
+    {
+        github.Open(972);
+        var first = await Start(Hooked);
+        var key = await Watching(972);
+        await IsKnown("\"972\"");
+        await first.Kill();
+
+        // Nobody is there to take its webhook, nor to ask.
+        github.Merge(972);
+        await Start(Hooked);
+
+        await wake.Ended(key, 1);
+        await LooksTwice();
+        await wake.Quiet();
+
+        // And once more: what was said is not said again.
+        foreach (var process in wake.Processes)
+            await process.DisposeAsync();
+        await Start(Hooked);
+        await LooksTwice();
+        await wake.Quiet();
+        Assert.Equal("PR #972 (Change 972) was merged", await Told(key));
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
+    }
+
+    [Fact]
+    public async Task A_pattern_means_pull_requests_nobody_has_named_but_not_their_past()
+    {
+        github.PageSize = 2;
+        foreach (var number in (int[])[17, 18, 19, 20, 21])
+            github.Open(number);
+        github.Merge(21);
+        await Start();
+        var key = await wake.Session();
+        await wake.Watch(key, "github:octo-org/hello#*", types: ["*.merged"]);
+        await LooksTwice();
+
+        // An old one is touched, and one on a later page is merged.
+        github.Review(21, "COMMENTED", "Well done");
+        github.Merge(17);
+        github.Review(18, "COMMENTED", "Still open");
+        github.Review(19, "COMMENTED", "Still open");
+
+        await wake.Ended(key, 1);
+        await LooksTwice();
+        await wake.Quiet();
+        Assert.Equal("PR #17 (Change 17) was merged", await Told(key));
+    }
+
+    [Fact]
+    public async Task The_share_of_the_others_is_left_to_them()
+    {
+        github.Open(15);
+        await Start();
+        await Watching(15);
+        await IsKnown("\"15\"");
+
+        github.Remaining = 2000;
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where due_at > now() + interval '10 minutes')"));
+        var asked = github.Requests.Count;
+        await Watching(16);
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where cardinality(watched) = 2 and due_at > now() + interval '10 minutes')"));
+
+        Assert.Equal(asked, github.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Deliveries_that_failed_during_a_downtime_are_asked_for_again()
+    {
+        var lost = github.Delivery("delivery-1", "failed to connect to host");
+        github.Delivery("delivery-2", "failed to connect to host");
+        github.Delivery("delivery-2", "OK");
+
+        var process = await Start(new Dictionary<string, string>(Hooked) { ["GitHub__Accounts__main__Hooks__0"] = "repos/octo-org/hello/hooks/5" });
+
+        await Eventually.Holds(() => Task.FromResult(process.Log.Contains("webhook gap: 1 recovered", StringComparison.Ordinal)));
+        Assert.Equal($"/repos/octo-org/hello/hooks/5/deliveries/{lost}/attempts", Assert.Single(github.Requests, x => x.Method == "POST").Path);
+    }
+
+    [Fact]
+    public async Task What_has_ended_before_the_watch_began_is_said_and_what_was_written_before_it_is_not()
+    {
+        github.Open(7, body: "Closes #3");
+        github.Review(7, "APPROVED", "An old review");
+        github.Merge(7);
+        await Start();
+
+        var key = await Watching(7);
+
+        await wake.Ended(key, 1);
+        await LooksTwice();
+        Assert.Equal("PR #7 (Change 7) was merged", await Told(key));
+        Assert.Equal("true github:octo-org/hello#3", await wake.Scalar<string>("select concat_ws(' ', data ->> 'baseline', related[1]) from events"));
+    }
+
+    [Fact]
+    public async Task Reviews_and_comments_wake_but_not_those_of_the_session_itself()
+    {
+        github.Open(8);
+        await Start();
+        var key = await Watching(8);
+        await IsKnown("\"8\"");
+
+        github.Comment(8, "Done.", login: "Hello-Bot");
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where not wakes") == 1);
+        await wake.Quiet();
+        Assert.Empty(await wake.Turns(key));
+        github.Review(8, "CHANGES_REQUESTED", "Please test it");
+
+        await wake.Ended(key, 1);
+        Assert.Equal(2, (await wake.Turns(key))[0].Reasons.Count);
+        Assert.Contains("PR #8: octocat requested changes: Please test it", await Told(key));
+    }
+
+    [Fact]
+    public async Task Ci_is_told_once_it_is_over_and_again_when_it_has_run_again_also_of_a_fork()
+    {
+        var head = LoopbackGitHub.Sha(9);
+        github.Open(9, headRepository: "somebody/hello");
+        github.Check(head, "build", null);
+        await Start(Hooked);
+        var key = await Watching(9, "github.ci.*");
+        await IsKnown(head);
+        await LooksTwice();
+
+        github.Check(head, "build", "failure");
+        await wake.Ended(key, 1);
+        github.Check(head, "build", "success");
+        using var delivery = await wake.Http.SendAsync(Ring(head));
+
+        await wake.Ended(key, 2);
+        Assert.Equal("CI of PR #9 is finished: failure (1 of 1)|CI of PR #9 is finished: success", await Told(key));
+    }
+
+    [Fact]
+    public async Task A_repository_that_was_renamed_is_still_the_one_that_is_watched()
+    {
+        github.Token = "ghp_secret";
+        github.Open(10);
+        await Start();
+        var key = await Watching(10);
+        await IsKnown("\"10\"");
+
+        github.Renamed = true;
+        github.Merge(10);
+
+        await wake.Ended(key, 1);
+        Assert.Equal("PR #10 (Change 10) was merged", await Told(key));
+        await LooksTwice();
+        Assert.DoesNotContain(github.Requests.TakeLast(4), x => x.Status == 301);
+    }
+
+    [Theory]
+    [InlineData("error")]
+    [InlineData("page")]
+    [InlineData("half")]
+    [InlineData("wrong")]
+    [InlineData("slow")]
+    public async Task What_goes_wrong_on_the_way_is_never_taken_for_news(string fault)
+    {
+        github.Open(11);
+        var process = await Start(new Dictionary<string, string> { ["GitHub__RequestTimeout"] = "00:00:00.3" });
+        var key = await Watching(11);
+        await IsKnown("\"11\"");
+
+        for (var i = 0; i < 6; i++)
+        {
+            switch (fault)
+            {
+                case "error": github.Fail("/pulls/11", 502); break;
+                case "page": github.Fail("/pulls/11", 200, "<html>Unicorn!</html>", "text/html"); break;
+                case "half": github.CutOff("/pulls/11"); break;
+                case "wrong": github.Fail("/pulls/11", 200, "[]"); break;
+                default: github.Hang("/pulls/11"); break;
+            }
+        }
+
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        Assert.Empty(await wake.Turns(key));
+        github.Merge(11);
+
+        await wake.Ended(key, 1);
+        Assert.Equal("PR #11 (Change 11) was merged", await Told(key));
+        Assert.DoesNotContain("ghp_secret", process.Log);
+    }
+
+    [Fact]
+    public async Task A_limit_is_kept_to_by_the_whole_host_and_across_a_restart()
+    {
+        github.Open(12);
+        var first = await Start();
+        var key = await Watching(12);
+        await IsKnown("\"12\"");
+
+        github.Fail("/pulls/12", 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "8"));
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.pauses)"));
+        var (until, asked) = (await wake.Scalar<DateTime>("select until from github.pauses"), github.Requests.Count);
+        await first.Kill();
+        github.Merge(12);
+        await Start();
+        await Watching(13);
+
+        await wake.Ended(key, 1);
+        Assert.Equal("PR #12 (Change 12) was merged", await Told(key));
+        Assert.All(github.Requests.Skip(asked), x => Assert.True(x.At >= until, $"{x} came before {until:o}"));
+    }
+
+    [Fact]
+    public async Task Five_hundred_quiet_pull_requests_cost_nothing()
+    {
+        for (var number = 1; number <= 500; number++)
+        {
+            github.Open(number);
+            github.Check(LoopbackGitHub.Sha(number), "build", "success");
+        }
+
+        github.PageSize = 100;
+        await Start();
+        var key = await wake.Session();
+        await Parallel.ForEachAsync(Enumerable.Range(1, 500), new ParallelOptions { MaxDegreeOfParallelism = 8 },
+            async (number, _) => await wake.Watch(key, $"github:octo-org/hello#{number}", types: ["github.pull_request.merged"]));
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 500);
+        await LooksTwice();
+        var (counted, all) = (github.Counted.Count, github.Requests.Count);
+
+        await LooksTwice();
+        await LooksTwice();
+
+        Assert.Equal(counted, github.Counted.Count);
+        Assert.InRange(github.Requests.Count - all, 1, 60);
+
+        github.Merge(250);
+        await wake.Ended(key, 1);
+        Assert.Equal("PR #250 (Change 250) was merged", await Told(key));
+        Assert.InRange(github.Counted.Count - counted, 1, 5);
+    }
+
+    [Fact]
+    public async Task An_app_asks_with_tokens_it_is_given_for_its_signed_word()
+    {
+        github.Token = "ghs_first";
+        github.Open(14);
+        using var rsa = RSA.Create(2048);
+        await Start(new Dictionary<string, string>
+        {
+            ["GitHub__Accounts__main__Token"] = "",
+            ["GitHub__Accounts__main__AppId"] = "12345",
+            ["GitHub__Accounts__main__PrivateKey"] = rsa.ExportRSAPrivateKeyPem().Replace("\n", "\\n", StringComparison.Ordinal),
+        });
+        var key = await Watching(14);
+        await IsKnown("\"14\"");
+
+        // The old one is refused from now on, long before it would have expired.
+        github.Token = "ghs_second";
+        github.Merge(14);
+
+        await wake.Ended(key, 1);
+        var word = github.Requests.First(x => x.Path.EndsWith("/installation", StringComparison.Ordinal)).Authorization!["Bearer ".Length..].Split('.');
+        Assert.True(rsa.VerifyData(Encoding.ASCII.GetBytes($"{word[0]}.{word[1]}"), Base64Url.DecodeFromChars(word[2]),
+            HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
+        Assert.Equal(2, github.Requests.Count(x => x.Path.EndsWith("/access_tokens", StringComparison.Ordinal)));
+    }
+
+    static readonly Dictionary<string, string> Hooked = new() { ["GitHub__WebhookSecrets__0"] = Secret };
+
+    static HttpRequestMessage Ring(string sha)
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            action = "completed",
+            check_run = new { head_sha = sha },
+            repository = new { full_name = "octo-org/hello", html_url = "https://github.com/octo-org/hello" },
+        });
+        var request = new HttpRequestMessage(HttpMethod.Post, "/github") { Content = new ByteArrayContent(body) };
+        request.Headers.Add("X-GitHub-Event", "check_run");
+        request.Headers.Add("X-Hub-Signature-256", $"sha256={Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), body))}");
+        return request;
+    }
+}
