@@ -61,7 +61,6 @@ public sealed class TryingOutAHook(StandaloneSystem shared) : IClassFixture<Stan
 
     [Theory]
     [InlineData("--event", "push", "--file", "x")]
-    [InlineData("--dry-run", "--file", "x")]
     [InlineData("--from", "github", "--event", "push")]
     [InlineData("--from", "github", "--file", "x", "--subject", "y")]
     [InlineData("--from", "github", "--file", "x", "--header", "no colon")]
