@@ -12,7 +12,6 @@ public static class CoordinatorServices
     {
         builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
         builder.Services.AddValidatedOptions<RunnerPools>(RunnerPools.Section);
-        builder.Services.AddSingleton<WakeAddresses>();
         builder.AddMigrations(typeof(CoordinatorServices).Assembly);
 
         builder.Services.AddValidatedOptions<RouteOptions>(RouteOptions.Section);
@@ -34,8 +33,11 @@ public static class CoordinatorServices
     }
 
     /// <summary>The saga and its queue.</summary>
-    public static void AddSessionWake(this IBusRegistrationConfigurator bus) =>
+    public static void AddSessionWake(this IBusRegistrationConfigurator bus)
+    {
+        bus.AddSingleton<WakeAddresses>();
         bus.AddSagaStateMachine<SessionWakeStateMachine, SessionWake, SessionWakeEndpoint>().UsePostgres();
+    }
 
     sealed class SessionWakeEndpoint : SagaDefinition<SessionWake>
     {

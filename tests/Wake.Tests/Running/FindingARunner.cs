@@ -128,13 +128,13 @@ public sealed class FindingARunner : IAsyncLifetime
         foreach (var key in keys)
             await wake.Is(key, SessionState.Dispatched);
 
-        await Runner("starting", ("Runner__StartPause", "00:00:00.5"));
+        await Runner("starting", ("Runner__StartPause", "00:00:01"));
 
         var starts = new List<DateTimeOffset>();
         foreach (var key in keys)
             starts.Add((await wake.Ended(key, 1)).StartedAt!.Value);
         starts.Sort();
-        Assert.All(starts.Zip(starts.Skip(1)), x => Assert.True(x.Second - x.First > TimeSpan.FromSeconds(0.4), $"{x}"));
+        Assert.All(starts.Zip(starts.Skip(1)), x => Assert.True(x.Second - x.First > TimeSpan.FromSeconds(0.5), $"{x}"));
     }
 
     Task<ServiceProcess> Runner(string name, params (string, string)[] settings) => wake.StartProcess(

@@ -51,7 +51,9 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
         host = builder.Build();
         var bus = host.Services.GetRequiredService<IBusControl>();
-        bus.ConnectPublishObserver(new Overheard(commands));
+        var overheard = new Overheard(commands);
+        bus.ConnectPublishObserver(overheard);
+        bus.ConnectSendObserver(overheard);
         bus.ConnectReceiveObserver(new Handled(handled));
         await host.StartAsync();
     }
@@ -262,18 +264,26 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             told.TryGetValue((turn.SessionKey, turn.WakeNumber), out var attempts) ? attempts : told[(turn.SessionKey, turn.WakeNumber)] = [];
     }
 
-    sealed class Overheard(ConcurrentQueue<ResumeSession> commands) : IPublishObserver
+    sealed class Overheard(ConcurrentQueue<ResumeSession> commands) : IPublishObserver, ISendObserver
     {
         public Task PrePublish<T>(PublishContext<T> context) where T : class => Task.CompletedTask;
 
-        public Task PostPublish<T>(PublishContext<T> context) where T : class
+        public Task PostPublish<T>(PublishContext<T> context) where T : class => Hear(context.Message);
+
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception) where T : class => Task.CompletedTask;
+
+        public Task PreSend<T>(SendContext<T> context) where T : class => Task.CompletedTask;
+
+        public Task PostSend<T>(SendContext<T> context) where T : class => Hear(context.Message);
+
+        public Task SendFault<T>(SendContext<T> context, Exception exception) where T : class => Task.CompletedTask;
+
+        Task Hear(object message)
         {
-            if (context.Message is ResumeSession command)
+            if (message is ResumeSession command)
                 commands.Enqueue(command);
             return Task.CompletedTask;
         }
-
-        public Task PublishFault<T>(PublishContext<T> context, Exception exception) where T : class => Task.CompletedTask;
     }
 
     sealed class Handled(ConcurrentDictionary<Guid, TaskCompletionSource> handled) : IReceiveObserver
