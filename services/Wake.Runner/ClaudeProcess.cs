@@ -22,7 +22,7 @@ sealed class ClaudeProcess : IAsyncDisposable
     readonly CancellationTokenSource closing = new();
     readonly TaskCompletionSource over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly Task<string> stderr;
-    readonly Task stdout;
+    Task? stdout;
     volatile Conversation? conversation;
     Task puttingOff = Task.CompletedTask;
     TimeSpan grace = RunProcesses.Grace;
@@ -40,7 +40,6 @@ sealed class ClaudeProcess : IAsyncDisposable
         (this.process, this.mark, Environment, this.processes) = (process, mark, environment, processes);
         (this.killAfter, this.time) = (killAfter, time);
         stderr = Tail(process.StandardError.BaseStream, closing.Token);
-        stdout = Listen();
     }
 
     /// <summary>Its environment.</summary>
@@ -90,6 +89,9 @@ sealed class ClaudeProcess : IAsyncDisposable
         using var silent = new CancellationTokenSource(idle, time);
         var talk = new Conversation(command.Permissions, transcript, output, heard, silent, idle);
         conversation = talk;
+
+        // Not before: what it says at its start, that there is no such session for instance, is about the first message.
+        stdout ??= Listen();
         if (stdout.IsCompleted)
             talk.End();
 
@@ -138,9 +140,9 @@ sealed class ClaudeProcess : IAsyncDisposable
         await process.WaitForExitAsync(CancellationToken.None);
 
         // Something it left behind may hold the pipes open; what is in them by now is all there is to hear.
-        await Within(Task.WhenAll(stdout, stderr), TimeSpan.FromSeconds(1), lost);
+        await Within(Task.WhenAll(stdout!, stderr), TimeSpan.FromSeconds(1), lost);
         await closing.CancelAsync();
-        await stdout;
+        await stdout!;
         await puttingOff;
         return (process.ExitCode, Redaction.Redact(await stderr, Environment));
     }
@@ -150,7 +152,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         process.KillTree();
         await processes.End(mark, grace);
         await closing.CancelAsync();
-        await Task.WhenAll(stdout, stderr, puttingOff);
+        await Task.WhenAll(stdout ?? Task.CompletedTask, stderr, puttingOff);
         process.Dispose();
         closing.Dispose();
         writing.Dispose();
