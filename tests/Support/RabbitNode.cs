@@ -13,7 +13,7 @@ namespace Wake.Testing;
 /// </summary>
 public sealed class RabbitNode : IAsyncDisposable
 {
-    const int VirtualHosts = 100;
+    const int VirtualHosts = 200;
     const string User = "wake", Password = "wake";
 
     readonly Process server;
