@@ -107,7 +107,7 @@ public abstract class WakingASession(SharedSystem shared)
     [Fact]
     public async Task A_steady_stream_that_never_falls_quiet_meets_the_ceiling()
     {
-        var key = await wake.WatchingSession();
+        var key = await wake.WatchingSession("patient");
         using var end = new CancellationTokenSource();
         var stream = Task.Run(async () =>
         {
