@@ -31,6 +31,7 @@ public static class RealClaude
         };
         foreach (var name in start.Environment.Keys.Where(x => x.StartsWith("CLAUDE", StringComparison.Ordinal) || x.StartsWith("ANTHROPIC", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(name);
+        start.Environment["HOME"] = Servers.Home;
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
 

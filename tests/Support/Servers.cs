@@ -16,6 +16,7 @@ public static class Servers
     static readonly Lazy<Task<RabbitNode>> LazyRabbit = new(StartRabbit);
     static readonly Lazy<Task<string>> LazyTemplate = new(MakeTemplate);
     static readonly ConcurrentStack<Func<Task>> Stopping = new();
+    static readonly Lazy<string> LazyHome = new(MakeHome);
     static int databases;
 
     /// <summary>Whether what is measured shall survive a power cut; tests need not.</summary>
@@ -25,6 +26,12 @@ public static class Servers
     public static Task<string> Postgres => LazyPostgres.Value;
 
     public static Task<RabbitNode> RabbitMq => LazyRabbit.Value;
+
+    /// <summary>
+    /// The home folder of every process under test: what somebody has in the start-up files of their shell, which the CLI's
+    /// Bash tool runs, is no part of a test.
+    /// </summary>
+    public static string Home => LazyHome.Value;
 
     /// <summary>Has something stopped with the servers, and before them, should it still run then.</summary>
     public static void AlsoStop(IAsyncDisposable what) => Stopping.Push(() => what.DisposeAsync().AsTask());
@@ -78,6 +85,17 @@ public static class Servers
             Directory.Delete(folder, recursive: true);
         });
         return new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Database = "postgres" }.ConnectionString;
+    }
+
+    static string MakeHome()
+    {
+        var folder = Directory.CreateTempSubdirectory("wake-home-").FullName;
+        Stopping.Push(() =>
+        {
+            Directory.Delete(folder, recursive: true);
+            return Task.CompletedTask;
+        });
+        return folder;
     }
 
     static async Task<RabbitNode> StartRabbit()

@@ -54,6 +54,7 @@ public sealed partial class ServiceProcess : IAsyncDisposable
         foreach (var name in start.Environment.Keys.Where(x => x.StartsWith("CLAUDE", StringComparison.Ordinal) || x.StartsWith("ANTHROPIC", StringComparison.Ordinal) || x.StartsWith("OTEL", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(name);
 
+        start.Environment["HOME"] = Servers.Home;
         start.Environment["ASPNETCORE_URLS"] = "http://127.0.0.1:0";
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         start.Environment["Logging__LogLevel__Wake"] = "Information";
