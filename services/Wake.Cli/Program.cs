@@ -10,7 +10,7 @@ var root = new RootCommand("Wakes Claude sessions when something happens that th
 {
     new UpCommand(), new ResumeCommand(), new PublishCommand(), new ReplayCommand(), new WatchCommand(), new WatchesCommand(),
     new UnwatchCommand(), new RoutesCommand(), new McpCommand(), new SessionsCommand(), new QuestionsCommand(), new AnswerCommand(),
-    new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new AuditCommand(),
+    new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new AuditCommand(), new RedriveCommand(),
 };
 
 WakeCommand.CompleteHelp(root);

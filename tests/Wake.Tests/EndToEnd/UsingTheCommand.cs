@@ -189,7 +189,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         }
 
         Assert.NotNull(await seen);
-        using (Process.Start("kill", ["-INT", $"{tail.Id}"])) { }
+        using (Process.Start("kill", ["-TERM", $"{tail.Id}"])) { }
         await tail.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(10));
         Assert.Equal(0, tail.ExitCode);
     }
