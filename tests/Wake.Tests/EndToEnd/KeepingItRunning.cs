@@ -54,7 +54,7 @@ public sealed class KeepingItRunning
         Assert.Equal("/Users/m & e/Library/LaunchAgents/dev.wake.plist", plan.Service.Path);
         Assert.Equal("dev.wake", values["Label"].Value);
         Assert.Equal(["/opt/wake/wake", "up", "--data", "/Users/m & e/100% \"mine\"/wake"], values["ProgramArguments"].Elements("string").Select(x => x.Value));
-        Assert.Equal("<dict><key>SuccessfulExit</key><false /></dict>", values["KeepAlive"].ToString(SaveOptions.DisableFormatting));
+        Assert.Equal(["<key>SuccessfulExit</key>", "<false />"], values["KeepAlive"].Elements().Select(x => x.ToString()));
         Assert.Equal("true", values["RunAtLoad"].Name.LocalName);
         Assert.Equal($"{ServicePlan.StopsWithin.TotalSeconds}", values["ExitTimeOut"].Value);
         Assert.Equal($"{Convert.ToInt32("077", 8)}", values["Umask"].Value);
