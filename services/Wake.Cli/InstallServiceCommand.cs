@@ -38,11 +38,10 @@ sealed class InstallServiceCommand : WakeCommand
             return new ServiceSteps(plan.Manager, [.. files.Select(ShownFile.Of)], [], [.. plan.Start.Select(x => x.Arguments)]).Show(output);
         }
 
-        foreach (var program in (string[])["claude", "git"])
-        {
-            if (Checkup.OnPath(program) is null && !(program == "claude" && facts.Environment.ContainsKey("Claude__Executable")))
-                Output.Note($"{program} is not on PATH, so the service will not find it. Put it there and install again; see wake doctor.");
-        }
+        if (Checkup.OnPath("claude") is null && !facts.Environment.ContainsKey("Claude__Executable"))
+            Output.Note("claude is not on PATH. Unless wake.json names it (Claude:Executable), put it there and install again.");
+        if (Checkup.OnPath("git") is null)
+            Output.Note("git is not on PATH, so turns will not find it. Put it there and install again.");
 
         var setup = new ServiceSetup(plan);
         if (!await setup.IsServed(cancel))

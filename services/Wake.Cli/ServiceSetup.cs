@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Wake.Cli;
 
 /// <summary>Carries a <see cref="ServicePlan"/> out.</summary>
@@ -50,27 +52,33 @@ sealed class ServiceSetup(ServicePlan plan)
         await Run(plan.Start, cancel);
     }
 
+    /// <summary>The files that are there to delete.</summary>
+    /// <param name="keys">Whether the file with settings goes too although somebody has written into it.</param>
+    public IReadOnlyList<string> Files(bool keys)
+    {
+        string[] all = [plan.Service.Path, .. plan.Leaves, .. plan.Settings is { } settings && (keys || Kept is null) ? [settings.Path] : Array.Empty<string>()];
+        return [.. all.Where(x => File.Exists(x) || new FileInfo(x).LinkTarget is not null)];
+    }
+
+    /// <summary>The file with settings, if somebody has written into it; null when there is none or it is as it was made.</summary>
+    public string? Kept => plan.Settings is { } settings && Read(settings) is { } text && ServiceSeal.Of(text) is not SealState.Whole
+        ? settings.Path : null;
+
     /// <summary>Stops the service and deletes its files.</summary>
-    /// <returns>The file with settings, if somebody has written into it, so that it stays.</returns>
-    public async Task<string?> Uninstall(CancellationToken cancel)
+    /// <param name="keys">Whether the file with settings goes too although somebody has written into it.</param>
+    /// <param name="cancel">Ends it.</param>
+    public async Task Uninstall(bool keys, CancellationToken cancel)
     {
         // Where nobody keeps services none runs, and its files are of no use.
         var served = await IsServed(cancel);
         if (served && Installed is not null)
             await Run(plan.Stop, cancel);
 
-        Delete(plan.Service.Path);
-        foreach (var left in plan.Leaves)
-            Delete(left);
-
-        var kept = plan.Settings is { } settings && Read(settings) is { } text && ServiceSeal.Of(text) is not SealState.Whole
-            ? settings.Path : null;
-        if (kept is null && plan.Settings is { } unused)
-            Delete(unused.Path);
+        foreach (var file in Files(keys))
+            Delete(file);
 
         if (served)
             await Run(plan.Forget, cancel);
-        return kept;
     }
 
     static async Task Run(IEnumerable<PlannedCommand> commands, CancellationToken cancel)
@@ -81,7 +89,7 @@ sealed class ServiceSetup(ServicePlan plan)
             if (code != 0 && command.Until is Until.Done)
                 throw new CommandException($"{string.Join(' ', command.Arguments)} failed: {output}");
 
-            for (var asked = DateTime.UtcNow; command.Until is Until.Gone && code == 0 && DateTime.UtcNow - asked < Patience;)
+            for (var asked = Stopwatch.StartNew(); command.Until is Until.Gone && code == 0 && asked.Elapsed < Patience;)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(500), cancel);
                 (code, _) = await Run(command.Arguments, cancel);
@@ -116,12 +124,8 @@ sealed class ServiceSetup(ServicePlan plan)
     // And the folders above that nothing is in any more.
     void Delete(string path)
     {
-        var parent = Path.GetDirectoryName(path)!;
-        if (!Directory.Exists(parent))
-            return;
-
         File.Delete(path);
-        for (; parent != plan.Root && parent.StartsWith(plan.Root + Path.DirectorySeparatorChar, StringComparison.Ordinal); parent = Path.GetDirectoryName(parent)!)
+        for (var parent = Path.GetDirectoryName(path)!; parent.StartsWith(plan.Root + Path.DirectorySeparatorChar, StringComparison.Ordinal); parent = Path.GetDirectoryName(parent)!)
         {
             if (Directory.EnumerateFileSystemEntries(parent).Any())
                 return;

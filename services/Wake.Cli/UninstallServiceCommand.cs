@@ -31,34 +31,35 @@ sealed class UninstallServiceCommand : WakeCommand
         var setup = new ServiceSetup(plan);
         var installed = setup.Installed is not null;
 
+        // It may be another folder than this shell would name.
+        var data = new DataFolder(setup.InstalledData ?? CommonOptions.FolderOf(null).FullPath);
+        var purges = given.GetValue(purge);
+
         if (given.GetValue(ServiceCommand.DryRun))
         {
-            string[] files = [plan.Service.Path, .. plan.Leaves, .. plan.Settings is { } settings ? [settings.Path] : Array.Empty<string>()];
-            return new ServiceSteps(plan.Manager, [], [.. files.Where(Path.Exists)],
+            string[] folders = purges && Directory.Exists(data.FullPath) ? [data.FullPath] : [];
+            return new ServiceSteps(plan.Manager, [], [.. setup.Files(purges), .. folders],
                 installed ? [.. plan.Stop.Concat(plan.Forget).Select(x => x.Arguments)] : []).Show(output);
         }
 
         if (setup.Installed is SealState.Missing)
             throw new CommandException($"{plan.Service.Path} was not written by Wake. Delete it yourself, or replace it: wake service install --force");
 
-        var data = new DataFolder(setup.InstalledData ?? CommonOptions.FolderOf(null).FullPath);
-        var purges = given.GetValue(purge);
         if (purges && !await Confirms(data, output, cancel))
             return 1;
 
-        var kept = await setup.Uninstall(cancel);
+        await setup.Uninstall(keys: purges, cancel);
         if (purges)
-        {
             data.Delete();
-            if (kept is not null)
-                File.Delete(kept);
-        }
+
+        if (output.Json)
+            output.Raw(await ServiceState.Of(plan, data.FullPath, cancel), CliJson.Default.ServiceState);
 
         Output.Note(installed ? "The service is gone." : "The service was not installed.");
-        if (!purges && kept is not null)
+        if (setup.Kept is { } kept)
             Output.Note($"Keys and settings stay in {kept}.");
-        if (!purges && Directory.Exists(data.FullPath))
-            Output.Note($"The data stays in {data.FullPath}: wake up goes on with it.");
+        if (Directory.Exists(data.FullPath))
+            Output.Note(purges ? $"What is not Wake's stays in {data.FullPath}." : $"The data stays in {data.FullPath}: wake up goes on with it.");
         return 0;
     }
 

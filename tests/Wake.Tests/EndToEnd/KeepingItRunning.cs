@@ -140,6 +140,7 @@ public sealed class KeepingItRunning
         Assert.Contains("RestartSec=5\n", File.ReadAllText(machine.Unit));
         Assert.Contains("sk-mine", File.ReadAllText(machine.Settings));
 
+        Assert.DoesNotContain("service.env", (await machine.Wake("service", "uninstall", "--dry-run")).Output);
         var removed = await machine.Wake("service", "uninstall");
         Assert.Contains(machine.Settings, removed.Errors);
         Assert.Equal([machine.Settings], machine.Files());
@@ -199,6 +200,7 @@ public sealed class KeepingItRunning
         Directory.CreateDirectory(Path.Combine(machine.Data, "postgres"));
         File.WriteAllText(Path.Combine(machine.Data, "notes.txt"), "mine");
         await machine.Wake("service", "install", "--data", machine.Data);
+        File.AppendAllText(machine.Settings, "ANTHROPIC_API_KEY=sk-mine\n");
 
         var refused = await machine.Wake("service", "uninstall", "--purge");
         Assert.Equal(1, refused.ExitCode);
@@ -208,7 +210,7 @@ public sealed class KeepingItRunning
         Assert.True(Directory.Exists(Path.Combine(machine.Data, "postgres")));
 
         Assert.Equal(0, await machine.OnTerminal("y", "service", "uninstall", "--purge"));
-        Assert.False(File.Exists(machine.Unit));
+        Assert.Empty(machine.Files());
         Assert.False(Directory.Exists(Path.Combine(machine.Data, "postgres")));
         Assert.Equal("mine", File.ReadAllText(Path.Combine(machine.Data, "notes.txt")));
     }
