@@ -42,12 +42,9 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a service by its assembly's name and returns when it is ready.</summary>
-    /// <param name="service">The assembly.</param>
-    /// <param name="environment">Its settings.</param>
-    /// <param name="folder">Where another build of it is; null for this one.</param>
-    public static async Task<ServiceProcess> Start(string service, IReadOnlyDictionary<string, string> environment, string? folder = null)
+    public static async Task<ServiceProcess> Start(string service, IReadOnlyDictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(folder ?? AppContext.BaseDirectory, $"{service}.dll")])
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, $"{service}.dll")])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

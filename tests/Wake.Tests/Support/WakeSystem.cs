@@ -117,14 +117,14 @@ public sealed class WakeSystem : IAsyncDisposable
         return system;
     }
 
-    /// <summary>Starts one more process of this system, of another build if its folder is named.</summary>
-    public async Task<ServiceProcess> StartProcess(string service, IReadOnlyDictionary<string, string>? changed = null, string? folder = null)
+    /// <summary>Starts one more process of this system.</summary>
+    public async Task<ServiceProcess> StartProcess(string service, IReadOnlyDictionary<string, string>? changed = null)
     {
         var environment = new Dictionary<string, string>(settings);
         foreach (var (name, value) in changed ?? new Dictionary<string, string>())
             environment[name] = value;
 
-        var process = await ServiceProcess.Start(service, environment, folder);
+        var process = await ServiceProcess.Start(service, environment);
         lock (processes)
             processes.Add(process);
         if (service == "Wake.Gateway" || service == "Wake.Standalone")
