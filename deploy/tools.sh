@@ -95,3 +95,10 @@ need_rabbitmq() {
   say "Installing RabbitMQ"
   apt_install rabbitmq-server || fail "RabbitMQ is missing. Install rabbitmq-server and run this again."
 }
+
+# For systemd-analyze, which judges units without a systemd that runs.
+need_systemd() {
+  [ "$(uname -s)" = Darwin ] || command -v systemd-analyze >/dev/null && return
+  say "Installing systemd"
+  apt_install systemd || fail "systemd-analyze is missing. Install systemd and run this again."
+}

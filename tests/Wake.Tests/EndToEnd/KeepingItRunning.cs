@@ -252,7 +252,10 @@ public sealed class KeepingItRunning
 
         Dictionary<string, string> Environment => new()
         {
-            ["HOME"] = folder.File("home"), ["XDG_CONFIG_HOME"] = "", ["XDG_DATA_HOME"] = folder.File("home/.local/share"), ["PATH"] = programs,
+            ["HOME"] = folder.File("home"),
+            ["XDG_CONFIG_HOME"] = "",
+            ["XDG_DATA_HOME"] = folder.File("home/.local/share"),
+            ["PATH"] = programs,
             ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../..")),
         };
 
@@ -264,7 +267,8 @@ public sealed class KeepingItRunning
             var command = string.Join(' ', arguments.Prepend(wake.FileName).Select(x => $"'{x}'"));
             var start = new ProcessStartInfo("script", ["--quiet", "--return", "--command", command, "/dev/null"])
             {
-                RedirectStandardInput = true, RedirectStandardOutput = true,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
             };
             start.Environment.Clear();
             foreach (var (name, value) in wake.Environment)

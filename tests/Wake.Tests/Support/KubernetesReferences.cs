@@ -31,7 +31,8 @@ public sealed class KubernetesReferences(IReadOnlyList<JsonNode> objects)
         "ScaledObject" => OfScaling(item["spec"]!),
         "TriggerAuthentication" => List(item["spec"]!["secretTargetRef"]).SelectMany(x => Key("Secret", x["name"], x["key"])),
         _ => [],
-    } select $"{Called(item)}: {problem}";
+    }
+                                             select $"{Called(item)}: {problem}";
 
     IEnumerable<string> OfWorkload(JsonNode item)
     {
