@@ -24,7 +24,7 @@ sealed class CommitLook(
         foreach (var sha in watched.Commits)
             state.Commits.TryAdd(sha, new(pages.At, Baseline: true));
 
-        var pulls = state.Pulls.Where(x => !x.Value.Closed && x.Value.Head is not null).ToLookup(x => x.Value.Head!, x => x.Key);
+        var pulls = state.Pulls.Where(x => x.Value.ClosedAt is null && x.Value.Head is not null).ToLookup(x => x.Value.Head!, x => x.Key);
         foreach (var sha in state.Commits.Keys.Where(x => !pulls.Contains(x) && !watched.Commits.Contains(x)).ToList())
             Forget(sha);
 

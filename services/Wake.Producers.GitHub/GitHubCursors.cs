@@ -126,18 +126,32 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Up to when the deliveries of a hook are accounted for; null when they never were.</summary>
-    public async Task<DateTimeOffset?> AccountedUntil(string hook, CancellationToken cancel)
+    /// <summary>
+    /// Up to when the deliveries of a hook are accounted for, for whoever looks at them now; null when somebody has looked within
+    /// this turn.
+    /// </summary>
+    /// <param name="hook">The hook.</param>
+    /// <param name="kept">How far back a first look goes.</param>
+    /// <param name="turn">How long one look lasts for all.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task<DateTimeOffset?> TakeHook(string hook, TimeSpan kept, TimeSpan turn, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("select until from github.hooks where hook = $1");
+        await using var command = database.CreateCommand(
+            """
+            insert into github.hooks as known (hook, until) values ($1, now() - $2)
+            on conflict (hook) do update set looked_at = now() where known.looked_at <= now() - $3
+            returning until
+            """);
         command.Parameters.AddWithValue(hook);
+        command.Parameters.AddWithValue(kept);
+        command.Parameters.AddWithValue(turn);
         return await command.ExecuteScalarAsync(cancel) is DateTime until ? until : null;
     }
 
     public async Task Account(string hook, DateTimeOffset until, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "insert into github.hooks (hook, until) values ($1, $2) on conflict (hook) do update set until = excluded.until");
+            "update github.hooks set until = greatest(until, $2) where hook = $1");
         command.Parameters.AddWithValue(hook);
         command.Parameters.AddWithValue(until.ToUniversalTime());
         await command.ExecuteNonQueryAsync(cancel);

@@ -18,7 +18,7 @@ sealed class RepositoryState
     /// <summary>The newest change of a pull request that the list of them has shown.</summary>
     public DateTimeOffset PullsUntil { get; set; }
 
-    public DateTimeOffset IssuesSince { get; set; }
+    public DateTimeOffset IssuesUntil { get; set; }
 
     public DateTimeOffset CommentsSince { get; set; }
 
@@ -32,7 +32,7 @@ sealed class RepositoryState
     public Dictionary<string, CommitState> Commits { get; set; } = [];
 
     /// <summary>Branches and tags that are watched, and the commit each was at.</summary>
-    public Dictionary<string, string> Refs { get; set; } = [];
+    public Dictionary<string, RefState> Refs { get; set; } = [];
 
     /// <summary>The newest runs of workflows on those commits, and how far each was.</summary>
     public Dictionary<long, string> Runs { get; set; } = [];
@@ -52,10 +52,20 @@ sealed class RepositoryState
 }
 
 /// <summary>A thing with a number. What was said on it before <paramref name="Since"/> is no news.</summary>
-record ItemState(DateTimeOffset Since, DateTimeOffset UpdatedAt, bool Closed);
+/// <param name="Since">When it was first looked at.</param>
+/// <param name="UpdatedAt">When it was last different.</param>
+/// <param name="ClosedAt">When it was closed, which tells one closing from the next; null while it is open.</param>
+record ItemState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt);
 
 /// <summary>A pull request, and the commit its branch is at.</summary>
-sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, bool Closed, string? Head) : ItemState(Since, UpdatedAt, Closed);
+sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt, string? Head) : ItemState(Since, UpdatedAt, ClosedAt)
+{
+    /// <summary>When its reviews were read last.</summary>
+    public DateTimeOffset ReadAt { get; init; }
+}
+
+/// <summary>The commit a branch or tag is at, and the one it was at before; none when it was not there.</summary>
+sealed record RefState(string? Sha, string? Before);
 
 /// <summary>The checks of a commit.</summary>
 /// <param name="Since">When it was first looked at.</param>

@@ -40,6 +40,8 @@ create table github.pauses (
 
 -- Up to when the deliveries of a hook are accounted for.
 create table github.hooks (
-    hook   text collate "C" primary key,
-    until  timestamptz not null
+    hook       text collate "C" primary key,
+    until      timestamptz not null,
+    -- by any of the processes: each of them asking for the same would double it
+    looked_at  timestamptz not null default now()
 );
