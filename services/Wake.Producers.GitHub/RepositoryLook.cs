@@ -10,12 +10,13 @@ namespace Wake.Producers.GitHub;
 /// <param name="watched">What is watched in it.</param>
 /// <param name="state">What was seen last. Changed; worthless once a step has failed.</param>
 /// <param name="client">Who asks.</param>
+/// <param name="logs">Tells why a job has failed.</param>
 /// <param name="keep">Hands events over, then keeps the state.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
 sealed class RepositoryLook(
-    WatchedRepository watched, RepositoryState state, GitHubClient client, Func<IReadOnlyList<Mapped>, Task> keep, TimeProvider time,
-    ILogger log)
+    WatchedRepository watched, RepositoryState state, GitHubClient client, JobLogs logs, Func<IReadOnlyList<Mapped>, Task> keep,
+    TimeProvider time, ILogger log)
 {
     const string PullList = "pulls?state=all&sort=updated&direction=desc&per_page=100";
 
@@ -28,7 +29,7 @@ sealed class RepositoryLook(
     // much later something may show that belongs before what was seen already.
     static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
 
-    readonly Pages pages = new(watched.Repository, state, client);
+    readonly Pages pages = new(watched.Repository, state, client, time);
 
     GitHubSighting Seen => GitHubSighting.Poll(watched.Repository with { Id = state.Id });
 
@@ -47,7 +48,11 @@ sealed class RepositoryLook(
         await LookAtLateReviews(cancel);
         await new CommentLook(watched, state, pages, Seen, keep).Run(cancel);
         await LookAtRefs(cancel);
-        await new CommitLook(watched, state, pages, Seen, keep).Run(rung, settle, cancel);
+        await new CommitLook(watched, state, pages, Seen, logs, keep).Run(rung, settle, cancel);
+        if (watched.Deployments)
+            await new DeploymentLook(watched, state, pages, Seen, keep).Run(cancel);
+        if (watched.Releases)
+            await new ReleaseLook(watched, state, pages, Seen, keep).Run(cancel);
     }
 
     // A number is known again only by a new first look, which publishes nothing that was there before it.
@@ -187,7 +192,11 @@ sealed class RepositoryLook(
     }
 
     PullState Known(JsonElement pull, DateTimeOffset since, DateTimeOffset updated) =>
-        new(since, updated, ClosedAt(pull), pull.Text("head", "sha")) { ReadAt = pages.At };
+        new(since, updated, ClosedAt(pull), pull.Text("head", "sha"))
+        {
+        MergedAs = pull.Has("merged_at") ? pull.Text("merge_commit_sha") : null,
+            ReadAt = pages.At,
+        };
 
     /// <summary>A review that came in the same second as a change that was seen already moves no time by which it could be noticed.</summary>
     async Task LookAtLateReviews(CancellationToken cancel)

@@ -40,6 +40,20 @@ sealed class RepositoryState
     /// <summary>The workflows that those runs' check suites belong to.</summary>
     public Dictionary<long, long> Suites { get; set; } = [];
 
+    /// <summary>When deployments were looked at first.</summary>
+    public DateTimeOffset DeploymentsSince { get; set; }
+
+    /// <summary>The deployments of the last time, by id.</summary>
+    public Dictionary<long, DeploymentState> Deployments { get; set; } = [];
+
+    public DateTimeOffset ReleasesSince { get; set; }
+
+    /// <summary>The releases that were there.</summary>
+    public HashSet<long> Releases { get; set; } = [];
+
+    /// <summary>Until when check runs are not asked for, because this account may not read them.</summary>
+    public DateTimeOffset ChecksForbiddenUntil { get; set; }
+
     /// <summary>What is watched and cannot be found.</summary>
     public Dictionary<string, MissingState> Missing { get; set; } = [];
 
@@ -60,6 +74,9 @@ record ItemState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset?
 /// <summary>A pull request, and the commit its branch is at.</summary>
 sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt, string? Head) : ItemState(Since, UpdatedAt, ClosedAt)
 {
+    /// <summary>The commit it became in its target branch, which is what gets deployed; null before that, and where the API does not tell.</summary>
+    public string? MergedAs { get; init; }
+
     /// <summary>When its reviews were read last.</summary>
     public DateTimeOffset ReadAt { get; init; }
 }
@@ -77,6 +94,9 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
 
     public DateTimeOffset EndedAt { get; init; }
 
+    /// <summary>What failed first, of what has a log.</summary>
+    public FailedCheck? Failed { get; init; }
+
     /// <summary>It has no checks at all yet.</summary>
     public bool Empty { get; init; }
 
@@ -89,6 +109,13 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     /// <summary>Nothing more is expected until a run begins again.</summary>
     public bool Done { get; init; }
 }
+
+/// <summary>A deployment; done once it has ended, until it is different again.</summary>
+sealed record DeploymentState(
+    long Id, string Sha, string? Ref, string? Environment, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, bool Done);
+
+/// <summary>A job that failed; with an attempt, a run of which the job is not known.</summary>
+sealed record FailedCheck(long Id, long? Attempt);
 
 /// <summary>How often something was not there, and when to look again.</summary>
 sealed record MissingState(int Times, DateTimeOffset LookAt);

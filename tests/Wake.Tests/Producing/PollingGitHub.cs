@@ -242,6 +242,7 @@ public sealed class PollingGitHub : IAsyncLifetime
 
         Assert.Equal(counted, github.Counted.Count);
         Assert.InRange(github.Requests.Count - all, 1, 60);
+        Assert.DoesNotContain(github.Requests, x => x.Path.EndsWith("/deployments", StringComparison.Ordinal));
 
         github.Merge(250);
         await wake.Ended(key, 1);

@@ -10,6 +10,7 @@ namespace Wake.Tests.Support;
 public sealed partial class LoopbackGitHub
 {
     readonly ConcurrentDictionary<string, JsonObject> things = new();
+    readonly ConcurrentDictionary<long, string?> logs = new();
     long ids = 1000;
 
     /// <summary>A pull request is opened, with the commit it is at.</summary>
@@ -23,27 +24,85 @@ public sealed partial class LoopbackGitHub
         ["base"] = new JsonObject { ["ref"] = "main", ["repo"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello" } },
     };
 
-    public void Merge(int number) => Change(number, x => (x["state"], x["merged_at"], x["closed_at"]) = ("closed", Now(), Now()));
+    public void Merge(int number, string? mergedAs = null) => Change($"pulls/{number}", x =>
+        (x["state"], x["merged_at"], x["closed_at"], x["merge_commit_sha"]) = ("closed", Now(), Now(), mergedAs));
 
-    public void Push(int number, string head) => Change(number, x => x["head"]!["sha"] = head);
+    public void Close(int number) => Change($"pulls/{number}", x => (x["state"], x["closed_at"]) = ("closed", At(DateTimeOffset.UtcNow.AddSeconds(-2))));
 
-    public void Review(int number, string state, string body, string login = "octocat")
+    public void OpenIssue(int number) => things[$"issues/{number}"] = new()
+    {
+        ["number"] = number, ["state"] = "open", ["title"] = $"Matter {number}", ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
+        ["closed_at"] = null,
+    };
+
+    public void CloseIssue(int number) => Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("closed", Now()));
+
+    /// <summary>A branch or tag (<c>heads/main</c>) is at a commit.</summary>
+    public void Ref(string name, string sha) => things[$"git/ref/{name}"] =
+        new() { ["ref"] = $"refs/{name}", ["object"] = new JsonObject { ["sha"] = sha, ["type"] = "commit" } };
+
+    public void Push(int number, string head) => Change($"pulls/{number}", x => x["head"]!["sha"] = head);
+
+    /// <summary>A review; <paramref name="late"/> in the second of a change before it, so that the pull request itself looks the same.</summary>
+    public void Review(int number, string state, string body, string login = "octocat", bool late = false)
     {
         Add($"pulls/{number}/reviews", new()
         {
             ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["body"] = body, ["submitted_at"] = Now(),
             ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
         });
-        Change(number, _ => { });
+        if (!late)
+            Change($"pulls/{number}", _ => { });
     }
 
-    public void Comment(int number, string body, string login = "octocat") => Add("issues/comments", new()
+    public void Comment(int number, string body, string login = "octocat", string on = "pull") => Add("issues/comments", new()
     {
         ["id"] = Interlocked.Increment(ref ids), ["body"] = body, ["created_at"] = Now(), ["updated_at"] = Now(),
         ["issue_url"] = $"https://api.github.com/repos/octo-org/hello/issues/{number}",
-        ["html_url"] = $"https://github.com/octo-org/hello/pull/{number}#issuecomment",
+        ["html_url"] = $"https://github.com/octo-org/hello/{on}/{number}#issuecomment",
         ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
     });
+
+    public void CommentOnCode(int number, string body) => Add("pulls/comments", new()
+    {
+        ["id"] = Interlocked.Increment(ref ids), ["body"] = body, ["created_at"] = Now(), ["updated_at"] = Now(), ["path"] = "a.cs",
+        ["pull_request_url"] = $"https://api.github.com/repos/octo-org/hello/pulls/{number}",
+        ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
+    });
+
+    public void Status(string sha, string context, string state) => Add($"commits/{sha}/status", new()
+    {
+        ["id"] = Interlocked.Increment(ref ids), ["context"] = context, ["state"] = state, ["created_at"] = Now(), ["updated_at"] = Now(),
+    });
+
+    /// <summary>A deployment begins, and ends like this.</summary>
+    public void Deploy(string sha, string environment, string state)
+    {
+        var id = Interlocked.Increment(ref ids);
+        Add($"deployments/{id}/statuses", new() { ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["created_at"] = Now() });
+        Add("deployments", new() { ["id"] = id, ["sha"] = sha, ["environment"] = environment, ["created_at"] = Now(), ["updated_at"] = Now() });
+    }
+
+    public void Release(string tag) => Add("releases", new()
+    {
+        ["id"] = Interlocked.Increment(ref ids), ["tag_name"] = tag, ["draft"] = false, ["published_at"] = Now(),
+    });
+
+    /// <summary>A run of a workflow with one job, whose id is that of its check.</summary>
+    public void Run(long id, string sha, long job, string? conclusion, string? log = null)
+    {
+        var run = new JsonObject
+        {
+            ["id"] = id, ["name"] = "CI", ["run_attempt"] = 1, ["head_sha"] = sha, ["status"] = conclusion is null ? "in_progress" : "completed",
+            ["conclusion"] = conclusion, ["check_suite_id"] = 5, ["workflow_id"] = 6, ["updated_at"] = Now(), ["pull_requests"] = new JsonArray(),
+        };
+        things["actions/runs"] = new() { ["items"] = new JsonArray(run) };
+        things[$"actions/runs/{id}/attempts/1/jobs"] = new()
+        {
+            ["jobs"] = new JsonArray(new JsonObject { ["id"] = job, ["name"] = "build", ["conclusion"] = conclusion, ["completed_at"] = Now() }),
+        };
+        logs[job] = log;
+    }
 
     /// <summary>A check on a commit; without a conclusion it runs. Named again, it runs again.</summary>
     public void Check(string sha, string name, string? conclusion, long? id = null)
@@ -64,9 +123,14 @@ public sealed partial class LoopbackGitHub
     }
 
     /// <summary>Tells the webhook what has become of a pull request; false when nobody was there.</summary>
-    public Task<bool> Deliver(string action, int number) => Hook.Deliver("pull_request", new JsonObject
+    public Task<bool> Deliver(string action, int number) => Deliver("pull_request", action, Snapshot($"pulls/{number}"));
+
+    /// <summary>Tells the webhook that the newest run of a workflow is over.</summary>
+    public Task<bool> DeliverRun() => Deliver("workflow_run", "completed", Items("actions/runs")[^1]);
+
+    Task<bool> Deliver(string name, string action, JsonNode thing) => Hook.Deliver(name, new JsonObject
     {
-        ["action"] = action, ["number"] = number, ["pull_request"] = Snapshot($"pulls/{number}"),
+        ["action"] = action, [name] = thing,
         ["repository"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
         ["sender"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
     });
@@ -78,13 +142,13 @@ public sealed partial class LoopbackGitHub
 
     static string At(DateTimeOffset time) => time.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
-    void Change(int number, Action<JsonObject> how)
+    void Change(string name, Action<JsonObject> how)
     {
-        var pull = things[$"pulls/{number}"];
-        lock (pull)
+        var thing = things[name];
+        lock (thing)
         {
-            how(pull);
-            pull["updated_at"] = Now();
+            how(thing);
+            thing["updated_at"] = Now();
         }
     }
 

@@ -30,7 +30,10 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     /// <summary>One request, and the status it was answered with.</summary>
     public sealed record Asked(DateTimeOffset At, string Method, string Path, string Query, string? Authorization, string? IfNoneMatch, int Status);
 
-    public Uri Url => new(app.Urls.Single());
+    public Uri Url => new(app.Urls.First());
+
+    /// <summary>Where it keeps logs: another host, that nobody may be led to with a token.</summary>
+    public Uri Storage => new(app.Urls.Last());
 
     public IReadOnlyList<Asked> Requests => [.. asked];
 
@@ -46,6 +49,12 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     /// <summary>The name a repository has now; its old one redirects to its id.</summary>
     public bool Renamed { get; set; }
 
+    /// <summary>Whether check runs are for others to read, as they are for a token with fine-grained permissions.</summary>
+    public bool ChecksForbidden { get; set; }
+
+    /// <summary>When the token ends, as every answer says; null: never.</summary>
+    public DateTimeOffset? TokenExpires { get; set; }
+
     /// <summary>What stands before every path of the API: <c>/api/v3</c> on an Enterprise Server.</summary>
     public string Base { get; set; } = "";
 
@@ -58,7 +67,11 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     public static async Task<LoopbackGitHub> Start()
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(x => x.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(x =>
+        {
+            x.Listen(IPAddress.Loopback, 0);
+            x.Listen(IPAddress.Loopback, 0);
+        });
         var github = new LoopbackGitHub(builder.Build());
         github.app.Run(github.Answer);
         await github.app.StartAsync();
@@ -122,13 +135,6 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     {
         var (request, response) = (http.Request, http.Response);
         var path = request.Path.Value!;
-        if (!path.StartsWith($"{Base}/", StringComparison.Ordinal))
-        {
-            response.StatusCode = 404;
-            return;
-        }
-
-        path = path[Base.Length..];
         var at = DateTimeOffset.UtcNow;
         response.OnCompleted(() =>
         {
@@ -136,10 +142,26 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             return Task.CompletedTask;
         });
 
+        if (request.Host.Port == Storage.Port)
+        {
+            await response.WriteAsync(logs[long.Parse(path[1..], CultureInfo.InvariantCulture)]!);
+            return;
+        }
+
+        if (!path.StartsWith($"{Base}/", StringComparison.Ordinal))
+        {
+            response.StatusCode = 404;
+            return;
+        }
+
+        path = path[Base.Length..];
         response.Headers.Date = DateTimeOffset.UtcNow.ToString("r", CultureInfo.InvariantCulture);
         response.Headers["x-ratelimit-limit"] = "5000";
         response.Headers["x-ratelimit-remaining"] = $"{Remaining}";
         response.Headers["x-ratelimit-reset"] = $"{DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds()}";
+
+        if (TokenExpires is { } expires)
+            response.Headers["github-authentication-token-expiration"] = expires.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 
         if (faults.TryPeek(out var next) && path.EndsWith(next.Path, StringComparison.Ordinal) && faults.TryDequeue(out next) && await next.Fault(http))
             return;
@@ -174,30 +196,44 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     async Task Show(HttpContext http, string path)
     {
         if (path == "actions/runs")
-            await Json(http, 200, new JsonObject { ["total_count"] = 0, ["workflow_runs"] = new JsonArray() });
-        else if (path == "pulls")
+            await Paged(http, Items(path), "workflow_runs");
+        else if (path.EndsWith("/logs", StringComparison.Ordinal))
         {
-            var pulls = things.Keys.Where(x => x.StartsWith("pulls/", StringComparison.Ordinal) && x.Count(y => y == '/') == 1).Select(Snapshot);
-            await Paged(http, [.. pulls.OrderByDescending(x => (string)x["updated_at"]!, StringComparer.Ordinal)], null);
+            var job = path.Split('/')[^2];
+            http.Response.Headers.Location = new Uri(Storage, $"/{job}").ToString();
+            await Json(http, logs.GetValueOrDefault(long.Parse(job, CultureInfo.InvariantCulture)) is null ? 404 : 302, new JsonObject());
         }
+        else if (path == "pulls")
+            await Paged(http, Newest("pulls/"), null);
+        else if (path == "issues")
+            await Paged(http, Newest("issues/"), null);
         else if (path is "issues/comments" or "pulls/comments")
         {
             var since = (string?)http.Request.Query["since"] ?? "";
             await Paged(http, [.. Items(path).Where(x => string.CompareOrdinal((string)x["updated_at"]!, since) >= 0)], null);
         }
+        else if (path.EndsWith("/check-runs", StringComparison.Ordinal) && ChecksForbidden)
+            await Json(http, 403, new JsonObject { ["message"] = "Resource not accessible by personal access token" });
         else if (path.EndsWith("/check-runs", StringComparison.Ordinal))
             await Paged(http, Items(path), "check_runs");
         else if (path.EndsWith("/status", StringComparison.Ordinal))
             await Paged(http, Items(path), "statuses");
         else if (path == "hooks/5/deliveries")
             await Paged(http, Hook.Deliveries, null);
-        else if (path.EndsWith("/reviews", StringComparison.Ordinal) || path == "issues")
+        else if (path is "deployments" or "releases" || path.EndsWith("/statuses", StringComparison.Ordinal))
+            await Paged(http, [.. Items(path).Reverse()], null);
+        else if (path.EndsWith("/reviews", StringComparison.Ordinal))
             await Paged(http, Items(path), null);
         else if (things.ContainsKey(path))
             await Json(http, 200, Snapshot(path));
         else
             await Json(http, 404, new JsonObject { ["message"] = "Not Found" });
     }
+
+    // Those with a number, the last changed first.
+    JsonNode[] Newest(string kind) =>
+        [.. things.Keys.Where(x => x.StartsWith(kind, StringComparison.Ordinal) && x[kind.Length..].All(char.IsAsciiDigit)).Select(Snapshot)
+            .OrderByDescending(x => (string)x["updated_at"]!, StringComparer.Ordinal)];
 
     async Task Paged(HttpContext http, JsonNode[] items, string? property)
     {
