@@ -105,6 +105,15 @@ public sealed class MergingOnGitHub : IAsyncLifetime
             Assert.True(await github.Hook.Redeliver(1));
         }
 
+        if (way.HasFlag(Way.Unreachable))
+        {
+            // What has come by now is not asked for any more.
+            await Eventually.Holds(() => Task.FromResult(process.Log.Contains("webhook gap: 1 recovered of 1", StringComparison.Ordinal)));
+            var (gets, posts) = (github.Requests.Count(IsGap), github.Requests.Count(x => x.Method == "POST"));
+            await Eventually.Holds(() => Task.FromResult(github.Requests.Count(IsGap) >= gets + 2));
+            Assert.Equal(posts, github.Requests.Count(x => x.Method == "POST"));
+        }
+
         if (polled)
         {
             github.LagBehind("/pulls");
@@ -117,6 +126,8 @@ public sealed class MergingOnGitHub : IAsyncLifetime
         Assert.Equal("PR #972 (Change 972) was merged", Assert.Single(Assert.Single(await wake.Turns(key)).Reasons));
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
     }
+
+    static bool IsGap(LoopbackGitHub.Asked asked) => asked.Path.EndsWith("/deliveries", StringComparison.Ordinal) && asked.Status == 200;
 
     async Task<ServiceProcess> Start(Way way)
     {
