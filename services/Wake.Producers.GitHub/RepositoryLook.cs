@@ -191,12 +191,11 @@ sealed class RepositoryLook(
         return events;
     }
 
-    PullState Known(JsonElement pull, DateTimeOffset since, DateTimeOffset updated) =>
-        new(since, updated, ClosedAt(pull), pull.Text("head", "sha"))
-        {
+    PullState Known(JsonElement pull, DateTimeOffset since, DateTimeOffset updated) => new(since, updated, ClosedAt(pull), pull.Text("head", "sha"))
+    {
         MergedAs = pull.Has("merged_at") ? pull.Text("merge_commit_sha") : null,
-            ReadAt = pages.At,
-        };
+        ReadAt = pages.At,
+    };
 
     /// <summary>A review that came in the same second as a change that was seen already moves no time by which it could be noticed.</summary>
     async Task LookAtLateReviews(CancellationToken cancel)
