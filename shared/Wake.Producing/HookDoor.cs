@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -17,9 +16,6 @@ public sealed class HookDoor(
 {
     // Within the ten seconds that forges wait for an answer.
     static readonly TimeSpan PublishWithin = TimeSpan.FromSeconds(8);
-
-    static readonly Counter<long> Deliveries = new Meter(Telemetry.Source).CreateCounter<long>(
-        "wake.deliveries", description: "Webhook deliveries by what became of them.");
 
     readonly HookBodies bodies = new();
 
@@ -104,5 +100,5 @@ public sealed class HookDoor(
         return Results.Problem(why, statusCode: status);
     }
 
-    static void Count(string hook, string outcome) => Deliveries.Add(1, new("hook", hook), new("outcome", outcome));
+    static void Count(string hook, string outcome) => Measures.Deliveries.Add(1, new("hook", hook), new("outcome", outcome));
 }

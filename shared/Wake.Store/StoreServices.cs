@@ -20,6 +20,8 @@ public static class StoreServices
         services.AddSingleton<Costs>();
         services.AddSingleton<Audit>();
         services.AddSingleton<WakeTimers>();
+        services.AddSingleton<Traces>();
+        services.AddSingleton<Backlog>();
         services.AddSingleton<Explain>();
         services.AddSingleton<ApiKeys>();
         services.AddSingleton<IdempotencyKeys>();
