@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -72,6 +73,8 @@ public sealed class HookDoor(
             return Results.Ok(new { ignored = mapped.Ignored });
         }
 
+        using var origin = mapped.Trace.Parent is null ? null
+            : Tracing.Start(Tracing.Delivery, ActivityKind.Consumer, mapped.Trace, [KeptTrace.Current]);
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(PublishWithin);
         try
