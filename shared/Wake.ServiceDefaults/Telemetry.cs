@@ -48,7 +48,7 @@ public static class Telemetry
         var sdk = OpenTelemetrySdk.Create(otel => otel
             // The environment comes last and so counts more.
             .ConfigureResource(resource => resource.AddService(builder.Environment.ApplicationName, serviceVersion: version).AddEnvironmentVariableDetector())
-            .WithTracing(traces => traces.AddSource(Sources).AddProcessor(new Unasked()).AddOtlpExporter(OverHttp))
+            .WithTracing(traces => traces.AddSource(Sources).AddProcessor(new Tidy()).AddOtlpExporter(OverHttp))
             .WithMetrics(metrics => metrics.AddMeter(Meters).AddOtlpExporter(OverHttp))
             .WithLogging(logs => logs.AddOtlpExporter(OverHttp), logs => logs.IncludeFormattedMessage = true));
 
@@ -67,9 +67,9 @@ public static class Telemetry
 
     /// <summary>
     /// Leaves out what nobody asked for: the looks at the database that every process takes every second, and what asks it for
-    /// its health. They would be nearly all there is to see.
+    /// its health. They would be nearly all there is to see. And gives requests the names that the framework leaves to others.
     /// </summary>
-    sealed class Unasked : BaseProcessor<Activity>
+    sealed class Tidy : BaseProcessor<Activity>
     {
         public override void OnStart(Activity data)
         {
@@ -82,6 +82,12 @@ public static class Telemetry
             // What begins below it is not sampled either.
             data.IsAllDataRequested = false;
             data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+        }
+
+        public override void OnEnd(Activity data)
+        {
+            if (data.Source.Name == "Microsoft.AspNetCore" && data.GetTagItem("http.request.method") is string method)
+                data.DisplayName = data.GetTagItem("http.route") is string route ? $"{method} {route}" : method;
         }
     }
 
