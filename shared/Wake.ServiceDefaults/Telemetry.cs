@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -48,12 +49,13 @@ public static class Telemetry
         var sdk = OpenTelemetrySdk.Create(otel => otel
             // The environment comes last and so counts more.
             .ConfigureResource(resource => resource.AddService(builder.Environment.ApplicationName, serviceVersion: version).AddEnvironmentVariableDetector())
-            .WithTracing(traces => traces.AddSource(Sources).AddProcessor(new Tidy()).AddOtlpExporter(OverHttp))
+            .WithTracing(traces => traces.AddSource(Sources).AddProcessor(new Unasked()).AddOtlpExporter(OverHttp))
             .WithMetrics(metrics => metrics.AddMeter(Meters).AddOtlpExporter(OverHttp))
             .WithLogging(logs => logs.AddOtlpExporter(OverHttp), logs => logs.IncludeFormattedMessage = true));
 
         builder.Services.AddSingleton(sdk);
         builder.Services.AddHostedService<FlushAtStop>();
+        builder.Services.AddSingleton<IStartupFilter, RequestSpans>();
         builder.Services.AddSingleton<ILoggerProvider>(new Forward(sdk.GetLoggerFactory()));
         return builder;
 
@@ -67,9 +69,9 @@ public static class Telemetry
 
     /// <summary>
     /// Leaves out what nobody asked for: the looks at the database that every process takes every second, and what asks it for
-    /// its health. They would be nearly all there is to see. And gives requests the names that the framework leaves to others.
+    /// its health. They would be nearly all there is to see.
     /// </summary>
-    sealed class Tidy : BaseProcessor<Activity>
+    sealed class Unasked : BaseProcessor<Activity>
     {
         public override void OnStart(Activity data)
         {
@@ -82,12 +84,6 @@ public static class Telemetry
             // What begins below it is not sampled either.
             data.IsAllDataRequested = false;
             data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
-        }
-
-        public override void OnEnd(Activity data)
-        {
-            if (data.Source.Name == "Microsoft.AspNetCore" && data.GetTagItem("http.request.method") is string method)
-                data.DisplayName = data.GetTagItem("http.route") is string route ? $"{method} {route}" : method;
         }
     }
 

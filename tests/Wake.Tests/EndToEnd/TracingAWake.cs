@@ -73,6 +73,11 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         Assert.Contains(way, x => x.Name.StartsWith("resume-session", StringComparison.Ordinal) || x.Name.Contains("ResumeSession", StringComparison.Ordinal));
         Assert.Contains(otlp.Spans, x => x.Trace == trace && x.Name == "wake.decide" && x.Attributes["wake.outcome"] == "dispatched");
 
+        // Nobody asked for the looks at the database every second, or for those of whoever asks for health.
+        Assert.DoesNotContain(otlp.Spans, x => x.Parent == "" && x.Attributes.ContainsKey("db.query.text"));
+        Assert.DoesNotContain(otlp.Spans, x => x.Attributes.GetValueOrDefault("url.path", "").StartsWith("/health", StringComparison.Ordinal));
+        Assert.Contains(otlp.Spans, x => x.Attributes.ContainsKey("db.query.text"));
+
         // Of an event spans know names. What it says, and what opens doors, is nowhere.
         Assert.DoesNotContain(otlp.Spans.SelectMany(x => x.Attributes.Values), x => x.Contains("the secret of", StringComparison.Ordinal) || x.Contains("sk-test", StringComparison.Ordinal));
         Assert.DoesNotContain(otlp.Logs, x => x.Body.Contains("sk-test", StringComparison.Ordinal));
