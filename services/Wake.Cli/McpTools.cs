@@ -67,7 +67,23 @@ sealed class McpTools(WakeClient wake, string? named)
         CancellationToken cancel = default)
     {
         var body = new JsonObject { ["reason"] = reason, ["at"] = Moment(at) };
-        return Ask(key => wake.Post($"/v1/sessions/{WakeClient.Segment(key)}/schedule", body, cancel), cancel);
+        return Ask(key => wake.Post(ScheduleCommand.Path(key), body, cancel), cancel);
+    }
+
+    [Description("List the times at which this session is to be woken.")]
+    public Task<string> ListScheduledWakes(CancellationToken cancel = default) =>
+        Ask(key => wake.Get(ScheduleCommand.Path(key), cancel), cancel);
+
+    [Description("Call off a wake of this session at a time.")]
+    public async Task<string> CancelScheduledWake(
+        [Description("The id of the wake; list_scheduled_wakes has it.")] string id, CancellationToken cancel = default)
+    {
+        var ahead = JsonSerializer.Deserialize(await ListScheduledWakes(cancel), CliJson.Default.ScheduledWakeArray) ?? [];
+        if (!Guid.TryParse(id, out var scheduled) || !Array.Exists(ahead, x => x.Id == scheduled))
+            throw new McpException($"This session has no wake {id} ahead.");
+
+        await Ask(key => wake.Delete($"{ScheduleCommand.Path(key)}/{scheduled}", cancel), cancel);
+        return "Called off.";
     }
 
     [Description("Find out why this session does or does not wake, or what became of an event.")]

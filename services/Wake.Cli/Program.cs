@@ -9,8 +9,9 @@ const int Failed = 1, Misused = 2;
 var root = new RootCommand("Wakes Claude sessions when something happens that they wait for.")
 {
     new UpCommand(), new ResumeCommand(), new PublishCommand(), new ReplayCommand(), new WatchCommand(), new WatchesCommand(),
-    new UnwatchCommand(), new RoutesCommand(), new McpCommand(), new SessionsCommand(), new QuestionsCommand(), new AnswerCommand(),
-    new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new AuditCommand(),
+    new UnwatchCommand(), new RoutesCommand(), new ScheduleCommand(), new McpCommand(), new SessionsCommand(), new QuestionsCommand(),
+    new AnswerCommand(), new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new AuditCommand(),
+    new RedriveCommand(),
 };
 
 WakeCommand.CompleteHelp(root);

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Wake.Store;
 
 namespace Wake.Coordinator;
 
@@ -29,6 +30,12 @@ public sealed class CoordinatorOptions : IValidatableObject
     [Range(1, 1_000)]
     public int Concurrency { get; init; } = 16;
 
+    /// <summary>
+    /// How long an event is kept once nobody waits for it any more: that long it is known as the same when it is observed again,
+    /// and can be explained. Default 90 days, at least 30; empty: for ever. Turns and what they cost are kept in any case.
+    /// </summary>
+    public TimeSpan? KeepEvents { get; init; } = TimeSpan.FromDays(90);
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
@@ -37,5 +44,8 @@ public sealed class CoordinatorOptions : IValidatableObject
 
         if (PollInterval <= TimeSpan.Zero)
             yield return new("PollInterval must be positive.", [nameof(PollInterval)]);
+
+        if (KeepEvents < Retention.Least)
+            yield return new($"KeepEvents must be {Retention.Least.TotalDays} days at least.", [nameof(KeepEvents)]);
     }
 }

@@ -23,9 +23,6 @@ sealed class ObservedEvents(
     Intake intake, SweepSignal signal, IOptions<MessageBusOptions> bus, IOptions<CoordinatorOptions> options,
     ILogger<ObservedEvents> log) : BackgroundService, IHealthCheck
 {
-    /// <summary>The header that says in a sentence why a message was refused.</summary>
-    public const string ReasonHeader = "wake-reason";
-
     // Taking in a lonely event and the few that arrive meanwhile never comes near it.
     const int Pouring = 50;
 
@@ -177,8 +174,8 @@ sealed class ObservedEvents(
             ContentType = "application/json",
             Headers = new Dictionary<string, object?>
             {
-                [ReasonHeader] = reason,
-                ["wake-routing-key"] = refused.RoutingKey,
+                [EventExchange.ReasonHeader] = reason,
+                [EventExchange.RoutingKeyHeader] = refused.RoutingKey,
             },
         };
         await channel.BasicPublishAsync("", EventExchange.ErrorQueue, mandatory: true, properties, refused.Body, cancel);

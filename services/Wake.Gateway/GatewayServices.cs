@@ -54,6 +54,7 @@ public static class GatewayServices
         api.MapEvents();
         api.MapReplay();
         api.MapSessions();
+        api.MapSchedule();
         api.MapCosts();
         api.MapAudit();
         api.MapWatches();

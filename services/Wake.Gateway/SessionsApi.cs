@@ -31,16 +31,7 @@ static class SessionsApi
             .Produces<AwaitedDecision>()
             .Produces<IntakeDecision>(StatusCodes.Status202Accepted).ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapPost("/{key}/schedule", Schedule).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("ScheduleWake")
-            .WithSummary("Wake a session at a date.")
-            .Produces<ScheduledWake>(StatusCodes.Status202Accepted).ProducesValidationProblem()
-            .ProducesProblem(StatusCodes.Status404NotFound);
     }
-
-    /// <summary>A wake to put off.</summary>
-    /// <param name="Reason">What the session is told then.</param>
-    /// <param name="At">When; a moment that is over is now.</param>
-    internal sealed record NewScheduledWake(string? Reason, DateTimeOffset? At);
 
     /// <summary>A session to register.</summary>
     /// <param name="Key">Its owner's name for it; unique among the open ones.</param>
@@ -125,17 +116,6 @@ static class SessionsApi
             ? EventsApi.Answer(single: true, awaited) : Results.Accepted(null, decisions[0]);
     }
 
-    static async Task<IResult> Schedule(PathKey named, NewScheduledWake body, ScheduledWakes scheduled, CancellationToken cancel)
-    {
-        var problems = Fields.Problems(Fields.Required("reason", body.Reason, EventLimits.Reason));
-        if (body.At is null)
-            problems.Add(("at", "is required."));
-        if (problems.Count > 0)
-            return Problems.Invalid(problems);
-
-        return await scheduled.Add(named.Value, body.Reason!, body.At!.Value, cancel) is { } wake ? Results.Accepted(null, wake) : Unknown(named);
-    }
-
-    static IResult Unknown(PathKey named) =>
+    internal static IResult Unknown(PathKey named) =>
         Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {named.Value}. wake sessions lists them.");
 }

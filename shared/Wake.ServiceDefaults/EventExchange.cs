@@ -15,8 +15,14 @@ public static class EventExchange
     /// <summary>Where the events wait for a coordinator.</summary>
     public const string Queue = "wake-events";
 
-    /// <summary>Where messages end that are no events.</summary>
+    /// <summary>Where messages end that are no events, with <see cref="ReasonHeader"/> and <see cref="RoutingKeyHeader"/>.</summary>
     public const string ErrorQueue = "wake-events_error";
+
+    /// <summary>The header that says in a sentence why a message was refused.</summary>
+    public const string ReasonHeader = "wake-reason";
+
+    /// <summary>The header with the routing key the message came with.</summary>
+    public const string RoutingKeyHeader = "wake-routing-key";
 
     /// <summary>A connection that does not mend itself: what was not confirmed or acknowledged on it is the caller's to repeat.</summary>
     public static Task<IConnection> Connect(MessageBusOptions bus, string name, CancellationToken cancel) => new ConnectionFactory

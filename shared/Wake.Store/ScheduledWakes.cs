@@ -14,6 +14,7 @@ public sealed record ScheduledWake(Guid Id, string Session, string Reason, DateT
 public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
 {
     const int AtOnce = 100;
+    const string Select = "select w.id, s.key, w.reason, w.due_at from scheduled_wakes w join sessions s on s.id = w.session_id";
 
     /// <summary>Puts a wake off to a date. Null when no open session has this key.</summary>
     public async Task<ScheduledWake?> Add(string session, string reason, DateTimeOffset at, CancellationToken cancel)
@@ -26,6 +27,24 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
         return await batch.Affected(cancel) ? wake : null;
     }
 
+    /// <summary>Those of a session, the next one first.</summary>
+    public async Task<IReadOnlyList<ScheduledWake>> List(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand($"{Select} where w.session_id = $1 order by w.due_at");
+        command.Parameters.AddWithValue(sessionId);
+        return await command.ReadAll(Read, cancel);
+    }
+
+    /// <summary>Calls one off. False when the session has none of this id; it may just have become an event.</summary>
+    public async Task<bool> Cancel(string session, Guid id, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(
+            "delete from scheduled_wakes w using sessions s where w.id = $1 and s.id = w.session_id and s.key = $2 and s.closed_at is null",
+            id, session);
+        return await batch.Affected(cancel);
+    }
+
     /// <summary>
     /// Makes events of those whose time has come. One that was made and not forgotten, because the process died in between,
     /// is made again and is a duplicate.
@@ -33,22 +52,8 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     /// <returns>How many there were.</returns>
     public async Task<int> Fire(CancellationToken cancel)
     {
-        List<ScheduledWake> due = [];
-        await using (var command = database.CreateCommand(
-            $"""
-            select w.id, s.key, w.reason, w.due_at
-            from scheduled_wakes w
-            join sessions s on s.id = w.session_id
-            where w.due_at <= now()
-            order by w.due_at
-            limit {AtOnce}
-            """))
-        await using (var rows = await command.ExecuteReaderAsync(cancel))
-        {
-            while (await rows.ReadAsync(cancel))
-                due.Add(new(rows.GetGuid(0), rows.GetString(1), rows.GetString(2), rows.GetFieldValue<DateTimeOffset>(3)));
-        }
-
+        await using var look = database.CreateCommand($"{Select} where w.due_at <= now() order by w.due_at limit {AtOnce}");
+        var due = await look.ReadAll(Read, cancel);
         if (due is [])
             return 0;
 
@@ -59,6 +64,9 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
         await forget.ExecuteNonQueryAsync(cancel);
         return due.Count;
     }
+
+    static ScheduledWake Read(NpgsqlDataReader row) =>
+        new(row.GetGuid(0), row.GetString(1), row.GetString(2), row.GetFieldValue<DateTimeOffset>(3));
 
     static ExternalEventObserved Event(ScheduledWake wake) => new()
     {

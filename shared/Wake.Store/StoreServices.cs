@@ -19,6 +19,7 @@ public static class StoreServices
         services.AddSingleton<Transcripts>();
         services.AddSingleton<Costs>();
         services.AddSingleton<Audit>();
+        services.AddSingleton<Retention>();
         services.AddSingleton<WakeTimers>();
         services.AddSingleton<Traces>();
         services.AddSingleton<Backlog>();

@@ -43,10 +43,11 @@ public static class Servers
             await stop();
     }
 
-    /// <summary>Creates a database with all tables, copied from one that the real migrations made, and returns how to connect.</summary>
-    public static async Task<string> NewDatabase()
+    /// <summary>Creates a database and returns how to connect.</summary>
+    /// <param name="migrated">With all tables, copied from one that the real migrations made; or with nothing in it.</param>
+    public static async Task<string> NewDatabase(bool migrated = true)
     {
-        var template = await LazyTemplate.Value;
+        var template = migrated ? await LazyTemplate.Value : "template0";
         var name = $"wake_{Environment.ProcessId}_{Interlocked.Increment(ref databases)}";
         await Execute(await Postgres, $"create database {name} template {template}");
         return new NpgsqlConnectionStringBuilder(await Postgres) { Database = name }.ConnectionString;

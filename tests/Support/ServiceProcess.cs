@@ -42,9 +42,12 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a service by its assembly's name and returns when it is ready.</summary>
-    public static async Task<ServiceProcess> Start(string service, IReadOnlyDictionary<string, string> environment)
+    /// <param name="service">The assembly's name.</param>
+    /// <param name="environment">Its configuration.</param>
+    /// <param name="folder">Where it was built; default: with these tests.</param>
+    public static async Task<ServiceProcess> Start(string service, IReadOnlyDictionary<string, string> environment, string? folder = null)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, $"{service}.dll")])
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(folder ?? AppContext.BaseDirectory, $"{service}.dll")])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -26,7 +26,7 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         var cancelled = await Call(client, "cancel_watch", new() { ["id"] = id });
         var refused = await Call(client, "cancel_watch", new() { ["id"] = id });
 
-        Assert.Equal(["cancel_watch", "explain", "list_watches", "schedule_wake", "watch"], tools.Select(x => x.Name).Order());
+        Assert.Equal(["cancel_scheduled_wake", "cancel_watch", "explain", "list_scheduled_wakes", "list_watches", "schedule_wake", "watch"], tools.Select(x => x.Name).Order());
         Assert.Equal("github:octo-org/hello#972", JsonElement.Parse(watch.Text).GetProperty("subject").GetString());
         Assert.Contains(id, listed.Text);
         Assert.Contains(id, explained.Text);
@@ -62,6 +62,26 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         Assert.Equal(0, await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(later)));
 
         static Guid Id((string Text, bool Failed) said) => JsonElement.Parse(said.Text).GetProperty("id").GetGuid();
+    }
+
+    [Fact]
+    public async Task What_it_has_put_off_it_sees_and_calls_off_and_others_do_not()
+    {
+        await using var client = await Client(new() { ["WAKE_SESSION"] = await wake.Session() });
+        await using var other = await Client(new() { ["WAKE_SESSION"] = await wake.Session() });
+        await Call(client, "schedule_wake", new() { ["at"] = "9d", ["reason"] = "later" });
+        await Call(client, "schedule_wake", new() { ["at"] = "7d", ["reason"] = "next week" });
+
+        var listed = JsonElement.Parse((await Call(client, "list_scheduled_wakes", [])).Text).EnumerateArray().ToList();
+        Assert.Equal(["next week", "later"], listed.Select(x => x.GetProperty("reason").GetString()));
+        Assert.Equal("[]", (await Call(other, "list_scheduled_wakes", [])).Text);
+
+        var first = new Dictionary<string, object?> { ["id"] = listed[0].GetProperty("id").GetString() };
+        Assert.True((await Call(other, "cancel_scheduled_wake", first)).Failed);
+        Assert.False((await Call(client, "cancel_scheduled_wake", first)).Failed);
+        Assert.Contains("no wake", (await Call(client, "cancel_scheduled_wake", first)).Text);
+        Assert.True((await Call(client, "cancel_scheduled_wake", new() { ["id"] = "../x" })).Failed);
+        Assert.Single(JsonElement.Parse((await Call(client, "list_scheduled_wakes", [])).Text).EnumerateArray());
     }
 
     async Task<McpClient> Client(Dictionary<string, string?> environment)

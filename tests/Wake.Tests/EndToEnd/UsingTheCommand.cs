@@ -165,6 +165,22 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     }
 
     [Fact]
+    public async Task A_wake_at_a_date_is_added_listed_and_called_off()
+    {
+        var key = await wake.Session();
+
+        var added = await Wake("schedule", "add", "--session", key, "--at", "7d", "--reason", "next [red]week[/]", "--output", "json");
+        var id = JsonElement.Parse(added.Output).GetProperty("id").GetString()!;
+        Assert.Contains("next [red]week[/]", (await Wake("schedule", "--session", key)).Output);
+
+        Assert.Equal(0, (await Wake("schedule", "cancel", "--session", key, id)).ExitCode);
+        var again = await Wake("schedule", "cancel", "--session", key, id);
+        Assert.Equal(1, again.ExitCode);
+        Assert.Contains("has no wake", again.Errors);
+        Assert.Contains("No wake is put off", (await Wake("schedule", "--session", key)).Errors);
+    }
+
+    [Fact]
     public async Task Tail_follows_what_happens()
     {
         var key = await wake.Session();
@@ -189,7 +205,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         }
 
         Assert.NotNull(await seen);
-        using (Process.Start("kill", ["-INT", $"{tail.Id}"])) { }
+        using (Process.Start("kill", ["-TERM", $"{tail.Id}"])) { }
         await tail.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(10));
         Assert.Equal(0, tail.ExitCode);
     }

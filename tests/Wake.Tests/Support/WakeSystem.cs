@@ -80,11 +80,12 @@ public sealed class WakeSystem : IAsyncDisposable
     }
 
     /// <summary>Everything but the processes, for tests that start those themselves.</summary>
-    public static async Task<WakeSystem> Create(Transport transport, IReadOnlyDictionary<string, string>? settings = null)
+    public static async Task<WakeSystem> Create(
+        Transport transport, IReadOnlyDictionary<string, string>? settings = null, bool migrated = true)
     {
         var broker = transport is Transport.RabbitMq ? (await Servers.RabbitMq).NewVirtualHost() : null;
         var folder = Directory.CreateTempSubdirectory("wake-system-").FullName;
-        var database = await Servers.NewDatabase();
+        var database = await Servers.NewDatabase(migrated);
 
         var all = new Dictionary<string, string>
         {
@@ -117,14 +118,15 @@ public sealed class WakeSystem : IAsyncDisposable
         return system;
     }
 
-    /// <summary>Starts one more process of this system.</summary>
-    public async Task<ServiceProcess> StartProcess(string service, IReadOnlyDictionary<string, string>? changed = null)
+    /// <summary>Starts one more process of this system, from another build where a <paramref name="folder"/> is given.</summary>
+    public async Task<ServiceProcess> StartProcess(
+        string service, IReadOnlyDictionary<string, string>? changed = null, string? folder = null)
     {
         var environment = new Dictionary<string, string>(settings);
         foreach (var (name, value) in changed ?? new Dictionary<string, string>())
             environment[name] = value;
 
-        var process = await ServiceProcess.Start(service, environment);
+        var process = await ServiceProcess.Start(service, environment, folder);
         lock (processes)
             processes.Add(process);
         if (service == "Wake.Gateway" || service == "Wake.Standalone")

@@ -1,0 +1,97 @@
+using System.Text;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using Wake.ServiceDefaults;
+
+namespace Wake.Cli;
+
+/// <summary>
+/// The messages that could not be handled, in the queues RabbitMQ keeps them in. None is ever taken out before the broker has
+/// confirmed where it is now, so that whoever interrupts this may find a letter twice and never misses one.
+/// </summary>
+sealed class DeadLetters : IAsyncDisposable
+{
+    // Enough to recognise a letter by.
+    const int Excerpt = 200;
+
+    readonly IConnection connection;
+
+    DeadLetters(IConnection connection) => this.connection = connection;
+
+    /// <summary>Where they lie, unless a pool of runners has queues of its own.</summary>
+    public static IReadOnlyList<string> Queues { get; } =
+    [
+        EventExchange.ErrorQueue, "session-wake_error", "session-wake_skipped", "resume-session_error", "resume-session_skipped",
+        "resume-session.urgent_error", "resume-session.urgent_skipped",
+    ];
+
+    public static async Task<DeadLetters> Connect(MessageBusOptions bus, CancellationToken cancel) =>
+        new(await EventExchange.Connect(bus, "wake-redrive", cancel));
+
+    /// <summary>Goes through the letters of a queue once, sending again those that are <paramref name="chosen"/>.</summary>
+    /// <returns>All of them; null when there is no such queue.</returns>
+    public async Task<IReadOnlyList<DeadLetter>?> Go(string queue, Func<DeadLetter, bool> chosen, CancellationToken cancel)
+    {
+        await using var channel = await connection.CreateChannelAsync(
+            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
+
+        uint waiting;
+        try
+        {
+            waiting = (await channel.QueueDeclarePassiveAsync(queue, cancel)).MessageCount;
+        }
+        catch (OperationInterruptedException none) when (none.ShutdownReason?.ReplyCode == 404)
+        {
+            return null;
+        }
+
+        var letters = new List<DeadLetter>();
+        while (letters.Count < waiting && await channel.BasicGetAsync(queue, autoAck: false, cancel) is { } got)
+        {
+            var headers = Headers(got);
+            var text = Encoding.UTF8.GetString(got.Body.Span);
+            var letter = new DeadLetter(queue, Reason(got, headers), text.Length > Excerpt ? text[..Excerpt] + "…" : text, false);
+            letter = letter with { Redriven = chosen(letter with { Body = text }) };
+
+            var (exchange, routingKey) = letter.Redriven ? Origin(queue, headers) : ("", queue);
+
+            // One that stays goes to the end of its queue instead of back to where it was: RabbitMQ 4 counts how often a
+            // message was given back, and drops it in the end.
+            var properties = new BasicProperties(got.BasicProperties) { Headers = letter.Redriven ? Plain(headers) : headers };
+            await channel.BasicPublishAsync(exchange, routingKey, mandatory: true, properties, got.Body, cancel);
+            await channel.BasicAckAsync(got.DeliveryTag, multiple: false, CancellationToken.None);
+            letters.Add(letter);
+        }
+
+        return letters;
+    }
+
+    public ValueTask DisposeAsync() => connection.DisposeAsync();
+
+    static Dictionary<string, object?> Headers(BasicGetResult got) => new(got.BasicProperties.Headers ?? new Dictionary<string, object?>());
+
+    static (string Exchange, string RoutingKey) Origin(string queue, Dictionary<string, object?> headers) =>
+        queue == EventExchange.ErrorQueue
+            ? (EventExchange.Name, Text(headers, EventExchange.RoutingKeyHeader) ?? "event")
+            : ("", queue[..queue.LastIndexOf('_')]);
+
+    // What the letter was given on its way here would be wrong on its second way.
+    static Dictionary<string, object?> Plain(Dictionary<string, object?> headers) => headers
+        .Where(x => !x.Key.StartsWith("MT-Fault-", StringComparison.Ordinal) && !x.Key.StartsWith("x-", StringComparison.Ordinal)
+            && x.Key is not (EventExchange.ReasonHeader or EventExchange.RoutingKeyHeader or "MT-Reason"))
+        .ToDictionary();
+
+    static string Reason(BasicGetResult got, Dictionary<string, object?> headers) =>
+        Text(headers, EventExchange.ReasonHeader) ?? Text(headers, "MT-Fault-Message")
+        ?? (got.BasicProperties.IsHeadersPresent() && headers.ContainsKey("x-death") ? "RabbitMQ gave up delivering it" : "not known here");
+
+    static string? Text(Dictionary<string, object?> headers, string name) =>
+        headers.TryGetValue(name, out var value) && value is byte[] bytes ? Encoding.UTF8.GetString(bytes) : null;
+}
+
+/// <summary>One message that could not be handled.</summary>
+/// <param name="Queue">Where it lies, or lay.</param>
+/// <param name="Reason">Why it could not be handled.</param>
+/// <param name="Body">What it says: its beginning.</param>
+/// <param name="Redriven">Whether it was sent again.</param>
+sealed record DeadLetter(string Queue, string Reason, string Body, bool Redriven);

@@ -1,0 +1,116 @@
+using System.CommandLine;
+using RabbitMQ.Client.Exceptions;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake redrive</c>: what the broker has put aside, and sending it again.</summary>
+sealed class RedriveCommand : WakeCommand
+{
+    readonly Option<bool> all = CommonOptions.Flag("--all", "Send every one of them again.");
+
+    readonly Option<string?> matching = new("--matching")
+    {
+        HelpName = "TEXT", Description = "Send those again in whose reason or text this stands.",
+    };
+
+    readonly Option<string[]> queues = new("--queue")
+    {
+        HelpName = "NAME",
+        Description = "One more queue to look into, for instance resume-session-POOL_error. May be repeated.",
+    };
+
+    readonly Option<string?> broker = new("--broker")
+    {
+        HelpName = "URL",
+        Description = "Default: MessageBus__Host. A password is better kept there than on a command line.",
+    };
+
+    public RedriveCommand() : base("redrive",
+        "Shows the messages that could not be handled and why; sends them again once the reason is gone.",
+        """
+        Without --all and --matching nothing is sent. Sending is safe to repeat: an event that was taken in already is a duplicate,
+        and a turn is claimed once. What still cannot be handled comes back with its reason. A Wake in one process has no broker,
+        and nothing to redrive: what is wrong in its spool folder lies in spool/bad.
+
+        Examples:
+          wake redrive
+          wake redrive --all
+          wake redrive --matching "PostgreSQL refuses it"
+        """)
+    {
+        Add(all);
+        Add(matching);
+        Add(queues);
+        Add(broker);
+        Add(CommonOptions.Output);
+        SetAction(Run);
+    }
+
+    async Task<int> Run(ParseResult given, CancellationToken cancel)
+    {
+        var output = new Output(given.GetValue(CommonOptions.Output) == "json");
+        var (everything, text) = (given.GetValue(all), given.GetValue(matching));
+        if (everything && text is not null)
+            throw new CommandException("Either --all or --matching.");
+
+        await using var letters = await Connect(given.GetValue(broker), cancel);
+        var found = await Output.Progress("Looking", async show =>
+        {
+            List<DeadLetter> found = [];
+            foreach (var queue in DeadLetters.Queues.Concat(given.GetValue(queues) ?? []).Distinct())
+            {
+                show(queue);
+                if (await letters.Go(queue, Chosen, cancel) is { } lying)
+                    found.AddRange(lying);
+                else if (!DeadLetters.Queues.Contains(queue))
+                    throw new CommandException($"There is no queue {queue}.");
+            }
+
+            return found;
+        });
+
+        if (output.Json)
+            output.Raw([.. found], CliJson.Default.DeadLetterArray);
+        else
+            Show(found, sending: everything || text is not null, output);
+        return 0;
+
+        bool Chosen(DeadLetter letter) => everything
+            || (text is not null && (letter.Reason.Contains(text, StringComparison.Ordinal) || letter.Body.Contains(text, StringComparison.Ordinal)));
+    }
+
+    static void Show(List<DeadLetter> found, bool sending, Output output)
+    {
+        foreach (var letter in found)
+        {
+            output.Line($"{letter.Queue}{(letter.Redriven ? "  sent again" : "")}");
+            output.Line($"  {letter.Reason}");
+            output.Line($"  [dim]{letter.Body}[/]");
+        }
+
+        if (found is [])
+            output.Line($"Nothing lies aside.");
+        else if (sending)
+            output.Line($"{found.Count(x => x.Redriven)} of {found.Count} sent again.");
+        else
+            output.Line($"{found.Count} could not be handled. wake redrive --all sends them again.");
+    }
+
+    static async Task<DeadLetters> Connect(string? given, CancellationToken cancel)
+    {
+        var address = given ?? Environment.GetEnvironmentVariable("MessageBus__Host");
+        if (address is null or "")
+            throw new CommandException("No broker is named. Set MessageBus__Host as for the services, or say --broker.");
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var host) || host.Scheme is not ("rabbitmq" or "rabbitmqs" or "amqp" or "amqps"))
+            throw new CommandException("The broker's address is to be like rabbitmq://user:password@host:5672/vhost.");
+
+        try
+        {
+            return await DeadLetters.Connect(new() { Host = host }, cancel);
+        }
+        catch (BrokerUnreachableException refused)
+        {
+            throw new CommandException($"No connection to RabbitMQ at {host.Host}: {refused.GetBaseException().Message}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake schedule</c>: lists the wakes of a session that are put off to a date; adds one, or calls one off.</summary>
+sealed class ScheduleCommand : ClientCommand
+{
+    readonly Option<string?> session = OwnSession.Option("Whose.");
+
+    public ScheduleCommand() : base("schedule",
+        "Lists the times at which a session is to be woken.",
+        """
+        For what comes again and again there are schedules in the configuration (the section Cron).
+
+        Examples:
+          wake schedule --session implementer
+          wake schedule add --session implementer --at 2h --reason "Look whether the release is out"
+          wake schedule cancel --session implementer 01234567-89ab-cdef-0123-456789abcdef
+        """)
+    {
+        Takes(session);
+        Add(new AddScheduledWakeCommand());
+        Add(new CancelScheduledWakeCommand());
+    }
+
+    /// <summary>The address of a session's wakes to come.</summary>
+    public static string Path(string key) => $"/v1/sessions/{WakeClient.Segment(key)}/schedule";
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var key = OwnSession.Of(given.GetValue(session));
+        var answer = (await Registration.Ask(wake, key, key => wake.Get(Path(key), cancel), cancel)).Answer.Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var wakes = answer.Read(CliJson.Default.ScheduledWakeArray);
+        output.Table(["ID", "AT", "REASON"], wakes.Select(x => (string?[])[$"{x.Id}", Times.Shown(x.At), x.Reason]));
+        if (wakes is [])
+            Output.Note("No wake is put off to a date.");
+        return 0;
+    }
+}
+
+/// <summary><c>wake schedule add</c>: puts one off to a date.</summary>
+sealed class AddScheduledWakeCommand : ClientCommand
+{
+    readonly Option<string?> session = OwnSession.Option("The session to wake.");
+    readonly Option<DateTimeOffset?> at = Times.EndOption("--at", "When.");
+    readonly Option<string> reason = new("--reason") { HelpName = "TEXT", Required = true, Description = "What it is told then." };
+
+    public AddScheduledWakeCommand() : base("add",
+        "Wakes a session at a time, whatever happens.",
+        """
+        Example:
+          wake schedule add --session implementer --at 2h --reason "Look whether the release is out"
+        """)
+    {
+        at.Required = true;
+        Takes(session, at, reason);
+    }
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var body = new JsonObject { ["at"] = given.GetRequiredValue(at), ["reason"] = given.GetRequiredValue(reason) };
+        var named = OwnSession.Of(given.GetValue(session));
+        var answer = (await Registration.Ask(wake, named, key => wake.Post(ScheduleCommand.Path(key), body, cancel), cancel)).Answer.Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var scheduled = answer.Read(CliJson.Default.ScheduledWake);
+        output.Line($"{scheduled.Session} wakes at {Times.Shown(scheduled.At)}: {scheduled.Id}");
+        return 0;
+    }
+}
+
+/// <summary><c>wake schedule cancel</c>: calls one off.</summary>
+sealed class CancelScheduledWakeCommand : ClientCommand
+{
+    readonly Option<string?> session = OwnSession.Option("Whose.");
+    readonly Argument<Guid> id = new("ID") { Description = "The wake's id; wake schedule lists them." };
+
+    public CancelScheduledWakeCommand() : base("cancel",
+        "Calls a wake off that was put off to a date.",
+        """
+        Example:
+          wake schedule cancel --session implementer 01234567-89ab-cdef-0123-456789abcdef
+        """) => Takes(session, id);
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var (named, which) = (OwnSession.Of(given.GetValue(session)), given.GetRequiredValue(id));
+        var (key, listed) = await Registration.Ask(wake, named, key => wake.Get(ScheduleCommand.Path(key), cancel), cancel);
+        if (!Array.Exists(listed.Expected().Read(CliJson.Default.ScheduledWakeArray), x => x.Id == which))
+            throw new CommandException($"{key} has no wake {which} ahead. wake schedule lists them.");
+
+        var answer = (await wake.Delete($"{ScheduleCommand.Path(key)}/{which}", cancel)).Expected();
+        if (output.Json)
+            output.Raw(answer.Body);
+        else
+            output.Line($"Called off: {which}");
+        return 0;
+    }
+}

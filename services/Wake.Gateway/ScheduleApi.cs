@@ -1,0 +1,49 @@
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/sessions/{key}/schedule</c>: wakes that a session or a person has put off to a date.</summary>
+static class ScheduleApi
+{
+    public static void MapSchedule(this IEndpointRouteBuilder routes)
+    {
+        var schedule = routes.MapGroup("/v1/sessions/{key}/schedule").WithTags("sessions");
+
+        schedule.MapPost("", Add).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("ScheduleWake")
+            .WithSummary("Wake a session at a date.")
+            .Produces<ScheduledWake>(StatusCodes.Status202Accepted).ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        schedule.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListScheduledWakes")
+            .WithSummary("The wakes of a session that are put off, the next one first.")
+            .Produces<IReadOnlyList<ScheduledWake>>().ProducesProblem(StatusCodes.Status404NotFound);
+        schedule.MapDelete("/{id:guid}", Cancel).Needs(ApiScopes.SessionsWrite).WithName("CancelScheduledWake")
+            .WithSummary("Call a wake off that was put off to a date.")
+            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+    }
+
+    /// <summary>A wake to put off.</summary>
+    /// <param name="Reason">What the session is told then.</param>
+    /// <param name="At">When; a moment that is over is now.</param>
+    internal sealed record NewScheduledWake(string? Reason, DateTimeOffset? At);
+
+    static async Task<IResult> Add(PathKey named, NewScheduledWake body, ScheduledWakes scheduled, CancellationToken cancel)
+    {
+        var problems = Fields.Problems(Fields.Required("reason", body.Reason, EventLimits.Reason));
+        if (body.At is null)
+            problems.Add(("at", "is required."));
+        if (problems.Count > 0)
+            return Problems.Invalid(problems);
+
+        return await scheduled.Add(named.Value, body.Reason!, body.At!.Value, cancel) is { } wake
+            ? Results.Accepted(null, wake) : SessionsApi.Unknown(named);
+    }
+
+    static async Task<IResult> List(PathKey named, Sessions sessions, ScheduledWakes scheduled, CancellationToken cancel) =>
+        await sessions.Find(named.Value, cancel) is { } session
+            ? Results.Ok(await scheduled.List(session.Id, cancel)) : SessionsApi.Unknown(named);
+
+    static async Task<IResult> Cancel(PathKey named, Guid id, ScheduledWakes scheduled, CancellationToken cancel) =>
+        await scheduled.Cancel(named.Value, id, cancel) ? Results.NoContent()
+            : Problems.Of(StatusCodes.Status404NotFound, $"{named.Value} has no wake {id} ahead.");
+}

@@ -1,0 +1,97 @@
+using System.Text.Json;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using Wake.Contracts;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Producing;
+
+/// <summary><c>wake redrive</c> against a real RabbitMQ and the queues the services put messages aside in.</summary>
+public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<RabbitMqSystem>
+{
+    readonly WakeSystem wake = shared.System;
+
+    [Fact]
+    public async Task What_was_put_aside_is_shown_stays_and_is_sent_again_when_told_so()
+    {
+        var key = await wake.WatchingSession();
+        var channel = await wake.Amqp();
+
+        // As RabbitMQ itself does after a coordinator has crashed over it too often.
+        var lost = WakeSystem.Event(WakeSystem.Subject(key), "nearly lost");
+        await channel.BasicPublishAsync("", "wake-events_error", true, new BasicProperties { Persistent = true }, EventJson.Write(lost));
+        await channel.BasicPublishAsync("wake.events", "no.event", true, new BasicProperties(), "{\u0001}"u8.ToArray());
+        await channel.BasicPublishAsync("", "session-wake", true, new BasicProperties { ContentType = "text/rude" }, "no message"u8.ToArray());
+        await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events_error") == 2);
+        await Eventually.Holds(async () => await Lying("session-wake_error") == 1);
+
+        // Looking is no handling, however often.
+        for (var look = 0; look < 3; look++)
+        {
+            var shown = await Redrive();
+            Assert.Equal(["session-wake_error", "wake-events_error", "wake-events_error"], shown.Select(x => x.Queue).Order());
+            Assert.All(shown, x => Assert.False(x.Redriven || string.IsNullOrWhiteSpace(x.Reason)));
+        }
+
+        var sent = await Redrive("--matching", "nearly lost");
+        Assert.Contains(lost.Id, sent.Single(x => x.Redriven).Body);
+        Assert.Equal(["nearly lost"], (await wake.Ended(key, 1)).Reasons);
+
+        // What still is nothing comes back.
+        Assert.All(await Redrive("--all"), x => Assert.True(x.Redriven));
+        await Eventually.Holds(async () => await Lying("wake-events_error") == 1 && await Lying("session-wake_error") == 1);
+        Assert.DoesNotContain("\u0001", (await Said()).Output);
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from turns"));
+    }
+
+    [Theory]
+    [InlineData("No broker is named")]
+    [InlineData("is to be like rabbitmq://", "--broker", "http://127.0.0.1/")]
+    [InlineData("No connection to RabbitMQ", "--broker", "rabbitmq://guest:secret@127.0.0.1:1/")]
+    [InlineData("Either --all or --matching", "--all", "--matching", "x")]
+    public async Task What_is_wrong_is_said_without_the_password(string expected, params string[] arguments)
+    {
+        var said = await WakeCommandLine.Run(new Dictionary<string, string>(), null, ["redrive", .. arguments]);
+
+        Assert.Equal(1, said.ExitCode);
+        Assert.Contains(expected, said.Errors);
+        Assert.DoesNotContain("secret", said.Errors);
+    }
+
+    [Fact]
+    public async Task A_queue_that_does_not_exist_is_named()
+    {
+        var said = await Said("--queue", "nowhere_error");
+
+        Assert.Equal(1, said.ExitCode);
+        Assert.Contains("no queue nowhere_error", said.Errors);
+    }
+
+    Task<Said> Said(params string[] arguments) => WakeCommandLine.Run(
+        new Dictionary<string, string> { ["MessageBus__Host"] = $"{wake.Broker}" }, null, ["redrive", .. arguments]);
+
+    async Task<IReadOnlyList<Letter>> Redrive(params string[] arguments)
+    {
+        var said = await Said([.. arguments, "--output", "json"]);
+        Assert.True(said.ExitCode == 0, said.Errors);
+        return JsonSerializer.Deserialize<List<Letter>>(said.Output, JsonSerializerOptions.Web)!;
+    }
+
+    // On a channel of its own: asking for a queue that is not there yet ends the channel.
+    async Task<uint> Lying(string queue)
+    {
+        await using var connection = await new ConnectionFactory { Uri = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri }.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        try
+        {
+            return await channel.MessageCountAsync(queue);
+        }
+        catch (OperationInterruptedException)
+        {
+            return 0;
+        }
+    }
+
+    sealed record Letter(string Queue, string Reason, string Body, bool Redriven);
+}

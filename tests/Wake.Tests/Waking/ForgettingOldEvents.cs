@@ -1,0 +1,59 @@
+using Wake.Store;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Waking;
+
+/// <summary>What is over for long enough is forgotten; what somebody still waits for never.</summary>
+public sealed class ForgettingOldEvents : IAsyncLifetime
+{
+    readonly TestStore store = new();
+
+    public Task InitializeAsync() => store.InitializeAsync();
+
+    public Task DisposeAsync() => store.DisposeAsync();
+
+    [Fact]
+    public async Task Events_that_were_heard_or_concerned_nobody_go_and_what_is_waiting_stays()
+    {
+        await store.Session("heard");
+        await store.Session("waiting");
+        await store.Session("running");
+        await store.Session("closed");
+        await store.Accept(
+            WakeSystem.Event("heard", "old"), WakeSystem.Event("waiting", "old"), WakeSystem.Event("running", "old"),
+            WakeSystem.Event("closed", "old"), WakeSystem.Event("nobody", "old"));
+        await store.Accept(WakeSystem.Event("heard", "old"));
+        await store.Sessions.Close("closed", CancellationToken.None);
+        foreach (var (session, ended) in (IEnumerable<(string, string)>)[("heard", "now()"), ("running", "null")])
+        {
+            await Execute($"insert into turns (session_id, wake_number, ended_at) select id, 1, {ended} from sessions where key = '{session}'");
+            await Execute($"update inbox set wake_number = 1 where session_id = (select id from sessions where key = '{session}')");
+        }
+
+        await Execute("update events set accepted_at = now() - interval '91 days'");
+        await store.Accept(WakeSystem.Event("nobody", "new"));
+
+        Assert.Equal(3, await new Retention(store.Database).Forget(TimeSpan.FromDays(90), CancellationToken.None));
+        Assert.Equal(0, await new Retention(store.Database).Forget(TimeSpan.FromDays(90), CancellationToken.None));
+
+        Assert.Equal(["nobody|new", "running|old", "waiting|old"], await Column("select subject || '|' || split_part(dedup_key, '|', 3) from events"));
+        Assert.Equal(["2"], await Column("select count(*)::text from inbox"));
+        Assert.Equal(["0"], await Column("select count(*)::text from duplicates"));
+        Assert.Equal(["2"], await Column("select count(*)::text from turns"));
+
+        // Forgotten is forgotten: it would be a new fact.
+        Assert.Equal(IntakeOutcome.Routed, (await store.Accept(WakeSystem.Event("heard", "old")))[0].Outcome);
+    }
+
+    async Task Execute(string sql)
+    {
+        await using var command = store.Database.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    async Task<IReadOnlyList<string>> Column(string sql)
+    {
+        await using var command = store.Database.CreateCommand($"{sql} order by 1");
+        return await command.ReadAll(row => row.GetString(0), CancellationToken.None);
+    }
+}
