@@ -188,11 +188,32 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         await Eventually.Holds(() => Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.lease.lost", Value: >= 1 })));
     }
 
+    // The CLI reads its span once, when it starts.
+    [Fact]
+    public async Task Also_when_the_process_has_stayed_from_another_wake_whose_span_is_linked()
+    {
+        await using var runner = await Runner(("Runner__WarmSessions", "1"));
+        var key = await wake.WatchingSession("instant");
+        var contexts = new[] { NewContext(), NewContext() };
+        for (var i = 0; i < 2; i++)
+        {
+            await Publish(WakeSystem.Event(WakeSystem.Subject(key), $"thing {i}"), $"00-{contexts[i].Trace}-{contexts[i].Span}-01");
+            await wake.Ended(key, i + 1);
+        }
+
+        var first = await otlp.Span(x => x.Trace == contexts[0].Trace && x.Name == "claude", "of the first run");
+        var second = await otlp.Span(x => x.Trace == contexts[1].Trace && x.Name == "claude", "of the second run");
+        await otlp.Way(second, contexts[1].Span);
+        Assert.Equal(("false", "true"), (first.Attributes["wake.warm"], second.Attributes["wake.warm"]));
+        Assert.Equal([$"{first.Trace}-{first.Id}"], second.Links);
+    }
+
     [Fact]
     public async Task Measures_and_lines_of_the_log_say_where_they_come_from()
     {
         await using var runner = await Runner();
         var key = await wake.WatchingSession("instant");
+        await (await wake.Amqp()).BasicPublishAsync("wake.events", "no event", mandatory: true, new BasicProperties(), "{}"u8.ToArray());
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: "merged [[fake:cost 0.25]]"));
         await wake.Ended(key, 1);
 
@@ -203,6 +224,10 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         await Measured("Wake.Runner", "wake.turn.duration", "s", ("outcome", "completed"));
         await Measured("Wake.Runner", "wake.turn.cost", "{USD}");
         await Eventually.Holds(() => Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.turn.cost", Value: 0.25 })));
+
+        await Measured("Wake.Coordinator", "wake.sessions.waiting", "{session}", ("state", "parked"));
+        await Measured("Wake.Coordinator", "wake.sessions.waiting.age", "s", ("state", "dispatched"));
+        await Eventually.Holds(() => Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.dead_letters", Value: 1 })));
 
         // Sessions come and go by the thousand.
         Assert.DoesNotContain(otlp.Points.SelectMany(x => x.Attributes.Values), x => x.Contains("tester@", StringComparison.Ordinal));
