@@ -68,6 +68,8 @@ static class ClaudeEnvironment
             environment.TryAdd(Telemetry.Protocol, "http/protobuf");
             environment["CLAUDE_CODE_ENABLE_TELEMETRY"] = "1";
             environment["CLAUDE_CODE_ENHANCED_TELEMETRY_BETA"] = "1";
+            // A turn ends when its process does, which waits this long for a collector that hangs; twice as long if not told.
+            environment["CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS"] = "1000";
             environment["OTEL_TRACES_EXPORTER"] = environment["OTEL_METRICS_EXPORTER"] = environment["OTEL_LOGS_EXPORTER"] = "otlp";
         }
 

@@ -139,7 +139,7 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
     public async Task From_several_events_of_which_the_first_leads_and_the_others_are_linked()
     {
         using var folder = new TemporaryFolder();
-        await using var runner = await Runner();
+        await using var runner = await Runner(("OTEL_EXPORTER_OTLP_HEADERS", "authorization=a-key-of-the-collector"));
         var key = await wake.WatchingSession("patient");
         var contexts = Enumerable.Range(0, 3).Select(_ => NewContext()).ToList();
 
@@ -164,6 +164,11 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         var environment = JsonElement.Parse(await File.ReadAllTextAsync(folder.File("env0")));
         Assert.Equal("vendor=state0", environment.GetProperty("TRACESTATE").GetString());
         Assert.StartsWith($"00-{trace}-", environment.GetProperty("TRACEPARENT").GetString());
+
+        // It reports as well, and what opens the collector's door is not for its tools.
+        Assert.Equal("1", environment.GetProperty("CLAUDE_CODE_ENABLE_TELEMETRY").GetString());
+        Assert.Equal(otlp.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"], environment.GetProperty("OTEL_EXPORTER_OTLP_ENDPOINT").GetString());
+        Assert.False(environment.TryGetProperty("OTEL_EXPORTER_OTLP_HEADERS", out _));
     }
 
     [Fact]
