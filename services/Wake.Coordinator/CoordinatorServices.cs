@@ -21,6 +21,7 @@ public static class CoordinatorServices
         builder.Services.AddSingleton<SweepSignal>();
         builder.Services.AddHostedService<SweepCalls>();
         builder.Services.AddHostedService<WakeSweeper>();
+        builder.Services.AddHostedService<BacklogMeasures>();
         builder.Services.AddHostedService<Forgetting>();
 
         if (builder.Configuration.GetSection(MessageBusOptions.Section).Get<MessageBusOptions>() is not { InMemory: true })

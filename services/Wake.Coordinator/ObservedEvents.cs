@@ -26,13 +26,16 @@ sealed class ObservedEvents(
     // Taking in a lonely event and the few that arrive meanwhile never comes near it.
     const int Pouring = 50;
 
-    static readonly ActivitySource Tracing = new(Telemetry.Source);
-
     volatile bool consuming;
+    volatile IChannel? used;
 
     /// <inheritdoc />
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(consuming ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not connected to RabbitMQ."));
+
+    /// <summary>How many messages wait in the error queue; null while there is no connection to ask.</summary>
+    public async Task<long?> DeadLetters(CancellationToken cancel) =>
+        used is { IsOpen: true } channel ? await channel.MessageCountAsync(EventExchange.ErrorQueue, cancel) : null;
 
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -55,7 +58,7 @@ sealed class ObservedEvents(
             }
             finally
             {
-                consuming = false;
+                (consuming, used) = (false, null);
             }
 
             await Task.Delay(TimeSpan.FromSeconds(1), cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -70,6 +73,7 @@ sealed class ObservedEvents(
             new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
 
         await EventExchange.Declare(channel, cancel);
+        used = channel;
 
         var arrived = Channel.CreateUnbounded<Arrival>(new() { SingleReader = true, SingleWriter = true });
         channel.ChannelShutdownAsync += (_, why) =>
@@ -106,15 +110,17 @@ sealed class ObservedEvents(
         if (batch is [])
             return;
 
-        using var activity = Tracing.StartActivity("wake.intake", ActivityKind.Consumer, default(ActivityContext),
-            links: batch.Where(x => x.TraceParent is not null).Select(x => new ActivityLink(ActivityContext.Parse(x.TraceParent!, null))));
-        activity?.SetTag("messaging.batch.message_count", batch.Count);
+        using var activity = Begin(batch);
 
         for (var failures = 0; ; failures++)
         {
             try
             {
-                var (_, dueIn) = await intake.Accept(batch.ConvertAll(x => new Observation(x.Event!, x.TraceParent)), cancel);
+                var (decisions, dueIn) = await intake.Accept(
+                    batch.ConvertAll(x => new Observation(x.Event!, x.Trace.Parent, x.Trace.State)), cancel);
+
+                for (var i = 0; i < batch.Count; i++)
+                    Measures.Observed(batch[i].Event!.Source, batch[i].Event!.Type, decisions[i].Outcome);
 
                 if (dueIn is { } due)
                     signal.LookIn(due);
@@ -142,6 +148,22 @@ sealed class ObservedEvents(
         }
     }
 
+    // What came from one place goes on from there. A batch of several traces belongs to none and is linked to each.
+    static Activity? Begin(List<Arrival> batch)
+    {
+        var first = batch[0].Trace;
+        var alone = batch.TrueForAll(x => x.Trace == first);
+        var activity = Tracing.Start(Tracing.Intake, ActivityKind.Consumer, alone ? first : default, batch.Select(x => x.Trace));
+
+        activity?.SetTag("messaging.system", "rabbitmq");
+        activity?.SetTag("messaging.operation.name", "process");
+        activity?.SetTag("messaging.operation.type", "process");
+        activity?.SetTag("messaging.destination.name", $"{EventExchange.Name}:#:{EventExchange.Queue}");
+        activity?.SetTag("messaging.batch.message_count", batch.Count);
+        activity?.SetTag(Tracing.Events, batch.Take(Tracing.MaxEvents).Select(x => x.Event!.Id).ToArray());
+        return activity;
+    }
+
     async Task Refuse(IChannel channel, Arrival refused, string reason, CancellationToken cancel)
     {
         log.LogWarning("A message to {Exchange} is no event: {Reason}", EventExchange.Name, reason);
@@ -161,7 +183,7 @@ sealed class ObservedEvents(
 
     /// <summary>One message, read where it arrives: either an event or the reason why it is none.</summary>
     readonly record struct Arrival(
-        ulong Tag, string RoutingKey, ExternalEventObserved? Event, string? Problem, string? TraceParent, ReadOnlyMemory<byte> Body);
+        ulong Tag, string RoutingKey, ExternalEventObserved? Event, string? Problem, KeptTrace Trace, ReadOnlyMemory<byte> Body);
 
     sealed class Reader(IChannel channel, ChannelWriter<Arrival> arrived) : AsyncDefaultBasicConsumer(channel)
     {
@@ -171,7 +193,7 @@ sealed class ObservedEvents(
         {
             // The body's memory is the client's again when this returns: read now, and copy only what is refused.
             var read = EventJson.TryRead(body.Span, out var observed, out var problem);
-            arrived.TryWrite(new(deliveryTag, routingKey, observed, problem, TraceParent(properties), read ? default : body.ToArray()));
+            arrived.TryWrite(new(deliveryTag, routingKey, observed, problem, TraceOf(properties), read ? default : body.ToArray()));
             return Task.CompletedTask;
         }
 
@@ -182,10 +204,11 @@ sealed class ObservedEvents(
             return base.HandleBasicCancelAsync(consumerTag, cancellationToken);
         }
 
-        static string? TraceParent(IReadOnlyBasicProperties properties) =>
-            properties.Headers is { } headers
-            && headers.TryGetValue("traceparent", out var value) && value is byte[] text
-            && Encoding.ASCII.GetString(text) is var parent
-            && ActivityContext.TryParse(parent, null, out _) ? parent : null;
+        static KeptTrace TraceOf(IReadOnlyBasicProperties properties) =>
+            KeptTrace.Of(Header(properties, "traceparent"), Header(properties, "tracestate"));
+
+        static string? Header(IReadOnlyBasicProperties properties, string name) =>
+            properties.Headers is { } headers && headers.TryGetValue(name, out var value) && value is byte[] text
+                ? Encoding.Latin1.GetString(text) : null;
     }
 }

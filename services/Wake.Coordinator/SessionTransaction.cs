@@ -1,4 +1,5 @@
 using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
@@ -32,6 +33,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
     public async Task<SessionWake?> Load(Guid sessionId, SessionWake? orNew, CancellationToken cancel)
     {
         connection = await database.OpenConnectionAsync(cancel);
+        var traced = Tracing.Source.HasListeners();
 
         await using var batch = new NpgsqlBatch(connection)
         {
@@ -44,6 +46,9 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
                 SessionFacts.Read(sessionId),
             },
         };
+        if (traced)
+            batch.BatchCommands.Add(Traces.Waiting(sessionId, Tracing.MaxEvents));
+
         await using var rows = await batch.ExecuteReaderAsync(cancel);
 
         await rows.NextResultAsync(cancel);
@@ -56,6 +61,14 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
             return null;
 
         saga.Facts = SessionFacts.From(rows);
+        if (!traced)
+            return saga;
+
+        await rows.NextResultAsync(cancel);
+        List<WaitingEvent> waiting = [];
+        while (await rows.ReadAsync(cancel))
+            waiting.Add(Traces.From(rows));
+        saga.Waiting = waiting;
         return saga;
     }
 

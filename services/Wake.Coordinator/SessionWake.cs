@@ -1,4 +1,5 @@
 using MassTransit;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
@@ -20,6 +21,12 @@ public sealed class SessionWake : SagaStateMachineInstance
 
     /// <summary>What the store says at this moment. Never stored.</summary>
     internal SessionFacts Facts { get; set; } = null!;
+
+    /// <summary>The events in its inbox, the first ones; empty when nobody traces. Never stored.</summary>
+    internal IReadOnlyList<WaitingEvent> Waiting { get; set; } = [];
+
+    /// <summary>The trace of the decision that was just taken.</summary>
+    internal KeptTrace Decision { get; set; }
 
     /// <summary>No more turns, and none is running any more.</summary>
     internal bool IsClosed => Facts is { Closed: true, OpenTurn: null or { HeldFor: null } };

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using MassTransit;
 using Microsoft.Extensions.Options;
 using Wake.Contracts;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
@@ -111,7 +113,8 @@ static class SessionWakeVerbs
         this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter, WakeAddresses addresses) =>
         when
             .Then(x => x.Saga.WakeNumber = x.Saga.Facts.LastWake + 1)
-            .Write(x => SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
+            .Trace("dispatched")
+            .Write(x => SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber, repeatAfter, x.Decision.Parent, x.Decision.State))
             .SendWake(repeatAfter, x => addresses.Of(x, mayBeNear: true));
 
     // Not to the runner that has it at hand: that one may be the reason why it is repeated.
@@ -119,6 +122,7 @@ static class SessionWakeVerbs
         this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter, WakeAddresses addresses) =>
         when
             .Then(x => x.Saga.WakeNumber = x.Saga.Facts.OpenTurn!.WakeNumber)
+            .Trace("repeated")
             .Write(x => SagaWrites.RepeatTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
             .SendWake(repeatAfter, x => addresses.Of(x, mayBeNear: false));
 
@@ -151,6 +155,19 @@ static class SessionWakeVerbs
 
     static ResumeSession Command(BehaviorContext<SessionWake, WakeDue> context) =>
         new(context.Saga.CorrelationId, context.Saga.Facts.Key, context.Saga.WakeNumber, context.Saga.Facts.Urgent);
+
+    // A moment of its own in the trace of the first event, with links to those that share the wake.
+    static EventActivityBinder<SessionWake, WakeDue> Trace(this EventActivityBinder<SessionWake, WakeDue> when, string outcome) => when.Then(x =>
+    {
+        var saga = x.Saga;
+        using var decision = Tracing.Start(
+            Tracing.Decide, ActivityKind.Internal, default, saga.Waiting.Select(y => new KeptTrace(y.TraceParent, y.TraceState)));
+        decision?.SetTag(Tracing.Session, saga.Facts.Key);
+        decision?.SetTag(Tracing.WakeNumber, saga.WakeNumber);
+        decision?.SetTag(Tracing.Outcome, outcome);
+        decision?.SetTag(Tracing.Events, saga.Waiting.Select(y => y.Id).ToArray());
+        saga.Decision = KeptTrace.Current;
+    });
 
     static EventActivityBinder<SessionWake, T> Owe<T>(
         this EventActivityBinder<SessionWake, T> when, Func<SessionWake, TimeSpan?> lookAgain) where T : class =>

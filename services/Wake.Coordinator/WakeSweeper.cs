@@ -1,15 +1,17 @@
+using System.Diagnostics;
 using MassTransit;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Wake.Contracts;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
 
 /// <summary>Looks for timers that are due and tells the saga. Any number of replicas share the work.</summary>
 sealed class WakeSweeper(
-    WakeTimers timers, Watches watches, ScheduledWakes scheduled, IBus bus, SweepSignal signal, IOptions<CoordinatorOptions> options,
-    TimeProvider time, ILogger<WakeSweeper> log) : BackgroundService
+    WakeTimers timers, Watches watches, ScheduledWakes scheduled, Traces traces, IBus bus, SweepSignal signal,
+    IOptions<CoordinatorOptions> options, TimeProvider time, ILogger<WakeSweeper> log) : BackgroundService
 {
     // Looks follow each other at least at this distance: what becomes due in between is taken together.
     static readonly TimeSpan Distance = TimeSpan.FromMilliseconds(10);
@@ -70,8 +72,10 @@ sealed class WakeSweeper(
     {
         var (due, next) = await timers.TakeDue(options.Value.SweepSize, options.Value.RepeatAfter, cancel);
 
+        var known = due is not [] && Tracing.Source.HasListeners() ? await traces.Of(due, cancel) : null;
+
         foreach (var some in due.Chunk(PublishAtOnce))
-            await Task.WhenAll(some.Select(session => bus.Publish(new WakeDue(session), cancel)));
+            await Task.WhenAll(some.Select(session => Tell(session, known, cancel)));
 
         if (due.Count == options.Value.SweepSize)
             return TimeSpan.Zero;
@@ -79,5 +83,13 @@ sealed class WakeSweeper(
         // A timer that is due within a millisecond is worth the wait, not a loop.
         return TimeSpan.FromTicks(Math.Clamp(
             next?.Ticks ?? long.MaxValue, TimeSpan.TicksPerMillisecond, options.Value.PollInterval.Ticks));
+    }
+
+    // In the trace of what the session owes or is owed, and so is everything that comes of it: messages carry it on.
+    async Task Tell(Guid session, IReadOnlyDictionary<Guid, (string Parent, string? State)>? known, CancellationToken cancel)
+    {
+        var (parent, state) = known?.GetValueOrDefault(session) ?? default;
+        using var look = Tracing.Start(Tracing.Due, ActivityKind.Internal, new(parent, state));
+        await bus.Publish(new WakeDue(session), cancel);
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Gateway;
@@ -94,8 +95,14 @@ public sealed class EventDoor(Intake intake, WakeTimers timers)
         if (events is [])
             return [];
 
-        var trace = Activity.Current?.Id;
-        var (decisions, dueIn) = await intake.Accept([.. events.Select(x => new Observation(x, trace))], cancel);
+        using var activity = Tracing.Start(Tracing.Intake, ActivityKind.Internal, default);
+        activity?.SetTag(Tracing.Events, events.Take(Tracing.MaxEvents).Select(x => x.Id).ToArray());
+
+        var trace = KeptTrace.Current;
+        var (decisions, dueIn) = await intake.Accept([.. events.Select(x => new Observation(x, trace.Parent, trace.State))], cancel);
+
+        for (var i = 0; i < events.Count; i++)
+            Measures.Observed(events[i].Source, events[i].Type, decisions[i].Outcome);
 
         if (dueIn < Soon)
             await timers.CallSweepers(cancel);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Wake.Producing;
+using Wake.ServiceDefaults;
 
 namespace Wake.Producers.GitHub;
 
@@ -70,6 +71,8 @@ sealed class WebhookGaps(
 
             if (deliveries.Max(x => x.Time("delivered_at")) is { } newest)
                 await cursors.Account($"{account}/{hook}", newest, cancel);
+            Measures.GapDeliveries.Add(recovered, new KeyValuePair<string, object?>("outcome", "recovered"));
+            Measures.GapDeliveries.Add(lost.Count - recovered, new KeyValuePair<string, object?>("outcome", "lost"));
             if (lost.Count > 0)
                 log.LogInformation("webhook gap: {Recovered} recovered of {Lost} ({Hook})", recovered, lost.Count, hook);
         }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Wake.Contracts;
 using Wake.Producing;
+using Wake.ServiceDefaults;
 
 namespace Wake.Producers.Webhooks;
 
@@ -65,7 +66,7 @@ sealed class CloudEvents : ISender
             Delivery = attribute("delivery") == "ambient" ? Delivery.Ambient : Delivery.Wake,
             Time = attribute("time") is { } time && DateTimeOffset.TryParse(time, CultureInfo.InvariantCulture, out var at) ? at : null,
             Data = data is { } whole ? PayloadPaths.Whole(whole) : null,
-        });
+        }) with { Trace = KeptTrace.Of(attribute("traceparent"), attribute("tracestate")) };
     }
 
     // Percent-encoded UTF-8, once, and perhaps quoted. What is no such encoding is the text itself: one SDK does not encode.

@@ -27,11 +27,9 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost
 sealed class ClaudeCli(
     ProcessLauncher launcher, RunProcesses processes, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
 {
-    static readonly ActivitySource Tracing = new(Telemetry.Source);
-
     /// <summary>Where the CLI keeps its state on this machine, transcripts included.</summary>
     public string ConfigFolder { get; } = ClaudeEnvironment.ConfigFolder(
-        ClaudeEnvironment.Build(OwnEnvironment(), options.Value, isRepetition: false, traceParent: null, ProcessTable.NewMark()));
+        ClaudeEnvironment.Build(OwnEnvironment(), options.Value, isRepetition: false, trace: default, ProcessTable.NewMark()));
 
     /// <summary>Runs it.</summary>
     /// <param name="command">What to run.</param>
@@ -43,23 +41,35 @@ sealed class ClaudeCli(
     public async Task<ClaudeRun> Run(
         ClaudeCommand command, ClaudeProcess? warm, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
-        using var activity = Tracing.StartActivity("claude");
+        using var activity = Tracing.Start(Tracing.Cli, ActivityKind.Internal, default);
         activity?.SetTag("wake.warm", warm is not null);
+        activity?.SetTag("wake.claude_session", command.SessionId.ToString());
+
+        // It was given a span when it was started, and hangs its own under that one for as long as it lives.
+        if (activity is not null && warm is not null && warm.Environment.TryGetValue("TRACEPARENT", out var begun)
+            && ActivityContext.TryParse(begun, null, out var context))
+            activity.AddLink(new(context));
 
         // It may have ended in this moment, without having heard of the message.
         var run = warm is null ? null : await Converse(warm, warm: true, command, heard, shutdown, lost);
-        run ??= await RunCold(command, activity?.Id, heard, shutdown, lost);
+        run ??= await RunCold(command, heard, shutdown, lost);
 
         activity?.SetTag("wake.result", run.Result.GetType().Name);
+        if (run.Result is ClaudeResult.Crashed or ClaudeResult.Hung)
+        {
+            activity?.SetStatus(ActivityStatusCode.Error);
+            Measures.UnknownOutcomes.Add(1, new KeyValuePair<string, object?>("result", run.Result is ClaudeResult.Hung ? "hung" : "crashed"));
+        }
+
         return run;
     }
 
     async Task<ClaudeRun> RunCold(
-        ClaudeCommand command, string? traceParent, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
+        ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
         var mark = ProcessTable.NewMark();
-        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, traceParent, mark);
+        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, KeptTrace.Current, mark);
 
         // The attempt before may have died with its runner, and its tools may be at work in this workspace to this moment.
         if (command.IsRepetition)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Wake.ServiceDefaults;
 
 namespace Wake.Runner;
 
@@ -21,6 +22,8 @@ static class ClaudeEnvironment
         "ANTHROPIC_*", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_USE_*", "AWS_*", "CLOUD_ML_REGION", "GOOGLE_*",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
         "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
+        // Not OTEL_EXPORTER_OTLP_HEADERS: they may hold a key. Who wants them there names them in PassEnvironment.
+        Telemetry.Endpoint, Telemetry.Protocol,
         "SSH_AUTH_SOCK", "GIT_*", "GH_*", "GITHUB_TOKEN", "IS_SANDBOX", "WAKE_URL", "WAKE_DATA",
     ];
 
@@ -31,10 +34,10 @@ static class ClaudeEnvironment
     /// <param name="own">The runner's environment.</param>
     /// <param name="options">What the operator wants passed, dropped and set.</param>
     /// <param name="isRepetition">Whether the message may have been taken up before by a process that died over it.</param>
-    /// <param name="traceParent">The span the CLI's own spans shall hang under; null when nobody traces.</param>
+    /// <param name="trace">The span the CLI's own spans shall hang under; none when nobody traces.</param>
     /// <param name="mark">Whose processes these are.</param>
     public static Dictionary<string, string> Build(
-        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, bool isRepetition, string? traceParent, RunMark mark)
+        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, bool isRepetition, KeptTrace trace, RunMark mark)
     {
         var environment = own
             .Where(x => Named(x.Key, [.. Passed, .. options.PassEnvironment]) && !Named(x.Key, options.DropEnvironment))
@@ -54,8 +57,21 @@ static class ClaudeEnvironment
             environment["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"] = "1";
         environment["CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS"] = "1";
 
-        if (traceParent is not null)
-            environment["TRACEPARENT"] = traceParent;
+        if (trace.Parent is not null)
+            environment["TRACEPARENT"] = trace.Parent;
+        if (trace.State is not null)
+            environment["TRACESTATE"] = trace.State;
+
+        // Where the runner reports, it reports as well. Spans it calls a beta.
+        if (environment.GetValueOrDefault(Telemetry.Endpoint) is { Length: > 0 })
+        {
+            environment.TryAdd(Telemetry.Protocol, "http/protobuf");
+            environment["CLAUDE_CODE_ENABLE_TELEMETRY"] = "1";
+            environment["CLAUDE_CODE_ENHANCED_TELEMETRY_BETA"] = "1";
+            // A turn ends when its process does, which waits this long for a collector that hangs; twice as long if not told.
+            environment["CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS"] = "1000";
+            environment["OTEL_TRACES_EXPORTER"] = environment["OTEL_METRICS_EXPORTER"] = environment["OTEL_LOGS_EXPORTER"] = "otlp";
+        }
 
         if (File.Exists(ToolSetup))
             environment["CLAUDE_ENV_FILE"] = ToolSetup;

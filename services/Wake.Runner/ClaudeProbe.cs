@@ -16,7 +16,7 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
     public async Task<string?> Trouble(CancellationToken cancel)
     {
         var settings = options.Value;
-        var environment = ClaudeEnvironment.Build(ClaudeCli.OwnEnvironment(), settings, isRepetition: false, traceParent: null, ProcessTable.NewMark());
+        var environment = ClaudeEnvironment.Build(ClaudeCli.OwnEnvironment(), settings, isRepetition: false, trace: default, ProcessTable.NewMark());
 
         using var bound = new CancellationTokenSource(Patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 using Wake.Store;
 
@@ -28,6 +29,9 @@ sealed class TurnLease : IAsyncDisposable
 
     async Task Keep(Turns turns, ClaimedTurn turn, TimeSpan lease, TimeProvider time, ILogger log)
     {
+        // A renewal every few seconds would bury what the turn did.
+        Activity.Current = null;
+
         using var ticks = new PeriodicTimer(lease / 3, time);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(end.Token, lost.Token);
 

@@ -22,14 +22,17 @@ sealed class TurnRunner(
     /// <param name="shutdown">The runner shuts down: interrupt the turn and give it back.</param>
     public async Task Run(ClaimedTurn turn, CancellationToken shutdown)
     {
+        using var measured = new TurnMeasures(turn, time);
         await using var lease = new TurnLease(turns, turn, options.Value.Lease, time, log);
         var started = time.GetTimestamp();
         var staysWarm = false;
         try
         {
             var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
-            staysWarm = await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) })
-                && reaction is Reaction.End { Outcome: TurnOutcome.Completed };
+            var settled = await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) });
+            staysWarm = settled && reaction is Reaction.End { Outcome: TurnOutcome.Completed };
+            if (settled)
+                measured.Settled(reaction, cost);
         }
         catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested)
         {
@@ -77,6 +80,7 @@ sealed class TurnRunner(
                     break;
 
                 case Reaction.Fresh { Why: var why }:
+                    Measures.ResumeFailures.Add(1, new KeyValuePair<string, object?>("class", why.Class));
                     if (await NoFresh(turn, why, acted, lost) is { } reason)
                         return (new Reaction.GiveBack(new TurnReturn.Park(null, reason)), run.Answered, cost);
 
@@ -88,6 +92,7 @@ sealed class TurnRunner(
 
                     log.LogWarning("{SessionKey} wake {Wake}: Claude session {Left} is left ({Class}); beginning {Fresh}.",
                         turn.SessionKey, turn.WakeNumber, claudeSession.Id, why.Class, fresh.Id);
+                    Measures.FreshRetries.Add(1);
                     (claudeSession, resume) = (fresh, false);
                     break;
 

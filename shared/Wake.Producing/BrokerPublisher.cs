@@ -60,6 +60,14 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
     {
         var body = EventJson.Write(observed);
         var routingKey = Encoding.UTF8.GetByteCount(observed.Type) <= MaxRoutingKey ? observed.Type : "event";
+
+        using var activity = Tracing.Start(Tracing.Publish, ActivityKind.Producer, default);
+        activity?.SetTag("messaging.system", "rabbitmq");
+        activity?.SetTag("messaging.operation.name", "publish");
+        activity?.SetTag("messaging.operation.type", "send");
+        activity?.SetTag("messaging.destination.name", $"{EventExchange.Name}:{routingKey}");
+        activity?.SetTag(Tracing.Events, new[] { observed.Id });
+
         var properties = new BasicProperties { Persistent = true, ContentType = "application/json", Headers = Trace() };
 
         await unconfirmed.WaitAsync(cancel);
@@ -88,8 +96,12 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         }
     }
 
-    static Dictionary<string, object?>? Trace() => Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent }
-        ? new() { ["traceparent"] = parent } : null;
+    static Dictionary<string, object?>? Trace() => KeptTrace.Current switch
+    {
+        { Parent: null } => null,
+        { State: null } trace => new() { ["traceparent"] = trace.Parent },
+        var trace => new() { ["traceparent"] = trace.Parent, ["tracestate"] = trace.State },
+    };
 
     async Task<IChannel> Open(CancellationToken cancel)
     {

@@ -1,4 +1,4 @@
-using System.Diagnostics.Metrics;
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -17,9 +17,6 @@ public sealed class HookDoor(
 {
     // Within the ten seconds that forges wait for an answer.
     static readonly TimeSpan PublishWithin = TimeSpan.FromSeconds(8);
-
-    static readonly Counter<long> Deliveries = new Meter(Telemetry.Source).CreateCounter<long>(
-        "wake.deliveries", description: "Webhook deliveries by what became of them.");
 
     readonly HookBodies bodies = new();
 
@@ -73,6 +70,8 @@ public sealed class HookDoor(
     async Task<IResult> Publish(
         HttpContext http, string hook, Mapped mapped, Func<Mapped, CancellationToken, Task<Mapped>>? details, CancellationToken cancel)
     {
+        using var origin = mapped.Trace.Parent is null ? null
+            : Tracing.Start(Tracing.Delivery, ActivityKind.Consumer, mapped.Trace, [KeptTrace.Current]);
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(PublishWithin);
         try
@@ -110,5 +109,5 @@ public sealed class HookDoor(
         return Results.Problem(why, statusCode: status);
     }
 
-    static void Count(string hook, string outcome) => Deliveries.Add(1, new("hook", hook), new("outcome", outcome));
+    static void Count(string hook, string outcome) => Measures.Deliveries.Add(1, new("hook", hook), new("outcome", outcome));
 }

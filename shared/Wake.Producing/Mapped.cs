@@ -1,4 +1,5 @@
 using Wake.Contracts;
+using Wake.ServiceDefaults;
 
 namespace Wake.Producing;
 
@@ -12,6 +13,9 @@ public sealed record Mapped(IReadOnlyList<ExternalEventObserved> Events, string?
     /// up looks at it now instead of at its next tick.
     /// </summary>
     public string? Ring { get; private init; }
+
+    /// <summary>The trace of what happened, where the delivery tells it as CloudEvents do; the request may come from a relay.</summary>
+    public KeptTrace Trace { get; init; }
 
     /// <summary>The same, of a commit whose checks have moved.</summary>
     public Mapped Rings(string? commit) => this with { Ring = commit };
@@ -37,5 +41,8 @@ public sealed record Mapped(IReadOnlyList<ExternalEventObserved> Events, string?
     /// <summary>All of these together; why the first was ignored when there is no event at all.</summary>
     public static Mapped All(IReadOnlyCollection<Mapped> parts) => new(
         [.. parts.SelectMany(x => x.Events)],
-        parts.Any(x => x.Events.Count > 0) ? null : parts.Select(x => x.Ignored).FirstOrDefault() ?? "empty");
+        parts.Any(x => x.Events.Count > 0) ? null : parts.Select(x => x.Ignored).FirstOrDefault() ?? "empty")
+    {
+        Trace = parts.Select(x => x.Trace).Distinct().ToList() is [var one] ? one : default,
+    };
 }

@@ -106,6 +106,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
         Add(NpgsqlDbType.Interval, profiles.Values.Select(x => x.Ceiling).ToList());
         command.Parameters.Add(new() { Value = standard.Quiet, NpgsqlDbType = NpgsqlDbType.Interval });
         command.Parameters.Add(new() { Value = standard.Ceiling, NpgsqlDbType = NpgsqlDbType.Interval });
+        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceState));
 
         return command;
 
@@ -133,4 +134,5 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
 /// <summary>An event as it came in, with the trace it belongs to.</summary>
 /// <param name="Event">The event.</param>
 /// <param name="TraceParent">The W3C <c>traceparent</c> of whoever published it; null when it carried none.</param>
-public readonly record struct Observation(ExternalEventObserved Event, string? TraceParent = null);
+/// <param name="TraceState">The <c>tracestate</c> beside it.</param>
+public readonly record struct Observation(ExternalEventObserved Event, string? TraceParent = null, string? TraceState = null);

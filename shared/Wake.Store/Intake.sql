@@ -7,9 +7,9 @@ with input as materialized (
     select *
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::bool[],
                 $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[],
-                $16::text[])
+                $16::text[], $22::text[])
          with ordinality as i (id, source, type, subject, related, dedup_key, reason, wakes, urgent,
-                               sessions, actor, happened_at, expires_at, data, traceparent, replay_of, ord)
+                               sessions, actor, happened_at, expires_at, data, traceparent, replay_of, tracestate, ord)
 ), known as materialized (
     select i.ord, e.seq, e.id
     from input i
@@ -24,9 +24,9 @@ with input as materialized (
     order by f.ord
 ), written as (
     insert into events (seq, id, source, type, subject, related, dedup_key, reason, wakes, urgent, sessions, actor,
-                        happened_at, expires_at, data, traceparent, replay_of)
+                        happened_at, expires_at, data, traceparent, replay_of, tracestate)
     select seq, id, source, type, subject, related::text[], dedup_key, reason, wakes, urgent, sessions::text[], actor,
-           happened_at, expires_at, data::json, traceparent, replay_of
+           happened_at, expires_at, data::json, traceparent, replay_of, tracestate
     from firsts
     order by dedup_key
     on conflict (dedup_key) do nothing

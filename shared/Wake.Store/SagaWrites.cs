@@ -6,15 +6,18 @@ namespace Wake.Store;
 public static class SagaWrites
 {
     /// <summary>
-    /// Opens the turn of a wake; its command is owed again after this long. Fails on a unique index should another turn of
-    /// the session still be open.
+    /// Opens the turn of a wake, in the trace of its decision if there is one; its command is owed again after this long.
+    /// Fails on a unique index should another turn of the session still be open.
     /// </summary>
-    public static NpgsqlBatchCommand OpenTurn(Guid sessionId, int wakeNumber, TimeSpan repeatAfter) => Rows.Command(
+    public static NpgsqlBatchCommand OpenTurn(
+        Guid sessionId, int wakeNumber, TimeSpan repeatAfter, string? traceParent, string? traceState) => Rows.Command(
         """
-        with opened as (insert into turns (session_id, wake_number) values ($1, $2)),
+        with opened as (
+                 insert into turns (session_id, wake_number, traceparent, tracestate) values ($1, $2, $4::text, $5::text)
+             ),
              owed as (update wake_timers set owed_at = clock_timestamp() + $3 where session_id = $1)
         insert into decisions (kind, session_id, wake_number) values ('dispatched', $1, $2)
-        """, sessionId, wakeNumber, repeatAfter);
+        """, sessionId, wakeNumber, repeatAfter, traceParent, traceState);
 
     /// <summary>
     /// Notes that a wake's command is sent once more, to be owed again after this long, and lets a turn that was waiting run.

@@ -21,6 +21,8 @@ public static class StoreServices
         services.AddSingleton<Audit>();
         services.AddSingleton<Retention>();
         services.AddSingleton<WakeTimers>();
+        services.AddSingleton<Traces>();
+        services.AddSingleton<Backlog>();
         services.AddSingleton<Explain>();
         services.AddSingleton<ApiKeys>();
         services.AddSingleton<IdempotencyKeys>();

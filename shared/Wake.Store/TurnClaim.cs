@@ -61,6 +61,9 @@ public sealed record ClaimedTurn(
     /// <summary>When its first attempt was claimed.</summary>
     public DateTimeOffset Started { get; init; }
 
+    /// <summary>How long the first of the events that start a turn had waited by then; null when all of them have expired.</summary>
+    public TimeSpan? Waited => Events.Where(x => x.Wakes).Min(x => (DateTimeOffset?)x.Routed) is { } first ? Started - first : null;
+
     /// <summary>How many attempts before this one died in a row without a word.</summary>
     public int Deaths => Attempt - 1 - Settled;
 
@@ -96,4 +99,13 @@ public sealed record TurnEvent(
 
     /// <summary>The same to a session that remembers.</summary>
     public string? DeltaPrompt { get; init; }
+
+    /// <summary>When it came into the session's inbox.</summary>
+    public DateTimeOffset Routed { get; init; }
+
+    /// <summary>The W3C <c>traceparent</c> it came with, if any.</summary>
+    public string? TraceParent { get; init; }
+
+    /// <summary>The <c>tracestate</c> beside it.</summary>
+    public string? TraceState { get; init; }
 }

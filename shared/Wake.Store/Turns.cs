@@ -107,7 +107,7 @@ public sealed class Turns(NpgsqlDataSource database)
             select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent,
                    -- as text, and looked into by EventLink: ->> fails on an escape that json allows and text does not
                    case when octet_length(e.data::text) <= $3 then e.data::text end,
-                   r.full_prompt, r.delta_prompt
+                   r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
@@ -142,7 +142,11 @@ public sealed class Turns(NpgsqlDataSource database)
         var events = await rows.ReadAll(row => new TurnEvent(
             row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4),
             row.GetText(5), row.GetFieldValue<DateTimeOffset>(6), row.GetBoolean(7), row.GetText(8),
-            EventLink.In(row.GetText(9))) { FullPrompt = row.GetText(10), DeltaPrompt = row.GetText(11) }, cancel);
+            EventLink.In(row.GetText(9)))
+        {
+            FullPrompt = row.GetText(10), DeltaPrompt = row.GetText(11), Routed = row.GetFieldValue<DateTimeOffset>(12),
+            TraceParent = row.GetText(13), TraceState = row.GetText(14),
+        }, cancel);
 
         await rows.NextResultAsync(cancel);
         var settled = await rows.ReadAll(

@@ -69,7 +69,7 @@ sealed class ClaudeByHand(MessagesApi api, string workspace, IReadOnlyDictionary
         foreach (var (name, value) in settings)
             own[name] = value;
         start.Environment.Clear();
-        foreach (var (name, value) in ClaudeEnvironment.Build(own, new(), isRepetition: false, traceParent: null, ProcessTable.NewMark()))
+        foreach (var (name, value) in ClaudeEnvironment.Build(own, new(), isRepetition: false, trace: default, ProcessTable.NewMark()))
             start.Environment[name] = value;
 
         var started = Process.Start(start)!;

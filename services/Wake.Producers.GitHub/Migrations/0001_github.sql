@@ -10,9 +10,6 @@ create table github.cursors (
     watched     text[] collate "C" not null,
     -- the subjects that are looked at because of those: the commits of pull requests
     also        text[] collate "C" not null default '{}',
-    -- whether somebody waits for these in it: they are more to ask for
-    deployments boolean not null default false,
-    releases    boolean not null default false,
     -- when to look at it next
     due_at      timestamptz not null default clock_timestamp(),
     -- until when somebody is looking at it: two at once would only spend the budget twice
@@ -43,8 +40,6 @@ create table github.pauses (
 
 -- Up to when the deliveries of a hook are accounted for.
 create table github.hooks (
-    hook       text collate "C" primary key,
-    until      timestamptz not null,
-    -- by any of the processes: each of them asking for the same would double it
-    looked_at  timestamptz not null default now()
+    hook   text collate "C" primary key,
+    until  timestamptz not null
 );

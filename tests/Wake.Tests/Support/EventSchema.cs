@@ -103,7 +103,7 @@ public static partial class EventSchema
                 {
                     ["name"] = nameof(ExternalEventObserved),
                     ["contentType"] = "application/json",
-                    ["headers"] = Headers(("traceparent", "W3C trace context: kept with the event, and the span that takes it in links to it.")),
+                    ["headers"] = Headers(("traceparent", "W3C trace context: kept with the event, whose wake goes on with its trace."), ("tracestate", "The state that belongs to it, up to 512 characters.")),
                     ["payload"] = new JsonObject
                     {
                         ["schemaFormat"] = "application/schema+json;version=draft-2020-12",

@@ -1,0 +1,81 @@
+using System.Diagnostics.Metrics;
+using System.Reflection;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Wake.ServiceDefaults;
+using YamlDotNet.RepresentationModel;
+
+namespace Wake.Tests.HouseRules;
+
+/// <summary>The dashboard and the alerts ask for metrics that there are, by the names that Prometheus gives them.</summary>
+public sealed partial class Observability
+{
+    static readonly string Folder = Path.Combine(Repository.Root, "deploy", "observability");
+
+    [Fact]
+    public void The_dashboard_asks_for_metrics_that_there_are()
+    {
+        var dashboard = JsonElement.Parse(File.ReadAllText(Path.Combine(Folder, "dashboard.json")));
+        var panels = dashboard.GetProperty("panels").EnumerateArray().ToList();
+        var asked = panels.SelectMany(x => x.GetProperty("targets").EnumerateArray()).Select(x => x.GetProperty("expr").GetString()!).ToList();
+
+        AreThere(asked);
+        Assert.Equal(panels.Count, panels.Select(x => x.GetProperty("id").GetInt32()).Distinct().Count());
+        Assert.All(Instruments(), x => Assert.Contains(asked, expression => Asked(expression).Contains(x.Series[0]) || Asked(expression).Contains(x.Series[^1])));
+    }
+
+    [Fact]
+    public void The_alerts_ask_for_metrics_that_there_are()
+    {
+        var yaml = new YamlStream();
+        using (var text = File.OpenText(Path.Combine(Folder, "alerts.yml")))
+            yaml.Load(text);
+
+        var groups = (YamlSequenceNode)yaml.Documents.Single().RootNode["groups"];
+        var rules = groups.SelectMany(x => (YamlSequenceNode)x["rules"]).Cast<YamlMappingNode>().ToList();
+
+        AreThere(rules.Select(x => $"{x["expr"]}"));
+        Assert.Equal(rules.Count, rules.Select(x => $"{x["alert"]}").Distinct().Count());
+        Assert.All(rules, rule =>
+        {
+            Assert.Matches("^(critical|warning)$", $"{rule["labels"]["severity"]}");
+            Assert.NotEmpty($"{rule["annotations"]["summary"]}");
+            Assert.Contains("wake ", $"{rule["annotations"]["description"]}");
+            Assert.Matches("^[0-9]+[mh]$", $"{rule["for"]}");
+        });
+    }
+
+    [Fact]
+    public void Every_metric_has_a_unit_and_says_what_it_is() => Assert.All(Instruments(), x =>
+    {
+        Assert.Matches(@"^(s|\{\w+\})$", x.Instrument.Unit);
+        Assert.EndsWith(".", x.Instrument.Description);
+        Assert.StartsWith("wake.", x.Instrument.Name);
+    });
+
+    static void AreThere(IEnumerable<string> expressions)
+    {
+        var there = Instruments().SelectMany(x => x.Series).ToHashSet();
+        var asked = expressions.SelectMany(Asked).ToList();
+
+        Assert.NotEmpty(asked);
+        Assert.All(asked, x => Assert.Contains(x, there));
+    }
+
+    static IEnumerable<string> Asked(string expression) => Names().Matches(expression).Select(x => x.Value);
+
+    // https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/: the unit, if it is one, and what it is.
+    static IEnumerable<(Instrument Instrument, string[] Series)> Instruments() =>
+        from field in typeof(Measures).GetFields(BindingFlags.Public | BindingFlags.Static)
+        let instrument = (Instrument)field.GetValue(null)!
+        let name = instrument.Name.Replace('.', '_') + (instrument.Unit == "s" ? "_seconds" : "")
+        select (instrument, field.FieldType.Name switch
+        {
+            "Counter`1" => [$"{name}_total"],
+            "Histogram`1" => (string[])[$"{name}_bucket", $"{name}_sum", $"{name}_count"],
+            _ => [name],
+        });
+
+    [GeneratedRegex(@"\bwake_\w+")]
+    private static partial Regex Names();
+}
