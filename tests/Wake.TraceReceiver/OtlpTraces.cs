@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json.Nodes;
+using Wake.Testing;
 
 namespace Wake.Traces;
 
@@ -9,104 +9,41 @@ namespace Wake.Traces;
 static class OtlpTraces
 {
     /// <summary>Translates one request.</summary>
-    public static JsonObject ToJson(ReadOnlyMemory<byte> request) => new() { ["resourceSpans"] = All(request, 1, ResourceSpans) };
-
-    static JsonObject ResourceSpans(ReadOnlyMemory<byte> message) => new()
+    public static JsonObject ToJson(ReadOnlyMemory<byte> request) => new()
     {
-        ["resource"] = All(message, 1, x => new JsonObject { ["attributes"] = All(x, 1, Attribute) }).FirstOrDefault()?.DeepClone(),
-        ["scopeSpans"] = All(message, 2, x => new JsonObject { ["spans"] = All(x, 2, Span) }),
+        ["resourceSpans"] = List(ProtobufField.In(request).Where(x => x.Number == 1), ResourceSpans),
     };
 
-    static JsonObject Span(ReadOnlyMemory<byte> message) => new()
+    static JsonObject ResourceSpans(ProtobufField message) => new()
     {
-        ["traceId"] = Hex(message, 1),
-        ["spanId"] = Hex(message, 2),
-        ["parentSpanId"] = Hex(message, 4),
-        ["name"] = Text(message, 5),
-        ["startTimeUnixNano"] = Number(message, 7),
-        ["endTimeUnixNano"] = Number(message, 8),
-        ["attributes"] = All(message, 9, Attribute),
-        ["links"] = All(message, 13, x => new JsonObject { ["traceId"] = Hex(x, 1), ["spanId"] = Hex(x, 2) }),
+        ["resource"] = new JsonObject { ["attributes"] = List(message.One(1).All(1), Attribute) },
+        ["scopeSpans"] = List(message.All(2), x => new JsonObject { ["spans"] = List(x.All(2), Span) }),
     };
 
-    static JsonObject Attribute(ReadOnlyMemory<byte> message) => new()
+    static JsonObject Span(ProtobufField message) => new()
     {
-        ["key"] = Text(message, 1),
-        ["value"] = All(message, 2, Value).FirstOrDefault()?.DeepClone(),
+        ["traceId"] = message.One(1).Hex,
+        ["spanId"] = message.One(2).Hex,
+        ["parentSpanId"] = message.One(4).Hex,
+        ["name"] = message.One(5).Text,
+        ["startTimeUnixNano"] = Number(message.One(7)),
+        ["endTimeUnixNano"] = Number(message.One(8)),
+        ["attributes"] = List(message.All(9), Attribute),
+        ["links"] = List(message.All(13), x => new JsonObject { ["traceId"] = x.One(1).Hex, ["spanId"] = x.One(2).Hex }),
     };
 
-    static JsonObject Value(ReadOnlyMemory<byte> message)
+    static JsonObject Attribute(ProtobufField message) => new() { ["key"] = message.One(1).Text, ["value"] = Value(message.One(2)) };
+
+    static JsonObject Value(ProtobufField any) => any.Fields.LastOrDefault() switch
     {
-        foreach (var field in Fields(message))
-        {
-            switch (field.Number)
-            {
-                case 1: return new() { ["stringValue"] = Encoding.UTF8.GetString(field.Bytes.Span) };
-                case 2: return new() { ["boolValue"] = field.Value != 0 };
-                case 3: return new() { ["intValue"] = unchecked((long)field.Value).ToString(CultureInfo.InvariantCulture) };
-                case 4: return new() { ["doubleValue"] = BitConverter.UInt64BitsToDouble(field.Value) };
-            }
-        }
+        { Number: 1 } text => new() { ["stringValue"] = text.Text },
+        { Number: 2 } yes => new() { ["boolValue"] = yes.Value != 0 },
+        { Number: 3 } whole => new() { ["intValue"] = unchecked((long)whole.Value).ToString(CultureInfo.InvariantCulture) },
+        { Number: 4 } real => new() { ["doubleValue"] = real.Real },
+        _ => [],
+    };
 
-        return [];
-    }
+    static JsonArray List(IEnumerable<ProtobufField> fields, Func<ProtobufField, JsonNode> read) => [.. fields.Select(read)];
 
-    static JsonArray All(ReadOnlyMemory<byte> message, int number, Func<ReadOnlyMemory<byte>, JsonNode> read) =>
-        [.. Fields(message).Where(x => x.Number == number).Select(x => read(x.Bytes))];
-
-    static string Hex(ReadOnlyMemory<byte> message, int number) => Convert.ToHexStringLower(Last(message, number).Bytes.Span);
-
-    static string Text(ReadOnlyMemory<byte> message, int number) => Encoding.UTF8.GetString(Last(message, number).Bytes.Span);
-
-    static string Number(ReadOnlyMemory<byte> message, int number) => Last(message, number).Value.ToString(CultureInfo.InvariantCulture);
-
-    static Field Last(ReadOnlyMemory<byte> message, int number) => Fields(message).LastOrDefault(x => x.Number == number);
-
-    static IEnumerable<Field> Fields(ReadOnlyMemory<byte> message)
-    {
-        for (var at = 0; at < message.Length;)
-        {
-            var tag = Varint(message, ref at);
-            var (number, kind) = ((int)(tag >> 3), (int)(tag & 7));
-            switch (kind)
-            {
-                case 0:
-                    yield return new(number, Varint(message, ref at), default);
-                    break;
-
-                case 1 or 5:
-                    var width = kind == 1 ? 8 : 4;
-                    yield return new(number, Fixed(message.Slice(at, width)), default);
-                    at += width;
-                    break;
-
-                case 2:
-                    var length = checked((int)Varint(message, ref at));
-                    yield return new(number, 0, message.Slice(at, length));
-                    at += length;
-                    break;
-
-                default:
-                    throw new FormatException($"Wire type {kind} is none that OTLP uses.");
-            }
-        }
-    }
-
-    static ulong Fixed(ReadOnlyMemory<byte> bytes) =>
-        bytes.Length == 8 ? BitConverter.ToUInt64(bytes.Span) : BitConverter.ToUInt32(bytes.Span);
-
-    static ulong Varint(ReadOnlyMemory<byte> message, ref int at)
-    {
-        ulong value = 0;
-        for (var shift = 0; ; shift += 7)
-        {
-            var part = message.Span[at++];
-            value |= (ulong)(part & 0x7f) << shift;
-            if (part < 0x80)
-                return value;
-        }
-    }
-
-    /// <summary>One field: a number, or bytes.</summary>
-    readonly record struct Field(int Number, ulong Value, ReadOnlyMemory<byte> Bytes);
+    static string Number(ProtobufField number) => number.Value.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,3 +1,5 @@
+using Wake.Testing;
+
 namespace Wake.Tests.Support;
 
 /// <summary>A span as it was exported. Ids are in hex; <paramref name="Parent"/> is empty for a root.</summary>

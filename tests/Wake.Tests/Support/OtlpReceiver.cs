@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Wake.Offline;
@@ -9,7 +10,7 @@ namespace Wake.Tests.Support;
 /// <summary>A collector on loopback: takes OTLP over HTTP from anybody and keeps what it was told.</summary>
 public sealed class OtlpReceiver : IAsyncDisposable
 {
-    readonly WebApplication app = LoopbackServer.Build(0);
+    readonly WebApplication app = LoopbackServer.Build(IPAddress.Loopback, 0);
     readonly ConcurrentQueue<OtlpSpan> spans = new();
     readonly ConcurrentQueue<OtlpPoint> points = new();
     readonly ConcurrentQueue<OtlpLog> logs = new();

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Wake.Tests.Support;
+namespace Wake.Testing;
 
 /// <summary>One field of a message in protobuf's wire format, which says of itself all that is needed to read on.</summary>
 public readonly record struct ProtobufField(int Number, ulong Value, ReadOnlyMemory<byte> Bytes)
