@@ -57,13 +57,18 @@ need_claude() {
     && "$(claude_program "$1")" --version >/dev/null || fail "claude $1 could not be installed from npm."
 }
 
-# What the tests run JavaScript with: an AMQP client, and validators of JSON Schema and AsyncAPI.
+# What the tests run JavaScript with: an AMQP client, validators of JSON Schema and AsyncAPI, and the schemas of Kubernetes.
 need_node_packages() {
-  [ -d "$(tools)/node/node_modules/@asyncapi/specs" ] && [ -d "$(tools)/node/node_modules/amqplib" ] && return
+  local package missing=
+  for package in amqplib @asyncapi/specs yaml kubernetes-models @kubernetes-models/keda; do
+    [ -d "$(tools)/node/node_modules/$package" ] || missing=yes
+  done
+  [ "$missing" ] || return 0
   need_npm "the packages of the examples"
   say "Installing packages for Node.js"
   npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$(tools)/node" \
-    amqplib@2.3.1 ajv@8.20.0 ajv-formats@3.0.1 @asyncapi/specs@6.11.1 >&2 || fail "Packages for Node.js could not be installed from npm."
+    amqplib@2.3.1 ajv@8.20.0 ajv-formats@3.0.1 @asyncapi/specs@6.11.1 \
+    yaml@2.9.1 kubernetes-models@5.1.0 @kubernetes-models/keda@2.0.0 >&2 || fail "Packages for Node.js could not be installed from npm."
 }
 
 has_postgres() {
@@ -89,4 +94,11 @@ need_rabbitmq() {
   command -v rabbitmq-server >/dev/null || [ -x /usr/sbin/rabbitmq-server ] && return
   say "Installing RabbitMQ"
   apt_install rabbitmq-server || fail "RabbitMQ is missing. Install rabbitmq-server and run this again."
+}
+
+# For systemd-analyze, which judges units without a systemd that runs.
+need_systemd() {
+  [ "$(uname -s)" = Darwin ] || command -v systemd-analyze >/dev/null && return
+  say "Installing systemd"
+  apt_install systemd || fail "systemd-analyze is missing. Install systemd and run this again."
 }

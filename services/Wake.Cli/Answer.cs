@@ -89,4 +89,6 @@ sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]
 [JsonSerializable(typeof(ApiKey[]))]
 [JsonSerializable(typeof(NewApiKey))]
 [JsonSerializable(typeof(Finding[]))]
+[JsonSerializable(typeof(ServiceState))]
+[JsonSerializable(typeof(ServiceSteps))]
 sealed partial class CliJson : JsonSerializerContext;

@@ -33,10 +33,11 @@ sealed class Checkup(DataFolder folder, string? data)
     }
 
     /// <summary>Runs a program and reads what it says; null when it cannot be run or does not end in time.</summary>
-    public static async Task<(int Code, string Output)?> Run(string program, string[] arguments, CancellationToken cancel)
+    public static async Task<(int Code, string Output)?> Run(
+        string program, string[] arguments, CancellationToken cancel, TimeSpan? patience = null)
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        bound.CancelAfter(Patience);
+        bound.CancelAfter(patience ?? Patience);
         Process? process = null;
         try
         {

@@ -11,7 +11,7 @@ var root = new RootCommand("Wakes Claude sessions when something happens that th
     new UpCommand(), new ResumeCommand(), new PublishCommand(), new ReplayCommand(), new WatchCommand(), new WatchesCommand(),
     new UnwatchCommand(), new RoutesCommand(), new ScheduleCommand(), new McpCommand(), new SessionsCommand(), new QuestionsCommand(),
     new AnswerCommand(), new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new AuditCommand(),
-    new RedriveCommand(),
+    new RedriveCommand(), new ServiceCommand(),
 };
 
 WakeCommand.CompleteHelp(root);

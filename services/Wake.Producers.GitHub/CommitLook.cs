@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Wake.Contracts;
 using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
@@ -9,9 +8,12 @@ namespace Wake.Producers.GitHub;
 /// watched themselves. Their checks are read until all have ended and stayed ended, and again when a run begins again.
 /// </summary>
 sealed class CommitLook(
-    WatchedRepository watched, RepositoryState state, Pages pages, GitHubSighting seen, Func<IReadOnlyList<Mapped>, Task> keep)
+    WatchedRepository watched, RepositoryState state, Pages pages, GitHubSighting seen, JobLogs logs,
+    Func<IReadOnlyList<Mapped>, Task> keep)
 {
     const string RunList = "actions/runs?per_page=100";
+
+    const string Actions = "github-actions";
 
     // Of many commits without any end some are looked at each time: GitHub counts even what costs nothing.
     const int MostAtOnce = 100;
@@ -19,12 +21,18 @@ sealed class CommitLook(
     // A commit without checks gets them soon or never; those that have some may take long.
     static readonly TimeSpan NoChecksFor = TimeSpan.FromMinutes(3), NoMoveFor = TimeSpan.FromHours(6);
 
+    // What an account may not read today it may tomorrow, and asking costs each time.
+    static readonly TimeSpan ForbiddenFor = TimeSpan.FromHours(1);
+
+    // Each takes seconds at worst, and somebody else waits for the next look.
+    int excerpts = 3;
+
     public async Task Run(IReadOnlyCollection<string> rung, TimeSpan settle, CancellationToken cancel)
     {
         foreach (var sha in watched.Commits)
             state.Commits.TryAdd(sha, new(pages.At, Baseline: true));
 
-        var pulls = state.Pulls.Where(x => !x.Value.Closed && x.Value.Head is not null).ToLookup(x => x.Value.Head!, x => x.Key);
+        var pulls = state.Pulls.Where(x => x.Value.ClosedAt is null && x.Value.Head is not null).ToLookup(x => x.Value.Head!, x => x.Key);
         foreach (var sha in state.Commits.Keys.Where(x => !pulls.Contains(x) && !watched.Commits.Contains(x)).ToList())
             Forget(sha);
 
@@ -63,7 +71,10 @@ sealed class CommitLook(
 
             state.Commits[sha] = commit with { Done = false };
             if (!commit.Baseline || run.Time("updated_at") >= commit.Since)
-                events.Add(Related(GitHubEvents.WorkflowRun(seen, run), pulls[sha]));
+            {
+                var ended = Related(GitHubEvents.WorkflowRun(seen, run), pulls[sha]);
+                events.Add(JobLogs.IsFailure(run.Text("conclusion")) && excerpts-- > 0 ? await logs.Add(ended, cancel) : ended);
+            }
         }
 
         state.Runs = runs;
@@ -73,11 +84,8 @@ sealed class CommitLook(
 
     async Task LookAtChecks(string sha, IReadOnlyList<long> pulls, TimeSpan settle, CancellationToken cancel)
     {
-        var (checksPath, statusPath) = ($"commits/{sha}/check-runs?filter=latest&per_page=100", $"commits/{sha}/status?per_page=100");
-        var (answer, checks) = await pages.All(checksPath, "check_runs", anew: false, cancel);
-        if (answer is GitHubAnswer.Forbidden)
-            checks = await RunsAsChecks(sha, cancel);
-
+        var statusPath = $"commits/{sha}/status?per_page=100";
+        var (answer, checks) = await Checks(sha, anew: false, cancel);
         var (status, statuses) = await pages.All(statusPath, "statuses", anew: false, cancel);
         if (answer is GitHubAnswer.Missing && status is GitHubAnswer.Missing)
         {
@@ -89,7 +97,7 @@ sealed class CommitLook(
 
         // One has changed and the other not: adding up takes both.
         if (checks is null && statuses is not null && answer is GitHubAnswer.Unchanged)
-            (_, checks) = await pages.All(checksPath, "check_runs", anew: true, cancel);
+            (_, checks) = await Checks(sha, anew: true, cancel);
         if (statuses is null && checks is not null && status is GitHubAnswer.Unchanged)
             (_, statuses) = await pages.All(statusPath, "statuses", anew: true, cancel);
 
@@ -104,7 +112,11 @@ sealed class CommitLook(
         if (commit.Result is { } result && pages.At - commit.EndedAt >= settle)
         {
             if (commit.Said != result.Fingerprint)
-                events.Add(GitHubEvents.Ci(seen with { Baseline = commit.Baseline && commit.EndedAt < commit.Since }, sha, result, pulls));
+            {
+                var excerpt = commit.Failed is { } failed && excerpts-- > 0 ? await Excerpt(failed, cancel) : null;
+                events.Add(GitHubEvents.Ci(seen with { Baseline = commit.Baseline && commit.EndedAt < commit.Since }, sha, result, pulls, excerpt));
+            }
+
             commit = commit with { Done = true, Said = result.Fingerprint };
         }
         else if (commit.Result is null && pages.At - commit.MovedAt > (commit.Empty ? NoChecksFor : NoMoveFor))
@@ -114,45 +126,61 @@ sealed class CommitLook(
         await keep(events);
     }
 
-    CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses) => commit with
+    CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses)
     {
-        Result = CiRollup.Of(checks, statuses, state.Suites) as CiRollup.Finished,
-        EndedAt = checks.Select(x => x.Time("completed_at")).Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at"))).Max() ?? commit.Since,
-        MovedAt = commit.MovedAt == default || checks.Count + statuses.Count > 0 ? pages.At : commit.MovedAt,
-        Empty = checks.Count + statuses.Count == 0,
-    };
+        var result = CiRollup.Of(checks, statuses, state.Suites) as CiRollup.Finished;
+        var failed = checks.Where(x => JobLogs.IsFailure(x.Text("conclusion")) && x.Text("app", "slug") == Actions && result?.Failed.Contains(x.Text("name")) is true)
+            .OrderBy(x => x.Time("completed_at")).FirstOrDefault();
+        return commit with
+        {
+            Result = result,
+            Failed = failed.Number("id") is { } id ? new(id, failed.Number("run_attempt")) : null,
+            EndedAt = checks.Select(x => x.Time("completed_at")).Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at"))).Max() ?? commit.Since,
+            MovedAt = commit.MovedAt == default || checks.Count + statuses.Count > 0 ? pages.At : commit.MovedAt,
+            Empty = checks.Count + statuses.Count == 0,
+        };
+    }
+
+    Task<string?> Excerpt(FailedCheck failed, CancellationToken cancel) => failed.Attempt is { } attempt
+        ? logs.OfRun(seen.Repository, failed.Id, attempt, cancel) : logs.OfJob(seen.Repository, failed.Id, cancel);
 
     IEnumerable<Mapped> Statuses(string sha, CommitState commit, IReadOnlyList<long> pulls, IReadOnlyList<JsonElement> statuses) =>
         from status in statuses
         where !commit.Baseline || status.Time("created_at") >= commit.Since
         select Related(GitHubEvents.Status(seen, sha, status), pulls);
 
-    // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it.
-    async Task<IReadOnlyList<JsonElement>?> RunsAsChecks(string sha, CancellationToken cancel) =>
-        (await pages.All($"actions/runs?head_sha={sha}&per_page=100", "workflow_runs", anew: true, cancel)).Items
-            ?.Select(x => JsonSerializer.SerializeToElement(new
-            {
-                id = x.Number("id"),
-                name = x.Text("name"),
-                status = x.Text("status"),
-                conclusion = x.Text("conclusion"),
-                completed_at = x.Text("updated_at"),
-                app = new { slug = "github-actions" },
-            })).ToList();
+    async Task<(GitHubAnswer Answer, IReadOnlyList<JsonElement>? Items)> Checks(string sha, bool anew, CancellationToken cancel)
+    {
+        if (state.ChecksForbiddenUntil <= pages.At)
+        {
+            var read = await pages.All($"commits/{sha}/check-runs?filter=latest&per_page=100", "check_runs", anew, cancel);
+            if (read.Answer is not GitHubAnswer.Forbidden)
+                return read;
+            state.ChecksForbiddenUntil = pages.At + ForbiddenFor;
+        }
+
+        // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it.
+        var (answer, runs) = await pages.All($"actions/runs?head_sha={sha}&per_page=100", "workflow_runs", anew, cancel);
+        return (answer, runs?.Select(x => JsonSerializer.SerializeToElement(new
+        {
+            id = x.Number("id"),
+            name = x.Text("name"),
+            status = x.Text("status"),
+            conclusion = x.Text("conclusion"),
+            completed_at = x.Text("updated_at"),
+            run_attempt = x.Number("run_attempt") ?? 1,
+            app = new { slug = Actions },
+            check_suite = new { id = x.Number("check_suite_id") },
+        })).ToList());
+    }
 
     void Forget(string sha)
     {
         state.Commits.Remove(sha);
-        foreach (var path in state.ETags.Keys.Where(x => x.StartsWith($"commits/{sha}/", StringComparison.Ordinal)).ToList())
+        foreach (var path in state.ETags.Keys.Where(x => x.Contains(sha, StringComparison.Ordinal)).ToList())
             state.ETags.Remove(path);
     }
 
     // GitHub itself names no pull requests of forks.
-    Mapped Related(Mapped mapped, IEnumerable<long> pulls) => mapped with
-    {
-        Events = [.. mapped.Events.Select(x => x with
-        {
-            Related = (x.Related ?? []).Union(pulls.Select(seen.Repository.Item)).Take(EventLimits.Listed).ToArray() is { Length: > 0 } all ? all : null,
-        })],
-    };
+    Mapped Related(Mapped mapped, IEnumerable<long> pulls) => mapped.Concerns(pulls.Select(seen.Repository.Item));
 }

@@ -16,8 +16,12 @@ sealed class GitHubClient : IDisposable
 
     const int Attempts = 4;
 
+    const string Agent = "wake/0.1";
+
     // A token that was refused is not mended by asking again soon.
     static readonly TimeSpan RefusedFor = TimeSpan.FromMinutes(10);
+
+    static readonly TimeSpan WarnBefore = TimeSpan.FromDays(7);
 
     readonly GitHubAccount account;
     readonly GitHubOptions options;
@@ -27,6 +31,7 @@ sealed class GitHubClient : IDisposable
     readonly HttpClient http;
     readonly GitHubTokens tokens;
     DateTimeOffset refusedUntil;
+    DateTimeOffset warnedAt;
 
     public GitHubClient(GitHubAccount account, GitHubOptions options, GitHubPauses pauses, TimeProvider time, ILogger log)
     {
@@ -51,6 +56,9 @@ sealed class GitHubClient : IDisposable
     /// <summary>What is left of this account's requests; null before the first answer, or without limits.</summary>
     public GitHubBudget? Budget { get; private set; }
 
+    /// <summary>Whether so little is left that only what matters is asked for.</summary>
+    public bool IsShort => Budget?.Stretch(options.Reserve, time.GetUtcNow()) > 1;
+
     /// <summary>Asks for what is at a path of the API, below its address.</summary>
     /// <param name="path">The path.</param>
     /// <param name="repository">The repository it belongs to (<c>octo-org/hello</c>), which tells an App's token; null for the account's own affairs.</param>
@@ -68,6 +76,34 @@ sealed class GitHubClient : IDisposable
     /// <summary>Asks for something to be done.</summary>
     public Task<GitHubAnswer> Post(string path, string? repository, CancellationToken cancel) =>
         Ask(HttpMethod.Post, new(account.Address, path), repository, null, JsonValueKind.Undefined, cancel);
+
+    /// <summary>
+    /// Fetches what GitHub keeps elsewhere, as it does logs: the answer of the place it points to, of which nothing has been read
+    /// yet. That place gets no token. Null when there is nothing, or nothing for us.
+    /// </summary>
+    public async Task<HttpResponseMessage?> Fetch(string path, string repository, CancellationToken cancel)
+    {
+        await MayAsk(cancel);
+        using var pointer = await Send(HttpMethod.Get, new(account.Address, path), repository, null, cancel, elsewhere: true);
+        if (Target(pointer) is not { } target || IsOurs(target))
+        {
+            await Judge(pointer, JsonValueKind.Undefined, cancel);
+            return null;
+        }
+
+        // Out of a connection that nobody could read on the way, no one is led into one that somebody can.
+        if (target.Scheme != Uri.UriSchemeHttps && target.Scheme != account.Address.Scheme)
+            return null;
+
+        using var request = new HttpRequestMessage(HttpMethod.Get, target);
+        request.Headers.UserAgent.ParseAdd(Agent);
+        var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+        if (answer.IsSuccessStatusCode)
+            return answer;
+
+        answer.Dispose();
+        return null;
+    }
 
     public void Dispose()
     {
@@ -110,7 +146,8 @@ sealed class GitHubClient : IDisposable
             throw new GitHubUnavailableException("The rest of this hour's requests is left to others", budget.Reset);
     }
 
-    async Task<HttpResponseMessage> Send(HttpMethod method, Uri address, string? repository, string? etag, CancellationToken cancel)
+    async Task<HttpResponseMessage> Send(
+        HttpMethod method, Uri address, string? repository, string? etag, CancellationToken cancel, bool elsewhere = false)
     {
         var renewed = false;
         for (var redirects = 0; ;)
@@ -122,8 +159,8 @@ sealed class GitHubClient : IDisposable
             switch (answer.StatusCode)
             {
                 case HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
-                    when redirects++ < 3 && answer.Headers.Location is { } location:
-                    address = new(address, location);
+                    when redirects++ < 3 && Target(answer) is { } target && (IsOurs(target) || !elsewhere):
+                    address = target;
                     break;
 
                 // A fresh token of an App may be refused for some seconds, an old one for good, and a signed word when our clock is wrong.
@@ -146,7 +183,7 @@ sealed class GitHubClient : IDisposable
     async Task<HttpResponseMessage> SendOnce(HttpMethod method, Uri address, string token, string? etag, CancellationToken cancel)
     {
         using var request = new HttpRequestMessage(method, address);
-        request.Headers.UserAgent.ParseAdd("wake/0.1");
+        request.Headers.UserAgent.ParseAdd(Agent);
         request.Headers.Accept.ParseAdd("application/vnd.github+json");
         request.Headers.Authorization = new("Bearer", token);
         request.Headers.TryAddWithoutValidation("X-GitHub-Api-Version", options.ApiVersion);
@@ -163,6 +200,12 @@ sealed class GitHubClient : IDisposable
         var (now, at) = (time.GetUtcNow(), answer.Headers.Date ?? time.GetUtcNow());
         if (GitHubLimits.Budget(answer.Headers) is { } budget)
             Budget = budget;
+
+        if (GitHubLimits.TokenExpires(answer.Headers) is { } expires && expires - now < WarnBefore && now - warnedAt >= TimeSpan.FromDays(1))
+        {
+            warnedAt = now;
+            log.LogWarning("The token of this account for {Host} expires at {Expires:u}.", account.Host, expires);
+        }
 
         var (_, strikes) = await pauses.Of(account.Host, now, cancel);
         var status = (int)answer.StatusCode;
@@ -203,6 +246,9 @@ sealed class GitHubClient : IDisposable
     async Task<JsonElement> AskAsApp(HttpMethod method, string path, CancellationToken cancel) =>
         await Ask(method, new(account.Address, path), null, null, JsonValueKind.Object, cancel) is GitHubAnswer.Found found
             ? found.Body : throw new GitHubUnavailableException("The App is not installed there, or not allowed what it asks for.");
+
+    static Uri? Target(HttpResponseMessage answer) =>
+        answer.Headers.Location is { } location ? new(answer.RequestMessage!.RequestUri!, location) : null;
 
     bool IsOurs(Uri address) =>
         Uri.Compare(address, account.Address, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;

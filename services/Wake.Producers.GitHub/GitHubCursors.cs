@@ -22,19 +22,26 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         await using var command = database.CreateCommand(
             """
             with wanted as (
-                select repository, array_agg(subject order by subject) as watched
-                from unnest($1::text[], $2::text[]) as w (repository, subject) group by repository
+                select repository, array_agg(subject order by subject) as watched, bool_or(deployments) as deployments, bool_or(releases) as releases
+                from unnest($1::text[], $2::text[], $3::boolean[], $4::boolean[]) as w (repository, subject, deployments, releases)
+                group by repository
             ), forgotten as (
                 delete from github.cursors where repository <> all ($1)
             )
-            insert into github.cursors as known (repository, watched) select repository, watched from wanted order by repository
+            insert into github.cursors as known (repository, watched, deployments, releases)
+            select repository, watched, deployments, releases from wanted order by repository
             on conflict (repository) do update set
-                watched = excluded.watched,
-                due_at = case when excluded.watched <@ known.watched then known.due_at else clock_timestamp() end
-            where known.watched <> excluded.watched
+                watched = excluded.watched, deployments = excluded.deployments, releases = excluded.releases,
+                due_at = case
+                    when excluded.watched <@ known.watched and excluded.deployments <= known.deployments and excluded.releases <= known.releases
+                    then known.due_at else clock_timestamp()
+                end
+            where (known.watched, known.deployments, known.releases) <> (excluded.watched, excluded.deployments, excluded.releases)
             """);
         command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Repository.Subject)).ToArray());
         command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects).ToArray());
+        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Deployments)).ToArray());
+        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray());
         await command.ExecuteNonQueryAsync(cancel);
     }
 
@@ -57,6 +64,21 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         await command.ExecuteNonQueryAsync(cancel);
     }
 
+    /// <summary>The pull requests that a commit is the head of, or has become; and whether the commit is watched itself.</summary>
+    public async Task<(long[] Pulls, bool Watched)> Waiting(string repository, string sha, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select array(select key::bigint from json_each(state -> 'Pulls') where value ->> 'Head' = $2 or value ->> 'MergedAs' = $2 order by 1),
+                   repository || '@' || $2 = any (watched)
+            from github.cursors where repository = $1
+            """);
+        command.Parameters.AddWithValue(repository);
+        command.Parameters.AddWithValue(sha);
+        await using var row = await command.ExecuteReaderAsync(cancel);
+        return await row.ReadAsync(cancel) ? (row.GetFieldValue<long[]>(0), row.GetBoolean(1)) : ([], false);
+    }
+
     /// <summary>Takes one of these repositories that is due; null when none is.</summary>
     public async Task<Due?> Take(IReadOnlyCollection<string> repositories, CancellationToken cancel)
     {
@@ -73,14 +95,14 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             update github.cursors c set busy_until = now() + $2, due_at = now() + $2
             from due, heard
             where c.repository = due.repository
-            returning c.watched, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0)
+            returning c.watched, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0), c.deployments, c.releases
             """);
         command.Parameters.AddWithValue(repositories.ToArray());
         command.Parameters.AddWithValue(Busy);
         await using var row = await command.ExecuteReaderAsync(cancel);
         return await row.ReadAsync(cancel)
-            ? new(WatchedRepository.Of(row.GetFieldValue<string[]>(0)).Single(), RepositoryState.Read(row.GetString(1)),
-                row.GetFieldValue<string[]>(2), row.GetInt64(3))
+            ? new(WatchedRepository.Of(row.GetFieldValue<string[]>(0)).Single() with { Deployments = row.GetBoolean(4), Releases = row.GetBoolean(5) },
+                RepositoryState.Read(row.GetString(1)), row.GetFieldValue<string[]>(2), row.GetInt64(3))
             : null;
     }
 
@@ -126,18 +148,32 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Up to when the deliveries of a hook are accounted for; null when they never were.</summary>
-    public async Task<DateTimeOffset?> AccountedUntil(string hook, CancellationToken cancel)
+    /// <summary>
+    /// Up to when the deliveries of a hook are accounted for, for whoever looks at them now; null when somebody has looked within
+    /// this turn.
+    /// </summary>
+    /// <param name="hook">The hook.</param>
+    /// <param name="kept">How far back a first look goes.</param>
+    /// <param name="turn">How long one look lasts for all.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task<DateTimeOffset?> TakeHook(string hook, TimeSpan kept, TimeSpan turn, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("select until from github.hooks where hook = $1");
+        await using var command = database.CreateCommand(
+            """
+            insert into github.hooks as known (hook, until) values ($1, now() - $2)
+            on conflict (hook) do update set looked_at = now() where known.looked_at <= now() - $3
+            returning until
+            """);
         command.Parameters.AddWithValue(hook);
+        command.Parameters.AddWithValue(kept);
+        command.Parameters.AddWithValue(turn);
         return await command.ExecuteScalarAsync(cancel) is DateTime until ? until : null;
     }
 
     public async Task Account(string hook, DateTimeOffset until, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "insert into github.hooks (hook, until) values ($1, $2) on conflict (hook) do update set until = excluded.until");
+            "update github.hooks set until = greatest(until, $2) where hook = $1");
         command.Parameters.AddWithValue(hook);
         command.Parameters.AddWithValue(until.ToUniversalTime());
         await command.ExecuteNonQueryAsync(cancel);

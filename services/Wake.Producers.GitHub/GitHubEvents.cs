@@ -84,13 +84,15 @@ public static class GitHubEvents
     public static Mapped Release(GitHubSighting seen, JsonElement release) => GitHubCommits.Release(By(seen, release, "author"), release);
 
     /// <summary>The checks of a commit added up, for the pull requests whose head it is.</summary>
-    public static Mapped Ci(GitHubSighting seen, string sha, CiRollup.Finished rollup, IReadOnlyCollection<long> pulls)
+    public static Mapped Ci(
+        GitHubSighting seen, string sha, CiRollup.Finished rollup, IReadOnlyCollection<long> pulls, string? excerpt = null)
     {
         var of = pulls.Count > 0 ? $"PR {string.Join(", ", pulls.Select(x => $"#{x}"))}" : GitHubCommits.Short(sha);
         return seen.Event("github.ci.completed", seen.Repository.Commit(sha), [rollup.Fingerprint],
             $"CI of {of} is finished: {(rollup.Failed.Count > 0 ? $"failure ({rollup.Failed.Count} of {rollup.Total})" : "success")}",
             new EventData().Add("state", rollup.State).Add("sha", sha).Add("total", rollup.Total).Add("failedCount", rollup.Failed.Count)
-                .Add("failed", rollup.Failed.Count > 0 ? string.Join(", ", rollup.Failed) : null, EventText.Written),
+                .Add("failed", rollup.Failed.Count > 0 ? string.Join(", ", rollup.Failed) : null, EventText.Written)
+                .Add("excerpt", excerpt, LogExcerpt.Limit),
             pulls.Select(seen.Repository.Item));
     }
 

@@ -37,6 +37,17 @@ static class GitHubLimits
         Header(headers, "x-ratelimit-limit") is > 0 and var limit && Header(headers, "x-ratelimit-remaining") is { } left && Reset(headers) is { } reset
             ? new(limit, left, reset) : null;
 
+    /// <summary>When the token ends that was asked with; null for one without an end.</summary>
+    public static DateTimeOffset? TokenExpires(HttpResponseHeaders headers)
+    {
+        if (!headers.TryGetValues("github-authentication-token-expiration", out var values) || values.FirstOrDefault() is not { } text)
+            return null;
+
+        // 2026-11-27 12:00:00 UTC, or with an offset in place of the name.
+        var plain = text.EndsWith(" UTC", StringComparison.Ordinal) ? text[..^4] : text;
+        return DateTimeOffset.TryParse(plain, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var expires) ? expires : null;
+    }
+
     // A wrong clock or a wrong header must not silence a producer for ever.
     static DateTimeOffset Bounded(DateTimeOffset until, DateTimeOffset now) =>
         until < now ? now + TimeSpan.FromSeconds(1) : until > now + Longest * 2 ? now + Longest * 2 : until;

@@ -11,7 +11,7 @@ namespace Wake.Producers.GitHub;
 /// </summary>
 sealed class GitHubPoller(
     IOptions<GitHubOptions> options, WatchedSubjects subjects, GitHubCursors cursors, GitHubClients clients, IEventPublisher publisher,
-    Doorbell bell, TimeProvider time, ILogger<GitHubPoller> log) : BackgroundService
+    JobLogs logs, Doorbell bell, TimeProvider time, ILogger<GitHubPoller> log) : BackgroundService
 {
     // A repository that has not changed for that long is looked at less.
     static readonly TimeSpan IdleAfter = TimeSpan.FromHours(1);
@@ -74,7 +74,7 @@ sealed class GitHubPoller(
         try
         {
             var kept = due.State.Write();
-            await new RepositoryLook(due.Watched, due.State, client, Keep, time, log).Run(due.Rung, settings.Settle, cancel);
+            await new RepositoryLook(due.Watched, due.State, client, logs, Keep, time, log).Run(due.Rung, settings.Settle, cancel);
             (rings, wait) = (due.Rings, Wait(due.State, client));
 
             async Task Keep(IReadOnlyList<Mapped> found)

@@ -26,6 +26,8 @@ public static class GitHubServices
         builder.Services.AddSingleton<GitHubCursors>();
         builder.Services.AddSingleton<GitHubPauses>();
         builder.Services.AddSingleton<GitHubClients>();
+        builder.Services.AddSingleton<JobLogs>();
+        builder.Services.AddSingleton<DeliveryDetails>();
         builder.Services.AddHostedService<GitHubPoller>();
         builder.Services.AddHostedService<WebhookGaps>();
         return builder;

@@ -10,6 +10,8 @@ static class GitHubWebhook
     /// <summary>GitHub drops larger payloads; as a form they may be three times as large.</summary>
     public const int MaxBody = 25 * 1024 * 1024;
 
+    static readonly GitHubSender Sender = new();
+
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapPost("/github", Take)
         // Deliveries prove themselves by their signature, and the body is bounded as it is read.
@@ -17,24 +19,22 @@ static class GitHubWebhook
         .WithMetadata(new DisableRequestSizeLimitAttribute())
         .ExcludeFromDescription();
 
-    static Task<IResult> Take(HttpContext http, HookDoor door, Doorbell bell, IOptions<GitHubOptions> options, CancellationToken cancel) =>
-        options.Value.WebhookSecrets is [] ? Task.FromResult(Results.Problem(
-            "GitHub webhooks are not set up here: set GitHub__WebhookSecrets__0.", statusCode: StatusCodes.Status404NotFound))
-        : door.Take(http, "github", new Heard(bell, options.Value.OwnLogins), options.Value.WebhookSecrets,
-            http.Request.HasFormContentType ? MaxBody * 3 : MaxBody, cancel);
-
-    /// <summary>GitHub as everybody knows it, heard by this process: the poller is told, and one's own words are known as that.</summary>
-    sealed class Heard(Doorbell bell, IReadOnlyList<string> ownLogins) : ISender
+    static Task<IResult> Take(HttpContext http, HookDoor door, Doorbell bell, IOptions<GitHubOptions> options, CancellationToken cancel)
     {
-        static readonly GitHubSender Sender = new();
-
-        public bool Guessable => Sender.Guessable;
-
-        public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) => Sender.Refusal(delivery, secrets, now);
-
-        public Mapped Map(HookRequest delivery)
+        if (options.Value.WebhookSecrets is [])
         {
-            var mapped = OwnWords.Quieten(Sender.Map(delivery), ownLogins);
+            return Task.FromResult(Results.Problem(
+                "GitHub webhooks are not set up here: set GitHub__WebhookSecrets__0.", statusCode: StatusCodes.Status404NotFound));
+        }
+
+        return door.Take(http, "github", Sender, options.Value.WebhookSecrets, http.Request.HasFormContentType ? MaxBody * 3 : MaxBody, cancel, Heard);
+
+        // What only this process knows: which words are its own, what else there is to tell, and a poller to be told.
+        async Task<Mapped> Heard(Mapped mapped, CancellationToken bound)
+        {
+            mapped = OwnWords.Quieten(mapped, options.Value.OwnLogins);
+            if (http.RequestServices.GetService<DeliveryDetails>() is { } details)
+                mapped = await details.Add(mapped, bound);
             bell.Ring(mapped);
             return mapped;
         }

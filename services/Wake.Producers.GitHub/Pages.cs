@@ -4,13 +4,13 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>Reads one repository through its account: conditionally where it can, page after page where it must.</summary>
-sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubClient client)
+sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubClient client, TimeProvider time)
 {
     // Ten thousand of something is not read to its end: what is new comes first, or is asked for by date.
     const int Most = 10;
 
-    /// <summary>The time at GitHub, as its last answer told it.</summary>
-    public DateTimeOffset At { get; private set; }
+    /// <summary>The time at GitHub, as its last answer told it; before the first one, the time here.</summary>
+    public DateTimeOffset At { get; private set; } = time.GetUtcNow();
 
     /// <summary>What is there; null when it is as it was. Its ETag is kept by the caller, after what it says has been taken in.</summary>
     public async Task<GitHubAnswer> First(string path, JsonValueKind kind, CancellationToken cancel, bool anew = false)

@@ -4,6 +4,7 @@ using Wake.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
 
+builder.AddSecretFiles();
 builder.AddTelemetry();
 builder.AddPostgres();
 builder.AddBrokerPublisher();

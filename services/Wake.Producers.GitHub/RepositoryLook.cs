@@ -10,12 +10,13 @@ namespace Wake.Producers.GitHub;
 /// <param name="watched">What is watched in it.</param>
 /// <param name="state">What was seen last. Changed; worthless once a step has failed.</param>
 /// <param name="client">Who asks.</param>
+/// <param name="logs">Tells why a job has failed.</param>
 /// <param name="keep">Hands events over, then keeps the state.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
 sealed class RepositoryLook(
-    WatchedRepository watched, RepositoryState state, GitHubClient client, Func<IReadOnlyList<Mapped>, Task> keep, TimeProvider time,
-    ILogger log)
+    WatchedRepository watched, RepositoryState state, GitHubClient client, JobLogs logs, Func<IReadOnlyList<Mapped>, Task> keep,
+    TimeProvider time, ILogger log)
 {
     const string PullList = "pulls?state=all&sort=updated&direction=desc&per_page=100";
 
@@ -24,7 +25,11 @@ sealed class RepositoryLook(
     // Up to so many pull requests are asked for one by one: a busy repository changes its list all the time.
     const int Few = 3;
 
-    readonly Pages pages = new(watched.Repository, state, client);
+    // GitHub has several copies of everything, its times have whole seconds, and its lists are not read at one moment. Up to so
+    // much later something may show that belongs before what was seen already.
+    static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
+
+    readonly Pages pages = new(watched.Repository, state, client, time);
 
     GitHubSighting Seen => GitHubSighting.Poll(watched.Repository with { Id = state.Id });
 
@@ -40,9 +45,14 @@ sealed class RepositoryLook(
             await LookAtPulls(cancel);
         if (state.Issues.Count > 0 || watched.ByPattern)
             await LookAtIssues(cancel);
-        await LookAtComments(cancel);
+        await LookAtLateReviews(cancel);
+        await new CommentLook(watched, state, pages, Seen, keep).Run(cancel);
         await LookAtRefs(cancel);
-        await new CommitLook(watched, state, pages, Seen, keep).Run(rung, settle, cancel);
+        await new CommitLook(watched, state, pages, Seen, logs, keep).Run(rung, settle, cancel);
+        if (watched.Deployments)
+            await new DeploymentLook(watched, state, pages, Seen, keep).Run(cancel);
+        if (watched.Releases)
+            await new ReleaseLook(watched, state, pages, Seen, keep).Run(cancel);
     }
 
     // A number is known again only by a new first look, which publishes nothing that was there before it.
@@ -100,17 +110,16 @@ sealed class RepositoryLook(
     IEnumerable<Mapped> Meet(JsonElement pull, DateTimeOffset at)
     {
         state.Id ??= pull.Number("base", "repo", "id");
-        var closed = IsClosed(pull);
-        var head = pull.Text("head", "sha");
-        state.Pulls[pull.Number("number")!.Value] = new(at, pull.Time("updated_at") ?? at, closed, head);
-        if (!closed && head is not null)
+        var known = Known(pull, at, pull.Time("updated_at") ?? at);
+        state.Pulls[pull.Number("number")!.Value] = known;
+        if (known is { ClosedAt: null, Head: { } head })
             state.Commits.TryAdd(head, new(at, Baseline: true));
         yield return GitHubEvents.Pull(Seen with { Baseline = true }, pull);
     }
 
     IEnumerable<Mapped> MeetIssue(JsonElement issue, DateTimeOffset at)
     {
-        state.Issues[issue.Number("number")!.Value] = new(at, issue.Time("updated_at") ?? at, IsClosed(issue));
+        state.Issues[issue.Number("number")!.Value] = new(at, issue.Time("updated_at") ?? at, ClosedAt(issue));
         yield return GitHubEvents.Issue(Seen with { Baseline = true }, issue);
     }
 
@@ -134,9 +143,11 @@ sealed class RepositoryLook(
         if (await pages.First(PullList, JsonValueKind.Array, cancel) is not GitHubAnswer.Found list)
             return;
 
-        var pulls = await pages.From(list, null, cancel, all => state.PullsUntil != default && all[^1].Time("updated_at") > state.PullsUntil);
+        var pulls = await pages.From(list, null, cancel, all => all[^1].Time("updated_at") > Old(state.PullsUntil));
         var events = await Changed(pulls, cancel);
         state.PullsUntil = Newest(pulls, state.PullsUntil, list.At);
+        foreach (var (number, _) in state.Pulls.Where(x => IsOver(x.Key, x.Value, state.PullsUntil)).ToList())
+            state.Pulls.Remove(number);
         pages.Remember(PullList, list.ETag);
         await keep(events);
     }
@@ -144,45 +155,70 @@ sealed class RepositoryLook(
     async Task<List<Mapped>> Changed(IReadOnlyList<JsonElement> pulls, CancellationToken cancel)
     {
         List<Mapped> events = [];
+        var (old, newest) = (Old(state.PullsUntil), Newest(pulls, default, pages.At));
         foreach (var pull in pulls)
         {
             if (pull.Number("number") is not { } number || !watched.Means(number) || pull.Time("updated_at") is not { } updated)
                 continue;
 
             state.Id ??= pull.Number("base", "repo", "id");
-            var head = pull.Text("head", "sha");
+            var (head, closedAt) = (pull.Text("head", "sha"), ClosedAt(pull));
             if (!state.Pulls.TryGetValue(number, out var known))
             {
                 // One that a pattern means and nobody has named. Before the first list there is nothing it could be new against.
-                if (state.PullsUntil == default || updated <= state.PullsUntil)
+                if (old is null && updated > newest - Lag)
+                    state.Pulls[number] = Known(pull, pages.At, updated);
+                if (old is null || updated <= old)
                     continue;
-                known = new(state.PullsUntil, default, pull.Time("closed_at") < state.PullsUntil, head);
+                known = new(old.Value, default, closedAt <= old ? closedAt : null, head);
             }
 
-            // An answer older than the last one: GitHub has several copies, and they do not agree at every moment. Two changes
-            // may share a second.
-            var closed = IsClosed(pull);
-            if (updated < known.UpdatedAt || (updated == known.UpdatedAt && known.Head == head && known.Closed == closed))
+            // An answer older than the last one is of a copy that lags behind. Two changes may share a second.
+            if (updated < known.UpdatedAt || (updated == known.UpdatedAt && known.Head == head && known.ClosedAt == closedAt))
                 continue;
 
-            if (closed && !known.Closed)
+            if (closedAt is not null && closedAt != known.ClosedAt)
                 events.Add(GitHubEvents.Pull(Seen, pull));
             if (head != known.Head && known.Head is not null)
                 events.Add(GitHubEvents.PullHead(Seen, pull));
-            events.AddRange(await Reviews(number, known.Since, pull, cancel));
+            events.AddRange(await Reviews(number, known.Since, () => Task.FromResult(pull), cancel));
 
-            state.Pulls[number] = new(known.Since, updated, closed, head);
-            if (!closed && head is not null)
+            state.Pulls[number] = Known(pull, known.Since, updated);
+            if (closedAt is null && head is not null)
                 state.Commits.TryAdd(head, new(pages.At, Baseline: false));
         }
 
         return events;
     }
 
-    async Task<IEnumerable<Mapped>> Reviews(long number, DateTimeOffset since, JsonElement pull, CancellationToken cancel)
+    PullState Known(JsonElement pull, DateTimeOffset since, DateTimeOffset updated) => new(since, updated, ClosedAt(pull), pull.Text("head", "sha"))
+    {
+        MergedAs = pull.Has("merged_at") ? pull.Text("merge_commit_sha") : null,
+        ReadAt = pages.At,
+    };
+
+    /// <summary>A review that came in the same second as a change that was seen already moves no time by which it could be noticed.</summary>
+    async Task LookAtLateReviews(CancellationToken cancel)
+    {
+        foreach (var (number, pull) in state.Pulls.Where(x => x.Value.ReadAt < x.Value.UpdatedAt + Lag).ToList())
+        {
+            var found = await Reviews(number, pull.Since, () => One(number, cancel), cancel);
+            state.Pulls[number] = pull with { ReadAt = pages.At };
+            await keep([.. found]);
+        }
+    }
+
+    async Task<JsonElement> One(long number, CancellationToken cancel) =>
+        await pages.First($"pulls/{number}", JsonValueKind.Object, cancel, anew: true) is GitHubAnswer.Found found ? found.Body : default;
+
+    async Task<IReadOnlyList<Mapped>> Reviews(long number, DateTimeOffset since, Func<Task<JsonElement>> whole, CancellationToken cancel)
     {
         var (_, reviews) = await pages.All($"pulls/{number}/reviews?per_page=100", null, anew: false, cancel);
-        return (reviews ?? []).Where(x => x.Time("submitted_at") >= since).Select(x => GitHubEvents.Review(Seen, number, x, pull));
+        if (reviews?.Where(x => x.Time("submitted_at") >= since).ToList() is not { Count: > 0 } news)
+            return [];
+
+        var pull = await whole();
+        return [.. news.Select(x => GitHubEvents.Review(Seen, number, x, pull))];
     }
 
     async Task LookAtIssues(CancellationToken cancel)
@@ -190,65 +226,38 @@ sealed class RepositoryLook(
         if (await pages.First(IssueList, JsonValueKind.Array, cancel) is not GitHubAnswer.Found list)
             return;
 
-        var issues = await pages.From(list, null, cancel, all => state.IssuesSince != default && all[^1].Time("updated_at") > state.IssuesSince);
+        var old = Old(state.IssuesUntil);
+        var issues = await pages.From(list, null, cancel, all => all[^1].Time("updated_at") > old);
+        var newest = Newest(issues, state.IssuesUntil, list.At);
         List<Mapped> events = [];
         foreach (var issue in issues.Where(x => !x.Has("pull_request")))
         {
             if (issue.Number("number") is not { } number || !watched.Means(number) || issue.Time("updated_at") is not { } updated)
                 continue;
 
+            var closedAt = ClosedAt(issue);
             if (!state.Issues.TryGetValue(number, out var known))
             {
-                if (state.IssuesSince == default || updated <= state.IssuesSince)
+                if (old is null && updated > newest - Lag)
+                    state.Issues[number] = new(list.At, updated, closedAt);
+                if (old is null || updated <= old)
                     continue;
-                known = new(state.IssuesSince, default, issue.Time("closed_at") < state.IssuesSince);
+                known = new(old.Value, default, closedAt <= old ? closedAt : null);
             }
 
-            if (updated < known.UpdatedAt || (updated == known.UpdatedAt && known.Closed == IsClosed(issue)))
+            if (updated < known.UpdatedAt || (updated == known.UpdatedAt && known.ClosedAt == closedAt))
                 continue;
 
-            if (IsClosed(issue) && !known.Closed)
+            if (closedAt is not null && closedAt != known.ClosedAt)
                 events.Add(GitHubEvents.Issue(Seen, issue));
-            state.Issues[number] = known with { UpdatedAt = updated, Closed = IsClosed(issue) };
+            state.Issues[number] = known with { UpdatedAt = updated, ClosedAt = closedAt };
         }
 
-        state.IssuesSince = Newest(issues, state.IssuesSince, list.At);
+        state.IssuesUntil = newest;
+        foreach (var (number, _) in state.Issues.Where(x => IsOver(x.Key, x.Value, newest)).ToList())
+            state.Issues.Remove(number);
         pages.Remember(IssueList, list.ETag);
         await keep(events);
-    }
-
-    async Task LookAtComments(CancellationToken cancel)
-    {
-        if (state.Pulls.Count + state.Issues.Count > 0 || watched.ByPattern)
-            state.CommentsSince = await Comments("issues/comments", state.CommentsSince, "issue_url", GitHubEvents.IssueComment, cancel);
-        if (state.Pulls.Count > 0 || watched.ByPattern)
-            state.ReviewCommentsSince = await Comments("pulls/comments", state.ReviewCommentsSince, "pull_request_url", GitHubEvents.ReviewComment, cancel);
-        await keep([]);
-    }
-
-    async Task<DateTimeOffset> Comments(
-        string list, DateTimeOffset since, string home, Func<GitHubSighting, JsonElement, Mapped> map, CancellationToken cancel)
-    {
-        // Nothing before the first of the watches; and with a pattern nothing before now.
-        if (since == default)
-            since = state.Pulls.Values.Concat(state.Issues.Values).Select(x => x.Since).DefaultIfEmpty(pages.At).Min();
-
-        var path = $"{list}?sort=updated&direction=asc&per_page=100&since={since.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
-        if (await pages.First(path, JsonValueKind.Array, cancel) is not GitHubAnswer.Found first)
-            return since;
-
-        var comments = await pages.From(first, null, cancel);
-        await keep([.. from comment in comments
-                       let number = GitHubEvents.LastNumber(comment.Text(home))
-                       where number is not null && watched.Means(number.Value) && comment.Time("created_at") >= Since(number.Value)
-                       select map(Seen, comment)]);
-
-        var newest = comments.Select(x => x.Time("updated_at")).Max() ?? since;
-        pages.Remember(path, newest == since ? first.ETag : null);
-        return newest;
-
-        DateTimeOffset Since(long number) => state.Pulls.TryGetValue(number, out var pull) ? pull.Since
-            : state.Issues.TryGetValue(number, out var issue) ? issue.Since : since;
     }
 
     async Task LookAtRefs(CancellationToken cancel)
@@ -256,17 +265,30 @@ sealed class RepositoryLook(
         foreach (var name in watched.Refs)
         {
             var path = $"git/ref/{string.Join('/', name["refs/".Length..].Split('/').Select(Uri.EscapeDataString))}";
-            if (await pages.First(path, JsonValueKind.Object, cancel) is not GitHubAnswer.Found found || found.Body.Text("object", "sha") is not { } sha)
+            var answer = await pages.First(path, JsonValueKind.Object, cancel);
+            var known = state.Refs.GetValueOrDefault(name);
+            if (answer is GitHubAnswer.Missing)
+                state.Refs[name] = known ?? new(Sha: null, Before: null);
+            if (answer is not GitHubAnswer.Found found || found.Body.Text("object", "sha") is not { } sha)
                 continue;
 
-            var moved = state.Refs.TryGetValue(name, out var before) && before != sha;
-            state.Refs[name] = sha;
+            // Where it was before, a copy that lags behind still shows it. Who has really put it back there has said so once already.
+            var moved = sha != known?.Sha && sha != known?.Before;
+            if (moved)
+                state.Refs[name] = new(sha, known?.Sha);
             pages.Remember(path, found.ETag);
-            await keep(moved ? [GitHubEvents.Ref(Seen, found.Body)] : []);
+            await keep(moved && known is not null ? [GitHubEvents.Ref(Seen, found.Body)] : []);
         }
     }
 
-    static bool IsClosed(JsonElement item) => item.Text("state") == "closed" || item.Has("merged_at");
+    // What a pattern means is forgotten once it is closed and too old to be taken for new.
+    bool IsOver(long number, ItemState item, DateTimeOffset until) =>
+        item.ClosedAt is not null && item.UpdatedAt <= until - Lag && !watched.Numbers.Contains(number);
+
+    static DateTimeOffset? Old(DateTimeOffset until) => until == default ? null : until - Lag;
+
+    static DateTimeOffset? ClosedAt(JsonElement item) => item.Text("state") == "closed" || item.Has("merged_at")
+        ? item.Time("closed_at") ?? item.Time("merged_at") ?? item.Time("updated_at") ?? DateTimeOffset.MinValue : null;
 
     static DateTimeOffset Newest(IReadOnlyList<JsonElement> items, DateTimeOffset known, DateTimeOffset at) =>
         items.Select(x => x.Time("updated_at")).Append(known).Max() is { } newest && newest != default ? newest : at;

@@ -18,7 +18,7 @@ sealed class RepositoryState
     /// <summary>The newest change of a pull request that the list of them has shown.</summary>
     public DateTimeOffset PullsUntil { get; set; }
 
-    public DateTimeOffset IssuesSince { get; set; }
+    public DateTimeOffset IssuesUntil { get; set; }
 
     public DateTimeOffset CommentsSince { get; set; }
 
@@ -32,13 +32,27 @@ sealed class RepositoryState
     public Dictionary<string, CommitState> Commits { get; set; } = [];
 
     /// <summary>Branches and tags that are watched, and the commit each was at.</summary>
-    public Dictionary<string, string> Refs { get; set; } = [];
+    public Dictionary<string, RefState> Refs { get; set; } = [];
 
     /// <summary>The newest runs of workflows on those commits, and how far each was.</summary>
     public Dictionary<long, string> Runs { get; set; } = [];
 
     /// <summary>The workflows that those runs' check suites belong to.</summary>
     public Dictionary<long, long> Suites { get; set; } = [];
+
+    /// <summary>When deployments were looked at first.</summary>
+    public DateTimeOffset DeploymentsSince { get; set; }
+
+    /// <summary>The deployments of the last time, by id.</summary>
+    public Dictionary<long, DeploymentState> Deployments { get; set; } = [];
+
+    public DateTimeOffset ReleasesSince { get; set; }
+
+    /// <summary>The releases that were there.</summary>
+    public HashSet<long> Releases { get; set; } = [];
+
+    /// <summary>Until when check runs are not asked for, because this account may not read them.</summary>
+    public DateTimeOffset ChecksForbiddenUntil { get; set; }
 
     /// <summary>What is watched and cannot be found.</summary>
     public Dictionary<string, MissingState> Missing { get; set; } = [];
@@ -52,10 +66,23 @@ sealed class RepositoryState
 }
 
 /// <summary>A thing with a number. What was said on it before <paramref name="Since"/> is no news.</summary>
-record ItemState(DateTimeOffset Since, DateTimeOffset UpdatedAt, bool Closed);
+/// <param name="Since">When it was first looked at.</param>
+/// <param name="UpdatedAt">When it was last different.</param>
+/// <param name="ClosedAt">When it was closed, which tells one closing from the next; null while it is open.</param>
+record ItemState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt);
 
 /// <summary>A pull request, and the commit its branch is at.</summary>
-sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, bool Closed, string? Head) : ItemState(Since, UpdatedAt, Closed);
+sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt, string? Head) : ItemState(Since, UpdatedAt, ClosedAt)
+{
+    /// <summary>The commit it became in its target branch, which is what gets deployed; null before that, and where the API does not tell.</summary>
+    public string? MergedAs { get; init; }
+
+    /// <summary>When its reviews were read last.</summary>
+    public DateTimeOffset ReadAt { get; init; }
+}
+
+/// <summary>The commit a branch or tag is at, and the one it was at before; none when it was not there.</summary>
+sealed record RefState(string? Sha, string? Before);
 
 /// <summary>The checks of a commit.</summary>
 /// <param name="Since">When it was first looked at.</param>
@@ -66,6 +93,9 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     public CiRollup.Finished? Result { get; init; }
 
     public DateTimeOffset EndedAt { get; init; }
+
+    /// <summary>What failed first, of what has a log.</summary>
+    public FailedCheck? Failed { get; init; }
 
     /// <summary>It has no checks at all yet.</summary>
     public bool Empty { get; init; }
@@ -79,6 +109,13 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     /// <summary>Nothing more is expected until a run begins again.</summary>
     public bool Done { get; init; }
 }
+
+/// <summary>A deployment; done once it has ended, until it is different again.</summary>
+sealed record DeploymentState(
+    long Id, string Sha, string? Ref, string? Environment, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, bool Done);
+
+/// <summary>A job that failed; with an attempt, a run of which the job is not known.</summary>
+sealed record FailedCheck(long Id, long? Attempt);
 
 /// <summary>How often something was not there, and when to look again.</summary>
 sealed record MissingState(int Times, DateTimeOffset LookAt);

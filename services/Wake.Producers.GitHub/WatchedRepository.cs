@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Enumeration;
 using System.Text.RegularExpressions;
+using Wake.Store;
 
 namespace Wake.Producers.GitHub;
 
@@ -25,21 +26,42 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     /// <summary>Whether issues and pull requests nobody has named yet may be meant.</summary>
     public bool ByPattern => patterns.Exists(x => x.IndexOf('*') <= Repository.Subject.Length + 1 || x[Repository.Subject.Length] == '#');
 
+    /// <summary>Whether somebody waits for deployments in it.</summary>
+    public bool Deployments { get; init; }
+
+    /// <summary>Whether somebody waits for releases of it.</summary>
+    public bool Releases { get; init; }
+
+    /// <summary>Whether a subject in it is watched, by name or by a pattern.</summary>
+    public bool Means(string subject) => Subjects.Contains(subject)
+        || patterns.Exists(x => FileSystemName.MatchesSimpleExpression(x, subject, ignoreCase: false));
+
     public bool Means(long number) => Numbers.Contains(number)
-        || (patterns.Count > 0 && Repository.Item(number) is var item
-            && patterns.Exists(x => FileSystemName.MatchesSimpleExpression(x, item, ignoreCase: false)));
+        || (patterns.Count > 0 && Means(Repository.Item(number)));
 
     /// <summary>The repositories that subjects are in. A pattern for more than one repository names none that could be asked.</summary>
-    public static IEnumerable<WatchedRepository> Of(IEnumerable<string> subjects) =>
-        from subject in subjects
-        let match = Subject().Match(subject)
+    public static IEnumerable<WatchedRepository> Of(IEnumerable<WatchedSubject> watches) =>
+        from watch in watches
+        let match = Subject().Match(watch.Subject)
         where match.Success
         let host = match.Groups["host"] is { Success: true } other ? other.Value : GitHubRepository.Public
-        group subject by new GitHubRepository(host, match.Groups["repository"].Value, Id: null) into one
-        select new WatchedRepository(one.Key, [.. one.Order(StringComparer.Ordinal)]);
+        group watch by new GitHubRepository(host, match.Groups["repository"].Value, Id: null) into one
+        select new WatchedRepository(one.Key, [.. one.Select(x => x.Subject).Distinct().Order(StringComparer.Ordinal)])
+        {
+            Deployments = one.Any(x => x.Wants("github.deployment.completed")
+                && (CouldBegin(x.Subject, $"{one.Key.Subject}#") || CouldBegin(x.Subject, $"{one.Key.Subject}@"))),
+            Releases = one.Any(x => x.Wants("github.release.published") && CouldBegin(x.Subject, $"{one.Key.Subject}:refs/tags/")),
+        };
+
+    /// <summary>The repositories that subjects are in, of which nothing more is known.</summary>
+    public static IEnumerable<WatchedRepository> Of(IEnumerable<string> subjects) => Of(subjects.Select(x => new WatchedSubject(x, Types: [])));
 
     /// <summary>The subject of the repository that a subject is in; null when it is in none.</summary>
     public static string? HomeOf(string subject) => Of([subject]).FirstOrDefault()?.Repository.Subject;
+
+    // A pattern may begin like this once its stars have been filled.
+    static bool CouldBegin(string subject, string beginning) => subject.StartsWith(beginning, StringComparison.Ordinal)
+        || (subject.IndexOf('*') is >= 0 and var star && beginning.StartsWith(subject[..star], StringComparison.Ordinal));
 
     static long? NumberOf(string subject) =>
         long.TryParse(Subject().Match(subject).Groups["number"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var number)

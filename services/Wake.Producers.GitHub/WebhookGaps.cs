@@ -17,10 +17,13 @@ sealed class WebhookGaps(
     // GitHub keeps them that long.
     static readonly TimeSpan Kept = TimeSpan.FromDays(3);
 
-    // Often enough for a door that was shut for some minutes; a page of deliveries costs one request.
-    static readonly TimeSpan Every = TimeSpan.FromMinutes(10);
+    // Lists are as old as the copy of GitHub that shows them. What was asked for within it and has come is known by its OK.
+    static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
 
     const int MostPages = 30;
+
+    // Often enough for a door that was shut for some minutes; a page of deliveries costs one request.
+    readonly TimeSpan every = options.Value.PollEvery * 10;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -29,24 +32,27 @@ sealed class WebhookGaps(
         using var started = host.ApplicationStarted.Register(opened.SetResult);
         await opened.Task.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        while (!stoppingToken.IsCancellationRequested)
+        // Whoever has just started may have been missed; of those that run, one at a time looks.
+        for (var turn = TimeSpan.Zero; !stoppingToken.IsCancellationRequested; turn = every * 0.9)
         {
             foreach (var (name, account) in options.Value.Accounts)
             {
                 foreach (var hook in account.Hooks)
-                    await Mend(name, hook.Trim('/'), stoppingToken);
+                    await Mend(name, hook.Trim('/'), turn, stoppingToken);
             }
 
-            await Task.Delay(Every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    async Task Mend(string account, string hook, CancellationToken cancel)
+    async Task Mend(string account, string hook, TimeSpan turn, CancellationToken cancel)
     {
         try
         {
-            var (client, repository) = (clients.Of(account), RepositoryOf(hook));
-            var since = await cursors.AccountedUntil($"{account}/{hook}", cancel) ?? time.GetUtcNow() - Kept;
+            if (await cursors.TakeHook($"{account}/{hook}", Kept, turn, cancel) is not { } until)
+                return;
+
+            var (client, repository, since) = (clients.Of(account), RepositoryOf(hook), until - Lag);
             if (await Deliveries(client, hook, repository, since, cancel) is not { } deliveries)
             {
                 log.LogWarning("The deliveries of {Hook} cannot be listed: it needs the rights of an administrator of it.", hook);
@@ -55,7 +61,7 @@ sealed class WebhookGaps(
 
             // The status of the list's own filter leaves out those that nobody answered, and an older failure may have come through since.
             var lost = deliveries.GroupBy(x => x.Text("guid")).Where(x => !x.Any(y => y.Text("status") == "OK"))
-                .Select(x => x.MaxBy(y => y.Time("delivered_at")).Number("id")).OfType<long>().ToList();
+                .Select(x => x.MaxBy(y => y.Number("id"))).Where(x => !IsRefused(x)).Select(x => x.Number("id")).OfType<long>().ToList();
             var recovered = 0;
             foreach (var id in lost)
             {
@@ -79,6 +85,9 @@ sealed class WebhookGaps(
             // The next start asks again.
         }
     }
+
+    // The door has heard it twice and wants neither: asking on would go on for days.
+    static bool IsRefused(JsonElement delivery) => delivery.Flag("redelivery") && delivery.Number("status_code") is >= 400 and < 500;
 
     static async Task<List<JsonElement>?> Deliveries(
         GitHubClient client, string hook, string? repository, DateTimeOffset since, CancellationToken cancel)

@@ -63,7 +63,7 @@ static class ClaudeEnvironment
             environment["TRACESTATE"] = trace.State;
 
         // Where the runner reports, it reports as well. Spans it calls a beta.
-        if (environment.ContainsKey(Telemetry.Endpoint))
+        if (environment.GetValueOrDefault(Telemetry.Endpoint) is { Length: > 0 })
         {
             environment.TryAdd(Telemetry.Protocol, "http/protobuf");
             environment["CLAUDE_CODE_ENABLE_TELEMETRY"] = "1";

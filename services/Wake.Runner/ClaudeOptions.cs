@@ -23,6 +23,12 @@ sealed class ClaudeOptions : IValidatableObject
     /// <summary>How long an interrupted turn gets to write its transcript, and again after SIGTERM, before it is killed.</summary>
     public TimeSpan KillAfter { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How long a runner may take to stop: an interrupted turn takes its time to end, and again after SIGTERM; then it has to be
+    /// written down. Whatever stops runners has to be more patient.
+    /// </summary>
+    public TimeSpan DrainTime => 2 * KillAfter + TimeSpan.FromSeconds(20);
+
     /// <summary>How often the CLI itself repeats a failing request within one attempt. Wake's own attempts come after.</summary>
     [Range(0, 100)]
     public int MaxRetries { get; init; } = 4;

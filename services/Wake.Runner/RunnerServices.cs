@@ -15,9 +15,8 @@ public static class RunnerServices
         builder.Services.AddValidatedOptions<ClaudeProfiles>(ClaudeProfiles.Section);
         builder.Services.AddValidatedOptions<PromptOptions>(PromptOptions.Section);
 
-        // An interrupted turn may take its time to end, and again after SIGTERM; then it has to be written down.
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<ClaudeOptions>>(
-            (host, claude) => host.ShutdownTimeout = 2 * claude.Value.KillAfter + TimeSpan.FromSeconds(20));
+            (host, claude) => host.ShutdownTimeout = claude.Value.DrainTime);
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ProcessLauncher>();

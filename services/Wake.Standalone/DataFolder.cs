@@ -30,6 +30,8 @@ public sealed class DataFolder
     /// <summary>The socket for programs of this machine, in a folder that nobody else can enter.</summary>
     public string Socket => Path.Combine(FullPath, "run", "wake.sock");
 
+    string LockFile => Path.Combine(FullPath, "lock");
+
     string EndpointFile => Path.Combine(FullPath, "endpoint.json");
 
     /// <summary>Creates the folder if need be and keeps other processes from using it until the result is disposed.</summary>
@@ -44,7 +46,7 @@ public sealed class DataFolder
             else if (!Directory.Exists(FullPath))
                 Directory.CreateDirectory(FullPath, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
-            return new FileStream(Path.Combine(FullPath, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return new FileStream(LockFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (UnauthorizedAccessException denied)
         {
@@ -56,6 +58,34 @@ public sealed class DataFolder
                 ? $"Wake is already running on {FullPath}, at {endpoint.Url}."
                 : $"{FullPath} is used by another process, or cannot be written: {used.Message}");
         }
+    }
+
+    /// <summary>Deletes all that Wake has put here, and the folder if nothing else is in it.</summary>
+    /// <exception cref="StandaloneException">A Wake uses it.</exception>
+    public void Delete()
+    {
+        if (!Directory.Exists(FullPath))
+            return;
+
+        using (Lock())
+        {
+            // As root it may be a link to where another user can get.
+            var postgres = new DirectoryInfo(Path.Combine(FullPath, "postgres"));
+            if (postgres.LinkTarget is { } elsewhere && Directory.Exists(elsewhere))
+                Directory.Delete(Path.GetDirectoryName(elsewhere)!, recursive: true);
+
+            foreach (var folder in (string[])[postgres.FullName, Spool.FullPath, Path.GetDirectoryName(Socket)!])
+            {
+                if (Path.Exists(folder) || new DirectoryInfo(folder).LinkTarget is not null)
+                    Directory.Delete(folder, recursive: true);
+            }
+
+            foreach (var file in (string[])[Settings, EndpointFile, LockFile])
+                File.Delete(file);
+        }
+
+        if (!Directory.EnumerateFileSystemEntries(FullPath).Any())
+            Directory.Delete(FullPath);
     }
 
     /// <summary>Where the Wake of this folder can be reached; null when it has not said so.</summary>

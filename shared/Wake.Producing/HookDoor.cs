@@ -27,8 +27,10 @@ public sealed class HookDoor(
     /// <param name="secrets">What the sender proves itself with.</param>
     /// <param name="limit">The largest body, in bytes.</param>
     /// <param name="cancel">Ends it.</param>
+    /// <param name="details">What is added to what a genuine delivery means, before it is handed over; null: nothing.</param>
     public async Task<IResult> Take(
-        HttpContext http, string hook, ISender sender, IReadOnlyList<string> secrets, int limit, CancellationToken cancel)
+        HttpContext http, string hook, ISender sender, IReadOnlyList<string> secrets, int limit, CancellationToken cancel,
+        Func<Mapped, CancellationToken, Task<Mapped>>? details = null)
     {
         var address = http.Connection.RemoteIpAddress;
         if (sender.Guessable && failures.Wait(address) is { } wait)
@@ -57,7 +59,7 @@ public sealed class HookDoor(
 
         try
         {
-            return await Publish(http, hook, sender.Map(delivery), cancel);
+            return await Publish(http, hook, sender.Map(delivery), details, cancel);
         }
         catch (JsonException wrong)
         {
@@ -65,20 +67,24 @@ public sealed class HookDoor(
         }
     }
 
-    async Task<IResult> Publish(HttpContext http, string hook, Mapped mapped, CancellationToken cancel)
+    async Task<IResult> Publish(
+        HttpContext http, string hook, Mapped mapped, Func<Mapped, CancellationToken, Task<Mapped>>? details, CancellationToken cancel)
     {
-        if (mapped.Events is [])
-        {
-            Count(hook, "ignored");
-            return Results.Ok(new { ignored = mapped.Ignored });
-        }
-
         using var origin = mapped.Trace.Parent is null ? null
             : Tracing.Start(Tracing.Delivery, ActivityKind.Consumer, mapped.Trace, [KeptTrace.Current]);
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(PublishWithin);
         try
         {
+            if (details is not null)
+                mapped = await details(mapped, bound.Token);
+
+            if (mapped.Events is [])
+            {
+                Count(hook, "ignored");
+                return Results.Ok(new { ignored = mapped.Ignored });
+            }
+
             await publisher.Publish(mapped.Events, bound.Token);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)

@@ -20,6 +20,15 @@ public sealed record Mapped(IReadOnlyList<ExternalEventObserved> Events, string?
     /// <summary>The same, of a commit whose checks have moved.</summary>
     public Mapped Rings(string? commit) => this with { Ring = commit };
 
+    /// <summary>The same, concerning these subjects too.</summary>
+    public Mapped Concerns(IEnumerable<string> subjects) => this with
+    {
+        Events = [.. Events.Select(x => x with
+        {
+            Related = (x.Related ?? []).Union(subjects).Take(EventLimits.Listed).ToArray() is { Length: > 0 } all ? all : null,
+        })],
+    };
+
     /// <summary>No event.</summary>
     public static Mapped Nothing(string why) => new([], why);
 

@@ -5,7 +5,7 @@ namespace Wake.ServiceDefaults;
 /// <summary>What every service begins with.</summary>
 public static class Defaults
 {
-    /// <summary>Telemetry, PostgreSQL, health.</summary>
+    /// <summary>Secrets, telemetry, PostgreSQL, health.</summary>
     public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder) =>
-        builder.AddTelemetry().AddPostgres().AddHealth();
+        builder.AddSecretFiles().AddTelemetry().AddPostgres().AddHealth();
 }

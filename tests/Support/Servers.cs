@@ -44,14 +44,19 @@ public static class Servers
     }
 
     /// <summary>Creates a database and returns how to connect.</summary>
-    /// <param name="migrated">With all tables, copied from one that the real migrations made; or with nothing in it.</param>
-    public static async Task<string> NewDatabase(bool migrated = true)
+    /// <param name="like">
+    /// The one to copy, which nobody is connected to; default: one with all tables, as the real migrations made them.
+    /// </param>
+    public static async Task<string> NewDatabase(string? like = null)
     {
-        var template = migrated ? await LazyTemplate.Value : "template0";
+        var template = like ?? await LazyTemplate.Value;
         var name = $"wake_{Environment.ProcessId}_{Interlocked.Increment(ref databases)}";
         await Execute(await Postgres, $"create database {name} template {template}");
         return new NpgsqlConnectionStringBuilder(await Postgres) { Database = name }.ConnectionString;
     }
+
+    /// <summary>What a database with nothing in it is like.</summary>
+    public const string Empty = "template0";
 
     public static async Task DropDatabase(string connectionString)
     {

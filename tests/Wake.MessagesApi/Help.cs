@@ -7,9 +7,10 @@ static class Help
         """
         A loopback stand-in for the Anthropic Messages API, on which the real `claude` runs offline.
 
-          dotnet run --project tests/Wake.MessagesApi -- [--port N] [--log FILE]
+          dotnet run --project tests/Wake.MessagesApi -- [--port N] [--address A] [--log FILE]
 
           --port N     serve on this port; without it, or with 0, on a free one
+          --address A  serve on this address instead of loopback: in a container, where only its neighbours see it
           --log FILE   append a line of JSON for every request
 
         Prints `ready http://127.0.0.1:N` once it serves. Then, in another shell:

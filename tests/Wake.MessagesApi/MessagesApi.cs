@@ -1,3 +1,4 @@
+using System.Net;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 
@@ -19,10 +20,10 @@ public sealed class MessagesApi : IAsyncDisposable
     readonly CancellationTokenSource stopping = new();
     readonly WebApplication app;
 
-    MessagesApi(int port, TextWriter? log)
+    MessagesApi(IPAddress address, int port, TextWriter? log)
     {
         seen = new(log);
-        app = LoopbackServer.Build(port);
+        app = LoopbackServer.Build(address, port);
 
         app.MapPost("/v1/messages", new MessagesEndpoint(seen, script, holds, stopping.Token).Answer);
         app.MapPost("/v1/messages/count_tokens", http => Answer(http, StatusCodes.Status200OK, new { input_tokens = 10 }));
@@ -53,9 +54,10 @@ public sealed class MessagesApi : IAsyncDisposable
     /// for every request that has ended, and stays the caller's to close.
     /// </summary>
     /// <exception cref="IOException">The port is taken.</exception>
-    public static async Task<MessagesApi> Start(int port = 0, TextWriter? log = null, CancellationToken cancel = default)
+    public static async Task<MessagesApi> Start(
+        int port = 0, TextWriter? log = null, IPAddress? address = null, CancellationToken cancel = default)
     {
-        var api = new MessagesApi(port, log);
+        var api = new MessagesApi(address ?? IPAddress.Loopback, port, log);
         await api.app.StartAsync(cancel);
         api.Url = api.app.Urls.Single();
 

@@ -1,7 +1,8 @@
+using System.Net;
 using System.Runtime.InteropServices;
 using Wake.Offline;
 
-var port = 0;
+var (address, port) = (IPAddress.Loopback, 0);
 string? file = null;
 
 for (var i = 0; i < args.Length; i++)
@@ -14,6 +15,11 @@ for (var i = 0; i < args.Length; i++)
 
         case "--port" when i + 1 < args.Length && ushort.TryParse(args[i + 1], out var number):
             port = number;
+            i++;
+            break;
+
+        case "--address" when i + 1 < args.Length && IPAddress.TryParse(args[i + 1], out var named):
+            address = named;
             i++;
             break;
 
@@ -34,7 +40,7 @@ using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 try
 {
     await using var log = file is null ? null : File.AppendText(file);
-    await using var api = await MessagesApi.Start(port, log);
+    await using var api = await MessagesApi.Start(port, log, address);
 
     Console.WriteLine($"ready {api.Url}");
     await stop.Task;

@@ -175,9 +175,7 @@ create table events (
     expires_at   timestamptz,
     -- json, not jsonb: kept byte for byte, and never looked into
     data         json,
-    -- the W3C trace context it came with
     traceparent  text,
-    tracestate   text,
     -- the id of the event this one repeats
     replay_of    text collate "C",
     accepted_at  timestamptz not null default now()
@@ -251,9 +249,6 @@ create table turns (
     -- the fencing token: whoever holds an older one has lost the turn
     epoch              bigint,
     started_at         timestamptz,
-    -- the W3C trace context of the decision, which every attempt belongs to
-    traceparent        text,
-    tracestate         text,
     -- null when nobody holds it
     lease_until        timestamptz,
     -- not before this moment again: a backoff, or a park ('infinity': until a person wakes the session)

@@ -6,15 +6,17 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-public sealed class AskingFromClaude_2_1_329() : AskingFromARealClaude(RealClaude.Current);
+public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
+    : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Current>;
 
-public sealed class AskingFromClaude_2_1_197() : AskingFromARealClaude(RealClaude.Old);
+public sealed class AskingFromClaude_2_1_197(AskingFromARealClaude.Old runs)
+    : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Old>;
 
 /// <summary>
 /// A question of the real CLI outlives every process, and its answer reaches the model as the result of its call, from
 /// another machine: a runner with a configuration folder of its own.
 /// </summary>
-public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
+public abstract class AskingFromARealClaude
 {
     const string Three =
         """
@@ -30,23 +32,16 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
     // Leaves a trace of every time it is run.
     const string Ran = "python3 -c \"open('ran','a').write('x')\"";
 
-    TwoMachines machines = null!;
+    readonly Running runs;
+    readonly TwoMachines machines;
 
-    WakeSystem Wake => machines.Wake;
-
-    public async Task InitializeAsync()
+    protected AskingFromARealClaude(Running runs)
     {
-        machines = await TwoMachines.Create(version, new Dictionary<string, string>
-        {
-            ["Profiles__hasty__AnswerWithin"] = "00:00:01",
-            ["Profiles__hasty__Permissions"] = "Ask",
-            ["Profiles__asking__Permissions"] = "Ask",
-            ["Profiles__asking__AllowedTools__0"] = "Bash(touch:*)",
-        });
-        await StartAll(machines.First);
+        (this.runs, machines) = (runs, runs.Machines);
+        machines.Api.Reset();
     }
 
-    public async Task DisposeAsync() => await machines.DisposeAsync();
+    WakeSystem Wake => machines.Wake;
 
     [Fact]
     public async Task Answered_after_a_restart_of_everything_on_another_runner()
@@ -56,8 +51,7 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
         var question = await Asks(key, "merged");
         Assert.Equal([false, true, false], question.Questions.Select(x => x.MultiSelect));
 
-        await Task.WhenAll(Wake.Processes.Select(x => x.Kill()));
-        await StartAll(machines.Second);
+        await runs.KillAndStartOnTheOther();
         var answer = await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
         {
             answers = new Dictionary<string, object>
@@ -68,15 +62,15 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
 
         var turn = await Wake.Ended(key, 1);
-        Assert.Equal((TurnOutcome.Completed, "second", 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
+        Assert.Equal((TurnOutcome.Completed, runs.Runner, 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
         Assert.Equal(2, machines.Api.Requests.Count(x => x.Status == 200));
         var told = machines.Api.Requests[^1];
         Assert.True(told.Remembers("\"Which colour?\"=\"Blue\""));
         Assert.True(told.Remembers("\"Which sizes?\"=\"S, L\""));
         Assert.True(told.Remembers("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
-        Assert.Equal(1L, await Wake.Scalar<long>("select count(*) from questions"));
+        Assert.Equal(1L, await QuestionsOf(key));
         var session = await Wake.Show(key);
-        Assert.Single(FakeTranscript.Of(machines.Second, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
+        Assert.Single(FakeTranscript.Of(runs.Machine, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
 
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
         await Wake.Ended(key, 2);
@@ -109,7 +103,7 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
         Assert.True(machines.Api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
-        Assert.Equal(1L, await Wake.Scalar<long>("select count(*) from questions"));
+        Assert.Equal(1L, await QuestionsOf(key));
     }
 
     [Fact]
@@ -146,19 +140,18 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
         Assert.Equal((SessionState.WaitingForAnswer, question.Id), (waiting.State, waiting.WaitsFor));
         Assert.True(File.Exists(Path.Combine(waiting.Workspace, "free")));
 
-        await Task.WhenAll(Wake.Processes.Select(x => x.Kill()));
-        await StartAll(machines.Second);
+        await runs.KillAndStartOnTheOther();
         Assert.False(File.Exists(Path.Combine(waiting.Workspace, "ran")));
         await Decide(question, new { allow = true });
 
         var turn = await Wake.Ended(key, 2);
-        Assert.Equal((TurnOutcome.Completed, "second", 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
+        Assert.Equal((TurnOutcome.Completed, runs.Runner, 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(waiting.Workspace, "ran")));
         Assert.Equal(4, machines.Api.Requests.Count(x => x.Status == 200));
-        Assert.Equal(1L, await Wake.Scalar<long>("select count(*) from questions"));
+        Assert.Equal(1L, await QuestionsOf(key));
         var session = await Wake.Show(key);
         Assert.Equal((SessionState.Idle, null), (session.State, session.WaitsFor));
-        Assert.Single(FakeTranscript.Of(machines.Second, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
+        Assert.Single(FakeTranscript.Of(runs.Machine, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
 
         // What a killed process has spent is counted all the same.
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "again [[bash:touch free]][[bash:touch free]][[say:fine]]"));
@@ -187,7 +180,8 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
-    Task StartAll(string machine) => Task.WhenAll(machines.StartServices(), machines.StartRunner(machine));
+    Task<long> QuestionsOf(string key) =>
+        Wake.Scalar<long>("select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1", key);
 
     async Task<Question> Asks(string key, string reason)
     {
@@ -245,5 +239,47 @@ public abstract class AskingFromARealClaude(string version) : IAsyncLifetime
             answers = question.Questions.ToDictionary(x => x.Question, _ => text),
         });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    public sealed class Current() : Running(RealClaude.Current);
+
+    public sealed class Old() : Running(RealClaude.Old);
+
+    /// <summary>One Wake for all of these tests, on one of two machines.</summary>
+    public abstract class Running(string version) : IAsyncLifetime
+    {
+        public TwoMachines Machines { get; private set; } = null!;
+
+        /// <summary>Where the runner is, and what it is called.</summary>
+        public string Machine { get; private set; } = "";
+
+        /// <inheritdoc cref="Machine" />
+        public string Runner => Machine == Machines.First ? "first" : "second";
+
+        public async Task InitializeAsync()
+        {
+            Machines = await TwoMachines.Create(version, new Dictionary<string, string>
+            {
+                ["Profiles__hasty__AnswerWithin"] = "00:00:01",
+                ["Profiles__hasty__Permissions"] = "Ask",
+                ["Profiles__asking__Permissions"] = "Ask",
+                ["Profiles__asking__AllowedTools__0"] = "Bash(touch:*)",
+            });
+            await Start(Machines.First);
+        }
+
+        public async Task DisposeAsync() => await Machines.DisposeAsync();
+
+        public async Task KillAndStartOnTheOther()
+        {
+            await Task.WhenAll(Machines.Wake.Processes.Select(x => x.Kill()));
+            await Start(Machine == Machines.First ? Machines.Second : Machines.First);
+        }
+
+        Task Start(string machine)
+        {
+            Machine = machine;
+            return Task.WhenAll(Machines.StartServices(), Machines.StartRunner(machine));
+        }
     }
 }

@@ -16,7 +16,7 @@ public sealed partial class RollingOver
     public async Task Old_and_new_services_are_one_Wake()
     {
         var previous = await Previous();
-        await using var wake = await WakeSystem.Create(Transport.RabbitMq, migrated: false);
+        await using var wake = await WakeSystem.Create(Transport.RabbitMq, like: Servers.Empty);
 
         var old = await Task.WhenAll(
             wake.StartProcess("Wake.Gateway", folder: previous), wake.StartProcess("Wake.Coordinator", folder: previous),

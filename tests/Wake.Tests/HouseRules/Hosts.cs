@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.RegularExpressions;
 using Wake.Tests.Support;
 
@@ -55,6 +56,24 @@ public sealed partial class Hosts
             () => system.StartProcess(service, new Dictionary<string, string> { [setting] = value }));
 
         Assert.Contains(sentence, failure.Message);
+    }
+
+    [Fact]
+    public async Task Take_secrets_from_files()
+    {
+        using var folder = new TemporaryFolder();
+        await using var system = await WakeSystem.Create(Transport.RabbitMq);
+        await File.WriteAllTextAsync(folder.File("ConnectionStrings__Wake"), $"{system.ConnectionString}\n");
+        await File.WriteAllTextAsync(folder.File("Gateway__ApiKeys__0"), "a key that is a file\n");
+
+        await system.StartProcess("Wake.Gateway", new Dictionary<string, string>
+        {
+            ["ConnectionStrings__Wake"] = "", ["WAKE_SECRETS"] = folder.Path,
+        });
+
+        Assert.Equal(HttpStatusCode.Unauthorized, (await system.Http.GetAsync("/v1/sessions")).StatusCode);
+        system.Http.DefaultRequestHeaders.Authorization = new("Bearer", "a key that is a file");
+        Assert.Equal(HttpStatusCode.OK, (await system.Http.GetAsync("/v1/sessions")).StatusCode);
     }
 
     [Fact]

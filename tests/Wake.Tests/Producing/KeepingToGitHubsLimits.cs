@@ -47,6 +47,13 @@ public sealed class KeepingToGitHubsLimits
     public void A_wait_without_sense_silences_nobody_for_ever() =>
         Assert.Equal(7200, Pause(Answer(403, ("Retry-After", "99999999"))));
 
+    [Theory]
+    [InlineData("2026-11-27 12:00:00 UTC", 7)]
+    [InlineData("2026-11-22 14:00:00 +0200", 2)]
+    [InlineData("never", null)]
+    public void A_token_says_when_it_ends(string said, int? days) =>
+        Assert.Equal(days, (GitHubLimits.TokenExpires(Answer(200, ("github-authentication-token-expiration", said)).Headers) - Now)?.TotalDays);
+
     [Fact]
     public void The_less_is_left_the_longer_between_two_looks_and_the_rest_belongs_to_others()
     {

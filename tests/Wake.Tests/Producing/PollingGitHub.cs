@@ -1,7 +1,7 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -10,8 +10,6 @@ namespace Wake.Tests.Producing;
 /// <summary>A whole Wake that asks a GitHub on loopback, as one on a laptop without any public address does.</summary>
 public sealed class PollingGitHub : IAsyncLifetime
 {
-    const string Secret = "a secret of both";
-
     LoopbackGitHub github = null!;
     WakeSystem wake = null!;
 
@@ -38,15 +36,6 @@ public sealed class PollingGitHub : IAsyncLifetime
 
     Task<ServiceProcess> Start(IReadOnlyDictionary<string, string>? settings = null) => wake.StartProcess("Wake.Standalone", settings);
 
-    /// <summary>Waits until the poller has looked to the end twice from now on, so that what it has not said by then it will not.</summary>
-    async Task LooksTwice()
-    {
-        int Looks() => github.Requests.Count(x => x.Path.EndsWith("/issues/comments", StringComparison.Ordinal));
-
-        var before = Looks();
-        await Eventually.Holds(() => Task.FromResult(Looks() >= before + 3), "two looks");
-    }
-
     async Task<string> Watching(int number, params string[] types)
     {
         var key = await wake.Session();
@@ -60,69 +49,6 @@ public sealed class PollingGitHub : IAsyncLifetime
     async Task<string?> Told(string key) => string.Join('|', (await wake.Turns(key)).SelectMany(x => x.Reasons));
 
     [Fact]
-    public async Task A_merge_wakes_once_without_any_webhook()
-    {
-        github.Open(972);
-        await Start();
-        var key = await Watching(972);
-        await IsKnown("\"972\"");
-
-        github.Merge(972);
-
-        await wake.Ended(key, 1);
-        await LooksTwice();
-        await wake.Quiet();
-        Assert.Equal("PR #972 (Change 972) was merged", await Told(key));
-    }
-
-    [Fact]
-    public async Task A_merge_that_a_webhook_and_a_look_both_see_wakes_once()
-    {
-        github.Open(972);
-        await Start(Hooked);
-        var key = await Watching(972);
-        await IsKnown("\"972\"");
-
-        github.Merge(972);
-        using var delivery = await wake.Http.SendAsync(github.Webhook("closed", 972, Secret));
-
-        Assert.True(delivery.IsSuccessStatusCode);
-        await wake.Ended(key, 1);
-        await LooksTwice();
-        await wake.Quiet();
-        Assert.Equal("PR #972 (Change 972) was merged", await Told(key));
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where type like '%.merged'"));
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from duplicates"));
-    }
-
-    [Fact]
-    public async Task A_merge_during_a_downtime_wakes_once_after_it()
-    {
-        github.Open(972);
-        var first = await Start(Hooked);
-        var key = await Watching(972);
-        await IsKnown("\"972\"");
-        await first.Kill();
-
-        // Nobody is there to take its webhook, nor to ask.
-        github.Merge(972);
-        await Start(Hooked);
-
-        await wake.Ended(key, 1);
-        await LooksTwice();
-        await wake.Quiet();
-
-        // And once more: what was said is not said again.
-        foreach (var process in wake.Processes)
-            await process.DisposeAsync();
-        await Start(Hooked);
-        await LooksTwice();
-        await wake.Quiet();
-        Assert.Equal("PR #972 (Change 972) was merged", await Told(key));
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
-    }
-
-    [Fact]
     public async Task A_pattern_means_pull_requests_nobody_has_named_but_not_their_past()
     {
         github.PageSize = 2;
@@ -132,7 +58,7 @@ public sealed class PollingGitHub : IAsyncLifetime
         await Start();
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#*", types: ["*.merged"]);
-        await LooksTwice();
+        await github.LooksTwice();
 
         // An old one is touched, and one on a later page is merged.
         github.Review(21, "COMMENTED", "Well done");
@@ -141,7 +67,7 @@ public sealed class PollingGitHub : IAsyncLifetime
         github.Review(19, "COMMENTED", "Still open");
 
         await wake.Ended(key, 1);
-        await LooksTwice();
+        await github.LooksTwice();
         await wake.Quiet();
         Assert.Equal("PR #17 (Change 17) was merged", await Told(key));
     }
@@ -164,19 +90,6 @@ public sealed class PollingGitHub : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Deliveries_that_failed_during_a_downtime_are_asked_for_again()
-    {
-        var lost = github.Delivery("delivery-1", "failed to connect to host");
-        github.Delivery("delivery-2", "failed to connect to host");
-        github.Delivery("delivery-2", "OK");
-
-        var process = await Start(new Dictionary<string, string>(Hooked) { ["GitHub__Accounts__main__Hooks__0"] = "repos/octo-org/hello/hooks/5" });
-
-        await Eventually.Holds(() => Task.FromResult(process.Log.Contains("webhook gap: 1 recovered", StringComparison.Ordinal)));
-        Assert.Equal($"/repos/octo-org/hello/hooks/5/deliveries/{lost}/attempts", Assert.Single(github.Requests, x => x.Method == "POST").Path);
-    }
-
-    [Fact]
     public async Task What_has_ended_before_the_watch_began_is_said_and_what_was_written_before_it_is_not()
     {
         github.Open(7, body: "Closes #3");
@@ -187,7 +100,7 @@ public sealed class PollingGitHub : IAsyncLifetime
         var key = await Watching(7);
 
         await wake.Ended(key, 1);
-        await LooksTwice();
+        await github.LooksTwice();
         Assert.Equal("PR #7 (Change 7) was merged", await Told(key));
         Assert.Equal("true github:octo-org/hello#3", await wake.Scalar<string>("select concat_ws(' ', data ->> 'baseline', related[1]) from events"));
     }
@@ -220,12 +133,13 @@ public sealed class PollingGitHub : IAsyncLifetime
         await Start(Hooked);
         var key = await Watching(9, "github.ci.*");
         await IsKnown(head);
-        await LooksTwice();
+        await github.LooksTwice();
 
         github.Check(head, "build", "failure");
         await wake.Ended(key, 1);
         github.Check(head, "build", "success");
-        using var delivery = await wake.Http.SendAsync(Ring(head));
+        github.Hook.To = wake.Http.BaseAddress;
+        Assert.True(await Ring(head));
 
         await wake.Ended(key, 2);
         Assert.Equal("CI of PR #9 is finished: failure (1 of 1)|CI of PR #9 is finished: success", await Told(key));
@@ -245,7 +159,7 @@ public sealed class PollingGitHub : IAsyncLifetime
 
         await wake.Ended(key, 1);
         Assert.Equal("PR #10 (Change 10) was merged", await Told(key));
-        await LooksTwice();
+        await github.LooksTwice();
         Assert.DoesNotContain(github.Requests.TakeLast(4), x => x.Status == 301);
     }
 
@@ -320,14 +234,15 @@ public sealed class PollingGitHub : IAsyncLifetime
         await Parallel.ForEachAsync(Enumerable.Range(1, 500), new ParallelOptions { MaxDegreeOfParallelism = 8 },
             async (number, _) => await wake.Watch(key, $"github:octo-org/hello#{number}", types: ["github.pull_request.merged"]));
         await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 500);
-        await LooksTwice();
+        await github.LooksTwice();
         var (counted, all) = (github.Counted.Count, github.Requests.Count);
 
-        await LooksTwice();
-        await LooksTwice();
+        await github.LooksTwice();
+        await github.LooksTwice();
 
         Assert.Equal(counted, github.Counted.Count);
         Assert.InRange(github.Requests.Count - all, 1, 60);
+        Assert.DoesNotContain(github.Requests, x => x.Path.EndsWith("/deployments", StringComparison.Ordinal));
 
         github.Merge(250);
         await wake.Ended(key, 1);
@@ -361,19 +276,12 @@ public sealed class PollingGitHub : IAsyncLifetime
         Assert.Equal(2, github.Requests.Count(x => x.Path.EndsWith("/access_tokens", StringComparison.Ordinal)));
     }
 
-    static readonly Dictionary<string, string> Hooked = new() { ["GitHub__WebhookSecrets__0"] = Secret };
+    static readonly Dictionary<string, string> Hooked = new() { ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret };
 
-    static HttpRequestMessage Ring(string sha)
+    Task<bool> Ring(string sha) => github.Hook.Deliver("check_run", new JsonObject
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(new
-        {
-            action = "completed",
-            check_run = new { head_sha = sha },
-            repository = new { full_name = "octo-org/hello", html_url = "https://github.com/octo-org/hello" },
-        });
-        var request = new HttpRequestMessage(HttpMethod.Post, "/github") { Content = new ByteArrayContent(body) };
-        request.Headers.Add("X-GitHub-Event", "check_run");
-        request.Headers.Add("X-Hub-Signature-256", $"sha256={Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), body))}");
-        return request;
-    }
+        ["action"] = "completed",
+        ["check_run"] = new JsonObject { ["head_sha"] = sha },
+        ["repository"] = new JsonObject { ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
+    });
 }

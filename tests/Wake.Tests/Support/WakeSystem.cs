@@ -80,12 +80,15 @@ public sealed class WakeSystem : IAsyncDisposable
     }
 
     /// <summary>Everything but the processes, for tests that start those themselves.</summary>
+    /// <param name="transport">How they talk to each other.</param>
+    /// <param name="settings">What is set otherwise.</param>
+    /// <param name="like"><inheritdoc cref="Servers.NewDatabase" path="/param[@name='like']" /></param>
     public static async Task<WakeSystem> Create(
-        Transport transport, IReadOnlyDictionary<string, string>? settings = null, bool migrated = true)
+        Transport transport, IReadOnlyDictionary<string, string>? settings = null, string? like = null)
     {
         var broker = transport is Transport.RabbitMq ? (await Servers.RabbitMq).NewVirtualHost() : null;
         var folder = Directory.CreateTempSubdirectory("wake-system-").FullName;
-        var database = await Servers.NewDatabase(migrated);
+        var database = await Servers.NewDatabase(like);
 
         var all = new Dictionary<string, string>
         {

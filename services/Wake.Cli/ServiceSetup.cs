@@ -1,0 +1,135 @@
+using System.Diagnostics;
+
+namespace Wake.Cli;
+
+/// <summary>Carries a <see cref="ServicePlan"/> out.</summary>
+sealed class ServiceSetup(ServicePlan plan)
+{
+    // A service that is restarted first ends.
+    static readonly TimeSpan Patience = ServicePlan.StopsWithin + TimeSpan.FromSeconds(30);
+
+    /// <summary>Whose the service's file is; null when there is none.</summary>
+    public SealState? Installed => Read(plan.Service) is { } text ? ServiceSeal.Of(text) : null;
+
+    /// <summary>Whether installing again would leave the service's file as it is.</summary>
+    public bool IsCurrent => Read(plan.Service) == plan.Service.Content;
+
+    /// <summary>The data folder of the service that is installed; null when its file does not say.</summary>
+    public string? InstalledData => Read(plan.Service) is { } text ? ServiceSeal.Data(text) : null;
+
+    /// <summary>Whether there is somebody to keep the service.</summary>
+    public async Task<bool> IsServed(CancellationToken cancel) => (await Run(plan.Serves, cancel)).Code == 0;
+
+    /// <summary>Whether the service runs.</summary>
+    public async Task<bool> IsActive(CancellationToken cancel) => (await Run(plan.IsActive, cancel)).Code == 0;
+
+    /// <summary>Why there is nobody, and what to do.</summary>
+    public CommandException NobodyServes()
+    {
+        var program = plan.Serves[0];
+        return new(Checkup.OnPath(program) is null
+            ? $"There is no {plan.Manager} on this machine: {program} is not on PATH. Let something else keep wake up running."
+            : plan.WithoutManager);
+    }
+
+    /// <summary>Writes the files and starts the service.</summary>
+    /// <param name="force">Whether to overwrite what somebody has changed by hand.</param>
+    /// <param name="cancel">Ends it.</param>
+    public async Task Install(bool force, CancellationToken cancel)
+    {
+        if (!force && Installed is SealState.Broken or SealState.Missing)
+        {
+            throw new CommandException(
+                $"{plan.Service.Path} was {(Installed is SealState.Broken ? "changed by hand" : "not written by Wake")}, so it stays as it "
+                + "is. To replace it: wake service install --force");
+        }
+
+        if (plan.Settings is { } settings && !Path.Exists(settings.Path))
+            Write(settings, folder: UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!IsCurrent)
+            Write(plan.Service, folder: null);
+
+        await Run(plan.Start, cancel);
+    }
+
+    /// <summary>The files that are there to delete.</summary>
+    /// <param name="keys">Whether the file with settings goes too although somebody has written into it.</param>
+    public IReadOnlyList<string> Files(bool keys)
+    {
+        string[] all = [plan.Service.Path, .. plan.Leaves, .. plan.Settings is { } settings && (keys || Kept is null) ? [settings.Path] : Array.Empty<string>()];
+        return [.. all.Where(x => File.Exists(x) || new FileInfo(x).LinkTarget is not null)];
+    }
+
+    /// <summary>The file with settings, if somebody has written into it; null when there is none or it is as it was made.</summary>
+    public string? Kept => plan.Settings is { } settings && Read(settings) is { } text && ServiceSeal.Of(text) is not SealState.Whole
+        ? settings.Path : null;
+
+    /// <summary>Stops the service and deletes its files.</summary>
+    /// <param name="keys">Whether the file with settings goes too although somebody has written into it.</param>
+    /// <param name="cancel">Ends it.</param>
+    public async Task Uninstall(bool keys, CancellationToken cancel)
+    {
+        // Where nobody keeps services none runs, and its files are of no use.
+        var served = await IsServed(cancel);
+        if (served && Installed is not null)
+            await Run(plan.Stop, cancel);
+
+        foreach (var file in Files(keys))
+            Delete(file);
+
+        if (served)
+            await Run(plan.Forget, cancel);
+    }
+
+    static async Task Run(IEnumerable<PlannedCommand> commands, CancellationToken cancel)
+    {
+        foreach (var command in commands)
+        {
+            var (code, output) = await Run(command.Arguments, cancel);
+            if (code != 0 && command.Until is Until.Done)
+                throw new CommandException($"{string.Join(' ', command.Arguments)} failed: {output}");
+
+            for (var asked = Stopwatch.StartNew(); command.Until is Until.Gone && code == 0 && asked.Elapsed < Patience;)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(500), cancel);
+                (code, _) = await Run(command.Arguments, cancel);
+            }
+        }
+    }
+
+    static async Task<(int Code, string Output)> Run(IReadOnlyList<string> command, CancellationToken cancel) =>
+        await Checkup.Run(command[0], [.. command.Skip(1)], cancel, Patience) ?? (-1, "it could not be run, or did not end");
+
+    static string? Read(PlannedFile file) => File.Exists(file.Path) ? File.ReadAllText(file.Path) : null;
+
+    static void Write(PlannedFile file, UnixFileMode? folder)
+    {
+        var parent = Path.GetDirectoryName(file.Path)!;
+        if (OperatingSystem.IsWindows() || folder is null || Directory.Exists(parent))
+            Directory.CreateDirectory(parent);
+        else
+            Directory.CreateDirectory(parent, folder.Value);
+
+        // Renamed into place: nobody reads half of it, nor all of it before it is closed to others.
+        var draft = $"{file.Path}.new";
+        File.Delete(draft);
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = file.Mode;
+        using (var writer = new StreamWriter(draft, options))
+            writer.Write(file.Content);
+        File.Move(draft, file.Path, overwrite: true);
+    }
+
+    // And the folders above that nothing is in any more.
+    void Delete(string path)
+    {
+        File.Delete(path);
+        for (var parent = Path.GetDirectoryName(path)!; parent.StartsWith(plan.Root + Path.DirectorySeparatorChar, StringComparison.Ordinal); parent = Path.GetDirectoryName(parent)!)
+        {
+            if (Directory.EnumerateFileSystemEntries(parent).Any())
+                return;
+            Directory.Delete(parent);
+        }
+    }
+}

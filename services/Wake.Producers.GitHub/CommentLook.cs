@@ -1,0 +1,47 @@
+using System.Text.Json;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>The part of a look that is about what people write: one list for all conversations of a repository, one for all of its code.</summary>
+sealed class CommentLook(
+    WatchedRepository watched, RepositoryState state, Pages pages, GitHubSighting seen, Func<IReadOnlyList<Mapped>, Task> keep)
+{
+    // The list is asked for by date, and one may show only after another that is newer. Read twice it is the same fact.
+    static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
+
+    public async Task Run(CancellationToken cancel)
+    {
+        if (state.Pulls.Count + state.Issues.Count > 0 || watched.ByPattern)
+            state.CommentsSince = await Read("issues/comments", state.CommentsSince, "issue_url", GitHubEvents.IssueComment, cancel);
+        if (state.Pulls.Count > 0 || watched.ByPattern)
+            state.ReviewCommentsSince = await Read("pulls/comments", state.ReviewCommentsSince, "pull_request_url", GitHubEvents.ReviewComment, cancel);
+        await keep([]);
+    }
+
+    async Task<DateTimeOffset> Read(
+        string list, DateTimeOffset since, string home, Func<GitHubSighting, JsonElement, Mapped> map, CancellationToken cancel)
+    {
+        // Nothing before the first of the watches; and with a pattern nothing before now.
+        var first = since == default;
+        if (first)
+            since = state.Pulls.Values.Concat(state.Issues.Values).Select(x => x.Since).DefaultIfEmpty(pages.At).Min();
+
+        var path = $"{list}?sort=updated&direction=asc&per_page=100&since={(since - Lag).UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
+        if (await pages.First(path, JsonValueKind.Array, cancel) is not GitHubAnswer.Found found)
+            return since;
+
+        var comments = await pages.From(found, null, cancel);
+        await keep([.. from comment in comments
+                       let number = GitHubEvents.LastNumber(comment.Text(home))
+                       where number is not null && watched.Means(number.Value) && comment.Time("created_at") >= Since(number.Value)
+                       select map(seen, comment)]);
+
+        var newest = comments.Select(x => x.Time("updated_at")).Append(since).Max()!.Value;
+        pages.Remember(path, newest == since ? found.ETag : null);
+        return newest;
+
+        DateTimeOffset Since(long number) => state.Pulls.TryGetValue(number, out var pull) ? pull.Since
+            : state.Issues.TryGetValue(number, out var issue) ? issue.Since : first ? since : since - Lag;
+    }
+}

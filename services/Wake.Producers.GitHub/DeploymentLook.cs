@@ -1,0 +1,81 @@
+using System.Text.Json;
+using Wake.Producing;
+using Wake.Store;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>
+/// The part of a look that is about deployments: of commits that are watched, of the heads of watched pull requests, and of what
+/// those have become by a merge. Only where somebody waits for deployments.
+/// </summary>
+sealed class DeploymentLook(
+    WatchedRepository watched, RepositoryState state, Pages pages, GitHubSighting seen, Func<IReadOnlyList<Mapped>, Task> keep)
+{
+    const string List = "deployments?per_page=100";
+
+    // One that has no end by then gets none.
+    static readonly TimeSpan NoEndFor = TimeSpan.FromDays(1);
+
+    const int MostAtOnce = 20;
+
+    public async Task Run(CancellationToken cancel)
+    {
+        if (await pages.First(List, JsonValueKind.Array, cancel) is GitHubAnswer.Found list)
+        {
+            if (state.DeploymentsSince == default)
+                state.DeploymentsSince = list.At;
+            state.Deployments = list.Body.Items().Where(x => x.Time("created_at") > list.At - NoEndFor).Select(Known).OfType<DeploymentState>()
+                .ToDictionary(x => x.Id);
+            pages.Remember(List, list.ETag);
+            await keep([]);
+        }
+
+        // Also those that nobody waits for are known: the merge that makes one interesting may be seen after it.
+        var open = state.Deployments.Values.Where(x => !x.Done && x.CreatedAt > pages.At - NoEndFor && Since(x.Sha) is not null).ToArray();
+        Random.Shared.Shuffle(open);
+        foreach (var deployment in open.Take(MostAtOnce))
+            await LookAt(deployment, cancel);
+    }
+
+    async Task LookAt(DeploymentState deployment, CancellationToken cancel)
+    {
+        var path = $"deployments/{deployment.Id}/statuses?per_page=100";
+        var (_, statuses) = await pages.All(path, null, anew: false, cancel);
+        if (statuses is null)
+            return;
+
+        // As far back as a new watch looks. What was over before it is no news then.
+        var since = Since(deployment.Sha)!.Value;
+        var whole = JsonSerializer.SerializeToElement(new { id = deployment.Id, sha = deployment.Sha, @ref = deployment.Ref, environment = deployment.Environment });
+        List<Mapped> found = [.. from status in statuses
+                                 where status.Time("created_at") >= since - Watches.LookBack
+                                 select GitHubEvents.Deployment(seen with { Baseline = status.Time("created_at") < since }, whole, status)
+                                     .Concerns(Pulls(deployment.Sha).Select(x => seen.Repository.Item(x.Key)))];
+
+        if (statuses.Any(x => x.Text("state")?.ToLowerInvariant() is "success" or "failure" or "error" or "inactive"))
+        {
+            state.Deployments[deployment.Id] = deployment with { Done = true };
+            pages.Remember(path, null);
+        }
+
+        await keep(found);
+    }
+
+    DeploymentState? Known(JsonElement deployment)
+    {
+        if (deployment.Number("id") is not { } id || deployment.Text("sha") is not { } sha || deployment.Time("created_at") is not { } created)
+            return null;
+
+        var updated = deployment.Time("updated_at") ?? created;
+        return state.Deployments.TryGetValue(id, out var known) && known.UpdatedAt >= updated ? known
+            : new(id, sha, deployment.Text("ref"), deployment.Text("environment"), created, updated, Done: false);
+    }
+
+    IEnumerable<KeyValuePair<long, PullState>> Pulls(string sha) => state.Pulls.Where(x => x.Value.Head == sha || x.Value.MergedAs == sha);
+
+    // Since when somebody waits for what becomes of a commit; null when nobody does.
+    DateTimeOffset? Since(string sha) => Pulls(sha).Select(x => (DateTimeOffset?)x.Value.Since)
+        .Append(watched.Commits.Contains(sha) ? state.Commits.GetValueOrDefault(sha)?.Since
+            : watched.Means(watched.Repository.Commit(sha)) ? state.DeploymentsSince : null)
+        .Min();
+}

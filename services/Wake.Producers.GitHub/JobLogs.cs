@@ -1,0 +1,94 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Npgsql;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>
+/// What the log of a failed job says around its first error, for the data of the event that tells of it. Nobody waits for it
+/// for long: an event without it is as good an event, and has the same key.
+/// </summary>
+sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
+{
+    // GitHub waits ten seconds for the answer to a delivery, and a poll has others to look at.
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
+    // The log of a long build with everything printed.
+    const long LargestLog = 16 * 1024 * 1024;
+
+    // One failure is told by its run and by the sum of all checks, soon after each other.
+    const int Remembered = 100;
+
+    readonly ConcurrentDictionary<(string Repository, long Job), string> known = new();
+
+    /// <summary>Whether something with this conclusion has a log that says why.</summary>
+    public static bool IsFailure(string? conclusion) => conclusion is "failure" or "timed_out";
+
+    /// <summary>The same with an excerpt where it tells of a run that has failed.</summary>
+    public async Task<Mapped> Add(Mapped mapped, CancellationToken cancel) =>
+        mapped.Events is [{ Type: "github.workflow_run.completed", Data: { } data } observed] && IsFailure(data.Text("conclusion"))
+        && WatchedRepository.Of([observed.Subject]).FirstOrDefault() is { } home && data.Number("runId") is { } run
+        && await OfRun(home.Repository, run, data.Number("attempt") ?? 1, cancel) is { } excerpt
+            ? mapped with { Events = [observed with { Data = With(data, excerpt) }] } : mapped;
+
+    /// <summary>Of the job of a run that failed first; null when there is none to be had now.</summary>
+    public Task<string?> OfRun(GitHubRepository repository, long run, long attempt, CancellationToken cancel) => Bounded(repository, async (client, bound) =>
+    {
+        var path = $"repos/{repository.FullName}/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100";
+        return await client.Get(path, repository.FullName, null, JsonValueKind.Object, bound) is GitHubAnswer.Found found
+            && found.Body.Items("jobs").Where(x => IsFailure(x.Text("conclusion"))).OrderBy(x => x.Time("completed_at")).FirstOrDefault().Number("id") is { } job
+                ? await Read(client, repository, job, bound) : null;
+    }, cancel);
+
+    /// <summary>Of one job, whose id is that of its check run.</summary>
+    public Task<string?> OfJob(GitHubRepository repository, long job, CancellationToken cancel) =>
+        Bounded(repository, (client, bound) => Read(client, repository, job, bound), cancel);
+
+    async Task<string?> Bounded(GitHubRepository repository, Func<GitHubClient, CancellationToken, Task<string?>> ask, CancellationToken cancel)
+    {
+        // What is left of the hour is for what only asking tells.
+        if (clients.AccountOf(repository) is not { } account || clients.Of(account) is not { IsShort: false } client)
+            return null;
+
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        bound.CancelAfter(Patience);
+        try
+        {
+            return await ask(client, bound.Token);
+        }
+        catch (Exception failed) when (failed is GitHubUnavailableException or HttpRequestException or IOException or InvalidDataException or NpgsqlException
+            || (failed is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            log.LogInformation("No excerpt of a log of {Repository}: {Reason}", repository.Subject, failed.Message);
+            return null;
+        }
+    }
+
+    async Task<string?> Read(GitHubClient client, GitHubRepository repository, long job, CancellationToken cancel)
+    {
+        if (known.TryGetValue((repository.Subject, job), out var before))
+            return before;
+
+        using var answer = await client.Fetch($"repos/{repository.FullName}/actions/jobs/{job}/logs", repository.FullName, cancel);
+        if (answer is null)
+            return null;
+
+        using var text = new StreamReader(await answer.Content.ReadAsStreamAsync(cancel), Encoding.UTF8);
+        if (await LogExcerpt.Read(text, LargestLog, cancel) is not { } excerpt)
+            return null;
+
+        if (known.Count >= Remembered)
+            known.Clear();
+        return known[(repository.Subject, job)] = excerpt;
+    }
+
+    static JsonElement With(JsonElement data, string excerpt)
+    {
+        var fields = JsonObject.Create(data)!;
+        fields["excerpt"] = EventText.Clip(excerpt, LogExcerpt.Limit);
+        return JsonSerializer.SerializeToElement(fields);
+    }
+}

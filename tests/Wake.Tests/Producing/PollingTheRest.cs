@@ -1,0 +1,211 @@
+using System.Text.Json;
+using Wake.Producing;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Producing;
+
+/// <summary>What a look finds besides pull requests and their checks, what it makes of failures, and where it must not ask.</summary>
+public sealed class PollingTheRest : IAsyncLifetime
+{
+    const string Log =
+        "2026-11-20T22:01:18.0000000Z ##[group]Run make test\n"
+        + "2026-11-20T22:01:19.1234567Z \u001b[31mexpected 4, got 5\u001b[0m\n"
+        + "2026-11-20T22:01:19.1234568Z ##[error]Process completed with exit code 2.\n";
+
+    LoopbackGitHub github = null!;
+    WakeSystem wake = null!;
+
+    public async Task InitializeAsync()
+    {
+        github = await LoopbackGitHub.Start();
+        wake = await WakeSystem.Create(Transport.InMemory, new Dictionary<string, string>
+        {
+            ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
+            ["GitHub__Accounts__main__Token"] = "ghp_secret",
+            ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
+            ["GitHub__PollEvery"] = "00:00:00.3",
+            ["GitHub__LookEvery"] = "00:00:00.1",
+            ["GitHub__Settle"] = "00:00:01",
+            ["GitHub__RetryAfter"] = "00:00:00.01",
+        });
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        await github.DisposeAsync();
+    }
+
+    async Task<ServiceProcess> Start(IReadOnlyDictionary<string, string>? settings = null)
+    {
+        var process = await wake.StartProcess("Wake.Standalone", settings);
+        github.Hook.To = process.Url;
+        return process;
+    }
+
+    async Task<string> Watching(params string[] things)
+    {
+        var key = await wake.Session();
+        foreach (var thing in things)
+            await wake.Watch(key, $"github:octo-org/hello{thing}");
+        return key;
+    }
+
+    Task IsKnown(string what) => Eventually.Holds(async () => await wake.Scalar<bool>(
+        "select exists (select from github.cursors where state::text like $1)", $"%{what}%"), $"{what} is known");
+
+    Task<bool> Happened(string type) => wake.Scalar<bool>("select exists (select from events where type = $1)", type);
+
+    [Fact]
+    public async Task Everything_else_that_is_watched_is_seen_too_and_reaches_its_session()
+    {
+        string head = LoopbackGitHub.Sha(30), merged = LoopbackGitHub.Sha(300), commit = LoopbackGitHub.Sha(99);
+        github.Open(30);
+        github.OpenIssue(31);
+        github.Ref("heads/main", LoopbackGitHub.Sha(1));
+        await Start();
+        await Watching("#30", "#31", ":refs/heads/main", $"@{commit}", ":refs/tags/v1");
+        await IsKnown("\"31\"");
+        await IsKnown("refs/heads/main");
+        await github.LooksTwice();
+
+        github.CloseIssue(31);
+        github.Comment(31, "Solved.", on: "issues");
+        github.CommentOnCode(30, "Why so?");
+        github.Status(commit, "ci/old", "failure");
+        github.Deploy(head, "staging", "success");
+        github.Deploy(LoopbackGitHub.Sha(5), "staging", "success");
+        github.Merge(30, merged);
+        github.Ref("heads/main", merged);
+        github.Deploy(merged, "production", "failure");
+        github.Release("v1");
+        github.Release("v2");
+
+        string[] expected =
+        [
+            $"github.ci.completed @{commit}",
+            $"github.deployment.completed @{head}",
+            $"github.deployment.completed @{merged}",
+            "github.issue.closed #31",
+            "github.issue.comment_created #31",
+            "github.pull_request.merged #30",
+            "github.pull_request.review_comment_created #30",
+            "github.push :refs/heads/main",
+            "github.release.published :refs/tags/v1",
+            $"github.status.completed @{commit}",
+        ];
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") >= expected.Length);
+        await github.LooksTwice();
+        await wake.Quiet();
+        Assert.Equal(expected.Order(StringComparer.Ordinal), (await wake.Scalar<string[]>(
+            "select array_agg(type || ' ' || substr(subject, 22)) from events")).Order(StringComparer.Ordinal));
+        Assert.Equal(0, await wake.Scalar<long>("select count(*) from events where not exists (select from inbox where event = seq)"));
+    }
+
+    [Theory]
+    [InlineData(false, 5000)]
+    [InlineData(true, 5000)]
+    [InlineData(false, 2500)]
+    public async Task Why_a_job_has_failed_is_told_with_it_while_there_is_plenty_to_ask_with_and_where_its_log_is_nobody_gets_the_token(bool forbidden, int remaining)
+    {
+        var head = LoopbackGitHub.Sha(40);
+        (github.ChecksForbidden, github.Remaining) = (forbidden, remaining);
+        github.Open(40);
+        github.Check(head, "build", null, id: 400);
+        github.Run(4, head, 400, null);
+        await Start();
+        await Watching("#40");
+        await IsKnown(head);
+
+        github.Check(head, "build", "failure", id: 400);
+        github.Run(4, head, 400, "failure", Log);
+
+        await Eventually.Holds(() => Happened("github.ci.completed"));
+        await github.LooksTwice();
+        var excerpt = remaining < 5000 ? null : "##[group]Run make test\nexpected 4, got 5\n##[error]Process completed with exit code 2.";
+        Assert.Equal([("github.ci.completed", excerpt), ("github.workflow_run.completed", excerpt)], await Excerpts());
+        var stored = github.Requests.Where(x => x.Path == "/400").Select(x => x.Authorization);
+        Assert.Equal(excerpt is null ? [] : [null], stored);
+        Assert.InRange(github.Counted.Count(x => x.Path.EndsWith("/check-runs", StringComparison.Ordinal) && x.Status == 403), 0, 1);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_delivery_about_the_fork_of_a_watched_pull_request_wakes_its_session_whether_or_not_a_log_is_to_be_had(bool log)
+    {
+        var head = LoopbackGitHub.Sha(41);
+        github.Open(41, headRepository: "somebody/hello");
+        github.Run(4, head, 410, null);
+        await Start(new Dictionary<string, string> { ["GitHub__PollEvery"] = "1.00:00:00" });
+        var key = await wake.Session();
+        await wake.Watch(key, "github:octo-org/hello#41", types: ["github.workflow_run.completed"]);
+        await IsKnown(head);
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select due_at > now() + interval '1 hour' from github.cursors"), "the look is over");
+
+        github.Run(4, head, 410, "failure", log ? Log : null);
+        Assert.True(await github.DeliverRun());
+
+        await wake.Ended(key, 1);
+        Assert.Equal("github:webhook", await wake.Scalar<string>("select source from events where type = 'github.workflow_run.completed'"));
+        Assert.Equal(log, Assert.Single(await Excerpts()).Excerpt is not null);
+    }
+
+    [Fact]
+    public async Task What_happens_twice_within_a_second_or_between_two_looks_is_seen_twice()
+    {
+        github.Open(50);
+        await Start();
+        var key = await Watching("#50");
+        await IsKnown("\"50\"");
+
+        github.Push(50, LoopbackGitHub.Sha(51));
+        await IsKnown(LoopbackGitHub.Sha(51));
+        github.Review(50, "APPROVED", "Good.", late: true);
+        await wake.Ended(key, 1);
+
+        github.Close(50);
+        await wake.Ended(key, 2);
+        github.Merge(50);
+        await wake.Ended(key, 3);
+
+        Assert.Equal(
+            ["PR #50 (Change 50) has new commits", "PR #50: octocat approved it: Good.", "PR #50 (Change 50) was closed without a merge", "PR #50 (Change 50) was merged"],
+            (await wake.Turns(key)).SelectMany(x => x.Reasons));
+    }
+
+    [Fact]
+    public async Task An_enterprise_server_is_another_host_and_its_account_asks_for_nothing_elsewhere()
+    {
+        github.Base = "/api/v3";
+        github.TokenExpires = DateTimeOffset.UtcNow.AddDays(6);
+        github.Open(60);
+        github.Open(61);
+        var process = await Start(new Dictionary<string, string>
+        {
+            ["GitHub__Accounts__main__Host"] = "ghe.example.com",
+            ["GitHub__Accounts__main__Api"] = $"{github.Url}api/v3",
+        });
+        var key = await wake.Session();
+        await wake.Watch(key, "github@ghe.example.com:octo-org/hello#60", types: ["github.pull_request.merged"]);
+        await wake.Watch(key, "github:octo-org/hello#61");
+        await IsKnown("\"60\"");
+
+        github.Merge(60);
+        github.Merge(61);
+
+        await wake.Ended(key, 1);
+        await github.LooksTwice();
+        await wake.Quiet();
+        Assert.Equal("github@ghe.example.com:octo-org/hello#60", await wake.Scalar<string>("select string_agg(subject, ' ') from events"));
+        Assert.All(github.Requests, x => Assert.True(x.Status is 200 or 304 && x.Path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal), $"{x}"));
+        Assert.DoesNotContain(github.Requests, x => x.Path.EndsWith("/61", StringComparison.Ordinal)
+            || x.Path.EndsWith("/deployments", StringComparison.Ordinal) || x.Path.EndsWith("/releases", StringComparison.Ordinal));
+        Assert.Single(process.Log.Split('\n'), x => x.Contains("expires at", StringComparison.Ordinal));
+    }
+
+    async Task<IEnumerable<(string Type, string? Excerpt)>> Excerpts() =>
+        (await wake.Scalar<string[]>("select array_agg(type || ' ' || data::text order by type) from events")).Select(x => x.Split(' ', 2))
+            .Select(x => (x[0], JsonElement.Parse(x[1]).Text("excerpt")));
+}

@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Wake.Tests.Support;
+
+/// <summary>What happens on it.</summary>
+public sealed partial class LoopbackGitHub
+{
+    readonly ConcurrentDictionary<string, JsonObject> things = new();
+    readonly ConcurrentDictionary<long, string?> logs = new();
+    long ids = 1000;
+
+    /// <summary>A pull request is opened, with the commit it is at.</summary>
+    public void Open(int number, string? head = null, string? body = null, string headRepository = "octo-org/hello") => things[$"pulls/{number}"] = new()
+    {
+        ["number"] = number, ["state"] = "open", ["title"] = $"Change {number}", ["body"] = body, ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
+        ["merged_at"] = null,
+        ["closed_at"] = null, ["html_url"] = $"https://github.com/octo-org/hello/pull/{number}",
+        ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
+        ["head"] = new JsonObject { ["sha"] = head ?? Sha(number), ["ref"] = "topic", ["repo"] = new JsonObject { ["full_name"] = headRepository } },
+        ["base"] = new JsonObject { ["ref"] = "main", ["repo"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello" } },
+    };
+
+    public void Merge(int number, string? mergedAs = null) => Change($"pulls/{number}", x =>
+        (x["state"], x["merged_at"], x["closed_at"], x["merge_commit_sha"]) = ("closed", Now(), Now(), mergedAs));
+
+    public void Close(int number) => Change($"pulls/{number}", x => (x["state"], x["closed_at"]) = ("closed", At(DateTimeOffset.UtcNow.AddSeconds(-2))));
+
+    public void OpenIssue(int number) => things[$"issues/{number}"] = new()
+    {
+        ["number"] = number, ["state"] = "open", ["title"] = $"Matter {number}", ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
+        ["closed_at"] = null,
+    };
+
+    public void CloseIssue(int number) => Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("closed", Now()));
+
+    /// <summary>A branch or tag (<c>heads/main</c>) is at a commit.</summary>
+    public void Ref(string name, string sha) => things[$"git/ref/{name}"] =
+        new() { ["ref"] = $"refs/{name}", ["object"] = new JsonObject { ["sha"] = sha, ["type"] = "commit" } };
+
+    public void Push(int number, string head) => Change($"pulls/{number}", x => x["head"]!["sha"] = head);
+
+    /// <summary>A review; <paramref name="late"/> in the second of a change before it, so that the pull request itself looks the same.</summary>
+    public void Review(int number, string state, string body, string login = "octocat", bool late = false)
+    {
+        Add($"pulls/{number}/reviews", new()
+        {
+            ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["body"] = body, ["submitted_at"] = Now(),
+            ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
+        });
+        if (!late)
+            Change($"pulls/{number}", _ => { });
+    }
+
+    public void Comment(int number, string body, string login = "octocat", string on = "pull") => Add("issues/comments", new()
+    {
+        ["id"] = Interlocked.Increment(ref ids), ["body"] = body, ["created_at"] = Now(), ["updated_at"] = Now(),
+        ["issue_url"] = $"https://api.github.com/repos/octo-org/hello/issues/{number}",
+        ["html_url"] = $"https://github.com/octo-org/hello/{on}/{number}#issuecomment",
+        ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
+    });
+
+    public void CommentOnCode(int number, string body) => Add("pulls/comments", new()
+    {
+        ["id"] = Interlocked.Increment(ref ids), ["body"] = body, ["created_at"] = Now(), ["updated_at"] = Now(), ["path"] = "a.cs",
+        ["pull_request_url"] = $"https://api.github.com/repos/octo-org/hello/pulls/{number}",
+        ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
+    });
+
+    public void Status(string sha, string context, string state) => Add($"commits/{sha}/status", new()
+    {
+        ["id"] = Interlocked.Increment(ref ids), ["context"] = context, ["state"] = state, ["created_at"] = Now(), ["updated_at"] = Now(),
+    });
+
+    /// <summary>A deployment begins, and ends like this.</summary>
+    public void Deploy(string sha, string environment, string state)
+    {
+        var id = Interlocked.Increment(ref ids);
+        Add($"deployments/{id}/statuses", new() { ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["created_at"] = Now() });
+        Add("deployments", new() { ["id"] = id, ["sha"] = sha, ["environment"] = environment, ["created_at"] = Now(), ["updated_at"] = Now() });
+    }
+
+    public void Release(string tag) => Add("releases", new()
+    {
+        ["id"] = Interlocked.Increment(ref ids), ["tag_name"] = tag, ["draft"] = false, ["published_at"] = Now(),
+    });
+
+    /// <summary>A run of a workflow with one job, whose id is that of its check.</summary>
+    public void Run(long id, string sha, long job, string? conclusion, string? log = null)
+    {
+        var run = new JsonObject
+        {
+            ["id"] = id, ["name"] = "CI", ["run_attempt"] = 1, ["head_sha"] = sha, ["status"] = conclusion is null ? "in_progress" : "completed",
+            ["conclusion"] = conclusion, ["check_suite_id"] = 5, ["workflow_id"] = 6, ["updated_at"] = Now(), ["pull_requests"] = new JsonArray(),
+        };
+        things["actions/runs"] = new() { ["items"] = new JsonArray(run) };
+        things[$"actions/runs/{id}/attempts/1/jobs"] = new()
+        {
+            ["jobs"] = new JsonArray(new JsonObject { ["id"] = job, ["name"] = "build", ["conclusion"] = conclusion, ["completed_at"] = Now() }),
+        };
+        logs[job] = log;
+    }
+
+    /// <summary>A check on a commit; without a conclusion it runs. Named again, it runs again.</summary>
+    public void Check(string sha, string name, string? conclusion, long? id = null)
+    {
+        var checks = things.GetOrAdd($"commits/{sha}/check-runs", _ => new() { ["items"] = new JsonArray() });
+        lock (checks)
+        {
+            var list = checks["items"]!.AsArray();
+            if (list.FirstOrDefault(x => (string?)x!["name"] == name) is { } known)
+                list.Remove(known);
+            list.Add(new JsonObject
+            {
+                ["id"] = id ?? Interlocked.Increment(ref ids), ["name"] = name, ["status"] = conclusion is null ? "in_progress" : "completed",
+                ["conclusion"] = conclusion, ["completed_at"] = conclusion is null ? null : Now(), ["head_sha"] = sha,
+                ["app"] = new JsonObject { ["slug"] = "github-actions" }, ["check_suite"] = new JsonObject { ["id"] = 5 },
+            });
+        }
+    }
+
+    /// <summary>Tells the webhook what has become of a pull request; false when nobody was there.</summary>
+    public Task<bool> Deliver(string action, int number) => Deliver("pull_request", action, Snapshot($"pulls/{number}"));
+
+    /// <summary>Tells the webhook that the newest run of a workflow is over.</summary>
+    public Task<bool> DeliverRun() => Deliver("workflow_run", "completed", Items("actions/runs")[^1]);
+
+    Task<bool> Deliver(string name, string action, JsonNode thing) => Hook.Deliver(name, new JsonObject
+    {
+        ["action"] = action, [name] = thing,
+        ["repository"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
+        ["sender"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
+    });
+
+    /// <summary>The commit a pull request is opened with.</summary>
+    public static string Sha(int number) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"commit {number}")))[..40];
+
+    static string Now() => At(DateTimeOffset.UtcNow);
+
+    static string At(DateTimeOffset time) => time.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+
+    void Change(string name, Action<JsonObject> how)
+    {
+        var thing = things[name];
+        lock (thing)
+        {
+            how(thing);
+            thing["updated_at"] = Now();
+        }
+    }
+
+    void Add(string list, JsonObject item)
+    {
+        var all = things.GetOrAdd(list, _ => new() { ["items"] = new JsonArray() });
+        lock (all)
+            all["items"]!.AsArray().Add(item);
+    }
+
+    JsonNode Snapshot(string thing)
+    {
+        var found = things[thing];
+        lock (found)
+            return found.DeepClone();
+    }
+
+    JsonNode[] Items(string list)
+    {
+        if (!things.TryGetValue(list, out var all))
+            return [];
+        lock (all)
+            return [.. all["items"]!.AsArray().Select(x => x!.DeepClone())];
+    }
+}
