@@ -63,7 +63,9 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         Assert.Equal(
             ["claude_code.llm_request", "claude_code.interaction", "claude", "wake.turn", "wake.due", "wake.intake", "POST /v1/events"],
             way.Select(x => x.Name).Where(x => !IsOfTheBus(x)));
-        Assert.Equal(["Wake.Gateway", "Wake.Coordinator", "Wake.Runner"], way.Reverse().Select(x => x.Service).Where(x => x.StartsWith("Wake.", StringComparison.Ordinal)).Distinct());
+        Assert.Equal(
+            ["Wake.Gateway", "Wake.Coordinator", "Wake.Runner"],
+            way.Reverse().Select(x => x.Service).Where(x => x.StartsWith("Wake.", StringComparison.Ordinal)).Distinct());
 
         Assert.Equal(("/v1/events", "202"), (way[^1].Attributes["http.route"], way[^1].Attributes["http.response.status_code"]));
         var turn = way.Single(x => x.Name == "wake.turn");
@@ -79,7 +81,8 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         Assert.Contains(otlp.Spans, x => x.Attributes.ContainsKey("db.query.text"));
 
         // Of an event spans know names. What it says, and what opens doors, is nowhere.
-        Assert.DoesNotContain(otlp.Spans.SelectMany(x => x.Attributes.Values), x => x.Contains("the secret of", StringComparison.Ordinal) || x.Contains("sk-test", StringComparison.Ordinal));
+        Assert.DoesNotContain(otlp.Spans.SelectMany(x => x.Attributes.Values), x => x.Contains("the secret of", StringComparison.Ordinal));
+        Assert.DoesNotContain(otlp.Spans.SelectMany(x => x.Attributes.Values), x => x.Contains("sk-test", StringComparison.Ordinal));
         Assert.DoesNotContain(otlp.Logs, x => x.Body.Contains("sk-test", StringComparison.Ordinal));
     }
 
@@ -124,7 +127,10 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
             Headers = { { "Authorization", "Bearer a-secret-of-the-relay" }, { "traceparent", $"00-{relayTrace}-{relay}-01" } },
             Content = new StringContent(
                 $$"""
-                { "specversion": "1.0", "id": "1", "source": "/ci", "type": "build.failed", "subject": "{{WakeSystem.Subject(key)}}", "traceparent": "00-{{trace}}-{{caller}}-01" }
+                {
+                  "specversion": "1.0", "id": "1", "source": "/ci", "type": "build.failed", "subject": "{{WakeSystem.Subject(key)}}",
+                  "traceparent": "00-{{trace}}-{{caller}}-01"
+                }
                 """, new System.Net.Http.Headers.MediaTypeHeaderValue("application/cloudevents+json")),
         };
         (await http.SendAsync(request)).EnsureSuccessStatusCode();
@@ -260,6 +266,5 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
 
     static (string Trace, string Span) NewContext() => (Guid.NewGuid().ToString("N"), Guid.NewGuid().ToString("N")[..16]);
 
-    static bool IsOfTheBus(string name) =>
-        name.EndsWith(" send", StringComparison.Ordinal) || name.EndsWith(" receive", StringComparison.Ordinal) || name.EndsWith(" process", StringComparison.Ordinal);
+    static bool IsOfTheBus(string name) => name.Split(' ')[^1] is "send" or "receive" or "process";
 }
