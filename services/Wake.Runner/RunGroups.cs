@@ -38,7 +38,8 @@ static class RunGroups
     /// <summary>Removes the groups of runners that are gone; one with something in it stays.</summary>
     public static void EndLeftBehind()
     {
-        foreach (var group in Own is null ? [] : Directory.EnumerateDirectories(Own, $"{Prefix}*"))
+        // Whoever moved this process elsewhere may have removed where it began.
+        foreach (var group in Directory.Exists(Own) ? Directory.EnumerateDirectories(Own, $"{Prefix}*") : [])
         {
             if (RunMark.Parse(Path.GetFileName(group)[Prefix.Length..]) is { } mark && !ProcessTable.HasLivingRunner(mark))
                 Remove(group);
