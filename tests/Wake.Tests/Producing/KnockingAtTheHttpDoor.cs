@@ -191,7 +191,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         string[] promised =
         [
             "/v1/events", "/v1/events/{id}/replay", "/v1/sessions", "/v1/sessions/{key}", "/v1/sessions/{key}/turns", "/v1/sessions/{key}/wake",
-            "/v1/sessions/{key}/schedule", "/v1/routes", "/v1/routes/{name}", "/v1/watches",
+            "/v1/sessions/{key}/schedule", "/v1/sessions/{key}/schedule/{id}", "/v1/routes", "/v1/routes/{name}", "/v1/watches",
             "/v1/watches/{id}", "/v1/explain/events/{id}", "/v1/explain/sessions/{key}", "/v1/questions", "/v1/questions/{id}", "/v1/questions/{id}/answer", "/v1/tail", "/v1/costs",
             "/v1/keys", "/v1/keys/{id}", "/v1/keys/{id}/rotate", "/v1/audit",
         ];
