@@ -6,8 +6,66 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
+/// <summary>Beside what both versions are asked: what follows from Wake's own side, whichever version it is.</summary>
 public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
-    : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Current>;
+    : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Current>
+{
+    [Fact]
+    public async Task Nobody_answers_and_the_model_knows()
+    {
+        var key = await Wake.WatchingSession("hasty");
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[ask]][[say:fine]]"));
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("The user did not answer the questions."));
+    }
+
+    [Fact]
+    public async Task A_permission_nobody_gives_is_not_given()
+    {
+        var key = await Wake.WatchingSession("hasty");
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[say:fine]]"));
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("Nobody has allowed this"));
+        Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+    }
+
+    // The CLI calls a tool while the model still speaks, so the second call may come to be or not; either way it is asked about alone.
+    [Fact]
+    public async Task Calls_beside_each_other_are_allowed_one_by_one()
+    {
+        var key = await Wake.WatchingSession("asking");
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[and]][[bash:{Ran}]][[bash:{Ran}]][[say:fine]]"));
+        var allowed = 0;
+        while ((await Wake.Turns(key)) is not [{ State: TurnState.Ended }])
+        {
+            foreach (var question in await Open())
+            {
+                await Decide(question, new { allow = true });
+                allowed++;
+            }
+        }
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.InRange(allowed, 1, 2);
+        Assert.Equal(new string('x', allowed), await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+    }
+
+    [Fact]
+    public async Task A_subagent_is_told_to_leave_the_call_to_the_main_conversation()
+    {
+        var key = await Wake.WatchingSession("asking");
+        machines.Api.Queue(
+            """[[tool:Agent {"description": "d", "subagent_type": "general-purpose", "prompt": "do it", "run_in_background": false}]]""",
+            $"[[bash:{Ran}]]", "[[say:I could not]]", $"[[bash:{Ran}]]", "[[say:fine]]");
+        await Decide(await Asks(key, "merged"), new { allow = true });
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Contains(machines.Api.Requests, x => x.Remembers("only the main conversation can ask one"));
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+    }
+}
 
 public sealed class AskingFromClaude_2_1_197(AskingFromARealClaude.Old runs)
     : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Old>;
@@ -30,10 +88,10 @@ public abstract class AskingFromARealClaude
         """;
 
     // Leaves a trace of every time it is run.
-    const string Ran = "python3 -c \"open('ran','a').write('x')\"";
+    private protected const string Ran = "python3 -c \"open('ran','a').write('x')\"";
 
     readonly Running runs;
-    readonly TwoMachines machines;
+    private protected readonly TwoMachines machines;
 
     protected AskingFromARealClaude(Running runs)
     {
@@ -41,7 +99,7 @@ public abstract class AskingFromARealClaude
         machines.Api.Reset();
     }
 
-    WakeSystem Wake => machines.Wake;
+    private protected WakeSystem Wake => machines.Wake;
 
     [Fact]
     public async Task Answered_after_a_restart_of_everything_on_another_runner()
@@ -107,16 +165,6 @@ public abstract class AskingFromARealClaude
     }
 
     [Fact]
-    public async Task Nobody_answers_and_the_model_knows()
-    {
-        var key = await Wake.WatchingSession("hasty");
-        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[ask]][[say:fine]]"));
-
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("The user did not answer the questions."));
-    }
-
-    [Fact]
     public async Task Any_other_permission_it_asks_for_is_denied_at_once()
     {
         var key = await Wake.WatchingSession();
@@ -169,70 +217,24 @@ public abstract class AskingFromARealClaude
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
-    [Fact]
-    public async Task A_permission_nobody_gives_is_not_given()
-    {
-        var key = await Wake.WatchingSession("hasty");
-        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[say:fine]]"));
-
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("Nobody has allowed this"));
-        Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
-    }
-
-    Task<long> QuestionsOf(string key) =>
+    private protected Task<long> QuestionsOf(string key) =>
         Wake.Scalar<long>("select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1", key);
 
-    async Task<Question> Asks(string key, string reason)
+    private protected async Task<Question> Asks(string key, string reason)
     {
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason));
         return await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks");
     }
 
-    // The CLI calls a tool while the model still speaks, so the second call may come to be or not; either way it is asked about alone.
-    [Fact]
-    public async Task Calls_beside_each_other_are_allowed_one_by_one()
-    {
-        var key = await Wake.WatchingSession("asking");
-        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[and]][[bash:{Ran}]][[bash:{Ran}]][[say:fine]]"));
-        var allowed = 0;
-        while ((await Wake.Turns(key)) is not [{ State: TurnState.Ended }])
-        {
-            foreach (var question in await Open())
-            {
-                await Decide(question, new { allow = true });
-                allowed++;
-            }
-        }
-
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.InRange(allowed, 1, 2);
-        Assert.Equal(new string('x', allowed), await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
-    }
-
-    [Fact]
-    public async Task A_subagent_is_told_to_leave_the_call_to_the_main_conversation()
-    {
-        var key = await Wake.WatchingSession("asking");
-        machines.Api.Queue(
-            """[[tool:Agent {"description": "d", "subagent_type": "general-purpose", "prompt": "do it", "run_in_background": false}]]""",
-            $"[[bash:{Ran}]]", "[[say:I could not]]", $"[[bash:{Ran}]]", "[[say:fine]]");
-        await Decide(await Asks(key, "merged"), new { allow = true });
-
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.Contains(machines.Api.Requests, x => x.Remembers("only the main conversation can ask one"));
-        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
-    }
-
-    async Task Decide(Question question, object decision)
+    private protected async Task Decide(Question question, object decision)
     {
         var answer = await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", decision);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    async Task<IReadOnlyList<Question>> Open() => (await Wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions"))!;
+    private protected async Task<IReadOnlyList<Question>> Open() => (await Wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions"))!;
 
-    async Task Answer(Question question, string text)
+    private protected async Task Answer(Question question, string text)
     {
         var answer = await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
         {
