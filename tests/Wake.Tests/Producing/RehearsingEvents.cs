@@ -77,6 +77,32 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         }
     }
 
+    // Who may publish need not be allowed to read.
+    [Fact]
+    public async Task A_dry_run_shows_nothing_that_others_have_published()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Post(WakeSystem.Event(WakeSystem.Subject(key), "waits", Delivery.Ambient, reason: "what others said"));
+
+        var text = Assert.Single((await DryRun(WakeSystem.Event(WakeSystem.Subject(key), "merged"))).Sessions).Text;
+
+        Assert.Contains("\n1. merged\n", text);
+        Assert.DoesNotContain("what others said", text);
+    }
+
+    [Fact]
+    public void A_dry_run_shows_what_some_of_very_many_sessions_would_read()
+    {
+        var rows = Enumerable.Range(0, 5000).Select(x => new RehearsedRow("fact", $"{x}", false, null, null, PromptForm.Full, Told.Event("merged"), Expired: false));
+        var observed = WakeSystem.Event("subject", "merged") with { DedupKey = "fact" };
+
+        var rehearsal = Rehearsal.Of(
+            [new Observation(observed)], [new(observed.Id, IntakeOutcome.Routed, [], null, null)], [.. rows], (events, _) => events[0].Reason);
+
+        Assert.Equal(5000, rehearsal[0].Sessions.Count);
+        Assert.Equal(Rehearsal.MaxTexts, rehearsal[0].Sessions.Count(x => x.Text == "merged"));
+    }
+
     [Fact]
     public async Task A_dry_run_knows_duplicates_and_events_that_wake_nobody()
     {
