@@ -48,6 +48,12 @@ static class DryRun
                 output.Line($"  it noted: {intent}");
             if (told.Words is { } words)
                 output.Line($"  the route says: {words}");
+            if (told.Text is { } text)
+            {
+                output.Line($"  it would read:");
+                foreach (var line in text.Split('\n'))
+                    output.Line($"{$"    {line}".TrimEnd()}");
+            }
         }
 
         foreach (var unknown in rehearsal.UnknownSessions ?? [])

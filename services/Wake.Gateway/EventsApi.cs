@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
+using Wake.Prompting;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
@@ -16,8 +17,8 @@ static class EventsApi
         .WithSummary("Publish one event, or an array of them.")
         .WithDescription(
             "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
-            + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would be told and why, and leaves "
-            + "everything as it was. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
+            + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would be told, why, and what those that "
+            + "wake would read, and leaves everything as it was. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
             + "seconds with what is known by then (202).")
         .WithMetadata(new RequestSizeLimitAttribute(Bodies.MaxDrained))
         .Accepts<ExternalEventObserved>("application/json")
@@ -84,7 +85,7 @@ static class EventsApi
 }
 
 /// <summary>The intake as the HTTP door uses it: with the trace of the request, and a call to the sweepers.</summary>
-public sealed class EventDoor(Intake intake, WakeTimers timers)
+public sealed class EventDoor(Intake intake, WakeTimers timers, WakePrompt prompt)
 {
     /// <summary>What is due later than this a sweeper finds by itself: it polls every second.</summary>
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
@@ -112,5 +113,5 @@ public sealed class EventDoor(Intake intake, WakeTimers timers)
 
     /// <summary>Says what would be decided about events, and takes none.</summary>
     public async Task<IReadOnlyList<Rehearsal>> Rehearse(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
-        events is [] ? [] : await intake.Rehearse([.. events.Select(x => new Observation(x))], cancel);
+        events is [] ? [] : await intake.Rehearse([.. events.Select(x => new Observation(x))], prompt.Rehearsed, cancel);
 }

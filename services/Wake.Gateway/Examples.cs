@@ -7,7 +7,7 @@ static class Examples
 {
     static readonly Dictionary<string, (string Request, string Status, string Answer)> ByOperation = new()
     {
-        ["AcceptEvents"] = (
+        [Rehearsed] = (
             """
             {"id": "4711", "source": "ci.example.com", "type": "build.failed", "subject": "github:octo-org/hello#972",
              "dedupKey": "hello/972/failed", "reason": "The build of #972 failed: 3 tests", "data": {"log": "https://ci.example.com/4711"}}
@@ -62,6 +62,17 @@ static class Examples
              "key": "wake_EXAMPLE"}
             """),
     };
+
+    /// <summary>The operation that can be tried without doing it.</summary>
+    public const string Rehearsed = "AcceptEvents";
+
+    /// <summary>What it answers then.</summary>
+    public static JsonNode Rehearsal => JsonNode.Parse(
+        """
+        {"id": "4711", "outcome": "routed", "sessions": [
+         {"session": "implementer", "wakes": true, "begins": false, "watch": "01234567-89ab-7def-8123-456789abcdef",
+          "intent": "then mend it", "prompt": "delta", "text": "Something happened outside while this session was idle: ..."}]}
+        """)!;
 
     /// <summary>The example of an operation: the body sent, the status and the body of the answer.</summary>
     public static (JsonNode Request, string Status, JsonNode Answer)? Of(string? operation) =>

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using System.Text.Json.Serialization;
+using Wake.Prompting;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
@@ -16,6 +17,7 @@ public static class GatewayServices
     public static IHostApplicationBuilder AddGateway(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<GatewayOptions>(GatewayOptions.Section);
+        builder.AddPrompts();
         builder.Services.AddProblems();
         builder.Services.AddSingleton<EventDoor>();
         builder.Services.AddSingleton<KeyRing>();

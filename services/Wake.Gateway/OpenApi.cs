@@ -55,6 +55,9 @@ static class OpenApi
                 };
         }
 
+        if (operation.OperationId is Examples.Rehearsed)
+            Show(operation.Responses?.GetValueOrDefault("200")?.Content, Examples.Rehearsal);
+
         if (Examples.Of(operation.OperationId) is not var (request, made, answer))
             return;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.Prompting;
 using Wake.Store;
 
 namespace Wake.Runner;

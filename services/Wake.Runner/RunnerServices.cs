@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Wake.Prompting;
 using Wake.ServiceDefaults;
 
 namespace Wake.Runner;
@@ -13,7 +14,7 @@ public static class RunnerServices
         builder.Services.AddValidatedOptions<RunnerOptions>(RunnerOptions.Section);
         builder.Services.AddValidatedOptions<ClaudeOptions>(ClaudeOptions.Section);
         builder.Services.AddValidatedOptions<ClaudeProfiles>(ClaudeProfiles.Section);
-        builder.Services.AddValidatedOptions<PromptOptions>(PromptOptions.Section);
+        builder.AddPrompts();
 
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<ClaudeOptions>>(
             (host, claude) => host.ShutdownTimeout = claude.Value.DrainTime);
@@ -26,8 +27,6 @@ public static class RunnerServices
         builder.Services.AddSingleton<WarmSessions>();
         builder.Services.AddSingleton<Budgets>();
         builder.Services.AddSingleton<Standstill>();
-        builder.Services.AddSingleton(services => new PromptTemplates(services.GetRequiredService<IOptions<PromptOptions>>().Value.Folder));
-        builder.Services.AddSingleton<WakePrompt>();
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerSlots>();
         builder.Services.AddSingleton<Workspaces>();
@@ -47,7 +46,7 @@ public static class RunnerServices
         builder.Services.AddHostedService(services =>
         {
             // Compiled now, so that a template that is wrong stops the start and not the first turn.
-            services.GetRequiredService<PromptTemplates>();
+            services.GetRequiredService<WakePrompt>();
             return services.GetRequiredService<RunnerSlots>();
         });
         return builder;

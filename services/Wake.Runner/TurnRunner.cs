@@ -2,6 +2,7 @@ using MassTransit;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Wake.Contracts;
+using Wake.Prompting;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
@@ -150,9 +151,10 @@ sealed class TurnRunner(
 
         var stay = warmSessions.StayOf(profile);
         using var questions = QuestionHook.For(profile, turn.Workspace, turn.Questions);
+        var messageId = ClaudeCommand.MessageIdOf(turn);
         var command = new ClaudeCommand(
-            claudeSession.Id, resume, turn.Workspace, profile, ClaudeCommand.MessageIdOf(turn), turn.IsRepetition || turn.Questions is not [],
-            prompt.For(turn with { ClaudeSession = claudeSession }, await RecapFor(turn, claudeSession, lost)))
+            claudeSession.Id, resume, turn.Workspace, profile, messageId, turn.IsRepetition || turn.Questions is not [],
+            prompt.For(turn with { ClaudeSession = claudeSession }, messageId, await RecapFor(turn, claudeSession, lost)))
         {
             Further = questions.Arguments, Permissions = new(profile.Permissions, turn.Questions),
             MayStay = stay > TimeSpan.Zero && turn.Questions is [],

@@ -40,6 +40,10 @@ static class EventLink
         return found;
     }
 
+    /// <summary>The same of an event that is not stored yet.</summary>
+    public static string? In(JsonElement? data) =>
+        data?.GetRawText() is { } text && Encoding.UTF8.GetByteCount(text) <= MaxData ? In(text) : null;
+
     static int Field(ref Utf8JsonReader json)
     {
         var field = 0;

@@ -31,15 +31,22 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
 
     /// <summary>What <see cref="Accept"/> would decide and why, found by doing it and taking it back.</summary>
     /// <param name="observations">Valid events.</param>
+    /// <param name="word">What a session that is woken would read about events, in the order observed.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task<IReadOnlyList<Rehearsal>> Rehearse(IReadOnlyList<Observation> observations, CancellationToken cancel)
+    public async Task<IReadOnlyList<Rehearsal>> Rehearse(
+        IReadOnlyList<Observation> observations, Func<IReadOnlyList<TurnEvent>, PromptForm, string> word, CancellationToken cancel)
     {
-        await using var connection = await database.OpenConnectionAsync(cancel);
+        IReadOnlyList<IntakeDecision> decisions;
+        IReadOnlyList<RehearsedRow> rows;
+        await using (var connection = await database.OpenConnectionAsync(cancel))
+        {
+            // Never committed, and over before anything is worded: until then it holds up the sessions it would wake.
+            await using var transaction = await connection.BeginTransactionAsync(cancel);
+            (decisions, _) = await Decide(() => new(connection, transaction), observations, cancel);
+            rows = await RehearsedRow.Read(connection, observations, cancel);
+        }
 
-        // Never committed.
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        var (decisions, _) = await Decide(() => new(connection, transaction), observations, cancel);
-        return await Rehearsal.Read(connection, observations, decisions, cancel);
+        return Rehearsal.Of(observations, decisions, rows, word);
     }
 
     async Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Decide(

@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Npgsql;
 using Wake.Contracts;
 
 namespace Wake.Store;
@@ -17,39 +16,28 @@ public sealed record Rehearsal(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? UnknownSessions,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf)
 {
-    /// <summary>Reads what a transaction that is still open has routed.</summary>
-    internal static async Task<IReadOnlyList<Rehearsal>> Read(
-        NpgsqlConnection connection, IReadOnlyList<Observation> observations, IReadOnlyList<IntakeDecision> decisions, CancellationToken cancel)
+    /// <summary>Sessions whose prompt is shown: a person reads a few, and an event may reach thousands.</summary>
+    internal const int MaxTexts = 100;
+
+    /// <summary>What there is to say about each observation.</summary>
+    internal static IReadOnlyList<Rehearsal> Of(
+        IReadOnlyList<Observation> observations, IReadOnlyList<IntakeDecision> decisions, IReadOnlyList<RehearsedRow> rows,
+        Func<IReadOnlyList<TurnEvent>, PromptForm, string> word)
     {
-        // Its own rows bear the moment it began.
-        await using var command = new NpgsqlCommand(
-            """
-            select e.dedup_key, s.key, i.wakes, s.created_at = now(), i.watch_id, r.name, i.intent, memory.opened,
-                   case when memory.opened then coalesce(r.delta_prompt, r.full_prompt) else r.full_prompt end
-            from inbox i
-            join events e on e.seq = i.event
-            join sessions s on s.id = i.session_id
-            left join routes r on r.id = i.route_id
-            cross join lateral (select exists (select from session_ids where session_id = s.id and opened) as opened) memory
-            where e.dedup_key = any ($1) and e.accepted_at = now() and i.routed_at = now()
-            order by s.key
-            """, connection);
-        command.Parameters.AddWithValue(observations.Select(x => x.Event.FactKey).ToArray());
+        // A session reads of all its events in one turn, so what it reads is said once.
+        var texts = (
+            from told in rows.GroupBy(x => x.Session)
+            let first = told.FirstOrDefault(x => x.Event.Wakes)
+            let events = told.Where(x => !x.Expired).Select(x => x.Event).ToList()
+            where first is not null && events is not []
+            select (first, events))
+            .Take(MaxTexts).ToDictionary(x => (x.first.Fact, x.first.Session), x => word(x.events, x.first.Form));
 
-        List<(string Fact, RehearsedDelivery Delivery)> deliveries = [];
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-        while (await rows.ReadAsync(cancel))
-        {
-            deliveries.Add((rows.GetString(0), new(
-                rows.GetString(1), rows.GetBoolean(2), rows.GetBoolean(3), rows.GetNullable<Guid>(4), rows.GetText(5), rows.GetText(6),
-                rows.GetBoolean(7) ? PromptForm.Delta : PromptForm.Full, rows.GetText(8))));
-        }
-
-        var told = deliveries.ToLookup(x => x.Fact, x => x.Delivery);
+        var deliveries = rows.ToLookup(x => x.Fact, x => x.Delivery(texts.GetValueOrDefault((x.Fact, x.Session))));
         return
         [
             .. observations.Zip(decisions, (observed, decision) => new Rehearsal(
-                decision.Id, decision.Outcome, decision.Outcome is IntakeOutcome.Routed ? [.. told[observed.Event.FactKey]] : [],
+                decision.Id, decision.Outcome, decision.Outcome is IntakeOutcome.Routed ? [.. deliveries[observed.Event.FactKey]] : [],
                 decision.UnknownSessions, decision.DuplicateOf)),
         ];
     }
@@ -64,6 +52,10 @@ public sealed record Rehearsal(
 /// <param name="Intent">The watch's note.</param>
 /// <param name="Prompt">In which form it would be told.</param>
 /// <param name="Words">What the route says to it; null when it says nothing.</param>
+/// <param name="Text">
+/// What it would read, about all the events asked about together: with the first that wakes it, null with the others, and beyond
+/// a hundred sessions. What waits for it already comes on top of that.
+/// </param>
 public sealed record RehearsedDelivery(
     string Session,
     bool Wakes,
@@ -72,7 +64,8 @@ public sealed record RehearsedDelivery(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Route,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
     PromptForm Prompt,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Words);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Words,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text);
 
 /// <summary>How much a session has to be told.</summary>
 [JsonConverter(typeof(CamelCaseConverter<PromptForm>))]

@@ -38,6 +38,7 @@ public sealed partial class Hosts
     [InlineData("Wake.Runner", "Prompts__Folder", "/nowhere", "Prompts:Folder: /nowhere is not a directory")]
     [InlineData("Wake.Runner", "Profiles__default__DayBudgetUsd", "0", "DayBudgetUsd must be positive")]
     [InlineData("Wake.Runner", "Profiles__default__IdleTimeout", "00:00:00", "IdleTimeout must be positive")]
+    [InlineData("Wake.Gateway", "Prompts__Folder", "/nowhere", "Prompts:Folder: /nowhere is not a directory")]
     [InlineData("Wake.Gateway", "Gateway__ApiKeys__0", "short", "shorter than 16 characters")]
     [InlineData("Wake.Producers.GitHub", "GitHub__WebhookSecrets__0", " ", "WebhookSecrets must not hold an empty one")]
     [InlineData("Wake.Producers.GitHub", "GitHub__Accounts__main__Host", "github.com", "GitHub:Accounts:main: set either Token or AppId")]

@@ -37,7 +37,7 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
 
         foreach (var (operation, path) in ((string, string)[])
             [
-                ("CreateSession", "/v1/sessions"), ("CreateWatch", "/v1/watches"), ("AcceptEvents", "/v1/events"),
+                ("CreateSession", "/v1/sessions"), ("CreateWatch", "/v1/watches"), ("AcceptEvents", "/v1/events?dryRun=true"), ("AcceptEvents", "/v1/events"),
                 ("WakeSession", "/v1/sessions/implementer/wake"), ("ScheduleWake", "/v1/sessions/implementer/schedule"),
                 ("PutRoute", "/v1/routes/assigned"), ("CreateKey", "/v1/keys"), ("RotateKey", "/v1/keys/{key}/rotate"),
             ])

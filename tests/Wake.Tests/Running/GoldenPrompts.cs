@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Wake.Prompting;
 using Wake.Runner;
 using Wake.Store;
 using static Wake.Tests.Support.Told;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Wake.Contracts;
-using Wake.Runner;
+using Wake.Prompting;
 using Wake.Tests.Support;
 using static Wake.Tests.Support.Told;
 
@@ -139,6 +139,7 @@ public sealed class WordingByTemplate : IDisposable
 
     [Theory]
     [InlineData("Wake.Runner", Transport.RabbitMq)]
+    [InlineData("Wake.Gateway", Transport.RabbitMq)]
     [InlineData("Wake.Standalone", Transport.InMemory)]
     public async Task A_template_that_is_wrong_stops_the_start(string service, Transport transport)
     {

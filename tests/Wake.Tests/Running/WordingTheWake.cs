@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Wake.Prompting;
 using Wake.Runner;
 using Wake.Store;
 using Wake.Tests.Support;

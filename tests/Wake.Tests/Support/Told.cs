@@ -1,3 +1,5 @@
+using Wake.Prompting;
+using Wake.Runner;
 using Wake.Store;
 
 namespace Wake.Tests.Support;
@@ -19,4 +21,8 @@ static class Told
     /// <summary>The same turn in a Claude session that this wake has begun.</summary>
     public static ClaimedTurn Begun(this ClaimedTurn turn, string reason = Store.Sessions.First) =>
         turn with { ClaudeSession = new(Guid.Empty, Opened: false, reason, turn.WakeNumber) };
+
+    /// <summary>What the runner says of a turn.</summary>
+    public static string For(this WakePrompt prompt, ClaimedTurn turn, string recap = "") =>
+        prompt.For(turn, ClaudeCommand.MessageIdOf(turn), recap);
 }

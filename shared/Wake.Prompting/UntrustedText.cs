@@ -1,14 +1,15 @@
 using System.Globalization;
 using System.Text;
 
-namespace Wake.Runner;
+namespace Wake.Prompting;
 
 /// <summary>
 /// Text from outside, made fit to stand in a prompt. Pure. A block of it has a name that is drawn from the message's id, which
 /// no event can know; line breaks inside a text are indented, so that it cannot begin a line of its own; what cannot be seen
 /// is made visible.
 /// </summary>
-sealed class UntrustedText(Guid messageId)
+/// <param name="messageId">The message's id.</param>
+public sealed class UntrustedText(Guid messageId)
 {
     // Longer than any name, key or address that is meant for people.
     const int MaxLine = 300;

@@ -1,6 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 
-namespace Wake.Runner;
+namespace Wake.Prompting;
 
 /// <summary>How wakes are worded. Environment: <c>Prompts__…</c>.</summary>
 sealed class PromptOptions : IValidatableObject

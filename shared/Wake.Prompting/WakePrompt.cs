@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Wake.Store;
 
-namespace Wake.Runner;
+namespace Wake.Prompting;
 
 /// <summary>
 /// What a session reads when it wakes. Pure: a turn in, a text out, and the same text for every attempt of the same wake.
@@ -10,7 +10,7 @@ namespace Wake.Runner;
 /// <remarks>
 /// The templates say how it is told. What happened stands in one block that no event can close and no template can open.
 /// </remarks>
-sealed class WakePrompt(PromptTemplates templates)
+public sealed class WakePrompt
 {
     /// <summary>Events told in full. A burst beyond it is counted; <c>wake explain</c> lists all of it.</summary>
     public const int MaxEvents = 200;
@@ -24,10 +24,15 @@ sealed class WakePrompt(PromptTemplates templates)
     /// <summary>Characters of a recap: half of what the events may take.</summary>
     public const int MaxRecap = 20_000;
 
+    readonly PromptTemplates templates;
+
+    internal WakePrompt(PromptTemplates templates) => this.templates = templates;
+
     /// <summary>The message of a wake, worded for a session that remembers, begins, or had to be begun anew.</summary>
     /// <param name="turn">The turn.</param>
+    /// <param name="messageId">The id of the message, from which the block has its name.</param>
     /// <param name="recap">For a session begun anew, what is known of the one before; as little trusted as the events.</param>
-    public string For(ClaimedTurn turn, string recap = "")
+    public string For(ClaimedTurn turn, Guid messageId, string recap = "")
     {
         var begun = turn.ClaudeSession is { WakeNumber: { } by } session && by == turn.WakeNumber ? session.Reason : null;
         var opening = turn switch
@@ -38,13 +43,28 @@ sealed class WakePrompt(PromptTemplates templates)
             _ => Opening.Resumed,
         };
 
-        var untrusted = new UntrustedText(ClaudeCommand.MessageIdOf(turn));
-        var (events, told) = Events(turn.Events, untrusted);
+        return Word(turn.Events, opening, begun ?? "", messageId, recap);
+    }
+
+    /// <summary>
+    /// The message that a wake about these events would have. Its block has another name than that of any real one, which
+    /// nobody has to know beforehand.
+    /// </summary>
+    /// <param name="events">What it would be about, in the order observed.</param>
+    /// <param name="form">Whether the session would begin with it.</param>
+    public string Rehearsed(IReadOnlyList<TurnEvent> events, PromptForm form) => form is PromptForm.Full
+        ? Word(events, Opening.First, Sessions.First, Guid.NewGuid())
+        : Word(events, Opening.Resumed, "", Guid.NewGuid());
+
+    string Word(IReadOnlyList<TurnEvent> all, Opening opening, string why, Guid messageId, string recap = "")
+    {
+        var untrusted = new UntrustedText(messageId);
+        var (events, told) = Events(all, untrusted);
         var remembers = opening is Opening.Resumed or Opening.Again;
         var advice = string.Join("\n\n",
             [.. Routed(told, remembers), templates.Advice(Advised(told).Select(x => x.Type), remembers)]);
 
-        return templates.Frame(opening, untrusted.Line(begun ?? ""), turn.Events.Count, advice, recap is not "")
+        return templates.Frame(opening, untrusted.Line(why), all.Count, advice, recap is not "")
             .Replace(PromptTemplates.RecapMark, Recap(recap, untrusted))
             .Replace(PromptTemplates.EventsMark, events);
     }

@@ -1,7 +1,7 @@
 using System.Reflection;
 using Microsoft.Extensions.Options;
 
-namespace Wake.Runner;
+namespace Wake.Prompting;
 
 /// <summary>One template as it was read.</summary>
 /// <param name="Name">What it is for: <c>frame</c>, or a type or its beginning and a form, <c>ci.full</c>.</param>

@@ -2,7 +2,7 @@ using System.Globalization;
 using HandlebarsDotNet;
 using Microsoft.Extensions.Options;
 
-namespace Wake.Runner;
+namespace Wake.Prompting;
 
 /// <summary>
 /// The templates, compiled, and the choice among them. What is wrong with one is said here, at the start, and not by a turn
