@@ -10,9 +10,12 @@ public sealed class SharingTheWork : IAsyncLifetime
     public async Task InitializeAsync()
     {
         wake = await WakeSystem.Create(Transport.RabbitMq);
+
+        // Who scales runners by their queues wants the broker's address by its other name.
+        var amqp = new Dictionary<string, string> { ["MessageBus__Host"] = $"{new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri}" };
         await Task.WhenAll(
-            wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), wake.StartProcess("Wake.Coordinator"),
-            wake.StartProcess("Wake.Runner"), wake.StartProcess("Wake.Runner"));
+            wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), wake.StartProcess("Wake.Coordinator", amqp),
+            wake.StartProcess("Wake.Runner"), wake.StartProcess("Wake.Runner", amqp));
     }
 
     public Task DisposeAsync() => wake.DisposeAsync().AsTask();
