@@ -7,11 +7,12 @@ namespace Wake.Tests.Producing;
 /// What Wake is for, from one end to the other: GitHub's webhook and its API, the door and the poller, the intake, the saga and
 /// the runner. However a merge is learnt, and whatever goes wrong meanwhile, its session takes one turn about it.
 /// </summary>
-public sealed class MergingOnGitHub : IAsyncLifetime
+public sealed class MergingOnGitHub() : BesideGitHub(new Dictionary<string, string>
 {
-    LoopbackGitHub github = null!;
-    WakeSystem wake = null!;
-
+    ["GitHub__PollEvery"] = "00:00:00.2",
+    ["GitHub__RequestTimeout"] = "00:00:00.5",
+})
+{
     /// <summary>How it can be learnt, and what is done to that.</summary>
     [Flags]
     public enum Way
@@ -24,26 +25,6 @@ public sealed class MergingOnGitHub : IAsyncLifetime
 
         /// <summary>All of Wake dies before the merge, again while it finds out, and again afterwards.</summary>
         Killed = 8,
-    }
-
-    public async Task InitializeAsync()
-    {
-        github = await LoopbackGitHub.Start();
-        wake = await WakeSystem.Create(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
-            ["GitHub__Accounts__main__Token"] = "ghp_secret",
-            ["GitHub__PollEvery"] = "00:00:00.2",
-            ["GitHub__LookEvery"] = "00:00:00.1",
-            ["GitHub__RetryAfter"] = "00:00:00.01",
-            ["GitHub__RequestTimeout"] = "00:00:00.5",
-        });
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await github.DisposeAsync();
     }
 
     [Theory]

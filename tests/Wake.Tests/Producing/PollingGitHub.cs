@@ -8,32 +8,13 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>A whole Wake that asks a GitHub on loopback, as one on a laptop without any public address does.</summary>
-public sealed class PollingGitHub : IAsyncLifetime
+public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string>
 {
-    LoopbackGitHub github = null!;
-    WakeSystem wake = null!;
-
-    public async Task InitializeAsync()
-    {
-        github = await LoopbackGitHub.Start();
-        wake = await WakeSystem.Create(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
-            ["GitHub__Accounts__main__Token"] = "ghp_secret",
-            ["GitHub__PollEvery"] = "00:00:00.5",
-            ["GitHub__LookEvery"] = "00:00:00.1",
-            ["GitHub__Settle"] = "00:00:01",
-            ["GitHub__RetryAfter"] = "00:00:00.01",
-            ["GitHub__OwnLogins__0"] = "hello-bot",
-        });
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await github.DisposeAsync();
-    }
-
+    ["GitHub__PollEvery"] = "00:00:00.5",
+    ["GitHub__Settle"] = "00:00:01",
+    ["GitHub__OwnLogins__0"] = "hello-bot",
+})
+{
     Task<ServiceProcess> Start(IReadOnlyDictionary<string, string>? settings = null) => wake.StartProcess("Wake.Standalone", settings);
 
     async Task<string> Watching(int number, params string[] types)

@@ -6,36 +6,17 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>What a look finds besides pull requests and their checks, what it makes of failures, and where it must not ask.</summary>
-public sealed class PollingTheRest : IAsyncLifetime
+public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, string>
+{
+    ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
+    ["GitHub__PollEvery"] = "00:00:00.3",
+    ["GitHub__Settle"] = "00:00:01",
+})
 {
     const string Log =
         "2026-11-20T22:01:18.0000000Z ##[group]Run make test\n"
         + "2026-11-20T22:01:19.1234567Z \u001b[31mexpected 4, got 5\u001b[0m\n"
         + "2026-11-20T22:01:19.1234568Z ##[error]Process completed with exit code 2.\n";
-
-    LoopbackGitHub github = null!;
-    WakeSystem wake = null!;
-
-    public async Task InitializeAsync()
-    {
-        github = await LoopbackGitHub.Start();
-        wake = await WakeSystem.Create(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
-            ["GitHub__Accounts__main__Token"] = "ghp_secret",
-            ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
-            ["GitHub__PollEvery"] = "00:00:00.3",
-            ["GitHub__LookEvery"] = "00:00:00.1",
-            ["GitHub__Settle"] = "00:00:01",
-            ["GitHub__RetryAfter"] = "00:00:00.01",
-        });
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await github.DisposeAsync();
-    }
 
     async Task<ServiceProcess> Start(IReadOnlyDictionary<string, string>? settings = null)
     {
