@@ -1,5 +1,6 @@
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
+using Wake.ServiceDefaults;
 
 namespace Wake.Cli;
 
@@ -15,7 +16,7 @@ static class Broker
             return new("RabbitMQ", false, "MessageBus__Host is no address", "Write it like rabbitmq://user:password@host:5672/");
         if (address.Scheme == "loopback")
             return new("RabbitMQ", true, "not needed: messages stay inside the process", null);
-        if (address.Scheme is not ("rabbitmq" or "rabbitmqs" or "amqp" or "amqps"))
+        if (!MessageBusOptions.IsRabbitMq(address))
         {
             return new("RabbitMQ", false, $"MessageBus__Host has the scheme {address.Scheme}",
                 "rabbitmq:// and loopback:// are known.");

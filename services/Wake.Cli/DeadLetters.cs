@@ -1,6 +1,8 @@
 using System.Text;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
+using Wake.Contracts;
+using Wake.Producing;
 using Wake.ServiceDefaults;
 
 namespace Wake.Cli;
@@ -21,8 +23,10 @@ sealed class DeadLetters : IAsyncDisposable
     /// <summary>Where they lie, unless a pool of runners has queues of its own.</summary>
     public static IReadOnlyList<string> Queues { get; } =
     [
-        EventExchange.ErrorQueue, "session-wake_error", "session-wake_skipped", "resume-session_error", "resume-session_skipped",
-        "resume-session.urgent_error", "resume-session.urgent_skipped",
+        EventExchange.ErrorQueue,
+        .. from queue in (string[])["session-wake", RunnerQueues.Of(RunnerQueues.DefaultPool), RunnerQueues.UrgentOf(RunnerQueues.DefaultPool)]
+           from kind in (string[])["error", "skipped"]
+           select $"{queue}_{kind}",
     ];
 
     public static async Task<DeadLetters> Connect(MessageBusOptions bus, CancellationToken cancel) =>
@@ -50,7 +54,7 @@ sealed class DeadLetters : IAsyncDisposable
         {
             var headers = Headers(got);
             var text = Encoding.UTF8.GetString(got.Body.Span);
-            var letter = new DeadLetter(queue, Reason(got, headers), text.Length > Excerpt ? text[..Excerpt] + "…" : text, false);
+            var letter = new DeadLetter(queue, Reason(got, headers), EventText.Clip(text, Excerpt), false);
             letter = letter with { Redriven = chosen(letter with { Body = text }) };
 
             var (exchange, routingKey) = letter.Redriven ? Origin(queue, headers) : ("", queue);

@@ -78,11 +78,7 @@ sealed class McpTools(WakeClient wake, string? named)
     public async Task<string> CancelScheduledWake(
         [Description("The id of the wake; list_scheduled_wakes has it.")] string id, CancellationToken cancel = default)
     {
-        var ahead = JsonSerializer.Deserialize(await ListScheduledWakes(cancel), CliJson.Default.ScheduledWakeArray) ?? [];
-        if (!Guid.TryParse(id, out var scheduled) || !Array.Exists(ahead, x => x.Id == scheduled))
-            throw new McpException($"This session has no wake {id} ahead.");
-
-        await Ask(key => wake.Delete($"{ScheduleCommand.Path(key)}/{scheduled}", cancel), cancel);
+        await Told(() => ScheduleCommand.Cancel(wake, OwnSession.Of(named), id, cancel));
         return "Called off.";
     }
 

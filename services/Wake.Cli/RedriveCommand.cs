@@ -1,5 +1,6 @@
 using System.CommandLine;
 using RabbitMQ.Client.Exceptions;
+using Wake.ServiceDefaults;
 
 namespace Wake.Cli;
 
@@ -101,7 +102,7 @@ sealed class RedriveCommand : WakeCommand
         var address = given ?? Environment.GetEnvironmentVariable("MessageBus__Host");
         if (address is null or "")
             throw new CommandException("No broker is named. Set MessageBus__Host as for the services, or say --broker.");
-        if (!Uri.TryCreate(address, UriKind.Absolute, out var host) || host.Scheme is not ("rabbitmq" or "rabbitmqs" or "amqp" or "amqps"))
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var host) || !MessageBusOptions.IsRabbitMq(host))
             throw new CommandException("The broker's address is to be like rabbitmq://user:password@host:5672/vhost.");
 
         try

@@ -27,6 +27,19 @@ sealed class ScheduleCommand : ClientCommand
     /// <summary>The address of a session's wakes to come.</summary>
     public static string Path(string key) => $"/v1/sessions/{WakeClient.Segment(key)}/schedule";
 
+    /// <summary>
+    /// Calls one off. That there is no such wake is told apart from that there is no such session, which may be registered yet.
+    /// </summary>
+    /// <exception cref="CommandException">There is none.</exception>
+    public static async Task<Answer> Cancel(WakeClient wake, string named, string id, CancellationToken cancel)
+    {
+        var (key, listed) = await Registration.Ask(wake, named, key => wake.Get(Path(key), cancel), cancel);
+        return Guid.TryParse(id, out var scheduled)
+            && Array.Exists(listed.Expected().Read(CliJson.Default.ScheduledWakeArray), x => x.Id == scheduled)
+            ? (await wake.Delete($"{Path(key)}/{scheduled}", cancel)).Expected()
+            : throw new CommandException($"{key} has no wake {id} ahead. wake schedule lists them.");
+    }
+
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
         var key = OwnSession.Of(given.GetValue(session));
@@ -95,12 +108,8 @@ sealed class CancelScheduledWakeCommand : ClientCommand
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
-        var (named, which) = (OwnSession.Of(given.GetValue(session)), given.GetRequiredValue(id));
-        var (key, listed) = await Registration.Ask(wake, named, key => wake.Get(ScheduleCommand.Path(key), cancel), cancel);
-        if (!Array.Exists(listed.Expected().Read(CliJson.Default.ScheduledWakeArray), x => x.Id == which))
-            throw new CommandException($"{key} has no wake {which} ahead. wake schedule lists them.");
-
-        var answer = (await wake.Delete($"{ScheduleCommand.Path(key)}/{which}", cancel)).Expected();
+        var which = given.GetRequiredValue(id);
+        var answer = await ScheduleCommand.Cancel(wake, OwnSession.Of(given.GetValue(session)), $"{which}", cancel);
         if (output.Json)
             output.Raw(answer.Body);
         else

@@ -126,12 +126,12 @@ sealed class ObservedEvents(
                     signal.LookIn(due);
                 return;
             }
-            catch (PostgresException refused) when (refused.SqlState.StartsWith("22", StringComparison.Ordinal))
+            catch (PostgresException refused) when (Intake.Refusal(refused) is { } why)
             {
                 // Data PostgreSQL cannot hold and the validation did not foresee. One of the batch is to blame: find it.
                 if (batch is [var single])
                 {
-                    await Refuse(channel, single, $"PostgreSQL refuses it: {refused.MessageText}", cancel);
+                    await Refuse(channel, single, why, cancel);
                     return;
                 }
 

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Wake.Contracts;
+using Wake.Store;
 
 namespace Wake.Gateway;
 
@@ -143,9 +144,9 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, ILogger
         {
             return Problem($"The line is not JSON: {EventJson.WithoutTypeNames(wrong)}");
         }
-        catch (PostgresException refused) when (refused.SqlState.StartsWith("22", StringComparison.Ordinal))
+        catch (PostgresException refused) when (Intake.Refusal(refused) is { } why)
         {
-            return Problem($"PostgreSQL refuses it: {refused.MessageText}");
+            return Problem(why);
         }
         catch (Exception down) when (down is NpgsqlException or TimeoutException)
         {

@@ -79,9 +79,9 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
         {
             SetAside(spool, file, wrong.Message);
         }
-        catch (PostgresException wrong) when (wrong.SqlState.StartsWith("22", StringComparison.Ordinal))
+        catch (PostgresException refused) when (Intake.Refusal(refused) is { } why)
         {
-            SetAside(spool, file, $"PostgreSQL refuses it: {wrong.MessageText}");
+            SetAside(spool, file, why);
         }
         catch (IOException inUse)
         {

@@ -42,8 +42,8 @@ sealed class ClaudeCli(
         ClaudeCommand command, ClaudeProcess? warm, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         using var activity = Tracing.Start(Tracing.Cli, ActivityKind.Internal, default);
-        activity?.SetTag("wake.warm", warm is not null);
-        activity?.SetTag("wake.claude_session", command.SessionId.ToString());
+        activity?.SetTag(Tracing.Warm, warm is not null);
+        activity?.SetTag(Tracing.ClaudeSession, command.SessionId.ToString());
 
         // It was given a span when it was started, and hangs its own under that one for as long as it lives.
         if (activity is not null && warm is not null && warm.Environment.TryGetValue("TRACEPARENT", out var begun)
@@ -54,7 +54,7 @@ sealed class ClaudeCli(
         var run = warm is null ? null : await Converse(warm, warm: true, command, heard, shutdown, lost);
         run ??= await RunCold(command, heard, shutdown, lost);
 
-        activity?.SetTag("wake.result", run.Result.GetType().Name);
+        activity?.SetTag(Tracing.Result, run.Result.GetType().Name);
         if (run.Result is ClaudeResult.Crashed or ClaudeResult.Hung)
         {
             activity?.SetStatus(ActivityStatusCode.Error);

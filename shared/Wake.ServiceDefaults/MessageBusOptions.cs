@@ -17,10 +17,13 @@ public sealed class MessageBusOptions : IValidatableObject
     /// <summary>Whether messages stay inside this process.</summary>
     public bool InMemory => Host?.Scheme == "loopback";
 
+    /// <summary>Whether an address can be a RabbitMQ's.</summary>
+    public static bool IsRabbitMq(Uri host) => host.Scheme is "rabbitmq" or "rabbitmqs" or "amqp" or "amqps";
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        if (Host is not null && Host.Scheme is not ("rabbitmq" or "rabbitmqs" or "amqp" or "amqps" or "loopback"))
+        if (Host is not null && !InMemory && !IsRabbitMq(Host))
             yield return new($"MessageBus:Host has the scheme {Host.Scheme}; rabbitmq:// and loopback:// are known.", [nameof(Host)]);
     }
 }

@@ -36,6 +36,15 @@ public static class Tracing
     /// <summary>Attribute: the session's key.</summary>
     public const string Session = "wake.session";
 
+    /// <summary>Attribute: the Claude session's id.</summary>
+    public const string ClaudeSession = "wake.claude_session";
+
+    /// <summary>Attribute: whether the CLI ran already.</summary>
+    public const string Warm = "wake.warm";
+
+    /// <summary>Attribute: the class of what a run of the CLI came to.</summary>
+    public const string Result = "wake.result";
+
     /// <summary>Attribute: which of the session's wakes.</summary>
     public const string WakeNumber = "wake.wake_number";
 

@@ -29,6 +29,13 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
         IReadOnlyList<Observation> observations, CancellationToken cancel) =>
         Decide(database.CreateBatch, observations, cancel);
 
+    /// <summary>
+    /// Why PostgreSQL cannot hold data that the validation did not foresee; null when it failed for another reason, and the same
+    /// may succeed later.
+    /// </summary>
+    public static string? Refusal(PostgresException failure) =>
+        failure.SqlState.StartsWith("22", StringComparison.Ordinal) ? $"PostgreSQL refuses it: {failure.MessageText}" : null;
+
     /// <summary>What <see cref="Accept"/> would decide and why, found by doing it and taking it back.</summary>
     /// <param name="observations">Valid events.</param>
     /// <param name="word">What a session that is woken would read about events, in the order observed.</param>

@@ -18,12 +18,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
             select subject, types from routes where ended_at is null and starts_with(subject, $1)
             """);
         command.Parameters.AddWithValue(prefix);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<WatchedSubject> subjects = [];
-        while (await rows.ReadAsync(cancel))
-            subjects.Add(new(rows.GetString(0), rows.GetTexts(1)));
-        return subjects;
+        return await command.ReadAll(row => new WatchedSubject(row.GetString(0), row.GetTexts(1)), cancel);
     }
 }
 
