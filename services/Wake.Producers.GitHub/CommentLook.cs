@@ -7,9 +7,6 @@ namespace Wake.Producers.GitHub;
 sealed class CommentLook(
     WatchedRepository watched, RepositoryState state, Pages pages, GitHubSighting seen, Func<IReadOnlyList<Mapped>, Task> keep)
 {
-    // The list is asked for by date, and one may show only after another that is newer. Read twice it is the same fact.
-    static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
-
     public async Task Run(CancellationToken cancel)
     {
         if (state.Pulls.Count + state.Issues.Count > 0 || watched.ByPattern)
@@ -27,7 +24,8 @@ sealed class CommentLook(
         if (first)
             since = state.Pulls.Values.Concat(state.Issues.Values).Select(x => x.Since).DefaultIfEmpty(pages.At).Min();
 
-        var path = $"{list}?sort=updated&direction=asc&per_page=100&since={(since - Lag).UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
+        // One may show only after another that is newer. Read twice it is the same fact.
+        var path = $"{list}?sort=updated&direction=asc&per_page=100&since={(since - Pages.Lag).UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
         if (await pages.First(path, JsonValueKind.Array, cancel) is not GitHubAnswer.Found found)
             return since;
 
@@ -42,6 +40,6 @@ sealed class CommentLook(
         return newest;
 
         DateTimeOffset Since(long number) => state.Pulls.TryGetValue(number, out var pull) ? pull.Since
-            : state.Issues.TryGetValue(number, out var issue) ? issue.Since : first ? since : since - Lag;
+            : state.Issues.TryGetValue(number, out var issue) ? issue.Since : first ? since : since - Pages.Lag;
     }
 }

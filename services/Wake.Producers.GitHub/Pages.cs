@@ -6,6 +6,12 @@ namespace Wake.Producers.GitHub;
 /// <summary>Reads one repository through its account: conditionally where it can, page after page where it must.</summary>
 sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubClient client, TimeProvider time)
 {
+    /// <summary>
+    /// GitHub has several copies of everything, its times have whole seconds, and its lists are not read at one moment. Up to so
+    /// much later something may show that belongs before what was seen already.
+    /// </summary>
+    public static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
+
     // Ten thousand of something is not read to its end: what is new comes first, or is asked for by date.
     const int Most = 10;
 

@@ -25,10 +25,6 @@ sealed class RepositoryLook(
     // Up to so many pull requests are asked for one by one: a busy repository changes its list all the time.
     const int Few = 3;
 
-    // GitHub has several copies of everything, its times have whole seconds, and its lists are not read at one moment. Up to so
-    // much later something may show that belongs before what was seen already.
-    static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
-
     readonly Pages pages = new(watched.Repository, state, client, time);
 
     GitHubSighting Seen => GitHubSighting.Poll(watched.Repository with { Id = state.Id });
@@ -166,7 +162,7 @@ sealed class RepositoryLook(
             if (!state.Pulls.TryGetValue(number, out var known))
             {
                 // One that a pattern means and nobody has named. Before the first list there is nothing it could be new against.
-                if (old is null && updated > newest - Lag)
+                if (old is null && updated > newest - Pages.Lag)
                     state.Pulls[number] = Known(pull, pages.At, updated);
                 if (old is null || updated <= old)
                     continue;
@@ -200,7 +196,7 @@ sealed class RepositoryLook(
     /// <summary>A review that came in the same second as a change that was seen already moves no time by which it could be noticed.</summary>
     async Task LookAtLateReviews(CancellationToken cancel)
     {
-        foreach (var (number, pull) in state.Pulls.Where(x => x.Value.ReadAt < x.Value.UpdatedAt + Lag).ToList())
+        foreach (var (number, pull) in state.Pulls.Where(x => x.Value.ReadAt < x.Value.UpdatedAt + Pages.Lag).ToList())
         {
             var found = await Reviews(number, pull.Since, () => One(number, cancel), cancel);
             state.Pulls[number] = pull with { ReadAt = pages.At };
@@ -238,7 +234,7 @@ sealed class RepositoryLook(
             var closedAt = ClosedAt(issue);
             if (!state.Issues.TryGetValue(number, out var known))
             {
-                if (old is null && updated > newest - Lag)
+                if (old is null && updated > newest - Pages.Lag)
                     state.Issues[number] = new(list.At, updated, closedAt);
                 if (old is null || updated <= old)
                     continue;
@@ -283,9 +279,9 @@ sealed class RepositoryLook(
 
     // What a pattern means is forgotten once it is closed and too old to be taken for new.
     bool IsOver(long number, ItemState item, DateTimeOffset until) =>
-        item.ClosedAt is not null && item.UpdatedAt <= until - Lag && !watched.Numbers.Contains(number);
+        item.ClosedAt is not null && item.UpdatedAt <= until - Pages.Lag && !watched.Numbers.Contains(number);
 
-    static DateTimeOffset? Old(DateTimeOffset until) => until == default ? null : until - Lag;
+    static DateTimeOffset? Old(DateTimeOffset until) => until == default ? null : until - Pages.Lag;
 
     static DateTimeOffset? ClosedAt(JsonElement item) => item.Text("state") == "closed" || item.Has("merged_at")
         ? item.Time("closed_at") ?? item.Time("merged_at") ?? item.Time("updated_at") ?? DateTimeOffset.MinValue : null;

@@ -17,9 +17,6 @@ sealed class WebhookGaps(
     // GitHub keeps them that long.
     static readonly TimeSpan Kept = TimeSpan.FromDays(3);
 
-    // Lists are as old as the copy of GitHub that shows them. What was asked for within it and has come is known by its OK.
-    static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
-
     const int MostPages = 30;
 
     // Often enough for a door that was shut for some minutes; a page of deliveries costs one request.
@@ -52,7 +49,8 @@ sealed class WebhookGaps(
             if (await cursors.TakeHook($"{account}/{hook}", Kept, turn, cancel) is not { } until)
                 return;
 
-            var (client, repository, since) = (clients.Of(account), RepositoryOf(hook), until - Lag);
+            // What was asked for within the lag and has come is known by its OK.
+            var (client, repository, since) = (clients.Of(account), RepositoryOf(hook), until - Pages.Lag);
             if (await Deliveries(client, hook, repository, since, cancel) is not { } deliveries)
             {
                 log.LogWarning("The deliveries of {Hook} cannot be listed: it needs the rights of an administrator of it.", hook);
