@@ -50,6 +50,11 @@ static class ClaudeEnvironment
         environment["CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS"] = "1";
         environment["CLAUDE_CODE_MAX_RETRIES"] = options.MaxRetries.ToString(CultureInfo.InvariantCulture);
 
+        // A turn begins when its MCP servers are there or have failed, for which the CLI gives them 30 s: 2.1.197 begins without
+        // those that take two seconds, and a session that has no tool to arm its wake with goes idle for good.
+        environment["MCP_CONNECTION_NONBLOCKING"] = "0";
+        environment["MCP_CONNECT_TIMEOUT_MS"] = "30000";
+
         // Together with the message's id these two make a wake that is delivered again after a crash one wake: the turn goes
         // on where it was cut off, and a tool call of unknown outcome is shown as that instead of being forgotten. With a
         // new message the first would run the turn that was cut off or failed before it, too: two turns for one wake.

@@ -19,7 +19,9 @@ public abstract class ArmingFromARealClaude(string version) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        var servers = new { mcpServers = new { wake = new { command = Path.Combine(AppContext.BaseDirectory, "wake"), args = (string[])["mcp"] } } };
+        // As on a busy machine: without patience with its servers the CLI begins the turn before they are there.
+        var server = $"sleep 3; exec '{Path.Combine(AppContext.BaseDirectory, "wake")}' mcp";
+        var servers = new { mcpServers = new { wake = new { command = "/bin/sh", args = (string[])["-c", server] } } };
         wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
         {
             ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["CLAUDE_CODE_MAX_RETRIES"] = "0",
