@@ -55,7 +55,7 @@ public sealed record ExternalEventObserved
 
     /// <summary>
     /// Anything else a reader might want, as JSON; kept as it came. An https address in its <c>link</c>, <c>html_url</c> or
-    /// <c>url</c> is shown to the session beside the reason.
+    /// <c>url</c> is shown to the session beside the reason, and so is the text of its <c>excerpt</c>: a few lines of a log, say.
     /// </summary>
     public JsonElement? Data { get; init; }
 

@@ -18,11 +18,19 @@ public sealed class WakePrompt
     /// <summary>Characters of one reason.</summary>
     public const int MaxReason = 1000;
 
+    /// <summary>Characters of one excerpt.</summary>
+    public const int MaxExcerpt = 4000;
+
+    /// <summary>Characters of all excerpts together: the first explain the most, and every event has to be told.</summary>
+    public const int MaxExcerpts = 12_000;
+
     /// <summary>Characters of all events together: a twentieth of a small context window.</summary>
     public const int MaxBlock = 40_000;
 
     /// <summary>Characters of a recap: half of what the events may take.</summary>
     public const int MaxRecap = 20_000;
+
+    const string Below = "   | ";
 
     readonly PromptTemplates templates;
 
@@ -80,10 +88,12 @@ public sealed class WakePrompt
     {
         var lines = new StringBuilder();
         var told = 0;
+        var excerpts = MaxExcerpts;
         foreach (var observed in events.Take(MaxEvents))
         {
             var before = lines.Length;
             Event(lines, told + 1, observed, untrusted);
+            excerpts -= Excerpt(lines, observed.Excerpt, excerpts, untrusted);
 
             if (lines.Length > MaxBlock)
             {
@@ -106,9 +116,7 @@ public sealed class WakePrompt
 
     static void Event(StringBuilder lines, int number, TurnEvent observed, UntrustedText untrusted)
     {
-        const string below = "   | ";
-
-        lines.Append(CultureInfo.InvariantCulture, $"{number}. {untrusted.Lines(observed.Reason, MaxReason, below)}\n");
+        lines.Append(CultureInfo.InvariantCulture, $"{number}. {untrusted.Lines(observed.Reason, MaxReason, Below)}\n");
         lines.Append(CultureInfo.InvariantCulture,
             $"   {observed.Time.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z, {untrusted.Line(observed.Type)} about {untrusted.Line(observed.Subject)}, seen by {untrusted.Line(observed.Source)}");
         lines.Append(observed.Actor is { } actor ? $", caused by {untrusted.Line(actor)}\n" : "\n");
@@ -118,7 +126,18 @@ public sealed class WakePrompt
         if (!observed.Wakes)
             lines.Append("   for your information\n");
         if (observed.Intent is { } intent)
-            lines.Append(CultureInfo.InvariantCulture, $"   you noted when you asked to be told: {untrusted.Lines(intent, MaxReason, below)}\n");
+            lines.Append(CultureInfo.InvariantCulture, $"   you noted when you asked to be told: {untrusted.Lines(intent, MaxReason, Below)}\n");
+    }
+
+    // Says how much of what there is left it took.
+    static int Excerpt(StringBuilder lines, string? excerpt, int left, UntrustedText untrusted)
+    {
+        var limit = Math.Min(MaxExcerpt, left);
+        if (excerpt is null || limit <= 0)
+            return 0;
+
+        lines.Append(CultureInfo.InvariantCulture, $"   an excerpt:\n{Below}{untrusted.Lines(excerpt, limit, Below)}\n");
+        return Math.Min(excerpt.Length, limit);
     }
 
     static string Recap(string recap, UntrustedText untrusted) => untrusted.Block(

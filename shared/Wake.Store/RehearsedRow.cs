@@ -25,7 +25,7 @@ sealed record RehearsedRow(
         // Not read back for every session it reaches: one event may reach thousands.
         var observed = observations.Select(x => x.Event).DistinctBy(x => x.FactKey).ToDictionary(
             x => x.FactKey, x => new TurnEvent(
-                x.Id, x.Source, x.Type, x.Subject, x.Reason, x.Actor, default, Wakes: false, Intent: null, EventLink.In(x.Data)));
+                x.Id, x.Source, x.Type, x.Subject, x.Reason, x.Actor, default, Wakes: false, Intent: null).With(EventDetails.In(x.Data)));
 
         // Its own rows bear the moment it began.
         await using var command = new NpgsqlCommand(

@@ -89,11 +89,16 @@ public sealed record ClaudeSession(Guid Id, bool Opened, string Reason, int? Wak
 /// <param name="Time">When it happened if the producer said so, else when it was accepted.</param>
 /// <param name="Wakes">False for an ambient event.</param>
 /// <param name="Intent">What the session noted when it asked to be told; null when the event named the session itself.</param>
-/// <param name="Link">Where a person would look, an https address; null when the event says none.</param>
 public sealed record TurnEvent(
     string Id, string Source, string Type, string Subject, string Reason, string? Actor, DateTimeOffset Time, bool Wakes,
-    string? Intent, string? Link = null)
+    string? Intent)
 {
+    /// <inheritdoc cref="EventDetails.Link" />
+    public string? Link { get; init; }
+
+    /// <inheritdoc cref="EventDetails.Excerpt" />
+    public string? Excerpt { get; init; }
+
     /// <summary>What the owner says about such events to a session that begins; null when no route with words brought it.</summary>
     public string? FullPrompt { get; init; }
 
@@ -108,4 +113,6 @@ public sealed record TurnEvent(
 
     /// <summary>The <c>tracestate</c> beside it.</summary>
     public string? TraceState { get; init; }
+
+    internal TurnEvent With(EventDetails details) => this with { Link = details.Link, Excerpt = details.Excerpt };
 }

@@ -105,7 +105,7 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(
             """
             select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent,
-                   -- as text, and looked into by EventLink: ->> fails on an escape that json allows and text does not
+                   -- as text, and looked into by EventDetails: ->> fails on an escape that json allows and text does not
                    case when octet_length(e.data::text) <= $3 then e.data::text end,
                    r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate
             from inbox i
@@ -113,7 +113,7 @@ public sealed class Turns(NpgsqlDataSource database)
             left join routes r on r.id = i.route_id
             where i.session_id = $1 and i.wake_number = $2 and (e.expires_at is null or e.expires_at > now())
             order by e.seq
-            """, sessionId, wakeNumber, EventLink.MaxData);
+            """, sessionId, wakeNumber, EventDetails.MaxData);
         batch.Add(
             "select tool_use_id, tool, input::text, answers::text from questions where session_id = $1 and wake_number = $2 and outcome is not null",
             sessionId, wakeNumber);
@@ -141,12 +141,11 @@ public sealed class Turns(NpgsqlDataSource database)
         await rows.NextResultAsync(cancel);
         var events = await rows.ReadAll(row => new TurnEvent(
             row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4),
-            row.GetText(5), row.GetFieldValue<DateTimeOffset>(6), row.GetBoolean(7), row.GetText(8),
-            EventLink.In(row.GetText(9)))
+            row.GetText(5), row.GetFieldValue<DateTimeOffset>(6), row.GetBoolean(7), row.GetText(8))
         {
             FullPrompt = row.GetText(10), DeltaPrompt = row.GetText(11), Routed = row.GetFieldValue<DateTimeOffset>(12),
             TraceParent = row.GetText(13), TraceState = row.GetText(14),
-        }, cancel);
+        }.With(EventDetails.In(row.GetText(9))), cancel);
 
         await rows.NextResultAsync(cancel);
         var settled = await rows.ReadAll(

@@ -6,7 +6,8 @@ namespace Wake.Testing;
 /// <summary>Waits for facts, not for time.</summary>
 public static class Eventually
 {
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    // A test that waits in vain is wrong; one that was only slow on a busy machine is not.
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Looks until there is something to see, and says what it was waiting for when there never is.</summary>
     public static async Task<T> Sees<T>(Func<Task<T?>> look, [CallerArgumentExpression(nameof(look))] string what = "") where T : class

@@ -52,7 +52,7 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         var workspace = Directory.CreateDirectory(folder.File("work")).FullName;
         var put = await wake.Http.PutAsJsonAsync($"/v1/routes/{name}", new { session = "robot@{subject}", subject, workspace, fullPrompt = "Begin.", deltaPrompt = "Go on." });
         Assert.Equal(HttpStatusCode.OK, put.StatusCode);
-        var data = JsonElement.Parse("""{"html_url":"https://ci.example/1","log":"\u0000"}""");
+        var data = JsonElement.Parse("""{"html_url":"https://ci.example/1","log":"\u0000","excerpt":"expected 4\ngot 5"}""");
         ExternalEventObserved[] events =
         [
             WakeSystem.Event(subject, "noted", Delivery.Ambient) with { Time = DateTimeOffset.UnixEpoch },

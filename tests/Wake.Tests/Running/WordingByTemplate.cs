@@ -153,7 +153,7 @@ public sealed class WordingByTemplate : IDisposable
     }
 
     [Fact]
-    public async Task A_session_reads_what_its_owner_wrote_and_the_link_of_what_happened()
+    public async Task A_session_reads_what_its_owner_wrote_and_the_link_and_the_excerpt_of_what_happened()
     {
         Write("test.full", "All about tests.");
         Write("test.delta", "A test.");
@@ -161,13 +161,13 @@ public sealed class WordingByTemplate : IDisposable
         var key = await system.WatchingSession();
 
         await Wakes("first", """{"url":"https://ci.example/1"}""");
-        await Wakes("second", """{"url":"https://ci.example/2","text":"\u0000"}""");
+        await Wakes("second", """{"url":"https://ci.example/2","text":"\u0000","excerpt":"expected 4\r\ngot 5"}""");
 
         var said = FakeTranscript.Of(system, await system.Show(key)).UserMessages;
         Assert.Contains("All about tests.", said[0]);
         Assert.Contains("   more at https://ci.example/1\n", said[0]);
         Assert.Contains("A test.", said[1]);
-        Assert.Contains("   more at https://ci.example/2\n", said[1]);
+        Assert.Contains("   more at https://ci.example/2\n   an excerpt:\n   | expected 4\n   | got 5\n", said[1]);
 
         async Task Wakes(string fact, string data)
         {
