@@ -38,7 +38,12 @@ sealed class WakeSweeper(
                 if (time.GetElapsedTime(lookedAgain) >= options.Value.PollInterval)
                 {
                     lookedAgain = time.GetTimestamp();
-                    if (await watches.LookAgain(cancel) + await scheduled.Fire(cancel) > 0)
+
+                    var fired = await scheduled.Fire(cancel);
+                    foreach (var (observed, outcome) in fired)
+                        Measures.Observed(observed.Source, observed.Type, outcome);
+
+                    if (await watches.LookAgain(cancel) + fired.Count > 0)
                         wait = TimeSpan.Zero;
                     await watches.DeleteExpired(cancel);
                 }

@@ -49,20 +49,21 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     /// Makes events of those whose time has come. One that was made and not forgotten, because the process died in between,
     /// is made again and is a duplicate.
     /// </summary>
-    /// <returns>How many there were.</returns>
-    public async Task<int> Fire(CancellationToken cancel)
+    /// <returns>The events, and what was decided about each.</returns>
+    public async Task<IReadOnlyList<(ExternalEventObserved Event, IntakeOutcome Outcome)>> Fire(CancellationToken cancel)
     {
         await using var look = database.CreateCommand($"{Select} where w.due_at <= now() order by w.due_at limit {AtOnce}");
         var due = await look.ReadAll(Read, cancel);
         if (due is [])
-            return 0;
+            return [];
 
-        await intake.Accept([.. due.Select(x => new Observation(Event(x)))], cancel);
+        var events = due.ConvertAll(Event);
+        var (decisions, _) = await intake.Accept(events.ConvertAll(x => new Observation(x)), cancel);
 
         await using var forget = database.CreateCommand("delete from scheduled_wakes where id = any ($1)");
         forget.Parameters.AddWithValue(due.Select(x => x.Id).ToArray());
         await forget.ExecuteNonQueryAsync(cancel);
-        return due.Count;
+        return [.. events.Zip(decisions.Select(x => x.Outcome))];
     }
 
     static ScheduledWake Read(NpgsqlDataReader row) =>

@@ -227,8 +227,12 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         await (await wake.Amqp()).BasicPublishAsync("wake.events", "no event", mandatory: true, new BasicProperties(), "{}"u8.ToArray());
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: "merged [[fake:cost 0.25]]"));
         await wake.Ended(key, 1);
+        using var schedule = JsonContent.Create(new { reason = "later", at = DateTimeOffset.UnixEpoch });
+        (await wake.Http.PostAsync($"/v1/sessions/{Uri.EscapeDataString(key)}/schedule", schedule)).EnsureSuccessStatusCode();
+        await wake.Ended(key, 2);
 
         await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "test:producer"));
+        await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "wake:schedule"));
         await Measured("Wake.Coordinator", "wake.decisions", "{decision}", ("outcome", "routed"));
         await Measured("Wake.Runner", "wake.latency", "s");
         await Measured("Wake.Runner", "wake.coalesce.size", "{event}");
