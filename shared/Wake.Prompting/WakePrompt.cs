@@ -12,9 +12,6 @@ namespace Wake.Prompting;
 /// </remarks>
 public sealed class WakePrompt
 {
-    /// <summary>Events told in full. A burst beyond it is counted; <c>wake explain</c> lists all of it.</summary>
-    public const int MaxEvents = 200;
-
     /// <summary>Characters of one reason.</summary>
     public const int MaxReason = 1000;
 
@@ -89,7 +86,7 @@ public sealed class WakePrompt
         var lines = new StringBuilder();
         var told = 0;
         var excerpts = MaxExcerpts;
-        foreach (var observed in events.Take(MaxEvents))
+        foreach (var observed in events.Take(Turns.MaxTold))
         {
             var before = lines.Length;
             Event(lines, told + 1, observed, untrusted);

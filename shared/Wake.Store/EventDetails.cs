@@ -8,7 +8,7 @@ namespace Wake.Store;
 /// <param name="Excerpt">Lines of what was printed or written; null when the data has none.</param>
 readonly record struct EventDetails(string? Link, string? Excerpt)
 {
-    /// <summary>Bytes of data that are looked into: producers put a handful of fields there, and a claim reads a whole burst.</summary>
+    /// <summary>Bytes of data that are looked into: producers put a handful of fields there, and a claim reads many.</summary>
     public const int MaxData = 32 * 1024;
 
     // Longer ones are left out: an address that was cut leads somewhere else.

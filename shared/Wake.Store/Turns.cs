@@ -15,6 +15,12 @@ namespace Wake.Store;
 public sealed class Turns(NpgsqlDataSource database)
 {
     /// <summary>
+    /// Events of a turn that are told in full; of a longer burst the others are counted, and their data is not even read.
+    /// <c>wake explain</c> lists all of it.
+    /// </summary>
+    public const int MaxTold = 200;
+
+    /// <summary>
     /// How long the saga waits for the message that a turn ended before it looks for itself. The message takes
     /// milliseconds; this is for the runner that died between saying so to the store and to the bus.
     /// </summary>
@@ -106,14 +112,14 @@ public sealed class Turns(NpgsqlDataSource database)
             """
             select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent,
                    -- as text, and looked into by EventDetails: ->> fails on an escape that json allows and text does not
-                   case when octet_length(e.data::text) <= $3 then e.data::text end,
+                   case when row_number() over (order by e.seq) <= $4 and octet_length(e.data::text) <= $3 then e.data::text end,
                    r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
             where i.session_id = $1 and i.wake_number = $2 and (e.expires_at is null or e.expires_at > now())
             order by e.seq
-            """, sessionId, wakeNumber, EventDetails.MaxData);
+            """, sessionId, wakeNumber, EventDetails.MaxData, MaxTold);
         batch.Add(
             "select tool_use_id, tool, input::text, answers::text from questions where session_id = $1 and wake_number = $2 and outcome is not null",
             sessionId, wakeNumber);
