@@ -1,6 +1,7 @@
 using MassTransit;
 using Microsoft.Extensions.Options;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Coordinator;
 
@@ -12,6 +13,7 @@ public static class CoordinatorServices
     {
         builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
         builder.Services.AddValidatedOptions<RunnerPools>(RunnerPools.Section);
+        builder.Services.RefuseIllegible<QuietWindows>(QuietWindows.Section);
         builder.AddMigrations(typeof(CoordinatorServices).Assembly);
 
         builder.Services.AddValidatedOptions<RouteOptions>(RouteOptions.Section);
