@@ -126,9 +126,9 @@ sealed class ObservedEvents(
                     signal.LookIn(due);
                 return;
             }
-            catch (PostgresException refused) when (Intake.Refusal(refused) is { } why)
+            catch (Exception refused) when (Refusal(refused) is { } why)
             {
-                // Data PostgreSQL cannot hold and the validation did not foresee. One of the batch is to blame: find it.
+                // What the validation did not foresee. One of the batch is to blame: find it.
                 if (batch is [var single])
                 {
                     await Refuse(channel, single, why, cancel);
@@ -164,6 +164,15 @@ sealed class ObservedEvents(
         return activity;
     }
 
+    // An event that cannot be taken in must not end the service, which would meet it again at its next start.
+    static string? Refusal(Exception failure) => failure switch
+    {
+        PostgresException refused => Intake.Refusal(refused),
+        ObjectDisposedException => null,
+        InvalidOperationException or ArgumentException or FormatException => $"It cannot be taken in: {failure.Message}",
+        _ => null,
+    };
+
     async Task Refuse(IChannel channel, Arrival refused, string reason, CancellationToken cancel)
     {
         log.LogWarning("A message to {Exchange} is no event: {Reason}", EventExchange.Name, reason);
@@ -191,9 +200,9 @@ sealed class ObservedEvents(
             string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey,
             IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
         {
-            // The body's memory is the client's again when this returns: read now, and copy only what is refused.
-            var read = EventJson.TryRead(body.Span, out var observed, out var problem);
-            arrived.TryWrite(new(deliveryTag, routingKey, observed, problem, TraceOf(properties), read ? default : body.ToArray()));
+            // The body's memory is the client's again when this returns.
+            EventJson.TryRead(body.Span, out var observed, out var problem);
+            arrived.TryWrite(new(deliveryTag, routingKey, observed, problem, TraceOf(properties), body.ToArray()));
             return Task.CompletedTask;
         }
 

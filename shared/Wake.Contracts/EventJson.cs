@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using System.Text.Unicode;
 using System.Text.Json.Serialization;
 
 namespace Wake.Contracts;
@@ -21,6 +22,13 @@ public static class EventJson
         if (json.Length > EventLimits.Bytes)
         {
             problem = $"The event has {json.Length} bytes; {EventLimits.Bytes} are allowed.";
+            return false;
+        }
+
+        // What is kept as it came is read by nobody here.
+        if (!Utf8.IsValid(json))
+        {
+            problem = "Not an event: the JSON is not UTF-8.";
             return false;
         }
 

@@ -29,6 +29,12 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
             $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":"{{new string('d', 300_000)}}"}""",
             $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":{{string.Concat(Enumerable.Repeat("[", 100))}}{{string.Concat(Enumerable.Repeat("]", 100))}}}""",
         ];
+        byte[][] unreadable =
+        [
+            [0xC3, 0x28, 0xFF],
+            [.. """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":{"a":"""u8, .. "\""u8, 0xC3, 0x28, .. "\"}}"u8],
+            [.. """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":{"""u8, .. "\""u8, 0xFF, .. "\":1}}"u8],
+        ];
         var channel = await wake.Amqp();
 
         // Good ones before, between and after.
@@ -37,15 +43,16 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"fact {i}"));
             await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), Encoding.UTF8.GetBytes(hostile[i]));
         }
-        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), (byte[])[0xC3, 0x28, 0xFF]);
+        foreach (var bytes in unreadable)
+            await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), bytes);
 
-        await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events_error") == hostile.Length + 1);
+        await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events_error") == hostile.Length + unreadable.Length);
         await wake.Quiet();
         Assert.Equal(
             Enumerable.Range(0, hostile.Length).Select(x => $"fact {x}"),
             (await wake.Turns(key)).SelectMany(x => x.Reasons));
 
-        for (var i = 0; i <= hostile.Length; i++)
+        for (var i = 0; i < hostile.Length + unreadable.Length; i++)
         {
             var refused = await channel.BasicGetAsync("wake-events_error", autoAck: true);
             var reason = Encoding.UTF8.GetString((byte[])refused!.BasicProperties.Headers!["wake-reason"]!);
