@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
 using Wake.Prompting;
@@ -62,6 +63,10 @@ static class EventsApi
         var (events, problems) = EventBatch.Read(body);
         if (problems is not [])
             return Problems.Invalid(problems);
+
+        if (events.Any(x => x.Urgent) && !http.Features.GetRequiredFeature<Caller>().May(ApiScopes.SessionsWrite))
+            return Problems.Of(StatusCodes.Status403Forbidden,
+                $"An urgent event is a person's word: it needs a key with the scope {ApiScopes.SessionsWrite}. Leave urgent out.");
 
         if (dryRun)
         {

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http.Features;
 using Wake.Store;
 
 namespace Wake.Gateway;
@@ -23,6 +24,7 @@ static class ReplayApi
                     Id = http.NewId().ToString(),
                     Source = "wake:replay",
                     ReplayOf = original.Id,
+                    Urgent = original.Urgent && http.Features.GetRequiredFeature<Caller>().May(ApiScopes.SessionsWrite),
 
                     // Another fact, or it would be a duplicate; and wished for now, whenever the first was over.
                     DedupKey = null,

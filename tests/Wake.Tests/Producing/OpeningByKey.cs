@@ -33,6 +33,24 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         Assert.Equal(HttpStatusCode.MethodNotAllowed, (await Send(publisher, HttpMethod.Put, "/v1/events", Good)).StatusCode);
     }
 
+    // As a person may wake a session that is parked.
+    [Fact]
+    public async Task Only_who_may_wake_sessions_may_call_an_event_urgent()
+    {
+        var (_, publisher) = await Create("events:write");
+        var (_, owner) = await Create("events:write", "sessions:write");
+        const string urgent = """{"id":"urgent","source":"s","type":"t","subject":"urgent","reason":"r","urgent":true}""";
+
+        var refused = await Send(publisher, HttpMethod.Post, "/v1/events", urgent);
+        Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        Assert.Contains("sessions:write", await refused.Content.ReadAsStringAsync());
+
+        var accepted = await Send(owner, HttpMethod.Post, "/v1/events", urgent);
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+        Assert.Equal(HttpStatusCode.Accepted, (await Send(publisher, HttpMethod.Post, "/v1/events/urgent/replay")).StatusCode);
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where urgent and subject = $1", "urgent"));
+    }
+
     [Fact]
     public async Task Every_endpoint_says_which_scope_it_needs()
     {
