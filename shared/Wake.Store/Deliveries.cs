@@ -20,13 +20,15 @@ public sealed class Deliveries(NpgsqlDataSource database)
 
     /// <summary>
     /// Where facts went, by their keys. Over is what needs no more waiting for: a turn that ended or stands still, an event that
-    /// starts none, a session that takes none.
+    /// starts none or came too late, a session that takes none.
     /// </summary>
     public async Task<IReadOnlyList<(string Fact, EventDelivery Delivery, bool Over)>> Of(IEnumerable<string> facts, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             $"""
-            select e.dedup_key, not i.wakes or s.closed_at is not null or coalesce(t.ended_at is not null or t.parked, false), {Columns}
+            select e.dedup_key,
+                   not i.wakes or s.closed_at is not null or coalesce(t.ended_at is not null or t.parked, e.expires_at <= now(), false),
+                   {Columns}
             {From}
             join events e on e.seq = i.event
             where e.dedup_key = any ($1)

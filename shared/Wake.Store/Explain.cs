@@ -9,6 +9,9 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
 {
     const int MaxLines = 200;
 
+    // Longer than a coordinator that runs leaves anything.
+    static readonly TimeSpan Prompt = TimeSpan.FromSeconds(5);
+
     // The decision rows of some wakes or sessions, as ledger lines.
     const string Decisions =
         """
@@ -55,7 +58,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
         ];
 
         return new(
-            Summary(observed, deliveries), observed, acceptedAt, duplicates, deliveries, [.. ledger.OrderBy(x => x.At)]);
+            await Summary(observed, deliveries, cancel), observed, acceptedAt, duplicates, deliveries, [.. ledger.OrderBy(x => x.At)]);
     }
 
     static async Task<(long Seq, DateTimeOffset AcceptedAt, ExternalEventObserved Event)?> ReadEvent(NpgsqlBatch batch, CancellationToken cancel)
@@ -92,7 +95,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
 
         var pending = await Pending(session.Id, cancel);
         return new(
-            Summary(session, pending), session, await Chain(session.Id, cancel), await watches.List(key, MaxLines, cancel), pending,
+            await Summary(session, pending, cancel), session, await Chain(session.Id, cancel), await watches.List(key, MaxLines, cancel), pending,
             await sessions.Turns(session.Id, limit: 20, cancel),
             [.. (await Lines($"{Decisions} where d.session_id = $1 order by d.seq desc limit {MaxLines}", session.Id, cancel)).OrderBy(x => x.At)]);
     }
@@ -125,7 +128,7 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
         return new((DateTime)(await command.ExecuteScalarAsync(cancel))!);
     }
 
-    static string Summary(ExternalEventObserved observed, IReadOnlyList<EventDelivery> deliveries)
+    async Task<string> Summary(ExternalEventObserved observed, IReadOnlyList<EventDelivery> deliveries, CancellationToken cancel)
     {
         if (deliveries is [])
         {
@@ -134,11 +137,22 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
                 : $"Nothing woke: nobody watched {observed.Subject}.";
         }
 
+        var expired = observed.Expires <= await Now(cancel);
+
+        // What the first of many wait for says enough.
+        var states = new Dictionary<string, string>();
+        foreach (var key in deliveries.Where(x => x.Wake is null).Select(x => x.Session).Distinct().Take(5))
+        {
+            if (await sessions.Find(key, cancel) is { } session)
+                states[key] = " " + await Summary(session, await Pending(session.Id, cancel), cancel);
+        }
+
         return string.Join(" ", deliveries.Select(x => (x, x.Turn) switch
         {
+            ({ Wake: null }, _) when expired => $"It expired before a turn of {x.Session} began, and is told to none.",
             ({ Wake: null }, _) when observed.Delivery is Delivery.Ambient =>
                 $"It waits for the next turn of {x.Session}; being ambient it starts none.",
-            ({ Wake: null }, _) => $"It waits in the inbox of {x.Session}.",
+            ({ Wake: null }, _) => $"It waits in the inbox of {x.Session}.{states.GetValueOrDefault(x.Session)}",
             (_, { State: TurnState.Ended } turn) =>
                 $"{x.Session} was told in wake {x.Wake}, which ended: {turn.Outcome?.InCamelCase()}{Note(turn)}.",
             (_, { } turn) => $"{x.Session} was told in wake {x.Wake}, which is {turn.State.InCamelCase()}{Note(turn)}.",
@@ -148,11 +162,14 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
         static string Note(Turn turn) => turn.Note is { } note ? $" ({note})" : "";
     }
 
-    static string Summary(Session session, IReadOnlyList<PendingEvent> pending)
+    async Task<string> Summary(Session session, IReadOnlyList<PendingEvent> pending, CancellationToken cancel)
     {
+        var overdue = session.State is SessionState.Idle ? await Overdue(session.Id, cancel) : null;
         var note = session.LastTurn?.Note is { } text ? $" ({text})" : "";
         return session.State switch
         {
+            SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) && overdue > Prompt =>
+                $"Idle; it should have been woken {overdue.Value.TotalSeconds:0} s ago: no coordinator runs, or RabbitMQ takes nothing from it.",
             SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) => "Idle; its quiet window has not ended, then it is woken.",
             SessionState.Idle when pending is not [] => "Idle; only ambient events wait, which start no turn.",
             SessionState.Idle => "Idle; nothing waits.",
@@ -162,6 +179,14 @@ public sealed class Explain(NpgsqlDataSource database, Sessions sessions, Watche
             SessionState.WaitingForAnswer => $"Wake {session.LastTurn?.Number} waits for the answer to question {session.WaitsFor}{note}.",
             _ => "Closed; it takes no more turns.",
         };
+    }
+
+    async Task<TimeSpan?> Overdue(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "select clock_timestamp() - due_at from wake_timers where session_id = $1 and due_at <= clock_timestamp()");
+        command.Parameters.AddWithValue(sessionId);
+        return await command.ExecuteScalarAsync(cancel) as TimeSpan?;
     }
 
     async Task<IReadOnlyList<Duplicate>> Duplicates(long seq, CancellationToken cancel)

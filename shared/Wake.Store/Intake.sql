@@ -32,18 +32,19 @@ with input as materialized (
     on conflict (dedup_key) do nothing
     returning seq
 ), facts as materialized (
-    select f.* from firsts f join written using (seq)
+    -- late: kept in the inboxes, for whoever asks, and nothing comes of it
+    select f.*, coalesce(f.expires_at <= now(), false) as late from firsts f join written using (seq)
 ), topics as (
     -- place: its own subject comes before those it is related to
-    select seq, type, subject as topic, 0 as place from facts
+    select seq, type, late, subject as topic, 0 as place from facts
     union all
-    select f.seq, f.type, r.topic, r.place
+    select f.seq, f.type, f.late, r.topic, r.place
     from facts f
     cross join lateral unnest(f.related::text[]) with ordinality r (topic, place)
     where f.related is not null
 ), hits as materialized (
     -- asks: it shall be told; ends: with it the watch does
-    select t.seq, w.session_id, w.id as watch_id, w.intent, m.asks, (m.asks and w.once) or m.last as ends
+    select t.seq, w.session_id, w.id as watch_id, w.intent, m.asks, ((m.asks and w.once) or m.last) and not t.late as ends
     from topics t
     cross join lateral (select * from watches w where w.subject = t.topic and w.pattern is null offset 0) w
     cross join lateral (
@@ -54,7 +55,7 @@ with input as materialized (
     where (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
     -- A pattern is found by its part before the first *, which is one of the beginnings of the topic.
-    select t.seq, w.session_id, w.id, w.intent, m.asks, (m.asks and w.once) or m.last
+    select t.seq, w.session_id, w.id, w.intent, m.asks, ((m.asks and w.once) or m.last) and not t.late
     from topics t
     cross join lateral (select * from watches w
                         where w.pattern is not null
@@ -113,7 +114,7 @@ with input as materialized (
     select m.*
     from matched m
     join facts f using (seq)
-    where f.wakes and not exists (select from known_sessions k where k.seq = m.seq and k.route_id = m.route_id)
+    where f.wakes and not f.late and not exists (select from known_sessions k where k.seq = m.seq and k.route_id = m.route_id)
 ), founders as materialized (
     select distinct on (h.seq, h.route_id) h.*
     from homeless h
@@ -163,7 +164,7 @@ with input as materialized (
     from targets t
     join facts f using (seq)
     left join unnest($17::text[], $18::interval[], $19::interval[]) as own (profile, quiet, ceiling) on own.profile = t.profile
-    where f.wakes
+    where f.wakes and not f.late
     group by t.session_id
     order by t.session_id
     on conflict (session_id) do update set
@@ -193,7 +194,8 @@ select i.ord,
        k.seq is not null or f.ord <> i.ord as duplicate,
        coalesce(k.id, f.id) as first_id,
        told.keys,
-       (select min(due_at) from armed) - clock_timestamp() as due_in
+       -- a turn that waits for a person is due at no time
+       (select min(due_at) from armed where due_at < 'infinity') - clock_timestamp() as due_in
 from input i
 left join known k using (ord)
 left join facts f using (dedup_key)

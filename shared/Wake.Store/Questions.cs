@@ -59,7 +59,7 @@ public sealed class Questions(NpgsqlDataSource database)
                 insert into decisions (kind, session_id, wake_number, note)
                 select 'answered', session_id, wake_number, format('question %s', $1) from answered
             )
-            update wake_timers timer set owed_at = clock_timestamp() from answered where timer.session_id = answered.session_id
+            update wake_timers timer set owed_at = clock_timestamp(), urgent = true from answered where timer.session_id = answered.session_id
             """, id, answers);
         return await batch.Affected(cancel);
     }

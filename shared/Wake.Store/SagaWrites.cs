@@ -20,8 +20,9 @@ public static class SagaWrites
         """, sessionId, wakeNumber, repeatAfter, traceParent, traceState);
 
     /// <summary>
-    /// Notes that a wake's command is sent once more, to be owed again after this long, and lets a turn that was waiting run.
-    /// If it is a person who ends a park, the turn remembers it.
+    /// Lets a turn that was waiting run, whose command is sent once more and owed again after this long. If it is a person who
+    /// ends a park, the turn remembers it. Of repetitions without anything in between the first is noted: a session whose
+    /// runners are busy for a day says so in a line.
     /// </summary>
     public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber, TimeSpan repeatAfter) => Rows.Command(
         """
@@ -34,7 +35,10 @@ public static class SagaWrites
                  where turn.session_id = $1 and turn.wake_number = $2 and timer.session_id = $1
              ),
              owed as (update wake_timers set nudged = false, owed_at = clock_timestamp() + $3 where session_id = $1)
-        insert into decisions (kind, session_id, wake_number) values ('repeated', $1, $2)
+        insert into decisions (kind, session_id, wake_number)
+        select 'repeated', $1, $2
+        where 'repeated' is distinct from
+              (select kind from decisions where session_id = $1 and wake_number = $2 order by seq desc limit 1)
         """, sessionId, wakeNumber, repeatAfter);
 
     /// <summary>

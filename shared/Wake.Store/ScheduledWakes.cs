@@ -22,7 +22,7 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
         var wake = new ScheduledWake(Guid.CreateVersion7(), session, reason, at.ToUniversalTime());
         await using var batch = database.CreateBatch();
         batch.Add(
-            "insert into scheduled_wakes (id, session_id, reason, due_at) select $1, id, $3, $4 from sessions where key = $2 and closed_at is null",
+            "insert into scheduled_wakes (id, session_id, reason, due_at) select $1, id, $3, $4 from sessions where key = $2 and closed_at is null for share",
             wake.Id, session, reason, wake.At);
         return await batch.Affected(cancel) ? wake : null;
     }

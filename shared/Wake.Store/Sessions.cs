@@ -116,6 +116,8 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task<bool> Close(string key, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
+        // First, so that what is being added to the session is either seen below or finds it closed.
+        batch.Add("select 1 from sessions where key = $1 and closed_at is null for no key update", key);
         // Watches before the timer, as the intake takes them.
         batch.Add(
             """

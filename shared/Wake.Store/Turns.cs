@@ -81,7 +81,8 @@ public sealed class Turns(NpgsqlDataSource database)
                 set owed_at = claimed.lease_until,
                     events_due_at = case when claimed.attempt > 1 then timer.events_due_at end,
                     ceiling_at = case when claimed.attempt > 1 then timer.ceiling_at end,
-                    urgent = claimed.attempt > 1 and timer.urgent
+                    -- an answer's has done its work, unless a person's event has come meanwhile
+                    urgent = claimed.attempt > 1 and timer.urgent and timer.events_due_at is not null
                 from claimed
                 where timer.session_id = $1
             ), unanswered as (
@@ -262,8 +263,8 @@ public sealed class Turns(NpgsqlDataSource database)
                 union all
                 select $14, $1, $2, $12 from settled
             )
-            -- the saga looks at once and decides when to look again
-            update wake_timers timer set owed_at = clock_timestamp() from settled where timer.session_id = settled.session_id
+            -- the saga looks at once and decides when to look again; who woke the session while the turn ran has not seen it park
+            update wake_timers timer set owed_at = clock_timestamp(), nudged = timer.nudged and not $11 from settled where timer.session_id = settled.session_id
             """,
             [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), notBefore, parked, how.Note, how.Interrupted ? 1 : 0, kind, answered,
                 asks is null ? null : Guid.CreateVersion7(), asks?.ToolUseId, asks?.Tool, asks?.Input]);

@@ -45,6 +45,7 @@ public sealed class Watches(NpgsqlDataSource database)
                    $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15
             from sessions s
             where s.key = $2 and s.closed_at is null
+            for share
             """,
             id, session, wanted.Subject, pattern, pattern is null ? null : wanted.Subject[..wanted.Subject.IndexOf('*')],
             wanted.Types?.ToArray(), Sql.LikePatterns(wanted.Types), wanted.Where?.ToArray(), EventCondition.Terms(wanted.Where),

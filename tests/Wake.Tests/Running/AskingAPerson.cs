@@ -96,6 +96,38 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
     }
 
     [Fact]
+    public async Task What_happens_meanwhile_is_taken_in_and_told_after_the_answer()
+    {
+        var (key, question) = await Asks("Which colour?|Red|Blue");
+
+        Assert.Equal("routed", Assert.Single(await wake.Post(WakeSystem.Event("meanwhile", "x") with { Sessions = [key] })).GetProperty("outcome").GetString());
+        await wake.Is(key, SessionState.WaitingForAnswer);
+        await Answer(question, "Red");
+
+        Assert.Equal(["x"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Contains("\"Which colour?\"=\"Red\"", await Transcript(key));
+    }
+
+    [Fact]
+    public async Task Who_woke_it_before_it_asked_has_not_seen_the_question()
+    {
+        using var folder = new TemporaryFolder();
+        var key = await wake.Session("instant");
+        await wake.Wake(key, $"[[fake:hold {folder.File("go on")}]] [[fake:ask Which colour?|Red|Blue]]");
+        await wake.Is(key, SessionState.Running);
+        await wake.Wake(key, "look here");
+        File.WriteAllText(folder.File("go on"), "");
+
+        await wake.Is(key, SessionState.WaitingForAnswer);
+        var question = await Find((await wake.Show(key)).WaitsFor!.Value);
+        await wake.Quiet();
+        Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
+        await Answer(question, "Red");
+
+        Assert.Equal(["look here"], (await wake.Ended(key, 2)).Reasons);
+    }
+
+    [Fact]
     public async Task A_person_who_wakes_it_instead_has_not_answered()
     {
         var (key, question) = await Asks("Which colour?|Red|Blue");

@@ -25,6 +25,8 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
     [InlineData("data.title = 100%", """{"title":"100 of them"}""", false)]
     [InlineData("data.labels = bug", """{"labels":["urgent","bug"]}""", true)]
     [InlineData("data.labels != bug", """{"labels":["urgent","bug"]}""", false)]
+    [InlineData("data.label = 🐛 *", """{"label":"\ud83d\udc1b bug \ud83d"}""", true)]
+    [InlineData("data.label = 🐛 *", """{"label":"\udc1b\ud83d\udc1b bug"}""", false)]
     [InlineData("data.none = *", """{"none":null}""", false)]
     [InlineData("actor != octocat", """{}""", false)]
     [InlineData("actor = octo*", """{}""", true)]
@@ -116,6 +118,18 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
             store.Accept(Event(key, $"{i} a"), Event(key, $"{i} b")))));
 
         Assert.Single(decisions.SelectMany(x => x), x => x.Sessions.Contains(key));
+        Assert.Empty(await store.Watches.List(key, 10, None));
+    }
+
+    [Fact]
+    public async Task An_event_that_comes_too_late_ends_no_watch()
+    {
+        var key = await Session();
+        await store.Watches.Create(key, new(key) { Once = true }, None);
+
+        await store.Accept(Event(key, "late") with { Expires = DateTimeOffset.UtcNow.AddSeconds(-1) });
+
+        Assert.Equal([key], (await store.Accept(Event(key, "in time")))[0].Sessions);
         Assert.Empty(await store.Watches.List(key, 10, None));
     }
 
