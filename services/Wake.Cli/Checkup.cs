@@ -29,6 +29,8 @@ sealed class Checkup(DataFolder folder, string? data)
         yield return Tool("setpriv", "turns outlive a Wake that is killed, and as root PostgreSQL cannot be started");
         yield return await Broker.Check(settings["MessageBus:Host"], cancel);
         yield return Folder();
+        if (SetAside() is { } lost)
+            yield return lost;
         yield return await Running(cancel);
     }
 
@@ -123,6 +125,13 @@ sealed class Checkup(DataFolder folder, string? data)
             return new("data folder", false, $"{folder.FullPath} cannot be written: {denied.Message}",
                 "Choose another folder with --data or WAKE_DATA, or run Wake as its owner.");
         }
+    }
+
+    Finding? SetAside()
+    {
+        var bad = new DirectoryInfo(folder.Spool.Bad);
+        return bad.Exists && bad.GetFiles("*.reason").Length is > 0 and var count
+            ? new("events", true, $"{count} dropped files could not be taken in", $"Each lies in {bad.FullName}, with the reason beside it.") : null;
     }
 
     async Task<Finding> Running(CancellationToken cancel)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Wake.Cli;
 using Wake.Standalone;
@@ -17,6 +18,7 @@ var root = new RootCommand("Wakes Claude sessions when something happens that th
 WakeCommand.CompleteHelp(root);
 
 using var stop = new CancellationTokenSource();
+long stopped = 0;
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
@@ -61,9 +63,13 @@ catch (Exception unexpected)
     return Failed;
 }
 
-// The second signal is left to the system, which ends the process: whoever sends it has waited long enough.
+// Later signals are left to the system, which ends the process: whoever sends them has waited long enough. One right after
+// the first is the same wish, said to the group as well, and there may be a database to stop.
 void Stop(PosixSignalContext signal)
 {
-    signal.Cancel = !stop.IsCancellationRequested;
+    if (!stop.IsCancellationRequested)
+        stopped = Stopwatch.GetTimestamp();
+
+    signal.Cancel = Stopwatch.GetElapsedTime(stopped) < TimeSpan.FromSeconds(3);
     stop.Cancel();
 }

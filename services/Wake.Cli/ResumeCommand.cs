@@ -60,6 +60,8 @@ sealed class ResumeCommand : ClientCommand
         catch (NotRunningException down) when (down.Spool is { } spool && !given.GetValue(wait))
         {
             ForLater.Keep(spool, EventJson.Write(WakeRequested.Of(named, why)), output);
+            if (Guid.TryParse(named, out _))
+                Output.Note("If Wake does not know this session yet, say it again then: only a Wake that runs registers one from its transcript.");
             return 0;
         }
     }

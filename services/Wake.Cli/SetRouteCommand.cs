@@ -17,7 +17,8 @@ sealed class SetRouteCommand : ClientCommand
     {
         HelpName = "DIR",
         Required = true,
-        Description = "The directory of a session it begins, in which {session} stands for a name made from its key.",
+        Description = "The directory of a session it begins, in which {session} stands for a name made from its key. "
+            + "One that is missing is made from the Repository of the profile.",
     };
     readonly Option<string[]> types = Texts("--type", "T",
         "An event type to match, with * for anything; may be repeated. Default: all.");

@@ -22,9 +22,10 @@ public sealed class SpoolFolder(string path)
     /// <summary>Its absolute path.</summary>
     public string FullPath { get; } = Path.GetFullPath(path);
 
-    string Taken => Path.Combine(FullPath, "taken");
+    /// <summary>Where files end that hold no events, or none that reached the session they were for.</summary>
+    public string Bad => Path.Combine(FullPath, "bad");
 
-    string Bad => Path.Combine(FullPath, "bad");
+    string Taken => Path.Combine(FullPath, "taken");
 
     /// <summary>Makes the folder, its user's alone, if it is not there.</summary>
     public void Create()

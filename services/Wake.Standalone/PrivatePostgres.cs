@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -19,11 +20,13 @@ public sealed class PrivatePostgres : IAsyncDisposable
 
     readonly PostgresBinaries binaries;
     readonly UnprivilegedUser? account;
-    readonly string folder;
+    readonly string folder, options;
+    readonly CancellationTokenSource stopping = new();
+    Task kept = Task.CompletedTask;
 
-    PrivatePostgres(PostgresBinaries binaries, UnprivilegedUser? account, string folder, string connectionString)
+    PrivatePostgres(PostgresBinaries binaries, UnprivilegedUser? account, string folder, string options, string connectionString)
     {
-        (this.binaries, this.account, this.folder) = (binaries, account, folder);
+        (this.binaries, this.account, this.folder, this.options) = (binaries, account, folder, options);
         ConnectionString = connectionString;
     }
 
@@ -45,38 +48,72 @@ public sealed class PrivatePostgres : IAsyncDisposable
         if (!File.Exists(Path.Combine(cluster, "PG_VERSION")))
             await Initialize(binaries, account, folder, cluster, cancel);
 
-        var postgres = new PrivatePostgres(binaries, account, folder, "");
-        await postgres.Stop(cancel);
-
+        var password = await File.ReadAllTextAsync(Path.Combine(folder, "password"), cancel);
         for (var tries = 1; ; tries++)
         {
-            var port = FreePort();
-            var (code, output) = await postgres.Control(
-                ["-w", "-t", $"{StartTimeout.TotalSeconds:0}", "-l", Path.Combine(folder, "log"), "-o", Options(port, settings ?? []), "start"], cancel);
-
-            if (code == 0)
+            var connection = new NpgsqlConnectionStringBuilder
             {
-                var password = await File.ReadAllTextAsync(Path.Combine(folder, "password"), cancel);
-                var connection = new NpgsqlConnectionStringBuilder
-                {
-                    Host = "127.0.0.1", Port = port, Username = User, Password = password.Trim(), Database = User,
-                };
-                var started = new PrivatePostgres(binaries, account, folder, connection.ConnectionString);
-                await started.CreateDatabase(cancel);
-                return started;
+                Host = "127.0.0.1", Port = FreePort(), Username = User, Password = password.Trim(), Database = User,
+            };
+            var postgres = new PrivatePostgres(binaries, account, folder, Options(connection.Port, settings ?? []), connection.ConnectionString);
+            if (tries == 1)
+                await postgres.Stop(cancel);
+
+            if (await postgres.TryStart(cancel) is not { } problem)
+            {
+                await postgres.CreateDatabase(cancel);
+                return postgres;
             }
 
             // Somebody may have taken the port in between.
             if (tries == 3)
-                throw new StandaloneException($"PostgreSQL does not start: {output.Trim()}\n{Log(folder)}");
+                throw new StandaloneException(problem);
         }
     }
+
+    /// <summary>Starts it again, at the same address, whenever it ends: out of memory, say, or killed.</summary>
+    /// <returns>Ends when it is disposed of.</returns>
+    /// <exception cref="StandaloneException">It ended and does not start again.</exception>
+    public Task KeepRunning(ILogger log) => kept = Keep(log);
 
     /// <summary>Stops it, letting what is committed reach the disk.</summary>
     public async ValueTask DisposeAsync()
     {
+        await stopping.CancelAsync();
+        await kept.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        stopping.Dispose();
         NpgsqlConnection.ClearAllPools();
         await Stop(CancellationToken.None);
+    }
+
+    async Task Keep(ILogger log)
+    {
+        while (true)
+        {
+            await Ended(stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (stopping.IsCancellationRequested)
+                return;
+
+            log.LogWarning("PostgreSQL has ended; it is started again. Its log: {File}", Path.Combine(folder, "log"));
+            if (await TryStart(CancellationToken.None) is { } problem)
+                throw new StandaloneException(problem);
+        }
+    }
+
+    async Task Ended(CancellationToken cancel)
+    {
+        // The first line of what it leaves where it runs.
+        var pid = (await File.ReadAllLinesAsync(Path.Combine(folder, "data", "postmaster.pid"), cancel))[0];
+        using var server = Process.GetProcessById(int.Parse(pid, CultureInfo.InvariantCulture));
+        await server.WaitForExitAsync(cancel);
+    }
+
+    // What is wrong when it does not.
+    async Task<string?> TryStart(CancellationToken cancel)
+    {
+        var (code, output) = await Control(
+            ["-w", "-t", $"{StartTimeout.TotalSeconds:0}", "-l", Path.Combine(folder, "log"), "-o", options, "start"], cancel);
+        return code == 0 ? null : $"PostgreSQL does not start: {output.Trim()}\n{Log(folder)}";
     }
 
     static PostgresBinaries Choose(string cluster)
@@ -89,7 +126,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
         if (!File.Exists(version))
             return found[0];
 
-        var major = int.Parse(File.ReadAllText(version).Trim().Split('.')[0], System.Globalization.CultureInfo.InvariantCulture);
+        var major = int.Parse(File.ReadAllText(version).Trim().Split('.')[0], CultureInfo.InvariantCulture);
         return found.FirstOrDefault(x => x.Major == major) ?? throw new StandaloneException(
             $"The database in {cluster} was made by PostgreSQL {major}, and only {string.Join(", ", found.Select(x => x.Major))} "
             + $"is installed. Install PostgreSQL {major}, or move the database on with pg_upgrade.");

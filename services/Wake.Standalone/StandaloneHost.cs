@@ -54,8 +54,13 @@ public static class StandaloneHost
         folder.WriteEndpoint(new(url, Environment.ProcessId));
         ready(url);
 
-        await app.WaitForShutdownAsync(cancel);
+        var kept = postgres?.KeepRunning(app.Logger) ?? Task.Delay(Timeout.Infinite, CancellationToken.None);
+        if (await Task.WhenAny(app.WaitForShutdownAsync(cancel), kept) == kept)
+            await app.StopAsync(CancellationToken.None);
+
         folder.DeleteEndpoint();
+        if (kept.IsFaulted)
+            await kept;
     }
 
     // Taken before anything is built, because only the one who has the port knows that it is free.

@@ -213,13 +213,17 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     [Fact]
     public async Task Doctor_finds_what_is_there_and_says_what_to_do_about_the_rest()
     {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("spool/bad"));
+        File.WriteAllText(folder.File("spool/bad/x.json.reason"), "nobody's");
         var healthy = new Dictionary<string, string>(Here)
         {
-            ["Claude__Executable"] = WakeSystem.FakeClaude, ["ANTHROPIC_API_KEY"] = "sk-test-secret-0123456789", ["WAKE_DATA"] = Path.GetTempPath(),
+            ["Claude__Executable"] = WakeSystem.FakeClaude, ["ANTHROPIC_API_KEY"] = "sk-test-secret-0123456789", ["WAKE_DATA"] = folder.Path,
         };
         var said = await WakeCommandLine.Run(healthy, null, "doctor", "--output", "json");
         Assert.True(said.ExitCode == 0, said.Output + said.Errors);
         Assert.DoesNotContain("sk-test-secret", said.Output);
+        Assert.Contains("1 dropped files could not be taken in", said.Output);
 
         var without = new Dictionary<string, string>(healthy) { ["Claude__Executable"] = "/nowhere/claude" };
         said = await WakeCommandLine.Run(without, null, "doctor", "--output", "json");
@@ -254,6 +258,13 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         await Eventually.Holds(async () => JsonElement.Parse((await WakeCommandLine.Run(environment, null, "sessions", "show", "mine", "--output", "json")).Output) is var mine
             && mine.GetProperty("lastTurn") is { ValueKind: JsonValueKind.Object } turn && turn.GetProperty("outcome").GetString() == "completed"
             && turn.GetProperty("reasons")[0].GetString() == "before the crash");
+
+        var server = File.ReadLines(folder.File("data/postgres/data/postmaster.pid")).First();
+        using (var kill = Process.Start("kill", ["-KILL", server]))
+            await kill.WaitForExitAsync();
+        await Eventually.Holds(async () => (await WakeCommandLine.Run(environment, null, "sessions", "show", "mine")).ExitCode == 0
+            && File.ReadLines(folder.File("data/postgres/data/postmaster.pid")).First() != server, "its PostgreSQL is started again");
+        Assert.False(second.HasExited);
 
         using (Process.Start("kill", ["-TERM", $"{second.Id}"])) { }
         await second.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
