@@ -9,10 +9,14 @@ namespace Wake.Producers.GitHub;
 /// </summary>
 static partial class ClosingWords
 {
-    /// <summary>Their subjects, in the order the description names them.</summary>
+    /// <summary>
+    /// Their subjects, in the order the description names them. Those of other repositories only where the author belongs to
+    /// this one: a stranger's word shall not reach the sessions of all others.
+    /// </summary>
     public static IEnumerable<string> Issues(GitHubRepository repository, JsonElement pull) =>
         from Match match in Word().Matches(pull.Text("body") ?? "")
         let other = match.Groups["repository"]
+        where !other.Success || pull.Text("author_association") is "OWNER" or "MEMBER" or "COLLABORATOR"
         let home = other.Success ? new GitHubRepository(repository.Host, other.Value, Id: null) : repository
         select home.Item(long.Parse(match.Groups["number"].Value, System.Globalization.CultureInfo.InvariantCulture));
 

@@ -85,12 +85,13 @@ public sealed class ReadingForges
     }
 
     [Theory]
-    [InlineData("Closes #12", "github:codertocat/hello-world#12")]
-    [InlineData("This fixes: octo-org/Hello#7,\nresolved #8 and fix #8", "github:octo-org/hello#7 github:codertocat/hello-world#8")]
-    [InlineData("See #12. It discloses #13 and closes issue #14, fixes #0 and #15x", "")]
-    public void A_pull_request_concerns_the_issues_it_says_it_closes(string body, string issues)
+    [InlineData("Closes #12", "NONE", "github:codertocat/hello-world#12")]
+    [InlineData("This fixes: octo-org/Hello#7,\nresolved #8 and fix #8", "MEMBER", "github:octo-org/hello#7 github:codertocat/hello-world#8")]
+    [InlineData("This fixes: octo-org/Hello#7,\nresolved #8 and fix #8", "CONTRIBUTOR", "github:codertocat/hello-world#8")]
+    [InlineData("See #12. It discloses #13 and closes issue #14, fixes #0 and #15x", "OWNER", "")]
+    public void A_pull_request_concerns_the_issues_it_says_it_closes(string body, string author, string issues)
     {
-        var pull = new { number = 2, body, updated_at = "2026-11-20T22:01:19Z" };
+        var pull = new { number = 2, body, author_association = author, updated_at = "2026-11-20T22:01:19Z" };
         var payload = JsonSerializer.SerializeToElement(new
         {
             pull_request = pull,
