@@ -214,7 +214,7 @@ sealed class GitHubClient : IDisposable
             if (strikes > 0)
                 await pauses.End(account.Host, now, cancel);
             return status == 304 ? new GitHubAnswer.Unchanged(at) : new GitHubAnswer.Found(
-                await Json(answer, kind, cancel), answer.Headers.ETag?.ToString(), Next(answer.Headers), at, answer.RequestMessage!.RequestUri!);
+                await Json(answer, kind, cancel), answer.Headers.ETag?.ToString(), Next(answer.Headers), at, Below(answer.RequestMessage!.RequestUri!));
         }
 
         if (status >= 500)
@@ -252,6 +252,12 @@ sealed class GitHubClient : IDisposable
 
     bool IsOurs(Uri address) =>
         Uri.Compare(address, account.Address, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
+
+    string Below(Uri address)
+    {
+        var (path, root) = (Uri.UnescapeDataString(address.AbsolutePath), Uri.UnescapeDataString(account.Address.AbsolutePath));
+        return path.StartsWith(root, StringComparison.Ordinal) ? path[root.Length..] : path;
+    }
 
     // Gateways answer with pages for people, and a broken connection with half of what it began.
     static async Task<JsonElement> Json(HttpResponseMessage answer, JsonValueKind kind, CancellationToken cancel)

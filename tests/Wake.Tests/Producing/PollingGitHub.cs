@@ -144,6 +144,31 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         Assert.DoesNotContain(github.Requests.TakeLast(4), x => x.Status == 301);
     }
 
+    [Fact]
+    public async Task Only_a_rename_leads_the_polling_of_a_repository_elsewhere()
+    {
+        github.Open(24);
+        await Start();
+        var key = await Watching(24);
+        await IsKnown("\"24\"");
+
+        // Transferred, an issue is at another number of another repository.
+        github.Fail("/issues/31", 301, "{}", "application/json", ("Location", $"{github.Url}repositories/99/issues/4"));
+        github.Fail("/repositories/99/issues/4", 200, "{\"number\":4,\"state\":\"open\",\"updated_at\":\"2026-11-20T10:00:00Z\"}");
+        await Watching(31);
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        github.Fail("/repos/octo-org/repositories/pulls/5", 200,
+            "{\"number\":5,\"state\":\"open\",\"updated_at\":\"2026-11-20T10:00:00Z\",\"head\":{\"sha\":\"1\"}}");
+        await wake.Watch(key, "github:octo-org/repositories#5");
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        github.Merge(24);
+
+        await wake.Ended(key, 1);
+        Assert.Equal("PR #24 (Change 24) was merged", await Told(key));
+        await Eventually.Holds(() => Task.FromResult(github.Requests.Count(x => x.Path == "/repos/octo-org/repositories/pulls/5") > 1));
+        Assert.Single(github.Requests, x => x.Path.StartsWith("/repositories/", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("error")]
     [InlineData("page")]
