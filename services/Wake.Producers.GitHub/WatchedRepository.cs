@@ -71,7 +71,7 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
         [.. subjects.Where(x => !x.Contains('*')).Select(x => Subject().Match(x).Groups[part]).Where(x => x.Success).Select(x => x.Value)];
 
     [GeneratedRegex(
-        @"\Agithub(?:@(?<host>[^#/*]+?))?:(?<repository>[a-z0-9_.-]+/[a-z0-9_.-]+)(?:#(?<number>[1-9][0-9]{0,17})|@(?<commit>[0-9a-f]{40})|:(?<ref>refs/[^*]+)|[#@:]?[^*]*\*.*)\z",
+        @"\Agithub(?:@(?<host>[^#/*]+?))?:(?<repository>[a-z0-9_.-]+/[a-z0-9_.-]+)(?:#(?<number>[1-9][0-9]{0,17})|@(?<commit>[0-9a-f]{40})|:(?<ref>refs/[^*]+)|[#@:][^*]*\*.*)\z",
         RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Subject();
 }

@@ -39,6 +39,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await Start();
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#*", types: ["*.merged"]);
+        await wake.Watch(key, "github:octo-org/hel*", types: ["*.merged"]);
         await github.LooksTwice();
 
         // An old one is touched, and one on a later page is merged.
@@ -51,6 +52,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await github.LooksTwice();
         await wake.Quiet();
         Assert.Equal("PR #17 (Change 17) was merged", await Told(key));
+        Assert.All(github.Requests, x => Assert.StartsWith("/repos/octo-org/hello/", x.Path));
     }
 
     [Fact]
