@@ -264,12 +264,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         github.Token = "ghs_first";
         github.Open(14);
         using var rsa = RSA.Create(2048);
-        await Start(new Dictionary<string, string>
-        {
-            ["GitHub__Accounts__main__Token"] = "",
-            ["GitHub__Accounts__main__AppId"] = "12345",
-            ["GitHub__Accounts__main__PrivateKey"] = rsa.ExportRSAPrivateKeyPem().Replace("\n", "\\n", StringComparison.Ordinal),
-        });
+        await Start(App(rsa));
         var key = await Watching(14);
         await IsKnown("\"14\"");
 
@@ -283,6 +278,34 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
             HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
         Assert.Equal(2, github.Requests.Count(x => x.Path.EndsWith("/access_tokens", StringComparison.Ordinal)));
     }
+
+    [Fact]
+    public async Task An_app_that_is_short_in_one_place_asks_on_in_another()
+    {
+        github.Token = "ghs_any";
+        github.Open(25);
+        using var rsa = RSA.Create(2048);
+        await Start(App(rsa));
+        var key = await Watching(25);
+        await IsKnown("\"25\"");
+
+        github.Fail("/repos/other/repo/pulls/2", 404, headers: [("x-ratelimit-remaining", "100")]);
+        await wake.Watch(key, "github:other/repo#2");
+        await Eventually.Holds(async () => await wake.Scalar<bool>(
+            "select exists (select from github.cursors where repository = 'github:other/repo' and due_at > now() + interval '10 minutes')"));
+        github.Merge(25);
+
+        await wake.Ended(key, 1);
+        Assert.Equal("PR #25 (Change 25) was merged", await Told(key));
+        Assert.Single(github.Requests, x => x.Path.StartsWith("/repos/other/repo/", StringComparison.Ordinal) && !x.Path.EndsWith("/installation", StringComparison.Ordinal));
+    }
+
+    static Dictionary<string, string> App(RSA key) => new()
+    {
+        ["GitHub__Accounts__main__Token"] = "",
+        ["GitHub__Accounts__main__AppId"] = "12345",
+        ["GitHub__Accounts__main__PrivateKey"] = key.ExportRSAPrivateKeyPem().Replace("\n", "\\n", StringComparison.Ordinal),
+    };
 
     static readonly Dictionary<string, string> Hooked = new() { ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret };
 

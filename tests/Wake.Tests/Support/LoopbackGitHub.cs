@@ -174,8 +174,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         }
 
         if (path.EndsWith("/installation", StringComparison.Ordinal))
-            await Json(http, 200, new JsonObject { ["id"] = 77 });
-        else if (path == "/app/installations/77/access_tokens")
+            await Json(http, 200, new JsonObject { ["id"] = path.StartsWith("/repos/octo-org/", StringComparison.Ordinal) ? 77 : 78 });
+        else if (path.StartsWith("/app/installations/", StringComparison.Ordinal))
             await Json(http, 201, new JsonObject { ["token"] = Token, ["expires_at"] = DateTimeOffset.UtcNow.AddHours(1).ToString("o", CultureInfo.InvariantCulture) });
         else if (path.StartsWith("/repos/octo-org/hello/hooks/5/deliveries/", StringComparison.Ordinal) && request.Method == "POST")
         {
