@@ -27,6 +27,8 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 group by repository
             ), forgotten as (
                 delete from github.cursors where repository <> all ($1)
+            ), silenced as (
+                delete from github.rings where repository <> all ($1)
             )
             insert into github.cursors as known (repository, watched, deployments, releases)
             select repository, watched, deployments, releases from wanted order by repository
@@ -50,12 +52,15 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             """
-            with rung as (
-                insert into github.rings (repository, subject)
+            with rung as materialized (
                 select c.repository, r.subject
                 from unnest($1::text[], $2::text[]) as r (repository, subject)
                 join github.cursors c on c.repository = r.repository and r.subject = any (c.watched || c.also)
-                returning repository
+            ), before as (
+                -- the new one counts: a look that is under way has heeded the old one only
+                delete from github.rings where (repository, subject) in (select repository, subject from rung)
+            ), heard as (
+                insert into github.rings (repository, subject) select repository, subject from rung
             )
             update github.cursors set due_at = least(due_at, clock_timestamp()) where repository in (select repository from rung)
             """);

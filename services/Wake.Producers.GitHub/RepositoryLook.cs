@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Wake.Producing;
 
@@ -59,7 +60,15 @@ sealed class RepositoryLook(
             state.Pulls.Remove(number);
             state.Issues.Remove(number);
         }
+
+        foreach (var path in state.ETags.Keys.Where(IsGone).ToList())
+            state.ETags.Remove(path);
     }
+
+    // Nothing will be asked for there any more.
+    bool IsGone(string path) => path.Split('/', '?') is [var kind, var id, ..]
+        && long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && kind switch { "pulls" => !state.Pulls.ContainsKey(number), "deployments" => !state.Deployments.ContainsKey(number), _ => false };
 
     /// <summary>
     /// The first look at what is newly watched. What has ended by then may have ended while the watch was on its way, so it is

@@ -300,6 +300,40 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         Assert.Single(github.Requests, x => x.Path.StartsWith("/repos/other/repo/", StringComparison.Ordinal) && !x.Path.EndsWith("/installation", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task What_is_watched_no_more_leaves_nothing_behind()
+    {
+        github.Open(26);
+        github.Open(27);
+        github.Review(26, "COMMENTED", "Well done");
+        await Start(Hooked);
+        github.Hook.To = wake.Http.BaseAddress;
+        await Watching(26);
+        await Watching(27);
+        await IsKnown("pulls/26/reviews");
+        await IsKnown(LoopbackGitHub.Sha(27));
+
+        await Unwatch(26);
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select state::text not like '%pulls/26%' from github.cursors"));
+
+        // Rung for while it cannot be looked at: once is enough.
+        github.Fail("/issues/comments", 403, "{}", "application/json", ("Retry-After", "3600"));
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        for (var (ring, before) = (0, 0L); ring < 3; ring++)
+        {
+            Assert.True(await Ring(LoopbackGitHub.Sha(27)));
+            await Eventually.Holds(async () => await wake.Scalar<long>("select coalesce(max(seq), 0) from github.rings") > before);
+            before = await wake.Scalar<long>("select max(seq) from github.rings");
+        }
+
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from github.rings"));
+        await Unwatch(27);
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select not exists (select from github.cursors) and not exists (select from github.rings)"));
+
+        Task Unwatch(int number) => wake.Scalar<long>(
+            "with ended as (delete from watches where subject = $1 returning 1) select count(*) from ended", $"github:octo-org/hello#{number}");
+    }
+
     static Dictionary<string, string> App(RSA key) => new()
     {
         ["GitHub__Accounts__main__Token"] = "",
