@@ -125,12 +125,19 @@ public sealed partial class LoopbackGitHub
     /// <summary>Tells the webhook what has become of a pull request; false when nobody was there.</summary>
     public Task<bool> Deliver(string action, int number) => Deliver("pull_request", action, Snapshot($"pulls/{number}"));
 
+    /// <summary>Tells the webhook that an issue was opened.</summary>
+    public Task<bool> DeliverIssue(int number)
+    {
+        OpenIssue(number);
+        return Deliver("issues", "opened", Snapshot($"issues/{number}"), "issue");
+    }
+
     /// <summary>Tells the webhook that the newest run of a workflow is over.</summary>
     public Task<bool> DeliverRun() => Deliver("workflow_run", "completed", Items("actions/runs")[^1]);
 
-    Task<bool> Deliver(string name, string action, JsonNode thing) => Hook.Deliver(name, new JsonObject
+    Task<bool> Deliver(string name, string action, JsonNode thing, string? called = null) => Hook.Deliver(name, new JsonObject
     {
-        ["action"] = action, [name] = thing,
+        ["action"] = action, [called ?? name] = thing,
         ["repository"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
         ["sender"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
     });
