@@ -76,7 +76,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
     public async Task What_has_ended_before_the_watch_began_is_said_and_what_was_written_before_it_is_not()
     {
         github.Open(7, body: "Closes #3");
-        github.Review(7, "APPROVED", "An old review");
+        github.Review(7, "APPROVED", "An old review", ago: TimeSpan.FromMinutes(6));
         github.Merge(7);
         await Start();
 
@@ -86,6 +86,40 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await github.LooksTwice();
         Assert.Equal("PR #7 (Change 7) was merged", await Told(key));
         Assert.Equal("true github:octo-org/hello#3", await wake.Scalar<string>("select concat_ws(' ', data ->> 'baseline', related[1]) from events"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_written_since_the_watch_was_made_is_told_however_late_the_first_look_at_it_is(bool known)
+    {
+        github.Open(22);
+        github.Open(23);
+        await Start();
+        if (known)
+        {
+            await Watching(23);
+            await IsKnown("\"23\"");
+            await github.LooksTwice();
+        }
+
+        github.Fail("/pulls/22", 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "2"));
+        var key = await Watching(22);
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        await wake.Scalar<long>("with old as (update watches set created_at = now() - interval '10 minutes' returning 1) select count(*) from old");
+        github.Comment(22, "Long before", ago: TimeSpan.FromMinutes(20));
+        github.Review(22, "APPROVED", "Long before", ago: TimeSpan.FromMinutes(20));
+        github.Comment(22, "Shortly before", ago: TimeSpan.FromMinutes(12));
+        github.Review(22, "COMMENTED", "Later", ago: TimeSpan.FromMinutes(8));
+        github.Comment(22, "Later still", ago: TimeSpan.FromMinutes(2));
+
+        // Comments are one list: what was there long before its last look has been read.
+        string[] expected = ["PR #22: octocat commented: Later still", .. known ? [] : (string[])["PR #22: octocat commented: Shortly before"], "PR #22: octocat reviewed it: Later"];
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") >= expected.Length);
+        await github.LooksTwice();
+        await wake.Quiet();
+        Assert.Equal(expected, (await wake.Turns(key)).SelectMany(x => x.Reasons).Order(StringComparer.Ordinal));
+        Assert.Equal(known ? 0 : 1, await wake.Scalar<long>("select count(*) from events where data ->> 'baseline' = 'true'"));
     }
 
     [Fact]
