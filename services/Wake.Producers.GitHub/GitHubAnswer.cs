@@ -9,8 +9,8 @@ abstract record GitHubAnswer
     /// <param name="ETag">What to ask with next time; null where the answer has none.</param>
     /// <param name="Next">The next page.</param>
     /// <param name="At">The time at GitHub.</param>
-    /// <param name="Address">Where it was in the end: another address than asked for after a rename.</param>
-    public sealed record Found(JsonElement Body, string? ETag, Uri? Next, DateTimeOffset At, Uri Address) : GitHubAnswer;
+    /// <param name="Path">Where it was in the end, below the API's address: elsewhere than asked for after a rename.</param>
+    public sealed record Found(JsonElement Body, string? ETag, Uri? Next, DateTimeOffset At, string Path) : GitHubAnswer;
 
     /// <summary>Nothing has changed since the ETag.</summary>
     public sealed record Unchanged(DateTimeOffset At) : GitHubAnswer;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
@@ -30,6 +31,7 @@ sealed class GitHubClient : IDisposable
     readonly ILogger log;
     readonly HttpClient http;
     readonly GitHubTokens tokens;
+    readonly ConcurrentDictionary<string, GitHubBudget> budgets = new();
     DateTimeOffset refusedUntil;
     DateTimeOffset warnedAt;
 
@@ -53,11 +55,14 @@ sealed class GitHubClient : IDisposable
         tokens = new(account, AskAsApp, time);
     }
 
-    /// <summary>What is left of this account's requests; null before the first answer, or without limits.</summary>
-    public GitHubBudget? Budget { get; private set; }
+    /// <summary>
+    /// What is left of the requests that may be made for a repository: those of the account, of an App those of each place where it
+    /// is installed. Null before the first answer, or without limits.
+    /// </summary>
+    public GitHubBudget? Budget(string? repository) => tokens.Place(repository) is { } place ? budgets.GetValueOrDefault(place) : null;
 
-    /// <summary>Whether so little is left that only what matters is asked for.</summary>
-    public bool IsShort => Budget?.Stretch(options.Reserve, time.GetUtcNow()) > 1;
+    /// <summary>Whether so little is left for a repository that only what matters is asked for.</summary>
+    public bool IsShort(string repository) => Budget(repository)?.Stretch(options.Reserve, time.GetUtcNow()) > 1;
 
     /// <summary>Asks for what is at a path of the API, below its address.</summary>
     /// <param name="path">The path.</param>
@@ -83,11 +88,11 @@ sealed class GitHubClient : IDisposable
     /// </summary>
     public async Task<HttpResponseMessage?> Fetch(string path, string repository, CancellationToken cancel)
     {
-        await MayAsk(cancel);
+        await MayAsk(repository, cancel);
         using var pointer = await Send(HttpMethod.Get, new(account.Address, path), repository, null, cancel, elsewhere: true);
         if (Target(pointer) is not { } target || IsOurs(target))
         {
-            await Judge(pointer, JsonValueKind.Undefined, cancel);
+            await Judge(pointer, repository, JsonValueKind.Undefined, cancel);
             return null;
         }
 
@@ -116,11 +121,11 @@ sealed class GitHubClient : IDisposable
     {
         for (var attempt = 1; ; attempt++)
         {
-            await MayAsk(cancel);
+            await MayAsk(repository, cancel);
             try
             {
                 using var answer = await Send(method, address, repository, etag, cancel);
-                return await Judge(answer, kind, cancel);
+                return await Judge(answer, repository, kind, cancel);
             }
             catch (Exception failed) when (IsTransient(failed, cancel))
             {
@@ -133,7 +138,7 @@ sealed class GitHubClient : IDisposable
         }
     }
 
-    async ValueTask MayAsk(CancellationToken cancel)
+    async ValueTask MayAsk(string? repository, CancellationToken cancel)
     {
         var now = time.GetUtcNow();
         if (refusedUntil > now)
@@ -142,7 +147,7 @@ sealed class GitHubClient : IDisposable
         if (await pauses.Of(account.Host, now, cancel) is var (until, _) && until > now)
             throw new GitHubUnavailableException($"{account.Host} asked for a pause", until);
 
-        if (Budget is { } budget && budget.IsSpent(options.Reserve, now))
+        if (Budget(repository) is { } budget && budget.IsSpent(options.Reserve, now))
             throw new GitHubUnavailableException("The rest of this hour's requests is left to others", budget.Reset);
     }
 
@@ -195,11 +200,11 @@ sealed class GitHubClient : IDisposable
         return await http.SendAsync(request, bound.Token);
     }
 
-    async Task<GitHubAnswer> Judge(HttpResponseMessage answer, JsonValueKind kind, CancellationToken cancel)
+    async Task<GitHubAnswer> Judge(HttpResponseMessage answer, string? repository, JsonValueKind kind, CancellationToken cancel)
     {
         var (now, at) = (time.GetUtcNow(), answer.Headers.Date ?? time.GetUtcNow());
-        if (GitHubLimits.Budget(answer.Headers) is { } budget)
-            Budget = budget;
+        if (GitHubLimits.Budget(answer.Headers) is { } budget && tokens.Place(repository) is { } place)
+            budgets[place] = budget;
 
         if (GitHubLimits.TokenExpires(answer.Headers) is { } expires && expires - now < WarnBefore && now - warnedAt >= TimeSpan.FromDays(1))
         {
@@ -214,7 +219,7 @@ sealed class GitHubClient : IDisposable
             if (strikes > 0)
                 await pauses.End(account.Host, now, cancel);
             return status == 304 ? new GitHubAnswer.Unchanged(at) : new GitHubAnswer.Found(
-                await Json(answer, kind, cancel), answer.Headers.ETag?.ToString(), Next(answer.Headers), at, answer.RequestMessage!.RequestUri!);
+                await Json(answer, kind, cancel), answer.Headers.ETag?.ToString(), Next(answer.Headers), at, Below(answer.RequestMessage!.RequestUri!));
         }
 
         if (status >= 500)
@@ -252,6 +257,12 @@ sealed class GitHubClient : IDisposable
 
     bool IsOurs(Uri address) =>
         Uri.Compare(address, account.Address, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
+
+    string Below(Uri address)
+    {
+        var (path, root) = (Uri.UnescapeDataString(address.AbsolutePath), Uri.UnescapeDataString(account.Address.AbsolutePath));
+        return path.StartsWith(root, StringComparison.Ordinal) ? path[root.Length..] : path;
+    }
 
     // Gateways answer with pages for people, and a broken connection with half of what it began.
     static async Task<JsonElement> Json(HttpResponseMessage answer, JsonValueKind kind, CancellationToken cancel)

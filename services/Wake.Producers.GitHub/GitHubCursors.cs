@@ -22,24 +22,29 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         await using var command = database.CreateCommand(
             """
             with wanted as (
-                select repository, array_agg(subject order by subject) as watched, bool_or(deployments) as deployments, bool_or(releases) as releases
-                from unnest($1::text[], $2::text[], $3::boolean[], $4::boolean[]) as w (repository, subject, deployments, releases)
+                select repository, array_agg(subject order by subject) as watched, array_agg(since order by subject) as since,
+                       bool_or(deployments) as deployments, bool_or(releases) as releases
+                from unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[]) as w (repository, subject, since, deployments, releases)
                 group by repository
             ), forgotten as (
                 delete from github.cursors where repository <> all ($1)
+            ), silenced as (
+                delete from github.rings where repository <> all ($1)
             )
-            insert into github.cursors as known (repository, watched, deployments, releases)
-            select repository, watched, deployments, releases from wanted order by repository
+            insert into github.cursors as known (repository, watched, since, deployments, releases)
+            select repository, watched, since, deployments, releases from wanted order by repository
             on conflict (repository) do update set
-                watched = excluded.watched, deployments = excluded.deployments, releases = excluded.releases,
+                watched = excluded.watched, since = excluded.since, deployments = excluded.deployments, releases = excluded.releases,
                 due_at = case
                     when excluded.watched <@ known.watched and excluded.deployments <= known.deployments and excluded.releases <= known.releases
                     then known.due_at else clock_timestamp()
                 end
-            where (known.watched, known.deployments, known.releases) <> (excluded.watched, excluded.deployments, excluded.releases)
+            where (known.watched, known.since, known.deployments, known.releases)
+                <> (excluded.watched, excluded.since, excluded.deployments, excluded.releases)
             """);
         command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Repository.Subject)).ToArray());
         command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects).ToArray());
+        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(y => x.Since[y])).ToArray());
         command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Deployments)).ToArray());
         command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray());
         await command.ExecuteNonQueryAsync(cancel);
@@ -50,12 +55,15 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             """
-            with rung as (
-                insert into github.rings (repository, subject)
+            with rung as materialized (
                 select c.repository, r.subject
                 from unnest($1::text[], $2::text[]) as r (repository, subject)
                 join github.cursors c on c.repository = r.repository and r.subject = any (c.watched || c.also)
-                returning repository
+            ), before as (
+                -- the new one counts: a look that is under way has heeded the old one only
+                delete from github.rings where (repository, subject) in (select repository, subject from rung)
+            ), heard as (
+                insert into github.rings (repository, subject) select repository, subject from rung
             )
             update github.cursors set due_at = least(due_at, clock_timestamp()) where repository in (select repository from rung)
             """);
@@ -95,15 +103,23 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             update github.cursors c set busy_until = now() + $2, due_at = now() + $2
             from due, heard
             where c.repository = due.repository
-            returning c.watched, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0), c.deployments, c.releases
+            returning c.watched, c.since, c.deployments, c.releases, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0)
             """);
         command.Parameters.AddWithValue(repositories.ToArray());
         command.Parameters.AddWithValue(Busy);
         await using var row = await command.ExecuteReaderAsync(cancel);
-        return await row.ReadAsync(cancel)
-            ? new(WatchedRepository.Of(row.GetFieldValue<string[]>(0)).Single() with { Deployments = row.GetBoolean(4), Releases = row.GetBoolean(5) },
-                RepositoryState.Read(row.GetString(1)), row.GetFieldValue<string[]>(2), row.GetInt64(3))
-            : null;
+        if (!await row.ReadAsync(cancel))
+            return null;
+
+        var watched = row.GetFieldValue<string[]>(0);
+        return new(
+            WatchedRepository.Of(watched).Single() with
+            {
+                Since = watched.Zip(row.GetFieldValue<DateTimeOffset[]>(1)).ToDictionary(x => x.First, x => x.Second),
+                Deployments = row.GetBoolean(2),
+                Releases = row.GetBoolean(3),
+            },
+            RepositoryState.Read(row.GetString(4)), row.GetFieldValue<string[]>(5), row.GetInt64(6));
     }
 
     /// <summary>Keeps what was seen, whose events have been accepted.</summary>

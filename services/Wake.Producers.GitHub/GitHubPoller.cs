@@ -75,7 +75,7 @@ sealed class GitHubPoller(
         {
             var kept = due.State.Write();
             await new RepositoryLook(due.Watched, due.State, client, logs, Keep, time, log).Run(due.Rung, settings.Settle, cancel);
-            (rings, wait) = (due.Rings, Wait(due.State, client));
+            (rings, wait) = (due.Rings, Wait(due.State, client.Budget(due.Watched.Repository.FullName)));
 
             async Task Keep(IReadOnlyList<Mapped> found)
             {
@@ -109,7 +109,7 @@ sealed class GitHubPoller(
         due.State.Commits.Keys.Select(due.Watched.Repository.Commit)
             .Concat(due.State.Pulls.Keys.Concat(due.State.Issues.Keys).Select(due.Watched.Repository.Item));
 
-    TimeSpan Wait(RepositoryState state, GitHubClient client)
+    TimeSpan Wait(RepositoryState state, GitHubBudget? budget)
     {
         var open = state.Commits.Values.Where(x => !x.Done).ToList();
         var wait = open.Exists(x => x.Result is not null) && settings.Settle < settings.PollEvery / 2 ? settings.Settle
@@ -118,6 +118,6 @@ sealed class GitHubPoller(
             : settings.PollEvery;
 
         // Never all at the same moment, and the slower the less is left.
-        return wait * (client.Budget?.Stretch(settings.Reserve, time.GetUtcNow()) ?? 1) * (0.9 + Random.Shared.NextDouble() / 5);
+        return wait * (budget?.Stretch(settings.Reserve, time.GetUtcNow()) ?? 1) * (0.9 + Random.Shared.NextDouble() / 5);
     }
 }

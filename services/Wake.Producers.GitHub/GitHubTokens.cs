@@ -75,6 +75,13 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
         installations.TryRemove(repository, out _);
     }
 
+    /// <summary>
+    /// Whose requests are counted together with those for this repository: the account's, or those of the installation; null while
+    /// nobody knows where that is.
+    /// </summary>
+    public string? Place(string? repository) =>
+        account.AppId is null || repository is null ? "" : installations.TryGetValue(repository, out var id) ? GitHubSighting.Text(id) : null;
+
     public void Dispose() => renewing.Dispose();
 
     /// <summary>Whether this is a key an App can sign with.</summary>
@@ -94,8 +101,6 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
     string? Cached(string repository) =>
         Place(repository) is { } place && tokens.TryGetValue(place, out var known) && known.Expires - RenewBefore > time.GetUtcNow()
             ? known.Token : null;
-
-    string? Place(string repository) => installations.TryGetValue(repository, out var id) ? GitHubSighting.Text(id) : null;
 
     string Jwt()
     {

@@ -28,8 +28,8 @@ sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubCli
         {
             case GitHubAnswer.Found found:
                 At = found.At;
-                if (found.Address.Segments is var parts && Array.IndexOf(parts, "repositories/") is > 0 and var at && at + 1 < parts.Length)
-                    state.Path = $"repositories/{parts[at + 1].TrimEnd('/')}";
+                if (!IsHere(found.Path, path))
+                    return new GitHubAnswer.Missing();
                 break;
             case GitHubAnswer.Unchanged unchanged:
                 At = unchanged.At;
@@ -37,6 +37,23 @@ sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubCli
         }
 
         return answer;
+    }
+
+    // A repository that was renamed is at its number, and everything in it where it was. One thing that is elsewhere was moved into
+    // another repository, which is not the one that is watched.
+    bool IsHere(string found, string asked)
+    {
+        asked = $"/{Uri.UnescapeDataString(asked.Split('?')[0])}";
+        if (!found.EndsWith(asked, StringComparison.Ordinal))
+            return false;
+
+        var home = found[..^asked.Length];
+        if (home.Split('/') is not ["repositories", var number])
+            return true;
+
+        var ours = state.Id is not { } id || number == GitHubSighting.Text(id);
+        state.Path = ours ? home : null;
+        return ours;
     }
 
     /// <summary>The pages from this one on, as long as the last one leaves something to ask for.</summary>

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Text.Json;
 using Wake.Producing;
+using Wake.Store;
 
 namespace Wake.Producers.GitHub;
 
@@ -59,7 +61,15 @@ sealed class RepositoryLook(
             state.Pulls.Remove(number);
             state.Issues.Remove(number);
         }
+
+        foreach (var path in state.ETags.Keys.Where(IsGone).ToList())
+            state.ETags.Remove(path);
     }
+
+    // Nothing will be asked for there any more.
+    bool IsGone(string path) => path.Split('/', '?') is [var kind, var id, ..]
+        && long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && kind switch { "pulls" => !state.Pulls.ContainsKey(number), "deployments" => !state.Deployments.ContainsKey(number), _ => false };
 
     /// <summary>
     /// The first look at what is newly watched. What has ended by then may have ended while the watch was on its way, so it is
@@ -106,8 +116,12 @@ sealed class RepositoryLook(
     IEnumerable<Mapped> Meet(JsonElement pull, DateTimeOffset at)
     {
         state.Id ??= pull.Number("base", "repo", "id");
-        var known = Known(pull, at, pull.Time("updated_at") ?? at);
-        state.Pulls[pull.Number("number")!.Value] = known;
+        var (number, updated) = (pull.Number("number")!.Value, pull.Time("updated_at") ?? at);
+        var since = Since(number, updated, at);
+
+        // The reviews that came with that change have not been read.
+        var known = Known(pull, since, updated) with { ReadAt = updated < since - Watches.LookBack ? pages.At : default };
+        state.Pulls[number] = known;
         if (known is { ClosedAt: null, Head: { } head })
             state.Commits.TryAdd(head, new(at, Baseline: true));
         yield return GitHubEvents.Pull(Seen with { Baseline = true }, pull);
@@ -115,8 +129,23 @@ sealed class RepositoryLook(
 
     IEnumerable<Mapped> MeetIssue(JsonElement issue, DateTimeOffset at)
     {
-        state.Issues[issue.Number("number")!.Value] = new(at, issue.Time("updated_at") ?? at, ClosedAt(issue));
+        var (number, updated) = (issue.Number("number")!.Value, issue.Time("updated_at") ?? at);
+        state.Issues[number] = new(Since(number, updated, at), updated, ClosedAt(issue));
         yield return GitHubEvents.Issue(Seen with { Baseline = true }, issue);
+    }
+
+    // What is written on a thing is news since it is watched, however late its first look is. The list of comments may have been
+    // read past that, without looking for these.
+    DateTimeOffset Since(long number, DateTimeOffset updated, DateTimeOffset at)
+    {
+        var since = watched.Since.TryGetValue(watched.Repository.Item(number), out var begun) && begun < at ? begun : at;
+        if (updated >= since - Watches.LookBack)
+        {
+            foreach (var path in state.ETags.Keys.Where(CommentLook.Lists).ToList())
+                state.ETags.Remove(path);
+        }
+
+        return since;
     }
 
     async Task LookAtPulls(CancellationToken cancel)
@@ -210,11 +239,11 @@ sealed class RepositoryLook(
     async Task<IReadOnlyList<Mapped>> Reviews(long number, DateTimeOffset since, Func<Task<JsonElement>> whole, CancellationToken cancel)
     {
         var (_, reviews) = await pages.All($"pulls/{number}/reviews?per_page=100", null, anew: false, cancel);
-        if (reviews?.Where(x => x.Time("submitted_at") >= since).ToList() is not { Count: > 0 } news)
+        if (reviews?.Where(x => x.Time("submitted_at") >= since - Watches.LookBack).ToList() is not { Count: > 0 } news)
             return [];
 
         var pull = await whole();
-        return [.. news.Select(x => GitHubEvents.Review(Seen, number, x, pull))];
+        return [.. news.Select(x => GitHubEvents.Review(Seen with { Baseline = x.Time("submitted_at") < since }, number, x, pull))];
     }
 
     async Task LookAtIssues(CancellationToken cancel)

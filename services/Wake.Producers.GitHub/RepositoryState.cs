@@ -66,7 +66,7 @@ sealed class RepositoryState
 }
 
 /// <summary>A thing with a number. What was said on it before <paramref name="Since"/> is no news.</summary>
-/// <param name="Since">When it was first looked at.</param>
+/// <param name="Since">When the first watch of it was made, or, of what only a pattern means, when it was first looked at.</param>
 /// <param name="UpdatedAt">When it was last different.</param>
 /// <param name="ClosedAt">When it was closed, which tells one closing from the next; null while it is open.</param>
 record ItemState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt);

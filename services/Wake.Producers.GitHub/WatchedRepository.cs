@@ -26,6 +26,9 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     /// <summary>Whether issues and pull requests nobody has named yet may be meant.</summary>
     public bool ByPattern => patterns.Exists(x => x.IndexOf('*') <= Repository.Subject.Length + 1 || x[Repository.Subject.Length] == '#');
 
+    /// <summary>Since when each of the subjects is waited for, where that is known.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset> Since { get; init; } = new Dictionary<string, DateTimeOffset>();
+
     /// <summary>Whether somebody waits for deployments in it.</summary>
     public bool Deployments { get; init; }
 
@@ -48,13 +51,14 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
         group watch by new GitHubRepository(host, match.Groups["repository"].Value, Id: null) into one
         select new WatchedRepository(one.Key, [.. one.Select(x => x.Subject).Distinct().Order(StringComparer.Ordinal)])
         {
+            Since = one.GroupBy(x => x.Subject).ToDictionary(x => x.Key, x => x.Min(y => y.Since)),
             Deployments = one.Any(x => x.Wants("github.deployment.completed")
                 && (CouldBegin(x.Subject, $"{one.Key.Subject}#") || CouldBegin(x.Subject, $"{one.Key.Subject}@"))),
             Releases = one.Any(x => x.Wants("github.release.published") && CouldBegin(x.Subject, $"{one.Key.Subject}:refs/tags/")),
         };
 
     /// <summary>The repositories that subjects are in, of which nothing more is known.</summary>
-    public static IEnumerable<WatchedRepository> Of(IEnumerable<string> subjects) => Of(subjects.Select(x => new WatchedSubject(x, Types: [])));
+    public static IEnumerable<WatchedRepository> Of(IEnumerable<string> subjects) => Of(subjects.Select(x => new WatchedSubject(x, Types: [], Since: DateTimeOffset.MaxValue)));
 
     /// <summary>The subject of the repository that a subject is in; null when it is in none.</summary>
     public static string? HomeOf(string subject) => Of([subject]).FirstOrDefault()?.Repository.Subject;
@@ -71,7 +75,7 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
         [.. subjects.Where(x => !x.Contains('*')).Select(x => Subject().Match(x).Groups[part]).Where(x => x.Success).Select(x => x.Value)];
 
     [GeneratedRegex(
-        @"\Agithub(?:@(?<host>[^#/*]+?))?:(?<repository>[a-z0-9_.-]+/[a-z0-9_.-]+)(?:#(?<number>[1-9][0-9]{0,17})|@(?<commit>[0-9a-f]{40})|:(?<ref>refs/[^*]+)|[#@:]?[^*]*\*.*)\z",
+        @"\Agithub(?:@(?<host>[^#/*]+?))?:(?<repository>[a-z0-9_.-]+/[a-z0-9_.-]+)(?:#(?<number>[1-9][0-9]{0,17})|@(?<commit>[0-9a-f]{40})|:(?<ref>refs/[^*]+)|[#@:][^*]*\*.*)\z",
         RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Subject();
 }

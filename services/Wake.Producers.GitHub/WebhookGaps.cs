@@ -17,10 +17,14 @@ sealed class WebhookGaps(
     // GitHub keeps them that long.
     static readonly TimeSpan Kept = TimeSpan.FromDays(3);
 
+    // A longer list is read on at the next turn: the rest of the hour's requests is for others.
     const int MostPages = 30;
 
     // Often enough for a door that was shut for some minutes; a page of deliveries costs one request.
     readonly TimeSpan every = options.Value.PollEvery * 10;
+
+    // Lists that are not read to their end, by hook: where to go on, down to when, and what is accounted for then.
+    readonly Dictionary<string, (Uri? Next, DateTimeOffset Since, DateTimeOffset? Newest)> left = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -46,13 +50,16 @@ sealed class WebhookGaps(
     {
         try
         {
-            if (await cursors.TakeHook($"{account}/{hook}", Kept, turn, cancel) is not { } until)
+            var name = $"{account}/{hook}";
+            if (await cursors.TakeHook(name, Kept, turn, cancel) is not { } until)
                 return;
 
             // What was asked for within the lag and has come is known by its OK.
-            var (client, repository, since) = (clients.Of(account), RepositoryOf(hook), until - Pages.Lag);
-            if (await Deliveries(client, hook, repository, since, cancel) is not { } deliveries)
+            var (client, repository) = (clients.Of(account), RepositoryOf(hook));
+            var (next, since, newest) = left.TryGetValue(name, out var rest) ? rest : (null, until - Pages.Lag, null);
+            if (await Deliveries(client, hook, next, repository, since, cancel) is not var (deliveries, more))
             {
+                left.Remove(name);
                 log.LogWarning("The deliveries of {Hook} cannot be listed: it needs the rights of an administrator of it.", hook);
                 return;
             }
@@ -67,8 +74,16 @@ sealed class WebhookGaps(
                     recovered++;
             }
 
-            if (deliveries.Max(x => x.Time("delivered_at")) is { } newest)
-                await cursors.Account($"{account}/{hook}", newest, cancel);
+            newest ??= deliveries.Max(x => x.Time("delivered_at"));
+            if (more is not null)
+                left[name] = (more, since, newest);
+            else
+            {
+                if (newest is not null)
+                    await cursors.Account(name, newest.Value, cancel);
+                left.Remove(name);
+            }
+
             Measures.GapDeliveries.Add(recovered, new KeyValuePair<string, object?>("outcome", "recovered"));
             Measures.GapDeliveries.Add(lost.Count - recovered, new KeyValuePair<string, object?>("outcome", "lost"));
             if (lost.Count > 0)
@@ -87,16 +102,20 @@ sealed class WebhookGaps(
     // The door has heard it twice and wants neither: asking on would go on for days.
     static bool IsRefused(JsonElement delivery) => delivery.Flag("redelivery") && delivery.Number("status_code") is >= 400 and < 500;
 
-    static async Task<List<JsonElement>?> Deliveries(
-        GitHubClient client, string hook, string? repository, DateTimeOffset since, CancellationToken cancel)
+    static async Task<(List<JsonElement> All, Uri? More)?> Deliveries(
+        GitHubClient client, string hook, Uri? next, string? repository, DateTimeOffset since, CancellationToken cancel)
     {
         List<JsonElement> all = [];
-        var answer = await client.Get($"{hook}/deliveries?per_page=100", repository, null, JsonValueKind.Array, cancel);
+        var answer = next is null
+            ? await client.Get($"{hook}/deliveries?per_page=100", repository, null, JsonValueKind.Array, cancel)
+            : await client.Get(next, repository, JsonValueKind.Array, cancel);
         for (var pages = 1; answer is GitHubAnswer.Found page; pages++)
         {
             all.AddRange(page.Body.Items().Where(x => x.Time("delivered_at") > since));
-            if (page.Next is null || pages == MostPages || page.Body.Items().LastOrDefault().Time("delivered_at") <= since)
-                return all;
+            if (page.Next is null || page.Body.Items().LastOrDefault().Time("delivered_at") <= since)
+                return (all, null);
+            if (pages == MostPages)
+                return (all, page.Next);
             answer = await client.Get(page.Next, repository, JsonValueKind.Array, cancel);
         }
 

@@ -19,7 +19,7 @@ public sealed class PayloadPaths
     /// <summary>A sentence for the session that wakes.</summary>
     public string Reason { get; init; } = "reason";
 
-    /// <summary>The fact's identity.</summary>
+    /// <summary>The fact's identity. Where a payload has none: its type, its subject, the hook and the delivery's id.</summary>
     public string DedupKey { get; init; } = "dedupKey";
 
     /// <summary>The text or number at a path; null when there is none.</summary>
@@ -44,14 +44,16 @@ public sealed class PayloadPaths
             return Mapped.Nothing($"no type at {Type}");
 
         var id = (idHeader is null ? null : delivery.Header(idHeader)) ?? Find(payload, Id) ?? delivery.Id("");
-        var subject = Find(payload, Subject) ?? $"hook:{delivery.Hook}";
+        var (source, subject) = ($"webhook:{delivery.Hook}", Find(payload, Subject) ?? $"hook:{delivery.Hook}");
         return Mapped.Of(new()
         {
             Id = id,
-            Source = $"webhook:{delivery.Hook}",
+            Source = source,
             Type = type,
             Subject = subject,
-            DedupKey = Find(payload, DedupKey) ?? $"{type}|{subject}|{id}",
+
+            // Two senders may count alike; a payload with a key of its own knows better.
+            DedupKey = Find(payload, DedupKey) ?? $"{type}|{subject}|{source}|{id}",
             Reason = EventText.Reason(Find(payload, Reason) ?? $"{type} at {delivery.Hook}"),
             Time = payload.Time("timestamp"),
             Data = Whole(payload),

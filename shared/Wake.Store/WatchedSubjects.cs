@@ -11,21 +11,26 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             """
-            select w.subject, w.types
-            from watches w join sessions s on s.id = w.session_id
-            where starts_with(w.subject, $1) and s.closed_at is null and (w.expires_at is null or w.expires_at > clock_timestamp())
-            union
-            select subject, types from routes where ended_at is null and starts_with(subject, $1)
+            select subject, types, min(created_at)
+            from (
+                select w.subject, w.types, w.created_at
+                from watches w join sessions s on s.id = w.session_id
+                where starts_with(w.subject, $1) and s.closed_at is null and (w.expires_at is null or w.expires_at > clock_timestamp())
+                union all
+                select subject, types, created_at from routes where ended_at is null and starts_with(subject, $1)
+            ) waited
+            group by subject, types
             """);
         command.Parameters.AddWithValue(prefix);
-        return await command.ReadAll(row => new WatchedSubject(row.GetString(0), row.GetTexts(1)), cancel);
+        return await command.ReadAll(row => new WatchedSubject(row.GetString(0), row.GetTexts(1), row.GetFieldValue<DateTimeOffset>(2)), cancel);
     }
 }
 
 /// <summary>What is waited for.</summary>
 /// <param name="Subject">The subject; with a <c>*</c> in it a pattern.</param>
 /// <param name="Types">The event types, with <c>*</c> for anything; null: all.</param>
-public sealed record WatchedSubject(string Subject, IReadOnlyList<string>? Types)
+/// <param name="Since">Since when.</param>
+public sealed record WatchedSubject(string Subject, IReadOnlyList<string>? Types, DateTimeOffset Since)
 {
     /// <summary>Whether events of this type are among them.</summary>
     public bool Wants(string type) => Types is null || Types.Any(x => FileSystemName.MatchesSimpleExpression(x, type, ignoreCase: false));

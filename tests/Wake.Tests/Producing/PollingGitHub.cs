@@ -39,6 +39,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await Start();
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#*", types: ["*.merged"]);
+        await wake.Watch(key, "github:octo-org/hel*", types: ["*.merged"]);
         await github.LooksTwice();
 
         // An old one is touched, and one on a later page is merged.
@@ -51,6 +52,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await github.LooksTwice();
         await wake.Quiet();
         Assert.Equal("PR #17 (Change 17) was merged", await Told(key));
+        Assert.All(github.Requests, x => Assert.StartsWith("/repos/octo-org/hello/", x.Path));
     }
 
     [Fact]
@@ -74,7 +76,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
     public async Task What_has_ended_before_the_watch_began_is_said_and_what_was_written_before_it_is_not()
     {
         github.Open(7, body: "Closes #3");
-        github.Review(7, "APPROVED", "An old review");
+        github.Review(7, "APPROVED", "An old review", ago: TimeSpan.FromMinutes(6));
         github.Merge(7);
         await Start();
 
@@ -84,6 +86,40 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await github.LooksTwice();
         Assert.Equal("PR #7 (Change 7) was merged", await Told(key));
         Assert.Equal("true github:octo-org/hello#3", await wake.Scalar<string>("select concat_ws(' ', data ->> 'baseline', related[1]) from events"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_written_since_the_watch_was_made_is_told_however_late_the_first_look_at_it_is(bool known)
+    {
+        github.Open(22);
+        github.Open(23);
+        await Start();
+        if (known)
+        {
+            await Watching(23);
+            await IsKnown("\"23\"");
+            await github.LooksTwice();
+        }
+
+        github.Fail("/pulls/22", 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "2"));
+        var key = await Watching(22);
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        await wake.Scalar<long>("with old as (update watches set created_at = now() - interval '10 minutes' returning 1) select count(*) from old");
+        github.Comment(22, "Long before", ago: TimeSpan.FromMinutes(20));
+        github.Review(22, "APPROVED", "Long before", ago: TimeSpan.FromMinutes(20));
+        github.Comment(22, "Shortly before", ago: TimeSpan.FromMinutes(12));
+        github.Review(22, "COMMENTED", "Later", ago: TimeSpan.FromMinutes(8));
+        github.Comment(22, "Later still", ago: TimeSpan.FromMinutes(2));
+
+        // Comments are one list: what was there long before its last look has been read.
+        string[] expected = ["PR #22: octocat commented: Later still", .. known ? [] : (string[])["PR #22: octocat commented: Shortly before"], "PR #22: octocat reviewed it: Later"];
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") >= expected.Length);
+        await github.LooksTwice();
+        await wake.Quiet();
+        Assert.Equal(expected, (await wake.Turns(key)).SelectMany(x => x.Reasons).Order(StringComparer.Ordinal));
+        Assert.Equal(known ? 0 : 1, await wake.Scalar<long>("select count(*) from events where data ->> 'baseline' = 'true'"));
     }
 
     [Fact]
@@ -142,6 +178,31 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         Assert.Equal("PR #10 (Change 10) was merged", await Told(key));
         await github.LooksTwice();
         Assert.DoesNotContain(github.Requests.TakeLast(4), x => x.Status == 301);
+    }
+
+    [Fact]
+    public async Task Only_a_rename_leads_the_polling_of_a_repository_elsewhere()
+    {
+        github.Open(24);
+        await Start();
+        var key = await Watching(24);
+        await IsKnown("\"24\"");
+
+        // Transferred, an issue is at another number of another repository.
+        github.Fail("/issues/31", 301, "{}", "application/json", ("Location", $"{github.Url}repositories/99/issues/4"));
+        github.Fail("/repositories/99/issues/4", 200, "{\"number\":4,\"state\":\"open\",\"updated_at\":\"2026-11-20T10:00:00Z\"}");
+        await Watching(31);
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        github.Fail("/repos/octo-org/repositories/pulls/5", 200,
+            "{\"number\":5,\"state\":\"open\",\"updated_at\":\"2026-11-20T10:00:00Z\",\"head\":{\"sha\":\"1\"}}");
+        await wake.Watch(key, "github:octo-org/repositories#5");
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        github.Merge(24);
+
+        await wake.Ended(key, 1);
+        Assert.Equal("PR #24 (Change 24) was merged", await Told(key));
+        await Eventually.Holds(() => Task.FromResult(github.Requests.Count(x => x.Path == "/repos/octo-org/repositories/pulls/5") > 1));
+        Assert.Single(github.Requests, x => x.Path.StartsWith("/repositories/", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -237,12 +298,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         github.Token = "ghs_first";
         github.Open(14);
         using var rsa = RSA.Create(2048);
-        await Start(new Dictionary<string, string>
-        {
-            ["GitHub__Accounts__main__Token"] = "",
-            ["GitHub__Accounts__main__AppId"] = "12345",
-            ["GitHub__Accounts__main__PrivateKey"] = rsa.ExportRSAPrivateKeyPem().Replace("\n", "\\n", StringComparison.Ordinal),
-        });
+        await Start(App(rsa));
         var key = await Watching(14);
         await IsKnown("\"14\"");
 
@@ -256,6 +312,68 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
             HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
         Assert.Equal(2, github.Requests.Count(x => x.Path.EndsWith("/access_tokens", StringComparison.Ordinal)));
     }
+
+    [Fact]
+    public async Task An_app_that_is_short_in_one_place_asks_on_in_another()
+    {
+        github.Token = "ghs_any";
+        github.Open(25);
+        using var rsa = RSA.Create(2048);
+        await Start(App(rsa));
+        var key = await Watching(25);
+        await IsKnown("\"25\"");
+
+        github.Fail("/repos/other/repo/pulls/2", 404, headers: [("x-ratelimit-remaining", "100")]);
+        await wake.Watch(key, "github:other/repo#2");
+        await Eventually.Holds(async () => await wake.Scalar<bool>(
+            "select exists (select from github.cursors where repository = 'github:other/repo' and due_at > now() + interval '10 minutes')"));
+        github.Merge(25);
+
+        await wake.Ended(key, 1);
+        Assert.Equal("PR #25 (Change 25) was merged", await Told(key));
+        Assert.Single(github.Requests, x => x.Path.StartsWith("/repos/other/repo/", StringComparison.Ordinal) && !x.Path.EndsWith("/installation", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_is_watched_no_more_leaves_nothing_behind()
+    {
+        github.Open(26);
+        github.Open(27);
+        github.Review(26, "COMMENTED", "Well done");
+        await Start(Hooked);
+        github.Hook.To = wake.Http.BaseAddress;
+        await Watching(26);
+        await Watching(27);
+        await IsKnown("pulls/26/reviews");
+        await IsKnown(LoopbackGitHub.Sha(27));
+
+        await Unwatch(26);
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select state::text not like '%pulls/26%' from github.cursors"));
+
+        // Rung for while it cannot be looked at: once is enough.
+        github.Fail("/issues/comments", 403, "{}", "application/json", ("Retry-After", "3600"));
+        await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
+        for (var (ring, before) = (0, 0L); ring < 3; ring++)
+        {
+            Assert.True(await Ring(LoopbackGitHub.Sha(27)));
+            await Eventually.Holds(async () => await wake.Scalar<long>("select coalesce(max(seq), 0) from github.rings") > before);
+            before = await wake.Scalar<long>("select max(seq) from github.rings");
+        }
+
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from github.rings"));
+        await Unwatch(27);
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select not exists (select from github.cursors) and not exists (select from github.rings)"));
+
+        Task Unwatch(int number) => wake.Scalar<long>(
+            "with ended as (delete from watches where subject = $1 returning 1) select count(*) from ended", $"github:octo-org/hello#{number}");
+    }
+
+    static Dictionary<string, string> App(RSA key) => new()
+    {
+        ["GitHub__Accounts__main__Token"] = "",
+        ["GitHub__Accounts__main__AppId"] = "12345",
+        ["GitHub__Accounts__main__PrivateKey"] = key.ExportRSAPrivateKeyPem().Replace("\n", "\\n", StringComparison.Ordinal),
+    };
 
     static readonly Dictionary<string, string> Hooked = new() { ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret };
 

@@ -134,6 +134,19 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
     }
 
     [Fact]
+    public async Task A_gap_of_more_deliveries_than_one_look_reads_is_closed_by_the_next_looks()
+    {
+        github.PageSize = 1;
+        for (var number = 1; number <= 33; number++)
+            Assert.False(await github.DeliverIssue(number));
+
+        await Start(new Dictionary<string, string> { ["GitHub__Accounts__main__Hooks__0"] = "repos/octo-org/hello/hooks/5" });
+
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") == 33);
+        Assert.Equal(33, github.Requests.Count(x => x.Method == "POST"));
+    }
+
+    [Fact]
     public async Task What_happens_twice_within_a_second_or_between_two_looks_is_seen_twice()
     {
         github.Open(50);

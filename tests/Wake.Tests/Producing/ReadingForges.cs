@@ -1,6 +1,8 @@
+using System.Text;
 using System.Text.Json;
 using Wake.Contracts;
 using Wake.Producers.GitHub;
+using Wake.Producers.Webhooks;
 using Wake.Producing;
 
 namespace Wake.Tests.Producing;
@@ -154,6 +156,17 @@ public sealed class ReadingForges
         Assert.Equal(("Codertocat", "User", "Codertocat"), (observed.Actor, observed.Data!.Value.Text("actorType"), observed.Data.Value.Text("author")));
         Assert.Equal("https://github.com/Codertocat/Hello-World/issues/1#issuecomment-492700400", observed.Data.Value.Text("link"));
         Assert.Equal(Delivery.Wake, observed.Delivery);
+    }
+
+    [Fact]
+    public void What_two_hooks_count_alike_are_two_facts_unless_the_payload_knows_better()
+    {
+        var sender = Senders.Of(new() { Sender = SenderKind.Generic });
+        string? Key(string hook, string body) => Assert.Single(sender.Map(new(hook, [], Encoding.UTF8.GetBytes(body))).Events).DedupKey;
+
+        Assert.Equal("build.failed|build:hello|webhook:one|17", Key("one", """{"id":17,"type":"build.failed","subject":"build:hello"}"""));
+        Assert.Equal("build.failed|build:hello|webhook:two|17", Key("two", """{"id":17,"type":"build.failed","subject":"build:hello"}"""));
+        Assert.Equal("hello/17", Key("two", """{"id":17,"type":"build.failed","subject":"build:hello","dedupKey":"hello/17"}"""));
     }
 
     [Theory]

@@ -55,7 +55,7 @@ public sealed class TryingOutAHook(StandaloneSystem shared) : IClassFixture<Stan
         var genuine = await WakeCommandLine.Run(NothingRuns, body, delivery);
         var tampered = await WakeCommandLine.Run(NothingRuns, body + " ", delivery);
 
-        Assert.Contains("contact.created|hook:standard|msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", genuine.Output);
+        Assert.Contains("contact.created|hook:standard|webhook:standard|msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", genuine.Output);
         Assert.Equal((1, "", "The signature is not right."), (tampered.ExitCode, tampered.Output, tampered.Errors.Trim()));
     }
 

@@ -44,20 +44,21 @@ public sealed partial class LoopbackGitHub
     public void Push(int number, string head) => Change($"pulls/{number}", x => x["head"]!["sha"] = head);
 
     /// <summary>A review; <paramref name="late"/> in the second of a change before it, so that the pull request itself looks the same.</summary>
-    public void Review(int number, string state, string body, string login = "octocat", bool late = false)
+    public void Review(int number, string state, string body, string login = "octocat", bool late = false, TimeSpan ago = default)
     {
         Add($"pulls/{number}/reviews", new()
         {
-            ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["body"] = body, ["submitted_at"] = Now(),
+            ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["body"] = body, ["submitted_at"] = At(DateTimeOffset.UtcNow - ago),
             ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
         });
         if (!late)
-            Change($"pulls/{number}", _ => { });
+            Change($"pulls/{number}", _ => { }, ago);
     }
 
-    public void Comment(int number, string body, string login = "octocat", string on = "pull") => Add("issues/comments", new()
+    public void Comment(int number, string body, string login = "octocat", string on = "pull", TimeSpan ago = default) => Add("issues/comments", new()
     {
-        ["id"] = Interlocked.Increment(ref ids), ["body"] = body, ["created_at"] = Now(), ["updated_at"] = Now(),
+        ["id"] = Interlocked.Increment(ref ids), ["body"] = body,
+        ["created_at"] = At(DateTimeOffset.UtcNow - ago), ["updated_at"] = At(DateTimeOffset.UtcNow - ago),
         ["issue_url"] = $"https://api.github.com/repos/octo-org/hello/issues/{number}",
         ["html_url"] = $"https://github.com/octo-org/hello/{on}/{number}#issuecomment",
         ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
@@ -125,12 +126,19 @@ public sealed partial class LoopbackGitHub
     /// <summary>Tells the webhook what has become of a pull request; false when nobody was there.</summary>
     public Task<bool> Deliver(string action, int number) => Deliver("pull_request", action, Snapshot($"pulls/{number}"));
 
+    /// <summary>Tells the webhook that an issue was opened.</summary>
+    public Task<bool> DeliverIssue(int number)
+    {
+        OpenIssue(number);
+        return Deliver("issues", "opened", Snapshot($"issues/{number}"), "issue");
+    }
+
     /// <summary>Tells the webhook that the newest run of a workflow is over.</summary>
     public Task<bool> DeliverRun() => Deliver("workflow_run", "completed", Items("actions/runs")[^1]);
 
-    Task<bool> Deliver(string name, string action, JsonNode thing) => Hook.Deliver(name, new JsonObject
+    Task<bool> Deliver(string name, string action, JsonNode thing, string? called = null) => Hook.Deliver(name, new JsonObject
     {
-        ["action"] = action, [name] = thing,
+        ["action"] = action, [called ?? name] = thing,
         ["repository"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
         ["sender"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
     });
@@ -142,13 +150,13 @@ public sealed partial class LoopbackGitHub
 
     static string At(DateTimeOffset time) => time.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
-    void Change(string name, Action<JsonObject> how)
+    void Change(string name, Action<JsonObject> how, TimeSpan ago = default)
     {
         var thing = things[name];
         lock (thing)
         {
             how(thing);
-            thing["updated_at"] = Now();
+            thing["updated_at"] = At(DateTimeOffset.UtcNow - ago);
         }
     }
 

@@ -174,8 +174,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         }
 
         if (path.EndsWith("/installation", StringComparison.Ordinal))
-            await Json(http, 200, new JsonObject { ["id"] = 77 });
-        else if (path == "/app/installations/77/access_tokens")
+            await Json(http, 200, new JsonObject { ["id"] = path.StartsWith("/repos/octo-org/", StringComparison.Ordinal) ? 77 : 78 });
+        else if (path.StartsWith("/app/installations/", StringComparison.Ordinal))
             await Json(http, 201, new JsonObject { ["token"] = Token, ["expires_at"] = DateTimeOffset.UtcNow.AddHours(1).ToString("o", CultureInfo.InvariantCulture) });
         else if (path.StartsWith("/repos/octo-org/hello/hooks/5/deliveries/", StringComparison.Ordinal) && request.Method == "POST")
         {
@@ -219,7 +219,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         else if (path.EndsWith("/status", StringComparison.Ordinal))
             await Paged(http, Items(path), "statuses");
         else if (path == "hooks/5/deliveries")
-            await Paged(http, Hook.Deliveries, null);
+            await Deliveries(http);
         else if (path is "deployments" or "releases" || path.EndsWith("/statuses", StringComparison.Ordinal))
             await Paged(http, [.. Items(path).Reverse()], null);
         else if (path.EndsWith("/reviews", StringComparison.Ordinal))
@@ -246,6 +246,16 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         }
 
         await Json(http, 200, property is null ? part : new JsonObject { ["total_count"] = items.Length, [property] = part });
+    }
+
+    // By the last one seen: what is delivered meanwhile shifts no page.
+    async Task Deliveries(HttpContext http)
+    {
+        var before = long.TryParse(http.Request.Query["cursor"], out var cursor) ? cursor : long.MaxValue;
+        var left = Hook.Deliveries.Where(x => (long)x["id"]! < before).ToList();
+        if (left.Count > PageSize)
+            http.Response.Headers.Link = $"<{new Uri(Url, $"{http.Request.Path}?per_page=100&cursor={left[PageSize - 1]["id"]}")}>; rel=\"next\"";
+        await Json(http, 200, new JsonArray([.. left.Take(PageSize)]));
     }
 
     async Task Json(HttpContext http, int status, JsonNode body)
