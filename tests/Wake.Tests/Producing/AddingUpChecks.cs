@@ -95,4 +95,18 @@ public sealed class AddingUpChecks
         Assert.Equal($"github.ci.completed|github:octo-org/hello@abc123|{rollup.Fingerprint}", observed.DedupKey);
         Assert.Equal(["github:octo-org/hello#972"], observed.Related!);
     }
+
+    [Theory]
+    [InlineData("success", "success")]
+    [InlineData("failure", "failure")]
+    [InlineData("error", "failure")]
+    public void One_condition_holds_of_a_result_however_it_came(string state, string conclusion)
+    {
+        var seen = GitHubSighting.Poll(new("github.com", "octo-org/hello", 1));
+
+        var whole = Assert.Single(GitHubEvents.Ci(seen, "abc123", Finished([], Status(1, "ci", state)), [972]).Events);
+        var one = Assert.Single(GitHubEvents.Status(seen, "abc123", Status(1, "ci", state)).Events);
+
+        Assert.Equal((conclusion, conclusion), (whole.Data?.Text("conclusion"), one.Data?.Text("conclusion")));
+    }
 }
