@@ -111,6 +111,26 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         Assert.InRange(github.Counted.Count(x => x.Path.EndsWith("/check-runs", StringComparison.Ordinal) && x.Status == 403), 0, 1);
     }
 
+    [Fact]
+    public async Task A_deployment_is_waited_for_also_when_others_have_pushed_it_off_the_page()
+    {
+        var head = LoopbackGitHub.Sha(47);
+        github.PageSize = 2;
+        github.Open(47);
+        await Start();
+        await Watching("#47");
+        await IsKnown(head);
+        var deployment = github.Deploy(head, "production", "in_progress");
+        await IsKnown($"\"{deployment}\"");
+        github.Deploy(LoopbackGitHub.Sha(1), "preview", "in_progress");
+        github.Deploy(LoopbackGitHub.Sha(2), "preview", "in_progress");
+        await github.LooksTwice();
+
+        github.Deploy(deployment, "failure");
+
+        await Eventually.Holds(() => Happened("github.deployment.completed"));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -75,13 +75,18 @@ public sealed partial class LoopbackGitHub
         ["id"] = Interlocked.Increment(ref ids), ["context"] = context, ["state"] = state, ["created_at"] = Now(), ["updated_at"] = Now(),
     });
 
-    /// <summary>A deployment begins, and ends like this.</summary>
-    public void Deploy(string sha, string environment, string state)
+    /// <summary>A deployment begins, and is so far, or ends like this.</summary>
+    public long Deploy(string sha, string environment, string state)
     {
         var id = Interlocked.Increment(ref ids);
-        Add($"deployments/{id}/statuses", new() { ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["created_at"] = Now() });
+        Deploy(id, state);
         Add("deployments", new() { ["id"] = id, ["sha"] = sha, ["environment"] = environment, ["created_at"] = Now(), ["updated_at"] = Now() });
+        return id;
     }
+
+    /// <summary>It gets on, or ends like this.</summary>
+    public void Deploy(long id, string state) =>
+        Add($"deployments/{id}/statuses", new() { ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["created_at"] = Now() });
 
     public void Release(string tag) => Add("releases", new()
     {
