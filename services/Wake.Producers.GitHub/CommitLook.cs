@@ -52,7 +52,9 @@ sealed class CommitLook(
 
     async Task LookAtRuns(ILookup<string, long> pulls, CancellationToken cancel)
     {
-        if (await pages.First(RunList, JsonValueKind.Object, cancel) is not GitHubAnswer.Found list)
+        // That the list has not changed says nothing of a new head that nobody had looked for in it.
+        var anew = state.Commits.Values.Any(x => x is { Baseline: false, Done: false } && x.MovedAt == default);
+        if (await pages.First(RunList, JsonValueKind.Object, cancel, anew) is not GitHubAnswer.Found list)
             return;
 
         List<Mapped> events = [];
@@ -62,9 +64,7 @@ sealed class CommitLook(
             if (run.Number("id") is not { } id || run.Text("head_sha") is not { } sha || !state.Commits.TryGetValue(sha, out var commit))
                 continue;
 
-            if (run.Number("check_suite_id") is { } suite && run.Number("workflow_id") is { } workflow)
-                state.Suites[suite] = workflow;
-
+            Know(sha, run);
             runs[id] = $"{run.Number("run_attempt") ?? 1}/{run.Text("status")}";
             if (state.Runs.GetValueOrDefault(id) == runs[id])
                 continue;
@@ -105,8 +105,9 @@ sealed class CommitLook(
         List<Mapped> events = [];
         if (checks is not null || statuses is not null)
         {
-            events.AddRange(Statuses(sha, commit, pulls, statuses ?? []));
+            await TellApart(sha, checks ?? [], cancel);
             commit = Added(commit, checks ?? [], statuses ?? []);
+            events.AddRange(Statuses(sha, commit, pulls, statuses ?? []));
         }
 
         if (commit.Result is { } result && pages.At - commit.EndedAt >= settle)
@@ -126,9 +127,30 @@ sealed class CommitLook(
         await keep(events);
     }
 
+    // Of two jobs with one name it matters which runs they are of, and the list of runs shows the newest only.
+    async Task TellApart(string sha, IReadOnlyList<JsonElement> checks, CancellationToken cancel)
+    {
+        var suites = checks.Where(x => x.Text("app", "slug") == Actions).GroupBy(x => x.Text("name"), x => x.Number("check_suite", "id"))
+            .Where(x => x.Distinct().Count() > 1).SelectMany(x => x).OfType<long>();
+        if (suites.All(state.Commits[sha].Suites.ContainsKey)
+            || await pages.First(RunsOf(sha), JsonValueKind.Object, cancel, anew: true) is not GitHubAnswer.Found found)
+            return;
+
+        foreach (var run in await pages.From(found, "workflow_runs", cancel))
+            Know(sha, run);
+    }
+
+    void Know(string sha, JsonElement run)
+    {
+        if (run.Number("check_suite_id") is { } suite && run.Number("workflow_id") is { } workflow)
+            state.Commits[sha].Suites[suite] = $"{workflow}/{run.Text("event")}";
+    }
+
+    static string RunsOf(string sha) => $"actions/runs?head_sha={sha}&per_page=100";
+
     CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses)
     {
-        var result = CiRollup.Of(checks, statuses, state.Suites) as CiRollup.Finished;
+        var result = CiRollup.Of(checks, statuses, commit.Suites) as CiRollup.Finished;
         var failed = checks.Where(x => JobLogs.IsFailure(x.Text("conclusion")) && x.Text("app", "slug") == Actions && result?.Failed.Contains(x.Text("name")) is true)
             .OrderBy(x => x.Time("completed_at")).FirstOrDefault();
         return commit with
@@ -160,7 +182,9 @@ sealed class CommitLook(
         }
 
         // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it.
-        var (answer, runs) = await pages.All($"actions/runs?head_sha={sha}&per_page=100", "workflow_runs", anew, cancel);
+        var (answer, runs) = await pages.All(RunsOf(sha), "workflow_runs", anew, cancel);
+        foreach (var run in runs ?? [])
+            Know(sha, run);
         return (answer, runs?.Select(x => JsonSerializer.SerializeToElement(new
         {
             id = x.Number("id"),

@@ -37,9 +37,6 @@ sealed class RepositoryState
     /// <summary>The newest runs of workflows on those commits, and how far each was.</summary>
     public Dictionary<long, string> Runs { get; set; } = [];
 
-    /// <summary>The workflows that those runs' check suites belong to.</summary>
-    public Dictionary<long, long> Suites { get; set; } = [];
-
     /// <summary>When deployments were looked at first.</summary>
     public DateTimeOffset DeploymentsSince { get; set; }
 
@@ -89,6 +86,9 @@ sealed record RefState(string? Sha, string? Before);
 /// <param name="Baseline">Whether it was the commit when the watch began: what had ended by then is no news.</param>
 sealed record CommitState(DateTimeOffset Since, bool Baseline)
 {
+    /// <summary>What its check suites came of, where a run has told: the workflow, and what started it.</summary>
+    public Dictionary<long, string> Suites { get; init; } = [];
+
     /// <summary>What they add up to, and when the last of them ended; null while something runs.</summary>
     public CiRollup.Finished? Result { get; init; }
 

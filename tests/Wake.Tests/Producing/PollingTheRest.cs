@@ -112,6 +112,30 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
     }
 
     [Fact]
+    public async Task Two_runs_with_jobs_of_one_name_are_told_apart_also_when_newer_runs_hide_them_and_forgotten_with_their_commit()
+    {
+        var head = LoopbackGitHub.Sha(42);
+        github.PageSize = 1;
+        github.Open(42);
+        github.Run(1, head, 421, "failure", suite: 50, started: "push");
+        github.Run(2, head, 422, "failure", suite: 51, started: "pull_request");
+        github.Run(3, head, 423, "success", suite: 52, started: "pull_request");
+        github.Run(4, LoopbackGitHub.Sha(1), 424, "success", suite: 53);
+        github.Check(head, "build", "failure", id: 421, suite: 50);
+        github.Check(head, "build", "failure", id: 422, suite: 51);
+        github.Check(head, "build", "success", id: 423, suite: 52);
+        await Start();
+
+        await Watching("#42");
+
+        await Eventually.Holds(() => Happened("github.ci.completed"));
+        Assert.Equal("CI of PR #42 is finished: failure (1 of 2)", await wake.Scalar<string>("select reason from events where type = 'github.ci.completed'"));
+        await IsKnown("6/pull_request");
+        github.Push(42, LoopbackGitHub.Sha(43));
+        await Eventually.Holds(async () => !await wake.Scalar<bool>("select state::text like '%6/pull_request%' from github.cursors"), "the old head is forgotten");
+    }
+
+    [Fact]
     public async Task A_deployment_is_waited_for_also_when_others_have_pushed_it_off_the_page()
     {
         var head = LoopbackGitHub.Sha(47);
