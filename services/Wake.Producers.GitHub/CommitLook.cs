@@ -32,7 +32,7 @@ sealed class CommitLook(
         foreach (var sha in watched.Commits)
             state.Commits.TryAdd(sha, new(pages.At, Baseline: true));
 
-        var pulls = state.Pulls.Where(x => x.Value.ClosedAt is null && x.Value.Head is not null).ToLookup(x => x.Value.Head!, x => x.Key);
+        var pulls = state.Pulls.Where(x => IsFollowed(x.Value)).ToLookup(x => x.Value.Head!, x => x.Key);
         foreach (var sha in state.Commits.Keys.Where(x => !pulls.Contains(x) && !watched.Commits.Contains(x)).ToList())
             Forget(sha);
 
@@ -49,6 +49,10 @@ sealed class CommitLook(
         foreach (var sha in open.Take(MostAtOnce))
             await LookAtChecks(sha, [.. pulls[sha].Order()], settle, cancel);
     }
+
+    // Who merges before the checks have ended is told of them nevertheless.
+    bool IsFollowed(PullState pull) => pull.Head is not null
+        && (pull.ClosedAt is null || (state.IsOpen(pull.Head) && pull.ClosedAt >= state.Commits[pull.Head].Since));
 
     async Task LookAtRuns(ILookup<string, long> pulls, CancellationToken cancel)
     {

@@ -57,6 +57,9 @@ sealed class RepositoryState
     /// <summary>When something was last different from before.</summary>
     public DateTimeOffset ChangedAt { get; set; }
 
+    /// <summary>Whether what the checks of a commit add up to is still to be told.</summary>
+    public bool IsOpen(string? sha) => sha is not null && Commits.TryGetValue(sha, out var commit) && !commit.Done;
+
     public static RepositoryState Read(string json) => JsonSerializer.Deserialize<RepositoryState>(json) ?? new();
 
     public string Write() => JsonSerializer.Serialize(this);

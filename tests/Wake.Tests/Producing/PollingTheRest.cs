@@ -136,6 +136,25 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
     }
 
     [Fact]
+    public async Task Who_merges_before_the_checks_have_ended_is_told_what_became_of_them()
+    {
+        var head = LoopbackGitHub.Sha(44);
+        github.Open(44);
+        github.Check(head, "build", null);
+        await Start();
+        var key = await wake.Session();
+        await wake.Watch(key, "github:octo-org/hello#44", types: ["github.ci.*"]);
+        await IsKnown(head);
+
+        github.Merge(44);
+        await Eventually.Holds(() => Happened("github.pull_request.merged"));
+        github.Check(head, "build", "failure");
+
+        await wake.Ended(key, 1);
+        Assert.Equal("CI of PR #44 is finished: failure (1 of 1)", Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons)));
+    }
+
+    [Fact]
     public async Task A_deployment_is_waited_for_also_when_others_have_pushed_it_off_the_page()
     {
         var head = LoopbackGitHub.Sha(47);
