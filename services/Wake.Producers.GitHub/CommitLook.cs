@@ -21,6 +21,12 @@ sealed class CommitLook(
     // A commit without checks gets them soon or never; those that have some may take long.
     static readonly TimeSpan NoChecksFor = TimeSpan.FromMinutes(3), NoMoveFor = TimeSpan.FromHours(6);
 
+    // Poll only, nothing else tells of a status that comes late, or of a run again that is no longer among the newest. What is as it
+    // was costs nothing then.
+    static readonly TimeSpan AgainAfter = TimeSpan.FromMinutes(5);
+
+    const int MostAgain = 10;
+
     // What an account may not read today it may tomorrow, and asking costs each time.
     static readonly TimeSpan ForbiddenFor = TimeSpan.FromHours(1);
 
@@ -39,14 +45,20 @@ sealed class CommitLook(
         if (state.Commits.Count == 0)
             return;
 
-        foreach (var sha in state.Commits.Keys.Where(x => rung.Contains(seen.Repository.Commit(x))).ToList())
-            state.Commits[sha] = state.Commits[sha] with { Done = false };
+        // One that was told of may have become the head of another pull request.
+        foreach (var (sha, commit) in state.Commits.ToList())
+        {
+            if (rung.Contains(seen.Repository.Commit(sha)) || IsNews(commit, pulls[sha]))
+                state.Commits[sha] = commit with { Done = false };
+        }
 
         await LookAtRuns(pulls, cancel);
 
         var open = state.Commits.Where(x => !x.Value.Done).Select(x => x.Key).ToArray();
         Random.Shared.Shuffle(open);
-        foreach (var sha in open.Take(MostAtOnce))
+        var again = state.Commits.Where(x => x.Value.Done && x.Value.LookedAt < pages.At - AgainAfter)
+            .OrderBy(x => x.Value.LookedAt).Select(x => x.Key).Take(MostAgain).ToArray();
+        foreach (var sha in open.Take(MostAtOnce).Concat(again))
             await LookAtChecks(sha, [.. pulls[sha].Order()], settle, cancel);
     }
 
@@ -111,23 +123,24 @@ sealed class CommitLook(
         {
             await TellApart(sha, checks ?? [], cancel);
             commit = Added(commit, checks ?? [], statuses ?? []);
-            events.AddRange(Statuses(sha, commit, pulls, statuses ?? []));
+            if (commit.Result is null || commit.Result.Fingerprint != commit.Said)
+                events.AddRange(Statuses(sha, commit, pulls, statuses ?? []));
         }
 
         if (commit.Result is { } result && pages.At - commit.EndedAt >= settle)
         {
-            if (commit.Said != result.Fingerprint)
+            if (commit.Said != result.Fingerprint || IsNews(commit, pulls))
             {
                 var excerpt = commit.Failed is { } failed && excerpts-- > 0 ? await Excerpt(failed, cancel) : null;
                 events.Add(GitHubEvents.Ci(seen with { Baseline = commit.Baseline && commit.EndedAt < commit.Since }, sha, result, pulls, excerpt));
             }
 
-            commit = commit with { Done = true, Said = result.Fingerprint };
+            commit = commit with { Done = true, Said = result.Fingerprint, SaidOf = pulls };
         }
         else if (commit.Result is null && pages.At - commit.MovedAt > (commit.Empty ? NoChecksFor : NoMoveFor))
             commit = commit with { Done = true };
 
-        state.Commits[sha] = commit;
+        state.Commits[sha] = commit.Done ? commit with { LookedAt = pages.At } : commit;
         await keep(events);
     }
 
@@ -150,6 +163,8 @@ sealed class CommitLook(
             state.Commits[sha].Suites[suite] = $"{workflow}/{run.Text("event")}";
     }
 
+    static bool IsNews(CommitState commit, IEnumerable<long> pulls) => commit.SaidOf is { } told && pulls.Except(told).Any();
+
     static string RunsOf(string sha) => $"actions/runs?head_sha={sha}&per_page=100";
 
     CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses)
@@ -164,6 +179,7 @@ sealed class CommitLook(
             EndedAt = checks.Select(x => x.Time("completed_at")).Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at"))).Max() ?? commit.Since,
             MovedAt = commit.MovedAt == default || checks.Count + statuses.Count > 0 ? pages.At : commit.MovedAt,
             Empty = checks.Count + statuses.Count == 0,
+            Done = false,
         };
     }
 

@@ -109,8 +109,14 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     /// <summary>The fingerprint of the result that was published last.</summary>
     public string? Said { get; init; }
 
+    /// <summary>The pull requests it was published for; null before that.</summary>
+    public IReadOnlyList<long>? SaidOf { get; init; }
+
     /// <summary>Nothing more is expected until a run begins again.</summary>
     public bool Done { get; init; }
+
+    /// <summary>When one that is done was looked at last: something may be added that no run tells of.</summary>
+    public DateTimeOffset LookedAt { get; init; }
 }
 
 /// <summary>A deployment; done once it has ended, until it is different again.</summary>

@@ -155,6 +155,43 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
     }
 
     [Fact]
+    public async Task What_no_run_tells_of_is_seen_some_minutes_after_ci_was_over_and_by_a_pull_request_that_comes_later()
+    {
+        var head = LoopbackGitHub.Sha(45);
+        github.Open(45);
+        github.Open(46, head: head);
+        github.Check(head, "build", "success");
+        await Start();
+        await Watching("#45");
+        await Eventually.Holds(() => Happened("github.ci.completed"));
+
+        await Watching("#46");
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from duplicates") == 1, "it is said of the second one too");
+        github.Status(head, "ci/old", "failure");
+        github.Check(head, "build", "success");
+        await github.LooksTwice();
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
+
+        await Eventually.Holds(async () =>
+        {
+            await wake.Scalar<long>(
+                """
+                with later as (
+                    update github.cursors set state = regexp_replace(state::text, '"LookedAt":"[^"]*"', '"LookedAt":"2026-01-01T00:00:00Z"', 'g')::json returning 1
+                ) select count(*) from later
+                """);
+            return await Happened("github.status.completed");
+        });
+
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 2);
+        await github.LooksTwice();
+        Assert.Equal(
+            ["CI of PR #45 is finished: success", "Status ci/old of " + head[..8] + ": failure", "CI of PR #45, #46 is finished: failure (1 of 2)"],
+            await wake.Scalar<string[]>("select array_agg(reason order by seq) from events"));
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from duplicates"));
+    }
+
+    [Fact]
     public async Task A_deployment_is_waited_for_also_when_others_have_pushed_it_off_the_page()
     {
         var head = LoopbackGitHub.Sha(47);
