@@ -30,14 +30,18 @@ public abstract record CiRollup
     /// <summary>Adds up all pages of the check runs, and the statuses of the combined status.</summary>
     /// <param name="checkRuns">The check runs.</param>
     /// <param name="statuses">The statuses.</param>
-    /// <param name="workflowOfSuite">The workflow each check suite belongs to, where known: two may have a job of one name.</param>
+    /// <param name="suites">
+    /// What each check suite came of, where known: the workflow, and what started it. Only what came of the same replaces another of
+    /// its name.
+    /// </param>
     public static CiRollup Of(
-        IEnumerable<JsonElement> checkRuns, IEnumerable<JsonElement> statuses, IReadOnlyDictionary<long, long>? workflowOfSuite = null)
+        IEnumerable<JsonElement> checkRuns, IEnumerable<JsonElement> statuses, IReadOnlyDictionary<long, string>? suites = null)
     {
-        // A second run of a workflow on the same commit adds a second set of check runs, and the old red one stays listed.
+        // A second run of a workflow on the same commit adds a second set of check runs, and the old red one stays listed. What the
+        // second one skips it says nothing about.
         var checks = checkRuns.Where(x => x.Number("id") is not null)
-            .GroupBy(x => (App(x), x.Text("name"), Workflow(x)))
-            .Select(x => x.MaxBy(y => y.Number("id"))).ToList();
+            .GroupBy(x => (App(x), x.Text("name"), Origin(x)))
+            .Select(x => x.OrderBy(y => y.Text("conclusion") == "skipped").ThenByDescending(y => y.Number("id")).First()).ToList();
         var contexts = statuses.Where(x => x.Number("id") is not null)
             .GroupBy(x => x.Text("context"))
             .Select(x => x.MaxBy(y => y.Number("id"))).ToList();
@@ -58,8 +62,9 @@ public abstract record CiRollup
             [.. failed], checks.Count + contexts.Count,
             Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines))))[..16]);
 
-        long? Workflow(JsonElement check) =>
-            check.Number("check_suite", "id") is { } suite && workflowOfSuite?.TryGetValue(suite, out var workflow) is true ? workflow : null;
+        string? Origin(JsonElement check) =>
+            check.Number("check_suite", "id") is { } suite && suites?.TryGetValue(suite, out var origin) is true
+                ? origin : check.Name("check_suite", "id");
     }
 
     static string? App(JsonElement check) => check.Text("app", "slug") ?? check.Name("app", "id");

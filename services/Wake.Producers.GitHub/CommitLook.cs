@@ -21,6 +21,12 @@ sealed class CommitLook(
     // A commit without checks gets them soon or never; those that have some may take long.
     static readonly TimeSpan NoChecksFor = TimeSpan.FromMinutes(3), NoMoveFor = TimeSpan.FromHours(6);
 
+    // Poll only, nothing else tells of a status that comes late, or of a run again that is no longer among the newest. What is as it
+    // was costs nothing then.
+    static readonly TimeSpan AgainAfter = TimeSpan.FromMinutes(5);
+
+    const int MostAgain = 10;
+
     // What an account may not read today it may tomorrow, and asking costs each time.
     static readonly TimeSpan ForbiddenFor = TimeSpan.FromHours(1);
 
@@ -32,27 +38,39 @@ sealed class CommitLook(
         foreach (var sha in watched.Commits)
             state.Commits.TryAdd(sha, new(pages.At, Baseline: true));
 
-        var pulls = state.Pulls.Where(x => x.Value.ClosedAt is null && x.Value.Head is not null).ToLookup(x => x.Value.Head!, x => x.Key);
+        var pulls = state.Pulls.Where(x => IsFollowed(x.Value)).ToLookup(x => x.Value.Head!, x => x.Key);
         foreach (var sha in state.Commits.Keys.Where(x => !pulls.Contains(x) && !watched.Commits.Contains(x)).ToList())
             Forget(sha);
 
         if (state.Commits.Count == 0)
             return;
 
-        foreach (var sha in state.Commits.Keys.Where(x => rung.Contains(seen.Repository.Commit(x))).ToList())
-            state.Commits[sha] = state.Commits[sha] with { Done = false };
+        // One that was told of may have become the head of another pull request.
+        foreach (var (sha, commit) in state.Commits.ToList())
+        {
+            if (rung.Contains(seen.Repository.Commit(sha)) || IsNews(commit, pulls[sha]))
+                state.Commits[sha] = commit with { Done = false };
+        }
 
         await LookAtRuns(pulls, cancel);
 
         var open = state.Commits.Where(x => !x.Value.Done).Select(x => x.Key).ToArray();
         Random.Shared.Shuffle(open);
-        foreach (var sha in open.Take(MostAtOnce))
+        var again = state.Commits.Where(x => x.Value.Done && x.Value.LookedAt < pages.At - AgainAfter)
+            .OrderBy(x => x.Value.LookedAt).Select(x => x.Key).Take(MostAgain).ToArray();
+        foreach (var sha in open.Take(MostAtOnce).Concat(again))
             await LookAtChecks(sha, [.. pulls[sha].Order()], settle, cancel);
     }
 
+    // Who merges before the checks have ended is told of them nevertheless.
+    bool IsFollowed(PullState pull) => pull.Head is not null
+        && (pull.ClosedAt is null || (state.IsOpen(pull.Head) && pull.ClosedAt >= state.Commits[pull.Head].Since));
+
     async Task LookAtRuns(ILookup<string, long> pulls, CancellationToken cancel)
     {
-        if (await pages.First(RunList, JsonValueKind.Object, cancel) is not GitHubAnswer.Found list)
+        // That the list has not changed says nothing of a new head that nobody had looked for in it.
+        var anew = state.Commits.Values.Any(x => x is { Baseline: false, Done: false } && x.MovedAt == default);
+        if (await pages.First(RunList, JsonValueKind.Object, cancel, anew) is not GitHubAnswer.Found list)
             return;
 
         List<Mapped> events = [];
@@ -62,9 +80,7 @@ sealed class CommitLook(
             if (run.Number("id") is not { } id || run.Text("head_sha") is not { } sha || !state.Commits.TryGetValue(sha, out var commit))
                 continue;
 
-            if (run.Number("check_suite_id") is { } suite && run.Number("workflow_id") is { } workflow)
-                state.Suites[suite] = workflow;
-
+            Know(sha, run);
             runs[id] = $"{run.Number("run_attempt") ?? 1}/{run.Text("status")}";
             if (state.Runs.GetValueOrDefault(id) == runs[id])
                 continue;
@@ -105,30 +121,55 @@ sealed class CommitLook(
         List<Mapped> events = [];
         if (checks is not null || statuses is not null)
         {
-            events.AddRange(Statuses(sha, commit, pulls, statuses ?? []));
+            await TellApart(sha, checks ?? [], cancel);
             commit = Added(commit, checks ?? [], statuses ?? []);
+            if (commit.Result is null || commit.Result.Fingerprint != commit.Said)
+                events.AddRange(Statuses(sha, commit, pulls, statuses ?? []));
         }
 
         if (commit.Result is { } result && pages.At - commit.EndedAt >= settle)
         {
-            if (commit.Said != result.Fingerprint)
+            if (commit.Said != result.Fingerprint || IsNews(commit, pulls))
             {
                 var excerpt = commit.Failed is { } failed && excerpts-- > 0 ? await Excerpt(failed, cancel) : null;
                 events.Add(GitHubEvents.Ci(seen with { Baseline = commit.Baseline && commit.EndedAt < commit.Since }, sha, result, pulls, excerpt));
             }
 
-            commit = commit with { Done = true, Said = result.Fingerprint };
+            commit = commit with { Done = true, Said = result.Fingerprint, SaidOf = pulls };
         }
         else if (commit.Result is null && pages.At - commit.MovedAt > (commit.Empty ? NoChecksFor : NoMoveFor))
             commit = commit with { Done = true };
 
-        state.Commits[sha] = commit;
+        state.Commits[sha] = commit.Done ? commit with { LookedAt = pages.At } : commit;
         await keep(events);
     }
 
+    // Of two jobs with one name it matters which runs they are of, and the list of runs shows the newest only.
+    async Task TellApart(string sha, IReadOnlyList<JsonElement> checks, CancellationToken cancel)
+    {
+        var suites = checks.Where(x => x.Text("app", "slug") == Actions).GroupBy(x => x.Text("name"), x => x.Number("check_suite", "id"))
+            .Where(x => x.Distinct().Count() > 1).SelectMany(x => x).OfType<long>();
+        if (suites.All(state.Commits[sha].Suites.ContainsKey)
+            || await pages.First(RunsOf(sha), JsonValueKind.Object, cancel, anew: true) is not GitHubAnswer.Found found)
+            return;
+
+        foreach (var run in await pages.From(found, "workflow_runs", cancel))
+            Know(sha, run);
+    }
+
+    void Know(string sha, JsonElement run)
+    {
+        if (run.Number("check_suite_id") is { } suite && run.Number("workflow_id") is { } workflow)
+            state.Commits[sha].Suites[suite] = $"{workflow}/{run.Text("event")}";
+    }
+
+    static bool IsNews(CommitState commit, IEnumerable<long> pulls) => commit.SaidOf is { } told && pulls.Except(told).Any();
+
+    static string RunsOf(string sha) => $"actions/runs?head_sha={sha}&per_page=100";
+
     CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses)
     {
-        var result = CiRollup.Of(checks, statuses, state.Suites) as CiRollup.Finished;
+        var result = CiRollup.Of(checks, statuses, commit.Suites) as CiRollup.Finished;
         var failed = checks.Where(x => JobLogs.IsFailure(x.Text("conclusion")) && x.Text("app", "slug") == Actions && result?.Failed.Contains(x.Text("name")) is true)
             .OrderBy(x => x.Time("completed_at")).FirstOrDefault();
         return commit with
@@ -138,6 +179,7 @@ sealed class CommitLook(
             EndedAt = checks.Select(x => x.Time("completed_at")).Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at"))).Max() ?? commit.Since,
             MovedAt = commit.MovedAt == default || checks.Count + statuses.Count > 0 ? pages.At : commit.MovedAt,
             Empty = checks.Count + statuses.Count == 0,
+            Done = false,
         };
     }
 
@@ -160,7 +202,9 @@ sealed class CommitLook(
         }
 
         // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it.
-        var (answer, runs) = await pages.All($"actions/runs?head_sha={sha}&per_page=100", "workflow_runs", anew, cancel);
+        var (answer, runs) = await pages.All(RunsOf(sha), "workflow_runs", anew, cancel);
+        foreach (var run in runs ?? [])
+            Know(sha, run);
         return (answer, runs?.Select(x => JsonSerializer.SerializeToElement(new
         {
             id = x.Number("id"),

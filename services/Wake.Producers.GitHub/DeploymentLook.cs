@@ -24,14 +24,17 @@ sealed class DeploymentLook(
         {
             if (state.DeploymentsSince == default)
                 state.DeploymentsSince = list.At;
-            state.Deployments = list.Body.Items().Where(x => x.Time("created_at") > list.At - NoEndFor).Select(Known).OfType<DeploymentState>()
-                .ToDictionary(x => x.Id);
+
+            // On a busy day others push it off the page before it has ended.
+            var listed = list.Body.Items().Where(x => x.Time("created_at") > list.At - NoEndFor).Select(Known).OfType<DeploymentState>();
+            state.Deployments = listed.Concat(state.Deployments.Values.Where(x => IsAwaited(x, list.At)))
+                .DistinctBy(x => x.Id).ToDictionary(x => x.Id);
             pages.Remember(List, list.ETag);
             await keep([]);
         }
 
         // Also those that nobody waits for are known: the merge that makes one interesting may be seen after it.
-        var open = state.Deployments.Values.Where(x => !x.Done && x.CreatedAt > pages.At - NoEndFor && Since(x.Sha) is not null).ToArray();
+        var open = state.Deployments.Values.Where(x => IsAwaited(x, pages.At)).ToArray();
         Random.Shared.Shuffle(open);
         foreach (var deployment in open.Take(MostAtOnce))
             await LookAt(deployment, cancel);
@@ -70,6 +73,9 @@ sealed class DeploymentLook(
         return state.Deployments.TryGetValue(id, out var known) && known.UpdatedAt >= updated ? known
             : new(id, sha, deployment.Text("ref"), deployment.Text("environment"), created, updated, Done: false);
     }
+
+    bool IsAwaited(DeploymentState deployment, DateTimeOffset at) =>
+        !deployment.Done && deployment.CreatedAt > at - NoEndFor && Since(deployment.Sha) is not null;
 
     IEnumerable<KeyValuePair<long, PullState>> Pulls(string sha) => state.Pulls.Where(x => x.Value.Head == sha || x.Value.MergedAs == sha);
 

@@ -54,7 +54,7 @@ static class GitHubCommits
         var context = status.Text("context") ?? "default";
         return seen.Event("github.status.completed", subject, [status.Name("id")],
             $"Status {EventText.Line(context, EventText.Titled)} of {Short(sha)}: {EventText.Line(state, EventText.Titled)}",
-            new EventData().Add("state", state).Add("context", context).Add("sha", sha)
+            new EventData().Add("conclusion", state is "error" ? "failure" : state).Add("state", state).Add("context", context).Add("sha", sha)
                 .Add("description", status.Text("description")).Link(status.Text("target_url"))).Rings(subject);
     }
 

@@ -90,7 +90,7 @@ public static class GitHubEvents
         var of = pulls.Count > 0 ? $"PR {string.Join(", ", pulls.Select(x => $"#{x}"))}" : GitHubCommits.Short(sha);
         return seen.Event("github.ci.completed", seen.Repository.Commit(sha), [rollup.Fingerprint],
             $"CI of {of} is finished: {(rollup.Failed.Count > 0 ? $"failure ({rollup.Failed.Count} of {rollup.Total})" : "success")}",
-            new EventData().Add("state", rollup.State).Add("sha", sha).Add("total", rollup.Total).Add("failedCount", rollup.Failed.Count)
+            new EventData().Add("conclusion", rollup.State).Add("state", rollup.State).Add("sha", sha).Add("total", rollup.Total).Add("failedCount", rollup.Failed.Count)
                 .Add("failed", rollup.Failed.Count > 0 ? string.Join(", ", rollup.Failed) : null, EventText.Written)
                 .Add("excerpt", excerpt, LogExcerpt.Limit),
             pulls.Select(seen.Repository.Item));

@@ -171,7 +171,7 @@ sealed class RepositoryLook(
         var pulls = await pages.From(list, null, cancel, all => all[^1].Time("updated_at") > Old(state.PullsUntil));
         var events = await Changed(pulls, cancel);
         state.PullsUntil = Newest(pulls, state.PullsUntil, list.At);
-        foreach (var (number, _) in state.Pulls.Where(x => IsOver(x.Key, x.Value, state.PullsUntil)).ToList())
+        foreach (var (number, _) in state.Pulls.Where(x => IsOver(x.Key, x.Value, state.PullsUntil) && !state.IsOpen(x.Value.Head)).ToList())
             state.Pulls.Remove(number);
         pages.Remember(PullList, list.ETag);
         await keep(events);

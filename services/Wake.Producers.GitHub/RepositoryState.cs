@@ -37,9 +37,6 @@ sealed class RepositoryState
     /// <summary>The newest runs of workflows on those commits, and how far each was.</summary>
     public Dictionary<long, string> Runs { get; set; } = [];
 
-    /// <summary>The workflows that those runs' check suites belong to.</summary>
-    public Dictionary<long, long> Suites { get; set; } = [];
-
     /// <summary>When deployments were looked at first.</summary>
     public DateTimeOffset DeploymentsSince { get; set; }
 
@@ -59,6 +56,9 @@ sealed class RepositoryState
 
     /// <summary>When something was last different from before.</summary>
     public DateTimeOffset ChangedAt { get; set; }
+
+    /// <summary>Whether what the checks of a commit add up to is still to be told.</summary>
+    public bool IsOpen(string? sha) => sha is not null && Commits.TryGetValue(sha, out var commit) && !commit.Done;
 
     public static RepositoryState Read(string json) => JsonSerializer.Deserialize<RepositoryState>(json) ?? new();
 
@@ -89,6 +89,9 @@ sealed record RefState(string? Sha, string? Before);
 /// <param name="Baseline">Whether it was the commit when the watch began: what had ended by then is no news.</param>
 sealed record CommitState(DateTimeOffset Since, bool Baseline)
 {
+    /// <summary>What its check suites came of, where a run has told: the workflow, and what started it.</summary>
+    public Dictionary<long, string> Suites { get; init; } = [];
+
     /// <summary>What they add up to, and when the last of them ended; null while something runs.</summary>
     public CiRollup.Finished? Result { get; init; }
 
@@ -106,8 +109,14 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     /// <summary>The fingerprint of the result that was published last.</summary>
     public string? Said { get; init; }
 
+    /// <summary>The pull requests it was published for; null before that.</summary>
+    public IReadOnlyList<long>? SaidOf { get; init; }
+
     /// <summary>Nothing more is expected until a run begins again.</summary>
     public bool Done { get; init; }
+
+    /// <summary>When one that is done was looked at last: something may be added that no run tells of.</summary>
+    public DateTimeOffset LookedAt { get; init; }
 }
 
 /// <summary>A deployment; done once it has ended, until it is different again.</summary>

@@ -51,15 +51,32 @@ public sealed class AddingUpChecks
     public void A_failed_status_fails_it() =>
         Assert.Equal(["ci/old"], Finished([Check(1, "a", "success")], Status(2, "ci/old", "ERROR")).Failed);
 
-    [Fact]
-    public void Only_the_newest_of_a_name_counts_but_two_workflows_may_share_one()
+    [Theory]
+    [InlineData("6/push", "6/push", "failure", "success", null, 1)]
+    [InlineData("6/push", "6/push", "failure", "skipped", "build", 1)]
+    [InlineData("6/push", "6/push", "success", "failure", "build", 1)]
+    [InlineData("6/push", "6/pull_request", "failure", "success", "build", 2)]
+    [InlineData("6/push", "7/push", "failure", "success", "build", 2)]
+    [InlineData(null, "6/push", "failure", "success", "build", 2)]
+    [InlineData(null, null, "failure", "success", "build", 2)]
+    public void Of_one_name_the_newest_counts_but_only_of_one_workflow_and_what_started_it_and_only_if_it_ran(
+        string? older, string? newer, string first, string second, string? failed, int total)
     {
-        JsonElement[] runs = [Check(1, "build", "failure", suite: 10), Check(9, "build", "success", suite: 11)];
+        var suites = new Dictionary<long, string>();
+        if (older is not null)
+            suites[10] = older;
+        if (newer is not null)
+            suites[11] = newer;
 
-        Assert.Equal("success", Finished(runs).State);
-        Assert.Equal(["build"], Assert.IsType<CiRollup.Finished>(
-            CiRollup.Of(runs, [], new Dictionary<long, long> { [10] = 100, [11] = 101 })).Failed);
+        var rollup = Assert.IsType<CiRollup.Finished>(
+            CiRollup.Of([Check(1, "build", first, suite: 10), Check(9, "build", second, suite: 11)], [], suites));
+
+        Assert.Equal((failed, total), (rollup.Failed.SingleOrDefault(), rollup.Total));
     }
+
+    [Fact]
+    public void A_second_run_that_is_not_over_is_waited_for() => Assert.IsType<CiRollup.Unfinished>(CiRollup.Of(
+        [Check(1, "build", "failure", suite: 10), Check(9, "build", null, suite: 11)], [], new Dictionary<long, string> { [10] = "6/push", [11] = "6/push" }));
 
     [Fact]
     public void The_fingerprint_is_that_of_github_md_whatever_the_order()
@@ -94,5 +111,19 @@ public sealed class AddingUpChecks
         Assert.Equal("CI of PR #972 is finished: failure (2 of 3)", observed.Reason);
         Assert.Equal($"github.ci.completed|github:octo-org/hello@abc123|{rollup.Fingerprint}", observed.DedupKey);
         Assert.Equal(["github:octo-org/hello#972"], observed.Related!);
+    }
+
+    [Theory]
+    [InlineData("success", "success")]
+    [InlineData("failure", "failure")]
+    [InlineData("error", "failure")]
+    public void One_condition_holds_of_a_result_however_it_came(string state, string conclusion)
+    {
+        var seen = GitHubSighting.Poll(new("github.com", "octo-org/hello", 1));
+
+        var whole = Assert.Single(GitHubEvents.Ci(seen, "abc123", Finished([], Status(1, "ci", state)), [972]).Events);
+        var one = Assert.Single(GitHubEvents.Status(seen, "abc123", Status(1, "ci", state)).Events);
+
+        Assert.Equal((conclusion, conclusion), (whole.Data?.Text("conclusion"), one.Data?.Text("conclusion")));
     }
 }

@@ -111,6 +111,106 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         Assert.InRange(github.Counted.Count(x => x.Path.EndsWith("/check-runs", StringComparison.Ordinal) && x.Status == 403), 0, 1);
     }
 
+    [Fact]
+    public async Task Two_runs_with_jobs_of_one_name_are_told_apart_also_when_newer_runs_hide_them_and_forgotten_with_their_commit()
+    {
+        var head = LoopbackGitHub.Sha(42);
+        github.PageSize = 1;
+        github.Open(42);
+        github.Run(1, head, 421, "failure", suite: 50, started: "push");
+        github.Run(2, head, 422, "failure", suite: 51, started: "pull_request");
+        github.Run(3, head, 423, "success", suite: 52, started: "pull_request");
+        github.Run(4, LoopbackGitHub.Sha(1), 424, "success", suite: 53);
+        github.Check(head, "build", "failure", id: 421, suite: 50);
+        github.Check(head, "build", "failure", id: 422, suite: 51);
+        github.Check(head, "build", "success", id: 423, suite: 52);
+        await Start();
+
+        await Watching("#42");
+
+        await Eventually.Holds(() => Happened("github.ci.completed"));
+        Assert.Equal("CI of PR #42 is finished: failure (1 of 2)", await wake.Scalar<string>("select reason from events where type = 'github.ci.completed'"));
+        await IsKnown("6/pull_request");
+        github.Push(42, LoopbackGitHub.Sha(43));
+        await Eventually.Holds(async () => !await wake.Scalar<bool>("select state::text like '%6/pull_request%' from github.cursors"), "the old head is forgotten");
+    }
+
+    [Fact]
+    public async Task Who_merges_before_the_checks_have_ended_is_told_what_became_of_them()
+    {
+        var head = LoopbackGitHub.Sha(44);
+        github.Open(44);
+        github.Check(head, "build", null);
+        await Start();
+        var key = await wake.Session();
+        await wake.Watch(key, "github:octo-org/hello#44", types: ["github.ci.*"]);
+        await IsKnown(head);
+
+        github.Merge(44);
+        await Eventually.Holds(() => Happened("github.pull_request.merged"));
+        github.Check(head, "build", "failure");
+
+        await wake.Ended(key, 1);
+        Assert.Equal("CI of PR #44 is finished: failure (1 of 1)", Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons)));
+    }
+
+    [Fact]
+    public async Task What_no_run_tells_of_is_seen_some_minutes_after_ci_was_over_and_by_a_pull_request_that_comes_later()
+    {
+        var head = LoopbackGitHub.Sha(45);
+        github.Open(45);
+        github.Open(46, head: head);
+        github.Check(head, "build", "success");
+        await Start();
+        await Watching("#45");
+        await Eventually.Holds(() => Happened("github.ci.completed"));
+
+        await Watching("#46");
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from duplicates") == 1, "it is said of the second one too");
+        github.Status(head, "ci/old", "failure");
+        github.Check(head, "build", "success");
+        await github.LooksTwice();
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
+
+        await Eventually.Holds(async () =>
+        {
+            await wake.Scalar<long>(
+                """
+                with later as (
+                    update github.cursors set state = regexp_replace(state::text, '"LookedAt":"[^"]*"', '"LookedAt":"2026-01-01T00:00:00Z"', 'g')::json returning 1
+                ) select count(*) from later
+                """);
+            return await Happened("github.status.completed");
+        });
+
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 2);
+        await github.LooksTwice();
+        Assert.Equal(
+            ["CI of PR #45 is finished: success", "Status ci/old of " + head[..8] + ": failure", "CI of PR #45, #46 is finished: failure (1 of 2)"],
+            await wake.Scalar<string[]>("select array_agg(reason order by seq) from events"));
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from duplicates"));
+    }
+
+    [Fact]
+    public async Task A_deployment_is_waited_for_also_when_others_have_pushed_it_off_the_page()
+    {
+        var head = LoopbackGitHub.Sha(47);
+        github.PageSize = 2;
+        github.Open(47);
+        await Start();
+        await Watching("#47");
+        await IsKnown(head);
+        var deployment = github.Deploy(head, "production", "in_progress");
+        await IsKnown($"\"{deployment}\"");
+        github.Deploy(LoopbackGitHub.Sha(1), "preview", "in_progress");
+        github.Deploy(LoopbackGitHub.Sha(2), "preview", "in_progress");
+        await github.LooksTwice();
+
+        github.Deploy(deployment, "failure");
+
+        await Eventually.Holds(() => Happened("github.deployment.completed"));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -76,13 +76,18 @@ public sealed partial class LoopbackGitHub
         ["id"] = Interlocked.Increment(ref ids), ["context"] = context, ["state"] = state, ["created_at"] = Now(), ["updated_at"] = Now(),
     });
 
-    /// <summary>A deployment begins, and ends like this.</summary>
-    public void Deploy(string sha, string environment, string state)
+    /// <summary>A deployment begins, and is so far, or ends like this.</summary>
+    public long Deploy(string sha, string environment, string state)
     {
         var id = Interlocked.Increment(ref ids);
-        Add($"deployments/{id}/statuses", new() { ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["created_at"] = Now() });
+        Deploy(id, state);
         Add("deployments", new() { ["id"] = id, ["sha"] = sha, ["environment"] = environment, ["created_at"] = Now(), ["updated_at"] = Now() });
+        return id;
     }
+
+    /// <summary>It gets on, or ends like this.</summary>
+    public void Deploy(long id, string state) =>
+        Add($"deployments/{id}/statuses", new() { ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["created_at"] = Now() });
 
     public void Release(string tag) => Add("releases", new()
     {
@@ -90,14 +95,23 @@ public sealed partial class LoopbackGitHub
     });
 
     /// <summary>A run of a workflow with one job, whose id is that of its check.</summary>
-    public void Run(long id, string sha, long job, string? conclusion, string? log = null)
+    public void Run(
+        long id, string sha, long job, string? conclusion, string? log = null, long suite = 5, string started = "push", long workflow = 6)
     {
         var run = new JsonObject
         {
             ["id"] = id, ["name"] = "CI", ["run_attempt"] = 1, ["head_sha"] = sha, ["status"] = conclusion is null ? "in_progress" : "completed",
-            ["conclusion"] = conclusion, ["check_suite_id"] = 5, ["workflow_id"] = 6, ["updated_at"] = Now(), ["pull_requests"] = new JsonArray(),
+            ["conclusion"] = conclusion, ["check_suite_id"] = suite, ["workflow_id"] = workflow, ["event"] = started, ["updated_at"] = Now(), ["pull_requests"] = new JsonArray(),
         };
-        things["actions/runs"] = new() { ["items"] = new JsonArray(run) };
+        var runs = things.GetOrAdd("actions/runs", _ => new() { ["items"] = new JsonArray() });
+        lock (runs)
+        {
+            var list = runs["items"]!.AsArray();
+            if (list.FirstOrDefault(x => (long)x!["id"]! == id) is { } known)
+                list.Remove(known);
+            list.Add(run);
+        }
+
         things[$"actions/runs/{id}/attempts/1/jobs"] = new()
         {
             ["jobs"] = new JsonArray(new JsonObject { ["id"] = job, ["name"] = "build", ["conclusion"] = conclusion, ["completed_at"] = Now() }),
@@ -106,19 +120,19 @@ public sealed partial class LoopbackGitHub
     }
 
     /// <summary>A check on a commit; without a conclusion it runs. Named again, it runs again.</summary>
-    public void Check(string sha, string name, string? conclusion, long? id = null)
+    public void Check(string sha, string name, string? conclusion, long? id = null, long suite = 5)
     {
         var checks = things.GetOrAdd($"commits/{sha}/check-runs", _ => new() { ["items"] = new JsonArray() });
         lock (checks)
         {
             var list = checks["items"]!.AsArray();
-            if (list.FirstOrDefault(x => (string?)x!["name"] == name) is { } known)
+            if (list.FirstOrDefault(x => (string?)x!["name"] == name && (long)x["check_suite"]!["id"]! == suite) is { } known)
                 list.Remove(known);
             list.Add(new JsonObject
             {
                 ["id"] = id ?? Interlocked.Increment(ref ids), ["name"] = name, ["status"] = conclusion is null ? "in_progress" : "completed",
                 ["conclusion"] = conclusion, ["completed_at"] = conclusion is null ? null : Now(), ["head_sha"] = sha,
-                ["app"] = new JsonObject { ["slug"] = "github-actions" }, ["check_suite"] = new JsonObject { ["id"] = 5 },
+                ["app"] = new JsonObject { ["slug"] = "github-actions" }, ["check_suite"] = new JsonObject { ["id"] = suite },
             });
         }
     }

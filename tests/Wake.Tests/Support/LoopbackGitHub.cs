@@ -196,7 +196,10 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     async Task Show(HttpContext http, string path)
     {
         if (path == "actions/runs")
-            await Paged(http, Items(path), "workflow_runs");
+        {
+            var head = (string?)http.Request.Query["head_sha"];
+            await Paged(http, [.. Items(path).Reverse().Where(x => head is null || (string?)x["head_sha"] == head)], "workflow_runs");
+        }
         else if (path.EndsWith("/logs", StringComparison.Ordinal))
         {
             var job = path.Split('/')[^2];
