@@ -6,6 +6,9 @@ namespace Wake.Runner;
 /// <summary>What a runner does about the way a run ended. One reaction per result, decided here and nowhere else.</summary>
 abstract record Reaction
 {
+    /// <inheritdoc cref="ClaudeRun.Unsaved" />
+    public string? Unsaved { get; init; }
+
     /// <summary>The turn is over.</summary>
     public sealed record End(TurnOutcome Outcome, string? Note) : Reaction;
 

@@ -137,17 +137,22 @@ sealed class SessionMemory : IAsyncDisposable
     /// nothing.
     /// </summary>
     /// <param name="entirely">Also reads again what was saved before: a CLI may take rows back that it wrote last.</param>
-    public async Task Save(bool entirely)
+    /// <returns>Why it could not be saved; null when there is nothing left for this turn to save.</returns>
+    public async Task<string?> Save(bool entirely)
     {
         await saving.WaitAsync();
         try
         {
-            if (await TrySave(entirely) is not null && await TrySave(entirely) is { } reason)
-                log.LogWarning("{SessionKey} wake {Wake}: the transcript could not be saved ({Reason}).", turn.SessionKey, turn.WakeNumber, reason);
+            if (await TrySave(entirely) is null || await TrySave(entirely) is not { } reason)
+                return null;
+
+            log.LogWarning("{SessionKey} wake {Wake}: the transcript could not be saved ({Reason}).", turn.SessionKey, turn.WakeNumber, reason);
+            return reason;
         }
         catch (OperationCanceledException) when (lost.IsCancellationRequested)
         {
             // Whoever has the turn now has its memory, too.
+            return null;
         }
         finally
         {

@@ -271,6 +271,17 @@ public sealed class Turns(NpgsqlDataSource database)
         return await batch.Affected(cancel);
     }
 
+    /// <summary>Whether an attempt was ended or given back, for a caller who was not told that it was.</summary>
+    public async Task<bool> IsSettled(ClaimedTurn turn, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "select exists (select from turns where session_id = $1 and wake_number = $2 and settled = $3)");
+        command.Parameters.AddWithValue(turn.SessionId);
+        command.Parameters.AddWithValue(turn.WakeNumber);
+        command.Parameters.AddWithValue(turn.Attempt);
+        return (bool)(await command.ExecuteScalarAsync(cancel))!;
+    }
+
     static object?[] Parameters(TurnCost cost) =>
         [cost.Usd, (long)cost.Duration.TotalMilliseconds, cost.Tokens.Input, cost.Tokens.Output, cost.Tokens.CacheRead, cost.Tokens.CacheCreation];
 }
