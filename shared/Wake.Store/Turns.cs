@@ -117,7 +117,9 @@ public sealed class Turns(NpgsqlDataSource database)
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
-            where i.session_id = $1 and i.wake_number = $2 and (e.expires_at is null or e.expires_at > now())
+            where i.session_id = $1 and i.wake_number = $2
+              -- as of its first attempt: what a later one is told must not differ
+              and (e.expires_at is null or e.expires_at > (select started_at from turns where session_id = $1 and wake_number = $2))
             order by e.seq
             """, sessionId, wakeNumber, EventDetails.MaxData, MaxTold);
         batch.Add(
