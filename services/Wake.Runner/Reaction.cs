@@ -42,8 +42,7 @@ abstract record Reaction
         ClaudeResult.Refused { Why: var why } => new End(TurnOutcome.Refused, why),
 
         ClaudeResult.Deferred { Tool: var tool, Asks: { } asks } => new GiveBack(
-            new TurnReturn.Park(null, $"it waits for a person: {tool} asks {(tool == QuestionHook.Tool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it.",
-                Interrupted: true) { Asks = asks }),
+            new TurnReturn.Park(null, $"it waits for a person: {tool} asks {(tool == QuestionHook.Tool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it.") { Asks = asks }),
 
         // A hook of the owner's own has put it off.
         ClaudeResult.Deferred { Tool: var tool } => new GiveBack(new TurnReturn.Park(
@@ -84,5 +83,5 @@ abstract record Reaction
 
     static GiveBack Again(string note, int failures, RunnerOptions options, TimeSpan pause) => failures < options.MaxAttempts
         ? new(new TurnReturn.Retry(pause, note))
-        : new(new TurnReturn.Park(null, $"{note}, {failures} times in a row. Wake the session again to try once more."));
+        : new(new TurnReturn.Park(null, $"{note}, {failures} times in a row. Wake the session again to try once more.", Interrupted: false));
 }

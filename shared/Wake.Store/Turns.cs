@@ -307,8 +307,8 @@ public abstract record TurnReturn(string Note, bool Interrupted = false)
     /// <summary>It waits for a person, who ends the wait by waking the session, or for a date.</summary>
     /// <param name="Until">How long; null waits for the person.</param>
     /// <param name="Note">Why, for people.</param>
-    /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure.</param>
-    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted)
+    /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure; all but what has failed too often.</param>
+    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = true) : TurnReturn(Note, Interrupted)
     {
         /// <summary>What the person is asked; null when only their waking ends the wait.</summary>
         public AskedCall? Asks { get; init; }

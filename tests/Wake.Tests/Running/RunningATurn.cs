@@ -172,6 +172,22 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     }
 
     [Fact]
+    public async Task What_a_person_had_to_mend_is_no_attempt_in_vain()
+    {
+        var key = await wake.WatchingSession();
+        var orders = Path.Combine(wake.ClaudeConfig, "fake-claude.json");
+        await File.WriteAllTextAsync(orders, """{"verbs":["auth-error 0"]}""");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+        await wake.Is(key, SessionState.Parked);
+
+        await File.WriteAllTextAsync(orders, """{"verbs":["api-error 500"],"times":2}""");
+        await wake.Wake(key, "mended");
+
+        Assert.Equal(4, (await wake.Ended(key, 1)).Attempt);
+        await wake.Quiet();
+    }
+
+    [Fact]
     public async Task A_usage_limit_parks_the_turn_until_it_resets()
     {
         var key = await wake.WatchingSession();
