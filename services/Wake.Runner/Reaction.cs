@@ -64,6 +64,8 @@ abstract record Reaction
         ClaudeResult.Crashed { How: var how } => Again($"crashed: {how}", failures, options, options.BackoffAfter(failures)),
         ClaudeResult.Hung { What: var what } => Again($"hung: {what}", failures, options, options.BackoffAfter(failures)),
 
+        ClaudeResult.FilesFail { What: var what } => Again($"its files cannot be used there: {what}", failures, options, options.BackoffAfter(failures)),
+
         ClaudeResult.UsageLimited { Until: var until } => new StopWork(
             new TurnReturn.Park(until > now ? until - now : TimeSpan.Zero, $"the usage limit holds until {until:u}", Interrupted: true),
             $"the usage limit of the account holds until {until:u}", until),

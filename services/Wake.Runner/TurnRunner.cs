@@ -70,7 +70,7 @@ sealed class TurnRunner(
 
         for (var runs = 1; runs <= MaxRuns; runs++)
         {
-            var run = await Run(turn, claudeSession, resume, shutdown, lost);
+            var run = await RunHere(turn, claudeSession, resume, shutdown, lost);
             (cost, acted) = (cost + run.Cost, acted || run.Acted);
 
             switch (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()) with { Unsaved = run.Unsaved })
@@ -136,6 +136,19 @@ sealed class TurnRunner(
         return found is null ? null
             : $"the session cannot be gone on with ({why.Detail}), and {found}; a fresh session might do the same again. See what was "
                 + "done, then wake the session again to begin a fresh one";
+    }
+
+    async Task<ClaudeRun> RunHere(
+        ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
+    {
+        try
+        {
+            return await Run(turn, claudeSession, resume, shutdown, lost);
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            return ClaudeRun.NotBegun(new ClaudeResult.FilesFail(failed.Message));
+        }
     }
 
     async Task<ClaudeRun> Run(

@@ -188,6 +188,30 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     }
 
     [Fact]
+    public async Task Files_that_cannot_be_used_are_tried_again_and_then_wait_for_a_person()
+    {
+        var key = await wake.WatchingSession();
+        await Wakes(key, "opened");
+        var id = (await wake.Show(key)).ClaudeSessionIds[^1];
+        var folder = Path.GetDirectoryName(
+            Directory.EnumerateFiles(wake.ClaudeConfig, $"{id}.jsonl", SearchOption.AllDirectories).Single())!;
+        Directory.Delete(folder, recursive: true);
+        await File.WriteAllTextAsync(folder, "");
+
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+
+        var parked = (await wake.Is(key, SessionState.Parked)).LastTurn!;
+        Assert.Equal(3, parked.Attempt);
+        Assert.Contains($"its files cannot be used there: The file '{folder}' already exists., 3 times in a row", parked.Note);
+
+        File.Delete(folder);
+        await wake.Wake(key, "mended");
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
+        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+        await wake.Quiet();
+    }
+
+    [Fact]
     public async Task A_usage_limit_parks_the_turn_until_it_resets()
     {
         var key = await wake.WatchingSession();
