@@ -67,7 +67,9 @@ abstract record Reaction
         ClaudeResult.FilesFail { What: var what } => Again($"its files cannot be used there: {what}", failures, options, options.BackoffAfter(failures)),
 
         ClaudeResult.UsageLimited { Until: var until } => new StopWork(
-            new TurnReturn.Park(until > now ? until - now : TimeSpan.Zero, $"the usage limit holds until {until:u}", Interrupted: true),
+            // The date is by another clock, and may be over by this one.
+            new TurnReturn.Park(
+                until - now > options.LookAgainAfter ? until - now : options.LookAgainAfter, $"the usage limit holds until {until:u}"),
             $"the usage limit of the account holds until {until:u}", until),
         ClaudeResult.CannotRun { What: var what } => new StopWork(
             new TurnReturn.Retry(TimeSpan.Zero, $"no session can run there: {what}", Interrupted: true), what, null),
