@@ -21,15 +21,13 @@ sealed class Budgets(Costs costs, IOptions<ClaudeProfiles> profiles)
 
         if (profile.SessionBudgetUsd is { } ever && spent.Session >= ever)
         {
-            return new(null, $"the session's budget of {Usd(ever)} is used up ({Usd(spent.Session)}). Wake the session again to allow this turn.",
-                Interrupted: true);
+            return new(null, $"the session's budget of {Usd(ever)} is used up ({Usd(spent.Session)}). Wake the session again to allow this turn.");
         }
 
         if (profile.DayBudgetUsd is { } daily && spent.Today >= daily)
         {
             return new(spent.UntilTomorrow,
-                $"today's budget of {Usd(daily)} for profile {turn.Profile} is used up ({Usd(spent.Today)}); it goes on at 00:00 UTC",
-                Interrupted: true);
+                $"today's budget of {Usd(daily)} for profile {turn.Profile} is used up ({Usd(spent.Today)}); it goes on at 00:00 UTC");
         }
 
         return null;

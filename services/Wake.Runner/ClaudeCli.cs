@@ -18,6 +18,9 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost
 
     /// <summary>The process, if it is there for the next message; it is the caller's.</summary>
     public ClaudeProcess? Alive { get; init; }
+
+    /// <summary>Why the store lacks a part of the session's memory, which is on this machine; null when it has it all.</summary>
+    public string? Unsaved { get; init; }
 }
 
 /// <summary>

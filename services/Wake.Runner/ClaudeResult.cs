@@ -55,6 +55,9 @@ abstract record ClaudeResult
     /// <summary>The CLI cannot be run on this machine for any session: it does not start, or nobody is logged in.</summary>
     public sealed record CannotRun(string What) : ClaudeResult;
 
+    /// <summary>Files on this machine that the session needs cannot be read or written: no room, no permission, another thing in their place.</summary>
+    public sealed record FilesFail(string What) : ClaudeResult;
+
     /// <summary>Stopped on purpose, by the runner.</summary>
     public sealed record Interrupted : ClaudeResult;
 

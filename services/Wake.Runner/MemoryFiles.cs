@@ -32,12 +32,13 @@ sealed class MemoryFiles : IDisposable
             reader.Dispose();
     }
 
-    /// <summary>Nothing is known any more.</summary>
-    public void Clear()
+    /// <summary>Nothing is known any more but what was found in the store.</summary>
+    public void Know(StoredTranscript? found)
     {
-        foreach (var path in readers.Keys.Concat(seen.Keys).ToList())
-            Forget(path);
+        Dispose();
         Stored.Clear();
+        foreach (var file in found?.Files ?? [])
+            Stored[file.Path] = file;
     }
 
     /// <summary>A file without rows is as it is on the disk now.</summary>
@@ -57,7 +58,11 @@ sealed class MemoryFiles : IDisposable
                 : IsAsSeen(folder, path));
     }
 
-    public void Dispose() => Clear();
+    public void Dispose()
+    {
+        foreach (var path in readers.Keys.Concat(seen.Keys).ToList())
+            Forget(path);
+    }
 
     static (long, DateTime) StampOf(TranscriptFolder folder, string path)
     {

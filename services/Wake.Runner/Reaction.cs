@@ -6,6 +6,9 @@ namespace Wake.Runner;
 /// <summary>What a runner does about the way a run ended. One reaction per result, decided here and nowhere else.</summary>
 abstract record Reaction
 {
+    /// <inheritdoc cref="ClaudeRun.Unsaved" />
+    public string? Unsaved { get; init; }
+
     /// <summary>The turn is over.</summary>
     public sealed record End(TurnOutcome Outcome, string? Note) : Reaction;
 
@@ -39,8 +42,7 @@ abstract record Reaction
         ClaudeResult.Refused { Why: var why } => new End(TurnOutcome.Refused, why),
 
         ClaudeResult.Deferred { Tool: var tool, Asks: { } asks } => new GiveBack(
-            new TurnReturn.Park(null, $"it waits for a person: {tool} asks {(tool == QuestionHook.Tool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it.",
-                Interrupted: true) { Asks = asks }),
+            new TurnReturn.Park(null, $"it waits for a person: {tool} asks {(tool == QuestionHook.Tool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it.") { Asks = asks }),
 
         // A hook of the owner's own has put it off.
         ClaudeResult.Deferred { Tool: var tool } => new GiveBack(new TurnReturn.Park(
@@ -62,8 +64,12 @@ abstract record Reaction
         ClaudeResult.Crashed { How: var how } => Again($"crashed: {how}", failures, options, options.BackoffAfter(failures)),
         ClaudeResult.Hung { What: var what } => Again($"hung: {what}", failures, options, options.BackoffAfter(failures)),
 
+        ClaudeResult.FilesFail { What: var what } => Again($"its files cannot be used there: {what}", failures, options, options.BackoffAfter(failures)),
+
         ClaudeResult.UsageLimited { Until: var until } => new StopWork(
-            new TurnReturn.Park(until > now ? until - now : TimeSpan.Zero, $"the usage limit holds until {until:u}", Interrupted: true),
+            // The date is by another clock, and may be over by this one.
+            new TurnReturn.Park(
+                until - now > options.LookAgainAfter ? until - now : options.LookAgainAfter, $"the usage limit holds until {until:u}"),
             $"the usage limit of the account holds until {until:u}", until),
         ClaudeResult.CannotRun { What: var what } => new StopWork(
             new TurnReturn.Retry(TimeSpan.Zero, $"no session can run there: {what}", Interrupted: true), what, null),
@@ -81,5 +87,5 @@ abstract record Reaction
 
     static GiveBack Again(string note, int failures, RunnerOptions options, TimeSpan pause) => failures < options.MaxAttempts
         ? new(new TurnReturn.Retry(pause, note))
-        : new(new TurnReturn.Park(null, $"{note}, {failures} times in a row. Wake the session again to try once more."));
+        : new(new TurnReturn.Park(null, $"{note}, {failures} times in a row. Wake the session again to try once more.", Interrupted: false));
 }

@@ -27,6 +27,9 @@ sealed class SessionMemory : IAsyncDisposable
     volatile bool acted;
     bool actedIsNoted;
 
+    // A save whose answer was lost may be in the store all the same.
+    bool storedIsUnsure;
+
     /// <param name="store">Where it is saved.</param>
     /// <param name="turn">The turn; its epoch guards every save.</param>
     /// <param name="claudeSessionId">The Claude session.</param>
@@ -59,10 +62,7 @@ sealed class SessionMemory : IAsyncDisposable
         if (Files.AreUnchanged(folder, found))
             return new Memory.Ready(found!.SavedAt) { IsUnchanged = true };
 
-        Files.Clear();
-        foreach (var file in found?.Files ?? [])
-            Files.Stored[file.Path] = file;
-
+        Files.Know(found);
         var written = File.Exists(folder.Main) ? File.GetLastWriteTimeUtc(folder.Main) : (DateTime?)null;
         var main = Files.Stored.GetValueOrDefault("");
         if (main is null && written is null)
@@ -137,11 +137,41 @@ sealed class SessionMemory : IAsyncDisposable
     /// nothing.
     /// </summary>
     /// <param name="entirely">Also reads again what was saved before: a CLI may take rows back that it wrote last.</param>
-    public async Task Save(bool entirely)
+    /// <returns>Why it could not be saved; null when there is nothing left for this turn to save.</returns>
+    public async Task<string?> Save(bool entirely)
     {
         await saving.WaitAsync();
         try
         {
+            if (await TrySave(entirely) is null || await TrySave(entirely) is not { } reason)
+                return null;
+
+            log.LogWarning("{SessionKey} wake {Wake}: the transcript could not be saved ({Reason}).", turn.SessionKey, turn.WakeNumber, reason);
+            return reason;
+        }
+        catch (OperationCanceledException) when (lost.IsCancellationRequested)
+        {
+            // Whoever has the turn now has its memory, too.
+            return null;
+        }
+        finally
+        {
+            saving.Release();
+        }
+    }
+
+    // Why it is not saved; null when it is, or when that is no longer ours to do.
+    async Task<string?> TrySave(bool entirely)
+    {
+        try
+        {
+            if (storedIsUnsure)
+            {
+                Files.Know(await store.Find(claudeSessionId, CancellationToken.None).WaitAsync(lost));
+                storedIsUnsure = false;
+                entirely = true;
+            }
+
             List<TranscriptChange> changes = [];
             foreach (var path in folder.Paths())
             {
@@ -151,32 +181,32 @@ sealed class SessionMemory : IAsyncDisposable
 
             var toNote = acted && !actedIsNoted;
             if (changes is [] && !toNote)
-                return;
+                return null;
 
-            if (await store.Save(turn, claudeSessionId, acted, changes, CancellationToken.None).WaitAsync(lost))
+            storedIsUnsure = true;
+            switch (await store.Save(turn, claudeSessionId, acted, changes, CancellationToken.None).WaitAsync(lost))
             {
-                actedIsNoted |= toNote;
-                foreach (var change in changes)
-                    Files.Stored[change.File.Path] = change.File;
+                case TranscriptSave.OutOfStep:
+                    return "what is stored is not what was saved last";
+
+                case TranscriptSave.TurnIsLost:
+                    log.LogWarning("{SessionKey} wake {Wake}: the transcript was not saved; the turn is another runner's now.",
+                        turn.SessionKey, turn.WakeNumber);
+                    break;
+
+                default:
+                    actedIsNoted |= toNote;
+                    foreach (var change in changes)
+                        Files.Stored[change.File.Path] = change.File;
+                    break;
             }
-            else
-            {
-                log.LogWarning("{SessionKey} wake {Wake}: the transcript was not saved; the turn is another runner's now.",
-                    turn.SessionKey, turn.WakeNumber);
-            }
-        }
-        catch (OperationCanceledException) when (lost.IsCancellationRequested)
-        {
-            // Whoever has the turn now has its memory, too.
+
+            storedIsUnsure = false;
+            return null;
         }
         catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
         {
-            log.LogWarning("{SessionKey} wake {Wake}: the transcript could not be saved ({Reason}).",
-                turn.SessionKey, turn.WakeNumber, failed.Message);
-        }
-        finally
-        {
-            saving.Release();
+            return failed.Message;
         }
     }
 

@@ -44,10 +44,11 @@ sealed class Standstill(ClaudeProbe probe, IOptions<RunnerOptions> options, Time
     public void Begin(string reason, DateTimeOffset? until)
     {
         var now = time.GetUtcNow();
+        var soonest = now + options.Value.LookAgainAfter;
         lock (changing)
         {
             why = reason;
-            tryAgain = until is { } date ? date < now + LongestForALimit ? date : now + LongestForALimit : now + options.Value.LookAgainAfter;
+            tryAgain = until is { } date && date > soonest ? date < now + LongestForALimit ? date : now + LongestForALimit : soonest;
         }
 
         log.LogError("This runner takes no work until {TryAgain:u}: {Reason}", tryAgain, reason);

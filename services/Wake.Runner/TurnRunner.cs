@@ -18,6 +18,9 @@ sealed class TurnRunner(
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
     const int MaxRuns = 5;
 
+    // Between attempts to write down what a turn has come to, while the database is away.
+    static readonly TimeSpan WritesAgainAfter = TimeSpan.FromSeconds(1);
+
     /// <summary>Runs a claimed turn. Everything it comes to is in the store before it returns.</summary>
     /// <param name="turn">The turn.</param>
     /// <param name="shutdown">The runner shuts down: interrupt the turn and give it back.</param>
@@ -30,7 +33,7 @@ sealed class TurnRunner(
         try
         {
             var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
-            var settled = await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) });
+            var settled = await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) }, lease.Lost);
             staysWarm = settled && reaction is Reaction.End { Outcome: TurnOutcome.Completed };
             if (settled)
                 measured.Settled(reaction, cost);
@@ -67,10 +70,10 @@ sealed class TurnRunner(
 
         for (var runs = 1; runs <= MaxRuns; runs++)
         {
-            var run = await Run(turn, claudeSession, resume, shutdown, lost);
+            var run = await RunHere(turn, claudeSession, resume, shutdown, lost);
             (cost, acted) = (cost + run.Cost, acted || run.Acted);
 
-            switch (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()))
+            switch (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()) with { Unsaved = run.Unsaved })
             {
                 case Reaction.Fresh when run.Result is ClaudeResult.SessionLost { Why: null } && !claudeSession.Opened && runs < 3:
                     resume = false;
@@ -102,8 +105,8 @@ sealed class TurnRunner(
                     resume = true;
                     break;
 
-                case Reaction.GiveBack { How: TurnReturn.Park { Asks: not null } ask }:
-                    return (new Reaction.GiveBack(ask with { Until = profiles.Value.Of(turn.Profile).AnswerWithin }), run.Answered, cost);
+                case Reaction.GiveBack { How: TurnReturn.Park { Asks: not null } ask } back:
+                    return (back with { How = ask with { Until = profiles.Value.Of(turn.Profile).AnswerWithin } }, run.Answered, cost);
 
                 case var settled:
                     return (settled, run.Answered, cost);
@@ -133,6 +136,19 @@ sealed class TurnRunner(
         return found is null ? null
             : $"the session cannot be gone on with ({why.Detail}), and {found}; a fresh session might do the same again. See what was "
                 + "done, then wake the session again to begin a fresh one";
+    }
+
+    async Task<ClaudeRun> RunHere(
+        ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
+    {
+        try
+        {
+            return await Run(turn, claudeSession, resume, shutdown, lost);
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            return ClaudeRun.NotBegun(new ClaudeResult.FilesFail(failed.Message));
+        }
     }
 
     async Task<ClaudeRun> Run(
@@ -169,7 +185,7 @@ sealed class TurnRunner(
         var (opened, told) = (false, 0);
         var run = await claude.Run(command, mayGoOn ? warm!.TakeProcess() : null, Heard, shutdown, lost);
 
-        await memory.Save(entirely: true);
+        run = run with { Unsaved = await SaveTheRest(memory, shutdown) };
         if (run.Alive is { } alive)
         {
             memory.FilesAreKept = true;
@@ -191,6 +207,18 @@ sealed class TurnRunner(
                 told = output.Told;
                 memory.Grew(output.Acted);
             }
+        }
+    }
+
+    async Task<string?> SaveTheRest(SessionMemory memory, CancellationToken shutdown)
+    {
+        for (var began = time.GetTimestamp(); ;)
+        {
+            var unsaved = await memory.Save(entirely: true);
+            if (unsaved is null || shutdown.IsCancellationRequested || time.GetElapsedTime(began) > options.Value.Lease)
+                return unsaved;
+
+            await Task.Delay(WritesAgainAfter, time, shutdown).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -243,27 +271,28 @@ sealed class TurnRunner(
     }
 
     // Inside one process there is one runner.
-    NearRunner? Near(ClaimedTurn turn)
+    NearRunner? Near(ClaimedTurn turn, bool unsaved)
     {
         var profile = profiles.Value.Of(turn.Profile);
-        var stays = warmSessions.Has(turn.SessionId) ? warmSessions.StayOf(profile)
-            : profile.Repository is not null ? RunnerSlots.RememberedFor : TimeSpan.Zero;
+        var stays = warmSessions.Has(turn.SessionId) && !unsaved ? warmSessions.StayOf(profile)
+            : profile.Repository is not null || unsaved ? RunnerSlots.RememberedFor : TimeSpan.Zero;
 
         return stays == TimeSpan.Zero || busOptions.Value.InMemory ? null
             : new(RunnerSlots.AddressOf(options.Value), stays < RunnerSlots.RememberedFor ? stays : RunnerSlots.RememberedFor);
     }
 
     // False: the turn was no longer ours.
-    async Task<bool> Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost)
+    async Task<bool> Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost, CancellationToken lost)
     {
         // Not cancelled by a shutdown: what the turn came to is worth the moment it takes.
         switch (reaction)
         {
             case Reaction.End end:
-                if (!await turns.End(turn, end.Outcome, end.Note, cost, CancellationToken.None, Near(turn)))
+                var (note, near) = (Noted(end.Note), Near(turn, end.Unsaved is not null));
+                if (!await Insist(() => turns.End(turn, end.Outcome, note, cost, CancellationToken.None, near)))
                     break;
 
-                log.LogInformation("{SessionKey} wake {Wake}: {Outcome}. {Note}", turn.SessionKey, turn.WakeNumber, end.Outcome, end.Note ?? "");
+                log.LogInformation("{SessionKey} wake {Wake}: {Outcome}. {Note}", turn.SessionKey, turn.WakeNumber, end.Outcome, note ?? "");
                 await bus.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, end.Outcome), CancellationToken.None);
                 return true;
 
@@ -286,11 +315,35 @@ sealed class TurnRunner(
 
         async Task<bool> GiveBack(TurnReturn how)
         {
-            if (!await turns.GiveBack(turn, how, answered, cost, CancellationToken.None))
+            how = how with { Note = Noted(how.Note)! };
+            if (!await Insist(() => turns.GiveBack(turn, how, answered, cost, CancellationToken.None)))
                 return false;
 
             log.LogWarning("{SessionKey} wake {Wake}: given back, {Note}", turn.SessionKey, turn.WakeNumber, how.Note);
             return true;
+        }
+
+        string? Noted(string? note) => reaction.Unsaved is not { } why ? note
+            : $"{(note is null ? "" : $"{note}; ")}its memory is incomplete in the store: {why}";
+
+        // The epoch guards it, so it can be said again until it is heard, or the turn is lost. What was said in vain may have been heard.
+        async Task<bool> Insist(Func<Task<bool>> settle)
+        {
+            var began = time.GetTimestamp();
+            for (var unsure = false; ; unsure = true)
+            {
+                try
+                {
+                    return await settle().WaitAsync(lost) || unsure && await turns.IsSettled(turn, CancellationToken.None).WaitAsync(lost);
+                }
+                catch (NpgsqlException down) when (time.GetElapsedTime(began) < options.Value.Lease)
+                {
+                    log.LogWarning("{SessionKey} wake {Wake}: what the turn came to could not be written down ({Reason}); trying again.",
+                        turn.SessionKey, turn.WakeNumber, down.Message);
+                    if (unsure)
+                        await Task.Delay(WritesAgainAfter, time, lost);
+                }
+            }
         }
     }
 }

@@ -39,8 +39,8 @@ public sealed class Transcripts(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Saves what became of the files of a transcript. False: the turn is no longer the caller's, or somebody else has saved
-    /// since, and nothing was written.
+    /// Saves what became of the files of a transcript, all of it or nothing. After an exception nobody knows which: what is
+    /// stored has to be looked at before the next one.
     /// </summary>
     /// <param name="turn">The turn that wrote it.</param>
     /// <param name="claudeSessionId">The Claude session.</param>
@@ -48,25 +48,25 @@ public sealed class Transcripts(NpgsqlDataSource database)
     /// <param name="changes">The files that changed.</param>
     /// <param name="cancel">Ends the wait; nothing is saved then.</param>
     /// <exception cref="IOException">A file could not be read.</exception>
-    public async Task<bool> Save(
+    public async Task<TranscriptSave> Save(
         ClaimedTurn turn, Guid claudeSessionId, bool acted, IReadOnlyList<TranscriptChange> changes, CancellationToken cancel)
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 
         if (!await Begin(connection, turn, claudeSessionId, acted, cancel))
-            return false;
+            return TranscriptSave.TurnIsLost;
 
         foreach (var change in changes)
         {
             if (await Copy(connection, claudeSessionId, change, cancel) is not { } copy)
-                return false;
+                return TranscriptSave.OutOfStep;
 
             await Append(connection, copy, change, cancel);
         }
 
         await transaction.CommitAsync(cancel);
-        return true;
+        return TranscriptSave.Saved;
     }
 
     /// <summary>
@@ -217,6 +217,19 @@ public sealed class Transcripts(NpgsqlDataSource database)
             start += segment.Length;
         }
     }
+}
+
+/// <summary>What became of saving a transcript.</summary>
+public enum TranscriptSave
+{
+    /// <summary>It is in the store.</summary>
+    Saved,
+
+    /// <summary>The turn is no longer the caller's, and nothing was written.</summary>
+    TurnIsLost,
+
+    /// <summary>What is stored is not what the caller took it to be, and nothing was written.</summary>
+    OutOfStep,
 }
 
 /// <summary>What is stored of a Claude session.</summary>

@@ -118,7 +118,9 @@ public sealed class Turns(NpgsqlDataSource database)
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
-            where i.session_id = $1 and i.wake_number = $2 and (e.expires_at is null or e.expires_at > now())
+            where i.session_id = $1 and i.wake_number = $2
+              -- as of its first attempt: what a later one is told must not differ
+              and (e.expires_at is null or e.expires_at > (select started_at from turns where session_id = $1 and wake_number = $2))
             order by e.seq
             """, sessionId, wakeNumber, EventDetails.MaxData, MaxTold);
         batch.Add(
@@ -272,6 +274,17 @@ public sealed class Turns(NpgsqlDataSource database)
         return await batch.Affected(cancel);
     }
 
+    /// <summary>Whether an attempt was ended or given back, for a caller who was not told that it was.</summary>
+    public async Task<bool> IsSettled(ClaimedTurn turn, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "select exists (select from turns where session_id = $1 and wake_number = $2 and settled = $3)");
+        command.Parameters.AddWithValue(turn.SessionId);
+        command.Parameters.AddWithValue(turn.WakeNumber);
+        command.Parameters.AddWithValue(turn.Attempt);
+        return (bool)(await command.ExecuteScalarAsync(cancel))!;
+    }
+
     static object?[] Parameters(TurnCost cost) =>
         [cost.Usd, (long)cost.Duration.TotalMilliseconds, cost.Tokens.Input, cost.Tokens.Output, cost.Tokens.CacheRead, cost.Tokens.CacheCreation];
 }
@@ -295,8 +308,8 @@ public abstract record TurnReturn(string Note, bool Interrupted = false)
     /// <summary>It waits for a person, who ends the wait by waking the session, or for a date.</summary>
     /// <param name="Until">How long; null waits for the person.</param>
     /// <param name="Note">Why, for people.</param>
-    /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure.</param>
-    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted)
+    /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure; all but what has failed too often.</param>
+    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = true) : TurnReturn(Note, Interrupted)
     {
         /// <summary>What the person is asked; null when only their waking ends the wait.</summary>
         public AskedCall? Asks { get; init; }

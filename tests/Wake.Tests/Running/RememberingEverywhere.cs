@@ -1,7 +1,10 @@
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 using Wake.Runner;
+using Wake.ServiceDefaults;
 using Wake.Store;
+using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
@@ -137,6 +140,35 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Assert.True(other.Epoch > turn.Epoch);
         Assert.IsType<Memory.Ready>(await Bring(there));
         Assert.Equal(Chain(1, 3), Read(there, ""));
+    }
+
+    [Fact]
+    public async Task A_save_that_succeeded_without_an_answer_is_gone_on_from()
+    {
+        var database = new NpgsqlConnectionStringBuilder(store.Database.ConnectionString);
+        await using var wire = new TcpProxy(database.Port);
+        await using var through = Postgres.DataSource(new NpgsqlConnectionStringBuilder(await Servers.Postgres)
+        {
+            Database = database.Database, Host = "127.0.0.1", Port = wire.Port,
+        }.ConnectionString);
+        await using var memory = new SessionMemory(
+            new(through), turn, claudeSession, here.Path, NullLogger.Instance, CancellationToken.None);
+        Write(here, "", Chain(1, 3));
+        await memory.Save(entirely: false);
+
+        Write(here, "", Chain(1, 4));
+        var committed = wire.HoldAnswersTo("COMMIT\0");
+        var saving = memory.Save(entirely: false);
+        await committed;
+        await Eventually.Holds(async () => await store.Scalar<int>("select rows from transcript_files") == 4);
+        wire.Cut();
+        await saving;
+        Write(here, "", Chain(1, 5));
+        await memory.Save(entirely: false);
+
+        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.Equal(Chain(1, 5), Read(there, ""));
+        Assert.Equal(1, await store.Scalar<long>("select count(*) from transcript_files"));
     }
 
     [Theory]

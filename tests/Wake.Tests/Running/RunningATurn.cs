@@ -172,6 +172,46 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     }
 
     [Fact]
+    public async Task What_a_person_had_to_mend_is_no_attempt_in_vain()
+    {
+        var key = await wake.WatchingSession();
+        var orders = Path.Combine(wake.ClaudeConfig, "fake-claude.json");
+        await File.WriteAllTextAsync(orders, """{"verbs":["auth-error 0"]}""");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+        await wake.Is(key, SessionState.Parked);
+
+        await File.WriteAllTextAsync(orders, """{"verbs":["api-error 500"],"times":2}""");
+        await wake.Wake(key, "mended");
+
+        Assert.Equal(4, (await wake.Ended(key, 1)).Attempt);
+        await wake.Quiet();
+    }
+
+    [Fact]
+    public async Task Files_that_cannot_be_used_are_tried_again_and_then_wait_for_a_person()
+    {
+        var key = await wake.WatchingSession();
+        await Wakes(key, "opened");
+        var id = (await wake.Show(key)).ClaudeSessionIds[^1];
+        var folder = Path.GetDirectoryName(
+            Directory.EnumerateFiles(wake.ClaudeConfig, $"{id}.jsonl", SearchOption.AllDirectories).Single())!;
+        Directory.Delete(folder, recursive: true);
+        await File.WriteAllTextAsync(folder, "");
+
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+
+        var parked = (await wake.Is(key, SessionState.Parked)).LastTurn!;
+        Assert.Equal(3, parked.Attempt);
+        Assert.Contains($"its files cannot be used there: The file '{folder}' already exists., 3 times in a row", parked.Note);
+
+        File.Delete(folder);
+        await wake.Wake(key, "mended");
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
+        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+        await wake.Quiet();
+    }
+
+    [Fact]
     public async Task A_usage_limit_parks_the_turn_until_it_resets()
     {
         var key = await wake.WatchingSession();

@@ -162,6 +162,82 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Without_the_database_for_a_moment_as_a_turn_ends_it_writes_the_ending_down_as_soon_as_it_can()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:cost 5]] [[fake:hold {hold.Path}]]"));
+        await hold.Reached();
+
+        await Refuse("before update of ended_at on turns");
+        hold.Release();
+        await Eventually.Holds(() => Task.FromResult(runner.Log.Contains("could not be written down")));
+        await RefuseNoMore("turns");
+
+        await HasTakenOneTurn(key, attempts: 1);
+        Assert.Equal(5, (await wake.Turns(key))[0].CostUsd);
+    }
+
+    [Fact]
+    public async Task Not_told_that_the_ending_was_written_down_it_finds_out()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:cost 5]] [[fake:hold {hold.Path}]]"));
+        await hold.Reached();
+
+        var ended = database.HoldAnswersTo("set ended_at = clock_timestamp()");
+        hold.Release();
+        await ended;
+        await wake.Ended(key, 1);
+        database.Cut();
+
+        await Eventually.Holds(() => Task.FromResult(runner.Log.Contains("wake 1: Completed")), "it knows that the turn has ended");
+        await HasTakenOneTurn(key, attempts: 1);
+        Assert.Equal(5, (await wake.Turns(key))[0].CostUsd);
+    }
+
+    [Fact]
+    public async Task A_memory_that_cannot_be_saved_as_a_turn_ends_is_saved_a_moment_later_or_the_turn_says_so()
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "opened"));
+        await wake.Ended(key, 1);
+
+        Assert.Null((await EndUnsaved(2, untilTheEnd: false)).Note);
+        Assert.Equal(Written(), await Saved());
+
+        var turn = await EndUnsaved(3, untilTheEnd: true);
+        Assert.Equal(TurnOutcome.Completed, turn.Outcome);
+        Assert.Contains("its memory is incomplete in the store: ", turn.Note);
+        Assert.Contains("no room", turn.Note);
+        Assert.True(await wake.Scalar<bool>("select near_until > now() + interval '50 minutes' from wake_timers"), "it goes to this runner next");
+        await RefuseNoMore("transcript_segments");
+
+        async Task<Turn> EndUnsaved(int number, bool untilTheEnd)
+        {
+            using var hold = new HoldFile();
+            await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"{number}", reason: $"merged [[fake:hold {hold.Path}]]"));
+            await hold.Reached();
+            await Refuse("before insert on transcript_segments");
+            hold.Release();
+            if (!untilTheEnd)
+            {
+                await Eventually.Holds(() => Task.FromResult(Log().Count(x => x.GetProperty("event").GetString() == "result") == number));
+                var failed = Failures();
+                await Eventually.Holds(() => Task.FromResult(Failures() >= failed + 2));
+                await RefuseNoMore("transcript_segments");
+            }
+
+            return await wake.Ended(key, number);
+        }
+
+        int Failures() => runner.Log.Split("the transcript could not be saved").Length;
+        int Written() => File.ReadAllLines(Directory.EnumerateFiles(wake.ClaudeConfig, "*.jsonl", SearchOption.AllDirectories).Single()).Length;
+        Task<int> Saved() => wake.Scalar<int>("select rows from transcript_files where path = '' and replaced_at is null");
+    }
+
+    [Fact]
     public async Task Told_to_stop_it_interrupts_the_turn_and_gives_it_back_at_once()
     {
         var key = await wake.WatchingSession("instant");
@@ -206,6 +282,23 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         database.Cut();
         broker.Cut();
         await wake.StartProcess("Wake.Runner");
+    }
+
+    async Task Refuse(string what)
+    {
+        await using var command = wake.Database.CreateCommand(
+            $"""
+            create or replace function refuse() returns trigger language plpgsql as
+            $$ begin raise exception 'no room' using errcode = '53100'; end $$;
+            create trigger refuse {what} for each row execute function refuse()
+            """);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    async Task RefuseNoMore(string table)
+    {
+        await using var command = wake.Database.CreateCommand($"drop trigger refuse on {table}");
+        await command.ExecuteNonQueryAsync();
     }
 
     async Task HasTakenOneTurn(string key, int attempts)

@@ -83,6 +83,20 @@ public sealed class TakingNoWork : IAsyncLifetime
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(first, 1)).Outcome);
     }
 
+    [Fact]
+    public async Task A_usage_limit_whose_date_is_over_by_its_clock_is_not_tried_without_a_pause()
+    {
+        Install($"#!/bin/sh\nexec {WakeSystem.FakeClaude} \"$@\"\n");
+        await Orders($"usage-limit {DateTimeOffset.UtcNow.AddMinutes(-1).ToUnixTimeSeconds()}", times: 4);
+        var key = await wake.WatchingSession();
+
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal(5, turn.Attempt);
+        Assert.True(turn.EndedAt - turn.StartedAt >= TimeSpan.FromSeconds(4 * 0.5), $"{turn.EndedAt - turn.StartedAt}");
+    }
+
     void Install(string script)
     {
         File.WriteAllText($"{Claude}.new", script);

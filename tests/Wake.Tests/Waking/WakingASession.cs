@@ -157,6 +157,29 @@ public abstract class WakingASession(SharedSystem shared)
     }
 
     [Fact]
+    public async Task An_event_that_expires_during_a_turn_is_handed_over_to_its_next_attempt()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Publish(WakeSystem.Event(
+            WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]] [[fake:first kill-self KILL]]"));
+        await hold.Reached();
+
+        await using (var expire = wake.Database.CreateCommand(
+            "update events set expires_at = clock_timestamp() where seq = (select event from inbox i join sessions s on s.id = i.session_id where s.key = $1)"))
+        {
+            expire.Parameters.AddWithValue(key);
+            await expire.ExecuteNonQueryAsync();
+        }
+
+        hold.Release();
+
+        var turn = await wake.Ended(key, 1);
+        Assert.Equal((2, null), (turn.Attempt, turn.Note));
+        Assert.Contains("merged", FakeTranscript.Of(wake, await wake.Show(key)).UserMessages[^1]);
+    }
+
+    [Fact]
     public async Task A_closed_session_takes_no_more_turns()
     {
         var key = await wake.WatchingSession();
