@@ -118,7 +118,7 @@ sealed class Workspaces(
     // Only what was made here is ever deleted.
     string Records => Path.Combine(options.Value.Cache, "workspaces");
 
-    /// <summary>Deletes the workspaces made here whose sessions were closed longer ago than they are kept.</summary>
+    /// <summary>Deletes the workspaces made here in which no session has worked that is open, or was closed less long ago than they are kept.</summary>
     public async Task Clean(CancellationToken cancel)
     {
         if (!Directory.Exists(Records))
@@ -126,11 +126,11 @@ sealed class Workspaces(
 
         foreach (var record in Directory.EnumerateFiles(Records))
         {
+            var path = await File.ReadAllTextAsync(record, cancel);
             if (!Guid.TryParse(Path.GetFileName(record), out var session)
-                || !await sessions.ClosedFor(session, options.Value.KeepWorkspaces, cancel))
+                || !await sessions.HasLeft(session, path, options.Value.KeepWorkspaces, cancel))
                 continue;
 
-            var path = await File.ReadAllTextAsync(record, cancel);
             if (Directory.Exists(path))
                 Directory.Delete(path, recursive: true);
             File.Delete(record);

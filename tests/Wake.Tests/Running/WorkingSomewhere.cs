@@ -76,11 +76,8 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     [Fact]
     public async Task What_was_made_is_deleted_when_its_session_was_closed_long_enough()
     {
-        using var workspaces = new Workspaces(store.Sessions, Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }),
-            NullLogger<Workspaces>.Instance);
-        var session = await store.Session("a");
-        var turn = new ClaimedTurn(session, "a", 1, 1, 1, 0, 0, false, machine.File("made"), "default", null, []);
-        Assert.Null(await workspaces.Prepare(turn, new() { Repository = repository, Branch = "work" }, CancellationToken.None));
+        using var workspaces = Workspaces();
+        await Made(workspaces, await store.Session("a"));
 
         await workspaces.Clean(CancellationToken.None);
         Assert.True(Directory.Exists(machine.File("made")));
@@ -89,6 +86,32 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         await workspaces.Clean(CancellationToken.None);
         Assert.False(Directory.Exists(machine.File("made")));
     }
+
+    [Theory]
+    [InlineData("a", "made")]
+    [InlineData("another", "made/below")]
+    public async Task What_was_made_for_one_session_stays_while_another_works_in_it(string key, string workspace)
+    {
+        using var workspaces = Workspaces();
+        await Made(workspaces, await store.Session("a"));
+        await store.Sessions.Close("a", CancellationToken.None);
+        Assert.IsType<SessionCreation.Created>(
+            await store.Sessions.Create(key, machine.File(workspace), "default", null, CancellationToken.None));
+
+        await workspaces.Clean(CancellationToken.None);
+        Assert.True(Directory.Exists(machine.File("made")));
+
+        await store.Sessions.Close(key, CancellationToken.None);
+        await workspaces.Clean(CancellationToken.None);
+        Assert.False(Directory.Exists(machine.File("made")));
+    }
+
+    Workspaces Workspaces() => new(
+        store.Sessions, Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }), NullLogger<Workspaces>.Instance);
+
+    async Task Made(Workspaces workspaces, Guid session) => Assert.Null(await workspaces.Prepare(
+        new(session, "a", 1, 1, 1, 0, 0, false, machine.File("made"), "default", null, []),
+        new() { Repository = repository, Branch = "work" }, CancellationToken.None));
 
     async Task Commit(string file)
     {
