@@ -52,6 +52,9 @@ abstract record ClaudeResult
     /// <summary>The CLI cannot be run for this session: a wrong option, an unknown model, a missing directory.</summary>
     public sealed record Misconfigured(string What) : ClaudeResult;
 
+    /// <summary>Its workspace could not be made, in a way that may pass: no connection to the repository, a full disk.</summary>
+    public sealed record NoWorkspace(string What) : ClaudeResult;
+
     /// <summary>The CLI cannot be run on this machine for any session: it does not start, or nobody is logged in.</summary>
     public sealed record CannotRun(string What) : ClaudeResult;
 

@@ -59,6 +59,7 @@ abstract record Reaction
         ClaudeResult.ApiUnavailable { Status: var status, GaveUpAtOnce: var atOnce } => Again(
             status is { } code ? $"the API answered {code}" : "the API did not answer", failures, options,
             status is 429 && atOnce ? options.MaxBackoff : options.BackoffAfter(failures)),
+        ClaudeResult.NoWorkspace { What: var what } => Again(what, failures, options, options.BackoffAfter(failures)),
         ClaudeResult.Crashed { How: var how } => Again($"crashed: {how}", failures, options, options.BackoffAfter(failures)),
         ClaudeResult.Hung { What: var what } => Again($"hung: {what}", failures, options, options.BackoffAfter(failures)),
 
