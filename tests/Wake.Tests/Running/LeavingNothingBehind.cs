@@ -25,10 +25,14 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     public async Task InitializeAsync()
     {
         server.Start();
+        await File.WriteAllTextAsync(folder.File("settings.json"), "{}");
         wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
         {
+            ["TMPDIR"] = Directory.CreateDirectory(folder.File("tmp")).FullName,
             ["Runner__Cache"] = folder.File("cache"),
             ["Profiles__cloning__Repository"] = Origin,
+            ["Profiles__settings__Arguments__0"] = "--settings",
+            ["Profiles__settings__Arguments__1"] = folder.File("settings.json"),
         });
         runner = (await Task.WhenAll(
             wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), StartRunner("first")))[2];
@@ -150,6 +154,23 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Files_of_a_killed_runner_for_its_run_are_deleted_and_those_of_a_living_one_are_not()
+    {
+        await Running("settings");
+        var files = Assert.Single(Questions());
+
+        await StartRunner("second");
+        Assert.Equal([files], Questions());
+
+        await runner.Kill();
+        Assert.Equal([files], Questions());
+        await StartRunner("third");
+        Assert.DoesNotContain(files, Questions());
+
+        string[] Questions() => Directory.GetDirectories(folder.File("tmp"), "wake-questions-*");
+    }
+
+    [Fact]
     public async Task A_workspace_that_is_being_made_is_given_up_by_a_runner_that_is_told_to_stop()
     {
         var (key, processes) = await Cloning();
@@ -197,9 +218,9 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     }
 
     // A turn that has left a tool behind and goes on, the first time it is run.
-    async Task<(string Key, int Tool, int Cli)> Running()
+    async Task<(string Key, int Tool, int Cli)> Running(string profile = "instant")
     {
-        var key = await wake.WatchingSession("instant");
+        var key = await wake.WatchingSession(profile);
         var hold = folder.File("hold");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged",
             reason: $"merged [[fake:first orphan {folder.File("tool")} 600]] [[fake:first hold {hold}]]"));
