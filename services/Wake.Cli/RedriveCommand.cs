@@ -23,7 +23,8 @@ sealed class RedriveCommand : WakeCommand
     readonly Option<string?> broker = new("--broker")
     {
         HelpName = "URL",
-        Description = "Default: MessageBus__Host. A password is better kept there than on a command line.",
+        Description = "Default: MessageBus__Host, as a file in WAKE_SECRETS or as a variable. A password is better kept there "
+            + "than on a command line.",
     };
 
     public RedriveCommand() : base("redrive",
@@ -99,9 +100,10 @@ sealed class RedriveCommand : WakeCommand
 
     static async Task<DeadLetters> Connect(string? given, CancellationToken cancel)
     {
-        var address = given ?? Environment.GetEnvironmentVariable("MessageBus__Host");
+        var address = given ?? SecretFiles.Read(Environment.GetEnvironmentVariable(SecretFiles.Variable))["MessageBus:Host"]
+            ?? Environment.GetEnvironmentVariable("MessageBus__Host");
         if (address is null or "")
-            throw new CommandException("No broker is named. Set MessageBus__Host as for the services, or say --broker.");
+            throw new CommandException("No broker is named. Set MessageBus__Host as for the services, or WAKE_SECRETS where it is a file there, or say --broker.");
         if (!Uri.TryCreate(address, UriKind.Absolute, out var host) || !MessageBusOptions.IsRabbitMq(host))
             throw new CommandException("The broker's address is to be like rabbitmq://user:password@host:5672/vhost.");
 

@@ -98,7 +98,7 @@ sealed class ClaudeCli(
         ClaudeProcess process, bool warm, ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
-        var output = new ClaudeOutput(command.SessionId, command.MessageId) { PaidBefore = process.Paid };
+        var output = new ClaudeOutput(command.SessionId, command.MessageId) { PaidBefore = process.Paid, Environment = process.Environment };
         var keep = false;
         await using var kill = lost.Register(process.Kill);
         try

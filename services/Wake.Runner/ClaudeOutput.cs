@@ -67,6 +67,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>What the process had cost before, for releases that count from its start.</summary>
     public TurnCost PaidBefore { get; init; }
 
+    /// <summary>The environment of the CLI, whose secrets are no part of what it is quoted with.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
     /// <summary>What the process has cost by now, in such a release.</summary>
     public TurnCost Total { get; private set; }
 
@@ -182,7 +185,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
     void Result(JsonElement frame)
     {
-        var result = ResultLine.Of(frame);
+        var result = ResultLine.Of(frame, Environment);
         Total = result.CostIsOwn ? default : result.Cost;
         Cost = result.CostIsOwn ? Cost + result.Cost : result.Cost - PaidBefore;
 

@@ -55,7 +55,10 @@ abstract record ClaudeResult
     /// <summary>The CLI cannot be run on this machine for any session: it does not start, or nobody is logged in.</summary>
     public sealed record CannotRun(string What) : ClaudeResult;
 
-    /// <summary>Files on this machine that the session needs cannot be read or written: no room, no permission, another thing in their place.</summary>
+    /// <summary>
+    /// What the session needs on this machine's disk is not to be had there now: no room, no permission, another thing in its
+    /// place, no connection to the repository its workspace is made from.
+    /// </summary>
     public sealed record FilesFail(string What) : ClaudeResult;
 
     /// <summary>Stopped on purpose, by the runner.</summary>

@@ -17,6 +17,7 @@ sealed class QuestionHook : IDisposable
     // Without it the CLI hides the tool, since nobody could answer; with it, it asks the runner (ClaudeOutput.Requests).
     const string PromptTool = "--permission-prompt-tool";
     const string Settings = "--settings";
+    const string Prefix = "wake-questions-";
 
     // Missing where somebody delivers Wake without it; then there is nothing to ask with.
     static readonly string Script = Path.Combine(AppContext.BaseDirectory, "question-hook.sh");
@@ -86,6 +87,25 @@ sealed class QuestionHook : IDisposable
             Directory.Delete(folder, recursive: true);
     }
 
+    /// <summary>Deletes what runners wrote that are gone.</summary>
+    public static void EndLeftBehind()
+    {
+        foreach (var left in Directory.EnumerateDirectories(Path.GetTempPath(), $"{Prefix}*"))
+        {
+            if (RunMark.Parse(Path.GetFileName(left)[Prefix.Length..].Split('-')[0]) is not { } mark || ProcessTable.HasLivingRunner(mark))
+                continue;
+
+            try
+            {
+                Directory.Delete(left, recursive: true);
+            }
+            catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+            {
+                // Another user's, or another runner was quicker.
+            }
+        }
+    }
+
     bool Add(JsonObject settings, IReadOnlyList<SettledQuestion> settled)
     {
         if ((settings["hooks"] ??= new JsonObject()) is not JsonObject hooks || (hooks["PreToolUse"] ??= new JsonArray()) is not JsonArray before)
@@ -112,7 +132,7 @@ sealed class QuestionHook : IDisposable
     string Write(string name, string content)
     {
         // Such a folder is its user's alone.
-        folder ??= Directory.CreateTempSubdirectory("wake-questions-").FullName;
+        folder ??= Directory.CreateTempSubdirectory($"{Prefix}{ProcessTable.NewMark()}-").FullName;
         var path = Path.Combine(folder, name);
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())

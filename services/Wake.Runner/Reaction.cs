@@ -63,8 +63,7 @@ abstract record Reaction
             status is 429 && atOnce ? options.MaxBackoff : options.BackoffAfter(failures)),
         ClaudeResult.Crashed { How: var how } => Again($"crashed: {how}", failures, options, options.BackoffAfter(failures)),
         ClaudeResult.Hung { What: var what } => Again($"hung: {what}", failures, options, options.BackoffAfter(failures)),
-
-        ClaudeResult.FilesFail { What: var what } => Again($"its files cannot be used there: {what}", failures, options, options.BackoffAfter(failures)),
+        ClaudeResult.FilesFail { What: var what } => Again(what, failures, options, options.BackoffAfter(failures)),
 
         ClaudeResult.UsageLimited { Until: var until } => new StopWork(
             // The date is by another clock, and may be over by this one.

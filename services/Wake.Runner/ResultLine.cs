@@ -29,7 +29,9 @@ sealed record ResultLine(
     // Beyond any bill: what is larger is no price but nonsense.
     const decimal MaxUsd = 1_000_000;
 
-    public static ResultLine Of(JsonElement frame)
+    /// <param name="frame">The line.</param>
+    /// <param name="environment">The environment of the CLI; its secrets are taken out of what people read.</param>
+    public static ResultLine Of(JsonElement frame, IReadOnlyDictionary<string, string> environment)
     {
         var own = frame.Object("model_usage_since_last_result");
         var error = frame.Texts("errors").FirstOrDefault();
@@ -40,7 +42,9 @@ sealed record ResultLine(
             frame.Int("num_turns"),
             frame.Text("terminal_reason"),
             frame.Text("stop_reason"),
-            UntrustedText.Cut(error ?? frame.Text("result") ?? frame.Text("terminal_reason") ?? frame.Text("subtype") ?? "no reason given", NoteLength),
+            UntrustedText.Cut(
+                Redaction.Redact(error ?? frame.Text("result") ?? frame.Text("terminal_reason") ?? frame.Text("subtype") ?? "no reason given", environment),
+                NoteLength),
             error,
             frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array ? denials.GetArrayLength() : 0,
             frame.Object("deferred_tool_use")?.Text("name"),

@@ -30,12 +30,15 @@ sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
 
     /// <summary>
     /// Ends what runners left behind that were killed, and returns how many processes that were. What belongs to a living
-    /// runner stays, and so does the run this very process is part of, should Wake itself be somebody's tool.
+    /// runner stays, and so does the run this very process is part of, should Wake itself be somebody's tool. What they kept in
+    /// files for a run goes as well.
     /// </summary>
     public async Task<int> EndLeftBehind()
     {
         var count = await End(mark => mark != ProcessTable.Self?.Mark && !ProcessTable.HasLivingRunner(mark), Grace);
         RunGroups.EndLeftBehind();
+        if (ProcessTable.Self is not null)
+            QuestionHook.EndLeftBehind();
 
         if (count > 0)
             log.LogWarning("Ended {Count} processes that a killed runner had left behind.", count);

@@ -29,6 +29,7 @@ public static class RunnerServices
         builder.Services.AddSingleton<Standstill>();
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerSlots>();
+        builder.Services.AddSingleton<Git>();
         builder.Services.AddSingleton<Workspaces>();
         builder.Services.AddHostedService<Housekeeping>();
         builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.Ready]);

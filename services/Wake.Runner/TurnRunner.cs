@@ -130,7 +130,7 @@ sealed class TurnRunner(
 
         // A person who insists has seen the commits; what was called since then they have not.
         var found = acted ? "this wake had called tools already"
-            : profile.CheckCommits && !turn.Insisted && await Workspaces.HasNewCommits(turn, lost) ? "its workspace has new commits"
+            : profile.CheckCommits && !turn.Insisted && await workspaces.HasNewCommits(turn, lost) ? "its workspace has new commits"
             : null;
 
         return found is null ? null
@@ -147,7 +147,7 @@ sealed class TurnRunner(
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {
-            return ClaudeRun.NotBegun(new ClaudeResult.FilesFail(failed.Message));
+            return ClaudeRun.NotBegun(new ClaudeResult.FilesFail($"its files cannot be used there: {failed.Message}"));
         }
     }
 
@@ -155,8 +155,8 @@ sealed class TurnRunner(
         ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
     {
         var profile = profiles.Value.Of(turn.Profile);
-        if (await workspaces.Prepare(turn, profile, lost) is { } unusable)
-            return ClaudeRun.NotBegun(new ClaudeResult.Misconfigured(unusable));
+        if (await workspaces.Prepare(turn, profile, shutdown, lost) is { } unusable)
+            return ClaudeRun.NotBegun(unusable);
 
         await using var warm = warmSessions.Take(turn.SessionId);
         await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log, lost, warm?.TakeFiles());

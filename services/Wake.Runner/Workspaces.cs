@@ -17,42 +17,56 @@ namespace Wake.Runner;
 /// them again.
 /// </remarks>
 sealed class Workspaces(
-    Sessions sessions, IOptions<RunnerOptions> options, ILogger<Workspaces> log) : IDisposable
+    Sessions sessions, Git git, IOptions<RunnerOptions> options, ILogger<Workspaces> log) : IDisposable
 {
     // Git itself does not like two of them in one mirror.
     readonly SemaphoreSlim mirroring = new(1);
 
-    /// <summary>Sees to it that the workspace can be worked in. What keeps it from that, for people; null when nothing does.</summary>
-    public async Task<string?> Prepare(ClaimedTurn turn, ClaudeProfile profile, CancellationToken cancel)
+    /// <summary>Sees to it that the workspace can be worked in. What the turn comes to when it cannot; null when it can.</summary>
+    /// <param name="turn">The turn.</param>
+    /// <param name="profile">Names the repository, if there is one.</param>
+    /// <param name="shutdown">The runner shuts down: what is made is left unmade.</param>
+    /// <param name="lost">Nobody waits for it any more.</param>
+    /// <exception cref="OperationCanceledException">The turn was lost.</exception>
+    public async Task<ClaudeResult?> Prepare(ClaimedTurn turn, ClaudeProfile profile, CancellationToken shutdown, CancellationToken lost)
     {
         var path = turn.Workspace;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost);
         try
         {
             if (profile.Repository is { } repository && !Directory.Exists(path))
-                await Clone(turn, repository, profile.Branch, cancel);
+                await Clone(turn, repository, profile.Branch, either.Token);
 
             if (!Directory.Exists(path))
-                return $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no repository to make it from";
+            {
+                return new ClaudeResult.Misconfigured(
+                    $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no repository to make it from");
+            }
 
-            return Access(path, CanWrite) == 0 ? null : $"the workspace {path} cannot be written to by this runner";
+            return Access(path, CanWrite) == 0 ? null
+                : new ClaudeResult.Misconfigured($"the workspace {path} cannot be written to by this runner");
         }
-        catch (GitException failed)
+        catch (OperationCanceledException) when (!lost.IsCancellationRequested)
         {
-            return $"the workspace {path} cannot be made: {failed.Message}";
+            return new ClaudeResult.Interrupted();
         }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
+        catch (Exception failed) when (failed is IOException or GitException { MayPass: true })
         {
-            return $"the workspace {path} cannot be made: {unusable.Message}";
+            return new ClaudeResult.FilesFail($"the workspace {path} cannot be made: {failed.Message}");
+        }
+        catch (Exception failed) when (failed is UnauthorizedAccessException or GitException)
+        {
+            return new ClaudeResult.Misconfigured($"the workspace {path} cannot be made: {failed.Message}");
         }
     }
 
     /// <summary>Whether the workspace has commits made since the turn began: somebody has acted. False where there is no git.</summary>
-    public static async Task<bool> HasNewCommits(ClaimedTurn turn, CancellationToken cancel)
+    public async Task<bool> HasNewCommits(ClaimedTurn turn, CancellationToken cancel)
     {
         try
         {
             var since = turn.Started.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-            return (await Git.Run(turn.Workspace, cancel, "log", "--all", "--max-count=1", $"--since=@{since}", "--format=%H")).Length > 0;
+            return (await git.Run(turn.Workspace, cancel, "log", "--all", "--max-count=1", $"--since=@{since}", "--format=%H")).Length > 0;
         }
         catch (GitException)
         {
@@ -72,8 +86,8 @@ sealed class Workspaces(
         try
         {
             string[] named = branch is null ? [] : ["--branch", branch];
-            await Git.Run(parent, cancel, ["clone", "--quiet", .. named, "--", mirror, arriving]);
-            await Git.Run(arriving, cancel, "remote", "set-url", "origin", repository);
+            await git.Run(parent, cancel, ["clone", "--quiet", .. named, "--", mirror, arriving]);
+            await git.Run(arriving, cancel, "remote", "set-url", "origin", repository);
 
             await File.WriteAllTextAsync(Path.Combine(Records, $"{turn.SessionId:D}"), path, cancel);
             Directory.Move(arriving, path);
@@ -97,14 +111,22 @@ sealed class Workspaces(
         {
             if (Directory.Exists(mirror))
             {
-                await Git.Run(mirror, cancel, "remote", "update", "--prune");
+                await git.Run(mirror, cancel, "remote", "update", "--prune");
             }
             else
             {
                 var parent = Directory.CreateDirectory(Path.GetDirectoryName(mirror)!).FullName;
                 var arriving = Path.Combine(parent, $"{name}.{Guid.NewGuid():N}");
-                await Git.Run(parent, cancel, "clone", "--quiet", "--mirror", "--", repository, arriving);
-                Directory.Move(arriving, mirror);
+                try
+                {
+                    await git.Run(parent, cancel, "clone", "--quiet", "--mirror", "--", repository, arriving);
+                    Directory.Move(arriving, mirror);
+                }
+                finally
+                {
+                    if (Directory.Exists(arriving))
+                        Directory.Delete(arriving, recursive: true);
+                }
             }
         }
         finally
@@ -118,7 +140,7 @@ sealed class Workspaces(
     // Only what was made here is ever deleted.
     string Records => Path.Combine(options.Value.Cache, "workspaces");
 
-    /// <summary>Deletes the workspaces made here whose sessions were closed longer ago than they are kept.</summary>
+    /// <summary>Deletes the workspaces made here in which no session has worked that is open, or was closed less long ago than they are kept.</summary>
     public async Task Clean(CancellationToken cancel)
     {
         if (!Directory.Exists(Records))
@@ -126,11 +148,11 @@ sealed class Workspaces(
 
         foreach (var record in Directory.EnumerateFiles(Records))
         {
+            var path = await File.ReadAllTextAsync(record, cancel);
             if (!Guid.TryParse(Path.GetFileName(record), out var session)
-                || !await sessions.ClosedFor(session, options.Value.KeepWorkspaces, cancel))
+                || !await sessions.HasLeft(session, path, options.Value.KeepWorkspaces, cancel))
                 continue;
 
-            var path = await File.ReadAllTextAsync(record, cancel);
             if (Directory.Exists(path))
                 Directory.Delete(path, recursive: true);
             File.Delete(record);

@@ -18,10 +18,17 @@ public static class SecretFiles
     /// </summary>
     public static IHostApplicationBuilder AddSecretFiles(this IHostApplicationBuilder builder)
     {
-        if (builder.Configuration[Variable] is not { Length: > 0 } folder)
-            folder = "/run/secrets";
+        var files = Read(builder.Configuration[Variable]);
+        builder.Configuration.AddConfiguration(files);
 
-        builder.Configuration.AddKeyPerFile(Path.GetFullPath(folder), optional: true);
+        // The SDK of OpenTelemetry reads its variables itself, and nothing else.
+        foreach (var (name, value) in files.AsEnumerable().Where(x => x.Key.StartsWith("OTEL_", StringComparison.Ordinal)))
+            Environment.SetEnvironmentVariable(name, value);
         return builder;
     }
+
+    /// <summary>What the folder says, by the names that settings have in a configuration.</summary>
+    /// <param name="folder">As <see cref="Variable"/> names it; null or empty when it does not.</param>
+    public static IConfiguration Read(string? folder) => new ConfigurationBuilder()
+        .AddKeyPerFile(Path.GetFullPath(folder is { Length: > 0 } ? folder : "/run/secrets"), optional: true).Build();
 }

@@ -181,11 +181,20 @@ public sealed class Sessions(NpgsqlDataSource database)
         return await batch.Affected(cancel);
     }
 
-    /// <summary>Whether a session was closed at least so long ago.</summary>
-    public async Task<bool> ClosedFor(Guid sessionId, TimeSpan time, CancellationToken cancel)
+    /// <summary>
+    /// Whether a session was closed at least so long ago, and so was every other that works in the same directory or below it: a
+    /// new session of the same key goes on where the one before it worked.
+    /// </summary>
+    public async Task<bool> HasLeft(Guid sessionId, string workspace, TimeSpan time, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("select exists (select from sessions where id = $1 and closed_at <= clock_timestamp() - $2)");
+        await using var command = database.CreateCommand(
+            """
+            select exists (select from sessions where id = $1 and closed_at <= clock_timestamp() - $3)
+               and not exists (select from sessions
+                               where starts_with(workspace || '/', $2 || '/') and (closed_at is null or closed_at > clock_timestamp() - $3))
+            """);
         command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(workspace);
         command.Parameters.AddWithValue(time);
         return (bool)(await command.ExecuteScalarAsync(cancel))!;
     }

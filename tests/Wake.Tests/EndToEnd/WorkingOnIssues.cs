@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Wake.Contracts;
-using Wake.Runner;
 using Wake.Tests.HouseRules;
 using Wake.Tests.Support;
 
@@ -15,7 +14,7 @@ public sealed class WorkingOnIssues : IAsyncLifetime
     public async Task InitializeAsync()
     {
         var (data, repository) = (Directory.CreateDirectory(machine.File("data")).FullName, Directory.CreateDirectory(machine.File("repository")).FullName);
-        await Git.Run(repository, CancellationToken.None, "init", "--quiet");
+        await GitCommand.Run(repository, "init", "--quiet");
         File.Copy(Path.Combine(Repository.Root, "deploy/examples/wake.json"), Path.Combine(data, "wake.json"));
 
         var settings = new Dictionary<string, string> { ["WAKE_DATA"] = data, ["Runner__Cache"] = machine.File("cache") };

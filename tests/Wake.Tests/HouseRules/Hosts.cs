@@ -70,6 +70,9 @@ public sealed partial class Hosts
         await using var system = await WakeSystem.Create(Transport.RabbitMq);
         await File.WriteAllTextAsync(folder.File("ConnectionStrings__Wake"), $"{system.ConnectionString}\n");
         await File.WriteAllTextAsync(folder.File("Gateway__ApiKeys__0"), "a key that is a file\n");
+        await using var collector = await OtlpReceiver.Start();
+        foreach (var (name, value) in collector.Environment)
+            await File.WriteAllTextAsync(folder.File(name), $"{value}\n");
 
         await system.StartProcess("Wake.Gateway", new Dictionary<string, string>
         {
@@ -79,6 +82,7 @@ public sealed partial class Hosts
         Assert.Equal(HttpStatusCode.Unauthorized, (await system.Http.GetAsync("/v1/sessions")).StatusCode);
         system.Http.DefaultRequestHeaders.Authorization = new("Bearer", "a key that is a file");
         Assert.Equal(HttpStatusCode.OK, (await system.Http.GetAsync("/v1/sessions")).StatusCode);
+        await collector.Span(x => x.Name.Contains("/v1/sessions"), "the question for sessions");
     }
 
     [Fact]

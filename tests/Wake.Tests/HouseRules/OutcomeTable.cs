@@ -13,7 +13,8 @@ public sealed partial class OutcomeTable
         new ClaudeResult.Completed(0), new ClaudeResult.LimitReached("x"), new ClaudeResult.Refused("x"), new ClaudeResult.Deferred("x"),
         new ClaudeResult.SessionLost(), new ClaudeResult.Poisoned("x"), new ClaudeResult.AlreadyBegun(), new ClaudeResult.ApiUnavailable(529),
         new ClaudeResult.ApiRefuses("x"), new ClaudeResult.AccountProblem("x"), new ClaudeResult.UsageLimited(DateTimeOffset.UnixEpoch.AddHours(1)),
-        new ClaudeResult.Misconfigured("x"), new ClaudeResult.CannotRun("x"), new ClaudeResult.FilesFail("x"), new ClaudeResult.Interrupted(),
+        new ClaudeResult.Misconfigured("x"), new ClaudeResult.CannotRun("x"), new ClaudeResult.FilesFail("x"),
+        new ClaudeResult.Interrupted(),
         new ClaudeResult.Hung("x"), new ClaudeResult.Crashed("x"),
     ];
 

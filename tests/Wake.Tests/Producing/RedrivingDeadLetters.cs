@@ -68,6 +68,18 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         Assert.Contains("no queue nowhere_error", said.Errors);
     }
 
+    [Fact]
+    public async Task The_broker_is_found_where_the_services_find_it()
+    {
+        using var secrets = new TemporaryFolder();
+        await File.WriteAllTextAsync(secrets.File("MessageBus__Host"), $"{wake.Broker}\n");
+
+        var said = await WakeCommandLine.Run(
+            new Dictionary<string, string> { ["WAKE_SECRETS"] = secrets.Path, ["MessageBus__Host"] = "rabbitmq://127.0.0.1:1/" }, null, "redrive");
+
+        Assert.True(said.ExitCode == 0, said.Errors);
+    }
+
     Task<Said> Said(params string[] arguments) => WakeCommandLine.Run(
         new Dictionary<string, string> { ["MessageBus__Host"] = $"{wake.Broker}" }, null, ["redrive", .. arguments]);
 

@@ -108,8 +108,8 @@ public sealed class BeginningAfresh : IAsyncLifetime
 
     static async Task Commit(string workspace)
     {
-        await Runner.Git.Run(workspace, CancellationToken.None, "init", "--quiet");
-        await Runner.Git.Run(workspace, CancellationToken.None,
+        await GitCommand.Run(workspace, "init", "--quiet");
+        await GitCommand.Run(workspace,
             "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false", "commit", "--quiet", "--allow-empty", "-m", "done");
     }
 

@@ -1,5 +1,4 @@
 using Wake.Contracts;
-using Wake.Runner;
 using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -47,7 +46,7 @@ public sealed class FindingARunner : IAsyncLifetime
     [Fact]
     public async Task A_session_goes_back_to_the_runner_that_has_its_workspace()
     {
-        await Git.Run(folder.Path, CancellationToken.None, "init", "--quiet", "--bare", "origin");
+        await GitCommand.Run(folder.Path, "init", "--quiet", "--bare", "origin");
         var workspaces = new Dictionary<string, string> { ["Profiles__repo__Repository"] = folder.File("origin"), ["Profiles__repo__WarmFor"] = "00:00:00" };
         await Task.WhenAll(
             from name in (string[])["a", "b", "c"]

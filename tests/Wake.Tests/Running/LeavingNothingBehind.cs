@@ -1,5 +1,8 @@
+using System.Net;
+using System.Net.Sockets;
 using Wake.Contracts;
 using Wake.Runner;
+using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -13,12 +16,24 @@ namespace Wake.Tests.Running;
 public sealed class LeavingNothingBehind : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();
+    // A git server that says nothing.
+    readonly TcpListener server = new(IPAddress.Loopback, 0);
+    readonly List<TcpClient> connections = [];
     WakeSystem wake = null!;
     ServiceProcess runner = null!;
 
     public async Task InitializeAsync()
     {
-        wake = await WakeSystem.Create(Transport.RabbitMq);
+        server.Start();
+        await File.WriteAllTextAsync(folder.File("settings.json"), "{}");
+        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
+        {
+            ["TMPDIR"] = Directory.CreateDirectory(folder.File("tmp")).FullName,
+            ["Runner__Cache"] = folder.File("cache"),
+            ["Profiles__cloning__Repository"] = Origin,
+            ["Profiles__settings__Arguments__0"] = "--settings",
+            ["Profiles__settings__Arguments__1"] = folder.File("settings.json"),
+        });
         runner = (await Task.WhenAll(
             wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), StartRunner("first")))[2];
     }
@@ -26,6 +41,8 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     public async Task DisposeAsync()
     {
         await wake.DisposeAsync();
+        connections.ForEach(x => x.Dispose());
+        server.Dispose();
         folder.Dispose();
     }
 
@@ -136,6 +153,61 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         Assert.True(MachineProcess.Runs(cli));
     }
 
+    [Fact]
+    public async Task Files_of_a_killed_runner_for_its_run_are_deleted_and_those_of_a_living_one_are_not()
+    {
+        await Running("settings");
+        var files = Assert.Single(Questions());
+
+        await StartRunner("second");
+        Assert.Equal([files], Questions());
+
+        await runner.Kill();
+        Assert.Equal([files], Questions());
+        await StartRunner("third");
+        Assert.DoesNotContain(files, Questions());
+
+        string[] Questions() => Directory.GetDirectories(folder.File("tmp"), "wake-questions-*");
+    }
+
+    [Fact]
+    public async Task A_workspace_that_is_being_made_is_given_up_by_a_runner_that_is_told_to_stop()
+    {
+        var (key, processes) = await Cloning();
+
+        Assert.Equal(0, await runner.Stop());
+
+        Assert.DoesNotContain(processes, MachineProcess.Runs);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.File("cache/mirrors")));
+        var turn = Assert.Single(await wake.Turns(key));
+        Assert.Equal((TurnState.Dispatched, "interrupted because the runner shut down"), (turn.State, turn.Note));
+    }
+
+    [Fact]
+    public async Task Git_ends_with_a_runner_that_is_killed()
+    {
+        var (_, processes) = await Cloning();
+
+        await runner.Kill();
+
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(processes[0])), "git ends by itself");
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.File("cache/mirrors")));
+        await StartRunner("next");
+        Assert.DoesNotContain(processes, MachineProcess.Runs);
+    }
+
+    string Origin => $"http://{server.LocalEndpoint}/x.git";
+
+    async Task<(string Key, IReadOnlyList<int> Processes)> Cloning()
+    {
+        var key = await wake.Session("cloning", workspace: folder.File("workspace"));
+        await wake.Wake(key, "merged");
+
+        // By then git has started all that it starts.
+        connections.Add(await server.AcceptTcpClientAsync().WaitAsync(TimeSpan.FromSeconds(30)));
+        return (key, [.. MachineProcess.With(Origin).Order()]);
+    }
+
     Task<ServiceProcess> StartRunner(string name) =>
         wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = name });
 
@@ -146,9 +218,9 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     }
 
     // A turn that has left a tool behind and goes on, the first time it is run.
-    async Task<(string Key, int Tool, int Cli)> Running()
+    async Task<(string Key, int Tool, int Cli)> Running(string profile = "instant")
     {
-        var key = await wake.WatchingSession("instant");
+        var key = await wake.WatchingSession(profile);
         var hold = folder.File("hold");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged",
             reason: $"merged [[fake:first orphan {folder.File("tool")} 600]] [[fake:first hold {hold}]]"));

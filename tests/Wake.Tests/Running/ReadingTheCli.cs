@@ -179,6 +179,19 @@ public sealed class ReadingTheCli
     }
 
     [Fact]
+    public void What_a_note_says_of_a_result_is_without_secrets()
+    {
+        var output = new ClaudeOutput(Session, Message) { Environment = new Dictionary<string, string> { ["GATEWAY_TOKEN"] = "of-no-known-shape" } };
+        foreach (var line in new[] { Init, Echo, Result("\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":401,"
+            + "\"result\":\"bad key sk-ant-api03-AAAABBBBCCCC, of-no-known-shape, at https://u:hunter2@llm/v1\"") })
+            output.Line(Encoding.UTF8.GetBytes(line));
+
+        Assert.Equal(
+            new ClaudeResult.AccountProblem("bad key [redacted], [redacted], at https://u:[redacted]@llm/v1"),
+            output.Conclude(1, "", StopReason.None));
+    }
+
+    [Fact]
     public void What_the_api_wants_waited_for_longer_than_the_cli_waits_is_told_apart()
     {
         const string retry = """{"type":"system","subtype":"api_retry","attempt":1,"error_status":429}""";

@@ -12,6 +12,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
 {
     readonly TemporaryFolder machine = new();
     readonly TestStore store = new();
+    readonly ProcessLauncher launcher = new();
     string repository = "";
 
     public async Task InitializeAsync()
@@ -20,13 +21,14 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         Directory.CreateDirectory(repository);
         await store.InitializeAsync();
         foreach (var arguments in (string[][])[["init", "--quiet", "--initial-branch", "main"], ["checkout", "--quiet", "-b", "work"]])
-            await Git.Run(repository, CancellationToken.None, arguments);
+            await GitCommand.Run(repository, arguments);
         await Commit("first");
     }
 
     public async Task DisposeAsync()
     {
         await store.DisposeAsync();
+        launcher.Dispose();
         machine.Dispose();
     }
 
@@ -48,8 +50,8 @@ public sealed class WorkingSomewhere : IAsyncLifetime
 
             Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
             Assert.True(File.Exists(Path.Combine(workspace, file)));
-            Assert.Equal(repository, (await Git.Run(workspace, CancellationToken.None, "remote", "get-url", "origin")).Trim());
-            Assert.Equal("work", (await Git.Run(workspace, CancellationToken.None, "branch", "--show-current")).Trim());
+            Assert.Equal(repository, (await GitCommand.Run(workspace, "remote", "get-url", "origin")).Trim());
+            Assert.Equal("work", (await GitCommand.Run(workspace, "branch", "--show-current")).Trim());
             await Commit("second");
         }
     }
@@ -74,13 +76,47 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_repository_that_does_not_answer_is_asked_again_before_a_person_is()
+    {
+        await using var wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
+        {
+            ["Profiles__away__Repository"] = "http://robot:PASSWORD@127.0.0.1:1/x.git",
+            ["Runner__Cache"] = machine.File("cache"),
+        });
+        var key = await wake.Session("away", workspace: machine.File("elsewhere"));
+
+        await wake.Wake(key, "merged");
+
+        var turn = (await wake.Is(key, SessionState.Parked)).LastTurn!;
+        Assert.Equal(3, turn.Attempt);
+        Assert.Contains("cannot be made: git clone", turn.Note);
+        Assert.Contains("3 times in a row", turn.Note);
+        Assert.DoesNotContain("PASSWORD", turn.Note);
+    }
+
+    [Theory]
+    [InlineData(true, "fatal: unable to access 'https://h/x.git/': Could not resolve host: h")]
+    [InlineData(true, "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 503")]
+    [InlineData(true, "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 429")]
+    [InlineData(true, "error: RPC failed; curl 56 Recv failure: Connection reset by peer\nfatal: early EOF")]
+    [InlineData(true, "ssh: connect to host h port 22: Connection refused\nfatal: Could not read from remote repository.\n\n"
+        + "Please make sure you have the correct access rights\nand the repository exists.")]
+    [InlineData(true, "fatal: write error: No space left on device")]
+    [InlineData(false, "remote: Repository not found.\nfatal: repository 'https://h/x.git/' not found")]
+    [InlineData(false, "fatal: Authentication failed for 'https://h/x.git/'")]
+    [InlineData(false, "fatal: could not read Username for 'https://h': terminal prompts disabled")]
+    [InlineData(false, "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 403")]
+    [InlineData(false, "git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.")]
+    [InlineData(false, "setpriv: failed to execute git: No such file or directory")]
+    [InlineData(false, "warning: Could not find remote branch b to clone.\nfatal: Remote branch b not found in upstream origin")]
+    public void What_git_says_tells_whether_it_is_worth_another_try(bool mayPass, string said) =>
+        Assert.Equal(mayPass, Git.Failed("clone", said).MayPass);
+
+    [Fact]
     public async Task What_was_made_is_deleted_when_its_session_was_closed_long_enough()
     {
-        using var workspaces = new Workspaces(store.Sessions, Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }),
-            NullLogger<Workspaces>.Instance);
-        var session = await store.Session("a");
-        var turn = new ClaimedTurn(session, "a", 1, 1, 1, 0, 0, false, machine.File("made"), "default", null, []);
-        Assert.Null(await workspaces.Prepare(turn, new() { Repository = repository, Branch = "work" }, CancellationToken.None));
+        using var workspaces = Workspaces();
+        await Made(workspaces, await store.Session("a"));
 
         await workspaces.Clean(CancellationToken.None);
         Assert.True(Directory.Exists(machine.File("made")));
@@ -90,10 +126,37 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         Assert.False(Directory.Exists(machine.File("made")));
     }
 
+    [Theory]
+    [InlineData("a", "made")]
+    [InlineData("another", "made/below")]
+    public async Task What_was_made_for_one_session_stays_while_another_works_in_it(string key, string workspace)
+    {
+        using var workspaces = Workspaces();
+        await Made(workspaces, await store.Session("a"));
+        await store.Sessions.Close("a", CancellationToken.None);
+        Assert.IsType<SessionCreation.Created>(
+            await store.Sessions.Create(key, machine.File(workspace), "default", null, CancellationToken.None));
+
+        await workspaces.Clean(CancellationToken.None);
+        Assert.True(Directory.Exists(machine.File("made")));
+
+        await store.Sessions.Close(key, CancellationToken.None);
+        await workspaces.Clean(CancellationToken.None);
+        Assert.False(Directory.Exists(machine.File("made")));
+    }
+
+    Workspaces Workspaces() => new(
+        store.Sessions, new(launcher, new(TimeProvider.System, NullLogger<RunProcesses>.Instance)),
+        Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }), NullLogger<Workspaces>.Instance);
+
+    async Task Made(Workspaces workspaces, Guid session) => Assert.Null(await workspaces.Prepare(
+        new(session, "a", 1, 1, 1, 0, 0, false, machine.File("made"), "default", null, []),
+        new() { Repository = repository, Branch = "work" }, CancellationToken.None, CancellationToken.None));
+
     async Task Commit(string file)
     {
         await File.WriteAllTextAsync(Path.Combine(repository, file), file);
-        await Git.Run(repository, CancellationToken.None, "add", ".");
-        await Git.Run(repository, CancellationToken.None, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", file);
+        await GitCommand.Run(repository, "add", ".");
+        await GitCommand.Run(repository, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", file);
     }
 }

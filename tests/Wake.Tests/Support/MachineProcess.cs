@@ -20,8 +20,12 @@ static class MachineProcess
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<int> Clis(WakeSystem wake) => [.. Process.GetProcesses()
-        .Where(x => x.ProcessName is "claude" or "fake-claude" && Environment(x.Id).Contains($"CLAUDE_CONFIG_DIR={wake.ClaudeConfig}\0"))
+        .Where(x => x.ProcessName is "claude" or "fake-claude" && Read(x.Id, "environ").Contains($"CLAUDE_CONFIG_DIR={wake.ClaudeConfig}\0"))
         .Select(x => x.Id)];
+
+    /// <summary>Those in whose command line something stands.</summary>
+    public static IReadOnlyList<int> With(string argument) =>
+        [.. Process.GetProcesses().Where(x => Read(x.Id, "cmdline").Contains(argument)).Select(x => x.Id)];
 
     /// <summary>Whether it runs; one that has ended and was not collected does not.</summary>
     public static bool Runs(int id) => Look(id) is { IsZombie: false };
@@ -35,15 +39,15 @@ static class MachineProcess
 
     public static int Parent(int id) => Look(id)?.Parent ?? 0;
 
-    static string Environment(int id)
+    static string Read(int id, string what)
     {
         try
         {
-            return File.ReadAllText($"/proc/{id}/environ");
+            return File.ReadAllText($"/proc/{id}/{what}");
         }
-        catch (IOException)
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
-            // One of another system, that ended in this moment.
+            // One of another system, that ended in this moment, or of another user.
             return "";
         }
     }
