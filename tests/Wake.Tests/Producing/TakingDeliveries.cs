@@ -145,7 +145,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
 
         await Answer(await wake.Http.SendAsync(Delivery("/hooks/pager", body, new Dictionary<string, string> { ["X-PagerDuty-Signature"] = $"v1={Hex("key", body)}" })), HttpStatusCode.Accepted);
 
-        Assert.Equal("incident.triggered shop The shop is down incident.triggered|shop|E1", await wake.Scalar<string>(
+        Assert.Equal("incident.triggered shop The shop is down incident.triggered|shop|webhook:pager|E1", await wake.Scalar<string>(
             "select concat_ws(' ', type, subject, reason, dedup_key) from events where id = 'E1'"));
     }
 
