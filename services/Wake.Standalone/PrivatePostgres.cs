@@ -18,6 +18,8 @@ public sealed class PrivatePostgres : IAsyncDisposable
     // How long a start may take: after a power cut PostgreSQL replays its log first.
     static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(5);
 
+    const int MaxRestarts = 60;
+
     readonly PostgresBinaries binaries;
     readonly UnprivilegedUser? account;
     readonly string folder, options;
@@ -95,8 +97,14 @@ public sealed class PrivatePostgres : IAsyncDisposable
                 return;
 
             log.LogWarning("PostgreSQL has ended; it is started again. Its log: {File}", Path.Combine(folder, "log"));
-            if (await TryStart(CancellationToken.None) is { } problem)
-                throw new StandaloneException(problem);
+            for (var tries = 1; await TryStart(CancellationToken.None) is { } problem; tries++)
+            {
+                if (tries == MaxRestarts)
+                    throw new StandaloneException(problem);
+
+                // What the one before it has left behind ends by itself, and keeps it out until then.
+                await Task.Delay(TimeSpan.FromSeconds(1), stopping.Token);
+            }
         }
     }
 
