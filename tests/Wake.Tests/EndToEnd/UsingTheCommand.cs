@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -262,6 +264,8 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var server = File.ReadLines(folder.File("data/postgres/data/postmaster.pid")).First();
         using (var kill = Process.Start("kill", ["-KILL", server]))
             await kill.WaitForExitAsync();
+        // Other tests make this process the parent of orphans, and then nobody else collects it.
+        _ = WaitFor(int.Parse(server, CultureInfo.InvariantCulture), 0, 0);
         await Eventually.Holds(async () => (await WakeCommandLine.Run(environment, null, "sessions", "show", "mine")).ExitCode == 0
             && File.ReadLines(folder.File("data/postgres/data/postmaster.pid")).First() != server, "its PostgreSQL is started again");
         Assert.False(second.HasExited);
@@ -272,6 +276,10 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         Assert.False(File.Exists(folder.File("data/postgres/data/postmaster.pid")), "its PostgreSQL still runs");
         Assert.False(File.Exists(folder.File("data/endpoint.json")));
     }
+
+    [DllImport("libc", EntryPoint = "waitpid")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    static extern int WaitFor(int process, nint status, int options);
 
     async Task RunFakeClaude(Guid id, string workspace, string text)
     {
