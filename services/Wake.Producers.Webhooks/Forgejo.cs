@@ -13,7 +13,8 @@ sealed class Forgejo(string forge) : ISender
 {
     const string NoCommit = "0000000000000000000000000000000000000000";
 
-    public bool Guessable => false;
+    // People and labels of one payload: more do not become events.
+    const int MaxListed = 20;
 
     public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) =>
         // Of a form the JSON in it is signed. Where Forgejo's own header is there, that alone decides.
@@ -29,20 +30,21 @@ sealed class Forgejo(string forge) : ISender
 
         var id = Header(delivery, "Delivery") ?? delivery.Id("X-Gitea-Delivery");
         var seen = new Sighting($"{forge}:webhook", id, payload.Text("sender", "login"));
-        var name = Header(delivery, "Event") ?? "";
         var action = payload.Text("action");
 
-        // By what the payload holds where that says more than the event's name: reviews and comments go by several.
-        return name switch
+        // By what the payload holds alone: it is signed, and the headers that name the event and the delivery are not.
+        return payload switch
         {
-            "ping" => Mapped.Nothing("ping"),
-            _ when payload.Has("review") && payload.Has("pull_request") => Review(seen, place, payload, name, id),
+            _ when payload.Has("review") && payload.Has("pull_request") => Review(seen, place, payload, delivery),
             _ when payload.Has("comment") && payload.Has("issue") => Comment(seen, place, payload, action),
-            _ when name.StartsWith("action_run_", StringComparison.Ordinal) => ActionRun(seen, place, payload, name["action_run_".Length..], id),
+            _ when payload.Has("run") => ActionRun(seen, place, payload, action, delivery),
+            _ when payload.Has("workflow_job") => Mapped.Nothing("detail of a run"),
+            _ when payload.Has("workflow_run") => WorkflowRun(seen, place, payload, action),
+            _ when payload.Has("sha") && payload.Has("state") => Status(seen, place, payload),
             _ when payload.Has("pull_request") => PullRequest(seen, place, payload, action),
             _ when payload.Has("issue") => Issue(seen, place, payload, action),
-            "push" => Push(seen, place, payload),
-            "release" => Release(seen, place, payload, action),
+            _ when payload.Has("release") => Release(seen, place, payload, action),
+            _ when payload.Has("ref") && payload.Has("after") => Push(seen, place, payload),
             _ => Mapped.Nothing("event"),
         };
     }
@@ -56,44 +58,62 @@ sealed class Forgejo(string forge) : ISender
             return Mapped.Nothing("a pull request without a number");
 
         var (subject, title) = ($"{place}#{number}", $"PR {Titled(pull, number)}");
-        var data = Data(payload, pull, number).Add("head", pull.Text("head", "sha"));
         var updated = pull.Moment("updated_at");
 
         return action switch
         {
-            "opened" => Fact("opened", [], "was opened", data.Add("body", pull.Text("body"), EventText.Written)),
-            "closed" when pull.Flag("merged") || pull.Has("merged_at") => Fact("merged", [], "was merged", data),
-            "closed" => Fact("closed", [pull.Moment("closed_at") ?? updated], "was closed without a merge", data),
-            "reopened" => Fact("reopened", [updated], "was reopened", data),
-            "synchronized" => Fact("synchronized", [pull.Text("head", "sha")], "has new commits", data),
-            "assigned" => pull.Login("assignee") is var login
-                ? Fact("assigned", [login, updated], $"was assigned to {login}", data.Add("assignee", login)) : Mapped.Nothing("nobody"),
-            "review_requested" => payload.Login("requested_reviewer") is var whom
-                ? Fact("review_requested", [whom is null ? null : $"user:{whom}", updated], $"was given to {whom} for review", data.Add("reviewer", whom))
-                : Mapped.Nothing("nobody"),
+            // Who was asked and what was put on it along with the opening.
+            "opened" => Mapped.All(
+            [
+                Fact("opened", [], "was opened", Described().Add("body", pull.Text("body"), EventText.Written)),
+                .. Requested(Logins(pull.Items("requested_reviewers"))), .. Assigned(), .. Labeled(pull.Items("labels")),
+            ]),
+            "closed" when pull.Flag("merged") || pull.Has("merged_at") => Fact("merged", [], "was merged", Described()),
+            "closed" => Fact("closed", [pull.Moment("closed_at") ?? updated], "was closed without a merge", Described()),
+            "reopened" => Fact("reopened", [updated], "was reopened", Described()),
+            "synchronized" => Fact("synchronized", [pull.Text("head", "sha")], "has new commits", Described()),
+            "edited" when DraftTitle.Is(payload.Text("changes", "title", "from")) && !DraftTitle.Is(pull.Text("title")) && !pull.Flag("draft") =>
+                Fact("ready_for_review", [updated], "is ready for review", Described()),
+            "assigned" when Assigned() is { Count: > 0 } facts => Mapped.All(facts),
+            "review_requested" when payload.Login("requested_reviewer") is { } whom => Mapped.All(Requested([whom])),
+            "label_updated" when Labeled(Labels(payload, pull)) is { Count: > 0 } facts => Mapped.All(facts),
             _ => Mapped.Nothing("action"),
         };
 
+        List<Mapped> Requested(IEnumerable<string> people) => [.. people.Select(whom => Fact("review_requested", [$"user:{whom}", updated],
+            $"was given to {EventText.Line(whom, EventText.Titled)} for review", Described().Add("reviewer", whom)))];
+
+        List<Mapped> Assigned() => [.. Assignees(pull).Select(login => Fact("assigned", [login, updated],
+            $"was assigned to {EventText.Line(login, EventText.Titled)}", Described().Add("assignee", login)))];
+
+        List<Mapped> Labeled(IEnumerable<JsonElement> labels) => [.. Names(labels).Select(label => Fact("labeled", [label, updated],
+            $"was labeled {EventText.Line(label, EventText.Titled)}", Described().Add("label", label)))];
+
         Mapped Fact(string what, ReadOnlySpan<string?> discriminator, string done, EventData fields) =>
             seen.Fact($"{forge}.pull_request.{what}", subject, discriminator, $"{title} {done}", fields);
+
+        EventData Described() => Data(payload, pull, number).Add("head", pull.Text("head", "sha")).Add("draft", pull.Flag("draft"));
     }
 
-    // A review comes without an id, so that nothing but the delivery tells two of them apart.
-    Mapped Review(Sighting seen, string place, JsonElement payload, string name, string id)
+    // A review comes without an id: what it says, and when the pull request was changed by it, tells two of them apart.
+    Mapped Review(Sighting seen, string place, JsonElement payload, HookRequest delivery)
     {
         var pull = payload.At("pull_request");
         if ((pull.Number("number") ?? payload.Number("number")) is not { } number)
             return Mapped.Nothing("a review of no pull request");
 
-        var kind = payload.Text("review", "type") ?? name;
+        if (payload.Text("review", "type") is not { } kind)
+            return Mapped.Nothing("a review of no kind");
+
         var state = kind.Contains("approved", StringComparison.Ordinal) ? "approved"
             : kind.Contains("rejected", StringComparison.Ordinal) ? "changes_requested" : "commented";
         var done = state switch { "approved" => "approved it", "changes_requested" => "requested changes", _ => "reviewed it" };
         var content = payload.Text("review", "content");
 
-        return seen.Fact($"{forge}.pull_request.review_submitted", $"{place}#{number}", [$"delivery:{id}"],
+        return seen.Fact($"{forge}.pull_request.review_submitted", $"{place}#{number}", [delivery.Fingerprint],
             $"PR #{number}: {Who(payload.At("sender"))} {done}{Quoted(content)}",
-            Data(payload, pull, number).Add("state", state).Add("body", content, EventText.Written).Add("head", pull.Text("head", "sha")));
+            Data(payload, pull, number).Add("author", payload.Text("sender", "login")).Add("state", state)
+                .Add("body", content, EventText.Written).Add("head", pull.Text("head", "sha")));
     }
 
     Mapped Comment(Sighting seen, string place, JsonElement payload, string? action)
@@ -118,19 +138,43 @@ sealed class Forgejo(string forge) : ISender
             return Mapped.Nothing("an issue without a number");
 
         var (subject, title) = ($"{place}#{number}", $"Issue {Titled(issue, number)}");
-        var data = Data(payload, issue, number);
-        var (updated, login) = (issue.Moment("updated_at"), issue.Login("assignee"));
+        var updated = issue.Moment("updated_at");
 
         return action switch
         {
-            "opened" => seen.Fact($"{forge}.issue.opened", subject, [], $"{title} was opened", data.Add("body", issue.Text("body"), EventText.Written)),
-            "closed" => seen.Fact($"{forge}.issue.closed", subject, [issue.Moment("closed_at") ?? updated], $"{title} was closed", data),
-            "reopened" => seen.Fact($"{forge}.issue.reopened", subject, [updated], $"{title} was reopened", data),
-            "assigned" => seen.Fact($"{forge}.issue.assigned", subject, [login, updated], $"{title} was assigned to {login}",
-                data.Add("assignee", login).Add("body", issue.Text("body"), EventText.Written)),
+            "opened" => Mapped.All([Fact("opened", [], "was opened", Described()), .. Assigned(), .. Labeled(issue.Items("labels"))]),
+            "closed" => Fact("closed", [issue.Moment("closed_at") ?? updated], "was closed", Data(payload, issue, number)),
+            "reopened" => Fact("reopened", [updated], "was reopened", Data(payload, issue, number)),
+            "assigned" when Assigned() is { Count: > 0 } facts => Mapped.All(facts),
+            "label_updated" when Labeled(Labels(payload, issue)) is { Count: > 0 } facts => Mapped.All(facts),
             _ => Mapped.Nothing("action"),
         };
+
+        List<Mapped> Assigned() => [.. Assignees(issue).Select(login => Fact("assigned", [login, updated],
+            $"was assigned to {EventText.Line(login, EventText.Titled)}", Described().Add("assignee", login)))];
+
+        List<Mapped> Labeled(IEnumerable<JsonElement> labels) => [.. Names(labels).Select(label => Fact("labeled", [label, updated],
+            $"was labeled {EventText.Line(label, EventText.Titled)}", Described().Add("label", label)))];
+
+        Mapped Fact(string what, ReadOnlySpan<string?> discriminator, string done, EventData fields) =>
+            seen.Fact($"{forge}.issue.{what}", subject, discriminator, $"{title} {done}", fields);
+
+        EventData Described() => Data(payload, issue, number).Add("body", issue.Text("body"), EventText.Written);
     }
+
+    // Neither forge says whom an assignment adds: all who have the thing now are told of.
+    static IEnumerable<string> Assignees(JsonElement item) => Logins(item.Items("assignees").Append(item.At("assignee")));
+
+    static IEnumerable<string> Logins(IEnumerable<JsonElement> people) =>
+        people.Select(x => x.Text("login")?.ToLowerInvariant()).OfType<string>().Distinct().Take(MaxListed);
+
+    // Newer versions say which labels a change has added; of the others all that are there now are told of.
+    static IEnumerable<JsonElement> Labels(JsonElement payload, JsonElement item) =>
+        payload.Has("changes", "added_labels") || payload.Has("changes", "removed_labels")
+            ? payload.Items("changes", "added_labels") : item.Items("labels");
+
+    static IEnumerable<string> Names(IEnumerable<JsonElement> labels) =>
+        labels.Select(x => x.Text("name")).OfType<string>().Distinct().Take(MaxListed);
 
     Mapped Push(Sighting seen, string place, JsonElement push)
     {
@@ -151,13 +195,69 @@ sealed class Forgejo(string forge) : ISender
             $"Release {EventText.Line(tag, EventText.Titled)} was published",
             new EventData().Add("tag", tag).Add("name", payload.Text("release", "name")).Link(payload.Text("release", "html_url")));
 
-    Mapped ActionRun(Sighting seen, string place, JsonElement payload, string state, string id) =>
+    // Success, failure, or success again after a failure.
+    Mapped ActionRun(Sighting seen, string place, JsonElement payload, string? action, HookRequest delivery) =>
         payload.Text("run", "commit_sha") is not { } sha ? Mapped.Nothing("a run without a commit")
+        : action is null ? Mapped.Nothing("action")
         : seen.Fact($"{forge}.workflow_run.completed", $"{place}@{sha}",
-            [payload.Name("run", "id"), payload.Moment("run", "stopped") ?? payload.Moment("run", "updated") ?? $"delivery:{id}"],
-            $"Workflow {EventText.Line(payload.Text("run", "title") ?? "run", EventText.Titled)} ended: {EventText.Line(state, EventText.Titled)}",
-            new EventData().Add("conclusion", state is "failure" ? "failure" : "success").Add("sha", sha)
-                .Add("runId", payload.Number("run", "id")).Link(payload.Text("run", "html_url")));
+            [payload.Name("run", "id"), payload.Moment("run", "stopped") ?? payload.Moment("run", "updated") ?? delivery.Fingerprint],
+            $"Workflow {EventText.Line(payload.Text("run", "title") ?? "run", EventText.Titled)} ended: {EventText.Line(action, EventText.Titled)}",
+            new EventData().Add("conclusion", action is "recover" ? "success" : action).Add("sha", sha)
+                .Add("runId", payload.Number("run", "id")).Link(payload.Text("run", "html_url")),
+            PullOf(payload.At("run")) is { } pull ? [$"{place}#{pull}"] : null);
+
+    // The ref of a run as people read it is #5 for a pull request.
+    static long? PullOf(JsonElement run) => run.Text("event")?.StartsWith("pull_request", StringComparison.Ordinal) is true
+        && run.Text("prettyref") is ['#', .. var number]
+        && long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var pull) ? pull : null;
+
+    // As Gitea Actions tell it. A run again keeps its id and raises its attempt.
+    Mapped WorkflowRun(Sighting seen, string place, JsonElement payload, string? action)
+    {
+        var run = payload.At("workflow_run");
+        if (action is not "completed")
+            return Mapped.Nothing("action");
+        if (run.Text("head_sha") is not { } sha)
+            return Mapped.Nothing("a run without a commit");
+
+        var name = payload.Text("workflow", "name") ?? run.Text("name") ?? "run";
+        var (conclusion, attempt) = (run.Text("conclusion") ?? "unknown", run.Number("run_attempt") ?? 1);
+        return seen.Fact($"{forge}.workflow_run.completed", $"{place}@{sha}", [run.Name("id"), attempt.ToString(CultureInfo.InvariantCulture)],
+            $"Workflow {EventText.Line(name, EventText.Titled)} ended on {EventText.Line(sha, 9)}: {EventText.Line(conclusion, EventText.Titled)}",
+            new EventData().Add("conclusion", conclusion).Add("sha", sha).Add("workflow", name).Add("title", run.Text("display_title"))
+                .Add("runId", run.Number("id")).Add("attempt", attempt).Add("branch", run.Text("head_branch")).Link(run.Text("html_url")),
+            Pulls(run).Select(x => $"{place}#{x}"));
+    }
+
+    Mapped Status(Sighting seen, string place, JsonElement status)
+    {
+        if (status.Text("sha") is not { } sha)
+            return Mapped.Nothing("a status without a commit");
+
+        var state = status.Text("state")?.ToLowerInvariant();
+        if (state is null or "pending")
+            return Mapped.Nothing("pending");
+
+        var context = status.Text("context") ?? "default";
+        return seen.Fact($"{forge}.status.completed", $"{place}@{sha}", [status.Name("id")],
+            $"Status {EventText.Line(context, EventText.Titled)} of {EventText.Line(sha, 9)}: {EventText.Line(state, EventText.Titled)}",
+            new EventData().Add("conclusion", state is "error" ? "failure" : state).Add("state", state).Add("context", context).Add("sha", sha)
+                .Add("description", status.Text("description")).Link(status.Text("target_url")));
+    }
+
+    // The run of a pull request names it in the ref it ran on: ci.yml@refs/pull/5/head.
+    static IEnumerable<long> Pulls(JsonElement run)
+    {
+        foreach (var pull in run.Items("pull_requests"))
+        {
+            if (pull.Number("number") is { } number)
+                yield return number;
+        }
+
+        if (run.Text("path") is { } path && path.IndexOf("@refs/pull/", StringComparison.Ordinal) is > 0 and var at
+            && long.TryParse(path[(at + "@refs/pull/".Length)..].Split('/')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var own))
+            yield return own;
+    }
 
     // The host is always named: there is no host that everybody means.
     string? Place(JsonElement repository) =>

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Wake.Producing;
 
 namespace Wake.Producers.Webhooks;
@@ -6,8 +7,6 @@ namespace Wake.Producers.Webhooks;
 /// <summary>Any sender, as configured: how it signs, and where its payload has what.</summary>
 sealed class Generic(HookOptions options) : ISender
 {
-    public bool Guessable => options.Scheme is SignatureScheme.Bearer or SignatureScheme.Token;
-
     public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now)
     {
         var header = options.Header ?? Usual(options.Scheme);
@@ -28,10 +27,29 @@ sealed class Generic(HookOptions options) : ISender
             return "The delivery is too old, or from the future.";
 
         given = given[prefix.Length..].Trim();
-        return secrets.Any(secret => Holds(given, secret, timestamp, delivery)) ? null : $"{header} is not right.";
+        return secrets.Any(secret => Holds(given, secret, timestamp, delivery)) ? Late(delivery, now) : $"{header} is not right.";
     }
 
-    public Mapped Map(HookRequest delivery) => options.Paths.Map(delivery.Payload(), delivery, options.IdHeader);
+    public Mapped Map(HookRequest delivery) =>
+        options.Paths.Map(delivery.Payload(), delivery, options.IdHeader, isIdProven: options.TrustHeaders || !options.SignsBody);
+
+    // Of what is genuine, what may have been kept back or sent again.
+    string? Late(HookRequest delivery, DateTimeOffset now)
+    {
+        if (options.MaxAge is not { } age)
+            return null;
+
+        try
+        {
+            return options.Paths.Made(delivery.Payload(), delivery) is not { } made ? $"The delivery does not say when it was made, at {options.Paths.Time}."
+                : (now - made).Duration() > age ? "The delivery is too old, or from the future." : null;
+        }
+        catch (JsonException)
+        {
+            // Said where it is read.
+            return null;
+        }
+    }
 
     bool Holds(string given, string secret, string? timestamp, HookRequest delivery)
     {

@@ -7,13 +7,13 @@ namespace Wake.Producers.Webhooks;
 sealed class GitLab : ISender
 {
     const string NoCommit = "0000000000000000000000000000000000000000";
-    const string SigningToken = "whsec_";
 
-    public bool Guessable => true;
+    // People and labels of one payload: more do not become events.
+    const int MaxListed = 20;
 
     public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now)
     {
-        var signing = secrets.Where(x => x.StartsWith(SigningToken, StringComparison.Ordinal)).ToArray();
+        var signing = secrets.Where(StandardWebhooks.IsSecret).ToArray();
         if (signing.Length > 0 && delivery.Header("webhook-signature") is not null)
             return StandardWebhooks.Check(delivery, signing, now);
 
@@ -24,6 +24,11 @@ sealed class GitLab : ISender
     public Mapped Map(HookRequest delivery)
     {
         var payload = delivery.Payload();
+
+        // A system hook names its pushes otherwise.
+        var kind = payload.Text("object_kind") ?? payload.Text("event_name");
+        if (kind is "repository_update")
+            return Mapped.Nothing("detail of a push");
         if (Place(payload.At("project")) is not { } place)
             return Mapped.Nothing("no project");
 
@@ -31,7 +36,7 @@ sealed class GitLab : ISender
         var seen = new Sighting("gitlab:webhook", id is { Length: <= 200 } ? id : delivery.Id("X-Gitlab-Event-UUID"),
             payload.Text("user", "username") ?? payload.Text("user_username"));
 
-        return payload.Text("object_kind") switch
+        return kind switch
         {
             "merge_request" => MergeRequest(seen, place, payload),
             "note" => Note(seen, place, payload),
@@ -52,26 +57,69 @@ sealed class GitLab : ISender
             return Mapped.Nothing("a merge request without a number");
 
         var (updated, commit, user) = (merge.Moment("updated_at"), merge.Text("last_commit", "id"), payload.Name("user", "id"));
-        var data = Data(payload, merge, iid).Add("head", commit).Add("source", merge.Text("source_branch")).Add("target", merge.Text("target_branch"));
 
         return merge.Text("action") switch
         {
-            "open" => Fact("opened", [], "was opened", data.Add("body", merge.Text("description"), EventText.Written)),
+            // Who was asked and what was put on it along with the opening is told of nowhere else.
+            "open" => Mapped.All(
+                [Fact("opened", [], "was opened", Described().Add("body", merge.Text("description"), EventText.Written)), .. Additions()]),
 
             // GitLab does not say when, and it happens once.
-            "merge" => Fact("merged", [], "was merged", data),
-            "close" => Fact("closed", [updated], "was closed without a merge", data),
-            "reopen" => Fact("reopened", [updated], "was reopened", data),
-            "update" when merge.Has("oldrev") => Fact("synchronized", [commit], "has new commits", data),
+            "merge" => Fact("merged", [], "was merged", Described()),
+            "close" => Fact("closed", [updated], "was closed without a merge", Described()),
+            "reopen" => Fact("reopened", [updated], "was reopened", Described()),
+            "update" when Updates().ToList() is { Count: > 0 } facts => Mapped.All(facts),
 
             // The first when this was the last approval needed, the other before.
-            "approved" or "approval" => Fact("approved", [user, updated], $"was approved by {Who(payload)}", data),
-            "unapproved" or "unapproval" => Fact("unapproved", [user, updated], $"is no longer approved by {Who(payload)}", data),
+            "approved" or "approval" => Fact("approved", [user, updated], $"was approved by {Who(payload)}", Written()),
+            "unapproved" or "unapproval" => Fact("unapproved", [user, updated], $"is no longer approved by {Who(payload)}", Written()),
             _ => Mapped.Nothing("action"),
         };
 
+        IEnumerable<Mapped> Updates()
+        {
+            if (merge.Has("oldrev"))
+                yield return Fact("synchronized", [commit], "has new commits", Described());
+            if (IsReadyNow(payload, merge))
+                yield return Fact("ready_for_review", [updated], "is ready for review", Described());
+            foreach (var who in ChangesRequested(payload))
+            {
+                yield return Fact("review_submitted", [$"user:{who}", "changes_requested", updated],
+                    $"needs changes, says {EventText.Line(who, EventText.Titled)}", Described().Add("state", "changes_requested").Add("author", who));
+            }
+
+            foreach (var addition in Additions())
+                yield return addition;
+        }
+
+        IEnumerable<Mapped> Additions()
+        {
+            foreach (var who in Asked(payload))
+            {
+                yield return Fact("review_requested", [$"user:{who}", updated], $"was given to {EventText.Line(who, EventText.Titled)} for review",
+                    Described().Add("reviewer", who));
+            }
+
+            foreach (var who in Logins(New(payload, "assignees")))
+            {
+                yield return Fact("assigned", [who, updated], $"was assigned to {EventText.Line(who, EventText.Titled)}",
+                    Described().Add("assignee", who));
+            }
+
+            foreach (var label in Labels(payload))
+            {
+                yield return Fact("labeled", [label, updated], $"was labeled {EventText.Line(label, EventText.Titled)}",
+                    Described().Add("label", label));
+            }
+        }
+
         Mapped Fact(string what, ReadOnlySpan<string?> discriminator, string done, EventData fields) => seen.Fact(
             $"gitlab.merge_request.{what}", $"{place}!{iid}", discriminator, $"MR !{iid}{Titled(merge)} {done}", fields);
+
+        EventData Described() => Data(payload, merge, iid).Add("head", commit).Add("draft", merge.Flag("draft"))
+            .Add("source", merge.Text("source_branch")).Add("target", merge.Text("target_branch"));
+
+        EventData Written() => Described().Add("author", payload.Text("user", "username"));
     }
 
     static Mapped Note(Sighting seen, string place, JsonElement payload)
@@ -93,7 +141,8 @@ sealed class GitLab : ISender
         Mapped Fact(string noun, string subject, string title, long? iid) => seen.Fact(
             $"gitlab.{noun}.comment_created", subject, [note.Name("id")],
             $"{title}: {Who(payload)} commented{(note.Text("note") is { } text ? $": {EventText.Clip(text, EventText.Written)}" : "")}",
-            Data(payload, note, iid).Add("commentId", note.Number("id")).Add("body", note.Text("note"), EventText.Written));
+            Data(payload, note, iid).Add("commentId", note.Number("id")).Add("body", note.Text("note"), EventText.Written)
+                .Add("author", payload.Text("user", "username")));
     }
 
     static Mapped Issue(Sighting seen, string place, JsonElement payload)
@@ -106,14 +155,20 @@ sealed class GitLab : ISender
 
         return issue.Text("action") switch
         {
-            "open" => seen.Fact("gitlab.issue.opened", subject, [], $"{title} was opened", Described()),
+            "open" => Mapped.All([seen.Fact("gitlab.issue.opened", subject, [], $"{title} was opened", Described()), .. Additions()]),
             "close" => seen.Fact("gitlab.issue.closed", subject, [issue.Moment("closed_at") ?? updated], $"{title} was closed", Described()),
             "reopen" => seen.Fact("gitlab.issue.reopened", subject, [updated], $"{title} was reopened", Described()),
-            "update" when NewAssignees(payload) is { Count: > 0 } people => Mapped.All([.. people.Select(who => seen.Fact(
-                "gitlab.issue.assigned", subject, [who, updated], $"{title} was assigned to {EventText.Line(who, EventText.Titled)}",
-                Described().Add("assignee", who)))]),
+            "update" when Additions().ToList() is { Count: > 0 } facts => Mapped.All(facts),
             _ => Mapped.Nothing("action"),
         };
+
+        IEnumerable<Mapped> Additions() =>
+        [
+            .. Logins(New(payload, "assignees")).Select(who => seen.Fact("gitlab.issue.assigned", subject, [who, updated],
+                $"{title} was assigned to {EventText.Line(who, EventText.Titled)}", Described().Add("assignee", who))),
+            .. Labels(payload).Select(label => seen.Fact("gitlab.issue.labeled", subject, [label, updated],
+                $"{title} was labeled {EventText.Line(label, EventText.Titled)}", Described().Add("label", label))),
+        ];
 
         EventData Described() => Data(payload, issue, iid).Add("body", issue.Text("description"), EventText.Written);
     }
@@ -122,7 +177,7 @@ sealed class GitLab : ISender
     {
         var pipeline = payload.At("object_attributes");
         var status = pipeline.Text("status");
-        if (status is not ("success" or "failed" or "canceled" or "skipped"))
+        if (status is not ("success" or "failed" or "canceled" or "skipped" or "manual"))
             return Mapped.Nothing("a pipeline that is not over");
         if (pipeline.Text("sha") is not { } sha)
             return Mapped.Nothing("a pipeline without a commit");
@@ -132,12 +187,23 @@ sealed class GitLab : ISender
         string[] related = payload.Number("merge_request", "iid") is { } iid && (target is null || target == payload.Number("project", "id"))
             ? [$"{place}!{iid}"] : [];
 
+        var data = Data(payload, pipeline, null).Add("status", status).Add("pipelineId", pipeline.Number("id")).Add("sha", sha)
+            .Add("ref", pipeline.Text("ref"));
+
+        // It goes on when a person starts the job it has come to, and may come to another.
+        if (status is "manual")
+        {
+            var waiting = payload.Items("builds").Where(x => x.Text("status") is "manual")
+                .Select(x => x.Number("id")).OfType<long>().Order().ToList();
+            return seen.Fact("gitlab.pipeline.blocked", $"{place}@{sha}",
+                [pipeline.Name("id"), waiting is [] ? pipeline.Moment("created_at") : string.Join(',', waiting.Take(MaxListed))],
+                $"Pipeline of {EventText.Line(sha, 9)} waits for somebody to start a manual job", data, related);
+        }
+
         // A pipeline that is run again keeps its id; a skipped one never finished.
         return seen.Fact("gitlab.pipeline.completed", $"{place}@{sha}",
             [pipeline.Name("id"), status, pipeline.Moment("finished_at") ?? pipeline.Moment("created_at")],
-            $"Pipeline of {EventText.Line(sha, 9)} ended: {status}",
-            Data(payload, pipeline, null).Add("status", status).Add("pipelineId", pipeline.Number("id")).Add("sha", sha)
-                .Add("ref", pipeline.Text("ref")), related);
+            $"Pipeline of {EventText.Line(sha, 9)} ended: {status}", data, related);
     }
 
     static Mapped Push(Sighting seen, string place, JsonElement push)
@@ -172,14 +238,38 @@ sealed class GitLab : ISender
         : seen.Fact("gitlab.release.published", $"{place}:refs/tags/{tag}", [payload.Name("id")],
             $"Release {EventText.Line(tag, EventText.Titled)} was published", Data(payload, payload, null).Add("tag", tag));
 
-    static List<string> NewAssignees(JsonElement payload)
+    // What the payload adds to a list: an update names what was there before and what is there now, an opening what it came with.
+    static IEnumerable<JsonElement> New(JsonElement payload, string list, Func<JsonElement, JsonElement, bool>? again = null)
     {
-        var before = Names("previous").ToHashSet();
-        return [.. Names("current").Where(x => !before.Contains(x)).Distinct().Take(20)];
+        if (payload.Text("object_attributes", "action") is "open")
+            return payload.Items(list);
 
-        IEnumerable<string> Names(string when) =>
-            payload.Items("changes", "assignees", when).Select(x => x.Text("username")?.ToLowerInvariant()).OfType<string>();
+        var before = payload.Items("changes", list, "previous").ToList();
+        return payload.Items("changes", list, "current").Where(now =>
+            before.FindIndex(x => Identity(x) == Identity(now)) is var at && (at < 0 || (again?.Invoke(before[at], now) ?? false)));
+
+        static string? Identity(JsonElement entry) => entry.Text("username")?.ToLowerInvariant() ?? entry.Text("title");
     }
+
+    static IEnumerable<string> Logins(IEnumerable<JsonElement> people) =>
+        people.Select(x => x.Text("username")?.ToLowerInvariant()).OfType<string>().Distinct().Take(MaxListed);
+
+    static IEnumerable<string> Labels(JsonElement payload) =>
+        New(payload, "labels").Select(x => x.Text("title")).OfType<string>().Distinct().Take(MaxListed);
+
+    // Asked again is asked.
+    static IEnumerable<string> Asked(JsonElement payload) =>
+        Logins(New(payload, "reviewers", (before, now) => now.Flag("re_requested") && !before.Flag("re_requested")));
+
+    static IEnumerable<string> ChangesRequested(JsonElement payload) => payload.Text("object_attributes", "action") is "open" ? []
+        : Logins(New(payload, "reviewers", (before, now) => before.Text("state") != now.Text("state"))
+            .Where(x => x.Text("state") is "requested_changes"));
+
+    // Versions before 13.2 only tell by the title.
+    static bool IsReadyNow(JsonElement payload, JsonElement merge) => payload.Has("changes", "draft")
+        ? payload.Flag("changes", "draft", "previous") && !payload.Flag("changes", "draft", "current")
+        : DraftTitle.Is(payload.Text("changes", "title", "previous")) && !merge.Flag("draft")
+            && !DraftTitle.Is(payload.Text("changes", "title", "current") ?? merge.Text("title"));
 
     static string? Place(JsonElement project)
     {

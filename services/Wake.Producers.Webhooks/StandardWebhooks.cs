@@ -6,12 +6,15 @@ namespace Wake.Producers.Webhooks;
 /// <summary>Anybody who signs by the Standard Webhooks specification, Svix's older names for the headers included.</summary>
 sealed class StandardWebhooks(PayloadPaths paths) : ISender
 {
-    public bool Guessable => false;
+    const string Version = "v1,", SecretPrefix = "whsec_";
 
     public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) => Check(delivery, secrets, now);
 
     public Mapped Map(HookRequest delivery) =>
-        paths.Map(delivery.Payload(), delivery, delivery.Header("webhook-id") is null ? "svix-id" : "webhook-id");
+        paths.Map(delivery.Payload(), delivery, delivery.Header("webhook-id") is null ? "svix-id" : "webhook-id", isIdProven: true);
+
+    /// <summary>The headers that the signature covers.</summary>
+    public static IReadOnlyList<string> Signed { get; } = ["webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp"];
 
     /// <summary>Why the signature does not hold; null when it does. GitLab's signing tokens are the same scheme.</summary>
     public static string? Check(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now)
@@ -28,7 +31,7 @@ sealed class StandardWebhooks(PayloadPaths paths) : ISender
             var code = Signatures.Of(SignatureHash.Sha256, key, prefix, delivery.Body);
 
             // Other versions are for other keys; whoever sends a hundred of ours is not a sender.
-            if (signatures.Split(' ').Take(20).Any(x => x.StartsWith("v1,", StringComparison.Ordinal) && Signatures.IsBase64(x[3..], code)))
+            if (signatures.Split(' ').Take(20).Any(x => x.StartsWith(Version, StringComparison.Ordinal) && Signatures.IsBase64(x[Version.Length..], code)))
                 return null;
         }
 
@@ -37,11 +40,23 @@ sealed class StandardWebhooks(PayloadPaths paths) : ISender
         string? Header(string name) => delivery.Header($"webhook-{name}") ?? delivery.Header($"svix-{name}");
     }
 
+    /// <summary>Whether a secret is one by its looks: <c>whsec_…</c>, or <c>v1,whsec_…</c> as some show it.</summary>
+    public static bool IsSecret(string secret) => Unversioned(secret).StartsWith(SecretPrefix, StringComparison.Ordinal);
+
     /// <summary>The key a secret stands for; null when it is not base64.</summary>
     public static byte[]? Key(string secret)
     {
-        var text = secret.StartsWith("whsec_", StringComparison.Ordinal) ? secret["whsec_".Length..] : secret;
+        var text = Unversioned(secret);
+        if (text.StartsWith(SecretPrefix, StringComparison.Ordinal))
+            text = text[SecretPrefix.Length..];
+
         var key = new byte[text.Length];
         return Convert.TryFromBase64String(text, key, out var length) && length > 0 ? key[..length] : null;
+    }
+
+    static string Unversioned(string secret)
+    {
+        var text = secret.Trim();
+        return text.StartsWith(Version, StringComparison.Ordinal) ? text[Version.Length..].TrimStart() : text;
     }
 }

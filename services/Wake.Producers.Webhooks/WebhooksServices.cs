@@ -13,20 +13,28 @@ public static class WebhooksServices
     {
         builder.Services.AddValidatedOptions<WebhooksOptions>(WebhooksOptions.Section);
         builder.Services.AddHookDoor();
+        builder.Services.AddHostedService<ShortTokenWarning>();
         return builder;
     }
 
-    /// <summary><c>POST /hooks/NAME</c> for every hook that is configured.</summary>
-    public static void MapWebhooks(this IEndpointRouteBuilder routes) => routes
-        .MapPost("/hooks/{name}", Take)
-        // Deliveries prove themselves, and the body is bounded as it is read.
-        .AllowAnonymous()
-        .WithMetadata(new DisableRequestSizeLimitAttribute())
-        .ExcludeFromDescription();
+    /// <summary><c>POST /hooks/NAME</c> for every hook that is configured, and <c>OPTIONS</c> for the handshake of CloudEvents.</summary>
+    public static void MapWebhooks(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/hooks/{name}", Take)
+            // Deliveries prove themselves, and the body is bounded as it is read.
+            .AllowAnonymous()
+            .WithMetadata(new DisableRequestSizeLimitAttribute())
+            .ExcludeFromDescription();
+
+        routes.MapMethods("/hooks/{name}", [HttpMethods.Options], CloudEventsHandshake.Answer)
+            // Whoever asks has nothing to prove himself with, and learns nothing but whether he may send.
+            .AllowAnonymous()
+            .ExcludeFromDescription();
+    }
 
     static Task<IResult> Take(string name, HttpContext http, HookDoor door, IOptions<WebhooksOptions> options, CancellationToken cancel) =>
         options.Value.Hooks.TryGetValue(name, out var hook)
             // One name in keys and counters, however the address was spelt.
-            ? door.Take(http, name.ToLowerInvariant(), Senders.Of(hook), hook.Secrets, hook.MaxBody, cancel)
+            ? door.Take(http, name.ToLowerInvariant(), Senders.Of(hook), [new(hook.Secrets)], hook.MaxBody, cancel)
             : Task.FromResult(Results.Problem("There is no hook of this name.", statusCode: StatusCodes.Status404NotFound));
 }

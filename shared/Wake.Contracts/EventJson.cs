@@ -8,7 +8,7 @@ namespace Wake.Contracts;
 /// <summary>An event as JSON: how the contract looks on the wire, at the HTTP door and in files.</summary>
 public static class EventJson
 {
-    /// <summary>Camel case, enums as camel-case words, unknown members ignored so that contracts may grow.</summary>
+    /// <summary>Camel case, enums as camel-case words, unknown members ignored (and told) so that contracts may grow.</summary>
     public static JsonSerializerOptions Options => EventJsonContext.Default.Options;
 
     /// <summary>Reads one event; otherwise says in one sentence why it is none.</summary>
@@ -18,6 +18,7 @@ public static class EventJson
         [NotNullWhen(false)] out string? problem)
     {
         (observed, problem) = (null, null);
+        json = ByteOrderMark.Skip(json);
 
         if (json.Length > EventLimits.Bytes)
         {
@@ -34,7 +35,7 @@ public static class EventJson
 
         try
         {
-            observed = JsonSerializer.Deserialize(json, EventJsonContext.Default.ExternalEventObserved);
+            observed = TolerantEvent.Read(json);
         }
         catch (JsonException wrong)
         {

@@ -19,6 +19,9 @@ public static class EventValidation
         Each("related", observed.Related);
         Each("sessions", observed.Sessions);
 
+        Foreign("source", observed.Source);
+        Foreign("type", observed.Type);
+
         if (!Enum.IsDefined(observed.Delivery))
             problems.Add(("delivery", "must be \"wake\" or \"ambient\"."));
 
@@ -50,6 +53,12 @@ public static class EventValidation
                 Required($"{field}[{i}]", entries[i], EventLimits.Key);
         }
 
+        void Foreign(string field, string? text)
+        {
+            if (IsWakes(text))
+                problems.Add((field, "begins with wake, which is Wake's own: nobody else says what Wake says. Choose another."));
+        }
+
         void Text(string field, string text, int limit)
         {
             if (TextProblem(text, limit) is { } problem)
@@ -57,31 +66,13 @@ public static class EventValidation
         }
     }
 
+    /// <summary>
+    /// Whether a source or a type is one of Wake's own: <c>wake:request</c>, <c>wake.requested</c>. Those are made behind the doors alone.
+    /// </summary>
+    public static bool IsWakes(string? text) => text is not null && text.AsSpan().TrimStart() is var name
+        && name.StartsWith("wake", StringComparison.OrdinalIgnoreCase) && (name.Length == "wake".Length || name["wake".Length] is '.' or ':' or '/');
+
     /// <summary>What keeps this text from being stored, or null: too long, or a character PostgreSQL cannot hold.</summary>
-    public static string? TextProblem(string text, int limit)
-    {
-        if (text.Length > limit)
-            return $"has {text.Length} characters; {limit} are allowed.";
-
-        if (text.Contains('\0'))
-            return "contains the character U+0000, which cannot be stored.";
-
-        return HasLoneSurrogate(text) ? "contains half of a surrogate pair, which is not valid Unicode." : null;
-    }
-
-    static bool HasLoneSurrogate(string text)
-    {
-        for (var i = 0; i < text.Length; i++)
-        {
-            if (!char.IsSurrogate(text[i]))
-                continue;
-
-            if (i + 1 == text.Length || !char.IsSurrogatePair(text[i], text[i + 1]))
-                return true;
-
-            i++;
-        }
-
-        return false;
-    }
+    public static string? TextProblem(string text, int limit) =>
+        text.Length > limit ? $"has {text.Length} characters; {limit} are allowed." : StorableText.Problem(text);
 }

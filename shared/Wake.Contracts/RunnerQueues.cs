@@ -8,6 +8,9 @@ public static class RunnerQueues
     /// <summary>The pool of runners and sessions that name none.</summary>
     public const string DefaultPool = "default";
 
+    /// <summary>The longest name a runner can have, in letters.</summary>
+    public const int MaxRunnerName = 100;
+
     /// <summary>What every runner of a pool takes work from.</summary>
     public static string Of(string pool) => pool == DefaultPool ? "resume-session" : $"resume-session-{pool}";
 
@@ -23,5 +26,5 @@ public static class RunnerQueues
 
     /// <summary>Whether a runner can be called so: letters, digits and <c>_ - . :</c>, a hundred at most.</summary>
     public static bool IsRunner(string name) =>
-        name.Length is > 0 and <= 100 && name.All(x => char.IsAsciiLetterOrDigit(x) || x is '_' or '-' or '.' or ':');
+        name.Length is > 0 and <= MaxRunnerName && name.All(x => char.IsAsciiLetterOrDigit(x) || x is '_' or '-' or '.' or ':');
 }

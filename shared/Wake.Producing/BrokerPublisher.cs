@@ -27,6 +27,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
 
     readonly SemaphoreSlim unconfirmed = new(MaxUnconfirmed);
     readonly SemaphoreSlim connecting = new(1);
+    string? user;
     IConnection? connection;
     IChannel? channel;
 
@@ -68,7 +69,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         activity?.SetTag("messaging.destination.name", $"{EventExchange.Name}:{routingKey}");
         activity?.SetTag(Tracing.Events, new[] { observed.Id });
 
-        var properties = new BasicProperties { Persistent = true, ContentType = "application/json", Headers = Trace() };
+        var properties = new BasicProperties { Persistent = true, ContentType = "application/json", UserId = user ??= EventExchange.UserOf(bus.Value), Headers = Headers(observed.Scope) };
 
         await unconfirmed.WaitAsync(cancel);
         try
@@ -96,12 +97,18 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         }
     }
 
-    static Dictionary<string, object?>? Trace() => KeptTrace.Current switch
+    static Dictionary<string, object?> Headers(string scope)
     {
-        { Parent: null } => null,
-        { State: null } trace => new() { ["traceparent"] = trace.Parent },
-        var trace => new() { ["traceparent"] = trace.Parent, ["tracestate"] = trace.State },
-    };
+        Dictionary<string, object?> headers = new() { [EventExchange.VerifiedHeader] = scope };
+        if (KeptTrace.Current is { Parent: { } parent } trace)
+        {
+            headers["traceparent"] = parent;
+            if (trace.State is { } state)
+                headers["tracestate"] = state;
+        }
+
+        return headers;
+    }
 
     async Task<IChannel> Open(CancellationToken cancel)
     {

@@ -1,4 +1,3 @@
-using System.Text;
 using Wake.Contracts;
 
 namespace Wake.Producing;
@@ -16,7 +15,7 @@ public static class EventText
     public static string Clip(string text, int limit)
     {
         // Enough to decide; the rest of 25 MB is not looked at.
-        var clean = Clean(text.Length > limit + 1 ? text[..(limit + 1)] : text);
+        var clean = StorableText.Of(text.Length > limit + 1 ? text[..(limit + 1)] : text);
         if (clean.Length <= limit && text.Length <= limit + 1)
             return clean;
 
@@ -30,16 +29,4 @@ public static class EventText
 
     /// <summary>A sentence for <see cref="ExternalEventObserved.Reason"/>.</summary>
     public static string Reason(string text) => Clip(text, EventLimits.Reason);
-
-    static string Clean(string text)
-    {
-        var clean = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes())
-        {
-            if (rune.Value != 0)
-                clean.Append(rune);
-        }
-
-        return clean.ToString();
-    }
 }

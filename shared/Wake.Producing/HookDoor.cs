@@ -24,18 +24,14 @@ public sealed class HookDoor(
     /// <param name="http">The request.</param>
     /// <param name="hook">The name of the hook it came in by.</param>
     /// <param name="sender">Who is expected to send here.</param>
-    /// <param name="secrets">What the sender proves itself with.</param>
+    /// <param name="credentials">What the sender proves itself with.</param>
     /// <param name="limit">The largest body, in bytes.</param>
     /// <param name="cancel">Ends it.</param>
     /// <param name="details">What is added to what a genuine delivery means, before it is handed over; null: nothing.</param>
     public async Task<IResult> Take(
-        HttpContext http, string hook, ISender sender, IReadOnlyList<string> secrets, int limit, CancellationToken cancel,
+        HttpContext http, string hook, ISender sender, IReadOnlyList<HookCredentials> credentials, int limit, CancellationToken cancel,
         Func<Mapped, CancellationToken, Task<Mapped>>? details = null)
     {
-        var address = http.Connection.RemoteIpAddress;
-        if (sender.Guessable && failures.Wait(address) is { } wait)
-            return TooOften(http, hook, wait);
-
         var body = await bodies.Read(http.Request, limit, cancel);
         if (body is HookBodies.HookBody.Refused refused)
         {
@@ -47,19 +43,23 @@ public sealed class HookDoor(
         using var whole = (HookBodies.HookBody.Whole)body;
         var delivery = new HookRequest(hook, http.Request.Headers.Select(x => KeyValuePair.Create(x.Key, x.Value.FirstOrDefault() ?? "")), whole.Bytes);
 
-        if (sender.Refusal(delivery, secrets, time.GetUtcNow()) is { } why)
-        {
-            failures.Add(address);
-            if (failures.Wait(address) is { } longer)
-                return TooOften(http, hook, longer);
+        // Before anything is said about its address: what is genuine gets in, whoever else sends from there.
+        var (proven, why) = Prove(sender, delivery, credentials);
+        if (proven is null)
+            return NotGenuine(http, hook, why!);
 
-            log.LogWarning("A delivery to {Hook} from {Address} is not genuine: {Reason}", hook, address, why);
-            return Problem(hook, StatusCodes.Status401Unauthorized, why);
-        }
+        if (proven.Refusal?.Invoke(delivery) is { } notTheirs)
+            return Forbidden(hook, notTheirs);
 
         try
         {
-            return await Publish(http, hook, sender.Map(delivery), details, cancel);
+            return sender.Map(delivery) switch
+            {
+                { Unreadable: true, Ignored: var reason } => Problem(hook, StatusCodes.Status400BadRequest, reason!),
+                { Forbidden: true, Ignored: var reason } => Forbidden(hook, reason!),
+                var mapped => await Publish(
+                    http, hook, proven.MayConcern is { } which ? mapped.ConcerningOnly(which) : mapped, details, cancel),
+            };
         }
         catch (JsonException wrong)
         {
@@ -95,6 +95,35 @@ public sealed class HookDoor(
 
         Count(hook, "accepted");
         return Results.Accepted(null, new { accepted = mapped.Events.Select(x => x.FactKey) });
+    }
+
+    (HookCredentials? Proven, string? Why) Prove(ISender sender, HookRequest delivery, IReadOnlyList<HookCredentials> credentials)
+    {
+        string? why = null;
+        foreach (var one in credentials)
+        {
+            if ((why = sender.Refusal(delivery, one.Secrets, time.GetUtcNow())) is null)
+                return (one, null);
+        }
+
+        return (null, why ?? "There is nothing that it could prove itself with.");
+    }
+
+    IResult NotGenuine(HttpContext http, string hook, string why)
+    {
+        var address = http.Connection.RemoteIpAddress;
+        failures.Add(address);
+        if (failures.Wait(address) is { } wait)
+            return TooOften(http, hook, wait);
+
+        log.LogWarning("A delivery to {Hook} from {Address} is not genuine: {Reason}", hook, address, why);
+        return Problem(hook, StatusCodes.Status401Unauthorized, why);
+    }
+
+    IResult Forbidden(string hook, string why)
+    {
+        log.LogWarning("A delivery to {Hook} is genuine and refused: {Reason}", hook, why);
+        return Problem(hook, StatusCodes.Status403Forbidden, why);
     }
 
     static IResult TooOften(HttpContext http, string hook, TimeSpan wait)

@@ -5,12 +5,6 @@ namespace Wake.Producing;
 /// <summary>A kind of program that sends webhooks: how a delivery proves where it is from, and what it means.</summary>
 public interface ISender
 {
-    /// <summary>
-    /// Whether the secret itself travels with the delivery, so that one could be found by trying. An address that failed too
-    /// often is then not listened to any more for a while.
-    /// </summary>
-    bool Guessable { get; }
-
     /// <summary>Why the delivery is not genuine, in a sentence without any secret; null when it is.</summary>
     /// <param name="delivery">The delivery.</param>
     /// <param name="secrets">Those that are good now: during a rotation the old and the new one.</param>

@@ -14,6 +14,12 @@ public sealed record Mapped(IReadOnlyList<ExternalEventObserved> Events, string?
     /// </summary>
     public string? Ring { get; private init; }
 
+    /// <summary>Whether the delivery could not be read, so that its sender is told so instead of that it is ignored.</summary>
+    public bool Unreadable { get; private init; }
+
+    /// <summary>Whether it is about what its sender may not speak of.</summary>
+    public bool Forbidden { get; private init; }
+
     /// <summary>The trace of what happened, where the delivery tells it as CloudEvents do; the request may come from a relay.</summary>
     public KeptTrace Trace { get; init; }
 
@@ -29,8 +35,31 @@ public sealed record Mapped(IReadOnlyList<ExternalEventObserved> Events, string?
         })],
     };
 
+    /// <summary>The same, or, of what is outdated, one that starts no turn.</summary>
+    public Mapped Outdated(bool outdated) =>
+        outdated ? this with { Events = [.. Events.Select(x => x with { Delivery = Delivery.Ambient })] } : this;
+
     /// <summary>No event.</summary>
     public static Mapped Nothing(string why) => new([], why);
+
+    /// <summary>No event, because the sender has not kept to what was agreed: it is told why, with 400.</summary>
+    public static Mapped Refused(string why) => new([], why) { Unreadable = true };
+
+    /// <summary>No event, because its sender may not tell it: it is told why, with 403.</summary>
+    public static Mapped NotTheirs(string why) => new([], why) { Forbidden = true };
+
+    /// <summary>The same, concerning only these subjects besides its own. What a text mentions is no reason to refuse it.</summary>
+    public Mapped ConcerningOnly(Func<string, bool> which) => this with
+    {
+        Events = [.. Events.Select(x => x with { Related = x.Related?.Where(which).ToArray() is { Length: > 0 } left ? left : null })],
+    };
+
+    /// <summary>The same, told in this name where nobody has verified it.</summary>
+    public Mapped InNamespace(string nameSpace) => this with { Events = [.. Events.Select(x => x.VerifiedBy is null ? x with { Namespace = nameSpace } : x)] };
+
+    /// <summary>The same within what its sender may say.</summary>
+    public Mapped LimitedTo(EventRights rights) => Events.Select(rights.WithinRelated).ToList() is var events
+        && events.Select(rights.Refusal).FirstOrDefault(x => x is not null) is { } why ? NotTheirs(why) : this with { Events = events };
 
     /// <summary>This event; nothing if it is not one that can be accepted, as hostile or strange payloads yield them.</summary>
     public static Mapped Of(ExternalEventObserved observed) =>

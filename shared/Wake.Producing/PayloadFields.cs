@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Wake.Contracts;
 
 namespace Wake.Producing;
 
@@ -65,22 +66,10 @@ public static class PayloadFields
     public static IEnumerable<JsonElement> Items(this JsonElement element, params ReadOnlySpan<string> path) =>
         element.At(path) is { ValueKind: JsonValueKind.Array } array ? array.EnumerateArray() : [];
 
-    /// <summary>A moment, in any of the ways forges write it: ISO 8601 with an offset, <c>2023-12-05 18:43:00 UTC</c>, Unix seconds.</summary>
-    public static DateTimeOffset? Time(this JsonElement element, params ReadOnlySpan<string> path)
-    {
-        // Year 1 to year 9999.
-        if (element.Number(path) is { } seconds)
-            return seconds is >= -62_135_596_800 and <= 253_402_300_799 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
-
-        if (element.Text(path) is not { } text)
-            return null;
-
-        if (text.EndsWith(" UTC", StringComparison.Ordinal))
-            text = text[..^4];
-
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture,
-            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
-    }
+    /// <summary>A moment, in any of the ways that <see cref="EventTime"/> reads.</summary>
+    public static DateTimeOffset? Time(this JsonElement element, params ReadOnlySpan<string> path) =>
+        element.At(path) is { ValueKind: JsonValueKind.Number } number ? number.TryGetDecimal(out var value) ? EventTime.Read(value) : null
+        : EventTime.Read(element.Text(path));
 
     /// <summary>A moment as dedup keys have it: UTC, whole seconds.</summary>
     public static string? Moment(this JsonElement element, params ReadOnlySpan<string> path) =>

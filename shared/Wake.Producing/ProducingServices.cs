@@ -25,6 +25,7 @@ public static class ProducingServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<AuthenticationFailures>();
         services.TryAddSingleton<HookDoor>();
+        services.AddKnownProxies();
         services.AddProblemDetails();
         return services;
     }
@@ -32,6 +33,7 @@ public static class ProducingServices
     /// <summary>What comes before the hooks in a process of their own.</summary>
     public static void UseHookDoor(this WebApplication app)
     {
+        app.UseForwardedHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
     }

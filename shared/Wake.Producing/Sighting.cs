@@ -37,6 +37,7 @@ public sealed record Sighting(string Source, string? Id, string? Actor = null, s
             DedupKey = key,
             Reason = EventText.Reason(reason),
             Delivery = Ambient.Any(x => type.EndsWith(x, StringComparison.Ordinal)) ? Delivery.Ambient : Delivery.Wake,
+            VerifiedBy = Source.Split(':')[0],
             Actor = Actor is null ? null : EventText.Clip(Actor, EventText.Titled),
             Data = data.Add("actor", Actor).Add("actorType", ActorType).ToElement(),
         });

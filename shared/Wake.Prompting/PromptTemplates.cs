@@ -1,6 +1,9 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using HandlebarsDotNet;
 using Microsoft.Extensions.Options;
+using Wake.Contracts;
+using Wake.Store;
 
 namespace Wake.Prompting;
 
@@ -12,15 +15,22 @@ namespace Wake.Prompting;
 /// No template ever sees text from outside. Where that goes a template writes a mark, which <see cref="WakePrompt"/> replaces
 /// by the block; so no template, however it is written, lets text out of its block.
 /// </remarks>
-sealed class PromptTemplates
+sealed partial class PromptTemplates
 {
     // No text that Wake puts into a prompt holds the control character.
     public const string EventsMark = "\u0001events";
     public const string RecapMark = "\u0001recap";
 
+    /// <summary>Characters of an event's data that a session reads where no template says how many.</summary>
+    public const int UsualData = 1000;
+
+    /// <summary>The most that a template can say.</summary>
+    public const int MaxData = 10_000;
+
     const string AnyType = "event";
 
     readonly Dictionary<string, Func<IReadOnlyDictionary<string, object>, string>> templates = [];
+    readonly Dictionary<string, int> data = [];
     readonly int longest;
 
     /// <summary>Reads and compiles them, and tries each with all it may ever be given.</summary>
@@ -39,13 +49,15 @@ sealed class PromptTemplates
         {
             try
             {
-                var template = engine.Compile(file.Text);
+                var template = Compile(engine, DataMark().Replace(file.Text, ""));
                 templates[file.Name] = values => template(values).Trim();
 
                 if (file.Name is PromptFile.Frame)
                     TryFrame(file);
                 else
                     Array.ForEach([1, 2], count => templates[file.Name](Values(count)));
+
+                data[file.Name] = DataOf(file);
             }
             // The engine has no exception in common for what can be wrong with a template.
             catch (Exception wrong) when (wrong is not OptionsValidationException)
@@ -76,19 +88,22 @@ sealed class PromptTemplates
             ["events"] = EventsMark,
         });
 
-    /// <summary>What there is to say about events of these types: each template once, in the order of the events.</summary>
-    public string Advice(IEnumerable<string> types, bool remembers) => string.Join("\n\n", types
-        .GroupBy(type => Choose(type, remembers))
+    /// <summary>What there is to say about these events: each template once, in the order of the events.</summary>
+    public string Advice(IEnumerable<TurnEvent> events, bool remembers) => string.Join("\n\n", events
+        .GroupBy(x => Choose(x, remembers))
         .Select(x => templates[x.Key](Values(x.Count()))).Where(x => x.Length > 0));
 
+    /// <summary>How many characters of its data a session reads of an event.</summary>
+    public int Data(TurnEvent observed, bool remembers) => data[Choose(observed, remembers)];
+
     /// <summary>
-    /// The template for events of a type, the most particular there is. A session that remembers is told the delta, and in
-    /// full where there is none.
+    /// The template for an event, the most particular of its type there is. A session that remembers is told the delta, and in
+    /// full where there is none. What Wake's own templates say, that somebody has asked for this, they say of what Wake itself says.
     /// </summary>
-    public string Choose(string type, bool remembers)
+    public string Choose(TurnEvent observed, bool remembers)
     {
         string[] forms = remembers ? [PromptFile.Once, PromptFile.Delta, PromptFile.Full] : [PromptFile.Once, PromptFile.Full];
-        return Names(type).SelectMany(name => forms.Select(form => name + form)).First(templates.ContainsKey);
+        return Names(observed.Type).Where(name => observed.Requested || !EventValidation.IsWakes(name)).SelectMany(name => forms.Select(form => name + form)).First(templates.ContainsKey);
     }
 
     // github.ci.completed, ci.completed, github.ci, ci, github, event: who saw it comes first in a type and says the least.
@@ -107,7 +122,33 @@ sealed class PromptTemplates
         yield return AnyType;
     }
 
+    // Handlebars.Net limits the time of its expressions, and a machine that is starved exceeds that with any text.
+    static HandlebarsTemplate<object, object> Compile(IHandlebars engine, string text)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return engine.Compile(text);
+            }
+            catch (RegexMatchTimeoutException) when (attempt < 20)
+            {
+            }
+        }
+    }
+
     static Dictionary<string, object> Values(int count) => new() { ["count"] = count, ["one"] = count == 1 };
+
+    static int DataOf(PromptFile file)
+    {
+        var marks = DataMark().Matches(file.Text);
+        return marks is [] ? UsualData
+            : file.Name is PromptFile.Frame ? throw file.Wrong("cannot say {{data}}, which the templates of types do.")
+            : marks is [var mark]
+                && int.TryParse(mark.Groups["characters"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var characters)
+                && characters <= MaxData ? characters
+            : throw file.Wrong($"must say {{{{data}}}} once at most, with a number up to {MaxData}.");
+    }
 
     void TryFrame(PromptFile file)
     {
@@ -129,6 +170,9 @@ sealed class PromptTemplates
 
     static bool ShowsOnce(string text, string mark) =>
         text.Split('\n').Count(x => x == mark) == 1 && text.Split(mark).Length == 2;
+
+    [GeneratedRegex(@"\{\{\s*data\s+(?<characters>[0-9]+)\s*\}\}", RegexOptions.ExplicitCapture)]
+    private static partial Regex DataMark();
 }
 
 /// <summary>What a session knows already when it is told of a wake.</summary>

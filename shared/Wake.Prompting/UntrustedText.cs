@@ -1,5 +1,4 @@
-using System.Globalization;
-using System.Text;
+using Wake.ServiceDefaults;
 
 namespace Wake.Prompting;
 
@@ -37,21 +36,8 @@ public sealed class UntrustedText(Guid messageId)
         return $"{text[..end]} […]";
     }
 
-    // Control and format characters could hide or reorder what a person later reads in the transcript. The name itself can
-    // only come from an earlier attempt's prompt, which a recap may repeat.
-    string Visible(string line)
-    {
-        if (line.AsSpan().ContainsAnyExceptInRange(' ', '~'))
-        {
-            var (seen, length) = (new char[line.Length], 0);
-            foreach (var rune in line.EnumerateRunes())
-                length += (IsHidden(rune) ? Rune.ReplacementChar : rune).EncodeToUtf16(seen.AsSpan(length));
-            line = new(seen, 0, length);
-        }
-
-        return line.Replace(secret, "[…]", StringComparison.OrdinalIgnoreCase);
-    }
-
-    static bool IsHidden(Rune rune) =>
-        Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format && rune.Value is not ('\t' or 0x200D);
+    // What cannot be seen could hide or reorder what a person later reads in the transcript, or say to the model what no person sees.
+    // The name itself can only come from an earlier attempt's prompt, which a recap may repeat.
+    string Visible(string line) => VisibleText.Of(line, rune => rune.Value == '\t' ? "\t" : "\uFFFD")
+        .Replace(secret, "[…]", StringComparison.OrdinalIgnoreCase);
 }

@@ -21,6 +21,9 @@ public sealed class WakePrompt
     /// <summary>Characters of all excerpts together: the first explain the most, and every event has to be told.</summary>
     public const int MaxExcerpts = 12_000;
 
+    /// <summary>Characters of the data of all events together. How many of one, its template says.</summary>
+    public const int MaxData = 12_000;
+
     /// <summary>Characters of all events together: a twentieth of a small context window.</summary>
     public const int MaxBlock = 40_000;
 
@@ -64,10 +67,10 @@ public sealed class WakePrompt
     string Word(IReadOnlyList<TurnEvent> all, Opening opening, string why, Guid messageId, string recap = "")
     {
         var untrusted = new UntrustedText(messageId);
-        var (events, told) = Events(all, untrusted);
         var remembers = opening is Opening.Resumed or Opening.Again;
+        var (events, told) = Events(all, remembers, untrusted);
         var advice = string.Join("\n\n",
-            [.. Routed(told, remembers), templates.Advice(Advised(told).Select(x => x.Type), remembers)]);
+            [.. Routed(told, remembers), templates.Advice(Advised(told), remembers)]);
 
         return templates.Frame(opening, untrusted.Line(why), all.Count, advice, recap is not "")
             .Replace(PromptTemplates.RecapMark, Recap(recap, untrusted))
@@ -81,16 +84,17 @@ public sealed class WakePrompt
     static IEnumerable<string> Routed(IReadOnlyList<TurnEvent> told, bool remembers) => Advised(told)
         .Select(x => (remembers ? x.DeltaPrompt : null) ?? x.FullPrompt).OfType<string>().Select(x => x.Trim()).Distinct();
 
-    static (string Block, IReadOnlyList<TurnEvent> Told) Events(IReadOnlyList<TurnEvent> events, UntrustedText untrusted)
+    (string Block, IReadOnlyList<TurnEvent> Told) Events(IReadOnlyList<TurnEvent> events, bool remembers, UntrustedText untrusted)
     {
         var lines = new StringBuilder();
         var told = 0;
-        var excerpts = MaxExcerpts;
+        var (data, excerpts) = (MaxData, MaxExcerpts);
         foreach (var observed in events.Take(Turns.MaxTold))
         {
             var before = lines.Length;
             Event(lines, told + 1, observed, untrusted);
-            excerpts -= Excerpt(lines, observed.Excerpt, excerpts, untrusted);
+            data -= Part(lines, "   its data: ", observed.Data, Math.Min(templates.Data(observed, remembers), data), untrusted);
+            excerpts -= Part(lines, $"   an excerpt:\n{Below}", observed.Excerpt, Math.Min(MaxExcerpt, excerpts), untrusted);
 
             if (lines.Length > MaxBlock)
             {
@@ -116,7 +120,8 @@ public sealed class WakePrompt
         lines.Append(CultureInfo.InvariantCulture, $"{number}. {untrusted.Lines(observed.Reason, MaxReason, Below)}\n");
         lines.Append(CultureInfo.InvariantCulture,
             $"   {observed.Time.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z, {untrusted.Line(observed.Type)} about {untrusted.Line(observed.Subject)}, seen by {untrusted.Line(observed.Source)}");
-        lines.Append(observed.Actor is { } actor ? $", caused by {untrusted.Line(actor)}\n" : "\n");
+        lines.Append(observed.Actor is { } actor ? $", caused by {untrusted.Line(actor)}" : "");
+        lines.Append(CultureInfo.InvariantCulture, $", with the id {untrusted.Line(observed.Id)}\n");
 
         if (observed.Link is { } link)
             lines.Append(CultureInfo.InvariantCulture, $"   more at {untrusted.Line(link)}\n");
@@ -126,15 +131,14 @@ public sealed class WakePrompt
             lines.Append(CultureInfo.InvariantCulture, $"   you noted when you asked to be told: {untrusted.Lines(intent, MaxReason, Below)}\n");
     }
 
-    // Says how much of what there is left it took.
-    static int Excerpt(StringBuilder lines, string? excerpt, int left, UntrustedText untrusted)
+    // Says how many characters of it there are now.
+    static int Part(StringBuilder lines, string heading, string? text, int limit, UntrustedText untrusted)
     {
-        var limit = Math.Min(MaxExcerpt, left);
-        if (excerpt is null || limit <= 0)
+        if (text is null || limit <= 0)
             return 0;
 
-        lines.Append(CultureInfo.InvariantCulture, $"   an excerpt:\n{Below}{untrusted.Lines(excerpt, limit, Below)}\n");
-        return Math.Min(excerpt.Length, limit);
+        lines.Append(CultureInfo.InvariantCulture, $"{heading}{untrusted.Lines(text, limit, Below)}\n");
+        return Math.Min(text.Length, limit);
     }
 
     static string Recap(string recap, UntrustedText untrusted) => untrusted.Block(

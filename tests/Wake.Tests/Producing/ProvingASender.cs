@@ -73,6 +73,10 @@ public sealed class ProvingASender
         Dictionary<string, string> headers = new() { ["webhook-id"] = id, ["webhook-timestamp"] = timestamp, ["webhook-signature"] = signature };
 
         Assert.True(Holds(sender, body, headers, secret, now));
+
+        // As Supabase shows it, and as an editor leaves it.
+        Assert.True(Holds(sender, body, headers, $"v1,{secret}", now));
+        Assert.True(Holds(sender, body, headers, $" {secret}\n", now));
         Assert.True(Holds(sender, body, headers.ToDictionary(x => x.Key.Replace("webhook-", "svix-", StringComparison.Ordinal), x => x.Value), secret, now));
         Assert.True(Holds(sender, body, With(headers, "webhook-signature", $"v1a,abc v1,AAAA {signature}"), secret, now));
         Assert.False(Holds(sender, body, With(headers, "webhook-signature", signature.Replace("v1,", "v2,", StringComparison.Ordinal)), secret, now));
@@ -132,7 +136,9 @@ public sealed class ProvingASender
 
         // A signing token never travels, so it is worth nothing as a token.
         Assert.True(Holds(sender, "{\"test\": 2432232314}", Standard, StandardSecret));
+        Assert.True(Holds(sender, "{\"test\": 2432232314}", Standard, $"v1,{StandardSecret}"));
         Assert.False(Holds(sender, "{}", new() { ["X-Gitlab-Token"] = StandardSecret }, StandardSecret));
+        Assert.False(Holds(sender, "{}", new() { ["X-Gitlab-Token"] = $"v1,{StandardSecret}" }, $"v1,{StandardSecret}"));
     }
 
     [Fact]

@@ -74,7 +74,7 @@ public sealed class TryingOutAHook(StandaloneSystem shared) : IClassFixture<Stan
         var key = await shared.System.Session();
         await shared.System.Watch(key, "github:codertocat/hello-world#1");
 
-        var said = await WakeCommandLine.Run(new Dictionary<string, string> { ["WAKE_URL"] = shared.System.Http.BaseAddress!.ToString() }, null,
+        var said = await WakeCommandLine.Run(shared.System.Here, null,
             "publish", "--from", "github", "--event", "issues", "--file", At("webhooks/issues.assigned.json"));
 
         Assert.True(said.ExitCode == 0, said.Errors);

@@ -30,7 +30,7 @@ public sealed class WordingByTemplate : IDisposable
     [InlineData("...", "event")]
     [InlineData(" ", "event")]
     public void The_most_particular_template_of_a_type_is_taken(string type, string taken) =>
-        Assert.StartsWith($"{taken}.", new PromptTemplates(folder: null).Choose(type, remembers: false));
+        Assert.StartsWith($"{taken}.", new PromptTemplates(folder: null).Choose(Event("x", type), remembers: false));
 
     [Fact]
     public void A_template_of_the_whole_type_comes_before_one_of_its_beginning()
@@ -76,7 +76,22 @@ public sealed class WordingByTemplate : IDisposable
     public void A_full_one_takes_the_place_of_a_built_in_one_that_is_said_once()
     {
         Write("wake.requested.full", "Somebody calls.");
-        Assert.Contains("\nSomebody calls.\n", Prompt.For(Turn(Event("x", "wake.requested"))));
+        Assert.Contains("\nSomebody calls.\n", Prompt.For(Turn(Event("x", "wake.requested") with { Requested = true })));
+    }
+
+    // By a field that no event can set, and by no type, however it came into the store.
+    [Theory]
+    [InlineData("wake.requested")]
+    [InlineData("x.wake.requested")]
+    [InlineData("wake.requested.again")]
+    [InlineData("x.wake")]
+    public void What_is_asked_for_is_worded_so_where_wake_itself_says_it_alone(string type)
+    {
+        Write("wake.full", "Wake says so.");
+
+        Assert.DoesNotContain("This turn was asked for", Prompt.For(Turn(Event("x", type))));
+        Assert.DoesNotContain("Wake says so.", Prompt.For(Turn(Event("x", type))));
+        Assert.Contains(type is "x.wake" ? "Wake says so." : "This turn was asked for", Prompt.For(Turn(Event("x", type) with { Requested = true })));
     }
 
     [Fact]
@@ -118,6 +133,11 @@ public sealed class WordingByTemplate : IDisposable
     [InlineData("frame", "{{recap}}\n{{#if one}}\n{{events}}\n{{/if}}", "must show {{events}} once")]
     [InlineData("frame", "{{recap}}\n{{#each events}}{{this}}{{/each}}", "must show {{events}} once")]
     [InlineData("frame", "{{events}}", "must show {{recap}} once")]
+    [InlineData("frame", "{{recap}}\n{{events}}\n{{data 10}}", "cannot say {{data}}")]
+    [InlineData("ci.full", "{{data 10}} {{data 20}}", "must say {{data}} once at most, with a number up to 10000.")]
+    [InlineData("ci.full", "{{data 10001}}", "must say {{data}} once at most")]
+    [InlineData("ci.full", "{{data 99999999999}}", "must say {{data}} once at most")]
+    [InlineData("ci.full", "{{data}}", "cannot be used: data is undefined")]
     [InlineData("ci", "x", "has the name of no template")]
     [InlineData(".full", "x", "has the name of no template")]
     public void What_is_wrong_with_a_template_is_said_with_its_name(string name, string text, string problem)
@@ -126,6 +146,21 @@ public sealed class WordingByTemplate : IDisposable
 
         var wrong = Assert.Throws<OptionsValidationException>(() => new PromptTemplates(folder.Path));
         Assert.StartsWith($"The template {folder.File($"{name}.hbs")} {problem}", wrong.Message);
+    }
+
+    [Fact]
+    public void A_template_says_how_much_of_the_data_is_read()
+    {
+        Write("ci.full", "All about CI.\n{{data 25}}");
+        Write("ci.delta", "CI.{{data 0}}");
+        var text = new string('x', 3000);
+        var failed = Turn(Event("failed", "github.ci.completed") with { Data = text });
+        var prompt = new WakePrompt(new(folder.Path));
+
+        Assert.DoesNotContain("its data", prompt.For(failed));
+        Assert.Contains($"   its data: {new string('x', 25)} […]\n", prompt.For(failed.Begun()));
+        Assert.Contains("\n\nAll about CI.\n\n", prompt.For(failed.Begun()));
+        Assert.Contains($"   its data: {text[..PromptTemplates.UsualData]} […]\n", prompt.For(Turn(Event("merged") with { Data = text })));
     }
 
     [Fact]
@@ -167,7 +202,7 @@ public sealed class WordingByTemplate : IDisposable
         Assert.Contains("All about tests.", said[0]);
         Assert.Contains("   more at https://ci.example/1\n", said[0]);
         Assert.Contains("A test.", said[1]);
-        Assert.Contains("   more at https://ci.example/2\n   an excerpt:\n   | expected 4\n   | got 5\n", said[1]);
+        Assert.Contains("   more at https://ci.example/2\n   its data: {\"text\":\"\\u0000\"}\n   an excerpt:\n   | expected 4\n   | got 5\n", said[1]);
 
         async Task Wakes(string fact, string data)
         {

@@ -1,7 +1,6 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Schema;
-using System.Text.RegularExpressions;
-using System.Xml.Linq;
 using Wake.Contracts;
 using Wake.ServiceDefaults;
 
@@ -11,7 +10,7 @@ namespace Wake.Tests.Support;
 /// The event as JSON Schema and the broker as AsyncAPI, made from the contract, its limits and its comments. The files in
 /// <c>shared/Wake.Contracts</c> are what comes out.
 /// </summary>
-public static partial class EventSchema
+public static class EventSchema
 {
     public const string Dialect = "https://json-schema.org/draft/2020-12/schema";
 
@@ -49,7 +48,7 @@ public static partial class EventSchema
             ["$schema"] = Dialect,
             ["$id"] = "urn:wake:external-event-observed",
             ["title"] = nameof(ExternalEventObserved),
-            ["description"] = $"{Comment($"T:{typeof(ExternalEventObserved)}")} Members that are not named here are ignored. "
+            ["description"] = $"{Comment($"T:{typeof(ExternalEventObserved)}")} Members that are not named here are ignored, and told. "
                 + $"The whole has at most {EventLimits.Bytes} bytes.",
             ["type"] = "object",
             ["required"] = schema["required"]!.DeepClone(),
@@ -165,22 +164,11 @@ public static partial class EventSchema
         schema["pattern"] = @"^[^\u0000]*[^\s\u0000][^\u0000]*$";
     }
 
-    static string Comment(string member)
-    {
-        var comment = Comments.Descendants("member").Single(x => x.Attribute("name")!.Value == member).Element("summary")!;
-        foreach (var reference in comment.Descendants("see").ToList())
-            reference.ReplaceWith(reference.Attribute("cref")!.Value.Split('.')[^1] is var name ? char.ToLowerInvariant(name[0]) + name[1..] : "");
-        return Spaces().Replace(comment.Value.Trim(), " ");
-    }
+    static string Comment(string member) => XmlComments.Of(typeof(EventJson).Assembly, member, JsonNamingPolicy.CamelCase.ConvertName)!;
 
-    static XDocument Comments { get; } = XDocument.Load(Path.ChangeExtension(typeof(EventJson).Assembly.Location, "xml"));
-
-    static string Text(JsonObject document) => document.ToJsonString(new()
+    internal static string Text(JsonObject document) => document.ToJsonString(new()
     {
         WriteIndented = true,
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     }) + "\n";
-
-    [GeneratedRegex(@"\s+")]
-    private static partial Regex Spaces();
 }
