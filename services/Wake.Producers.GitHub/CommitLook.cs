@@ -21,6 +21,9 @@ sealed class CommitLook(
     // A commit without checks gets them soon or never; those that have some may take long.
     static readonly TimeSpan NoChecksFor = TimeSpan.FromMinutes(3), NoMoveFor = TimeSpan.FromHours(6);
 
+    // Who protects a branch does not do it often, and what has not changed costs nothing.
+    static readonly TimeSpan RequiredFor = TimeSpan.FromMinutes(10);
+
     // Poll only, nothing else tells of a status that comes late, or of a run again that is no longer among the newest. What is as it
     // was costs nothing then.
     static readonly TimeSpan AgainAfter = TimeSpan.FromMinutes(5);
@@ -30,10 +33,16 @@ sealed class CommitLook(
     // What an account may not read today it may tomorrow, and asking costs each time.
     static readonly TimeSpan ForbiddenFor = TimeSpan.FromHours(1);
 
+    /// <summary>How long checks are waited for, and which.</summary>
+    /// <param name="Settle">How long all must have been over.</param>
+    /// <param name="Pending">How long nothing must have moved before it is told what has not ended.</param>
+    /// <param name="Said">What the owner of the account says of them.</param>
+    public sealed record Patience(TimeSpan Settle, TimeSpan Pending, CiRules Said);
+
     // Each takes seconds at worst, and somebody else waits for the next look.
     int excerpts = 3;
 
-    public async Task Run(IReadOnlyCollection<string> rung, TimeSpan settle, CancellationToken cancel)
+    public async Task Run(IReadOnlyCollection<string> rung, Patience patience, CancellationToken cancel)
     {
         foreach (var sha in watched.Commits)
             state.Commits.TryAdd(sha, new(pages.At, Baseline: true));
@@ -41,6 +50,13 @@ sealed class CommitLook(
         var pulls = state.Pulls.Where(x => IsFollowed(x.Value)).ToLookup(x => x.Value.Head!, x => x.Key);
         foreach (var sha in state.Commits.Keys.Where(x => !pulls.Contains(x) && !watched.Commits.Contains(x)).ToList())
             Forget(sha);
+
+        foreach (var branch in state.Required.Keys.Except(state.Pulls.Values.Select(x => x.Base)).OfType<string>().ToList())
+        {
+            state.Required.Remove(branch);
+            state.ETags.Remove(ProtectionOf(branch));
+            state.ETags.Remove(RulesOf(branch));
+        }
 
         if (state.Commits.Count == 0)
             return;
@@ -59,7 +75,7 @@ sealed class CommitLook(
         var again = state.Commits.Where(x => x.Value.Done && x.Value.LookedAt < pages.At - AgainAfter)
             .OrderBy(x => x.Value.LookedAt).Select(x => x.Key).Take(MostAgain).ToArray();
         foreach (var sha in open.Take(MostAtOnce).Concat(again))
-            await LookAtChecks(sha, [.. pulls[sha].Order()], settle, cancel);
+            await LookAtChecks(sha, [.. pulls[sha].Order()], patience, cancel);
     }
 
     // Who merges before the checks have ended is told of them nevertheless.
@@ -69,8 +85,11 @@ sealed class CommitLook(
     async Task LookAtRuns(ILookup<string, long> pulls, CancellationToken cancel)
     {
         // That the list has not changed says nothing of a new head that nobody had looked for in it.
-        var anew = state.Commits.Values.Any(x => x is { Baseline: false, Done: false } && x.MovedAt == default);
-        if (await pages.First(RunList, JsonValueKind.Object, cancel, anew) is not GitHubAnswer.Found list)
+        var anew = state.Commits.Values.Any(x => (x is { Baseline: false, Done: false } && x.MovedAt == default) || (state.RunsAreFew && x.Runs is null));
+        var answer = await pages.First(RunList, JsonValueKind.Object, cancel, anew);
+        if (answer is GitHubAnswer.Forbidden or GitHubAnswer.Missing)
+            state.RunsAreFew = false;
+        if (answer is not GitHubAnswer.Found list)
             return;
 
         List<Mapped> events = [];
@@ -94,16 +113,24 @@ sealed class CommitLook(
         }
 
         state.Runs = runs;
+        state.RunsAreFew = list.Next is null;
+        if (state.RunsAreFew)
+        {
+            var all = list.Body.Items("workflow_runs").ToLookup(x => x.Text("head_sha"));
+            foreach (var sha in state.Commits.Keys.ToList())
+                Ran(sha, all[sha]);
+        }
+
         pages.Remember(RunList, list.ETag);
         await keep(events);
     }
 
-    async Task LookAtChecks(string sha, IReadOnlyList<long> pulls, TimeSpan settle, CancellationToken cancel)
+    async Task LookAtChecks(string sha, IReadOnlyList<long> pulls, Patience patience, CancellationToken cancel)
     {
         var statusPath = $"commits/{sha}/status?per_page=100";
         var (answer, checks) = await Checks(sha, anew: false, cancel);
         var (status, statuses) = await pages.All(statusPath, "statuses", anew: false, cancel);
-        if (answer is GitHubAnswer.Missing && status is GitHubAnswer.Missing)
+        if (answer is GitHubAnswer.Missing or GitHubAnswer.Forbidden && status is GitHubAnswer.Missing)
         {
             // Forced away before we looked. The pull request tells its new head.
             Forget(sha);
@@ -111,50 +138,132 @@ sealed class CommitLook(
             return;
         }
 
+        await ReadRuns(sha, cancel);
+        var rules = await Rules(pulls, patience.Said, cancel);
+        var anew = checks is not null || statuses is not null || state.Commits[sha].RunsMoved || !rules.AreThose(state.Commits[sha].Rules);
+
         // One has changed and the other not: adding up takes both.
-        if (checks is null && statuses is not null && answer is GitHubAnswer.Unchanged)
+        if (anew && checks is null && answer is GitHubAnswer.Unchanged)
             (_, checks) = await Checks(sha, anew: true, cancel);
-        if (statuses is null && checks is not null && status is GitHubAnswer.Unchanged)
+        if (anew && statuses is null && status is GitHubAnswer.Unchanged)
             (_, statuses) = await pages.All(statusPath, "statuses", anew: true, cancel);
 
-        var commit = state.Commits[sha];
         List<Mapped> events = [];
-        if (checks is not null || statuses is not null)
+        if (anew)
         {
-            await TellApart(sha, checks ?? [], cancel);
-            commit = Added(commit, checks ?? [], statuses ?? []);
-            if (commit.Result is null || commit.Result.Fingerprint != commit.Said)
-                events.AddRange(Statuses(sha, commit, pulls, statuses ?? []));
+            var added = Added(state.Commits[sha], checks ?? [], statuses ?? [], rules);
+            if (added.Result is null || added.Result.Fingerprint != added.Said)
+                events.AddRange(Statuses(sha, added, pulls, statuses ?? []));
+            state.Commits[sha] = added;
         }
 
-        if (commit.Result is { } result && pages.At - commit.EndedAt >= settle)
+        var commit = state.Commits[sha];
+        if (Sum(commit, patience) is { } sum)
         {
-            if (commit.Said != result.Fingerprint || IsNews(commit, pulls))
+            if (commit.Said != sum.Fingerprint || IsNews(commit, pulls))
             {
                 var excerpt = commit.Failed is { } failed && excerpts-- > 0 ? await Excerpt(failed, cancel) : null;
-                events.Add(GitHubEvents.Ci(seen with { Baseline = commit.Baseline && commit.EndedAt < commit.Since }, sha, result, pulls, excerpt));
+                events.Add(GitHubEvents.Ci(seen with { Baseline = commit.Baseline && commit.EndedAt < commit.Since }, sha, sum, pulls, excerpt));
             }
 
-            commit = commit with { Done = true, Said = result.Fingerprint, SaidOf = pulls };
+            commit = commit with { Done = commit.Result is not null, Said = sum.Fingerprint, SaidOf = pulls, SaidOpen = [.. sum.Open.Select(x => x.Name)] };
         }
-        else if (commit.Result is null && pages.At - commit.MovedAt > (commit.Empty ? NoChecksFor : NoMoveFor))
+
+        if (commit.Result is null && pages.At - commit.MovedAt > (commit.Empty ? NoChecksFor : patience.Pending > NoMoveFor / 2 ? patience.Pending * 2 : NoMoveFor))
             commit = commit with { Done = true };
 
         state.Commits[sha] = commit.Done ? commit with { LookedAt = pages.At } : commit;
         await keep(events);
     }
 
-    // Of two jobs with one name it matters which runs they are of, and the list of runs shows the newest only.
-    async Task TellApart(string sha, IReadOnlyList<JsonElement> checks, CancellationToken cancel)
+    /// <summary>
+    /// What there is to tell by now: everything, once it has been over for a while; or, when nothing has moved for long, what has
+    /// ended and what has not. That somebody must approve is told as soon as all else has ended.
+    /// </summary>
+    CiRollup.Finished? Sum(CommitState commit, Patience patience) => commit switch
     {
-        var suites = checks.Where(x => x.Text("app", "slug") == Actions).GroupBy(x => x.Text("name"), x => x.Number("check_suite", "id"))
-            .Where(x => x.Distinct().Count() > 1).SelectMany(x => x).OfType<long>();
-        if (suites.All(state.Commits[sha].Suites.ContainsKey)
-            || await pages.First(RunsOf(sha), JsonValueKind.Object, cancel, anew: true) is not GitHubAnswer.Found found)
+        { Result: { } result } => pages.At - commit.EndedAt >= patience.Settle ? result : null,
+        { SoFar: { Open.Count: > 0 } soFar } => pages.At - commit.StandsSince >= (soFar.WaitsForApproval ? patience.Settle : patience.Pending) ? soFar : null,
+        _ => null,
+    };
+
+    /// <summary>
+    /// What must pass: as the owner says, else as GitHub requires it of the branches that these are to be merged into. Anybody who
+    /// can read a repository can read the rules of its branches, and what protects one in short.
+    /// </summary>
+    async Task<CiRules> Rules(IReadOnlyList<long> pulls, CiRules said, CancellationToken cancel)
+    {
+        if (said.Required.Count > 0)
+            return said;
+
+        // What is required are jobs, and without check runs their names are not known.
+        List<string> required = [];
+        if (state.ChecksForbiddenUntil > pages.At)
+            return said;
+
+        foreach (var branch in pulls.Select(x => state.Pulls[x].Base).OfType<string>().Distinct())
+        {
+            if (state.Required.GetValueOrDefault(branch) is not { } known || known.ReadAt < pages.At - RequiredFor)
+                state.Required[branch] = known = await Required(branch, cancel);
+            required.AddRange(known.Checks.Concat(known.ByRule));
+        }
+
+        return said with { Required = [.. required.Distinct().Order(StringComparer.Ordinal)] };
+    }
+
+    async Task<RequiredState> Required(string branch, CancellationToken cancel)
+    {
+        var known = state.Required.GetValueOrDefault(branch) ?? new(default, [], []);
+        var answer = await pages.First(ProtectionOf(branch), JsonValueKind.Object, cancel);
+        if (answer is GitHubAnswer.Found found)
+        {
+            pages.Remember(ProtectionOf(branch), found.ETag);
+            var checks = found.Body.At("protection", "required_status_checks");
+            known = known with
+            {
+                Checks = checks.Text("enforcement_level") == "off" ? []
+                    : [.. checks.Items("contexts").Select(x => x.Text()).Concat(checks.Items("checks").Select(x => x.Text("context"))).OfType<string>().Distinct()],
+            };
+        }
+        else if (answer is not GitHubAnswer.Unchanged)
+            known = known with { Checks = [] };
+
+        var (ruled, items) = await pages.All(RulesOf(branch), null, anew: false, cancel);
+        if (items is not null)
+        {
+            known = known with
+            {
+                ByRule = [.. items.Where(x => x.Text("type") == "required_status_checks").SelectMany(x => x.Items("parameters", "required_status_checks"))
+                    .Select(x => x.Text("context")).OfType<string>().Distinct()],
+            };
+        }
+        else if (ruled is not GitHubAnswer.Unchanged)
+            known = known with { ByRule = [] };
+
+        // What may not be read today is asked for less.
+        return known with { ReadAt = pages.At + (answer is GitHubAnswer.Missing or GitHubAnswer.Forbidden ? ForbiddenFor - RequiredFor : TimeSpan.Zero) };
+    }
+
+    /// <summary>Reads the runs of workflows on a commit: one that waits for its turn has no check yet.</summary>
+    async Task ReadRuns(string sha, CancellationToken cancel)
+    {
+        if (state.RunsAreFew || state.RunsForbiddenUntil > pages.At)
             return;
 
-        foreach (var run in await pages.From(found, "workflow_runs", cancel))
-            Know(sha, run);
+        var (answer, runs) = await pages.All(RunsOf(sha), "workflow_runs", anew: state.Commits[sha].Runs is null, cancel);
+        if (answer is GitHubAnswer.Forbidden or GitHubAnswer.Missing)
+            state.RunsForbiddenUntil = pages.At + ForbiddenFor;
+        if (runs is not null)
+            Ran(sha, runs);
+    }
+
+    void Ran(string sha, IEnumerable<JsonElement> runs)
+    {
+        var all = runs.ToList();
+        all.ForEach(x => Know(sha, x));
+        var (commit, now) = (state.Commits[sha], all.Select(WorkflowRun.Of).OfType<WorkflowRun>().ToList());
+        if (commit.Runs?.SequenceEqual(now) is not true)
+            state.Commits[sha] = commit with { Runs = now, RunsMoved = true };
     }
 
     void Know(string sha, JsonElement run)
@@ -165,20 +274,41 @@ sealed class CommitLook(
 
     static bool IsNews(CommitState commit, IEnumerable<long> pulls) => commit.SaidOf is { } told && pulls.Except(told).Any();
 
+    static string ProtectionOf(string branch) => $"branches/{Uri.EscapeDataString(branch)}";
+
+    static string RulesOf(string branch) => $"rules/branches/{Uri.EscapeDataString(branch)}?per_page=100";
+
     static string RunsOf(string sha) => $"actions/runs?head_sha={sha}&per_page=100";
 
-    CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses)
+    CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses, CiRules rules)
     {
-        var result = CiRollup.Of(checks, statuses, commit.Suites) as CiRollup.Finished;
-        var failed = checks.Where(x => JobLogs.IsFailure(x.Text("conclusion")) && x.Text("app", "slug") == Actions && result?.Failed.Contains(x.Text("name")) is true)
+        var runs = commit.Runs ?? [];
+        var rollup = CiRollup.Of(checks, statuses, commit.Suites, runs, rules);
+        var (result, soFar) = (rollup as CiRollup.Finished, (rollup as CiRollup.Unfinished)?.SoFar);
+        if (result is not null && commit.SaidOpen.Count > 0 && !result.Failed.Intersect(commit.SaidOpen).Any()
+            && CiRollup.Of(checks, statuses, commit.Suites, runs, rules with { Ignored = [.. rules.Ignored, .. commit.SaidOpen] }) is CiRollup.Finished { Fingerprint: var before }
+            && before == commit.Said)
+        {
+            // What nobody waited for has passed: whoever was told of the rest knows as much as before.
+            commit = commit with { Said = result.Fingerprint, SaidOpen = [.. commit.SaidOpen.Intersect(result.Open.Select(x => x.Name))] };
+        }
+
+        var failed = checks.Where(x => JobLogs.IsFailure(x.Text("conclusion")) && x.Text("app", "slug") == Actions && (result ?? soFar)!.Failed.Contains(x.Text("name")))
             .OrderBy(x => x.Time("completed_at")).FirstOrDefault();
+        var alone = runs.FirstOrDefault(x => checks.Count == 0 && JobLogs.IsFailure(x.Conclusion) && (result ?? soFar)!.Failed.Contains(x.Name));
+        var ended = checks.Select(x => x.Time("completed_at")).Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at")))
+            .Concat(runs.Select(x => x.IsOver ? x.UpdatedAt : null)).Max();
         return commit with
         {
+            Rules = rules,
+            RunsMoved = false,
             Result = result,
-            Failed = failed.Number("id") is { } id ? new(id, failed.Number("run_attempt")) : null,
-            EndedAt = checks.Select(x => x.Time("completed_at")).Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at"))).Max() ?? commit.Since,
-            MovedAt = commit.MovedAt == default || checks.Count + statuses.Count > 0 ? pages.At : commit.MovedAt,
-            Empty = checks.Count + statuses.Count == 0,
+            SoFar = soFar,
+            StandsSince = (soFar?.Open ?? []).Select(x => x.Since).Append(ended).Max() ?? commit.Since,
+            Failed = failed.Number("id") is { } id ? new(id, Attempt: null) : alone is not null ? new(alone.Id, alone.Attempt) : null,
+            EndedAt = ended ?? commit.Since,
+            MovedAt = commit.MovedAt == default || checks.Count + statuses.Count + runs.Count > 0 ? pages.At : commit.MovedAt,
+            Empty = checks.Count + statuses.Count == 0 && (soFar is null or { Total: 0, Open.Count: 0 }),
             Done = false,
         };
     }
@@ -201,21 +331,8 @@ sealed class CommitLook(
             state.ChecksForbiddenUntil = pages.At + ForbiddenFor;
         }
 
-        // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it.
-        var (answer, runs) = await pages.All(RunsOf(sha), "workflow_runs", anew, cancel);
-        foreach (var run in runs ?? [])
-            Know(sha, run);
-        return (answer, runs?.Select(x => JsonSerializer.SerializeToElement(new
-        {
-            id = x.Number("id"),
-            name = x.Text("name"),
-            status = x.Text("status"),
-            conclusion = x.Text("conclusion"),
-            completed_at = x.Text("updated_at"),
-            run_attempt = x.Number("run_attempt") ?? 1,
-            app = new { slug = Actions },
-            check_suite = new { id = x.Number("check_suite_id") },
-        })).ToList());
+        // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it. The runs say as much.
+        return (new GitHubAnswer.Forbidden("asked before"), null);
     }
 
     void Forget(string sha)

@@ -13,7 +13,10 @@ sealed class DeliveryDetails(GitHubCursors cursors, JobLogs logs, ILogger<Delive
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     static readonly string[] OfCommits =
-        ["github.workflow_run.completed", "github.check_suite.completed", "github.status.completed", "github.deployment.completed"];
+    [
+        "github.workflow_run.completed", "github.workflow_run.action_required", "github.check_suite.completed", "github.status.completed",
+        "github.deployment.completed",
+    ];
 
     public async Task<Mapped> Add(Mapped mapped, CancellationToken cancel)
     {
@@ -24,9 +27,9 @@ sealed class DeliveryDetails(GitHubCursors cursors, JobLogs logs, ILogger<Delive
         bound.CancelAfter(Patience);
         try
         {
-            var (pulls, watched) = await cursors.Waiting(home.Repository.Subject, home.Commits.First(), bound.Token);
+            var (pulls, watched, left) = await cursors.Waiting(home.Repository.Subject, home.Commits.First(), bound.Token);
             if (pulls is [] && !watched)
-                return mapped;
+                return mapped.Outdated(left);
 
             return await logs.Add(mapped.Concerns(pulls.Select(home.Repository.Item)), cancel);
         }

@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Wake.Producers.GitHub;
 
@@ -37,10 +39,19 @@ public sealed class GitHubAccount
         : Host.EndsWith(".ghe.com", StringComparison.OrdinalIgnoreCase) ? new($"https://api.{Host}/")
         : new($"https://{Host}/api/v3/");
 
+    /// <summary>
+    /// Tells it from every other account that shares the database, also one that another configuration calls the same: its name,
+    /// its host, and a fingerprint of what it proves itself with.
+    /// </summary>
+    internal string Identity(string name) => $"{name}@{Host.ToLowerInvariant()}#"
+        + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"wake account {AppId ?? Token}")))[..8];
+
     internal bool Reads(GitHubRepository repository) =>
-        Host.Equals(repository.Host, StringComparison.OrdinalIgnoreCase)
-        && (Repositories.Count == 0 || Repositories.Any(x =>
-            System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(x, repository.FullName, ignoreCase: true)));
+        Host.Equals(repository.Host, StringComparison.OrdinalIgnoreCase) && Names(Repositories, repository);
+
+    /// <summary>Whether a repository is among these; none are all.</summary>
+    internal static bool Names(IReadOnlyList<string> patterns, GitHubRepository repository) => patterns.Count == 0
+        || patterns.Any(x => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(x, repository.FullName, ignoreCase: true));
 
     internal IEnumerable<ValidationResult> Problems(string name)
     {

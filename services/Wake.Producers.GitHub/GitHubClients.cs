@@ -10,10 +10,13 @@ sealed class GitHubClients(IOptions<GitHubOptions> options, GitHubPauses pauses,
 
     public GitHubClient Of(string account) => clients[account];
 
-    /// <summary>The account that reads a repository, the one that names repositories before one that takes all; null when none does.</summary>
-    public string? AccountOf(GitHubRepository repository) =>
+    /// <summary>The account that is preferred for a repository; null when none reads it.</summary>
+    public string? AccountOf(GitHubRepository repository) => AccountsOf(repository).FirstOrDefault();
+
+    /// <summary>The accounts that read a repository, those that name repositories before those that take all.</summary>
+    public IEnumerable<string> AccountsOf(GitHubRepository repository) =>
         options.Value.Accounts.Where(x => x.Value.Reads(repository)).OrderBy(x => x.Value.Repositories.Count == 0).ThenBy(x => x.Key, StringComparer.Ordinal)
-            .Select(x => x.Key).FirstOrDefault();
+            .Select(x => x.Key);
 
     public void Dispose()
     {

@@ -15,13 +15,34 @@ static class GitHubCommits
         if (run.Text("head_sha") is not { } sha)
             return Mapped.Nothing("a run without a commit");
 
+        // Approved, the same attempt goes on: what it comes to then is another fact.
         var (subject, conclusion) = (seen.Repository.Commit(sha), run.Text("conclusion") ?? "unknown");
+        if (conclusion == "action_required")
+            return Approval(seen, run, run.Number("id"));
+
         var attempt = run.Number("run_attempt") ?? 1;
         return seen.Event("github.workflow_run.completed", subject, [run.Name("id"), GitHubSighting.Text(attempt)],
             $"Workflow {Named(run)} ended on {Short(sha)}: {EventText.Line(conclusion, EventText.Titled)}",
             Checks(run, conclusion, sha).Add("workflow", run.Text("name")).Add("runId", run.Number("id")).Add("attempt", attempt)
                 .Add("branch", run.Text("head_branch")),
-            PullRequests(seen.Repository, run)).Rings(subject);
+            PullRequests(seen.Repository, run)).Outdated(IsOutdated(seen.Repository, run, sha)).Rings(subject);
+    }
+
+    /// <summary>
+    /// A run that a person must let go on, as it is or told by one of its jobs: it comes from a fork, or its deployment is to be
+    /// reviewed.
+    /// </summary>
+    public static Mapped Approval(GitHubSighting seen, JsonElement item, long? run)
+    {
+        if (item.Text("head_sha") is not { } sha)
+            return Mapped.Nothing("a run without a commit");
+
+        var (subject, attempt) = (seen.Repository.Commit(sha), item.Number("run_attempt") ?? 1);
+        var name = item.Text("workflow_name") ?? item.Text("name");
+        return seen.Event("github.workflow_run.action_required", subject, [run is { } id ? GitHubSighting.Text(id) : null, GitHubSighting.Text(attempt)],
+            $"Workflow {EventText.Line(name ?? "?", EventText.Titled)} on {Short(sha)} waits for approval",
+            Checks(item, "action_required", sha).Add("workflow", name).Add("runId", run).Add("attempt", attempt).Add("branch", item.Text("head_branch")),
+            PullRequests(seen.Repository, item)).Outdated(IsOutdated(seen.Repository, item, sha)).Rings(subject);
     }
 
     public static Mapped CheckSuite(GitHubSighting seen, JsonElement suite)
@@ -37,7 +58,7 @@ static class GitHubCommits
         return seen.Event("github.check_suite.completed", subject, [suite.Name("id"), suite.Moment("updated_at")],
             $"Checks of {Named(suite.At("app"))} ended on {Short(sha)}: {EventText.Line(conclusion, EventText.Titled)}",
             Checks(suite, conclusion, sha).Add("app", suite.Text("app", "slug") ?? suite.Text("app", "name")),
-            PullRequests(seen.Repository, suite)).Rings(subject);
+            PullRequests(seen.Repository, suite)).Outdated(IsOutdated(seen.Repository, suite, sha)).Rings(subject);
     }
 
     /// <summary>A commit status, as CI from before the checks gives it.</summary>
@@ -127,9 +148,15 @@ static class GitHubCommits
 
     // The list is empty for forks, and may name pull requests of other repositories that contain the commit.
     static IEnumerable<string> PullRequests(GitHubRepository repository, JsonElement item) =>
-        from pull in item.Items("pull_requests")
-        where pull.Number("base", "repo", "id") is { } home && home == repository.Id
+        from pull in Own(repository, item)
         let number = pull.Number("number")
         where number is not null
         select repository.Item(number.Value);
+
+    // What ran on a commit that all its pull requests have left is no news of them: mostly it was cancelled for that.
+    static bool IsOutdated(GitHubRepository repository, JsonElement item, string sha) =>
+        Own(repository, item).Select(x => x.Text("head", "sha")).ToList() is { Count: > 0 } heads && heads.TrueForAll(x => x is not null && x != sha);
+
+    static IEnumerable<JsonElement> Own(GitHubRepository repository, JsonElement item) =>
+        item.Items("pull_requests").Where(x => x.Number("base", "repo", "id") is { } home && home == repository.Id);
 }

@@ -9,6 +9,10 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     // then done twice, which costs requests and nothing else.
     static readonly TimeSpan Busy = TimeSpan.FromSeconds(15);
 
+    // A producer that was not seen for so long is gone, and what its accounts looked at is another's. What nobody has taken on for
+    // a day nobody will.
+    static readonly TimeSpan Gone = TimeSpan.FromMinutes(2), Abandoned = TimeSpan.FromDays(1);
+
     /// <summary>One repository that is due.</summary>
     /// <param name="Watched">What is watched in it.</param>
     /// <param name="State">What was seen last.</param>
@@ -17,9 +21,14 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     public sealed record Due(WatchedRepository Watched, RepositoryState State, IReadOnlyList<string> Rung, long Rings);
 
     /// <summary>Takes note of what is watched. What is newly watched is due at once.</summary>
-    public async Task Watch(IReadOnlyList<WatchedRepository> repositories, CancellationToken cancel)
+    /// <param name="all">Everything that is watched in the store, whoever can look at it.</param>
+    /// <param name="readers">The accounts of this process that read each repository, the preferred ones first.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task Watch(IReadOnlyList<WatchedRepository> all, ILookup<string, string> readers, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand(
+        var ours = all.Where(x => readers.Contains(x.Repository.Subject)).ToList();
+        await using var batch = database.CreateBatch();
+        batch.BatchCommands.Add(new(
             """
             with wanted as (
                 select repository, array_agg(subject order by subject) as watched, array_agg(since order by subject) as since,
@@ -27,9 +36,11 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 from unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[]) as w (repository, subject, since, deployments, releases)
                 group by repository
             ), forgotten as (
-                delete from github.cursors where repository <> all ($1)
+                -- of the repositories that only others can look at: what nobody has looked after for long
+                delete from github.cursors
+                where repository <> all ($6) or (repository <> all ($1) and seen_at < clock_timestamp() - $7)
             ), silenced as (
-                delete from github.rings where repository <> all ($1)
+                delete from github.rings where repository <> all ($6)
             )
             insert into github.cursors as known (repository, watched, since, deployments, releases)
             select repository, watched, since, deployments, releases from wanted order by repository
@@ -41,13 +52,52 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 end
             where (known.watched, known.since, known.deployments, known.releases)
                 <> (excluded.watched, excluded.since, excluded.deployments, excluded.releases)
-            """);
-        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Repository.Subject)).ToArray());
-        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects).ToArray());
-        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(y => x.Since[y])).ToArray());
-        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Deployments)).ToArray());
-        command.Parameters.AddWithValue(repositories.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray());
-        await command.ExecuteNonQueryAsync(cancel);
+            """)
+        {
+            Parameters =
+            {
+                new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Repository.Subject)).ToArray() },
+                new() { Value = ours.SelectMany(x => x.Subjects).ToArray() },
+                new() { Value = ours.SelectMany(x => x.Subjects.Select(y => x.Since[y])).ToArray() },
+                new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Deployments)).ToArray() },
+                new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray() },
+                new() { Value = all.Select(x => x.Repository.Subject).ToArray() },
+                new() { Value = Abandoned },
+            },
+        });
+
+        // One account looks at a repository: whichever has it keeps it while its producer lives and it can. Of our own accounts the
+        // preferred one has it. Who cannot says until when, and asks no more before that, unless nobody else is left.
+        batch.BatchCommands.Add(new(
+            """
+            with candidates as (
+                select distinct on (c.repository) c.repository, w.account, able.it as able
+                from unnest($1::text[], $2::text[]) with ordinality as w (repository, account, rank)
+                join github.cursors c on c.repository = w.repository
+                cross join lateral (select coalesce((c.unable ->> w.account)::timestamptz <= clock_timestamp(), true)) as able (it)
+                where c.account is null or c.account = any ($2) or c.seen_at < clock_timestamp() - $3
+                   or (able.it and (c.unable ->> c.account)::timestamptz > clock_timestamp())
+                order by c.repository, able.it desc, w.rank
+            ), changed as (
+                select c.repository, k.account, k.able and c.account is not null and c.account <> k.account as now
+                from candidates k join github.cursors c using (repository)
+                where c.account is distinct from k.account or c.seen_at < clock_timestamp() - $3 / 4
+                order by c.repository
+                for update of c skip locked
+            )
+            update github.cursors c
+            set account = changed.account, seen_at = clock_timestamp(), due_at = case when changed.now then clock_timestamp() else c.due_at end
+            from changed where changed.repository = c.repository
+            """)
+        {
+            Parameters =
+            {
+                new() { Value = readers.SelectMany(x => x.Select(_ => x.Key)).ToArray() },
+                new() { Value = readers.SelectMany(x => x).ToArray() },
+                new() { Value = Gone },
+            },
+        });
+        await batch.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>These have moved, as a webhook says. What nobody looks at is left alone.</summary>
@@ -72,29 +122,33 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>The pull requests that a commit is the head of, or has become; and whether the commit is watched itself.</summary>
-    public async Task<(long[] Pulls, bool Watched)> Waiting(string repository, string sha, CancellationToken cancel)
+    /// <summary>
+    /// The pull requests that a commit is the head of, or has become; whether the commit is watched itself; and whether it is one
+    /// that a pull request has left.
+    /// </summary>
+    public async Task<(long[] Pulls, bool Watched, bool Left)> Waiting(string repository, string sha, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
             select array(select key::bigint from json_each(state -> 'Pulls') where value ->> 'Head' = $2 or value ->> 'MergedAs' = $2 order by 1),
-                   repository || '@' || $2 = any (watched)
+                   repository || '@' || $2 = any (watched),
+                   exists (select from json_each(state -> 'Pulls') where (value -> 'Past')::jsonb ? $2)
             from github.cursors where repository = $1
             """);
         command.Parameters.AddWithValue(repository);
         command.Parameters.AddWithValue(sha);
         await using var row = await command.ExecuteReaderAsync(cancel);
-        return await row.ReadAsync(cancel) ? (row.GetFieldValue<long[]>(0), row.GetBoolean(1)) : ([], false);
+        return await row.ReadAsync(cancel) ? (row.GetFieldValue<long[]>(0), row.GetBoolean(1), row.GetBoolean(2)) : ([], false, false);
     }
 
-    /// <summary>Takes one of these repositories that is due; null when none is.</summary>
-    public async Task<Due?> Take(IReadOnlyCollection<string> repositories, CancellationToken cancel)
+    /// <summary>Takes one of these repositories that is this account's and due; null when none is.</summary>
+    public async Task<Due?> Take(string account, IReadOnlyCollection<string> repositories, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
             with due as (
                 select repository from github.cursors
-                where repository = any ($1) and due_at <= clock_timestamp() and busy_until <= clock_timestamp()
+                where repository = any ($1) and account = $3 and due_at <= clock_timestamp() and busy_until <= clock_timestamp()
                 order by due_at limit 1 for update skip locked
             ), heard as (
                 select array_agg(distinct subject) as subjects, max(seq) as last
@@ -107,6 +161,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             """);
         command.Parameters.AddWithValue(repositories.ToArray());
         command.Parameters.AddWithValue(Busy);
+        command.Parameters.AddWithValue(account);
         await using var row = await command.ExecuteReaderAsync(cancel);
         if (!await row.ReadAsync(cancel))
             return null;
@@ -142,8 +197,10 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     /// <param name="repository">The repository.</param>
     /// <param name="rings">Up to where the rings have been heeded; -1 when the look failed.</param>
     /// <param name="wait">How long until the next look.</param>
+    /// <param name="account">The account that looked.</param>
+    /// <param name="unable">How long it leaves the repository to others that can look at it; zero when it could itself.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task Release(string repository, long rings, TimeSpan wait, CancellationToken cancel)
+    public async Task Release(string repository, long rings, TimeSpan wait, string account, TimeSpan unable, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.BatchCommands.Add(new("delete from github.rings where repository = $1 and seq <= $2")
@@ -155,11 +212,15 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             update github.cursors
             set busy_until = '-infinity',
                 -- both are the same unless somebody has asked for it meanwhile
-                due_at = case when $2 >= 0 and due_at < busy_until then due_at else now() + $3 end
+                due_at = case when $2 >= 0 and due_at < busy_until then due_at else now() + $3 end,
+                unable = case when $5 > interval '0' then unable || jsonb_build_object($4::text, now() + $5) else unable - $4 end
             where repository = $1
             """)
         {
-            Parameters = { new() { Value = repository }, new() { Value = rings }, new() { Value = wait } },
+            Parameters =
+            {
+                new() { Value = repository }, new() { Value = rings }, new() { Value = wait }, new() { Value = account }, new() { Value = unable },
+            },
         });
         await batch.ExecuteNonQueryAsync(cancel);
     }
@@ -169,20 +230,25 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     /// this turn.
     /// </summary>
     /// <param name="hook">The hook.</param>
+    /// <param name="before">What an older version called it.</param>
     /// <param name="kept">How far back a first look goes.</param>
     /// <param name="turn">How long one look lasts for all.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task<DateTimeOffset?> TakeHook(string hook, TimeSpan kept, TimeSpan turn, CancellationToken cancel)
+    public async Task<DateTimeOffset?> TakeHook(string hook, string before, TimeSpan kept, TimeSpan turn, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
-            insert into github.hooks as known (hook, until) values ($1, now() - $2)
+            with gone as (
+                delete from github.hooks where hook <> $1 and looked_at < now() - interval '30 days'
+            )
+            insert into github.hooks as known (hook, until) select $1, coalesce((select until from github.hooks where hook = $4), now() - $2)
             on conflict (hook) do update set looked_at = now() where known.looked_at <= now() - $3
             returning until
             """);
         command.Parameters.AddWithValue(hook);
         command.Parameters.AddWithValue(kept);
         command.Parameters.AddWithValue(turn);
+        command.Parameters.AddWithValue(before);
         return await command.ExecuteScalarAsync(cancel) is DateTime until ? until : null;
     }
 

@@ -9,26 +9,23 @@ namespace Wake.Producers.GitHub;
 /// </summary>
 public static class GitHubEvents
 {
-    static readonly HashSet<string> Known =
-    [
-        "pull_request", "pull_request_review", "pull_request_review_comment", "issue_comment", "issues", "workflow_run", "check_suite",
-        "check_run", "workflow_job", "status", "deployment_status", "push", "release", "discussion", "discussion_comment", "commit_comment",
-    ];
-
     /// <summary>What a webhook delivery means.</summary>
     /// <param name="name">The event: <c>X-GitHub-Event</c>.</param>
     /// <param name="payload">The payload.</param>
     /// <param name="delivery">The delivery's id: <c>X-GitHub-Delivery</c>.</param>
-    /// <param name="host">The host that sent it, where a header names it.</param>
-    public static Mapped Of(string name, JsonElement payload, string delivery, string? host = null)
+    public static Mapped Of(string name, JsonElement payload, string delivery)
     {
         if (name == "ping")
             return Mapped.Nothing("ping");
 
-        if (!Known.Contains(name))
+        if (!GitHubShape.Events.Contains(name))
             return Mapped.Nothing("event");
 
-        if (GitHubRepository.Of(payload.At("repository"), host) is not { } repository)
+        // The header is not signed: on its word alone a payload would be read as another event.
+        if (!GitHubShape.Is(name, payload))
+            return Mapped.Refused($"X-GitHub-Event says {name}, and the payload is not that of such an event.");
+
+        if (GitHubRepository.Of(payload.At("repository")) is not { } repository)
             return Mapped.Nothing("no repository");
 
         var seen = new GitHubSighting(
@@ -64,9 +61,13 @@ public static class GitHubEvents
             ? GitHubIssues.Comment(By(seen, comment, "user"), number, page.Contains("/pull/", StringComparison.Ordinal), comment)
             : Mapped.Nothing("a comment on nothing");
 
-    /// <summary>A run of a workflow: nothing unless it is completed.</summary>
-    public static Mapped WorkflowRun(GitHubSighting seen, JsonElement run) => run.Text("status") == "completed"
-        ? GitHubCommits.WorkflowRun(By(seen, run, "triggering_actor"), run) : Mapped.Nothing("not completed");
+    /// <summary>A run of a workflow: nothing unless it is completed, or waits for a person.</summary>
+    public static Mapped WorkflowRun(GitHubSighting seen, JsonElement run) => run.Text("status") switch
+    {
+        "completed" => GitHubCommits.WorkflowRun(By(seen, run, "triggering_actor"), run),
+        "waiting" => GitHubCommits.Approval(By(seen, run, "triggering_actor"), run, run.Number("id")),
+        _ => Mapped.Nothing("not completed"),
+    };
 
     /// <summary>One of the statuses of a commit.</summary>
     public static Mapped Status(GitHubSighting seen, string sha, JsonElement status) =>
@@ -88,13 +89,40 @@ public static class GitHubEvents
         GitHubSighting seen, string sha, CiRollup.Finished rollup, IReadOnlyCollection<long> pulls, string? excerpt = null)
     {
         var of = pulls.Count > 0 ? $"PR {string.Join(", ", pulls.Select(x => $"#{x}"))}" : GitHubCommits.Short(sha);
-        return seen.Event("github.ci.completed", seen.Repository.Commit(sha), [rollup.Fingerprint],
-            $"CI of {of} is finished: {(rollup.Failed.Count > 0 ? $"failure ({rollup.Failed.Count} of {rollup.Total})" : "success")}",
+        return seen.Event("github.ci.completed", seen.Repository.Commit(sha), [rollup.Fingerprint], Told($"CI of {of}", rollup),
             new EventData().Add("conclusion", rollup.State).Add("state", rollup.State).Add("sha", sha).Add("total", rollup.Total).Add("failedCount", rollup.Failed.Count)
                 .Add("failed", rollup.Failed.Count > 0 ? string.Join(", ", rollup.Failed) : null, EventText.Written)
+                .Add("pending", rollup.Open.Count > 0 ? string.Join(", ", rollup.Open.Select(x => x.Name)) : null, EventText.Written)
+                .Add("pendingSince", rollup.Open.Min(x => x.Since) is { } since ? Moment(since) : null)
                 .Add("excerpt", excerpt, LogExcerpt.Limit),
             pulls.Select(seen.Repository.Item));
     }
+
+    static string Told(string ci, CiRollup.Finished rollup)
+    {
+        var failure = $"failure ({rollup.Failed.Count} of {rollup.Total})";
+        var counting = rollup.Open.Where(x => x.Counts).ToList();
+        if (counting is [])
+        {
+            return $"{ci} is finished: {(rollup.Failed.Count > 0 ? failure : "success")}"
+                + (rollup.Open.Count > 0 ? $"; {Names(rollup.Open)} {(rollup.Open.Count > 1 ? "are" : "is")} not required and still pending" : "");
+        }
+
+        // Said of what somebody can do something about, if there is such.
+        var approval = rollup.Open.Where(x => x.Approval).ToList();
+        var missing = counting.TrueForAll(x => x.Since is null);
+        return (approval.Count > 0 ? $"{ci} waits for approval: {Names(approval)}"
+            : rollup.Total == 0 && missing ? $"{ci} has not begun: {Names(counting)} {(counting.Count > 1 ? "are" : "is")} required"
+            : missing ? $"{ci}: all has ended but {Names(counting)}, required and not begun"
+            : $"{ci}: all has ended but {Names(rollup.Open)}, pending since {Moment(counting.Min(x => x.Since)!.Value)}")
+            + (rollup.Failed.Count > 0 ? $"; {failure}" : "");
+    }
+
+    // Enough to know what to look for; the data has all of them.
+    static string Names(IReadOnlyCollection<OpenCheck> checks) =>
+        string.Join(", ", checks.Take(5).Select(x => EventText.Line(x.Name, EventText.Titled))) + (checks.Count > 5 ? $" and {checks.Count - 5} more" : "");
+
+    static string Moment(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 
     // Trusts the action, not the state of the object: a run whose action is in_progress may say completed.
     static Mapped? Of(string name, string? action, JsonElement payload, GitHubSighting seen) => (name, action) switch
@@ -111,6 +139,7 @@ public static class GitHubEvents
         ("check_suite", "completed") => GitHubCommits.CheckSuite(seen, payload.At("check_suite")),
         ("check_run", "completed") => GitHubCommits.Detail(seen, payload.Text("check_run", "head_sha"), "detail of a suite"),
         ("workflow_job", "completed") => GitHubCommits.Detail(seen, payload.Text("workflow_job", "head_sha"), "detail of a run"),
+        ("workflow_job", "waiting") => GitHubCommits.Approval(seen, payload.At("workflow_job"), payload.Number("workflow_job", "run_id")),
         ("status", _) => GitHubCommits.Status(seen, payload.Text("sha"), payload),
         ("deployment_status", _) => GitHubCommits.Deployment(seen, payload.At("deployment"), payload.At("deployment_status")),
         ("push", _) => GitHubCommits.Push(seen, payload),

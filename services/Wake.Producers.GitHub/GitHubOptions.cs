@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
@@ -8,8 +9,17 @@ public sealed class GitHubOptions : IValidatableObject
     /// <summary>The configuration section.</summary>
     public const string Section = "GitHub";
 
-    /// <summary>The secrets that deliveries may be signed with: during a rotation the old and the new one. None: no webhooks.</summary>
+    /// <summary>
+    /// The secrets that deliveries about any repository may be signed with: during a rotation the old and the new one. Without these and
+    /// without <see cref="Webhooks"/>: no webhooks.
+    /// </summary>
     public IReadOnlyList<string> WebhookSecrets { get; init; } = [];
+
+    /// <summary>
+    /// Secrets that speak for some repositories only, by names of one's own: whoever else knows such a secret, as the owner of an
+    /// organization's webhook does, cannot tell of other repositories. All deliver to <c>/github</c>.
+    /// </summary>
+    public IReadOnlyDictionary<string, GitHubWebhookOptions> Webhooks { get; init; } = new Dictionary<string, GitHubWebhookOptions>();
 
     /// <summary>The ways to ask GitHub itself, by names of one's own. None: no polling.</summary>
     public IReadOnlyDictionary<string, GitHubAccount> Accounts { get; init; } = new Dictionary<string, GitHubAccount>();
@@ -29,6 +39,15 @@ public sealed class GitHubOptions : IValidatableObject
     /// <summary>How long all checks must have been over before CI counts as finished: GitHub adds late runs.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>Which checks must pass and which do not count, for all repositories or some.</summary>
+    public IReadOnlyList<GitHubChecks> Checks { get; init; } = [];
+
+    /// <summary>
+    /// How long nothing must have moved before it is told what CI still waits for: a check that has not ended when all others have,
+    /// as bots leave some for ever.
+    /// </summary>
+    public TimeSpan PendingAfter { get; init; } = TimeSpan.FromMinutes(30);
+
     /// <summary>The share of the hourly requests that is left to the people and sessions with the same login.</summary>
     [Range(0, 0.95)]
     public double Reserve { get; init; } = 0.4;
@@ -43,14 +62,39 @@ public sealed class GitHubOptions : IValidatableObject
     [Required]
     public string ApiVersion { get; init; } = "2022-11-28";
 
+    /// <summary>What deliveries prove themselves with.</summary>
+    internal IReadOnlyList<HookCredentials> Credentials =>
+    [
+        .. WebhookSecrets is [] ? [] : (HookCredentials[])[new(WebhookSecrets)],
+        .. Webhooks.OrderBy(x => x.Key, StringComparer.Ordinal).Select(x => new HookCredentials(
+            x.Value.Secrets, delivery => x.Value.Refusal(x.Key, delivery), subject => GitHubRepository.InSubject(subject) is { } its && x.Value.SpeaksFor(its))),
+    ];
+
+    /// <summary>What is said of the checks of a repository, by its subject.</summary>
+    internal CiRules Rules(string repository) => WatchedRepository.Of([$"{repository}#1"]).FirstOrDefault() is { } home ? Rules(home.Repository) : CiRules.None;
+
+    /// <summary>What is said of the checks of a repository.</summary>
+    internal CiRules Rules(GitHubRepository repository)
+    {
+        var said = Checks.Where(x => GitHubAccount.Names(x.Repositories, repository)).ToList();
+        return new([.. said.SelectMany(x => x.Required)], [.. said.SelectMany(x => x.Ignored)]);
+    }
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (WebhookSecrets.Any(string.IsNullOrWhiteSpace))
             yield return new("GitHub:WebhookSecrets must not hold an empty one: anybody could sign with it.", [nameof(WebhookSecrets)]);
 
+        foreach (var problem in Webhooks.SelectMany(x => x.Value.Problems(x.Key)))
+            yield return problem;
+
+        if (WebhookSecrets.Concat(Webhooks.Values.SelectMany(x => x.Secrets.Distinct())).GroupBy(x => x).Any(x => x.Count() > 1))
+            yield return new("GitHub: a secret stands in two places: it would speak for the repositories of both.", [nameof(Webhooks)]);
+
         foreach (var (name, value) in ((string, TimeSpan)[])
-            [(nameof(PollEvery), PollEvery), (nameof(LookEvery), LookEvery), (nameof(RequestTimeout), RequestTimeout), (nameof(RetryAfter), RetryAfter)])
+            [(nameof(PollEvery), PollEvery), (nameof(LookEvery), LookEvery), (nameof(RequestTimeout), RequestTimeout), (nameof(RetryAfter), RetryAfter),
+                (nameof(PendingAfter), PendingAfter)])
         {
             if (value <= TimeSpan.Zero || value > TimeSpan.FromDays(1))
                 yield return new($"GitHub:{name} must be positive and at most a day.", [name]);

@@ -16,8 +16,14 @@ sealed class GitHubPoller(
     // A repository that has not changed for that long is looked at less.
     static readonly TimeSpan IdleAfter = TimeSpan.FromHours(1);
 
+    // To whom nothing of a repository is shown it may be shown later, and another account may see it now.
+    static readonly TimeSpan BlindFor = TimeSpan.FromHours(1);
+
     readonly GitHubOptions settings = options.Value;
+    readonly Dictionary<string, string> identities = options.Value.Accounts.ToDictionary(x => x.Key, x => x.Value.Identity(x.Key));
     volatile Dictionary<string, string[]> shares = [];
+    IReadOnlyList<WatchedSubject>? noticed;
+    IReadOnlyList<WatchedRepository> watched = [];
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         settings.Accounts.Keys.Select(x => Repeat($"looking with the account {x}", () => Look(x, stoppingToken), stoppingToken))
@@ -53,10 +59,16 @@ sealed class GitHubPoller(
 
     async Task<bool> Notice(CancellationToken cancel)
     {
-        var watched = WatchedRepository.Of(await subjects.Beginning("github", cancel)).ToList();
-        var known = watched.Select(x => (Repository: x, Account: clients.AccountOf(x.Repository))).Where(x => x.Account is not null).ToList();
-        await cursors.Watch([.. known.Select(x => x.Repository)], cancel);
-        shares = known.GroupBy(x => x.Account!, x => x.Repository.Repository.Subject).ToDictionary(x => x.Key, x => x.ToArray());
+        var all = await subjects.Beginning("github", cancel);
+        if (!ReferenceEquals(all, noticed))
+        {
+            watched = [.. WatchedRepository.Of(all)];
+            noticed = all;
+        }
+
+        var readers = (from one in watched from account in clients.AccountsOf(one.Repository) select (one.Repository.Subject, Account: account)).ToList();
+        await cursors.Watch(watched, readers.ToLookup(x => x.Subject, x => identities[x.Account]), cancel);
+        shares = readers.GroupBy(x => x.Account, x => x.Subject).ToDictionary(x => x.Key, x => x.ToArray());
 
         if (bell.Heard() is { Count: > 0 } heard)
             await cursors.Ring(heard, cancel);
@@ -66,21 +78,25 @@ sealed class GitHubPoller(
     /// <summary>Looks at one repository that is due. False when none is.</summary>
     async Task<bool> Look(string account, CancellationToken cancel)
     {
-        if (!shares.TryGetValue(account, out var mine) || await cursors.Take(mine, cancel) is not { } due)
+        if (!shares.TryGetValue(account, out var mine) || await cursors.Take(identities[account], mine, cancel) is not { } due)
             return false;
 
         var (subject, client) = (due.Watched.Repository.Subject, clients.Of(account));
-        var (rings, wait) = (-1L, settings.PollEvery);
+        var (rings, wait, unable) = (-1L, settings.PollEvery, TimeSpan.Zero);
+        due.State.SeenBy(identities[account]);
         try
         {
             var kept = due.State.Write();
-            await new RepositoryLook(due.Watched, due.State, client, logs, Keep, time, log).Run(due.Rung, settings.Settle, cancel);
+            var patience = new CommitLook.Patience(settings.Settle, settings.PendingAfter, settings.Rules(due.Watched.Repository));
+            var look = new RepositoryLook(due.Watched, due.State, client, logs, Keep, time, log);
+            await look.Run(due.Rung, patience, cancel);
+            unable = look.IsBlind ? BlindFor : TimeSpan.Zero;
             (rings, wait) = (due.Rings, Wait(due.State, client.Budget(due.Watched.Repository.FullName)));
 
             async Task Keep(IReadOnlyList<Mapped> found)
             {
                 // Handed over first: what is kept and was never handed over would be lost.
-                if (found.SelectMany(x => OwnWords.Quieten(x, settings.OwnLogins).Events).ToList() is { Count: > 0 } events)
+                if (found.SelectMany(x => SelfAuthoredFilter.MakeAmbient(x, settings.OwnLogins).Events).ToList() is { Count: > 0 } events)
                 {
                     due.State.ChangedAt = time.GetUtcNow();
                     await publisher.Publish(events, cancel);
@@ -94,12 +110,12 @@ sealed class GitHubPoller(
         {
             log.LogWarning("{Repository} was not looked at to the end: {Reason}", subject, unavailable.Message);
             if (unavailable.Until is { } until && until - time.GetUtcNow() is var pause && pause > wait)
-                wait = pause;
+                wait = unable = pause;
         }
         finally
         {
             // Also when we are told to stop: somebody else can go on at once.
-            await cursors.Release(subject, rings, wait, CancellationToken.None);
+            await cursors.Release(subject, rings, wait, identities[account], unable, CancellationToken.None);
         }
 
         return true;

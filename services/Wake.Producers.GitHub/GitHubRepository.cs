@@ -28,17 +28,31 @@ public sealed record GitHubRepository(string Host, string FullName, long? Id)
     /// <summary>A branch or a tag, by its full name, which keeps its case.</summary>
     public string Ref(string name) => $"{Subject}:{name}";
 
-    /// <summary>The repository a payload or an API's object names; null when it names none.</summary>
-    /// <param name="repository">The object <c>repository</c>.</param>
-    /// <param name="host">The host, where the request named it; null to take the one of its web page.</param>
-    public static GitHubRepository? Of(JsonElement repository, string? host = null)
-    {
-        if (repository.Text("full_name") is not { } name || !IsName(name))
-            return null;
+    /// <summary>The repository that the object <c>repository</c> of a payload, or one of the API's, names; null when it names none.</summary>
+    public static GitHubRepository? Of(JsonElement repository) => repository.Text("full_name") is { } name && IsName(name)
+        ? new(HostOf(repository.Text("html_url")) ?? HostOf(repository.Text("url")) ?? Public, name, repository.Number("id")) : null;
 
-        host ??= Uri.TryCreate(repository.Text("html_url"), UriKind.Absolute, out var page) && page.Authority.Length > 0 ? page.Authority : Public;
-        return new(host, name, repository.Number("id"));
+    /// <summary>The repository that a subject is in; null when it is in none.</summary>
+    public static GitHubRepository? InSubject(string subject)
+    {
+        var (colon, host) = (subject.IndexOf(':'), Public);
+        if (colon < 0 || !subject.StartsWith("github", StringComparison.Ordinal) || (colon > "github".Length && subject["github".Length] != '@'))
+            return null;
+        if (colon > "github@".Length)
+            host = subject["github@".Length..colon];
+
+        // A host may have a port, and then a name has none of these.
+        var name = subject[(colon + 1)..];
+        if (int.TryParse(name.Split(':')[0], out _) && name.IndexOf(':') is > 0 and var port)
+            (host, name) = ($"{host}:{name[..port]}", name[(port + 1)..]);
+        return name.Split('#', '@', ':')[0] is var full && IsName(full) ? new(host, full, null) : null;
     }
+
+    // Of its web page, or of its place in the API: https://api.example.ghe.com/..., https://ghe.example.com/api/v3/...
+    static string? HostOf(string? address) =>
+        !Uri.TryCreate(address, UriKind.Absolute, out var page) || page.Authority.Length == 0 ? null
+        : page.Authority.StartsWith("api.", StringComparison.OrdinalIgnoreCase) && page.Host.EndsWith(".ghe.com", StringComparison.OrdinalIgnoreCase)
+            ? page.Authority["api.".Length..] : page.Authority;
 
     static bool IsName(string name) => name.Count(x => x == '/') == 1 && name is not (['/', ..] or [.., '/'])
         && name.All(x => char.IsAsciiLetterOrDigit(x) || x is '-' or '_' or '.' or '/');

@@ -50,14 +50,15 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
     async Task<string?> Bounded(GitHubRepository repository, Func<GitHubClient, CancellationToken, Task<string?>> ask, CancellationToken cancel)
     {
         // What is left of the hour is for what only asking tells.
-        if (clients.AccountOf(repository) is not { } account || clients.Of(account).IsShort(repository.FullName))
+        var client = clients.AccountOf(repository) is { } account ? clients.Of(account) : null;
+        if (client?.IsShort(repository.FullName) is not false)
             return null;
 
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(Patience);
         try
         {
-            return await ask(clients.Of(account), bound.Token);
+            return await ask(client, bound.Token);
         }
         catch (Exception failed) when (failed is GitHubUnavailableException or HttpRequestException or IOException or InvalidDataException or NpgsqlException
             || (failed is OperationCanceledException && !cancel.IsCancellationRequested))

@@ -18,12 +18,19 @@ sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubCli
     /// <summary>The time at GitHub, as its last answer told it; before the first one, the time here.</summary>
     public DateTimeOffset At { get; private set; } = time.GetUtcNow();
 
+    /// <summary>Whether anything was there, and whether anything was not, or not for this account.</summary>
+    public bool Saw { get; private set; }
+
+    public bool Missed { get; private set; }
+
     /// <summary>What is there; null when it is as it was. Its ETag is kept by the caller, after what it says has been taken in.</summary>
     public async Task<GitHubAnswer> First(string path, JsonValueKind kind, CancellationToken cancel, bool anew = false)
     {
         var answer = await client.Get(
             $"{state.Path ?? $"repos/{repository.FullName}"}/{path}", repository.FullName, anew ? null : state.ETags.GetValueOrDefault(path), kind, cancel);
 
+        Saw |= answer is GitHubAnswer.Found or GitHubAnswer.Unchanged;
+        Missed |= answer is GitHubAnswer.Missing or GitHubAnswer.Forbidden;
         switch (answer)
         {
             case GitHubAnswer.Found found:

@@ -27,15 +27,21 @@ sealed class RepositoryLook(
     // Up to so many pull requests are asked for one by one: a busy repository changes its list all the time.
     const int Few = 3;
 
+    // What runs on older ones has ended long ago.
+    const int MostPast = 10;
+
     readonly Pages pages = new(watched.Repository, state, client, time);
 
     GitHubSighting Seen => GitHubSighting.Poll(watched.Repository with { Id = state.Id });
 
+    /// <summary>Whether nothing was shown to this account at all of what it asked for.</summary>
+    public bool IsBlind => pages is { Saw: false, Missed: true };
+
     /// <summary>Looks.</summary>
     /// <param name="rung">The subjects that a webhook has said moved.</param>
-    /// <param name="settle">How long checks must have been over.</param>
+    /// <param name="patience">How long checks are waited for, and which.</param>
     /// <param name="cancel">Ends it.</param>
-    public async Task Run(IReadOnlyCollection<string> rung, TimeSpan settle, CancellationToken cancel)
+    public async Task Run(IReadOnlyCollection<string> rung, CommitLook.Patience patience, CancellationToken cancel)
     {
         Forget();
         await MeetNumbers(cancel);
@@ -46,7 +52,7 @@ sealed class RepositoryLook(
         await LookAtLateReviews(cancel);
         await new CommentLook(watched, state, pages, Seen, keep).Run(cancel);
         await LookAtRefs(cancel);
-        await new CommitLook(watched, state, pages, Seen, logs, keep).Run(rung, settle, cancel);
+        await new CommitLook(watched, state, pages, Seen, logs, keep).Run(rung, patience, cancel);
         if (watched.Deployments)
             await new DeploymentLook(watched, state, pages, Seen, keep).Run(cancel);
         if (watched.Releases)
@@ -208,7 +214,10 @@ sealed class RepositoryLook(
                 events.Add(GitHubEvents.PullHead(Seen, pull));
             events.AddRange(await Reviews(number, known.Since, () => Task.FromResult(pull), cancel));
 
-            state.Pulls[number] = Known(pull, known.Since, updated);
+            state.Pulls[number] = Known(pull, known.Since, updated) with
+            {
+                Past = known.Head is { } past && past != head ? [past, .. known.Past.Take(MostPast - 1)] : known.Past,
+            };
             if (closedAt is null && head is not null)
                 state.Commits.TryAdd(head, new(pages.At, Baseline: false));
         }
@@ -220,6 +229,7 @@ sealed class RepositoryLook(
     {
         MergedAs = pull.Has("merged_at") ? pull.Text("merge_commit_sha") : null,
         ReadAt = pages.At,
+        Base = pull.Text("base", "ref"),
     };
 
     /// <summary>A review that came in the same second as a change that was seen already moves no time by which it could be noticed.</summary>

@@ -34,6 +34,9 @@ sealed class RepositoryState
     /// <summary>Branches and tags that are watched, and the commit each was at.</summary>
     public Dictionary<string, RefState> Refs { get; set; } = [];
 
+    /// <summary>Whether the first page of runs has all there are, so that no commit need be asked for its own.</summary>
+    public bool RunsAreFew { get; set; }
+
     /// <summary>The newest runs of workflows on those commits, and how far each was.</summary>
     public Dictionary<long, string> Runs { get; set; } = [];
 
@@ -51,11 +54,34 @@ sealed class RepositoryState
     /// <summary>Until when check runs are not asked for, because this account may not read them.</summary>
     public DateTimeOffset ChecksForbiddenUntil { get; set; }
 
+    /// <summary>Until when workflow runs are not asked for, because this account may not read them, or there are none.</summary>
+    public DateTimeOffset RunsForbiddenUntil { get; set; }
+
+    /// <summary>What must pass before something is merged into a branch, by the branch's name.</summary>
+    public Dictionary<string, RequiredState> Required { get; set; } = [];
+
     /// <summary>What is watched and cannot be found.</summary>
     public Dictionary<string, MissingState> Missing { get; set; } = [];
 
     /// <summary>When something was last different from before.</summary>
     public DateTimeOffset ChangedAt { get; set; }
+
+    /// <summary>The account that has looked last.</summary>
+    public string? Account { get; set; }
+
+    /// <summary>Another account looks: what could not be seen was said to the one before, and the ETags are its own.</summary>
+    public void SeenBy(string account)
+    {
+        if (Account is not null && Account != account)
+        {
+            (ChecksForbiddenUntil, RunsForbiddenUntil, RunsAreFew) = (default, default, false);
+            Missing.Clear();
+            Required.Clear();
+            ETags.Clear();
+        }
+
+        Account = account;
+    }
 
     /// <summary>Whether what the checks of a commit add up to is still to be told.</summary>
     public bool IsOpen(string? sha) => sha is not null && Commits.TryGetValue(sha, out var commit) && !commit.Done;
@@ -79,6 +105,12 @@ sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTime
 
     /// <summary>When its reviews were read last.</summary>
     public DateTimeOffset ReadAt { get; init; }
+
+    /// <summary>The branch it is to be merged into.</summary>
+    public string? Base { get; init; }
+
+    /// <summary>The commits its branch was at before, the last first.</summary>
+    public IReadOnlyList<string> Past { get; init; } = [];
 }
 
 /// <summary>The commit a branch or tag is at, and the one it was at before; none when it was not there.</summary>
@@ -97,6 +129,20 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
 
     public DateTimeOffset EndedAt { get; init; }
 
+    /// <summary>The runs of workflows on it; null before they were read.</summary>
+    public IReadOnlyList<WorkflowRun>? Runs { get; init; }
+
+    /// <summary>They are not as they were when all was added up.</summary>
+    public bool RunsMoved { get; init; }
+
+    /// <summary>By which rules they were added up.</summary>
+    public CiRules? Rules { get; init; }
+
+    /// <summary>What they add up to so far, where something has not ended that is waited for; and when anything of it last moved.</summary>
+    public CiRollup.Finished? SoFar { get; init; }
+
+    public DateTimeOffset StandsSince { get; init; }
+
     /// <summary>What failed first, of what has a log.</summary>
     public FailedCheck? Failed { get; init; }
 
@@ -109,6 +155,9 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     /// <summary>The fingerprint of the result that was published last.</summary>
     public string? Said { get; init; }
 
+    /// <summary>What had not ended when it was published.</summary>
+    public IReadOnlyList<string> SaidOpen { get; init; } = [];
+
     /// <summary>The pull requests it was published for; null before that.</summary>
     public IReadOnlyList<long>? SaidOf { get; init; }
 
@@ -118,6 +167,9 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     /// <summary>When one that is done was looked at last: something may be added that no run tells of.</summary>
     public DateTimeOffset LookedAt { get; init; }
 }
+
+/// <summary>What must pass, and when GitHub was asked for it last.</summary>
+sealed record RequiredState(DateTimeOffset ReadAt, IReadOnlyList<string> Checks, IReadOnlyList<string> ByRule);
 
 /// <summary>A deployment; done once it has ended, until it is different again.</summary>
 sealed record DeploymentState(

@@ -50,8 +50,10 @@ sealed class WebhookGaps(
     {
         try
         {
-            var name = $"{account}/{hook}";
-            if (await cursors.TakeHook(name, Kept, turn, cancel) is not { } until)
+            // The same hook is the same whoever asks; only an App's own is called alike for all of them.
+            var owner = options.Value.Accounts[account];
+            var name = $"{owner.Host.ToLowerInvariant()}/{(RepositoryOf(hook) is null ? $"{owner.AppId}/" : "")}{hook}";
+            if (await cursors.TakeHook(name, $"{account}/{hook}", Kept, turn, cancel) is not { } until)
                 return;
 
             // What was asked for within the lag and has come is known by its OK.

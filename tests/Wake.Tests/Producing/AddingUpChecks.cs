@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.Contracts;
 using Wake.Producers.GitHub;
 using Wake.Producing;
 
@@ -78,6 +79,54 @@ public sealed class AddingUpChecks
     public void A_second_run_that_is_not_over_is_waited_for() => Assert.IsType<CiRollup.Unfinished>(CiRollup.Of(
         [Check(1, "build", "failure", suite: 10), Check(9, "build", null, suite: 11)], [], new Dictionary<long, string> { [10] = "6/push", [11] = "6/push" }));
 
+    static WorkflowRun Run(long id, string status, string? conclusion, long suite = 1, long workflow = 6) =>
+        new(id, $"Workflow {workflow}", $"{workflow}/push", suite, 1, status, conclusion, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+
+    [Theory]
+    [InlineData("queued", null, "pending")]
+    [InlineData("in_progress", null, "pending")]
+    [InlineData("waiting", null, "action_required")]
+    [InlineData("completed", "action_required", "action_required")]
+    [InlineData("completed", "startup_failure", "failure")]
+    [InlineData("completed", "cancelled", "failure")]
+    [InlineData("completed", "success", "success")]
+    [InlineData("completed", "skipped", "success")]
+    public void A_run_without_jobs_counts_as_what_it_is(string status, string? conclusion, string state)
+    {
+        var rollup = CiRollup.Of([Check(1, "lint", "success", suite: 2)], [], null, [Run(7, status, conclusion)]);
+
+        Assert.Equal(state is "success" or "failure", rollup is CiRollup.Finished);
+        Assert.Equal(state, (rollup as CiRollup.Finished ?? ((CiRollup.Unfinished)rollup).SoFar).State);
+    }
+
+    [Fact]
+    public void A_run_whose_jobs_tell_everything_adds_nothing()
+    {
+        var without = Finished([Check(1, "lint", "success"), Check(2, "build", "failure")]);
+        var with = CiRollup.Of([Check(1, "lint", "success"), Check(2, "build", "failure")], [], null, [Run(7, "completed", "failure")]);
+
+        Assert.Equal((without.Total, without.Fingerprint), with is CiRollup.Finished all ? (all.Total, all.Fingerprint) : default);
+    }
+
+    [Fact]
+    public void A_newer_run_of_the_same_workflow_takes_the_place_of_an_older_one() => Assert.IsType<CiRollup.Finished>(
+        CiRollup.Of([Check(1, "lint", "success", suite: 2)], [], null, [Run(7, "completed", "cancelled", suite: 1), Run(8, "completed", "success", suite: 2)]));
+
+    [Fact]
+    public void Of_what_is_open_only_what_counts_or_runs_is_waited_for()
+    {
+        CiRollup With(CiRules rules, JsonElement[] checks, params JsonElement[] statuses) => CiRollup.Of(checks, statuses, rules: rules);
+
+        var (green, tide) = (Check(1, "build", "success"), Status(1, "tide", "pending"));
+        Assert.IsType<CiRollup.Unfinished>(With(CiRules.None, [green], tide));
+        Assert.IsType<CiRollup.Finished>(With(new(["build"], []), [green], tide));
+        Assert.IsType<CiRollup.Finished>(With(new([], ["ti*"]), [green], tide));
+        Assert.IsType<CiRollup.Unfinished>(With(new(["build", "tide"], []), [green], tide));
+        Assert.IsType<CiRollup.Unfinished>(With(new(["build", "deploy"], []), [green]));
+        Assert.IsType<CiRollup.Unfinished>(With(new(["build"], []), [green, Check(2, "optional", null)]));
+        Assert.Equal("failure", Assert.IsType<CiRollup.Finished>(With(new(["build"], []), [green, Check(2, "optional", "failure")])).State);
+    }
+
     [Fact]
     public void The_fingerprint_is_that_of_github_md_whatever_the_order()
     {
@@ -111,6 +160,28 @@ public sealed class AddingUpChecks
         Assert.Equal("CI of PR #972 is finished: failure (2 of 3)", observed.Reason);
         Assert.Equal($"github.ci.completed|github:octo-org/hello@abc123|{rollup.Fingerprint}", observed.DedupKey);
         Assert.Equal(["github:octo-org/hello#972"], observed.Related!);
+    }
+
+    [Theory]
+    [InlineData("workflow_run", "f", 1001, Delivery.Ambient)]
+    [InlineData("check_suite", "f", 1001, Delivery.Ambient)]
+    [InlineData("workflow_run", "a", 1001, Delivery.Wake)]
+    [InlineData("check_suite", "a", 1001, Delivery.Wake)]
+    [InlineData("workflow_run", "f", 2002, Delivery.Wake)]
+    public void What_ran_on_a_commit_that_its_pull_requests_have_left_starts_no_turn(string name, string head, long home, Delivery delivery)
+    {
+        var payload = JsonSerializer.SerializeToElement(new Dictionary<string, object>
+        {
+            ["action"] = "completed",
+            [name] = new
+            {
+                id = 1, head_sha = new string('a', 40), status = "completed", conclusion = "cancelled", updated_at = "2026-11-20T22:01:19Z",
+                pull_requests = new[] { new { number = 972, head = new { sha = new string(head[0], 40) }, @base = new { repo = new { id = home } } } },
+            },
+            ["repository"] = new { id = 1001, full_name = "octo-org/hello", html_url = "https://github.com/octo-org/hello" },
+        });
+
+        Assert.Equal(delivery, Assert.Single(GitHubEvents.Of(name, payload, "1").Events).Delivery);
     }
 
     [Theory]

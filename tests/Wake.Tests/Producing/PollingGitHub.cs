@@ -106,7 +106,7 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         github.Fail("/pulls/22", 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "2"));
         var key = await Watching(22);
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
-        await wake.Scalar<long>("with old as (update watches set created_at = now() - interval '10 minutes' returning 1) select count(*) from old");
+        await wake.Scalar<long>("with old as (update watches set id = gen_random_uuid(), created_at = now() - interval '10 minutes' returning 1) select count(*) from old");
         github.Comment(22, "Long before", ago: TimeSpan.FromMinutes(20));
         github.Review(22, "APPROVED", "Long before", ago: TimeSpan.FromMinutes(20));
         github.Comment(22, "Shortly before", ago: TimeSpan.FromMinutes(12));
@@ -296,11 +296,8 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
     public async Task An_app_asks_with_tokens_it_is_given_for_its_signed_word()
     {
         github.Token = "ghs_first";
-        github.Open(14);
         using var rsa = RSA.Create(2048);
-        await Start(App(rsa));
-        var key = await Watching(14);
-        await IsKnown("\"14\"");
+        var key = await WatchingByApp(rsa, 14);
 
         // The old one is refused from now on, long before it would have expired.
         github.Token = "ghs_second";
@@ -317,11 +314,8 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
     public async Task An_app_that_is_short_in_one_place_asks_on_in_another()
     {
         github.Token = "ghs_any";
-        github.Open(25);
         using var rsa = RSA.Create(2048);
-        await Start(App(rsa));
-        var key = await Watching(25);
-        await IsKnown("\"25\"");
+        var key = await WatchingByApp(rsa, 25);
 
         github.Fail("/repos/other/repo/pulls/2", 404, headers: [("x-ratelimit-remaining", "100")]);
         await wake.Watch(key, "github:other/repo#2");
@@ -368,12 +362,20 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
             "with ended as (delete from watches where subject = $1 returning 1) select count(*) from ended", $"github:octo-org/hello#{number}");
     }
 
-    static Dictionary<string, string> App(RSA key) => new()
+    // A session that watches a pull request Wake knows of as an App.
+    async Task<string> WatchingByApp(RSA key, int number)
     {
-        ["GitHub__Accounts__main__Token"] = "",
-        ["GitHub__Accounts__main__AppId"] = "12345",
-        ["GitHub__Accounts__main__PrivateKey"] = key.ExportRSAPrivateKeyPem().Replace("\n", "\\n", StringComparison.Ordinal),
-    };
+        github.Open(number);
+        await Start(new Dictionary<string, string>
+        {
+            ["GitHub__Accounts__main__Token"] = "",
+            ["GitHub__Accounts__main__AppId"] = "12345",
+            ["GitHub__Accounts__main__PrivateKey"] = key.ExportRSAPrivateKeyPem().Replace("\n", "\\n", StringComparison.Ordinal),
+        });
+        var session = await Watching(number);
+        await IsKnown($"\"{number}\"");
+        return session;
+    }
 
     static readonly Dictionary<string, string> Hooked = new() { ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret };
 

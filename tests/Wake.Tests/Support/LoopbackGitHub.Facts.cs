@@ -94,13 +94,15 @@ public sealed partial class LoopbackGitHub
         ["id"] = Interlocked.Increment(ref ids), ["tag_name"] = tag, ["draft"] = false, ["published_at"] = Now(),
     });
 
-    /// <summary>A run of a workflow with one job, whose id is that of its check.</summary>
+    /// <summary>A run of a workflow with one job, whose id is that of its check; the check is shown by <see cref="Check"/> alone.</summary>
     public void Run(
-        long id, string sha, long job, string? conclusion, string? log = null, long suite = 5, string started = "push", long workflow = 6)
+        long id, string sha, long job, string? conclusion, string? log = null, long suite = 5, string started = "push", long workflow = 6,
+        string name = "CI", string going = "in_progress")
     {
         var run = new JsonObject
         {
-            ["id"] = id, ["name"] = "CI", ["run_attempt"] = 1, ["head_sha"] = sha, ["status"] = conclusion is null ? "in_progress" : "completed",
+            ["id"] = id, ["name"] = name, ["run_attempt"] = 1, ["head_sha"] = sha, ["status"] = conclusion is null ? going : "completed",
+            ["run_started_at"] = Now(),
             ["conclusion"] = conclusion, ["check_suite_id"] = suite, ["workflow_id"] = workflow, ["event"] = started, ["updated_at"] = Now(), ["pull_requests"] = new JsonArray(),
         };
         var runs = things.GetOrAdd("actions/runs", _ => new() { ["items"] = new JsonArray() });
@@ -119,6 +121,30 @@ public sealed partial class LoopbackGitHub
         logs[job] = log;
     }
 
+    /// <summary>Nothing is merged into this branch before these have passed, as its protection says it.</summary>
+    public void Protect(string branch, params string[] contexts) => things[$"branches/{branch}"] = new()
+    {
+        ["name"] = branch, ["protected"] = true,
+        ["protection"] = new JsonObject
+        {
+            ["enabled"] = true,
+            ["required_status_checks"] = new JsonObject
+            {
+                ["enforcement_level"] = "non_admins", ["contexts"] = new JsonArray([.. contexts.Select(x => JsonValue.Create(x))]), ["checks"] = new JsonArray(),
+            },
+        },
+    };
+
+    /// <summary>The same, as a rule of the repository says it.</summary>
+    public void Rule(string branch, params string[] contexts) => Add($"rules/branches/{branch}", new()
+    {
+        ["type"] = "required_status_checks",
+        ["parameters"] = new JsonObject
+        {
+            ["required_status_checks"] = new JsonArray([.. contexts.Select(x => new JsonObject { ["context"] = x })]),
+        },
+    });
+
     /// <summary>A check on a commit; without a conclusion it runs. Named again, it runs again.</summary>
     public void Check(string sha, string name, string? conclusion, long? id = null, long suite = 5)
     {
@@ -131,7 +157,7 @@ public sealed partial class LoopbackGitHub
             list.Add(new JsonObject
             {
                 ["id"] = id ?? Interlocked.Increment(ref ids), ["name"] = name, ["status"] = conclusion is null ? "in_progress" : "completed",
-                ["conclusion"] = conclusion, ["completed_at"] = conclusion is null ? null : Now(), ["head_sha"] = sha,
+                ["conclusion"] = conclusion, ["started_at"] = Now(), ["completed_at"] = conclusion is null ? null : Now(), ["head_sha"] = sha,
                 ["app"] = new JsonObject { ["slug"] = "github-actions" }, ["check_suite"] = new JsonObject { ["id"] = suite },
             });
         }

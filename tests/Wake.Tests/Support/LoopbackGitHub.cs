@@ -64,6 +64,9 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     /// <summary>The tokens that are good; null: any.</summary>
     public string? Token { get; set; }
 
+    /// <summary>The token of an account that nothing is shown to, as of a private repository.</summary>
+    public string? Stranger { get; set; }
+
     public static async Task<LoopbackGitHub> Start()
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
@@ -166,6 +169,12 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         if (faults.TryPeek(out var next) && path.EndsWith(next.Path, StringComparison.Ordinal) && faults.TryDequeue(out next) && await next.Fault(http))
             return;
 
+        if (Stranger is not null && request.Headers.Authorization == $"Bearer {Stranger}")
+        {
+            await Json(http, 404, new JsonObject { ["message"] = "Not Found" });
+            return;
+        }
+
         if (Token is not null && request.Headers.Authorization != $"Bearer {Token}" && !path.Contains("/installation", StringComparison.Ordinal))
         {
             // To whoever may not see it, a private repository is not there.
@@ -225,7 +234,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             await Deliveries(http);
         else if (path is "deployments" or "releases" || path.EndsWith("/statuses", StringComparison.Ordinal))
             await Paged(http, [.. Items(path).Reverse()], null);
-        else if (path.EndsWith("/reviews", StringComparison.Ordinal))
+        else if (path.EndsWith("/reviews", StringComparison.Ordinal) || path.StartsWith("rules/branches/", StringComparison.Ordinal))
             await Paged(http, Items(path), null);
         else if (things.ContainsKey(path))
             await Json(http, 200, Snapshot(path));

@@ -1,0 +1,82 @@
+using Wake.Contracts;
+using Wake.Offline;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.EndToEnd;
+
+public sealed class WatchingCiWithClaude_2_1_329() : WatchingCi(RealClaude.Current);
+
+public sealed class WatchingCiWithClaude_2_1_197() : WatchingCi(RealClaude.Old);
+
+/// <summary>
+/// A session of the real CLI waits for CI as its owner says it on the command line: three workflows of one commit end one after the
+/// other, further apart than a sum has to hold, and the session takes one turn with all of them.
+/// </summary>
+public abstract class WatchingCi(string version) : IAsyncLifetime
+{
+    static readonly TimeSpan Settle = TimeSpan.FromSeconds(2);
+
+    MessagesApi api = null!;
+    LoopbackGitHub github = null!;
+    WakeSystem wake = null!;
+
+    public async Task InitializeAsync()
+    {
+        api = await MessagesApi.Start();
+        github = await LoopbackGitHub.Start();
+        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
+        {
+            ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["CLAUDE_CODE_MAX_RETRIES"] = "0",
+            ["Claude__Executable"] = RealClaude.Executable(version),
+            ["Claude__KillAfter"] = "00:00:10",
+            ["Runner__Lease"] = "00:00:10",
+            ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
+            ["GitHub__Accounts__main__Token"] = "ghp_secret",
+            ["GitHub__PollEvery"] = "00:00:00.5",
+            ["GitHub__LookEvery"] = "00:00:00.1",
+            ["GitHub__Settle"] = Settle.ToString(),
+        });
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        await github.DisposeAsync();
+        await api.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task One_turn_tells_what_three_workflows_came_to_and_that_ends_the_watch()
+    {
+        var head = LoopbackGitHub.Sha(1);
+        github.Open(1);
+        for (var workflow = 1; workflow <= 3; workflow++)
+            github.Run(workflow, head, 10 + workflow, null, suite: 50 + workflow, workflow: 60 + workflow, name: $"W{workflow}");
+        var key = await wake.Session();
+        var said = await WakeCommandLine.Run(
+            wake.Here, null, "watch", "--session", key, "--pr", "octo-org/hello#1", "--ci", "--once");
+        Assert.True(said.ExitCode == 0, said.Errors);
+        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{head}%"));
+
+        for (var workflow = 1; workflow <= 3; workflow++)
+        {
+            // The jobs of one begin when the one before it has ended, which is what a busy pool of runners does.
+            var conclusion = workflow == 3 ? "failure" : "success";
+            github.Check(head, $"job {workflow}", null, id: 10 + workflow, suite: 50 + workflow);
+            await github.LooksTwice();
+            github.Check(head, $"job {workflow}", conclusion, id: 10 + workflow, suite: 50 + workflow);
+            github.Run(workflow, head, 10 + workflow, conclusion, suite: 50 + workflow, workflow: 60 + workflow, name: $"W{workflow}");
+            if (workflow < 3)
+                await Task.Delay(Settle * 1.25);
+        }
+
+        var turn = await wake.Ended(key, 1);
+        await wake.Quiet();
+        Assert.Equal((TurnOutcome.Completed, "CI of PR #1 is finished: failure (1 of 3)"), (turn.Outcome, Assert.Single(turn.Reasons)));
+        Assert.Single(await wake.Turns(key));
+        Assert.True((await api.Next(x => x.Hears("CI of PR #1 is finished"))).Hears("failure (1 of 3)"));
+        Assert.Empty((await wake.Explain(key)).Watches);
+        Assert.Equal(3, await wake.Scalar<long>("select count(*) from events where type = 'github.workflow_run.completed'"));
+    }
+}
