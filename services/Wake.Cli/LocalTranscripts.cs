@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.Runner;
 
 namespace Wake.Cli;
 
@@ -19,51 +20,55 @@ static class LocalTranscripts
 
     /// <summary>
     /// The directory the session was begun in, from where alone every CLI finds it again; null when there is no transcript
-    /// of it. A session may have changed its directory: the one its folder is named after is the right one.
+    /// of it. A session may have changed its directory: the one its folder is named after is the right one, unless it is a
+    /// worktree that the session has entered, from where it goes on by itself.
     /// </summary>
     public static string? Workspace(string configFolder, Guid claudeSessionId)
     {
-        var projects = Path.Combine(configFolder, "projects");
-        if (!Directory.Exists(projects))
-            return null;
-
         string? first = null;
-        foreach (var folder in Directory.EnumerateDirectories(projects).Order(StringComparer.Ordinal))
+        foreach (var transcript in ProjectFolder.TranscriptsOf(configFolder, claudeSessionId))
         {
-            var transcript = Path.Combine(folder, $"{claudeSessionId:D}.jsonl");
-            if (!File.Exists(transcript))
-                continue;
+            var folder = Path.GetFileName(Path.GetDirectoryName(transcript));
+            List<string> directories = [];
+            Dictionary<string, string> entered = [];
 
-            foreach (var directory in File.ReadLines(transcript).Select(DirectoryOf).OfType<string>())
+            foreach (var (directory, from) in File.ReadLines(transcript).Select(Directories))
             {
-                if (Slug(directory) == Path.GetFileName(folder))
-                    return directory;
-
-                first ??= directory;
+                if (directory is not null && from is not null)
+                    entered[directory] = from;
+                else if (directory is not null && !directories.Contains(directory))
+                    directories.Add(directory);
             }
+
+            first ??= directories.FirstOrDefault();
+            if (directories.Concat(entered.Keys).FirstOrDefault(x => ProjectFolder.NameOf(x) == folder) is { } named)
+                return entered.GetValueOrDefault(named, named);
         }
 
         return first;
     }
 
-    /// <summary>A directory as the name of its folder under <c>projects/</c>.</summary>
-    public static string Slug(string directory) => string.Concat(directory.Select(x => char.IsAsciiLetterOrDigit(x) ? x : '-'));
-
-    // A row cut off by a crash is no row; the CLI skips it too.
-    static string? DirectoryOf(string row)
+    // Where the session was as it wrote a row; of one that tells of a worktree, that, and where it came from. A row cut off by a
+    // crash is no row; the CLI skips it too.
+    static (string? Directory, string? From) Directories(string row)
     {
-        if (!row.Contains("\"cwd\"", StringComparison.Ordinal))
-            return null;
+        if (!row.Contains("\"cwd\"", StringComparison.Ordinal) && !row.Contains("\"worktree-state\"", StringComparison.Ordinal))
+            return default;
 
         try
         {
             using var json = JsonDocument.Parse(row);
-            return json.RootElement is { ValueKind: JsonValueKind.Object } members
-                && members.TryGetProperty("cwd", out var cwd) && cwd.ValueKind is JsonValueKind.String ? cwd.GetString() : null;
+            return json.RootElement is not { ValueKind: JsonValueKind.Object } members ? default
+                : members.TryGetProperty("worktreeSession", out var entered) && entered.ValueKind is JsonValueKind.Object
+                    ? (Text(entered, "worktreePath"), Text(entered, "originalCwd"))
+                : (Text(members, "cwd"), null);
         }
-        catch (JsonException)
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
-            return null;
+            return default;
         }
     }
+
+    static string? Text(JsonElement members, string name) =>
+        members.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String ? value.GetString() : null;
 }

@@ -8,7 +8,7 @@ namespace Wake.Runner;
 /// Holds a turn back whose session, or whose profile for the day, has spent its budget. A person who wakes the session then
 /// allows that one turn whatever it costs; the next is held back again.
 /// </summary>
-sealed class Budgets(Costs costs, IOptions<ClaudeProfiles> profiles)
+sealed class Budgets(Costs costs, IOptions<Profiles> profiles)
 {
     /// <summary>Why and until when a turn must wait; null when it need not.</summary>
     public async Task<TurnReturn.Park?> Exceeded(ClaimedTurn turn, CancellationToken cancel)

@@ -19,6 +19,12 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost
     /// <summary>The process, if it is there for the next message; it is the caller's.</summary>
     public ClaudeProcess? Alive { get; init; }
 
+    /// <inheritdoc cref="ClaudeOutput.McpServers" />
+    public IReadOnlyDictionary<string, bool>? McpServers { get; init; }
+
+    /// <summary>What else people should know of the run; null when there is nothing.</summary>
+    public string? Remarks { get; init; }
+
     /// <summary>Why the store lacks a part of the session's memory, which is on this machine; null when it has it all.</summary>
     public string? Unsaved { get; init; }
 }
@@ -32,6 +38,10 @@ sealed class ClaudeCli(
 {
     /// <summary>Where the CLI keeps its state on this machine, transcripts included.</summary>
     public string ConfigFolder { get; } = ClaudeEnvironment.ConfigFolder(
+        ClaudeEnvironment.Build(OwnEnvironment(), options.Value, isRepetition: false, trace: default, ProcessTable.NewMark()));
+
+    /// <summary>Where it keeps what it knows of folders.</summary>
+    public string StateFile { get; } = WorkspaceSetup.StateFile(
         ClaudeEnvironment.Build(OwnEnvironment(), options.Value, isRepetition: false, trace: default, ProcessTable.NewMark()));
 
     /// <summary>Runs it.</summary>
@@ -71,8 +81,8 @@ sealed class ClaudeCli(
         ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         var settings = options.Value;
-        var mark = ProcessTable.NewMark();
-        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, KeptTrace.Current, mark);
+        var mark = ProcessTable.NewMark(command.Owner);
+        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, KeptTrace.Current, mark, command.Access);
 
         // The attempt before may have died with its runner, and its tools may be at work in this workspace to this moment.
         if (command.IsRepetition)
@@ -104,8 +114,9 @@ sealed class ClaudeCli(
         try
         {
             var stopped = await process.Tell(
-                command, Transcript(command), output, command.Profile.TurnTimeout ?? settings.TurnTimeout,
-                command.Profile.IdleTimeout ?? settings.IdleTimeout, heard, shutdown, lost);
+                command, () => Transcript(command), output, command.Profile.TurnTimeout ?? settings.TurnTimeout,
+                command.Profile.IdleTimeout ?? settings.IdleTimeout, settings.NoticeOf(command.Profile.TurnTimeout ?? settings.TurnTimeout),
+                heard, shutdown, lost);
             lost.ThrowIfCancellationRequested();
 
             if (output.OpenedAnother)
@@ -140,7 +151,11 @@ sealed class ClaudeCli(
             if (output.Unreadable > 0)
                 log.LogWarning("{Count} lines of the CLI in session {SessionId} could not be read.", output.Unreadable, command.SessionId);
 
-            return new(result, output.Answered, output.Acted, output.Cost) { Alive = keep ? process : null };
+            return new(result, output.Answered, output.Acted, output.Cost)
+            {
+                Alive = keep ? process : null, McpServers = output.McpServers,
+                Remarks = process.WasNoticed ? "it was told that its time was nearly over" : null,
+            };
         }
         finally
         {
@@ -154,7 +169,12 @@ sealed class ClaudeCli(
             ? new ClaudeResult.Deferred(call.Tool!, PutOffCall.Asked(call, process.Environment))
             : new ClaudeResult.Crashed($"a call of {call.Tool} that waits for a person could not be kept in the transcript");
 
-    string Transcript(ClaudeCommand command) => new TranscriptFolder(ConfigFolder, command.Workspace, command.SessionId).Main;
+    string Transcript(ClaudeCommand command)
+    {
+        var folder = new TranscriptFolder(ConfigFolder, command.Workspace, command.SessionId);
+        folder.Locate();
+        return folder.Main;
+    }
 
     // It would not start. If it starts for nobody, that is this machine's fault and not the session's.
     async Task<ClaudeResult> AnySession(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>

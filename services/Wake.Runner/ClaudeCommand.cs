@@ -7,16 +7,28 @@ namespace Wake.Runner;
 /// <summary>One run of the CLI.</summary>
 /// <param name="SessionId">The Claude session.</param>
 /// <param name="Resume">Go on with it, or begin it.</param>
-/// <param name="Workspace">The directory to run in. The CLI finds transcripts by its name, so it must be the same string every time.</param>
+/// <param name="Workspace">The directory to run in.</param>
 /// <param name="Profile">What the session may do.</param>
 /// <param name="MessageId">The message's identity: the CLI takes each id once, in this process or any later one.</param>
 /// <param name="IsRepetition">Whether the CLI may have taken this very message up before, and died over it.</param>
 /// <param name="Prompt">The message.</param>
 sealed record ClaudeCommand(
-    Guid SessionId, bool Resume, string Workspace, ClaudeProfile Profile, Guid MessageId, bool IsRepetition, string Prompt)
+    Guid SessionId, bool Resume, string Workspace, Profile Profile, Guid MessageId, bool IsRepetition, string Prompt)
 {
+    /// <summary>The session it runs for, whatever Claude session that has.</summary>
+    public Guid Owner { get; init; }
+
+    /// <summary>What its process shows to the API; null for nothing.</summary>
+    public RunAccess? Access { get; init; }
+
+    /// <summary>The transcript to resume, if the CLI would not find it by the session's id from that directory.</summary>
+    public string? Transcript { get; init; }
+
     /// <summary>Whether its process may stay for the session's next message.</summary>
     public bool MayStay { get; init; }
+
+    /// <summary>Whose settings count: the user's own, or the workspace's as well.</summary>
+    public string SettingSources { get; init; } = Profile.SettingSources ?? WorkspaceSetup.UserOnly;
 
     /// <summary>What follows those made here.</summary>
     public IReadOnlyList<string> Further { get; init; } = Profile.Arguments;
@@ -33,8 +45,8 @@ sealed record ClaudeCommand(
         List<string> arguments =
         [
             "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--replay-user-messages",
-            Resume ? "--resume" : "--session-id", SessionId.ToString(),
-            "--setting-sources", Profile.SettingSources,
+            Resume ? "--resume" : "--session-id", Resume && Transcript is not null ? Transcript : SessionId.ToString(),
+            "--setting-sources", SettingSources,
         ];
 
         if (Profile.Model is { } model)
@@ -62,6 +74,23 @@ sealed record ClaudeCommand(
         uuid = MessageId,
     });
 
+    /// <summary>
+    /// The line that tells the model within its turn that the time for it is nearly over. The CLI puts it beside the next result of a
+    /// tool, where it gives no turn and no result of its own (2.1.197, 2.1.329).
+    /// </summary>
+    public static byte[] Notice(TimeSpan left) => Line(new
+    {
+        type = "user",
+        message = new
+        {
+            role = "user",
+            content = $"Wake: the time for this turn is over in {(left < TimeSpan.FromMinutes(2) ? $"{left.TotalSeconds:0} seconds" : $"{left.TotalMinutes:0} minutes")}. "
+                + "It is interrupted then. Save your work now, note what is left to do, and end your turn.",
+        },
+        uuid = Guid.NewGuid(),
+        priority = "next",
+    });
+
     /// <summary>The line that asks the CLI to stop what it is doing and say so.</summary>
     public static byte[] Interrupt() => Line(new
     {
@@ -82,10 +111,11 @@ sealed record ClaudeCommand(
     public static byte[] Line<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
 
     /// <summary>
-    /// The id of a wake's message: the same for every attempt, so that a wake delivered again after a crash is taken once.
-    /// Only after an attempt that the CLI answered it is another: it would take the same one for done (at once after an
-    /// interrupt, after the second failure of the API; 2.1.329).
+    /// The id of a wake's message: the same for every attempt, so that a wake delivered again after a crash is taken once. Its
+    /// random part keeps it from coming again with the number of the wake, after a restored backup. Only after an attempt that
+    /// the CLI answered it is another: it would take the same one for done (at once after an interrupt, after the second
+    /// failure of the API; 2.1.329).
     /// </summary>
-    public static Guid MessageIdOf(ClaimedTurn turn) => Uuid5.Of(
-        turn.SessionId, turn.Answered == 0 ? $"wake {turn.WakeNumber}" : $"wake {turn.WakeNumber} after attempt {turn.Answered}");
+    public static Guid MessageIdOf(ClaimedTurn turn) => Uuid5.Of(turn.SessionId, string.Concat(
+        $"wake {turn.WakeNumber}", turn.MessageSalt is { } salt ? $" {salt}" : "", turn.Answered == 0 ? "" : $" after attempt {turn.Answered}"));
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Runner;
 
@@ -24,8 +25,12 @@ static class ClaudeEnvironment
         "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
         // Not OTEL_EXPORTER_OTLP_HEADERS: they may hold a key. Who wants them there names them in PassEnvironment.
         Telemetry.Endpoint, Telemetry.Protocol,
-        "SSH_AUTH_SOCK", "GIT_*", "GH_*", "GITHUB_TOKEN", "IS_SANDBOX", "WAKE_URL", "WAKE_DATA",
+        .. Telemetry.Signals.SelectMany(x => new[] { Telemetry.Own(x, "ENDPOINT"), Telemetry.Own(x, "PROTOCOL") }),
+        "SSH_AUTH_SOCK", "GIT_*", "GH_*", "GITHUB_TOKEN", "IS_SANDBOX", "WAKE_URL",
     ];
+
+    // What its owner shows to the API, or finds that by, a run is never told, however it is asked for: it has a token of its own.
+    static readonly string[] Owners = ["WAKE_API_KEY", "WAKE_DATA", "WAKE_SECRETS"];
 
     // The CLI runs it at the head of every Bash command. Missing where somebody delivers Wake without it.
     static readonly string ToolSetup = Path.Combine(AppContext.BaseDirectory, "bash-tool.sh");
@@ -36,11 +41,13 @@ static class ClaudeEnvironment
     /// <param name="isRepetition">Whether the message may have been taken up before by a process that died over it.</param>
     /// <param name="trace">The span the CLI's own spans shall hang under; none when nobody traces.</param>
     /// <param name="mark">Whose processes these are.</param>
+    /// <param name="access">What it shows to the API; null for nothing.</param>
     public static Dictionary<string, string> Build(
-        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, bool isRepetition, KeptTrace trace, RunMark mark)
+        IEnumerable<KeyValuePair<string, string>> own, ClaudeOptions options, bool isRepetition, KeptTrace trace, RunMark mark,
+        RunAccess? access = null)
     {
         var environment = own
-            .Where(x => Named(x.Key, [.. Passed, .. options.PassEnvironment]) && !Named(x.Key, options.DropEnvironment))
+            .Where(x => Named(x.Key, [.. Passed, .. options.PassEnvironment]) && !Named(x.Key, [.. options.DropEnvironment, .. Owners]))
             .ToDictionary(x => x.Key, x => x.Value);
 
         environment["DISABLE_AUTOUPDATER"] = "1";
@@ -68,14 +75,16 @@ static class ClaudeEnvironment
             environment["TRACESTATE"] = trace.State;
 
         // Where the runner reports, it reports as well. Spans it calls a beta.
-        if (environment.GetValueOrDefault(Telemetry.Endpoint) is { Length: > 0 })
+        if (Telemetry.Signals.Where(x => Telemetry.IsOn(x, environment.GetValueOrDefault)).ToList() is { Count: > 0 } signals)
         {
             environment.TryAdd(Telemetry.Protocol, "http/protobuf");
             environment["CLAUDE_CODE_ENABLE_TELEMETRY"] = "1";
-            environment["CLAUDE_CODE_ENHANCED_TELEMETRY_BETA"] = "1";
+            if (signals.Contains("TRACES"))
+                environment["CLAUDE_CODE_ENHANCED_TELEMETRY_BETA"] = "1";
             // A turn ends when its process does, which waits this long for a collector that hangs; twice as long if not told.
             environment["CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS"] = "1000";
-            environment["OTEL_TRACES_EXPORTER"] = environment["OTEL_METRICS_EXPORTER"] = environment["OTEL_LOGS_EXPORTER"] = "otlp";
+            foreach (var signal in signals)
+                environment[$"OTEL_{signal}_EXPORTER"] = "otlp";
         }
 
         if (File.Exists(ToolSetup))
@@ -85,6 +94,12 @@ static class ClaudeEnvironment
             environment[name] = value;
 
         environment[RunMark.Variable] = mark.ToString();
+        if (access is not null)
+        {
+            environment[RunTokens.Variable] = access.Token;
+            environment[RunAccess.Session] = access.SessionKey;
+        }
+
         return environment;
     }
 
@@ -95,4 +110,13 @@ static class ClaudeEnvironment
 
     static bool Named(string name, IEnumerable<string> patterns) => patterns.Any(pattern =>
         pattern.EndsWith('*') ? name.StartsWith(pattern[..^1], StringComparison.Ordinal) : name == pattern);
+}
+
+/// <summary>How what runs in a turn comes into the API: for its session and nothing else.</summary>
+/// <param name="Token">What it shows.</param>
+/// <param name="SessionKey">The session, which the <c>wake</c> command then takes for meant.</param>
+sealed record RunAccess(string Token, string SessionKey)
+{
+    /// <summary>The variable that names the session.</summary>
+    public const string Session = "WAKE_SESSION";
 }

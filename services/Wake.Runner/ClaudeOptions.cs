@@ -20,6 +20,12 @@ sealed class ClaudeOptions : IValidatableObject
     /// </summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(20);
 
+    /// <summary>
+    /// How long before the end of a turn's time the session is told, so that it can save its work. Null: a tenth of that time, ten
+    /// minutes at most. Zero: never.
+    /// </summary>
+    public TimeSpan? TimeoutNotice { get; init; }
+
     /// <summary>How long an interrupted turn gets to write its transcript, and again after SIGTERM, before it is killed.</summary>
     public TimeSpan KillAfter { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -28,6 +34,14 @@ sealed class ClaudeOptions : IValidatableObject
     /// written down. Whatever stops runners has to be more patient.
     /// </summary>
     public TimeSpan DrainTime => 2 * KillAfter + TimeSpan.FromSeconds(20);
+
+    /// <summary>How long before its end a turn of this length is told; zero when it is not.</summary>
+    public TimeSpan NoticeOf(TimeSpan turnTimeout)
+    {
+        var most = turnTimeout / 10;
+        return TimeoutNotice is { } chosen ? (chosen < turnTimeout ? chosen : most)
+            : most < TimeSpan.FromMinutes(10) ? most : TimeSpan.FromMinutes(10);
+    }
 
     /// <summary>How often the CLI itself repeats a failing request within one attempt. Wake's own attempts come after.</summary>
     [Range(0, 100)]
@@ -52,6 +66,9 @@ sealed class ClaudeOptions : IValidatableObject
 
         if (IdleTimeout <= TimeSpan.Zero)
             yield return new("IdleTimeout must be positive.", [nameof(IdleTimeout)]);
+
+        if (TimeoutNotice < TimeSpan.Zero || TimeoutNotice >= TurnTimeout)
+            yield return new("TimeoutNotice must not be negative, and shorter than TurnTimeout.", [nameof(TimeoutNotice), nameof(TurnTimeout)]);
 
         if (KillAfter <= TimeSpan.Zero || KillAfter >= TurnTimeout)
             yield return new("KillAfter must be positive and shorter than TurnTimeout.", [nameof(KillAfter), nameof(TurnTimeout)]);

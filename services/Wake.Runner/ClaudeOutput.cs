@@ -35,6 +35,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Whether the CLI opened another session than it was asked for; its id is never adopted.</summary>
     public bool OpenedAnother { get; private set; }
 
+    /// <summary>The MCP servers it has, and whether each works as far as it says; null before it has said so.</summary>
+    public IReadOnlyDictionary<string, bool>? McpServers { get; private set; }
+
     /// <summary>Whether the model has called a tool.</summary>
     public bool Acted { get; private set; }
 
@@ -55,6 +58,12 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
     /// <summary>The call that waits for a person to allow it; the runner ends the process over it.</summary>
     public ControlRequest? PutOff { get; private set; }
+
+    /// <summary>Whether the model has just asked a person something, and the CLI has not said what became of that.</summary>
+    public bool Asks { get; private set; }
+
+    /// <summary>Whether a tool that the model has called is at work, as far as is known.</summary>
+    public bool Calls { get; private set; }
 
     /// <summary>How many other calls the message makes that the model is at.</summary>
     public int CallsBeside => callsBeside;
@@ -129,6 +138,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             case ("system", "init"):
                 initSeen = true;
                 turnSinceEcho |= echoed;
+                McpServers = ServersIn(frame);
                 if (frame.Text("session_id") == sessionId.ToString())
                     Opened = true;
                 else
@@ -141,13 +151,14 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
             case ("user", _):
                 Told++;
+                Asks = Calls = false;
                 if (frame.Flag("isReplay") && frame.Text("uuid") == messageId.ToString())
                     (echoed, turnSinceEcho, idleSinceEcho) = (true, false, false);
                 break;
 
             case ("assistant", _):
                 Told++;
-                Calls(frame);
+                CallsOf(frame);
                 turnSinceEcho |= echoed;
                 lastAssistantError = frame.Text("error") ?? lastAssistantError;
                 break;
@@ -289,18 +300,35 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 
     static string Describe(StopReason stopped) => stopped is StopReason.Idle ? "it said nothing for too long" : "it took too long";
 
+    static Dictionary<string, bool>? ServersIn(JsonElement init)
+    {
+        if (!init.TryGetProperty("mcp_servers", out var servers) || servers.ValueKind is not JsonValueKind.Array)
+            return null;
+
+        Dictionary<string, bool> found = [];
+        foreach (var server in servers.EnumerateArray().Where(x => x.ValueKind is JsonValueKind.Object))
+        {
+            if (server.Text("name") is { } name)
+                found[name] = server.Text("status") is not ("failed" or "needs-auth" or "pending");
+        }
+
+        return found;
+    }
+
     // A message comes in several lines, often one for each of its blocks.
-    void Calls(JsonElement frame)
+    void CallsOf(JsonElement frame)
     {
         if (frame.Object("message") is not { } message
             || !message.TryGetProperty("content", out var content) || content.ValueKind is not JsonValueKind.Array)
             return;
 
-        var calls = content.EnumerateArray().Count(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == "tool_use");
-        if (calls == 0)
+        var names = content.EnumerateArray()
+            .Where(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == "tool_use").Select(x => x.Text("name")).ToList();
+        if (names is not { Count: > 0 and var calls })
             return;
 
-        Acted = true;
+        Acted = Calls = true;
+        Asks |= names.Contains(QuestionHook.Tool);
         var id = message.Text("id");
         callsBeside = id is not null && id == callingMessage ? callsBeside + calls : calls - 1;
         callingMessage = id;

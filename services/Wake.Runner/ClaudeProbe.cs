@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Microsoft.Extensions.Options;
+using Wake.ServiceDefaults;
 
 namespace Wake.Runner;
 

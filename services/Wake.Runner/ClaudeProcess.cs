@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -10,6 +11,9 @@ namespace Wake.Runner;
 /// </summary>
 sealed class ClaudeProcess : IAsyncDisposable
 {
+    // What an interrupted turn gets in any case to say so.
+    static readonly TimeSpan Last = TimeSpan.FromSeconds(1);
+
     // Enough to see why it refused to start; a flood beyond it is read and dropped.
     const int StderrKept = 8 * 1024;
 
@@ -24,7 +28,7 @@ sealed class ClaudeProcess : IAsyncDisposable
     readonly Task<string> stderr;
     Task? stdout;
     volatile Conversation? conversation;
-    Task puttingOff = Task.CompletedTask;
+    Task puttingOff = Task.CompletedTask, beginning = Task.CompletedTask;
     TimeSpan grace = RunProcesses.Grace;
     long openedAt = long.MaxValue;
 
@@ -42,6 +46,9 @@ sealed class ClaudeProcess : IAsyncDisposable
         stderr = Tail(process.StandardError.BaseStream, closing.Token);
     }
 
+    /// <summary>By which everything it starts is known.</summary>
+    public RunMark Mark => mark;
+
     /// <summary>Its environment.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; }
 
@@ -50,6 +57,9 @@ sealed class ClaudeProcess : IAsyncDisposable
 
     /// <summary>What it had cost before, where the CLI counts from the start of the process.</summary>
     public TurnCost Paid { get; private set; }
+
+    /// <summary>Whether it was told, about its newest message, that the time for it was nearly over.</summary>
+    public bool WasNoticed { get; private set; }
 
     /// <summary>Lines of it that were too long and dropped.</summary>
     public int Skipped { get; private set; }
@@ -73,22 +83,28 @@ sealed class ClaudeProcess : IAsyncDisposable
 
     /// <summary>Tells it a message, and hears what it says about it until that is all or it was stopped.</summary>
     /// <param name="command">The message, and what is answered when the CLI asks for permissions.</param>
-    /// <param name="transcript">Where it writes down what it does.</param>
+    /// <param name="transcript">Where it writes down what it does; it moves when the session enters a worktree.</param>
     /// <param name="output">Takes what it says.</param>
     /// <param name="total">How long it may take in all.</param>
     /// <param name="idle">How long it may say nothing.</param>
+    /// <param name="notice">How long before the end of its time it is told; zero when it is not.</param>
     /// <param name="heard">Called after every line.</param>
     /// <param name="shutdown">Asks the turn to stop and to leave a transcript that says so.</param>
     /// <param name="lost">Nobody waits for it any more.</param>
     /// <returns>Why it was stopped, if it was.</returns>
     public async Task<StopReason> Tell(
-        ClaudeCommand command, string transcript, ClaudeOutput output, TimeSpan total, TimeSpan idle, Action<ClaudeOutput> heard, CancellationToken shutdown,
-        CancellationToken lost)
+        ClaudeCommand command, Func<string> transcript, ClaudeOutput output, TimeSpan total, TimeSpan idle, TimeSpan notice,
+        Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
     {
         using var tooLong = new CancellationTokenSource(total, time);
         using var silent = new CancellationTokenSource(idle, time);
         var talk = new Conversation(command.Permissions, transcript, output, heard, silent, idle);
         conversation = talk;
+        WasNoticed = false;
+        var ends = time.GetTimestamp() + (long)(total.TotalSeconds * time.TimestampFrequency);
+        await using var nearly = time.CreateTimer(
+            _ => _ = Notice(talk, ends, isDue: true), null, notice > TimeSpan.Zero ? total - notice : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        talk.Heard = () => _ = Notice(talk, ends, isDue: false);
 
         // Not before: what it says at its start, that there is no such session for instance, is about the first message.
         stdout ??= Listen();
@@ -106,8 +122,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         if (!talk.Done.IsCompleted && !lost.IsCancellationRequested)
         {
             stopped = shutdown.IsCancellationRequested ? StopReason.Shutdown : tooLong.IsCancellationRequested ? StopReason.Timeout : StopReason.Idle;
-            await Write(ClaudeCommand.Interrupt());
-            await Within(talk.Done, killAfter, lost);
+            await Stop(talk, lost);
         }
 
         // A second for what follows a result.
@@ -117,6 +132,32 @@ sealed class ClaudeProcess : IAsyncDisposable
         talk.StopWatch();
         Paid = output.Total;
         return stopped;
+    }
+
+    // An interrupt rejects the call that is open: the session reads that the user did not want it, whatever a person has answered,
+    // and the next run finds a call that has its result. A killed process leaves the call as it was.
+    async Task Stop(Conversation talk, CancellationToken lost)
+    {
+        var began = time.GetTimestamp();
+
+        // What is just being asked will be asked, and ends the run by itself.
+        if (!puttingOff.IsCompleted || talk.Output.Asks)
+        {
+            if (!await Within(talk.Done, killAfter, lost))
+                Kill();
+            return;
+        }
+
+        // A call that was not begun is not begun any more; of one that was, a person would like to hear how it ended.
+        if (!await PutOffCall.HaveResults(talk.Transcript, talk.SettledCalls, talk.EndBeginning() ? killAfter : TimeSpan.Zero, time, lost))
+        {
+            Kill();
+            return;
+        }
+
+        await Write(ClaudeCommand.Interrupt());
+        var left = killAfter - time.GetElapsedTime(began);
+        await Within(talk.Done, left > Last ? left : Last, lost);
     }
 
     /// <summary>The message is dealt with, and whatever it says from now on belongs to none.</summary>
@@ -143,7 +184,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         await Within(Task.WhenAll(stdout!, stderr), TimeSpan.FromSeconds(1), lost);
         await closing.CancelAsync();
         await stdout!;
-        await puttingOff;
+        await Task.WhenAll(puttingOff, beginning);
         return (process.ExitCode, Redaction.Redact(await stderr, Environment));
     }
 
@@ -152,7 +193,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         process.KillTree();
         await processes.End(mark, grace);
         await closing.CancelAsync();
-        await Task.WhenAll(stdout ?? Task.CompletedTask, stderr, puttingOff);
+        await Task.WhenAll(stdout ?? Task.CompletedTask, stderr, puttingOff, beginning);
         process.Dispose();
         closing.Dispose();
         writing.Dispose();
@@ -173,6 +214,30 @@ sealed class ClaudeProcess : IAsyncDisposable
         finally
         {
             writing.Release();
+        }
+    }
+
+    // Said while a tool is at work: said while the model speaks it may come too late for this turn, and begin one of its own.
+    async Task Notice(Conversation talk, long ends, bool isDue)
+    {
+        if (!talk.TakeNotice(isDue))
+            return;
+
+        WasNoticed = true;
+        await Write(ClaudeCommand.Notice(time.GetElapsedTime(time.GetTimestamp(), ends)));
+    }
+
+    // Noted before it is made: a call that is cut off is not made a second time by the next run.
+    async Task Begin(Conversation talk, ControlRequest request, byte[] reply)
+    {
+        try
+        {
+            if (talk.TryBegin() && await talk.Permissions.Begins(request.ToolUseId!))
+                await Write(reply);
+        }
+        catch (OperationCanceledException)
+        {
+            // The turn is somebody else's.
         }
     }
 
@@ -212,10 +277,12 @@ sealed class ClaudeProcess : IAsyncDisposable
                 // At once, whatever it is: it waits for ever.
                 while (talk.Output.Requests.TryDequeue(out var request))
                 {
-                    if (talk.Reply(request) is { } reply)
-                        await Write(reply);
-                    else
+                    if (talk.Reply(request) is not { } reply)
                         puttingOff = PutOff(talk, request);
+                    else if (talk.Permissions.IsAllowed(request))
+                        beginning = Begin(talk, request, reply);
+                    else
+                        await Write(reply);
                 }
             }
         }
@@ -265,16 +332,24 @@ sealed class ClaudeProcess : IAsyncDisposable
 
     /// <summary>One message and what is said about it.</summary>
     sealed class Conversation(
-        Permissions permissions, string transcript, ClaudeOutput output, Action<ClaudeOutput> heard, CancellationTokenSource silent, TimeSpan idle)
+        Permissions permissions, Func<string> transcript, ClaudeOutput output, Action<ClaudeOutput> heard, CancellationTokenSource silent, TimeSpan idle)
     {
         readonly TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         readonly TaskCompletionSource settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
         readonly Lock watching = new();
-        bool watched = true;
+        bool watched = true, begun, mayBegin = true, noticeIsDue, noticed;
 
         public ClaudeOutput Output => output;
 
-        public string Transcript => transcript;
+        public Func<string> Transcript => transcript;
+
+        public Permissions Permissions => permissions;
+
+        /// <summary>Called after every line.</summary>
+        public Action Heard { get; set; } = () => { };
+
+        /// <summary>The calls that wait for nobody any more.</summary>
+        public IEnumerable<string> SettledCalls => permissions.Settled.Select(x => x.ToolUseId);
 
         public Task Done => done.Task;
 
@@ -290,6 +365,7 @@ sealed class ClaudeProcess : IAsyncDisposable
 
             output.Line(line);
             heard(output);
+            Heard();
 
             if (output.Done)
                 done.TrySetResult();
@@ -299,6 +375,39 @@ sealed class ClaudeProcess : IAsyncDisposable
 
         /// <summary>What is answered to a request; null when a person has to decide.</summary>
         public byte[]? Reply(ControlRequest request) => permissions.Reply(request, output.CallsBeside);
+
+        /// <summary>Whether the model is to be told now that its time is nearly over; once, and when there is something to tell it beside.</summary>
+        /// <param name="isDue">Its time is nearly over from now on.</param>
+        public bool TakeNotice(bool isDue)
+        {
+            lock (watching)
+            {
+                noticeIsDue |= isDue;
+                if (!noticeIsDue || noticed || !watched || !output.Calls || output.Asks || output.Done)
+                    return false;
+                return noticed = true;
+            }
+        }
+
+        /// <summary>Whether a call that a person has allowed may be made: not in a run that is being stopped.</summary>
+        public bool TryBegin()
+        {
+            lock (watching)
+            {
+                begun |= mayBegin;
+                return mayBegin;
+            }
+        }
+
+        /// <summary>No such call is made from now on. Whether one was.</summary>
+        public bool EndBeginning()
+        {
+            lock (watching)
+            {
+                mayBegin = false;
+                return begun;
+            }
+        }
 
         /// <summary>All that matters is said.</summary>
         public void Finish() => done.TrySetResult();

@@ -12,7 +12,7 @@ static class Freshness
     /// <param name="profile">The policy.</param>
     /// <param name="now">The time.</param>
     public static ResumeUnavailable? Of(
-        Memory memory, ClaudeSession claudeSession, ClaimedTurn turn, ClaudeProfile profile, DateTimeOffset now)
+        Memory memory, ClaudeSession claudeSession, ClaimedTurn turn, Profile profile, DateTimeOffset now)
     {
         // What it was asked and answered, only this session can be told.
         var isOfThisWake = claudeSession.WakeNumber == turn.WakeNumber || turn.Questions is not [];

@@ -14,7 +14,7 @@ abstract record Memory
     /// <summary>It is neither here nor in the store.</summary>
     public sealed record None : Memory;
 
-    /// <summary>It is not whole, and nowhere is a better one. The CLI would resume it without a word, and forget.</summary>
+    /// <summary>Of what was stored nothing can be read, and here is none. One of which the CLI can read anything is no such.</summary>
     /// <param name="Problem">What is wrong.</param>
     public sealed record Damaged(string Problem) : Memory;
 }

@@ -15,8 +15,10 @@ sealed class Orphans : IDisposable
     // A tool may leave a thousand of them in a second, and each look reads the whole process table.
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
-    readonly Lock starting = new();
-    readonly HashSet<int> started = [];
+    // Of the whole process: whoever in it has started a child, .NET waits for that one.
+    static readonly Lock Starting = new();
+    static readonly HashSet<int> Started = [];
+
     readonly PosixSignalRegistration? childEnded;
     bool due;
 
@@ -29,12 +31,12 @@ sealed class Orphans : IDisposable
     }
 
     /// <summary>Starts a process that leaves the runner's session and yet is no orphan: .NET waits for it.</summary>
-    public Process Start(ProcessStartInfo start)
+    public static Process Start(ProcessStartInfo start)
     {
-        lock (starting)
+        lock (Starting)
         {
             var process = Process.Start(start)!;
-            started.Add(process.Id);
+            Started.Add(process.Id);
             return process;
         }
     }
@@ -51,14 +53,14 @@ sealed class Orphans : IDisposable
 
     // .NET collects by itself what it has started, and its exit code must not be taken from it. Those are the ones in our own
     // session, and the ones started above.
-    void Collect()
+    static void Collect()
     {
-        lock (starting)
+        lock (Starting)
         {
             var children = ProcessTable.All().Where(x => x.Parent == Environment.ProcessId).ToList();
-            started.IntersectWith(children.Select(x => x.Id));
+            Started.IntersectWith(children.Select(x => x.Id));
 
-            foreach (var orphan in children.Where(x => x.IsZombie && x.Session != ProcessTable.Self!.Session && !started.Contains(x.Id)))
+            foreach (var orphan in children.Where(x => x.IsZombie && x.Session != ProcessTable.Self!.Session && !Started.Contains(x.Id)))
                 _ = Wait(orphan.Id, 0, NoHang);
         }
     }

@@ -22,8 +22,22 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
     const string NotFromHere =
         "A person has to allow this, and only the main conversation can ask one. Say what you would call and why, so that it makes this call itself.";
 
+    const string CutOff =
+        "A person has allowed this, and the call was made; then the process that made it was stopped before the result was known. "
+        + "Look whether it took effect. If it did not, make the call again: the person will be asked again.";
+
     const string NobodyAnswered =
         "Nobody has allowed this: a person was asked, and the time for an answer is over. The call was not made.";
+
+    /// <summary>
+    /// Told of a call that a person has allowed, by its id, before the CLI is. False: the turn is another runner's by now, and
+    /// the call is not to be made.
+    /// </summary>
+    public Func<string, Task<bool>> Begins { get; init; } = _ => Task.FromResult(true);
+
+    /// <summary>Whether the call that is asked about will be made because a person has allowed it.</summary>
+    public bool IsAllowed(ControlRequest request) =>
+        Find(request) is { Begun: false } settled && Decision(settled) is { Allow: true };
 
     /// <summary>The line to answer with; null when a person has to decide first, and the call is to be put off.</summary>
     /// <param name="request">What the CLI asks.</param>
@@ -40,10 +54,11 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
                 : "Nobody can be asked now. Go on without an answer, or end your turn and say what you need to know.");
         }
 
-        if (Settled.FirstOrDefault(x => x.Tool != QuestionHook.Tool && x.ToolUseId == request.ToolUseId) is { } settled)
+        if (Find(request) is { } settled)
         {
             return Decision(settled) switch
             {
+                { Allow: true } when settled.Begun => Deny(request, CutOff),
                 { Allow: true } => Allow(request),
                 { Message: var message } => Deny(request, message is null ? "A person has not allowed this." : $"A person has not allowed this: {message}"),
                 null => Deny(request, NobodyAnswered),
@@ -57,6 +72,9 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
             : callsBeside > 0 || request is not { Tool: not null, ToolUseId: not null, Input: not null } ? Deny(request, CallAgain)
             : null;
     }
+
+    SettledQuestion? Find(ControlRequest request) => request.Subtype != "can_use_tool" ? null
+        : Settled.FirstOrDefault(x => x.Tool != QuestionHook.Tool && x.ToolUseId == request.ToolUseId);
 
     static PermissionDecision? Decision(SettledQuestion settled) =>
         settled.Answers is { } answers ? JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web) : null;

@@ -62,7 +62,7 @@ sealed class ProcessLauncher : IDisposable
         {
             try
             {
-                started.SetResult(orphans.Start(start));
+                started.SetResult(Orphans.Start(start));
             }
             catch (Exception failed) when (failed is System.ComponentModel.Win32Exception or InvalidOperationException)
             {
@@ -71,11 +71,11 @@ sealed class ProcessLauncher : IDisposable
         }
     }
 
-    bool Works(string program, params string[] arguments)
+    static bool Works(string program, params string[] arguments)
     {
         try
         {
-            using var trial = orphans.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true });
+            using var trial = Orphans.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true });
             return trial.WaitForExit(TimeSpan.FromSeconds(5)) && trial.ExitCode == 0;
         }
         catch (System.ComponentModel.Win32Exception)

@@ -19,7 +19,8 @@ static class ProcessTable
         Find(Environment.ProcessId) is { } self ? self with { Mark = MarkOf(self.Id) } : null;
 
     /// <summary>A mark for a new run of this process.</summary>
-    public static RunMark NewMark() => new(Space, Environment.ProcessId, Self?.Started ?? 0, Guid.NewGuid());
+    /// <param name="session">The session it is of; default for one of none.</param>
+    public static RunMark NewMark(Guid session = default) => new(Space, Environment.ProcessId, Self?.Started ?? 0, RunMark.NewRun(session));
 
     /// <summary>Whether the runner that put the mark on lives, or might: another namespace cannot be judged from here.</summary>
     public static bool HasLivingRunner(RunMark mark) =>
@@ -41,6 +42,18 @@ static class ProcessTable
     /// <summary>All of them, with the marks of those whose environment this user may read.</summary>
     public static IReadOnlyList<SeenProcess> AllMarked() => [.. All().Select(x => x.IsZombie ? x : x with { Mark = MarkOf(x.Id) })];
 
+    /// <summary>A time in those ticks.</summary>
+    public static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * TicksPerSecond);
+
+    /// <summary>So many of those ticks.</summary>
+    public static TimeSpan Span(long ticks) => TimeSpan.FromSeconds((double)ticks / TicksPerSecond);
+
+    /// <summary>Whether a pid namespace, as the kernel names it (<c>pid:[4026531836]</c>), is this one.</summary>
+    public static bool IsOwnSpace(string name) => string.Concat(name.Where(char.IsAsciiDigit)) == Space;
+
+    /// <summary>When a process was started, by the clock on the wall.</summary>
+    public static DateTimeOffset StartOf(SeenProcess process) => DateTimeOffset.UtcNow - Span(Now - process.Started);
+
     /// <summary>This moment, as <see cref="SeenProcess.Started"/> counts.</summary>
     public static long Now => Read($"{Root}/uptime") is { } uptime && decimal.TryParse(uptime.Split(' ')[0], CultureInfo.InvariantCulture, out var seconds)
         ? (long)(seconds * TicksPerSecond) : 0;
@@ -58,7 +71,8 @@ static class ProcessTable
         return lines is [] ? null : lines.Sum(x => long.Parse(x.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)) * 1024;
     }
 
-    static RunMark? MarkOf(int id)
+    /// <summary>The mark of a process; null when it has none, or when its environment is not this user's to read.</summary>
+    public static RunMark? MarkOf(int id)
     {
         // First what it cannot change by itself.
         if (RunGroups.Exist && Read($"{Root}/{id}/cgroup") is { } groups && RunGroups.In(groups) is { } held)

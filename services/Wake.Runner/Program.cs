@@ -2,6 +2,9 @@ using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
+if (GuardProcess.IsAsked(args))
+    return await GuardProcess.Run(args);
+
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
@@ -14,3 +17,4 @@ builder.AddRunnerSlots();
 var app = builder.Build();
 app.MapHealth();
 await app.RunAsync();
+return 0;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -31,28 +32,48 @@ static class PutOffCall
             JsonSerializerOptions.Web));
 
     /// <summary>Waits until the CLI has written the call down, within bounds.</summary>
-    public static async Task Written(string transcript, ControlRequest call, TimeProvider time, CancellationToken cancel)
+    public static Task Written(Func<string> transcript, ControlRequest call, TimeProvider time, CancellationToken cancel) =>
+        Has(transcript, $"\"{call.ToolUseId}\"", Patience, time, cancel);
+
+    /// <summary>Whether all of these calls have their results there, or will within this long.</summary>
+    public static async Task<bool> HaveResults(
+        Func<string> transcript, IEnumerable<string> calls, TimeSpan patience, TimeProvider time, CancellationToken cancel)
     {
-        var id = Encoding.UTF8.GetBytes($"\"{call.ToolUseId}\"");
+        foreach (var call in calls)
+        {
+            // As the CLI writes it; within a text the quotation marks would be escaped.
+            if (!await Has(transcript, $"\"tool_use_id\":\"{call}\"", patience, time, cancel))
+                return false;
+        }
+
+        return true;
+    }
+
+    static async Task<bool> Has(Func<string> transcript, string text, TimeSpan patience, TimeProvider time, CancellationToken cancel)
+    {
+        var wanted = Encoding.UTF8.GetBytes(text);
         var started = time.GetTimestamp();
         var (read, seen) = (0L, Array.Empty<byte>());
 
-        while (time.GetElapsedTime(started) < Patience)
+        while (true)
         {
-            if (File.Exists(transcript))
+            if (transcript() is var path && File.Exists(path))
             {
-                await using var file = TranscriptFolder.Open(transcript);
+                await using var file = TranscriptFolder.Open(path);
                 file.Position = read;
                 var added = new byte[64 * 1024];
                 while (await file.ReadAsync(added, cancel) is var count and > 0)
                 {
                     seen = [.. seen, .. added.AsSpan(0, count)];
                     read += count;
-                    if (seen.AsSpan().IndexOf(id) >= 0)
-                        return;
-                    seen = seen[^Math.Min(seen.Length, id.Length)..];
+                    if (seen.AsSpan().IndexOf(wanted) >= 0)
+                        return true;
+                    seen = seen[^Math.Min(seen.Length, wanted.Length)..];
                 }
             }
+
+            if (time.GetElapsedTime(started) >= patience)
+                return false;
 
             await Task.Delay(Pause, time, cancel);
         }
@@ -68,12 +89,15 @@ static class PutOffCall
             return false;
 
         await using var file = new FileStream(transcript, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, 1, useAsync: false);
-        var lines = new OutputLines(file);
-        var (whole, isLast, row) = (0L, false, new JsonObject());
 
-        while (await lines.Next(cancel) is { } line && whole + line.Length < file.Length)
+        // Half a row may be its last, cut off by the kill; nothing may be glued to it.
+        file.SetLength(await TranscriptReader.EndOfRows(file, 0, file.Length, cancel));
+        file.Position = 0;
+        var lines = new OutputLines(file);
+        var (isLast, row) = (false, new JsonObject());
+
+        while (await lines.Next(cancel) is { } line)
         {
-            whole += line.Length + 1;
             using var json = Parse(line);
             if (json?.RootElement is not { ValueKind: JsonValueKind.Object } found || found.Text("uuid") is not { } uuid)
                 continue;
@@ -88,7 +112,7 @@ static class PutOffCall
             }
         }
 
-        if (!isLast || lines.Skipped > 0)
+        if (!isLast)
             return false;
 
         row["type"] = "attachment";
@@ -100,9 +124,7 @@ static class PutOffCall
             ["hookName"] = $"PreToolUse:{call.Tool}", ["hookEvent"] = "PreToolUse",
         };
 
-        // Half a row may follow, cut off by the kill; nothing may be glued to it.
-        file.SetLength(whole);
-        file.Position = whole;
+        file.Position = file.Length;
         await file.WriteAsync(Encoding.UTF8.GetBytes($"{row.ToJsonString()}\n"), cancel);
         return true;
     }
@@ -115,7 +137,7 @@ static class PutOffCall
         }
         catch (JsonException)
         {
-            // SessionMemory judges that.
+            // The CLI passes over it as well.
             return null;
         }
     }

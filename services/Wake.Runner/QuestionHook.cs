@@ -33,7 +33,7 @@ sealed class QuestionHook : IDisposable
     /// <param name="profile">What its owner wants, settings of their own included.</param>
     /// <param name="workspace">Where the CLI will run.</param>
     /// <param name="settled">What was asked before in this turn.</param>
-    public static QuestionHook For(ClaudeProfile profile, string workspace, IReadOnlyList<SettledQuestion> settled)
+    public static QuestionHook For(Profile profile, string workspace, IReadOnlyList<SettledQuestion> settled)
     {
         var (given, own) = Split(profile.Arguments);
         var hook = new QuestionHook(profile.Arguments);

@@ -9,6 +9,9 @@ abstract record Reaction
     /// <inheritdoc cref="ClaudeRun.Unsaved" />
     public string? Unsaved { get; init; }
 
+    /// <inheritdoc cref="ClaudeRun.Remarks" />
+    public string? Remarks { get; init; }
+
     /// <summary>The turn is over.</summary>
     public sealed record End(TurnOutcome Outcome, string? Note) : Reaction;
 
@@ -35,7 +38,7 @@ abstract record Reaction
     /// <param name="now">The time, for limits that hold until a date.</param>
     public static Reaction To(ClaudeResult result, int failures, RunnerOptions options, DateTimeOffset now) => result switch
     {
-        ClaudeResult.Completed { Already: true } => new End(TurnOutcome.Completed, "an earlier attempt had finished it"),
+        ClaudeResult.Completed { Already: true } => new End(TurnOutcome.Completed, Turns.FinishedBefore),
         ClaudeResult.Completed { Denied: 0 } => new End(TurnOutcome.Completed, null),
         ClaudeResult.Completed { Denied: var denied } => new End(TurnOutcome.Completed, $"{denied} tool calls were denied"),
         ClaudeResult.LimitReached { Limit: var limit } => new End(TurnOutcome.LimitReached, $"it reached {limit}"),

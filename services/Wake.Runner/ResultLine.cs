@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Wake.Prompting;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;

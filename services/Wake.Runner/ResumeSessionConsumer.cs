@@ -9,7 +9,8 @@ namespace Wake.Runner;
 /// Claims the turn a <see cref="ResumeSession"/> names, and lets it run. Claim, then acknowledge: RabbitMQ takes the whole
 /// channel from a consumer that keeps a message for half an hour, and turns last longer.
 /// </summary>
-sealed class ResumeSessionConsumer(Turns turns, RunnerSlots slots, IOptions<RunnerOptions> options) : IConsumer<ResumeSession>
+sealed class ResumeSessionConsumer(
+    HeldTurns turns, RunnerSlots slots, RunnerName name, IOptions<RunnerOptions> options, TimeProvider time) : IConsumer<ResumeSession>
 {
     public async Task Consume(ConsumeContext<ResumeSession> context)
     {
@@ -28,11 +29,12 @@ sealed class ResumeSessionConsumer(Turns turns, RunnerSlots slots, IOptions<Runn
         {
             await slots.Pace(cancel);
 
-            switch (await turns.Claim(wake.SessionId, wake.WakeNumber, runner.Name, runner.Lease, cancel))
+            var asked = time.GetTimestamp();
+            switch (await turns.Claim(wake, cancel))
             {
                 case TurnClaim.Granted { Turn: var turn }:
-                    slot.Run(turn);
-                    await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, runner.Name), cancel);
+                    slot.Run(turn, asked);
+                    await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value), cancel);
                     break;
 
                 // A redelivery of a turn that ended and whose ending was perhaps never heard: say it again.
@@ -40,8 +42,8 @@ sealed class ResumeSessionConsumer(Turns turns, RunnerSlots slots, IOptions<Runn
                     await context.Publish(new TurnEnded(wake.SessionId, wake.WakeNumber, outcome), cancel);
                     break;
 
-                // Another runner has it and will say how it ended; or it is not its time.
-                case TurnClaim.Held or TurnClaim.NotDue:
+                // Another runner has it and will say how it ended; or it is not its time; or it is watched now until it is.
+                case TurnClaim.Held or TurnClaim.NotDue or TurnClaim.Withheld:
                     break;
             }
         }

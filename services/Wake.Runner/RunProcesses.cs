@@ -29,6 +29,14 @@ sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
     }
 
     /// <summary>
+    /// Kills processes of a session on this machine, whichever runner started them, living, frozen or dead, and returns how many
+    /// there were. Only where its turn is not theirs.
+    /// </summary>
+    /// <param name="session">The session.</param>
+    /// <param name="which">Of which runs.</param>
+    public Task<int> EndOf(Guid session, Predicate<RunMark> which) => End(mark => mark.IsOf(session) && which(mark), TimeSpan.Zero);
+
+    /// <summary>
     /// Ends what runners left behind that were killed, and returns how many processes that were. What belongs to a living
     /// runner stays, and so does the run this very process is part of, should Wake itself be somebody's tool. What they kept in
     /// files for a run goes as well.

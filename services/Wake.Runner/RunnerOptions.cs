@@ -8,7 +8,10 @@ sealed class RunnerOptions : IValidatableObject
 {
     public const string Section = "Runner";
 
-    /// <summary>What this runner is called in the ledger and in logs. Unique among the running ones.</summary>
+    /// <summary>
+    /// What this runner is called in the ledger and in logs. Where another one on the same database has the name, this one gets a
+    /// number after it.
+    /// </summary>
     [Required]
     public string Name { get; init; } = $"{Environment.MachineName}-{Environment.ProcessId}";
 

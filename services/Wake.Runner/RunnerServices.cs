@@ -2,6 +2,7 @@ using MassTransit;
 using Microsoft.Extensions.Options;
 using Wake.Prompting;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Runner;
 
@@ -13,7 +14,7 @@ public static class RunnerServices
     {
         builder.Services.AddValidatedOptions<RunnerOptions>(RunnerOptions.Section);
         builder.Services.AddValidatedOptions<ClaudeOptions>(ClaudeOptions.Section);
-        builder.Services.AddValidatedOptions<ClaudeProfiles>(ClaudeProfiles.Section);
+        builder.Services.AddValidatedOptions<Profiles>(Profiles.Section);
         builder.AddPrompts();
 
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<ClaudeOptions>>(
@@ -23,14 +24,19 @@ public static class RunnerServices
         builder.Services.AddSingleton<ProcessLauncher>();
         builder.Services.AddSingleton<ClaudeProbe>();
         builder.Services.AddSingleton<RunProcesses>();
+        builder.Services.AddSingleton<RunGuard>();
         builder.Services.AddSingleton<ClaudeCli>();
         builder.Services.AddSingleton<WarmSessions>();
         builder.Services.AddSingleton<Budgets>();
         builder.Services.AddSingleton<Standstill>();
         builder.Services.AddSingleton<TurnRunner>();
+        builder.Services.AddSingleton<RunnerName>();
         builder.Services.AddSingleton<RunnerSlots>();
+        builder.Services.AddSingleton<HeldTurns>();
         builder.Services.AddSingleton<Git>();
         builder.Services.AddSingleton<Workspaces>();
+        builder.Services.AddSingleton(services => new WorkspaceSources(
+            services.GetRequiredService<ClaudeCli>(), services.GetRequiredService<Workspaces>(), services.GetRequiredService<IOptions<Profiles>>()));
         builder.Services.AddHostedService<Housekeeping>();
         builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.Ready]);
         return builder;
@@ -41,15 +47,25 @@ public static class RunnerServices
         bus.AddConsumer<ResumeSessionConsumer>().ExcludeFromConfigureEndpoints();
 
     /// <summary>Starts taking work. After the bus: the slots connect to it.</summary>
-    public static IHostApplicationBuilder AddRunnerSlots(this IHostApplicationBuilder builder)
+    /// <param name="builder">The process.</param>
+    /// <param name="named">Told what the runner is called, before it takes any.</param>
+    public static IHostApplicationBuilder AddRunnerSlots(this IHostApplicationBuilder builder, Action<string>? named = null)
     {
         builder.Services.AddHostedService<EndLeftBehindAtStart>();
+        builder.Services.AddHostedService(services =>
+        {
+            var name = services.GetRequiredService<RunnerName>();
+            name.Taken = named;
+            return name;
+        });
         builder.Services.AddHostedService(services =>
         {
             // Compiled now, so that a template that is wrong stops the start and not the first turn.
             services.GetRequiredService<WakePrompt>();
             return services.GetRequiredService<RunnerSlots>();
         });
+        builder.Services.AddHostedService(services => services.GetRequiredService<HeldTurns>());
+        builder.Services.AddHostedService<WarmSessionsWatch>();
         return builder;
     }
 

@@ -13,8 +13,8 @@ namespace Wake.Runner;
 /// the work, and as little during a <see cref="Standstill"/>; when the process stops it interrupts what runs and gives it back.
 /// </summary>
 sealed class RunnerSlots(
-    IReceiveEndpointConnector connector, IServiceProvider services, WarmSessions warm, Standstill standstill, IOptions<RunnerOptions> options,
-    IOptions<MessageBusOptions> bus, TimeProvider time, ILogger<RunnerSlots> log)
+    IReceiveEndpointConnector connector, IServiceProvider services, RunnerName name, WarmSessions warm, Standstill standstill,
+    IOptions<RunnerOptions> options, IOptions<MessageBusOptions> bus, TimeProvider time, ILogger<RunnerSlots> log)
     : BackgroundService, IHealthCheck
 {
     // Longer than a runner needs that lives; shorter than a start of the CLI that it saves, or not much longer.
@@ -60,8 +60,8 @@ sealed class RunnerSlots(
     }
 
     /// <summary>Where the next wake of a session that a runner has at hand is best sent.</summary>
-    public static string AddressOf(RunnerOptions runner) =>
-        $"exchange:{RunnerQueues.OwnOf(runner.Name)}?alternateexchange={RunnerQueues.Of(runner.Pool)}";
+    public static string AddressOf(RunnerName runner, string pool) =>
+        $"exchange:{RunnerQueues.OwnOf(runner.Value)}?alternateexchange={RunnerQueues.Of(pool)}";
 
     /// <summary>Waits, with the first turns after the start, until their time has come.</summary>
     public async Task Pace(CancellationToken cancel)
@@ -152,7 +152,7 @@ sealed class RunnerSlots(
         if (bus.Value.InMemory)
             yield break;
 
-        var own = RunnerQueues.OwnOf(runner.Name);
+        var own = RunnerQueues.OwnOf(name.Value);
         yield return Connect(own, all, endpoint =>
         {
             endpoint.ConfigureConsumeTopology = false;
@@ -175,13 +175,13 @@ sealed class RunnerSlots(
         endpoint.ConfigureConsumer<ResumeSessionConsumer>(context);
     }), slots);
 
-    void Run(Slot slot, ClaimedTurn turn)
+    void Run(Slot slot, ClaimedTurn turn, long asked)
     {
         var run = Task.Run(async () =>
         {
             try
             {
-                await services.GetRequiredService<TurnRunner>().Run(turn, stop.Token);
+                await services.GetRequiredService<TurnRunner>().Run(turn, asked, stop.Token);
             }
             catch (Exception failed)
             {
@@ -221,10 +221,12 @@ sealed class RunnerSlots(
         bool used;
 
         /// <summary>Runs a turn in this slot, and frees it after.</summary>
-        public void Run(ClaimedTurn turn)
+        /// <param name="turn">The turn.</param>
+        /// <param name="asked">When its claim was sent.</param>
+        public void Run(ClaimedTurn turn, long asked)
         {
             used = true;
-            slots.Run(this, turn);
+            slots.Run(this, turn, asked);
         }
 
         internal void Free()

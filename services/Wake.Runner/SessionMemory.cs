@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using Npgsql;
 using Wake.Store;
 
@@ -30,6 +31,12 @@ sealed class SessionMemory : IAsyncDisposable
     // A save whose answer was lost may be in the store all the same.
     bool storedIsUnsure;
 
+    // What is here is gone on with although the store has something else.
+    bool localWins;
+
+    // A row is written at once; one that has no end after this was left by a CLI that was killed.
+    static readonly TimeSpan UnendedRow = TimeSpan.FromMilliseconds(200);
+
     /// <param name="store">Where it is saved.</param>
     /// <param name="turn">The turn; its epoch guards every save.</param>
     /// <param name="claudeSessionId">The Claude session.</param>
@@ -55,12 +62,34 @@ sealed class SessionMemory : IAsyncDisposable
     /// <summary>The transcript on this machine, whether it exists or not.</summary>
     public string Transcript => folder.Main;
 
-    /// <summary>Sees to it that the CLI finds the memory as it was last saved, or what this machine has added to that.</summary>
+    /// <summary>Whether the store has a transcript of it.</summary>
+    public bool IsStored => Files.Stored.ContainsKey("");
+
+    /// <summary>What its owner should know of it, for the turn's note; null when there is nothing.</summary>
+    public string? Note { get; private set; }
+
+    /// <summary>The directory the session is in: a worktree that it has entered, else its workspace.</summary>
+    public string WorkingDirectory => Worktree is { } entered && Directory.Exists(entered) ? entered : turn.Workspace;
+
+    /// <inheritdoc cref="TranscriptFolder.PathFrom" />
+    public string? PathFrom(string directory) => folder.PathFrom(directory);
+
+    string? Worktree => Files.ReaderOf("")?.Worktree;
+
+    /// <summary>
+    /// Sees to it that the CLI finds the memory as it was last saved, or what was added to that here. Where the two have gone
+    /// different ways nothing of either is deleted. Whether it can be resumed is not judged: the CLI passes over what it cannot
+    /// read, and says so when nothing is left.
+    /// </summary>
     public async Task<Memory> Bring()
     {
+        folder.Locate();
         var found = await store.Find(claudeSessionId, CancellationToken.None).WaitAsync(lost);
         if (Files.AreUnchanged(folder, found))
+        {
+            RemarkLostWorktree();
             return new Memory.Ready(found!.SavedAt) { IsUnchanged = true };
+        }
 
         Files.Know(found);
         var written = File.Exists(folder.Main) ? File.GetLastWriteTimeUtc(folder.Main) : (DateTime?)null;
@@ -68,33 +97,226 @@ sealed class SessionMemory : IAsyncDisposable
         if (main is null && written is null)
             return new Memory.None();
 
-        if (written is not null && await Holds(""))
-        {
-            var reader = Files.ReaderOf("")!;
-            if (main is null && reader.Problem is { } problem)
-                return new Memory.Damaged(problem);
+        if (folder.Others is not [])
+            await Tell($"there are several transcripts of it; the one written last is gone on with, not {string.Join(", ", folder.Others)}");
 
-            await Mend(reader, main);
-            // The CLI deletes what was not written to for a month.
-            File.SetLastWriteTimeUtc(folder.Main, DateTime.UtcNow);
-        }
-        else if (!await Restore(main!))
+        var local = written is null ? null : await ReadHere();
+        if (local is not null && (main is null || local.Marked?.AsSpan().SequenceEqual(main.Sha256) == true))
         {
-            return new Memory.Damaged("the stored transcript is not what was saved");
+            if (main is not null && local.Said)
+                await TellAdded(local.Added);
+        }
+        else if (!await Reconcile(main!, local))
+        {
+            return new Memory.Damaged("nothing of the stored transcript can be read");
         }
 
         foreach (var file in Files.Stored.Values.Where(x => x.Path.Length > 0).ToList())
+            await BringPart(file);
+
+        // Of what was restored as well: the worktree is not known before it is read.
+        await ReadHere();
+
+        // The CLI deletes what was not written to for a month.
+        File.SetLastWriteTimeUtc(folder.Main, DateTime.UtcNow);
+        RemarkLostWorktree();
+
+        var since = found?.SavedAt ?? written!.Value;
+        return new Memory.Ready(local is { Said: true } && written > since ? written.Value : since);
+    }
+
+    // Reads the transcript that is here, and sees to a row without an end: an older CLI would write the next one onto it.
+    async Task<TranscriptReader> ReadHere()
+    {
+        var reader = await Files.Read(folder, "", lost);
+        if (!reader.CutOff)
+            return reader;
+
+        // Somebody may be writing it at this moment.
+        await Task.Delay(UnendedRow, lost);
+        await Files.Read(folder, "", lost);
+        if (!reader.CutOff)
+            return reader;
+
+        var (end, aside) = (reader.Bytes, folder.Aside("torn", DateTimeOffset.UtcNow));
+        await using (var main = new FileStream(folder.Main, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
         {
-            if (!await Holds(file.Path) && !await Restore(file))
-                return new Memory.Damaged($"the stored {file.Path} is not what was saved");
+            main.Position = end;
+            if (main.Length - end <= OutputLines.DefaultLimit && await IsWhole(main, lost))
+            {
+                main.Position = main.Length;
+                main.WriteByte((byte)'\n');
+                aside = null;
+            }
+            else
+            {
+                main.Position = end;
+                await using (var torn = new FileStream(aside, FileMode.CreateNew))
+                    await main.CopyToAsync(torn, lost);
+                main.SetLength(end);
+            }
         }
 
-        return new Memory.Ready(found?.SavedAt ?? written!.Value);
+        await Files.Read(folder, "", lost);
+        if (aside is not null)
+            await Record("mended", $"the last row of the transcript, which had no end, was put into {aside}");
+        return reader;
     }
+
+    static async Task<bool> IsWhole(Stream row, CancellationToken cancel)
+    {
+        try
+        {
+            using var json = await JsonDocument.ParseAsync(row, cancellationToken: cancel);
+            return json.RootElement.ValueKind is JsonValueKind.Object;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    // The local file is not what is stored and what was added to that. False: there is no local one, and nothing of what is stored
+    // can be read.
+    async Task<bool> Reconcile(TranscriptFile main, TranscriptReader? local)
+    {
+        var (arriving, whole) = await Load(main);
+        try
+        {
+            using var stored = new TranscriptReader();
+            await stored.Read(arriving, local?.Bytes ?? 0, lost);
+            if (!whole)
+            {
+                await Tell($"the stored transcript is not what was saved: {stored.Bytes} of {main.Bytes} bytes can be read");
+                Files.Stored.Remove("");
+            }
+
+            if (local is null or { Bytes: 0 } || stored.Marked?.AsSpan().SequenceEqual(local.As("").Sha256) == true)
+            {
+                if (local is null && stored.Rows == 0)
+                    return false;
+
+                Arrived(arriving);
+                return true;
+            }
+
+            var (here, there) = (await TranscriptRows.Of(folder.Main, lost), await TranscriptRows.Of(arriving, lost));
+            if (there.Ids.IsSubsetOf(here.Ids))
+            {
+                // The old copy stays in the store for a time, whatever rows without an id it has.
+                Files.Stored.Remove("");
+                localWins = true;
+                if (here.Ids.Count - there.Ids.Count is > 0 and var added)
+                    await TellAdded(added);
+                return true;
+            }
+
+            // What nobody has said anything in since is the work of an attempt that lost its turn, or a copy that was replaced.
+            var said = here.Prompts.Except(there.Ids).Any();
+            if (said && !await store.WasStored(claudeSessionId, local.As(""), CancellationToken.None).WaitAsync(lost))
+            {
+                var aside = folder.Aside("stored", DateTimeOffset.UtcNow);
+                File.Move(arriving, aside);
+                Files.Stored.Remove("");
+                localWins = true;
+                await Tell("the transcript on this runner and the stored one have gone different ways; the one on this runner is gone "
+                    + $"on with, as claude would; the other is in {aside}");
+            }
+            else
+            {
+                var aside = folder.Aside("replaced", DateTimeOffset.UtcNow);
+                File.Move(folder.Main, aside);
+                Arrived(arriving);
+                await Record("mended", $"the transcript on this runner was replaced by the stored one, and is in {aside}");
+            }
+
+            return true;
+        }
+        finally
+        {
+            File.Delete(arriving);
+        }
+    }
+
+    async Task BringPart(TranscriptFile saved)
+    {
+        if (await Holds(saved.Path))
+            return;
+
+        var file = folder.FileOf(saved.Path);
+        if (File.Exists(file) && localWins)
+        {
+            Files.Stored.Remove(saved.Path);
+            return;
+        }
+
+        var (arriving, whole) = await Load(saved);
+        if (!whole)
+        {
+            // The conversation does without it.
+            File.Delete(arriving);
+            Files.Stored.Remove(saved.Path);
+            await Record("mended", $"the stored {saved.Path} is not what was saved, and is left out");
+            return;
+        }
+
+        if (File.Exists(file) && !await Begins(arriving, file))
+            File.Move(file, folder.Aside($"{Path.GetFileName(file)}.replaced", DateTimeOffset.UtcNow));
+        File.Move(arriving, file, overwrite: true);
+        Files.Forget(saved.Path);
+    }
+
+    // Whether one file begins with all of another.
+    async Task<bool> Begins(string longer, string shorter)
+    {
+        await using var of = TranscriptFolder.Open(longer);
+        await using var with = TranscriptFolder.Open(shorter);
+        if (with.Length > of.Length)
+            return false;
+
+        var (some, same) = (new byte[64 * 1024], new byte[64 * 1024]);
+        while (await with.ReadAsync(some, lost) is > 0 and var read)
+        {
+            await of.ReadExactlyAsync(same.AsMemory(0, read), lost);
+            if (!some.AsSpan(0, read).SequenceEqual(same.AsSpan(0, read)))
+                return false;
+        }
+
+        return true;
+    }
+
+    Task TellAdded(int rows) => Record("added", turn.Attempt == 1
+        ? $"{rows} rows were added outside Wake since the last save"
+        : $"{rows} rows were added since the last save, by an attempt that ended early or outside Wake");
+
+    Task Record(string kind, string what) => store.Noted(turn, kind, what, CancellationToken.None).WaitAsync(lost);
+
+    // In the turn's note as well.
+    Task Tell(string what)
+    {
+        Remark(what);
+        return Record("mended", what);
+    }
+
+    void RemarkLostWorktree()
+    {
+        if (Worktree is { } entered && !Directory.Exists(entered))
+            Remark($"the worktree {entered} it was in is not there any more: it works in {turn.Workspace}");
+    }
+
+    void Remark(string what) => Note = Note is null ? what : $"{Note}; {what}";
 
     /// <summary>Saves by itself from now on, whenever the CLI has written more.</summary>
     public void Keep()
     {
+        Watch();
+        keeping = Task.Run(SaveWhatGrows);
+    }
+
+    void Watch()
+    {
+        watcher?.Dispose();
+        watcher = null;
         try
         {
             Directory.CreateDirectory(folder.Folder);
@@ -107,8 +329,6 @@ sealed class SessionMemory : IAsyncDisposable
         {
             log.LogWarning("{SessionKey}: the transcript cannot be watched ({Reason}), so it is saved less often.", turn.SessionKey, unwatchable.Message);
         }
-
-        keeping = Task.Run(SaveWhatGrows);
     }
 
     async Task SaveWhatGrows()
@@ -171,6 +391,10 @@ sealed class SessionMemory : IAsyncDisposable
                 storedIsUnsure = false;
                 entirely = true;
             }
+
+            // The CLI takes it along when the session enters a worktree.
+            if (folder.Locate())
+                Watch();
 
             List<TranscriptChange> changes = [];
             foreach (var path in folder.Paths())
@@ -248,62 +472,30 @@ sealed class SessionMemory : IAsyncDisposable
         if (!File.Exists(folder.FileOf(path)))
             return false;
 
-        var saved = Files.Stored.GetValueOrDefault(path);
+        var saved = Files.Stored[path];
         if (!TranscriptFolder.HasRows(path))
-            return (await Hash(path, before: null))!.Sha256.AsSpan().SequenceEqual(saved!.Sha256);
+            return (await Hash(path, before: null))!.Sha256.AsSpan().SequenceEqual(saved.Sha256);
 
-        var reader = await Files.Read(folder, path, lost);
-        if (saved is null || reader.Marked?.AsSpan().SequenceEqual(saved.Sha256) == true)
+        if ((await Files.Read(folder, path, lost)).Marked?.AsSpan().SequenceEqual(saved.Sha256) == true)
             return true;
 
         Files.Forget(path);
         return false;
     }
 
-    // What a killed CLI left at the end of its file would spoil the row that is written after it.
-    async Task Mend(TranscriptReader reader, TranscriptFile? saved)
+    // Writes what can be read of a stored file beside the place it belongs to.
+    async Task<(string File, bool Whole)> Load(TranscriptFile saved)
     {
-        var good = reader.Problem is null || saved is null ? reader.Bytes : saved.Bytes;
-        if (!reader.CutOff && good == reader.Bytes)
-            return;
-
-        File.Copy(folder.Main, Path.ChangeExtension(folder.Main, ".damaged"), overwrite: true);
-        using (var main = new FileStream(folder.Main, FileMode.Open, FileAccess.Write))
-            main.SetLength(good);
-
-        if (good != reader.Bytes)
-            Files.Forget("");
-
-        await store.Mended(turn, $"the end of the transcript was cut off: {reader.Problem ?? "a row without an end"}", CancellationToken.None)
-            .WaitAsync(lost);
+        var arriving = $"{(saved.Path.Length == 0 ? folder.Main : folder.FileOf(saved.Path))}.arriving";
+        Directory.CreateDirectory(Path.GetDirectoryName(arriving)!);
+        await using var destination = new FileStream(arriving, FileMode.Create);
+        return (arriving, await store.Load(claudeSessionId, saved, destination, CancellationToken.None).WaitAsync(lost));
     }
 
-    async Task<bool> Restore(TranscriptFile saved)
+    void Arrived(string arriving)
     {
-        var file = folder.FileOf(saved.Path);
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        var arriving = $"{file}.arriving";
-
-        bool whole;
-        await using (var destination = new FileStream(arriving, FileMode.Create))
-            whole = await store.Load(claudeSessionId, saved, destination, CancellationToken.None).WaitAsync(lost);
-
-        if (!whole)
-        {
-            File.Delete(arriving);
-            return false;
-        }
-
-        // It went another way than the session did, or is older. Kept for whoever wants to look.
-        if (saved.Path.Length == 0 && File.Exists(file))
-        {
-            File.Move(file, Path.ChangeExtension(file, ".replaced"), overwrite: true);
-            await store.Mended(turn, "the transcript on this runner was replaced by the stored one", CancellationToken.None).WaitAsync(lost);
-        }
-
-        File.Move(arriving, file, overwrite: true);
-        Files.Forget(saved.Path);
-        return true;
+        File.Move(arriving, folder.Main, overwrite: true);
+        Files.Forget("");
     }
 
     public async ValueTask DisposeAsync()

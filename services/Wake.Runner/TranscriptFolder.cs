@@ -1,35 +1,90 @@
+using System.Text.Json;
+
 namespace Wake.Runner;
 
 /// <summary>
-/// Where the CLI keeps the transcript of a Claude session on this machine: <c>projects/SLUG/ID.jsonl</c> below its
-/// configuration folder, and in the folder <c>ID</c> beside it those of subagents and the long results of tools.
+/// Where the CLI keeps the transcript of a Claude session on this machine: <c>projects/NAME/ID.jsonl</c> below its
+/// configuration folder, and in the folder <c>ID</c> beside it those of subagents and the long results of tools. It moves both
+/// when the session enters a worktree (2.1.329), and people move projects.
 /// </summary>
 sealed class TranscriptFolder
 {
-    // Longer ones the CLI cuts here and adds a hash of its own. Since 2.1.329 it finds a session under any name.
-    const int MaxSlug = 200;
+    const int MostHead = 100;
 
-    readonly string parts;
+    readonly string configFolder, name, usual;
+    readonly Guid claudeSessionId;
+    string parts = "";
 
     public TranscriptFolder(string configFolder, string workspace, Guid claudeSessionId)
     {
-        var projects = Path.Combine(configFolder, "projects");
-        var slug = string.Concat(workspace.Select(x => char.IsAsciiLetterOrDigit(x) ? x : '-'));
-        var usual = Path.Combine(projects, slug[..Math.Min(slug.Length, MaxSlug)]);
-        var name = $"{claudeSessionId:D}.jsonl";
-
-        // A second copy would be one too many: the CLI then finds none of them from a third directory.
-        Folder = File.Exists(Path.Combine(usual, name)) || !Directory.Exists(projects) ? usual
-            : Directory.EnumerateDirectories(projects).FirstOrDefault(x => File.Exists(Path.Combine(x, name))) ?? usual;
-        Main = Path.Combine(Folder, name);
-        parts = Path.Combine(Folder, $"{claudeSessionId:D}");
+        (this.configFolder, this.claudeSessionId, name) = (configFolder, claudeSessionId, $"{claudeSessionId:D}.jsonl");
+        usual = At(workspace);
+        Is(usual);
     }
 
     /// <summary>The folder it lies in, whether it exists or not.</summary>
-    public string Folder { get; }
+    public string Folder { get; private set; } = "";
 
     /// <summary>The transcript itself, whether it exists or not.</summary>
-    public string Main { get; }
+    public string Main { get; private set; } = "";
+
+    /// <summary>Other copies, which were older when it was looked for.</summary>
+    public IReadOnlyList<string> Others { get; private set; } = [];
+
+    /// <summary>Looks for it where the CLI does first, then in every project. False: it is where it was thought to be.</summary>
+    public bool Locate()
+    {
+        if (File.Exists(Main))
+            return false;
+
+        var before = Folder;
+        var found = File.Exists(Path.Combine(usual, name)) ? [] : ProjectFolder.TranscriptsOf(configFolder, claudeSessionId);
+        Is(found is [var newest, ..] ? Path.GetDirectoryName(newest)! : usual);
+        Others = [.. found.Skip(1)];
+        return Folder != before;
+    }
+
+    /// <summary>
+    /// The transcript, if a CLI that is started in a directory would look elsewhere first; null when it finds it by its id. Every
+    /// CLI resumes a path from anywhere, an id only 2.1.329 and later, and only if no second copy is there.
+    /// </summary>
+    public string? PathFrom(string directory) => Folder == At(directory) ? null : Main;
+
+    /// <summary>A name beside the transcript that is not taken and that the CLI does not take for one.</summary>
+    public string Aside(string what, DateTimeOffset now)
+    {
+        var stem = Path.Combine(Folder, $"{claudeSessionId:D}.{now.UtcDateTime:yyyyMMdd'T'HHmmss}");
+        for (var number = 1; ; number++)
+        {
+            if ($"{stem}{(number == 1 ? "" : $"-{number}")}.{what}" is var free && !File.Exists(free))
+                return free;
+        }
+    }
+
+    /// <summary>The directory the session was begun in, as its transcript says; null when it does not, or there is none.</summary>
+    public string? BeganIn()
+    {
+        Locate();
+        if (!File.Exists(Main))
+            return null;
+
+        // It stands in the first row of any message.
+        foreach (var row in File.ReadLines(Main).Take(MostHead))
+        {
+            try
+            {
+                using var json = JsonDocument.Parse(row);
+                if (json.RootElement is { ValueKind: JsonValueKind.Object } found && found.Text("cwd") is { } directory)
+                    return directory;
+            }
+            catch (JsonException)
+            {
+                // No row.
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>The files there are, by their paths as the store names them.</summary>
     public IEnumerable<string> Paths()
@@ -40,7 +95,8 @@ sealed class TranscriptFolder
         if (!Directory.Exists(parts))
             yield break;
 
-        foreach (var file in Directory.EnumerateFiles(parts, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        // A name that is no text is read as another one, by which there is no file.
+        foreach (var file in Directory.EnumerateFiles(parts, "*", SearchOption.AllDirectories).Where(File.Exists).Order(StringComparer.Ordinal))
             yield return Path.GetRelativePath(parts, file).Replace(Path.DirectorySeparatorChar, '/');
     }
 
@@ -62,4 +118,9 @@ sealed class TranscriptFolder
 
     /// <summary>Whether a file consists of rows.</summary>
     public static bool HasRows(string path) => path.Length == 0 || path.EndsWith(".jsonl", StringComparison.Ordinal);
+
+    string At(string directory) => Path.Combine(configFolder, "projects", ProjectFolder.NameOf(directory));
+
+    void Is(string folder) =>
+        (Folder, Main, parts) = (folder, Path.Combine(folder, name), Path.Combine(folder, $"{claudeSessionId:D}"));
 }

@@ -5,16 +5,19 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Reads a transcript, and later what was added to it: how many whole rows, their hash, and whether their chain holds. The CLI
-/// says nothing when it does not: it resumes what it can read.
+/// Reads a transcript, and later what was added to it: how many whole rows there are, and their hash. It does not judge them:
+/// the CLI passes over what it cannot read, and what it can read only the CLI knows.
 /// </summary>
-/// <remarks>Rows point to the row before them (facts: <c>parentUuid</c>); rows without an id have no part in it.</remarks>
 sealed class TranscriptReader : IDisposable
 {
+    const int Block = 256 * 1024;
+
+    // A longer row is a message: what the CLI notes about itself is short.
+    const int LongestNote = 64 * 1024;
+
     readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    readonly HashSet<string> ids = [];
-    readonly HashSet<string> missing = [];
-    string? unreadable;
+    readonly MemoryStream row = new();
+    bool isLong;
 
     /// <summary>Bytes read, in whole rows.</summary>
     public long Bytes { get; private set; }
@@ -22,20 +25,28 @@ sealed class TranscriptReader : IDisposable
     /// <summary>Whole rows read.</summary>
     public int Rows { get; private set; }
 
-    /// <summary>Whether a row without an end followed: one that was being written when its writer died.</summary>
+    /// <summary>Whether a row without an end followed: one that was being written, or whose writer died.</summary>
     public bool CutOff { get; private set; }
 
-    /// <summary>The hash of the whole rows up to the place that was to be marked; null when no row ends there.</summary>
+    /// <summary>The hash of the rows up to the place that was to be marked; null when there is less.</summary>
     public byte[]? Marked { get; private set; }
 
-    /// <summary>What is wrong with the whole rows; null when nothing is.</summary>
-    public string? Problem => unreadable
-        ?? (missing.Count > 0 ? $"{missing.Count} rows follow rows that are not there" : null);
+    /// <summary>Rows that were read after that place.</summary>
+    public int Added { get; private set; }
+
+    /// <summary>Whether something was said in them, by either side.</summary>
+    public bool Said { get; private set; }
+
+    /// <summary>The worktree the session is in; null when it is in none.</summary>
+    public string? Worktree { get; private set; }
 
     /// <summary>What was read, as a file of that name.</summary>
     public TranscriptFile As(string path) => new(path, Bytes, Rows, hash.GetCurrentHash());
 
-    /// <summary>Reads on from where it stopped, to the end.</summary>
+    /// <summary>
+    /// Reads on from where it stopped, to the end of the last row that was whole when it began: what is being written meanwhile
+    /// is read the next time, and of a row without an end nothing is.
+    /// </summary>
     /// <param name="file">The transcript.</param>
     /// <param name="mark">How many bytes from the beginning to take a hash of; 0 of none.</param>
     /// <param name="cancel">Ends the reading.</param>
@@ -43,73 +54,91 @@ sealed class TranscriptReader : IDisposable
     public async Task Read(string file, long mark, CancellationToken cancel)
     {
         await using var stream = TranscriptFolder.Open(file);
+        var length = stream.Length;
+        var end = await EndOfRows(stream, Bytes, length, cancel);
+        CutOff = end < length;
+
         stream.Position = Bytes;
-        var lines = new OutputLines(stream);
-        CutOff = false;
-
-        while (await lines.Next(cancel) is { } line)
+        var buffer = new byte[Math.Clamp(end - Bytes, 1, Block)];
+        while (Bytes < end)
         {
-            if (Bytes + line.Length + 1 > stream.Length)
-            {
-                CutOff = true;
-                return;
-            }
+            var wanted = Math.Min(buffer.Length, (Bytes < mark ? Math.Min(mark, end) : end) - Bytes);
+            var read = await stream.ReadAsync(buffer.AsMemory(0, (int)wanted), cancel);
+            if (read == 0)
+                throw new IOException($"{file} became shorter while it was read.");
 
-            hash.AppendData(line.Span);
-            hash.AppendData("\n"u8);
-            Bytes += line.Length + 1;
-            Rows++;
-            Row(line.Span);
-
+            hash.AppendData(buffer, 0, read);
+            Take(buffer.AsSpan(0, read), isNew: Bytes >= mark);
+            Bytes += read;
             if (Bytes == mark)
                 Marked = hash.GetCurrentHash();
         }
-
-        if (lines.Skipped > 0)
-            unreadable ??= $"a row is larger than {OutputLines.DefaultLimit / 1024 / 1024} MB";
     }
 
-    void Row(ReadOnlySpan<byte> row)
+    /// <summary>Where the last row that has an end ends, from a place on where one ends.</summary>
+    public static async Task<long> EndOfRows(Stream stream, long from, long length, CancellationToken cancel)
     {
-        if (row.Trim(" \t\r"u8).IsEmpty)
+        var buffer = new byte[Math.Clamp(length - from, 1, Block)];
+        for (var end = length; end > from;)
+        {
+            var start = Math.Max(from, end - buffer.Length);
+            stream.Position = start;
+            await stream.ReadExactlyAsync(buffer.AsMemory(0, (int)(end - start)), cancel);
+            if (buffer.AsSpan(0, (int)(end - start)).LastIndexOf((byte)'\n') is >= 0 and var at)
+                return start + at + 1;
+            end = start;
+        }
+
+        return from;
+    }
+
+    void Take(ReadOnlySpan<byte> bytes, bool isNew)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var at = bytes.IndexOf((byte)'\n');
+            var piece = at < 0 ? bytes : bytes[..at];
+            isLong |= row.Length + piece.Length > LongestNote;
+            if (!isLong)
+                row.Write(piece);
+            if (at < 0)
+                return;
+
+            Row(row.GetBuffer().AsSpan(0, (int)row.Length), isNew);
+            (isLong, row.Position) = (false, 0);
+            row.SetLength(0);
+            bytes = bytes[(at + 1)..];
+        }
+    }
+
+    void Row(ReadOnlySpan<byte> text, bool isNew)
+    {
+        Rows++;
+        Added += isNew ? 1 : 0;
+        Said |= isNew && isLong;
+        if (isLong || !isNew && text.IndexOf("\"worktree-state\""u8) < 0)
             return;
 
         try
         {
-            var reader = new Utf8JsonReader(row);
-            reader.Read();
-            if (reader.TokenType is not JsonTokenType.StartObject)
-                throw new JsonException();
+            var reader = new Utf8JsonReader(text);
+            using var json = JsonDocument.ParseValue(ref reader);
+            if (json.RootElement is not { ValueKind: JsonValueKind.Object } found)
+                return;
 
-            while (reader.Read() && reader.TokenType is JsonTokenType.PropertyName)
-            {
-                var (isId, isParent) = (reader.ValueTextEquals("uuid"u8), reader.ValueTextEquals("parentUuid"u8));
-                reader.Read();
-
-                if ((isId || isParent) && reader.TokenType is JsonTokenType.String)
-                    Link(reader.GetString()!, isParent);
-                else
-                    reader.Skip();
-            }
+            Said |= isNew && found.Text("type") is "user" or "assistant";
+            if (found.Text("type") == "worktree-state")
+                Worktree = found.Object("worktreeSession")?.Text("worktreePath");
         }
-        catch (Exception broken) when (broken is JsonException or InvalidOperationException)
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
-            unreadable ??= $"row {Rows} is no JSON";
+            // The CLI passes over it as well.
         }
     }
 
-    void Link(string id, bool isParent)
+    public void Dispose()
     {
-        if (!isParent)
-        {
-            ids.Add(id);
-            missing.Remove(id);
-        }
-        else if (!ids.Contains(id))
-        {
-            missing.Add(id);
-        }
+        hash.Dispose();
+        row.Dispose();
     }
-
-    public void Dispose() => hash.Dispose();
 }

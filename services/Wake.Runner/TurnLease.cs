@@ -14,11 +14,22 @@ sealed class TurnLease : IAsyncDisposable
     readonly CancellationTokenSource lost;
     readonly CancellationTokenSource end = new();
     readonly Task keeping;
+    readonly RunGuard guard;
+    readonly ClaimedTurn turn;
 
-    public TurnLease(Turns turns, ClaimedTurn turn, TimeSpan lease, TimeProvider time, ILogger log)
+    /// <param name="turns">Where it is renewed.</param>
+    /// <param name="guard">Ends what the turn runs should this process be frozen when the lease is over.</param>
+    /// <param name="turn">The turn.</param>
+    /// <param name="lease">How long it is ours.</param>
+    /// <param name="asked">When the claim was sent. It counts from there: how long its answer took nobody knows.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Told what goes wrong.</param>
+    public TurnLease(Turns turns, RunGuard guard, ClaimedTurn turn, TimeSpan lease, long asked, TimeProvider time, ILogger log)
     {
-        lost = new(lease, time);
-        keeping = Keep(turns, turn, lease, time, log);
+        (this.guard, this.turn) = (guard, turn);
+        lost = new(Left(lease, asked, time), time);
+        guard.Hold(turn.SessionId, turn.Epoch, Left(lease, asked, time));
+        keeping = Keep(turns, lease, time, log);
     }
 
     /// <summary>
@@ -27,7 +38,7 @@ sealed class TurnLease : IAsyncDisposable
     /// </summary>
     public CancellationToken Lost => lost.Token;
 
-    async Task Keep(Turns turns, ClaimedTurn turn, TimeSpan lease, TimeProvider time, ILogger log)
+    async Task Keep(Turns turns, TimeSpan lease, TimeProvider time, ILogger log)
     {
         // A renewal every few seconds would bury what the turn did.
         Activity.Current = null;
@@ -51,7 +62,8 @@ sealed class TurnLease : IAsyncDisposable
                     return;
                 }
 
-                lost.CancelAfter(lease - time.GetElapsedTime(asked));
+                lost.CancelAfter(Left(lease, asked, time));
+                guard.Hold(turn.SessionId, turn.Epoch, Left(lease, asked, time));
             }
             catch (Exception down) when (down is NpgsqlException or TimeoutException)
             {
@@ -66,10 +78,15 @@ sealed class TurnLease : IAsyncDisposable
         }
     }
 
+    // Nothing is left when the answer was slow, or this process was frozen over it.
+    static TimeSpan Left(TimeSpan lease, long asked, TimeProvider time) =>
+        lease - time.GetElapsedTime(asked) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
+
     public async ValueTask DisposeAsync()
     {
         await end.CancelAsync();
         await keeping;
+        guard.Release(turn.SessionId, turn.Epoch);
         end.Dispose();
         lost.Dispose();
     }

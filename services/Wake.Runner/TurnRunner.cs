@@ -10,10 +10,10 @@ namespace Wake.Runner;
 
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
-    Turns turns, Sessions sessions, Transcripts transcripts, Watches watches, Workspaces workspaces, ClaudeCli claude, WakePrompt prompt,
-    WarmSessions warmSessions, Budgets budgets, Standstill standstill, IBus bus, IOptions<MessageBusOptions> busOptions, IOptions<RunnerOptions> options,
-    IOptions<ClaudeProfiles> profiles, TimeProvider time,
-    ILogger<TurnRunner> log)
+    Turns turns, TurnHolds holds, RunTokens runTokens, Sessions sessions, Transcripts transcripts, Watches watches, Workspaces workspaces,
+    WorkspaceSources settings, ClaudeCli claude, WakePrompt prompt, WarmSessions warmSessions, RunProcesses processes, RunGuard guard,
+    RunnerName name, Budgets budgets, Standstill standstill, IBus bus, IOptions<MessageBusOptions> busOptions,
+    IOptions<RunnerOptions> options, IOptions<Profiles> profiles, TimeProvider time, ILogger<TurnRunner> log)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
     const int MaxRuns = 5;
@@ -23,15 +23,17 @@ sealed class TurnRunner(
 
     /// <summary>Runs a claimed turn. Everything it comes to is in the store before it returns.</summary>
     /// <param name="turn">The turn.</param>
+    /// <param name="asked">When its claim was sent, from which its lease counts.</param>
     /// <param name="shutdown">The runner shuts down: interrupt the turn and give it back.</param>
-    public async Task Run(ClaimedTurn turn, CancellationToken shutdown)
+    public async Task Run(ClaimedTurn turn, long asked, CancellationToken shutdown)
     {
         using var measured = new TurnMeasures(turn, time);
-        await using var lease = new TurnLease(turns, turn, options.Value.Lease, time, log);
+        await using var lease = new TurnLease(turns, guard, turn, options.Value.Lease, asked, time, log);
         var started = time.GetTimestamp();
         var staysWarm = false;
         try
         {
+            lease.Lost.ThrowIfCancellationRequested();
             var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
             var settled = await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) }, lease.Lost);
             staysWarm = settled && reaction is Reaction.End { Outcome: TurnOutcome.Completed };
@@ -67,13 +69,14 @@ sealed class TurnRunner(
 
         // An id that an earlier attempt chose may have a transcript by now: resuming tells.
         var (resume, acted, cost) = (turn.ClaudeSession is not null, turn.Acted, default(TurnCost));
+        var toldAgain = false;
 
         for (var runs = 1; runs <= MaxRuns; runs++)
         {
             var run = await RunHere(turn, claudeSession, resume, shutdown, lost);
             (cost, acted) = (cost + run.Cost, acted || run.Acted);
 
-            switch (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()) with { Unsaved = run.Unsaved })
+            switch (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()) with { Unsaved = run.Unsaved, Remarks = run.Remarks })
             {
                 case Reaction.Fresh when run.Result is ClaudeResult.SessionLost { Why: null } && !claudeSession.Opened && runs < 3:
                     resume = false;
@@ -81,6 +84,17 @@ sealed class TurnRunner(
 
                 case Reaction.Resume:
                     resume = true;
+                    break;
+
+                // Of a message that nobody can have said before, that is no success: it was not told.
+                case Reaction.End when run.Result is ClaudeResult.Completed { Already: true } && !turn.IsRepetition:
+                    if (toldAgain)
+                        return (Contradictory(), false, cost);
+
+                    const string note = "the CLI took the first attempt for a message it had finished before; told again under another id";
+                    turn = await turns.TellAgain(turn, note, CancellationToken.None).WaitAsync(lost) ?? throw new OperationCanceledException(lost);
+                    log.LogWarning("{SessionKey} wake {Wake}: {Note}.", turn.SessionKey, turn.WakeNumber, note);
+                    (resume, toldAgain) = (true, true);
                     break;
 
                 case Reaction.Fresh { Why: var why }:
@@ -113,8 +127,10 @@ sealed class TurnRunner(
             }
         }
 
-        return (Reaction.To(new ClaudeResult.Misconfigured($"contradictory answers about Claude session {claudeSession.Id}"),
-            failures, options.Value, time.GetUtcNow()), false, cost);
+        return (Contradictory(), false, cost);
+
+        Reaction Contradictory() => Reaction.To(
+            new ClaudeResult.Misconfigured($"contradictory answers about Claude session {claudeSession.Id}"), failures, options.Value, time.GetUtcNow());
     }
 
     // What forbids a fresh session, for people; null when nothing does.
@@ -141,6 +157,10 @@ sealed class TurnRunner(
     async Task<ClaudeRun> RunHere(
         ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
     {
+        // What is not begun need not be stopped.
+        if (shutdown.IsCancellationRequested)
+            return ClaudeRun.NotBegun(new ClaudeResult.Interrupted());
+
         try
         {
             return await Run(turn, claudeSession, resume, shutdown, lost);
@@ -155,25 +175,29 @@ sealed class TurnRunner(
         ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
     {
         var profile = profiles.Value.Of(turn.Profile);
+        await using var warm = warmSessions.Take(turn.SessionId);
+        await EndEarlier(turn, warm, lost);
         if (await workspaces.Prepare(turn, profile, shutdown, lost) is { } unusable)
             return ClaudeRun.NotBegun(unusable);
 
-        await using var warm = warmSessions.Take(turn.SessionId);
+        await warmSessions.EndOthers(claudeSession.Id, turn.SessionId);
         await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log, lost, warm?.TakeFiles());
 
         var brought = resume ? await memory.Bring() : new Memory.None();
         if (resume && Freshness.Of(brought, claudeSession, turn, profile, time.GetUtcNow()) is { } why)
             return ClaudeRun.NotBegun(new ClaudeResult.SessionLost(why));
 
+        var (sources, leftOut) = settings.Of(turn.SessionId, turn.Workspace, turn.Profile, turn.Registered);
         var stay = warmSessions.StayOf(profile);
         using var questions = QuestionHook.For(profile, turn.Workspace, turn.Questions);
         var messageId = ClaudeCommand.MessageIdOf(turn);
         var command = new ClaudeCommand(
-            claudeSession.Id, resume, turn.Workspace, profile, messageId, turn.IsRepetition || turn.Questions is not [],
+            claudeSession.Id, resume, memory.WorkingDirectory, profile, messageId, turn.IsRepetition || turn.Questions is not [],
             prompt.For(turn with { ClaudeSession = claudeSession }, messageId, await RecapFor(turn, claudeSession, lost)))
         {
-            Further = questions.Arguments, Permissions = new(profile.Permissions, turn.Questions),
-            MayStay = stay > TimeSpan.Zero && turn.Questions is [],
+            Owner = turn.SessionId, SettingSources = sources, Further = questions.Arguments,
+            Permissions = new(profile.Permissions, turn.Questions) { Begins = call => CallBegins(turn, call, lost) },
+            MayStay = stay > TimeSpan.Zero && turn.Questions is [], Transcript = memory.PathFrom(memory.WorkingDirectory),
         };
 
         // Its history is what it has read and said itself: of what others have added it would know nothing.
@@ -181,15 +205,46 @@ sealed class TurnRunner(
         if (warm is not null && !mayGoOn)
             await warm.DisposeAsync();
 
+        // A process keeps the one it was started with, which counts again from now on.
+        command = command with { Access = mayGoOn && warm!.Access is { } own ? own : new(RunTokens.New(), turn.SessionKey) };
+        if (!await runTokens.Assign(turn, command.Access.Token, CancellationToken.None).WaitAsync(lost))
+            throw new OperationCanceledException(lost);
+
+        var beside = OpenSessions.Of(claude.ConfigFolder, claudeSession.Id);
+        var began = resume && !command.IsRepetition ? TranscriptBranch.LengthOf(memory.Transcript) : 0;
+
         memory.Keep();
         var (opened, told) = (false, 0);
         var run = await claude.Run(command, mayGoOn ? warm!.TakeProcess() : null, Heard, shutdown, lost);
 
-        run = run with { Unsaved = await SaveTheRest(memory, shutdown) };
+        // Opened before, by leave of its owner; or while it ran, and then that process does not know of this turn.
+        beside = OpenSessions.Of(claude.ConfigFolder, claudeSession.Id) ?? beside;
+        run = run with
+        {
+            Unsaved = await SaveTheRest(memory, shutdown),
+            Remarks = Joined(run.Remarks, memory.Note, leftOut, await Lacks(turn, run.McpServers), beside is null ? null
+                : $"beside it the session is {beside.InWords(runner: null)}: what is said there does not know of this turn"),
+        };
+        await NoteHistory(turn, run, beside?.InWords(runner: null), TranscriptBranch.Holds(memory.Transcript, began, messageId));
+        if (run is { Unsaved: null, Result: ClaudeResult.Completed } && !memory.IsStored && !lost.IsCancellationRequested)
+        {
+            run = run with { Unsaved = $"there is no transcript of Claude session {claudeSession.Id} under {claude.ConfigFolder}" };
+            log.LogWarning("{SessionKey} wake {Wake}: the turn is done and nothing of it is saved: {Reason}.",
+                turn.SessionKey, turn.WakeNumber, run.Unsaved);
+        }
+
         if (run.Alive is { } alive)
         {
-            memory.FilesAreKept = true;
-            warmSessions.Keep(new(turn.SessionId, command, alive, memory.Files, stay));
+            if (beside is null && await MayStay(turn, claudeSession.Id))
+            {
+                memory.FilesAreKept = true;
+                warmSessions.Keep(new(turn.SessionId, command, alive, memory.Files, stay));
+            }
+            else
+            {
+                await alive.DisposeAsync();
+                run = run with { Alive = null };
+            }
         }
 
         return run;
@@ -207,6 +262,97 @@ sealed class TurnRunner(
                 told = output.Told;
                 memory.Grew(output.Acted);
             }
+        }
+    }
+
+    // A session that has lost the tool by which it would arm its next wake sleeps for ever, and nobody knows why.
+    async Task<string?> Lacks(ClaimedTurn turn, IReadOnlyDictionary<string, bool>? servers)
+    {
+        if (servers is null)
+            return null;
+
+        try
+        {
+            if (turn.McpServers is null || !turn.McpServers.ToHashSet().SetEquals(servers.Keys))
+                await sessions.HasMcpServers(turn.SessionId, [.. servers.Keys.Order(StringComparer.Ordinal)], CancellationToken.None);
+        }
+        catch (NpgsqlException failed)
+        {
+            log.LogWarning("{SessionKey} wake {Wake}: which MCP servers it has could not be noted ({Reason}).",
+                turn.SessionKey, turn.WakeNumber, failed.Message);
+        }
+
+        return Joined(
+            Named("without the MCP servers it had before", (turn.McpServers ?? []).Where(x => !servers.ContainsKey(x))),
+            Named("MCP servers that did not start", servers.Where(x => !x.Value).Select(x => x.Key)));
+
+        static string? Named(string what, IEnumerable<string> names) =>
+            names.Order(StringComparer.Ordinal).ToList() is { Count: > 0 } some ? $"{what}: {string.Join(", ", some)}" : null;
+    }
+
+    static string? Joined(params IEnumerable<string?> parts) =>
+        parts.OfType<string>().ToList() is { Count: > 0 } some ? string.Join("; ", some) : null;
+
+    async Task<bool> CallBegins(ClaimedTurn turn, string call, CancellationToken lost)
+    {
+        while (true)
+        {
+            try
+            {
+                return await turns.CallBegins(turn, call, CancellationToken.None).WaitAsync(lost);
+            }
+            catch (NpgsqlException down)
+            {
+                log.LogWarning("{SessionKey} wake {Wake}: that an allowed call is made could not be written down ({Reason}); it waits.",
+                    turn.SessionKey, turn.WakeNumber, down.Message);
+                await Task.Delay(WritesAgainAfter, time, lost);
+            }
+        }
+    }
+
+    // Whoever ran the session before may be frozen, or lost the turn a moment ago, and its CLI still write and call tools.
+    async Task EndEarlier(ClaimedTurn turn, WarmSession? ours, CancellationToken lost)
+    {
+        var ended = await processes.EndOf(turn.SessionId, mark => mark != ours?.Mark);
+        if (ended == 0)
+            return;
+
+        var note = $"{ended} processes of this session still ran on this machine for an earlier attempt or turn, and were killed";
+        log.LogWarning("{SessionKey} wake {Wake}: {Note}.", turn.SessionKey, turn.WakeNumber, note);
+        try
+        {
+            await turns.Note(turn, "processesKilled", note, CancellationToken.None).WaitAsync(lost);
+        }
+        catch (NpgsqlException down)
+        {
+            log.LogWarning("{SessionKey} wake {Wake}: that could not be noted ({Reason}).", turn.SessionKey, turn.WakeNumber, down.Message);
+        }
+    }
+
+    // A courtesy to whoever asks later: the turn has run.
+    async Task NoteHistory(ClaimedTurn turn, ClaudeRun run, string? beside, bool? onBranch)
+    {
+        try
+        {
+            await holds.NoteHistory(turn, beside, run.Result is ClaudeResult.Completed { Already: false } ? onBranch : null, CancellationToken.None);
+        }
+        catch (NpgsqlException failed)
+        {
+            log.LogWarning("{SessionKey} wake {Wake}: what became of the session's history could not be noted ({Reason}).",
+                turn.SessionKey, turn.WakeNumber, failed.Message);
+        }
+    }
+
+    // What the store does not know of could be there beside the process of a session that is registered anew.
+    async Task<bool> MayStay(ClaimedTurn turn, Guid claudeSessionId)
+    {
+        try
+        {
+            return await holds.StayWarm(turn, claudeSessionId, name.Value, options.Value.Lease, CancellationToken.None);
+        }
+        catch (NpgsqlException)
+        {
+            return false;
         }
     }
 
@@ -278,7 +424,7 @@ sealed class TurnRunner(
             : profile.Repository is not null || unsaved ? RunnerSlots.RememberedFor : TimeSpan.Zero;
 
         return stays == TimeSpan.Zero || busOptions.Value.InMemory ? null
-            : new(RunnerSlots.AddressOf(options.Value), stays < RunnerSlots.RememberedFor ? stays : RunnerSlots.RememberedFor);
+            : new(RunnerSlots.AddressOf(name, options.Value.Pool), stays < RunnerSlots.RememberedFor ? stays : RunnerSlots.RememberedFor);
     }
 
     // False: the turn was no longer ours.
@@ -323,8 +469,8 @@ sealed class TurnRunner(
             return true;
         }
 
-        string? Noted(string? note) => reaction.Unsaved is not { } why ? note
-            : $"{(note is null ? "" : $"{note}; ")}its memory is incomplete in the store: {why}";
+        string? Noted(string? note) => Joined(
+            note, reaction.Unsaved is { } why ? $"its memory is incomplete in the store: {why}" : null, reaction.Remarks);
 
         // The epoch guards it, so it can be said again until it is heard, or the turn is lost. What was said in vain may have been heard.
         async Task<bool> Insist(Func<Task<bool>> settle)
@@ -336,7 +482,7 @@ sealed class TurnRunner(
                 {
                     return await settle().WaitAsync(lost) || unsure && await turns.IsSettled(turn, CancellationToken.None).WaitAsync(lost);
                 }
-                catch (NpgsqlException down) when (time.GetElapsedTime(began) < options.Value.Lease)
+                catch (Exception down) when (PostgresFailure.IsUnavailable(down) && time.GetElapsedTime(began) < options.Value.Lease)
                 {
                     log.LogWarning("{SessionKey} wake {Wake}: what the turn came to could not be written down ({Reason}); trying again.",
                         turn.SessionKey, turn.WakeNumber, down.Message);

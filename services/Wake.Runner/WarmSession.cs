@@ -17,6 +17,15 @@ sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess pr
     /// <summary>The session.</summary>
     public Guid SessionId => sessionId;
 
+    /// <summary>By which its processes are known.</summary>
+    public RunMark Mark => process.Mark;
+
+    /// <summary>The Claude session it has open.</summary>
+    public Guid ClaudeSessionId => command.SessionId;
+
+    /// <summary>What it shows to the API, for as long as it lives.</summary>
+    public RunAccess? Access => command.Access;
+
     /// <summary>What it held when it began to wait, in bytes.</summary>
     public long Memory { get; } = process.Memory;
 
@@ -61,6 +70,6 @@ sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess pr
         await process.DisposeAsync();
     }
 
-    // Whether it was begun or resumed makes no difference any more.
-    static IReadOnlyList<string> ArgumentsOf(ClaudeCommand command) => (command with { Resume = true }).Arguments();
+    // Whether it was begun or resumed, and from where, makes no difference any more.
+    static IReadOnlyList<string> ArgumentsOf(ClaudeCommand command) => (command with { Resume = true, Transcript = null }).Arguments();
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Wake.Store;
 
 namespace Wake.Runner;
 
@@ -13,10 +14,13 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
     // The one used longest ago first.
     readonly List<WarmSession> warm = [];
     readonly HashSet<Task> ending = [];
+
+    // The Claude sessions of those that have ended, until somebody asks.
+    readonly List<Guid> ended = [];
     bool closed;
 
     /// <summary>How long the process of such a session may stay; zero when it may not.</summary>
-    public TimeSpan StayOf(ClaudeProfile profile) =>
+    public TimeSpan StayOf(Profile profile) =>
         options.Value.WarmSessions == 0 || profile.MaxBudgetUsd is not null ? TimeSpan.Zero : profile.WarmFor ?? options.Value.WarmFor;
 
     /// <summary>Whether the process of a session is here.</summary>
@@ -24,6 +28,31 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
     {
         lock (changing)
             return warm.Exists(x => x.SessionId == sessionId);
+    }
+
+    /// <summary>The sessions whose processes are here, and the Claude sessions these have open.</summary>
+    public IReadOnlyList<(Guid SessionId, Guid ClaudeSessionId)> All()
+    {
+        lock (changing)
+            return [.. warm.Select(x => (x.SessionId, x.ClaudeSessionId))];
+    }
+
+    /// <summary>The Claude sessions whose processes have ended since this was asked last.</summary>
+    public IReadOnlyList<Guid> TakeEnded()
+    {
+        lock (changing)
+        {
+            Guid[] all = [.. ended.Where(x => !warm.Exists(y => y.ClaudeSessionId == x))];
+            ended.Clear();
+            return all;
+        }
+    }
+
+    /// <summary>Ends the processes that other sessions have left with a Claude session: closed ones, since it has one owner.</summary>
+    public async Task EndOthers(Guid claudeSessionId, Guid sessionId)
+    {
+        foreach (var (other, _) in All().Where(x => x.ClaudeSessionId == claudeSessionId && x.SessionId != sessionId))
+            await End(other);
     }
 
     /// <summary>Takes the process of a session; it is the caller's from now on. Null when there is none.</summary>
@@ -64,7 +93,7 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
     public async Task End(Guid sessionId)
     {
         if (Take(sessionId) is { } leaving)
-            await leaving.DisposeAsync();
+            await Dispose(leaving);
     }
 
     /// <summary>Ends them all, and keeps none from now on.</summary>
@@ -97,13 +126,20 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
             End(session);
     }
 
+    async Task Dispose(WarmSession session)
+    {
+        await session.DisposeAsync();
+        lock (changing)
+            ended.Add(session.ClaudeSessionId);
+    }
+
     void End(WarmSession session)
     {
         var end = Task.Run(async () =>
         {
             try
             {
-                await session.DisposeAsync();
+                await Dispose(session);
             }
             catch (Exception failed)
             {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
@@ -28,7 +27,7 @@ sealed class Workspaces(
     /// <param name="shutdown">The runner shuts down: what is made is left unmade.</param>
     /// <param name="lost">Nobody waits for it any more.</param>
     /// <exception cref="OperationCanceledException">The turn was lost.</exception>
-    public async Task<ClaudeResult?> Prepare(ClaimedTurn turn, ClaudeProfile profile, CancellationToken shutdown, CancellationToken lost)
+    public async Task<ClaudeResult?> Prepare(ClaimedTurn turn, Profile profile, CancellationToken shutdown, CancellationToken lost)
     {
         var path = turn.Workspace;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost);
@@ -43,7 +42,7 @@ sealed class Workspaces(
                     $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no repository to make it from");
             }
 
-            return Access(path, CanWrite) == 0 ? null
+            return WorkspaceDirectory.IsWritable(path) ? null
                 : new ClaudeResult.Misconfigured($"the workspace {path} cannot be written to by this runner");
         }
         catch (OperationCanceledException) when (!lost.IsCancellationRequested)
@@ -59,6 +58,9 @@ sealed class Workspaces(
             return new ClaudeResult.Misconfigured($"the workspace {path} cannot be made: {failed.Message}");
         }
     }
+
+    /// <summary>Whether the session's workspace was made here, from a repository: what it brings along nobody has looked at.</summary>
+    public bool HasMade(Guid sessionId) => File.Exists(Path.Combine(Records, $"{sessionId:D}"));
 
     /// <summary>Whether the workspace has commits made since the turn began: somebody has acted. False where there is no git.</summary>
     public async Task<bool> HasNewCommits(ClaimedTurn turn, CancellationToken cancel)
@@ -159,12 +161,6 @@ sealed class Workspaces(
             log.LogInformation("Deleted the workspace {Workspace} of a closed session.", path);
         }
     }
-
-    const int CanWrite = 2;
-
-    [DllImport("libc", EntryPoint = "access", BestFitMapping = false, ThrowOnUnmappableChar = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    static extern int Access([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int mode);
 
     public void Dispose() => mirroring.Dispose();
 }

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Security.Cryptography;
 using Npgsql;
+using Wake.Contracts;
 
 namespace Wake.Store;
 
@@ -12,6 +13,26 @@ public sealed class Transcripts(NpgsqlDataSource database)
 {
     /// <summary>Bytes of a file that are held in memory, and written as one row, at a time.</summary>
     public const int Segment = 1024 * 1024;
+
+    const int PrunedPage = 1_000, PrunedPages = 20;
+
+    Guid pruned;
+
+    // Open sessions whose last completed turn saved nothing of the Claude session that is in use. One whose events had all
+    // expired ran no CLI.
+    internal const string NotSaved =
+        """
+        sessions s
+        cross join lateral (
+            select * from turns where session_id = s.id and outcome = 'completed' order by wake_number desc limit 1) t
+        where s.closed_at is null
+          and t.claude_session_id = (select claude_session_id from session_ids where session_id = s.id order by position desc limit 1)
+          and exists (select from inbox i join events e on e.seq = i.event
+                      where i.session_id = s.id and i.wake_number = t.wake_number and (e.expires_at is null or e.expires_at > t.started_at))
+          and not exists (select from transcripts m join transcript_files f using (claude_session_id)
+                          where claude_session_id = t.claude_session_id and m.session_id = s.id and m.wake_number >= t.wake_number
+                            and f.path = '' and f.replaced_at is null)
+        """;
 
     /// <summary>What is stored of a Claude session; null when nothing is.</summary>
     public async Task<StoredTranscript?> Find(Guid claudeSessionId, CancellationToken cancel)
@@ -70,7 +91,8 @@ public sealed class Transcripts(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Writes a stored file. False: what is stored is not what was saved, and the destination holds nothing of use.
+    /// Writes a stored file. False: what is stored is not what was saved, and the destination holds as much of it as can be read,
+    /// with a line break where something is missing.
     /// </summary>
     public async Task<bool> Load(Guid claudeSessionId, TranscriptFile file, Stream destination, CancellationToken cancel)
     {
@@ -84,66 +106,136 @@ public sealed class Transcripts(NpgsqlDataSource database)
             """);
         command.Parameters.AddWithValue(claudeSessionId);
         command.Parameters.AddWithValue(file.Path);
-        await using var rows = await command.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, cancel);
+        return await Write(command, file, destination, cancel);
+    }
 
+    /// <summary>Whether a file is what an earlier copy, which another has replaced, was or began with.</summary>
+    public async Task<bool> WasStored(Guid claudeSessionId, TranscriptFile file, CancellationToken cancel)
+    {
+        await using var copies = database.CreateCommand(
+            "select copy from transcript_files where claude_session_id = $1 and path = $2 and bytes >= $3 and replaced_at is not null");
+        copies.Parameters.AddWithValue(claudeSessionId);
+        copies.Parameters.AddWithValue(file.Path);
+        copies.Parameters.AddWithValue(file.Bytes);
+
+        foreach (var copy in await copies.ReadAll(row => row.GetInt64(0), cancel))
+        {
+            await using var command = database.CreateCommand("select start, content from transcript_segments where copy = $1 order by start");
+            command.Parameters.AddWithValue(copy);
+            if (await Write(command, file, Stream.Null, cancel))
+                return true;
+        }
+
+        return false;
+    }
+
+    static async Task<bool> Write(NpgsqlCommand segments, TranscriptFile file, Stream destination, CancellationToken cancel)
+    {
+        await using var rows = await segments.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, cancel);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffer = new byte[64 * 1024];
-        long written = 0;
-        try
-        {
-            // A file may have grown since it was found; what was found is what is wanted.
-            while (written < file.Bytes && await rows.ReadAsync(cancel))
-            {
-                if (rows.GetInt64(0) != written)
-                    return false;
+        var (written, whole) = (0L, true);
 
+        // A file may have grown since it was found; what was found is what is wanted.
+        while (written < file.Bytes && await rows.ReadAsync(cancel))
+        {
+            if (rows.GetInt64(0) is var start && start != written)
+                await Break(start);
+
+            try
+            {
                 await using var content = new ZLibStream(rows.GetStream(1), CompressionMode.Decompress);
-                while (await content.ReadAsync(buffer, cancel) is > 0 and var read)
+                while (written < file.Bytes
+                    && await content.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, file.Bytes - written)), cancel) is > 0 and var read)
                 {
                     hash.AppendData(buffer, 0, read);
                     await destination.WriteAsync(buffer.AsMemory(0, read), cancel);
                     written += read;
                 }
             }
-        }
-        catch (InvalidDataException)
-        {
-            return false;
+            catch (InvalidDataException)
+            {
+                await Break(written);
+            }
         }
 
-        return written == file.Bytes && hash.GetHashAndReset().AsSpan().SequenceEqual(file.Sha256);
+        return whole && written == file.Bytes && hash.GetHashAndReset().AsSpan().SequenceEqual(file.Sha256);
+
+        // What is missing may have ended in the middle of a row.
+        async Task Break(long next)
+        {
+            (whole, written) = (false, next);
+            await destination.WriteAsync("\n"u8.ToArray(), cancel);
+        }
     }
 
-    /// <summary>Writes into the ledger what had to be done to a memory before it could be gone on with.</summary>
-    public async Task Mended(ClaimedTurn turn, string how, CancellationToken cancel)
+    /// <summary>Writes into the ledger what was found about a memory, or done to it, before it was gone on with.</summary>
+    /// <param name="turn">The turn.</param>
+    /// <param name="kind">The kind of decision: <c>mended</c>, or <c>added</c> for rows that others have written.</param>
+    /// <param name="what">What it was, for people.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task Noted(ClaimedTurn turn, string kind, string what, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand(
-            "insert into decisions (kind, session_id, wake_number, note) values ('mended', $1, $2, $3)");
+        await using var command = database.CreateCommand("insert into decisions (kind, session_id, wake_number, note) values ($1, $2, $3, $4)");
+        command.Parameters.AddWithValue(kind);
         command.Parameters.AddWithValue(turn.SessionId);
         command.Parameters.AddWithValue(turn.WakeNumber);
-        command.Parameters.AddWithValue(how);
+        command.Parameters.AddWithValue(StorableText.Of(what));
         await command.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>
-    /// Deletes what nobody will go on from: copies replaced longer ago than a given time, and the transcripts of closed
-    /// sessions and of Claude sessions that have a successor, when they were last saved longer ago. Returns how many there were.
+    /// Deletes what nobody will go on from: copies replaced longer ago than a given time, and transcripts that were saved longer
+    /// ago and that no session has needed for so long. A session that is open needs its present one, and the one before that
+    /// until the successor has been in use for that time. Returns how many there were.
     /// </summary>
+    /// <remarks>Looks at so many transcripts at most, and goes on behind them the next time. Called by one at a time.</remarks>
     public async Task<int> Prune(TimeSpan age, CancellationToken cancel)
     {
-        await using var batch = database.CreateBatch();
-        batch.Add("delete from transcript_files where replaced_at < clock_timestamp() - $1", age);
-        batch.Add(
-            """
-            delete from transcripts t
-            where saved_at < clock_timestamp() - $1
-              and (exists (select from sessions s where s.id = t.session_id and s.closed_at < clock_timestamp() - $1)
-                   or exists (select from session_ids mine
-                              join session_ids later on later.session_id = mine.session_id and later.position > mine.position
-                              where mine.session_id = t.session_id and mine.claude_session_id = t.claude_session_id
-                                and later.opened))
-            """, age);
-        return await batch.ExecuteNonQueryAsync(cancel);
+        await using var replaced = database.CreateCommand("delete from transcript_files where replaced_at < clock_timestamp() - $1");
+        replaced.Parameters.AddWithValue(age);
+        var deleted = await replaced.ExecuteNonQueryAsync(cancel);
+
+        for (var pages = 0; pages < PrunedPages; pages++)
+        {
+            await using var command = database.CreateCommand(
+                """
+                with page as materialized (
+                    select claude_session_id, session_id, saved_at from transcripts where claude_session_id > $2 order by 1 limit $3
+                ), over as materialized (
+                    select t.claude_session_id
+                    from page t
+                    where saved_at < clock_timestamp() - $1
+                      -- Any session that has it, not only the one that saved it last: who registers an old conversation anew has saved nothing yet.
+                      and not exists (select from (select t.session_id as id
+                                                   union
+                                                   select session_id from session_ids c where c.claude_session_id = t.claude_session_id) who
+                                      cross join lateral (select s.id, s.closed_at from sessions s where s.id = who.id offset 0) s
+                                      where (s.closed_at is null or s.closed_at >= clock_timestamp() - $1)
+                                        and not exists (select from session_ids mine
+                                                        join session_ids later on later.session_id = mine.session_id and later.position > mine.position
+                                                        where mine.session_id = s.id and mine.claude_session_id = t.claude_session_id
+                                                          and later.opened and later.since < clock_timestamp() - $1
+                                                        offset 0)
+                                      offset 0)
+                ), gone as (
+                    delete from transcripts where claude_session_id = any (array(select claude_session_id from over)) returning 1
+                )
+                select (select claude_session_id from page order by 1 offset $3 - 1), (select count(*) from gone)::int
+                """);
+            command.Parameters.AddWithValue(age);
+            command.Parameters.AddWithValue(pruned);
+            command.Parameters.AddWithValue(PrunedPage);
+            await using var row = await command.ExecuteReaderAsync(cancel);
+            await row.ReadAsync(cancel);
+
+            deleted += row.GetInt32(1);
+            pruned = row.GetNullable<Guid>(0) ?? Guid.Empty;
+            if (pruned == Guid.Empty)
+                break;
+        }
+
+        return deleted;
     }
 
     static async Task<bool> Begin(NpgsqlConnection connection, ClaimedTurn turn, Guid claudeSessionId, bool acted, CancellationToken cancel)

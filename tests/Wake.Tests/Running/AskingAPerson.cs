@@ -102,10 +102,29 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         Assert.Equal("routed", Assert.Single(await wake.Post(WakeSystem.Event("meanwhile", "x") with { Sessions = [key] })).GetProperty("outcome").GetString());
         await wake.Is(key, SessionState.WaitingForAnswer);
+
+        // Not for ever: nobody may answer.
+        Assert.Equal(3, (question.Deadline!.Value - question.AskedAt).TotalDays, tolerance: 0.001);
+        var summary = (await wake.Explain(key)).Summary;
+        Assert.Contains($"Without one it goes on at {question.Deadline:u}.", summary);
+        Assert.Contains("One event waits behind it", summary);
         await Answer(question, "Red");
 
         Assert.Equal(["x"], (await wake.Ended(key, 2)).Reasons);
         Assert.Contains("\"Which colour?\"=\"Red\"", await Transcript(key));
+    }
+
+    [Fact]
+    public async Task What_happens_meanwhile_is_told_after_the_deadline_when_nobody_answers()
+    {
+        var key = await wake.WatchingSession("hasty");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[fake:ask Which colour?|Red|Blue]]"));
+        await Eventually.Holds(async () => await Asked(key) == 1, "it asks");
+
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
+
+        Assert.Equal(["deployed"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Contains("The user did not answer the questions.", await Transcript(key));
     }
 
     [Fact]
@@ -175,7 +194,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
     public async Task On_the_command_line_it_is_seen_and_answered()
     {
         var (key, question) = await Asks("Which colour?|Red|Blue");
-        var here = new Dictionary<string, string> { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString() };
+        var here = wake.Here;
 
         var seen = await WakeCommandLine.Run(here, null, "questions");
         Assert.Contains($"{question.Id}", seen.Output);
@@ -275,7 +294,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
     public async Task On_the_command_line_a_permission_is_seen_and_given_or_not()
     {
         using var folder = new TemporaryFolder();
-        var here = new Dictionary<string, string> { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString() };
+        var here = wake.Here;
         var (given, one) = await Requests(folder.File("one"), "asking");
         var (refused, other) = await Requests(folder.File("other"), "asking");
 

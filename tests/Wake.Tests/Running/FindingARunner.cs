@@ -15,6 +15,8 @@ public sealed class FindingARunner : IAsyncLifetime
     {
         wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
         {
+            // Nobody waits for one to be over, and a starved machine loses a short one.
+            ["Runner__Lease"] = "00:01:00",
             ["Runner__WarmSessions"] = "4",
             ["Profiles__gpu__Pool"] = "gpu",
             ["Profiles__gpu__QuietWindow"] = "00:00:00",

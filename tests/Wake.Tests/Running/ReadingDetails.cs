@@ -1,3 +1,4 @@
+using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
 using Wake.Store;
@@ -35,6 +36,37 @@ public sealed class ReadingDetails
     [InlineData("""{"excerpt":" \n"}""", null)]
     [InlineData("""{"excerpt":["a"],"x":{"excerpt":"b"}}""", null)]
     public void The_excerpt_is_the_text_of_the_field(string data, string? excerpt) => Assert.Equal(excerpt, EventDetails.In(data).Excerpt);
+
+    [Theory]
+    [InlineData("""{ "run": {"attempt": 2, "jobs": [1, 2.50, null, true]},\n "title": "fix" }""", """{"run":{"attempt":2,"jobs":[1,2.50,null,true]},"title":"fix"}""")]
+    [InlineData("""{"title":"gr\u00fc\u00dfe \ud83d\ude80 <b>"}""", """{"title":"grüße \uD83D\uDE80 <b>"}""")]
+    [InlineData("""{"title":"a\u0000b","half":"\ud83d","\ud83d":1}""", """{"title":"a\u0000b","half":"\\ud83d","\\ud83d":1}""")]
+    [InlineData("""{"excerpt":"told","url":"https://a.example/","state":"open"}""", """{"state":"open"}""")]
+    [InlineData("""{"url":"http://a.example/","excerpt":7}""", """{"url":"http://a.example/","excerpt":7}""")]
+    [InlineData("""{"link":"https://a.example/","size":1e400000}""", """{"size":1e400000}""")]
+    [InlineData("""{"excerpt":"told"}""", null)]
+    [InlineData("{}", null)]
+    [InlineData("null", null)]
+    [InlineData(null, null)]
+    [InlineData("""[1, {"a": []}]""", """[1,{"a":[]}]""")]
+    [InlineData("\"text\"", "\"text\"")]
+    [InlineData("42", "42")]
+    public void The_data_is_what_else_there_is_on_one_line(string? data, string? shown) =>
+        Assert.Equal(shown, EventDetails.In(data?.Replace("\\n", "\n")).Data);
+
+    [Fact]
+    public void Of_data_that_is_huge_or_deep_the_beginning_is_read()
+    {
+        var huge = $$"""{"number":972,"log":"{{new string('x', 200_000)}}","excerpt":"beyond"}""";
+        var many = $"{{{string.Join(',', Enumerable.Range(0, 20_000).Select(x => $"\"f{x}\":{x}"))}}}";
+        var deep = $"{{\"a\":{new string('[', 5000)}{new string(']', 5000)}}}";
+
+        Assert.Equal("""{"number":972} […]""", EventDetails.In(JsonElement.Parse(huge)).Data);
+        Assert.StartsWith("""{"f0":0,"f1":1,""", EventDetails.In(JsonElement.Parse(many)).Data);
+        Assert.InRange(EventDetails.In(many).Data!.Length, 1000, EventDetails.MaxShown + 100);
+        Assert.Equal(deep, EventDetails.In(deep).Data);
+        Assert.Null(EventDetails.In($"{{\"a\":{new string('[', 40_000)}").Link);
+    }
 
     [Fact]
     public void A_long_address_is_left_out_and_not_cut()

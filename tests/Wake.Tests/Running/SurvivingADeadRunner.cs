@@ -20,7 +20,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        wake = await WakeSystem.Create(Transport.RabbitMq);
+        // A shorter one is over by itself on a starved machine, which costs an attempt.
+        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string> { ["Runner__Lease"] = "00:00:10" });
         var postgres = new NpgsqlConnectionStringBuilder(wake.ConnectionString);
         broker = new(wake.Broker!.Port);
         database = new(postgres.Port);
@@ -49,7 +50,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     public async Task Killed_after_the_claim_and_before_the_cli_was_started()
     {
         var key = await wake.WatchingSession("instant");
-        var claimed = database.HoldAnswersTo("nextval('lease_epochs')");
+        var claimed = database.HoldAnswersTo("set attempt = attempt + 1");
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
         await claimed;
@@ -60,13 +61,28 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         await HasTakenOneTurn(key, attempts: 2);
     }
 
+    // The answer to the claim comes when the lease is over and the turn another runner's.
+    [Fact]
+    public async Task Told_too_late_that_the_turn_is_its_own_it_does_not_begin_it()
+    {
+        var key = await wake.WatchingSession("instant");
+        var claimed = database.HoldAnswersTo("set attempt = attempt + 1");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+        await claimed;
+
+        await wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = "second" });
+        await HasTakenOneTurn(key, attempts: 2);
+        database.Release();
+
+        await Eventually.Holds(() => Task.FromResult(runner.Log.Contains("the turn was lost")), "the late runner gives the turn up");
+        Assert.Single(Starts());
+    }
+
     [Fact]
     public async Task Killed_in_the_middle_of_a_turn()
     {
-        var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"));
-        await hold.Reached();
+        var key = await Reaching(hold, $"[[fake:first hold {hold.Path}]]");
 
         await KillAndReplace();
 
@@ -93,10 +109,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     [Fact]
     public async Task Killed_after_the_result_and_before_it_was_written_down()
     {
-        var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]]"));
-        await hold.Reached();
+        var key = await Reaching(hold, $"[[fake:hold {hold.Path}]]");
 
         database.HoldUpstream();
         hold.Release();
@@ -111,10 +125,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     [Fact]
     public async Task Killed_after_the_ending_was_written_down_and_before_it_was_said()
     {
-        var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]]"));
-        await hold.Reached();
+        var key = await Reaching(hold, $"[[fake:hold {hold.Path}]]");
 
         broker.HoldUpstream();
         hold.Release();
@@ -128,11 +140,9 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     [Fact]
     public async Task Frozen_beyond_its_lease_it_comes_back_to_a_turn_that_is_not_its_own_any_more()
     {
-        var key = await wake.WatchingSession("instant");
-        using var hold = new HoldFile();
         await wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = "second" });
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"));
-        await hold.Reached();
+        using var hold = new HoldFile();
+        var key = await Reaching(hold, $"[[fake:first hold {hold.Path}]]");
         var holder = (await wake.Show(key)).LastTurn!.Runner == "first" ? runner : wake.Processes[^1];
 
         holder.Freeze();
@@ -145,13 +155,49 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "ended" && x.Wake == 1);
     }
 
+    // Nobody else is there to take the turn up, and the runner itself can do nothing.
+    [Fact]
+    public async Task Frozen_it_runs_nothing_beyond_its_lease()
+    {
+        using var hold = new HoldFile();
+        var key = await Reaching(hold, $"[[fake:first hold {hold.Path}]]");
+        var cli = Starts().Single();
+
+        runner.Freeze();
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "what the frozen runner runs is killed");
+        Assert.True(await wake.Scalar<bool>("select clock_timestamp() between lease_until and lease_until + interval '6 seconds' from turns"),
+            "it is killed when the lease is over, not before and not long after");
+
+        runner.Thaw();
+        await HasTakenOneTurn(key, attempts: 2);
+    }
+
+    [Fact]
+    public async Task What_a_frozen_runner_runs_is_killed_by_whoever_takes_the_turn_up()
+    {
+        using var hold = new HoldFile();
+        var key = await Reaching(hold, $"[[fake:first hold {hold.Path}]]");
+        var cli = Starts().Single();
+        var guard = 0;
+        await Eventually.Holds(() => Task.FromResult(
+            (guard = MachineProcess.With("guard-runs").SingleOrDefault(x => MachineProcess.Parent(x) == runner.Id)) > 0), "a guard runs");
+        MachineProcess.Kill(guard);
+
+        runner.Freeze();
+        await wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = "second" });
+        await wake.Ended(key, 1);
+
+        Assert.False(MachineProcess.Runs(cli));
+        Assert.Contains("processesKilled", (await wake.Explain(key)).Ledger.Select(x => x.What));
+        runner.Thaw();
+        await HasTakenOneTurn(key, attempts: 2);
+    }
+
     [Fact]
     public async Task Cut_off_from_the_database_beyond_its_lease_it_gives_the_turn_up()
     {
-        var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"));
-        await hold.Reached();
+        var key = await Reaching(hold, $"[[fake:first hold {hold.Path}]]");
 
         database.HoldUpstream();
         await Eventually.Holds(() => Task.FromResult(runner.Log.Contains("its process killed")), "the runner gives up by itself");
@@ -164,10 +210,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     [Fact]
     public async Task Without_the_database_for_a_moment_as_a_turn_ends_it_writes_the_ending_down_as_soon_as_it_can()
     {
-        var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:cost 5]] [[fake:hold {hold.Path}]]"));
-        await hold.Reached();
+        var key = await Reaching(hold, $"[[fake:cost 5]] [[fake:hold {hold.Path}]]");
 
         await Refuse("before update of ended_at on turns");
         hold.Release();
@@ -181,10 +225,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     [Fact]
     public async Task Not_told_that_the_ending_was_written_down_it_finds_out()
     {
-        var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:cost 5]] [[fake:hold {hold.Path}]]"));
-        await hold.Reached();
+        var key = await Reaching(hold, $"[[fake:cost 5]] [[fake:hold {hold.Path}]]");
 
         var ended = database.HoldAnswersTo("set ended_at = clock_timestamp()");
         hold.Release();
@@ -214,17 +256,21 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         Assert.True(await wake.Scalar<bool>("select near_until > now() + interval '50 minutes' from wake_timers"), "it goes to this runner next");
         await RefuseNoMore("transcript_segments");
 
+        // The audit would find it, until the next turn has saved what this one could not.
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
+        Assert.Null((await wake.Ended(key, 4)).Note);
+
         async Task<Turn> EndUnsaved(int number, bool untilTheEnd)
         {
             using var hold = new HoldFile();
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"{number}", reason: $"merged [[fake:hold {hold.Path}]]"));
             await hold.Reached();
             await Refuse("before insert on transcript_segments");
+            var failed = Failures();
             hold.Release();
             if (!untilTheEnd)
             {
                 await Eventually.Holds(() => Task.FromResult(Log().Count(x => x.GetProperty("event").GetString() == "result") == number));
-                var failed = Failures();
                 await Eventually.Holds(() => Task.FromResult(Failures() >= failed + 2));
                 await RefuseNoMore("transcript_segments");
             }
@@ -240,10 +286,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     [Fact]
     public async Task Told_to_stop_it_interrupts_the_turn_and_gives_it_back_at_once()
     {
-        var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]]"));
-        await hold.Reached();
+        var key = await Reaching(hold, $"[[fake:hold {hold.Path}]]");
 
         Assert.Equal(0, await runner.Stop());
         Assert.Equal(TurnState.Dispatched, (await wake.Show(key)).LastTurn!.State);
@@ -299,6 +343,15 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     {
         await using var command = wake.Database.CreateCommand($"drop trigger refuse on {table}");
         await command.ExecuteNonQueryAsync();
+    }
+
+    // A session whose turn has come to where it waits for the file.
+    async Task<string> Reaching(HoldFile hold, string reason)
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged {reason}"));
+        await hold.Reached();
+        return key;
     }
 
     async Task HasTakenOneTurn(string key, int attempts)

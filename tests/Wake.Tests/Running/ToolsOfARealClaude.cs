@@ -1,6 +1,7 @@
 using Wake.Contracts;
 using Wake.Offline;
 using Wake.Runner;
+using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -11,6 +12,9 @@ public sealed class ToolsOfClaude_2_1_329() : ToolsOfARealClaude(RealClaude.Curr
 
 [Collection(MachineProcesses.Name)]
 public sealed class ToolsOfClaude_2_1_197() : ToolsOfARealClaude(RealClaude.Old);
+
+[Collection(MachineProcesses.Name)]
+public sealed class ToolsOfClaude_2_1_332() : ToolsOfARealClaude(RealClaude.Newest);
 
 /// <summary>What the Bash tool of the real CLI may know, and that nothing it starts outlives its turn.</summary>
 public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
@@ -55,7 +59,9 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
             .Select(x => x.Split('=', 2)).ToDictionary(x => x[0], x => x[1]);
         Assert.Equal(folder.Path, seen["HOME"]);
         Assert.DoesNotContain(seen, x => x.Value.Contains("swordfish") || x.Value.Contains("Password") || x.Value.Contains("sk-test"));
-        Assert.DoesNotContain(seen.Keys, x => x.Contains("TOKEN") || x.Contains("SOCKET"));
+
+        // The turn's own token is what a tool is meant to speak to Wake with.
+        Assert.DoesNotContain(seen.Keys, x => x != RunTokens.Variable && (x.Contains("TOKEN") || x.Contains("SOCKET")));
 
         // Nothing of the runner's but what is on the list; the rest is the CLI's own, or the shell's.
         var runners = ((string[])["PWD", "OLDPWD", "SHLVL", "_"]).Concat(ClaudeEnvironment.Passed).ToList();

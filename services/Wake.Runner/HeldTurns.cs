@@ -1,0 +1,185 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// Asks for turns, and watches those that are withheld because somebody else is at work in their Claude session: it looks at
+/// that process, keeps the hold, and takes the turn up as soon as the process has ended or has left the session. The transcript of
+/// what was said there lies on this machine, so this runner is the one to go on with it.
+/// </summary>
+sealed class HeldTurns(
+    Turns turns, TurnHolds holds, RunnerSlots slots, WarmSessions warm, ClaudeCli claude, RunnerName name, IBus bus, IOptions<RunnerOptions> options,
+    IOptions<Profiles> profiles, TimeProvider time, ILogger<HeldTurns> log) : BackgroundService
+{
+    static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500);
+
+    // A look at the store for every so many ticks.
+    const int TicksPerLook = 2;
+
+    // How long a turn that could run waits for a slot here before any runner may have it.
+    static readonly TimeSpan WaitsForSlot = TimeSpan.FromSeconds(10);
+
+    readonly Lock changing = new();
+    readonly Dictionary<(Guid SessionId, int WakeNumber), Hold> held = [];
+
+    /// <summary>Asks for the turn of a wake on this machine. One that is withheld is watched from now on.</summary>
+    public async Task<TurnClaim> Claim(ResumeSession wake, CancellationToken cancel, bool endsHold = false)
+    {
+        var (runner, all) = (options.Value, profiles.Value);
+        var open = OpenSessions.In(claude.ConfigFolder);
+        string[] configured = [.. all.Keys];
+        var here = new OpenHere(
+            [.. open.Select(x => (x.ClaudeSessionId, x.InWords(name.Value)))], configured,
+            // A session that begins afresh with every wake forks nothing.
+            [.. configured.Where(x => all[x] is { WhenOpen: WhenOpen.Takeover } or { Resume: ResumePolicy.Never })])
+        {
+            EndsHold = endsHold,
+        };
+
+        var claim = await turns.Claim(wake.SessionId, wake.WakeNumber, name.Value, runner.Lease, cancel, here);
+        if (claim is not TurnClaim.Withheld { Why: var why, ClaudeSessionId: var claudeSession })
+            return claim;
+
+        log.LogInformation("{SessionKey} wake {Wake} waits: {Why}.", wake.SessionKey, wake.WakeNumber, why);
+        lock (changing)
+            held[(wake.SessionId, wake.WakeNumber)] = new(wake, claudeSession, open.Any(x => x.ClaudeSessionId == claudeSession)) { Renewed = time.GetTimestamp() };
+
+        // It would not hear of what is said there.
+        await warm.End(wake.SessionId);
+        return claim;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        for (var count = 0; !stoppingToken.IsCancellationRequested; count++)
+        {
+            try
+            {
+                await Look(askStore: count % TicksPerLook == 0, stoppingToken);
+            }
+            catch (Exception down) when (down is NpgsqlException or MassTransitException or TimeoutException)
+            {
+                // The holds run out by themselves, and whoever looks then sees the same.
+                log.LogWarning("The turns that are withheld could not be looked at ({Reason}); trying again.", down.Message);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+
+            await Task.Delay(Tick, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    async Task Look(bool askStore, CancellationToken cancel)
+    {
+        List<Hold> all;
+        lock (changing)
+            all = [.. held.Values];
+        if (all is [])
+            return;
+
+        var runner = options.Value;
+        if (askStore)
+        {
+            var known = (await holds.Look(name.Value, [.. all.Select(x => x.Key)], cancel)).ToDictionary(x => (x.SessionId, x.WakeNumber));
+            foreach (var gone in all.Where(x => !known.ContainsKey(x.Key)))
+                Forget(gone);
+
+            all.RemoveAll(x => !known.ContainsKey(x.Key));
+            all.ForEach(x => x.State = known[x.Key]);
+        }
+
+        var open = OpenSessions.In(claude.ConfigFolder);
+        foreach (var hold in all)
+        {
+            var inTheWay = open.Any(x => x.ClaudeSessionId == hold.ClaudeSessionId) || hold.State?.SessionAtWork != false && !hold.IsProcess
+                || hold.State is { SessionAtWork: true };
+            if (!inTheWay || hold.State is { Takeover: true, SessionAtWork: false })
+                await TakeUp(hold, cancel);
+            else if (time.GetElapsedTime(hold.Renewed) > runner.Lease / 3)
+                await Renew(hold, cancel);
+        }
+    }
+
+    async Task TakeUp(Hold hold, CancellationToken cancel)
+    {
+        if (!slots.TryTake(hold.Wake.Urgent, out var slot))
+        {
+            hold.Over ??= time.GetTimestamp();
+            if (time.GetElapsedTime(hold.Over.Value) < WaitsForSlot)
+            {
+                await Renew(hold, cancel);
+                return;
+            }
+
+            await holds.Free(hold.Wake.SessionId, hold.Wake.WakeNumber, name.Value, cancel);
+            Forget(hold);
+            return;
+        }
+
+        using (slot)
+        {
+            var asked = time.GetTimestamp();
+            switch (await Claim(hold.Wake, cancel, endsHold: true))
+            {
+                case TurnClaim.Granted { Turn: var turn }:
+                    Forget(hold);
+                    slot.Run(turn, asked);
+                    await bus.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value), cancel);
+                    break;
+
+                // Somebody else has opened it.
+                case TurnClaim.Withheld:
+                    break;
+
+                default:
+                    Forget(hold);
+                    break;
+            }
+        }
+    }
+
+    async Task Renew(Hold hold, CancellationToken cancel)
+    {
+        var asked = time.GetTimestamp();
+        if (await holds.Renew(hold.Wake.SessionId, hold.Wake.WakeNumber, name.Value, options.Value.Lease, cancel))
+            hold.Renewed = asked;
+        else
+            Forget(hold);
+    }
+
+    void Forget(Hold hold)
+    {
+        lock (changing)
+        {
+            if (held.GetValueOrDefault(hold.Key) == hold)
+                held.Remove(hold.Key);
+        }
+    }
+
+    /// <summary>A turn that is withheld.</summary>
+    sealed class Hold(ResumeSession wake, Guid claudeSessionId, bool isProcess)
+    {
+        public ResumeSession Wake => wake;
+
+        public (Guid SessionId, int WakeNumber) Key => (wake.SessionId, wake.WakeNumber);
+
+        public Guid ClaudeSessionId => claudeSessionId;
+
+        /// <summary>Whether it is a process of this machine that is in the way, which shows without the store.</summary>
+        public bool IsProcess => isProcess;
+
+        /// <summary>What the store said last; null before it was asked.</summary>
+        public HoldState? State { get; set; }
+
+        public long Renewed { get; set; }
+
+        /// <summary>Since when nothing is in the way any more.</summary>
+        public long? Over { get; set; }
+    }
+}

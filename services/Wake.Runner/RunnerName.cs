@@ -1,0 +1,85 @@
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// What this runner is called: as the settings say, or, where another runner on the same database goes by that name, with a
+/// number after it. Held in the database for as long as the process lives; a hold that breaks is taken again.
+/// </summary>
+sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, TimeProvider time, ILogger<RunnerName> log) : BackgroundService
+{
+    // Between two attempts to reach the database.
+    static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    HeldName? held;
+
+    /// <summary>The name. Known once this has been started, which is before any turn is claimed.</summary>
+    public string Value { get; private set; } = "";
+
+    /// <summary>Told the name when it has been taken.</summary>
+    public Action<string>? Taken { get; set; }
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        for (var number = 1; held is null; number++)
+        {
+            var suffix = number == 1 ? "" : $"-{number}";
+            Value = $"{options.Value.Name[..Math.Min(options.Value.Name.Length, RunnerQueues.MaxRunnerName - suffix.Length)]}{suffix}";
+            held = await Take(Value, before: null, cancellationToken);
+        }
+
+        if (Value != options.Value.Name)
+            log.LogWarning("Another runner on this database is called {Taken}; this one is called {Name}.", options.Value.Name, Value);
+
+        Taken?.Invoke(Value);
+        await base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                await held!.Lost(stoppingToken);
+                var before = held;
+                for (held = null; held is null; await Task.Delay(held is null ? Pause : TimeSpan.Zero, time, stoppingToken))
+                    held = await Take(Value, before, stoppingToken);
+
+                await before.DisposeAsync();
+                log.LogInformation("The connection that holds the name {Name} broke; it is held again.", Value);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Given up below.
+        }
+    }
+
+    // After the turns, whose slots were started later and so are stopped earlier.
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        if (held is not null)
+            await held.DisposeAsync();
+    }
+
+    async Task<HeldName?> Take(string name, HeldName? before, CancellationToken cancel)
+    {
+        while (true)
+        {
+            try
+            {
+                return await names.Take(name, before, cancel);
+            }
+            catch (NpgsqlException down)
+            {
+                log.LogWarning("The name {Name} cannot be taken in the database ({Reason}); trying again.", name, down.Message);
+                await Task.Delay(Pause, time, cancel);
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+using System.Runtime.CompilerServices;
+
+namespace Wake.Tests.Support;
+
+/// <summary>What all processes have in common that tests start.</summary>
+static class StartedProcesses
+{
+    // They live for seconds, in which a second compilation of what runs often never pays.
+    [ModuleInitializer]
+    internal static void Compile()
+    {
+        Environment.SetEnvironmentVariable("DOTNET_TieredPGO", "0");
+        Environment.SetEnvironmentVariable("DOTNET_TC_CallCounting", "0");
+    }
+}
