@@ -10,7 +10,7 @@ namespace Wake.Coordinator;
 
 /// <summary>Looks for timers that are due and tells the saga. Any number of replicas share the work.</summary>
 sealed class WakeSweeper(
-    WakeTimers timers, Watches watches, ScheduledWakes scheduled, Traces traces, IBus bus, SweepSignal signal,
+    WakeTimers timers, ScheduledWakes scheduled, Traces traces, IBus bus, SweepSignal signal,
     IOptions<CoordinatorOptions> options, TimeProvider time, ILogger<WakeSweeper> log) : BackgroundService
 {
     // Looks follow each other at least at this distance: what becomes due in between is taken together.
@@ -23,9 +23,19 @@ sealed class WakeSweeper(
     // Above 64 unconfirmed publishes a MassTransit channel holds the next ones back for a second.
     const int PublishAtOnce = 48;
 
+    // A timer is set by a transaction that hardly ever takes longer than this, so a look that begins here sees it.
+    static readonly TimeSpan Overlap = TimeSpan.FromSeconds(5);
+
+    // A look at all timers is taken as often as it takes no more than a twentieth of the time: always, but while a transaction
+    // that stays open has it pass every timer that was due since.
+    const int Rest = 20;
+
+    DateTimeOffset? complete;
+    long restUntil;
+
     protected override async Task ExecuteAsync(CancellationToken cancel)
     {
-        var lookedAgain = time.GetTimestamp();
+        var fired = time.GetTimestamp();
 
         while (!cancel.IsCancellationRequested)
         {
@@ -35,17 +45,14 @@ sealed class WakeSweeper(
             {
                 wait = await RunOnce(cancel);
 
-                if (time.GetElapsedTime(lookedAgain) >= options.Value.PollInterval)
+                if (time.GetElapsedTime(fired) >= options.Value.PollInterval)
                 {
-                    lookedAgain = time.GetTimestamp();
-
-                    var fired = await scheduled.Fire(cancel);
-                    foreach (var (observed, outcome) in fired)
+                    fired = time.GetTimestamp();
+                    foreach (var (observed, outcome) in await scheduled.Fire(cancel))
+                    {
                         Measures.Observed(observed.Source, observed.Type, outcome);
-
-                    if (await watches.LookAgain(cancel) + fired.Count > 0)
                         wait = TimeSpan.Zero;
-                    await watches.DeleteExpired(cancel);
+                    }
                 }
             }
             catch (Exception failed) when (failed is NpgsqlException or MassTransitException or TimeoutException)
@@ -75,7 +82,7 @@ sealed class WakeSweeper(
     /// <summary>One look. Returns how long the next one can wait.</summary>
     public async Task<TimeSpan> RunOnce(CancellationToken cancel)
     {
-        var (due, next) = await timers.TakeDue(options.Value.SweepSize, options.Value.RepeatAfter, cancel);
+        var (due, next, looked) = await TakeDue(cancel);
 
         var known = due is not [] && Tracing.Source.HasListeners() ? await traces.Of(due, cancel) : null;
 
@@ -85,9 +92,28 @@ sealed class WakeSweeper(
         if (due.Count == options.Value.SweepSize)
             return TimeSpan.Zero;
 
+        complete = looked;
+
         // A timer that is due within a millisecond is worth the wait, not a loop.
         return TimeSpan.FromTicks(Math.Clamp(
             next?.Ticks ?? long.MaxValue, TimeSpan.TicksPerMillisecond, options.Value.PollInterval.Ticks));
+    }
+
+    async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> TakeDue(CancellationToken cancel)
+    {
+        var (size, visibility, begun) = (options.Value.SweepSize, options.Value.RepeatAfter, time.GetTimestamp());
+        if (begun < restUntil)
+            return await timers.TakeDue(size, visibility, cancel, complete - Overlap);
+
+        try
+        {
+            return await timers.TakeDue(size, visibility, cancel);
+        }
+        finally
+        {
+            var end = time.GetTimestamp();
+            restUntil = end + ((end - begun) * Rest);
+        }
     }
 
     // In the trace of what the session owes or is owed, and so is everything that comes of it: messages carry it on.

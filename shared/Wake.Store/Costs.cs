@@ -28,9 +28,17 @@ public sealed class Costs(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             """
+            with recursive newest as (
+                (select day, 1 as n from spending order by day desc limit 1)
+                union all
+                select (select s.day from spending s where s.day < newest.day order by s.day desc limit 1), n + 1
+                from newest
+                where n < $1 and newest.day is not null
+            )
             select day, sum(usd), sum(input_tokens)::bigint, sum(output_tokens)::bigint, sum(cache_read_tokens)::bigint,
                    sum(cache_creation_tokens)::bigint, count(*)::int
             from spending
+            where day = any (array(select day from newest))
             group by day
             order by day desc
             limit $1

@@ -1,18 +1,44 @@
 -- Routes to watches what was accepted shortly before them. What is found has waited already, so it is due at once.
+--
+-- What is read are the events of the last minutes, as a range of their numbers, and of those only the ones about the subject or
+-- related to something: neither an older event nor another watch makes it longer.
 with target as materialized (
-    select w.*, coalesce(w.prefix, w.subject) as beginning
+    select w.*
     from watches w
     join sessions s on s.id = w.session_id and s.closed_at is null
     where w.id = any ($1)
+), span as materialized (
+    select events_before(oldest - $2) as low, (select max(seq) from events) as high
+    from (select min(created_at) as oldest from target) t
+    where oldest is not null
+), topics as materialized (
+    -- one look at what is related to something, for all of them
+    select e.seq, topic
+    from span
+    cross join lateral (select e.seq, e.related from events e where e.related is not null and e.seq between span.low and span.high offset 0) e
+    cross join lateral unnest(e.related) topic
+), candidates as materialized (
+    select w.id as watch_id, e.seq
+    from target w
+    cross join span
+    cross join lateral generate_series(span.low >> 15, span.high >> 15) part
+    cross join lateral (select e.seq from events e where (e.seq >> 15) = part and e.subject = w.subject offset 0) e
+    where w.pattern is null and e.seq >= span.low
+    union
+    select w.id, t.seq from target w join topics t on t.topic = w.subject where w.pattern is null
+    union
+    select w.id, e.seq
+    from target w
+    cross join span
+    cross join lateral (select e.seq, e.subject from events e where e.seq between span.low and span.high offset 0) e
+    where w.pattern is not null and e.subject like w.pattern
+    union
+    select w.id, t.seq from target w join topics t on t.topic like w.pattern where w.pattern is not null
 ), matched as materialized (
     select e.seq, e.wakes, w.session_id, w.id as watch_id, w.subject, w.intent, w.once, m.asks, m.last
-    from target w
-    cross join lateral (
-        select * from events e
-        where e.accepted_at > w.created_at - $2
-          and exists (select from unnest(e.subject || coalesce(e.related, '{}')) topic
-                      where case when w.pattern is null then topic = w.subject else topic like w.pattern end)
-        offset 0) e
+    from candidates c
+    join target w on w.id = c.watch_id
+    cross join lateral (select * from events e where e.seq = c.seq and e.accepted_at > w.created_at - $2 offset 0) e
     cross join lateral (
         select (w.type_patterns is null or e.type like any (w.type_patterns))
                and (w.terms is null or satisfies(w.terms, e.type, e.subject, e.source, e.actor, e.data::text)) as asks,
@@ -21,8 +47,11 @@ with target as materialized (
       -- What the session was told already it does not mean when it asks to be told.
       and not exists (select from inbox i where i.event = e.seq and i.session_id = w.session_id)
 ), ended as materialized (
-    -- Of several that would end it, the newest: that is how things stand.
-    select watch_id, max(seq) as seq from matched where last or (asks and once) group by watch_id
+    -- Of several that a watch for one event could tell of, it tells of the newest: that is how things stand.
+    select watch_id, max(seq) filter (where asks and wakes) as told
+    from matched
+    group by watch_id
+    having bool_or(last or (asks and once and wakes))
 ), unwatched as (
     delete from watches where id = any (array(select watch_id from ended)) returning id, session_id, subject
 ), noted as (
@@ -32,7 +61,7 @@ with target as materialized (
     select distinct on (m.seq, m.session_id) m.seq, m.wakes, m.session_id, m.watch_id, m.intent
     from matched m
     left join ended e using (watch_id)
-    where m.asks and (not m.once or m.seq = e.seq)
+    where m.asks and (not m.once or case when m.wakes then m.seq = e.told else m.seq <= coalesce(e.told, m.seq) end)
     order by m.seq, m.session_id
 ), routed as (
     insert into inbox (event, session_id, watch_id, wakes, intent)
@@ -45,7 +74,7 @@ with target as materialized (
     select session_id from wake_timers where session_id in (select session_id from routed where wakes) order by 1 for update
 ), armed as (
     update wake_timers timer
-    set events_due_at = least(timer.events_due_at, now()), ceiling_at = coalesce(timer.ceiling_at, now())
+    set events_due_at = least(timer.events_due_at, clock_timestamp()), ceiling_at = coalesce(timer.ceiling_at, clock_timestamp())
     from locked where timer.session_id = locked.session_id
 )
 select count(*), exists (select from unwatched) from routed

@@ -17,14 +17,28 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     const string Select = "select w.id, s.key, w.reason, w.due_at from scheduled_wakes w join sessions s on s.id = w.session_id";
 
     /// <summary>Puts a wake off to a date. Null when no open session has this key.</summary>
-    public async Task<ScheduledWake?> Add(string session, string reason, DateTimeOffset at, CancellationToken cancel)
+    /// <param name="session">The session's key.</param>
+    /// <param name="reason">What it is told then.</param>
+    /// <param name="at">When.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="work">Its id, where a request may be done again; null for a new one.</param>
+    public async Task<ScheduledWake?> Add(string session, string reason, DateTimeOffset at, CancellationToken cancel, Guid? work = null)
     {
-        var wake = new ScheduledWake(Guid.CreateVersion7(), session, reason, at.ToUniversalTime());
+        var wake = new ScheduledWake(work ?? Guid.CreateVersion7(), session, reason, at.ToUniversalTime());
         await using var batch = database.CreateBatch();
         batch.Add(
-            "insert into scheduled_wakes (id, session_id, reason, due_at) select $1, id, $3, $4 from sessions where key = $2 and closed_at is null for share",
-            wake.Id, session, reason, wake.At);
-        return await batch.Affected(cancel) ? wake : null;
+            $"""
+            with made as (
+                insert into scheduled_wakes (id, session_id, reason, due_at)
+                select $1, s.id, $3, $4 from sessions s where s.key = $2 and s.closed_at is null and {IdempotencyKeys.NotDone} for share
+                on conflict (id) do nothing
+                returning id
+            )
+            {IdempotencyKeys.Done} from made where work = made.id
+            """, wake.Id, session, reason, wake.At);
+        batch.Add($"select 1 from scheduled_wakes where id = $1 union all select 1 from ({IdempotencyKeys.WhenDone}) before", wake.Id);
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        return await rows.ReadAsync(cancel) ? wake : null;
     }
 
     /// <summary>Those of a session, the next one first.</summary>
@@ -58,7 +72,7 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
             return [];
 
         var events = due.ConvertAll(Event);
-        var (decisions, _) = await intake.Accept(events.ConvertAll(x => new Observation(x)), cancel);
+        var (decisions, _) = await intake.Accept(events.ConvertAll(x => new Observation(x, Scope: x.Scope)), cancel);
 
         await using var forget = database.CreateCommand("delete from scheduled_wakes where id = any ($1)");
         forget.Parameters.AddWithValue(due.Select(x => x.Id).ToArray());
@@ -74,6 +88,7 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
         Id = wake.Id.ToString(),
         Source = "wake:schedule",
         Type = "wake.requested",
+        VerifiedBy = WakeRequested.Verified,
         Subject = $"schedule:{wake.Id}",
         DedupKey = $"wake.requested|schedule:{wake.Id}",
         Reason = wake.Reason,

@@ -11,49 +11,112 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     /// <summary>The channel on which processes that arm timers call the sweepers of others.</summary>
     public const string Channel = "wake_due";
 
+    // As long as the sweepers poll: later it says nothing new.
+    static readonly TimeSpan HintPatience = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// Takes the sessions that are due, the longest waiting first, and keeps them from other sweepers for a while. If the
     /// caller dies before anyone acts on them they are due again after <paramref name="visibility"/>.
     /// </summary>
-    /// <returns>The sessions, and how long until the next one is due (null when none is armed).</returns>
-    public async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next)> TakeDue(int limit, TimeSpan visibility, CancellationToken cancel)
+    /// <param name="limit">How many at most.</param>
+    /// <param name="visibility">How long others are kept from them.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="since">
+    /// Those that became due after this moment; null: all. Every timer that was ever due before it is a dead entry of the index
+    /// that a look at all may have to pass, and as long as some transaction could still see it nothing takes it away.
+    /// </param>
+    /// <returns>The sessions, how long until the next one is due (null when none is armed), and when this was so.</returns>
+    public async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> TakeDue(
+        int limit, TimeSpan visibility, CancellationToken cancel, DateTimeOffset? since = null)
     {
+        var from = (since ?? DateTimeOffset.UnixEpoch).ToUniversalTime();
         await using var batch = database.CreateBatch();
         batch.Add(
             """
             with due as (
-                select session_id from wake_timers where due_at <= now() order by due_at limit $1 for update skip locked
+                select session_id from wake_timers
+                where due_at > $3 and due_at <= now()
+                order by due_at limit $1 for update skip locked
             )
             update wake_timers timer set owed_at = now() + $2 from due where timer.session_id = due.session_id
             returning timer.session_id
-            """, limit, visibility);
-        batch.Add("select min(due_at) - clock_timestamp() from wake_timers where due_at < 'infinity'");
+            """, limit, visibility, from);
+        batch.Add("select min(due_at) - clock_timestamp(), now() from wake_timers where due_at > $1 and due_at < 'infinity'", from);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
 
         var due = await rows.ReadAll(row => row.GetGuid(0), cancel);
         await rows.NextResultAsync(cancel);
         await rows.ReadAsync(cancel);
-        return (due, rows.GetNullable<TimeSpan>(0));
-    }
-
-    /// <summary>Tells the sweepers of all processes to look now. A hint: who misses it finds the timer by polling.</summary>
-    public async Task CallSweepers(CancellationToken cancel)
-    {
-        await using var notify = database.CreateCommand($"notify {Channel}");
-        await notify.ExecuteNonQueryAsync(cancel);
+        return (due, rows.GetNullable<TimeSpan>(0), rows.GetFieldValue<DateTimeOffset>(1));
     }
 
     /// <summary>
-    /// Makes everything owed due at once, leases included. Only for the one process of a standalone Wake, before it starts:
-    /// whoever held a lease or a message died with its predecessor.
+    /// Tells the sweepers of all processes to look now. A hint, which fails nobody: who misses it finds the timer by polling.
     /// </summary>
-    public async Task Recover(CancellationToken cancel)
+    public async Task CallSweepers()
+    {
+        try
+        {
+            await Call().WaitAsync(HintPatience);
+        }
+        catch (Exception missed) when (missed is NpgsqlException or TimeoutException)
+        {
+            // What was to be done is done.
+        }
+
+        async Task Call()
+        {
+            await using var notify = database.CreateCommand($"notify {Channel}");
+            await notify.ExecuteNonQueryAsync();
+        }
+    }
+
+    /// <summary>
+    /// Makes everything owed due at once, and ends the leases of a runner that is known to be dead. Only for a standalone Wake,
+    /// before it starts: the messages of the process before it died with that, and so did its turns. Turns that another runner
+    /// holds stay its own.
+    /// </summary>
+    /// <param name="runner">The name of the runner; null ends no lease.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <returns>False: somebody goes by that name, and no lease was ended.</returns>
+    public async Task<bool> Recover(string? runner, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
-        batch.Add("select 1 from wake_timers where owed_at < 'infinity' order by session_id for update");
-        batch.Add("update turns set lease_until = clock_timestamp() where lease_until > clock_timestamp()");
-        batch.Add("update wake_timers set owed_at = clock_timestamp() where owed_at < 'infinity'");
-        await batch.ExecuteNonQueryAsync(cancel);
+        // What is owed is due, and a turn that is held has not ended: said so that an index finds them.
+        batch.Add("select 1 from wake_timers where due_at < 'infinity' and owed_at < 'infinity' order by session_id for update");
+        if (runner is not null)
+        {
+            batch.Add(
+                $"""
+                update turns set lease_until = clock_timestamp()
+                where ended_at is null and runner = $1 and lease_until > clock_timestamp() and (select {RunnerNames.IsFree})
+                """, runner);
+
+            // What it watched or kept died with it. Whoever looks next sees who is there.
+            batch.Add(
+                $"""
+                update turns set not_before = null
+                where held_by = $1 and not_before = held_until and ended_at is null and (select {RunnerNames.IsFree})
+                """, runner);
+            batch.Add(
+                $"""
+                update session_ids set warm_until = null
+                where warm_on = $1 and warm_until > clock_timestamp() and (select {RunnerNames.IsFree})
+                """, runner);
+        }
+
+        batch.Add(
+            """
+            update wake_timers timer set owed_at = clock_timestamp()
+            where timer.due_at < 'infinity' and owed_at < 'infinity'
+              and not exists (select from turns t where t.session_id = timer.session_id and t.ended_at is null and t.lease_until > clock_timestamp())
+            """);
+        batch.Add("select exists (select from turns where ended_at is null and runner = $1 and lease_until > clock_timestamp())", runner);
+
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
+        await rows.ReadAsync(cancel);
+        return !rows.GetBoolean(0);
     }
 }

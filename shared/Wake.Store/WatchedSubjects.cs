@@ -4,25 +4,137 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>What is waited for, by whatever session: for producers that must ask for what happens instead of being told.</summary>
+/// <remarks>
+/// Read whole once. From then on a look reads what is new and one page of the rest, in turn: however many watches there are, it
+/// takes as long. A watch that ends is thus noticed at once where all fit into a page, and after a round where they do not.
+/// </remarks>
 public sealed class WatchedSubjects(NpgsqlDataSource database)
 {
-    /// <summary>The subjects of watches and routes that begin like this; with a <c>*</c> in them they are patterns.</summary>
+    // A watch is seen when its transaction has committed, which may be that long after it was made.
+    static readonly TimeSpan Overlap = TimeSpan.FromMinutes(1);
+
+    readonly Dictionary<string, Known> known = [];
+
+    /// <summary>Watches read at a time.</summary>
+    public int Page { get; init; } = 2_000;
+
+    /// <summary>
+    /// The subjects of watches and routes that begin like this; with a <c>*</c> in them they are patterns. The same list as the
+    /// last time while nothing has changed. Asked for by one at a time.
+    /// </summary>
     public async Task<IReadOnlyList<WatchedSubject>> Beginning(string prefix, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand(
+        if (!known.TryGetValue(prefix, out var all))
+        {
+            var first = new Known();
+            while (!await Look(prefix, first, cancel))
+            {
+            }
+
+            known.Add(prefix, all = first);
+        }
+        else
+        {
+            await Look(prefix, all, cancel);
+        }
+
+        return all.Subjects;
+    }
+
+    // Whether the page was the last one.
+    async Task<bool> Look(string prefix, Known all, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(
             """
-            select subject, types, min(created_at)
-            from (
-                select w.subject, w.types, w.created_at
-                from watches w join sessions s on s.id = w.session_id
-                where starts_with(w.subject, $1) and s.closed_at is null and (w.expires_at is null or w.expires_at > clock_timestamp())
-                union all
-                select subject, types, created_at from routes where ended_at is null and starts_with(subject, $1)
-            ) waited
-            group by subject, types
-            """);
-        command.Parameters.AddWithValue(prefix);
-        return await command.ReadAll(row => new WatchedSubject(row.GetString(0), row.GetTexts(1), row.GetFieldValue<DateTimeOffset>(2)), cancel);
+            with page as materialized (
+                select id, subject, types, created_at, expires_at from watches where id > $2 order by id limit $3
+            )
+            select id, subject, types, created_at from page
+            where starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
+            union all
+            -- and how far a full page goes, whatever is in it
+            (select id, null, null, created_at from page order by id offset $3 - 1 limit 1)
+            """, prefix, all.Position, Page);
+        batch.Add(
+            """
+            select id, subject, types, created_at from watches
+            -- with an end, so that the planner takes them for the few they are
+            where created_at between $2 and now() + interval '1 hour' and starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
+            """, prefix, all.Looked - Overlap);
+        batch.Add("select subject, types, created_at from routes where ended_at is null and starts_with(subject, $1)", prefix);
+        batch.Add("select now()");
+
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        List<(Guid, WatchedSubject)> page = [];
+        Guid? last = null;
+        while (await rows.ReadAsync(cancel))
+        {
+            if (rows.IsDBNull(1))
+                last = rows.GetGuid(0);
+            else
+                page.Add(Read(rows));
+        }
+
+        await rows.NextResultAsync(cancel);
+        var recent = await rows.ReadAll(Read, cancel);
+        await rows.NextResultAsync(cancel);
+        var routes = await rows.ReadAll(row => Subject(row, 0), cancel);
+        await rows.NextResultAsync(cancel);
+        await rows.ReadAsync(cancel);
+
+        all.Take(page, last, recent, routes);
+        all.Looked = rows.GetFieldValue<DateTimeOffset>(0);
+        return last is null;
+    }
+
+    static (Guid Id, WatchedSubject Subject) Read(NpgsqlDataReader row) => (row.GetGuid(0), Subject(row, 1));
+
+    static WatchedSubject Subject(NpgsqlDataReader row, int first) =>
+        new(row.GetString(first), row.GetTexts(first + 1), row.GetFieldValue<DateTimeOffset>(first + 2));
+
+    // What is known of one beginning.
+    sealed class Known
+    {
+        readonly Dictionary<Guid, WatchedSubject> watches = [];
+        List<WatchedSubject> routes = [];
+        IReadOnlyList<WatchedSubject>? subjects;
+
+        public Guid Position { get; private set; }
+
+        public DateTimeOffset Looked { get; set; } = DateTimeOffset.UtcNow;
+
+        public IReadOnlyList<WatchedSubject> Subjects => subjects ??=
+        [
+            .. from one in watches.Values.Concat(routes)
+               group one by (one.Subject, Types: one.Types is null ? null : string.Join('\n', one.Types)) into same
+               select same.MinBy(x => x.Since)!,
+        ];
+
+        // A page stands for all there is after the position, up to its last one or, when there is none, to the end.
+        public void Take(
+            List<(Guid Id, WatchedSubject Subject)> page, Guid? last, List<(Guid Id, WatchedSubject Subject)> recent, List<WatchedSubject> current)
+        {
+            var there = page.Concat(recent).Select(x => x.Id).ToHashSet();
+            foreach (var gone in watches.Keys.Where(x => x > Position && !(x > last) && !there.Contains(x)).ToList())
+            {
+                watches.Remove(gone);
+                subjects = null;
+            }
+
+            foreach (var (id, subject) in page.Concat(recent))
+            {
+                if (watches.TryAdd(id, subject))
+                    subjects = null;
+            }
+
+            if (!routes.Select(Text).SequenceEqual(current.Select(Text)))
+                (routes, subjects) = (current, null);
+
+            Position = last ?? Guid.Empty;
+
+            static (string, string?) Text(WatchedSubject x) => (x.Subject, x.Types is null ? null : string.Join('\n', x.Types));
+        }
     }
 }
 

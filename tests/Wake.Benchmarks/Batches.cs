@@ -21,9 +21,9 @@ static class Batches
         // Long, so that nothing but the intake is measured.
         await using var lab = await Lab.Start(TimeSpan.FromHours(1));
         await using var gateway = await ServiceProcess.Start("Wake.Gateway", lab.Settings);
-        using var http = new HttpClient { BaseAddress = gateway.Url };
-        var windows = new QuietWindows { ["default"] = new() { Quiet = TimeSpan.FromHours(1), Ceiling = TimeSpan.FromHours(1) } };
-        var intake = new Intake(lab.Database, Options.Create(windows));
+        using var http = new HttpClient { BaseAddress = gateway.Url, DefaultRequestHeaders = { Authorization = new("Bearer", Lab.Key) } };
+        var profiles = new Profiles { ["default"] = new() { QuietWindow = TimeSpan.FromHours(1), Ceiling = TimeSpan.FromHours(1) } };
+        var intake = new Intake(lab.Database, Options.Create(profiles));
 
         for (var repetition = 1 - WarmUps; repetition <= repetitions; repetition++)
         {

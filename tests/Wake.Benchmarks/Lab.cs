@@ -8,17 +8,20 @@ namespace Wake.Benchmarks;
 /// <summary>A coordinator as its own process, as delivered but for the quiet window, on a database and a virtual host of its own.</summary>
 sealed class Lab : IAsyncDisposable
 {
-    readonly string connectionString;
-
     Lab(string connectionString, Uri broker, Dictionary<string, string> settings)
     {
-        (this.connectionString, Broker, Settings) = (connectionString, broker, settings);
+        (ConnectionString, Broker, Settings) = (connectionString, broker, settings);
         Database = Postgres.DataSource(connectionString);
     }
+
+    public string ConnectionString { get; }
 
     public NpgsqlDataSource Database { get; }
 
     public Uri Broker { get; }
+
+    /// <summary>Opens the gateways.</summary>
+    public const string Key = "a key of the benchmarks";
 
     /// <summary>The environment of this lab's services.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; }
@@ -39,6 +42,7 @@ sealed class Lab : IAsyncDisposable
         {
             ["ConnectionStrings__Wake"] = database,
             ["MessageBus__Host"] = broker.ToString(),
+            ["Gateway__ApiKeys__0"] = Key,
             ["Profiles__default__QuietWindow"] = window.ToString(),
             ["Profiles__default__Ceiling"] = window.ToString(),
         });
@@ -113,7 +117,7 @@ sealed class Lab : IAsyncDisposable
         await Coordinator.DisposeAsync();
         await Amqp.DisposeAsync();
         await Database.DisposeAsync();
-        await Servers.DropDatabase(connectionString);
+        await Servers.DropDatabase(ConnectionString);
     }
 
     NpgsqlCommand Command(string sql, object[] parameters)

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Wake.Benchmarks;
 using Wake.Testing;
 
-string[] all = ["storm", "large", "single", "growth", "batches", "cold", "warm", "idle"];
+string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold", "warm", "idle"];
 
 var kinds = new Argument<string[]>("kind")
 {
@@ -13,6 +13,7 @@ var kinds = new Argument<string[]>("kind")
         large: the same with 100,000 messages for 1,000 sessions and 200,000 for 10,000.
         single: 500 events one at a time, from publishing to ResumeSession.
         growth: the cost of a wake in a store with a long life behind it.
+        scale: the same store still larger: an event's way to its turn there, and that nothing reads a large table from end to end.
         batches: 500 events at a time, in process and over HTTP, and what a duplicate costs.
         cold: what Wake adds to the start of the real claude.
         warm: a wake of a session whose claude stayed, and what twenty of those hold.
@@ -35,6 +36,10 @@ var input = new Option<FileInfo>("--in")
 };
 input.AcceptExistingOnly();
 
+var sessions = Number("--sessions", 100_000, "Open sessions in the store of scale.");
+var events = Number("--events", 2_800_000, "Events in it.");
+var watches = Number("--watches", 300_000, "Watches in it.");
+
 var root = new RootCommand(
     """
     Measures Wake beside what the bare RabbitMQ and PostgreSQL of the same run do with the same messages.
@@ -43,7 +48,7 @@ var root = new RootCommand(
     as it must be.
     """)
 {
-    kinds, repetitions, input,
+    kinds, repetitions, input, sessions, events, watches,
 };
 root.SetAction(async (result, cancel) =>
 {
@@ -55,8 +60,9 @@ root.SetAction(async (result, cancel) =>
     try
     {
         var messages = file is null ? Messages.Generate(1000, 4, 5) : Messages.Read(file);
+        var store = new LargeStore(result.GetValue(sessions), result.GetValue(events), result.GetValue(watches));
         foreach (var kind in chosen)
-            await Measure(kind, figures, messages, generated: file is null, times).WaitAsync(cancel);
+            await Measure(kind, figures, messages, generated: file is null, times, store).WaitAsync(cancel);
 
         return figures.Print() ? 0 : 1;
     }
@@ -73,7 +79,18 @@ root.SetAction(async (result, cancel) =>
 
 return await root.Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
 
-static async Task Measure(string kind, Figures figures, Messages messages, bool generated, int times)
+static Option<int> Number(string name, int standard, string description)
+{
+    var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => standard, HelpName = "N" };
+    option.Validators.Add(result =>
+    {
+        if (result.Tokens is [var given] && !(int.TryParse(given.Value, out var number) && number >= 1_000))
+            result.AddError($"{name} must be a number from 1000.");
+    });
+    return option;
+}
+
+static async Task Measure(string kind, Figures figures, Messages messages, bool generated, int times, LargeStore store)
 {
     var (half, ten) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(10));
     switch (kind)
@@ -91,6 +108,9 @@ static async Task Measure(string kind, Figures figures, Messages messages, bool 
             break;
         case "growth":
             await Growth.Run(figures, times);
+            break;
+        case "scale":
+            await Scale.Run(figures, store, times);
             break;
         case "batches":
             await Batches.Run(figures, messages, times);

@@ -45,6 +45,20 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
         Assert.Equal(IntakeOutcome.Routed, (await store.Accept(WakeSystem.Event("heard", "old")))[0].Outcome);
     }
 
+    [Fact]
+    public async Task What_stays_although_it_is_old_is_not_looked_at_again_at_once()
+    {
+        await store.Session("waiting");
+        await store.Accept(WakeSystem.Event("waiting", "old"), WakeSystem.Event("nobody", "old"));
+        await Execute("update events set accepted_at = now() - interval '91 days'");
+        var retention = new Retention(store.Database);
+        Assert.Equal(1, await retention.Forget(TimeSpan.FromDays(90), CancellationToken.None));
+        await store.Sessions.Close("waiting", CancellationToken.None);
+
+        Assert.Equal(0, await retention.Forget(TimeSpan.FromDays(90), CancellationToken.None));
+        Assert.Equal(1, await new Retention(store.Database).Forget(TimeSpan.FromDays(90), CancellationToken.None));
+    }
+
     async Task Execute(string sql)
     {
         await using var command = store.Database.CreateCommand(sql);
