@@ -19,9 +19,19 @@ sealed class RouteOptions : Dictionary<string, RouteTerms>, IValidatableObject
 }
 
 /// <summary>Writes them into the store when the coordinator starts, before it takes anything in.</summary>
-sealed class ConfiguredRoutes(Routes routes, IOptions<RouteOptions> options) : IHostedService
+sealed class ConfiguredRoutes(Routes routes, IOptions<RouteOptions> options, IOptions<Profiles> profiles, ILogger<ConfiguredRoutes> log)
+    : IHostedService
 {
-    public Task StartAsync(CancellationToken cancellationToken) => routes.Configure(options.Value, cancellationToken);
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (name, terms) in options.Value)
+        {
+            if (WorkspaceDirectory.Warning(terms, profiles.Value) is { } warning)
+                log.LogWarning("The route {Route}: {Warning}", name, warning);
+        }
+
+        return routes.Configure(options.Value, cancellationToken);
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }

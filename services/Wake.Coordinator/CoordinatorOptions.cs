@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
@@ -36,6 +37,18 @@ public sealed class CoordinatorOptions : IValidatableObject
     /// </summary>
     public TimeSpan? KeepEvents { get; init; } = TimeSpan.FromDays(90);
 
+    /// <summary>
+    /// Users of the broker whose events may be urgent, name sessions, and say what they have verified, besides the user that this process
+    /// itself is there. A publisher says who it is in the property <c>user-id</c> of its messages, and the broker refuses any other name.
+    /// </summary>
+    public IReadOnlyList<string> TrustedPublishers { get; init; } = [];
+
+    /// <summary>
+    /// Exchanges whose messages are trusted like that, because the broker lets nobody else write to them. They are declared, as durable
+    /// topic exchanges, and bound to the queue of the events.
+    /// </summary>
+    public IReadOnlyList<string> TrustedExchanges { get; init; } = [];
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
@@ -47,5 +60,11 @@ public sealed class CoordinatorOptions : IValidatableObject
 
         if (KeepEvents < Retention.Least)
             yield return new($"KeepEvents must be {Retention.Least.TotalDays} days at least.", [nameof(KeepEvents)]);
+
+        if (TrustedPublishers.Any(string.IsNullOrWhiteSpace))
+            yield return new("Coordinator:TrustedPublishers must not hold an empty one: that is whoever does not say who it is.", [nameof(TrustedPublishers)]);
+
+        if (TrustedExchanges.FirstOrDefault(x => string.IsNullOrWhiteSpace(x) || x == EventExchange.Name || x.StartsWith("amq.", StringComparison.Ordinal)) is { } open)
+            yield return new($"Coordinator:TrustedExchanges: '{open}' is everybody's. Name an exchange of its own, which the broker lets only some write to.", [nameof(TrustedExchanges)]);
     }
 }

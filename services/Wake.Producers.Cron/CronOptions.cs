@@ -33,7 +33,8 @@ public sealed class CronSchedule
 
     /// <summary>
     /// Whose clock the expression means: <c>Europe/Berlin</c>. A time that the change to summer time leaves out fires when the
-    /// clock has jumped; one that the change back repeats fires once, at the first of the two.
+    /// clock has jumped; one that the change back repeats fires once, at the first of the two. That is for times: what recurs within
+    /// the day, by a <c>*</c>, a range or a step in the hours, minutes or seconds, goes by the hours as they pass, as cron has it.
     /// </summary>
     public string TimeZone { get; init; } = "UTC";
 
@@ -57,6 +58,7 @@ public sealed class CronSchedule
         {
             Id = $"{name}@{moment}",
             Source = $"cron:{name}",
+            VerifiedBy = "cron",
             Type = Type,
             Subject = Subject ?? $"cron:{name}",
             DedupKey = $"{Type}|{name}|{moment}",

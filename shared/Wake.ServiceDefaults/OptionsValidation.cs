@@ -8,56 +8,32 @@ namespace Wake.ServiceDefaults;
 public static class OptionsValidation
 {
     /// <summary>
-    /// Binds a configuration section and validates it at start: that every value can be read, annotations and
-    /// <c>IValidatableObject</c>.
+    /// Binds a configuration section and validates it at start: that every name in it is known, that every value can be read,
+    /// annotations and <c>IValidatableObject</c>. A section has one class; to add it again changes nothing.
     /// </summary>
+    /// <exception cref="InvalidOperationException">The section belongs to another class.</exception>
     public static IServiceCollection AddValidatedOptions<T>(this IServiceCollection services, string section) where T : class
     {
-        services.AddOptions<T>().BindConfiguration(section).ValidateDataAnnotations().ValidateOnStart();
-        return services.RefuseIllegible<T>(section);
-    }
-
-    /// <summary>
-    /// Refuses, at start, a section with an entry whose value cannot be read. The binder leaves such an entry of a list or a
-    /// dictionary out: a profile would run without its limits, and a schedule not at all.
-    /// </summary>
-    public static IServiceCollection RefuseIllegible<T>(this IServiceCollection services, string section) where T : class => services
-        .AddSingleton<IValidateOptions<T>>(x => new Legible<T>(x.GetRequiredService<IConfiguration>().GetSection(section)));
-
-    sealed class Legible<T>(IConfigurationSection section) : IValidateOptions<T> where T : class
-    {
-        public ValidateOptionsResult Validate(string? name, T options) => Problems(section, typeof(T)).ToList() is { Count: > 0 } problems
-            ? ValidateOptionsResult.Fail(problems) : ValidateOptionsResult.Success;
-
-        static IEnumerable<string> Problems(IConfigurationSection section, Type type)
+        var owned = new SettingsSection(section, typeof(T));
+        if (services.Sections().FirstOrDefault(x => x.Name == section) is { } known)
         {
-            var entry = EntryOf(type);
-            var parts = entry is not null
-                ? section.GetChildren().Select(x => (x, entry))
-                : type.GetProperties().Where(x => x.CanWrite).Select(x => (section.GetSection(x.Name), x.PropertyType)).Where(x => x.Item1.Exists());
-
-            foreach (var (part, of) in parts)
-            {
-                string? problem = null;
-                try
-                {
-                    _ = entry is null ? null : part.Get(of);
-                }
-                catch (InvalidOperationException illegible)
-                {
-                    problem = illegible.Message;
-                }
-
-                foreach (var found in problem is null ? Problems(part, of) : [problem])
-                    yield return found;
-            }
+            return known == owned ? services
+                : throw new InvalidOperationException($"The section {section} belongs to {known.Options.Name} already.");
         }
 
-        // What a list or a dictionary holds; null for everything else.
-        static Type? EntryOf(Type type) => type == typeof(string) ? null : type.GetInterfaces().Append(type)
-            .Where(x => x.IsGenericType && x.GetGenericTypeDefinition() == typeof(IEnumerable<>))
-            .Select(x => x.GetGenericArguments()[0])
-            .Select(x => x.IsGenericType && x.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) ? x.GetGenericArguments()[1] : x)
-            .FirstOrDefault();
+        services.AddSingleton(owned);
+        services.AddOptions<T>().BindConfiguration(section).ValidateDataAnnotations().ValidateOnStart();
+        return services.AddSingleton<IValidateOptions<T>>(x => new RejectsUnreadable<T>(x.GetRequiredService<IConfiguration>(), owned));
+    }
+
+    /// <summary>The sections that have been added.</summary>
+    public static IEnumerable<SettingsSection> Sections(this IServiceCollection services) =>
+        services.Select(x => x.ImplementationInstance).OfType<SettingsSection>();
+
+    sealed class RejectsUnreadable<T>(IConfiguration configuration, SettingsSection section) : IValidateOptions<T> where T : class
+    {
+        public ValidateOptionsResult Validate(string? name, T options) =>
+            SettingsCheck.Unreadable(configuration.GetSection(section.Name), section.Options).ToList() is { Count: > 0 } problems
+                ? ValidateOptionsResult.Fail(problems) : ValidateOptionsResult.Success;
     }
 }

@@ -1,7 +1,10 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Configuration;
 using Wake.Contracts;
+using Wake.ServiceDefaults;
+using Wake.Standalone;
 using Wake.Testing;
 using Wake.Tests.Producing;
 using Wake.Tests.Support;
@@ -17,12 +20,18 @@ public sealed class ContractDocuments
     static readonly string Folder = Path.Combine(Repository.Root, "shared", "Wake.Contracts");
 
     [Theory]
-    [InlineData("event.schema.json")]
-    [InlineData("asyncapi.json")]
+    [InlineData("shared/Wake.Contracts/event.schema.json")]
+    [InlineData("shared/Wake.Contracts/asyncapi.json")]
+    [InlineData("deploy/wake.schema.json")]
     public void Say_what_the_code_says(string name)
     {
-        var file = Path.Combine(Folder, name);
-        var now = name == "asyncapi.json" ? EventSchema.AsyncApi() : EventSchema.Event();
+        var file = Path.Combine(Repository.Root, name);
+        var now = Path.GetFileName(name) switch
+        {
+            "asyncapi.json" => EventSchema.AsyncApi(),
+            "event.schema.json" => EventSchema.Event(),
+            _ => SettingsSchema.Settings(),
+        };
 
         if (Environment.GetEnvironmentVariable("WAKE_WRITE_CONTRACTS") is "1" && (!File.Exists(file) || File.ReadAllText(file) != now))
         {
@@ -39,15 +48,13 @@ public sealed class ContractDocuments
         const string good = """{"id":"i","source":"s","type":"t","subject":"s","reason":"r"}""";
         string[] others =
         [
-            good,
-            With(good, "unknown", "1"), With(good, "data", "[1,{\"a\":null}]"), With(good, "related", "[\"a\",\"b\"]"), With(good, "urgent", "true"),
+            good, With(good, "data", "[1,{\"a\":null}]"), With(good, "related", "[\"a\",\"b\"]"), With(good, "urgent", "true"),
             With(good, "delivery", "\"ambient\""), With(good, "time", "\"2026-11-21T09:00:00Z\""), With(good, "expires", "\"2026-11-21T09:00:00+01:00\""),
             With(good, "reason", JsonSerializer.Serialize(new string('r', 4096))),
 
             "null", "[]", "42", "{}", """{"id":"i"}""",
-            With(good, "id", "\"\""), With(good, "id", "\" \""), With(good, "id", "7"), With(good, "reason", "null"),
-            With(good, "reason", "\"a\\u0000b\""), With(good, "delivery", "\"later\""), With(good, "delivery", "1"), With(good, "urgent", "\"yes\""),
-            With(good, "time", "\"yesterday\""), With(good, "related", "\"a\""), With(good, "related", "[\"\"]"), With(good, "sessions", "[1]"),
+            With(good, "id", "\"\""), With(good, "id", "\" \""), With(good, "id", "\"a\\u0000b\""), With(good, "delivery", "\"later\""), With(good, "delivery", "1"), With(good, "urgent", "\"yes\""),
+            With(good, "expires", "\"yesterday\""), With(good, "related", "\"a\""), With(good, "related", "[\"\"]"), With(good, "sessions", "[{}]"),
             With(good, "subject", JsonSerializer.Serialize(new string('s', 513))), With(good, "type", JsonSerializer.Serialize(new string('t', 257))),
             With(good, "related", JsonSerializer.Serialize(Enumerable.Repeat("r", 101))),
         ];
@@ -55,8 +62,40 @@ public sealed class ContractDocuments
         var verdicts = await Verdicts(Path.Combine(Folder, "event.schema.json"), others);
 
         Assert.Equal(
-            others.Select(x => (x, EventJson.TryRead(Encoding.UTF8.GetBytes(x), out _, out _))),
+            others.Select(x => (x, EventJson.TryRead(Encoding.UTF8.GetBytes(x), out var observed, out _) && observed.Warnings is null)),
             others.Zip(verdicts, (text, verdict) => (text, verdict is null)));
+    }
+
+    [Fact]
+    public async Task The_schema_of_settings_allows_what_wake_config_check_allows_and_refuses_what_it_refuses()
+    {
+        string[] files =
+        [
+            Plain("deploy/settings.json"), Plain("deploy/examples/wake.json"), "{}",
+            """{"$schema":"wake.schema.json","Logging":{"LogLevel":{"Default":"Debug"}}}""",
+            """{"Profiles":{"default":{"DayBudgetUsd":5,"AllowedTools":["Bash"],"QuietWindow":"00:00:05","Questions":"Off"}}}""",
+            """{"Runner":{"Slots":2,"WarmFor":"00:10:00"},"Claude":{"Environment":{"ANY":"thing"}}}""",
+            """{"Cron":{"nightly":{"Expression":"30 4 * * *","Sessions":["a"],"Reason":"r"}}}""",
+
+            """{"Profiles":{"default":{"DayBudget":5}}}""", """{"Runner":{"Slotz":3}}""", """{"Runer":{"Slots":3}}""",
+            """{"Profiles":{"default":{"DayBudgetUsd":"five"}}}""", """{"Profiles":{"default":{"AllowedTools":"Bash"}}}""",
+            """{"Profiles":{"default":{"Questions":"Never"}}}""", """{"Runner":{"WarmFor":"soon"}}""", """{"Runner":{"Slots":{"Max":3}}}""",
+        ];
+        using var folder = new TemporaryFolder();
+        var sections = StandaloneHost.Sections;
+        var checks = files.Select(file =>
+        {
+            File.WriteAllText(folder.File("wake.json"), file);
+            return !SettingsCheck.Problems(new ConfigurationBuilder().AddJsonFile(folder.File("wake.json")).Build(), sections).Any();
+        }).ToList();
+
+        var verdicts = await Verdicts(Path.Combine(Repository.Root, "deploy/wake.schema.json"), files);
+
+        Assert.Equal(7, checks.Count(x => x));
+        Assert.Equal(files.Zip(checks), files.Zip(verdicts, (file, verdict) => (file, verdict is null)));
+
+        static string Plain(string path) =>
+            JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Root, path)), documentOptions: new() { CommentHandling = JsonCommentHandling.Skip })!.ToJsonString();
     }
 
     [Fact]

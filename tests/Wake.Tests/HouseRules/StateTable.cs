@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Wake.Coordinator;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Tests.HouseRules;
 
@@ -15,7 +16,7 @@ public sealed class StateTable
     public void Every_state_answers_every_event(string state)
     {
         var machine = new SessionWakeStateMachine(
-            Options.Create(new CoordinatorOptions()), new(Options.Create(new RunnerPools()), Options.Create(new MessageBusOptions())));
+            Options.Create(new CoordinatorOptions()), new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions())));
 
         var answered = machine.NextEvents(machine.GetState(state)).Select(x => x.Name).Distinct();
 
@@ -26,7 +27,7 @@ public sealed class StateTable
     public void The_numbers_of_the_states_are_those_in_the_database()
     {
         var machine = new SessionWakeStateMachine(
-            Options.Create(new CoordinatorOptions()), new(Options.Create(new RunnerPools()), Options.Create(new MessageBusOptions())));
+            Options.Create(new CoordinatorOptions()), new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions())));
         string[] stored = ["Initial", "Final", "Idle", "Dispatched", "Parked", "Closed"];
 
         Assert.Equal(stored.Order(), machine.States.Select(x => x.Name).Order());

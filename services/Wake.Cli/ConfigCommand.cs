@@ -1,0 +1,57 @@
+using System.CommandLine;
+using Wake.ServiceDefaults;
+using Wake.Standalone;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake config</c>: the settings in force.</summary>
+sealed class ConfigCommand : ClientCommand
+{
+    readonly Option<bool> changed = CommonOptions.Flag("--changed", "Only what is not the default.");
+
+    public ConfigCommand() : base("config",
+        "Shows the settings in force, with where each is from. Secrets are masked.",
+        """
+        Asks the Wake that runs, which needs the scope admin. Where none runs: what wake up would use in this environment.
+        Of several services the gateway answers, with the settings that it reads itself.
+
+        Examples:
+          wake config
+          wake config --changed
+          wake config check wake.json
+        """)
+    {
+        Takes(changed);
+        Add(new CheckConfigCommand());
+    }
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var settings = await InForce(given, wake, cancel);
+        if (given.GetValue(changed))
+            settings = [.. settings.Where(x => x.Source != "default")];
+
+        if (output.Json)
+        {
+            output.Raw(settings, CliJson.Default.SettingInForceArray);
+            return 0;
+        }
+
+        output.Table(["SETTING", "VALUE", "FROM"], settings.Select(x => (string?[])[x.Name, x.Value ?? "-", x.Source]));
+        return 0;
+    }
+
+    static async Task<SettingInForce[]> InForce(ParseResult given, WakeClient wake, CancellationToken cancel)
+    {
+        try
+        {
+            return (await wake.Get("/v1/config", cancel)).Expected().Read(CliJson.Default.SettingInForceArray);
+        }
+        catch (NotRunningException none) when (none.Spool is not null)
+        {
+            Output.Note("Wake does not run. This is what wake up would use in this environment.");
+            var (configuration, sections) = StandaloneHost.Settings(CommonOptions.FolderOf(given.GetValue(CommonOptions.Data)));
+            return [.. SettingInForce.All(configuration, sections)];
+        }
+    }
+}

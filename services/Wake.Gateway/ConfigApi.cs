@@ -1,0 +1,15 @@
+using Wake.ServiceDefaults;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/config</c>: the settings that this process uses.</summary>
+static class ConfigApi
+{
+    public static void MapConfig(this IEndpointRouteBuilder routes) =>
+        routes.MapGet("/v1/config", (IConfiguration configuration, IEnumerable<SettingsSection> sections) =>
+                Results.Ok(SettingInForce.All((IConfigurationRoot)configuration, sections)))
+            .Needs(ApiScopes.Admin).WithTags("operations").WithName("Config")
+            .WithSummary("The settings in force in the process that answers, with where each is from. Secrets are masked.")
+            .Produces<IReadOnlyList<SettingInForce>>();
+}
