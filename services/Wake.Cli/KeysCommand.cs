@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Wake.Store;
 
 namespace Wake.Cli;
 
@@ -8,7 +9,7 @@ sealed class KeysCommand : ClientCommand
     public KeysCommand() : base("keys",
         "Lists the keys of the API: what each may do, and when it was used last.",
         """
-        This needs a key of the scope admin, or a Wake that lets its own machine in without one. Keys of the configuration
+        This needs a key of the scope admin, or the token of your own Wake, which is found by itself. Keys of the configuration
         (Gateway__ApiKeys__0) are not listed.
 
         Examples:
@@ -52,9 +53,9 @@ sealed class KeysCommand : ClientCommand
         }
 
         var keys = answer.Read(CliJson.Default.ApiKeyArray);
-        output.Table(["ID", "NAME", "SCOPES", "CREATED", "USED", "ENDS"], keys.Select(x => (string?[])
+        output.Table(["ID", "NAME", "SCOPES", "MAY SAY", "CREATED", "USED", "ENDS"], keys.Select(x => (string?[])
         [
-            $"{x.Id}", x.Name, string.Join(' ', x.Scopes), Times.Shown(x.Created), x.Used is { } used ? Times.Shown(used) : "never",
+            $"{x.Id}", x.Name, string.Join(' ', x.Scopes), Limits(x), Times.Shown(x.Created), x.Used is { } used ? Times.Shown(used) : "never",
             x.Ends is { } end ? Times.Shown(end) : "",
         ]));
 
@@ -62,4 +63,8 @@ sealed class KeysCommand : ClientCommand
             Output.Note("There are no keys.");
         return 0;
     }
+
+    static string Limits(ApiKey key) => string.Join(' ',
+        (key.Sources ?? []).Select(x => $"source:{x}").Concat((key.Types ?? []).Select(x => $"type:{x}")).Concat((key.Subjects ?? []).Select(x => $"subject:{x}"))
+            .Concat(key.Namespace is null || Guid.TryParse(key.Namespace, out _) ? [] : [$"namespace:{key.Namespace}"]));
 }

@@ -2,18 +2,21 @@ using System.Globalization;
 using System.Net;
 using Microsoft.AspNetCore.Authorization;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Gateway;
 
 /// <summary>
-/// Who comes in. Whoever has a key, as far as its scopes reach. Where the configuration names no keys, also programs of this
-/// machine that call it by its own name, which keeps out pages in a browser, whatever host name they made it resolve to.
+/// Who comes in: whoever has a key, as far as its scopes reach; the owner of this machine's own Wake by the token of its data folder;
+/// and a browser that the owner has let in. The latter two call it by a name of this machine, which keeps out pages in a browser,
+/// whatever host name they made it resolve to.
 /// </summary>
 static class Access
 {
     public static void UseAccess(this IApplicationBuilder app)
     {
         var ring = app.ApplicationServices.GetRequiredService<KeyRing>();
+        var browsers = app.ApplicationServices.GetRequiredService<BrowserSessions>();
         var failures = new AuthenticationFailures(app.ApplicationServices.GetRequiredService<TimeProvider>());
         var log = app.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Access));
 
@@ -22,24 +25,27 @@ static class Access
             // Webhooks prove themselves by a signature of their own.
             if (http.Request.Path.StartsWithSegments("/health") || http.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
                 await next(http);
-            else if (await Refusal(http, ring, failures, log) is { } refusal)
+            else if (await Refusal(http, ring, browsers, failures, log) is { } refusal)
                 await refusal.ExecuteAsync(http);
             else
                 await next(http);
         });
     }
 
-    static async ValueTask<IResult?> Refusal(HttpContext http, KeyRing ring, AuthenticationFailures failures, ILogger log)
+    static async ValueTask<IResult?> Refusal(
+        HttpContext http, KeyRing ring, BrowserSessions browsers, AuthenticationFailures failures, ILogger log)
     {
         var header = http.Request.Headers.Authorization.ToString();
         if (header.Length == 0)
-            return ring.Demanded || http.Connection.RemoteIpAddress is { } remote && !IPAddress.IsLoopback(remote)
-                ? WithoutKey(http, "Bearer", "This needs a key: send Authorization: Bearer KEY. The wake command takes it from WAKE_API_KEY.")
-                : NotOfThisMachine(http) ?? Enter(http, Caller.ThisMachine);
+        {
+            return http.Request.Cookies[BrowserApi.Cookie] is { Length: > 0 } cookie && browsers.Knows(cookie)
+                ? NotOfThisMachine(http) ?? NotOfThisPage(http) ?? Enter(http, Caller.Browser)
+                : WithoutKey(http, "Bearer", ring.HowToComeIn);
+        }
 
         if (header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
             && await ring.Find(header[7..].Trim(), http.RequestAborted) is { } caller)
-            return Enter(http, caller);
+            return (caller == Caller.Owner ? NotOfThisMachine(http) : null) ?? Enter(http, caller);
 
         // Keys are too long to be guessed, so whoever shares the address of one that tries comes in all the same.
         var address = http.Connection.RemoteIpAddress;
@@ -58,6 +64,9 @@ static class Access
     static IResult? Enter(HttpContext http, Caller caller)
     {
         http.Features.Set(caller);
+        if (caller.Run is { } run)
+            return EnterFromRun(http, run);
+
         if (NeededScopes.Of(http) is not { } needed || caller.May(needed))
             return null;
 
@@ -65,13 +74,32 @@ static class Access
         return Problems.Of(StatusCodes.Status403Forbidden, $"This key lacks the scope {needed}. It has: {string.Join(", ", caller.Scopes)}.");
     }
 
+    static IResult? EnterFromRun(HttpContext http, RunningSession run)
+    {
+        if (http.GetEndpoint() is not RouteEndpoint endpoint)
+            return null;
+
+        if (endpoint.Metadata.GetMetadata<OpenToRuns>() is null)
+        {
+            return Problems.Of(StatusCodes.Status403Forbidden,
+                "This is the token of a session's turn. With it the session may watch, schedule its own wakes and look at itself; the rest is its owner's.");
+        }
+
+        return endpoint.RoutePattern.GetParameter("key") is not null && PathKey.In(http)?.Value != run.Key ? OfAnotherSession(run) : null;
+    }
+
+    /// <summary>The answer to a run that would speak for another session.</summary>
+    public static IResult OfAnotherSession(RunningSession run) => Problems.Of(StatusCodes.Status403Forbidden,
+        $"This is the token of a turn of the session {run.Key}, which may speak for that one alone.");
+
     static IResult WithoutKey(HttpContext http, string challenge, string detail)
     {
         http.Response.Headers.WWWAuthenticate = challenge;
         return Problems.Of(StatusCodes.Status401Unauthorized, detail);
     }
 
-    static IResult? NotOfThisMachine(HttpContext http)
+    /// <summary>Why a request is not one of this machine; null when it is.</summary>
+    public static IResult? NotOfThisMachine(HttpContext http)
     {
         var host = http.Request.Host.Host;
         if (host is not "localhost" and not "[::1]" && !(IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address)))
@@ -82,5 +110,32 @@ static class Access
             return Problems.Of(StatusCodes.Status403Forbidden, "Pages of other origins may not come in.");
 
         return null;
+    }
+
+    // A cookie knows no ports: a page that another server of this machine gave out, of another user perhaps, sends it too, and that
+    // server may have been sent it. So it counts in the browser that it was given to, and for pages of this very origin.
+    static IResult? NotOfThisPage(HttpContext http)
+    {
+        if (!IsOfOwner(http.Connection))
+            return Problems.Of(StatusCodes.Status403Forbidden, "This cookie was given to a browser of another user.");
+
+        return http.Request.Headers["Sec-Fetch-Site"].ToString() switch
+        {
+            "same-origin" or "none" => null,
+            "" when HttpMethods.IsGet(http.Request.Method) || http.Request.Headers.Origin.Count > 0 => null,
+            _ => Problems.Of(StatusCodes.Status403Forbidden, "Pages of other origins may not come in."),
+        };
+    }
+
+    /// <summary>
+    /// Whether the user at the other end is the one this process runs as. Where the system does not say, so it is taken.
+    /// </summary>
+    public static bool IsOfOwner(ConnectionInfo connection)
+    {
+        if (!OperatingSystem.IsLinux())
+            return true;
+
+        return connection is { LocalIpAddress: { } here, RemoteIpAddress: { } there }
+            && LocalUser.PeerOf(new(here, connection.LocalPort), new(there, connection.RemotePort)) is { } user && LocalUser.IsTrusted(user);
     }
 }

@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http.Features;
+using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;
@@ -7,8 +9,52 @@ namespace Wake.Gateway;
 /// <param name="Scopes">What they may do.</param>
 sealed record Caller(string Id, IReadOnlyList<string> Scopes)
 {
-    /// <summary>A program of this machine, where none needs a key.</summary>
-    public static Caller ThisMachine { get; } = new("", [ApiScopes.Admin]);
+    /// <summary>A program of the user this Wake belongs to.</summary>
+    public static Caller Owner { get; } = new("owner", [ApiScopes.Admin]);
+
+    /// <summary>A browser that the owner has let in.</summary>
+    public static Caller Browser { get; } = new("browser", [ApiScopes.Admin]);
+
+    /// <summary>The session whose turn calls; null when it is nobody's turn.</summary>
+    public RunningSession? Run { get; init; }
+
+    /// <summary>What runs in a session's turn, which has no scopes: it comes in where an endpoint says so (<see cref="OpenToRuns"/>).</summary>
+    public static Caller Of(RunningSession run) => new($"run of {run.Id}", []) { Run = run };
+
+    /// <summary>Whether it may speak for a session: what runs in a turn for its own alone.</summary>
+    public bool MaySpeakFor(string session) => Run is null || Run.Key == session;
+
+    /// <summary>What events they may publish.</summary>
+    public EventRights Rights { get; init; } = EventRights.Any;
+
+    /// <summary>In whose name dedup keys of theirs count; null: with all who may do anything.</summary>
+    public string? Namespace { get; init; }
+
+    /// <summary>Whoever has a key that was made here.</summary>
+    public static Caller By(ApiKey key) => new($"{key.Id}", key.Scopes)
+    {
+        Rights = key.Rights, Namespace = key.Scopes.Contains(ApiScopes.Admin) ? null : $"key:{key.Namespace ?? $"{key.Id}"}",
+    };
+
+    /// <summary>Whoever sent a request that was let in.</summary>
+    public static Caller Of(HttpContext http) => http.Features.GetRequiredFeature<Caller>();
+
+    /// <summary>The answer to events that they may not publish; null when they may.</summary>
+    public IResult? Refusal(params IEnumerable<ExternalEventObserved> events)
+    {
+        foreach (var observed in events)
+        {
+            var why = observed.Urgent && !May(ApiScopes.SessionsWrite)
+                    ? $"An urgent event is a person's word: it needs a key with the scope {ApiScopes.SessionsWrite}. Leave urgent out."
+                : observed.Sessions is { Count: > 0 } && Rights.Subjects is not [] && !May(ApiScopes.SessionsWrite)
+                    ? $"A key that is for some subjects names no sessions without the scope {ApiScopes.SessionsWrite}: any session could be meant. Leave sessions out."
+                : Rights.Refusal(observed);
+            if (why is not null)
+                return Problems.Of(StatusCodes.Status403Forbidden, why);
+        }
+
+        return null;
+    }
 
     public bool May(string scope) => Scopes.Contains(scope) || Scopes.Contains(ApiScopes.Admin);
 }
@@ -16,10 +62,18 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
 /// <summary>What a caller must be allowed to use an endpoint.</summary>
 sealed record NeededScope(string Scope);
 
+/// <summary>
+/// What runs in a turn may use the endpoint for its own session, for which its token stands in place of a scope. An endpoint whose
+/// path names a session is kept to that by <see cref="Access"/>; any other keeps to it by itself.
+/// </summary>
+sealed record OpenToRuns;
+
 /// <summary>How an endpoint says so. One that says nothing needs <see cref="ApiScopes.Admin"/>.</summary>
 static class NeededScopes
 {
     public static T Needs<T>(this T endpoint, string scope) where T : IEndpointConventionBuilder => endpoint.WithMetadata(new NeededScope(scope));
+
+    public static T AlsoForRuns<T>(this T endpoint) where T : IEndpointConventionBuilder => endpoint.WithMetadata(new OpenToRuns());
 
     /// <summary>What the endpoint of a request needs; null where there is no endpoint of ours, so that the answer is 404 or 405.</summary>
     public static string? Of(HttpContext http) => http.GetEndpoint() is RouteEndpoint ours

@@ -5,20 +5,21 @@ using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Wake.Contracts;
-using Wake.Store;
+using Wake.ServiceDefaults;
 
 namespace Wake.Gateway;
 
 /// <summary>
-/// A Unix socket for programs of this machine: one event as JSON per line, answered by a line with the decision, after the commit,
-/// or with what is wrong. An event need not name its source and id.
+/// A Unix socket for programs of the user this runs as: one event as JSON per line, answered by a line with the decision, after the
+/// commit, or with what is wrong. An event need not name its source and id.
 /// </summary>
-sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, ILogger<EventSocket> log) : BackgroundService
+sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimeProvider time, ILogger<EventSocket> log) : BackgroundService
 {
-    // A monitor keeps its connection, and one machine has few.
+    // A monitor keeps its connection, however long it has nothing to say, and one machine has few.
     const int MaxConnections = 64;
 
-    readonly SemaphoreSlim free = new(MaxConnections);
+    readonly Lock mutex = new();
+    readonly HashSet<Connection> connections = [];
     Socket? listener;
 
     public override Task StartAsync(CancellationToken cancellationToken)
@@ -35,8 +36,35 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, ILogger
 
         while (true)
         {
-            await free.WaitAsync(stoppingToken);
-            _ = Serve(await listener.AcceptAsync(stoppingToken), stoppingToken);
+            var socket = await listener.AcceptAsync(stoppingToken);
+
+            // The permissions of the socket and of its folder are the first wall; a folder may be one that somebody else has made.
+            if (LocalUser.PeerOf(socket) is { } user && !LocalUser.IsTrusted(user))
+            {
+                log.LogWarning("A program of the user {User} was turned away at the socket.", user);
+                socket.Dispose();
+                continue;
+            }
+
+            _ = Serve(Add(socket), stoppingToken);
+        }
+    }
+
+    // Whoever comes finds room: where there is none, the connection ends that has been silent the longest.
+    Connection Add(Socket socket)
+    {
+        lock (mutex)
+        {
+            if (connections.Count >= MaxConnections)
+            {
+                var silent = connections.MinBy(x => (x.Answering, x.LastLine))!;
+                connections.Remove(silent);
+                silent.Socket.Dispose();
+            }
+
+            var added = new Connection(socket) { LastLine = time.GetTimestamp() };
+            connections.Add(added);
+            return added;
         }
     }
 
@@ -79,29 +107,40 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, ILogger
         throw new InvalidOperationException($"Local:Socket: another process listens on {path}.");
     }
 
-    async Task Serve(Socket socket, CancellationToken cancel)
+    async Task Serve(Connection connection, CancellationToken cancel)
     {
-        await using var stream = new NetworkStream(socket, ownsSocket: true);
+        try
+        {
+            await using var stream = new NetworkStream(connection.Socket, ownsSocket: true);
+            await Converse(connection, stream, cancel);
+        }
+        catch (Exception gone) when (gone is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // It has what it wanted, has made room for another, or Wake stops.
+        }
+        finally
+        {
+            lock (mutex)
+                connections.Remove(connection);
+        }
+    }
+
+    async Task Converse(Connection connection, NetworkStream stream, CancellationToken cancel)
+    {
         try
         {
             var lines = PipeReader.Create(stream);
             while (await NextLine(lines, cancel) is { } line)
             {
+                (connection.LastLine, connection.Answering) = (time.GetTimestamp(), true);
                 if (line.AsSpan().ContainsAnyExcept(" \t\r"u8))
                     await stream.WriteAsync((byte[])[.. await Answer(line, cancel), (byte)'\n'], cancel);
+                connection.Answering = false;
             }
         }
         catch (InvalidDataException tooLong)
         {
             await stream.WriteAsync((byte[])[.. Problem(tooLong.Message), (byte)'\n'], CancellationToken.None);
-        }
-        catch (Exception gone) when (gone is IOException or OperationCanceledException)
-        {
-            // It has what it wanted, or Wake stops.
-        }
-        finally
-        {
-            free.Release();
         }
     }
 
@@ -132,7 +171,7 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, ILogger
     {
         try
         {
-            using var body = JsonDocument.Parse(line);
+            using var body = JsonDocument.Parse(ByteOrderMark.Skip(line.AsMemory()));
             if (body.RootElement.ValueKind is JsonValueKind.Array)
                 return Problem("One event per line, no array.");
 
@@ -144,16 +183,27 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, ILogger
         {
             return Problem($"The line is not JSON: {EventJson.WithoutTypeNames(wrong)}");
         }
-        catch (PostgresException refused) when (Intake.Refusal(refused) is { } why)
+        catch (NpgsqlException refused) when (PostgresFailure.Refusal(refused) is { } why)
         {
             return Problem(why);
         }
-        catch (Exception down) when (down is NpgsqlException or TimeoutException)
+        catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
         {
-            log.LogWarning("An event from the socket could not be committed: {Reason}", down.Message);
-            return Problem("PostgreSQL does not answer, so nothing was accepted. Send it again.");
+            log.LogWarning("An event from the socket could not be committed: {Reason}", failed.Message);
+            return Problem("PostgreSQL does not answer, and whether the event was accepted is not known. "
+                + "Send it again: what has the same id is accepted once.");
         }
     }
 
     static byte[] Problem(string problem) => JsonSerializer.SerializeToUtf8Bytes(new { problem });
+
+    sealed class Connection(Socket socket)
+    {
+        public Socket Socket => socket;
+
+        /// <summary>When it said something last, or came.</summary>
+        public long LastLine { get; set; }
+
+        public volatile bool Answering;
+    }
 }

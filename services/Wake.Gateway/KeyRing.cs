@@ -7,7 +7,7 @@ namespace Wake.Gateway;
 /// <summary>
 /// The keys that open the door, held in memory: a request costs no look into the database, and wrong keys cost none either.
 /// </summary>
-sealed class KeyRing(ApiKeys keys, IOptions<GatewayOptions> options, TimeProvider time) : IDisposable
+sealed class KeyRing(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> options, TimeProvider time) : IDisposable
 {
     /// <summary>How long a key that was revoked elsewhere may still open this door.</summary>
     static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
@@ -18,25 +18,37 @@ sealed class KeyRing(ApiKeys keys, IOptions<GatewayOptions> options, TimeProvide
     /// <summary>How exact the last use is.</summary>
     static readonly TimeSpan UseNoted = TimeSpan.FromMinutes(1);
 
+    /// <summary>How many tokens of runs it looks for at a time: wrong ones cost a look each, and shall not take the database from others.</summary>
+    const int RunsAtOnce = 4;
+
     readonly SemaphoreSlim reading = new(1);
+    readonly SemaphoreSlim findingRuns = new(RunsAtOnce);
     readonly Held[] configured =
     [
         .. from key in options.Value.ApiKeys
-           let hash = ApiKeys.Hash(key)
+           let hash = Secrets.Hash(key)
            select new Held(null, hash, new(Convert.ToHexStringLower(hash[..8]), [ApiScopes.Admin])),
+        .. options.Value.TokenFile is { Length: > 0 } file
+            ? [new Held(null, Secrets.Hash(OwnerToken.Issue(file)), Caller.Owner)] : (Held[])[],
     ];
 
     Ring ring = new([], null);
 
-    /// <summary>Whether every caller needs a key, those of this machine too.</summary>
-    public bool Demanded => configured is not [];
+    /// <summary>What to tell whoever brings nothing.</summary>
+    public string HowToComeIn { get; } = options.Value.TokenFile is { Length: > 0 } own
+        ? $"This needs the token in {own}, or a key: send Authorization: Bearer TOKEN. The wake command finds the token by itself in the "
+            + "data folder, which --data or WAKE_DATA names; wake keys create makes keys for other programs; a browser comes in by wake open."
+        : "This needs a key: send Authorization: Bearer KEY. The wake command takes it from WAKE_API_KEY.";
 
     /// <summary>Whose key it is; null when it is nobody's.</summary>
     public async ValueTask<Caller?> Find(string key, CancellationToken cancel)
     {
-        var hash = ApiKeys.Hash(key);
+        var hash = Secrets.Hash(key);
         if (Find(configured, hash) is { } chosen)
             return chosen.Caller;
+
+        if (key.StartsWith(RunTokens.Prefix, StringComparison.Ordinal))
+            return await FindRun(key, cancel);
 
         if (!key.StartsWith(ApiKeys.Prefix, StringComparison.Ordinal))
             return null;
@@ -59,7 +71,25 @@ sealed class KeyRing(ApiKeys keys, IOptions<GatewayOptions> options, TimeProvide
         reading.Release();
     }
 
-    public void Dispose() => reading.Dispose();
+    public void Dispose()
+    {
+        reading.Dispose();
+        findingRuns.Dispose();
+    }
+
+    // Asked for every time, because it ends with its turn.
+    async Task<Caller?> FindRun(string token, CancellationToken cancel)
+    {
+        await findingRuns.WaitAsync(cancel);
+        try
+        {
+            return await runs.Find(token, cancel) is { } run ? Caller.Of(run) : null;
+        }
+        finally
+        {
+            findingRuns.Release();
+        }
+    }
 
     // All of them, so that how long it takes says nothing of which.
     static Held? Find(Held[] all, byte[] hash)
@@ -87,7 +117,7 @@ sealed class KeyRing(ApiKeys keys, IOptions<GatewayOptions> options, TimeProvide
 
             var begun = time.GetTimestamp();
             var all = await keys.List(cancel);
-            return ring = new([.. all.Select(x => new Held(x.Key, x.Sha256, new($"{x.Key.Id}", x.Key.Scopes)))], begun);
+            return ring = new([.. all.Select(x => new Held(x.Key, x.Sha256, Caller.By(x.Key)))], begun);
         }
         finally
         {

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Wake.Contracts;
 using Wake.Store;
 
@@ -20,7 +21,7 @@ static class KeysApi
         keys.MapGet("", List).WithName("ListKeys").WithSummary("The keys, the oldest first, without their secrets.")
             .Produces<IReadOnlyList<ApiKey>>();
         keys.MapPost("/{id:guid}/rotate", Rotate).WithName("RotateKey")
-            .WithSummary("Make another key of the same name and scopes. Both open the door until the overlap is over.")
+            .WithSummary("Make another key of the same name, scopes and limits. Both open the door until the overlap is over.")
             .Produces<NewApiKey>(StatusCodes.Status201Created).ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound);
         keys.MapDelete("/{id:guid}", Revoke).WithName("RevokeKey").WithSummary("End a key. Every gateway knows within five seconds.")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
@@ -29,7 +30,20 @@ static class KeysApi
     /// <summary>A key to make.</summary>
     /// <param name="Name">What to call it, for instance after who will have it.</param>
     /// <param name="Scopes">What it may do.</param>
-    internal sealed record NewKey(string? Name, IReadOnlyList<string>? Scopes);
+    /// <param name="Sources">What the sources of its events may begin with: <c>ci</c>. Left out, anything.</param>
+    /// <param name="Types">What their types may begin with: <c>build</c>. Left out, anything.</param>
+    /// <param name="Subjects">What their subjects may begin with: <c>build:hello</c>. Left out, anything.</param>
+    /// <param name="Namespace">
+    /// The name under which its dedup keys count: keys of one name tell the same facts, and nobody else hides them. Left out, its own.
+    /// </param>
+    internal sealed record NewKey(
+        string? Name, IReadOnlyList<string>? Scopes, IReadOnlyList<string>? Sources, IReadOnlyList<string>? Types, IReadOnlyList<string>? Subjects,
+        string? Namespace)
+    {
+        /// <summary>What its events may say.</summary>
+        [JsonIgnore]
+        public EventRights Rights => new() { Sources = Sources ?? [], Types = Types ?? [], Subjects = Subjects ?? [] };
+    }
 
     /// <summary>How to rotate a key.</summary>
     /// <param name="OverlapSeconds">How long the old one lives on; left out, a day; 0 for not at all.</param>
@@ -40,11 +54,32 @@ static class KeysApi
         var problems = Fields.Problems(Fields.Required("name", body.Name, EventLimits.Name));
         if (body.Scopes is not { Count: > 0 } || body.Scopes.Except(ApiScopes.All).Any())
             problems.Add(("scopes", $"must be some of {string.Join(", ", ApiScopes.All)}."));
+        problems.AddRange(Limits(body));
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
-        return await keys.Create(body.Name!, [.. body.Scopes!.Distinct()], cancel) is { } key ? await Made(key, http, ring)
+        return await keys.Create(body.Name!, [.. body.Scopes!.Distinct()], body.Rights, body.Namespace, cancel) is { } key ? await Made(key, http, ring)
             : Problems.Of(StatusCodes.Status409Conflict, $"There are {ApiKeys.Max} keys, as many as there may be. Revoke some first.");
+    }
+
+    static IEnumerable<(string, string)> Limits(NewKey body)
+    {
+        foreach (var (field, list) in ((string, IReadOnlyList<string>?)[])[("sources", body.Sources), ("types", body.Types), ("subjects", body.Subjects)])
+        {
+            if (list is null)
+                continue;
+            if (list.Count > EventLimits.Listed || list.Any(x => x is null || EventValidation.TextProblem(x, EventLimits.Key) is not null))
+                yield return (field, $"is a list of at most {EventLimits.Listed} beginnings.");
+            else if (new EventRights { Subjects = list }.Problem() is { } problem)
+                yield return (field, problem);
+            else if (list is not [] && body.Scopes?.Contains(ApiScopes.EventsWrite) is not true)
+                yield return (field, $"limits what is published, and so needs the scope {ApiScopes.EventsWrite}.");
+            else if (list is not [] && body.Scopes?.Contains(ApiScopes.Admin) is true)
+                yield return (field, $"limits nothing beside the scope {ApiScopes.Admin}, which makes any other key.");
+        }
+
+        if (body.Namespace is { } name && (string.IsNullOrWhiteSpace(name) ? "must not be blank." : EventValidation.TextProblem(name, EventLimits.Name)) is { } wrong)
+            yield return ("namespace", wrong);
     }
 
     static async Task<IResult> List(ApiKeys keys, CancellationToken cancel) =>

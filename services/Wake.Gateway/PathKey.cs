@@ -9,7 +9,10 @@ namespace Wake.Gateway;
 /// </summary>
 sealed record PathKey(string Value)
 {
-    public static ValueTask<PathKey?> BindAsync(HttpContext http, ParameterInfo parameter)
+    public static ValueTask<PathKey?> BindAsync(HttpContext http, ParameterInfo parameter) => ValueTask.FromResult(In(http));
+
+    /// <summary>The one in a request; null when there is none.</summary>
+    public static PathKey? In(HttpContext http)
     {
         var target = http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         var path = Uri.TryCreate(target, UriKind.Absolute, out var absolute) && absolute.Scheme != Uri.UriSchemeFile
@@ -19,8 +22,8 @@ sealed record PathKey(string Value)
         var segments = path.Split('?', '#')[0].Split('/');
         var index = Array.FindIndex(segments, x => x is "sessions" or "events") + 1;
 
-        return ValueTask.FromResult(index > 0 && index < segments.Length && segments[index].Length > 0
+        return index > 0 && index < segments.Length && segments[index].Length > 0
             ? new PathKey(Uri.UnescapeDataString(segments[index]))
-            : null);
+            : null;
     }
 }

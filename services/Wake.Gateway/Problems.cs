@@ -1,5 +1,5 @@
 using Microsoft.AspNetCore.Diagnostics;
-using Npgsql;
+using Wake.ServiceDefaults;
 
 namespace Wake.Gateway;
 
@@ -13,6 +13,11 @@ static class Problems
             context.ProblemDetails.Extensions.Remove("exception");
         })
         .AddExceptionHandler<Handler>();
+
+    // The answer to a commit can be lost like any other.
+    public const string Unanswered =
+        "PostgreSQL does not answer, and whether this was done is not known. Send it again: what has the same Idempotency-Key, or the "
+        + "same ids, is done once.";
 
     public static IResult Of(int status, string detail) => Results.Problem(detail, statusCode: status);
 
@@ -30,8 +35,9 @@ static class Problems
             {
                 BadHttpRequestException bad => (bad.StatusCode, bad.StatusCode == StatusCodes.Status413PayloadTooLarge
                     ? "The body is larger than is allowed here." : "The request could not be read."),
-                NpgsqlException or TimeoutException => (StatusCodes.Status503ServiceUnavailable,
-                    "PostgreSQL does not answer, so nothing was accepted. Send it again."),
+                _ when PostgresFailure.Refusal(exception) is { } refusal => (StatusCodes.Status400BadRequest, refusal),
+                _ when PostgresFailure.IsUnavailable(exception) => (StatusCodes.Status503ServiceUnavailable,
+                    HttpMethods.IsGet(http.Request.Method) ? "PostgreSQL does not answer. Ask again." : Unanswered),
                 OperationCanceledException when http.RequestAborted.IsCancellationRequested => (499, "The client went away."),
                 _ => (StatusCodes.Status500InternalServerError, "Something went wrong here; the log says what."),
             };

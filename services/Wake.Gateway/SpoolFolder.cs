@@ -3,7 +3,7 @@ namespace Wake.Gateway;
 /// <summary>
 /// A folder to drop events in: any file <c>*.json</c> with one event or an array of them, written under another name and renamed
 /// when it is whole. It is moved to <c>taken/</c> before it is read, where its new name is its identity for good, and deleted once
-/// its events are committed; what is wrong goes to <c>bad/</c>, with the reason beside it.
+/// its events are committed; what is wrong goes to <c>bad/</c>, with the reason beside it. The command keeps a person's wishes there too.
 /// </summary>
 public sealed class SpoolFolder(string path)
 {
@@ -12,6 +12,10 @@ public sealed class SpoolFolder(string path)
 
     // Files looked at in one go; the rest a second later.
     const int MaxAtOnce = 1000;
+
+    const string Events = ".json", Wakes = ".wake.json";
+
+    const string ReasonOf = ".reason", ToldOf = ".told";
 
     // Whoever drops nonsense without end shall not fill the disk.
     const int MaxBad = 1000;
@@ -36,10 +40,15 @@ public sealed class SpoolFolder(string path)
     }
 
     /// <summary>Drops one event or an array of them, for whenever Wake runs. Returns the file.</summary>
-    public string Put(ReadOnlySpan<byte> json)
+    public string Put(ReadOnlySpan<byte> json) => Put(json, Events);
+
+    /// <summary>The same for a person's wish.</summary>
+    public string Put(SpooledWake wake) => Put(wake.ToJson(), Wakes);
+
+    string Put(ReadOnlySpan<byte> json, string extension)
     {
         Create();
-        var file = Path.Combine(FullPath, $"{Guid.CreateVersion7():N}.json");
+        var file = Path.Combine(FullPath, $"{Guid.CreateVersion7():N}{extension}");
         var draft = file + ".new";
         using (var stream = new FileStream(draft, FileMode.CreateNew))
         {
@@ -51,14 +60,19 @@ public sealed class SpoolFolder(string path)
         return file;
     }
 
+    /// <summary>Whether a file is a person's wish.</summary>
+    internal static bool IsWake(FileInfo file) => file.Name.EndsWith(Wakes, StringComparison.Ordinal);
+
     /// <summary>Moves what was dropped to where it is nobody else's, and returns what is there, the oldest first.</summary>
     internal IReadOnlyList<FileInfo> Take()
     {
         // Somebody may have cleared it away.
         Create();
-        foreach (var dropped in new DirectoryInfo(FullPath).EnumerateFiles("*.json").Take(MaxAtOnce))
+        foreach (var dropped in new DirectoryInfo(FullPath).EnumerateFiles($"*{Events}").Take(MaxAtOnce))
         {
             var name = dropped.Name[..Math.Min(KeptOfName, dropped.Name.Length)];
+            if (IsWake(dropped) && !name.EndsWith(Wakes, StringComparison.Ordinal))
+                name = Wakes;
             try
             {
                 File.Move(dropped.FullName, Path.Combine(Taken, $"{Guid.CreateVersion7():N}-{name}"));
@@ -79,11 +93,38 @@ public sealed class SpoolFolder(string path)
     /// <summary>Moves a file to where a person finds it, with the reason beside it.</summary>
     internal void SetAside(FileInfo taken, string reason)
     {
-        File.WriteAllText(Path.Combine(Bad, taken.Name + ".reason"), reason + "\n");
+        File.WriteAllText(Path.Combine(Bad, taken.Name + ReasonOf), reason + "\n");
         File.Move(taken.FullName, Path.Combine(Bad, taken.Name), overwrite: true);
 
-        // Each has two files. Their names begin with the time.
-        foreach (var old in new DirectoryInfo(Bad).GetFiles().OrderByDescending(x => x.Name, StringComparer.Ordinal).Skip(2 * MaxBad))
+        // Each has up to three files. Their names begin with the time.
+        foreach (var old in new DirectoryInfo(Bad).GetFiles().OrderByDescending(x => x.Name, StringComparer.Ordinal).Skip(3 * MaxBad))
             old.Delete();
+    }
+
+    /// <summary>The files that were set aside and that nobody was told of yet, with the reasons. Each is named once.</summary>
+    public IReadOnlyList<(string File, string Reason)> TakeUntold()
+    {
+        if (!Directory.Exists(Bad))
+            return [];
+
+        List<(string, string)> untold = [];
+        foreach (var reason in Directory.EnumerateFiles(Bad, $"*{ReasonOf}").Order(StringComparer.Ordinal))
+        {
+            var file = reason[..^ReasonOf.Length];
+            if (File.Exists(file + ToldOf))
+                continue;
+
+            try
+            {
+                using (new FileStream(file + ToldOf, FileMode.CreateNew, FileAccess.Write))
+                    untold.Add((file, File.ReadAllText(reason).Trim()));
+            }
+            catch (Exception taken) when (taken is IOException or UnauthorizedAccessException)
+            {
+                // Another command tells of it, or it is another user's.
+            }
+        }
+
+        return untold;
     }
 }

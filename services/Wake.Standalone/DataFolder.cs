@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.Contracts;
 using Wake.Gateway;
 
 namespace Wake.Standalone;
@@ -27,10 +28,21 @@ public sealed class DataFolder
     /// <summary>Where scripts drop events as files, also while Wake does not run.</summary>
     public SpoolFolder Spool => new(Path.Combine(FullPath, "spool"));
 
+    /// <summary>What is known of the sessions while Wake does not run.</summary>
+    public KnownSessions Sessions => new(Path.Combine(FullPath, "sessions.json"));
+
     /// <summary>The socket for programs of this machine, in a folder that nobody else can enter.</summary>
     public string Socket => Path.Combine(FullPath, "run", "wake.sock");
 
+    /// <summary>
+    /// The token for programs of the folder's user, in a file that is theirs alone. It is another after every start, so it is read for
+    /// every request.
+    /// </summary>
+    public string TokenFile => Path.Combine(FullPath, "token");
+
     string LockFile => Path.Combine(FullPath, "lock");
+
+    string RunnerFile => Path.Combine(FullPath, "runner");
 
     string EndpointFile => Path.Combine(FullPath, "endpoint.json");
 
@@ -45,6 +57,10 @@ public sealed class DataFolder
                 Directory.CreateDirectory(FullPath);
             else if (!Directory.Exists(FullPath))
                 Directory.CreateDirectory(FullPath, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+            // Who may write into it could put settings of their own in the place of its user's.
+            else if ((File.GetUnixFileMode(FullPath) & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
+                throw new StandaloneException($"Others may write into {FullPath}. Make it yours alone: chmod go-w {FullPath}");
 
             return new FileStream(LockFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
@@ -65,27 +81,36 @@ public sealed class DataFolder
     public void Delete()
     {
         if (!Directory.Exists(FullPath))
+        {
+            DeleteElsewhere();
             return;
+        }
 
         using (Lock())
         {
-            // As root it may be a link to where another user can get.
-            var postgres = new DirectoryInfo(Path.Combine(FullPath, "postgres"));
-            if (postgres.LinkTarget is { } elsewhere && Directory.Exists(elsewhere))
-                Directory.Delete(Path.GetDirectoryName(elsewhere)!, recursive: true);
-
-            foreach (var folder in (string[])[postgres.FullName, Spool.FullPath, Path.GetDirectoryName(Socket)!])
+            DeleteElsewhere();
+            foreach (var folder in (string[])[Path.Combine(FullPath, "postgres"), Spool.FullPath, Path.GetDirectoryName(Socket)!])
             {
-                if (Path.Exists(folder) || new DirectoryInfo(folder).LinkTarget is not null)
+                // A link, whose files are gone, is no directory any more.
+                if (new DirectoryInfo(folder).LinkTarget is not null)
+                    File.Delete(folder);
+                else if (Path.Exists(folder))
                     Directory.Delete(folder, recursive: true);
             }
 
-            foreach (var file in (string[])[Settings, EndpointFile, LockFile])
+            foreach (var file in (string[])[Settings, EndpointFile, TokenFile, RunnerFile, LockFile])
                 File.Delete(file);
+            Sessions.Delete();
         }
 
         if (!Directory.EnumerateFileSystemEntries(FullPath).Any())
             Directory.Delete(FullPath);
+
+        void DeleteElsewhere()
+        {
+            if (DatabaseElsewhere is { } elsewhere)
+                Directory.Delete(elsewhere, recursive: true);
+        }
     }
 
     /// <summary>Where the Wake of this folder can be reached; null when it has not said so.</summary>
@@ -101,6 +126,21 @@ public sealed class DataFolder
         }
     }
 
+    /// <summary>
+    /// What the runner of the process before this one was called, which is dead, because this one has the folder's lock. Null
+    /// when nobody has said.
+    /// </summary>
+    internal string? LastRunner() =>
+        File.Exists(RunnerFile) && File.ReadAllText(RunnerFile).Trim() is var name && RunnerQueues.IsRunner(name) ? name : null;
+
+    internal void WriteRunner(string name) => File.WriteAllText(RunnerFile, name);
+
+    /// <summary>Where its PostgreSQL has its files, if that is not here; null when it is.</summary>
+    public string? DatabaseElsewhere => PostgresFolder.FoundElsewhere(FullPath);
+
+    /// <summary>Files of databases elsewhere whose data folders are gone, with the paths of those.</summary>
+    public static IReadOnlyList<(string Path, string DataFolder)> DatabasesLeftBehind => PostgresFolder.LeftBehind();
+
     internal void WriteEndpoint(Endpoint endpoint)
     {
         // Renamed into place: a reader finds the whole file or none.
@@ -109,7 +149,11 @@ public sealed class DataFolder
         File.Move(draft, EndpointFile, overwrite: true);
     }
 
-    internal void DeleteEndpoint() => File.Delete(EndpointFile);
+    internal void DeleteEndpoint()
+    {
+        File.Delete(EndpointFile);
+        File.Delete(TokenFile);
+    }
 }
 
 /// <summary>Where a Wake can be reached.</summary>

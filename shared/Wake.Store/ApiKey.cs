@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Wake.Contracts;
 
 namespace Wake.Store;
 
@@ -15,7 +16,28 @@ public sealed record ApiKey(
     IReadOnlyList<string> Scopes,
     DateTimeOffset Created,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Used,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Ends);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Ends)
+{
+    /// <summary>What the sources of its events begin with; null for any.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Sources { get; init; }
+
+    /// <summary>What their types begin with; null for any.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Types { get; init; }
+
+    /// <summary>What their subjects begin with; null for any.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Subjects { get; init; }
+
+    /// <summary>The name under which its dedup keys count: keys of one name tell the same facts. Null: its own id.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Namespace { get; init; }
+
+    /// <summary>What its events may say.</summary>
+    [JsonIgnore]
+    public EventRights Rights => new() { Sources = Sources ?? [], Types = Types ?? [], Subjects = Subjects ?? [] };
+}
 
 /// <summary>A key just made, which is the only time it is told.</summary>
 /// <param name="Id">Names it from now on.</param>

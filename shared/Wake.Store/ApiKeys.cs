@@ -1,7 +1,5 @@
-using System.Buffers.Text;
-using System.Security.Cryptography;
-using System.Text;
 using Npgsql;
+using Wake.Contracts;
 
 namespace Wake.Store;
 
@@ -14,30 +12,35 @@ public sealed class ApiKeys(NpgsqlDataSource database)
     /// <summary>How many there can be at a time. A gateway holds all of them in memory.</summary>
     public const int Max = 1000;
 
-    const string Columns = "id, name, scopes, created_at, used_at, ends_at, sha256";
+    const string Columns = "id, name, scopes, created_at, used_at, ends_at, sha256, sources, types, subjects, namespace";
     const string Live = "(ends_at is null or ends_at > clock_timestamp())";
 
-    /// <summary>What is kept of a key.</summary>
-    public static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
-
     /// <summary>Makes one. Null when there are too many.</summary>
-    public Task<NewApiKey?> Create(string name, IReadOnlyList<string> scopes, CancellationToken cancel) => Make(
+    /// <param name="name">What its maker calls it.</param>
+    /// <param name="scopes">What it may do.</param>
+    /// <param name="rights">What its events may say.</param>
+    /// <param name="nameSpace">The name under which its dedup keys count; null for its own.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public Task<NewApiKey?> Create(string name, IReadOnlyList<string> scopes, EventRights rights, string? nameSpace, CancellationToken cancel) => Make(
         $"""
-        insert into api_keys (id, sha256, name, scopes)
-        select $1, $2, $3, $4 where (select count(*) from api_keys where {Live}) < {Max}
+        insert into api_keys (id, sha256, name, scopes, sources, types, subjects, namespace)
+        select $1, $2, $3, $4, nullif($5, array[]::text[]), nullif($6, array[]::text[]), nullif($7, array[]::text[]), nullif($8, '')
+        where (select count(*) from api_keys where {Live}) < {Max}
         returning name, scopes
-        """, [name, scopes.ToArray()], cancel);
+        """, [name, scopes.ToArray(), rights.Sources.ToArray(), rights.Types.ToArray(), rights.Subjects.ToArray(), nameSpace ?? ""], cancel);
 
     /// <summary>
-    /// Makes another of the same name and scopes, and lets the old one live on for a while. Null when there is no such key,
+    /// Makes another of the same name, scopes and limits, and lets the old one live on for a while. Null when there is no such key,
     /// or when another has taken its place before.
     /// </summary>
     public Task<NewApiKey?> Rotate(Guid id, TimeSpan overlap, CancellationToken cancel) => Make(
         """
         with old as (
-            update api_keys set ends_at = clock_timestamp() + $4 where id = $3 and ends_at is null returning name, scopes
+            update api_keys set ends_at = clock_timestamp() + $4 where id = $3 and ends_at is null
+            returning name, scopes, sources, types, subjects, coalesce(namespace, id::text) as namespace
         )
-        insert into api_keys (id, sha256, name, scopes) select $1, $2, name, scopes from old
+        insert into api_keys (id, sha256, name, scopes, sources, types, subjects, namespace)
+        select $1, $2, name, scopes, sources, types, subjects, namespace from old
         returning name, scopes
         """, [id, overlap], cancel);
 
@@ -60,7 +63,10 @@ public sealed class ApiKeys(NpgsqlDataSource database)
         {
             keys.Add((
                 new(rows.GetGuid(0), rows.GetString(1), rows.GetFieldValue<string[]>(2), rows.GetFieldValue<DateTimeOffset>(3),
-                    rows.GetNullable<DateTimeOffset>(4), rows.GetNullable<DateTimeOffset>(5)),
+                    rows.GetNullable<DateTimeOffset>(4), rows.GetNullable<DateTimeOffset>(5))
+                {
+                    Sources = rows.GetTexts(7), Types = rows.GetTexts(8), Subjects = rows.GetTexts(9), Namespace = rows.GetText(10),
+                },
                 rows.GetFieldValue<byte[]>(6)));
         }
 
@@ -77,10 +83,10 @@ public sealed class ApiKeys(NpgsqlDataSource database)
 
     async Task<NewApiKey?> Make(string sql, object[] terms, CancellationToken cancel)
     {
-        var (id, key) = (Guid.CreateVersion7(), Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32)));
+        var (id, key) = (Guid.CreateVersion7(), Secrets.New(Prefix));
         await using var batch = database.CreateBatch();
         batch.Add("delete from api_keys where ends_at < clock_timestamp()");
-        batch.Add(sql, [id, Hash(key), .. terms]);
+        batch.Add(sql, [id, Secrets.Hash(key), .. terms]);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel) ? new(id, rows.GetString(0), rows.GetFieldValue<string[]>(1), key) : null;

@@ -14,13 +14,20 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
     /// <summary>How many are kept; beyond that the oldest go sooner.</summary>
     public const int Max = 100_000;
 
+    // For statements that make, under the id $1, what may be gone by the time it is asked for again: the row alone would not say
+    // that it was made.
+    internal const string NotDone = "not exists (select from idempotency_keys where work = $1 and done)";
+    internal const string Done = "update idempotency_keys set done = true";
+    internal const string WhenDone = "select begun_at from idempotency_keys where work = $1 and done";
+
     /// <summary>Begins a request, unless it was begun before.</summary>
     /// <param name="key">The key, together with whose it is and what it is for, as a hash.</param>
     /// <param name="request">The hash of what is asked for.</param>
-    /// <param name="patience">When it has no answer after this long, its gateway died; then whoever asks again may do it again.</param>
+    /// <param name="patience">When it has no answer after this long, its gateway died; then the same request may do it again.</param>
     /// <param name="cancel">Ends it.</param>
     public async Task<IdempotencyClaim> Begin(byte[] key, byte[] request, TimeSpan patience, CancellationToken cancel)
     {
+        var work = Guid.NewGuid();
         await using var batch = database.CreateBatch();
 
         // Each that comes takes some of the old ones along, which keeps their number bounded without anybody to clean up.
@@ -32,23 +39,24 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
             """, Kept, Max);
         batch.Add(
             """
-            insert into idempotency_keys as known (key, request, patience)
-            select $1, $2, now() + $3
+            insert into idempotency_keys as known (key, request, patience, work)
+            select $1, $2, now() + $3, $5
             where not exists (
                 select from idempotency_keys
-                where key = $1 and begun_at >= now() - $4 and (status is not null or patience >= now()))
+                where key = $1 and begun_at >= now() - $4 and (status is not null or patience >= now() or request <> $2))
             on conflict (key) do update
             set seq = default, request = excluded.request, patience = excluded.patience, begun_at = now(),
                 work = case when known.begun_at < now() - $4 then excluded.work else known.work end,
+                done = known.done and known.begun_at >= now() - $4,
                 status = null, location = null, body = null
-            where known.begun_at < now() - $4 or (known.status is null and known.patience < now())
+            where known.begun_at < now() - $4 or (known.status is null and known.patience < now() and known.request = excluded.request)
             returning work
-            """, key, request, patience, Kept);
+            """, key, request, patience, Kept, work);
         batch.Add("select request, status, location, body from idempotency_keys where key = $1", key);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         if (await rows.ReadAsync(cancel))
-            return new IdempotencyClaim.Granted(rows.GetGuid(0));
+            return new IdempotencyClaim.Granted(rows.GetGuid(0), Again: rows.GetGuid(0) != work);
 
         await rows.NextResultAsync(cancel);
 
@@ -71,6 +79,14 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
+    /// <summary>Lets the same request do it again at once, because nobody knows whether it was done.</summary>
+    public async Task Release(byte[] key, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add("update idempotency_keys set patience = now() where key = $1 and status is null", key);
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
     /// <summary>Lets the key go, because nothing was done.</summary>
     public async Task GiveUp(byte[] key, CancellationToken cancel)
     {
@@ -83,9 +99,10 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
 /// <summary>What is known of a request with an Idempotency-Key.</summary>
 public abstract record IdempotencyClaim
 {
-    /// <summary>Nothing, or no more than that somebody died over it: do it.</summary>
+    /// <summary>Nothing, or no more than that it was begun: do it.</summary>
     /// <param name="Work">Names what is done, the same for both.</param>
-    public sealed record Granted(Guid Work) : IdempotencyClaim;
+    /// <param name="Again">Whether it was begun before, and may be done.</param>
+    public sealed record Granted(Guid Work, bool Again) : IdempotencyClaim;
 
     /// <summary>The same is being done at the moment.</summary>
     public sealed record UnderWay : IdempotencyClaim;

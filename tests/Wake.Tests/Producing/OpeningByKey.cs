@@ -66,7 +66,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
 
             Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
             var needed = answer.Headers.WwwAuthenticate.ToString();
-            Assert.Equal(path.Name.StartsWith("/v1/keys", StringComparison.Ordinal), needed.Contains("scope=\"admin\""));
+            Assert.Equal(path.Name.StartsWith("/v1/keys", StringComparison.Ordinal) || path.Name is "/v1/browser", needed.Contains("scope=\"admin\""));
         }
     }
 
@@ -137,6 +137,74 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     }
 
     [Theory]
+    [InlineData("ci", "build.failed", "build:hello", null)]
+    [InlineData("ci:7", "build", "build:hello/972", null)]
+    [InlineData("github:webhook", "build.failed", "build:hello", "The source github:webhook is not among")]
+    [InlineData("cinema", "build.failed", "build:hello", "The source cinema is not among")]
+    [InlineData("ci", "github.pull_request.merged", "build:hello", "The type github.pull_request.merged is not among")]
+    [InlineData("ci", "build.failed", "build:hello-2", "The subject build:hello-2 is not among")]
+    [InlineData("ci", "build.failed", "github:octo-org/hello#7", "The subject github:octo-org/hello#7 is not among")]
+    public async Task A_key_may_publish_what_it_is_for(string source, string type, string subject, string? refusal)
+    {
+        limited ??= Limited();
+        var observed = new { id = $"{Guid.NewGuid()}", source, type, subject, reason = "r" };
+
+        foreach (var path in (string[])["/v1/events?dryRun=true", "/v1/events"])
+        {
+            var answer = await Send((await limited).Key, HttpMethod.Post, path, JsonSerializer.Serialize(observed));
+            Assert.Equal(refusal is not null, answer.StatusCode is HttpStatusCode.Forbidden);
+            Assert.Contains(refusal ?? "unwatched", await answer.Content.ReadAsStringAsync());
+        }
+
+        // Nor by way of what it is related to, nor of a session that it names, nor of what another has published.
+        if (refusal is null)
+        {
+            Assert.Equal(HttpStatusCode.Forbidden, (await Send((await limited).Key, HttpMethod.Post, "/v1/events",
+                JsonSerializer.Serialize(new { id = "related", source, type, subject, reason = "r", related = new[] { "github:octo-org/hello#7" } }))).StatusCode);
+            Assert.Equal(HttpStatusCode.Forbidden, (await Send((await limited).Key, HttpMethod.Post, "/v1/events",
+                JsonSerializer.Serialize(new { id = "named", source, type, subject, reason = "r", sessions = new[] { "anybody" } }))).StatusCode);
+            await Send(Configured, HttpMethod.Post, "/v1/events", """{"id":"others","source":"s","type":"t","subject":"others","reason":"r"}""");
+            Assert.Equal(HttpStatusCode.Forbidden, (await Send((await limited).Key, HttpMethod.Post, "/v1/events/others/replay")).StatusCode);
+        }
+    }
+
+    static Task<(string Id, string Key)>? limited;
+
+    async Task<(string Id, string Key)> Limited() => await Made(await Send(Configured, HttpMethod.Post, "/v1/keys",
+        """{"name":"build of hello","scopes":["events:write"],"sources":["ci"],"types":["build"],"subjects":["build:hello"]}"""));
+
+    [Fact]
+    public async Task What_is_published_by_one_key_hides_nothing_of_another_and_its_successor_tells_the_same()
+    {
+        var (id, first) = await Create("events:write");
+        var (_, second) = await Create("events:write");
+        const string merged = """{"id":"ID","source":"ci","type":"github.pull_request.merged","subject":"github:octo-org/hides#7","reason":"r","dedupKey":"merged"}""";
+        async Task<string?> Outcome(string? key, string observation) =>
+            (await (await Send(key, HttpMethod.Post, "/v1/events", merged.Replace("ID", observation))).Content.ReadFromJsonAsync<JsonElement>()).GetProperty("outcome").GetString();
+
+        Assert.Equal("unwatched", await Outcome(first, "1"));
+        Assert.Equal("unwatched", await Outcome(second, "2"));
+        Assert.Equal("unwatched", await Outcome(Configured, "3"));
+        Assert.Equal("duplicate", await Outcome(first, "4"));
+
+        var next = await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", "{}"));
+        Assert.Equal("duplicate", await Outcome(next.Key, "5"));
+        Assert.Equal("duplicate", await Outcome((await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{next.Id}/rotate", "{}"))).Key, "6"));
+
+        // Of one name they tell the same facts.
+        var shared = """{"name":"n","scopes":["events:write"],"namespace":"ci"}""";
+        var (third, fourth) = (await Made(await Send(Configured, HttpMethod.Post, "/v1/keys", shared)), await Made(await Send(Configured, HttpMethod.Post, "/v1/keys", shared)));
+        Assert.Equal("unwatched", await Outcome(third.Key, "7"));
+        Assert.Equal("duplicate", await Outcome(fourth.Key, "8"));
+    }
+
+    [Theory]
+    [InlineData("""{"name":"n","scopes":["sessions:read"],"types":["build"]}""")]
+    [InlineData("""{"name":"n","scopes":["admin","events:write"],"subjects":["build:"]}""")]
+    [InlineData("""{"name":"n","scopes":["events:write"],"types":[""]}""")]
+    [InlineData("""{"name":"n","scopes":["events:write"],"types":[null]}""")]
+    [InlineData("""{"name":"n","scopes":["events:write"],"types":["a*b"]}""")]
+    [InlineData("""{"name":"n","scopes":["events:write"],"namespace":" "}""")]
     [InlineData("""{"scopes":["admin"]}""")]
     [InlineData("""{"name":"n"}""")]
     [InlineData("""{"name":"n","scopes":[]}""")]
@@ -148,7 +216,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     [Fact]
     public async Task The_command_makes_lists_rotates_and_revokes_them()
     {
-        var made = await Wake("keys", "create", "build server", "--scope", "events:write", "--scope", "sessions:read");
+        var made = await Wake("keys", "create", "build server", "--scope", "events:write", "--scope", "sessions:read", "--type", "build", "--subject", "build:*", "--namespace", "ci");
         Assert.True(made.ExitCode == 0, made.Errors);
         var key = made.Output.Trim();
         Assert.Equal(HttpStatusCode.OK, (await Send(key, HttpMethod.Get, "/v1/sessions")).StatusCode);
@@ -156,6 +224,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         var listed = await Wake("keys");
         var id = listed.Output.Split('\n').Single(x => x.Contains("build server")).Split(' ')[0];
         Assert.Contains("events:write sessions:read", listed.Output);
+        Assert.Contains("type:build subject:build:* namespace:ci", listed.Output);
 
         var next = (await Wake("keys", "rotate", id, "--overlap", "1h")).Output.Trim();
         Assert.Equal(0, (await Wake("keys", "revoke", id)).ExitCode);
@@ -183,8 +252,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     public async Task Every_gateway_knows_the_same_keys_and_hears_of_their_end()
     {
         await using var system = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured });
-        await system.StartProcess("Wake.Gateway");
-        using var other = system.Http;
+        var other = WakeSystem.Door(await system.StartProcess("Wake.Gateway"), key: null);
         await system.StartProcess("Wake.Gateway");
         var (id, key) = await Made(await Send(system, Configured, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}"""));
         Assert.Equal(HttpStatusCode.OK, (await Send(other, key, HttpMethod.Get, "/v1/sessions")).StatusCode);
@@ -195,15 +263,17 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     }
 
     [Fact]
-    public async Task Where_this_machine_needs_no_key_a_key_still_says_what_it_may_do()
+    public async Task Beside_the_owners_token_a_key_still_says_what_it_may_do()
     {
         await using var system = await WakeSystem.Start(Transport.InMemory);
-        var made = await Made(await Send(system, null, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}"""));
+        var token = system.Http.DefaultRequestHeaders.Authorization!.Parameter;
+        var made = await Made(await Send(system, token, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}"""));
 
         Assert.Equal(HttpStatusCode.OK, (await Send(system, made.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
         Assert.Equal(HttpStatusCode.Forbidden, (await Send(system, made.Key, HttpMethod.Post, "/v1/events", Good)).StatusCode);
-        Assert.Equal(HttpStatusCode.Accepted, (await Send(system, null, HttpMethod.Post, "/v1/events", Good)).StatusCode);
+        Assert.Equal(HttpStatusCode.Accepted, (await Send(system, token, HttpMethod.Post, "/v1/events", Good)).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await Send(system, "nobody's", HttpMethod.Get, "/v1/sessions")).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Send(system, made.Key, HttpMethod.Post, "/v1/browser")).StatusCode);
     }
 
     Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(
@@ -226,7 +296,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     Task<HttpResponseMessage> Send(string? key, HttpMethod method, string path, string? body = null) => Send(wake, key, method, path, body);
 
     static Task<HttpResponseMessage> Send(WakeSystem system, string? key, HttpMethod method, string path, string? body = null) =>
-        Send(system.Http, key, method, path, body);
+        Send(WakeSystem.Door(system.Processes[^1], key: null), key, method, path, body);
 
     static Task<HttpResponseMessage> Send(HttpClient http, string? key, HttpMethod method, string path, string? body = null)
     {

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake open</c>: lets a browser of this machine in.</summary>
+sealed class OpenCommand : ClientCommand
+{
+    public OpenCommand() : base("open",
+        "Opens Wake in a browser of this machine, which is let in by that for twelve hours.",
+        """
+        Shows a link that is good for one browser and one minute, and opens it where there is a desktop. On Linux it works for
+        browsers of your own user only.
+
+        Example:
+          wake open
+        """) => Takes();
+
+    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    {
+        var answer = (await wake.Post("/v1/browser", new JsonObject(), cancel)).Expected();
+        if (output.Json)
+        {
+            output.Raw(answer.Body);
+            return 0;
+        }
+
+        var link = wake.Url.GetLeftPart(UriPartial.Authority) + answer.Read(CliJson.Default.BrowserInvitation).Path;
+        Output.Note(Launch(link) ? "Opened in your browser. If it did not come up, open this within a minute:" : "Open this within a minute:");
+        output.Line($"{link}");
+        return 0;
+    }
+
+    static bool Launch(string link)
+    {
+        var (program, arguments) = OperatingSystem.IsWindows() ? ("rundll32", (string[])["url.dll,FileProtocolHandler", link])
+            : OperatingSystem.IsMacOS() ? ("open", [link]) : ("xdg-open", [link]);
+        if (OperatingSystem.IsLinux() && !IsSet("DISPLAY") && !IsSet("WAYLAND_DISPLAY"))
+            return false;
+
+        try
+        {
+            using var browser = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true });
+            return browser is not null;
+        }
+        catch (Win32Exception)
+        {
+            // It is not installed.
+            return false;
+        }
+
+        static bool IsSet(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 };
+    }
+}
+
+/// <summary>How a browser comes in, as the API says.</summary>
+/// <param name="Path">What to open.</param>
+sealed record BrowserInvitation(string Path);

@@ -1,0 +1,63 @@
+using System.Net;
+using System.Text;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary><c>/v1/browser</c> and <c>/open</c>: how a browser of this machine comes in.</summary>
+static class BrowserApi
+{
+    /// <summary>The cookie of a browser that was let in.</summary>
+    public const string Cookie = "wake";
+
+    public static void MapBrowser(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/v1/browser", Invite).Needs(ApiScopes.Admin).WithName("OpenBrowser").WithTags("operations")
+            .WithSummary("A path that lets one browser of this machine in, once and within a minute. For wake open.")
+            .Produces<Invitation>();
+        routes.MapGet("/open", Open).AllowAnonymous().ExcludeFromDescription();
+    }
+
+    /// <summary>How a browser comes in.</summary>
+    /// <param name="Path">What to open, on the address that this was asked at.</param>
+    /// <param name="Ends">Until when.</param>
+    internal sealed record Invitation(string Path, DateTimeOffset Ends);
+
+    static IResult Invite(HttpContext http, BrowserSessions browsers)
+    {
+        if (Caller.Of(http) != Caller.Owner)
+        {
+            return Problems.Of(StatusCodes.Status403Forbidden,
+                "A browser is let in by the token of this machine's own Wake (wake open), and by no key.");
+        }
+
+        var (code, ends) = browsers.Invite();
+        http.Response.Headers.CacheControl = "no-store";
+        return Results.Ok(new Invitation($"/open?code={code}", ends));
+    }
+
+    // Not by redirect: a page that another program opened does not send a cookie that is SameSite=Strict on.
+    static IResult Open(HttpContext http, BrowserSessions browsers, string code = "")
+    {
+        http.Response.Headers.CacheControl = "no-store";
+        http.Response.Headers["Referrer-Policy"] = "no-referrer";
+        http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        if (Access.NotOfThisMachine(http) is { } elsewhere)
+            return elsewhere;
+
+        // The code stood on a command line, which all users of a machine can read.
+        if (!Access.IsOfOwner(http.Connection) || browsers.Exchange(code) is not var (cookie, ends))
+            return Page(StatusCodes.Status401Unauthorized, "This link lets nobody in: it was used, or its minute is over. For another: wake open");
+
+        http.Response.Cookies.Append(Cookie, cookie, new()
+        {
+            HttpOnly = true, SameSite = SameSiteMode.Strict, Expires = ends, Path = "/", IsEssential = true,
+        });
+        return Page(StatusCodes.Status200OK, $"This browser is let in until {ends:u}.", "/openapi/v1.json");
+    }
+
+    static IResult Page(int status, string text, string? link = null) => Results.Content(
+        $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Wake</title><p>{WebUtility.HtmlEncode(text)}</p>"
+        + (link is null ? "" : $"<p>The API: <a href=\"{link}\">{link}</a></p>"),
+        "text/html", Encoding.UTF8, status);
+}

@@ -1,0 +1,61 @@
+using System.Security.Cryptography;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary>
+/// The browsers that the owner of this Wake has let in. <c>wake open</c> asks for a code, which opens the door once, and soon; the
+/// browser brings it and has a cookie for it. Held in memory: who starts anew lets nobody in.
+/// </summary>
+sealed class BrowserSessions(TimeProvider time)
+{
+    /// <summary>How long a code is good for: a browser that has to start first takes a few seconds.</summary>
+    public static readonly TimeSpan CodeLasts = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a browser is let in: a day's work.</summary>
+    public static readonly TimeSpan Lasts = TimeSpan.FromHours(12);
+
+    // One person has few browsers. The oldest go first.
+    const int Max = 16;
+
+    readonly Lock mutex = new();
+    readonly List<Entry> codes = [], cookies = [];
+
+    /// <summary>A code for one browser.</summary>
+    public (string Code, DateTimeOffset Ends) Invite() => Issue(codes, CodeLasts);
+
+    /// <summary>What a browser gets for a code, which is used up by that; null when it is none.</summary>
+    public (string Cookie, DateTimeOffset Ends)? Exchange(string code)
+    {
+        lock (mutex)
+            return Find(codes, code) is { } invited && codes.Remove(invited) ? Issue(cookies, Lasts) : null;
+    }
+
+    /// <summary>Whether a browser was let in and still is.</summary>
+    public bool Knows(string cookie)
+    {
+        lock (mutex)
+            return Find(cookies, cookie) is not null;
+    }
+
+    (string, DateTimeOffset) Issue(List<Entry> entries, TimeSpan lasts)
+    {
+        var (secret, ends) = (Secrets.New(), time.GetUtcNow() + lasts);
+        lock (mutex)
+        {
+            entries.Add(new(Secrets.Hash(secret), ends));
+            if (entries.Count > Max)
+                entries.RemoveAt(0);
+        }
+
+        return (secret, ends);
+    }
+
+    Entry? Find(List<Entry> entries, string secret)
+    {
+        var hash = Secrets.Hash(secret);
+        return entries.Find(x => x.Ends > time.GetUtcNow() && CryptographicOperations.FixedTimeEquals(x.Hash, hash));
+    }
+
+    sealed record Entry(byte[] Hash, DateTimeOffset Ends);
+}
