@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Win32.SafeHandles;
 using Spectre.Console;
+using Wake.ServiceDefaults;
 
 namespace Wake.Cli;
 
@@ -91,27 +92,7 @@ sealed class Output(bool json)
     /// The text with everything in it that a terminal would act on written out: control characters, and the marks that turn
     /// the direction of writing.
     /// </summary>
-    public static string Visible(string text)
-    {
-        if (!text.Any(Acts))
-            return text;
-
-        var shown = new StringBuilder(text.Length + 16);
-        foreach (var one in text)
-        {
-            if (!Acts(one))
-                shown.Append(one);
-            else if ("\n\r\t".IndexOf(one) is var at and >= 0)
-                shown.Append('\\').Append("nrt"[at]);
-            else
-                shown.Append(CultureInfo.InvariantCulture, $"\\u{(int)one:x4}");
-        }
-
-        return shown.ToString();
-
-        static bool Acts(char one) => char.IsControl(one)
-            || one is '\u061c' or (>= '\u200e' and <= '\u200f') or (>= '\u2028' and <= '\u202e') or (>= '\u2066' and <= '\u2069');
-    }
+    public static string Visible(string text) => VisibleText.Of(text, VisibleText.Escaped);
 
     // Without enrichers: they switch colours on in CI systems, terminal or not.
     static IAnsiConsole Terminal(TextWriter writer) => AnsiConsole.Create(

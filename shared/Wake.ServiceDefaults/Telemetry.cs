@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Reflection;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,19 +15,23 @@ using OpenTelemetry.Trace;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// Traces, metrics and logs over OTLP, switched on by the standard variable <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> and shaped by
-/// the others of its kind. Without it nothing is collected and nothing is sent anywhere.
+/// Traces, metrics and logs over OTLP, switched on by the standard variable <c>OTEL_EXPORTER_OTLP_ENDPOINT</c>, or each alone by
+/// its own (<c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>), and shaped by the others of their kind. What has no endpoint is not
+/// collected and not sent anywhere.
 /// </summary>
 public static class Telemetry
 {
     /// <summary>The name of Wake's own spans and metrics.</summary>
     public const string Source = "Wake";
 
-    /// <summary>The variable that switches it on.</summary>
+    /// <summary>The variable that switches all signals on.</summary>
     public const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
     /// <summary>The variable that says how to talk to it; over HTTP when it is not set.</summary>
     public const string Protocol = "OTEL_EXPORTER_OTLP_PROTOCOL";
+
+    /// <summary>The signals, as their variables name them.</summary>
+    public static readonly IReadOnlyList<string> Signals = ["TRACES", "METRICS", "LOGS"];
 
     // What could not be sent in this time at the end is lost: a collector that hangs must not hold up a shutdown.
     const int FlushMilliseconds = 1500;
@@ -36,35 +41,80 @@ public static class Telemetry
     static readonly string[] Meters =
         [Source, "MassTransit", "Npgsql", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime"];
 
-    /// <summary>Adds the exporters when an endpoint is configured.</summary>
+    /// <summary>The variable of one signal that counts more than the one of all: <c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>.</summary>
+    public static string Own(string signal, string name) => $"OTEL_EXPORTER_OTLP_{signal}_{name}";
+
+    /// <summary>Whether a signal has an endpoint.</summary>
+    /// <param name="signal">One of <see cref="Signals"/>.</param>
+    /// <param name="variable">The environment.</param>
+    public static bool IsOn(string signal, Func<string, string?> variable) =>
+        variable(Own(signal, "ENDPOINT")) is { Length: > 0 } || variable(Endpoint) is { Length: > 0 };
+
+    /// <summary>Adds the log on the console, and the exporters of those signals that an endpoint is configured for.</summary>
     public static IHostApplicationBuilder AddTelemetry(this IHostApplicationBuilder builder)
     {
-        if (Environment.GetEnvironmentVariable(Endpoint) is not { Length: > 0 })
+        builder.AddConsoleLog();
+
+        var (traces, metrics, logs) = (IsOn("TRACES", Variable), IsOn("METRICS", Variable), IsOn("LOGS", Variable));
+        if (!traces && !metrics && !logs)
             return builder;
 
         // The framework keeps its span attributes to itself unless told that somebody reads them.
-        AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
+        AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", !traces);
 
         var version = Assembly.GetEntryAssembly()?.GetName().Version?.ToString(3);
-        var sdk = OpenTelemetrySdk.Create(otel => otel
+        var sdk = OpenTelemetrySdk.Create(otel =>
+        {
             // The environment comes last and so counts more.
-            .ConfigureResource(resource => resource.AddService(builder.Environment.ApplicationName, serviceVersion: version).AddEnvironmentVariableDetector())
-            .WithTracing(traces => traces.AddSource(Sources).AddProcessor(new Unasked()).AddOtlpExporter(OverHttp))
-            .WithMetrics(metrics => metrics.AddMeter(Meters).AddOtlpExporter(OverHttp))
-            .WithLogging(logs => logs.AddOtlpExporter(OverHttp), logs => logs.IncludeFormattedMessage = true));
+            otel.ConfigureResource(resource => resource
+                .AddService(builder.Environment.ApplicationName, serviceVersion: version).AddEnvironmentVariableDetector());
+            if (traces)
+                otel.WithTracing(x => x.AddSource(Sources).AddProcessor(new Unasked()).AddOtlpExporter(exporter => Configure(exporter, "TRACES")));
+            if (metrics)
+                otel.WithMetrics(x => x.AddMeter(Meters).AddOtlpExporter(exporter => Configure(exporter, "METRICS")));
+            if (logs)
+                otel.WithLogging(x => x.AddOtlpExporter(exporter => Configure(exporter, "LOGS")), x => x.IncludeFormattedMessage = true);
+        });
 
         builder.Services.AddSingleton(sdk);
         builder.Services.AddHostedService<FlushAtStop>();
-        builder.Services.AddSingleton<IStartupFilter, RequestSpans>();
-        builder.Services.AddSingleton<ILoggerProvider>(new Forward(sdk.GetLoggerFactory()));
+        if (traces)
+            builder.Services.AddSingleton<IStartupFilter, RequestSpans>();
+        if (logs)
+            builder.Services.AddSingleton<ILoggerProvider>(new Forward(sdk.GetLoggerFactory()));
         return builder;
+    }
 
-        // It reads all the rest from the environment; its own default would be gRPC.
-        static void OverHttp(OtlpExporterOptions exporter)
+    static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+
+    // The exporter reads the variables of all signals itself, and those of one signal not. Its own default would be gRPC.
+    static void Configure(OtlpExporterOptions exporter, string signal)
+    {
+        if (Variable(Own(signal, "PROTOCOL")) is { } own)
         {
-            if (Environment.GetEnvironmentVariable(Protocol) is not { Length: > 0 })
-                exporter.Protocol = OtlpExportProtocol.HttpProtobuf;
+            exporter.Protocol = own switch
+            {
+                "grpc" => OtlpExportProtocol.Grpc,
+                "http/protobuf" => OtlpExportProtocol.HttpProtobuf,
+                _ => throw new InvalidOperationException($"{Own(signal, "PROTOCOL")}: {own} is not known; it is grpc or http/protobuf."),
+            };
         }
+        else if (Variable(Protocol) is null)
+        {
+            exporter.Protocol = OtlpExportProtocol.HttpProtobuf;
+        }
+
+        // Taken as it is: the path belongs to it.
+        if (Variable(Own(signal, "ENDPOINT")) is { } endpoint)
+        {
+            exporter.Endpoint = Uri.TryCreate(endpoint, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https") ? address
+                : throw new InvalidOperationException($"{Own(signal, "ENDPOINT")} is no http or https address.");
+        }
+
+        if (Variable(Own(signal, "HEADERS")) is { } headers)
+            exporter.Headers = headers;
+        if (int.TryParse(Variable(Own(signal, "TIMEOUT")), CultureInfo.InvariantCulture, out var milliseconds) && milliseconds > 0)
+            exporter.TimeoutMilliseconds = milliseconds;
     }
 
     /// <summary>
