@@ -58,6 +58,8 @@ sealed class AddSessionCommand : ClientCommand
         var session = answer.Read(CliJson.Default.Session);
         var how = answer.Status is HttpStatusCode.Created ? "Registered" : "Registered before";
         output.Line($"{how}: {session.Key}, which works in {session.Workspace}");
+        if (session.Notice is { } notice)
+            Output.Note(notice);
         return 0;
     }
 }

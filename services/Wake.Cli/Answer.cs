@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Cli;
@@ -70,12 +71,14 @@ sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]
 [JsonSerializable(typeof(IntakeDecision))]
 [JsonSerializable(typeof(IntakeDecision[]))]
 [JsonSerializable(typeof(KeptEvents))]
+[JsonSerializable(typeof(Collisions))]
 [JsonSerializable(typeof(Session))]
 [JsonSerializable(typeof(Session[]))]
 [JsonSerializable(typeof(Question))]
 [JsonSerializable(typeof(Question[]))]
 [JsonSerializable(typeof(Watch[]))]
 [JsonSerializable(typeof(CreatedWatch))]
+[JsonSerializable(typeof(RouteRow))]
 [JsonSerializable(typeof(RouteRow[]))]
 [JsonSerializable(typeof(Rehearsal))]
 [JsonSerializable(typeof(Rehearsal[]))]
@@ -83,11 +86,13 @@ sealed record Problem(string? Title, string? Detail, Dictionary<string, string[]
 [JsonSerializable(typeof(SessionExplanation))]
 [JsonSerializable(typeof(LedgerLine))]
 [JsonSerializable(typeof(AuditFinding[]))]
+[JsonSerializable(typeof(SettingInForce[]))]
 [JsonSerializable(typeof(DeadLetter[]))]
 [JsonSerializable(typeof(ScheduledWake))]
 [JsonSerializable(typeof(ScheduledWake[]))]
 [JsonSerializable(typeof(ApiKey[]))]
 [JsonSerializable(typeof(NewApiKey))]
+[JsonSerializable(typeof(BrowserInvitation))]
 [JsonSerializable(typeof(Finding[]))]
 [JsonSerializable(typeof(ServiceState))]
 [JsonSerializable(typeof(ServiceSteps))]

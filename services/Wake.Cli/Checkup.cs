@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Configuration;
+using Wake.Runner;
+using Wake.ServiceDefaults;
 using Wake.Standalone;
 
 namespace Wake.Cli;
@@ -18,8 +20,8 @@ sealed class Checkup(DataFolder folder, string? data)
     public async IAsyncEnumerable<Finding> All([EnumeratorCancellation] CancellationToken cancel)
     {
         var (settings, unreadable) = Settings();
-        if (unreadable is not null)
-            yield return unreadable;
+        if ((unreadable ?? Misunderstood()) is { } wrong)
+            yield return wrong;
 
         var claude = new ClaudeInstallation(settings);
         yield return await claude.Program(cancel);
@@ -28,10 +30,21 @@ sealed class Checkup(DataFolder folder, string? data)
         yield return Tool("setsid", "turns cannot be kept apart from the terminal's Ctrl-C");
         yield return Tool("setpriv", "turns outlive a Wake that is killed, and as root PostgreSQL cannot be started");
         yield return await Broker.Check(settings["MessageBus:Host"], cancel);
+        await foreach (var route in new RouteChecks(folder, data).All(settings, cancel))
+            yield return route;
+        yield return GitHub(settings.GetSection("GitHub"));
         yield return Folder();
+        foreach (var database in DatabaseFiles())
+            yield return database;
         if (SetAside() is { } lost)
             yield return lost;
         yield return await Running(cancel);
+        if (await Untrusted(cancel) is { } untrusted)
+            yield return untrusted;
+        if (await Collisions(cancel) is { } collisions)
+            yield return collisions;
+        if (await OpenElsewhere(claude.ConfigFolder, cancel) is { } open)
+            yield return open;
     }
 
     /// <summary>Runs a program and reads what it says; null when it cannot be run or does not end in time.</summary>
@@ -96,6 +109,23 @@ sealed class Checkup(DataFolder folder, string? data)
         }
     }
 
+    // Who watches CI waits for the sum of it, and somebody must make that.
+    static Finding GitHub(IConfigurationSection settings) =>
+        settings.GetSection("Accounts").GetChildren().Count() is > 0 and var accounts
+            ? new("GitHub", true, $"asked by {accounts} account{(accounts > 1 ? "s" : "")}", null)
+        : settings.GetSection("WebhookSecrets").GetChildren().Any() || settings.GetSection("Webhooks").GetChildren().Any()
+            ? new("GitHub", true, "heard by its webhook only: CI is added up from what that sends", null)
+        : new("GitHub", true, "neither asked nor heard: watches of it wait for what is published by hand",
+            "Set GitHub__Accounts__main__Token (gh auth token prints yours), or GitHub__WebhookSecrets__0.");
+
+    // What would keep wake up from starting.
+    Finding? Misunderstood()
+    {
+        var (settings, sections) = StandaloneHost.Settings(folder);
+        return SettingsCheck.Problems(settings, sections).ToList() is { Count: > 0 } problems
+            ? new("settings", false, string.Join(" ", problems), $"Mend the environment or {folder.Settings}; wake config shows what is in force.") : null;
+    }
+
     static Finding Postgres() => PostgresBinaries.Find() is [var best, ..]
         ? new("PostgreSQL", true, $"{best.Major} in {best.Folder}", null)
         : new("PostgreSQL", false, "not found", PostgresBinaries.HowToInstall);
@@ -127,11 +157,115 @@ sealed class Checkup(DataFolder folder, string? data)
         }
     }
 
+    IEnumerable<Finding> DatabaseFiles()
+    {
+        if (folder.DatabaseElsewhere is { } elsewhere && Directory.Exists(folder.FullPath))
+            yield return new("database files", true, $"in {elsewhere}: as root's, PostgreSQL cannot enter {folder.FullPath}", null);
+
+        foreach (var (left, data) in DataFolder.DatabasesLeftBehind)
+        {
+            yield return new("database files", true, $"in {left}, of the data folder {data}, which is gone",
+                $"Delete {left}, or go on with it: wake up --data {data}");
+        }
+    }
+
     Finding? SetAside()
     {
         var bad = new DirectoryInfo(folder.Spool.Bad);
         return bad.Exists && bad.GetFiles("*.reason").Length is > 0 and var count
             ? new("events", true, $"{count} dropped files could not be taken in", $"Each lies in {bad.FullName}, with the reason beside it.") : null;
+    }
+
+    // The sessions of a Wake that runs here know it; a look at the folders tells which of them to ask.
+    async Task<Finding?> Untrusted(CancellationToken cancel)
+    {
+        const int Asked = 20, Shown = 3;
+        var state = WorkspaceSetup.StateFile(new Dictionary<string, string>
+        {
+            ["HOME"] = LocalTranscripts.Home, ["CLAUDE_CONFIG_DIR"] = Environment.GetEnvironmentVariable("CLAUDE_CONFIG_DIR") ?? "",
+        });
+        try
+        {
+            using var wake = new WakeClient(data);
+            if (await wake.Get("/v1/sessions?limit=1000", cancel) is not { Ok: true } answer)
+                return null;
+
+            List<string> notices = [];
+            foreach (var session in answer.Read(CliJson.Default.SessionArray).DistinctBy(x => (x.Workspace, x.Profile))
+                .Where(x => !WorkspaceSetup.IsTrusted(state, x.Workspace) && WorkspaceSetup.LeftOut(state, x.Workspace) is not null).Take(Asked))
+            {
+                if (await wake.Get(SessionsCommand.Path(session.Key), cancel) is { Ok: true } found
+                    && found.Read(CliJson.Default.Session).Notice is { } notice)
+                    notices.Add($"{session.Workspace}: {notice}");
+            }
+
+            return notices is [] ? null
+                : new("folders", true, string.Join(" ", notices.Take(Shown)) + (notices.Count > Shown ? $" And {notices.Count - Shown} more." : ""), null);
+        }
+        catch (CommandException)
+        {
+            // Said by another check.
+            return null;
+        }
+    }
+
+    // Nothing where no Wake answers, which is said above.
+    async Task<Finding?> Collisions(CancellationToken cancel)
+    {
+        try
+        {
+            using var wake = new WakeClient(data);
+            return await wake.Get("/v1/collisions", cancel) is { Ok: true } answer
+                && answer.Read(CliJson.Default.Collisions) is { Count: > 0, Latest: [var latest, ..] } found
+                ? new("dedup keys", true,
+                    $"{found.Count} events came under the dedupKey of another fact, or of one that nobody has verified, and were taken in all the same",
+                    $"Their producers give different facts one key, {latest.DedupKey} for one, or somebody sends a forge's. "
+                    + $"See: wake explain {latest.Event}") : null;
+        }
+        catch (CommandException)
+        {
+            return null;
+        }
+    }
+
+    // Sessions of Wake's that somebody has open on this machine at this moment.
+    async Task<Finding?> OpenElsewhere(string configFolder, CancellationToken cancel)
+    {
+        const int Page = 1000;
+        var open = OpenSessions.In(configFolder);
+        if (open is [])
+            return null;
+
+        try
+        {
+            using var wake = new WakeClient(data);
+            List<string> found = [];
+            for (var after = ""; ;)
+            {
+                var answer = await wake.Get($"/v1/sessions?limit={Page}&after={Uri.EscapeDataString(after)}", cancel);
+                if (!answer.Ok)
+                    return null;
+
+                var sessions = answer.Read(CliJson.Default.SessionArray);
+                found.AddRange(
+                    from session in sessions
+                    from process in open
+                    where session.ClaudeSessionId == process.ClaudeSessionId
+                    select $"{session.Key} is {process.InWords(runner: null)}");
+                if (sessions.Length < Page)
+                    break;
+
+                after = sessions[^1].Key;
+            }
+
+            return found is [] ? null : new("open sessions", true, string.Join("; ", found),
+                "Their wakes wait until that is closed. wake resume --takeover runs one all the same.");
+        }
+        catch (CommandException)
+        {
+            // Said above.
+            return null;
+        }
     }
 
     async Task<Finding> Running(CancellationToken cancel)

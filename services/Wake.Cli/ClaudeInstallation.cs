@@ -18,6 +18,9 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
     static readonly string[] Keys = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
     static readonly string[] Clouds = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
 
+    /// <summary>Where it keeps its state.</summary>
+    public string ConfigFolder => Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(LocalTranscripts.Home, ".claude");
+
     /// <summary>Is it there, and new enough?</summary>
     public async Task<Finding> Program(CancellationToken cancel)
     {
@@ -49,7 +52,7 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         if (Array.Find(Clouds, x => Variable(x) is { Length: > 0 } and not ("0" or "false")) is { } cloud)
             return new("claude login", true, $"by {cloud}", null);
 
-        var folder = Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(LocalTranscripts.Home, ".claude");
+        var folder = ConfigFolder;
         var credentials = Path.Combine(folder, ".credentials.json");
         if (File.Exists(credentials))
             return new("claude login", true, $"by {credentials}", null);

@@ -16,14 +16,25 @@ sealed class CreateKeyCommand : ClientCommand
         Arity = ArgumentArity.OneOrMore,
     }.AcceptOnlyFromAmong([.. ApiScopes.All]);
 
+    readonly Option<string[]> sources = Limit("--source", "SOURCE", "What the sources of its events may begin with; may be repeated. Default: anything.");
+    readonly Option<string[]> types = Limit("--type", "T", "What their types may begin with; may be repeated. Default: anything.");
+    readonly Option<string[]> subjects = Limit("--subject", "S",
+        "What their subjects may begin with; may be repeated. github:octo-org/hello is all of that repository. Default: anything.");
+    readonly Option<string?> nameSpace = new("--namespace")
+    {
+        HelpName = "NAME",
+        Description = "The name under which its dedup keys count: keys of one name tell the same facts, and no other hides them. Default: its own.",
+    };
+
     public CreateKeyCommand() : base("create",
         "Makes a key and shows it, this once.",
         """
         The key alone stands on standard output. A command sends the one in WAKE_API_KEY.
 
-        Example:
+        Examples:
           wake keys create "build server" --scope events:write
-        """) => Takes(name, scopes);
+          wake keys create "build of hello" --scope events:write --type build --subject build:hello
+        """) => Takes(name, scopes, sources, types, subjects, nameSpace);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -33,7 +44,18 @@ sealed class CreateKeyCommand : ClientCommand
             ["name"] = called,
             ["scopes"] = new JsonArray([.. given.GetRequiredValue(scopes).Select(x => JsonValue.Create(x))]),
         };
+        foreach (var (field, limit) in ((string, Option<string[]>)[])[("sources", sources), ("types", types), ("subjects", subjects)])
+        {
+            if (given.GetValue(limit) is { Length: > 0 } beginnings)
+                body[field] = new JsonArray([.. beginnings.Select(x => JsonValue.Create(x))]);
+        }
+
+        if (given.GetValue(nameSpace) is { } own)
+            body["namespace"] = own;
         KeysCommand.Tell((await wake.Post("/v1/keys", body, cancel)).Expected(), output, $"Made the key {called}.");
         return 0;
     }
+
+    static Option<string[]> Limit(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore };
 }

@@ -17,8 +17,9 @@ sealed class DeadLetters : IAsyncDisposable
     const int Excerpt = 200;
 
     readonly IConnection connection;
+    readonly string self;
 
-    DeadLetters(IConnection connection) => this.connection = connection;
+    DeadLetters(IConnection connection, string self) => (this.connection, this.self) = (connection, self);
 
     /// <summary>Where they lie, unless a pool of runners has queues of its own.</summary>
     public static IReadOnlyList<string> Queues { get; } =
@@ -30,11 +31,15 @@ sealed class DeadLetters : IAsyncDisposable
     ];
 
     public static async Task<DeadLetters> Connect(MessageBusOptions bus, CancellationToken cancel) =>
-        new(await EventExchange.Connect(bus, "wake-redrive", cancel));
+        new(await EventExchange.Connect(bus, "wake-redrive", cancel), EventExchange.UserOf(bus));
 
     /// <summary>Goes through the letters of a queue once, sending again those that are <paramref name="chosen"/>.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="chosen">Which to send again.</param>
+    /// <param name="trust">Whether what is sent again is vouched for by whoever sends it.</param>
+    /// <param name="cancel">Ends the wait.</param>
     /// <returns>All of them; null when there is no such queue.</returns>
-    public async Task<IReadOnlyList<DeadLetter>?> Go(string queue, Func<DeadLetter, bool> chosen, CancellationToken cancel)
+    public async Task<IReadOnlyList<DeadLetter>?> Go(string queue, Func<DeadLetter, bool> chosen, bool trust, CancellationToken cancel)
     {
         await using var channel = await connection.CreateChannelAsync(
             new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
@@ -62,6 +67,14 @@ sealed class DeadLetters : IAsyncDisposable
             // One that stays goes to the end of its queue instead of back to where it was: RabbitMQ 4 counts how often a
             // message was given back, and drops it in the end.
             var properties = new BasicProperties(got.BasicProperties) { Headers = letter.Redriven ? Plain(headers) : headers };
+
+            // The broker lets nobody say another's name. What was not its own is a stranger's again, unless somebody answers for it.
+            if (got.BasicProperties.UserId != self)
+            {
+                properties.Headers.Remove(EventExchange.VerifiedHeader);
+                properties.UserId = letter.Redriven && trust ? self : null;
+            }
+
             await channel.BasicPublishAsync(exchange, routingKey, mandatory: true, properties, got.Body, cancel);
             await channel.BasicAckAsync(got.DeliveryTag, multiple: false, CancellationToken.None);
             letters.Add(letter);

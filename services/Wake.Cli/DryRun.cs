@@ -56,6 +56,10 @@ static class DryRun
             }
         }
 
+        if (rehearsal.CollidesWith is { } holder)
+            Output.Note($"{rehearsal.Id}: its dedup key is that of {holder}, which is another fact.");
+        foreach (var warning in rehearsal.Warnings ?? [])
+            Output.Note($"{rehearsal.Id}: {warning}");
         foreach (var unknown in rehearsal.UnknownSessions ?? [])
             Output.Note($"{rehearsal.Id}: there is no open session {unknown}.");
     }

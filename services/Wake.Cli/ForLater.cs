@@ -12,8 +12,16 @@ static class ForLater
     public static void Keep(SpoolFolder spool, byte[] body, Output output)
     {
         Check(body);
-        var file = spool.Put(body);
+        Tell(spool.Put(body), output);
+    }
 
+    /// <summary>Keeps a wish and says so.</summary>
+    /// <exception cref="CommandException">It would be refused then.</exception>
+    public static void Keep(SpoolFolder spool, SpooledWake wake, Output output) =>
+        Tell(wake.Problem is { } problem ? throw new CommandException(problem) : spool.Put(wake), output);
+
+    static void Tell(string file, Output output)
+    {
         if (output.Json)
             output.Raw(new(file), CliJson.Default.KeptEvents);
         else
@@ -27,7 +35,7 @@ static class ForLater
 
         try
         {
-            using var json = JsonDocument.Parse(body);
+            using var json = JsonDocument.Parse(ByteOrderMark.Skip(body.AsMemory()));
             if (EventBatch.Count(json.RootElement) is > EventLimits.Batch and var count)
                 throw new CommandException($"{count} events; {EventLimits.Batch} are allowed at once.");
 

@@ -16,10 +16,10 @@ sealed class McpTools(WakeClient wake, string? named)
         [Description("A pull request or issue of GitHub: owner/repo#972. This or subject is required.")] string? pull_request = null,
         [Description("What to watch, as producers name it: github:owner/repo#972. * stands for anything.")] string? subject = null,
         [Description("Event types to match, with * for anything; left out, all. Like github.pull_request.merged, "
-            + "github.ci.completed, github.pull_request.review_submitted, github.deployment.completed.")] string[]? types = null,
+            + "github.ci.completed (all checks together, once), github.pull_request.review_submitted, github.deployment.completed.")] string[]? types = null,
         [Description("What else must hold, each like 'data.conclusion = failure' or 'actor != octocat'.")] string[]? where = null,
         [Description("Event types whose first event ends the watch, like github.pull_request.merged.")] string[]? until = null,
-        [Description("Whether the first event it tells of ends the watch.")] bool once = false,
+        [Description("Whether the first event that wakes you ends the watch.")] bool once = false,
         [Description("A note to yourself, shown when you are woken: what you meant to do then.")] string? intent = null,
         [Description("When the watch ends by itself: a time like 2031-02-03T04:05:06Z, or a duration from now like 2h or 7d.")]
         string? expires = null,

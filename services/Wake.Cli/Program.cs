@@ -3,16 +3,20 @@ using System.CommandLine.Invocation;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Wake.Cli;
+using Wake.Runner;
 using Wake.Standalone;
 
 const int Failed = 1, Misused = 2;
+
+if (GuardProcess.IsAsked(args))
+    return await GuardProcess.Run(args);
 
 var root = new RootCommand("Wakes Claude sessions when something happens that they wait for.")
 {
     new UpCommand(), new ResumeCommand(), new PublishCommand(), new ReplayCommand(), new WatchCommand(), new WatchesCommand(),
     new UnwatchCommand(), new RoutesCommand(), new ScheduleCommand(), new McpCommand(), new SessionsCommand(), new QuestionsCommand(),
-    new AnswerCommand(), new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new AuditCommand(),
-    new RedriveCommand(), new ServiceCommand(),
+    new AnswerCommand(), new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new OpenCommand(), new ConfigCommand(),
+    new AuditCommand(), new RedriveCommand(), new ServiceCommand(),
 };
 
 WakeCommand.CompleteHelp(root);
@@ -35,6 +39,10 @@ if (parsed.Action is ParseErrorAction)
     Output.Note($"See {Output.NameOf(parsed.CommandResult.Command)} --help.");
     return Misused;
 }
+
+// Nobody reads what these two say on standard error.
+if (parsed.CommandResult.Command is WakeCommand and not (UpCommand or McpCommand) && !CurrentRun.Exists)
+    Undelivered.Tell(CommonOptions.FolderOf(parsed.GetValue(CommonOptions.Data) ?? parsed.GetValue(CommonOptions.DataFolder)).Spool);
 
 try
 {

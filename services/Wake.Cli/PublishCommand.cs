@@ -14,7 +14,7 @@ sealed class PublishCommand : ClientCommand
     readonly Option<string?> type = Text("--type", "T", "What kind of fact: github.pull_request.merged. Required without --file.");
     readonly Option<string?> reason = Text("--reason", "TEXT", "One sentence for the session that wakes. Required without --file.");
     readonly Option<string?> id = Text("--id", "ID", "Names this observation within its source. Default: a new UUID.");
-    readonly Option<string?> source = Text("--source", "SOURCE", "Who observed it. Default: wake:cli.");
+    readonly Option<string?> source = Text("--source", "SOURCE", "Who observed it. Default: cli.");
     readonly Option<string?> dedupKey = Text("--dedup-key", "KEY",
         "The fact's identity: events with the same key are one fact. Default: source and id.");
     readonly Option<string[]> related = Texts("--related", "S", "A further subject it concerns; may be repeated.");
@@ -35,7 +35,7 @@ sealed class PublishCommand : ClientCommand
     readonly Option<string?> file = Text("--file", "FILE|-",
         "Publish what this file holds instead: one event or an array of them, as JSON. - reads standard input.");
     readonly Option<bool> dryRun = CommonOptions.Flag("--dry-run",
-        "Publish nothing: say which sessions would be told, why, and in which form; with --from what the delivery means.");
+        "Publish nothing: say which sessions would be told, why, and in which form; with --from or --hook what the delivery means.");
     readonly RawDelivery raw = new();
 
     public PublishCommand() : base("publish",
@@ -122,6 +122,10 @@ sealed class PublishCommand : ClientCommand
                 break;
         }
 
+        if (decision.CollidesWith is { } holder)
+            Output.Note($"{decision.Id}: its dedup key is that of {holder}, which is another fact. Both are taken in.");
+        foreach (var warning in decision.Warnings ?? [])
+            Output.Note($"{decision.Id}: {warning}");
         foreach (var unknown in decision.UnknownSessions ?? [])
             Output.Note($"{decision.Id}: there is no open session {unknown}.");
     }
@@ -129,7 +133,7 @@ sealed class PublishCommand : ClientCommand
     ExternalEventObserved Event(ParseResult given) => new()
     {
         Id = given.GetValue(id) ?? Guid.CreateVersion7().ToString(),
-        Source = given.GetValue(source) ?? "wake:cli",
+        Source = given.GetValue(source) ?? "cli",
         Type = given.GetValue(type)!,
         Subject = given.GetValue(subject)!,
         Reason = given.GetValue(reason)!,

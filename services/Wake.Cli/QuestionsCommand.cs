@@ -9,16 +9,19 @@ sealed class QuestionsCommand : ClientCommand
 {
     const int Limit = 1000;
 
+    readonly Option<Guid?> after = new("--after") { HelpName = "ID", Description = "Only those that were asked after this one." };
+
     public QuestionsCommand() : base("questions",
         $"Lists the questions that wait for an answer, up to {Limit}.",
         """
         Example:
           wake questions
-        """) => Takes();
+        """) => Takes(after);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
-        var answer = (await wake.Get($"/v1/questions?limit={Limit}", cancel)).Expected();
+        var from = given.GetValue(after) is { } id ? $"&after={id}" : "";
+        var answer = (await wake.Get($"/v1/questions?limit={Limit}{from}", cancel)).Expected();
         if (output.Json)
         {
             output.Raw(answer.Body);
@@ -31,6 +34,8 @@ sealed class QuestionsCommand : ClientCommand
 
         if (questions is [])
             Output.Note("Nothing is asked.");
+        if (questions.Length == Limit)
+            Output.Note($"There may be more: wake questions --after={questions[^1].Id}");
         return 0;
     }
 

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Configuration;
 using Wake.Producers.GitHub;
 using Wake.Producers.Webhooks;
 using Wake.Producing;
@@ -31,20 +32,25 @@ sealed class RawDelivery
         HelpName = "github|gitlab|forgejo|gitea|standard|cloudevents|generic",
         Description = "--file holds a webhook delivery as this sender sends it: publish what it means.",
     }.AcceptOnlyFromAmong(GitHub, "gitlab", "forgejo", "gitea", "standard", "cloudevents", "generic");
-    readonly Option<string?> name = new("--event") { HelpName = "NAME", Description = "With --from: the event, as the forge's header names it: pull_request." };
+    readonly Option<string?> hook = new("--hook")
+    {
+        HelpName = "NAME",
+        Description = "The same, as this hook of the settings of this machine reads it: how a described sender is tried out.",
+    };
+    readonly Option<string?> name = new("--event") { HelpName = "NAME", Description = "With --from or --hook: the event, as the forge's header names it: pull_request." };
     readonly Option<string[]> headers = new("--header")
     {
         HelpName = "'NAME: VALUE'",
-        Description = "With --from: a header of the delivery; may be repeated.",
+        Description = "With --from or --hook: a header of the delivery; may be repeated.",
         Arity = ArgumentArity.OneOrMore,
     };
-    readonly Option<string?> secret = new("--secret") { HelpName = "S", Description = "With --from: refuse the delivery unless it is signed with this." };
+    readonly Option<string?> secret = new("--secret") { HelpName = "S", Description = "With --from or --hook: refuse the delivery unless it is signed with this." };
 
     /// <summary>The options, in the order of the help.</summary>
-    public IReadOnlyList<Option> Options => [from, name, headers, secret];
+    public IReadOnlyList<Option> Options => [from, hook, name, headers, secret];
 
     /// <summary>Whether a delivery is meant at all.</summary>
-    public bool IsMeant(ParseResult given) => given.GetValue(from) is not null;
+    public bool IsMeant(ParseResult given) => given.GetValue(from) is not null || given.GetValue(hook) is not null;
 
     /// <summary>Whether any of the options was given.</summary>
     public bool IsNamed(CommandResult given) => Options.Any(x => given.GetResult(x) is { Implicit: false });
@@ -54,14 +60,19 @@ sealed class RawDelivery
     /// <param name="file">The option that names the file.</param>
     public void Validate(CommandResult given, Option file)
     {
-        if (given.GetResult(from) is null)
+        var (sender, named) = (given.GetResult(from) is not null, given.GetResult(hook) is not null);
+        if (!sender && !named)
         {
-            foreach (var option in Options.Skip(1).Where(x => given.GetResult(x) is { Implicit: false }))
-                given.AddError($"{option.Name} belongs to --from, which says whose delivery --file holds.");
+            foreach (var option in Options.Skip(2).Where(x => given.GetResult(x) is { Implicit: false }))
+                given.AddError($"{option.Name} belongs to --from or --hook, which say whose delivery --file holds.");
+        }
+        else if (sender && named)
+        {
+            given.AddError("--from and --hook both say whose delivery it is: give one of them.");
         }
         else if (given.GetResult(file) is null)
         {
-            given.AddError("--from needs --file, which holds the delivery.");
+            given.AddError($"{(sender ? "--from" : "--hook")} needs --file, which holds the delivery.");
         }
 
         foreach (var header in given.GetResult(headers)?.Tokens ?? [])
@@ -74,24 +85,27 @@ sealed class RawDelivery
     /// <summary>What the delivery means.</summary>
     public Mapped Read(ParseResult given, byte[] body)
     {
-        var kind = given.GetValue(from)!;
+        var described = given.GetValue(hook) is { } own ? Described(own, given.GetValue(CommonOptions.DataFolder)) : null;
+        var kind = described?.Sender!.Value.ToString().ToLowerInvariant() ?? given.GetValue(from)!;
         List<KeyValuePair<string, string>> all = [];
         foreach (var header in given.GetValue(headers) ?? [])
             all.Add(new(header[..header.IndexOf(':')].Trim(), header[(header.IndexOf(':') + 1)..].Trim()));
         if (given.GetValue(name) is { } value && EventHeaders.TryGetValue(kind, out var where))
             all.Add(new(where, value));
-        if (body.AsSpan().StartsWith("payload="u8))
-            all.Add(new("Content-Type", "application/x-www-form-urlencoded"));
 
-        var delivery = new HookRequest(kind, all, body);
-        var sender = kind == GitHub ? new GitHubSender() : Senders.Of(new() { Sender = Enum.Parse<SenderKind>(kind, ignoreCase: true) });
+        var delivery = new HookRequest(given.GetValue(hook)?.ToLowerInvariant() ?? kind, all, body);
+        var sender = kind == GitHub ? new GitHubSender() : Senders.Of(described ?? new() { Sender = Enum.Parse<SenderKind>(kind, ignoreCase: true) });
 
         if (given.GetValue(secret) is { } key && sender.Refusal(delivery, [key], Sent(delivery)) is { } why)
             throw new CommandException(why);
 
         try
         {
-            return sender.Map(delivery);
+            return sender.Map(delivery) switch
+            {
+                ({ Unreadable: true } or { Forbidden: true }) and var refused => throw new CommandException(refused.Ignored!),
+                var mapped => mapped,
+            };
         }
         catch (JsonException wrong)
         {
@@ -130,6 +144,25 @@ sealed class RawDelivery
 
         if (mapped.Ignored is not null)
             output.Line($"[yellow]ignored[/]: {mapped.Ignored}");
+    }
+
+    // As wake up reads it.
+    static HookOptions Described(string name, string? data)
+    {
+        try
+        {
+            var hooks = new ConfigurationBuilder().AddJsonFile(CommonOptions.FolderOf(data).Settings, optional: true, reloadOnChange: false)
+                .AddEnvironmentVariables().Build().GetSection(WebhooksOptions.Section).Get<WebhooksOptions>()?.Hooks;
+            if (hooks is null || !hooks.TryGetValue(name, out var described))
+                throw new CommandException($"There is no hook {name} in the settings: {WebhooksOptions.Section}__Hooks__{name}__Sender is not set.");
+
+            return new WebhooksOptions { Hooks = { [name] = described } }.Validate(new(described)).FirstOrDefault() is { } problem
+                ? throw new CommandException(problem.ErrorMessage!) : described;
+        }
+        catch (Exception wrong) when (wrong is InvalidDataException or InvalidOperationException or UnauthorizedAccessException or IOException)
+        {
+            throw new CommandException($"The settings cannot be read: {wrong.GetBaseException().Message}");
+        }
     }
 
     // A file is as old as it is: what is checked is who made it.

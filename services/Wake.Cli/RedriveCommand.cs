@@ -14,6 +14,9 @@ sealed class RedriveCommand : WakeCommand
         HelpName = "TEXT", Description = "Send those again in whose reason or text this stands.",
     };
 
+    readonly Option<bool> trust = CommonOptions.Flag("--trust",
+        "With --all or --matching: answer for what is sent. Events that are urgent or name sessions are only taken from publishers that are trusted.");
+
     readonly Option<string[]> queues = new("--queue")
     {
         HelpName = "NAME",
@@ -42,6 +45,7 @@ sealed class RedriveCommand : WakeCommand
     {
         Add(all);
         Add(matching);
+        Add(trust);
         Add(queues);
         Add(broker);
         Add(CommonOptions.Output);
@@ -62,7 +66,7 @@ sealed class RedriveCommand : WakeCommand
             foreach (var queue in DeadLetters.Queues.Concat(given.GetValue(queues) ?? []).Distinct())
             {
                 show(queue);
-                if (await letters.Go(queue, Chosen, cancel) is { } lying)
+                if (await letters.Go(queue, Chosen, given.GetValue(trust), cancel) is { } lying)
                     found.AddRange(lying);
                 else if (!DeadLetters.Queues.Contains(queue))
                     throw new CommandException($"There is no queue {queue}.");

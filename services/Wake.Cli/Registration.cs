@@ -53,8 +53,10 @@ static class Registration
             return owner;
         }
 
-        answer.Expected();
+        var session = answer.Expected().Read(CliJson.Default.Session);
         Output.Note($"Registered Claude session {key}, which works in {workspace}.");
+        if (session.Notice is { } notice)
+            Output.Note(notice);
         return key;
     }
 

@@ -77,6 +77,7 @@ sealed class RemoveRouteCommand : ClientCommand
 /// <param name="Session">The key it yields.</param>
 /// <param name="Profile">The profile of a session it begins.</param>
 /// <param name="Workspace">The directory of a session it begins.</param>
+/// <param name="Warnings">What may keep its sessions from working; told when it is set.</param>
 sealed record RouteRow(
     string Name, bool Configured, string? Subject, string[]? Types, string[]? Where, string Session, string Profile,
-    string Workspace);
+    string Workspace, string[]? Warnings);

@@ -39,7 +39,7 @@ sealed class SessionsCommand : ClientCommand
 
         var sessions = answer.Read(CliJson.Default.SessionArray);
         output.Table(["KEY", "STATE", "QUESTION", "INBOX", "LAST TURN", "COST", "PROFILE", "WORKSPACE"], sessions.Select(x => (string?[])
-            [x.Key, Output.Word(x.State), $"{x.WaitsFor}", $"{x.Inbox}", LastTurn(x), ShowSessionCommand.Usd(x.CostUsd), x.Profile, x.Workspace]));
+            [x.Key, State(x), $"{x.WaitsFor}", $"{x.Inbox}", LastTurn(x), ShowSessionCommand.Usd(x.CostUsd), x.Profile, x.Workspace]));
 
         if (sessions is [])
             Output.Note("There are no open sessions.");
@@ -47,6 +47,10 @@ sealed class SessionsCommand : ClientCommand
             Output.Note($"There may be more: wake sessions --after={sessions[^1].Key}");
         return 0;
     }
+
+    /// <summary>What a session is doing, and for whom it waits if it does.</summary>
+    public static string State(Session session) => session is { State: SessionState.Waiting, LastTurn.Note: { } note }
+        ? $"{Output.Word(session.State)}: {note}" : Output.Word(session.State);
 
     static string LastTurn(Session session) => session.LastTurn is { } turn
         ? $"{turn.Number} {(turn.Outcome is { } outcome ? Output.Word(outcome) : Output.Word(turn.State))}" : "";

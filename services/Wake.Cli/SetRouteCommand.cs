@@ -32,6 +32,8 @@ sealed class SetRouteCommand : ClientCommand
     public SetRouteCommand() : base("set",
         "Makes a route, or makes the one of this name another.",
         """
+        Says on standard error what may keep its sessions from working, as far as this machine can tell.
+
         Example:
           wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}" \
             --full "Implement what this issue asks for." --delta "See what has changed about your issue."
@@ -56,6 +58,8 @@ sealed class SetRouteCommand : ClientCommand
         }
 
         var answer = (await wake.Put(RoutesCommand.Path(given.GetRequiredValue(name)), body, cancel)).Expected();
+        foreach (var warning in answer.Read(CliJson.Default.RouteRow).Warnings ?? [])
+            Output.Note(warning);
         if (output.Json)
             output.Raw(answer.Body);
         else

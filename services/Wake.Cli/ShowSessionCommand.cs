@@ -30,7 +30,7 @@ sealed class ShowSessionCommand : ClientCommand
     public static IEnumerable<string?[]> Facts(Session session)
     {
         yield return ["session", session.Key];
-        yield return ["state", Output.Word(session.State)];
+        yield return ["state", SessionsCommand.State(session)];
         if (session.WaitsFor is { } question)
             yield return ["question", $"{question}"];
         yield return ["workspace", session.Workspace];

@@ -6,7 +6,8 @@ namespace Wake.Cli;
 /// <param name="wake">Whom to ask.</param>
 /// <param name="decision">The decision about the event, which belongs to one session.</param>
 /// <param name="progress">Told how it stands.</param>
-sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<string> progress)
+/// <param name="held">Told once of each process that the turn waits for: it may have it open for days.</param>
+sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<string> progress, Action<string> held)
 {
     static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
 
@@ -17,6 +18,9 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     readonly string key = decision.Sessions[0];
+
+    // What it was last said to wait for.
+    string? waitsFor;
 
     // The park seen when the session was asked about last.
     LedgerLine? parked;
@@ -62,11 +66,26 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
             case TurnState.Running:
                 progress($"Wake {turn.Number} runs on {turn.Runner}{(turn.Attempt > 1 ? $", attempt {turn.Attempt}" : "")}");
                 return null;
+
+            case TurnState.Waiting:
+                Waits(turn);
+                return null;
         }
 
-        progress(turn is null ? "Waiting for a runner"
-            : $"Wake {turn.Number} waits for a runner{(turn.Note is { } note ? $": {note}" : "")}");
+        progress(waitsFor ?? (turn is null ? "Waiting for a runner"
+            : $"Wake {turn.Number} waits for a runner{(turn.Note is { } note ? $": {note}" : "")}"));
         return askSession ? await Blocked(answer, explained.AcceptedAt, cancel) : null;
+    }
+
+    void Waits(Turn turn)
+    {
+        var why = $"Wake {turn.Number} of {key} is waiting: {turn.Note}.";
+        progress(why);
+        if (why == waitsFor)
+            return;
+
+        waitsFor = why;
+        held(why);
     }
 
     // The event waits behind an earlier turn, which this wake frees from its park, now or when it parks next. Parked since
@@ -80,6 +99,11 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
         var explained = asked.Read(CliJson.Default.SessionExplanation);
         if (explained.Session.State is SessionState.Closed)
             return new FollowedTurn.Closed(answer);
+
+        if (explained.Session is { State: SessionState.Waiting, LastTurn: { } turn })
+            Waits(turn);
+        else
+            waitsFor = null;
 
         var last = explained.Ledger is [.., { What: "parked" } line] && line.At > acceptedAt ? line : null;
         var again = last is not null && last == parked;

@@ -19,16 +19,18 @@ sealed class WakeClient : IDisposable
     public WakeClient(string? data)
     {
         folder = CommonOptions.FolderOf(data);
-        named = data is null && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 } url ? url : null;
+        named = (data is null || CurrentRun.Exists) && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 } url ? url : null;
 
         // A key goes to the address it was meant for and to no other; and no proxy knows this machine's loopback.
         http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = Endpoint() is { IsLoopback: false } })
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };
-        if (Environment.GetEnvironmentVariable("WAKE_API_KEY") is { Length: > 0 } key)
-            http.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", $"Bearer {key.Trim()}");
     }
+
+    /// <summary>Where the API is.</summary>
+    /// <exception cref="NotRunningException">No Wake runs.</exception>
+    public Uri Url => Endpoint() ?? throw NotRunning();
 
     /// <summary>Where it looks, in words.</summary>
     public string LookedAt => named is not null ? $"{named}, from WAKE_URL"
@@ -40,9 +42,9 @@ sealed class WakeClient : IDisposable
     public static string Segment(string name) => name is not ("" or "." or "..") ? Uri.EscapeDataString(name)
         : throw new CommandException($"Nothing can be called '{name}'.");
 
-    public Task<Answer> Get(string path, CancellationToken cancel) => Send(new(HttpMethod.Get, Address(path)), cancel);
+    public Task<Answer> Get(string path, CancellationToken cancel) => Send(Request(HttpMethod.Get, path), cancel);
 
-    public Task<Answer> Delete(string path, CancellationToken cancel) => Send(new(HttpMethod.Delete, Address(path)), cancel);
+    public Task<Answer> Delete(string path, CancellationToken cancel) => Send(Request(HttpMethod.Delete, path), cancel);
 
     public Task<Answer> Post(string path, JsonNode body, CancellationToken cancel) =>
         Post(path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
@@ -54,7 +56,8 @@ sealed class WakeClient : IDisposable
 
     Task<Answer> SendJson(HttpMethod method, string path, byte[] json, CancellationToken cancel)
     {
-        var request = new HttpRequestMessage(method, Address(path)) { Content = new ByteArrayContent(json) };
+        var request = Request(method, path);
+        request.Content = new ByteArrayContent(json);
         request.Content.Headers.ContentType = new("application/json");
 
         // A body that is too large is refused before it is sent, so that the refusal arrives.
@@ -65,7 +68,7 @@ sealed class WakeClient : IDisposable
     /// <summary>Opens a stream of server-sent events.</summary>
     public async Task<Stream> Follow(string path, CancellationToken cancel)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, Address(path));
+        using var request = Request(HttpMethod.Get, path);
         request.Headers.Accept.Add(new("text/event-stream"));
         return await Reached(async () =>
         {
@@ -122,7 +125,7 @@ sealed class WakeClient : IDisposable
 
     // One that WAKE_URL names may be anywhere, and no folder of this machine is its own.
     NotRunningException NotRunning() =>
-        new($"Wake is not running (looked at {LookedAt}). Start it with: wake up", named is null ? folder.Spool : null);
+        new($"Wake is not running (looked at {LookedAt}). Start it with: wake up", named is null && !CurrentRun.Exists ? folder : null);
 
     Uri? Endpoint()
     {
@@ -133,19 +136,44 @@ sealed class WakeClient : IDisposable
             : throw new CommandException($"WAKE_URL is not an address like http://127.0.0.1:9253: {named}");
     }
 
-    // Asked anew for every request: a Wake that was restarted may have another port. As it is written here: a Uri would by
-    // itself undo escapes that a key needs.
-    Uri Address(string path) => new(
-        (Endpoint() ?? throw NotRunning()).AbsoluteUri.TrimEnd('/') + path,
-        new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+    // Asked anew for every request: a Wake that was restarted may have another port, and has another token. The path is as it is
+    // written here: a Uri would by itself undo escapes that a key needs.
+    HttpRequestMessage Request(HttpMethod method, string path)
+    {
+        var url = Url;
+        var request = new HttpRequestMessage(method, new Uri(
+            url.AbsoluteUri.TrimEnd('/') + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
+        if (Credential(url) is { } credential)
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {credential}");
+        return request;
+    }
+
+    // The key that was given, else the token of the data folder, which goes to the Wake of that folder alone.
+    string? Credential(Uri url)
+    {
+        if (CurrentRun.Exists)
+            return CurrentRun.Token;
+
+        var key = Environment.GetEnvironmentVariable("WAKE_API_KEY") is { Length: > 0 } given ? given.Trim() : null;
+        if (!url.IsLoopback || folder.Endpoint()?.Url.Port != url.Port || named is not null && key is not null)
+            return key;
+
+        // A Wake that was killed leaves its address behind, and the port to anybody.
+        return LocalUser.OfListener(url.Port) is not { } user || LocalUser.IsTrusted(user) ? key ?? OwnerToken.Read(folder.TokenFile)
+            : throw new NoAnswerException($"It is not your Wake that listens at {url.GetLeftPart(UriPartial.Authority)} but a program of the user {user}. "
+                + "Start yours: wake up");
+    }
 }
 
 /// <summary>Wake does not run, or did not answer.</summary>
 class NoAnswerException(string message) : CommandException(message);
 
 /// <summary>Wake does not run, so it has heard nothing.</summary>
-sealed class NotRunningException(string message, SpoolFolder? spool) : NoAnswerException(message)
+sealed class NotRunningException(string message, DataFolder? folder) : NoAnswerException(message)
 {
     /// <summary>Where it will look for events when it starts; null when that is not known.</summary>
-    public SpoolFolder? Spool { get; } = spool;
+    public SpoolFolder? Spool => folder?.Spool;
+
+    /// <summary>The names of the sessions it will know then, each with the key; null when that is not known.</summary>
+    public IReadOnlyDictionary<string, string>? Sessions => folder?.Sessions.Read();
 }

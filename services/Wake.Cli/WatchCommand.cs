@@ -28,7 +28,7 @@ sealed partial class WatchCommand : ClientCommand
         Description = "An event type to match, with * for anything; may be repeated. Default: all.",
     };
 
-    readonly Option<bool> ci = CommonOptions.Flag("--ci", "The types are results of CI, and others that are named.");
+    readonly Option<bool> ci = CommonOptions.Flag("--ci", "The type is CI: told once, when all checks have ended or only some that hang have not; and others that are named.");
     readonly Option<bool> deploy = CommonOptions.Flag("--deploy", "The types are finished deployments, and others that are named.");
 
     readonly Option<string[]> where = new("--where")
@@ -45,7 +45,8 @@ sealed partial class WatchCommand : ClientCommand
         Description = "The first event of this type ends it, like github.pull_request.merged; may be repeated.",
     };
 
-    readonly Option<bool> once = CommonOptions.Flag("--once", "The first event it tells of ends it.");
+    readonly Option<bool> once = CommonOptions.Flag("--once", 
+        "The first event that wakes the session ends it. One that waits for its next turn does not.");
 
     readonly Option<string?> intent = new("--intent")
     {
@@ -108,7 +109,12 @@ sealed partial class WatchCommand : ClientCommand
             ["session"] = key,
             ["subject"] = given.GetValue(subject) ?? $"github:{given.GetValue(pullRequest)!.ToLowerInvariant()}",
         };
-        Add("types", [.. given.GetValue(types) ?? [], .. given.GetValue(ci) ? Ci : [], .. given.GetValue(deploy) ? Deployments : []]);
+        var github = given.GetValue(pullRequest) is not null;
+        Add("types",
+        [
+            .. given.GetValue(types) ?? [], .. given.GetValue(ci) ? github ? Ci : [.. Ci, .. CiElsewhere] : [],
+            .. given.GetValue(deploy) ? github ? Deployments : [.. Deployments, "gitlab.deployment.completed"] : [],
+        ]);
         Add("where", given.GetValue(where) ?? []);
         Add("until", given.GetValue(until) ?? []);
         if (given.GetValue(once))
@@ -126,9 +132,10 @@ sealed partial class WatchCommand : ClientCommand
         }
     }
 
-    // The roll-up where somebody polls; where only webhooks come, what single workflows and apps say.
-    static readonly string[] Ci =
-        ["github.ci.*", "github.workflow_run.completed", "github.check_suite.completed", "github.status.completed"];
+    // The sum alone: single workflows would each wake it once more, and the first of them would end a watch for one event.
+    static readonly string[] Ci = ["github.ci.*"];
+    static readonly string[] CiElsewhere =
+        ["gitlab.pipeline.*", "forgejo.workflow_run.completed", "gitea.workflow_run.completed", "forgejo.status.completed", "gitea.status.completed"];
     static readonly string[] Deployments = ["github.deployment.completed"];
 
     [GeneratedRegex(@"\A[\w.-]+/[\w.-]+#[0-9]+\z")]

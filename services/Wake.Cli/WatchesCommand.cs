@@ -8,18 +8,20 @@ sealed class WatchesCommand : ClientCommand
     const int Limit = 1000;
 
     readonly Option<string?> session = new("--session") { HelpName = "KEY", Description = "Only those of this session." };
+    readonly Option<Guid?> after = new("--after") { HelpName = "ID", Description = "Only those that were made after this one." };
 
     public WatchesCommand() : base("watches",
         $"Lists watches, up to {Limit}.",
         """
         Example:
           wake watches --session implementer
-        """) => Takes(session);
+        """) => Takes(session, after);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
         var only = given.GetValue(session) is { } key ? $"&session={Uri.EscapeDataString(key)}" : "";
-        var answer = (await wake.Get($"/v1/watches?limit={Limit}{only}", cancel)).Expected();
+        var from = given.GetValue(after) is { } id ? $"&after={id}" : "";
+        var answer = (await wake.Get($"/v1/watches?limit={Limit}{only}{from}", cancel)).Expected();
         if (output.Json)
         {
             output.Raw(answer.Body);
@@ -36,7 +38,7 @@ sealed class WatchesCommand : ClientCommand
         if (watches is [])
             Output.Note("There are no watches.");
         if (watches.Length == Limit)
-            Output.Note($"Only the first {Limit}; --session narrows them.");
+            Output.Note($"There may be more: wake watches --after={watches[^1].Id}; --session narrows them.");
         return 0;
     }
 }

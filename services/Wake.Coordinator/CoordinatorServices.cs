@@ -12,8 +12,7 @@ public static class CoordinatorServices
     public static IHostApplicationBuilder AddCoordinator(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
-        builder.Services.AddValidatedOptions<RunnerPools>(RunnerPools.Section);
-        builder.Services.RefuseIllegible<QuietWindows>(QuietWindows.Section);
+        builder.Services.AddValidatedOptions<Profiles>(Profiles.Section);
         builder.AddMigrations(typeof(CoordinatorServices).Assembly);
 
         builder.Services.AddValidatedOptions<RouteOptions>(RouteOptions.Section);
@@ -23,6 +22,7 @@ public static class CoordinatorServices
         builder.Services.AddSingleton<SweepSignal>();
         builder.Services.AddHostedService<SweepCalls>();
         builder.Services.AddHostedService<WakeSweeper>();
+        builder.Services.AddHostedService<WatchLookBack>();
         builder.Services.AddHostedService<BacklogMeasures>();
         builder.Services.AddHostedService<Forgetting>();
 

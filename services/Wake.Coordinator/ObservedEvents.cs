@@ -28,6 +28,7 @@ sealed class ObservedEvents(
 
     volatile bool consuming;
     volatile IChannel? used;
+    string? self;
 
     /// <inheritdoc />
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
@@ -73,6 +74,12 @@ sealed class ObservedEvents(
             new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
 
         await EventExchange.Declare(channel, cancel);
+        foreach (var trusted in options.Value.TrustedExchanges)
+        {
+            await channel.ExchangeDeclareAsync(trusted, ExchangeType.Topic, durable: true, cancellationToken: cancel);
+            await channel.QueueBindAsync(EventExchange.Queue, trusted, "#", cancellationToken: cancel);
+        }
+
         used = channel;
 
         var arrived = Channel.CreateUnbounded<Arrival>(new() { SingleReader = true, SingleWriter = true });
@@ -84,7 +91,7 @@ sealed class ObservedEvents(
 
         // Bounds what is in memory: two batches, one being committed and one arriving.
         await channel.BasicQosAsync(0, (ushort)Math.Min(options.Value.IntakeSize * 2, ushort.MaxValue), false, cancel);
-        await channel.BasicConsumeAsync(EventExchange.Queue, autoAck: false, new Reader(channel, arrived.Writer), cancel);
+        await channel.BasicConsumeAsync(EventExchange.Queue, autoAck: false, new Reader(channel, arrived.Writer, Trusts), cancel);
         consuming = true;
 
         List<Arrival> batch = new(options.Value.IntakeSize);
@@ -105,6 +112,11 @@ sealed class ObservedEvents(
         }
     }
 
+    string Self => self ??= EventExchange.UserOf(bus.Value);
+
+    bool Trusts(string exchange, string? user) => options.Value.TrustedExchanges.Contains(exchange)
+        || (user is not null && (user == Self || options.Value.TrustedPublishers.Contains(user)));
+
     async Task TakeIn(IChannel channel, List<Arrival> batch, CancellationToken cancel)
     {
         if (batch is [])
@@ -117,10 +129,10 @@ sealed class ObservedEvents(
             try
             {
                 var (decisions, dueIn) = await intake.Accept(
-                    batch.ConvertAll(x => new Observation(x.Event!, x.Trace.Parent, x.Trace.State)), cancel);
+                    batch.ConvertAll(x => new Observation(x.Event!, x.Trace.Parent, x.Trace.State, x.Scope)), cancel);
 
                 for (var i = 0; i < batch.Count; i++)
-                    Measures.Observed(batch[i].Event!.Source, batch[i].Event!.Type, decisions[i].Outcome);
+                    Measures.Observed(batch[i].Event!.Source, batch[i].Event!.Type, decisions[i].Outcome, decisions[i].CollidesWith is not null);
 
                 if (dueIn is { } due)
                     signal.LookIn(due);
@@ -139,10 +151,11 @@ sealed class ObservedEvents(
                 await TakeIn(channel, batch[(batch.Count / 2)..], cancel);
                 return;
             }
-            catch (NpgsqlException down)
+            catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
             {
                 // Nothing is acknowledged, so nothing is lost; RabbitMQ keeps what keeps arriving.
-                log.LogWarning("The intake cannot commit ({Reason}); trying again.", down.Message);
+                log.Log(PostgresFailure.IsUnavailable(failed) ? LogLevel.Warning : LogLevel.Error,
+                    "The intake cannot commit ({Reason}); trying again.", failed.Message);
                 await Task.Delay(TimeSpan.FromSeconds(Math.Min(10, 0.1 * Math.Pow(2, failures))), cancel);
             }
         }
@@ -167,7 +180,7 @@ sealed class ObservedEvents(
     // An event that cannot be taken in must not end the service, which would meet it again at its next start.
     static string? Refusal(Exception failure) => failure switch
     {
-        PostgresException refused => Intake.Refusal(refused),
+        PostgresException => PostgresFailure.Refusal(failure),
         ObjectDisposedException => null,
         InvalidOperationException or ArgumentException or FormatException => $"It cannot be taken in: {failure.Message}",
         _ => null,
@@ -187,14 +200,22 @@ sealed class ObservedEvents(
                 [EventExchange.RoutingKeyHeader] = refused.RoutingKey,
             },
         };
+        if (refused.IsTrusted)
+        {
+            // Sent again, it is what it was: only we can put it there in our own name.
+            properties.UserId = Self;
+            properties.Headers[EventExchange.VerifiedHeader] = refused.Scope;
+        }
+
         await channel.BasicPublishAsync("", EventExchange.ErrorQueue, mandatory: true, properties, refused.Body, cancel);
     }
 
     /// <summary>One message, read where it arrives: either an event or the reason why it is none.</summary>
     readonly record struct Arrival(
-        ulong Tag, string RoutingKey, ExternalEventObserved? Event, string? Problem, KeptTrace Trace, ReadOnlyMemory<byte> Body);
+        ulong Tag, string RoutingKey, ExternalEventObserved? Event, string? Problem, KeptTrace Trace, bool IsTrusted, string Scope,
+        ReadOnlyMemory<byte> Body);
 
-    sealed class Reader(IChannel channel, ChannelWriter<Arrival> arrived) : AsyncDefaultBasicConsumer(channel)
+    sealed class Reader(IChannel channel, ChannelWriter<Arrival> arrived, Func<string, string?, bool> trusts) : AsyncDefaultBasicConsumer(channel)
     {
         public override Task HandleBasicDeliverAsync(
             string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey,
@@ -202,9 +223,23 @@ sealed class ObservedEvents(
         {
             // The body's memory is the client's again when this returns.
             EventJson.TryRead(body.Span, out var observed, out var problem);
-            arrived.TryWrite(new(deliveryTag, routingKey, observed, problem, TraceOf(properties), body.ToArray()));
+            var user = properties.IsUserIdPresent() ? properties.UserId : null;
+            var trusted = trusts(exchange, user);
+            if (observed is not null && !trusted && (observed.Urgent || observed.Sessions is { Count: > 0 }))
+            {
+                var whatToDo = user is null
+                    ? "This one does not say who it is: let it set user-id, and name that user in Coordinator:TrustedPublishers."
+                    : $"{user} is not: name it in Coordinator:TrustedPublishers.";
+                problem = $"{(observed.Urgent ? "urgent" : "sessions")} is for publishers that are trusted. {whatToDo}";
+            }
+
+            arrived.TryWrite(new(deliveryTag, routingKey, observed, problem, TraceOf(properties), trusted,
+                ScopeOf(trusted ? Header(properties, EventExchange.VerifiedHeader) : null, user), body.ToArray()));
             return Task.CompletedTask;
         }
+
+        // Of a stranger only that it came this way, and that the broker knows who it is. Nobody speaks for Wake here.
+        static string ScopeOf(string? said, string? user) => said is null or WakeRequested.Verified ? $"amqp:{user}" : said;
 
         public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
         {

@@ -44,13 +44,16 @@ public sealed class SessionWake : SagaStateMachineInstance
     internal bool TurnIsHeld => Facts.OpenTurn is { HeldFor: not null };
 
     /// <summary>The turn was given back and has to wait, unless a person has woken the session meanwhile.</summary>
-    internal bool TurnMustWait => !IsClosed && !Facts.Nudged && IsWaiting;
+    internal bool TurnMustWait => !IsClosed && !MayRunAtOnce && IsWaiting;
 
     /// <summary>Nobody holds the turn and nothing keeps it from running.</summary>
-    internal bool TurnIsFree => !IsClosed && Facts.OpenTurn is { HeldFor: null } && (Facts.Nudged || !IsWaiting);
+    internal bool TurnIsFree => !IsClosed && Facts.OpenTurn is { HeldFor: null } && (MayRunAtOnce || !IsWaiting);
 
     /// <summary>Whether a message speaks of the wake decided last rather than of an earlier one.</summary>
     internal bool IsCurrent(int wakeNumber) => wakeNumber == WakeNumber;
+
+    // A person ends a pause by waking the session, but not that somebody else is at work in it.
+    bool MayRunAtOnce => Facts is { Nudged: true, OpenTurn: not { Withheld: true } };
 
     bool IsWaiting => Facts.OpenTurn is { HeldFor: null } and ({ WaitsFor: not null } or { WaitsForPerson: true });
 }

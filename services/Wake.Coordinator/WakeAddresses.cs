@@ -6,7 +6,7 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>Which runners a wake is for, as an address on the bus.</summary>
-public sealed class WakeAddresses(IOptions<RunnerPools> pools, IOptions<MessageBusOptions> bus)
+public sealed class WakeAddresses(IOptions<Profiles> profiles, IOptions<MessageBusOptions> bus)
 {
     /// <summary>Null: any runner of the default pool, and whoever else listens.</summary>
     /// <param name="facts">The session.</param>
@@ -14,7 +14,7 @@ public sealed class WakeAddresses(IOptions<RunnerPools> pools, IOptions<MessageB
     internal Uri? Of(SessionFacts facts, bool mayBeNear)
     {
         // Inside one process there is one runner.
-        var pool = bus.Value.InMemory ? RunnerQueues.DefaultPool : pools.Value.Of(facts.Profile);
+        var pool = bus.Value.InMemory ? RunnerQueues.DefaultPool : profiles.Value.Of(facts.Profile).Pool;
 
         return facts switch
         {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
 using Wake.Prompting;
@@ -40,7 +39,7 @@ static class EventsApi
 
         try
         {
-            using var body = JsonDocument.Parse(bytes);
+            using var body = JsonDocument.Parse(ByteOrderMark.Skip(bytes));
             return await TakeIn(http, body.RootElement, door, waiting, dryRun, cancel);
         }
         catch (JsonException wrong)
@@ -64,9 +63,11 @@ static class EventsApi
         if (problems is not [])
             return Problems.Invalid(problems);
 
-        if (events.Any(x => x.Urgent) && !http.Features.GetRequiredFeature<Caller>().May(ApiScopes.SessionsWrite))
-            return Problems.Of(StatusCodes.Status403Forbidden,
-                $"An urgent event is a person's word: it needs a key with the scope {ApiScopes.SessionsWrite}. Leave urgent out.");
+        var caller = Caller.Of(http);
+        if (caller.Refusal(events) is { } refusal)
+            return refusal;
+
+        events = [.. events.Select(x => x with { Namespace = caller.Namespace })];
 
         if (dryRun)
         {
@@ -74,8 +75,8 @@ static class EventsApi
             return single ? Results.Ok(rehearsals[0]) : Results.Ok(rehearsals);
         }
 
-        var decisions = await door.Accept(events, cancel);
-        if (await waiting.For(http, events, decisions) is { } awaited)
+        var decisions = await door.Accept(http, events, cancel);
+        if (await waiting.For(http, decisions) is { } awaited)
             return Answer(single, awaited);
 
         return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
@@ -90,7 +91,7 @@ static class EventsApi
 }
 
 /// <summary>The intake as the HTTP door uses it: with the trace of the request, and a call to the sweepers.</summary>
-public sealed class EventDoor(Intake intake, WakeTimers timers, WakePrompt prompt)
+public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers timers, WakePrompt prompt)
 {
     /// <summary>What is due later than this a sweeper finds by itself: it polls every second.</summary>
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
@@ -105,18 +106,43 @@ public sealed class EventDoor(Intake intake, WakeTimers timers, WakePrompt promp
         activity?.SetTag(Tracing.Events, events.Take(Tracing.MaxEvents).Select(x => x.Id).ToArray());
 
         var trace = KeptTrace.Current;
-        var (decisions, dueIn) = await intake.Accept([.. events.Select(x => new Observation(x, trace.Parent, trace.State))], cancel);
+        var (decisions, dueIn) = await intake.Accept([.. events.Select(x => Seen(x, trace))], cancel);
 
         for (var i = 0; i < events.Count; i++)
-            Measures.Observed(events[i].Source, events[i].Type, decisions[i].Outcome);
+            Measures.Observed(events[i].Source, events[i].Type, decisions[i].Outcome, decisions[i].CollidesWith is not null);
 
         if (dueIn < Soon)
-            await timers.CallSweepers(cancel);
+            await timers.CallSweepers();
 
         return decisions;
     }
 
+    /// <summary>
+    /// The same for a request. Of one that is done again, because its answer was lost, the events are duplicates of themselves, and
+    /// what was decided is what was decided then.
+    /// </summary>
+    internal async Task<IReadOnlyList<IntakeDecision>> Accept(
+        HttpContext http, IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel)
+    {
+        var decisions = await Accept(events, cancel);
+        if (!http.IsRepetition() || !decisions.Any(IsOfItself))
+            return decisions;
+
+        var sessions = (await deliveries.Of(decisions.Select(x => x.Event), cancel)).ToLookup(x => x.Event, x => x.Delivery.Session);
+        return
+        [
+            .. events.Zip(decisions, (observed, decision) => IsOfItself(decision)
+                ? IntakeDecision.Of(observed, [.. sessions[decision.Event]]) with { Event = decision.Event, Warnings = decision.Warnings }
+                : decision),
+        ];
+
+        static bool IsOfItself(IntakeDecision decision) => decision.DuplicateOf == decision.Id;
+    }
+
     /// <summary>Says what would be decided about events, and takes none.</summary>
     public async Task<IReadOnlyList<Rehearsal>> Rehearse(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
-        events is [] ? [] : await intake.Rehearse([.. events.Select(x => new Observation(x))], prompt.Rehearsed, cancel);
+        events is [] ? [] : await intake.Rehearse([.. events.Select(x => Seen(x, default))], prompt.Rehearsed, cancel);
+
+    // What comes in by this door is only its publisher's word, but for what a producer of the same process vouches for.
+    static Observation Seen(ExternalEventObserved observed, KeptTrace trace) => new(observed, trace.Parent, trace.State, observed.Scope);
 }

@@ -25,21 +25,28 @@ static class ExplainApi
 
     public static void MapExplain(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/v1/explain/events/{id}", Event).Needs(ApiScopes.SessionsRead).WithName("ExplainEvent").WithTags("explain")
+        routes.MapGet("/v1/explain/events/{id}", Event).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ExplainEvent").WithTags("explain")
             .WithSummary("What became of an event, by the id of any observation of it.")
             .Produces<EventExplanation>().ProducesProblem(StatusCodes.Status404NotFound);
-        routes.MapGet("/v1/explain/sessions/{key}", Session).Needs(ApiScopes.SessionsRead).WithName("ExplainSession").WithTags("explain")
+        routes.MapGet("/v1/explain/sessions/{key}", Session).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ExplainSession").WithTags("explain")
             .WithSummary("Why a session does what it does.")
             .Produces<SessionExplanation>().ProducesProblem(StatusCodes.Status404NotFound);
+        routes.MapGet("/v1/collisions", async (Explain explain, CancellationToken cancel) => Results.Ok(await explain.Collisions(cancel)))
+            .Needs(ApiScopes.SessionsRead).WithName("ListCollisions").WithTags("explain")
+            .WithSummary("Events that came under the dedup key of another fact.")
+            .Produces<Collisions>();
         routes.MapGet("/v1/tail", Tail).Needs(ApiScopes.SessionsRead).WithName("Tail").WithTags("explain")
             .WithSummary("The ledger as it is written, as server-sent events.")
             .Produces<LedgerLine>(contentType: "text/event-stream");
     }
 
-    static async Task<IResult> Event(PathKey named, Explain explain, CancellationToken cancel, string? source = null) =>
-        await explain.Event(named.Value, source, cancel) is { } explanation
-            ? Results.Ok(explanation)
-            : Problems.Of(StatusCodes.Status404NotFound, $"No event {named.Value} was accepted here.");
+    static async Task<IResult> Event(PathKey named, HttpContext http, Explain explain, CancellationToken cancel, string? source = null)
+    {
+        var run = Caller.Of(http).Run;
+        return await explain.Event(named.Value, source, cancel, run?.Key) is { } explanation ? Results.Ok(explanation)
+            : Problems.Of(StatusCodes.Status404NotFound, run is null ? $"No event {named.Value} was accepted here."
+                : $"No event {named.Value} came to the session {run.Key}.");
+    }
 
     static async Task<IResult> Session(PathKey named, Explain explain, CancellationToken cancel) =>
         await explain.Session(named.Value, cancel) is { } explanation

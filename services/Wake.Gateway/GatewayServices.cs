@@ -17,10 +17,13 @@ public static class GatewayServices
     public static IHostApplicationBuilder AddGateway(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<GatewayOptions>(GatewayOptions.Section);
+        builder.Services.AddValidatedOptions<Profiles>(Profiles.Section);
         builder.AddPrompts();
+        builder.Services.AddKnownProxies();
         builder.Services.AddProblems();
         builder.Services.AddSingleton<EventDoor>();
         builder.Services.AddSingleton<KeyRing>();
+        builder.Services.AddSingleton<BrowserSessions>();
         builder.Services.AddSingleton<Waiting>();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.Configure<KestrelServerOptions>(kestrel =>
@@ -45,6 +48,7 @@ public static class GatewayServices
     /// <summary>The HTTP door.</summary>
     public static void MapGateway(this WebApplication app)
     {
+        app.UseForwardedHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseBodyLimits();
@@ -59,10 +63,12 @@ public static class GatewayServices
         api.MapSchedule();
         api.MapCosts();
         api.MapAudit();
+        api.MapConfig();
         api.MapWatches();
         api.MapRoutes();
         api.MapQuestions();
         api.MapExplain();
         api.MapKeys();
+        api.MapBrowser();
     }
 }

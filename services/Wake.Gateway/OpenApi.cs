@@ -20,7 +20,7 @@ static class OpenApi
                 Type = SecuritySchemeType.Http,
                 Scheme = "bearer",
                 Description = "A key of wake keys create, or of Gateway__ApiKeys__0. "
-                    + "Without any in the configuration, programs of the same machine need none.",
+                    + "On the machine of wake up the token in its data folder does the same.",
             };
             return Task.CompletedTask;
         });

@@ -12,7 +12,7 @@ static class QuestionsApi
         var questions = routes.MapGroup("/v1/questions").WithTags("questions");
 
         questions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListQuestions")
-            .WithSummary("The questions that wait for an answer, the oldest first.")
+            .WithSummary("The questions that wait for an answer, the oldest first; pass the id of the last as after for the next page.")
             .Produces<IReadOnlyList<Question>>().ProducesValidationProblem();
         questions.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowQuestion")
             .WithSummary("One question, open or settled.")
@@ -31,18 +31,27 @@ static class QuestionsApi
     /// <param name="Message">What the session is told when it is not allowed.</param>
     internal sealed record NewAnswer(Dictionary<string, JsonElement>? Answers, bool? Allow, string? Message);
 
-    static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100) =>
-        Fields.Limit(limit) ?? Results.Ok(await questions.Open(limit, cancel));
+    static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100, Guid? after = null)
+    {
+        if (Fields.Limit(limit) is { } wrong)
+            return wrong;
+
+        var last = after is { } id ? await questions.Find(id, cancel) : null;
+        return after is not null && last is null
+            ? Problems.Invalid("after", "is no question that was ever asked.")
+            : Results.Ok(await questions.Open(limit, cancel, last));
+    }
 
     static async Task<IResult> Show(Guid id, Questions questions, CancellationToken cancel) =>
         await questions.Find(id, cancel) is { } question ? Results.Ok(question) : Unknown(id);
 
-    static async Task<IResult> Answer(Guid id, NewAnswer body, Questions questions, WakeTimers timers, CancellationToken cancel)
+    static async Task<IResult> Answer(
+        Guid id, NewAnswer body, HttpContext http, Questions questions, WakeTimers timers, CancellationToken cancel)
     {
         if (await questions.Find(id, cancel) is not { } question)
             return Unknown(id);
 
-        if (question.Outcome is not null)
+        if (question.Outcome is not null && !http.IsRepetition())
             return Settled(question);
 
         var (answers, problems) = question.Permission is null ? Read(question, body.Answers ?? []) : ([], Decision(body));
@@ -53,12 +62,20 @@ static class QuestionsApi
 
         var first = body.Allow is { } allow ? await questions.Decide(id, new(allow, body.Message), cancel) : await questions.Answer(id, answers, cancel);
         var now = await questions.Find(id, cancel) ?? question;
-        if (!first)
+        if (!first && !(http.IsRepetition() && IsSo(now, answers, body)))
             return Settled(now);
 
-        await timers.CallSweepers(cancel);
+        await timers.CallSweepers();
         return Results.Ok(now);
     }
+
+    // The same request has been here before, and its answer was lost.
+    static bool IsSo(Question question, Dictionary<string, string> answers, NewAnswer body) => question switch
+    {
+        { Decision: { } decision } => decision == new PermissionDecision(body.Allow is true, body.Message),
+        { Answers: { } given } => given.Count == answers.Count && answers.All(x => given.GetValueOrDefault(x.Key) == x.Value),
+        _ => false,
+    };
 
     static List<(string Field, string Problem)> Decision(NewAnswer body)
     {

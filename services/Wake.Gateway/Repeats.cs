@@ -1,15 +1,16 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
-using Microsoft.AspNetCore.Http.Features;
 using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Gateway;
 
 /// <summary>
 /// Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what was done once is answered again instead of done again. A
-/// refusal did nothing, so it does not use a key up.
+/// refusal did nothing, so it does not use a key up. Where nobody knows what was done, the same request does it again under the
+/// same <see cref="Work"/>, from which everything it makes has its id.
 /// </summary>
 static class Repeats
 {
@@ -20,16 +21,21 @@ static class Repeats
     // Longer than any request takes that does not wait for turns.
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
+    static readonly TimeSpan SettlesAgainAfter = TimeSpan.FromSeconds(1);
+
     /// <summary>Says that an endpoint heeds the header.</summary>
     public sealed record Heeded;
 
-    /// <summary>Names what a request does, the same when it is done again after a crash.</summary>
-    public sealed record Work(Guid Id);
+    /// <summary>Names what a request does, the same when it is done again after a crash or a failure.</summary>
+    public sealed record Work(Guid Id, bool Again);
 
     public static T HeedsIdempotencyKey<T>(this T endpoint) where T : IEndpointConventionBuilder => endpoint.WithMetadata(new Heeded());
 
     /// <summary>An id for what a request makes.</summary>
     public static Guid NewId(this HttpContext http) => http.Features.Get<Work>()?.Id ?? Guid.CreateVersion7();
+
+    /// <summary>Whether the same request was begun before and came to an end that nobody knows.</summary>
+    public static bool IsRepetition(this HttpContext http) => http.Features.Get<Work>() is { Again: true };
 
     public static void UseRepeats(this IApplicationBuilder app)
     {
@@ -58,14 +64,26 @@ static class Repeats
         http.Request.BodyReader.AdvanceTo(bytes.End);
         http.Request.Body = new MemoryStream(body);
 
-        var key = Hash(http.Features.GetRequiredFeature<Caller>().Id, http.Request.Method, $"{http.Request.Path}", name);
+        var key = Hash(Caller.Of(http).Id, http.Request.Method, $"{http.Request.Path}", name);
         var request = Hash($"{http.Request.QueryString}", http.Request.ContentType ?? "", Convert.ToHexString(SHA256.HashData(body)));
 
-        switch (await keys.Begin(key, request, Patience + (Waiting.Asked(http) ?? TimeSpan.Zero), http.RequestAborted))
+        IdempotencyClaim claim;
+        try
         {
-            case IdempotencyClaim.Granted { Work: var work }:
-                http.Features.Set(new Work(work));
-                return await Do(http, next, key, keys, log);
+            claim = await keys.Begin(key, request, Patience + (Waiting.Asked(http) ?? TimeSpan.Zero), http.RequestAborted);
+        }
+        catch (Exception down) when (PostgresFailure.IsUnavailable(down))
+        {
+            log.LogWarning("A request with an {Header} was not begun: {Reason}", Header, down.Message);
+            http.Response.Headers.RetryAfter = "5";
+            return Problems.Of(StatusCodes.Status503ServiceUnavailable, "PostgreSQL does not answer, so nothing was accepted. Send it again.");
+        }
+
+        switch (claim)
+        {
+            case IdempotencyClaim.Granted { Work: var work, Again: var again }:
+                http.Features.Set(new Work(work, again));
+                return await Do(http, next, key, again, keys, log);
 
             case IdempotencyClaim.Answered answered:
                 http.Response.Headers["Idempotency-Replayed"] = "true";
@@ -80,7 +98,7 @@ static class Repeats
         }
     }
 
-    static async Task<IResult> Do(HttpContext http, RequestDelegate next, byte[] key, IdempotencyKeys keys, ILogger log)
+    static async Task<IResult> Do(HttpContext http, RequestDelegate next, byte[] key, bool again, IdempotencyKeys keys, ILogger log)
     {
         var (sender, answer) = (http.Response.Body, new MemoryStream());
         http.Response.Body = answer;
@@ -88,9 +106,11 @@ static class Repeats
         {
             await next(http);
         }
-        catch
+        catch (Exception failed)
         {
-            await Settle(() => keys.GiveUp(key, CancellationToken.None), log);
+            // Unless PostgreSQL has refused it, it may have committed, and its answer be what failed.
+            await Settle(() => PostgresFailure.Refusal(failed) is not null && !again
+                ? keys.GiveUp(key, CancellationToken.None) : keys.Release(key, CancellationToken.None), log);
             throw;
         }
         finally
@@ -99,22 +119,44 @@ static class Repeats
         }
 
         var (status, body) = (http.Response.StatusCode, answer.ToArray());
-        await Settle(() => status is >= 200 and < 300
-            ? keys.End(key, status, http.Response.Headers.Location, body, CancellationToken.None)
-            : keys.GiveUp(key, CancellationToken.None), log);
+        await Settle(() => status switch
+        {
+            >= 200 and < 300 => keys.End(key, status, http.Response.Headers.Location, body, CancellationToken.None),
+            // A refusal of the first attempt: nothing was done.
+            >= 400 and < 500 when !again => keys.GiveUp(key, CancellationToken.None),
+            _ => keys.Release(key, CancellationToken.None),
+        }, log);
         return new Written(body);
     }
 
-    // The request is done or refused all the same; whoever asks again too soon hears that it is under way.
+    // The request is done or refused all the same; whoever asks again before this is settled hears that it is under way.
     static async Task Settle(Func<Task> settle, ILogger log)
     {
-        try
+        if (!await IsSettled())
+            _ = Insist();
+
+        async Task Insist()
         {
-            await settle();
+            for (var waited = SettlesAgainAfter; waited < Patience; waited += SettlesAgainAfter)
+            {
+                await Task.Delay(SettlesAgainAfter);
+                if (await IsSettled())
+                    return;
+            }
         }
-        catch (NpgsqlException failed)
+
+        async Task<bool> IsSettled()
         {
-            log.LogWarning("The answer to a request with an {Header} was not kept: {Reason}", Header, failed.Message);
+            try
+            {
+                await settle();
+                return true;
+            }
+            catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
+            {
+                log.LogWarning("What became of a request with an {Header} was not noted: {Reason}", Header, failed.Message);
+                return false;
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-using Microsoft.AspNetCore.Http.Features;
+using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;
@@ -17,14 +17,27 @@ static class ReplayApi
         if (await explain.Event(named.Value, source, cancel) is not { Event: var original })
             return Problems.Of(StatusCodes.Status404NotFound, $"No event {named.Value} was accepted here.");
 
+        var caller = Caller.Of(http);
+        if (EventValidation.IsWakes(original.Type) && !caller.May(ApiScopes.SessionsWrite))
+            return Problems.Of(StatusCodes.Status403Forbidden, $"A wake that was asked for is a person's word: to ask again needs the scope {ApiScopes.SessionsWrite}.");
+
+        // By its first source: that of the repetition is Wake's own.
+        if (caller.Refusal(original with { Urgent = false }) is { } refusal)
+            return refusal;
+
         var decisions = await door.Accept(
+            http,
             [
                 original with
                 {
                     Id = http.NewId().ToString(),
                     Source = "wake:replay",
                     ReplayOf = original.Id,
-                    Urgent = original.Urgent && http.Features.GetRequiredFeature<Caller>().May(ApiScopes.SessionsWrite),
+                    Urgent = original.Urgent && caller.May(ApiScopes.SessionsWrite),
+
+                    // Somebody repeats it here, and no forge: only what Wake itself has said it says again.
+                    VerifiedBy = original.VerifiedBy == WakeRequested.Verified ? WakeRequested.Verified : null,
+                    Namespace = caller.Namespace,
 
                     // Another fact, or it would be a duplicate; and wished for now, whenever the first was over.
                     DedupKey = null,

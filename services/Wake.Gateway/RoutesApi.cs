@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Wake.Store;
 
 namespace Wake.Gateway;
@@ -13,6 +14,9 @@ static class RoutesApi
             .WithSummary("The routes, by name.").Produces<IReadOnlyList<Store.Route>>();
         routes.MapPut("/{name}", Put).Needs(ApiScopes.SessionsWrite).WithName("PutRoute")
             .WithSummary("Make a route, or change it, from the next event on.")
+            .WithDescription(
+                "What no machine could make a workspace of is refused. What may keep its sessions from working, as far as this machine can "
+                + "say, is answered as warnings: their runners may be on another.")
             .Produces<Store.Route>().ProducesValidationProblem().ProducesProblem(StatusCodes.Status409Conflict);
         routes.MapDelete("/{name}", Delete).Needs(ApiScopes.SessionsWrite).WithName("DeleteRoute")
             .WithSummary("End a route. The sessions it began stay.")
@@ -21,12 +25,13 @@ static class RoutesApi
 
     static async Task<IResult> List(Routes routes, CancellationToken cancel) => Results.Ok(await routes.List(cancel));
 
-    static async Task<IResult> Put(string name, RouteTerms body, Routes routes, CancellationToken cancel)
+    static async Task<IResult> Put(string name, RouteTerms body, Routes routes, IOptions<Profiles> profiles, CancellationToken cancel)
     {
         if (body.Problems(name).ToList() is { Count: > 0 } problems)
             return Problems.Invalid(problems);
 
-        return await routes.Put(name, body, cancel) is { } route ? Results.Ok(route)
+        return await routes.Put(name, body, cancel) is { } route
+            ? Results.Ok(WorkspaceDirectory.Warning(body, profiles.Value) is { } warning ? route with { Warnings = [warning] } : route)
             : Problems.Of(StatusCodes.Status409Conflict,
                 $"The route {name} stands in the configuration of the coordinator; change it there.");
     }

@@ -10,14 +10,14 @@ static class ScheduleApi
     {
         var schedule = routes.MapGroup("/v1/sessions/{key}/schedule").WithTags("sessions");
 
-        schedule.MapPost("", Add).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("ScheduleWake")
+        schedule.MapPost("", Add).Needs(ApiScopes.SessionsWrite).AlsoForRuns().HeedsIdempotencyKey().WithName("ScheduleWake")
             .WithSummary("Wake a session at a date.")
             .Produces<ScheduledWake>(StatusCodes.Status202Accepted).ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
-        schedule.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListScheduledWakes")
+        schedule.MapGet("", List).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ListScheduledWakes")
             .WithSummary("The wakes of a session that are put off, the next one first.")
             .Produces<IReadOnlyList<ScheduledWake>>().ProducesProblem(StatusCodes.Status404NotFound);
-        schedule.MapDelete("/{id:guid}", Cancel).Needs(ApiScopes.SessionsWrite).WithName("CancelScheduledWake")
+        schedule.MapDelete("/{id:guid}", Cancel).Needs(ApiScopes.SessionsWrite).AlsoForRuns().WithName("CancelScheduledWake")
             .WithSummary("Call a wake off that was put off to a date.")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
     }
@@ -27,7 +27,7 @@ static class ScheduleApi
     /// <param name="At">When; a moment that is over is now.</param>
     internal sealed record NewScheduledWake(string? Reason, DateTimeOffset? At);
 
-    static async Task<IResult> Add(PathKey named, NewScheduledWake body, ScheduledWakes scheduled, CancellationToken cancel)
+    static async Task<IResult> Add(PathKey named, NewScheduledWake body, HttpContext http, ScheduledWakes scheduled, CancellationToken cancel)
     {
         var problems = Fields.Problems(Fields.Required("reason", body.Reason, EventLimits.Reason));
         if (body.At is null)
@@ -35,7 +35,7 @@ static class ScheduleApi
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
-        return await scheduled.Add(named.Value, body.Reason!, body.At!.Value, cancel) is { } wake
+        return await scheduled.Add(named.Value, body.Reason!, body.At!.Value, cancel, http.NewId()) is { } wake
             ? Results.Accepted(null, wake) : SessionsApi.Unknown(named);
     }
 

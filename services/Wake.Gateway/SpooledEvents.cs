@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Wake.Contracts;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Gateway;
@@ -39,7 +40,7 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
                 foreach (var file in spool.Take())
                     await TakeIn(spool, file, stoppingToken);
             }
-            catch (Exception later) when (later is NpgsqlException or TimeoutException or IOException or UnauthorizedAccessException)
+            catch (Exception later) when (PostgresFailure.IsUnavailable(later) || later is IOException or UnauthorizedAccessException)
             {
                 log.LogWarning("Events in {Folder} have to wait: {Reason}", spool.FullPath, later.Message);
             }
@@ -51,15 +52,7 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
     {
         try
         {
-            using var body = JsonDocument.Parse(Read(file));
-            if (EventBatch.Count(body.RootElement) is > EventLimits.Batch and var count)
-                throw new NotEventsException($"It has {count} events; {EventLimits.Batch} are allowed in one file.");
-
-            var (events, problems) = EventBatch.Read(body.RootElement, "local:spool", file.Name);
-            if (problems is not [])
-                throw new NotEventsException(string.Join('\n', problems.Select(x => $"{x.Where}: {x.Problem}")));
-
-            var decisions = await door.Accept(events, cancel);
+            var decisions = await door.Accept(SpoolFolder.IsWake(file) ? [Wake(file)] : Events(file), cancel);
 
             // It was meant for a session and has reached none: whoever dropped it is not there to be told.
             if (decisions.FirstOrDefault(x => x is { Outcome: IntakeOutcome.Unwatched, UnknownSessions: not null }) is { } lost)
@@ -79,20 +72,43 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
         {
             SetAside(spool, file, wrong.Message);
         }
-        catch (PostgresException refused) when (Intake.Refusal(refused) is { } why)
+        catch (NpgsqlException refused) when (PostgresFailure.Refusal(refused) is { } why)
         {
             SetAside(spool, file, why);
+        }
+        catch (NpgsqlException failed) when (!PostgresFailure.IsUnavailable(failed))
+        {
+            // The store is not as it should be, which is not the file's fault, and may be mended: the others need not wait.
+            log.LogError("The file {File} has to wait: {Reason}", file.Name, failed.Message);
         }
         catch (IOException inUse)
         {
             // Its writer holds it, or a person took it away: the others need not wait.
             log.LogWarning("The file {File} has to wait: {Reason}", file.Name, inUse.Message);
         }
-        catch (Exception unforeseen) when (unforeseen is not (NpgsqlException or TimeoutException or OperationCanceledException))
+        catch (Exception unforeseen) when (!PostgresFailure.IsUnavailable(unforeseen) && unforeseen is not OperationCanceledException)
         {
             // Of another user, or what nobody thought of: it must not be in the way of the others for ever.
             SetAside(spool, file, $"It cannot be taken in: {unforeseen.Message}");
         }
+    }
+
+    static IReadOnlyList<ExternalEventObserved> Events(FileInfo file)
+    {
+        using var body = JsonDocument.Parse(ByteOrderMark.Skip(Read(file).AsMemory()));
+        if (EventBatch.Count(body.RootElement) is > EventLimits.Batch and var count)
+            throw new NotEventsException($"It has {count} events; {EventLimits.Batch} are allowed in one file.");
+
+        var (events, problems) = EventBatch.Read(body.RootElement, "local:spool", file.Name);
+        return problems is [] ? events : throw new NotEventsException(string.Join('\n', problems.Select(x => $"{x.Where}: {x.Problem}")));
+    }
+
+    // Its name is its identity, as of an event.
+    static ExternalEventObserved Wake(FileInfo file)
+    {
+        var wake = SpooledWake.Read(Read(file));
+        return wake.Problem is { } problem ? throw new NotEventsException(problem)
+            : WakeRequested.Of(wake.Session, wake.Reason, wake.DedupKey) with { Id = file.Name };
     }
 
     void SetAside(SpoolFolder spool, FileInfo file, string reason)

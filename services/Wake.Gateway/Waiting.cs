@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
-using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;
@@ -41,8 +40,7 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
     }
 
     /// <summary>What was decided about events, after waiting as long as was asked. Null when nothing was asked.</summary>
-    public async Task<IReadOnlyList<AwaitedDecision>?> For(
-        HttpContext http, IReadOnlyList<ExternalEventObserved> events, IReadOnlyList<IntakeDecision> decisions)
+    public async Task<IReadOnlyList<AwaitedDecision>?> For(HttpContext http, IReadOnlyList<IntakeDecision> decisions)
     {
         if (Asked(http) is not { } patience)
             return null;
@@ -56,14 +54,14 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
         try
         {
             using var either = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping);
-            var known = await Look(events, patience, either.Token);
+            var known = await Look([.. decisions.Select(x => x.Event)], patience, either.Token);
             http.Response.Headers["Preference-Applied"] = $"wait={(int)patience.TotalSeconds}";
 
-            var told = known.ToLookup(x => x.Fact);
+            var told = known.ToLookup(x => x.Event);
             return
             [
-                .. events.Zip(decisions, (observed, decision) => new AwaitedDecision(
-                    decision, told[observed.FactKey].All(x => x.Over), [.. told[observed.FactKey].Select(x => x.Delivery)])),
+                .. decisions.Select(decision => new AwaitedDecision(
+                    decision, told[decision.Event].All(x => x.Over), [.. told[decision.Event].Select(x => x.Delivery)])),
             ];
         }
         finally
@@ -72,13 +70,13 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
         }
     }
 
-    async Task<IReadOnlyList<(string Fact, EventDelivery Delivery, bool Over)>> Look(
-        IReadOnlyList<ExternalEventObserved> events, TimeSpan patience, CancellationToken cancel)
+    async Task<IReadOnlyList<(long Event, EventDelivery Delivery, bool Over)>> Look(
+        IReadOnlyList<long> events, TimeSpan patience, CancellationToken cancel)
     {
         var (begun, pause) = (time.GetTimestamp(), FirstLook);
         while (true)
         {
-            var known = await deliveries.Of(events.Select(x => x.FactKey), CancellationToken.None);
+            var known = await deliveries.Of(events, CancellationToken.None);
             var left = patience - time.GetElapsedTime(begun);
             if (left <= TimeSpan.Zero || cancel.IsCancellationRequested || known.All(x => x.Over))
                 return known;
@@ -99,5 +97,11 @@ sealed record AwaitedDecision([property: JsonIgnore] IntakeDecision Decision, bo
     public IntakeOutcome Outcome => Decision.Outcome;
     public IReadOnlyList<string> Sessions => Decision.Sessions;
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? UnknownSessions => Decision.UnknownSessions;
+
+    /// <inheritdoc cref="IntakeDecision.CollidesWith" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public string? CollidesWith => Decision.CollidesWith;
+
+    /// <inheritdoc cref="IntakeDecision.Warnings" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Warnings => Decision.Warnings;
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public string? DuplicateOf => Decision.DuplicateOf;
 }

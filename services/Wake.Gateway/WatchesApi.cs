@@ -11,14 +11,15 @@ static class WatchesApi
     {
         var watches = routes.MapGroup("/v1/watches").WithTags("watches");
 
-        watches.MapPost("", Create).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("CreateWatch")
+        watches.MapPost("", Create).Needs(ApiScopes.SessionsWrite).AlsoForRuns().HeedsIdempotencyKey().WithName("CreateWatch")
             .WithSummary("Wake a session when events match, those of the last five minutes included.")
             .Produces<CreatedWatch>(StatusCodes.Status201Created).ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound);
-        watches.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListWatches")
-            .WithSummary("The watches of one session, or of all.").Produces<IReadOnlyList<Watch>>();
-        watches.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowWatch").WithSummary("One watch.")
+        watches.MapGet("", List).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ListWatches")
+            .WithSummary("The watches of one session, or of all, the oldest first; pass the id of the last as after for the next page.")
+            .Produces<IReadOnlyList<Watch>>().ProducesValidationProblem();
+        watches.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ShowWatch").WithSummary("One watch.")
             .Produces<Watch>().ProducesProblem(StatusCodes.Status404NotFound);
-        watches.MapDelete("/{id:guid}", Delete).Needs(ApiScopes.SessionsWrite).WithName("DeleteWatch")
+        watches.MapDelete("/{id:guid}", Delete).Needs(ApiScopes.SessionsWrite).AlsoForRuns().WithName("DeleteWatch")
             .WithSummary("End a watch. What it has routed stays routed.")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
     }
@@ -28,8 +29,10 @@ static class WatchesApi
     /// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
     /// <param name="Types">The event types to match, with <c>*</c> for anything; left out, all.</param>
     /// <param name="Where">What else must hold, each like <c>data.conclusion = failure</c> or <c>actor != octocat</c>.</param>
-    /// <param name="Until">The event types whose first event ends it. That event is told as well, if the rest matches.</param>
-    /// <param name="Once">Whether the first event it tells of ends it.</param>
+    /// <param name="Until">
+    /// The event types whose first event ends it, also one that wakes nobody. That event is told as well, if the rest matches.
+    /// </param>
+    /// <param name="Once">Whether the first event that it wakes the session with ends it; what is ambient does not.</param>
     /// <param name="Intent">A note to the session, shown when it wakes.</param>
     /// <param name="Expires">When it ends by itself.</param>
     internal sealed record NewWatch(
@@ -54,7 +57,7 @@ static class WatchesApi
         public DateTimeOffset Created => Watch.Created;
     }
 
-    static async Task<IResult> Create(NewWatch body, Watches watches, WakeTimers timers, CancellationToken cancel)
+    static async Task<IResult> Create(NewWatch body, HttpContext http, Watches watches, WakeTimers timers, CancellationToken cancel)
     {
         var problems = Fields.Problems(
             Fields.Required("session", body.Session, EventLimits.Key),
@@ -67,27 +70,47 @@ static class WatchesApi
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
+        if (Caller.Of(http) is { Run: { } run } caller && !caller.MaySpeakFor(body.Session!))
+            return Access.OfAnotherSession(run);
+
         var wanted = new WatchTerms(body.Subject!)
         {
             Types = body.Types, Where = body.Where, Until = body.Until, Once = body.Once, Intent = body.Intent, Expires = body.Expires,
         };
-        if (await watches.Create(body.Session!, wanted, cancel) is not var (watch, found, ended))
+        if (await watches.Create(body.Session!, wanted, cancel, http.NewId()) is not var (watch, found, ended))
             return Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {body.Session}. Register it first (wake sessions add, or POST /v1/sessions).");
 
         if (found > 0)
-            await timers.CallSweepers(cancel);
+            await timers.CallSweepers();
 
         return Results.Created($"/v1/watches/{watch.Id}", new CreatedWatch(watch, found, ended));
     }
 
-    static async Task<IResult> List(Watches watches, CancellationToken cancel, string? session = null, int limit = 100) =>
-        Fields.Limit(limit) ?? Results.Ok(await watches.List(session, limit, cancel));
+    static async Task<IResult> List(
+        HttpContext http, Watches watches, CancellationToken cancel, string? session = null, int limit = 100, Guid? after = null)
+    {
+        if (Fields.Limit(limit) is { } wrong)
+            return wrong;
 
-    static async Task<IResult> Show(Guid id, Watches watches, CancellationToken cancel) =>
-        await watches.Find(id, cancel) is { } watch ? Results.Ok(watch) : Unknown(id);
+        // Those of all are not its to see.
+        if (Caller.Of(http) is { Run: { } run } caller && !caller.MaySpeakFor(session ??= run.Key))
+            return Access.OfAnotherSession(run);
 
-    static async Task<IResult> Delete(Guid id, Watches watches, CancellationToken cancel) =>
-        await watches.Delete(id, cancel) ? Results.NoContent() : Unknown(id);
+        var last = after is { } id ? await watches.Find(id, cancel) : null;
+        return after is not null && last is null
+            ? Problems.Invalid("after", "is no watch, or one that has ended meanwhile. Begin again without it.")
+            : Results.Ok(await watches.List(session, limit, cancel, last));
+    }
+
+    static async Task<IResult> Show(Guid id, HttpContext http, Watches watches, CancellationToken cancel) =>
+        await watches.Find(id, cancel) is { } watch && Caller.Of(http).MaySpeakFor(watch.Session) ? Results.Ok(watch) : Unknown(id);
+
+    static async Task<IResult> Delete(Guid id, HttpContext http, Watches watches, CancellationToken cancel)
+    {
+        var caller = Caller.Of(http);
+        var own = caller.Run is null || await watches.Find(id, cancel) is { } watch && caller.MaySpeakFor(watch.Session);
+        return own && await watches.Delete(id, cancel) ? Results.NoContent() : Unknown(id);
+    }
 
     static IResult Unknown(Guid id) => Problems.Of(StatusCodes.Status404NotFound, $"There is no watch {id}.");
 }

@@ -35,6 +35,9 @@ public sealed class PrivatePostgres : IAsyncDisposable
     /// <summary>How to connect to its database.</summary>
     public string ConnectionString { get; }
 
+    /// <summary>What people should know about where its files are; null when there is nothing.</summary>
+    public string? Note { get; private init; }
+
     /// <summary>Starts it, making the cluster at the first time.</summary>
     /// <param name="parent">The folder to live in, as <c>postgres/</c>.</param>
     /// <param name="settings">Further settings of PostgreSQL, as <c>name=value</c>; names and values of this program's own.</param>
@@ -43,7 +46,8 @@ public sealed class PrivatePostgres : IAsyncDisposable
     public static async Task<PrivatePostgres> Start(string parent, IReadOnlyList<string>? settings, CancellationToken cancel)
     {
         var account = UnprivilegedUser.IfRoot();
-        var folder = Path.Combine(account is null ? parent : UnprivilegedUser.Reachable(parent), "postgres");
+        var place = PostgresFolder.Of(parent);
+        var folder = Path.Combine(place.Path, "postgres");
         var cluster = Path.Combine(folder, "data");
         var binaries = Choose(cluster);
 
@@ -57,10 +61,8 @@ public sealed class PrivatePostgres : IAsyncDisposable
             {
                 Host = "127.0.0.1", Port = FreePort(), Username = User, Password = password.Trim(), Database = User,
             };
-            var postgres = new PrivatePostgres(binaries, account, folder, Options(connection.Port, settings ?? []), connection.ConnectionString);
-            if (tries == 1)
-                await postgres.Stop(cancel);
-
+            var postgres = new PrivatePostgres(binaries, account, folder, Options(connection.Port, settings ?? []), connection.ConnectionString) { Note = place.Note };
+            await postgres.Stop(cancel);
             if (await postgres.TryStart(cancel) is not { } problem)
             {
                 await postgres.CreateDatabase(cancel);

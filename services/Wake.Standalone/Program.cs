@@ -1,4 +1,8 @@
+using Wake.Runner;
 using Wake.Standalone;
+
+if (GuardProcess.IsAsked(args))
+    return await GuardProcess.Run(args);
 
 try
 {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Options;
@@ -22,6 +23,8 @@ public static class StandaloneHost
     /// <summary>Where the HTTP door is unless told otherwise: WAKE on a telephone's keys.</summary>
     public const int DefaultPort = 9253;
 
+    const string UrlOfRuns = "Claude:Environment:WAKE_URL";
+
     /// <summary>
     /// Runs until it is told to stop (Ctrl-C, SIGTERM, or the token), and stops its PostgreSQL with itself. With
     /// <c>ConnectionStrings__Wake</c> in the environment it uses that one instead of its own.
@@ -35,21 +38,17 @@ public static class StandaloneHost
     {
         var folder = new DataFolder(data);
         using var locked = folder.Lock();
+        folder.Sessions.Delete();
         var own = Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.Name}");
         await using var postgres = own is null ? await PrivatePostgres.Start(folder.FullPath, settings: null, cancel) : null;
 
         var door = Listen(port);
         var url = new Uri($"http://{door.LocalEndPoint}");
 
-        await using var app = Build(folder, own ?? postgres!.ConnectionString, door);
-        try
-        {
-            await app.StartAsync(cancel);
-        }
-        catch (OptionsValidationException wrong)
-        {
-            throw new StandaloneException($"A setting is wrong: {wrong.Message}");
-        }
+        await using var app = await Start(folder, postgres?.ConnectionString, door, cancel);
+
+        if (postgres?.Note is { } note)
+            app.Logger.LogWarning("{Note}", note);
 
         folder.WriteEndpoint(new(url, Environment.ProcessId));
         ready(url);
@@ -61,6 +60,40 @@ public static class StandaloneHost
         folder.DeleteEndpoint();
         if (kept.IsFaulted)
             await kept;
+        if (own is null)
+            await NoteSessions(app.Services.GetRequiredService<Sessions>(), folder);
+    }
+
+    static async Task<WebApplication> Start(DataFolder folder, string? ownDatabase, Socket door, CancellationToken cancel)
+    {
+        WebApplication? app = null;
+        try
+        {
+            app = Build(folder, ownDatabase, door);
+            await app.StartAsync(cancel);
+            return app;
+        }
+        catch (Exception failed)
+        {
+            if (app is not null)
+                await app.DisposeAsync();
+            if (failed is OptionsValidationException wrong)
+                throw new StandaloneException($"A setting is wrong: {wrong.Message}");
+            throw;
+        }
+    }
+
+    // Who is told of an unknown session while this does not run is told at once. Not needed for anything else.
+    static async Task NoteSessions(Sessions sessions, DataFolder folder)
+    {
+        try
+        {
+            folder.Sessions.Write(await sessions.Names(CancellationToken.None));
+        }
+        catch (Exception failed) when (PostgresFailure.IsUnavailable(failed) || failed is IOException or UnauthorizedAccessException)
+        {
+            folder.Sessions.Delete();
+        }
     }
 
     // Taken before anything is built, because only the one who has the port knows that it is free.
@@ -88,29 +121,29 @@ public static class StandaloneHost
         }
     }
 
-    static WebApplication Build(DataFolder folder, string connectionString, Socket door)
+    /// <summary>The sections of the configuration that it reads, which are all.</summary>
+    public static IReadOnlyList<SettingsSection> Sections => [.. Services(WebApplication.CreateEmptyBuilder(new()), new DataFolder()).Sections()];
+
+    /// <summary>The settings that it would use, and the sections they are in.</summary>
+    /// <exception cref="StandaloneException">The folder's file of settings cannot be read.</exception>
+    public static (IConfigurationRoot Configuration, IReadOnlyList<SettingsSection> Sections) Settings(DataFolder folder)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        Configure(builder, folder, ownDatabase: null);
+        builder.AddSecretFiles();
+        return (builder.Configuration, Sections);
+    }
+
+    internal static WebApplication Build(DataFolder folder, string? ownDatabase, Socket door)
     {
         // Not the current directory, whose appsettings.json may be anybody's.
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 
-        try
-        {
-            builder.Configuration.AddJsonFile(folder.Settings, optional: true, reloadOnChange: false);
-        }
-        catch (InvalidDataException unreadable)
-        {
-            throw new StandaloneException($"{folder.Settings} cannot be read: {unreadable.GetBaseException().Message}");
-        }
+        Configure(builder, folder, ownDatabase);
 
-        builder.Configuration.AddEnvironmentVariables();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["ConnectionStrings:Wake"] = connectionString,
-            ["MessageBus:Host"] = "loopback://wake",
-            [$"{LocalOptions.Section}:Spool"] = folder.Spool.FullPath,
-            // In a folder with a very long name there is none.
-            [$"{LocalOptions.Section}:Socket"] = folder.Socket.Length <= LocalOptions.MaxSocketPath ? folder.Socket : null,
-        });
+        // What runs in a turn knows where it is, and finds nothing else of it.
+        if (builder.Configuration[UrlOfRuns] is null)
+            builder.Configuration.AddInMemoryCollection([new(UrlOfRuns, $"http://{door.LocalEndPoint}")]);
         if (builder.Configuration["Logging:LogLevel:Default"] is null)
             builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Wake", LogLevel.Information);
 
@@ -122,24 +155,7 @@ public static class StandaloneHost
 
         builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = _ => door);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(door.LocalEndPoint!));
-        builder.AddServiceDefaults();
-        builder.AddMigrations(typeof(Intake).Assembly);
-        builder.Services.AddStore();
-        builder.AddCoordinator();
-        builder.Services.AddHostedService<RecoverAtStart>();
-        builder.AddRunner();
-        builder.AddGateway();
-        builder.AddLocalDoors();
-        builder.Services.AddSingleton<IEventPublisher, IntakePublisher>();
-        builder.AddGitHub();
-        builder.AddWebhooks();
-        builder.AddCron();
-        builder.AddMessageBus(bus =>
-        {
-            bus.AddSessionWake();
-            bus.AddResumeSession();
-        });
-        builder.AddRunnerSlots();
+        Services(builder, folder);
 
         var app = builder.Build();
         app.MapHealth();
@@ -149,10 +165,82 @@ public static class StandaloneHost
         return app;
     }
 
-    /// <summary>Whoever held a lease or a message of this folder died with the process before this one.</summary>
-    sealed class RecoverAtStart(WakeTimers timers) : IHostedService
+    // What stands in the folder, then what the environment says; where its own things are is nobody's choice.
+    static void Configure(WebApplicationBuilder builder, DataFolder folder, string? ownDatabase)
     {
-        public Task StartAsync(CancellationToken cancellationToken) => timers.Recover(cancellationToken);
+        try
+        {
+            builder.Configuration.AddJsonFile(folder.Settings, optional: true, reloadOnChange: false);
+        }
+        catch (Exception unreadable) when (unreadable is InvalidDataException or UnauthorizedAccessException)
+        {
+            throw new StandaloneException($"{folder.Settings} cannot be read: {unreadable.GetBaseException().Message}");
+        }
+
+        builder.Configuration.AddEnvironmentVariables();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["MessageBus:Host"] = "loopback://wake",
+            [$"{GatewayOptions.Section}:{nameof(GatewayOptions.TokenFile)}"] = folder.TokenFile,
+            [$"{LocalOptions.Section}:Spool"] = folder.Spool.FullPath,
+            // In a folder with a very long name there is none.
+            [$"{LocalOptions.Section}:Socket"] = folder.Socket.Length <= LocalOptions.MaxSocketPath ? folder.Socket : null,
+        });
+        if (ownDatabase is not null)
+            builder.Configuration.AddInMemoryCollection([new($"ConnectionStrings:{Postgres.Name}", ownDatabase)]);
+    }
+
+    static IServiceCollection Services(WebApplicationBuilder builder, DataFolder folder)
+    {
+        builder.AddServiceDefaults();
+        builder.AddMigrations(typeof(Intake).Assembly);
+        builder.Services.AddStore();
+        builder.AddCoordinator();
+        builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<RecoverAtStart>(services, folder));
+        builder.AddRunner();
+        builder.AddGateway();
+        builder.AddLocalDoors();
+        builder.Services.AddSingleton(services => new RegistrationNotice(
+            (session, registered) => services.GetRequiredService<WorkspaceSources>().Of(session.Id, session.Workspace, session.Profile, registered).LeftOut
+                is { } leftOut ? $"Its turns run {leftOut}." : null));
+        builder.Services.AddSingleton<IEventPublisher, IntakePublisher>();
+        builder.AddGitHub();
+        builder.AddWebhooks();
+        builder.AddCron();
+        builder.AddMessageBus(bus =>
+        {
+            bus.AddSessionWake();
+            bus.AddResumeSession();
+        });
+        builder.AddRunnerSlots(folder.WriteRunner);
+        return builder.Services;
+    }
+
+    /// <summary>
+    /// What the process before this one on this folder held died with it. What others hold on the same database is theirs, also
+    /// where they go by the same name.
+    /// </summary>
+    sealed class RecoverAtStart(WakeTimers timers, DataFolder folder, ILogger<RecoverAtStart> log) : IHostedService
+    {
+        // The server hears at once that a process of this machine has died, and needs a moment over it.
+        static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+        static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            var last = folder.LastRunner();
+            for (var began = Stopwatch.GetTimestamp(); !await timers.Recover(last, cancellationToken);)
+            {
+                if (Stopwatch.GetElapsedTime(began) > Patience)
+                {
+                    log.LogWarning("Another runner on this database is called {Name}, as the one before was on this folder. Turns that one "
+                        + "left are taken up when their leases are over.", last);
+                    return;
+                }
+
+                await Task.Delay(Pause, cancellationToken);
+            }
+        }
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }

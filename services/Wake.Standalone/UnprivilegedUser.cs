@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Security.Cryptography;
-using System.Text;
 
 namespace Wake.Standalone;
 
@@ -43,43 +41,5 @@ sealed class UnprivilegedUser
         chown.WaitForExit();
         if (chown.ExitCode != 0)
             throw new StandaloneException($"{path} cannot be given to the user {name}, as whom PostgreSQL has to run.");
-    }
-
-    /// <summary>
-    /// The folder itself if this user can get to it once it lets others pass, else one elsewhere that stands for it: the
-    /// folders above it are not ours to open.
-    /// </summary>
-    public static string Reachable(string folder)
-    {
-        if (OperatingSystem.IsWindows())
-            return folder;
-
-        if (Passes(Path.GetDirectoryName(Path.GetFullPath(folder))))
-        {
-            File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute);
-            return folder;
-        }
-
-        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(folder)))[..12];
-        var instead = Path.Combine("/var/lib/wake", name);
-        Directory.CreateDirectory(instead);
-
-        // So that whoever looks for the database in the data folder finds it.
-        var link = Path.Combine(folder, "postgres");
-        if (!Path.Exists(link))
-            File.CreateSymbolicLink(link, Path.Combine(instead, "postgres"));
-        return instead;
-    }
-
-    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
-    static bool Passes(string? folder)
-    {
-        for (; folder is not null; folder = Path.GetDirectoryName(folder))
-        {
-            if (!File.GetUnixFileMode(folder).HasFlag(UnixFileMode.OtherExecute))
-                return false;
-        }
-
-        return true;
     }
 }

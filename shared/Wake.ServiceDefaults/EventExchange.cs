@@ -24,10 +24,21 @@ public static class EventExchange
     /// <summary>The header with the routing key the message came with.</summary>
     public const string RoutingKeyHeader = "wake-routing-key";
 
+    /// <summary>
+    /// The header by which Wake's own producers say whose deliveries they have verified: <c>github</c>, or in whose name an event is only
+    /// somebody's word. It counts from publishers that are trusted. Programs that publish leave it out.
+    /// </summary>
+    public const string VerifiedHeader = "wake-verified";
+
+    /// <summary>
+    /// The user that a process publishes as. In a message's property <c>user-id</c> the broker vouches for it: it refuses any other.
+    /// </summary>
+    public static string UserOf(MessageBusOptions bus) => new ConnectionFactory { Uri = AddressOf(bus) }.UserName;
+
     /// <summary>A connection that does not mend itself: what was not confirmed or acknowledged on it is the caller's to repeat.</summary>
     public static Task<IConnection> Connect(MessageBusOptions bus, string name, CancellationToken cancel) => new ConnectionFactory
     {
-        Uri = new UriBuilder(bus.Host!) { Scheme = bus.Host!.Scheme.EndsWith('s') ? "amqps" : "amqp" }.Uri,
+        Uri = AddressOf(bus),
         AutomaticRecoveryEnabled = false,
         ClientProvidedName = name,
     }.CreateConnectionAsync(cancel);
@@ -35,6 +46,8 @@ public static class EventExchange
     /// <summary>Whether the broker, or the way to it, was lost: connect again.</summary>
     public static bool IsLost(Exception failure) =>
         failure is BrokerUnreachableException or OperationInterruptedException or AlreadyClosedException or IOException or TimeoutException;
+
+    static Uri AddressOf(MessageBusOptions bus) => new UriBuilder(bus.Host!) { Scheme = bus.Host!.Scheme.EndsWith('s') ? "amqps" : "amqp" }.Uri;
 
     /// <summary>Makes sure that it exists.</summary>
     public static async Task Declare(IChannel channel, CancellationToken cancel)

@@ -36,6 +36,10 @@ public static class Measures
     public static readonly Counter<long> EventsObserved =
         Meter.CreateCounter<long>("wake.events.observed", "{event}", "Observations taken in, duplicates included.");
 
+    /// <summary>Events that came under the dedup key of another fact, and were taken in as what they are.</summary>
+    public static readonly Counter<long> Collisions =
+        Meter.CreateCounter<long>("wake.events.collisions", "{event}", "Events that came under the dedup key of another fact.");
+
     /// <summary>The intake's decisions, by <c>outcome</c> (routed, unwatched, duplicate).</summary>
     public static readonly Counter<long> Decisions =
         Meter.CreateCounter<long>("wake.decisions", "{decision}", "What was decided about observations.");
@@ -45,7 +49,7 @@ public static class Measures
         Meter.CreateGauge<long>("wake.dead_letters", "{message}", "Messages that were no events, in the error queue.");
 
     /// <summary>
-    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, running, parked, waitingForAnswer). Every coordinator
+    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, waiting, running, parked, waitingForAnswer). Every coordinator
     /// tells it of the whole store: take the largest, not the sum.
     /// </summary>
     public static readonly Gauge<long> SessionsWaiting =
@@ -97,8 +101,11 @@ public static class Measures
     /// <param name="source">Who observed it.</param>
     /// <param name="type">What kind of fact.</param>
     /// <param name="outcome">What was decided.</param>
-    public static void Observed<T>(string source, string type, T outcome) where T : struct, Enum
+    /// <param name="collides">Whether another fact has its dedup key.</param>
+    public static void Observed<T>(string source, string type, T outcome, bool collides = false) where T : struct, Enum
     {
+        if (collides)
+            Collisions.Add(1);
         if (!EventsObserved.Enabled)
             return;
 

@@ -73,7 +73,8 @@ public static class SqlMigrations
 
         async Task Execute(string sql)
         {
-            await using var command = new NpgsqlCommand(sql, connection, transaction);
+            // An index on a large table takes longer than any statement of a service may; the others wait at the lock meanwhile.
+            await using var command = new NpgsqlCommand(sql, connection, transaction) { CommandTimeout = 0 };
             await command.ExecuteNonQueryAsync(cancel);
         }
     }

@@ -78,6 +78,12 @@ public sealed class Audit(NpgsqlDataSource database)
             where (ended_at is null) <> (outcome is null) or (ended_at is not null and lease_until is not null)
                or (lease_until is not null and (runner is null or epoch is null))
             """),
+        ("A first attempt is told and not taken for done.",
+            $"""
+            select format('wake %s of %s completed in attempt %s, and it says: %s', t.wake_number, s.key, t.attempt, t.note)
+            from turns t join sessions s on s.id = t.session_id
+            where t.outcome = 'completed' and t.attempt <= t.answered + 1 and starts_with(t.note, '{Turns.FinishedBefore}')
+            """),
         ("No fresh session without a reason.",
             """
             select format('Claude session %s took over in wake %s of session %s, and no reason is recorded', claude_session_id, wake_number, session_id)
@@ -92,11 +98,20 @@ public sealed class Audit(NpgsqlDataSource database)
             from transcripts m left join turns t using (session_id, wake_number)
             where t.epoch is null or m.epoch > t.epoch
             """),
-        ("A memory is there in full.",
+        ("A turn that nobody ran beside is on the branch that its session goes on from.",
             """
+            select format('wake %s of %s has ended and is off the branch', t.wake_number, s.key)
+            from turns t join sessions s on s.id = t.session_id
+            where t.outcome = 'completed' and not t.on_branch and t.beside is null
+            """),
+        ("A memory is there in full.",
+            $"""
             select format('copy %s of Claude session %s has no content', f.copy, f.claude_session_id)
             from transcript_files f
             where f.bytes > 0 and not exists (select from transcript_segments s where s.copy = f.copy and s.start = 0)
+            union all
+            select format('wake %s of %s is completed, and saved nothing of Claude session %s', t.wake_number, s.key, t.claude_session_id)
+            from {Transcripts.NotSaved}
             """),
         ("A question that is open holds a turn, and one that is settled says how.",
             """
@@ -105,6 +120,12 @@ public sealed class Audit(NpgsqlDataSource database)
             where (q.outcome is null) <> (q.settled_at is null)
                or (q.outcome is null and (t.session_id is null or t.ended_at is not null))
                or (q.outcome = 'answered' and q.answers is null)
+            """),
+        ("A call that waits for a person is made only when they have allowed it.",
+            """
+            select format('question %s of session %s: %s', id, session_id, coalesce(outcome, 'open'))
+            from questions
+            where begun_at is not null and coalesce(answers->>'allow', '') <> 'true'
             """),
         ("What turns cost is what was spent.",
             """
@@ -115,6 +136,23 @@ public sealed class Audit(NpgsqlDataSource database)
             """),
         ("A duplicate points to its fact.",
             "select format('observation %s', observation) from duplicates d where not exists (select from events e where e.seq = d.event)"),
+        ("A watch for one event is gone when it has woken its session.",
+            """
+            select format('watch %s of %s has told of event %s', w.id, s.key, e.id)
+            from watches w
+            join sessions s on s.id = w.session_id
+            join inbox i on i.watch_id = w.id
+            join events e on e.seq = i.event
+            where w.once and i.wakes and (e.expires_at is null or e.expires_at > e.accepted_at)
+            """),
+        ("What came under the key of another fact is an event of its own.",
+            """
+            select format('event %s under the key %s', c.event, c.dedup_key)
+            from collisions c
+            left join events e on e.seq = c.event
+            left join events o on o.seq = c.held_by
+            where e.seq is null or (o.type = e.type and o.subject = e.subject and o.scope is not distinct from e.scope)
+            """),
         ("A session that is closed waits for nothing.",
             """
             select format('watch %s of %s', w.id, s.key)

@@ -19,28 +19,28 @@ public sealed class Deliveries(NpgsqlDataSource database)
     const int Limit = 10_000;
 
     /// <summary>
-    /// Where facts went, by their keys. Over is what needs no more waiting for: a turn that ended or stands still, an event that
+    /// Where events went, by their rows. Over is what needs no more waiting for: a turn that ended or stands still, an event that
     /// starts none or came too late, a session that takes none.
     /// </summary>
-    public async Task<IReadOnlyList<(string Fact, EventDelivery Delivery, bool Over)>> Of(IEnumerable<string> facts, CancellationToken cancel)
+    public async Task<IReadOnlyList<(long Event, EventDelivery Delivery, bool Over)>> Of(IEnumerable<long> events, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             $"""
-            select e.dedup_key,
+            select e.seq,
                    not i.wakes or s.closed_at is not null or coalesce(t.ended_at is not null or t.parked, e.expires_at <= now(), false),
                    {Columns}
             {From}
             join events e on e.seq = i.event
-            where e.dedup_key = any ($1)
+            where e.seq = any ($1)
             order by e.seq, s.key
             limit {Limit}
             """);
-        command.Parameters.AddWithValue(facts.ToArray());
+        command.Parameters.AddWithValue(events.ToArray());
         await using var rows = await command.ExecuteReaderAsync(cancel);
 
-        List<(string, EventDelivery, bool)> deliveries = [];
+        List<(long, EventDelivery, bool)> deliveries = [];
         while (await rows.ReadAsync(cancel))
-            deliveries.Add((rows.GetString(0), Read(rows, 2), rows.GetBoolean(1)));
+            deliveries.Add((rows.GetInt64(0), Read(rows, 2), rows.GetBoolean(1)));
         return deliveries;
     }
 

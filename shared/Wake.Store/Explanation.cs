@@ -18,6 +18,18 @@ public sealed record EventExplanation(
     IReadOnlyList<EventDelivery> Deliveries,
     IReadOnlyList<LedgerLine> Ledger);
 
+/// <summary>Events that came under the dedup key of another fact.</summary>
+/// <param name="Count">How many of them the store still knows.</param>
+/// <param name="Latest">The latest of them.</param>
+public sealed record Collisions(long Count, IReadOnlyList<Collision> Latest);
+
+/// <summary>An event that came under the dedup key of another fact and was taken in as what it is.</summary>
+/// <param name="Event">Its id.</param>
+/// <param name="DedupKey">The key.</param>
+/// <param name="HeldBy">The id of the event that came with it first; null when that is forgotten.</param>
+/// <param name="At">When it was taken in.</param>
+public sealed record Collision(string Event, string DedupKey, string? HeldBy, DateTimeOffset At);
+
 /// <summary>Another observation of a fact that was known.</summary>
 /// <param name="Id">Its own id.</param>
 /// <param name="Source">Who observed it.</param>
@@ -78,7 +90,8 @@ public sealed record PendingEvent(string Id, string Type, string Subject, string
 /// <summary>One line of the ledger.</summary>
 /// <param name="At">When it was decided, by the database's clock.</param>
 /// <param name="What">
-/// <c>accepted</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>, <c>repeated</c>, <c>claimed</c>, <c>begun</c> (a Claude
+/// <c>accepted</c>, <c>warning</c>, <c>collision</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>, <c>repeated</c>,
+/// <c>held</c> (somebody else is at work in its Claude session), <c>claimed</c>, <c>begun</c> (a Claude
 /// session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>unwatched</c>, <c>created</c>, <c>closed</c>.
 /// </param>
 /// <param name="Event">The event's id, when the decision was about one.</param>

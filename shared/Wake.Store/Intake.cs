@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
@@ -9,14 +11,17 @@ namespace Wake.Store;
 /// Takes observations in: every one is new or a duplicate, belongs to some sessions or to none, and when
 /// <see cref="Accept"/> returns all of that is committed. The body behind every front: AMQP, HTTP, in memory.
 /// </summary>
-public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> windows)
+public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profiles)
 {
     static readonly string Statement = Sql.Embedded("Intake.sql");
 
     // The planner takes every batch for ten rows and would join its parts by comparing each row with each. The look-ups are
-    // lateral, so that for them nothing else is left.
+    // lateral, so that for them nothing else is left. The id of the transaction is there before the statement reads the watches:
+    // by it a look-back knows that events may come which it did not see, and which had not seen its watch.
     const string Planning =
-        "select set_config('enable_nestloop', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)";
+        """
+        select set_config('enable_nestloop', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true), pg_current_xact_id()
+        """;
 
     /// <summary>
     /// Accepts a batch in one transaction, in the order given. Returns the decisions in the same order, and how long until
@@ -24,17 +29,12 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
     /// </summary>
     /// <param name="observations">Valid events (see <see cref="EventValidation"/>), at most a few thousand.</param>
     /// <param name="cancel">Ends the wait; what was not committed by then is not accepted.</param>
-    /// <exception cref="NpgsqlException">PostgreSQL could not commit; nothing was accepted.</exception>
+    /// <exception cref="NpgsqlException">
+    /// PostgreSQL refused, and nothing was accepted, or did not answer: then nobody knows, and the same again is accepted once.
+    /// </exception>
     public Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Accept(
         IReadOnlyList<Observation> observations, CancellationToken cancel) =>
         Decide(database.CreateBatch, observations, cancel);
-
-    /// <summary>
-    /// Why PostgreSQL cannot hold data that the validation did not foresee; null when it failed for another reason, and the same
-    /// may succeed later.
-    /// </summary>
-    public static string? Refusal(PostgresException failure) =>
-        failure.SqlState.StartsWith("22", StringComparison.Ordinal) ? $"PostgreSQL refuses it: {failure.MessageText}" : null;
 
     /// <summary>What <see cref="Accept"/> would decide and why, found by doing it and taking it back.</summary>
     /// <param name="observations">Valid events.</param>
@@ -63,7 +63,8 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
         TimeSpan? dueIn = null;
         var pending = Enumerable.Range(0, observations.Count).ToList();
 
-        // A second round only for facts that another batch was writing at the same moment: by now it has committed.
+        // A second round only for facts that another batch was writing at the same moment, which by now has committed, and for those
+        // that came together with another fact under one key.
         while (pending.Count > 0)
         {
             await using var batch = newBatch();
@@ -113,14 +114,17 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceParent));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.ReplayOf));
 
-        var profiles = windows.Value;
-        var standard = profiles.Of(QuietWindows.Default);
-        Add(NpgsqlDbType.Text, profiles.Keys.ToList());
-        Add(NpgsqlDbType.Interval, profiles.Values.Select(x => x.Quiet).ToList());
-        Add(NpgsqlDbType.Interval, profiles.Values.Select(x => x.Ceiling).ToList());
-        command.Parameters.Add(new() { Value = standard.Quiet, NpgsqlDbType = NpgsqlDbType.Interval });
+        var all = profiles.Value;
+        var standard = all.Of(Profiles.Default);
+        Add(NpgsqlDbType.Text, all.Keys.ToList());
+        Add(NpgsqlDbType.Interval, all.Values.Select(x => x.QuietWindow).ToList());
+        Add(NpgsqlDbType.Interval, all.Values.Select(x => x.Ceiling).ToList());
+        command.Parameters.Add(new() { Value = standard.QuietWindow, NpgsqlDbType = NpgsqlDbType.Interval });
         command.Parameters.Add(new() { Value = standard.Ceiling, NpgsqlDbType = NpgsqlDbType.Interval });
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceState));
+        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Scope));
+        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.ScopedKey));
+        Add(NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Warnings)));
 
         return command;
 
@@ -135,13 +139,12 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
     static IntakeDecision Decision(ExternalEventObserved observed, NpgsqlDataReader row)
     {
         if (row.GetBoolean(2))
-            return new(observed.Id, IntakeOutcome.Duplicate, [], null, row.GetString(3));
+            return new(observed.Id, IntakeOutcome.Duplicate, [], null, row.GetString(3)) { Event = row.GetInt64(1), Warnings = observed.Warnings };
 
-        var sessions = row.IsDBNull(4) ? [] : row.GetFieldValue<string[]>(4);
-        var unknown = observed.Sessions?.Except(sessions).ToList();
-
-        return new(observed.Id, sessions is [] ? IntakeOutcome.Unwatched : IntakeOutcome.Routed, sessions,
-            unknown is { Count: > 0 } ? unknown : null, null);
+        return IntakeDecision.Of(observed, row.GetTexts(4) ?? []) with
+        {
+            Event = row.GetInt64(1), CollidesWith = row.GetText(6), Warnings = observed.Warnings,
+        };
     }
 }
 
@@ -149,4 +152,13 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<QuietWindows> win
 /// <param name="Event">The event.</param>
 /// <param name="TraceParent">The W3C <c>traceparent</c> of whoever published it; null when it carried none.</param>
 /// <param name="TraceState">The <c>tracestate</c> beside it.</param>
-public readonly record struct Observation(ExternalEventObserved Event, string? TraceParent = null, string? TraceState = null);
+/// <param name="Scope">
+/// <see cref="ExternalEventObserved.Scope"/> as the door knows it: whose own reading of genuine deliveries it comes from, <c>github</c>; in
+/// whose name it is only somebody's word, <c>key:ID</c>; empty for those who share one. A word hides what nobody else tells.
+/// </param>
+public readonly record struct Observation(ExternalEventObserved Event, string? TraceParent = null, string? TraceState = null, string? Scope = null)
+{
+    /// <summary>The fact's key together with what else makes the fact. An event is stored under it when another fact has the key.</summary>
+    internal string ScopedKey { get; } = $"{Event.FactKey}~{Convert.ToHexStringLower(
+        SHA256.HashData(Encoding.UTF8.GetBytes($"{Event.Type}\n{Event.Subject}\n{Scope}")).AsSpan(0, 8))}";
+}

@@ -7,44 +7,68 @@ with input as materialized (
     select *
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::bool[],
                 $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[],
-                $16::text[], $22::text[])
+                $16::text[], $22::text[], $23::text[], $24::text[], $25::text[])
          with ordinality as i (id, source, type, subject, related, dedup_key, reason, wakes, urgent,
-                               sessions, actor, happened_at, expires_at, data, traceparent, replay_of, tracestate, ord)
+                               sessions, actor, happened_at, expires_at, data, traceparent, replay_of, tracestate,
+                               scope, scoped_key, warnings, ord)
+), holders as materialized (
+    -- Who has the key. With another type or subject that is another fact. So it is where somebody else has told it, whose word hides
+    -- nothing: only what is verified, whose scope is a name without a colon, has been told for everybody. Before scopes were kept
+    -- nobody knew.
+    select i.ord, e.seq, e.id,
+           e.type = i.type and e.subject = i.subject
+           and coalesce(e.scope = i.scope or (e.scope <> '' and e.scope not like '%:%' and (i.scope = '' or i.scope like '%:%')), true) as same
+    from input i
+    cross join lateral (select e.seq, e.id, e.type, e.subject, e.scope from events e where e.dedup_key = i.dedup_key limit 1) e
 ), known as materialized (
+    select ord, seq, id from holders where same
+    union all
+    -- or stored under the key that it was given then
     select i.ord, e.seq, e.id
     from input i
-    cross join lateral (select e.seq, e.id from events e where e.dedup_key = i.dedup_key limit 1) e
+    cross join lateral (select e.seq, e.id from events e where e.dedup_key = i.scoped_key limit 1) e
+    where (select exists (select from collisions)) and not exists (select from holders h where h.ord = i.ord and h.same)
 ), firsts as materialized (
-    -- numbered in the order observed, whatever order they are written in
+    -- numbered in the order observed, whatever order they are written in. Of facts that come together with one key the first alone: the
+    -- others are taken in the next round, which sees who has the key. Otherwise two batches could store one fact under both keys.
     select nextval('events_seq') as seq, f.*
-    from (select distinct on (i.dedup_key) i.*
-          from input i
-          where not exists (select from known k where k.ord = i.ord)
-          order by i.dedup_key, i.ord) f
+    from (select distinct on (f.stored_key) f.*
+          from (select i.*, case when h.ord is null then i.dedup_key else i.scoped_key end as stored_key
+                from input i
+                left join holders h using (ord)
+                where not exists (select from known k where k.ord = i.ord)) f
+          order by f.stored_key, f.ord) f
     order by f.ord
 ), written as (
     insert into events (seq, id, source, type, subject, related, dedup_key, reason, wakes, urgent, sessions, actor,
-                        happened_at, expires_at, data, traceparent, replay_of, tracestate)
-    select seq, id, source, type, subject, related::text[], dedup_key, reason, wakes, urgent, sessions::text[], actor,
-           happened_at, expires_at, data::json, traceparent, replay_of, tracestate
+                        happened_at, expires_at, data, traceparent, replay_of, tracestate, scope, warnings)
+    select seq, id, source, type, subject, related::text[], stored_key, reason, wakes, urgent, sessions::text[], actor,
+           happened_at, expires_at, data::json, traceparent, replay_of, tracestate, scope, warnings::text[]
     from firsts
-    order by dedup_key
+    order by stored_key
     on conflict (dedup_key) do nothing
     returning seq
 ), facts as materialized (
     -- late: kept in the inboxes, for whoever asks, and nothing comes of it
     select f.*, coalesce(f.expires_at <= now(), false) as late from firsts f join written using (seq)
+), collided as materialized (
+    select f.seq, f.dedup_key, h.seq as held_by, h.id as held_by_id
+    from facts f join holders h using (ord)
+    where f.stored_key <> f.dedup_key
+), counted as (
+    insert into collisions (event, dedup_key, held_by) select seq, dedup_key, held_by from collided
 ), topics as (
     -- place: its own subject comes before those it is related to
-    select seq, type, late, subject as topic, 0 as place from facts
+    select seq, type, wakes, late, subject as topic, 0 as place from facts
     union all
-    select f.seq, f.type, f.late, r.topic, r.place
+    select f.seq, f.type, f.wakes, f.late, r.topic, r.place
     from facts f
     cross join lateral unnest(f.related::text[]) with ordinality r (topic, place)
     where f.related is not null
 ), hits as materialized (
-    -- asks: it shall be told; ends: with it the watch does
-    select t.seq, w.session_id, w.id as watch_id, w.intent, m.asks, ((m.asks and w.once) or m.last) and not t.late as ends
+    -- asks: it shall be told; ends: with it the watch does. What only waits for the next turn uses no watch up that is good for
+    -- one event; a type that a watch lasts until ends it however it comes.
+    select t.seq, w.session_id, w.id as watch_id, w.intent, m.asks, ((m.asks and w.once and t.wakes) or m.last) and not t.late as ends
     from topics t
     cross join lateral (select * from watches w where w.subject = t.topic and w.pattern is null offset 0) w
     cross join lateral (
@@ -55,7 +79,7 @@ with input as materialized (
     where (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
     -- A pattern is found by its part before the first *, which is one of the beginnings of the topic.
-    select t.seq, w.session_id, w.id, w.intent, m.asks, ((m.asks and w.once) or m.last) and not t.late
+    select t.seq, w.session_id, w.id, w.intent, m.asks, ((m.asks and w.once and t.wakes) or m.last) and not t.late
     from topics t
     cross join lateral (select * from watches w
                         where w.pattern is not null
@@ -104,9 +128,10 @@ with input as materialized (
         union all
         select s.id, s.key, s.profile, 1
         from watches w
-        join sessions s on s.id = w.session_id
+        cross join lateral (
+            select s.id, s.key, s.profile from sessions s
+            where s.id = w.session_id and s.key like m.session_pattern and s.closed_at is null offset 0) s
         where w.subject = m.topic and w.pattern is null and (w.expires_at is null or w.expires_at > now())
-          and s.key like m.session_pattern and s.closed_at is null
         offset 0) s
     order by m.seq, m.route_id, m.place, s.kind, s.id
 ), homeless as materialized (
@@ -183,21 +208,25 @@ with input as materialized (
     select coalesce(k.seq, f.seq), i.id, i.source
     from input i
     left join known k using (ord)
-    left join facts f on f.dedup_key = i.dedup_key and f.ord <> i.ord
+    left join facts f on f.scoped_key = i.scoped_key and f.ord <> i.ord
     where k.ord is not null or f.seq is not null
 ), told as (
     select seq, array_agg(key order by key) as keys from targets group by seq
 )
 select i.ord,
-       -- null: another batch wrote the same fact at this moment; it is a duplicate, but of a row this snapshot cannot see
+       -- null: another batch wrote the same fact, or another one under its key, at this moment, out of this snapshot's sight; or an
+       -- event before it in this batch has its key
        coalesce(k.seq, f.seq) as event,
        k.seq is not null or f.ord <> i.ord as duplicate,
        coalesce(k.id, f.id) as first_id,
        told.keys,
        -- a turn that waits for a person is due at no time
-       (select min(due_at) from armed where due_at < 'infinity') - clock_timestamp() as due_in
+       (select min(due_at) from armed where due_at < 'infinity') - clock_timestamp() as due_in,
+       -- of the first with it alone: those after it are duplicates of that one
+       case when f.ord = i.ord then c.held_by_id end as collides_with
 from input i
 left join known k using (ord)
-left join facts f using (dedup_key)
+left join facts f using (scoped_key)
 left join told on told.seq = f.seq
+left join collided c on c.seq = f.seq
 order by i.ord

@@ -14,7 +14,27 @@ public sealed record IntakeDecision(
     IntakeOutcome Outcome,
     IReadOnlyList<string> Sessions,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? UnknownSessions,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf)
+{
+    /// <summary>The id of the event that came first with its dedup key and is another fact; null when none did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? CollidesWith { get; init; }
+
+    /// <summary>The event's row: of a duplicate, that of the fact it repeats.</summary>
+    [JsonIgnore]
+    public long Event { get; init; }
+
+    /// <summary>What of the event was not taken as it came, in sentences; null when nothing was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
+
+    /// <summary>The decision about a new fact.</summary>
+    /// <param name="observed">The observation.</param>
+    /// <param name="sessions">The keys of the sessions it was routed to.</param>
+    public static IntakeDecision Of(ExternalEventObserved observed, IReadOnlyList<string> sessions) => new(
+        observed.Id, sessions is [] ? IntakeOutcome.Unwatched : IntakeOutcome.Routed, sessions,
+        observed.Sessions?.Except(sessions).ToList() is { Count: > 0 } unknown ? unknown : null, null);
+}
 
 /// <summary>The ways an observation can be taken in.</summary>
 [JsonConverter(typeof(CamelCaseConverter<IntakeOutcome>))]

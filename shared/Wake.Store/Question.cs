@@ -111,6 +111,9 @@ public sealed record AskedCall(string ToolUseId, string Tool, string Input);
 /// </param>
 public sealed record SettledQuestion(string ToolUseId, string Tool, string Input, string? Answers)
 {
+    /// <summary>An earlier attempt has made the call that was allowed, and did not live to hear what came of it.</summary>
+    public bool Begun { get; init; }
+
     /// <summary>No person has seen it: it stood beside other calls, and is to be asked again alone.</summary>
     public bool AskAgain { get; init; }
 }

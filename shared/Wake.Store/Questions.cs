@@ -16,11 +16,18 @@ public sealed class Questions(NpgsqlDataSource database)
         join sessions s on s.id = q.session_id
         """;
 
-    /// <summary>The open ones, the longest waiting first.</summary>
-    public async Task<IReadOnlyList<Question>> Open(int limit, CancellationToken cancel)
+    /// <summary>The open ones, the longest waiting first, from after a given one on.</summary>
+    public async Task<IReadOnlyList<Question>> Open(int limit, CancellationToken cancel, Question? after = null)
     {
-        await using var command = database.CreateCommand($"{Select} where q.outcome is null order by q.asked_at, q.id limit $1");
+        await using var command = database.CreateCommand(
+            $"""
+            {Select}
+            where q.outcome is null and (q.asked_at, q.id) > ($2, $3)
+            order by q.asked_at, q.id limit $1
+            """);
         command.Parameters.AddWithValue(limit);
+        command.Parameters.AddWithValue((after?.AskedAt ?? DateTimeOffset.UnixEpoch).ToUniversalTime());
+        command.Parameters.AddWithValue(after?.Id ?? Guid.Empty);
         return await command.ReadAll(Read, cancel);
     }
 

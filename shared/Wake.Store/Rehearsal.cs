@@ -19,6 +19,14 @@ public sealed record Rehearsal(
     /// <summary>Sessions whose prompt is shown: a person reads a few, and an event may reach thousands.</summary>
     internal const int MaxTexts = 100;
 
+    /// <inheritdoc cref="IntakeDecision.CollidesWith" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? CollidesWith { get; init; }
+
+    /// <inheritdoc cref="IntakeDecision.Warnings" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
+
     /// <summary>What there is to say about each observation.</summary>
     internal static IReadOnlyList<Rehearsal> Of(
         IReadOnlyList<Observation> observations, IReadOnlyList<IntakeDecision> decisions, IReadOnlyList<RehearsedRow> rows,
@@ -37,8 +45,9 @@ public sealed record Rehearsal(
         return
         [
             .. observations.Zip(decisions, (observed, decision) => new Rehearsal(
-                decision.Id, decision.Outcome, decision.Outcome is IntakeOutcome.Routed ? [.. deliveries[observed.Event.FactKey]] : [],
-                decision.UnknownSessions, decision.DuplicateOf)),
+                decision.Id, decision.Outcome, decision.Outcome is IntakeOutcome.Routed
+                    ? [.. deliveries[decision.CollidesWith is null ? observed.Event.FactKey : observed.ScopedKey]] : [],
+                decision.UnknownSessions, decision.DuplicateOf) { CollidesWith = decision.CollidesWith, Warnings = decision.Warnings }),
         ];
     }
 }

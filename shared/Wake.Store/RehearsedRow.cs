@@ -1,4 +1,5 @@
 using Npgsql;
+using Wake.Contracts;
 
 namespace Wake.Store;
 
@@ -23,9 +24,11 @@ sealed record RehearsedRow(
         NpgsqlConnection connection, IReadOnlyList<Observation> observations, CancellationToken cancel)
     {
         // Not read back for every session it reaches: one event may reach thousands.
-        var observed = observations.Select(x => x.Event).DistinctBy(x => x.FactKey).ToDictionary(
-            x => x.FactKey, x => new TurnEvent(
-                x.Id, x.Source, x.Type, x.Subject, x.Reason, x.Actor, default, Wakes: false, Intent: null).With(EventDetails.In(x.Data)));
+        var observed = observations.Select(x => (Key: x.Event.FactKey, x.Event, x.Scope)).Concat(observations.Select(x => (Key: x.ScopedKey, x.Event, x.Scope)))
+            .DistinctBy(x => x.Key).ToDictionary(x => x.Key, x => new TurnEvent(
+                x.Event.Id, x.Event.Source, x.Event.Type, x.Event.Subject, x.Event.Reason, x.Event.Actor, default, Wakes: false, Intent: null)
+                { Requested = x.Scope == WakeRequested.Verified }
+                .With(EventDetails.In(x.Event.Data)));
 
         // Its own rows bear the moment it began.
         await using var command = new NpgsqlCommand(

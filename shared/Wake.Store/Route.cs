@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Wake.Contracts;
@@ -11,6 +12,10 @@ namespace Wake.Store;
 /// <param name="Created">Since when it is as it is.</param>
 public sealed record Route(string Name, bool Configured, [property: JsonIgnore] RouteTerms Terms, DateTimeOffset Created)
 {
+    /// <summary>What may keep its sessions from working, told when it is set; null when nothing is known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
+
     /// <inheritdoc cref="RouteTerms.Types" />
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Types => Terms.Types;
@@ -117,6 +122,8 @@ public sealed partial record RouteTerms
             yield return ("workspace", "must be an absolute path without any .. in it.");
         else if (Braces().IsMatch(Workspace.Replace(SessionMark, "")))
             yield return ("workspace", $"must have no * and no braces but those of {SessionMark}.");
+        else if (Workspace.Split('/').Any(x => Encoding.UTF8.GetByteCount(x.Replace(SessionMark, LongestFolder)) > MaxFileName))
+            yield return ("workspace", $"has a folder whose name no file system can hold: {MaxFileName} bytes are allowed.");
 
         foreach (var (field, text) in ((string, string?)[])[("fullPrompt", FullPrompt), ("deltaPrompt", DeltaPrompt)])
         {
@@ -128,6 +135,11 @@ public sealed partial record RouteTerms
                 yield return (field, "contains a control character.");
         }
     }
+
+    // What session_folder makes at most of a key.
+    static readonly string LongestFolder = new('x', 93);
+
+    const int MaxFileName = 255;
 
     static string? Wrong(string? text, int limit) =>
         string.IsNullOrWhiteSpace(text) ? "is required and must not be blank." : EventValidation.TextProblem(text, limit);

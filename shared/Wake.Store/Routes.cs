@@ -57,7 +57,7 @@ public sealed class Routes(NpgsqlDataSource database)
         object?[] given =
         [
             name, configured, terms.Subject, terms.Types?.ToArray(), terms.Where?.ToArray(), terms.Session,
-            terms.Profile ?? QuietWindows.Default, Path.TrimEndingDirectorySeparator(terms.Workspace!), terms.FullPrompt, terms.DeltaPrompt,
+            terms.Profile ?? Profiles.Default, Path.TrimEndingDirectorySeparator(terms.Workspace!), terms.FullPrompt, terms.DeltaPrompt,
         ];
 
         batch.Add(

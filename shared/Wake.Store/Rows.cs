@@ -1,23 +1,35 @@
 using System.Text.Json;
 using Npgsql;
+using Wake.Contracts;
 
 namespace Wake.Store;
 
 /// <summary>What reading and writing rows looks like everywhere in the store.</summary>
 static class Rows
 {
-    /// <summary>Adds one statement with its parameters, <c>$1</c> first; null is SQL's null.</summary>
+    /// <summary>Adds one statement with its parameters, as <see cref="Command"/> makes it.</summary>
     public static void Add(this NpgsqlBatch batch, string sql, params ReadOnlySpan<object?> parameters) =>
         batch.BatchCommands.Add(Command(sql, parameters));
 
-    /// <summary>One statement with its parameters, <c>$1</c> first; null is SQL's null.</summary>
+    /// <summary>
+    /// One statement with its parameters, <c>$1</c> first; null is SQL's null. Everything that the store writes passes here, and
+    /// what is a note, a name or a path came from outside at some time: it is made storable.
+    /// </summary>
     public static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<object?> parameters)
     {
         var command = new NpgsqlBatchCommand(sql);
         foreach (var value in parameters)
-            command.Parameters.Add(new() { Value = value ?? DBNull.Value });
+            command.Parameters.Add(new() { Value = Storable(value) });
         return command;
     }
+
+    static object Storable(object? value) => value switch
+    {
+        null => DBNull.Value,
+        string text => StorableText.Of(text),
+        string[] texts => Array.ConvertAll(texts, StorableText.Of),
+        _ => value,
+    };
 
     /// <summary>Runs a batch whose last statement says by its row count whether it happened.</summary>
     public static async Task<bool> Affected(this NpgsqlBatch batch, CancellationToken cancel)

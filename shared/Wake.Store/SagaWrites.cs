@@ -47,9 +47,15 @@ public static class SagaWrites
     public static NpgsqlBatchCommand Owe(Guid sessionId, TimeSpan? lookAgain) => Rows.Command(
         "update wake_timers set owed_at = coalesce(clock_timestamp() + $2, 'infinity') where session_id = $1", sessionId, lookAgain);
 
-    /// <summary>Nothing is owed; pending events, if any, are due when their quiet window is over.</summary>
-    public static NpgsqlBatchCommand OweNothing(Guid sessionId) =>
-        Rows.Command("update wake_timers set owed_at = null, nudged = false where session_id = $1", sessionId);
+    /// <summary>Nothing is owed; pending events, if any, are due when their quiet window is over, which may be now.</summary>
+    public static NpgsqlBatchCommand OweNothing(Guid sessionId) => Rows.Command(
+        """
+        update wake_timers
+        set owed_at = null, nudged = false,
+            -- never in the past, where no look is taken that often
+            events_due_at = case when events_due_at < clock_timestamp() then clock_timestamp() else events_due_at end
+        where session_id = $1
+        """, sessionId);
 
     /// <summary>Nothing is owed and nothing is pending, whatever the timer said.</summary>
     public static NpgsqlBatchCommand Disarm(Guid sessionId) => Rows.Command(

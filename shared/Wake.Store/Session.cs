@@ -32,6 +32,10 @@ public sealed record Session(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Closed,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? WaitsFor)
 {
+    /// <summary>What whoever has just registered it should know, for instance what its turns will go without.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Notice { get; init; }
+
     /// <summary>The store's own name for it; not part of the API.</summary>
     [JsonIgnore]
     public Guid Id { get; init; }
@@ -46,6 +50,12 @@ public enum SessionState
 
     /// <summary>A wake is on its way and no runner holds it yet.</summary>
     Dispatched,
+
+    /// <summary>
+    /// Its turn waits until another process, such as a terminal, no longer has its Claude session open. The note on the turn says
+    /// which.
+    /// </summary>
+    Waiting,
 
     /// <summary>A runner holds its turn.</summary>
     Running,
@@ -89,7 +99,18 @@ public sealed record Turn(
     decimal CostUsd,
     long DurationMs,
     Tokens Tokens,
-    IReadOnlyList<string> Reasons);
+    IReadOnlyList<string> Reasons)
+{
+    /// <summary>Set when the turn left the session's Claude session for a fresh one, which knows no more of it than a recap.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public FreshSession? Fresh { get; init; }
+}
+
+/// <summary>A Claude session that was begun in place of another.</summary>
+/// <param name="Left">The one that was left.</param>
+/// <param name="Begun">The one that was begun.</param>
+/// <param name="Why">Why the other could not be gone on with.</param>
+public sealed record FreshSession(Guid Left, Guid Begun, string Why);
 
 /// <summary>Where a turn stands.</summary>
 [JsonConverter(typeof(CamelCaseConverter<TurnState>))]
@@ -97,6 +118,9 @@ public enum TurnState
 {
     /// <summary>No runner holds it.</summary>
     Dispatched,
+
+    /// <summary>It waits until another process no longer has the Claude session open; its note says which.</summary>
+    Waiting,
 
     /// <summary>A runner holds it.</summary>
     Running,

@@ -29,7 +29,7 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nu
 
     /// <summary>Reads the facts; no row when there is no such session.</summary>
     public static NpgsqlBatchCommand Read(Guid sessionId) => Rows.Command(
-        """
+        $"""
         select s.key, s.closed_at is not null, timer.nudged,
                exists (select from inbox i join events e on e.seq = i.event
                        where i.session_id = s.id and i.wake_number is null and i.wakes
@@ -38,7 +38,8 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nu
                turn.wake_number, turn.lease_until - clock_timestamp(),
                case when turn.not_before < 'infinity' then turn.not_before - clock_timestamp() end,
                coalesce(turn.not_before = 'infinity', false), turn.parked,
-               s.profile, timer.urgent or timer.nudged, case when timer.near_until > clock_timestamp() then timer.near end
+               s.profile, timer.urgent or timer.nudged, case when timer.near_until > clock_timestamp() then timer.near end,
+               coalesce({TurnHolds.InForce}, false)
         from sessions s
         join wake_timers timer on timer.session_id = s.id
         left join turns turn on turn.session_id = s.id and turn.ended_at is null
@@ -52,7 +53,7 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nu
         row.IsDBNull(5)
             ? null
             : new(row.GetInt32(5), Positive(row.GetNullable<TimeSpan>(6)), Positive(row.GetNullable<TimeSpan>(7)),
-                row.GetBoolean(8), row.GetBoolean(9)))
+                row.GetBoolean(8), row.GetBoolean(9)) { Withheld = row.GetBoolean(13) })
     {
         Profile = row.GetString(10), Urgent = row.GetBoolean(11), Near = row.GetText(12),
     };
@@ -66,4 +67,8 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nu
 /// <param name="WaitsFor">How long it must still be left alone; null when no date keeps it.</param>
 /// <param name="WaitsForPerson">Only a person ends its wait.</param>
 /// <param name="Parked">It waits for a person or a date rather than for a backoff.</param>
-public sealed record OpenTurn(int WakeNumber, TimeSpan? HeldFor, TimeSpan? WaitsFor, bool WaitsForPerson, bool Parked);
+public sealed record OpenTurn(int WakeNumber, TimeSpan? HeldFor, TimeSpan? WaitsFor, bool WaitsForPerson, bool Parked)
+{
+    /// <summary>It waits for a process that has its Claude session open, and no person's waking ends that.</summary>
+    public bool Withheld { get; init; }
+}

@@ -12,11 +12,21 @@ public sealed class Sessions(NpgsqlDataSource database)
     /// <summary>Why a Claude session came into use when the session had none.</summary>
     public const string First = "first";
 
+    // The Claude session of session $1 that was registered with it, unless some wake had begun it.
+    internal const string Owners =
+        """
+        (select r.claude_session_id from session_ids r
+         where r.session_id = $1 and r.wake_number is null
+           and not exists (select from session_ids b where b.claude_session_id = r.claude_session_id and b.wake_number is not null)
+         order by r.position limit 1)
+        """;
+
     // A turn is running while its lease lasts; the row says so before any message does.
     const string TurnState =
         """
         case when t.ended_at is not null then 'ended' when t.parked then 'parked'
-             when t.lease_until > clock_timestamp() then 'running' else 'dispatched' end
+             when t.lease_until > clock_timestamp() then 'running'
+             when t.not_before = t.held_until and t.held_until > clock_timestamp() then 'waiting' else 'dispatched' end
         """;
 
     internal const string TurnColumns =
@@ -24,7 +34,11 @@ public sealed class Sessions(NpgsqlDataSource database)
         t.wake_number, {TurnState}, t.outcome, t.note, t.attempt, t.runner, t.claude_session_id, t.dispatched_at, t.started_at,
         t.ended_at, t.cost_usd, t.duration_ms, t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_creation_tokens,
         array(select e.reason from inbox i join events e on e.seq = i.event
-              where i.session_id = t.session_id and i.wake_number = t.wake_number order by e.seq)
+              where i.session_id = t.session_id and i.wake_number = t.wake_number order by e.seq),
+        (select array[before.claude_session_id::text, fresh.claude_session_id::text, fresh.reason]
+         from session_ids fresh
+         join session_ids before on before.session_id = fresh.session_id and before.position = fresh.position - 1
+         where fresh.session_id = t.session_id and fresh.wake_number = t.wake_number)
         """;
 
     const string Select =
@@ -45,10 +59,16 @@ public sealed class Sessions(NpgsqlDataSource database)
         """;
 
     /// <summary>Registers a session. The same again is no mistake and answers with what is there.</summary>
+    /// <param name="key">Its owner's name for it.</param>
+    /// <param name="workspace">The directory it works in.</param>
+    /// <param name="profile">The name of its profile.</param>
+    /// <param name="claudeSessionId">The Claude session to go on with, if any.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="work">Its id, where a request may be done again; null for a new one.</param>
     public async Task<SessionCreation> Create(
-        string key, string workspace, string profile, Guid? claudeSessionId, CancellationToken cancel)
+        string key, string workspace, string profile, Guid? claudeSessionId, CancellationToken cancel, Guid? work = null)
     {
-        var id = Guid.CreateVersion7();
+        var id = work ?? Guid.CreateVersion7();
         try
         {
             await using var batch = database.CreateBatch();
@@ -67,6 +87,9 @@ public sealed class Sessions(NpgsqlDataSource database)
         }
         catch (PostgresException taken) when (taken.SqlState == PostgresErrorCodes.UniqueViolation)
         {
+            if (work is not null && await Find("s.id = $1", work, cancel) is { } mine)
+                return new SessionCreation.Created(mine);
+
             if (await Find(key, cancel) is { } there)
             {
                 var same = there.Workspace == workspace && there.Profile == profile
@@ -81,11 +104,13 @@ public sealed class Sessions(NpgsqlDataSource database)
     }
 
     /// <summary>The open session with this key, else the one closed last; null when there never was one.</summary>
-    public async Task<Session?> Find(string key, CancellationToken cancel)
+    public Task<Session?> Find(string key, CancellationToken cancel) =>
+        Find("s.key = $1 order by s.closed_at desc nulls first limit 1", key, cancel);
+
+    async Task<Session?> Find(string where, object value, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand(
-            $"{Select} where s.key = $1 order by s.closed_at desc nulls first limit 1");
-        command.Parameters.AddWithValue(key);
+        await using var command = database.CreateCommand($"{Select} where {where}");
+        command.Parameters.AddWithValue(value);
         await using var rows = await command.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel) ? ReadSession(rows) : null;
     }
@@ -94,19 +119,36 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task<IReadOnlyList<Session>> List(string? after, int limit, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            $"{Select} where s.closed_at is null and ($1::text is null or s.key > $1) order by s.key limit $2");
-        command.Parameters.AddWithValue((object?)after ?? DBNull.Value);
+            $"{Select} where s.closed_at is null and s.key > $1 order by s.key limit $2");
+        command.Parameters.AddWithValue(after ?? "");
         command.Parameters.AddWithValue(limit);
         return await command.ReadAll(ReadSession, cancel);
     }
 
-    /// <summary>A session's turns, the newest first.</summary>
-    public async Task<IReadOnlyList<Turn>> Turns(Guid sessionId, int limit, CancellationToken cancel)
+    /// <summary>By which names open sessions are known, their keys and the ids of their Claude sessions, each with the key.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> Names(CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            $"select {TurnColumns} from turns t where t.session_id = $1 order by t.wake_number desc limit $2");
+            """
+            select key, key from sessions where closed_at is null
+            union all
+            select c.claude_session_id::text, s.key
+            from session_ids c
+            join sessions s on s.id = c.session_id
+            where not c.closed and s.closed_at is null
+            """);
+        var names = await command.ReadAll(row => (Name: row.GetString(0), Key: row.GetString(1)), cancel);
+        return names.DistinctBy(x => x.Name).ToDictionary(x => x.Name, x => x.Key);
+    }
+
+    /// <summary>A session's turns, the newest first, from before a given wake on.</summary>
+    public async Task<IReadOnlyList<Turn>> Turns(Guid sessionId, int limit, CancellationToken cancel, int before = int.MaxValue)
+    {
+        await using var command = database.CreateCommand(
+            $"select {TurnColumns} from turns t where t.session_id = $1 and t.wake_number < $3 order by t.wake_number desc limit $2");
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(limit);
+        command.Parameters.AddWithValue(before);
         return await command.ReadAll(row => ReadTurn(row, 0), cancel);
     }
 
@@ -191,7 +233,9 @@ public sealed class Sessions(NpgsqlDataSource database)
             """
             select exists (select from sessions where id = $1 and closed_at <= clock_timestamp() - $3)
                and not exists (select from sessions
-                               where starts_with(workspace || '/', $2 || '/') and (closed_at is null or closed_at > clock_timestamp() - $3))
+                               -- what begins with the path and a slash comes before what begins with it and a 0
+                               where (workspace collate "C" = $2 or (workspace collate "C" > $2 || '/' and workspace collate "C" < $2 || '0'))
+                                 and (closed_at is null or closed_at > clock_timestamp() - $3))
             """);
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(workspace);
@@ -206,6 +250,23 @@ public sealed class Sessions(NpgsqlDataSource database)
             "select claude_session_id from session_ids where session_id = $1 order by position desc offset 1 limit 1");
         command.Parameters.AddWithValue(sessionId);
         return (Guid?)await command.ExecuteScalarAsync(cancel);
+    }
+
+    /// <summary>The Claude session that a session's owner had begun before they registered it; null when they had begun none.</summary>
+    public async Task<Guid?> BegunByOwner(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand($"select {Owners}");
+        command.Parameters.AddWithValue(sessionId);
+        return await command.ExecuteScalarAsync(cancel) as Guid?;
+    }
+
+    /// <summary>Notes which MCP servers a session's turn has, for the turn after it.</summary>
+    public async Task HasMcpServers(Guid sessionId, IReadOnlyList<string> servers, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand("update sessions set mcp_servers = $2 where id = $1");
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(servers.ToArray());
+        await command.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>Notes that the CLI has opened a Claude session: from now on it is resumed.</summary>
@@ -236,6 +297,7 @@ public sealed class Sessions(NpgsqlDataSource database)
         {
             null or Store.TurnState.Ended => SessionState.Idle,
             Store.TurnState.Dispatched => SessionState.Dispatched,
+            Store.TurnState.Waiting => SessionState.Waiting,
             Store.TurnState.Running => SessionState.Running,
             Store.TurnState.Parked => waitsFor is null ? SessionState.Parked : SessionState.WaitingForAnswer,
             var unknown => throw new InvalidOperationException($"Unknown turn state {unknown}."),
@@ -260,7 +322,10 @@ public sealed class Sessions(NpgsqlDataSource database)
         row.GetDecimal(first + 10),
         row.GetInt64(first + 11),
         new(row.GetInt64(first + 12), row.GetInt64(first + 13), row.GetInt64(first + 14), row.GetInt64(first + 15)),
-        row.GetFieldValue<string[]>(first + 16));
+        row.GetFieldValue<string[]>(first + 16))
+    {
+        Fresh = row.GetTexts(first + 17) is [var left, var begun, var why] ? new(Guid.Parse(left), Guid.Parse(begun), why) : null,
+    };
 }
 
 /// <summary>What came of registering a session.</summary>

@@ -5,26 +5,29 @@ namespace Wake.Store;
 /// <summary>What a process gains by sharing the store.</summary>
 public static class StoreServices
 {
-    /// <summary>Everything in PostgreSQL, one class per thing. Needs an <c>NpgsqlDataSource</c>.</summary>
+    /// <summary>Everything in PostgreSQL, one class per thing. Needs an <c>NpgsqlDataSource</c>, and
+    /// <see cref="Profiles"/> as options.</summary>
     public static IServiceCollection AddStore(this IServiceCollection services)
     {
-        services.AddOptions<QuietWindows>().BindConfiguration(QuietWindows.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Intake>();
         services.AddSingleton<Watches>();
         services.AddSingleton<Routes>();
         services.AddSingleton<ScheduledWakes>();
         services.AddSingleton<Sessions>();
         services.AddSingleton<Turns>();
+        services.AddSingleton<TurnHolds>();
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();
         services.AddSingleton<Costs>();
         services.AddSingleton<Audit>();
         services.AddSingleton<Retention>();
         services.AddSingleton<WakeTimers>();
+        services.AddSingleton<RunnerNames>();
         services.AddSingleton<Traces>();
         services.AddSingleton<Backlog>();
         services.AddSingleton<Explain>();
         services.AddSingleton<ApiKeys>();
+        services.AddSingleton<RunTokens>();
         services.AddSingleton<IdempotencyKeys>();
         services.AddSingleton<Deliveries>();
         return services;

@@ -12,6 +12,14 @@ public abstract record TurnClaim
     /// <summary>Another runner holds it.</summary>
     public sealed record Held : TurnClaim;
 
+    /// <summary>
+    /// Somebody else is at work in its Claude session. The caller watches them, keeps the hold as <see cref="TurnHolds"/> say,
+    /// and asks again when they have ended.
+    /// </summary>
+    /// <param name="Why">Who, in words.</param>
+    /// <param name="ClaudeSessionId">The Claude session.</param>
+    public sealed record Withheld(string Why, Guid ClaudeSessionId) : TurnClaim;
+
     /// <summary>It is over. The caller says so again, in case its ending was never heard.</summary>
     /// <param name="Outcome">How it ended.</param>
     public sealed record Ended(TurnOutcome Outcome) : TurnClaim;
@@ -58,6 +66,18 @@ public sealed record ClaimedTurn(
     /// <summary>A person has ended the turn's park, and so allowed it to exceed a budget.</summary>
     public bool Insisted { get; init; }
 
+    /// <summary>The Claude session that the session's owner had begun before they registered it; null when they had begun none.</summary>
+    public Guid? Registered { get; init; }
+
+    /// <summary>The MCP servers that the turn before had; null when that is not known.</summary>
+    public IReadOnlyList<string>? McpServers { get; init; }
+
+    /// <summary>
+    /// The random part of the id of its message, the same for every attempt; null when a runner that knew of none claimed the
+    /// first.
+    /// </summary>
+    public Guid? MessageSalt { get; init; }
+
     /// <summary>When its first attempt was claimed.</summary>
     public DateTimeOffset Started { get; init; }
 
@@ -93,11 +113,17 @@ public sealed record TurnEvent(
     string Id, string Source, string Type, string Subject, string Reason, string? Actor, DateTimeOffset Time, bool Wakes,
     string? Intent)
 {
+    /// <summary>Whether Wake itself says it because a person or a session has asked for the wake, which no event can say of itself.</summary>
+    public bool Requested { get; init; }
+
     /// <inheritdoc cref="EventDetails.Link" />
     public string? Link { get; init; }
 
     /// <inheritdoc cref="EventDetails.Excerpt" />
     public string? Excerpt { get; init; }
+
+    /// <inheritdoc cref="EventDetails.Data" />
+    public string? Data { get; init; }
 
     /// <summary>What the owner says about such events to a session that begins; null when no route with words brought it.</summary>
     public string? FullPrompt { get; init; }
@@ -114,5 +140,6 @@ public sealed record TurnEvent(
     /// <summary>The <c>tracestate</c> beside it.</summary>
     public string? TraceState { get; init; }
 
-    internal TurnEvent With(EventDetails details) => this with { Link = details.Link, Excerpt = details.Excerpt };
+    internal TurnEvent With(EventDetails details) =>
+        this with { Link = details.Link, Excerpt = details.Excerpt, Data = details.Data };
 }

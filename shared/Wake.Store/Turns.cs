@@ -21,6 +21,12 @@ public sealed class Turns(NpgsqlDataSource database)
     public const int MaxTold = 200;
 
     /// <summary>
+    /// The note of a turn whose message the CLI knew as done. Of a turn that was attempted once it would be a contradiction: an
+    /// event that nobody was told.
+    /// </summary>
+    public const string FinishedBefore = "an earlier attempt had finished it";
+
+    /// <summary>
     /// How long the saga waits for the message that a turn ended before it looks for itself. The message takes
     /// milliseconds; this is for the runner that died between saying so to the store and to the bus.
     /// </summary>
@@ -54,19 +60,23 @@ public sealed class Turns(NpgsqlDataSource database)
 
     /// <summary>
     /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox to it; later
-    /// claims of the same wake find the same events.
+    /// claims of the same wake find the same events. A turn whose Claude session somebody else is at work in is withheld.
     /// </summary>
     public async Task<TurnClaim> Claim(
-        Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel)
+        Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel, OpenHere? here = null)
     {
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, sessionId);
+        batch.BatchCommands.Add(TurnHolds.Withhold(sessionId, wakeNumber, runner, lease, here ?? OpenHere.Nothing));
         batch.Add(
             """
             with claimed as (
                 update turns
-                set attempt = attempt + 1, runner = $3, epoch = nextval('lease_epochs'), lease_until = clock_timestamp() + $4,
-                    started_at = coalesce(started_at, clock_timestamp()), not_before = null, parked = false, note = null
+                set attempt = attempt + 1, runner = $3, lease_until = clock_timestamp() + $4,
+                    -- by the clock and not by a sequence: what a restored backup counts again, a runner may hold that has outlived it
+                    epoch = greatest(epoch + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint),
+                    message_salt = case when attempt = 0 then gen_random_uuid() else message_salt end,
+                    started_at = coalesce(started_at, clock_timestamp()), not_before = null, parked = false, note = null, run_token = null
                 where session_id = $1 and wake_number = $2 and ended_at is null
                   and (lease_until is null or lease_until <= clock_timestamp())
                   and (not_before is null or not_before <= clock_timestamp())
@@ -100,10 +110,12 @@ public sealed class Turns(NpgsqlDataSource database)
             select 1 from claimed
             """, sessionId, wakeNumber, runner, lease);
         batch.Add(
-            """
+            $"""
             select turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch, turn.attempt, turn.interruptions, turn.answered,
                    turn.acted, s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number,
-                   turn.settled, turn.insisted, turn.started_at
+                   turn.settled, turn.insisted, turn.started_at,
+                   {Sessions.Owners},
+                   s.mcp_servers, turn.message_salt
             from turns turn
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
@@ -113,8 +125,8 @@ public sealed class Turns(NpgsqlDataSource database)
             """
             select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent,
                    -- as text, and looked into by EventDetails: ->> fails on an escape that json allows and text does not
-                   case when row_number() over (order by e.seq) <= $4 and octet_length(e.data::text) <= $3 then e.data::text end,
-                   r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate
+                   case when row_number() over (order by e.seq) <= $4 then left(e.data::text, $3) end,
+                   r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate, coalesce(e.scope, '')
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
@@ -124,10 +136,17 @@ public sealed class Turns(NpgsqlDataSource database)
             order by e.seq
             """, sessionId, wakeNumber, EventDetails.MaxData, MaxTold);
         batch.Add(
-            "select tool_use_id, tool, input::text, answers::text from questions where session_id = $1 and wake_number = $2 and outcome is not null",
-            sessionId, wakeNumber);
+            """
+            select tool_use_id, tool, input::text, answers::text, begun_at is not null
+            from questions
+            where session_id = $1 and wake_number = $2 and outcome is not null
+            """, sessionId, wakeNumber);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
+        if (await rows.ReadAsync(cancel))
+            return new TurnClaim.Withheld(rows.GetString(0), rows.GetGuid(1));
+
         await rows.NextResultAsync(cancel);
         var granted = await rows.ReadAsync(cancel);
         await rows.NextResultAsync(cancel);
@@ -145,7 +164,12 @@ public sealed class Turns(NpgsqlDataSource database)
             sessionId, rows.GetString(7), wakeNumber, rows.GetInt64(2), rows.GetInt32(3), rows.GetInt32(4), rows.GetInt32(5),
             rows.GetBoolean(6), rows.GetString(8), rows.GetString(9),
             rows.IsDBNull(10) ? null : new(rows.GetGuid(10), rows.GetBoolean(11), rows.GetString(12), rows.GetNullable<int>(13)),
-            Events: []) { Settled = rows.GetInt32(14), Insisted = rows.GetBoolean(15), Started = rows.GetFieldValue<DateTimeOffset>(16) };
+            Events: [])
+        {
+            Settled = rows.GetInt32(14), Insisted = rows.GetBoolean(15), Started = rows.GetFieldValue<DateTimeOffset>(16),
+            Registered = rows.GetNullable<Guid>(17), McpServers = rows.IsDBNull(18) ? null : rows.GetFieldValue<string[]>(18),
+            MessageSalt = rows.GetNullable<Guid>(19),
+        };
 
         await rows.NextResultAsync(cancel);
         var events = await rows.ReadAll(row => new TurnEvent(
@@ -153,12 +177,12 @@ public sealed class Turns(NpgsqlDataSource database)
             row.GetText(5), row.GetFieldValue<DateTimeOffset>(6), row.GetBoolean(7), row.GetText(8))
         {
             FullPrompt = row.GetText(10), DeltaPrompt = row.GetText(11), Routed = row.GetFieldValue<DateTimeOffset>(12),
-            TraceParent = row.GetText(13), TraceState = row.GetText(14),
+            TraceParent = row.GetText(13), TraceState = row.GetText(14), Requested = row.GetString(15) == WakeRequested.Verified,
         }.With(EventDetails.In(row.GetText(9))), cancel);
 
         await rows.NextResultAsync(cancel);
         var settled = await rows.ReadAll(
-            row => new SettledQuestion(row.GetString(0), row.GetString(1), row.GetString(2), row.GetText(3)), cancel);
+            row => new SettledQuestion(row.GetString(0), row.GetString(1), row.GetString(2), row.GetText(3)) { Begun = row.GetBoolean(4) }, cancel);
 
         return new TurnClaim.Granted(turn with { Events = events, Questions = settled });
     }
@@ -177,6 +201,43 @@ public sealed class Turns(NpgsqlDataSource database)
             """, turn.SessionId, turn.WakeNumber, turn.Epoch, lease);
 
         return await batch.Affected(cancel);
+    }
+
+    /// <summary>
+    /// Notes that a call which a person has allowed is made now. A later attempt that finds no result of it does not make it again.
+    /// False: the turn is no longer the caller's, and the call is not to be made.
+    /// </summary>
+    public async Task<bool> CallBegins(ClaimedTurn turn, string toolUseId, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(LockSession, turn.SessionId);
+        batch.Add(
+            $"""
+            update questions set begun_at = clock_timestamp()
+            where session_id = $1 and wake_number = $2 and tool_use_id = $4 and exists (select from turns where {Mine})
+            """, turn.SessionId, turn.WakeNumber, turn.Epoch, toolUseId);
+
+        return await batch.Affected(cancel);
+    }
+
+    /// <summary>
+    /// Draws a new random part for the id of a turn's message, because the CLI took the first attempt for one that it had
+    /// finished before, and says so in the ledger. Null: the turn is no longer the caller's.
+    /// </summary>
+    public async Task<ClaimedTurn?> TellAgain(ClaimedTurn turn, string note, CancellationToken cancel)
+    {
+        var salt = Guid.NewGuid();
+        await using var batch = database.CreateBatch();
+        batch.Add(LockSession, turn.SessionId);
+        batch.Add(
+            $"""
+            with salted as (
+                update turns set message_salt = $4 where {Mine} returning session_id
+            )
+            insert into decisions (kind, session_id, wake_number, note) select 'toldAgain', $1, $2, $5 from salted
+            """, turn.SessionId, turn.WakeNumber, turn.Epoch, salt, note);
+
+        return await batch.Affected(cancel) ? turn with { MessageSalt = salt } : null;
     }
 
     /// <summary>Ends a turn for good. False: it is no longer the caller's, and nothing was written.</summary>
@@ -272,6 +333,17 @@ public sealed class Turns(NpgsqlDataSource database)
                 asks is null ? null : Guid.CreateVersion7(), asks?.ToolUseId, asks?.Tool, asks?.Input]);
 
         return await batch.Affected(cancel);
+    }
+
+    /// <summary>Writes into the ledger what happened to a turn on its way.</summary>
+    public async Task Note(ClaimedTurn turn, string kind, string note, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand("insert into decisions (kind, session_id, wake_number, note) values ($1, $2, $3, $4)");
+        command.Parameters.AddWithValue(kind);
+        command.Parameters.AddWithValue(turn.SessionId);
+        command.Parameters.AddWithValue(turn.WakeNumber);
+        command.Parameters.AddWithValue(note);
+        await command.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>Whether an attempt was ended or given back, for a caller who was not told that it was.</summary>

@@ -8,8 +8,8 @@ namespace Wake.Store;
 /// <param name="Subject">The subject it matches; <c>*</c> stands for anything.</param>
 /// <param name="Types">The event types it matches, with <c>*</c> for anything; null matches all.</param>
 /// <param name="Where">Conditions (see <see cref="EventCondition"/>) all of which must hold; null: none.</param>
-/// <param name="Until">The event types whose first event ends it, told or not; null: none.</param>
-/// <param name="Once">Whether the first event it tells of ends it.</param>
+/// <param name="Until">The event types whose first event ends it, told or not, and also one that wakes nobody; null: none.</param>
+/// <param name="Once">Whether the first event that it wakes the session with ends it.</param>
 /// <param name="Intent">A note of the session to itself, shown when it wakes.</param>
 /// <param name="Expires">When it ends; null: with the session.</param>
 /// <param name="Created">When it was made.</param>
@@ -38,7 +38,7 @@ public sealed record WatchTerms(string Subject)
     /// <summary>The event types whose first event ends it.</summary>
     public IReadOnlyList<string>? Until { get; init; }
 
-    /// <summary>The first event it tells of ends it.</summary>
+    /// <summary>The first event that it wakes the session with ends it.</summary>
     public bool Once { get; init; }
 
     /// <summary>A note of the session to itself.</summary>

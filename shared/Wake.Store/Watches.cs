@@ -14,7 +14,16 @@ public sealed class Watches(NpgsqlDataSource database)
     /// </summary>
     static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// For how long it does so at most. What takes events in has ended by then: a statement of Wake's own is given up after
+    /// thirty seconds, an idle transaction after ten.
+    /// </summary>
+    static readonly TimeSpan LookAgainFor = TimeSpan.FromMinutes(1);
+
     static readonly string LookBackStatement = Sql.Embedded("LookBack.sql");
+
+    // The planner knows neither how many events the last minutes have brought nor, of a young table, how large it is.
+    const string Planning = "select set_config('enable_seqscan', 'off', true)";
 
     const string Columns =
         """
@@ -30,47 +39,78 @@ public sealed class Watches(NpgsqlDataSource database)
     /// <param name="session">The session's key.</param>
     /// <param name="wanted">What it shall be told of; conditions in it are valid.</param>
     /// <param name="cancel">Ends the wait.</param>
-    /// <returns>The watch, how many earlier events it found, and whether one of them has ended it already.</returns>
-    public async Task<(Watch Watch, int Found, bool Ended)?> Create(string session, WatchTerms wanted, CancellationToken cancel)
+    /// <param name="work">Its id, where a request may be done again; null for a new one.</param>
+    /// <returns>
+    /// The watch, how many earlier events it found, and whether it has ended already: by one of them, or, when it was made before,
+    /// by anything.
+    /// </returns>
+    public async Task<(Watch Watch, int Found, bool Ended)?> Create(
+        string session, WatchTerms wanted, CancellationToken cancel, Guid? work = null)
     {
-        var id = Guid.CreateVersion7();
+        var id = work ?? Guid.CreateVersion7();
         var pattern = wanted.Subject.Contains('*') ? Sql.LikePattern(wanted.Subject) : null;
 
         await using var batch = database.CreateBatch();
         batch.Add(
-            """
-            insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, conditions, terms, until,
-                                 until_patterns, once, intent, expires_at, look_again_at)
-            select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                   $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15
-            from sessions s
-            where s.key = $2 and s.closed_at is null
-            for share
+            $"""
+            with made as (
+                insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, conditions, terms, until,
+                                     until_patterns, once, intent, expires_at, look_again_at)
+                select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                       $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15
+                from sessions s
+                where s.key = $2 and s.closed_at is null and {IdempotencyKeys.NotDone}
+                for share
+                on conflict (id) do nothing
+                returning id
+            )
+            {IdempotencyKeys.Done} from made where work = made.id
             """,
             id, session, wanted.Subject, pattern, pattern is null ? null : wanted.Subject[..wanted.Subject.IndexOf('*')],
             wanted.Types?.ToArray(), Sql.LikePatterns(wanted.Types), wanted.Where?.ToArray(), EventCondition.Terms(wanted.Where),
             wanted.Until?.ToArray(), Sql.LikePatterns(wanted.Until), wanted.Once, wanted.Intent, wanted.Expires?.ToUniversalTime(),
             LookAgainAfter);
         batch.Add($"select {Columns} where w.id = $1", id);
+        batch.Add(IdempotencyKeys.WhenDone, id);
+        batch.Add(Planning);
         batch.Add(LookBackStatement, new[] { id }, LookBack);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
-        if (!await rows.ReadAsync(cancel))
-            return null;
+        var watch = await rows.ReadAsync(cancel) ? Read(rows) : null;
+        await rows.NextResultAsync(cancel);
+        if (watch is null)
+        {
+            return await rows.ReadAsync(cancel)
+                ? (new(id, session, wanted.Subject, wanted.Types, wanted.Where, wanted.Until, wanted.Once, wanted.Intent, wanted.Expires,
+                    rows.GetFieldValue<DateTimeOffset>(0)), 0, true)
+                : null;
+        }
 
-        var watch = Read(rows);
+        await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         await rows.ReadAsync(cancel);
         return (watch, (int)rows.GetInt64(0), rows.GetBoolean(1));
     }
 
     /// <summary>The watches of one session, or of all, the oldest first.</summary>
-    public async Task<IReadOnlyList<Watch>> List(string? session, int limit, CancellationToken cancel)
+    /// <param name="session">The session's key; null: of all.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="after">Those that follow this one; null: from the beginning.</param>
+    public async Task<IReadOnlyList<Watch>> List(string? session, int limit, CancellationToken cancel, Watch? after = null)
     {
         await using var command = database.CreateCommand(
-            $"select {Columns} where ($1::text is null or s.key = $1) and s.closed_at is null and {NotExpired} order by w.created_at limit $2");
-        command.Parameters.AddWithValue((object?)session ?? DBNull.Value);
+            $"""
+            select {Columns}
+            where {(session is null ? "" : "w.session_id = (select id from sessions where key = $4 and closed_at is null) and")}
+                  s.closed_at is null and {NotExpired} and (w.created_at, w.id) > ($2, $3)
+            order by w.created_at, w.id limit $1
+            """);
         command.Parameters.AddWithValue(limit);
+        command.Parameters.AddWithValue((after?.Created ?? DateTimeOffset.UnixEpoch).ToUniversalTime());
+        command.Parameters.AddWithValue(after?.Id ?? Guid.Empty);
+        if (session is not null)
+            command.Parameters.AddWithValue(session);
         return await command.ReadAll(Read, cancel);
     }
 
@@ -92,7 +132,8 @@ public sealed class Watches(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Looks back once more for watches made a few seconds ago, and again as long as a transaction that old is still open.
+    /// Looks back once more for watches made a few seconds ago, and again, for a minute at most, as long as a transaction that old
+    /// is still open and has written something. An intake has a transaction id before it reads the watches; a dump never has one.
     /// </summary>
     /// <returns>How many events it found that the first look could not see.</returns>
     public async Task<int> LookAgain(CancellationToken cancel)
@@ -109,9 +150,10 @@ public sealed class Watches(NpgsqlDataSource database)
             )
             update watches w
             set look_again_at = case
-                when exists (select from pg_stat_activity
-                             where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
-                               and xact_start < w.created_at + interval '1 second')
+                when w.created_at > now() - $2
+                     and exists (select from pg_stat_activity
+                                 where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+                                   and backend_xid is not null and xact_start < w.created_at + interval '1 second')
                 then now() + $1
             end
             from due where w.id = due.id
@@ -119,6 +161,7 @@ public sealed class Watches(NpgsqlDataSource database)
             """, connection, transaction))
         {
             settle.Parameters.AddWithValue(LookAgainAfter);
+            settle.Parameters.AddWithValue(LookAgainFor);
             await using var rows = await settle.ExecuteReaderAsync(cancel);
             while (await rows.ReadAsync(cancel))
                 due.Add(rows.GetGuid(0));
@@ -126,6 +169,9 @@ public sealed class Watches(NpgsqlDataSource database)
 
         if (due is [])
             return 0;
+
+        await using (var plan = new NpgsqlCommand(Planning, connection, transaction))
+            await plan.ExecuteNonQueryAsync(cancel);
 
         await using var look = new NpgsqlCommand(LookBackStatement, connection, transaction);
         look.Parameters.AddWithValue(due.ToArray());
@@ -142,7 +188,8 @@ public sealed class Watches(NpgsqlDataSource database)
         await using var command = database.CreateCommand(
             """
             delete from watches
-            where id in (select id from watches where expires_at <= now() order by id limit 1000 for update skip locked)
+            where id = any (array(select id from watches where expires_at <= now()
+                                  order by expires_at limit 1000 for update skip locked))
             """);
         await command.ExecuteNonQueryAsync(cancel);
     }

@@ -1,0 +1,86 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Wake.Standalone;
+
+/// <summary>
+/// Where the PostgreSQL of a data folder has its files: in the data folder, or elsewhere when Wake runs as root and the user that
+/// PostgreSQL runs as cannot get there.
+/// </summary>
+/// <param name="Path">The folder that holds <c>postgres/</c>.</param>
+/// <param name="Note">What people should know about it, in a sentence; null when it is where they would look.</param>
+sealed record PostgresFolder(string Path, string? Note)
+{
+    const string Elsewhere = "/var/lib/wake";
+
+    // In a folder elsewhere: whose it is.
+    const string Owner = "data-folder";
+
+    /// <summary>
+    /// The data folder itself if that user can get to it once it lets others pass, else one elsewhere: the folders above it are not
+    /// ours to open. A link in the data folder leads there.
+    /// </summary>
+    public static PostgresFolder Of(string dataFolder)
+    {
+        if (OperatingSystem.IsWindows() || !Environment.IsPrivilegedProcess)
+            return new(dataFolder, null);
+
+        if (Passes(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(dataFolder))))
+        {
+            File.SetUnixFileMode(dataFolder, File.GetUnixFileMode(dataFolder) | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute);
+            return new(dataFolder, null);
+        }
+
+        var (instead, link) = (ElsewhereFor(dataFolder), System.IO.Path.Combine(dataFolder, "postgres"));
+        var (linked, left) = (System.IO.Path.Exists(link), Directory.Exists(System.IO.Path.Combine(instead, "postgres")));
+        Directory.CreateDirectory(instead);
+        File.WriteAllText(System.IO.Path.Combine(instead, Owner), dataFolder);
+        if (!linked)
+            File.CreateSymbolicLink(link, System.IO.Path.Combine(instead, "postgres"));
+
+        return new(instead, $"PostgreSQL cannot enter {dataFolder} as an unprivileged user, so its files are in {instead}."
+            + (linked || !left ? "" : " They were left there when the data folder was deleted, and Wake goes on with them; "
+                + $"to begin anew, stop Wake and delete {instead}."));
+    }
+
+    /// <summary>The folder elsewhere that a data folder has, if it has one.</summary>
+    public static string? FoundElsewhere(string dataFolder) =>
+        !OperatingSystem.IsWindows() && ElsewhereFor(System.IO.Path.GetFullPath(dataFolder)) is var folder && Directory.Exists(folder) ? folder : null;
+
+    /// <summary>Folders elsewhere whose data folder is gone, with its path.</summary>
+    public static IReadOnlyList<(string Path, string DataFolder)> LeftBehind()
+    {
+        try
+        {
+            return
+            [
+                .. from folder in Directory.Exists(Elsewhere) ? Directory.GetDirectories(Elsewhere) : []
+                   let owner = System.IO.Path.Combine(folder, Owner)
+                   where File.Exists(owner)
+                   let data = File.ReadAllText(owner)
+                   where !Directory.Exists(data)
+                   select (folder, data),
+            ];
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // Root's, and this user is not.
+            return [];
+        }
+    }
+
+    static string ElsewhereFor(string dataFolder) =>
+        System.IO.Path.Combine(Elsewhere, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(dataFolder)))[..12]);
+
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    static bool Passes(string? folder)
+    {
+        for (; folder is not null; folder = System.IO.Path.GetDirectoryName(folder))
+        {
+            if (!File.GetUnixFileMode(folder).HasFlag(UnixFileMode.OtherExecute))
+                return false;
+        }
+
+        return true;
+    }
+}
