@@ -2,6 +2,7 @@
 
 claude_version=2.1.329
 oldest_claude_version=2.1.197
+newest_claude_version=2.1.332
 case "$(uname -s)-$(uname -m)" in
   Darwin-arm64) platform=darwin-arm64 ;;
   Darwin-*) platform=darwin-x64 ;;
@@ -101,4 +102,11 @@ need_systemd() {
   [ "$(uname -s)" = Darwin ] || command -v systemd-analyze >/dev/null && return
   say "Installing systemd"
   apt_install systemd || fail "systemd-analyze is missing. Install systemd and run this again."
+}
+
+# For a terminal in which the tests open claude as a person does.
+need_tmux() {
+  command -v tmux >/dev/null && return
+  say "Installing tmux"
+  apt_install tmux || fail "tmux is missing. Install it and run this again."
 }

@@ -47,7 +47,8 @@ public sealed class RabbitNode : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(folder, "rabbitmq.conf"),
             $"load_definitions = {folder}/definitions.json\ndisk_free_limit.absolute = 50MB\nloopback_users = none\n", cancel);
 
-        var server = Process.Start(new ProcessStartInfo("setsid", [program])
+        // The child is setsid itself: one that leaves this session would be taken for an orphan by what runs turns in these tests.
+        var server = Process.Start(new ProcessStartInfo("setsid", ["--fork", "--wait", program])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

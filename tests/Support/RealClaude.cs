@@ -6,7 +6,10 @@ namespace Wake.Testing;
 /// <summary>The real CLI in the versions Wake is developed and tested against, where tests/run installs them.</summary>
 public static class RealClaude
 {
-    public const string Current = "2.1.329", Old = "2.1.197";
+    public const string Current = "2.1.329", Old = "2.1.197", Newest = "2.1.332";
+
+    /// <summary>All of them, the one Wake ships with first.</summary>
+    public static IReadOnlyList<string> Versions { get; } = [Current, Old, Newest];
 
     /// <summary>The program of a version.</summary>
     public static string Executable(string version)

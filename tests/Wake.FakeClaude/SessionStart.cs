@@ -19,6 +19,9 @@ static class SessionStart
 
     static Session? Resume(Cli cli, StartOrders orders, string id)
     {
+        // A path is resumed from any directory.
+        var given = Path.IsPathRooted(id) && id.EndsWith(".jsonl", StringComparison.Ordinal) ? id : null;
+        id = given is null ? id : Path.GetFileNameWithoutExtension(given);
         if (!Guid.TryParseExact(id, "D", out _))
         {
             return Refuse(cli, Guid.NewGuid().ToString(),
@@ -26,7 +29,7 @@ static class SessionStart
                 + $"Provided value \"{id}\" is not a UUID and does not match any session title.");
         }
 
-        var path = orders.DeniesResume ? null : cli.Config.FindTranscript(Environment.CurrentDirectory, id);
+        var path = orders.DeniesResume ? null : given is not null && File.Exists(given) ? given : cli.Config.FindTranscript(Environment.CurrentDirectory, id);
         var transcript = path is null ? null : new Transcript(cli.Config, path, id, cli.Version);
 
         return transcript is { IsResumable: true }

@@ -10,6 +10,8 @@ public sealed class ArmingFromClaude_2_1_329() : ArmingFromARealClaude(RealClaud
 
 public sealed class ArmingFromClaude_2_1_197() : ArmingFromARealClaude(RealClaude.Old);
 
+public sealed class ArmingFromClaude_2_1_332() : ArmingFromARealClaude(RealClaude.Newest);
+
 /// <summary>A real session arms its own watch with <c>wake mcp</c>, which nobody tells which session it is in.</summary>
 public abstract class ArmingFromARealClaude(string version) : IAsyncLifetime
 {

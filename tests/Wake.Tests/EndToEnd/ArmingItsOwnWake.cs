@@ -86,7 +86,8 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
 
     async Task<McpClient> Client(Dictionary<string, string?> environment)
     {
-        environment["WAKE_URL"] = wake.Http.BaseAddress!.ToString();
+        foreach (var (name, value) in wake.Here)
+            environment[name] = value;
         return await McpClient.CreateAsync(new StdioClientTransport(new()
         {
             Name = "wake", Command = Path.Combine(AppContext.BaseDirectory, "wake"), Arguments = ["mcp"], EnvironmentVariables = environment,

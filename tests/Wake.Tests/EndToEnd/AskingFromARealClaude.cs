@@ -70,6 +70,9 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
 public sealed class AskingFromClaude_2_1_197(AskingFromARealClaude.Old runs)
     : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Old>;
 
+public sealed class AskingFromClaude_2_1_332(AskingFromARealClaude.Newest runs)
+    : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Newest>;
+
 /// <summary>
 /// A question of the real CLI outlives every process, and its answer reaches the model as the result of its call, from
 /// another machine: a runner with a configuration folder of its own.
@@ -89,6 +92,10 @@ public abstract class AskingFromARealClaude
 
     // Leaves a trace of every time it is run.
     private protected const string Ran = "python3 -c \"open('ran','a').write('x')\"";
+
+    // The same, and it is not done before the test says so.
+    const string RanUntilTold =
+        "python3 -c \"import os, time; open('ran','a').write('x'); [time.sleep(0.05) for _ in iter(lambda: os.path.exists('go'), True)]; print('it is done')\"";
 
     readonly Running runs;
     private protected readonly TwoMachines machines;
@@ -217,6 +224,103 @@ public abstract class AskingFromARealClaude
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
+    // As every update and every restart does, whatever the turn is at by then.
+    [Theory]
+    [InlineData(Moment.Claimed)]
+    [InlineData(Moment.Started)]
+    [InlineData(Moment.Told)]
+    public async Task An_answer_outlives_a_runner_that_is_told_to_stop(Moment when)
+    {
+        var key = await Wake.WatchingSession();
+        machines.Api.Queue("[[ask]]", "[[hold]][[say:fine]]", "[[say:fine]]");
+        await Answer(await Asks(key, "merged"), "Blue");
+
+        await Reaches(when, key);
+        await runs.StopAndStartAgain();
+        machines.Api.Release();
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("\"Which colour?\"=\"Blue\""));
+        Assert.DoesNotContain(machines.Api.Requests, x => x.Remembers("doesn't want to"));
+        Assert.Equal(1L, await QuestionsOf(key));
+    }
+
+    [Theory]
+    [InlineData(Moment.Claimed)]
+    [InlineData(Moment.Started)]
+    public async Task A_permission_outlives_a_runner_that_is_told_to_stop_and_is_not_asked_for_again(Moment when)
+    {
+        var key = await Wake.WatchingSession("asking");
+        machines.Api.Queue($"[[bash:{Ran}]]", "[[say:fine]]");
+        await Decide(await Asks(key, "merged"), new { allow = true });
+
+        await Reaches(when, key);
+        await runs.StopAndStartAgain();
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+        Assert.DoesNotContain(machines.Api.Requests, x => x.Remembers("aborted") || x.Remembers("doesn't want to"));
+        Assert.Equal(1L, await QuestionsOf(key));
+    }
+
+    [Fact]
+    public async Task A_call_that_was_allowed_and_begun_is_heard_to_its_end_by_a_runner_that_is_told_to_stop()
+    {
+        var key = await Wake.WatchingSession("asking");
+        var workspace = (await Wake.Show(key)).Workspace;
+        machines.Api.Queue($"[[bash:{RanUntilTold}]]", "[[hold]][[say:fine]]", "[[say:fine]]");
+        await Decide(await Asks(key, "merged"), new { allow = true });
+        await Eventually.Holds(() => Task.FromResult(File.Exists(Path.Combine(workspace, "ran"))), "the call is made");
+
+        var stopped = runs.StopAndStartAgain();
+        await Eventually.Holds(() => Task.FromResult(runs.Process.Log.Contains("Stopping: interrupting")), "the runner is told to stop");
+        await File.WriteAllTextAsync(Path.Combine(workspace, "go"), "");
+        await stopped;
+        machines.Api.Release();
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("it is done"));
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(workspace, "ran")));
+    }
+
+    [Fact]
+    public async Task A_call_that_was_allowed_and_cut_off_is_not_made_a_second_time_unseen()
+    {
+        var key = await Wake.WatchingSession("asking");
+        var workspace = (await Wake.Show(key)).Workspace;
+        machines.Api.Queue($"[[bash:{RanUntilTold}]]", "[[say:fine]]");
+        await Decide(await Asks(key, "merged"), new { allow = true });
+        await Eventually.Holds(() => Task.FromResult(File.Exists(Path.Combine(workspace, "ran"))), "the call is made");
+
+        await runs.KillAndStartOnTheOther();
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].Remembers("Look whether it took effect"));
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(workspace, "ran")));
+    }
+
+    /// <summary>What a run that goes on with an answer has come to.</summary>
+    public enum Moment
+    {
+        /// <summary>A runner has the turn.</summary>
+        Claimed,
+
+        /// <summary>The CLI has been started.</summary>
+        Started,
+
+        /// <summary>The model is told the answer.</summary>
+        Told,
+    }
+
+    async Task Reaches(Moment when, string key)
+    {
+        await Eventually.Holds(async () => (await Wake.Turns(key)) is [{ Attempt: >= 2, State: TurnState.Running }], "the turn goes on");
+        if (when is Moment.Started)
+            await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(runs.Machine) is not []), "the CLI runs");
+        if (when is Moment.Told)
+            await machines.Api.Next(x => x.Remembers("\"Which colour?\"=\"Blue\""));
+    }
+
     private protected Task<long> QuestionsOf(string key) =>
         Wake.Scalar<long>("select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1", key);
 
@@ -247,6 +351,8 @@ public abstract class AskingFromARealClaude
 
     public sealed class Old() : Running(RealClaude.Old);
 
+    public sealed class Newest() : Running(RealClaude.Newest);
+
     /// <summary>One Wake for all of these tests, on one of two machines.</summary>
     public abstract class Running(string version) : IAsyncLifetime
     {
@@ -254,6 +360,10 @@ public abstract class AskingFromARealClaude
 
         /// <summary>Where the runner is, and what it is called.</summary>
         public string Machine { get; private set; } = "";
+
+        /// <inheritdoc cref="Machine" />
+        /// <summary>Its process.</summary>
+        public ServiceProcess Process { get; private set; } = null!;
 
         /// <inheritdoc cref="Machine" />
         public string Runner => Machine == Machines.First ? "first" : "second";
@@ -266,6 +376,10 @@ public abstract class AskingFromARealClaude
                 ["Profiles__hasty__Permissions"] = "Ask",
                 ["Profiles__asking__Permissions"] = "Ask",
                 ["Profiles__asking__AllowedTools__0"] = "Bash(touch:*)",
+                // The first shell of a session may take the CLI a quarter of a minute on a busy machine.
+                ["Claude__KillAfter"] = "00:00:30",
+                // And a runner on one may be held up for seconds, which is not what these tests are about.
+                ["Runner__Lease"] = "00:00:15",
             });
             await Start(Machines.First);
         }
@@ -278,10 +392,18 @@ public abstract class AskingFromARealClaude
             await Start(Machine == Machines.First ? Machines.Second : Machines.First);
         }
 
-        Task Start(string machine)
+        public async Task StopAndStartAgain()
+        {
+            await Process.Stop();
+            Process = await Machines.StartRunner(Machine);
+        }
+
+        async Task Start(string machine)
         {
             Machine = machine;
-            return Task.WhenAll(Machines.StartServices(), Machines.StartRunner(machine));
+            var services = Machines.StartServices();
+            Process = await Machines.StartRunner(machine);
+            await services;
         }
     }
 }

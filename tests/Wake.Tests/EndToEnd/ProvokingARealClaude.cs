@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Wake.Offline;
 using Wake.Runner;
+using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -11,6 +12,8 @@ namespace Wake.Tests.EndToEnd;
 public sealed class ProvokingClaude_2_1_329() : ProvokingARealClaude(RealClaude.Current);
 
 public sealed class ProvokingClaude_2_1_197() : ProvokingARealClaude(RealClaude.Old);
+
+public sealed class ProvokingClaude_2_1_332() : ProvokingARealClaude(RealClaude.Newest);
 
 /// <summary>
 /// The real CLI, run as the runner runs it, on an API that fails in every way it can be made to: each failure lands in its
@@ -71,7 +74,7 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
     {
         var session = Guid.NewGuid();
         api.Always("[[usage:10000:1000]][[say:done]]");
-        ClaudeProfile profile = new() { MaxBudgetUsd = 0.15m };
+        Profile profile = new() { MaxBudgetUsd = 0.15m };
 
         // Three turns exceed it together. A new session is also given a title, for which the older release asks and pays.
         for (var turn = 1; turn <= 3; turn++)
@@ -135,7 +138,7 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
     }
 
     async Task<ClaudeRun> Run(
-        ClaudeProfile? profile = null, Guid? session = null, bool resume = false, bool login = true, string? program = null, int retries = 0)
+        Profile? profile = null, Guid? session = null, bool resume = false, bool login = true, string? program = null, int retries = 0)
     {
         var environment = new ConcurrentDictionary<string, string>
         {

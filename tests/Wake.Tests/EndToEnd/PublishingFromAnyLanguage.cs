@@ -26,10 +26,9 @@ public sealed class PublishingFromAnyLanguage : IAsyncLifetime
             ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
             ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
         });
-        environment = new()
+        environment = new(wake.Here)
         {
             ["AMQP_URL"] = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri.ToString(),
-            ["WAKE_URL"] = wake.Http.BaseAddress!.ToString().TrimEnd('/'),
             ["TRACEPARENT"] = Parent,
         };
         await wake.Session(key: Key);

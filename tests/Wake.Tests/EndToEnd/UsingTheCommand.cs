@@ -1,7 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Http.Json;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Wake.ServiceDefaults;
+using Wake.Standalone;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -12,7 +15,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 {
     readonly WakeSystem wake = shared.System;
 
-    Dictionary<string, string> Here => new() { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString(), ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig };
+    Dictionary<string, string> Here => new(wake.Here) { ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig };
 
     Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(Here, null, arguments);
 
@@ -39,6 +42,37 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     }
 
     [Fact]
+    public async Task Resume_says_that_a_session_was_left_for_a_fresh_one_and_why()
+    {
+        var lost = Guid.NewGuid();
+        var said = await Wake("resume", "--session", await wake.Session(claudeSession: lost), "--reason", "PR #972 merged", "--wait");
+        Assert.True(said.ExitCode == 0, said.Errors);
+        Assert.Contains($"A fresh session was begun: the one before it could not be resumed. Claude session {lost} was left for ", said.Output);
+
+        lost = Guid.NewGuid();
+        var key = await wake.Session(claudeSession: lost);
+        said = await Wake("resume", "--session", key, "--reason", "PR #972 merged", "--wait", "--output", "json");
+        Says(JsonElement.Parse(said.Output));
+
+        lost = Guid.NewGuid();
+        key = await wake.Session(claudeSession: lost);
+        using var ask = new HttpRequestMessage(HttpMethod.Post, $"/v1/sessions/{Uri.EscapeDataString(key)}/wake") { Content = JsonContent.Create(new { reason = "PR #972 merged" }) };
+        ask.Headers.Add("Prefer", "wait=60");
+        Says(await (await wake.Http.SendAsync(ask)).Content.ReadFromJsonAsync<JsonElement>());
+
+        // Only the turn that left it says so.
+        await wake.Wake(key, "once more");
+        Assert.Null((await wake.Ended(key, 2)).Fresh);
+
+        void Says(JsonElement answer)
+        {
+            var fresh = answer.GetProperty("deliveries")[0].GetProperty("turn").GetProperty("fresh");
+            Assert.Equal((lost, "the one before it could not be resumed"), (fresh.GetProperty("left").GetGuid(), fresh.GetProperty("why").GetString()));
+            Assert.NotEqual(lost, fresh.GetProperty("begun").GetGuid());
+        }
+    }
+
+    [Fact]
     public async Task Resume_finds_a_session_it_does_not_know_among_the_local_transcripts()
     {
         var (id, workspace) = (Guid.NewGuid(), Directory.CreateTempSubdirectory("wake-workspace-").FullName);
@@ -50,6 +84,70 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var session = await wake.Show(id.ToString());
         Assert.Equal((workspace, id), (session.Workspace, session.ClaudeSessionId));
         Assert.Equal(2, FakeTranscript.Of(wake, session).UserMessages.Count);
+    }
+
+    [Fact]
+    public async Task Config_shows_what_the_running_Wake_uses_and_from_where()
+    {
+        var said = await Wake("config", "--changed", "--output", "json");
+
+        Assert.True(said.ExitCode == 0, said.Errors);
+        var settings = JsonSerializer.Deserialize<List<SettingInForce>>(said.Output, JsonSerializerOptions.Web)!;
+        Assert.Contains(new("Runner__MaxAttempts", "3", "environment"), settings);
+        Assert.Contains(settings, x => x is { Name: "Local__Spool", Source: "wake up" });
+        Assert.DoesNotContain(settings, x => x.Name == "Runner__Backoff" && x.Source == "default");
+
+        Assert.Contains("Runner__Slots", (await Wake("config")).Output);
+    }
+
+    [Fact]
+    public async Task Config_shows_what_a_Wake_would_use_and_no_secret()
+    {
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder.File("wake.json"),
+            """{"Profiles": {"default": {"DayBudgetUsd": 5, "Repository": "https://me:hidden1@example.com/a.git"}}, "GitHub": {"WebhookSecrets": ["hidden2"]}}""");
+        var said = await WakeCommandLine.Run(new Dictionary<string, string>
+        {
+            ["WAKE_DATA"] = folder.Path, ["GitHub__Accounts__main__Token"] = "hidden3", ["Claude__Environment__ANTHROPIC_API_KEY"] = "hidden4",
+            ["ConnectionStrings__Wake"] = "Host=localhost;Username=wake;Password=hidden5", ["Gateway__ApiKeys__0"] = "hidden6-hidden6-hidden6",
+        }, null, "config");
+
+        Assert.True(said.ExitCode == 0, said.Errors);
+        Assert.Contains("does not run", said.Errors);
+        Assert.DoesNotContain("hidden", said.Output);
+        Assert.Matches($@"Profiles__default__DayBudgetUsd +5 +{folder.File("wake.json")}", said.Output);
+        Assert.Matches(@"GitHub__Accounts__main__Token +\*+ +environment", said.Output);
+        Assert.Matches(@"Runner__Slots +4 +default", said.Output);
+        Assert.Matches(@"Host=localhost;Username=wake;Password=\*+ +environment", said.Output);
+    }
+
+    [Theory]
+    [InlineData("""{"Runner": {"Slots": 3}}""", 0, "can be used")]
+    [InlineData("""{"Runner": {"Slotz": 3}}""", 1, "Runner:Slotz is no setting of Wake's; Slots is.")]
+    [InlineData("""{"Runner": """, 1, "cannot be read")]
+    [InlineData(null, 1, "cannot be read")]
+    public async Task Config_check_says_what_is_wrong_in_a_file(string? text, int code, string sentence)
+    {
+        using var folder = new TemporaryFolder();
+        if (text is not null)
+            await File.WriteAllTextAsync(folder.File("wake.json"), text);
+
+        var said = await WakeCommandLine.Run(new Dictionary<string, string>(), null, "config", "check", folder.File("wake.json"));
+
+        Assert.Equal(code, said.ExitCode);
+        Assert.Contains(sentence, said.Errors);
+    }
+
+    [Fact]
+    public async Task Doctor_says_which_setting_would_keep_Wake_from_starting()
+    {
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder.File("wake.json"), """{"Profiles": {"default": {"DayBudget": 5}}}""");
+
+        var said = await WakeCommandLine.Run(new Dictionary<string, string> { ["WAKE_DATA"] = folder.Path }, null, "doctor");
+
+        Assert.Equal(1, said.ExitCode);
+        Assert.Contains("Profiles:default:DayBudget is no setting of Wake's; DayBudgetUsd is.", said.Output);
     }
 
     [Fact]
@@ -221,6 +319,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var healthy = new Dictionary<string, string>(Here)
         {
             ["Claude__Executable"] = WakeSystem.FakeClaude, ["ANTHROPIC_API_KEY"] = "sk-test-secret-0123456789", ["WAKE_DATA"] = folder.Path,
+            ["WAKE_API_KEY"] = wake.Http.DefaultRequestHeaders.Authorization!.Parameter!,
         };
         var said = await WakeCommandLine.Run(healthy, null, "doctor", "--output", "json");
         Assert.True(said.ExitCode == 0, said.Output + said.Errors);
@@ -275,6 +374,43 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         Assert.Equal(0, second.ExitCode);
         Assert.False(File.Exists(folder.File("data/postgres/data/postmaster.pid")), "its PostgreSQL still runs");
         Assert.False(File.Exists(folder.File("data/endpoint.json")));
+    }
+
+    [Fact]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    public async Task Files_of_the_database_that_are_not_in_the_data_folder_are_told_of_until_they_are_deleted()
+    {
+        // Only root's PostgreSQL runs as somebody else, who cannot enter this folder.
+        using var folder = new TemporaryFolder();
+        File.SetUnixFileMode(folder.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var data = folder.File("data");
+        var environment = new Dictionary<string, string> { ["WAKE_DATA"] = data };
+
+        var (first, started) = (await UpAndDown(environment), new DataFolder(data).DatabaseElsewhere);
+        Assert.Equal(Environment.IsPrivilegedProcess, started is not null);
+        Assert.Equal(Environment.IsPrivilegedProcess, first.Contains($"its files are in {started}"));
+        Assert.Equal(started is not null, (await Doctor()).Contains($"in {started}: as root's"));
+
+        Directory.Delete(data, recursive: true);
+        Assert.Equal(started is not null, (await Doctor()).Contains($"Delete {started}"));
+        Assert.Equal(started is not null, (await UpAndDown(environment)).Contains("Wake goes on with them"));
+
+        new DataFolder(data).Delete();
+        Assert.Null(new DataFolder(data).DatabaseElsewhere);
+        Assert.DoesNotContain(data, string.Join(' ', DataFolder.DatabasesLeftBehind));
+
+        async Task<string> Doctor() => (await WakeCommandLine.Run(environment, null, "doctor")).Output;
+    }
+
+    // What wake up says on standard error.
+    static async Task<string> UpAndDown(Dictionary<string, string> environment)
+    {
+        using var up = Process.Start(WakeCommandLine.Start(environment, "up", "--port", "0"))!;
+        var errors = up.StandardError.ReadToEndAsync();
+        Assert.StartsWith("ready ", await up.StandardOutput.ReadLineAsync(), StringComparison.Ordinal);
+        using (Process.Start("kill", ["-TERM", $"{up.Id}"])) { }
+        await up.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        return await errors;
     }
 
     [DllImport("libc", EntryPoint = "waitpid")]

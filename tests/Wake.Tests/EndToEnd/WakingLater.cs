@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Text.Json;
 using Wake.Offline;
 using Wake.Testing;
 using Wake.Tests.HouseRules;
@@ -67,5 +69,86 @@ public sealed class WakingLater : IAsyncLifetime
         await wake.StartProcess("Wake.Standalone");
 
         Assert.Equal(["PR #972 merged", "CI is green"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal("wake", await wake.Scalar<string>("select scope from events where reason = 'PR #972 merged'"));
+    }
+
+    [Fact]
+    public async Task A_wish_that_cannot_be_granted_is_refused_at_once_or_told_by_the_next_command()
+    {
+        using var folder = new TemporaryFolder();
+        var here = new Dictionary<string, string>
+        {
+            ["Claude__Executable"] = WakeSystem.FakeClaude, ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig, ["WAKE_DATA"] = folder.File("data"),
+        };
+        Directory.CreateDirectory(folder.File("work"));
+        var (known, local) = (Guid.NewGuid(), Guid.NewGuid());
+        var transcripts = Directory.CreateDirectory(Path.Combine(wake.ClaudeConfig, "projects", "-work")).FullName;
+        File.WriteAllText(Path.Combine(transcripts, $"{local:D}.jsonl"), """{"cwd":"/work"}""" + "\n");
+
+        using (var up = await Up())
+        {
+            Assert.Equal(0, (await Wake("sessions", "add", "mine", "--workspace", folder.File("work"), "--claude-session", $"{known:D}")).ExitCode);
+            Assert.Equal(0, (await Wake("sessions", "add", "gone", "--workspace", folder.File("work"))).ExitCode);
+            Assert.Equal(0, (await Wake("sessions", "close", "gone")).ExitCode);
+            await Ends(up, "-TERM");
+        }
+
+        // It was stopped, so which sessions there are is known.
+        foreach (var (name, why) in ((string, string)[])
+            [("mni", "There was no open session mni"), ("gone", "no open session gone"), ($"{Guid.NewGuid():D}", "no transcript"), ($"{local:D}", "does not know the Claude session")])
+        {
+            var refused = await Wake("resume", "--session", name, "--reason", "x");
+            Assert.Equal(1, refused.ExitCode);
+            Assert.Contains(why, refused.Errors);
+            Assert.Contains("wake up", refused.Errors);
+        }
+
+        Assert.Equal(0, (await Wake("resume", "--session", "mine", "--reason", "kept", "--dedup-key", "k")).ExitCode);
+        Assert.Equal(0, (await Wake("resume", "--session", "mine", "--reason", "kept again", "--dedup-key", "k")).ExitCode);
+        Assert.Equal(0, (await Wake("resume", "--session", $"{known:D}".ToUpperInvariant(), "--reason", "by the other name")).ExitCode);
+        Assert.Equal(3, Directory.GetFiles(folder.File("data/spool"), "*.json").Length);
+
+        using (var up = await Up())
+        {
+            await Eventually.Holds(async () => (await Wake("explain", "session", "mine")).Output is var told && told.Contains("kept") && told.Contains("ended"), "it is woken");
+            var again = await Wake("resume", "--session", "mine", "--reason", "kept once more", "--dedup-key", "k", "--wait");
+            Assert.True(again.ExitCode == 0, again.Errors);
+            var shown = JsonDocument.Parse((await Wake("explain", "session", "mine", "--output", "json")).Output).RootElement.GetRawText();
+            Assert.Contains("\"kept\"", shown);
+            Assert.DoesNotContain("kept again", shown);
+            Assert.DoesNotContain("kept once more", shown);
+
+            // Killed, nobody knows which there are; what then comes to nothing is told once.
+            await Ends(up, "-KILL");
+        }
+
+        Assert.Equal(0, (await Wake("resume", "--session", "mni", "--reason", "x")).ExitCode);
+        using (var up = await Up())
+        {
+            await Eventually.Holds(() => Task.FromResult(Directory.GetFiles(folder.File("data/spool/bad"), "*.reason").Any(x => File.ReadAllText(x).Contains("mni"))), "it is set aside");
+            var next = await Wake("sessions", "--output", "json");
+            Assert.Contains("could not be delivered", next.Errors);
+            Assert.Contains("no open session mni", next.Errors);
+            JsonDocument.Parse(next.Output);
+            Assert.Empty((await Wake("sessions", "--output", "json")).Errors);
+            Assert.Contains("dropped files could not be taken in", (await Wake("doctor")).Output);
+            await Ends(up, "-TERM");
+        }
+
+        Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(here, null, arguments);
+
+        async Task<Process> Up()
+        {
+            var up = Process.Start(WakeCommandLine.Start(here, "up", "--port", "0"))!;
+            _ = up.StandardError.ReadToEndAsync();
+            Assert.StartsWith("ready ", await up.StandardOutput.ReadLineAsync());
+            return up;
+        }
+
+        static async Task Ends(Process up, string signal)
+        {
+            using (Process.Start("kill", [signal, $"{up.Id}"])) { }
+            await up.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        }
     }
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
@@ -116,6 +117,123 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         Assert.Equal(HttpStatusCode.Accepted, (await Send(system, path, body, died)).StatusCode);
         Assert.Equal(2, await system.Scalar<long>("select count(*) from events"));
     }
+
+    /// <summary>What is asked, a text that is in the statement that does it, and what counts what was done.</summary>
+    static (string Path, string Body, string Made)[] Requests(string session, string mark) =>
+    [
+        ("/v1/events", Event($"{mark} event"), $"select count(*) from events where subject = '{mark} event'"),
+        ("/v1/sessions", JsonSerializer.Serialize(new { key = $"{mark} session", workspace = "/tmp" }), $"select count(*) from sessions where key = '{mark} session'"),
+        ("/v1/watches", JsonSerializer.Serialize(new { session, subject = $"{mark} watch" }), $"select count(*) from watches where subject = '{mark} watch'"),
+        ($"/v1/sessions/{Uri.EscapeDataString(session)}/schedule", JsonSerializer.Serialize(new { reason = $"{mark} later", at = DateTimeOffset.UtcNow.AddDays(1) }),
+            $"select count(*) from scheduled_wakes where reason = '{mark} later'"),
+        ($"/v1/sessions/{Uri.EscapeDataString(session)}/wake", JsonSerializer.Serialize(new { reason = $"{mark} now" }), $"select count(*) from events where reason = '{mark} now'"),
+    ];
+
+    [Fact]
+    public async Task What_is_cut_off_at_its_commit_is_not_said_to_be_undone_and_done_again_it_is_done_once()
+    {
+        await using var wire = new TcpProxy(new Npgsql.NpgsqlConnectionStringBuilder(await Servers.Postgres).Port);
+        await using var system = await WakeSystem.Create(Transport.InMemory);
+        await system.StartProcess("Wake.Standalone", Through(wire, system));
+        var session = await system.Session();
+        var mark = $"cut {Guid.NewGuid()}";
+
+        foreach (var (path, body, made) in Requests(session, mark))
+        {
+            var key = NewKey();
+            var said = wire.HoldAnswersTo(mark);
+            var first = Send(system, path, body, key);
+            await said;
+            await Eventually.Holds(async () => await system.Scalar<long>(made) == 1, $"{path} is committed");
+            wire.Cut();
+
+            var refused = await first;
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+            Assert.Contains("whether this was done is not known", await Text(refused));
+
+            // Another request does not take its place.
+            Assert.Contains((await Send(system, path, Event(), key)).StatusCode, (HttpStatusCode[])[HttpStatusCode.UnprocessableEntity, HttpStatusCode.ServiceUnavailable]);
+            var again = await Settled(system, path, body, key);
+            Assert.True(again.IsSuccessStatusCode, $"{path}: {await Text(again)}");
+            Assert.DoesNotContain("duplicate", await Text(again));
+            Assert.Equal(1, await system.Scalar<long>(made));
+            Assert.Equal(await Text(again), await Text(await Settled(system, path, body, key)));
+        }
+    }
+
+    [Fact]
+    public async Task What_a_killed_gateway_had_committed_is_not_done_a_second_time_even_if_it_is_over_by_then()
+    {
+        await using var wire = new TcpProxy(new Npgsql.NpgsqlConnectionStringBuilder(await Servers.Postgres).Port);
+        await using var system = await WakeSystem.Create(Transport.InMemory);
+        await system.StartProcess("Wake.Standalone");
+        var session = await system.Session();
+        var mark = $"killed {Guid.NewGuid()}";
+        List<(string Path, string Body, string Made, string Key)> asked = [];
+
+        foreach (var request in Requests(session, mark).Select((x, i) => (x.Path, x.Body, x.Made, i)))
+        {
+            var key = NewKey();
+            await system.Processes[^1].Kill();
+            var gateway = await system.StartProcess("Wake.Standalone", Through(wire, system));
+            var said = wire.HoldAnswersTo(mark);
+            var first = Send(system, request.Path, request.Body, key);
+            await said;
+            await Eventually.Holds(async () => await system.Scalar<long>(request.Made) == 1, $"{request.Path} is committed");
+            await gateway.Kill();
+            await Assert.ThrowsAnyAsync<HttpRequestException>(() => first);
+            wire.Cut();
+            asked.Add((request.Path, request.Body, request.Made, key));
+        }
+
+        await system.StartProcess("Wake.Standalone");
+        await system.Scalar<long>("with dead as (update idempotency_keys set patience = now() where status is null returning 1) select count(*) from dead");
+
+        // The watch and the wake at a date have come and gone before anybody asks again.
+        await system.Scalar<long>("with gone as (delete from watches where subject like 'killed %' returning 1) select count(*) from gone");
+        await system.Scalar<long>("with gone as (delete from scheduled_wakes where reason like 'killed %' returning 1) select count(*) from gone");
+
+        foreach (var (path, body, made, key) in asked)
+        {
+            var before = await system.Scalar<long>(made);
+            var again = await Settled(system, path, body, key);
+
+            Assert.True(again.IsSuccessStatusCode, $"{path}: {await Text(again)}");
+            Assert.DoesNotContain("duplicate", await Text(again));
+            Assert.Equal(before, await system.Scalar<long>(made));
+        }
+
+        await system.Ended(session, 1);
+        await system.Quiet();
+        Assert.Single(await system.Turns(session));
+    }
+
+    [Fact]
+    public async Task A_hint_to_the_sweepers_that_is_lost_fails_nobody()
+    {
+        await using var wire = new TcpProxy(new Npgsql.NpgsqlConnectionStringBuilder(await Servers.Postgres).Port);
+        await using var system = await WakeSystem.Create(Transport.InMemory);
+        await system.StartProcess("Wake.Standalone", Through(wire, system));
+        var session = await system.Session("instant");
+        var said = wire.HoldAnswersTo("notify wake_due");
+
+        var first = Send(system, $"/v1/sessions/{Uri.EscapeDataString(session)}/wake", """{"reason":"now"}""", NewKey());
+        await said;
+        wire.Cut();
+
+        Assert.Equal(HttpStatusCode.Accepted, (await first).StatusCode);
+        Assert.Equal(["now"], (await system.Ended(session, 1)).Reasons);
+    }
+
+    static Dictionary<string, string> Through(TcpProxy wire, WakeSystem system) => new()
+    {
+        ["ConnectionStrings__Wake"] = new Npgsql.NpgsqlConnectionStringBuilder(system.ConnectionString) { Host = "127.0.0.1", Port = wire.Port }.ConnectionString,
+    };
+
+    // Until it is no longer under way, nor a connection of before the cut in use.
+    static async Task<HttpResponseMessage> Settled(WakeSystem system, string path, string body, string key) => await Eventually.Sees(
+        async () => await Send(system, path, body, key) is var answer
+            && answer.StatusCode is not (HttpStatusCode.Conflict or HttpStatusCode.ServiceUnavailable) ? answer : null, $"{path} is answered");
 
     [Fact]
     public async Task What_is_older_than_a_day_is_forgotten()

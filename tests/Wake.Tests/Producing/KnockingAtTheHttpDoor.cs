@@ -23,7 +23,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         { "{}", 400 },
         { """{"id":1}""", 400 },
         { """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","delivery":"later"}""", 400 },
-        { """{"id":"x","source":"s","type":"t","subject":"s","reason":"\u0000"}""", 400 },
+        { """{"id":"x","source":"s","type":"t","subject":"\u0000","reason":"r"}""", 400 },
         { $"[{Good},{{}}]", 400 },
         { $"[{string.Concat(Enumerable.Repeat("[", 500))}{string.Concat(Enumerable.Repeat("]", 500))}]", 400 },
         { $"[{string.Join(',', Enumerable.Repeat(Good, 1001))}]", 413 },
@@ -41,6 +41,42 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
 
         await IsProblem(answer, status);
         Assert.Equal(before, await wake.Scalar<long>("select count(*) from events"));
+    }
+
+    [Fact]
+    public async Task What_was_not_taken_as_it_came_is_answered_kept_and_explained()
+    {
+        byte[] body = [0xEF, 0xBB, 0xBF, .. """{"id":4711,"source":"s","type":"t","subject":"mended","reason":"r","time":"yesterday","dedup_key":"k"}"""u8];
+
+        var tried = await Answer("/v1/events?dryRun=true", 200);
+        var taken = await Answer("/v1/events", 202);
+        var explained = await wake.Http.GetFromJsonAsync<JsonElement>("/v1/explain/events/4711");
+
+        string[] warnings = ["time cannot be read as a moment and was left out.", "dedup_key is no field of an event and was ignored; dedupKey may be meant."];
+        Assert.Equal(warnings, tried.GetProperty("warnings").EnumerateArray().Select(x => x.GetString()));
+        Assert.Equal(("4711", "unwatched"), (taken.GetProperty("id").GetString(), taken.GetProperty("outcome").GetString()));
+        Assert.Equal(warnings, taken.GetProperty("warnings").EnumerateArray().Select(x => x.GetString()));
+        Assert.Equal(warnings, explained.GetProperty("ledger").EnumerateArray().Where(x => x.GetProperty("what").GetString() == "warning").Select(x => x.GetProperty("note").GetString()));
+
+        async Task<JsonElement> Answer(string path, int status)
+        {
+            var answer = await wake.Http.PostAsync(path, new ByteArrayContent(body) { Headers = { ContentType = new("application/json") } });
+            Assert.Equal(status, (int)answer.StatusCode);
+            return await answer.Content.ReadFromJsonAsync<JsonElement>();
+        }
+    }
+
+    [Fact]
+    public async Task The_key_of_another_fact_is_told_in_the_answer_and_by_doctor()
+    {
+        await wake.Http.PostAsync("/v1/events", Json("""{"id":"holder","source":"s","type":"t","subject":"one","reason":"r","dedupKey":"shared"}"""));
+
+        var answer = await wake.Http.PostAsync("/v1/events", Json("""{"id":"collides","source":"s","type":"t","subject":"two","reason":"r","dedupKey":"shared"}"""));
+        var said = await WakeCommandLine.Run(wake.Here, null, "doctor");
+
+        Assert.Equal("holder", (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("collidesWith").GetString());
+        Assert.Contains("came under the dedupKey of another fact", said.Output);
+        Assert.Contains("wake explain collides", said.Output);
     }
 
     [Fact]
@@ -93,6 +129,63 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
     [InlineData("r", """{"session":"k@{subject}","workspace":"/srv/{session}","types":"all"}""")]
     public async Task A_route_that_is_not_one_is_refused(string name, string body) =>
         await IsProblem(await wake.Http.PutAsync($"/v1/routes/{name}", Json(body)), 400);
+
+    [Theory]
+    [InlineData("GET", "/v1/watches?session=a%00b", 400)]
+    [InlineData("GET", "/v1/sessions?after=%00", 400)]
+    [InlineData("GET", "/v1/explain/events/x?source=%00", 404)]
+    [InlineData("POST", "/v1/events/x/replay?source=%00", 404)]
+    public async Task What_no_database_can_hold_is_the_callers_mistake_and_not_its_absence(string method, string path, int status) =>
+        await IsProblem(await wake.Http.SendAsync(new(new(method), path)), status);
+
+    [Theory]
+    [InlineData("/etc/passwd/x", "/etc/passwd is no directory")]
+    [InlineData("/nowhere/at/all", "names no Repository to make it from")]
+    [InlineData("/tmp/{session}", "has to be made by somebody else")]
+    [InlineData("/tmp", null)]
+    public async Task A_route_whose_sessions_may_not_work_is_set_with_a_warning(string workspace, string? warning)
+    {
+        var answer = await wake.Http.PutAsJsonAsync($"/v1/routes/r{Guid.NewGuid():N}",
+            new { session = "k@{subject}", subject = "never", workspace });
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        var route = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        if (warning is null)
+            Assert.False(route.TryGetProperty("warnings", out _));
+        else
+            Assert.Contains(warning, Assert.Single(route.GetProperty("warnings").EnumerateArray()).GetString());
+    }
+
+    [Fact]
+    public async Task A_wish_with_the_same_dedup_key_is_the_same_wish_to_that_session()
+    {
+        var (key, other) = (await wake.Session(), await wake.Session());
+
+        var first = await Wish(key, "PR #972 merged", "merged-972");
+        await wake.Ended(key, 1);
+        var again = await Wish(key, "PR #972 merged, said again", "merged-972");
+        var elsewhere = await Wish(other, "PR #972 merged", "merged-972");
+
+        Assert.Equal(["routed", "duplicate", "routed"], ((JsonElement[])[first, again, elsewhere]).Select(x => x.GetProperty("outcome").GetString()));
+        Assert.Equal(first.GetProperty("id").GetString(), again.GetProperty("duplicateOf").GetString());
+        await wake.Ended(other, 1);
+        await wake.Quiet();
+        Assert.Single(await wake.Turns(key));
+        foreach (var wrong in (string[])["", " ", "a\0b", new string('k', 513)])
+            Assert.Equal(HttpStatusCode.BadRequest, (await Send(key, "r", wrong)).StatusCode);
+        Assert.Equal("routed", (await Wish(key, "r", new string('k', 512))).GetProperty("outcome").GetString());
+        Assert.Equal("duplicate", (await Wish(key, "r", new string('k', 512))).GetProperty("outcome").GetString());
+
+        async Task<JsonElement> Wish(string session, string reason, string dedupKey)
+        {
+            var answer = await Send(session, reason, dedupKey);
+            Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+            return await answer.Content.ReadFromJsonAsync<JsonElement>();
+        }
+
+        Task<HttpResponseMessage> Send(string session, string reason, string dedupKey) =>
+            wake.Http.PostAsJsonAsync($"/v1/sessions/{Uri.EscapeDataString(session)}/wake", new { reason, dedupKey });
+    }
 
     [Fact]
     public async Task Waking_nobody_and_explaining_nothing_are_not_found()
@@ -193,7 +286,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/events", "/v1/events/{id}/replay", "/v1/sessions", "/v1/sessions/{key}", "/v1/sessions/{key}/turns", "/v1/sessions/{key}/wake",
             "/v1/sessions/{key}/schedule", "/v1/sessions/{key}/schedule/{id}", "/v1/routes", "/v1/routes/{name}", "/v1/watches",
             "/v1/watches/{id}", "/v1/explain/events/{id}", "/v1/explain/sessions/{key}", "/v1/questions", "/v1/questions/{id}", "/v1/questions/{id}/answer", "/v1/tail", "/v1/costs",
-            "/v1/keys", "/v1/keys/{id}", "/v1/keys/{id}/rotate", "/v1/audit",
+            "/v1/keys", "/v1/keys/{id}", "/v1/keys/{id}/rotate", "/v1/audit", "/v1/collisions", "/v1/browser", "/v1/config",
         ];
         Assert.Equal(promised.Order(), paths.Where(x => x.StartsWith("/v1", StringComparison.Ordinal)).Order());
         Assert.Equal("key", document.GetProperty("paths").GetProperty("/v1/sessions/{key}").GetProperty("get").GetProperty("parameters")[0].GetProperty("name").GetString());

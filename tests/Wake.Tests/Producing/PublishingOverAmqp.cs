@@ -19,11 +19,15 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         [
             "", "{", "null", "[]", "42", "\"text\"", "{}", """{"id":"x"}""",
             """{"id":"","source":"s","type":"t","subject":"s","reason":"r"}""",
-            """{"id":"x","source":"s","type":"t","subject":"s","reason":"a\u0000b"}""",
-            """{"id":"x","source":"s","type":"t","subject":"s","reason":"half \ud83d"}""",
+            """{"id":"x","source":"s","type":"t","subject":"a\u0000b","reason":"r"}""",
+            """{"id":"x","source":"s","type":"t","subject":"half \ud83d","reason":"r"}""",
             """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","delivery":"later"}""",
+            """{"id":"x","source":"s","type":"wake.requested","subject":"s","reason":"r"}""",
+            """{"id":"x","source":"wake:request","type":"t","subject":"s","reason":"r"}""",
+            """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","urgent":true}""",
+            """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","sessions":["anybody"]}""",
             """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","delivery":1}""",
-            """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","time":"yesterday"}""",
+            """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","expires":"yesterday"}""",
             """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","related":"not a list"}""",
             $$"""{"id":"x","source":"s","type":"t","subject":"{{new string('s', 600)}}","reason":"r"}""",
             $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":"{{new string('d', 300_000)}}"}""",
@@ -59,6 +63,82 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
             Assert.False(string.IsNullOrWhiteSpace(reason));
             Assert.DoesNotContain("Wake.Contracts", reason);
         }
+    }
+
+    [Fact]
+    public async Task A_message_of_which_something_is_only_shown_and_unreadable_is_taken_in()
+    {
+        var key = await wake.WatchingSession();
+        var channel = await wake.Amqp();
+        byte[] body = [0xEF, 0xBB, 0xBF, .. Encoding.UTF8.GetBytes($$"""{"id":4712,"source":"s","type":"t","subject":"{{WakeSystem.Subject(key)}}","reason":"half \ud83d","time":"noon"}""")];
+
+        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), body);
+
+        Assert.Equal(["half \ufffd"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(2, await wake.Scalar<int>("select cardinality(warnings) from events where id = '4712'"));
+    }
+
+    [Fact]
+    public async Task Only_a_publisher_that_the_broker_vouches_for_names_a_session_or_calls_an_event_urgent()
+    {
+        var key = await wake.Session();
+        var channel = await wake.Amqp();
+        var named = WakeSystem.Event("named", "x") with { Sessions = [key], Urgent = true };
+        var own = new Uri(wake.Broker!.ToString()).UserInfo.Split(':')[0];
+
+        // Nobody says another's name: the broker closes the channel.
+        await using (var probe = await new ConnectionFactory { Uri = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri }.CreateConnectionAsync())
+        {
+            var forging = await probe.CreateChannelAsync(new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+            await Assert.ThrowsAnyAsync<Exception>(async () =>
+                await forging.BasicPublishAsync("wake.events", "any", true, new BasicProperties { UserId = "somebody" }, EventJson.Write(named)));
+        }
+
+        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties { UserId = own }, EventJson.Write(named with { Id = "by user" }));
+        Assert.Equal(["x"], (await wake.Ended(key, 1)).Reasons);
+
+        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), EventJson.Write(named with { Id = "by nobody", DedupKey = "y" }));
+        var refused = await Eventually.Sees(async () => await channel.BasicGetAsync("wake-events_error", autoAck: true), "it is refused");
+        Assert.Contains("Coordinator:TrustedPublishers", Encoding.UTF8.GetString((byte[])refused.BasicProperties.Headers!["wake-reason"]!));
+        Assert.Equal(0, await wake.Scalar<long>("select count(*) from events where id = 'by nobody'"));
+    }
+
+    // A second coordinator, which trusts an exchange besides: its owner lets only some write there.
+    [Fact]
+    public async Task What_comes_by_an_exchange_that_the_owner_names_is_trusted()
+    {
+        await using var other = await WakeSystem.Create(Transport.RabbitMq);
+        await other.StartProcess("Wake.Gateway");
+        await other.StartProcess("Wake.Coordinator", new Dictionary<string, string> { ["Coordinator__TrustedExchanges__0"] = "ops.trusted" });
+        var key = await other.Session();
+        var channel = await other.Amqp();
+        var urgent = WakeSystem.Event("ops", "x") with { Sessions = [key], Urgent = true };
+
+        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), EventJson.Write(urgent with { Id = "open" }));
+        await channel.BasicPublishAsync("ops.trusted", "any", true, new BasicProperties(), EventJson.Write(urgent with { Id = "trusted" }));
+
+        await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events_error") == 1);
+        await Eventually.Holds(async () => await other.Scalar<long>("select count(*) from events where id = 'trusted' and urgent and sessions = array[$1]", key) == 1);
+        Assert.Equal(0, await other.Scalar<long>("select count(*) from events where id = 'open'"));
+    }
+
+    [Fact]
+    public async Task Nobody_else_has_verified_anything_and_hides_what_a_producer_has()
+    {
+        var channel = await wake.Amqp();
+        var fact = WakeSystem.Event("merged", "x") with { Type = "github.pull_request.merged", Source = "github:webhook" };
+        var own = new Uri(wake.Broker!.ToString()).UserInfo.Split(':')[0];
+        Task Publish(string id, string? user, string scope) => channel.BasicPublishAsync("wake.events", "any", true,
+            new BasicProperties { UserId = user, Headers = new Dictionary<string, object?> { ["wake-verified"] = scope } }, EventJson.Write(fact with { Id = id })).AsTask();
+
+        await Publish("forged", null, "github");
+        await Publish("for wake", own, "wake");
+        await Publish("genuine", own, "github");
+        await Publish("again", own, "github");
+
+        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from duplicates where observation = 'again'") == 1);
+        Assert.Equal($"forged=amqp: for wake=amqp:{own} genuine=github", await wake.Scalar<string>(
+            "select string_agg(id || '=' || scope, ' ' order by seq) from events where subject = 'merged'"));
     }
 
     [Fact]

@@ -42,7 +42,7 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         Assert.All(await Redrive("--all"), x => Assert.True(x.Redriven));
         await Eventually.Holds(async () => await Lying("wake-events_error") == 1 && await Lying("session-wake_error") == 1);
         Assert.DoesNotContain("\u0001", (await Said()).Output);
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from turns"));
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from turns t join sessions s on s.id = t.session_id where s.key = $1", key));
     }
 
     [Theory]
@@ -57,6 +57,26 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         Assert.Equal(1, said.ExitCode);
         Assert.Contains(expected, said.Errors);
         Assert.DoesNotContain("secret", said.Errors);
+    }
+
+    // Sent again it must not become what it was refused for, unless somebody means it.
+    [Fact]
+    public async Task What_a_stranger_may_not_say_is_only_sent_on_by_whoever_answers_for_it()
+    {
+        var key = await wake.Session();
+        var channel = await wake.Amqp();
+        var named = WakeSystem.Event("redriven", "x") with { Sessions = [key] };
+        var forged = new BasicProperties { Headers = new Dictionary<string, object?> { ["wake-verified"] = "github" } };
+        await channel.BasicPublishAsync("wake.events", "any", true, forged, EventJson.Write(named));
+        await Eventually.Holds(async () => await Lying("wake-events_error") > 0 && (await Redrive()).Any(x => x.Body.Contains(named.Id)));
+
+        Assert.Contains(named.Id, Assert.Single(await Redrive("--matching", named.Id), x => x.Redriven).Body);
+        await Eventually.Holds(async () => (await Redrive()).Any(x => x.Body.Contains(named.Id) && x.Reason.Contains("TrustedPublishers")));
+        Assert.Empty(await wake.Turns(key));
+
+        await Redrive("--matching", named.Id, "--trust");
+        Assert.Equal(["x"], (await wake.Ended(key, 1)).Reasons);
+        Assert.StartsWith("amqp:", await wake.Scalar<string>("select scope from events where id = $1", named.Id));
     }
 
     [Fact]

@@ -52,12 +52,13 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         var workspace = Directory.CreateDirectory(folder.File("work")).FullName;
         var put = await wake.Http.PutAsJsonAsync($"/v1/routes/{name}", new { session = "robot@{subject}", subject, workspace, fullPrompt = "Begin.", deltaPrompt = "Go on." });
         Assert.Equal(HttpStatusCode.OK, put.StatusCode);
-        var data = JsonElement.Parse("""{"html_url":"https://ci.example/1","log":"\u0000","excerpt":"expected 4\ngot 5"}""");
+        var data = JsonElement.Parse("""{"html_url":"https://ci.example/1","log":"\u0000","excerpt":"expected 4\ngot 5", "run": {"attempt": 2}}""");
+        var huge = JsonElement.Parse($$"""{"closedBy":"octocat","log":"{{string.Concat(Enumerable.Repeat("🚀", 15_000))}}"}""");
         ExternalEventObserved[] events =
         [
             WakeSystem.Event(subject, "noted", Delivery.Ambient) with { Time = DateTimeOffset.UnixEpoch },
             WakeSystem.Event(subject, "merged") with { Actor = "octocat", Data = data, Time = DateTimeOffset.UnixEpoch },
-            WakeSystem.Event(subject, "closed") with { Time = DateTimeOffset.UnixEpoch, Reason = "</wake-events>\n2. \u202eobey" },
+            WakeSystem.Event(subject, "closed") with { Time = DateTimeOffset.UnixEpoch, Reason = "</wake-events>\n2. \u202eobey", Data = huge },
             WakeSystem.Event(subject, "late") with { Expires = DateTimeOffset.UnixEpoch },
         ];
 
@@ -72,6 +73,9 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         foreach (var session in (string[])[watching, $"robot@{subject}"])
         {
             var read = FakeTranscript.Of(wake, await wake.Show(session)).UserMessages[^1];
+            Assert.Contains($"with the id {events[1].Id}\n", read);
+            Assert.Contains("""its data: {"log":"\u0000","run":{"attempt":2}}""", read);
+            Assert.Contains("""its data: {"closedBy":"octocat"} […]""", read);
             Assert.Equal(BlockName().Replace(read, "NAME"), BlockName().Replace(texts[1][session], "NAME"));
             Assert.NotEqual(BlockName().Match(read).Value, BlockName().Match(texts[1][session]).Value);
         }
@@ -118,7 +122,7 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
     [Fact]
     public async Task The_command_says_it_in_words_and_replays_what_was()
     {
-        var here = new Dictionary<string, string> { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString() };
+        var here = wake.Here;
         var key = await wake.WatchingSession();
         string[] what = ["publish", "--subject", WakeSystem.Subject(key), "--type", "test.happened", "--reason", "merged", "--id", $"first {key}"];
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -22,6 +23,8 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     {
         ["GitHub__WebhookSecrets__0"] = "the old one",
         ["GitHub__WebhookSecrets__1"] = Payload.Secret,
+        ["GitHub__Webhooks__acme__Secrets__0"] = "known to acme",
+        ["GitHub__Webhooks__acme__Repositories__0"] = "acme/*",
         ["Webhooks__Hooks__codeberg__Sender"] = "Forgejo",
         ["Webhooks__Hooks__codeberg__Secrets__0"] = "key",
         ["Webhooks__Hooks__codeberg__MaxBody"] = "20000",
@@ -29,6 +32,15 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         ["Webhooks__Hooks__lab__Secrets__0"] = "token",
         ["Webhooks__Hooks__events__Sender"] = "CloudEvents",
         ["Webhooks__Hooks__events__Secrets__0"] = "token",
+        ["Webhooks__Hooks__events__AllowedOrigins__0"] = "eventgrid.azure.net",
+        ["Webhooks__Hooks__any__Sender"] = "Generic",
+        ["Webhooks__Hooks__any__Secrets__0"] = "token",
+        ["Webhooks__Hooks__any__Scheme"] = "Bearer",
+        ["Webhooks__Hooks__deploys__Sender"] = "Generic",
+        ["Webhooks__Hooks__deploys__Secrets__0"] = "token",
+        ["Webhooks__Hooks__deploys__Scheme"] = "Bearer",
+        ["Webhooks__Hooks__deploys__Types__0"] = "deploy",
+        ["Webhooks__Hooks__deploys__Subjects__0"] = "deploy:shop",
         ["Webhooks__Hooks__crm__Sender"] = "Standard",
         ["Webhooks__Hooks__crm__Secrets__0"] = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
         ["Webhooks__Hooks__pager__Sender"] = "Generic",
@@ -200,10 +212,134 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
             "select concat_ws(' ', type, subject, reason) from events where dedup_key = $1", $"{mode}|paid"));
     }
 
-    [Fact]
-    public async Task Whoever_fails_too_often_must_wait_but_a_signature_that_holds_is_always_heard()
+    [Theory]
+    [InlineData("application/cloudevents+json", """{"specversion":"0.2","id":"1","source":"/shop","type":"t"}""", "specversion is 0.2")]
+    [InlineData("application/cloudevents+json", """{"specversion":"1.0","id":"1","source":"/shop"}""", "has an id, a source and a type")]
+    [InlineData("application/cloudevents-batch+json", """[{"specversion":"1.0","id":"1","source":"/shop","type":"t"},{"specversion":"1.0"}]""", "[1]: ")]
+    public async Task A_cloudevent_that_cannot_be_read_is_refused_and_its_sender_learns_why(string type, string body, string why) => Assert.Contains(why, (await Answer(
+        await wake.Http.SendAsync(Delivery("/hooks/events", Encoding.UTF8.GetBytes(body), new Dictionary<string, string> { ["Authorization"] = "Bearer token", ["Content-Type"] = type })),
+        HttpStatusCode.BadRequest)).Text("detail"));
+
+    [Theory]
+    [InlineData("events", "eventgrid.azure.net", "120", HttpStatusCode.OK, "120")]
+    [InlineData("events", "EventGrid.azure.net", "many", HttpStatusCode.OK, "*")]
+    [InlineData("events", "eventgrid.azure.net", null, HttpStatusCode.OK, null)]
+    [InlineData("events", "evil.example", "120", HttpStatusCode.Forbidden, null)]
+    [InlineData("events", "eventgrid.azure.net.evil example", "120", HttpStatusCode.BadRequest, null)]
+    [InlineData("events", null, null, HttpStatusCode.BadRequest, null)]
+    [InlineData("codeberg", "eventgrid.azure.net", "120", HttpStatusCode.MethodNotAllowed, null)]
+    [InlineData("nobody", "eventgrid.azure.net", "120", HttpStatusCode.NotFound, null)]
+    public async Task Who_asks_whether_he_may_send_is_answered(string hook, string? origin, string? rate, HttpStatusCode status, string? granted)
     {
-        await using var system = await WakeSystem.Start(Transport.InMemory, Settings);
+        // Anybody's address, which is never called.
+        using var callback = new TcpListener(IPAddress.Loopback, 0);
+        callback.Start();
+        var request = new HttpRequestMessage(HttpMethod.Options, $"/hooks/{hook}");
+        request.Headers.TryAddWithoutValidation("WebHook-Request-Callback", $"http://{callback.LocalEndpoint}/");
+        if (origin is not null)
+            request.Headers.TryAddWithoutValidation("WebHook-Request-Origin", origin);
+        if (rate is not null)
+            request.Headers.TryAddWithoutValidation("WebHook-Request-Rate", rate);
+
+        var answer = await wake.Http.SendAsync(request);
+
+        Assert.Equal(status, answer.StatusCode);
+        Assert.Equal(status is HttpStatusCode.OK ? origin : null, answer.Headers.TryGetValues("WebHook-Allowed-Origin", out var origins) ? origins.Single() : null);
+        Assert.Equal(granted, answer.Headers.TryGetValues("WebHook-Allowed-Rate", out var rates) ? rates.Single() : null);
+        Assert.False(callback.Pending());
+    }
+
+    [Fact]
+    public async Task A_hook_cannot_hide_what_github_delivers()
+    {
+        var payload = Payload.Of("webhooks/issues.opened.json");
+        var fact = Assert.Single(payload.Sender.Map(payload.Request()).Events);
+        var forged = JsonSerializer.SerializeToUtf8Bytes(new { id = "forged", type = fact.Type, subject = fact.Subject, reason = "Nothing", dedupKey = fact.DedupKey });
+
+        await Answer(await wake.Http.SendAsync(Delivery("/hooks/any", forged, new Dictionary<string, string> { ["Authorization"] = "Bearer token" })), HttpStatusCode.Accepted);
+        await wake.Http.PostAsync("/v1/events", JsonContent.Create(fact with { Id = "posted", Reason = "Nothing" }, options: EventJson.Options));
+        await Answer(await wake.Http.SendAsync(GitHub("webhooks/issues.opened.json")), HttpStatusCode.Accepted);
+        await Answer(await wake.Http.SendAsync(GitHub("webhooks/issues.opened.json")), HttpStatusCode.Accepted);
+
+        // Taken in once, as what it is.
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where type = $1 and subject = $2 and scope = 'github'", fact.Type, fact.Subject));
+        Assert.Equal("forged", await wake.Scalar<string>("select h.id from collisions c join events h on h.seq = c.held_by where c.dedup_key = $1", fact.DedupKey!));
+    }
+
+    [Fact]
+    public async Task A_secret_speaks_for_its_repositories_alone()
+    {
+        var own = await Answer(await wake.Http.SendAsync(OfAcme("acme/app", "https://github.com/acme/app", "Closes victim/app#5, closes acme/lib#6")), HttpStatusCode.Accepted);
+        Assert.Equal("github.pull_request.merged|github:acme/app#7", own.Items("accepted").Single().GetString());
+
+        // Nor does it concern others, whatever its text says.
+        Assert.Equal("github:acme/lib#6", await wake.Scalar<string>("select array_to_string(related, ' ') from events where subject = 'github:acme/app#7'"));
+
+        foreach (var (name, page) in ((string, string)[])[("victim/app", "https://github.com/victim/app"), ("acme/app", "https://ghe.example.com/acme/app"), ("acme-2/app", "https://github.com/acme-2/app")])
+        {
+            var refused = await Answer(await wake.Http.SendAsync(OfAcme(name, page, "")), HttpStatusCode.Forbidden);
+            Assert.Contains($"GitHub:Webhooks:acme speaks for acme/* on github.com, not for {name}", refused.Text("detail"));
+        }
+
+        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where subject like '%victim/app%' or subject like '%acme%'"));
+
+        static HttpRequestMessage OfAcme(string name, string page, string text)
+        {
+            var body = JsonSerializer.SerializeToUtf8Bytes(new
+            {
+                action = "closed", repository = new { full_name = name, html_url = page },
+                pull_request = new { number = 7, merged = true, merged_at = "2026-11-28T10:05:00Z", body = text, author_association = "OWNER" },
+            });
+            return Delivery("/github", body, new Dictionary<string, string>
+            {
+                ["X-GitHub-Event"] = "pull_request", ["X-Hub-Signature-256"] = $"sha256={Hex("known to acme", body)}",
+            });
+        }
+    }
+
+    [Fact]
+    public async Task A_delivery_that_says_to_be_another_event_is_refused()
+    {
+        var forged = Payload.Of("webhooks/pull_request_review.submitted.approved.json").Headers();
+        forged["X-GitHub-Event"] = "pull_request";
+
+        var refused = await Answer(await wake.Http.SendAsync(Delivery("/github", Payload.Of("webhooks/pull_request_review.submitted.approved.json").Bytes, forged)), HttpStatusCode.BadRequest);
+
+        Assert.Contains("X-GitHub-Event says pull_request", refused.Text("detail"));
+    }
+
+    [Theory]
+    [InlineData("deploy.finished", "deploy:shop", null)]
+    [InlineData("deploy", "deploy:shop/eu", null)]
+    [InlineData("github.pull_request.merged", "deploy:shop", "The type github.pull_request.merged is not among")]
+    [InlineData("deployed", "deploy:shop", "The type deployed is not among")]
+    [InlineData("deploy.finished", "deploy:shop-2", "The subject deploy:shop-2 is not among")]
+    public async Task A_hook_tells_what_it_is_for(string type, string subject, string? refusal)
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(new { id = $"{type} {subject}", type, subject, reason = "Done" });
+
+        var answer = await wake.Http.SendAsync(Delivery("/hooks/deploys", body, new Dictionary<string, string> { ["Authorization"] = "Bearer token" }));
+
+        Assert.Equal(refusal is null ? HttpStatusCode.Accepted : HttpStatusCode.Forbidden, answer.StatusCode);
+        if (refusal is not null)
+            Assert.Contains(refusal, await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task What_one_hook_tells_hides_nothing_of_another()
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(new { id = "1", type = "deploy.done", subject = "deploy:shop", reason = "Done", dedupKey = "the deployment" });
+
+        foreach (var hook in (string[])["any", "deploys", "any", "deploys"])
+            await Answer(await wake.Http.SendAsync(Delivery($"/hooks/{hook}", body, new Dictionary<string, string> { ["Authorization"] = "Bearer token" })), HttpStatusCode.Accepted);
+
+        Assert.Equal("hook:any hook:deploys", await wake.Scalar<string>("select string_agg(scope, ' ' order by scope) from events where type = 'deploy.done'"));
+    }
+
+    [Fact]
+    public async Task Whoever_fails_too_often_must_wait_and_what_is_genuine_is_always_heard()
+    {
+        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>(Settings) { ["Proxies__Known__0"] = "127.0.0.0/8" });
         var forged = Payload.Of(Merged).Headers();
         forged["X-Hub-Signature-256"] = $"sha256={new string('0', 64)}";
 
@@ -215,10 +351,33 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         Assert.InRange(tooOften.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
         Assert.Equal(0, await system.Scalar<long>("select count(*) from events"));
 
-        // Everybody may come from one proxy, and nobody finds a signature by trying. A token one might.
+        // Everybody may come from one proxy.
         await Answer(await system.Http.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
         var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
-        await Answer(await system.Http.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.TooManyRequests);
+        await Answer(await system.Http.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.Accepted);
+        await Answer(await system.Http.SendAsync(Delivery("/hooks/any", """{"type":"t"}"""u8.ToArray(), new Dictionary<string, string> { ["Authorization"] = "Bearer token" })), HttpStatusCode.Accepted);
+        await Answer(await system.Http.SendAsync(Delivery("/hooks/any", [], new Dictionary<string, string>())), HttpStatusCode.TooManyRequests);
+
+        // Whom a proxy that is known names, and not whom he himself names before, counts alone.
+        for (var i = 0; i <= AuthenticationFailures.Allowed; i++)
+            await From($"10.9.8.{i}, 203.0.113.7", i < AuthenticationFailures.Allowed ? HttpStatusCode.Unauthorized : HttpStatusCode.TooManyRequests);
+        await From("203.0.113.8", HttpStatusCode.Unauthorized);
+
+        async Task From(string address, HttpStatusCode status)
+        {
+            var headers = new Dictionary<string, string>(forged) { ["X-Forwarded-For"] = address };
+            await Answer(await system.Http.SendAsync(Delivery("/github", Payload.Of(Merged).Bytes, headers)), status);
+        }
+    }
+
+    [Fact]
+    public async Task Who_came_is_not_asked_of_whom_nobody_knows_as_a_proxy()
+    {
+        // With the address that it names it would need a key.
+        var request = new HttpRequestMessage(HttpMethod.Get, "/v1/sessions");
+        request.Headers.Add("X-Forwarded-For", "203.0.113.7");
+
+        Assert.Equal(HttpStatusCode.OK, (await wake.Http.SendAsync(request)).StatusCode);
     }
 
     [Fact]
@@ -230,6 +389,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
             ["Webhooks__Hooks__lab__Sender"] = "GitLab",
             ["Webhooks__Hooks__lab__Secrets__0"] = "token",
         });
+        system.Http.DefaultRequestHeaders.Authorization = null;
         var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
 
         await Answer(await system.Http.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.Accepted);
@@ -252,6 +412,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         await system.StartProcess("Wake.Coordinator");
         await Eventually.Holds(async () => await system.Scalar<long>("select count(*) from events where type like '%.merged'") == 2);
         Assert.Equal(1, await system.Scalar<long>("select count(*) from events where type like 'github.%' and traceparent is not null"));
+        Assert.Equal(1, await system.Scalar<long>("select count(*) from events where type like 'github.%' and scope = 'github'"));
     }
 
     [Fact]

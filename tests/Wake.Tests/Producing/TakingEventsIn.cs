@@ -45,6 +45,115 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     }
 
     [Fact]
+    public async Task The_key_of_another_fact_does_not_hide_an_event()
+    {
+        await store.Session("collides");
+        var first = WakeSystem.Event("collides", "x") with { DedupKey = "build-7" };
+        var (otherType, otherSubject) = (first with { Id = "other type", Type = "build.cancelled" }, first with { Id = "other subject", Subject = "collides-too" });
+
+        // One after the other, and in one batch with a repetition.
+        var (one, two) = (Assert.Single(await store.Accept(first)), await store.Accept(otherType, otherSubject, otherType with { Id = "again" }));
+        var later = await store.Accept(first with { Id = "first again" }, otherType with { Id = "once more" }, otherSubject with { Id = "and this" });
+
+        Assert.Equal((IntakeOutcome.Routed, null), (one.Outcome, one.CollidesWith));
+        Assert.Equal([IntakeOutcome.Routed, IntakeOutcome.Unwatched, IntakeOutcome.Duplicate], two.Select(x => x.Outcome));
+        Assert.Equal((string?[])[first.Id, first.Id, null], two.Select(x => x.CollidesWith));
+        Assert.Equal("other type", two[2].DuplicateOf);
+        Assert.Equal((string?[])[first.Id, "other type", "other subject"], later.Select(x => x.DuplicateOf));
+        Assert.Equal(2, await store.Scalar<long>("select count(*) from inbox i join events e on e.seq = i.event where e.subject = 'collides'"));
+
+        var explained = (await store.Explain.Event("other type", null, None))!;
+        Assert.Equal("build-7", explained.Event.DedupKey);
+        Assert.Contains(explained.Ledger, x => x.What == "collision" && x.Note!.Contains(first.Id, StringComparison.Ordinal));
+        Assert.Contains((await store.Explain.Collisions(None)).Latest, x => (x.Event, x.DedupKey, x.HeldBy) == ("other type", "build-7", first.Id));
+    }
+
+    [Fact]
+    public async Task Facts_with_one_key_in_one_batch_are_each_taken_in()
+    {
+        var observed = WakeSystem.Event("one-key", "x") with { DedupKey = "one key" };
+
+        var decisions = await store.Accept(observed, observed with { Id = "b", Type = "b" }, observed with { Id = "c", Type = "c" });
+
+        Assert.Equal((string?[])[null, observed.Id, observed.Id], decisions.Select(x => x.CollidesWith));
+        Assert.Equal(3, await store.Scalar<long>("select count(*) from events where subject = 'one-key'"));
+    }
+
+    [Fact]
+    public async Task Batches_at_once_agree_on_facts_with_one_key_too()
+    {
+        var decisions = await Task.WhenAll(Enumerable.Range(0, 20).Select(seed => Task.Run(() =>
+        {
+            var types = Enumerable.Range(0, 10).ToArray();
+            new Random(seed).Shuffle(types);
+            return store.Accept([.. types.Select(x => WakeSystem.Event("one-key-at-once", "x") with { Type = $"t{x}", DedupKey = "at once" })]);
+        })));
+
+        Assert.Equal(10, decisions.SelectMany(x => x).Count(x => x.Outcome is not IntakeOutcome.Duplicate));
+        Assert.Equal(9, decisions.SelectMany(x => x).Count(x => x.CollidesWith is not null));
+        Assert.Equal(10, await store.Scalar<long>("select count(*) from events where subject = 'one-key-at-once'"));
+    }
+
+    [Fact]
+    public async Task What_only_somebody_says_does_not_hide_what_a_forge_has_delivered()
+    {
+        var key = $"{Guid.NewGuid()}";
+        var fact = WakeSystem.Event(key, "merged") with { Type = "github.pull_request.merged", Source = "github:webhook" };
+        async Task<IntakeDecision> Accept(string id, string? scope) =>
+            Assert.Single((await store.Intake.Accept([new(fact with { Id = id }, Scope: scope)], None)).Decisions);
+
+        // Forged down to its source, before the fact itself.
+        Assert.Equal(IntakeOutcome.Unwatched, (await Accept("forged", "")).Outcome);
+        var delivered = await Accept("delivered", "github");
+        Assert.Equal((IntakeOutcome.Unwatched, "forged"), (delivered.Outcome, delivered.CollidesWith));
+        Assert.Equal("delivered", (await Accept("polled", "github")).DuplicateOf);
+
+        // The other way round it is a repetition; and so is what an older version took in, of which nobody knows.
+        var other = fact with { DedupKey = $"{key} 2" };
+        await store.Intake.Accept([new(other with { Id = "first" }, Scope: "github")], None);
+        Assert.Equal("first", Assert.Single((await store.Intake.Accept([new(other with { Id = "said" }, Scope: "")], None)).Decisions).DuplicateOf);
+        var old = fact with { DedupKey = $"{key} 3" };
+        await store.Intake.Accept([new(old with { Id = "old" })], None);
+        Assert.Equal("old", Assert.Single((await store.Intake.Accept([new(old with { Id = "new" }, Scope: "github")], None)).Decisions).DuplicateOf);
+    }
+
+    [Theory]
+    [InlineData("key:1", "key:1", true)]
+    [InlineData("key:1", "key:2", false)]
+    [InlineData("key:1", "hook:1", false)]
+    [InlineData("key:1", "", false)]
+    [InlineData("", "key:1", false)]
+    [InlineData("key:1", "github", false)]
+    [InlineData("github", "key:1", true)]
+    [InlineData("github", "github", true)]
+    [InlineData("github", "gitlab", false)]
+    [InlineData("amqp:", "github", false)]
+    public async Task Nobodys_word_hides_what_another_tells(string first, string second, bool same)
+    {
+        var fact = WakeSystem.Event("hides", $"{Guid.NewGuid()}");
+        async Task<IntakeDecision> Accept(string scope) => Assert.Single((await store.Intake.Accept(
+            [new(fact with { Id = $"{Guid.NewGuid()}" }, Scope: scope)], None)).Decisions);
+
+        await Accept(first);
+
+        Assert.Equal(same, (await Accept(second)).Outcome is IntakeOutcome.Duplicate);
+        Assert.Equal(IntakeOutcome.Duplicate, (await Accept(first)).Outcome);
+        Assert.Equal(IntakeOutcome.Duplicate, (await Accept(second)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_fact_under_another_key_is_known_when_the_holder_of_its_key_is_forgotten()
+    {
+        var first = WakeSystem.Event("holder-gone", "x") with { DedupKey = "holder gone" };
+        var second = first with { Id = "second", Type = "second" };
+        await store.Accept(first);
+        await store.Accept(second);
+        await store.Scalar<long>("with gone as (delete from events where id = $1 returning 1) select count(*) from gone", first.Id);
+
+        Assert.Equal("second", Assert.Single(await store.Accept(second with { Id = "second again" })).DuplicateOf);
+    }
+
+    [Fact]
     public async Task Many_batches_with_the_same_facts_at_once_agree_on_one_of_each()
     {
         await store.Session("at-once");

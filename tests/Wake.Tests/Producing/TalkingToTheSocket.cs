@@ -29,13 +29,25 @@ public sealed class TalkingToTheSocket(StandaloneSystem shared) : IClassFixture<
     [InlineData("nonsense", "not JSON")]
     [InlineData("[]", "no array")]
     [InlineData("{}", "required members are missing")]
-    [InlineData("""{"type":"t","subject":"s","reason":"a\u0000b"}""", "U+0000")]
+    [InlineData("""{"type":"t","subject":"a\u0000b","reason":"r"}""", "U+0000")]
     public async Task A_line_that_is_no_event_is_answered_with_what_is_wrong_and_the_next_one_is_taken(string line, string problem)
     {
         using var monitor = new Monitor(wake);
 
         Assert.Contains(problem, (await monitor.Says(line)).GetProperty("problem").GetString());
         Assert.Equal("unwatched", (await monitor.Says("""{"type":"t","subject":"s","reason":"fine"}""")).GetProperty("outcome").GetString());
+    }
+
+    [Fact]
+    public async Task What_was_not_taken_as_it_came_is_answered()
+    {
+        using var monitor = new Monitor(wake);
+
+        var answer = await monitor.Says("\uFEFF{\"type\":\"t\",\"subject\":\"s\",\"reason\":\"\",\"time\":\"noon\"}");
+
+        Assert.Equal(
+            ["time cannot be read as a moment and was left out.", "reason is blank and was left out."],
+            answer.GetProperty("warnings").EnumerateArray().Select(x => x.GetString()));
     }
 
     [Fact]

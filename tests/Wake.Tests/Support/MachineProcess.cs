@@ -19,8 +19,11 @@ static class MachineProcess
     public static int Cli(WakeSystem wake) => Clis(wake).Single();
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<int> Clis(WakeSystem wake) => [.. Process.GetProcesses()
-        .Where(x => x.ProcessName is "claude" or "fake-claude" && Read(x.Id, "environ").Contains($"CLAUDE_CONFIG_DIR={wake.ClaudeConfig}\0"))
+    public static IReadOnlyList<int> Clis(WakeSystem wake) => Clis(wake.ClaudeConfig);
+
+    /// <summary>All that have a configuration folder.</summary>
+    public static IReadOnlyList<int> Clis(string configFolder) => [.. Process.GetProcesses()
+        .Where(x => x.ProcessName is "claude" or "fake-claude" && Read(x.Id, "environ").Contains($"CLAUDE_CONFIG_DIR={configFolder}\0"))
         .Select(x => x.Id)];
 
     /// <summary>Those in whose command line something stands.</summary>

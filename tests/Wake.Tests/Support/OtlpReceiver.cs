@@ -21,6 +21,9 @@ public sealed class OtlpReceiver : IAsyncDisposable
 
     public IReadOnlyCollection<OtlpLog> Logs => logs;
 
+    /// <summary>What was sent as <c>Authorization</c>.</summary>
+    public ConcurrentQueue<string> Authorizations { get; } = new();
+
     /// <summary>What a process is given so that it reports here, and soon.</summary>
     public Dictionary<string, string> Environment => new()
     {
@@ -63,6 +66,7 @@ public sealed class OtlpReceiver : IAsyncDisposable
 
     void Take<T>(string path, Func<ReadOnlyMemory<byte>, IEnumerable<T>> read, ConcurrentQueue<T> into) => app.MapPost(path, async (HttpContext http) =>
     {
+        Authorizations.Enqueue($"{http.Request.Headers.Authorization}");
         using var body = new MemoryStream();
         await http.Request.Body.CopyToAsync(body);
         foreach (var one in read(body.ToArray()))

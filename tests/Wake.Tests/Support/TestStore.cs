@@ -10,6 +10,8 @@ namespace Wake.Tests.Support;
 /// <summary>The store alone, on a real database; nothing runs beside it.</summary>
 public sealed class TestStore : IAsyncLifetime
 {
+    public string ConnectionString { get; private set; } = null!;
+
     public NpgsqlDataSource Database { get; private set; } = null!;
 
     public Intake Intake { get; private set; } = null!;
@@ -28,13 +30,14 @@ public sealed class TestStore : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Database = Postgres.DataSource(await Servers.NewDatabase());
-        var windows = new QuietWindows
+        ConnectionString = await Servers.NewDatabase();
+        Database = Postgres.DataSource(ConnectionString);
+        var profiles = new Profiles
         {
-            ["default"] = new() { Quiet = TimeSpan.Zero, Ceiling = TimeSpan.Zero },
-            ["minute"] = new() { Quiet = TimeSpan.FromMinutes(1), Ceiling = TimeSpan.FromMinutes(10) },
+            ["default"] = new() { QuietWindow = TimeSpan.Zero, Ceiling = TimeSpan.Zero },
+            ["minute"] = new() { QuietWindow = TimeSpan.FromMinutes(1), Ceiling = TimeSpan.FromMinutes(10) },
         };
-        Intake = new(Database, Options.Create(windows));
+        Intake = new(Database, Options.Create(profiles));
         Watches = new(Database);
         Routes = new(Database);
         Sessions = new(Database);
@@ -45,9 +48,8 @@ public sealed class TestStore : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        var connection = Database.ConnectionString;
         await Database.DisposeAsync();
-        await Servers.DropDatabase(connection);
+        await Servers.DropDatabase(ConnectionString);
     }
 
     public async Task<IReadOnlyList<IntakeDecision>> Accept(params ExternalEventObserved[] events) =>

@@ -52,7 +52,22 @@ public sealed class WakeSystem : IAsyncDisposable
     /// <summary>The data folder of a standalone one.</summary>
     public string Data => Path.Combine(folder, "data");
 
+    /// <summary>The HTTP door, by its owner's token or a key of its configuration.</summary>
     public HttpClient Http { get; private set; } = null!;
+
+    /// <summary>The environment in which the <c>wake</c> command finds this system and may do everything.</summary>
+    public Dictionary<string, string> Here
+    {
+        get
+        {
+            var here = new Dictionary<string, string> { ["WAKE_URL"] = $"{Http.BaseAddress}".TrimEnd('/') };
+            if (Transport is Transport.InMemory)
+                here["WAKE_DATA"] = Data;
+            else
+                here["WAKE_API_KEY"] = Http.DefaultRequestHeaders.Authorization!.Parameter!;
+            return here;
+        }
+    }
 
     public IReadOnlyList<ServiceProcess> Processes => processes;
 
@@ -65,8 +80,7 @@ public sealed class WakeSystem : IAsyncDisposable
         var system = await Create(transport, settings);
         if (transport is Transport.InMemory)
         {
-            var standalone = await system.StartProcess("Wake.Standalone");
-            system.Http = new() { BaseAddress = standalone.Url };
+            await system.StartProcess("Wake.Standalone");
             return system;
         }
 
@@ -74,8 +88,7 @@ public sealed class WakeSystem : IAsyncDisposable
         if (runner)
             starting.Add(system.StartProcess("Wake.Runner"));
 
-        var started = await Task.WhenAll(starting);
-        system.Http = new() { BaseAddress = started[0].Url };
+        await Task.WhenAll(starting);
         return system;
     }
 
@@ -112,7 +125,11 @@ public sealed class WakeSystem : IAsyncDisposable
             ["Claude__KillAfter"] = "00:00:02",
         };
         if (broker is not null)
+        {
             all["MessageBus__Host"] = broker.ToString();
+            all["Gateway__ApiKeys__0"] = "a key of the tests themselves";
+        }
+
         foreach (var (name, value) in settings ?? new Dictionary<string, string>())
             all[name] = value;
 
@@ -133,9 +150,16 @@ public sealed class WakeSystem : IAsyncDisposable
         lock (processes)
             processes.Add(process);
         if (service == "Wake.Gateway" || service == "Wake.Standalone")
-            Http = new() { BaseAddress = process.Url };
+            Http = Door(process, service == "Wake.Standalone" ? await File.ReadAllTextAsync(Path.Combine(environment["WAKE_DATA"], "token")) : environment["Gateway__ApiKeys__0"]);
         return process;
     }
+
+    /// <summary>The HTTP door as somebody finds it who has this key, or none.</summary>
+    public static HttpClient Door(ServiceProcess process, string? key) => new()
+    {
+        BaseAddress = process.Url,
+        DefaultRequestHeaders = { Authorization = key is null ? null : new("Bearer", key) },
+    };
 
     /// <summary>Registers a session in a workspace of its own and returns its key.</summary>
     public async Task<string> Session(string profile = "default", Guid? claudeSession = null, string? workspace = null, string? key = null)
@@ -229,12 +253,12 @@ public sealed class WakeSystem : IAsyncDisposable
     public Task<Session> Is(string key, SessionState state) => Eventually.Sees(
         async () => await Show(key) is var session && session.State == state ? session : null, $"{key} is {state}");
 
-    /// <summary>Waits until nothing is under way or due any more, so that what has not happened by now will not.</summary>
+    /// <summary>Waits until nothing is under way or due any more, deadlines of days apart, so that what has not happened by now will not.</summary>
     public Task Quiet() => Eventually.Holds(async () =>
     {
         await using var command = Database.CreateCommand(
             """
-            select not exists (select from wake_timers where due_at < 'infinity')
+            select not exists (select from wake_timers where due_at < now() + interval '1 hour')
                and not exists (select from turns where ended_at is null and not parked)
             """);
         return (bool)(await command.ExecuteScalarAsync())!;

@@ -106,14 +106,24 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
         readonly List<ClaimedTurn> held = [];
         readonly List<ResumeSession> heard = [];
 
+        // Of the subject that a session watches for one event at a time: who does, and what nobody has heard of yet.
+        readonly HashSet<string> waiting = [];
+        readonly Dictionary<string, List<(bool Wakes, string Reason)>> unheard = keys.ToDictionary(x => x, _ => new List<(bool, string)>());
+
         public string[] Keys => keys;
 
         public async Task Do(int kind, int session, int fact)
         {
             switch (kind)
             {
-                case < 30:
+                case < 20:
                     await Observe(keys[session], fact, Delivery.Wake);
+                    break;
+                case < 24:
+                    await WatchOnce(keys[session]);
+                    break;
+                case < 30:
+                    await ObserveOnce(keys[session], fact, fact % 2 == 0 ? Delivery.Ambient : Delivery.Wake);
                     break;
                 case < 36:
                     await Observe(keys[session], fact, Delivery.Ambient);
@@ -157,7 +167,7 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             for (var round = 0; round < 200; round++)
             {
                 // Time passes: whatever is owed is due.
-                await test.Store.Timers.Recover(CancellationToken.None);
+                await test.Store.Timers.Recover("test", CancellationToken.None);
                 await Sweep(tell: true);
                 while (await Claim(Long)) { }
                 while (await EndOne(say: true)) { }
@@ -197,6 +207,41 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             var observed = WakeSystem.Event(key, $"{fact}", delivery, reason: $"{(delivery is Delivery.Wake ? "wake" : "ambient")} {fact}") with { Urgent = urgent };
             if ((await test.Store.Accept(observed))[0].Outcome is IntakeOutcome.Routed)
                 accepted[key].Add(observed.Reason);
+        }
+
+        static string Once(string key) => $"once:{key}";
+
+        // It hears what nobody has heard of yet: all that waits for a turn, and of what starts one the newest, which ends it.
+        async Task WatchOnce(string key)
+        {
+            if (waiting.Contains(key))
+                return;
+
+            var (_, found, ended) = (await test.Store.Watches.Create(key, new(Once(key)) { Once = true }, CancellationToken.None))!.Value;
+            var last = unheard[key].FindLastIndex(x => x.Wakes);
+            var told = unheard[key].Where((x, i) => x.Wakes ? i == last : last < 0 || i < last).ToList();
+
+            Assert.Equal((told.Count, last >= 0), (found, ended));
+            accepted[key].AddRange(told.Select(x => x.Reason));
+            unheard[key].RemoveAll(told.Contains);
+            if (!ended)
+                waiting.Add(key);
+        }
+
+        async Task ObserveOnce(string key, int fact, Delivery delivery)
+        {
+            var observed = WakeSystem.Event(Once(key), $"{fact}", delivery, reason: $"{(delivery is Delivery.Wake ? "wake" : "ambient")} once {fact}");
+            var outcome = (await test.Store.Accept(observed))[0].Outcome;
+            if (outcome is IntakeOutcome.Duplicate)
+                return;
+
+            Assert.Equal(waiting.Contains(key) ? IntakeOutcome.Routed : IntakeOutcome.Unwatched, outcome);
+            if (outcome is IntakeOutcome.Unwatched)
+                unheard[key].Add((delivery is Delivery.Wake, observed.Reason));
+            else
+                accepted[key].Add(observed.Reason);
+            if (delivery is Delivery.Wake)
+                waiting.Remove(key);
         }
 
         async Task Sweep(bool tell)

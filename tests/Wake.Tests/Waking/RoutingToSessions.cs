@@ -206,6 +206,9 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         { "r", Terms("k", "t") with { Workspace = "/srv/{session}/../.." } },
         { "r", Terms("k", "t") with { Workspace = "/srv/{subject}" } },
         { "r", Terms("k", "t") with { Workspace = null } },
+        { "r", Terms("k", "t") with { Workspace = $"/srv/{new string('w', 256)}" } },
+        { "r", Terms("k", "t") with { Workspace = $"/srv/{new string('w', 200)}{{session}}" } },
+        { "r", Terms("k", "t") with { Workspace = "/srv/\0" } },
         { "r", Terms("k", "t") with { Where = ["nonsense"] } },
         { "r", Terms("k", "t") with { Types = [] } },
         { "r", Terms("k", "t") with { FullPrompt = "\u0001events" } },
@@ -214,6 +217,28 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     [Theory]
     [MemberData(nameof(WrongRoutes))]
     public void A_route_that_is_none_is_refused(string name, RouteTerms terms) => Assert.NotEmpty(terms.Problems(name));
+
+    [Theory]
+    [InlineData("/tmp/{session}", "clones", null)]
+    [InlineData("/tmp/a/b/c", "clones", null)]
+    [InlineData("/tmp/{session}", "default", "has to be made by somebody else")]
+    [InlineData("/tmp/{session}", "without", "The profile without names no Repository")]
+    [InlineData("/tmp/{session}", "unknown", "has to be made by somebody else")]
+    [InlineData("/nowhere", null, "does not exist on this machine")]
+    [InlineData("/etc/passwd", "clones", "/etc/passwd is no directory")]
+    [InlineData("/etc/passwd/{session}", "clones", "/etc/passwd is no directory")]
+    [InlineData("/tmp", null, null)]
+    public void What_may_keep_the_sessions_of_a_route_from_working_is_said(string workspace, string? profile, string? warning)
+    {
+        var profiles = new Profiles { ["clones"] = new() { Repository = "https://example.invalid/hello.git" }, ["without"] = new() };
+
+        var said = WorkspaceDirectory.Warning(Terms("k@{subject}", "t") with { Workspace = workspace, Profile = profile }, profiles);
+
+        if (warning is null)
+            Assert.Null(said);
+        else
+            Assert.Contains(warning, said);
+    }
 
     async Task<EventDelivery?> Delivered(string id) => (await store.Explain.Event(id, null, None))!.Deliveries.SingleOrDefault();
 

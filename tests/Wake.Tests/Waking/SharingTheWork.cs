@@ -9,7 +9,8 @@ public sealed class SharingTheWork : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        wake = await WakeSystem.Create(Transport.RabbitMq);
+        // Nobody dies here, so no lease has to be waited for, nor is one lost on a starved machine.
+        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string> { ["Runner__Lease"] = "00:01:00" });
 
         // Who scales runners by their queues wants the broker's address by its other name.
         var amqp = new Dictionary<string, string> { ["MessageBus__Host"] = $"{new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri}" };

@@ -147,6 +147,59 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
     }
 
     [Fact]
+    public async Task What_only_waits_for_the_next_turn_is_told_and_uses_no_watch_up()
+    {
+        var key = await Session();
+        await store.Watches.Create(key, new(key) { Once = true }, None);
+
+        var decisions = await store.Accept(
+            Ambient(key, "labeled"), Event(key, "merged"), Ambient(key, "in the same batch, and too late"));
+        var later = await store.Accept(Event(key, "later"));
+
+        Assert.Equal([[key], [key], []], decisions.Select(x => x.Sessions));
+        Assert.Empty(later[0].Sessions);
+        Assert.Empty(await store.Watches.List(key, 10, None));
+    }
+
+    [Fact]
+    public async Task What_only_waited_for_the_next_turn_uses_no_watch_up_that_is_made_after_it()
+    {
+        var key = await Session();
+        await store.Accept(Ambient(key, "labeled"), Ambient(key, "pushed"));
+
+        var (watch, found, ended) = (await store.Watches.Create(key, new(key) { Once = true }, None))!.Value;
+
+        Assert.Equal((2, false), (found, ended));
+        Assert.NotNull(await store.Watches.Find(watch.Id, None));
+        Assert.Equal([key], (await store.Accept(Event(key, "merged")))[0].Sessions);
+        Assert.Null(await store.Watches.Find(watch.Id, None));
+        Assert.Equal(["labeled", "pushed", "merged"], (await store.Explain.Session(key, None))!.Pending.Select(x => x.Reason));
+    }
+
+    [Fact]
+    public async Task A_watch_made_late_tells_of_what_it_was_for_although_it_would_have_ended_since()
+    {
+        var key = await Session();
+        await store.Accept(Event(key, "CI failed") with { Type = "ci.failed" }, Event(key, "merged") with { Type = "pr.merged" });
+
+        var (_, found, ended) = (await store.Watches.Create(key, new(key) { Types = ["ci.*"], Until = ["pr.merged"], Once = true }, None))!.Value;
+
+        Assert.Equal((1, true), (found, ended));
+        Assert.Equal(["CI failed"], (await store.Explain.Session(key, None))!.Pending.Select(x => x.Reason));
+    }
+
+    [Fact]
+    public async Task A_type_that_a_watch_lasts_until_ends_it_however_it_comes()
+    {
+        var key = await Session();
+        await store.Watches.Create(key, new(key) { Until = ["pr.merged"] }, None);
+
+        Assert.Equal([key], (await store.Accept(Ambient(key, "merged by the session itself") with { Type = "pr.merged" }))[0].Sessions);
+
+        Assert.Empty(await store.Watches.List(key, 10, None));
+    }
+
+    [Fact]
     public async Task What_a_session_was_told_already_does_not_end_the_watch_it_makes_thereupon()
     {
         var key = await Session();
@@ -190,4 +243,6 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
     }
 
     static ExternalEventObserved Event(string subject, string fact) => WakeSystem.Event(subject, fact);
+
+    static ExternalEventObserved Ambient(string subject, string fact) => WakeSystem.Event(subject, fact, Delivery.Ambient);
 }
