@@ -10,6 +10,9 @@ sealed class AnswerCommand : ClientCommand
 {
     const string Other = "something else";
 
+    // As much of a hash as nobody hits by chance.
+    const int ShortestHash = 12;
+
     readonly Argument<Guid> id = new("QUESTION-ID") { Description = "The question's id, as wake questions shows it." };
 
     readonly Option<string[]> answers = new("--answer")
@@ -19,7 +22,14 @@ sealed class AnswerCommand : ClientCommand
             + "their order. Without it they are asked here.",
     };
 
-    readonly Option<bool> allow = new("--allow") { Description = "Allow the tool call it asks about, this once." };
+    readonly Option<bool> allow = new("--allow") { Description = "Allow the tool call it asks about, this once. All of it is shown before." };
+
+    readonly Option<string?> hash = new("--hash")
+    {
+        HelpName = "HEX",
+        Description = $"The hash of the call that is allowed, or its first {ShortestHash} digits or more, as wake questions show has it. Needed off "
+            + "a terminal where the call is too long for the list.",
+    };
 
     readonly Option<string?> deny = new("--deny") { HelpName = "WHY", Description = "Do not allow it, and tell the session why." };
 
@@ -30,8 +40,9 @@ sealed class AnswerCommand : ClientCommand
           wake answer 01234567-89ab-cdef-0123-456789abcdef
           wake answer 01234567-89ab-cdef-0123-456789abcdef --answer Blue --answer "S, L" --answer "not before Monday"
           wake answer 01234567-89ab-cdef-0123-456789abcdef --allow
+          wake answer 01234567-89ab-cdef-0123-456789abcdef --allow --hash 3b1f4a0c92de
           wake answer 01234567-89ab-cdef-0123-456789abcdef --deny "not on a Friday"
-        """) => Takes(id, answers, allow, deny);
+        """) => Takes(id, answers, allow, hash, deny);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -53,18 +64,47 @@ sealed class AnswerCommand : ClientCommand
         if (given.GetValue(answers) is { Length: > 0 } || (allowed && why is not null))
             throw new CommandException("It asks whether it may call a tool: say either --allow or --deny WHY.");
 
-        if (!allowed && why is null && question.Outcome is null)
-        {
-            if (OnNoTerminal(output))
-                throw new CommandException("Say --allow or --deny WHY, or ask for this on a terminal.");
+        if (given.GetValue(hash) is not null && !allowed)
+            throw new CommandException("--hash says what is allowed: say it with --allow.");
 
-            QuestionsCommand.Show(question, output);
-            allowed = await new ConfirmationPrompt("Allow it?") { DefaultValue = false }.ShowAsync(AnsiConsole.Console, cancel);
+        if (question.Outcome is null && why is null)
+        {
+            // What has no hash cannot be allowed; the API says why.
+            var named = Named(question, given.GetValue(hash)) || question.Permission!.Hash is null;
+            if (!allowed && OnNoTerminal(output))
+                throw new CommandException("Say --allow or --deny WHY, or ask for this on a terminal.");
+            if (allowed && !named && OnNoTerminal(output))
+            {
+                throw new CommandException(
+                    $"The list does not show all of this call. wake questions show {question.Id} does, with its hash: allow it with --hash, or on a terminal.");
+            }
+
+            if (!output.Json)
+                QuestionsCommand.Show(question, output);
+            if (!allowed || !named)
+                allowed = await new ConfirmationPrompt("Allow it?") { DefaultValue = false }.ShowAsync(AnsiConsole.Console, cancel);
             if (!allowed)
                 why = await new TextPrompt<string>("Why not?").AllowEmpty().ShowAsync(AnsiConsole.Console, cancel);
         }
 
-        return new() { ["allow"] = allowed, ["message"] = why is { Length: > 0 } ? why : null };
+        return new()
+        {
+            ["allow"] = allowed, ["message"] = why is { Length: > 0 } ? why : null,
+            ["shown"] = allowed ? question.Permission!.Hash : null,
+        };
+    }
+
+    // Whether the person knows the whole: by its hash, or because the list shows all of it.
+    static bool Named(Question question, string? given)
+    {
+        var hash = question.Permission!.Hash;
+        if (given is not null && (given.Length < ShortestHash || hash?.StartsWith(given, StringComparison.OrdinalIgnoreCase) != true))
+        {
+            throw new CommandException(
+                $"Not allowed: this is not the hash of that call, or less than {ShortestHash} digits of it. wake questions show {question.Id} shows the call and its hash.");
+        }
+
+        return given is not null || question.Permission.Whole;
     }
 
     async Task<JsonObject> Answers(Question question, ParseResult given, Output output, CancellationToken cancel)

@@ -4,7 +4,7 @@ using Wake.Store;
 
 namespace Wake.Cli;
 
-/// <summary><c>wake questions</c>: what sessions ask people.</summary>
+/// <summary><c>wake questions</c>: what sessions ask people; shows one with all of the call it asks about.</summary>
 sealed class QuestionsCommand : ClientCommand
 {
     const int Limit = 1000;
@@ -16,7 +16,12 @@ sealed class QuestionsCommand : ClientCommand
         """
         Example:
           wake questions
-        """) => Takes(after);
+          wake questions show 01234567-89ab-cdef-0123-456789abcdef
+        """)
+    {
+        Takes(after);
+        Add(new ShowQuestionCommand());
+    }
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -39,15 +44,26 @@ sealed class QuestionsCommand : ClientCommand
         return 0;
     }
 
-    /// <summary>A question with all there is to choose from.</summary>
+    /// <summary>A question with all there is to choose from, and as much of a call as there is.</summary>
     public static void Show(Question question, Output output)
     {
         output.Line($"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {Times.Shown(question.AskedAt)}{Until(question)}");
         if (question.Permission is { } permission)
         {
             output.Line($"  asks to be allowed: {permission.Tool}{(permission.Why is { Length: > 0 } why ? $" ({why})" : "")}");
-            foreach (var (name, value) in Fields(permission.Input))
-                output.Line($"    {name}: {value}");
+            foreach (var (name, value) in Fields(permission.Call is { } call ? JsonElement.Parse(call) : permission.Input))
+            {
+                // Its own line breaks are seen as such, and no line of it passes for another field.
+                var lines = value.Split('\n');
+                output.Line($"    {name}: {lines[0]}");
+                foreach (var line in lines[1..])
+                    output.Line($"      | {line}");
+            }
+
+            if (permission.Hash is { } hash)
+                output.Line($"    [dim]hash: {hash}[/]");
+            else if (!permission.Whole)
+                output.Line($"    Not all of it is shown. All of it: wake questions show {question.Id}");
         }
 
         foreach (var item in question.Questions)

@@ -15,10 +15,10 @@ static class QuestionsApi
             .WithSummary("The questions that wait for an answer, the oldest first; pass the id of the last as after for the next page.")
             .Produces<IReadOnlyList<Question>>().ProducesValidationProblem();
         questions.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowQuestion")
-            .WithSummary("One question, open or settled.")
+            .WithSummary("One question, open or settled, with the whole call it asks about and its hash.")
             .Produces<Question>().ProducesProblem(StatusCodes.Status404NotFound);
         questions.MapPost("/{id:guid}/answer", Answer).Needs(ApiScopes.QuestionsAnswer).HeedsIdempotencyKey().WithName("AnswerQuestion")
-            .WithSummary("Answer a question; its session goes on. The first answer counts.")
+            .WithSummary("Answer a question; its session goes on. The first answer counts. A call is allowed by the hash of the whole of it.")
             .Produces<Question>().ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound)
             .ProducesProblem(StatusCodes.Status409Conflict);
     }
@@ -29,7 +29,8 @@ static class QuestionsApi
     /// </param>
     /// <param name="Allow">Where it asks to be allowed something: whether it is.</param>
     /// <param name="Message">What the session is told when it is not allowed.</param>
-    internal sealed record NewAnswer(Dictionary<string, JsonElement>? Answers, bool? Allow, string? Message);
+    /// <param name="Shown">Of what is allowed: the hash of the whole call, as the question has it (permission.hash).</param>
+    internal sealed record NewAnswer(Dictionary<string, JsonElement>? Answers, bool? Allow, string? Message, string? Shown = null);
 
     static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100, Guid? after = null)
     {
@@ -54,15 +55,30 @@ static class QuestionsApi
         if (question.Outcome is not null && !http.IsRepetition())
             return Settled(question);
 
+        if (body.Allow is true && question.Permission is { Hash: null })
+        {
+            return Problems.Of(StatusCodes.Status409Conflict,
+                $"Question {id} was asked by a runner of an older version, which has not kept the whole call, so it cannot be allowed. Deny it with the "
+                + "message to make the same call again: it is then asked about in full.");
+        }
+
         var (answers, problems) = question.Permission is null ? Read(question, body.Answers ?? []) : ([], Decision(body));
-        if (question.Permission is null && (body.Allow is not null || body.Message is not null))
+        if (question.Permission is null && (body.Allow is not null || body.Message is not null || body.Shown is not null))
             problems.Add(("allow", "and message are for permissions; these are questions."));
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
-        var first = body.Allow is { } allow ? await questions.Decide(id, new(allow, body.Message), cancel) : await questions.Answer(id, answers, cancel);
+        if (body.Allow is true && !string.Equals(question.Permission!.Hash, body.Shown, StringComparison.OrdinalIgnoreCase))
+        {
+            return Problems.Of(StatusCodes.Status409Conflict,
+                $"Not allowed: \"shown\" is the hash of another call than question {id} asks about. GET /v1/questions/{id} shows the whole call with "
+                + "its hash (permission.hash).");
+        }
+
+        var decision = new PermissionDecision(body.Allow is true, body.Message) { Shown = body.Allow is true ? question.Permission?.Hash : null };
+        var first = body.Allow is not null ? await questions.Decide(id, decision, cancel) : await questions.Answer(id, answers, cancel);
         var now = await questions.Find(id, cancel) ?? question;
-        if (!first && !(http.IsRepetition() && IsSo(now, answers, body)))
+        if (!first && !(http.IsRepetition() && IsSo(now, answers, decision)))
             return Settled(now);
 
         await timers.CallSweepers();
@@ -70,9 +86,9 @@ static class QuestionsApi
     }
 
     // The same request has been here before, and its answer was lost.
-    static bool IsSo(Question question, Dictionary<string, string> answers, NewAnswer body) => question switch
+    static bool IsSo(Question question, Dictionary<string, string> answers, PermissionDecision decision) => question switch
     {
-        { Decision: { } decision } => decision == new PermissionDecision(body.Allow is true, body.Message),
+        { Decision: { } decided } => decided == decision,
         { Answers: { } given } => given.Count == answers.Count && answers.All(x => given.GetValueOrDefault(x.Key) == x.Value),
         _ => false,
     };
@@ -84,6 +100,13 @@ static class QuestionsApi
             problems.Add(("allow", "must be true or false, without answers: it asks for a permission."));
         else if (body is { Allow: true, Message: not null })
             problems.Add(("message", "is told to the session only when it is not allowed."));
+        else if (body is { Allow: true, Shown: null or "" })
+        {
+            problems.Add(("shown", "must be the hash of the whole call, so that nothing is allowed unseen: permission.hash of GET "
+                + "/v1/questions/{id}, which shows all of it. wake answer sends it by itself; update it if it does not."));
+        }
+        else if (body is { Allow: false, Shown: not null })
+            problems.Add(("shown", "is the hash of what is allowed; what is denied needs none."));
         return problems;
     }
 

@@ -279,7 +279,7 @@ sealed class ClaudeProcess : IAsyncDisposable
                 {
                     if (talk.Reply(request) is not { } reply)
                         puttingOff = PutOff(talk, request);
-                    else if (talk.Permissions.IsAllowed(request))
+                    else if (talk.Permissions.IsAllowed(request, talk.Output.Environment))
                         beginning = Begin(talk, request, reply);
                     else
                         await Write(reply);
@@ -374,7 +374,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
 
         /// <summary>What is answered to a request; null when a person has to decide.</summary>
-        public byte[]? Reply(ControlRequest request) => permissions.Reply(request, output.CallsBeside);
+        public byte[]? Reply(ControlRequest request) => permissions.Reply(request, output.CallsBeside, output.Environment);
 
         /// <summary>Whether the model is to be told now that its time is nearly over; once, and when there is something to tell it beside.</summary>
         /// <param name="isDue">Its time is nearly over from now on.</param>

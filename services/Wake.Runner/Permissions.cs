@@ -26,6 +26,14 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
         "A person has allowed this, and the call was made; then the process that made it was stopped before the result was known. "
         + "Look whether it took effect. If it did not, make the call again: the person will be asked again.";
 
+    const string NotShown =
+        "This call is longer than a person can be shown, or cannot be shown as it is, so nobody can allow it. It was not made. "
+        + "Do it in smaller steps: write what is long into a file first, or make several shorter calls.";
+
+    const string NotTheAllowed =
+        "The call was not made: what a person has allowed is not exactly this call. Make the call again in a message of its own, with no "
+        + "other tool call beside it: the person will be asked again, and shown all of it.";
+
     const string NobodyAnswered =
         "Nobody has allowed this: a person was asked, and the time for an answer is over. The call was not made.";
 
@@ -36,13 +44,16 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
     public Func<string, Task<bool>> Begins { get; init; } = _ => Task.FromResult(true);
 
     /// <summary>Whether the call that is asked about will be made because a person has allowed it.</summary>
-    public bool IsAllowed(ControlRequest request) =>
-        Find(request) is { Begun: false } settled && Decision(settled) is { Allow: true };
+    /// <param name="request">What the CLI asks.</param>
+    /// <param name="environment">The CLI's, whose secrets no person was shown.</param>
+    public bool IsAllowed(ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
+        Find(request) is { Begun: false } settled && Decision(settled) is { Allow: true } given && IsAbout(given, request, environment);
 
     /// <summary>The line to answer with; null when a person has to decide first, and the call is to be put off.</summary>
     /// <param name="request">What the CLI asks.</param>
     /// <param name="callsBeside">How many other calls the same message makes.</param>
-    public byte[]? Reply(ControlRequest request, int callsBeside)
+    /// <param name="environment">The CLI's, whose secrets no person is shown.</param>
+    public byte[]? Reply(ControlRequest request, int callsBeside, IReadOnlyDictionary<string, string> environment)
     {
         if (request is not { Subtype: "can_use_tool" })
             return Line(new { subtype = "error", request_id = request.Id, error = "Not supported here." });
@@ -59,7 +70,7 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
             return Decision(settled) switch
             {
                 { Allow: true } when settled.Begun => Deny(request, CutOff),
-                { Allow: true } => Allow(request),
+                { Allow: true } given => IsAbout(given, request, environment) ? Allow(request) : Deny(request, NotTheAllowed),
                 { Message: var message } => Deny(request, message is null ? "A person has not allowed this." : $"A person has not allowed this: {message}"),
                 null => Deny(request, NobodyAnswered),
             };
@@ -70,11 +81,16 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
 
         return request.Agent is not null ? Deny(request, NotFromHere)
             : callsBeside > 0 || request is not { Tool: not null, ToolUseId: not null, Input: not null } ? Deny(request, CallAgain)
+            : ShownCall.Of(request, environment) is null ? Deny(request, NotShown)
             : null;
     }
 
     SettledQuestion? Find(ControlRequest request) => request.Subtype != "can_use_tool" ? null
         : Settled.FirstOrDefault(x => x.Tool != QuestionHook.Tool && x.ToolUseId == request.ToolUseId);
+
+    // Without a hash it was allowed by a gateway that did not show the whole.
+    static bool IsAbout(PermissionDecision given, ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
+        given.Shown is { } hash && hash == ShownCall.Of(request, environment)?.Hash;
 
     static PermissionDecision? Decision(SettledQuestion settled) =>
         settled.Answers is { } answers ? JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web) : null;

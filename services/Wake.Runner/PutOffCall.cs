@@ -25,11 +25,19 @@ static class PutOffCall
     // What every row says about its surroundings.
     static readonly string[] Carried = ["isSidechain", "userType", "entrypoint", "cwd", "sessionId", "version", "gitBranch"];
 
-    /// <summary>What a person is asked about it: long texts shortened, and what must be a secret taken out.</summary>
-    public static AskedCall Asked(ControlRequest call, IReadOnlyDictionary<string, string> environment) => new(call.ToolUseId!, call.Tool!,
-        JsonSerializer.Serialize(
-            new PermissionAsked(call.Tool!, Shown(call.Input!, environment), call.Why is null ? null : Text(call.Why, environment)),
-            JsonSerializerOptions.Web));
+    /// <summary>
+    /// What a person is asked about it: for lists the head and the tail of long texts, without what looks like a secret; and the whole.
+    /// </summary>
+    public static AskedCall Asked(ControlRequest call, IReadOnlyDictionary<string, string> environment)
+    {
+        var whole = ShownCall.Of(call, environment);
+        var shown = Shown(call.Input!, environment);
+        var asked = new PermissionAsked(call.Tool!, shown, call.Why is null ? null : Text(call.Why, environment))
+        {
+            Whole = whole is not null && IsWhole(shown, JsonElement.Parse(whole.Text)),
+        };
+        return new(call.ToolUseId!, call.Tool!, JsonSerializer.Serialize(asked, JsonSerializerOptions.Web)) { Call = whole?.Text, Hash = whole?.Hash };
+    }
 
     /// <summary>Waits until the CLI has written the call down, within bounds.</summary>
     public static Task Written(Func<string> transcript, ControlRequest call, TimeProvider time, CancellationToken cancel) =>
@@ -147,6 +155,18 @@ static class PutOffCall
             ? content.EnumerateArray().Where(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == type).Select(x => x.Text(id))
             : [];
 
+    // Nothing is missing; what cannot be seen may be written out.
+    static bool IsWhole(JsonElement shown, JsonElement whole) => whole.ValueKind switch
+    {
+        JsonValueKind.Object => shown.ValueKind is JsonValueKind.Object && shown.EnumerateObject().Zip(whole.EnumerateObject()).ToList() is var fields
+            && fields.Count == whole.GetPropertyCount() && fields.Count == shown.GetPropertyCount()
+            && fields.All(x => x.First.Name == x.Second.Name && IsWhole(x.First.Value, x.Second.Value)),
+        JsonValueKind.Array => shown.ValueKind is JsonValueKind.Array && shown.GetArrayLength() == whole.GetArrayLength()
+            && shown.EnumerateArray().Zip(whole.EnumerateArray()).All(x => IsWhole(x.First, x.Second)),
+        JsonValueKind.String => shown.ValueKind is JsonValueKind.String && shown.GetString() == Visible(whole.GetString()!),
+        _ => shown.ValueKind == whole.ValueKind && shown.GetRawText() == whole.GetRawText(),
+    };
+
     static JsonElement Shown(string input, IReadOnlyDictionary<string, string> environment)
     {
         try
@@ -154,7 +174,7 @@ static class PutOffCall
             var shown = Shown(JsonNode.Parse(input), environment)?.ToJsonString() ?? "null";
             return shown.Length <= ShownInAll ? JsonElement.Parse(shown) : JsonSerializer.SerializeToElement(Text(shown, environment));
         }
-        catch (Exception odd) when (odd is InvalidOperationException or ArgumentException)
+        catch (Exception odd) when (odd is InvalidOperationException or ArgumentException or JsonException)
         {
             // Half a character, or one field twice.
             return JsonSerializer.SerializeToElement(Text(input, environment));
@@ -171,11 +191,16 @@ static class PutOffCall
 
     static string Text(string text, IReadOnlyDictionary<string, string> environment)
     {
-        var redacted = Redaction.Redact(text, environment);
-        if (redacted.Length <= ShownText)
-            return redacted;
+        var shown = Visible(Redaction.Redact(text, environment));
+        if (shown.Length <= ShownText)
+            return shown;
 
-        var end = char.IsHighSurrogate(redacted[ShownText - 1]) ? ShownText - 1 : ShownText;
-        return $"{redacted[..end]} [… {redacted.Length - end} more characters]";
+        // No half of a character stands at the cut.
+        const int half = ShownText / 2;
+        var head = char.IsHighSurrogate(shown[half - 1]) ? half - 1 : half;
+        var tail = char.IsLowSurrogate(shown[^half]) ? half - 1 : half;
+        return $"{shown[..head]} [... {shown.Length - head - tail} characters not shown ...] {shown[^tail..]}";
     }
+
+    static string Visible(string text) => VisibleText.Of(text, x => x.Value is '\n' or '\t' ? $"{x}" : VisibleText.Escaped(x));
 }

@@ -11,7 +11,10 @@ public static partial class Redaction
     const int Shortest = 8;
 
     /// <summary>Removes what looks like a key or token, and the values of the given environment that must be one.</summary>
-    public static string Redact(string text, IReadOnlyDictionary<string, string> environment)
+    public static string Redact(string text, IReadOnlyDictionary<string, string> environment) => Redact(RedactValues(text, environment));
+
+    /// <summary>Removes the values of the given environment that must be keys or tokens, and nothing that only looks like one.</summary>
+    public static string RedactValues(string text, IReadOnlyDictionary<string, string> environment)
     {
         foreach (var (name, value) in environment)
         {
@@ -22,7 +25,7 @@ public static partial class Redaction
             }
         }
 
-        return Redact(text);
+        return text;
     }
 
     /// <summary>Removes what looks like a key or token.</summary>

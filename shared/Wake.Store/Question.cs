@@ -34,14 +34,36 @@ public sealed record Question(
 
 /// <summary>A tool call that the CLI's own rules leave to a person.</summary>
 /// <param name="Tool">The tool.</param>
-/// <param name="Input">What it would be called with, as the model wrote it: untrusted. Long texts are shortened and say so, secrets are taken out.</param>
+/// <param name="Input">
+/// What it would be called with, as the model wrote it: untrusted. Of long texts the head and the tail stand there with the number of
+/// characters between them, and what looks like a secret is taken out.
+/// </param>
 /// <param name="Why">Why the CLI asks.</param>
-public sealed record PermissionAsked(string Tool, JsonElement Input, string? Why);
+public sealed record PermissionAsked(string Tool, JsonElement Input, string? Why)
+{
+    /// <summary>Whether the input is all of it. If not, the question itself (<c>GET /v1/questions/{id}</c>) has the whole call.</summary>
+    public bool Whole { get; init; }
+
+    /// <summary>
+    /// The whole input as JSON, in which everything that cannot be seen is an escape. Null in lists, and where the runner has not kept it.
+    /// </summary>
+    public string? Call { get; init; }
+
+    /// <summary>
+    /// What to name in order to allow it: the SHA-256 of the tool, a line feed and the whole call, in hexadecimal. Null where the whole is
+    /// not shown.
+    /// </summary>
+    public string? Hash { get; init; }
+}
 
 /// <summary>What a person decided about a tool call.</summary>
 /// <param name="Allow">Whether it is made, this once.</param>
 /// <param name="Message">What the session is told when it is not.</param>
-public sealed record PermissionDecision(bool Allow, string? Message);
+public sealed record PermissionDecision(bool Allow, string? Message)
+{
+    /// <summary>The hash of the call that was allowed. No other call is made, and none without it.</summary>
+    public string? Shown { get; init; }
+}
 
 /// <summary>How a question was settled.</summary>
 [JsonConverter(typeof(CamelCaseConverter<QuestionOutcome>))]
@@ -100,7 +122,14 @@ public sealed record QuestionOption(string Label, string? Description);
 /// <param name="ToolUseId">The CLI's name for the call.</param>
 /// <param name="Tool">The tool.</param>
 /// <param name="Input">The questions as the CLI gave them, or a <see cref="PermissionAsked"/>; as JSON.</param>
-public sealed record AskedCall(string ToolUseId, string Tool, string Input);
+public sealed record AskedCall(string ToolUseId, string Tool, string Input)
+{
+    /// <inheritdoc cref="PermissionAsked.Call" />
+    public string? Call { get; init; }
+
+    /// <inheritdoc cref="PermissionAsked.Hash" />
+    public string? Hash { get; init; }
+}
 
 /// <summary>A tool call that can go on.</summary>
 /// <param name="ToolUseId">The CLI's name for the call.</param>

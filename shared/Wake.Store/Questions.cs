@@ -9,19 +9,22 @@ namespace Wake.Store;
 /// </summary>
 public sealed class Questions(NpgsqlDataSource database)
 {
-    const string Select =
+    const string Columns =
+        "q.id, s.key, q.wake_number, q.tool, q.input::text, q.asked_at, q.deadline, q.outcome, q.settled_at, q.answers::text, q.call_sha256";
+
+    const string From =
         """
-        select q.id, s.key, q.wake_number, q.tool, q.input::text, q.asked_at, q.deadline, q.outcome, q.settled_at, q.answers::text
         from questions q
         join sessions s on s.id = q.session_id
         """;
 
-    /// <summary>The open ones, the longest waiting first, from after a given one on.</summary>
+    /// <summary>The open ones, the longest waiting first, from after a given one on; without the whole of what is long.</summary>
     public async Task<IReadOnlyList<Question>> Open(int limit, CancellationToken cancel, Question? after = null)
     {
         await using var command = database.CreateCommand(
             $"""
-            {Select}
+            select {Columns}, null
+            {From}
             where q.outcome is null and (q.asked_at, q.id) > ($2, $3)
             order by q.asked_at, q.id limit $1
             """);
@@ -31,10 +34,10 @@ public sealed class Questions(NpgsqlDataSource database)
         return await command.ReadAll(Read, cancel);
     }
 
-    /// <summary>One, open or settled; null when it was never asked.</summary>
+    /// <summary>One, open or settled, with the whole call it is about; null when it was never asked.</summary>
     public async Task<Question?> Find(Guid id, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand($"{Select} where q.id = $1");
+        await using var command = database.CreateCommand($"select {Columns}, q.call {From} where q.id = $1");
         command.Parameters.AddWithValue(id);
         await using var rows = await command.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel) ? Read(rows) : null;
@@ -76,11 +79,15 @@ public sealed class Questions(NpgsqlDataSource database)
         var (input, answers) = (row.GetString(4), row.GetText(9));
         var isPermission = row.GetString(3) != QuestionItem.Tool;
         return new(
-            row.GetGuid(0), row.GetString(1), row.GetInt32(2),
-            isPermission ? [] : QuestionItem.In(input), isPermission ? JsonSerializer.Deserialize<PermissionAsked>(input, JsonSerializerOptions.Web) : null,
+            row.GetGuid(0), row.GetString(1), row.GetInt32(2), isPermission ? [] : QuestionItem.In(input), isPermission ? Permission() : null,
             row.GetFieldValue<DateTimeOffset>(5), row.GetNullable<DateTimeOffset>(6),
             row.IsDBNull(7) ? null : row.GetEnum<QuestionOutcome>(7), row.GetNullable<DateTimeOffset>(8),
             answers is null || isPermission ? null : JsonSerializer.Deserialize<Dictionary<string, string>>(answers),
             answers is null || !isPermission ? null : JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web));
+
+        // Its hash is for whoever has the whole before them.
+        PermissionAsked Permission() => JsonSerializer.Deserialize<PermissionAsked>(input, JsonSerializerOptions.Web)! is var asked
+            && row.GetText(11) is { } call ? asked with { Call = call, Hash = row.GetText(10) }
+            : asked with { Call = null, Hash = asked.Whole ? row.GetText(10) : null };
     }
 }

@@ -316,8 +316,8 @@ public sealed class Turns(NpgsqlDataSource database)
                 {Spend}
             ), asked as (
                 -- what is asked again was answered to no effect; a person has to see to that
-                insert into questions (id, session_id, wake_number, tool_use_id, tool, input, deadline)
-                select $16::uuid, $1, $2, $17::text, $18::text, $19::json, clock_timestamp() + $10 from settled where $16::uuid is not null
+                insert into questions (id, session_id, wake_number, tool_use_id, tool, input, call, call_sha256, deadline)
+                select $16::uuid, $1, $2, $17::text, $18::text, $19::json, $20::text, $21::text, clock_timestamp() + $10 from settled where $16::uuid is not null
                 on conflict (session_id, wake_number, tool_use_id) do nothing
                 returning id
             ), noted as (
@@ -330,7 +330,7 @@ public sealed class Turns(NpgsqlDataSource database)
             update wake_timers timer set owed_at = clock_timestamp(), nudged = timer.nudged and not $11 from settled where timer.session_id = settled.session_id
             """,
             [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), notBefore, parked, how.Note, how.Interrupted ? 1 : 0, kind, answered,
-                asks is null ? null : Guid.CreateVersion7(), asks?.ToolUseId, asks?.Tool, asks?.Input]);
+                asks is null ? null : Guid.CreateVersion7(), asks?.ToolUseId, asks?.Tool, asks?.Input, asks?.Call, asks?.Hash]);
 
         return await batch.Affected(cancel);
     }

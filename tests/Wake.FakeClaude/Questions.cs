@@ -16,8 +16,14 @@ sealed class Questions(Turn turn)
 
     public Ending? Ask(JsonObject input) => Decide(turn.Voice.StartTool(Tool, input));
 
-    /// <summary>A call that no rule allows; allowed, it writes into the file.</summary>
-    public Ending? Request(string path) => Decide(turn.Voice.StartTool("Bash", new() { ["command"] = $"{Appending}{path}" }));
+    /// <summary>A call that no rule allows; allowed, it writes into the file. "PATH N": named by a path that is longer by N times "./".</summary>
+    public Ending? Request(string argument)
+    {
+        var cut = argument.LastIndexOf(' ');
+        var path = cut > 0 && int.TryParse(argument.AsSpan(cut + 1), out var times)
+            ? $"/{string.Concat(Enumerable.Repeat("./", times))}{argument[1..cut]}" : argument;
+        return Decide(turn.Voice.StartTool("Bash", new() { ["command"] = $"{Appending}{path}" }));
+    }
 
     /// <summary>Puts the question off whatever a hook says.</summary>
     public Ending Defer(JsonObject call)

@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using System.Text.Json;
 using Wake.Contracts;
 using Wake.Store;
 using Wake.Testing;
@@ -42,7 +43,7 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         {
             foreach (var question in await Open())
             {
-                await Decide(question, new { allow = true });
+                await Allow(question);
                 allowed++;
             }
         }
@@ -59,7 +60,7 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         machines.Api.Queue(
             """[[tool:Agent {"description": "d", "subagent_type": "general-purpose", "prompt": "do it", "run_in_background": false}]]""",
             $"[[bash:{Ran}]]", "[[say:I could not]]", $"[[bash:{Ran}]]", "[[say:fine]]");
-        await Decide(await Asks(key, "merged"), new { allow = true });
+        await Allow(await Asks(key, "merged"));
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
         Assert.Contains(machines.Api.Requests, x => x.Remembers("only the main conversation can ask one"));
@@ -197,7 +198,7 @@ public abstract class AskingFromARealClaude
 
         await runs.KillAndStartOnTheOther();
         Assert.False(File.Exists(Path.Combine(waiting.Workspace, "ran")));
-        await Decide(question, new { allow = true });
+        await Allow(question);
 
         var turn = await Wake.Ended(key, 2);
         Assert.Equal((TurnOutcome.Completed, runs.Runner, 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
@@ -222,6 +223,55 @@ public abstract class AskingFromARealClaude
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
         Assert.True(machines.Api.Requests[^1].Remembers("A person has not allowed this: not on a \"Friday\""));
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+    }
+
+    // 2,500 characters of which a list does not show the middle. What it does stands at the end.
+    [Fact]
+    public async Task A_long_call_is_shown_with_its_head_and_tail_allowed_by_its_hash_and_made_once()
+    {
+        var key = await Wake.WatchingSession("asking");
+        var command = $"python3 -c \"'{new string('-', 2500 - 4 - Ran.Length)}'; open('ran','a').write('x')\"";
+        machines.Api.Queue($"[[bash:{command}]]", "[[say:fine]]");
+        var question = await Asks(key, "merged");
+
+        var listed = question.Permission!.Input.GetProperty("command").GetString()!;
+        Assert.StartsWith("python3 -c \"'---", listed);
+        Assert.EndsWith("open('ran','a').write('x')\"", listed);
+        Assert.Contains($" [... {command.Length - 2000} characters not shown ...] ", listed);
+        Assert.Null(question.Permission.Hash);
+        var whole = (await Find(question)).Permission!;
+        Assert.Equal(command, JsonElement.Parse(whole.Call!).GetProperty("command").GetString());
+
+        foreach (var body in new object[] { new { allow = true }, new { allow = true, shown = new string('0', 64) } })
+            Assert.False((await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", body)).IsSuccessStatusCode);
+        await runs.KillAndStartOnTheOther();
+        await Decide(question, new { allow = true, shown = whole.Hash });
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+        Assert.Equal(1L, await QuestionsOf(key));
+    }
+
+    // A person has seen and allowed something else than what the CLI is about to do.
+    [Fact]
+    public async Task A_call_that_is_not_the_one_that_was_allowed_is_not_made_and_asked_about_anew()
+    {
+        var key = await Wake.WatchingSession("asking");
+        var workspace = (await Wake.Show(key)).Workspace;
+        machines.Api.Queue($"[[bash:{Ran}]]", $"[[bash:{Ran}]]", "[[say:fine]]");
+        var question = await Asks(key, "merged");
+        var other = new string('0', 64);
+        Assert.Equal(other, await Wake.Scalar<string>(
+            "with other as (update questions set call_sha256 = $2 where id = $1 returning call_sha256) select call_sha256 from other", question.Id, other));
+
+        await Decide(question, new { allow = true, shown = other });
+
+        var anew = await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key && x.Id != question.Id), $"{key} asks again");
+        Assert.False(File.Exists(Path.Combine(workspace, "ran")));
+        Assert.Contains(machines.Api.Requests, x => x.Remembers("is not exactly this call"));
+        await Allow(anew);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(workspace, "ran")));
     }
 
     // As every update and every restart does, whatever the turn is at by then.
@@ -252,7 +302,7 @@ public abstract class AskingFromARealClaude
     {
         var key = await Wake.WatchingSession("asking");
         machines.Api.Queue($"[[bash:{Ran}]]", "[[say:fine]]");
-        await Decide(await Asks(key, "merged"), new { allow = true });
+        await Allow(await Asks(key, "merged"));
 
         await Reaches(when, key);
         await runs.StopAndStartAgain();
@@ -269,7 +319,7 @@ public abstract class AskingFromARealClaude
         var key = await Wake.WatchingSession("asking");
         var workspace = (await Wake.Show(key)).Workspace;
         machines.Api.Queue($"[[bash:{RanUntilTold}]]", "[[hold]][[say:fine]]", "[[say:fine]]");
-        await Decide(await Asks(key, "merged"), new { allow = true });
+        await Allow(await Asks(key, "merged"));
         await Eventually.Holds(() => Task.FromResult(File.Exists(Path.Combine(workspace, "ran"))), "the call is made");
 
         var stopped = runs.StopAndStartAgain();
@@ -289,7 +339,7 @@ public abstract class AskingFromARealClaude
         var key = await Wake.WatchingSession("asking");
         var workspace = (await Wake.Show(key)).Workspace;
         machines.Api.Queue($"[[bash:{RanUntilTold}]]", "[[say:fine]]");
-        await Decide(await Asks(key, "merged"), new { allow = true });
+        await Allow(await Asks(key, "merged"));
         await Eventually.Holds(() => Task.FromResult(File.Exists(Path.Combine(workspace, "ran"))), "the call is made");
 
         await runs.KillAndStartOnTheOther();
@@ -329,6 +379,12 @@ public abstract class AskingFromARealClaude
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason));
         return await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks");
     }
+
+    // As whoever has asked for the whole.
+    private protected async Task Allow(Question question) =>
+        await Decide(question, new { allow = true, shown = (await Find(question)).Permission!.Hash });
+
+    async Task<Question> Find(Question question) => (await Wake.Http.GetFromJsonAsync<Question>($"/v1/questions/{question.Id}"))!;
 
     private protected async Task Decide(Question question, object decision)
     {

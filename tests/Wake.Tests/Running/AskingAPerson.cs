@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Wake.Contracts;
 using Wake.Store;
@@ -221,13 +223,13 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         await wake.Processes[^1].Kill();
         await wake.StartProcess("Wake.Standalone");
         Assert.False(File.Exists(folder.File("ran")));
-        var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Decide(question, new { allow = true })));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Allow(question)));
         Assert.Equal(4, answers.Count(x => x.StatusCode == HttpStatusCode.Conflict));
 
         var turn = await wake.Ended(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2, null), (turn.Outcome, turn.Attempt, turn.Note));
         Assert.Equal(["tool"], await File.ReadAllLinesAsync(folder.File("ran")));
-        Assert.Equal(new PermissionDecision(true, null), (await Find(question.Id)).Decision);
+        Assert.Equal(new PermissionDecision(true, null) { Shown = question.Permission.Hash }, (await Find(question.Id)).Decision);
         Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages);
     }
 
@@ -273,7 +275,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
         Assert.Contains("Nobody has allowed this", await Transcript(key));
         Assert.Equal(QuestionOutcome.NoAnswer, (await Find(question.Id)).Outcome);
-        Assert.Equal(HttpStatusCode.Conflict, (await Decide(question, new { allow = true })).StatusCode);
+        Assert.Equal(HttpStatusCode.Conflict, (await Allow(question)).StatusCode);
         Assert.False(File.Exists(folder.File("ran")));
     }
 
@@ -316,6 +318,136 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.Contains("not today", await Transcript(refused));
     }
 
+    // 2,500 characters, of which the last say what is written where.
+    [Fact]
+    public async Task A_long_call_is_allowed_by_the_hash_of_all_of_it_and_made_once()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("dangerous");
+        var (key, question) = await Requests($"{file} {(2500 - $"echo tool >> {file}".Length + 1) / 2}", "asking");
+
+        // In a list the tail is seen, and that there is something between.
+        var listed = question.Permission!.Input.GetProperty("command").GetString()!;
+        Assert.StartsWith("echo tool >> /././", listed);
+        Assert.EndsWith("dangerous", listed);
+        Assert.Matches(@"[./] \[\.\.\. 50[01] characters not shown \.\.\.\] [./]", listed);
+        Assert.Equal((false, null, null), (question.Permission.Whole, question.Permission.Call, question.Permission.Hash));
+
+        var whole = (await Find(question.Id)).Permission!;
+        var command = JsonElement.Parse(whole.Call!).GetProperty("command").GetString()!;
+        Assert.InRange(command.Length, 2500, 2501);
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"Bash\n{whole.Call}"))), whole.Hash);
+
+        // Nobody allows what they have not seen.
+        Assert.Contains("permission.hash", await Refused(new { allow = true }, HttpStatusCode.BadRequest));
+        Assert.Contains("permission.hash", await Refused(new { allow = true, shown = "" }, HttpStatusCode.BadRequest));
+        Assert.Contains("another call", await Refused(new { allow = true, shown = whole.Hash![..12] }, HttpStatusCode.Conflict));
+        Assert.Contains("another call", await Refused(new { allow = true, shown = new string('0', 64) }, HttpStatusCode.Conflict));
+        Assert.Contains("what is denied needs none", await Refused(new { allow = false, shown = whole.Hash }, HttpStatusCode.BadRequest));
+        Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
+        Assert.False(File.Exists(file));
+
+        Assert.Equal(HttpStatusCode.OK, (await Allow(question)).StatusCode);
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(["tool"], await File.ReadAllLinesAsync(file));
+
+        async Task<string> Refused(object body, HttpStatusCode status)
+        {
+            var answer = await Decide(question, body);
+            Assert.Equal(status, answer.StatusCode);
+            return await answer.Content.ReadAsStringAsync();
+        }
+    }
+
+    [Fact]
+    public async Task On_the_command_line_a_long_call_is_allowed_by_whoever_has_its_hash()
+    {
+        using var folder = new TemporaryFolder();
+        var here = wake.Here;
+        var file = folder.File("dangerous");
+        var (key, question) = await Requests($"{file} 1300", "asking");
+        var command = $"echo tool >> /{string.Concat(Enumerable.Repeat("./", 1300))}{file[1..]}";
+
+        var listed = (await WakeCommandLine.Run(here, null, "questions")).Output;
+        Assert.Contains("characters not shown ...]", listed);
+        Assert.Contains($"wake questions show {question.Id}", listed);
+        var hash = (await Find(question.Id)).Permission!.Hash!;
+        Assert.DoesNotContain(hash, listed);
+
+        var shown = (await WakeCommandLine.Run(here, null, "questions", "show", $"{question.Id}")).Output;
+        Assert.Contains($"command: {command}\n", shown);
+        Assert.Contains($"hash: {hash}", shown);
+
+        Assert.Contains("does not show all", await Refused("--allow"));
+        Assert.Contains("not the hash", await Refused("--allow", "--hash", hash[..11]));
+        Assert.Contains("not the hash", await Refused("--allow", "--hash", "000000000000"));
+        Assert.Contains("say it with --allow", await Refused("--hash", hash));
+        Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
+
+        var said = await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--allow", "--hash", hash[..12]);
+        Assert.True(said.ExitCode == 0, said.Errors);
+        Assert.Contains($"command: {command}\n", said.Output);
+        await wake.Ended(key, 1);
+        Assert.Equal(["tool"], await File.ReadAllLinesAsync(file));
+
+        async Task<string> Refused(params string[] arguments)
+        {
+            var said = await WakeCommandLine.Run(here, null, ["answer", $"{question.Id}", .. arguments]);
+            Assert.Equal(1, said.ExitCode);
+            return said.Errors;
+        }
+    }
+
+    // By a gateway of before, which asks for no hash; and by one that was shown another call.
+    [Theory]
+    [InlineData("""{"allow":true,"message":null}""")]
+    [InlineData("""{"allow":true,"message":null,"shown":"0000000000000000000000000000000000000000000000000000000000000000"}""")]
+    public async Task What_was_allowed_without_the_hash_of_the_very_call_is_not_made(string decision)
+    {
+        using var folder = new TemporaryFolder();
+        var (key, question) = await Requests(folder.File("ran"), "asking");
+
+        await wake.Scalar<int>(
+            """
+            with answered as (
+                update questions set answers = $2::json, outcome = 'answered', settled_at = clock_timestamp() where id = $1 returning session_id, wake_number
+            ), freed as (
+                update turns turn set not_before = null, parked = false, note = null from answered
+                where turn.session_id = answered.session_id and turn.wake_number = answered.wake_number
+            ), due as (
+                update wake_timers timer set owed_at = clock_timestamp(), urgent = true from answered where timer.session_id = answered.session_id
+            )
+            select 1 from answered
+            """, question.Id, decision);
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Contains("is not exactly this call", await Transcript(key));
+        Assert.False(File.Exists(folder.File("ran")));
+    }
+
+    [Fact]
+    public async Task What_a_runner_of_before_has_asked_is_denied_and_asked_anew_but_not_allowed()
+    {
+        using var folder = new TemporaryFolder();
+        var (key, question) = await Requests(folder.File("ran"), "asking");
+        await wake.Scalar<int>(
+            """
+            with old as (
+                update questions set call = null, call_sha256 = null, input = (input::jsonb - 'whole')::json where id = $1 returning 1 as one
+            )
+            select one from old
+            """, question.Id);
+
+        var refused = await Decide(question, new { allow = true, shown = question.Permission!.Hash });
+        Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
+        Assert.Contains("older version", await refused.Content.ReadAsStringAsync());
+        Assert.Contains("older version", (await WakeCommandLine.Run(wake.Here, null, "answer", $"{question.Id}", "--allow")).Errors);
+
+        Assert.Equal(HttpStatusCode.OK, (await Decide(question, new { allow = false, message = "make the same call again" })).StatusCode);
+        await wake.Ended(key, 1);
+        Assert.False(File.Exists(folder.File("ran")));
+    }
+
     // Runners may share a workspace, as sessions of one repository do.
     [Fact]
     public async Task Sessions_that_wait_leave_their_workspace_to_others()
@@ -327,7 +459,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(beside, 1)).Outcome);
         Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
-        await Decide(question, new { allow = true });
+        await Allow(question);
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
     }
 
@@ -381,6 +513,10 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
     Task<HttpResponseMessage> Answer(Question question, string answer) => wake.Http.PostAsJsonAsync(
         $"/v1/questions/{question.Id}/answer", new { answers = new Dictionary<string, string> { [question.Questions[0].Question] = answer } });
+
+    // As whoever has asked for the whole.
+    async Task<HttpResponseMessage> Allow(Question question) =>
+        await Decide(question, new { allow = true, shown = (await Find(question.Id)).Permission!.Hash });
 
     Task<HttpResponseMessage> Decide(Question question, object decision) => wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", decision);
 
