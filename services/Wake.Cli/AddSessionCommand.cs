@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using System.Text.Json.Nodes;
+using Wake.Store;
 
 namespace Wake.Cli;
 
@@ -38,6 +39,11 @@ sealed class AddSessionCommand : ClientCommand
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
         var directory = given.GetRequiredValue(workspace);
+
+        // From where one stands .. is what one sees; in a whole path it depends on links.
+        if (Path.IsPathFullyQualified(directory) && WorkspaceDirectory.HasParent(directory))
+            throw new CommandException("--workspace must have no .. in an absolute path.");
+
         var body = new JsonObject
         {
             ["key"] = given.GetRequiredValue(key),

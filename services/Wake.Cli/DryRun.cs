@@ -26,6 +26,8 @@ static class DryRun
     {
         if (rehearsal is { DuplicateOf: { } first })
             output.Line($"{rehearsal.Id}: nobody would be told, it is a [yellow]duplicate[/] of {first}");
+        else if (rehearsal.Withheld is > 0 and var withheld)
+            output.Line($"{rehearsal.Id}: [green]{withheld}[/] {(withheld == 1 ? "session" : "sessions")} would be told; which is for keys with the scope sessions:read");
         else if (rehearsal.Sessions is [])
             output.Line($"{rehearsal.Id}: nobody would be told, it is [yellow]unwatched[/]");
 

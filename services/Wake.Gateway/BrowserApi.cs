@@ -40,8 +40,6 @@ static class BrowserApi
     static IResult Open(HttpContext http, BrowserSessions browsers, string code = "")
     {
         http.Response.Headers.CacheControl = "no-store";
-        http.Response.Headers["Referrer-Policy"] = "no-referrer";
-        http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
         if (Access.NotOfThisMachine(http) is { } elsewhere)
             return elsewhere;
 

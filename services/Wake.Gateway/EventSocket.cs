@@ -15,8 +15,14 @@ namespace Wake.Gateway;
 /// </summary>
 sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimeProvider time, ILogger<EventSocket> log) : BackgroundService
 {
-    // A monitor keeps its connection, however long it has nothing to say, and one machine has few.
+    // One machine has few monitors.
     const int MaxConnections = 64;
+
+    // A monitor keeps its connection while it has nothing to say, but not for ever: it may be gone without having closed it.
+    static readonly TimeSpan Silence = TimeSpan.FromHours(1);
+
+    // Who begins a line ends it, and who is answered reads the answer.
+    static readonly TimeSpan WithinLine = TimeSpan.FromMinutes(1);
 
     readonly Lock mutex = new();
     readonly HashSet<Connection> connections = [];
@@ -134,22 +140,31 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
             {
                 (connection.LastLine, connection.Answering) = (time.GetTimestamp(), true);
                 if (line.AsSpan().ContainsAnyExcept(" \t\r"u8))
-                    await stream.WriteAsync((byte[])[.. await Answer(line, cancel), (byte)'\n'], cancel);
+                    await Write(stream, await Answer(line, cancel), cancel);
                 connection.Answering = false;
             }
         }
-        catch (InvalidDataException tooLong)
+        catch (InvalidDataException wrong)
         {
-            await stream.WriteAsync((byte[])[.. Problem(tooLong.Message), (byte)'\n'], CancellationToken.None);
+            await Write(stream, Problem(wrong.Message), cancel);
         }
     }
 
-    // Null at the end. The last line may lack its end.
-    static async Task<byte[]?> NextLine(PipeReader lines, CancellationToken cancel)
+    async Task Write(NetworkStream stream, byte[] answer, CancellationToken cancel)
     {
-        while (true)
+        using var patience = new CancellationTokenSource(WithinLine, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
+        await stream.WriteAsync((byte[])[.. answer, (byte)'\n'], either.Token);
+    }
+
+    // Null at the end. The last line may lack its end.
+    async Task<byte[]?> NextLine(PipeReader lines, CancellationToken cancel)
+    {
+        using var patience = new CancellationTokenSource(Silence, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
+        for (var begun = false; ;)
         {
-            var read = await lines.ReadAsync(cancel);
+            var read = await Read();
             var end = read.Buffer.PositionOf((byte)'\n');
             var line = end is { } found ? read.Buffer.Slice(0, found) : read.Buffer;
 
@@ -164,6 +179,25 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
             }
 
             lines.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            if (!begun && !line.IsEmpty)
+            {
+                begun = true;
+                patience.CancelAfter(WithinLine);
+            }
+
+            async ValueTask<ReadResult> Read()
+            {
+                try
+                {
+                    return await lines.ReadAsync(either.Token);
+                }
+                catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+                {
+                    throw new InvalidDataException(begun
+                        ? $"The line was begun {WithinLine.TotalSeconds:0} seconds ago and is not ended; the connection ends here."
+                        : $"Nothing was said for {Silence.TotalMinutes:0} minutes; the connection ends here.");
+                }
+            }
         }
     }
 

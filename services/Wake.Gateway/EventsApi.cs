@@ -18,7 +18,7 @@ static class EventsApi
         .WithDescription(
             "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
             + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would be told, why, and what those that "
-            + "wake would read, and leaves everything as it was. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
+            + "wake would read, and leaves everything as it was; a key without the scope sessions:read is told only how many. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
             + "seconds with what is known by then (202).")
         .WithMetadata(new RequestSizeLimitAttribute(Bodies.MaxDrained))
         .Accepts<ExternalEventObserved>("application/json")
@@ -72,6 +72,8 @@ static class EventsApi
         if (dryRun)
         {
             var rehearsals = await door.Rehearse(events, cancel);
+            if (!caller.May(ApiScopes.SessionsRead))
+                rehearsals = [.. rehearsals.Select(x => x.WithoutSessions())];
             return single ? Results.Ok(rehearsals[0]) : Results.Ok(rehearsals);
         }
 

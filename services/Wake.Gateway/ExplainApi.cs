@@ -1,9 +1,5 @@
 using System.Buffers;
-using System.Diagnostics;
 using System.Net.ServerSentEvents;
-using System.Runtime.CompilerServices;
-using System.Text.Json;
-using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Options;
 using Wake.Store;
 
@@ -12,17 +8,6 @@ namespace Wake.Gateway;
 /// <summary><c>/v1/explain/…</c> and <c>/v1/tail</c>: the ledger, asked about one thing or followed.</summary>
 static class ExplainApi
 {
-    /// <summary>How often a follower looks for new lines.</summary>
-    static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
-
-    /// <summary>How far each look goes back, for rows of transactions that commit late.</summary>
-    static readonly TimeSpan Overlap = TimeSpan.FromSeconds(10);
-
-    /// <summary>The longest a follower hears nothing; then it is sent an empty event of this type.</summary>
-    public const string Ping = "ping";
-
-    static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
-
     public static void MapExplain(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/v1/explain/events/{id}", Event).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ExplainEvent").WithTags("explain")
@@ -36,7 +21,7 @@ static class ExplainApi
             .WithSummary("Events that came under the dedup key of another fact.")
             .Produces<Collisions>();
         routes.MapGet("/v1/tail", Tail).Needs(ApiScopes.SessionsRead).WithName("Tail").WithTags("explain")
-            .WithSummary("The ledger as it is written, as server-sent events.")
+            .WithSummary("The ledger as it is written, as server-sent events. Who does not keep up is ended, with a last line of the type end that says so.")
             .Produces<LedgerLine>(contentType: "text/event-stream");
     }
 
@@ -53,61 +38,35 @@ static class ExplainApi
             ? Results.Ok(explanation)
             : Problems.Of(StatusCodes.Status404NotFound, $"There is no session {named.Value}. wake sessions lists them.");
 
-    static async Task Tail(Explain explain, IHostApplicationLifetime host, HttpContext http, IOptions<JsonOptions> json)
+    static async Task<IResult> Tail(LedgerFeed feed, IOptions<GatewayOptions> options, IHostApplicationLifetime host, HttpContext http)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(host.ApplicationStopping, http.RequestAborted);
-        var begin = await explain.Now(either.Token);
-
-        // The follower learns at once that it is connected: what happens from now on it will be told.
-        http.Response.ContentType = "text/event-stream";
-        http.Response.Headers.CacheControl = "no-cache";
-        await http.Response.Body.FlushAsync(either.Token);
-
-        await SseFormatter.WriteAsync(
-            Follow(explain, begin, either.Token), http.Response.Body,
-            (item, writer) => writer.Write(item.Data is { } line ? JsonSerializer.SerializeToUtf8Bytes(line, json.Value.SerializerOptions) : "{}"u8),
-            CancellationToken.None);
-    }
-
-    static async IAsyncEnumerable<SseItem<LedgerLine?>> Follow(
-        Explain explain, DateTimeOffset begin, [EnumeratorCancellation] CancellationToken cancel)
-    {
-        using var ticks = new PeriodicTimer(Look);
-        var seen = new HashSet<LedgerLine>();
-        var told = Stopwatch.StartNew();
-
-        while (await Tick())
+        if (await feed.Follow(either.Token) is not { } follower)
         {
-            var from = await explain.Now(CancellationToken.None) - Overlap;
-            foreach (var line in await explain.Since(from > begin ? from : begin, CancellationToken.None))
-            {
-                if (!seen.Add(line))
-                    continue;
-
-                told.Restart();
-                yield return new(line, line.What);
-            }
-
-            // A connection that broke without a word is only noticed by writing to it.
-            if (told.Elapsed > Silence)
-            {
-                told.Restart();
-                yield return new(null, Ping);
-            }
-
-            seen.RemoveWhere(x => x.At < from);
+            http.Response.Headers.RetryAfter = "5";
+            return Problems.Of(StatusCodes.Status503ServiceUnavailable,
+                $"{options.Value.MaxFollowers} follow already, which is as many as may (Gateway__MaxFollowers). Ask again.");
         }
 
-        async Task<bool> Tick()
+        try
         {
-            try
-            {
-                return await ticks.WaitForNextTickAsync(cancel);
-            }
-            catch (OperationCanceledException)
-            {
-                return false;
-            }
+            // The follower learns at once that it is connected: what happens from now on it will be told.
+            http.Response.ContentType = "text/event-stream";
+            http.Response.Headers.CacheControl = "no-cache";
+            await http.Response.Body.FlushAsync(either.Token);
+
+            await SseFormatter.WriteAsync(
+                follower.Lines(either.Token), http.Response.Body, (item, writer) => writer.Write(item.Data), follower.GivenUp);
         }
+        catch (OperationCanceledException) when (follower.GivenUp.IsCancellationRequested)
+        {
+            http.Abort();
+        }
+        finally
+        {
+            feed.Leave(follower);
+        }
+
+        return Results.Empty;
     }
 }

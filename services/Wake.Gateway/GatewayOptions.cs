@@ -17,6 +17,10 @@ public sealed class GatewayOptions : IValidatableObject
     /// </summary>
     public string? TokenFile { get; init; }
 
+    /// <summary>How many may follow the ledger (<c>/v1/tail</c>) at once. One more is answered 503.</summary>
+    [Range(1, 10_000)]
+    public int MaxFollowers { get; init; } = 256;
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {

@@ -25,12 +25,10 @@ public static class GatewayServices
         builder.Services.AddSingleton<KeyRing>();
         builder.Services.AddSingleton<BrowserSessions>();
         builder.Services.AddSingleton<Waiting>();
+        builder.Services.AddSingleton<LedgerFeed>();
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.Configure<KestrelServerOptions>(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = MaxBody;
-        });
+        builder.Services.AddHttpDoor();
+        builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBody);
         builder.Services.Configure<JsonOptions>(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
         builder.Services.AddDocument();
         return builder;

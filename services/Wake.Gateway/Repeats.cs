@@ -64,7 +64,7 @@ static class Repeats
         http.Request.BodyReader.AdvanceTo(bytes.End);
         http.Request.Body = new MemoryStream(body);
 
-        var key = Hash(Caller.Of(http).Id, http.Request.Method, $"{http.Request.Path}", name);
+        var key = Hash(Caller.Of(http).Id, http.Request.Method, RequestTarget.PathOf(http), name);
         var request = Hash($"{http.Request.QueryString}", http.Request.ContentType ?? "", Convert.ToHexString(SHA256.HashData(body)));
 
         IdempotencyClaim claim;

@@ -15,15 +15,15 @@ static class ReplayApi
         PathKey named, HttpContext http, Explain explain, EventDoor door, TimeProvider time, CancellationToken cancel, string? source = null)
     {
         if (await explain.Event(named.Value, source, cancel) is not { Event: var original })
-            return Problems.Of(StatusCodes.Status404NotFound, $"No event {named.Value} was accepted here.");
+            return Unknown(named);
 
         var caller = Caller.Of(http);
         if (EventValidation.IsWakes(original.Type) && !caller.May(ApiScopes.SessionsWrite))
             return Problems.Of(StatusCodes.Status403Forbidden, $"A wake that was asked for is a person's word: to ask again needs the scope {ApiScopes.SessionsWrite}.");
 
-        // By its first source: that of the repetition is Wake's own.
-        if (caller.Refusal(original with { Urgent = false }) is { } refusal)
-            return refusal;
+        // By its first source: that of the repetition is Wake's own. What they may not tell they do not learn of either.
+        if (caller.Refusal(original with { Urgent = false }) is not null)
+            return Unknown(named);
 
         var decisions = await door.Accept(
             http,
@@ -46,4 +46,7 @@ static class ReplayApi
             ], cancel);
         return Results.Accepted(null, decisions[0]);
     }
+
+    static IResult Unknown(PathKey named) =>
+        Problems.Of(StatusCodes.Status404NotFound, $"No event {named.Value} was accepted here that this key may publish.");
 }

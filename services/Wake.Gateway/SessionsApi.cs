@@ -63,8 +63,8 @@ static class SessionsApi
             Fields.Optional("profile", body.Profile, EventLimits.Name));
         if (body.Key is "." or "..")
             problems.Add(("key", "must not be . or .., which cannot stand in a URL."));
-        if (body.Workspace is { } path && !Path.IsPathFullyQualified(path))
-            problems.Add(("workspace", "must be an absolute path."));
+        if (body.Workspace is { } path && WorkspaceDirectory.Problem(path) is { } wrong)
+            problems.Add(("workspace", wrong));
         Guid? claudeSessionId = null;
         if (body.ClaudeSessionId is { } text)
         {

@@ -57,11 +57,13 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
             var known = await Look([.. decisions.Select(x => x.Event)], patience, either.Token);
             http.Response.Headers["Preference-Applied"] = $"wait={(int)patience.TotalSeconds}";
 
+            var mayRead = Caller.Of(http).May(ApiScopes.SessionsRead);
             var told = known.ToLookup(x => x.Event);
             return
             [
                 .. decisions.Select(decision => new AwaitedDecision(
-                    decision, told[decision.Event].All(x => x.Over), [.. told[decision.Event].Select(x => x.Delivery)])),
+                    decision, told[decision.Event].All(x => x.Over),
+                    [.. told[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())])),
             ];
         }
         finally

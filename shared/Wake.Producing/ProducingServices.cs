@@ -25,6 +25,7 @@ public static class ProducingServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<AuthenticationFailures>();
         services.TryAddSingleton<HookDoor>();
+        services.AddHttpDoor();
         services.AddKnownProxies();
         services.AddProblemDetails();
         return services;

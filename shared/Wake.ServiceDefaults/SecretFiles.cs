@@ -1,5 +1,8 @@
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace Wake.ServiceDefaults;
 
@@ -14,7 +17,8 @@ public static class SecretFiles
 
     /// <summary>
     /// Reads the folder, if it is there: a file is named like the variable that it stands for (<c>ConnectionStrings__Wake</c>)
-    /// and counts more than that. Before anything that looks at the configuration.
+    /// and counts more than that. Before anything that looks at the configuration. Wherever a secret stands, one that is still an
+    /// example's placeholder stops the start.
     /// </summary>
     public static IHostApplicationBuilder AddSecretFiles(this IHostApplicationBuilder builder)
     {
@@ -24,6 +28,9 @@ public static class SecretFiles
         // The SDK of OpenTelemetry reads its variables itself, and nothing else.
         foreach (var (name, value) in files.AsEnumerable().Where(x => x.Key.StartsWith("OTEL_", StringComparison.Ordinal)))
             Environment.SetEnvironmentVariable(name, value);
+
+        builder.Services.AddOptions<RejectsPlaceholders.Secrets>().ValidateOnStart();
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RejectsPlaceholders.Secrets>, RejectsPlaceholders>());
         return builder;
     }
 

@@ -47,6 +47,9 @@ public sealed partial record SettingInForce(string Name, string? Value, string S
         static object? New(Type of) => SettingsShape.Of(of) is SettingsShape.Value ? null : Activator.CreateInstance(of);
     }
 
+    /// <summary>Whether a setting, by its path in a configuration, is a secret.</summary>
+    internal static bool IsSecret(string path) => Secret().IsMatch(path);
+
     static SettingInForce Named(string path, string? value, string source) =>
         new(path.Replace(":", "__", StringComparison.Ordinal), value is null ? null : Shown(path, value), source);
 

@@ -68,7 +68,8 @@ public static class SettingsCheck
 
     /// <summary>All that keeps a configuration from being used by the processes that read these sections.</summary>
     public static IEnumerable<string> Problems(IConfigurationRoot configuration, IEnumerable<SettingsSection> sections) =>
-        UnknownSections(configuration).Concat(sections.SelectMany(x => Problems(configuration.GetSection(x.Name), x.Options)));
+        UnknownSections(configuration).Concat(Placeholders.In(configuration))
+            .Concat(sections.SelectMany(x => Problems(configuration.GetSection(x.Name), x.Options)));
 
     static IEnumerable<string> Problems(IConfigurationSection section, Type type)
     {

@@ -51,7 +51,18 @@ public sealed record EventDelivery(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
     DateTimeOffset RoutedAt,
     int? Wake,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Turn? Turn);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Turn? Turn)
+{
+    /// <summary>The same for who may publish and not read: who was told, and how the turn stands. What else it was told others have published.</summary>
+    public EventDelivery WithoutDetails() => this with
+    {
+        Watch = null, Route = null, Intent = null,
+        Turn = Turn is null ? null : Turn with
+        {
+            Note = null, Runner = null, ClaudeSessionId = null, CostUsd = 0, DurationMs = 0, Tokens = default, Reasons = [], Fresh = null,
+        },
+    };
+}
 
 /// <summary>Everything the store knows about why a session does what it does.</summary>
 /// <param name="Summary">What it is doing, and why.</param>

@@ -27,6 +27,13 @@ public sealed record Rehearsal(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 
+    /// <summary>How many sessions would be told that are not named here, because the caller may not read of sessions; null when it may.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Withheld { get; init; }
+
+    /// <summary>The same for who may publish and not read: nothing of sessions, nor of what others have published.</summary>
+    public Rehearsal WithoutSessions() => this with { Sessions = [], UnknownSessions = null, CollidesWith = null, Withheld = Sessions.Count };
+
     /// <summary>What there is to say about each observation.</summary>
     internal static IReadOnlyList<Rehearsal> Of(
         IReadOnlyList<Observation> observations, IReadOnlyList<IntakeDecision> decisions, IReadOnlyList<RehearsedRow> rows,

@@ -118,9 +118,9 @@ public sealed partial record RouteTerms
 
         if (Wrong(Workspace, 3000) is { } workspace)
             yield return ("workspace", workspace);
-        else if (!Path.IsPathFullyQualified(Workspace!) || Workspace!.Split('/').Contains(".."))
-            yield return ("workspace", "must be an absolute path without any .. in it.");
-        else if (Braces().IsMatch(Workspace.Replace(SessionMark, "")))
+        else if (WorkspaceDirectory.Problem(Workspace!) is { } path)
+            yield return ("workspace", path);
+        else if (Braces().IsMatch(Workspace!.Replace(SessionMark, "")))
             yield return ("workspace", $"must have no * and no braces but those of {SessionMark}.");
         else if (Workspace.Split('/').Any(x => Encoding.UTF8.GetByteCount(x.Replace(SessionMark, LongestFolder)) > MaxFileName))
             yield return ("workspace", $"has a folder whose name no file system can hold: {MaxFileName} bytes are allowed.");

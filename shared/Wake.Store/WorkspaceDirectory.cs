@@ -7,6 +7,12 @@ public static class WorkspaceDirectory
 {
     const int CanWrite = 2;
 
+    /// <summary>Why a path cannot be a workspace, on any machine; null when it can. What .. means depends on the links before it.</summary>
+    public static string? Problem(string path) => Path.IsPathFullyQualified(path) && !HasParent(path) ? null : "must be an absolute path without any .. in it.";
+
+    /// <summary>Whether a path leads out of a directory again.</summary>
+    public static bool HasParent(string path) => path.Split('/', Path.DirectorySeparatorChar).Contains("..");
+
     /// <summary>Whether this process may write into a directory.</summary>
     public static bool IsWritable(string path) => OperatingSystem.IsWindows() || Access(path, CanWrite) == 0;
 

@@ -133,8 +133,8 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
     [Theory]
     [InlineData("GET", "/v1/watches?session=a%00b", 400)]
     [InlineData("GET", "/v1/sessions?after=%00", 400)]
-    [InlineData("GET", "/v1/explain/events/x?source=%00", 404)]
-    [InlineData("POST", "/v1/events/x/replay?source=%00", 404)]
+    [InlineData("GET", "/v1/explain/events/x?source=%00", 400)]
+    [InlineData("POST", "/v1/events/x/replay?source=%00", 400)]
     public async Task What_no_database_can_hold_is_the_callers_mistake_and_not_its_absence(string method, string path, int status) =>
         await IsProblem(await wake.Http.SendAsync(new(new(method), path)), status);
 
