@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Wake.ServiceDefaults;
 
 namespace Wake.Cli;
 
@@ -110,15 +111,7 @@ sealed class ServiceSetup(ServicePlan plan)
         else
             Directory.CreateDirectory(parent, folder.Value);
 
-        // Renamed into place: nobody reads half of it, nor all of it before it is closed to others.
-        var draft = $"{file.Path}.new";
-        File.Delete(draft);
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-            options.UnixCreateMode = file.Mode;
-        using (var writer = new StreamWriter(draft, options))
-            writer.Write(file.Content);
-        File.Move(draft, file.Path, overwrite: true);
+        PrivateFile.Write(file.Path, file.Content, file.Mode);
     }
 
     // And the folders above that nothing is in any more.

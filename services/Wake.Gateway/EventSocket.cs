@@ -82,7 +82,7 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
 
     static Socket Listen(string path)
     {
-        OwnFolder.CreateMissing(Path.GetDirectoryName(path)!);
+        PrivateDirectory.CreateMissing(Path.GetDirectoryName(path)!);
         if (File.Exists(path))
             DeleteLeftOver(path);
 

@@ -1,3 +1,4 @@
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Gateway;

@@ -1,3 +1,5 @@
+using Wake.ServiceDefaults;
+
 namespace Wake.Gateway;
 
 /// <summary>
@@ -34,9 +36,9 @@ public sealed class SpoolFolder(string path)
     /// <summary>Makes the folder, its user's alone, if it is not there.</summary>
     public void Create()
     {
-        OwnFolder.CreateMissing(Path.GetDirectoryName(FullPath)!);
+        PrivateDirectory.CreateMissing(Path.GetDirectoryName(FullPath)!);
         foreach (var folder in (string[])[FullPath, Taken, Bad])
-            OwnFolder.Create(folder);
+            PrivateDirectory.Create(folder);
     }
 
     /// <summary>Drops one event or an array of them, for whenever Wake runs. Returns the file.</summary>
@@ -50,7 +52,10 @@ public sealed class SpoolFolder(string path)
         Create();
         var file = Path.Combine(FullPath, $"{Guid.CreateVersion7():N}{extension}");
         var draft = file + ".new";
-        using (var stream = new FileStream(draft, FileMode.CreateNew))
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = PrivateFile.Mode;
+        using (var stream = new FileStream(draft, options))
         {
             stream.Write(json);
             stream.Flush(flushToDisk: true);

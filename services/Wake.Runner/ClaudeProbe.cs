@@ -13,6 +13,9 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
     // It takes a fraction of a second, and what takes this long is no better than nothing.
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
+    // No folder in which others could leave settings for it.
+    const string Folder = "/";
+
     /// <summary>What is wrong; null when it starts.</summary>
     public async Task<string?> Trouble(CancellationToken cancel)
     {
@@ -23,7 +26,7 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
         using var either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);
         try
         {
-            using var process = await launcher.Start(settings.Executable, ["--version"], Path.GetTempPath(), environment);
+            using var process = await launcher.Start(settings.Executable, ["--version"], Folder, environment);
             try
             {
                 process.StandardInput.BaseStream.Close();

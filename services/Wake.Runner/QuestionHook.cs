@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -84,24 +85,24 @@ sealed class QuestionHook : IDisposable
     public void Dispose()
     {
         if (folder is not null)
-            Directory.Delete(folder, recursive: true);
+            SafeDelete.Tree(folder);
     }
 
     /// <summary>Deletes what runners wrote that are gone.</summary>
     public static void EndLeftBehind()
     {
-        foreach (var left in Directory.EnumerateDirectories(Path.GetTempPath(), $"{Prefix}*"))
+        foreach (var left in Directory.EnumerateDirectories(PrivateDirectory.Temporary(), $"{Prefix}*"))
         {
             if (RunMark.Parse(Path.GetFileName(left)[Prefix.Length..].Split('-')[0]) is not { } mark || ProcessTable.HasLivingRunner(mark))
                 continue;
 
             try
             {
-                Directory.Delete(left, recursive: true);
+                SafeDelete.Tree(left);
             }
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {
-                // Another user's, or another runner was quicker.
+                // Another runner was quicker.
             }
         }
     }
@@ -131,15 +132,10 @@ sealed class QuestionHook : IDisposable
 
     string Write(string name, string content)
     {
-        // Such a folder is its user's alone.
-        folder ??= Directory.CreateTempSubdirectory($"{Prefix}{ProcessTable.NewMark()}-").FullName;
+        if (folder is null)
+            PrivateDirectory.Create(folder = Path.Combine(PrivateDirectory.Temporary(), $"{Prefix}{ProcessTable.NewMark()}-{Guid.NewGuid():N}"));
         var path = Path.Combine(folder, name);
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-
-        using var file = new StreamWriter(path, options);
-        file.Write(content);
+        PrivateFile.Write(path, content);
         return path;
     }
 

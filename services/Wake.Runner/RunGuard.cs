@@ -79,7 +79,7 @@ sealed class RunGuard(ProcessLauncher launcher, TimeProvider time, ILogger<RunGu
         guard?.Dispose();
         var (program, arguments) = GuardProcess.Command(ProcessTable.NewMark());
         startedAt = time.GetTimestamp();
-        guard = await launcher.Start(program, arguments, Path.GetTempPath(), GuardProcess.Environment());
+        guard = await launcher.Start(program, arguments, "/", GuardProcess.Environment());
         return true;
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -18,6 +19,9 @@ namespace Wake.Runner;
 sealed class Workspaces(
     Sessions sessions, Git git, IOptions<RunnerOptions> options, ILogger<Workspaces> log) : IDisposable
 {
+    // Beside a record: which folder was made, whatever stands under its name later.
+    const string IdentityOf = ".identity";
+
     // Git itself does not like two of them in one mirror.
     readonly SemaphoreSlim mirroring = new(1);
 
@@ -60,7 +64,7 @@ sealed class Workspaces(
     }
 
     /// <summary>Whether the session's workspace was made here, from a repository: what it brings along nobody has looked at.</summary>
-    public bool HasMade(Guid sessionId) => File.Exists(Path.Combine(Records, $"{sessionId:D}"));
+    public bool HasMade(Guid sessionId) => File.Exists(Record(sessionId));
 
     /// <summary>Whether the workspace has commits made since the turn began: somebody has acted. False where there is no git.</summary>
     public async Task<bool> HasNewCommits(ClaimedTurn turn, CancellationToken cancel)
@@ -68,7 +72,7 @@ sealed class Workspaces(
         try
         {
             var since = turn.Started.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-            return (await git.Run(turn.Workspace, cancel, "log", "--all", "--max-count=1", $"--since=@{since}", "--format=%H")).Length > 0;
+            return (await git.Read(turn.Workspace, cancel, "rev-list", "--all", "--max-count=1", $"--since=@{since}")).Length > 0;
         }
         catch (GitException)
         {
@@ -78,56 +82,68 @@ sealed class Workspaces(
 
     async Task Clone(ClaimedTurn turn, string repository, string? branch, CancellationToken cancel)
     {
-        var (path, parent) = (turn.Workspace, Path.GetDirectoryName(turn.Workspace) ?? "/");
+        var (path, parent, remote) = (turn.Workspace, Path.GetDirectoryName(turn.Workspace) ?? "/", GitRemote.Of(repository));
         Directory.CreateDirectory(parent);
-        Directory.CreateDirectory(Records);
+        PrivateDirectory.Create(Records);
 
         // Beside its place, so that a clone cut short is never taken for a workspace.
         var arriving = $"{path}.arriving-{turn.Epoch}";
-        var mirror = await Mirror(repository, cancel);
+        var mirror = await Mirror(repository, remote, cancel);
+        PrivateDirectory.CreateExclusively(arriving);
+        var made = FileIdentity.Of(arriving);
         try
         {
             string[] named = branch is null ? [] : ["--branch", branch];
-            await git.Run(parent, cancel, ["clone", "--quiet", .. named, "--", mirror, arriving]);
-            await git.Run(arriving, cancel, "remote", "set-url", "origin", repository);
+            await git.Make(parent, cancel, "clone", ["--quiet", "--template=", "--no-recurse-submodules", .. named, "--", mirror, arriving]);
 
-            await File.WriteAllTextAsync(Path.Combine(Records, $"{turn.SessionId:D}"), path, cancel);
+            // Whoever works in it has credentials of their own, or those of the profile's owner would be theirs.
+            await git.Make(arriving, cancel, "remote", "set-url", "origin", remote.Address);
+
+            PrivateFile.Write(Record(turn.SessionId) + IdentityOf, $"{made}");
+            PrivateFile.Write(Record(turn.SessionId), path);
             Directory.Move(arriving, path);
         }
         finally
         {
             if (Directory.Exists(arriving))
-                Directory.Delete(arriving, recursive: true);
+                SafeDelete.Tree(arriving, made);
         }
 
         log.LogInformation("{SessionKey}: made the workspace {Workspace}.", turn.SessionKey, path);
     }
 
-    async Task<string> Mirror(string repository, CancellationToken cancel)
+    async Task<string> Mirror(string repository, GitRemote remote, CancellationToken cancel)
     {
-        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(repository)))[..16];
-        var mirror = Path.Combine(options.Value.Cache, "mirrors", name);
+        var mirror = MirrorOf(remote.Address);
+        var parent = Path.GetDirectoryName(mirror)!;
 
         await mirroring.WaitAsync(cancel);
         try
         {
+            PrivateDirectory.Create(parent);
+
+            // Its configuration has the credentials in it.
+            if (remote.Credentials is not null && MirrorOf(repository) is var earlier && Directory.Exists(earlier))
+                SafeDelete.Tree(earlier);
+
             if (Directory.Exists(mirror))
             {
-                await git.Run(mirror, cancel, "remote", "update", "--prune");
+                Configure(mirror);
+                await git.Fetch(mirror, remote, cancel, "fetch", "--quiet", "--prune", "--no-recurse-submodules", "--no-write-fetch-head",
+                    "--", remote.Address, "+refs/*:refs/*");
             }
             else
             {
-                var parent = Directory.CreateDirectory(Path.GetDirectoryName(mirror)!).FullName;
-                var arriving = Path.Combine(parent, $"{name}.{Guid.NewGuid():N}");
+                var arriving = $"{mirror}.{Guid.NewGuid():N}";
                 try
                 {
-                    await git.Run(parent, cancel, "clone", "--quiet", "--mirror", "--", repository, arriving);
+                    await git.Fetch(parent, remote, cancel, "clone", "--quiet", "--template=", "--mirror", "--", remote.Address, arriving);
                     Directory.Move(arriving, mirror);
                 }
                 finally
                 {
                     if (Directory.Exists(arriving))
-                        Directory.Delete(arriving, recursive: true);
+                        SafeDelete.Tree(arriving);
                 }
             }
         }
@@ -139,8 +155,22 @@ sealed class Workspaces(
         return mirror;
     }
 
+    // What an agent may have written there does not count when it is fetched into with the owner's keys.
+    static void Configure(string mirror)
+    {
+        var file = Path.Combine(mirror, "config");
+        var objects = File.ReadAllText(file).Contains("objectformat = sha256", StringComparison.OrdinalIgnoreCase);
+        PrivateFile.Write(file, "[core]\n" + (objects ? "\trepositoryformatversion = 1\n" : "\trepositoryformatversion = 0\n")
+            + "\tfilemode = true\n\tbare = true\n" + (objects ? "[extensions]\n\tobjectformat = sha256\n" : ""));
+    }
+
+    string MirrorOf(string address) =>
+        Path.Combine(options.Value.Cache, "mirrors", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address)))[..16]);
+
     // Only what was made here is ever deleted.
     string Records => Path.Combine(options.Value.Cache, "workspaces");
+
+    string Record(Guid session) => Path.Combine(Records, $"{session:D}");
 
     /// <summary>Deletes the workspaces made here in which no session has worked that is open, or was closed less long ago than they are kept.</summary>
     public async Task Clean(CancellationToken cancel)
@@ -155,9 +185,29 @@ sealed class Workspaces(
                 || !await sessions.HasLeft(session, path, options.Value.KeepWorkspaces, cancel))
                 continue;
 
-            if (Directory.Exists(path))
-                Directory.Delete(path, recursive: true);
-            File.Delete(record);
+            try
+            {
+                Delete(path, record + IdentityOf);
+                File.Delete(record);
+                File.Delete(record + IdentityOf);
+            }
+            catch (IOException failed)
+            {
+                log.LogWarning("The workspace of a closed session stays: {Reason}", failed.Message);
+            }
+        }
+    }
+
+    void Delete(string path, string identity)
+    {
+        var made = File.Exists(identity) ? FileIdentity.Parse(File.ReadAllText(identity)) : null;
+        if (FileIdentity.Of(path) is { } found && made is { } expected && !found.IsSameAs(expected))
+        {
+            log.LogInformation("{Workspace}, where a closed session worked, is another folder than was made for it, and stays.", path);
+        }
+        else if (Path.Exists(path))
+        {
+            SafeDelete.Tree(path, made);
             log.LogInformation("Deleted the workspace {Workspace} of a closed session.", path);
         }
     }

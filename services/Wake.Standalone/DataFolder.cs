@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Wake.Contracts;
 using Wake.Gateway;
+using Wake.ServiceDefaults;
 
 namespace Wake.Standalone;
 
@@ -39,6 +40,13 @@ public sealed class DataFolder
     /// every request.
     /// </summary>
     public string TokenFile => Path.Combine(FullPath, "token");
+
+    // Whose files are in it, beside this user's: those of the database, and of whose folder it is where root deletes it.
+    uint[] Owners =>
+    [
+        .. UnprivilegedUser.IfRoot() is { } account ? [account.Id] : (uint[])[],
+        .. FileIdentity.Of(FullPath) is { } folder ? [folder.User] : (uint[])[],
+    ];
 
     string LockFile => Path.Combine(FullPath, "lock");
 
@@ -95,7 +103,7 @@ public sealed class DataFolder
                 if (new DirectoryInfo(folder).LinkTarget is not null)
                     File.Delete(folder);
                 else if (Path.Exists(folder))
-                    Directory.Delete(folder, recursive: true);
+                    SafeDelete.Tree(folder, made: null, Owners);
             }
 
             foreach (var file in (string[])[Settings, EndpointFile, TokenFile, RunnerFile, LockFile])
@@ -109,7 +117,7 @@ public sealed class DataFolder
         void DeleteElsewhere()
         {
             if (DatabaseElsewhere is { } elsewhere)
-                Directory.Delete(elsewhere, recursive: true);
+                SafeDelete.Tree(elsewhere, made: null, Owners);
         }
     }
 
@@ -141,13 +149,7 @@ public sealed class DataFolder
     /// <summary>Files of databases elsewhere whose data folders are gone, with the paths of those.</summary>
     public static IReadOnlyList<(string Path, string DataFolder)> DatabasesLeftBehind => PostgresFolder.LeftBehind();
 
-    internal void WriteEndpoint(Endpoint endpoint)
-    {
-        // Renamed into place: a reader finds the whole file or none.
-        var draft = EndpointFile + ".new";
-        File.WriteAllText(draft, JsonSerializer.Serialize(endpoint));
-        File.Move(draft, EndpointFile, overwrite: true);
-    }
+    internal void WriteEndpoint(Endpoint endpoint) => PrivateFile.Write(EndpointFile, JsonSerializer.Serialize(endpoint));
 
     internal void DeleteEndpoint()
     {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.ServiceDefaults;
 
 namespace Wake.Standalone;
 
@@ -21,13 +22,7 @@ public sealed class KnownSessions(string file)
         }
     }
 
-    internal void Write(IReadOnlyDictionary<string, string> names)
-    {
-        // Renamed into place: a reader finds the whole file or none.
-        var draft = file + ".new";
-        File.WriteAllText(draft, JsonSerializer.Serialize(names));
-        File.Move(draft, file, overwrite: true);
-    }
+    internal void Write(IReadOnlyDictionary<string, string> names) => PrivateFile.Write(file, JsonSerializer.Serialize(names));
 
     internal void Delete() => File.Delete(file);
 }

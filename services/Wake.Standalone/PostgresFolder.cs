@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Wake.ServiceDefaults;
 
 namespace Wake.Standalone;
 
@@ -12,6 +13,9 @@ namespace Wake.Standalone;
 sealed record PostgresFolder(string Path, string? Note)
 {
     const string Elsewhere = "/var/lib/wake";
+
+    // Others may pass through it and not look into it.
+    const UnixFileMode Passable = PrivateDirectory.Mode | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     // In a folder elsewhere: whose it is.
     const string Owner = "data-folder";
@@ -33,8 +37,8 @@ sealed record PostgresFolder(string Path, string? Note)
 
         var (instead, link) = (ElsewhereFor(dataFolder), System.IO.Path.Combine(dataFolder, "postgres"));
         var (linked, left) = (System.IO.Path.Exists(link), Directory.Exists(System.IO.Path.Combine(instead, "postgres")));
-        Directory.CreateDirectory(instead);
-        File.WriteAllText(System.IO.Path.Combine(instead, Owner), dataFolder);
+        Directory.CreateDirectory(instead, Passable);
+        PrivateFile.Write(System.IO.Path.Combine(instead, Owner), dataFolder, PrivateFile.Mode | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
         if (!linked)
             File.CreateSymbolicLink(link, System.IO.Path.Combine(instead, "postgres"));
 

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Npgsql;
+using Wake.ServiceDefaults;
 
 namespace Wake.Standalone;
 
@@ -147,15 +148,13 @@ public sealed class PrivatePostgres : IAsyncDisposable
     {
         // Whatever an interrupted first start left is no database yet.
         if (Directory.Exists(cluster))
-            Directory.Delete(cluster, recursive: true);
+            SafeDelete.Tree(cluster, made: null, account is null ? [] : [account.Id]);
 
-        Directory.CreateDirectory(folder);
+        PrivateDirectory.CreateMissing(folder);
         account?.Own(folder);
 
         var password = Path.Combine(folder, "password");
-        await File.WriteAllTextAsync(password, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)), cancel);
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(password, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        PrivateFile.Write(password, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)));
         account?.Own(password);
 
         var (code, output) = await Run(binaries.Program("initdb"),

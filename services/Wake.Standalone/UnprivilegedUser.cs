@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Wake.Standalone;
 
@@ -12,8 +13,12 @@ sealed class UnprivilegedUser
     {
         this.name = name;
         ids = $"{uid}:{gid}";
+        Id = uint.Parse(uid, CultureInfo.InvariantCulture);
         Prefix = ["setpriv", $"--reuid={uid}", $"--regid={gid}", "--clear-groups", "--"];
     }
+
+    /// <summary>The number of this user.</summary>
+    public uint Id { get; }
 
     /// <summary>What to put in front of a command to run it as this user.</summary>
     public IReadOnlyList<string> Prefix { get; }
@@ -34,10 +39,10 @@ sealed class UnprivilegedUser
         throw new StandaloneException("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as.");
     }
 
-    /// <summary>Gives a file or folder to this user.</summary>
+    /// <summary>Gives a file or folder to this user; of a link, the link itself.</summary>
     public void Own(string path)
     {
-        using var chown = Process.Start(new ProcessStartInfo("chown", [ids, path]))!;
+        using var chown = Process.Start(new ProcessStartInfo("chown", ["--no-dereference", ids, path]))!;
         chown.WaitForExit();
         if (chown.ExitCode != 0)
             throw new StandaloneException($"{path} cannot be given to the user {name}, as whom PostgreSQL has to run.");

@@ -141,7 +141,7 @@ public sealed class Profile
 
     /// <summary>
     /// The git repository from which a runner makes the workspace of a session where it is missing: an address as
-    /// <c>git clone</c> takes it. Null: the workspace must be there.
+    /// <c>git clone</c> takes it. Credentials in it are for the runner and do not reach the workspace. Null: the workspace must be there.
     /// </summary>
     public string? Repository { get; init; }
 

@@ -167,7 +167,7 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         await StartRunner("third");
         Assert.DoesNotContain(files, Questions());
 
-        string[] Questions() => Directory.GetDirectories(folder.File("tmp"), "wake-questions-*");
+        string[] Questions() => Directory.GetDirectories(folder.File("tmp"), "wake-questions-*", SearchOption.AllDirectories);
     }
 
     [Fact]

@@ -145,6 +145,27 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         Assert.False(Directory.Exists(machine.File("made")));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_stands_in_the_place_of_a_workspace_that_was_made_stays(bool asLink)
+    {
+        using var workspaces = Workspaces();
+        await Made(workspaces, await store.Session("a"));
+        await store.Sessions.Close("a", CancellationToken.None);
+        Directory.Move(machine.File("made"), machine.File("away"));
+        Directory.CreateDirectory(machine.File("another"));
+        await File.WriteAllTextAsync(machine.File("another/file"), "x");
+        if (asLink)
+            File.CreateSymbolicLink(machine.File("made"), machine.File("another"));
+        else
+            Directory.Move(machine.File("another"), machine.File("made"));
+
+        await workspaces.Clean(CancellationToken.None);
+
+        Assert.True(File.Exists(machine.File("made/file")));
+    }
+
     Workspaces Workspaces() => new(
         store.Sessions, new(launcher, new(TimeProvider.System, NullLogger<RunProcesses>.Instance)),
         Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }), NullLogger<Workspaces>.Instance);
