@@ -29,6 +29,7 @@ sealed class Checkup(DataFolder folder, string? data)
         yield return Postgres();
         yield return Tool("setsid", "turns cannot be kept apart from the terminal's Ctrl-C");
         yield return Tool("setpriv", "turns outlive a Wake that is killed, and as root PostgreSQL cannot be started");
+        yield return Runs(settings["Runner:RunAs"]);
         yield return await Broker.Check(settings["MessageBus:Host"], cancel);
         await foreach (var route in new RouteChecks(folder, data).All(settings, cancel))
             yield return route;
@@ -135,6 +136,17 @@ sealed class Checkup(DataFolder folder, string? data)
         : OperatingSystem.IsLinux()
             ? new(name, false, $"not found: without it {without}", "Install util-linux: apt-get install util-linux")
         : new(name, true, "not on this system", null);
+
+    // Whoever shares the machine with what an agent is talked into wants to know.
+    static Finding Runs(string? runAs)
+    {
+        if (runAs is null)
+            return new("runs", true, "as the user of Wake: an agent with a shell can do what that user can", OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess
+                ? "To keep them apart name a user of their own in Runner__RunAs." : null);
+        if (Environment.IsPrivilegedProcess && RunUser.Trouble(runAs) is { } trouble)
+            return new("runs", false, $"not as {runAs}", trouble);
+        return new("runs", true, $"as {runAs}, apart from Wake", null);
+    }
 
     Finding Folder()
     {

@@ -70,6 +70,9 @@ static class SystemdUnit
             # Wake alone hears that it shall stop: PostgreSQL must outlive the turns that are written down in it.
             KillMode=mixed
             TimeoutStopSec={ServicePlan.StopsWithin.TotalSeconds.ToString(CultureInfo.InvariantCulture)}
+            # A cgroup for each turn, which no tool of it leaves.
+            Delegate=pids memory
+            Environment=DOTNET_EnableDiagnostics=0
             # A tool of a turn that eats all memory ends alone.
             OOMPolicy=continue
             UMask=0077

@@ -34,7 +34,7 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost
 /// or stops it with everything it started. Speaks stream-json over pipes; there is no shell anywhere.
 /// </summary>
 sealed class ClaudeCli(
-    ProcessLauncher launcher, RunProcesses processes, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
+    ProcessLauncher launcher, RunProcesses processes, RunReaper reaper, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
 {
     /// <summary>Where the CLI keeps its state on this machine, transcripts included.</summary>
     public string ConfigFolder { get; } = ClaudeEnvironment.ConfigFolder(
@@ -91,12 +91,13 @@ sealed class ClaudeCli(
         ClaudeProcess process;
         try
         {
-            var started = await launcher.Start(settings.Executable, command.Arguments(), command.Workspace, environment);
+            var started = await launcher.Start(settings.Executable, command.Arguments(), command.Workspace, environment, apart: true, reaper.Tag(mark));
             RunGroups.Begin(mark, started.Id);
             process = new(started, mark, environment, processes, settings.KillAfter, time);
         }
         catch (Win32Exception missing)
         {
+            reaper.End(mark);
             return ClaudeRun.NotBegun(await AnySession(new($"{settings.Executable} cannot be started: {missing.Message}."), lost));
         }
 

@@ -50,6 +50,7 @@ static class ClaudeEnvironment
             .Where(x => Named(x.Key, [.. Passed, .. options.PassEnvironment]) && !Named(x.Key, [.. options.DropEnvironment, .. Owners]))
             .ToDictionary(x => x.Key, x => x.Value);
 
+        RunUser.Current?.Apply(environment);
         environment["DISABLE_AUTOUPDATER"] = "1";
         environment["DISABLE_TELEMETRY"] = "1";
         environment["DISABLE_ERROR_REPORTING"] = "1";

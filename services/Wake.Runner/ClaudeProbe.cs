@@ -26,7 +26,7 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
         using var either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);
         try
         {
-            using var process = await launcher.Start(settings.Executable, ["--version"], Folder, environment);
+            using var process = await launcher.Start(settings.Executable, ["--version"], Folder, environment, apart: true);
             try
             {
                 process.StandardInput.BaseStream.Close();

@@ -68,8 +68,8 @@ sealed class ClaudeProcess : IAsyncDisposable
     /// Whether a tool left something running: a process whose parents are gone, or that is younger than the first turn. What the
     /// CLI starts for itself, such as servers of tools, is older.
     /// </summary>
-    public bool HasToolsLeft => ProcessTable.Self is { } self && SeenProcess.Belonging(ProcessTable.AllMarked(), x => x == mark, self)
-        .Any(x => x.Id != process.Id && (x.Parent == self.Id || x.Started > openedAt));
+    public bool HasToolsLeft => processes.Of(mark)
+        .Any(x => x.Id != process.Id && (x.Parent == System.Environment.ProcessId || x.Started > openedAt));
 
     /// <summary>What it holds of the machine's memory with all that belongs to it, in bytes.</summary>
     public long Memory => ProcessTable.MemoryOf(mark) ?? process.WorkingSet64;

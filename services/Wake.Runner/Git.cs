@@ -45,24 +45,23 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
     /// <summary>Looks into a repository, in which anybody may have worked, and returns what git printed.</summary>
     /// <param name="folder">Where; must exist.</param>
     /// <param name="cancel">Ends it, and what it has started.</param>
-    /// <param name="command">A command of plumbing: those for people run filters, pagers and gpg.</param>
-    /// <param name="arguments">Its arguments.</param>
+    /// <param name="arguments">A command of plumbing, since those for people run filters, pagers and gpg; and its arguments.</param>
     /// <exception cref="GitException">It failed; the message is what it said.</exception>
-    public Task<string> Read(string folder, CancellationToken cancel, string command, params string[] arguments) =>
-        Run(new(folder, Closed, Alone("none"), LongestRead), command, arguments, cancel);
+    public Task<string> Read(string folder, CancellationToken cancel, params string[] arguments) =>
+        Run(new(folder, Closed, Alone("none"), LongestRead), arguments, cancel);
 
     /// <summary>
     /// Makes a workspace, or mends one, from a repository of this machine. Nothing is filtered on the way: a file of LFS is what is
     /// committed.
     /// </summary>
-    public Task<string> Make(string folder, CancellationToken cancel, string command, params string[] arguments) =>
-        Run(new(folder, Closed, Alone("file"), LongestFetch), command, arguments, cancel);
+    public Task<string> Make(string folder, CancellationToken cancel, params string[] arguments) =>
+        Run(new(folder, Closed, Alone("file"), LongestFetch), arguments, cancel);
 
     /// <summary>
     /// Reaches a repository with the configuration, the keys and the credential helpers of the runner's user, or with the
     /// credentials in its address and nothing else. To be used in folders that only the runner writes to.
     /// </summary>
-    public Task<string> Fetch(string folder, GitRemote remote, CancellationToken cancel, string command, params string[] arguments)
+    public Task<string> Fetch(string folder, GitRemote remote, CancellationToken cancel, params string[] arguments)
     {
         // Others, such as ext, run a program that the address names.
         var environment = Basic(remote.IsLocal ? "file" : "https:http:ssh:git");
@@ -73,7 +72,7 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
         }
 
         if (remote.Credentials is null)
-            return Run(new(folder, Quiet, environment, LongestFetch), command, arguments, cancel);
+            return Run(new(folder, Quiet, environment, LongestFetch), arguments, cancel);
 
         foreach (var name in (string[])["GIT_TOKEN", "GIT_USERNAME", "GIT_PASSWORD", "GH_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"])
             environment.Remove(name);
@@ -81,21 +80,26 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
 
         // The first takes back those of the owner: they would be asked first, and told to keep what they do not know.
         string[] settings = [.. Quiet, "credential.helper=", $"credential.helper=!sh '{Helper.Replace("'", "'\\''")}'"];
-        return Run(new(folder, settings, environment, LongestFetch) { Credentials = remote.Credentials }, command, arguments, cancel);
+        return Run(new(folder, settings, environment, LongestFetch) { Credentials = remote.Credentials }, arguments, cancel);
     }
 
-    async Task<string> Run(Call call, string command, string[] arguments, CancellationToken cancel)
+    async Task<string> Run(Call call, string[] arguments, CancellationToken cancel)
     {
         var mark = ProcessTable.NewMark();
         call.Environment[RunMark.Variable] = mark.ToString();
-        string[] all = ["--no-pager", .. call.Settings.SelectMany(x => (string[])["-c", x]), command, .. arguments];
+        string[] all = ["--no-pager", .. call.Settings.SelectMany(x => (string[])["-c", x]), .. arguments];
+
+        // In a folder of theirs git runs programs of theirs, and believes nobody else about it.
+        var apart = RunUser.Owns(call.Folder);
+        if (apart)
+            RunUser.Current!.Apply(call.Environment);
 
         using var longest = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         longest.CancelAfter(call.Longest);
         try
         {
             // What is read from there is for the helper alone.
-            using var process = call.Credentials is null ? await launcher.Start("git", all, call.Folder, call.Environment)
+            using var process = call.Credentials is null ? await launcher.Start("git", all, call.Folder, call.Environment, apart)
                 : await launcher.Start("sh", ["-c", "exec 3<&0 </dev/null git \"$@\"", "git", .. all], call.Folder, call.Environment);
             await HandOver(process, call.Credentials);
             var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
@@ -111,8 +115,8 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
             cancel.ThrowIfCancellationRequested();
 
             if (longest.IsCancellationRequested)
-                throw new GitException($"git {command} took longer than {call.Longest.TotalMinutes} minutes", mayPass: true);
-            return process.ExitCode == 0 ? await output : throw Failed(command, await errors);
+                throw new GitException($"git {arguments[0]} took longer than {call.Longest.TotalMinutes} minutes", mayPass: true);
+            return process.ExitCode == 0 ? await output : throw Failed(arguments[0], await errors);
         }
         catch (Win32Exception missing)
         {

@@ -26,7 +26,8 @@ public static class GuardProcess
         if (RunMark.Parse(args[1]) is not { } runner || ProcessTable.Self is null)
             return 1;
 
-        var processes = new RunProcesses(TimeProvider.System, NullLogger<RunProcesses>.Instance);
+        OwnProcess.Hide();
+        var processes = new RunProcesses(new(), TimeProvider.System, NullLogger<RunProcesses>.Instance);
         using var input = new StreamReader(Console.OpenStandardInput());
 
         // By the clock that goes on while the machine sleeps.

@@ -54,7 +54,7 @@ sealed class MemoryFiles : IDisposable
         return found is not null && here.Count == Stored.Count && found.Files.Count == Stored.Count
             && found.Files.All(x => Stored.TryGetValue(x.Path, out var known) && known.Sha256.AsSpan().SequenceEqual(x.Sha256))
             && here.All(path => TranscriptFolder.HasRows(path)
-                ? ReaderOf(path) is { CutOff: false } reader && reader.Bytes == new FileInfo(folder.FileOf(path)).Length
+                ? ReaderOf(path) is { CutOff: false } reader && reader.Bytes == RunUser.Do(() => new FileInfo(folder.FileOf(path)).Length)
                 : IsAsSeen(folder, path));
     }
 
@@ -66,7 +66,10 @@ sealed class MemoryFiles : IDisposable
 
     static (long, DateTime) StampOf(TranscriptFolder folder, string path)
     {
-        var file = new FileInfo(folder.FileOf(path));
-        return (file.Length, file.LastWriteTimeUtc);
+        return RunUser.Do(() =>
+        {
+            var file = new FileInfo(folder.FileOf(path));
+            return (file.Length, file.LastWriteTimeUtc);
+        });
     }
 }

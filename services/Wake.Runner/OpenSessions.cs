@@ -45,7 +45,7 @@ public static class OpenSessions
     {
         try
         {
-            return [.. new DirectoryInfo(Path.Combine(configFolder, "sessions")).EnumerateFiles("*.json").Select(Look).OfType<OpenProcess>()];
+            return [.. RunUser.Do(() => new DirectoryInfo(Path.Combine(configFolder, "sessions")).EnumerateFiles("*.json").ToList()).Select(Look).OfType<OpenProcess>()];
         }
         catch (Exception none) when (none is IOException or UnauthorizedAccessException)
         {
@@ -75,7 +75,7 @@ public static class OpenSessions
                 if (file.Length > LongestFile)
                     return null;
 
-                using var json = JsonDocument.Parse(File.ReadAllBytes(file.FullName));
+                using var json = JsonDocument.Parse(RunUser.Do(() => File.ReadAllBytes(file.FullName)));
                 return json.RootElement.ValueKind is JsonValueKind.Object ? Judge(json.RootElement, id, process, file) : null;
             }
             catch (JsonException)

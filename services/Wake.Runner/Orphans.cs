@@ -5,7 +5,7 @@ namespace Wake.Runner;
 
 /// <summary>
 /// Takes the orphans of runs over: a process whose parent ends becomes a child of the runner instead of the machine's first
-/// process, so that what belongs to Wake stays below Wake. In a container, whose first process it is, it gets them anyway.
+/// process, so that what belongs to Wake stays below Wake, where <see cref="RunReaper"/> tells whose it is. In a container, whose first process it is, it gets them anyway.
 /// When they end it collects them; nobody else would.
 /// </summary>
 sealed class Orphans : IDisposable

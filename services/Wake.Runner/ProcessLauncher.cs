@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Microsoft.Extensions.Options;
 
 namespace Wake.Runner;
 
@@ -17,22 +18,32 @@ sealed class ProcessLauncher : IDisposable
     readonly BlockingCollection<(ProcessStartInfo Start, TaskCompletionSource<Process> Started)> requests = [];
 
     // Both come with util-linux. Where one is missing (another system), its service is missing and nothing else.
-    readonly List<string> wrappers = [];
+    readonly List<string> wrappers = [], asRunUser = [], endsWithRunner = [];
+    readonly bool limits = RunReaper.Exists && Works("prlimit", "--version");
 
-    public ProcessLauncher()
+    public ProcessLauncher(IOptions<RunnerOptions> options)
     {
+        RunUser.Choose(options.Value.RunAs);
         if (Works("setsid", "true"))
             wrappers.Add("setsid");
         if (Works("setpriv", "--pdeathsig", "TERM", "true"))
-            wrappers.AddRange(["setpriv", "--pdeathsig", "TERM"]);
+            endsWithRunner.AddRange(["setpriv", "--pdeathsig", "TERM"]);
+        asRunUser.AddRange(RunUser.Current?.Prefix ?? []);
 
         new Thread(Serve) { IsBackground = true, Name = "process launcher" }.Start();
     }
 
     /// <summary>Starts a process with all three standard streams redirected.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="workspace">Where it works.</param>
+    /// <param name="environment">All of its environment.</param>
+    /// <param name="apart">Whether it runs as the user of runs, where there is one.</param>
+    /// <param name="tag">How <see cref="RunReaper"/> will know it.</param>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
     public Task<Process> Start(
-        string program, IEnumerable<string> arguments, string workspace, IReadOnlyDictionary<string, string> environment)
+        string program, IEnumerable<string> arguments, string workspace, IReadOnlyDictionary<string, string> environment,
+        bool apart = false, IReadOnlyList<string>? tag = null)
     {
         var start = new ProcessStartInfo
         {
@@ -42,7 +53,9 @@ sealed class ProcessLauncher : IDisposable
             RedirectStandardError = true,
         };
 
-        string[] command = [.. wrappers, program, .. arguments];
+        // The kernel forgets the signal when the user changes, so that comes first.
+        IReadOnlyList<string> tagged = limits && tag is not null ? tag : [], asAnother = apart ? asRunUser : [];
+        string[] command = [.. tagged, .. wrappers, .. asAnother, .. endsWithRunner, program, .. arguments];
         start.FileName = command[0];
         foreach (var argument in command[1..])
             start.ArgumentList.Add(argument);
@@ -75,7 +88,7 @@ sealed class ProcessLauncher : IDisposable
     {
         try
         {
-            using var trial = Orphans.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true });
+            using var trial = Orphans.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true });
             return trial.WaitForExit(TimeSpan.FromSeconds(5)) && trial.ExitCode == 0;
         }
         catch (System.ComponentModel.Win32Exception)

@@ -16,7 +16,7 @@ static class ProcessTable
 
     /// <summary>This process; null where nothing can be seen.</summary>
     public static SeenProcess? Self { get; } =
-        Find(Environment.ProcessId) is { } self ? self with { Mark = MarkOf(self.Id) } : null;
+        Find(Environment.ProcessId) is { } self ? self with { Mark = MarkOfSelf(self.Id) } : null;
 
     /// <summary>A mark for a new run of this process.</summary>
     /// <param name="session">The session it is of; default for one of none.</param>
@@ -88,6 +88,10 @@ static class ProcessTable
             return null;
         }
     }
+
+    // Its environment is nobody's to read in /proc, not even its own (OwnProcess.Hide).
+    static RunMark? MarkOfSelf(int id) =>
+        MarkOf(id) ?? (Environment.GetEnvironmentVariable(RunMark.Variable) is { } mark ? RunMark.Parse(mark) : null);
 
     static string? Read(string file)
     {

@@ -5,6 +5,7 @@ using Wake.Store;
 if (GuardProcess.IsAsked(args))
     return await GuardProcess.Run(args);
 
+OwnProcess.Hide();
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();

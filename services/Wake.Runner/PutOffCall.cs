@@ -65,7 +65,7 @@ static class PutOffCall
 
         while (true)
         {
-            if (transcript() is var path && File.Exists(path))
+            if (transcript() is var path && RunUser.Do(() => File.Exists(path)))
             {
                 await using var file = TranscriptFolder.Open(path);
                 file.Position = read;
@@ -96,7 +96,8 @@ static class PutOffCall
         if (!File.Exists(transcript))
             return false;
 
-        await using var file = new FileStream(transcript, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, 1, useAsync: false);
+        await using var file = RunUser.Do(
+            () => new FileStream(transcript, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, 1, useAsync: false));
 
         // Half a row may be its last, cut off by the kill; nothing may be glued to it.
         file.SetLength(await TranscriptReader.EndOfRows(file, 0, file.Length, cancel));

@@ -85,20 +85,21 @@ sealed class QuestionHook : IDisposable
     public void Dispose()
     {
         if (folder is not null)
-            SafeDelete.Tree(folder);
+            SafeDelete.Tree(folder, null, RunUser.Others);
     }
 
     /// <summary>Deletes what runners wrote that are gone.</summary>
     public static void EndLeftBehind()
     {
-        foreach (var left in Directory.EnumerateDirectories(PrivateDirectory.Temporary(), $"{Prefix}*"))
+        string[] places = RunUser.Current is null ? [PrivateDirectory.Temporary()] : [PrivateDirectory.Temporary(), Path.GetTempPath()];
+        foreach (var left in places.SelectMany(x => Directory.EnumerateDirectories(x, $"{Prefix}*")))
         {
             if (RunMark.Parse(Path.GetFileName(left)[Prefix.Length..].Split('-')[0]) is not { } mark || ProcessTable.HasLivingRunner(mark))
                 continue;
 
             try
             {
-                SafeDelete.Tree(left);
+                SafeDelete.Tree(left, null, RunUser.Others);
             }
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {
@@ -130,12 +131,22 @@ sealed class QuestionHook : IDisposable
     string Pass(JsonObject settings, string? own) =>
         own is null || own.TrimStart().StartsWith('{') ? settings.ToJsonString() : Write("settings.json", settings.ToJsonString());
 
+    // The CLI reads it, and where it is another user it cannot get into the runner's own.
+    static string NewFolder()
+    {
+        var name = $"{Prefix}{ProcessTable.NewMark()}-";
+        var made = RunUser.Current is null ? Path.Combine(PrivateDirectory.Temporary(), $"{name}{Guid.NewGuid():N}")
+            : Directory.CreateTempSubdirectory(name).FullName;
+        PrivateDirectory.Create(made);
+        RunUser.Give(made);
+        return made;
+    }
+
     string Write(string name, string content)
     {
-        if (folder is null)
-            PrivateDirectory.Create(folder = Path.Combine(PrivateDirectory.Temporary(), $"{Prefix}{ProcessTable.NewMark()}-{Guid.NewGuid():N}"));
+        folder ??= NewFolder();
         var path = Path.Combine(folder, name);
-        PrivateFile.Write(path, content);
+        RunUser.Do(() => PrivateFile.Write(path, content));
         return path;
     }
 
@@ -162,7 +173,7 @@ sealed class QuestionHook : IDisposable
         try
         {
             return own is null ? []
-                : JsonNode.Parse(own.TrimStart().StartsWith('{') ? own : File.ReadAllText(Path.Combine(workspace, own))) as JsonObject;
+                : JsonNode.Parse(own.TrimStart().StartsWith('{') ? own : RunUser.Do(() => File.ReadAllText(Path.Combine(workspace, own)))) as JsonObject;
         }
         catch (Exception unreadable) when (unreadable is JsonException or IOException or UnauthorizedAccessException)
         {

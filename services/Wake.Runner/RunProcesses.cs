@@ -5,10 +5,10 @@ namespace Wake.Runner;
 /// process group or of the tree below the CLI; the <see cref="RunMark"/> in its environment still tells whose it is.
 /// </summary>
 /// <remarks>
-/// What cleans its environment and leaves its session too, before the run ends, is found only where <see cref="RunGroups"/>
-/// exist.
+/// What cleans its environment and leaves its session too is found by its <see cref="RunGroups">cgroup</see>, or by the
+/// <see cref="RunReaper"/>.
 /// </remarks>
-sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
+sealed class RunProcesses(RunReaper reaper, TimeProvider time, ILogger<RunProcesses> log)
 {
     /// <summary>How long what is asked to end gets for it.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
@@ -24,9 +24,14 @@ sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
     /// <param name="grace">How long they get between SIGTERM and SIGKILL; zero kills them at once.</param>
     public async Task End(RunMark run, TimeSpan grace)
     {
-        await End(mark => mark == run, grace);
+        await End(mark => mark == run, grace, run);
         RunGroups.End(run);
+        reaper.End(run);
     }
+
+    /// <summary>The processes of a run that are alive.</summary>
+    public IReadOnlyList<SeenProcess> Of(RunMark run) =>
+        ProcessTable.Self is { } self ? SeenProcess.Belonging(reaper.ReapOrphans(ProcessTable.AllMarked(), ending: null), mark => mark == run, self) : [];
 
     /// <summary>
     /// Kills processes of a session on this machine, whichever runner started them, living, frozen or dead, and returns how many
@@ -53,7 +58,7 @@ sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
         return count;
     }
 
-    async Task<int> End(Predicate<RunMark> marked, TimeSpan grace)
+    async Task<int> End(Predicate<RunMark> marked, TimeSpan grace, RunMark? ending = null)
     {
         if (ProcessTable.Self is not { } self)
             return 0;
@@ -62,7 +67,7 @@ sealed class RunProcesses(TimeProvider time, ILogger<RunProcesses> log)
         var began = time.GetTimestamp();
 
         // Again and again: what forks while it is being killed leaves a child that was not in the table yet.
-        while (SeenProcess.Belonging(ProcessTable.AllMarked(), marked, self) is not [] and var left)
+        while (SeenProcess.Belonging(reaper.ReapOrphans(ProcessTable.AllMarked(), ending), marked, self) is not [] and var left)
         {
             var elapsed = time.GetElapsedTime(began);
             if (elapsed > grace + Bound)

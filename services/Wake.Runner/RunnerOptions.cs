@@ -84,6 +84,12 @@ sealed class RunnerOptions : IValidatableObject
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".cache"),
         "wake");
 
+    /// <summary>
+    /// The user that <c>claude</c> runs as, with its tools, hooks and MCP servers: it can then read nothing of the runner's. Needs
+    /// a runner that is root. Null: the runner's own user.
+    /// </summary>
+    public string? RunAs { get; init; }
+
     /// <summary>How long a workspace that was made from a repository is kept after its session was closed.</summary>
     public TimeSpan KeepWorkspaces { get; init; } = TimeSpan.FromDays(7);
 
@@ -94,6 +100,9 @@ sealed class RunnerOptions : IValidatableObject
 
         if (!RunnerQueues.IsPool(Pool))
             yield return new("Pool must be lower-case letters, digits and hyphens, forty at most.", [nameof(Pool)]);
+
+        if (RunAs is not null && (RunAs.Length is 0 or > 64 || RunAs.AsSpan().ContainsAny(": \n/")))
+            yield return new("RunAs must be the name of a user.", [nameof(RunAs)]);
 
         if (StartPause < TimeSpan.Zero)
             yield return new("StartPause must not be negative.", [nameof(StartPause)]);

@@ -12,6 +12,7 @@ public static class RunnerServices
     /// <summary>The slots, and all that runs a turn in one.</summary>
     public static IHostApplicationBuilder AddRunner(this IHostApplicationBuilder builder)
     {
+        builder.Services.AddSingleton<IValidateOptions<RunnerOptions>, RunUserValidation>();
         builder.Services.AddValidatedOptions<RunnerOptions>(RunnerOptions.Section);
         builder.Services.AddValidatedOptions<ClaudeOptions>(ClaudeOptions.Section);
         builder.Services.AddValidatedOptions<Profiles>(Profiles.Section);
@@ -23,6 +24,7 @@ public static class RunnerServices
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ProcessLauncher>();
         builder.Services.AddSingleton<ClaudeProbe>();
+        builder.Services.AddSingleton<RunReaper>();
         builder.Services.AddSingleton<RunProcesses>();
         builder.Services.AddSingleton<RunGuard>();
         builder.Services.AddSingleton<ClaudeCli>();
@@ -52,6 +54,7 @@ public static class RunnerServices
     public static IHostApplicationBuilder AddRunnerSlots(this IHostApplicationBuilder builder, Action<string>? named = null)
     {
         builder.Services.AddHostedService<EndLeftBehindAtStart>();
+        builder.Services.AddHostedService<LooksForReadableSecrets>();
         builder.Services.AddHostedService(services =>
         {
             var name = services.GetRequiredService<RunnerName>();

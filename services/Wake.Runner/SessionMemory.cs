@@ -92,7 +92,7 @@ sealed class SessionMemory : IAsyncDisposable
         }
 
         Files.Know(found);
-        var written = File.Exists(folder.Main) ? File.GetLastWriteTimeUtc(folder.Main) : (DateTime?)null;
+        var written = RunUser.Do(() => File.Exists(folder.Main) ? File.GetLastWriteTimeUtc(folder.Main) : (DateTime?)null);
         var main = Files.Stored.GetValueOrDefault("");
         if (main is null && written is null)
             return new Memory.None();
@@ -118,7 +118,7 @@ sealed class SessionMemory : IAsyncDisposable
         await ReadHere();
 
         // The CLI deletes what was not written to for a month.
-        File.SetLastWriteTimeUtc(folder.Main, DateTime.UtcNow);
+        RunUser.Do(() => File.SetLastWriteTimeUtc(folder.Main, DateTime.UtcNow));
         RemarkLostWorktree();
 
         var since = found?.SavedAt ?? written!.Value;
@@ -139,7 +139,7 @@ sealed class SessionMemory : IAsyncDisposable
             return reader;
 
         var (end, aside) = (reader.Bytes, folder.Aside("torn", DateTimeOffset.UtcNow));
-        await using (var main = new FileStream(folder.Main, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
+        await using (var main = RunUser.Do(() => new FileStream(folder.Main, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)))
         {
             main.Position = end;
             if (main.Length - end <= OutputLines.DefaultLimit && await IsWhole(main, lost))
@@ -151,7 +151,7 @@ sealed class SessionMemory : IAsyncDisposable
             else
             {
                 main.Position = end;
-                await using (var torn = new FileStream(aside, FileMode.CreateNew))
+                await using (var torn = RunUser.Do(() => new FileStream(aside, FileMode.CreateNew)))
                     await main.CopyToAsync(torn, lost);
                 main.SetLength(end);
             }
@@ -216,7 +216,7 @@ sealed class SessionMemory : IAsyncDisposable
             if (said && !await store.WasStored(claudeSessionId, local.As(""), CancellationToken.None).WaitAsync(lost))
             {
                 var aside = folder.Aside("stored", DateTimeOffset.UtcNow);
-                File.Move(arriving, aside);
+                RunUser.Do(() => File.Move(arriving, aside));
                 Files.Stored.Remove("");
                 localWins = true;
                 await Tell("the transcript on this runner and the stored one have gone different ways; the one on this runner is gone "
@@ -225,7 +225,7 @@ sealed class SessionMemory : IAsyncDisposable
             else
             {
                 var aside = folder.Aside("replaced", DateTimeOffset.UtcNow);
-                File.Move(folder.Main, aside);
+                RunUser.Do(() => File.Move(folder.Main, aside));
                 Arrived(arriving);
                 await Record("mended", $"the transcript on this runner was replaced by the stored one, and is in {aside}");
             }
@@ -234,7 +234,7 @@ sealed class SessionMemory : IAsyncDisposable
         }
         finally
         {
-            File.Delete(arriving);
+            RunUser.Do(() => File.Delete(arriving));
         }
     }
 
@@ -244,7 +244,7 @@ sealed class SessionMemory : IAsyncDisposable
             return;
 
         var file = folder.FileOf(saved.Path);
-        if (File.Exists(file) && localWins)
+        if (RunUser.Do(() => File.Exists(file)) && localWins)
         {
             Files.Stored.Remove(saved.Path);
             return;
@@ -254,15 +254,15 @@ sealed class SessionMemory : IAsyncDisposable
         if (!whole)
         {
             // The conversation does without it.
-            File.Delete(arriving);
+            RunUser.Do(() => File.Delete(arriving));
             Files.Stored.Remove(saved.Path);
             await Record("mended", $"the stored {saved.Path} is not what was saved, and is left out");
             return;
         }
 
-        if (File.Exists(file) && !await Begins(arriving, file))
-            File.Move(file, folder.Aside($"{Path.GetFileName(file)}.replaced", DateTimeOffset.UtcNow));
-        File.Move(arriving, file, overwrite: true);
+        if (RunUser.Do(() => File.Exists(file)) && !await Begins(arriving, file))
+            RunUser.Do(() => File.Move(file, folder.Aside($"{Path.GetFileName(file)}.replaced", DateTimeOffset.UtcNow)));
+        RunUser.Do(() => File.Move(arriving, file, overwrite: true));
         Files.Forget(saved.Path);
     }
 
@@ -319,11 +319,11 @@ sealed class SessionMemory : IAsyncDisposable
         watcher = null;
         try
         {
-            Directory.CreateDirectory(folder.Folder);
+            RunUser.Do(() => Directory.CreateDirectory(folder.Folder));
             watcher = new(folder.Folder, Path.GetFileName(folder.Main));
             watcher.Changed += (_, _) => Grew(acted: false);
             watcher.Created += (_, _) => Grew(acted: false);
-            watcher.EnableRaisingEvents = true;
+            RunUser.Do(() => watcher.EnableRaisingEvents = true);
         }
         catch (Exception unwatchable) when (unwatchable is IOException or UnauthorizedAccessException)
         {
@@ -469,7 +469,7 @@ sealed class SessionMemory : IAsyncDisposable
     // False: the local file is missing, older than the stored one, or has gone another way.
     async Task<bool> Holds(string path)
     {
-        if (!File.Exists(folder.FileOf(path)))
+        if (!RunUser.Do(() => File.Exists(folder.FileOf(path))))
             return false;
 
         var saved = Files.Stored[path];
@@ -487,14 +487,14 @@ sealed class SessionMemory : IAsyncDisposable
     async Task<(string File, bool Whole)> Load(TranscriptFile saved)
     {
         var arriving = $"{(saved.Path.Length == 0 ? folder.Main : folder.FileOf(saved.Path))}.arriving";
-        Directory.CreateDirectory(Path.GetDirectoryName(arriving)!);
-        await using var destination = new FileStream(arriving, FileMode.Create);
+        RunUser.Do(() => Directory.CreateDirectory(Path.GetDirectoryName(arriving)!));
+        await using var destination = RunUser.Do(() => new FileStream(arriving, FileMode.Create));
         return (arriving, await store.Load(claudeSessionId, saved, destination, CancellationToken.None).WaitAsync(lost));
     }
 
     void Arrived(string arriving)
     {
-        File.Move(arriving, folder.Main, overwrite: true);
+        RunUser.Do(() => File.Move(arriving, folder.Main, overwrite: true));
         Files.Forget("");
     }
 

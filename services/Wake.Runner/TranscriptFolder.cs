@@ -34,11 +34,11 @@ sealed class TranscriptFolder
     /// <summary>Looks for it where the CLI does first, then in every project. False: it is where it was thought to be.</summary>
     public bool Locate()
     {
-        if (File.Exists(Main))
+        if (RunUser.Do(() => File.Exists(Main)))
             return false;
 
         var before = Folder;
-        var found = File.Exists(Path.Combine(usual, name)) ? [] : ProjectFolder.TranscriptsOf(configFolder, claudeSessionId);
+        var found = RunUser.Do(() => File.Exists(Path.Combine(usual, name)) ? [] : ProjectFolder.TranscriptsOf(configFolder, claudeSessionId));
         Is(found is [var newest, ..] ? Path.GetDirectoryName(newest)! : usual);
         Others = [.. found.Skip(1)];
         return Folder != before;
@@ -56,7 +56,7 @@ sealed class TranscriptFolder
         var stem = Path.Combine(Folder, $"{claudeSessionId:D}.{now.UtcDateTime:yyyyMMdd'T'HHmmss}");
         for (var number = 1; ; number++)
         {
-            if ($"{stem}{(number == 1 ? "" : $"-{number}")}.{what}" is var free && !File.Exists(free))
+            if ($"{stem}{(number == 1 ? "" : $"-{number}")}.{what}" is var free && !RunUser.Do(() => File.Exists(free)))
                 return free;
         }
     }
@@ -65,11 +65,11 @@ sealed class TranscriptFolder
     public string? BeganIn()
     {
         Locate();
-        if (!File.Exists(Main))
+        if (!RunUser.Do(() => File.Exists(Main)))
             return null;
 
         // It stands in the first row of any message.
-        foreach (var row in File.ReadLines(Main).Take(MostHead))
+        foreach (var row in RunUser.Do(() => File.ReadLines(Main).Take(MostHead).ToList()))
         {
             try
             {
@@ -89,14 +89,14 @@ sealed class TranscriptFolder
     /// <summary>The files there are, by their paths as the store names them.</summary>
     public IEnumerable<string> Paths()
     {
-        if (File.Exists(Main))
+        if (RunUser.Do(() => File.Exists(Main)))
             yield return "";
 
-        if (!Directory.Exists(parts))
+        if (!RunUser.Do(() => Directory.Exists(parts)))
             yield break;
 
         // A name that is no text is read as another one, by which there is no file.
-        foreach (var file in Directory.EnumerateFiles(parts, "*", SearchOption.AllDirectories).Where(File.Exists).Order(StringComparer.Ordinal))
+        foreach (var file in RunUser.Do(() => Directory.EnumerateFiles(parts, "*", SearchOption.AllDirectories).Where(File.Exists).Order(StringComparer.Ordinal).ToList()))
             yield return Path.GetRelativePath(parts, file).Replace(Path.DirectorySeparatorChar, '/');
     }
 
@@ -113,8 +113,8 @@ sealed class TranscriptFolder
     }
 
     /// <summary>Opens a file that the CLI may be writing to.</summary>
-    public static FileStream Open(string file) =>
-        new(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1, FileOptions.None);
+    public static FileStream Open(string file) => RunUser.Do(
+        () => new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1, FileOptions.None));
 
     /// <summary>Whether a file consists of rows.</summary>
     public static bool HasRows(string path) => path.Length == 0 || path.EndsWith(".jsonl", StringComparison.Ordinal);

@@ -46,7 +46,7 @@ sealed class Workspaces(
                     $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no repository to make it from");
             }
 
-            return WorkspaceDirectory.IsWritable(path) ? null
+            return RunUser.MayWrite(path) ?? WorkspaceDirectory.IsWritable(path) ? null
                 : new ClaudeResult.Misconfigured($"the workspace {path} cannot be written to by this runner");
         }
         catch (OperationCanceledException) when (!lost.IsCancellationRequested)
@@ -85,6 +85,11 @@ sealed class Workspaces(
         var (path, parent, remote) = (turn.Workspace, Path.GetDirectoryName(turn.Workspace) ?? "/", GitRemote.Of(repository));
         Directory.CreateDirectory(parent);
         PrivateDirectory.Create(Records);
+        if (RunUser.Owns(parent) || RunUser.MayWrite(parent) == true)
+        {
+            throw new UnauthorizedAccessException(
+                $"{parent} can be written to by {RunUser.Current!.Name}, who could put a link in its place. Let workspaces be made in a folder of root's");
+        }
 
         // Beside its place, so that a clone cut short is never taken for a workspace.
         var arriving = $"{path}.arriving-{turn.Epoch}";
@@ -94,10 +99,14 @@ sealed class Workspaces(
         try
         {
             string[] named = branch is null ? [] : ["--branch", branch];
-            await git.Make(parent, cancel, "clone", ["--quiet", "--template=", "--no-recurse-submodules", .. named, "--", mirror, arriving]);
+            // What hangs together with the mirror by links would be theirs as well, whoever's workspace it is in.
+            if (RunUser.Current is not null)
+                named = ["--no-hardlinks", .. named];
+            await git.Make(parent, cancel, ["clone", "--quiet", "--template=", "--no-recurse-submodules", .. named, "--", mirror, arriving]);
 
             // Whoever works in it has credentials of their own, or those of the profile's owner would be theirs.
             await git.Make(arriving, cancel, "remote", "set-url", "origin", remote.Address);
+            await GiveAll(arriving, cancel);
 
             PrivateFile.Write(Record(turn.SessionId) + IdentityOf, $"{made}");
             PrivateFile.Write(Record(turn.SessionId), path);
@@ -106,10 +115,28 @@ sealed class Workspaces(
         finally
         {
             if (Directory.Exists(arriving))
-                SafeDelete.Tree(arriving, made);
+                SafeDelete.Tree(arriving, made, RunUser.Others);
         }
 
         log.LogInformation("{SessionKey}: made the workspace {Workspace}.", turn.SessionKey, path);
+    }
+
+    // A folder is theirs when all in it is, and links are given and not followed.
+    static async Task GiveAll(string folder, CancellationToken cancel)
+    {
+        if (RunUser.Current is null)
+            return;
+
+        foreach (var entry in Directory.EnumerateFileSystemEntries(folder))
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (Directory.Exists(entry) && new FileInfo(entry).LinkTarget is null)
+                await GiveAll(entry, cancel);
+            else
+                RunUser.Give(entry);
+        }
+
+        RunUser.Give(folder);
     }
 
     async Task<string> Mirror(string repository, GitRemote remote, CancellationToken cancel)
@@ -178,11 +205,13 @@ sealed class Workspaces(
         if (!Directory.Exists(Records))
             return;
 
-        foreach (var record in Directory.EnumerateFiles(Records))
+        foreach (var record in Directory.GetFiles(Records))
         {
+            if (!Guid.TryParse(Path.GetFileName(record), out var session))
+                continue;
+
             var path = await File.ReadAllTextAsync(record, cancel);
-            if (!Guid.TryParse(Path.GetFileName(record), out var session)
-                || !await sessions.HasLeft(session, path, options.Value.KeepWorkspaces, cancel))
+            if (!await sessions.HasLeft(session, path, options.Value.KeepWorkspaces, cancel))
                 continue;
 
             try
@@ -207,7 +236,7 @@ sealed class Workspaces(
         }
         else if (Path.Exists(path))
         {
-            SafeDelete.Tree(path, made);
+            SafeDelete.Tree(path, made, RunUser.Others);
             log.LogInformation("Deleted the workspace {Workspace} of a closed session.", path);
         }
     }

@@ -36,6 +36,7 @@ public static class StandaloneHost
     /// <exception cref="StandaloneException">It cannot start; the message says why and what to do.</exception>
     public static async Task Run(string? data, int? port, Action<Uri> ready, CancellationToken cancel)
     {
+        OwnProcess.Hide();
         var folder = new DataFolder(data);
         using var locked = folder.Lock();
         folder.Sessions.Delete();

@@ -15,6 +15,9 @@ public static class SecretFiles
     /// <summary>Names the folder; without it, the one where Docker puts them.</summary>
     public const string Variable = "WAKE_SECRETS";
 
+    /// <summary>That one.</summary>
+    public const string Usual = "/run/secrets";
+
     /// <summary>
     /// Reads the folder, if it is there: a file is named like the variable that it stands for (<c>ConnectionStrings__Wake</c>)
     /// and counts more than that. Before anything that looks at the configuration. Wherever a secret stands, one that is still an
@@ -37,5 +40,5 @@ public static class SecretFiles
     /// <summary>What the folder says, by the names that settings have in a configuration.</summary>
     /// <param name="folder">As <see cref="Variable"/> names it; null or empty when it does not.</param>
     public static IConfiguration Read(string? folder) => new ConfigurationBuilder()
-        .AddKeyPerFile(Path.GetFullPath(folder is { Length: > 0 } ? folder : "/run/secrets"), optional: true).Build();
+        .AddKeyPerFile(Path.GetFullPath(folder is { Length: > 0 } ? folder : Usual), optional: true).Build();
 }

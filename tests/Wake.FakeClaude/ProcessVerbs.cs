@@ -28,6 +28,7 @@ static class ProcessVerbs
         ["ignore-term"] = (cli, _) => cli.IgnoresSignals = true,
         ["grandchild"] = Grandchild,
         ["orphan"] = Orphan,
+        ["hidden"] = Hidden,
 
         ["split-writes"] = (cli, _) => cli.Output.ByteByByte = true,
         ["raw"] = (cli, line) => cli.Output.Bytes(Json.Utf8.GetBytes(line + "\n")),
@@ -106,6 +107,19 @@ static class ProcessVerbs
         var id = shell.StandardOutput.ReadToEnd();
         shell.WaitForExit();
         WriteWhole(parts[0], JsonValue.Create(Number(id.Trim())));
+    }
+
+    // As above, and in a session below another one that is gone, without any environment; `shed` with limits of its own too. `PATH [shed]`
+    static void Hidden(Cli cli, string arguments)
+    {
+        var parts = arguments.Split(' ');
+        var sheds = parts is [_, "shed"] ? "ulimit -m 1000; " : "";
+
+        using var shell = Process.Start("/bin/sh",
+            ["-c", $"env -i setsid setsid /bin/sh -c '{sheds}echo $$ >\"$1.part\"; mv \"$1.part\" \"$1\"; exec sleep 600' sh '{parts[0]}' </dev/null >/dev/null 2>&1 &"]);
+        shell.WaitForExit();
+        while (!File.Exists(parts[0]))
+            cli.Wait(HoldPoll);
     }
 
     static void InvalidUtf8(Cli cli) => cli.Output.Bytes(

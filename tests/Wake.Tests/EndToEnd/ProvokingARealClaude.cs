@@ -22,7 +22,7 @@ public sealed class ProvokingClaude_2_1_332() : ProvokingARealClaude(RealClaude.
 public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();
-    readonly ProcessLauncher launcher = new();
+    readonly ProcessLauncher launcher = new(Options.Create(new RunnerOptions()));
     MessagesApi api = null!;
 
     public async Task InitializeAsync()
@@ -150,7 +150,10 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
         {
             Executable = program ?? RealClaude.Executable(version), MaxRetries = retries, Environment = environment, DropEnvironment = ["ANTHROPIC_*", "CLAUDE_*"],
         });
-        var claude = new ClaudeCli(launcher, new(TimeProvider.System, NullLogger<RunProcesses>.Instance), new(launcher, options, TimeProvider.System), options, TimeProvider.System, NullLogger<ClaudeCli>.Instance);
+        var reaper = new RunReaper();
+        var claude = new ClaudeCli(
+            launcher, new(reaper, TimeProvider.System, NullLogger<RunProcesses>.Instance), reaper, new(launcher, options, TimeProvider.System),
+            options, TimeProvider.System, NullLogger<ClaudeCli>.Instance);
 
         return await claude.Run(
             new(session ?? Guid.NewGuid(), resume, folder.File("work"), profile ?? new(), Guid.NewGuid(), IsRepetition: false, "Something happened."),

@@ -58,18 +58,53 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
     }
 
-    [Fact]
-    public async Task A_tool_that_hides_ends_with_its_turn_where_the_machine_has_groups_for_it()
+    [Theory]
+    [InlineData("orphan", "600 hide")]
+    [InlineData("hidden", "")]
+    [InlineData("hidden", "shed")]
+    public async Task A_tool_that_hides_ends_with_its_turn(string verb, string how)
     {
         var key = await wake.WatchingSession("instant");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:orphan {folder.File("tool")} 600 hide]]"));
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:{$"{verb} {folder.File("tool")} {how}".Trim()}]]"));
+
+        await Completes(key, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+    }
+
+    [Fact]
+    public async Task A_tool_that_hides_ends_with_its_own_turn_and_with_no_other()
+    {
+        var (beside, tool, hold) = (await wake.WatchingSession("instant"), folder.File("beside"), folder.File("hold"));
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(beside), $"merged [[fake:hidden {tool}]] [[fake:hold {hold}]]"));
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")}]]"));
+        await Completes(key, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        Assert.True(MachineProcess.Runs(await MachineProcess.Id(tool)));
+
+        await File.WriteAllTextAsync(hold, "");
+        await Completes(beside, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.Id(tool)));
+    }
+
+    [Fact]
+    public async Task A_tool_that_sheds_its_limits_beside_another_turn_ends_with_the_last_that_may_have_begun_it()
+    {
+        var (beside, hold) = (await wake.WatchingSession("instant"), folder.File("hold"));
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(beside), $"merged [[fake:hold {hold}]]"));
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")} shed]]"));
         await Completes(key, attempts: 1);
 
-        // Elsewhere nothing tells whose it is, and nobody's processes are not killed on a guess.
-        var tool = await MachineProcess.Id(folder.File("tool"));
-        Assert.Equal(!RunGroups.Exist, MachineProcess.Runs(tool));
-        if (MachineProcess.Runs(tool))
-            MachineProcess.Kill(tool);
+        // Nobody's processes are killed on a guess; where the machine has groups none is needed.
+        Assert.Equal(!RunGroups.Exist, MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        await File.WriteAllTextAsync(hold, "");
+        await Completes(beside, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
     }
 
     [Fact]

@@ -19,7 +19,7 @@ public sealed class MeetingAHostileRepository : IDisposable
     const string Token = "s3cret/of+the owner";
 
     readonly TemporaryFolder machine = new();
-    readonly ProcessLauncher launcher = new();
+    readonly ProcessLauncher launcher = new(Options.Create(new RunnerOptions()));
     readonly string repository;
 
     public MeetingAHostileRepository()
@@ -240,7 +240,7 @@ public sealed class MeetingAHostileRepository : IDisposable
         Assert.Equal(0, elsewhere.Authorized);
     }
 
-    Git Git() => new(launcher, new(TimeProvider.System, NullLogger<RunProcesses>.Instance));
+    Git Git() => new(launcher, new(new(), TimeProvider.System, NullLogger<RunProcesses>.Instance));
 
     // It asks nobody who is in the store.
     Workspaces Workspaces() => new(

@@ -69,6 +69,33 @@ public sealed class TellingWhoseProcessItIs
         Assert.Equal([201, 202, 203, 204], SeenProcess.Belonging(all, mark => mark == Run, Self).Select(x => x.Id).Order());
     }
 
+    [Theory]
+    [InlineData(1000UL, 500, 0)]  // as high as the runner's: its own
+    [InlineData(1001UL, 500, 0)]
+    [InlineData(901UL, 500, 1)]   // a run's, whichever is ending
+    [InlineData(902UL, 10, 2)]
+    [InlineData(7UL, 150, 1)]     // shed while the other had not begun
+    [InlineData(7UL, 250, 0)]     // shed when it may be either's
+    [InlineData(7UL, 50, 0)]      // older than both
+    public void An_orphan_is_told_by_the_number_it_inherited(ulong tag, long started, int run)
+    {
+        var running = new Dictionary<ulong, RunningTag> { [901] = new(Run, 100), [902] = new(Other, 200) };
+
+        Assert.Equal(run switch { 1 => Run, 2 => Other, _ => null }, RunReaper.RunOf(started, tag, own: 1000, running, ending: Run));
+    }
+
+    [Fact]
+    public void An_orphan_that_cannot_be_looked_at_stays() =>
+        Assert.Null(RunReaper.RunOf(150, tag: null, own: 1000, new Dictionary<ulong, RunningTag> { [901] = new(Run, 100) }, ending: Run));
+
+    [Theory]
+    [InlineData(100, 300, 'S', true)]
+    [InlineData(100, 90, 'S', false)]  // in the runner's session: started by it
+    [InlineData(201, 300, 'S', false)] // somebody's child
+    [InlineData(100, 300, 'Z', false)]
+    public void An_orphan_is_a_child_of_the_runner_outside_its_session(int parent, int session, char state, bool orphan) =>
+        Assert.Equal(orphan, RunReaper.IsOrphan(new(300, state, parent, session, 1), Self));
+
     [Fact]
     public void The_runner_and_its_session_belong_to_no_run()
     {

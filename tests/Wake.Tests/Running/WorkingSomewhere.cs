@@ -12,7 +12,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
 {
     readonly TemporaryFolder machine = new();
     readonly TestStore store = new();
-    readonly ProcessLauncher launcher = new();
+    readonly ProcessLauncher launcher = new(Options.Create(new RunnerOptions()));
     string repository = "";
 
     public async Task InitializeAsync()
@@ -167,7 +167,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     }
 
     Workspaces Workspaces() => new(
-        store.Sessions, new(launcher, new(TimeProvider.System, NullLogger<RunProcesses>.Instance)),
+        store.Sessions, new(launcher, new(new(), TimeProvider.System, NullLogger<RunProcesses>.Instance)),
         Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }), NullLogger<Workspaces>.Instance);
 
     async Task Made(Workspaces workspaces, Guid session) => Assert.Null(await workspaces.Prepare(

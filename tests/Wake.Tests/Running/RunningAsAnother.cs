@@ -1,0 +1,164 @@
+using System.IO.Compression;
+using System.Runtime.Versioning;
+using Wake.Contracts;
+using Wake.Offline;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Running;
+
+/// <summary>Turns that run as a user of their own, on a machine with a second one: <c>Runner__RunAs</c>.</summary>
+[Collection(MachineProcesses.Name), UnsupportedOSPlatform("windows")]
+public sealed class RunningAsAnother : IAsyncLifetime
+{
+    // A row, were it taken for a transcript.
+    const string Secret = """{"type":"user","message":"a secret of the runner's"}""" + "\n";
+
+    const UnixFileMode Traversable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
+    readonly TemporaryFolder folder = new();
+    OtherUser agent = null!, neighbour = null!;
+    WakeSystem wake = null!;
+    ServiceProcess standalone = null!;
+
+    public async Task InitializeAsync()
+    {
+        (agent, neighbour) = (OtherUser.Create()!, OtherUser.Create()!);
+        File.SetUnixFileMode(folder.Path, Traversable);
+        foreach (var name in (string[])["claude", "workspace", "tmp", "home"])
+            Give(Directory.CreateDirectory(folder.File(name)).FullName, agent);
+
+        // Where these tests were built nobody else may have to be let in.
+        foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory, "fake-claude*").Append(Path.Combine(AppContext.BaseDirectory, "bash-tool.sh")))
+            File.Copy(file, Path.Combine(Directory.CreateDirectory(folder.File("bin")).FullName, Path.GetFileName(file)));
+        await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(folder.File("secrets")).FullName, "GitHub__WebhookSecrets__0"), Secret);
+        File.SetUnixFileMode(folder.File("secrets/GitHub__WebhookSecrets__0"), UnixFileMode.UserRead);
+
+        wake = await WakeSystem.Create(Transport.InMemory, Settings(folder.File("bin/fake-claude")));
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        agent.Dispose();
+        neighbour.Dispose();
+        folder.Dispose();
+    }
+
+    [AsRootFact]
+    public async Task A_turn_runs_as_its_user_and_remembers_and_leaves_nothing()
+    {
+        standalone = await wake.StartProcess("Wake.Standalone");
+        var (key, hold, tool) = (await Session(), folder.File("tmp/hold"), folder.File("tmp/tool"));
+        await wake.Wake(key, $"first [[fake:orphan {tool} 600]] [[fake:env {folder.File("tmp/env")}]] [[fake:hold {hold}]]");
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+
+        var cli = Assert.Single(MachineProcess.Clis(folder.File("claude")));
+        var (user, group) = (agent.Does("id", "-u").Said.Trim(), agent.Does("id", "-g").Said.Trim());
+        var status = File.ReadAllLines($"/proc/{cli}/status");
+        Assert.Equal([user, user, user, user], Of("Uid:"));
+        Assert.Equal([group, group, group, group], Of("Gid:"));
+        Assert.Equal([group], Of("Groups:"));
+        Assert.Equal(["0000000000000000"], Of("CapEff:"));
+        var environment = await File.ReadAllTextAsync(folder.File("tmp/env"));
+        Assert.Contains($"\"USER\":\"{agent.Name}\"", environment);
+        Assert.Contains($"\"HOME\":\"/home/{agent.Name}\"", environment);
+
+        // What the runner has is not the run's.
+        foreach (var file in (string[])
+            [$"/proc/{standalone.Id}/environ", $"/proc/{standalone.Id}/mem", folder.File("secrets/GitHub__WebhookSecrets__0"), Path.Combine(wake.Data, "token")])
+            Assert.NotEqual(0, agent.Does("cat", file).Code);
+        Assert.NotEqual(0, agent.Does("kill", $"{standalone.Id}").Code);
+        Assert.DoesNotContain("can be read by", standalone.Log);
+
+        // Nor is the run's its neighbour's.
+        Assert.NotEqual(0, neighbour.Does("cat", $"/proc/{cli}/environ").Code);
+
+        await File.WriteAllTextAsync(hold, "");
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.False(MachineProcess.Runs(await MachineProcess.Id(tool)));
+
+        // From the store: the folder is as on another machine.
+        var transcript = Assert.Single(Directory.GetFiles(folder.File("claude"), "*.jsonl", SearchOption.AllDirectories));
+        File.Delete(transcript);
+        await wake.Wake(key, "second");
+        var second = await wake.Ended(key, 2);
+        Assert.Equal((TurnOutcome.Completed, 1), (second.Outcome, second.Attempt));
+        Assert.Contains("first", await File.ReadAllTextAsync(transcript));
+        Assert.Equal(0, agent.Does("test", "-O", transcript).Code);
+
+        string[] Of(string name) => status.Single(x => x.StartsWith(name, StringComparison.Ordinal))[name.Length..].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    [AsRootFact]
+    public async Task A_link_in_place_of_a_transcript_shows_nothing_of_the_runners_and_changes_nothing()
+    {
+        standalone = await wake.StartProcess("Wake.Standalone");
+        var (key, secret) = (await Session(), folder.File("secrets/GitHub__WebhookSecrets__0"));
+        await wake.Wake(key, "first");
+        await wake.Ended(key, 1);
+
+        var transcript = Assert.Single(Directory.GetFiles(folder.File("claude"), "*.jsonl", SearchOption.AllDirectories));
+        Assert.Equal(0, agent.Does("ln", "--symbolic", "--force", secret, transcript).Code);
+        Assert.Equal(0, agent.Does("ln", "--symbolic", secret, $"{transcript}.arriving").Code);
+        await wake.Wake(key, "second");
+        await Eventually.Holds(async () => (await wake.Turns(key)).Count > 1, "the second turn begins");
+        await standalone.Stop();
+
+        Assert.Equal(Secret, await File.ReadAllTextAsync(secret));
+        await using var segments = wake.Database.CreateCommand("select content from transcript_segments");
+        await using var reader = await segments.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            using var content = new StreamReader(new ZLibStream(new MemoryStream((byte[])reader[0]), CompressionMode.Decompress));
+            Assert.DoesNotContain("a secret of the runner", await content.ReadToEndAsync());
+        }
+    }
+
+    [AsRootFact]
+    public async Task Secrets_that_a_run_can_read_are_told()
+    {
+        File.SetUnixFileMode(folder.File("secrets/GitHub__WebhookSecrets__0"), UnixFileMode.UserRead | UnixFileMode.OtherRead);
+
+        standalone = await wake.StartProcess("Wake.Standalone");
+
+        Assert.Contains($"GitHub__WebhookSecrets__0 can be read by {agent.Name}", standalone.Log);
+    }
+
+    [AsRootFact]
+    public async Task The_real_CLI_runs_its_tools_as_that_user()
+    {
+        var claude = folder.File("bin/claude");
+        File.Copy(RealClaude.Executable(RealClaude.Current), claude);
+        await using var api = await MessagesApi.Start();
+        standalone = await wake.StartProcess("Wake.Standalone", new Dictionary<string, string>
+        {
+            ["Claude__Executable"] = claude, ["Claude__Environment__HOME"] = folder.File("home"), ["Claude__MaxRetries"] = "0",
+            ["Claude__Environment__CLAUDE_ENV_FILE"] = folder.File("bin/bash-tool.sh"), ["Profiles__instant__AllowedTools__0"] = "Bash",
+            ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["Runner__Lease"] = "00:00:10",
+        });
+        var key = await Session();
+
+        await wake.Wake(key, $"merged [[bash:id -u > {folder.File("tmp/id")}]] [[say:done]]");
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(agent.Does("id", "-u").Said.Trim(), (await File.ReadAllTextAsync(folder.File("tmp/id"))).Trim());
+    }
+
+    Task<string> Session() => wake.Session("instant", workspace: folder.File("workspace"));
+
+    Dictionary<string, string> Settings(string executable) => new()
+    {
+        ["Runner__RunAs"] = agent.Name, ["Claude__Executable"] = executable, ["CLAUDE_CONFIG_DIR"] = folder.File("claude"),
+        ["WAKE_SECRETS"] = folder.File("secrets"),
+    };
+
+    static void Give(string path, OtherUser user)
+    {
+        using var chown = System.Diagnostics.Process.Start("chown", [$"{user.Name}:", path]);
+        chown.WaitForExit();
+        Assert.Equal(0, chown.ExitCode);
+    }
+}
