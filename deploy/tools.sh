@@ -48,14 +48,17 @@ need_npm() {
 tools() { printf '%s' "${WAKE_TOOLS:-$HOME/.cache/wake/tools}"; }
 claude_program() { printf '%s' "$(tools)/claude-$1/node_modules/@anthropic-ai/claude-code-$platform/claude"; }
 
+# What npm/NAME names, into a folder, by its lock file: npm refuses what is not byte for byte the one that was locked.
+locked() {
+  mkdir -p "$2" && cp "${BASH_SOURCE[0]%/*}/npm/$1"/package*.json "$2" && npm ci --silent --no-fund --no-audit --ignore-scripts --prefix "$2" >&2
+}
+
 # Always by its version: what npm takes for the newest depends on the Node.js it runs on.
 need_claude() {
   [ -x "$(claude_program "$1")" ] && return
   need_npm claude
   say "Installing claude $1"
-  local package=@anthropic-ai/claude-code
-  npm install --silent --no-fund --no-audit --force --ignore-scripts --prefix "$(tools)/claude-$1" "$package@$1" "$package-$platform@$1" >&2 \
-    && "$(claude_program "$1")" --version >/dev/null || fail "claude $1 could not be installed from npm."
+  locked "claude-$1" "$(tools)/claude-$1" && "$(claude_program "$1")" --version >/dev/null || fail "claude $1 could not be installed from npm."
 }
 
 # What the tests run JavaScript with: an AMQP client, validators of JSON Schema and AsyncAPI, and the schemas of Kubernetes.
@@ -67,9 +70,7 @@ need_node_packages() {
   [ "$missing" ] || return 0
   need_npm "the packages of the examples"
   say "Installing packages for Node.js"
-  npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$(tools)/node" \
-    amqplib@2.3.1 ajv@8.20.0 ajv-formats@3.0.1 @asyncapi/specs@6.11.1 \
-    yaml@2.9.1 kubernetes-models@5.1.0 @kubernetes-models/keda@2.0.0 >&2 || fail "Packages for Node.js could not be installed from npm."
+  locked node "$(tools)/node" || fail "Packages for Node.js could not be installed from npm."
 }
 
 has_postgres() {

@@ -16,7 +16,7 @@ var root = new RootCommand("Wakes Claude sessions when something happens that th
     new UpCommand(), new ResumeCommand(), new PublishCommand(), new ReplayCommand(), new WatchCommand(), new WatchesCommand(),
     new UnwatchCommand(), new RoutesCommand(), new ScheduleCommand(), new McpCommand(), new SessionsCommand(), new QuestionsCommand(),
     new AnswerCommand(), new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new OpenCommand(), new ConfigCommand(),
-    new AuditCommand(), new RedriveCommand(), new ServiceCommand(),
+    new AuditCommand(), new RedriveCommand(), new MigrateCommand(), new ServiceCommand(),
 };
 
 WakeCommand.CompleteHelp(root);

@@ -30,6 +30,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
     string? user;
     IConnection? connection;
     IChannel? channel;
+    bool unroutable;
 
     public async Task Publish(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
         await Task.WhenAll(events.Select(x => Publish(x, cancel)));
@@ -87,7 +88,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
                 {
                     // Unreachable, refused because the queue is full, or returned because somebody deleted the queue.
                     log.LogWarning("RabbitMQ has not taken an event ({Reason}); trying again.", failed.Message);
-                    await Abandon(used);
+                    await Abandon(used, failed is PublishException { IsReturn: true });
                 }
             }
         }
@@ -127,7 +128,12 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
             var opened = await connection.CreateChannelAsync(new(
                 publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
                 outstandingPublisherConfirmationsRateLimiter: null), cancel);
-            await EventExchange.Declare(opened, cancel);
+
+            // A producer with a user of its own finds it made. What is there and leads nowhere may still be mended by one that may.
+            var declare = unroutable || !await EventExchange.Exists(connection, cancel);
+            unroutable = false;
+            if (declare)
+                await EventExchange.Declare(opened, cancel);
             return channel = opened;
         }
         finally
@@ -136,14 +142,14 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         }
     }
 
-    async Task Abandon(IChannel? used)
+    async Task Abandon(IChannel? used, bool returned)
     {
         await connecting.WaitAsync(CancellationToken.None);
         try
         {
             // Another event may have replaced it already.
             if (used is not null && used == channel)
-                channel = null;
+                (channel, unroutable) = (null, returned);
         }
         finally
         {

@@ -49,6 +49,25 @@ public static class EventExchange
 
     static Uri AddressOf(MessageBusOptions bus) => new UriBuilder(bus.Host!) { Scheme = bus.Host!.Scheme.EndsWith('s') ? "amqps" : "amqp" }.Uri;
 
+    /// <summary>
+    /// Whether it is there. This needs no right to make it: RabbitMQ refuses to declare even what exists to whoever may not make it.
+    /// </summary>
+    public static async Task<bool> Exists(IConnection connection, CancellationToken cancel)
+    {
+        // It ends with the first that is missing.
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancel);
+        try
+        {
+            await channel.ExchangeDeclarePassiveAsync(Name, cancel);
+            await channel.QueueDeclarePassiveAsync(Queue, cancel);
+            return true;
+        }
+        catch (OperationInterruptedException none) when (none.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Makes sure that it exists.</summary>
     public static async Task Declare(IChannel channel, CancellationToken cancel)
     {

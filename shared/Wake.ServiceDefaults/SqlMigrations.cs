@@ -30,6 +30,9 @@ public static class SqlMigrations
     public static async Task<int> Apply(NpgsqlDataSource database, Assembly owner, CancellationToken cancel)
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
+        if (await IsWhole(connection, owner, cancel))
+            return 0;
+
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 
         await Execute($"select pg_advisory_xact_lock({Lock})");
@@ -39,30 +42,14 @@ public static class SqlMigrations
                 name text primary key, sha256 text not null, applied_at timestamptz not null default now())
             """);
 
-        var applied = new Dictionary<string, string>();
-        await using (var known = new NpgsqlCommand("select name, sha256 from migrations", connection, transaction))
-        await using (var rows = await known.ExecuteReaderAsync(cancel))
-        {
-            while (await rows.ReadAsync(cancel))
-                applied.Add(rows.GetString(0), rows.GetString(1));
-        }
-
+        var applied = await Applied(connection, cancel);
         var count = 0;
-        foreach (var (name, sql) in Files(owner))
+        foreach (var (name, sql) in Missing(owner, applied))
         {
-            var sha = Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(sql)));
-
-            if (applied.TryGetValue(name, out var then))
-            {
-                if (then != sha)
-                    throw new InvalidOperationException($"{name} was changed after it was applied; add a new migration instead.");
-                continue;
-            }
-
             await Execute(sql);
             await using var note = new NpgsqlCommand("insert into migrations (name, sha256) values ($1, $2)", connection, transaction)
             {
-                Parameters = { new() { Value = name }, new() { Value = sha } },
+                Parameters = { new() { Value = name }, new() { Value = Sha256(sql) } },
             };
             await note.ExecuteNonQueryAsync(cancel);
             count++;
@@ -85,6 +72,37 @@ public static class SqlMigrations
         where resource.Contains(".Migrations.", StringComparison.Ordinal)
         orderby resource
         select (resource, Text(owner, resource));
+
+    // Asked before anything is locked or made: a role of a service that may make nothing only needs to read this.
+    static async Task<bool> IsWhole(NpgsqlConnection connection, Assembly owner, CancellationToken cancel)
+    {
+        await using var readable = new NpgsqlCommand(
+            "select coalesce(has_table_privilege(to_regclass('migrations'), 'select'), false)", connection);
+        return (bool)(await readable.ExecuteScalarAsync(cancel))! && !Missing(owner, await Applied(connection, cancel)).Any();
+    }
+
+    static async Task<Dictionary<string, string>> Applied(NpgsqlConnection connection, CancellationToken cancel)
+    {
+        var applied = new Dictionary<string, string>();
+        await using var known = new NpgsqlCommand("select name, sha256 from migrations", connection);
+        await using var rows = await known.ExecuteReaderAsync(cancel);
+        while (await rows.ReadAsync(cancel))
+            applied.Add(rows.GetString(0), rows.GetString(1));
+        return applied;
+    }
+
+    static IEnumerable<(string Name, string Sql)> Missing(Assembly owner, Dictionary<string, string> applied)
+    {
+        foreach (var (name, sql) in Files(owner))
+        {
+            if (!applied.TryGetValue(name, out var then))
+                yield return (name, sql);
+            else if (then != Sha256(sql))
+                throw new InvalidOperationException($"{name} was changed after it was applied; add a new migration instead.");
+        }
+    }
+
+    static string Sha256(string sql) => Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(sql)));
 
     static string Text(Assembly owner, string resource)
     {
@@ -111,6 +129,14 @@ public static class SqlMigrations
                 {
                     if (waited % 10 == 0)
                         log.LogWarning("PostgreSQL does not answer yet ({Reason}); waiting.", down.Message);
+                    await Task.Delay(TimeSpan.FromSeconds(1), cancel);
+                }
+                catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InsufficientPrivilege)
+                {
+                    // A service with a role of its own makes no tables; whoever owns them does, before it or a moment after it.
+                    if (waited % 10 == 0)
+                        log.LogWarning("The tables of {Owner} are not all there yet, and this role may not make them ({Reason}); waiting for wake migrate.",
+                            owner.GetName().Name, refused.MessageText);
                     await Task.Delay(TimeSpan.FromSeconds(1), cancel);
                 }
             }

@@ -151,9 +151,11 @@ public sealed class Watches(NpgsqlDataSource database)
             update watches w
             set look_again_at = case
                 when w.created_at > now() - $2
-                     and exists (select from pg_stat_activity
-                                 where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
-                                   and backend_xid is not null and xact_start < w.created_at + interval '1 second')
+                     -- locks are seen by every role, the times of another role's sessions only by those who may read all statistics
+                     and exists (select from pg_stat_activity join pg_locks using (pid)
+                                 where datname = current_database() and pid <> pg_backend_pid()
+                                   and locktype = 'transactionid' and mode = 'ExclusiveLock' and granted
+                                   and (xact_start is null or xact_start < w.created_at + interval '1 second'))
                 then now() + $1
             end
             from due where w.id = due.id

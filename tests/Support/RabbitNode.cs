@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -13,13 +14,13 @@ namespace Wake.Testing;
 /// </summary>
 public sealed class RabbitNode : IAsyncDisposable
 {
-    const int VirtualHosts = 200;
+    const int VirtualHosts = 200, GuardedHosts = 20;
     const string User = "wake", Password = "wake";
 
     readonly Process server;
     readonly string folder;
     readonly int epmdPort;
-    int handedOut;
+    int handedOut, guarded;
 
     RabbitNode(Process server, string folder, int port, int epmdPort) =>
         (this.server, this.folder, Port, this.epmdPort) = (server, folder, port, epmdPort);
@@ -30,6 +31,14 @@ public sealed class RabbitNode : IAsyncDisposable
     public Uri NewVirtualHost() => Interlocked.Increment(ref handedOut) is <= VirtualHosts and var number
         ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/t{number}")
         : throw new InvalidOperationException($"All {VirtualHosts} virtual hosts are taken.");
+
+    /// <summary>The address of one in which every service has a user of its own as well, with the rights of deploy/rabbitmq.json.</summary>
+    public Uri NewGuardedHost() => Interlocked.Increment(ref guarded) is <= GuardedHosts and var number
+        ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/g{number}")
+        : throw new InvalidOperationException($"All {GuardedHosts} guarded virtual hosts are taken.");
+
+    /// <summary>The same virtual host as another user finds it, whose password in tests is its name.</summary>
+    public static Uri As(string user, Uri host) => new UriBuilder(host) { UserName = user, Password = user }.Uri;
 
     /// <summary>Starts one.</summary>
     /// <param name="arguments">Further arguments of its Erlang, which knows settings that its configuration file does not.</param>
@@ -143,13 +152,28 @@ public sealed class RabbitNode : IAsyncDisposable
 
     static string Definitions()
     {
+        JsonNode shipped = JsonNode.Parse(File.ReadAllText(Servers.Shipped("rabbitmq.json")))!;
         var names = Enumerable.Range(1, VirtualHosts).Select(x => $"t{x}").ToArray();
+        var guarded = Enumerable.Range(1, GuardedHosts).Select(x => $"g{x}").ToArray();
+        var users = from user in shipped["permissions"]!.AsArray().Select(x => (string)x!["user"]!).Except([User]) select new { name = user, password = user, tags = "" };
         return JsonSerializer.Serialize(new
         {
-            users = new[] { new { name = User, password = Password, tags = "administrator" } },
-            vhosts = names.Select(name => new { name }),
-            permissions = names.Select(vhost => new { user = User, vhost, configure = ".*", write = ".*", read = ".*" }),
+            users = users.Append(new { name = User, password = Password, tags = "administrator" }),
+            vhosts = names.Concat(guarded).Select(name => new { name }),
+            permissions = names.Select(vhost => (object)new { user = User, vhost, configure = ".*", write = ".*", read = ".*" }).Concat(Shipped("permissions")),
+            exchanges = Shipped("exchanges"),
+            queues = Shipped("queues"),
+            bindings = Shipped("bindings"),
         });
+
+        IEnumerable<object> Shipped(string kind) =>
+            from vhost in guarded from item in shipped[kind]!.AsArray() select In(vhost, item!.DeepClone());
+
+        static object In(string vhost, JsonNode item)
+        {
+            item["vhost"] = vhost;
+            return item;
+        }
     }
 
     static int FreePort()

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using Npgsql;
 using Wake.ServiceDefaults;
 using Wake.Standalone;
@@ -15,6 +17,7 @@ public static class Servers
     static readonly Lazy<Task<string>> LazyPostgres = new(StartPostgres);
     static readonly Lazy<Task<RabbitNode>> LazyRabbit = new(StartRabbit);
     static readonly Lazy<Task<string>> LazyTemplate = new(MakeTemplate);
+    static readonly Lazy<Task> LazyRoles = new(MakeRoles);
     static readonly ConcurrentStack<Func<Task>> Stopping = new();
     static readonly Lazy<string> LazyHome = new(MakeHome);
     static int databases;
@@ -55,6 +58,25 @@ public static class Servers
         return new NpgsqlConnectionStringBuilder(await Postgres) { Database = name }.ConnectionString;
     }
 
+    /// <summary>
+    /// Creates a database in which every service has a role of its own, as deploy/postgres/roles.sql makes them, and no tables are yet.
+    /// A role's password in tests is its name.
+    /// </summary>
+    public static async Task<string> NewGuardedDatabase()
+    {
+        await LazyRoles.Value;
+        return await NewDatabase(Empty);
+    }
+
+    /// <summary>The same database as another role finds it.</summary>
+    public static string As(string role, string connectionString) =>
+        new NpgsqlConnectionStringBuilder(connectionString) { Username = role, Password = role }.ConnectionString;
+
+    /// <summary>A file of the folder deploy.</summary>
+    public static string Shipped(string file) => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Here())!, "..", "..", "deploy", file));
+
+    static string Here([CallerFilePath] string here = "") => here;
+
     /// <summary>What a database with nothing in it is like.</summary>
     public const string Empty = "template0";
 
@@ -74,6 +96,18 @@ public static class Servers
         await SqlMigrations.Apply(database, typeof(Intake).Assembly, CancellationToken.None);
         await SqlMigrations.Apply(database, typeof(Coordinator.CoordinatorServices).Assembly, CancellationToken.None);
         return name;
+    }
+
+    // As psql would run it, but for where the passwords are. Roles are the server's, which may be somebody's who has them already.
+    static async Task MakeRoles()
+    {
+        var statements = string.Join('\n', (await File.ReadAllLinesAsync(Shipped("postgres/roles.sql"))).Where(x => !x.StartsWith('\\')));
+        var sql = Regex.Replace(statements, @"create role (\w+) login password :'\w+'", "create role $1 login password '$1'");
+
+        await using var server = NpgsqlDataSource.Create(await Postgres);
+        await using var known = server.CreateCommand("select exists (select from pg_roles where rolname = 'wake_runner')");
+        if (!(bool)(await known.ExecuteScalarAsync())!)
+            await Execute(await Postgres, sql);
     }
 
     static async Task<string> StartPostgres()

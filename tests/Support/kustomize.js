@@ -20,7 +20,7 @@ function objects(folder) {
   }
   for (const object of all) if (namespace && !clusterWide.includes(object.kind)) object.metadata.namespace = namespace;
   for (const { name, newName = name, newTag } of images) {
-    const hit = all.flatMap((x) => x.spec?.template?.spec?.containers ?? []).filter((x) => x.image.split(':')[0] === name);
+    const hit = all.flatMap((x) => [...(x.spec?.template?.spec?.initContainers ?? []), ...(x.spec?.template?.spec?.containers ?? [])]).filter((x) => x.image.split(':')[0] === name);
     if (!hit.length) fail(`${folder}: nothing has the image ${name}`);
     for (const container of hit) container.image = `${newName}:${newTag}`;
   }

@@ -61,7 +61,7 @@ public sealed class KubernetesObjects
             Assert.True((bool)pod["securityContext"]!["runAsNonRoot"]!);
             Assert.Equal("RuntimeDefault", (string)pod["securityContext"]!["seccompProfile"]!["type"]!);
             Assert.False((bool)pod["automountServiceAccountToken"]!);
-            Assert.All(pod["containers"]!.AsArray(), x => Assert.Equal(
+            Assert.All((pod["initContainers"]?.AsArray() ?? []).Concat(pod["containers"]!.AsArray()), x => Assert.Equal(
                 """{"allowPrivilegeEscalation":false,"readOnlyRootFilesystem":true,"capabilities":{"drop":["ALL"]}}""", x!["securityContext"]!.ToJsonString()));
         }
     }
@@ -90,6 +90,53 @@ public sealed class KubernetesObjects
         Assert.Equal([RunnerQueues.Of(RunnerQueues.DefaultPool), RunnerQueues.UrgentOf(RunnerQueues.DefaultPool)], triggers.Select(x => (string)x["queueName"]!));
         Assert.Equal((string)slots!, (string)triggers[0]["value"]!);
     }
+
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public async Task Every_service_comes_to_the_servers_as_itself_and_sees_no_others_password(string overlay)
+    {
+        var objects = await Rendered(overlay);
+        Assert.Empty(Strangers(objects));
+        foreach (var (item, spec) in await OurPods(overlay))
+        {
+            var name = (string)item["metadata"]!["name"]!;
+            var secrets = spec["volumes"]!.AsArray().SelectMany(x => x!["projected"]?["sources"]?.AsArray() ?? []).Select(x => (string?)x!["secret"]?["name"]).OfType<string>();
+            Assert.Equal([$"wake-{name}"], secrets);
+            Assert.DoesNotContain("owner", spec["containers"]![0]!["volumeMounts"]!.AsArray().Select(x => (string)x!["name"]!));
+        }
+    }
+
+    [Theory]
+    [InlineData("Secret wake-runner", "/stringData/ConnectionStrings__Wake", "\"Host=postgres;Username=wake;Password=x\"")]
+    [InlineData("Secret wake-cron", "/stringData/ConnectionStrings__Wake", "\"Host=postgres;Username=wake_runner;Password=x\"")]
+    [InlineData("Secret wake-webhooks", "/stringData/MessageBus__Host", "\"amqp://wake:x@rabbitmq:5672\"")]
+    public async Task A_service_that_comes_as_another_is_found(string name, string path, string value) =>
+        Assert.Equal([name], Strangers(await Broken(name, path, value)));
+
+    [Fact]
+    public async Task What_the_servers_of_the_overlay_begin_with_is_what_is_shipped_beside_it()
+    {
+        var objects = await Rendered("single-node");
+        string Data(string name, string key) => (string)objects.Single(x => KubernetesReferences.Called(x) == name)["data"]![key]!;
+
+        Assert.Equal(File.ReadAllText(Servers.Shipped("postgres/roles.sql")), Data("ConfigMap wake-postgres", "roles.sql"));
+        Assert.Equal(File.ReadAllText(Servers.Shipped("rabbitmq.json")), Data("ConfigMap wake-rabbitmq", "rights.json"));
+
+        var users = JsonNode.Parse((string)objects.Single(x => KubernetesReferences.Called(x) == "Secret wake-rabbitmq")["stringData"]!["users.json"]!)!["users"]!.AsArray();
+        var rights = JsonNode.Parse(Data("ConfigMap wake-rabbitmq", "rights.json"))!["permissions"]!.AsArray();
+        Assert.Equal(rights.Select(x => (string)x!["user"]!), users.Select(x => (string)x!["name"]!));
+    }
+
+    // Whose secret names another's role or user.
+    static IEnumerable<string> Strangers(IReadOnlyList<JsonNode> objects) =>
+        from item in objects
+        let name = KubernetesReferences.Called(item)
+        where name.StartsWith("Secret wake-", StringComparison.Ordinal)
+        let role = name is "Secret wake-migrate" ? "wake" : name["Secret ".Length..].Replace('-', '_')
+        let secret = item["stringData"]!
+        where (secret["ConnectionStrings__Wake"] is { } database && !((string)database!).Contains($"Username={role};", StringComparison.Ordinal))
+            || (secret["MessageBus__Host"] is { } broker && new Uri((string)broker!).UserInfo.Split(':')[0] != role)
+        select name;
 
     // Whoever breaks one of these hears of it.
     [Theory]
@@ -168,7 +215,7 @@ public sealed class KubernetesObjects
         var files =
             from item in objects
             where KubernetesReferences.Called(item) is "ConfigMap wake-settings" or "Secret wake-coordinator" or "Secret wake-gateway"
-                or "Secret wake-runner" or "Secret wake-github" or "Secret wake-webhooks" or "Secret wake-cron"
+                or "Secret wake-runner" or "Secret wake-github" or "Secret wake-webhooks" or "Secret wake-cron" or "Secret wake-migrate"
             from entry in (item["data"] ?? item["stringData"])!.AsObject()
             select (entry.Key, Value: (string?)entry.Value);
         var variables =

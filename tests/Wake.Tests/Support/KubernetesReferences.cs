@@ -38,7 +38,7 @@ public sealed class KubernetesReferences(IReadOnlyList<JsonNode> objects)
     {
         var (spec, pod) = (item["spec"]!, Pod(item)!["spec"]!);
         var volumes = List(pod["volumes"]).Concat(List(spec["volumeClaimTemplates"]).Select(x => x["metadata"]!)).Select(Name).ToList();
-        var mounts = List(pod["containers"]).SelectMany(x => List(x["volumeMounts"])).Select(Name).ToList();
+        var mounts = List(pod["initContainers"]).Concat(List(pod["containers"])).SelectMany(x => List(x["volumeMounts"])).Select(Name).ToList();
 
         return
         [

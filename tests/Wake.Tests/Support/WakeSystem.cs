@@ -27,6 +27,7 @@ public sealed class WakeSystem : IAsyncDisposable
     readonly List<ServiceProcess> processes = [];
     readonly Dictionary<string, string> settings;
     readonly string folder;
+    bool guarded;
     IConnection? amqp;
     IChannel? channel;
     int sessions;
@@ -75,14 +76,18 @@ public sealed class WakeSystem : IAsyncDisposable
     public static string FakeClaude => Path.Combine(AppContext.BaseDirectory, "fake-claude");
 
     /// <summary>Starts one. Windows and retries are short; everything else is as delivered.</summary>
-    public static async Task<WakeSystem> Start(Transport transport, IReadOnlyDictionary<string, string>? settings = null, bool runner = true)
+    public static async Task<WakeSystem> Start(
+        Transport transport, IReadOnlyDictionary<string, string>? settings = null, bool runner = true, bool guarded = false)
     {
-        var system = await Create(transport, settings);
+        var system = await Create(transport, settings, guarded: guarded);
         if (transport is Transport.InMemory)
         {
             await system.StartProcess("Wake.Standalone");
             return system;
         }
+
+        if (guarded)
+            await system.Migrate();
 
         var starting = new List<Task<ServiceProcess>> { system.StartProcess("Wake.Gateway"), system.StartProcess("Wake.Coordinator") };
         if (runner)
@@ -96,12 +101,14 @@ public sealed class WakeSystem : IAsyncDisposable
     /// <param name="transport">How they talk to each other.</param>
     /// <param name="settings">What is set otherwise.</param>
     /// <param name="like"><inheritdoc cref="Servers.NewDatabase" path="/param[@name='like']" /></param>
+    /// <param name="guarded">Whether each service has a role and a user of its own; its tables are made by <c>wake migrate</c>.</param>
     public static async Task<WakeSystem> Create(
-        Transport transport, IReadOnlyDictionary<string, string>? settings = null, string? like = null)
+        Transport transport, IReadOnlyDictionary<string, string>? settings = null, string? like = null, bool guarded = false)
     {
-        var broker = transport is Transport.RabbitMq ? (await Servers.RabbitMq).NewVirtualHost() : null;
+        var broker = transport is not Transport.RabbitMq ? null
+            : guarded ? (await Servers.RabbitMq).NewGuardedHost() : (await Servers.RabbitMq).NewVirtualHost();
         var folder = Directory.CreateTempSubdirectory("wake-system-").FullName;
-        var database = await Servers.NewDatabase(like);
+        var database = guarded ? await Servers.NewGuardedDatabase() : await Servers.NewDatabase(like);
 
         var all = new Dictionary<string, string>
         {
@@ -133,7 +140,7 @@ public sealed class WakeSystem : IAsyncDisposable
         foreach (var (name, value) in settings ?? new Dictionary<string, string>())
             all[name] = value;
 
-        var system = new WakeSystem(transport, database, broker, folder, all);
+        var system = new WakeSystem(transport, database, broker, folder, all) { guarded = guarded };
         system.settings.TryAdd("CLAUDE_CONFIG_DIR", system.ClaudeConfig);
         return system;
     }
@@ -143,6 +150,12 @@ public sealed class WakeSystem : IAsyncDisposable
         string service, IReadOnlyDictionary<string, string>? changed = null, string? folder = null)
     {
         var environment = new Dictionary<string, string>(settings);
+        if (guarded)
+        {
+            environment["ConnectionStrings__Wake"] = Servers.As(RoleOf(service), ConnectionString);
+            environment["MessageBus__Host"] = $"{RabbitNode.As(RoleOf(service), Broker!)}";
+        }
+
         foreach (var (name, value) in changed ?? new Dictionary<string, string>())
             environment[name] = value;
 
@@ -153,6 +166,16 @@ public sealed class WakeSystem : IAsyncDisposable
             Http = Door(process, service == "Wake.Standalone" ? await File.ReadAllTextAsync(Path.Combine(environment["WAKE_DATA"], "token")) : environment["Gateway__ApiKeys__0"]);
         return process;
     }
+
+    /// <summary>Makes the tables, as their owner does.</summary>
+    public async Task Migrate()
+    {
+        var said = await WakeCommandLine.Run(new Dictionary<string, string> { ["ConnectionStrings__Wake"] = ConnectionString }, null, "migrate");
+        Assert.True(said.ExitCode == 0, said.Errors);
+    }
+
+    /// <summary>What a service is called in a database and at a broker that tell them apart.</summary>
+    public static string RoleOf(string service) => $"wake_{service.Split('.')[^1].ToLowerInvariant()}";
 
     /// <summary>The HTTP door as somebody finds it who has this key, or none.</summary>
     public static HttpClient Door(ServiceProcess process, string? key) => new()

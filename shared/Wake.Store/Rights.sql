@@ -1,0 +1,92 @@
+-- What each service may do in the database, where it comes with a role of its own: what its statements need and nothing else. Run by the
+-- owner of the tables after the migrations, again and again. A role that is not there is passed over, and so is a table of a
+-- service that has never been migrated. Rights are only added: the version before runs beside this one for a while.
+do $$
+declare
+    given record;
+begin
+    for given in select * from (values
+        -- Takes events in and decides who wakes.
+        ('wake_coordinator', 'select', 'table migrations'),
+        ('wake_coordinator', 'select, insert, update', 'table sessions'),
+        ('wake_coordinator', 'select, update', 'table session_ids'),
+        ('wake_coordinator', 'select, update, delete', 'table watches'),
+        ('wake_coordinator', 'select, insert, update', 'table routes'),
+        ('wake_coordinator', 'select, update, delete', 'table scheduled_wakes'),
+        ('wake_coordinator', 'select, insert, update, delete', 'table events'),
+        ('wake_coordinator', 'select, insert, update, delete', 'table inbox'),
+        ('wake_coordinator', 'select, insert, update', 'table wake_timers'),
+        ('wake_coordinator', 'select, insert, update', 'table turns'),
+        ('wake_coordinator', 'select', 'table questions'),
+        ('wake_coordinator', 'select, insert, delete', 'table duplicates'),
+        ('wake_coordinator', 'select, insert, delete', 'table collisions'),
+        ('wake_coordinator', 'select, insert', 'table decisions'),
+        ('wake_coordinator', 'select, insert, update, delete', 'table session_wakes'),
+        ('wake_coordinator', 'usage', 'sequence events_seq'),
+
+        -- The door: people register, watch, ask, answer and make keys through it. It reads no transcript.
+        ('wake_gateway', 'select', 'table migrations'),
+        ('wake_gateway', 'select, insert, update', 'table sessions'),
+        ('wake_gateway', 'select, insert, update', 'table session_ids'),
+        ('wake_gateway', 'select, insert, update, delete', 'table watches'),
+        ('wake_gateway', 'select, insert, update', 'table routes'),
+        ('wake_gateway', 'select, insert, update, delete', 'table scheduled_wakes'),
+        ('wake_gateway', 'select, insert', 'table events'),
+        ('wake_gateway', 'select, insert', 'table inbox'),
+        ('wake_gateway', 'select, insert, update', 'table wake_timers'),
+        ('wake_gateway', 'select, update (not_before, parked, note)', 'table turns'),
+        ('wake_gateway', 'select, update', 'table questions'),
+        ('wake_gateway', 'select', 'table spending'),
+        ('wake_gateway', 'select', 'table transcripts'),
+        ('wake_gateway', 'select', 'table transcript_files'),
+        ('wake_gateway', 'select (copy, start)', 'table transcript_segments'),
+        ('wake_gateway', 'select, insert', 'table duplicates'),
+        ('wake_gateway', 'select, insert', 'table collisions'),
+        ('wake_gateway', 'select, insert', 'table decisions'),
+        ('wake_gateway', 'select, insert, update, delete', 'table api_keys'),
+        ('wake_gateway', 'select, insert, update, delete', 'table idempotency_keys'),
+        ('wake_gateway', 'usage', 'sequence events_seq'),
+
+        -- Runs turns, beside agents that read what strangers wrote: no keys, no events or watches of its own making, no session either.
+        ('wake_runner', 'select', 'table migrations'),
+        ('wake_runner', 'select, update (mcp_servers)', 'table sessions'),
+        ('wake_runner', 'select, insert, update', 'table session_ids'),
+        ('wake_runner', 'select', 'table watches'),
+        ('wake_runner', 'select', 'table routes'),
+        ('wake_runner', 'select', 'table events'),
+        ('wake_runner', 'select, update (wake_number)', 'table inbox'),
+        ('wake_runner', 'select, update', 'table wake_timers'),
+        ('wake_runner', 'select, update', 'table turns'),
+        ('wake_runner', 'select, insert, update (begun_at, outcome, settled_at)', 'table questions'),
+        ('wake_runner', 'select, insert, update', 'table spending'),
+        ('wake_runner', 'select, insert, update, delete', 'table transcripts'),
+        ('wake_runner', 'select, insert, update, delete', 'table transcript_files'),
+        ('wake_runner', 'select, insert', 'table transcript_segments'),
+        ('wake_runner', 'select, insert', 'table decisions'),
+        ('wake_runner', 'usage', 'sequence lease_epochs'),
+
+        -- Asks GitHub about what is watched, and keeps its place in a schema of its own.
+        ('wake_github', 'select', 'table migrations'),
+        ('wake_github', 'select (id, subject, types, created_at, expires_at)', 'table watches'),
+        ('wake_github', 'select (subject, types, created_at, ended_at)', 'table routes'),
+        ('wake_github', 'usage', 'schema github'),
+        ('wake_github', 'select, insert, update, delete', 'table github.cursors'),
+        ('wake_github', 'select, insert, update, delete', 'table github.rings'),
+        ('wake_github', 'select, insert, update, delete', 'table github.pauses'),
+        ('wake_github', 'select, insert, update, delete', 'table github.hooks'),
+        ('wake_github', 'select, insert, update, delete', 'table github.heads'),
+
+        ('wake_cron', 'select', 'table migrations'),
+        ('wake_cron', 'select, insert, update, delete', 'table cron_schedules')
+    ) as rights (who, may, what)
+    loop
+        continue when not exists (select from pg_roles where rolname = given.who);
+        continue when case split_part(given.what, ' ', 1)
+            when 'schema' then to_regnamespace(split_part(given.what, ' ', 2)) is null
+            else to_regclass(split_part(given.what, ' ', 2)) is null
+        end;
+
+        execute format('grant %s on %s to %I', given.may, given.what, given.who);
+    end loop;
+end
+$$;
