@@ -18,7 +18,7 @@ public sealed class Watches(NpgsqlDataSource database)
     /// For how long it does so at most. What takes events in has ended by then: a statement of Wake's own is given up after
     /// thirty seconds, an idle transaction after ten.
     /// </summary>
-    static readonly TimeSpan LookAgainFor = TimeSpan.FromMinutes(1);
+    internal TimeSpan LookAgainFor { get; init; } = TimeSpan.FromMinutes(1);
 
     static readonly string LookBackStatement = Sql.Embedded("LookBack.sql");
 

@@ -344,6 +344,9 @@ public abstract class AskingFromARealClaude
 
         await runs.KillAndStartOnTheOther();
 
+        // A second call would come to its end, and be seen.
+        await File.WriteAllTextAsync(Path.Combine(workspace, "go"), "");
+
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
         Assert.True(machines.Api.Requests[^1].Remembers("Look whether it took effect"));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(workspace, "ran")));

@@ -14,7 +14,7 @@ namespace Wake.Tests.EndToEnd;
 /// </summary>
 public sealed class RestoringABackup
 {
-    public static TheoryData<string?> Clis => [null, RealClaude.Current, RealClaude.Old];
+    public static TheoryData<string?> Clis => [null, RealClaude.Current, RealClaude.Old, RealClaude.Newest];
 
     [Theory]
     [MemberData(nameof(Clis))]

@@ -12,6 +12,8 @@ public sealed class SharingClaude_2_1_329() : SharingARealClaude(RealClaude.Curr
 
 public sealed class SharingClaude_2_1_197() : SharingARealClaude(RealClaude.Old);
 
+public sealed class SharingClaude_2_1_332() : SharingARealClaude(RealClaude.Newest);
+
 /// <summary>
 /// The real CLI open in a real terminal, or in a program, while its session is woken. What it relies on: <c>sessions/PID.json</c> with
 /// <c>sessionId</c> and <c>procStart</c>, which is there while a process has the session open and names another after /clear.

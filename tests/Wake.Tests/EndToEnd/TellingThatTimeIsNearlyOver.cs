@@ -9,6 +9,8 @@ public sealed class TellingThatTimeIsNearlyOverToClaude_2_1_329() : TellingThatT
 
 public sealed class TellingThatTimeIsNearlyOverToClaude_2_1_197() : TellingThatTimeIsNearlyOver(RealClaude.Old);
 
+public sealed class TellingThatTimeIsNearlyOverToClaude_2_1_332() : TellingThatTimeIsNearlyOver(RealClaude.Newest);
+
 /// <summary>Before a turn's time is over the real model is told within that turn, beside the result of its tool.</summary>
 public abstract class TellingThatTimeIsNearlyOver(string version) : IAsyncLifetime
 {

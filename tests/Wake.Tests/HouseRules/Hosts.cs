@@ -1,5 +1,7 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.DependencyInjection;
+using Wake.ServiceDefaults;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.HouseRules;
@@ -125,6 +127,15 @@ public sealed partial class Hosts
 
         Assert.NotEmpty(declared);
         Assert.All(declared, name => Assert.Contains(sources, x => x.Contains($"AddValidatedOptions<{name}>(") || x.Contains($"AddOptions<{name}>().BindConfiguration")));
+    }
+
+    [Fact]
+    public void A_section_of_the_settings_has_one_class()
+    {
+        var services = new ServiceCollection().AddValidatedOptions<object>("Profiles").AddValidatedOptions<object>("Profiles");
+
+        Assert.Single(services.Sections());
+        Assert.Contains("belongs to Object", Assert.Throws<InvalidOperationException>(() => services.AddValidatedOptions<string>("Profiles")).Message);
     }
 
     [GeneratedRegex(@"class (\w+)[^{]*IValidatableObject\b")]
