@@ -131,8 +131,8 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
     {
         api.Always("[[http:529]]");
 
-        // Three retries together take longer than the silence allowed, and each is heard.
-        var run = await Run(new() { IdleTimeout = TimeSpan.FromSeconds(4) }, retries: 3);
+        // Five retries together take longer than the silence allowed, and each is heard.
+        var run = await Run(new() { IdleTimeout = TimeSpan.FromSeconds(10) }, retries: 5);
 
         Assert.False(Assert.IsType<ClaudeResult.ApiUnavailable>(run.Result).GaveUpAtOnce);
     }
