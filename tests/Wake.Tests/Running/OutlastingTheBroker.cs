@@ -13,7 +13,7 @@ public sealed class OutlastingTheBroker
     [Fact]
     public async Task A_turn_longer_than_the_brokers_patience_runs_once_and_disturbs_nobody()
     {
-        await using var node = await RabbitNode.Start("-rabbit consumer_timeout 1000 -rabbit channel_tick_interval 500");
+        await using var node = await RabbitNode.Start("-rabbit consumer_timeout 5000 -rabbit channel_tick_interval 500");
         var address = node.NewVirtualHost();
         await using var wake = await WakeSystem.Start(Transport.RabbitMq, new Dictionary<string, string> { ["MessageBus__Host"] = address.ToString() });
         using var hold = new HoldFile();
