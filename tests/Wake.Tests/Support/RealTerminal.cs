@@ -103,7 +103,7 @@ public sealed class RealTerminal : IAsyncDisposable
     {
         try
         {
-            await Tmux(["kill-server"]);
+            await Close();
         }
         catch (InvalidOperationException)
         {
