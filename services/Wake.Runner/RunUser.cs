@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Options;
+using Wake.ServiceDefaults;
 
 namespace Wake.Runner;
 
@@ -23,7 +24,7 @@ public sealed class RunUser
         [(0, "CHOWN"), (1, "DAC_OVERRIDE"), (5, "KILL"), (6, "SETGID"), (7, "SETUID"), (19, "SYS_PTRACE")];
 
     const long CurrentFolder = -100, FileAccessAt = 439;
-    const int ByEffectiveUser = 0x200, CanWrite = 2, NoFollow = 0x100, StatxSize = 256, OwnerIsWanted = 0x8, OwnerAt = 20;
+    const int ByEffectiveUser = 0x200, CanWrite = 2;
 
     [ThreadStatic]
     static bool acting;
@@ -130,7 +131,7 @@ public sealed class RunUser
         : Do(() => CallWithPath(FileAccessAt, CurrentFolder, folder, CanWrite, ByEffectiveUser) == 0);
 
     /// <summary>Whether something belongs to the user of runs; false where there is none.</summary>
-    public static bool Owns(string path) => Current is { } user && OwnerOf(path) == user.Id;
+    public static bool Owns(string path) => Current is { } user && FileIdentity.Of(path)?.User == user.Id;
 
     /// <summary>Gives a new file or folder of the runner's to the user of runs, where there is one.</summary>
     /// <exception cref="IOException">It could not be given.</exception>
@@ -171,12 +172,6 @@ public sealed class RunUser
         acting = false;
     }
 
-    static uint? OwnerOf(string path)
-    {
-        var found = new byte[StatxSize];
-        return Stat((int)CurrentFolder, path, NoFollow, OwnerIsWanted, found) == 0 ? MemoryMarshal.Read<uint>(found.AsSpan(OwnerAt)) : null;
-    }
-
     static ulong Capabilities() => File.ReadLines("/proc/self/status").FirstOrDefault(x => x.StartsWith("CapEff:", StringComparison.Ordinal)) is { } line
         && ulong.TryParse(line["CapEff:".Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var bits) ? bits : 0;
 
@@ -205,10 +200,6 @@ public sealed class RunUser
     [DllImport("libc", EntryPoint = "lchown", SetLastError = true, BestFitMapping = false, ThrowOnUnmappableChar = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     static extern int ChangeOwner([MarshalAs(UnmanagedType.LPUTF8Str)] string path, uint user, uint group);
-
-    [DllImport("libc", EntryPoint = "statx", BestFitMapping = false, ThrowOnUnmappableChar = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    static extern int Stat(int folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint wanted, [Out] byte[] found);
 
     [DllImport("libc", EntryPoint = "geteuid")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
