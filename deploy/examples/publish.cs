@@ -12,10 +12,23 @@ await using var connection = await factory.CreateConnectionAsync();
 
 // Without a confirmation, an event may be lost on its way.
 await using var channel = await connection.CreateChannelAsync(
-    new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+    new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true)
+);
 
-var body = JsonSerializer.SerializeToUtf8Bytes(new
-{
-    id = Guid.NewGuid(), source = "example:dotnet", type = "example.happened", subject = args[0], reason = args[1],
-});
-await channel.BasicPublishAsync("wake.events", "example.happened", mandatory: true, new BasicProperties { Persistent = true }, body);
+var body = JsonSerializer.SerializeToUtf8Bytes(
+    new
+    {
+        id = Guid.NewGuid(),
+        source = "example:dotnet",
+        type = "example.happened",
+        subject = args[0],
+        reason = args[1],
+    }
+);
+await channel.BasicPublishAsync(
+    "wake.events",
+    "example.happened",
+    mandatory: true,
+    new BasicProperties { Persistent = true },
+    body
+);

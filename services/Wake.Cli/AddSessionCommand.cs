@@ -29,12 +29,15 @@ sealed class AddSessionCommand : ClientCommand
         Description = "The name of its profile. Default: default.",
     };
 
-    public AddSessionCommand() : base("add",
-        "Registers a session. Doing so again with the same values is no mistake.",
-        """
-        Example:
-          wake sessions add implementer --workspace ~/src/hello
-        """) => Takes(key, workspace, claudeSession, profile);
+    public AddSessionCommand()
+        : base(
+            "add",
+            "Registers a session. Doing so again with the same values is no mistake.",
+            """
+            Example:
+              wake sessions add implementer --workspace ~/src/hello
+            """
+        ) => Takes(key, workspace, claudeSession, profile);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

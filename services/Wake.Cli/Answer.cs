@@ -19,7 +19,8 @@ sealed record Answer(Uri From, HttpStatusCode Status, string MediaType, byte[] B
     /// <summary>What it refuses and why; null when it does not, or when it is not Wake that answers.</summary>
     public Problem? Problem => !Ok && MediaType == "application/problem+json" ? Read(CliJson.Default.Problem) : null;
 
-    /// <summary>Whether it says that what was asked about does not exist, rather than that the address does not.</summary>
+    /// <summary>Whether it says that what was asked about does not exist, rather than that the address does
+    /// not.</summary>
     public bool Unknown => Status is HttpStatusCode.NotFound && Problem?.Detail is not null;
 
     /// <summary>Itself, if it is no refusal.</summary>
@@ -27,8 +28,12 @@ sealed record Answer(Uri From, HttpStatusCode Status, string MediaType, byte[] B
     public Answer Expected() => Ok ? this : throw Failure();
 
     /// <summary>The refusal in words.</summary>
-    public CommandException Failure() => new(Problem is { } problem
-        ? problem.InWords(Status) : $"{From.GetLeftPart(UriPartial.Path)} answers {(int)Status} {Status}. Is that Wake?");
+    public CommandException Failure() =>
+        new(
+            Problem is { } problem
+                ? problem.InWords(Status)
+                : $"{From.GetLeftPart(UriPartial.Path)} answers {(int)Status} {Status}. Is that Wake?"
+        );
 
     /// <summary>The body as a value.</summary>
     public T Read<T>(JsonTypeInfo<T> type)
@@ -41,7 +46,8 @@ sealed record Answer(Uri From, HttpStatusCode Status, string MediaType, byte[] B
         {
             throw new CommandException(
                 $"{From.GetLeftPart(UriPartial.Path)} answers something this wake does not understand. "
-                + $"Is it of another version? {wrong.Message}");
+                    + $"Is it of another version? {wrong.Message}"
+            );
         }
     }
 }

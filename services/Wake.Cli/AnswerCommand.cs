@@ -18,37 +18,51 @@ sealed class AnswerCommand : ClientCommand
     readonly Option<string[]> answers = new("--answer")
     {
         HelpName = "TEXT",
-        Description = "The label of an option, or any other text; of several, with a comma between. Once for each question, in "
+        Description =
+            "The label of an option, or any other text; of several, with a comma between. Once for each question, in "
             + "their order. Without it they are asked here.",
     };
 
-    readonly Option<bool> allow = new("--allow") { Description = "Allow the tool call it asks about, this once. All of it is shown before." };
+    readonly Option<bool> allow = new("--allow")
+    {
+        Description = "Allow the tool call it asks about, this once. All of it is shown before.",
+    };
 
     readonly Option<string?> hash = new("--hash")
     {
         HelpName = "HEX",
-        Description = $"The hash of the call that is allowed, or its first {ShortestHash} digits or more, as wake questions show has it. Needed off "
+        Description =
+            $"The hash of the call that is allowed, or its first {ShortestHash} digits or more, as wake questions show has it. Needed off "
             + "a terminal where the call is too long for the list.",
     };
 
-    readonly Option<string?> deny = new("--deny") { HelpName = "WHY", Description = "Do not allow it, and tell the session why." };
+    readonly Option<string?> deny = new("--deny")
+    {
+        HelpName = "WHY",
+        Description = "Do not allow it, and tell the session why.",
+    };
 
-    public AnswerCommand() : base("answer",
-        "Answers what a session asks. It goes on with that, on any runner; the first answer counts.",
-        """
-        Examples:
-          wake answer 01234567-89ab-cdef-0123-456789abcdef
-          wake answer 01234567-89ab-cdef-0123-456789abcdef --answer Blue --answer "S, L" --answer "not before Monday"
-          wake answer 01234567-89ab-cdef-0123-456789abcdef --allow
-          wake answer 01234567-89ab-cdef-0123-456789abcdef --allow --hash 3b1f4a0c92de
-          wake answer 01234567-89ab-cdef-0123-456789abcdef --deny "not on a Friday"
-        """) => Takes(id, answers, allow, hash, deny);
+    public AnswerCommand()
+        : base(
+            "answer",
+            "Answers what a session asks. It goes on with that, on any runner; the first answer counts.",
+            """
+            Examples:
+              wake answer 01234567-89ab-cdef-0123-456789abcdef
+              wake answer 01234567-89ab-cdef-0123-456789abcdef --answer Blue --answer "S, L" --answer "not before Monday"
+              wake answer 01234567-89ab-cdef-0123-456789abcdef --allow
+              wake answer 01234567-89ab-cdef-0123-456789abcdef --allow --hash 3b1f4a0c92de
+              wake answer 01234567-89ab-cdef-0123-456789abcdef --deny "not on a Friday"
+            """
+        ) => Takes(id, answers, allow, hash, deny);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
         var path = $"/v1/questions/{given.GetRequiredValue(id)}";
         var question = (await wake.Get(path, cancel)).Expected().Read(CliJson.Default.Question);
-        var body = question.Permission is null ? await Answers(question, given, output, cancel) : await Decision(question, given, output, cancel);
+        var body = question.Permission is null
+            ? await Answers(question, given, output, cancel)
+            : await Decision(question, given, output, cancel);
         var answer = (await wake.Post($"{path}/answer", body, cancel)).Expected();
 
         if (output.Json)
@@ -76,20 +90,25 @@ sealed class AnswerCommand : ClientCommand
             if (allowed && !named && OnNoTerminal(output))
             {
                 throw new CommandException(
-                    $"The list does not show all of this call. wake questions show {question.Id} does, with its hash: allow it with --hash, or on a terminal.");
+                    $"The list does not show all of this call. wake questions show {question.Id} does, with its hash: allow it with --hash, or on a terminal."
+                );
             }
 
             if (!output.Json)
                 QuestionsCommand.Show(question, output);
             if (!allowed || !named)
-                allowed = await new ConfirmationPrompt("Allow it?") { DefaultValue = false }.ShowAsync(AnsiConsole.Console, cancel);
+                allowed = await new ConfirmationPrompt("Allow it?") { DefaultValue = false }.ShowAsync(
+                    AnsiConsole.Console,
+                    cancel
+                );
             if (!allowed)
                 why = await new TextPrompt<string>("Why not?").AllowEmpty().ShowAsync(AnsiConsole.Console, cancel);
         }
 
         return new()
         {
-            ["allow"] = allowed, ["message"] = why is { Length: > 0 } ? why : null,
+            ["allow"] = allowed,
+            ["message"] = why is { Length: > 0 } ? why : null,
             ["shown"] = allowed ? question.Permission!.Hash : null,
         };
     }
@@ -98,10 +117,14 @@ sealed class AnswerCommand : ClientCommand
     static bool Named(Question question, string? given)
     {
         var hash = question.Permission!.Hash;
-        if (given is not null && (given.Length < ShortestHash || hash?.StartsWith(given, StringComparison.OrdinalIgnoreCase) != true))
+        if (
+            given is not null
+            && (given.Length < ShortestHash || hash?.StartsWith(given, StringComparison.OrdinalIgnoreCase) != true)
+        )
         {
             throw new CommandException(
-                $"Not allowed: this is not the hash of that call, or less than {ShortestHash} digits of it. wake questions show {question.Id} shows the call and its hash.");
+                $"Not allowed: this is not the hash of that call, or less than {ShortestHash} digits of it. wake questions show {question.Id} shows the call and its hash."
+            );
         }
 
         return given is not null || question.Permission.Whole;
@@ -113,17 +136,30 @@ sealed class AnswerCommand : ClientCommand
             throw new CommandException("It asks questions: say the answers with --answer.");
 
         var asked = question.Questions.DistinctBy(x => x.Question).ToList();
-        var texts = given.GetValue(answers) is { Length: > 0 } told ? told
-            : question.Outcome is null ? await Ask(asked, output, cancel) : [];
+        var texts =
+            given.GetValue(answers) is { Length: > 0 } told ? told
+            : question.Outcome is null ? await Ask(asked, output, cancel)
+            : [];
         if (question.Outcome is null && texts.Count != asked.Count)
-            throw new CommandException($"It asks {asked.Count} questions, and there are {texts.Count} answers: one --answer for each, in their order.");
+            throw new CommandException(
+                $"It asks {asked.Count} questions, and there are {texts.Count} answers: one --answer for each, in their order."
+            );
 
-        return new() { ["answers"] = new JsonObject(asked.Zip(texts, (item, text) => KeyValuePair.Create(item.Question, (JsonNode?)text))) };
+        return new()
+        {
+            ["answers"] = new JsonObject(
+                asked.Zip(texts, (item, text) => KeyValuePair.Create(item.Question, (JsonNode?)text))
+            ),
+        };
     }
 
     static bool OnNoTerminal(Output output) => output.Json || Console.IsInputRedirected || Console.IsOutputRedirected;
 
-    static async Task<IReadOnlyList<string>> Ask(IReadOnlyList<QuestionItem> asked, Output output, CancellationToken cancel)
+    static async Task<IReadOnlyList<string>> Ask(
+        IReadOnlyList<QuestionItem> asked,
+        Output output,
+        CancellationToken cancel
+    )
     {
         if (OnNoTerminal(output))
             throw new CommandException("Say the answers with --answer, or ask for this on a terminal.");
@@ -138,17 +174,35 @@ sealed class AnswerCommand : ClientCommand
     {
         var title = Markup.Escape(Output.Visible(item.Question));
         var options = item.Options.Select(x => x.Label).Distinct().ToList();
-        List<string> chosen = options is [] ? [Other]
+        List<string> chosen =
+            options is [] ? [Other]
             : item.MultiSelect
-                ? await new MultiSelectionPrompt<string>().Title(title).UseConverter(Shown).AddChoices([.. options, Other]).ShowAsync(AnsiConsole.Console, cancel)
-                : [await new SelectionPrompt<string>().Title(title).UseConverter(Shown).AddChoices([.. options, Other]).ShowAsync(AnsiConsole.Console, cancel)];
+                ? await new MultiSelectionPrompt<string>()
+                    .Title(title)
+                    .UseConverter(Shown)
+                    .AddChoices([.. options, Other])
+                    .ShowAsync(AnsiConsole.Console, cancel)
+            :
+            [
+                await new SelectionPrompt<string>()
+                    .Title(title)
+                    .UseConverter(Shown)
+                    .AddChoices([.. options, Other])
+                    .ShowAsync(AnsiConsole.Console, cancel),
+            ];
 
         var texts = chosen.Where(options.Contains).ToList();
         if (texts.Count < chosen.Count)
             texts.Add(await new TextPrompt<string>($"{title} ").ShowAsync(AnsiConsole.Console, cancel));
         return string.Join(", ", texts);
 
-        string Shown(string label) => Markup.Escape(Output.Visible(
-            item.Options.FirstOrDefault(x => x.Label == label) is { Description: { Length: > 0 } text } ? $"{label}: {text}" : label));
+        string Shown(string label) =>
+            Markup.Escape(
+                Output.Visible(
+                    item.Options.FirstOrDefault(x => x.Label == label) is { Description: { Length: > 0 } text }
+                        ? $"{label}: {text}"
+                        : label
+                )
+            );
     }
 }

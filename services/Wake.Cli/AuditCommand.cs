@@ -5,14 +5,17 @@ namespace Wake.Cli;
 /// <summary><c>wake audit</c>: whether Wake has kept its promises, from the rows alone.</summary>
 sealed class AuditCommand : ClientCommand
 {
-    public AuditCommand() : base("audit",
-        "Looks at the whole store for anything that must not be: an event that nobody owes a turn, a turn that was taken twice.",
-        """
-        Exit code 0 when every rule holds, 1 when one is broken. Changes nothing; a large store takes its time.
+    public AuditCommand()
+        : base(
+            "audit",
+            "Looks at the whole store for anything that must not be: an event that nobody owes a turn, a turn that was taken twice.",
+            """
+            Exit code 0 when every rule holds, 1 when one is broken. Changes nothing; a large store takes its time.
 
-        Example:
-          wake audit
-        """) => Takes();
+            Example:
+              wake audit
+            """
+        ) => Takes();
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

@@ -13,13 +13,22 @@ static class Broker
         if (host is null or "")
             return new("RabbitMQ", true, "not needed: MessageBus__Host names none, and wake up does without", null);
         if (!Uri.TryCreate(host, UriKind.Absolute, out var address))
-            return new("RabbitMQ", false, "MessageBus__Host is no address", "Write it like rabbitmq://user:password@host:5672/");
+            return new(
+                "RabbitMQ",
+                false,
+                "MessageBus__Host is no address",
+                "Write it like rabbitmq://user:password@host:5672/"
+            );
         if (address.Scheme == "loopback")
             return new("RabbitMQ", true, "not needed: messages stay inside the process", null);
         if (!MessageBusOptions.IsRabbitMq(address))
         {
-            return new("RabbitMQ", false, $"MessageBus__Host has the scheme {address.Scheme}",
-                "rabbitmq:// and loopback:// are known.");
+            return new(
+                "RabbitMQ",
+                false,
+                $"MessageBus__Host has the scheme {address.Scheme}",
+                "rabbitmq:// and loopback:// are known."
+            );
         }
 
         // The address without the password that may be in it.
@@ -31,11 +40,18 @@ static class Broker
             await Open(factory, cancel).WaitAsync(Checkup.Patience, cancel);
             return new("RabbitMQ", true, $"lets us in at {shown}", null);
         }
-        catch (Exception refused) when (refused is BrokerUnreachableException or OperationInterruptedException or TimeoutException)
+        catch (Exception refused)
+            when (refused is BrokerUnreachableException or OperationInterruptedException or TimeoutException)
         {
             var why = refused.GetBaseException();
-            return new("RabbitMQ", false, $"no connection to {shown}: {why.Message}", why is AuthenticationFailureException
-                ? "Check the user and the password in MessageBus__Host." : "Start it, or check MessageBus__Host.");
+            return new(
+                "RabbitMQ",
+                false,
+                $"no connection to {shown}: {why.Message}",
+                why is AuthenticationFailureException
+                    ? "Check the user and the password in MessageBus__Host."
+                    : "Start it, or check MessageBus__Host."
+            );
         }
     }
 
@@ -52,7 +68,10 @@ static class Broker
         var factory = new ConnectionFactory
         {
             HostName = address.Host,
-            Port = address.Port > 0 ? address.Port : secure ? 5671 : 5672,
+            Port =
+                address.Port > 0 ? address.Port
+                : secure ? 5671
+                : 5672,
             VirtualHost = address.AbsolutePath.Trim('/') is { Length: > 0 } path ? Uri.UnescapeDataString(path) : "/",
             RequestedConnectionTimeout = Checkup.Patience,
             HandshakeContinuationTimeout = Checkup.Patience,

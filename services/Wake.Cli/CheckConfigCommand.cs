@@ -10,14 +10,17 @@ sealed class CheckConfigCommand : WakeCommand
 {
     readonly Argument<string> file = new("FILE") { Description = "A file of settings, such as wake.json." };
 
-    public CheckConfigCommand() : base("check",
-        "Looks for what is wrong in a file of settings, without using it.",
-        """
-        Exit code 0 when Wake can start with it; else 1, with a sentence for everything that is wrong. The environment does not count.
+    public CheckConfigCommand()
+        : base(
+            "check",
+            "Looks for what is wrong in a file of settings, without using it.",
+            """
+            Exit code 0 when Wake can start with it; else 1, with a sentence for everything that is wrong. The environment does not count.
 
-        Example:
-          wake config check ~/.local/share/wake/wake.json
-        """)
+            Example:
+              wake config check ~/.local/share/wake/wake.json
+            """
+        )
     {
         Add(file);
         SetAction(Run);
@@ -39,7 +42,9 @@ sealed class CheckConfigCommand : WakeCommand
     {
         try
         {
-            var configuration = new ConfigurationBuilder().AddJsonFile(path, optional: false, reloadOnChange: false).Build();
+            var configuration = new ConfigurationBuilder()
+                .AddJsonFile(path, optional: false, reloadOnChange: false)
+                .Build();
             return [.. SettingsCheck.Problems(configuration, StandaloneHost.Sections)];
         }
         catch (Exception unreadable) when (unreadable is InvalidDataException or FileNotFoundException)

@@ -50,19 +50,25 @@ sealed class Checkup(DataFolder folder, string? data)
 
     /// <summary>Runs a program and reads what it says; null when it cannot be run or does not end in time.</summary>
     public static async Task<(int Code, string Output)?> Run(
-        string program, string[] arguments, CancellationToken cancel, TimeSpan? patience = null)
+        string program,
+        string[] arguments,
+        CancellationToken cancel,
+        TimeSpan? patience = null
+    )
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(patience ?? Patience);
         Process? process = null;
         try
         {
-            process = Process.Start(new ProcessStartInfo(program, arguments)
-            {
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            })!;
+            process = Process.Start(
+                new ProcessStartInfo(program, arguments)
+                {
+                    RedirectStandardInput = true,
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true,
+                }
+            )!;
             process.StandardInput.Close();
 
             var errors = process.StandardError.ReadToEndAsync(bound.Token);
@@ -87,13 +93,23 @@ sealed class Checkup(DataFolder folder, string? data)
     }
 
     /// <summary>The path of a program on PATH; null when it is not there.</summary>
-    public static string? OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
-        .Where(x => x.Length > 0).Select(x => Path.Combine(x, program)).FirstOrDefault(IsProgram);
+    public static string? OnPath(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator)
+            .Where(x => x.Length > 0)
+            .Select(x => Path.Combine(x, program))
+            .FirstOrDefault(IsProgram);
 
     /// <summary>Whether there is a file that may be executed.</summary>
-    public static bool IsProgram(string path) => File.Exists(path)
-        && (OperatingSystem.IsWindows()
-            || (File.GetUnixFileMode(path) & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)) != 0);
+    public static bool IsProgram(string path) =>
+        File.Exists(path)
+        && (
+            OperatingSystem.IsWindows()
+            || (
+                File.GetUnixFileMode(path)
+                & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)
+            ) != 0
+        );
 
     // As wake up reads them.
     (IConfiguration Settings, Finding? Unreadable) Settings()
@@ -101,12 +117,20 @@ sealed class Checkup(DataFolder folder, string? data)
         var environment = new ConfigurationBuilder().AddEnvironmentVariables();
         try
         {
-            return (new ConfigurationBuilder().AddJsonFile(folder.Settings, optional: true, reloadOnChange: false)
-                .AddEnvironmentVariables().Build(), null);
+            return (
+                new ConfigurationBuilder()
+                    .AddJsonFile(folder.Settings, optional: true, reloadOnChange: false)
+                    .AddEnvironmentVariables()
+                    .Build(),
+                null
+            );
         }
         catch (Exception wrong) when (wrong is InvalidDataException or UnauthorizedAccessException or IOException)
         {
-            return (environment.Build(), new("settings", false, wrong.GetBaseException().Message, $"Mend {folder.Settings}, or move it away."));
+            return (
+                environment.Build(),
+                new("settings", false, wrong.GetBaseException().Message, $"Mend {folder.Settings}, or move it away.")
+            );
         }
     }
 
@@ -114,22 +138,34 @@ sealed class Checkup(DataFolder folder, string? data)
     static Finding GitHub(IConfigurationSection settings) =>
         settings.GetSection("Accounts").GetChildren().Count() is > 0 and var accounts
             ? new("GitHub", true, $"asked by {accounts} account{(accounts > 1 ? "s" : "")}", null)
-        : settings.GetSection("WebhookSecrets").GetChildren().Any() || settings.GetSection("Webhooks").GetChildren().Any()
+        : settings.GetSection("WebhookSecrets").GetChildren().Any()
+        || settings.GetSection("Webhooks").GetChildren().Any()
             ? new("GitHub", true, "heard by its webhook only: CI is added up from what that sends", null)
-        : new("GitHub", true, "neither asked nor heard: watches of it wait for what is published by hand",
-            "Set GitHub__Accounts__main__Token (gh auth token prints yours), or GitHub__WebhookSecrets__0.");
+        : new(
+            "GitHub",
+            true,
+            "neither asked nor heard: watches of it wait for what is published by hand",
+            "Set GitHub__Accounts__main__Token (gh auth token prints yours), or GitHub__WebhookSecrets__0."
+        );
 
     // What would keep wake up from starting.
     Finding? Misunderstood()
     {
         var (settings, sections) = StandaloneHost.Settings(folder);
         return SettingsCheck.Problems(settings, sections).ToList() is { Count: > 0 } problems
-            ? new("settings", false, string.Join(" ", problems), $"Mend the environment or {folder.Settings}; wake config shows what is in force.") : null;
+            ? new(
+                "settings",
+                false,
+                string.Join(" ", problems),
+                $"Mend the environment or {folder.Settings}; wake config shows what is in force."
+            )
+            : null;
     }
 
-    static Finding Postgres() => PostgresBinaries.Find() is [var best, ..]
-        ? new("PostgreSQL", true, $"{best.Major} in {best.Folder}", null)
-        : new("PostgreSQL", false, "not found", PostgresBinaries.HowToInstall);
+    static Finding Postgres() =>
+        PostgresBinaries.Find() is [var best, ..]
+            ? new("PostgreSQL", true, $"{best.Major} in {best.Folder}", null)
+            : new("PostgreSQL", false, "not found", PostgresBinaries.HowToInstall);
 
     static Finding Tool(string name, string without) =>
         OnPath(name) is { } path ? new(name, true, path, null)
@@ -141,8 +177,14 @@ sealed class Checkup(DataFolder folder, string? data)
     static Finding Runs(string? runAs)
     {
         if (runAs is null)
-            return new("runs", true, "as the user of Wake: an agent with a shell can do what that user can", OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess
-                ? "To keep them apart name a user of their own in Runner__RunAs." : null);
+            return new(
+                "runs",
+                true,
+                "as the user of Wake: an agent with a shell can do what that user can",
+                OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess
+                    ? "To keep them apart name a user of their own in Runner__RunAs."
+                    : null
+            );
         if (Environment.IsPrivilegedProcess && RunUser.Trouble(runAs) is { } trouble)
             return new("runs", false, $"not as {runAs}", trouble);
         return new("runs", true, $"as {runAs}, apart from Wake", null);
@@ -157,27 +199,45 @@ sealed class Checkup(DataFolder folder, string? data)
         try
         {
             using var trial = new FileStream(
-                Path.Combine(existing, $".wake-doctor-{Guid.NewGuid():N}"), FileMode.CreateNew, FileAccess.Write, FileShare.None,
-                bufferSize: 0, FileOptions.DeleteOnClose);
+                Path.Combine(existing, $".wake-doctor-{Guid.NewGuid():N}"),
+                FileMode.CreateNew,
+                FileAccess.Write,
+                FileShare.None,
+                bufferSize: 0,
+                FileOptions.DeleteOnClose
+            );
             var found = existing == folder.FullPath ? $"{existing}, writable" : $"{folder.FullPath}, not made yet";
             return new("data folder", true, found, null);
         }
         catch (Exception denied) when (denied is UnauthorizedAccessException or IOException)
         {
-            return new("data folder", false, $"{folder.FullPath} cannot be written: {denied.Message}",
-                "Choose another folder with --data or WAKE_DATA, or run Wake as its owner.");
+            return new(
+                "data folder",
+                false,
+                $"{folder.FullPath} cannot be written: {denied.Message}",
+                "Choose another folder with --data or WAKE_DATA, or run Wake as its owner."
+            );
         }
     }
 
     IEnumerable<Finding> DatabaseFiles()
     {
         if (folder.DatabaseElsewhere is { } elsewhere && Directory.Exists(folder.FullPath))
-            yield return new("database files", true, $"in {elsewhere}: as root's, PostgreSQL cannot enter {folder.FullPath}", null);
+            yield return new(
+                "database files",
+                true,
+                $"in {elsewhere}: as root's, PostgreSQL cannot enter {folder.FullPath}",
+                null
+            );
 
         foreach (var (left, data) in DataFolder.DatabasesLeftBehind)
         {
-            yield return new("database files", true, $"in {left}, of the data folder {data}, which is gone",
-                $"Delete {left}, or go on with it: wake up --data {data}");
+            yield return new(
+                "database files",
+                true,
+                $"in {left}, of the data folder {data}, which is gone",
+                $"Delete {left}, or go on with it: wake up --data {data}"
+            );
         }
     }
 
@@ -185,17 +245,27 @@ sealed class Checkup(DataFolder folder, string? data)
     {
         var bad = new DirectoryInfo(folder.Spool.Bad);
         return bad.Exists && bad.GetFiles("*.reason").Length is > 0 and var count
-            ? new("events", true, $"{count} dropped files could not be taken in", $"Each lies in {bad.FullName}, with the reason beside it.") : null;
+            ? new(
+                "events",
+                true,
+                $"{count} dropped files could not be taken in",
+                $"Each lies in {bad.FullName}, with the reason beside it."
+            )
+            : null;
     }
 
     // The sessions of a Wake that runs here know it; a look at the folders tells which of them to ask.
     async Task<Finding?> Untrusted(CancellationToken cancel)
     {
-        const int Asked = 20, Shown = 3;
-        var state = WorkspaceSetup.StateFile(new Dictionary<string, string>
-        {
-            ["HOME"] = LocalTranscripts.Home, ["CLAUDE_CONFIG_DIR"] = Environment.GetEnvironmentVariable("CLAUDE_CONFIG_DIR") ?? "",
-        });
+        const int Asked = 20,
+            Shown = 3;
+        var state = WorkspaceSetup.StateFile(
+            new Dictionary<string, string>
+            {
+                ["HOME"] = LocalTranscripts.Home,
+                ["CLAUDE_CONFIG_DIR"] = Environment.GetEnvironmentVariable("CLAUDE_CONFIG_DIR") ?? "",
+            }
+        );
         try
         {
             using var wake = new WakeClient(data);
@@ -203,16 +273,33 @@ sealed class Checkup(DataFolder folder, string? data)
                 return null;
 
             List<string> notices = [];
-            foreach (var session in answer.Read(CliJson.Default.SessionArray).DistinctBy(x => (x.Workspace, x.Profile))
-                .Where(x => !WorkspaceSetup.IsTrusted(state, x.Workspace) && WorkspaceSetup.LeftOut(state, x.Workspace) is not null).Take(Asked))
+            foreach (
+                var session in answer
+                    .Read(CliJson.Default.SessionArray)
+                    .DistinctBy(x => (x.Workspace, x.Profile))
+                    .Where(x =>
+                        !WorkspaceSetup.IsTrusted(state, x.Workspace)
+                        && WorkspaceSetup.LeftOut(state, x.Workspace) is not null
+                    )
+                    .Take(Asked)
+            )
             {
-                if (await wake.Get(SessionsCommand.Path(session.Key), cancel) is { Ok: true } found
-                    && found.Read(CliJson.Default.Session).Notice is { } notice)
+                if (
+                    await wake.Get(SessionsCommand.Path(session.Key), cancel) is { Ok: true } found
+                    && found.Read(CliJson.Default.Session).Notice is { } notice
+                )
                     notices.Add($"{session.Workspace}: {notice}");
             }
 
-            return notices is [] ? null
-                : new("folders", true, string.Join(" ", notices.Take(Shown)) + (notices.Count > Shown ? $" And {notices.Count - Shown} more." : ""), null);
+            return notices is []
+                ? null
+                : new(
+                    "folders",
+                    true,
+                    string.Join(" ", notices.Take(Shown))
+                        + (notices.Count > Shown ? $" And {notices.Count - Shown} more." : ""),
+                    null
+                );
         }
         catch (CommandException)
         {
@@ -227,12 +314,17 @@ sealed class Checkup(DataFolder folder, string? data)
         try
         {
             using var wake = new WakeClient(data);
-            return await wake.Get("/v1/collisions", cancel) is { Ok: true } answer
+            return
+                await wake.Get("/v1/collisions", cancel) is { Ok: true } answer
                 && answer.Read(CliJson.Default.Collisions) is { Count: > 0, Latest: [var latest, ..] } found
-                ? new("dedup keys", true,
+                ? new(
+                    "dedup keys",
+                    true,
                     $"{found.Count} events came under the dedupKey of another fact, or of one that nobody has verified, and were taken in all the same",
                     $"Their producers give different facts one key, {latest.DedupKey} for one, or somebody sends a forge's. "
-                    + $"See: wake explain {latest.Event}") : null;
+                        + $"See: wake explain {latest.Event}"
+                )
+                : null;
         }
         catch (CommandException)
         {
@@ -252,7 +344,7 @@ sealed class Checkup(DataFolder folder, string? data)
         {
             using var wake = new WakeClient(data);
             List<string> found = [];
-            for (var after = ""; ;)
+            for (var after = ""; ; )
             {
                 var answer = await wake.Get($"/v1/sessions?limit={Page}&after={Uri.EscapeDataString(after)}", cancel);
                 if (!answer.Ok)
@@ -263,15 +355,22 @@ sealed class Checkup(DataFolder folder, string? data)
                     from session in sessions
                     from process in open
                     where session.ClaudeSessionId == process.ClaudeSessionId
-                    select $"{session.Key} is {process.InWords(runner: null)}");
+                    select $"{session.Key} is {process.InWords(runner: null)}"
+                );
                 if (sessions.Length < Page)
                     break;
 
                 after = sessions[^1].Key;
             }
 
-            return found is [] ? null : new("open sessions", true, string.Join("; ", found),
-                "Their wakes wait until that is closed. wake resume --takeover runs one all the same.");
+            return found is []
+                ? null
+                : new(
+                    "open sessions",
+                    true,
+                    string.Join("; ", found),
+                    "Their wakes wait until that is closed. wake resume --takeover runs one all the same."
+                );
         }
         catch (CommandException)
         {
@@ -288,9 +387,12 @@ sealed class Checkup(DataFolder folder, string? data)
             var health = await wake.Get("/health/ready", cancel);
             if (!health.Ok)
             {
-                return new("Wake", false,
+                return new(
+                    "Wake",
+                    false,
                     $"runs at {health.From.GetLeftPart(UriPartial.Authority)} and is not ready ({(int)health.Status})",
-                    "Its log says why; it goes to the standard error of wake up.");
+                    "Its log says why; it goes to the standard error of wake up."
+                );
             }
 
             return await wake.Get("/v1/sessions?limit=1", cancel) is { Status: HttpStatusCode.Unauthorized } locked
@@ -303,7 +405,12 @@ sealed class Checkup(DataFolder folder, string? data)
             var named = data is null && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 };
             return none is NoAnswerException && !named
                 ? new("Wake", true, "not running", "Start it with: wake up")
-                : new("Wake", false, none.Message, "Set WAKE_URL to where it runs, or unset it to look in the data folder.");
+                : new(
+                    "Wake",
+                    false,
+                    none.Message,
+                    "Set WAKE_URL to where it runs, or unset it to look in the data folder."
+                );
         }
     }
 }

@@ -8,18 +8,23 @@ namespace Wake.Cli;
 sealed partial class ClaudeInstallation(IConfiguration settings)
 {
     /// <summary>The versions that Wake is tested with: the oldest, and the one to install.</summary>
-    static readonly Version Oldest = new(2, 1, 197), Newest = new(2, 1, 329);
+    static readonly Version Oldest = new(2, 1, 197),
+        Newest = new(2, 1, 329);
 
     // Where its installers put it, which need not be on PATH.
     static readonly string[] Usual =
-        [Path.Combine(LocalTranscripts.Home, ".local/bin/claude"), Path.Combine(LocalTranscripts.Home, ".claude/local/claude")];
+    [
+        Path.Combine(LocalTranscripts.Home, ".local/bin/claude"),
+        Path.Combine(LocalTranscripts.Home, ".claude/local/claude"),
+    ];
 
     // The names of settings; their values are never shown.
     static readonly string[] Keys = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
     static readonly string[] Clouds = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
 
     /// <summary>Where it keeps its state.</summary>
-    public string ConfigFolder => Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(LocalTranscripts.Home, ".claude");
+    public string ConfigFolder =>
+        Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(LocalTranscripts.Home, ".claude");
 
     /// <summary>Is it there, and new enough?</summary>
     public async Task<Finding> Program(CancellationToken cancel)
@@ -29,19 +34,34 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         if (path is null)
         {
             return Array.Find(Usual, Checkup.IsProgram) is { } elsewhere
-                ? new("claude", false, $"{name} is not found, but {elsewhere} is",
-                    $"Put its folder on PATH, or set Claude__Executable={elsewhere}")
-                : new("claude", false, $"{name} is not found",
-                    $"Install it with: npm install -g @anthropic-ai/claude-code@{Newest}, or name the program in Claude__Executable.");
+                ? new(
+                    "claude",
+                    false,
+                    $"{name} is not found, but {elsewhere} is",
+                    $"Put its folder on PATH, or set Claude__Executable={elsewhere}"
+                )
+                : new(
+                    "claude",
+                    false,
+                    $"{name} is not found",
+                    $"Install it with: npm install -g @anthropic-ai/claude-code@{Newest}, or name the program in Claude__Executable."
+                );
         }
 
-        if (await Checkup.Run(path, ["--version"], cancel) is not (0, var said)
-            || !Version.TryParse(Number().Match(said).Value, out var version))
+        if (
+            await Checkup.Run(path, ["--version"], cancel) is not (0, var said)
+            || !Version.TryParse(Number().Match(said).Value, out var version)
+        )
             return new("claude", false, $"{path} does not say its version", $"Try it: {path} --version");
 
         return version >= Oldest
             ? new("claude", true, $"{version} at {path}", null)
-            : new("claude", false, $"{version} at {path}, older than {Oldest}", "Bring it up to date with: claude update");
+            : new(
+                "claude",
+                false,
+                $"{version} at {path}, older than {Oldest}",
+                "Bring it up to date with: claude update"
+            );
     }
 
     /// <summary>Can it talk to a model?</summary>
@@ -61,8 +81,12 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         if (OperatingSystem.IsMacOS())
             return new("claude login", true, "not looked up: macOS keeps it in the Keychain", null);
 
-        return new("claude login", false, $"none of {string.Join(", ", Keys)} is set, and there is no {credentials}",
-            "Log in by starting claude once in a terminal, or set ANTHROPIC_API_KEY for wake up.");
+        return new(
+            "claude login",
+            false,
+            $"none of {string.Join(", ", Keys)} is set, and there is no {credentials}",
+            "Log in by starting claude once in a terminal, or set ANTHROPIC_API_KEY for wake up."
+        );
     }
 
     // What the settings set for the CLI counts more than what it inherits.
@@ -73,7 +97,8 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-            return json.RootElement is { ValueKind: JsonValueKind.Object } members && members.TryGetProperty("apiKeyHelper", out _);
+            return json.RootElement is { ValueKind: JsonValueKind.Object } members
+                && members.TryGetProperty("apiKeyHelper", out _);
         }
         catch (Exception none) when (none is IOException or UnauthorizedAccessException or JsonException)
         {

@@ -7,12 +7,15 @@ sealed class CloseSessionCommand : ClientCommand
 {
     readonly Argument<string> key = new("KEY") { Description = "The session's key." };
 
-    public CloseSessionCommand() : base("close",
-        "Closes a session: no more turns, no more watches. A turn that runs may finish.",
-        """
-        Example:
-          wake sessions close implementer
-        """) => Takes(key);
+    public CloseSessionCommand()
+        : base(
+            "close",
+            "Closes a session: no more turns, no more watches. A turn that runs may finish.",
+            """
+            Example:
+              wake sessions close implementer
+            """
+        ) => Takes(key);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

@@ -14,11 +14,13 @@ static class CommonOptions
     public static Option<string?> DataFolder { get; } = Folder("--data-folder");
 
     /// <summary>For whom to write.</summary>
-    public static Option<string> Output { get; } = new Option<string>("--output")
-    {
-        HelpName = "human|json",
-        Description = "human for people (the default); json for programs: the API's own answer on standard output, and nothing else.",
-    }.AcceptOnlyFromAmong("human", "json");
+    public static Option<string> Output { get; } =
+        new Option<string>("--output")
+        {
+            HelpName = "human|json",
+            Description =
+                "human for people (the default); json for programs: the API's own answer on standard output, and nothing else.",
+        }.AcceptOnlyFromAmong("human", "json");
 
     /// <summary>A flag, which takes no word after it, not even true or false.</summary>
     public static Option<bool> Flag(string name, string description) =>

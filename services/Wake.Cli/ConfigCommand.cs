@@ -9,17 +9,20 @@ sealed class ConfigCommand : ClientCommand
 {
     readonly Option<bool> changed = CommonOptions.Flag("--changed", "Only what is not the default.");
 
-    public ConfigCommand() : base("config",
-        "Shows the settings in force, with where each is from. Secrets are masked.",
-        """
-        Asks the Wake that runs, which needs the scope admin. Where none runs: what wake up would use in this environment.
-        Of several services the gateway answers, with the settings that it reads itself.
+    public ConfigCommand()
+        : base(
+            "config",
+            "Shows the settings in force, with where each is from. Secrets are masked.",
+            """
+            Asks the Wake that runs, which needs the scope admin. Where none runs: what wake up would use in this environment.
+            Of several services the gateway answers, with the settings that it reads itself.
 
-        Examples:
-          wake config
-          wake config --changed
-          wake config check wake.json
-        """)
+            Examples:
+              wake config
+              wake config --changed
+              wake config check wake.json
+            """
+        )
     {
         Takes(changed);
         Add(new CheckConfigCommand());
@@ -50,7 +53,9 @@ sealed class ConfigCommand : ClientCommand
         catch (NotRunningException none) when (none.Spool is not null)
         {
             Output.Note("Wake does not run. This is what wake up would use in this environment.");
-            var (configuration, sections) = StandaloneHost.Settings(CommonOptions.FolderOf(given.GetValue(CommonOptions.Data)));
+            var (configuration, sections) = StandaloneHost.Settings(
+                CommonOptions.FolderOf(given.GetValue(CommonOptions.Data))
+            );
             return [.. SettingInForce.All(configuration, sections)];
         }
     }

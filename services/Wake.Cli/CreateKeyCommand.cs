@@ -7,7 +7,10 @@ namespace Wake.Cli;
 /// <summary><c>wake keys create</c>: makes one.</summary>
 sealed class CreateKeyCommand : ClientCommand
 {
-    readonly Argument<string> name = new("NAME") { Description = "What to call it, for instance after who will have it." };
+    readonly Argument<string> name = new("NAME")
+    {
+        Description = "What to call it, for instance after who will have it.",
+    };
     readonly Option<string[]> scopes = new Option<string[]>("--scope")
     {
         HelpName = "SCOPE",
@@ -16,25 +19,40 @@ sealed class CreateKeyCommand : ClientCommand
         Arity = ArgumentArity.OneOrMore,
     }.AcceptOnlyFromAmong([.. ApiScopes.All]);
 
-    readonly Option<string[]> sources = Limit("--source", "SOURCE", "What the sources of its events may begin with; may be repeated. Default: anything.");
-    readonly Option<string[]> types = Limit("--type", "T", "What their types may begin with; may be repeated. Default: anything.");
-    readonly Option<string[]> subjects = Limit("--subject", "S",
-        "What their subjects may begin with; may be repeated. github:octo-org/hello is all of that repository. Default: anything.");
+    readonly Option<string[]> sources = Limit(
+        "--source",
+        "SOURCE",
+        "What the sources of its events may begin with; may be repeated. Default: anything."
+    );
+    readonly Option<string[]> types = Limit(
+        "--type",
+        "T",
+        "What their types may begin with; may be repeated. Default: anything."
+    );
+    readonly Option<string[]> subjects = Limit(
+        "--subject",
+        "S",
+        "What their subjects may begin with; may be repeated. github:octo-org/hello is all of that repository. Default: anything."
+    );
     readonly Option<string?> nameSpace = new("--namespace")
     {
         HelpName = "NAME",
-        Description = "The name under which its dedup keys count: keys of one name tell the same facts, and no other hides them. Default: its own.",
+        Description =
+            "The name under which its dedup keys count: keys of one name tell the same facts, and no other hides them. Default: its own.",
     };
 
-    public CreateKeyCommand() : base("create",
-        "Makes a key and shows it, this once.",
-        """
-        The key alone stands on standard output. A command sends the one in WAKE_API_KEY.
+    public CreateKeyCommand()
+        : base(
+            "create",
+            "Makes a key and shows it, this once.",
+            """
+            The key alone stands on standard output. A command sends the one in WAKE_API_KEY.
 
-        Examples:
-          wake keys create "build server" --scope events:write
-          wake keys create "build of hello" --scope events:write --type build --subject build:hello
-        """) => Takes(name, scopes, sources, types, subjects, nameSpace);
+            Examples:
+              wake keys create "build server" --scope events:write
+              wake keys create "build of hello" --scope events:write --type build --subject build:hello
+            """
+        ) => Takes(name, scopes, sources, types, subjects, nameSpace);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -44,7 +62,10 @@ sealed class CreateKeyCommand : ClientCommand
             ["name"] = called,
             ["scopes"] = new JsonArray([.. given.GetRequiredValue(scopes).Select(x => JsonValue.Create(x))]),
         };
-        foreach (var (field, limit) in ((string, Option<string[]>)[])[("sources", sources), ("types", types), ("subjects", subjects)])
+        foreach (
+            var (field, limit) in ((string, Option<string[]>)[])
+                [("sources", sources), ("types", types), ("subjects", subjects)]
+        )
         {
             if (given.GetValue(limit) is { Length: > 0 } beginnings)
                 body[field] = new JsonArray([.. beginnings.Select(x => JsonValue.Create(x))]);
@@ -57,5 +78,10 @@ sealed class CreateKeyCommand : ClientCommand
     }
 
     static Option<string[]> Limit(string name, string value, string description) =>
-        new(name) { HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore };
+        new(name)
+        {
+            HelpName = value,
+            Description = description,
+            Arity = ArgumentArity.OneOrMore,
+        };
 }

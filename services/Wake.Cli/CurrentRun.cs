@@ -3,8 +3,9 @@ using Wake.Store;
 namespace Wake.Cli;
 
 /// <summary>
-/// Whether the command runs in a turn, and what it shows to the API then: the token of that turn and nothing of its owner's, wherever
-/// the environment or an option says that one lies. It is no wall: who has a shell as the same user can change the environment.
+/// Whether the command runs in a turn, and what it shows to the API then: the token of that turn and nothing of its
+/// owner's, wherever the environment or an option says that one lies. It is no wall: who has a shell as the same user
+/// can change the environment.
 /// </summary>
 static class CurrentRun
 {
@@ -14,5 +15,6 @@ static class CurrentRun
     /// <summary>What it shows.</summary>
     public static string? Token => Variable(RunTokens.Variable);
 
-    static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+    static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }

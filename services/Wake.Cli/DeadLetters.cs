@@ -8,8 +8,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Cli;
 
 /// <summary>
-/// The messages that could not be handled, in the queues RabbitMQ keeps them in. None is ever taken out before the broker has
-/// confirmed where it is now, so that whoever interrupts this may find a letter twice and never misses one.
+/// The messages that could not be handled, in the queues RabbitMQ keeps them in. None is ever taken out before the
+/// broker has confirmed where it is now, so that whoever interrupts this may find a letter twice and never misses one.
 /// </summary>
 sealed class DeadLetters : IAsyncDisposable
 {
@@ -25,24 +25,33 @@ sealed class DeadLetters : IAsyncDisposable
     public static IReadOnlyList<string> Queues { get; } =
     [
         EventExchange.ErrorQueue,
-        .. from queue in (string[])["session-wake", RunnerQueues.Of(RunnerQueues.DefaultPool), RunnerQueues.UrgentOf(RunnerQueues.DefaultPool)]
-           from kind in (string[])["error", "skipped"]
-           select $"{queue}_{kind}",
+        .. from queue in (string[])
+            ["session-wake", RunnerQueues.Of(RunnerQueues.DefaultPool), RunnerQueues.UrgentOf(RunnerQueues.DefaultPool)]
+        from kind in (string[])["error", "skipped"]
+        select $"{queue}_{kind}",
     ];
 
     public static async Task<DeadLetters> Connect(MessageBusOptions bus, CancellationToken cancel) =>
         new(await EventExchange.Connect(bus, "wake-redrive", cancel), EventExchange.UserOf(bus));
 
-    /// <summary>Goes through the letters of a queue once, sending again those that are <paramref name="chosen"/>.</summary>
+    /// <summary>Goes through the letters of a queue once, sending again those that are
+    /// <paramref name="chosen"/>.</summary>
     /// <param name="queue">The queue.</param>
     /// <param name="chosen">Which to send again.</param>
     /// <param name="trust">Whether what is sent again is vouched for by whoever sends it.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <returns>All of them; null when there is no such queue.</returns>
-    public async Task<IReadOnlyList<DeadLetter>?> Go(string queue, Func<DeadLetter, bool> chosen, bool trust, CancellationToken cancel)
+    public async Task<IReadOnlyList<DeadLetter>?> Go(
+        string queue,
+        Func<DeadLetter, bool> chosen,
+        bool trust,
+        CancellationToken cancel
+    )
     {
         await using var channel = await connection.CreateChannelAsync(
-            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
+            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true),
+            cancel
+        );
 
         uint waiting;
         try
@@ -64,11 +73,15 @@ sealed class DeadLetters : IAsyncDisposable
 
             var (exchange, routingKey) = letter.Redriven ? Origin(queue, headers) : ("", queue);
 
-            // One that stays goes to the end of its queue instead of back to where it was: RabbitMQ 4 counts how often a
-            // message was given back, and drops it in the end.
-            var properties = new BasicProperties(got.BasicProperties) { Headers = letter.Redriven ? Plain(headers) : headers };
+            // One that stays goes to the end of its queue instead of back to where it was: RabbitMQ 4 counts how often
+            // a message was given back, and drops it in the end.
+            var properties = new BasicProperties(got.BasicProperties)
+            {
+                Headers = letter.Redriven ? Plain(headers) : headers,
+            };
 
-            // The broker lets nobody say another's name. What was not its own is a stranger's again, unless somebody answers for it.
+            // The broker lets nobody say another's name. What was not its own is a stranger's again, unless somebody
+            // answers for it.
             if (got.BasicProperties.UserId != self)
             {
                 properties.Headers.Remove(EventExchange.VerifiedHeader);
@@ -85,7 +98,8 @@ sealed class DeadLetters : IAsyncDisposable
 
     public ValueTask DisposeAsync() => connection.DisposeAsync();
 
-    static Dictionary<string, object?> Headers(BasicGetResult got) => new(got.BasicProperties.Headers ?? new Dictionary<string, object?>());
+    static Dictionary<string, object?> Headers(BasicGetResult got) =>
+        new(got.BasicProperties.Headers ?? new Dictionary<string, object?>());
 
     static (string Exchange, string RoutingKey) Origin(string queue, Dictionary<string, object?> headers) =>
         queue == EventExchange.ErrorQueue
@@ -93,14 +107,23 @@ sealed class DeadLetters : IAsyncDisposable
             : ("", queue[..queue.LastIndexOf('_')]);
 
     // What the letter was given on its way here would be wrong on its second way.
-    static Dictionary<string, object?> Plain(Dictionary<string, object?> headers) => headers
-        .Where(x => !x.Key.StartsWith("MT-Fault-", StringComparison.Ordinal) && !x.Key.StartsWith("x-", StringComparison.Ordinal)
-            && x.Key is not (EventExchange.ReasonHeader or EventExchange.RoutingKeyHeader or "MT-Reason"))
-        .ToDictionary();
+    static Dictionary<string, object?> Plain(Dictionary<string, object?> headers) =>
+        headers
+            .Where(x =>
+                !x.Key.StartsWith("MT-Fault-", StringComparison.Ordinal)
+                && !x.Key.StartsWith("x-", StringComparison.Ordinal)
+                && x.Key is not (EventExchange.ReasonHeader or EventExchange.RoutingKeyHeader or "MT-Reason")
+            )
+            .ToDictionary();
 
     static string Reason(BasicGetResult got, Dictionary<string, object?> headers) =>
-        Text(headers, EventExchange.ReasonHeader) ?? Text(headers, "MT-Fault-Message")
-        ?? (got.BasicProperties.IsHeadersPresent() && headers.ContainsKey("x-death") ? "RabbitMQ gave up delivering it" : "not known here");
+        Text(headers, EventExchange.ReasonHeader)
+        ?? Text(headers, "MT-Fault-Message")
+        ?? (
+            got.BasicProperties.IsHeadersPresent() && headers.ContainsKey("x-death")
+                ? "RabbitMQ gave up delivering it"
+                : "not known here"
+        );
 
     static string? Text(Dictionary<string, object?> headers, string name) =>
         headers.TryGetValue(name, out var value) && value is byte[] bytes ? Encoding.UTF8.GetString(bytes) : null;

@@ -5,14 +5,17 @@ namespace Wake.Cli;
 /// <summary><c>wake doctor</c>: what Wake needs on this machine, and what to do about what is missing.</summary>
 sealed class DoctorCommand : WakeCommand
 {
-    public DoctorCommand() : base("doctor",
-        "Looks for everything Wake needs on this machine and says what to do about what is missing.",
-        """
-        Exit code 0 when everything needed is there. Looks at the environment of this shell: run it where you run wake up.
+    public DoctorCommand()
+        : base(
+            "doctor",
+            "Looks for everything Wake needs on this machine and says what to do about what is missing.",
+            """
+            Exit code 0 when everything needed is there. Looks at the environment of this shell: run it where you run wake up.
 
-        Example:
-          wake doctor
-        """)
+            Example:
+              wake doctor
+            """
+        )
     {
         Add(CommonOptions.Data);
         Add(CommonOptions.Output);
@@ -40,9 +43,9 @@ sealed class DoctorCommand : WakeCommand
     static void Show(Finding finding, Output output)
     {
         if (finding.Ok)
-            output.Line($"[green]ok[/]       {finding.Check,-14} {finding.Found}");
+            output.Line($"[green]ok[/]       {finding.Check, -14} {finding.Found}");
         else
-            output.Line($"[red]MISSING[/]  {finding.Check,-14} {finding.Found}");
+            output.Line($"[red]MISSING[/]  {finding.Check, -14} {finding.Found}");
 
         if (finding.Fix is { } fix)
             output.Line($"                        {fix}");

@@ -16,7 +16,8 @@ static class DryRun
         }
 
         var rehearsals = answer.Body.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'[', ..]
-            ? answer.Read(CliJson.Default.RehearsalArray) : [answer.Read(CliJson.Default.Rehearsal)];
+            ? answer.Read(CliJson.Default.RehearsalArray)
+            : [answer.Read(CliJson.Default.Rehearsal)];
         foreach (var rehearsal in rehearsals)
             Show(rehearsal, output);
         return 0;
@@ -27,7 +28,9 @@ static class DryRun
         if (rehearsal is { DuplicateOf: { } first })
             output.Line($"{rehearsal.Id}: nobody would be told, it is a [yellow]duplicate[/] of {first}");
         else if (rehearsal.Withheld is > 0 and var withheld)
-            output.Line($"{rehearsal.Id}: [green]{withheld}[/] {(withheld == 1 ? "session" : "sessions")} would be told; which is for keys with the scope sessions:read");
+            output.Line(
+                $"{rehearsal.Id}: [green]{withheld}[/] {(withheld == 1 ? "session" : "sessions")} would be told; which is for keys with the scope sessions:read"
+            );
         else if (rehearsal.Sessions is [])
             output.Line($"{rehearsal.Id}: nobody would be told, it is [yellow]unwatched[/]");
 

@@ -9,7 +9,8 @@ sealed class ExplainCommand : ClientCommand
     readonly Argument<string[]> words = new("ID or KEY")
     {
         Arity = new(1, 2),
-        Description = "The id of an event or the key of a session, with the word event or session before it to say which.",
+        Description =
+            "The id of an event or the key of a session, with the word event or session before it to say which.",
     };
 
     readonly Option<bool> isEvent = CommonOptions.Flag("--event", "It is the id of an event.");
@@ -20,15 +21,18 @@ sealed class ExplainCommand : ClientCommand
         Description = "Of the events with this id, the one of this source.",
     };
 
-    public ExplainCommand() : base("explain",
-        "Says what became of an event, or why a session does what it does, with every decision about it in order.",
-        """
-        Tries the session of that name first, then the event.
+    public ExplainCommand()
+        : base(
+            "explain",
+            "Says what became of an event, or why a session does what it does, with every decision about it in order.",
+            """
+            Tries the session of that name first, then the event.
 
-        Examples:
-          wake explain implementer
-          wake explain event 01234567-89ab-cdef-0123-456789abcdef
-        """)
+            Examples:
+              wake explain implementer
+              wake explain event 01234567-89ab-cdef-0123-456789abcdef
+            """
+        )
     {
         Takes(words, isEvent, isSession, source);
         Validators.Add(given =>
@@ -48,7 +52,11 @@ sealed class ExplainCommand : ClientCommand
         {
             ["event", var id] => (id, true, false),
             ["session", var key] => (key, false, true),
-            [.., var only] => (only, given.GetValue(isEvent) || given.GetValue(source) is not null, given.GetValue(isSession)),
+            [.., var only] => (
+                only,
+                given.GetValue(isEvent) || given.GetValue(source) is not null,
+                given.GetValue(isSession)
+            ),
             _ => throw new InvalidOperationException("The parser lets no empty list pass."),
         };
 
@@ -63,12 +71,21 @@ sealed class ExplainCommand : ClientCommand
         return 0;
     }
 
-    async Task<int> Event(ParseResult given, WakeClient wake, string id, bool onlyEvent, Output output, CancellationToken cancel)
+    async Task<int> Event(
+        ParseResult given,
+        WakeClient wake,
+        string id,
+        bool onlyEvent,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var which = given.GetValue(source) is { } named ? $"?source={Uri.EscapeDataString(named)}" : "";
         var answer = await wake.Get($"/v1/explain/events/{WakeClient.Segment(id)}{which}", cancel);
         if (answer.Unknown && !onlyEvent)
-            throw new CommandException($"There is neither a session nor an event {id}. wake sessions lists the sessions.");
+            throw new CommandException(
+                $"There is neither a session nor an event {id}. wake sessions lists the sessions."
+            );
 
         if (output.Json)
             output.Raw(answer.Expected().Body);
@@ -82,38 +99,54 @@ sealed class ExplainCommand : ClientCommand
         var what = explained.Event;
         output.Line($"[bold]{explained.Summary}[/]");
         output.Line($"");
-        output.Table([], ((string?[][])
-        [
-            ["event", what.Id],
-            ["source", what.Source],
-            ["type", what.Type],
-            ["subject", what.Subject],
-            .. (what.Related ?? []).Select(x => (string?[])["related", x]),
-            ["reason", what.Reason],
-            ["delivery", Output.Word(what.Delivery) + (what.Urgent ? ", urgent" : "")],
-            ["dedup key", what.DedupKey],
-            ["replay of", what.ReplayOf],
-            ["named sessions", what.Sessions is { } named ? string.Join(", ", named) : null],
-            ["actor", what.Actor],
-            ["time", what.Time is { } time ? Times.Shown(time) : null],
-            ["expires", what.Expires is { } end ? Times.Shown(end) : null],
-            ["accepted", Times.Shown(explained.AcceptedAt)],
-            ["data", what.Data?.GetRawText()],
-            .. explained.Duplicates.Select(x => (string?[])["duplicate", $"{x.Id} of {x.Source}, {Times.Shown(x.At)}"]),
-            .. explained.Deliveries.Select(x => (string?[])["delivered", InWords(x)]),
-        ]).Where(x => x[1] is not null));
+        output.Table(
+            [],
+            (
+                (string?[][])
+                    [
+                        ["event", what.Id],
+                        ["source", what.Source],
+                        ["type", what.Type],
+                        ["subject", what.Subject],
+                        .. (what.Related ?? []).Select(x => (string?[])["related", x]),
+                        ["reason", what.Reason],
+                        ["delivery", Output.Word(what.Delivery) + (what.Urgent ? ", urgent" : "")],
+                        ["dedup key", what.DedupKey],
+                        ["replay of", what.ReplayOf],
+                        ["named sessions", what.Sessions is { } named ? string.Join(", ", named) : null],
+                        ["actor", what.Actor],
+                        ["time", what.Time is { } time ? Times.Shown(time) : null],
+                        ["expires", what.Expires is { } end ? Times.Shown(end) : null],
+                        ["accepted", Times.Shown(explained.AcceptedAt)],
+                        ["data", what.Data?.GetRawText()],
+                        .. explained.Duplicates.Select(x =>
+                            (string?[])["duplicate", $"{x.Id} of {x.Source}, {Times.Shown(x.At)}"]
+                        ),
+                        .. explained.Deliveries.Select(x => (string?[])["delivered", InWords(x)]),
+                    ]
+            ).Where(x => x[1] is not null)
+        );
         LedgerText.Table(explained.Ledger, about: null, output);
     }
 
     static string InWords(EventDelivery delivery)
     {
-        var why = delivery.Watch is { } watch ? $", watch {watch}{(delivery.Intent is { } intent ? $" ({intent})" : "")}"
-            : delivery.Route is { } route ? $", route {route}" : "";
+        var why =
+            delivery.Watch is { } watch ? $", watch {watch}{(delivery.Intent is { } intent ? $" ({intent})" : "")}"
+            : delivery.Route is { } route ? $", route {route}"
+            : "";
         return $"{delivery.Session}, {(delivery.Wake is { } wake ? $"wake {wake}" : "waiting")}{why}";
     }
 
     static string InWords(Watch watch) =>
-        string.Join(' ', [watch.Subject, .. watch.Types ?? [], .. watch.Intent is { } intent ? [$"({intent})"] : Array.Empty<string>()]);
+        string.Join(
+            ' ',
+            [
+                watch.Subject,
+                .. watch.Types ?? [],
+                .. watch.Intent is { } intent ? [$"({intent})"] : Array.Empty<string>(),
+            ]
+        );
 
     static string InWords(ClaudeSessionUse use) =>
         $"{use.Id}, since {Times.Shown(use.Since)}{(use.Wake is { } wake ? $", wake {wake}" : "")}: {use.Reason}";
@@ -122,14 +155,18 @@ sealed class ExplainCommand : ClientCommand
     {
         output.Line($"[bold]{explained.Summary}[/]");
         output.Line($"");
-        output.Table([],
-        [
-            .. ShowSessionCommand.Facts(explained.Session).Where(x => x[0] is not ("Claude session" or "last turn")),
-            .. explained.ClaudeSessions.Select(x => (string?[])["Claude session", InWords(x)]),
-            .. explained.Watches.Select(x => (string?[])["watch", InWords(x)]),
-            .. explained.Pending.Select(x => (string?[])["pending", $"{x.Id} {x.Type}: {x.Reason}"]),
-            .. explained.Turns.Select(x => (string?[])["turn", ShowSessionCommand.InWords(x)]),
-        ]);
+        output.Table(
+            [],
+            [
+                .. ShowSessionCommand
+                    .Facts(explained.Session)
+                    .Where(x => x[0] is not ("Claude session" or "last turn")),
+                .. explained.ClaudeSessions.Select(x => (string?[])["Claude session", InWords(x)]),
+                .. explained.Watches.Select(x => (string?[])["watch", InWords(x)]),
+                .. explained.Pending.Select(x => (string?[])["pending", $"{x.Id} {x.Type}: {x.Reason}"]),
+                .. explained.Turns.Select(x => (string?[])["turn", ShowSessionCommand.InWords(x)]),
+            ]
+        );
         LedgerText.Table(explained.Ledger, explained.Session.Key, output);
     }
 }

@@ -31,7 +31,9 @@ static class ForLater
     static void Check(byte[] body)
     {
         if (body.Length > SpoolFolder.MaxBytes)
-            throw new CommandException($"That has more than {SpoolFolder.MaxBytes / 1024 / 1024} MB. Send it in parts.");
+            throw new CommandException(
+                $"That has more than {SpoolFolder.MaxBytes / 1024 / 1024} MB. Send it in parts."
+            );
 
         try
         {

@@ -8,16 +8,19 @@ sealed class InstallServiceCommand : WakeCommand
 {
     readonly Option<bool> force = CommonOptions.Flag("--force", "Replace a service file that was changed by hand.");
 
-    public InstallServiceCommand() : base("install",
-        "Makes wake up a service of this user and starts it. Installing again restarts it, with what has changed since.",
-        """
-        The service finds programs by the PATH of the shell it is installed in, and takes no keys from that shell: on Linux they
-        go into the file that this names, which only its user can read and nothing overwrites.
+    public InstallServiceCommand()
+        : base(
+            "install",
+            "Makes wake up a service of this user and starts it. Installing again restarts it, with what has changed since.",
+            """
+            The service finds programs by the PATH of the shell it is installed in, and takes no keys from that shell: on Linux they
+            go into the file that this names, which only its user can read and nothing overwrites.
 
-        Examples:
-          wake service install
-          wake service install --data ~/wake-test --dry-run --output json
-        """)
+            Examples:
+              wake service install
+              wake service install --data ~/wake-test --dry-run --output json
+            """
+        )
     {
         Add(CommonOptions.Data);
         Add(ServiceCommand.DryRun);
@@ -34,12 +37,23 @@ sealed class InstallServiceCommand : WakeCommand
 
         if (given.GetValue(ServiceCommand.DryRun))
         {
-            PlannedFile[] files = [plan.Service, .. plan.Settings is { } settings ? [settings] : Array.Empty<PlannedFile>()];
-            return new ServiceSteps(plan.Manager, [.. files.Select(ShownFile.Of)], [], [.. plan.Start.Select(x => x.Arguments)]).Show(output);
+            PlannedFile[] files =
+            [
+                plan.Service,
+                .. plan.Settings is { } settings ? [settings] : Array.Empty<PlannedFile>(),
+            ];
+            return new ServiceSteps(
+                plan.Manager,
+                [.. files.Select(ShownFile.Of)],
+                [],
+                [.. plan.Start.Select(x => x.Arguments)]
+            ).Show(output);
         }
 
         if (Checkup.OnPath("claude") is null && !facts.Environment.ContainsKey("Claude__Executable"))
-            Output.Note("claude is not on PATH. Unless wake.json names it (Claude:Executable), put it there and install again.");
+            Output.Note(
+                "claude is not on PATH. Unless wake.json names it (Claude:Executable), put it there and install again."
+            );
         if (Checkup.OnPath("git") is null)
             Output.Note("git is not on PATH, so turns will not find it. Put it there and install again.");
 
@@ -59,7 +73,15 @@ sealed class InstallServiceCommand : WakeCommand
             return 0;
         }
 
-        output.Table([], [["service", plan.Service.Path], ["keys", plan.Settings?.Path], ["data", facts.Data], ["log", plan.Log]]);
+        output.Table(
+            [],
+            [
+                ["service", plan.Service.Path],
+                ["keys", plan.Settings?.Path],
+                ["data", facts.Data],
+                ["log", plan.Log],
+            ]
+        );
         if (plan.Note is not null)
             Output.Note(plan.Note);
         return 0;

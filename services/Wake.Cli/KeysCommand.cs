@@ -6,18 +6,21 @@ namespace Wake.Cli;
 /// <summary><c>wake keys</c>: lists the keys of the API; makes, rotates and revokes one.</summary>
 sealed class KeysCommand : ClientCommand
 {
-    public KeysCommand() : base("keys",
-        "Lists the keys of the API: what each may do, and when it was used last.",
-        """
-        This needs a key of the scope admin, or the token of your own Wake, which is found by itself. Keys of the configuration
-        (Gateway__ApiKeys__0) are not listed.
+    public KeysCommand()
+        : base(
+            "keys",
+            "Lists the keys of the API: what each may do, and when it was used last.",
+            """
+            This needs a key of the scope admin, or the token of your own Wake, which is found by itself. Keys of the configuration
+            (Gateway__ApiKeys__0) are not listed.
 
-        Examples:
-          wake keys
-          wake keys create "build server" --scope events:write
-          wake keys rotate 01234567-89ab-cdef-0123-456789abcdef --overlap 7d
-          wake keys revoke 01234567-89ab-cdef-0123-456789abcdef
-        """)
+            Examples:
+              wake keys
+              wake keys create "build server" --scope events:write
+              wake keys rotate 01234567-89ab-cdef-0123-456789abcdef --overlap 7d
+              wake keys revoke 01234567-89ab-cdef-0123-456789abcdef
+            """
+        )
     {
         Takes();
         Add(new CreateKeyCommand());
@@ -26,8 +29,12 @@ sealed class KeysCommand : ClientCommand
     }
 
     /// <summary>The address of a key, which is named by a UUID.</summary>
-    public static string Path(string id) => Guid.TryParse(id, out var key) ? $"/v1/keys/{key}"
-        : throw new CommandException($"There is no key {Output.Visible(id)}: the id of a key is a UUID. wake keys lists them.");
+    public static string Path(string id) =>
+        Guid.TryParse(id, out var key)
+            ? $"/v1/keys/{key}"
+            : throw new CommandException(
+                $"There is no key {Output.Visible(id)}: the id of a key is a UUID. wake keys lists them."
+            );
 
     /// <summary>Tells a key that was just made: alone on standard output, so that a script can take it.</summary>
     public static void Tell(Answer answer, Output output, string note)
@@ -39,7 +46,9 @@ sealed class KeysCommand : ClientCommand
         }
 
         var key = answer.Read(CliJson.Default.NewApiKey);
-        Output.Note($"{note} Its id is {key.Id}, its scopes are {string.Join(", ", key.Scopes)}. It is shown this once:");
+        Output.Note(
+            $"{note} Its id is {key.Id}, its scopes are {string.Join(", ", key.Scopes)}. It is shown this once:"
+        );
         output.Line($"{key.Key}");
     }
 
@@ -53,18 +62,36 @@ sealed class KeysCommand : ClientCommand
         }
 
         var keys = answer.Read(CliJson.Default.ApiKeyArray);
-        output.Table(["ID", "NAME", "SCOPES", "MAY SAY", "CREATED", "USED", "ENDS"], keys.Select(x => (string?[])
-        [
-            $"{x.Id}", x.Name, string.Join(' ', x.Scopes), Limits(x), Times.Shown(x.Created), x.Used is { } used ? Times.Shown(used) : "never",
-            x.Ends is { } end ? Times.Shown(end) : "",
-        ]));
+        output.Table(
+            ["ID", "NAME", "SCOPES", "MAY SAY", "CREATED", "USED", "ENDS"],
+            keys.Select(x =>
+                (string?[])
+                    [
+                        $"{x.Id}",
+                        x.Name,
+                        string.Join(' ', x.Scopes),
+                        Limits(x),
+                        Times.Shown(x.Created),
+                        x.Used is { } used ? Times.Shown(used) : "never",
+                        x.Ends is { } end ? Times.Shown(end) : "",
+                    ]
+            )
+        );
 
         if (keys is [])
             Output.Note("There are no keys.");
         return 0;
     }
 
-    static string Limits(ApiKey key) => string.Join(' ',
-        (key.Sources ?? []).Select(x => $"source:{x}").Concat((key.Types ?? []).Select(x => $"type:{x}")).Concat((key.Subjects ?? []).Select(x => $"subject:{x}"))
-            .Concat(key.Namespace is null || Guid.TryParse(key.Namespace, out _) ? [] : [$"namespace:{key.Namespace}"]));
+    static string Limits(ApiKey key) =>
+        string.Join(
+            ' ',
+            (key.Sources ?? [])
+                .Select(x => $"source:{x}")
+                .Concat((key.Types ?? []).Select(x => $"type:{x}"))
+                .Concat((key.Subjects ?? []).Select(x => $"subject:{x}"))
+                .Concat(
+                    key.Namespace is null || Guid.TryParse(key.Namespace, out _) ? [] : [$"namespace:{key.Namespace}"]
+                )
+        );
 }

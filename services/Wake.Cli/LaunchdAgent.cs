@@ -19,7 +19,11 @@ static class LaunchdAgent
         var (domain, agent) = ($"gui/{facts.UserId}", $"gui/{facts.UserId}/{Label}");
 
         // Ending takes its time, and launchd refuses to start what has not ended.
-        PlannedCommand[] stop = [new(["launchctl", "bootout", agent], Until.Tried), new(["launchctl", "print", agent], Until.Gone)];
+        PlannedCommand[] stop =
+        [
+            new(["launchctl", "bootout", agent], Until.Tried),
+            new(["launchctl", "print", agent], Until.Gone),
+        ];
 
         return new(
             "launchd",
@@ -34,27 +38,33 @@ static class LaunchdAgent
             Leaves: [log],
             Root: agents,
             Log: $"tail -f {log}",
-            Note: $"Keys that claude does not find by itself go into Claude:Environment of {Path.Combine(facts.Data, "wake.json")}.");
+            Note: $"Keys that claude does not find by itself go into Claude:Environment of {Path.Combine(facts.Data, "wake.json")}."
+        );
     }
 
     static string Agent(ServiceFacts facts, string log)
     {
         string[] command = [.. facts.Program, "up", "--data", facts.Data];
-        var plist = new XElement("plist", new XAttribute("version", "1.0"), Dictionary(
-            ("Label", Text(Label)),
-            ("ProgramArguments", new("array", command.Select(Text))),
-            ("EnvironmentVariables", Dictionary([.. facts.Environment.Select(x => (x.Key, Text(x.Value)))])),
-            ("WorkingDirectory", Text(facts.Home)),
-            ("RunAtLoad", new("true")),
-            // After a failure, and not after it was told to stop.
-            ("KeepAlive", Dictionary(("SuccessfulExit", new XElement("false")))),
-            // It has no limit to the number of starts; this is the one to their rate.
-            ("ThrottleInterval", Number(30)),
-            ("ExitTimeOut", Number((int)ServicePlan.StopsWithin.TotalSeconds)),
-            // launchd reads it as a decimal number: 077.
-            ("Umask", Number(63)),
-            ("StandardOutPath", Text(log)),
-            ("StandardErrorPath", Text(log))));
+        var plist = new XElement(
+            "plist",
+            new XAttribute("version", "1.0"),
+            Dictionary(
+                ("Label", Text(Label)),
+                ("ProgramArguments", new("array", command.Select(Text))),
+                ("EnvironmentVariables", Dictionary([.. facts.Environment.Select(x => (x.Key, Text(x.Value)))])),
+                ("WorkingDirectory", Text(facts.Home)),
+                ("RunAtLoad", new("true")),
+                // After a failure, and not after it was told to stop.
+                ("KeepAlive", Dictionary(("SuccessfulExit", new XElement("false")))),
+                // It has no limit to the number of starts; this is the one to their rate.
+                ("ThrottleInterval", Number(30)),
+                ("ExitTimeOut", Number((int)ServicePlan.StopsWithin.TotalSeconds)),
+                // launchd reads it as a decimal number: 077.
+                ("Umask", Number(63)),
+                ("StandardOutPath", Text(log)),
+                ("StandardErrorPath", Text(log))
+            )
+        );
 
         try
         {
@@ -65,7 +75,8 @@ static class LaunchdAgent
                 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
                 {plist}
 
-                """);
+                """
+            );
         }
         catch (Exception wrong) when (wrong is ArgumentException or XmlException)
         {

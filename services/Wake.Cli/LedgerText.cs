@@ -15,13 +15,18 @@ static class LedgerText
             return;
 
         output.Line($"");
-        output.Table(["TIME", "WHAT", "SESSION", "WAKE", "EVENT", "NOTE"], ledger.Select(x => (string?[])
-            [Times.Shown(x.At), x.What, x.Session == about ? null : x.Session, $"{x.Wake}", x.Event, x.Note]));
+        output.Table(
+            ["TIME", "WHAT", "SESSION", "WAKE", "EVENT", "NOTE"],
+            ledger.Select(x =>
+                (string?[])
+                    [Times.Shown(x.At), x.What, x.Session == about ? null : x.Session, $"{x.Wake}", x.Event, x.Note]
+            )
+        );
     }
 
     /// <summary>One line by itself.</summary>
-    public static void Line(LedgerLine line, Output output) => output.Line(
-        $"[dim]{Times.Shown(line.At)}[/] [bold]{line.What,-10}[/] {string.Join(' ', Parts(line))}");
+    public static void Line(LedgerLine line, Output output) =>
+        output.Line($"[dim]{Times.Shown(line.At)}[/] [bold]{line.What, -10}[/] {string.Join(' ', Parts(line))}");
 
     static IEnumerable<string> Parts(LedgerLine line)
     {

@@ -12,14 +12,17 @@ sealed class McpCommand : ClientCommand
 
     readonly Option<string?> session = OwnSession.Option("The session that uses the tools.");
 
-    public McpCommand() : base("mcp",
-        "Serves the tools of a session over MCP, on standard input and output.",
-        """
-        Tools: watch, list_watches, cancel_watch, schedule_wake, list_scheduled_wakes, cancel_scheduled_wake, explain.
+    public McpCommand()
+        : base(
+            "mcp",
+            "Serves the tools of a session over MCP, on standard input and output.",
+            """
+            Tools: watch, list_watches, cancel_watch, schedule_wake, list_scheduled_wakes, cancel_scheduled_wake, explain.
 
-        Example:
-          claude mcp add wake -- wake mcp
-        """) => Takes(session);
+            Example:
+              claude mcp add wake -- wake mcp
+            """
+        ) => Takes(session);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -34,8 +37,14 @@ sealed class McpCommand : ClientCommand
                 McpServerTool.Create(tools.ListWatches, new() { Name = "list_watches", ReadOnly = true }),
                 McpServerTool.Create(tools.CancelWatch, new() { Name = "cancel_watch", Idempotent = true }),
                 McpServerTool.Create(tools.ScheduleWake, new() { Name = "schedule_wake", Destructive = false }),
-                McpServerTool.Create(tools.ListScheduledWakes, new() { Name = "list_scheduled_wakes", ReadOnly = true }),
-                McpServerTool.Create(tools.CancelScheduledWake, new() { Name = "cancel_scheduled_wake", Idempotent = true }),
+                McpServerTool.Create(
+                    tools.ListScheduledWakes,
+                    new() { Name = "list_scheduled_wakes", ReadOnly = true }
+                ),
+                McpServerTool.Create(
+                    tools.CancelScheduledWake,
+                    new() { Name = "cancel_scheduled_wake", Idempotent = true }
+                ),
                 McpServerTool.Create(tools.Explain, new() { Name = "explain", ReadOnly = true }),
             ],
         };

@@ -13,17 +13,27 @@ sealed class McpTools(WakeClient wake, string? named)
 {
     [Description("Have this session woken when something happens outside. Events of the last five minutes count, too.")]
     public async Task<string> Watch(
-        [Description("A pull request or issue of GitHub: owner/repo#972. This or subject is required.")] string? pull_request = null,
-        [Description("What to watch, as producers name it: github:owner/repo#972. * stands for anything.")] string? subject = null,
-        [Description("Event types to match, with * for anything; left out, all. Like github.pull_request.merged, "
-            + "github.ci.completed (all checks together, once), github.pull_request.review_submitted, github.deployment.completed.")] string[]? types = null,
-        [Description("What else must hold, each like 'data.conclusion = failure' or 'actor != octocat'.")] string[]? where = null,
-        [Description("Event types whose first event ends the watch, like github.pull_request.merged.")] string[]? until = null,
+        [Description("A pull request or issue of GitHub: owner/repo#972. This or subject is required.")]
+            string? pull_request = null,
+        [Description("What to watch, as producers name it: github:owner/repo#972. * stands for anything.")]
+            string? subject = null,
+        [Description(
+            "Event types to match, with * for anything; left out, all. Like github.pull_request.merged, "
+                + "github.ci.completed (all checks together, once), github.pull_request.review_submitted, github.deployment.completed."
+        )]
+            string[]? types = null,
+        [Description("What else must hold, each like 'data.conclusion = failure' or 'actor != octocat'.")]
+            string[]? where = null,
+        [Description("Event types whose first event ends the watch, like github.pull_request.merged.")]
+            string[]? until = null,
         [Description("Whether the first event that wakes you ends the watch.")] bool once = false,
         [Description("A note to yourself, shown when you are woken: what you meant to do then.")] string? intent = null,
-        [Description("When the watch ends by itself: a time like 2031-02-03T04:05:06Z, or a duration from now like 2h or 7d.")]
-        string? expires = null,
-        CancellationToken cancel = default)
+        [Description(
+            "When the watch ends by itself: a time like 2031-02-03T04:05:06Z, or a duration from now like 2h or 7d."
+        )]
+            string? expires = null,
+        CancellationToken cancel = default
+    )
     {
         if (pull_request is null == subject is null)
             throw new McpException("Say what to watch with pull_request or with subject, and not with both.");
@@ -38,11 +48,14 @@ sealed class McpTools(WakeClient wake, string? named)
             ["intent"] = intent,
             ["expires"] = Moment(expires),
         };
-        return await Ask(key =>
-        {
-            body["session"] = key;
-            return wake.Post("/v1/watches", body, cancel);
-        }, cancel);
+        return await Ask(
+            key =>
+            {
+                body["session"] = key;
+                return wake.Post("/v1/watches", body, cancel);
+            },
+            cancel
+        );
     }
 
     [Description("List what this session watches.")]
@@ -50,7 +63,9 @@ sealed class McpTools(WakeClient wake, string? named)
 
     [Description("End a watch of this session.")]
     public async Task<string> CancelWatch(
-        [Description("The id of the watch; list_watches has it.")] string id, CancellationToken cancel = default)
+        [Description("The id of the watch; list_watches has it.")] string id,
+        CancellationToken cancel = default
+    )
     {
         var watches = JsonSerializer.Deserialize(await ListWatches(cancel), CliJson.Default.WatchArray) ?? [];
         if (!Guid.TryParse(id, out var watch) || !Array.Exists(watches, x => x.Id == watch))
@@ -64,7 +79,8 @@ sealed class McpTools(WakeClient wake, string? named)
     public Task<string> ScheduleWake(
         [Description("When: a time like 2031-02-03T04:05:06Z, or a duration from now like 30m or 2h.")] string at,
         [Description("What you are told then.")] string reason,
-        CancellationToken cancel = default)
+        CancellationToken cancel = default
+    )
     {
         var body = new JsonObject { ["reason"] = reason, ["at"] = Moment(at) };
         return Ask(key => wake.Post(ScheduleCommand.Path(key), body, cancel), cancel);
@@ -76,7 +92,9 @@ sealed class McpTools(WakeClient wake, string? named)
 
     [Description("Call off a wake of this session at a time.")]
     public async Task<string> CancelScheduledWake(
-        [Description("The id of the wake; list_scheduled_wakes has it.")] string id, CancellationToken cancel = default)
+        [Description("The id of the wake; list_scheduled_wakes has it.")] string id,
+        CancellationToken cancel = default
+    )
     {
         await Told(() => ScheduleCommand.Cancel(wake, OwnSession.Of(named), id, cancel));
         return "Called off.";
@@ -85,14 +103,16 @@ sealed class McpTools(WakeClient wake, string? named)
     [Description("Find out why this session does or does not wake, or what became of an event.")]
     public Task<string> Explain(
         [Description("The id of an event; left out, the session itself is explained.")] string? event_id = null,
-        CancellationToken cancel = default) =>
+        CancellationToken cancel = default
+    ) =>
         event_id is null
             ? Ask(key => wake.Get($"/v1/explain/sessions/{WakeClient.Segment(key)}", cancel), cancel)
             : Told(() => wake.Get($"/v1/explain/events/{WakeClient.Segment(event_id)}", cancel));
 
     // The list of an unknown session is empty and no refusal, so it is asked for itself first.
     async Task<Answer> Watches(string key, CancellationToken cancel) =>
-        await wake.Get($"/v1/sessions/{WakeClient.Segment(key)}", cancel) is { Ok: false } refused ? refused
+        await wake.Get($"/v1/sessions/{WakeClient.Segment(key)}", cancel) is { Ok: false } refused
+            ? refused
             : await wake.Get($"/v1/watches?limit=1000&session={Uri.EscapeDataString(key)}", cancel);
 
     Task<string> Ask(Func<string, Task<Answer>> ask, CancellationToken cancel) =>
@@ -119,8 +139,12 @@ sealed class McpTools(WakeClient wake, string? named)
         if (text is null)
             return null;
 
-        var moment = Times.Moment(text) ?? (Times.Duration(text) is { } duration ? DateTimeOffset.UtcNow + duration : null);
-        return moment is { } found ? JsonValue.Create(found)
-            : throw new McpException($"'{text}' is neither a time like 2031-02-03T04:05:06Z nor a duration like 2h or 7d.");
+        var moment =
+            Times.Moment(text) ?? (Times.Duration(text) is { } duration ? DateTimeOffset.UtcNow + duration : null);
+        return moment is { } found
+            ? JsonValue.Create(found)
+            : throw new McpException(
+                $"'{text}' is neither a time like 2031-02-03T04:05:06Z nor a duration like 2h or 7d."
+            );
     }
 }

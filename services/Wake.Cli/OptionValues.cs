@@ -12,7 +12,8 @@ namespace Wake.Cli;
 /// </remarks>
 static class OptionValues
 {
-    /// <summary>The arguments, every option in one piece with its value (<c>--reason=-x</c>) unless that is empty.</summary>
+    /// <summary>The arguments, every option in one piece with its value (<c>--reason=-x</c>) unless that is
+    /// empty.</summary>
     public static IReadOnlyList<string> Joined(IReadOnlyList<string> arguments, Command root)
     {
         List<string> joined = [];
@@ -22,7 +23,8 @@ static class OptionValues
         {
             var argument = arguments[i];
             var (name, value) = argument.IndexOfAny(['=', ':']) is var at and > 0
-                ? (argument[..at], argument[(at + 1)..]) : (argument, null);
+                ? (argument[..at], argument[(at + 1)..])
+                : (argument, null);
 
             if (argument == "--")
                 return [.. joined, .. arguments.Skip(i)];

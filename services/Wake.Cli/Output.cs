@@ -46,7 +46,8 @@ sealed class Output(bool json)
     }
 
     /// <summary>
-    /// Writes rows under headings; without headings, facts beside their names. Leaves out columns in which nothing stands.
+    /// Writes rows under headings; without headings, facts beside their names. Leaves out columns in which nothing
+    /// stands.
     /// </summary>
     public void Table(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string?>> rows)
     {
@@ -57,7 +58,10 @@ sealed class Output(bool json)
         int[] columns = [.. Enumerable.Range(0, all[0].Count).Where(i => all.Any(row => row[i] is { Length: > 0 }))];
         string[][] cells = [.. all.Select(row => columns.Select(i => Visible(row[i] ?? "")).ToArray())];
         string[] titles = headings is [] ? [] : [.. columns.Select(i => headings[i])];
-        int[] widths = [.. columns.Select((_, i) => cells.Append(titles).Where(x => x is not []).Max(row => row[i].GetCellWidth()))];
+        int[] widths =
+        [
+            .. columns.Select((_, i) => cells.Append(titles).Where(x => x is not []).Max(row => row[i].GetCellWidth())),
+        ];
 
         if (titles is not [])
             Line($"[dim]{Row(titles)}[/]");
@@ -69,16 +73,22 @@ sealed class Output(bool json)
     }
 
     /// <summary>Says something beside the answer, on standard error.</summary>
-    public static void Note(string text) => Console.Error.WriteLine(string.Join('\n', text.Split('\n').Select(Visible)));
+    public static void Note(string text) =>
+        Console.Error.WriteLine(string.Join('\n', text.Split('\n').Select(Visible)));
 
-    /// <summary>Shows a line that may change on the terminal while something goes on; nothing where there is none.</summary>
+    /// <summary>Shows a line that may change on the terminal while something goes on; nothing where there is
+    /// none.</summary>
     public static async Task<T> Progress<T>(string first, Func<Action<string>, Task<T>> work)
     {
         if (Console.IsErrorRedirected)
             return await work(_ => { });
 
-        return await Terminal(Console.Error).Status().StartAsync(
-            Markup.Escape(Visible(first)), status => work(text => status.Status(Markup.Escape(Visible(text)))));
+        return await Terminal(Console.Error)
+            .Status()
+            .StartAsync(
+                Markup.Escape(Visible(first)),
+                status => work(text => status.Status(Markup.Escape(Visible(text))))
+            );
     }
 
     /// <summary>A command as it is typed: <c>wake sessions add</c>.</summary>
@@ -89,14 +99,20 @@ sealed class Output(bool json)
     public static string Word(Enum? member) => JsonNamingPolicy.CamelCase.ConvertName($"{member}");
 
     /// <summary>
-    /// The text with everything in it that a terminal would act on written out: control characters, and the marks that turn
-    /// the direction of writing.
+    /// The text with everything in it that a terminal would act on written out: control characters, and the marks that
+    /// turn the direction of writing.
     /// </summary>
     public static string Visible(string text) => VisibleText.Of(text, VisibleText.Escaped);
 
     // Without enrichers: they switch colours on in CI systems, terminal or not.
-    static IAnsiConsole Terminal(TextWriter writer) => AnsiConsole.Create(
-        new() { Out = new AnsiConsoleOutput(writer), Enrichment = new() { UseDefaultEnrichers = false } });
+    static IAnsiConsole Terminal(TextWriter writer) =>
+        AnsiConsole.Create(
+            new()
+            {
+                Out = new AnsiConsoleOutput(writer),
+                Enrichment = new() { UseDefaultEnrichers = false },
+            }
+        );
 
     // Lines stay lines, however long: the terminal folds them, and what is copied from it has no breaks of ours.
     static IAnsiConsole? Colours()
@@ -116,8 +132,14 @@ sealed class Output(bool json)
 
         public object? GetFormat(Type? formatType) => formatType == typeof(ICustomFormatter) ? this : null;
 
-        public string Format(string? format, object? arg, IFormatProvider? formatProvider) => Markup.Escape(Visible(
-            arg is IFormattable value ? value.ToString(format, CultureInfo.InvariantCulture) : arg?.ToString() ?? ""));
+        public string Format(string? format, object? arg, IFormatProvider? formatProvider) =>
+            Markup.Escape(
+                Visible(
+                    arg is IFormattable value
+                        ? value.ToString(format, CultureInfo.InvariantCulture)
+                        : arg?.ToString() ?? ""
+                )
+            );
     }
 
     void Write(byte[] text)
@@ -133,8 +155,8 @@ sealed class Output(bool json)
         }
     }
 
-    // The console's own stream does not tell that the reader of a pipe has gone, and wake tail would run on for nobody. For
-    // files it is the right one: a stream of our own would write at a position of its own.
+    // The console's own stream does not tell that the reader of a pipe has gone, and wake tail would run on for nobody.
+    // For files it is the right one: a stream of our own would write at a position of its own.
     static Stream Open()
     {
         if (Console.IsOutputRedirected && !OperatingSystem.IsWindows())

@@ -6,16 +6,22 @@ namespace Wake.Cli;
 static class OwnSession
 {
     /// <summary>An option that names it.</summary>
-    public static Option<string?> Option(string description) => new("--session")
-    {
-        HelpName = "SESSION",
-        Description = $"{description} Its key, or the id of a Claude session, registered from its local transcript if need be. "
-            + "Default: WAKE_SESSION, or the Claude session this runs in.",
-    };
+    public static Option<string?> Option(string description) =>
+        new("--session")
+        {
+            HelpName = "SESSION",
+            Description =
+                $"{description} Its key, or the id of a Claude session, registered from its local transcript if need be. "
+                + "Default: WAKE_SESSION, or the Claude session this runs in.",
+        };
 
     /// <summary>The one meant. Claude Code tells the programs it starts which session they run in.</summary>
-    public static string Of(string? named) => named ?? Variable("WAKE_SESSION") ?? Variable("CLAUDE_CODE_SESSION_ID")
+    public static string Of(string? named) =>
+        named
+        ?? Variable("WAKE_SESSION")
+        ?? Variable("CLAUDE_CODE_SESSION_ID")
         ?? throw new CommandException("Say with --session which session. Only inside of one it is known.");
 
-    static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+    static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }

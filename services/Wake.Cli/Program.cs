@@ -6,17 +6,37 @@ using Wake.Cli;
 using Wake.Runner;
 using Wake.Standalone;
 
-const int Failed = 1, Misused = 2;
+const int Failed = 1,
+    Misused = 2;
 
 if (GuardProcess.IsAsked(args))
     return await GuardProcess.Run(args);
 
 var root = new RootCommand("Wakes Claude sessions when something happens that they wait for.")
 {
-    new UpCommand(), new ResumeCommand(), new PublishCommand(), new ReplayCommand(), new WatchCommand(), new WatchesCommand(),
-    new UnwatchCommand(), new RoutesCommand(), new ScheduleCommand(), new McpCommand(), new SessionsCommand(), new QuestionsCommand(),
-    new AnswerCommand(), new ExplainCommand(), new TailCommand(), new KeysCommand(), new DoctorCommand(), new OpenCommand(), new ConfigCommand(),
-    new AuditCommand(), new RedriveCommand(), new MigrateCommand(), new ServiceCommand(),
+    new UpCommand(),
+    new ResumeCommand(),
+    new PublishCommand(),
+    new ReplayCommand(),
+    new WatchCommand(),
+    new WatchesCommand(),
+    new UnwatchCommand(),
+    new RoutesCommand(),
+    new ScheduleCommand(),
+    new McpCommand(),
+    new SessionsCommand(),
+    new QuestionsCommand(),
+    new AnswerCommand(),
+    new ExplainCommand(),
+    new TailCommand(),
+    new KeysCommand(),
+    new DoctorCommand(),
+    new OpenCommand(),
+    new ConfigCommand(),
+    new AuditCommand(),
+    new RedriveCommand(),
+    new MigrateCommand(),
+    new ServiceCommand(),
 };
 
 WakeCommand.CompleteHelp(root);
@@ -30,7 +50,8 @@ using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
 // No response files: a value that begins with @ is a value.
 var parsed = root.Parse(
     args is [] ? ["--help"] : OptionValues.Joined(args, root),
-    new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+    new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false }
+);
 
 if (parsed.Action is ParseErrorAction)
 {
@@ -42,15 +63,20 @@ if (parsed.Action is ParseErrorAction)
 
 // Nobody reads what these two say on standard error.
 if (parsed.CommandResult.Command is WakeCommand and not (UpCommand or McpCommand) && !CurrentRun.Exists)
-    Undelivered.Tell(CommonOptions.FolderOf(parsed.GetValue(CommonOptions.Data) ?? parsed.GetValue(CommonOptions.DataFolder)).Spool);
+    Undelivered.Tell(
+        CommonOptions.FolderOf(parsed.GetValue(CommonOptions.Data) ?? parsed.GetValue(CommonOptions.DataFolder)).Spool
+    );
 
 try
 {
     var code = await parsed.InvokeAsync(
-        new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop.Token);
+        new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null },
+        stop.Token
+    );
     return args is [] ? Misused : code;
 }
-catch (Exception told) when (told is CommandException or StandaloneException or IOException or UnauthorizedAccessException)
+catch (Exception told)
+    when (told is CommandException or StandaloneException or IOException or UnauthorizedAccessException)
 {
     Output.Note(told.Message);
     return Failed;
@@ -71,8 +97,8 @@ catch (Exception unexpected)
     return Failed;
 }
 
-// Later signals are left to the system, which ends the process: whoever sends them has waited long enough. One right after
-// the first is the same wish, said to the group as well, and there may be a database to stop.
+// Later signals are left to the system, which ends the process: whoever sends them has waited long enough. One right
+// after the first is the same wish, said to the group as well, and there may be a database to stop.
 void Stop(PosixSignalContext signal)
 {
     if (!stop.IsCancellationRequested)

@@ -9,20 +9,44 @@ namespace Wake.Cli;
 /// <summary><c>wake publish</c>: says that something happened.</summary>
 sealed class PublishCommand : ClientCommand
 {
-    readonly Option<string?> subject = Text("--subject", "S",
-        "What it is about, as watches name it: github:octo-org/hello#972. Required without --file.");
-    readonly Option<string?> type = Text("--type", "T", "What kind of fact: github.pull_request.merged. Required without --file.");
-    readonly Option<string?> reason = Text("--reason", "TEXT", "One sentence for the session that wakes. Required without --file.");
+    readonly Option<string?> subject = Text(
+        "--subject",
+        "S",
+        "What it is about, as watches name it: github:octo-org/hello#972. Required without --file."
+    );
+    readonly Option<string?> type = Text(
+        "--type",
+        "T",
+        "What kind of fact: github.pull_request.merged. Required without --file."
+    );
+    readonly Option<string?> reason = Text(
+        "--reason",
+        "TEXT",
+        "One sentence for the session that wakes. Required without --file."
+    );
     readonly Option<string?> id = Text("--id", "ID", "Names this observation within its source. Default: a new UUID.");
     readonly Option<string?> source = Text("--source", "SOURCE", "Who observed it. Default: cli.");
-    readonly Option<string?> dedupKey = Text("--dedup-key", "KEY",
-        "The fact's identity: events with the same key are one fact. Default: source and id.");
+    readonly Option<string?> dedupKey = Text(
+        "--dedup-key",
+        "KEY",
+        "The fact's identity: events with the same key are one fact. Default: source and id."
+    );
     readonly Option<string[]> related = Texts("--related", "S", "A further subject it concerns; may be repeated.");
-    readonly Option<string?> delivery = Text("--delivery", "wake|ambient",
-        "wake starts a turn (the default); ambient waits for the next one.").AcceptOnlyFromAmong("wake", "ambient");
-    readonly Option<bool> urgent = CommonOptions.Flag("--urgent", "A person is waiting: wake at once, also from a park.");
-    readonly Option<string[]> sessions = Texts("--session", "KEY",
-        "A session that shall hear of it whether it watches or not; may be repeated.");
+    readonly Option<string?> delivery = Text(
+            "--delivery",
+            "wake|ambient",
+            "wake starts a turn (the default); ambient waits for the next one."
+        )
+        .AcceptOnlyFromAmong("wake", "ambient");
+    readonly Option<bool> urgent = CommonOptions.Flag(
+        "--urgent",
+        "A person is waiting: wake at once, also from a park."
+    );
+    readonly Option<string[]> sessions = Texts(
+        "--session",
+        "KEY",
+        "A session that shall hear of it whether it watches or not; may be repeated."
+    );
     readonly Option<string?> actor = Text("--actor", "WHO", "Who caused it.");
     readonly Option<DateTimeOffset?> time = Times.MomentOption("--time", "When it happened.");
     readonly Option<DateTimeOffset?> expires = Times.EndOption("--expires", "When it is no longer worth a turn.");
@@ -32,26 +56,48 @@ sealed class PublishCommand : ClientCommand
         Description = "Anything else a reader might want, as JSON. (The data folder is named by --data-folder here.)",
         CustomParser = Json,
     };
-    readonly Option<string?> file = Text("--file", "FILE|-",
-        "Publish what this file holds instead: one event or an array of them, as JSON. - reads standard input.");
-    readonly Option<bool> dryRun = CommonOptions.Flag("--dry-run",
-        "Publish nothing: say which sessions would be told, why, and in which form; with --from or --hook what the delivery means.");
+    readonly Option<string?> file = Text(
+        "--file",
+        "FILE|-",
+        "Publish what this file holds instead: one event or an array of them, as JSON. - reads standard input."
+    );
+    readonly Option<bool> dryRun = CommonOptions.Flag(
+        "--dry-run",
+        "Publish nothing: say which sessions would be told, why, and in which form; with --from or --hook what the delivery means."
+    );
     readonly RawDelivery raw = new();
 
-    public PublishCommand() : base("publish",
-        "Publishes an event, and says what was decided about it.",
-        """
-        While no Wake runs here it is kept in the data folder and delivered when one starts.
+    public PublishCommand()
+        : base(
+            "publish",
+            "Publishes an event, and says what was decided about it.",
+            """
+            While no Wake runs here it is kept in the data folder and delivered when one starts.
 
-        Examples:
-          wake publish --subject github:octo-org/hello#972 --type github.pull_request.merged --reason "PR #972 merged"
-          wake publish --file events.json
-          wake publish --from github --event pull_request --file payload.json --dry-run
-        """, CommonOptions.DataFolder)
+            Examples:
+              wake publish --subject github:octo-org/hello#972 --type github.pull_request.merged --reason "PR #972 merged"
+              wake publish --file events.json
+              wake publish --from github --event pull_request --file payload.json --dry-run
+            """,
+            CommonOptions.DataFolder
+        )
     {
         Option[] own =
         [
-            subject, type, reason, id, source, dedupKey, related, delivery, urgent, sessions, actor, time, expires, data,
+            subject,
+            type,
+            reason,
+            id,
+            source,
+            dedupKey,
+            related,
+            delivery,
+            urgent,
+            sessions,
+            actor,
+            time,
+            expires,
+            data,
         ];
         Takes([.. own, file, dryRun, .. raw.Options]);
         Validators.Add(given => Validate(given, own));
@@ -76,7 +122,10 @@ sealed class PublishCommand : ClientCommand
                 return 0;
             }
 
-            body = JsonSerializer.SerializeToUtf8Bytes(mapped.Events, EventJson.Options.GetTypeInfo(typeof(IReadOnlyList<ExternalEventObserved>)));
+            body = JsonSerializer.SerializeToUtf8Bytes(
+                mapped.Events,
+                EventJson.Options.GetTypeInfo(typeof(IReadOnlyList<ExternalEventObserved>))
+            );
         }
 
         if (given.GetValue(dryRun))
@@ -100,7 +149,8 @@ sealed class PublishCommand : ClientCommand
         }
 
         var decisions = answer.Body.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'[', ..]
-            ? answer.Read(CliJson.Default.IntakeDecisionArray) : [answer.Read(CliJson.Default.IntakeDecision)];
+            ? answer.Read(CliJson.Default.IntakeDecisionArray)
+            : [answer.Read(CliJson.Default.IntakeDecision)];
         foreach (var decision in decisions)
             Show(decision, output);
         return 0;
@@ -130,23 +180,24 @@ sealed class PublishCommand : ClientCommand
             Output.Note($"{decision.Id}: there is no open session {unknown}.");
     }
 
-    ExternalEventObserved Event(ParseResult given) => new()
-    {
-        Id = given.GetValue(id) ?? Guid.CreateVersion7().ToString(),
-        Source = given.GetValue(source) ?? "cli",
-        Type = given.GetValue(type)!,
-        Subject = given.GetValue(subject)!,
-        Reason = given.GetValue(reason)!,
-        DedupKey = given.GetValue(dedupKey),
-        Related = given.GetValue(related) is { Length: > 0 } subjects ? subjects : null,
-        Delivery = given.GetValue(delivery) == "ambient" ? Delivery.Ambient : Delivery.Wake,
-        Urgent = given.GetValue(urgent),
-        Sessions = given.GetValue(sessions) is { Length: > 0 } keys ? keys : null,
-        Actor = given.GetValue(actor),
-        Time = given.GetValue(time),
-        Expires = given.GetValue(expires),
-        Data = given.GetValue(data),
-    };
+    ExternalEventObserved Event(ParseResult given) =>
+        new()
+        {
+            Id = given.GetValue(id) ?? Guid.CreateVersion7().ToString(),
+            Source = given.GetValue(source) ?? "cli",
+            Type = given.GetValue(type)!,
+            Subject = given.GetValue(subject)!,
+            Reason = given.GetValue(reason)!,
+            DedupKey = given.GetValue(dedupKey),
+            Related = given.GetValue(related) is { Length: > 0 } subjects ? subjects : null,
+            Delivery = given.GetValue(delivery) == "ambient" ? Delivery.Ambient : Delivery.Wake,
+            Urgent = given.GetValue(urgent),
+            Sessions = given.GetValue(sessions) is { Length: > 0 } keys ? keys : null,
+            Actor = given.GetValue(actor),
+            Time = given.GetValue(time),
+            Expires = given.GetValue(expires),
+            Data = given.GetValue(data),
+        };
 
     void Validate(CommandResult given, Option[] own)
     {
@@ -186,5 +237,10 @@ sealed class PublishCommand : ClientCommand
         new(name) { HelpName = value, Description = description };
 
     static Option<string[]> Texts(string name, string value, string description) =>
-        new(name) { HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore };
+        new(name)
+        {
+            HelpName = value,
+            Description = description,
+            Arity = ArgumentArity.OneOrMore,
+        };
 }

@@ -9,15 +9,22 @@ sealed class QuestionsCommand : ClientCommand
 {
     const int Limit = 1000;
 
-    readonly Option<Guid?> after = new("--after") { HelpName = "ID", Description = "Only those that were asked after this one." };
+    readonly Option<Guid?> after = new("--after")
+    {
+        HelpName = "ID",
+        Description = "Only those that were asked after this one.",
+    };
 
-    public QuestionsCommand() : base("questions",
-        $"Lists the questions that wait for an answer, up to {Limit}.",
-        """
-        Example:
-          wake questions
-          wake questions show 01234567-89ab-cdef-0123-456789abcdef
-        """)
+    public QuestionsCommand()
+        : base(
+            "questions",
+            $"Lists the questions that wait for an answer, up to {Limit}.",
+            """
+            Example:
+              wake questions
+              wake questions show 01234567-89ab-cdef-0123-456789abcdef
+            """
+        )
     {
         Takes(after);
         Add(new ShowQuestionCommand());
@@ -47,11 +54,17 @@ sealed class QuestionsCommand : ClientCommand
     /// <summary>A question with all there is to choose from, and as much of a call as there is.</summary>
     public static void Show(Question question, Output output)
     {
-        output.Line($"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {Times.Shown(question.AskedAt)}{Until(question)}");
+        output.Line(
+            $"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {Times.Shown(question.AskedAt)}{Until(question)}"
+        );
         if (question.Permission is { } permission)
         {
-            output.Line($"  asks to be allowed: {permission.Tool}{(permission.Why is { Length: > 0 } why ? $" ({why})" : "")}");
-            foreach (var (name, value) in Fields(permission.Call is { } call ? JsonElement.Parse(call) : permission.Input))
+            output.Line(
+                $"  asks to be allowed: {permission.Tool}{(permission.Why is { Length: > 0 } why ? $" ({why})" : "")}"
+            );
+            foreach (
+                var (name, value) in Fields(permission.Call is { } call ? JsonElement.Parse(call) : permission.Input)
+            )
             {
                 // Its own line breaks are seen as such, and no line of it passes for another field.
                 var lines = value.Split('\n');
@@ -70,13 +83,20 @@ sealed class QuestionsCommand : ClientCommand
         {
             output.Line($"  {item.Question}{(item.MultiSelect ? " (several)" : "")}");
             foreach (var option in item.Options)
-                output.Line($"    {option.Label}[dim]{(option.Description is { Length: > 0 } text ? $"  {text}" : "")}[/]");
+                output.Line(
+                    $"    {option.Label}[dim]{(option.Description is { Length: > 0 } text ? $"  {text}" : "")}[/]"
+                );
         }
     }
 
-    static IEnumerable<(string Name, string Value)> Fields(JsonElement input) => input.ValueKind is JsonValueKind.Object
-        ? input.EnumerateObject().Select(x => (x.Name, x.Value.ValueKind is JsonValueKind.String ? x.Value.GetString()! : x.Value.GetRawText()))
-        : [("input", input.GetRawText())];
+    static IEnumerable<(string Name, string Value)> Fields(JsonElement input) =>
+        input.ValueKind is JsonValueKind.Object
+            ? input
+                .EnumerateObject()
+                .Select(x =>
+                    (x.Name, x.Value.ValueKind is JsonValueKind.String ? x.Value.GetString()! : x.Value.GetRawText())
+                )
+            : [("input", input.GetRawText())];
 
     static string Until(Question question) => question.Deadline is { } end ? $", until {Times.Shown(end)}" : "";
 }

@@ -11,8 +11,8 @@ using Wake.Producing;
 namespace Wake.Cli;
 
 /// <summary>
-/// The options of <c>wake publish</c> for a webhook delivery that lies in a file: read by the very code that reads it at the
-/// door, so that a hook can be tried out before it is set up.
+/// The options of <c>wake publish</c> for a webhook delivery that lies in a file: read by the very code that reads it
+/// at the door, so that a hook can be tried out before it is set up.
 /// </summary>
 sealed class RawDelivery
 {
@@ -35,16 +35,25 @@ sealed class RawDelivery
     readonly Option<string?> hook = new("--hook")
     {
         HelpName = "NAME",
-        Description = "The same, as this hook of the settings of this machine reads it: how a described sender is tried out.",
+        Description =
+            "The same, as this hook of the settings of this machine reads it: how a described sender is tried out.",
     };
-    readonly Option<string?> name = new("--event") { HelpName = "NAME", Description = "With --from or --hook: the event, as the forge's header names it: pull_request." };
+    readonly Option<string?> name = new("--event")
+    {
+        HelpName = "NAME",
+        Description = "With --from or --hook: the event, as the forge's header names it: pull_request.",
+    };
     readonly Option<string[]> headers = new("--header")
     {
         HelpName = "'NAME: VALUE'",
         Description = "With --from or --hook: a header of the delivery; may be repeated.",
         Arity = ArgumentArity.OneOrMore,
     };
-    readonly Option<string?> secret = new("--secret") { HelpName = "S", Description = "With --from or --hook: refuse the delivery unless it is signed with this." };
+    readonly Option<string?> secret = new("--secret")
+    {
+        HelpName = "S",
+        Description = "With --from or --hook: refuse the delivery unless it is signed with this.",
+    };
 
     /// <summary>The options, in the order of the help.</summary>
     public IReadOnlyList<Option> Options => [from, hook, name, headers, secret];
@@ -85,7 +94,9 @@ sealed class RawDelivery
     /// <summary>What the delivery means.</summary>
     public Mapped Read(ParseResult given, byte[] body)
     {
-        var described = given.GetValue(hook) is { } own ? Described(own, given.GetValue(CommonOptions.DataFolder)) : null;
+        var described = given.GetValue(hook) is { } own
+            ? Described(own, given.GetValue(CommonOptions.DataFolder))
+            : null;
         var kind = described?.Sender!.Value.ToString().ToLowerInvariant() ?? given.GetValue(from)!;
         List<KeyValuePair<string, string>> all = [];
         foreach (var header in given.GetValue(headers) ?? [])
@@ -94,7 +105,10 @@ sealed class RawDelivery
             all.Add(new(where, value));
 
         var delivery = new HookRequest(given.GetValue(hook)?.ToLowerInvariant() ?? kind, all, body);
-        var sender = kind == GitHub ? new GitHubSender() : Senders.Of(described ?? new() { Sender = Enum.Parse<SenderKind>(kind, ignoreCase: true) });
+        var sender =
+            kind == GitHub
+                ? new GitHubSender()
+                : Senders.Of(described ?? new() { Sender = Enum.Parse<SenderKind>(kind, ignoreCase: true) });
 
         if (given.GetValue(secret) is { } key && sender.Refusal(delivery, [key], Sent(delivery)) is { } why)
             throw new CommandException(why);
@@ -103,7 +117,9 @@ sealed class RawDelivery
         {
             return sender.Map(delivery) switch
             {
-                ({ Unreadable: true } or { Forbidden: true }) and var refused => throw new CommandException(refused.Ignored!),
+                ({ Unreadable: true } or { Forbidden: true }) and var refused => throw new CommandException(
+                    refused.Ignored!
+                ),
                 var mapped => mapped,
             };
         }
@@ -120,15 +136,17 @@ sealed class RawDelivery
         {
             var json = new JsonObject
             {
-                ["events"] = new JsonArray([.. mapped.Events.Select(x => new JsonObject
-                {
-                    ["type"] = x.Type,
-                    ["subject"] = x.Subject,
-                    ["related"] = new JsonArray([.. (x.Related ?? []).Select(y => JsonValue.Create(y))]),
-                    ["dedupKey"] = x.FactKey,
-                    ["reason"] = x.Reason,
-                    ["delivery"] = Output.Word(x.Delivery),
-                })]),
+                ["events"] = new JsonArray([
+                    .. mapped.Events.Select(x => new JsonObject
+                    {
+                        ["type"] = x.Type,
+                        ["subject"] = x.Subject,
+                        ["related"] = new JsonArray([.. (x.Related ?? []).Select(y => JsonValue.Create(y))]),
+                        ["dedupKey"] = x.FactKey,
+                        ["reason"] = x.Reason,
+                        ["delivery"] = Output.Word(x.Delivery),
+                    }),
+                ]),
             };
             if (mapped.Ignored is not null)
                 json["ignored"] = mapped.Ignored;
@@ -151,15 +169,33 @@ sealed class RawDelivery
     {
         try
         {
-            var hooks = new ConfigurationBuilder().AddJsonFile(CommonOptions.FolderOf(data).Settings, optional: true, reloadOnChange: false)
-                .AddEnvironmentVariables().Build().GetSection(WebhooksOptions.Section).Get<WebhooksOptions>()?.Hooks;
+            var hooks = new ConfigurationBuilder()
+                .AddJsonFile(CommonOptions.FolderOf(data).Settings, optional: true, reloadOnChange: false)
+                .AddEnvironmentVariables()
+                .Build()
+                .GetSection(WebhooksOptions.Section)
+                .Get<WebhooksOptions>()
+                ?.Hooks;
             if (hooks is null || !hooks.TryGetValue(name, out var described))
-                throw new CommandException($"There is no hook {name} in the settings: {WebhooksOptions.Section}__Hooks__{name}__Sender is not set.");
+                throw new CommandException(
+                    $"There is no hook {name} in the settings: {WebhooksOptions.Section}__Hooks__{name}__Sender is not set."
+                );
 
-            return new WebhooksOptions { Hooks = { [name] = described } }.Validate(new(described)).FirstOrDefault() is { } problem
-                ? throw new CommandException(problem.ErrorMessage!) : described;
+            return
+                new WebhooksOptions { Hooks = { [name] = described } }
+                    .Validate(new(described))
+                    .FirstOrDefault()
+                    is { } problem
+                ? throw new CommandException(problem.ErrorMessage!)
+                : described;
         }
-        catch (Exception wrong) when (wrong is InvalidDataException or InvalidOperationException or UnauthorizedAccessException or IOException)
+        catch (Exception wrong)
+            when (wrong
+                    is InvalidDataException
+                        or InvalidOperationException
+                        or UnauthorizedAccessException
+                        or IOException
+            )
         {
             throw new CommandException($"The settings cannot be read: {wrong.GetBaseException().Message}");
         }
@@ -168,8 +204,18 @@ sealed class RawDelivery
     // A file is as old as it is: what is checked is who made it.
     static DateTimeOffset Sent(HookRequest delivery)
     {
-        string?[] stamps = [delivery.Header("webhook-timestamp"), delivery.Header("svix-timestamp"), delivery.Header("X-Slack-Request-Timestamp")];
-        return long.TryParse(stamps.FirstOrDefault(x => x is { Length: <= 11 }), CultureInfo.InvariantCulture, out var seconds)
-            ? DateTimeOffset.FromUnixTimeSeconds(seconds) : DateTimeOffset.UtcNow;
+        string?[] stamps =
+        [
+            delivery.Header("webhook-timestamp"),
+            delivery.Header("svix-timestamp"),
+            delivery.Header("X-Slack-Request-Timestamp"),
+        ];
+        return long.TryParse(
+            stamps.FirstOrDefault(x => x is { Length: <= 11 }),
+            CultureInfo.InvariantCulture,
+            out var seconds
+        )
+            ? DateTimeOffset.FromUnixTimeSeconds(seconds)
+            : DateTimeOffset.UtcNow;
     }
 }

@@ -11,11 +11,14 @@ sealed class RedriveCommand : WakeCommand
 
     readonly Option<string?> matching = new("--matching")
     {
-        HelpName = "TEXT", Description = "Send those again in whose reason or text this stands.",
+        HelpName = "TEXT",
+        Description = "Send those again in whose reason or text this stands.",
     };
 
-    readonly Option<bool> trust = CommonOptions.Flag("--trust",
-        "With --all or --matching: answer for what is sent. Events that are urgent or name sessions are only taken from publishers that are trusted.");
+    readonly Option<bool> trust = CommonOptions.Flag(
+        "--trust",
+        "With --all or --matching: answer for what is sent. Events that are urgent or name sessions are only taken from publishers that are trusted."
+    );
 
     readonly Option<string[]> queues = new("--queue")
     {
@@ -26,22 +29,26 @@ sealed class RedriveCommand : WakeCommand
     readonly Option<string?> broker = new("--broker")
     {
         HelpName = "URL",
-        Description = "Default: MessageBus__Host, as a file in WAKE_SECRETS or as a variable. A password is better kept there "
+        Description =
+            "Default: MessageBus__Host, as a file in WAKE_SECRETS or as a variable. A password is better kept there "
             + "than on a command line.",
     };
 
-    public RedriveCommand() : base("redrive",
-        "Shows the messages that could not be handled and why; sends them again once the reason is gone.",
-        """
-        Without --all and --matching nothing is sent. Sending is safe to repeat: an event that was taken in already is a duplicate,
-        and a turn is claimed once. What still cannot be handled comes back with its reason. A Wake in one process has no broker,
-        and nothing to redrive: what is wrong in its spool folder lies in spool/bad.
+    public RedriveCommand()
+        : base(
+            "redrive",
+            "Shows the messages that could not be handled and why; sends them again once the reason is gone.",
+            """
+            Without --all and --matching nothing is sent. Sending is safe to repeat: an event that was taken in already is a duplicate,
+            and a turn is claimed once. What still cannot be handled comes back with its reason. A Wake in one process has no broker,
+            and nothing to redrive: what is wrong in its spool folder lies in spool/bad.
 
-        Examples:
-          wake redrive
-          wake redrive --all
-          wake redrive --matching "PostgreSQL refuses it"
-        """)
+            Examples:
+              wake redrive
+              wake redrive --all
+              wake redrive --matching "PostgreSQL refuses it"
+            """
+        )
     {
         Add(all);
         Add(matching);
@@ -60,20 +67,23 @@ sealed class RedriveCommand : WakeCommand
             throw new CommandException("Either --all or --matching.");
 
         await using var letters = await Connect(given.GetValue(broker), cancel);
-        var found = await Output.Progress("Looking", async show =>
-        {
-            List<DeadLetter> found = [];
-            foreach (var queue in DeadLetters.Queues.Concat(given.GetValue(queues) ?? []).Distinct())
+        var found = await Output.Progress(
+            "Looking",
+            async show =>
             {
-                show(queue);
-                if (await letters.Go(queue, Chosen, given.GetValue(trust), cancel) is { } lying)
-                    found.AddRange(lying);
-                else if (!DeadLetters.Queues.Contains(queue))
-                    throw new CommandException($"There is no queue {queue}.");
-            }
+                List<DeadLetter> found = [];
+                foreach (var queue in DeadLetters.Queues.Concat(given.GetValue(queues) ?? []).Distinct())
+                {
+                    show(queue);
+                    if (await letters.Go(queue, Chosen, given.GetValue(trust), cancel) is { } lying)
+                        found.AddRange(lying);
+                    else if (!DeadLetters.Queues.Contains(queue))
+                        throw new CommandException($"There is no queue {queue}.");
+                }
 
-            return found;
-        });
+                return found;
+            }
+        );
 
         if (output.Json)
             output.Raw([.. found], CliJson.Default.DeadLetterArray);
@@ -81,8 +91,15 @@ sealed class RedriveCommand : WakeCommand
             Show(found, sending: everything || text is not null, output);
         return 0;
 
-        bool Chosen(DeadLetter letter) => everything
-            || (text is not null && (letter.Reason.Contains(text, StringComparison.Ordinal) || letter.Body.Contains(text, StringComparison.Ordinal)));
+        bool Chosen(DeadLetter letter) =>
+            everything
+            || (
+                text is not null
+                && (
+                    letter.Reason.Contains(text, StringComparison.Ordinal)
+                    || letter.Body.Contains(text, StringComparison.Ordinal)
+                )
+            );
     }
 
     static void Show(List<DeadLetter> found, bool sending, Output output)
@@ -104,10 +121,14 @@ sealed class RedriveCommand : WakeCommand
 
     static async Task<DeadLetters> Connect(string? given, CancellationToken cancel)
     {
-        var address = given ?? SecretFiles.Read(Environment.GetEnvironmentVariable(SecretFiles.Variable))["MessageBus:Host"]
+        var address =
+            given
+            ?? SecretFiles.Read(Environment.GetEnvironmentVariable(SecretFiles.Variable))["MessageBus:Host"]
             ?? Environment.GetEnvironmentVariable("MessageBus__Host");
         if (address is null or "")
-            throw new CommandException("No broker is named. Set MessageBus__Host as for the services, or WAKE_SECRETS where it is a file there, or say --broker.");
+            throw new CommandException(
+                "No broker is named. Set MessageBus__Host as for the services, or WAKE_SECRETS where it is a file there, or say --broker."
+            );
         if (!Uri.TryCreate(address, UriKind.Absolute, out var host) || !MessageBusOptions.IsRabbitMq(host))
             throw new CommandException("The broker's address is to be like rabbitmq://user:password@host:5672/vhost.");
 
@@ -117,7 +138,9 @@ sealed class RedriveCommand : WakeCommand
         }
         catch (BrokerUnreachableException refused)
         {
-            throw new CommandException($"No connection to RabbitMQ at {host.Host}: {refused.GetBaseException().Message}");
+            throw new CommandException(
+                $"No connection to RabbitMQ at {host.Host}: {refused.GetBaseException().Message}"
+            );
         }
     }
 }

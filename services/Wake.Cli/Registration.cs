@@ -10,12 +10,16 @@ static class Registration
     const int Page = 1000;
 
     /// <summary>
-    /// Asks about a session by the name given. If Wake knows none of that name and it is the id of a Claude session, asks
-    /// once more by the key of the session that has it, registering it from its local transcript if need be.
+    /// Asks about a session by the name given. If Wake knows none of that name and it is the id of a Claude session,
+    /// asks once more by the key of the session that has it, registering it from its local transcript if need be.
     /// </summary>
     /// <returns>The key that was answered for, and the answer.</returns>
     public static async Task<(string Key, Answer Answer)> Ask(
-        WakeClient wake, string named, Func<string, Task<Answer>> ask, CancellationToken cancel)
+        WakeClient wake,
+        string named,
+        Func<string, Task<Answer>> ask,
+        CancellationToken cancel
+    )
     {
         var answer = await ask(named);
         if (!answer.Unknown)
@@ -24,7 +28,8 @@ static class Registration
         if (!Guid.TryParseExact(named, "D", out var claudeSessionId))
         {
             throw new CommandException(
-                $"There is no open session {named}. wake sessions lists them. To register it: wake sessions add KEY --workspace DIR");
+                $"There is no open session {named}. wake sessions lists them. To register it: wake sessions add KEY --workspace DIR"
+            );
         }
 
         var key = await Known(wake, claudeSessionId, cancel);
@@ -36,16 +41,26 @@ static class Registration
         var folder = LocalTranscripts.ConfigFolder;
         if (LocalTranscripts.Workspace(folder, claudeSessionId) is not { } workspace)
         {
-            return await Owner(wake, claudeSessionId, cancel) ?? throw new CommandException(
-                $"There is no open session {claudeSessionId}, and no transcript of a Claude session of that id under "
-                + $"{Path.Combine(folder, "projects")}. If another configuration folder keeps it, name that in CLAUDE_CONFIG_DIR. "
-                + "If it is on another machine, register it: "
-                + $"wake sessions add {claudeSessionId} --claude-session {claudeSessionId} --workspace DIR");
+            return await Owner(wake, claudeSessionId, cancel)
+                ?? throw new CommandException(
+                    $"There is no open session {claudeSessionId}, and no transcript of a Claude session of that id under "
+                        + $"{Path.Combine(folder, "projects")}. If another configuration folder keeps it, name that in CLAUDE_CONFIG_DIR. "
+                        + "If it is on another machine, register it: "
+                        + $"wake sessions add {claudeSessionId} --claude-session {claudeSessionId} --workspace DIR"
+                );
         }
 
         var key = claudeSessionId.ToString();
         var answer = await wake.Post(
-            "/v1/sessions", new JsonObject { ["key"] = key, ["claudeSessionId"] = key, ["workspace"] = workspace }, cancel);
+            "/v1/sessions",
+            new JsonObject
+            {
+                ["key"] = key,
+                ["claudeSessionId"] = key,
+                ["workspace"] = workspace,
+            },
+            cancel
+        );
 
         if (answer.Status is HttpStatusCode.Conflict && answer.Problem?.Owner is { } owner)
         {
@@ -63,10 +78,11 @@ static class Registration
     // Its transcript is elsewhere, yet a session may have it.
     static async Task<string?> Owner(WakeClient wake, Guid claudeSessionId, CancellationToken cancel)
     {
-        for (var after = ""; ;)
+        for (var after = ""; ; )
         {
             var sessions = (await wake.Get($"/v1/sessions?limit={Page}&after={Uri.EscapeDataString(after)}", cancel))
-                .Expected().Read(CliJson.Default.SessionArray);
+                .Expected()
+                .Read(CliJson.Default.SessionArray);
 
             if (Array.Find(sessions, x => x.ClaudeSessionIds.Contains(claudeSessionId)) is { Key: var owner })
             {

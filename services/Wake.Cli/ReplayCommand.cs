@@ -14,14 +14,17 @@ sealed class ReplayCommand : ClientCommand
         Description = "Of the events with this id, the one of this source.",
     };
 
-    public ReplayCommand() : base("replay",
-        "Publishes an event once more, as a new one that says which it repeats.",
-        """
-        Whoever watches it now is told, and so are the sessions that it names.
+    public ReplayCommand()
+        : base(
+            "replay",
+            "Publishes an event once more, as a new one that says which it repeats.",
+            """
+            Whoever watches it now is told, and so are the sessions that it names.
 
-        Example:
-          wake replay 01234567-89ab-cdef-0123-456789abcdef
-        """) => Takes(id, source);
+            Example:
+              wake replay 01234567-89ab-cdef-0123-456789abcdef
+            """
+        ) => Takes(id, source);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

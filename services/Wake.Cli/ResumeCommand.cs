@@ -13,7 +13,8 @@ sealed class ResumeCommand : ClientCommand
     {
         HelpName = "SESSION",
         Required = true,
-        Description = "The session's key, or the id of a Claude session. "
+        Description =
+            "The session's key, or the id of a Claude session. "
             + "One that Wake does not know is registered from its local transcript.",
     };
 
@@ -21,50 +22,68 @@ sealed class ResumeCommand : ClientCommand
     {
         HelpName = "TEXT",
         Required = true,
-        Description = "What the session is told. Any text: whatever follows is the reason, even if it begins with a dash.",
+        Description =
+            "What the session is told. Any text: whatever follows is the reason, even if it begins with a dash.",
     };
 
     readonly Option<string?> dedupKey = new("--dedup-key")
     {
         HelpName = "KEY",
-        Description = "Names this wish among those to the session: the same again wakes nobody, for as long as events are kept "
+        Description =
+            "Names this wish among those to the session: the same again wakes nobody, for as long as events are kept "
             + "(90 days). Default: every call is a wish of its own.",
     };
 
-    readonly Option<bool> wait = CommonOptions.Flag("--wait",
-        "Wait until the turn is over: exit code 0 when it completed, 1 when it ended otherwise or is parked.");
+    readonly Option<bool> wait = CommonOptions.Flag(
+        "--wait",
+        "Wait until the turn is over: exit code 0 when it completed, 1 when it ended otherwise or is parked."
+    );
 
-    readonly Option<bool> takeover = CommonOptions.Flag("--takeover",
+    readonly Option<bool> takeover = CommonOptions.Flag(
+        "--takeover",
         "Run the turn even while the session is open elsewhere on the runner's machine, in a terminal for instance. "
-        + "The history forks: neither knows what the other is told. Without it the turn waits until that is closed.");
+            + "The history forks: neither knows what the other is told. Without it the turn waits until that is closed."
+    );
 
-    readonly Option<TimeSpan?> timeout = Times.DurationOption("--timeout",
-        "With --wait: stop waiting after this long. The turn goes on.");
+    readonly Option<TimeSpan?> timeout = Times.DurationOption(
+        "--timeout",
+        "With --wait: stop waiting after this long. The turn goes on."
+    );
 
-    public ResumeCommand() : base("resume",
-        "Wakes a session now, for a reason of your own.",
-        """
-        While no Wake runs here the wish is kept in the data folder and granted when one starts; the session is known by its
-        key then. A session that it will not know is refused where that can be told: after a Wake that was stopped, not killed,
-        and of the id of a Claude session that has no transcript here. With --wait or --takeover it fails instead.
+    public ResumeCommand()
+        : base(
+            "resume",
+            "Wakes a session now, for a reason of your own.",
+            """
+            While no Wake runs here the wish is kept in the data folder and granted when one starts; the session is known by its
+            key then. A session that it will not know is refused where that can be told: after a Wake that was stopped, not killed,
+            and of the id of a Claude session that has no transcript here. With --wait or --takeover it fails instead.
 
-        While the session is open in a terminal its turn waits until that is closed; with --wait the command says so.
+            While the session is open in a terminal its turn waits until that is closed; with --wait the command says so.
 
-        With --output json: the decision about the wake, with --wait what became of it. When the session could not be gone on
-        with and a fresh one was begun, --wait says so and why; in JSON it is the turn's field "fresh".
+            With --output json: the decision about the wake, with --wait what became of it. When the session could not be gone on
+            with and a fresh one was begun, --wait says so and why; in JSON it is the turn's field "fresh".
 
-        Examples:
-          wake resume --session implementer --reason "PR #972 merged"
-          wake resume --session 01234567-89ab-cdef-0123-456789abcdef --reason "PR #972 merged" --wait --timeout 30m
-        """)
+            Examples:
+              wake resume --session implementer --reason "PR #972 merged"
+              wake resume --session 01234567-89ab-cdef-0123-456789abcdef --reason "PR #972 merged" --wait --timeout 30m
+            """
+        )
     {
         Takes(session, reason, dedupKey, wait, timeout, takeover);
         Validators.Add(given =>
         {
             if (given.GetResult(timeout) is not null && !given.GetValue(wait))
                 given.AddError("--timeout needs --wait.");
-            if (given.GetValue(dedupKey) is { } key && (string.IsNullOrWhiteSpace(key) ? "must not be blank."
-                    : EventValidation.TextProblem(key, EventLimits.Key)) is { } problem)
+            if (
+                given.GetValue(dedupKey) is { } key
+                && (
+                    string.IsNullOrWhiteSpace(key)
+                        ? "must not be blank."
+                        : EventValidation.TextProblem(key, EventLimits.Key)
+                )
+                    is { } problem
+            )
                 given.AddError($"--dedup-key {problem}");
         });
     }
@@ -76,42 +95,60 @@ sealed class ResumeCommand : ClientCommand
         {
             return await Ask(given, wake, named, why, output, cancel);
         }
-        catch (NotRunningException down) when (down.Spool is { } spool && !given.GetValue(wait) && !given.GetValue(takeover))
+        catch (NotRunningException down)
+            when (down.Spool is { } spool && !given.GetValue(wait) && !given.GetValue(takeover))
         {
             var sessions = down.Sessions;
-            var key = sessions?.GetValueOrDefault(named)
+            var key =
+                sessions?.GetValueOrDefault(named)
                 ?? (Guid.TryParse(named, out var id) ? sessions?.GetValueOrDefault($"{id:D}") : null);
             if (key is null && Unknown(named, sessions is not null) is { } problem)
                 throw new CommandException(problem);
 
             ForLater.Keep(spool, new SpooledWake(key ?? named, why, given.GetValue(dedupKey)), output);
             if (key is null && Guid.TryParse(named, out _))
-                Output.Note("If Wake does not know this session yet, say it again then: only a Wake that runs registers one from its transcript.");
+                Output.Note(
+                    "If Wake does not know this session yet, say it again then: only a Wake that runs registers one from its transcript."
+                );
             return 0;
         }
     }
 
-    // Why a wish to a session that is not among the known ones would come to nothing, when nobody is there to be told; null where it
-    // may be granted.
+    // Why a wish to a session that is not among the known ones would come to nothing, when nobody is there to be told;
+    // null where it may be granted.
     static string? Unknown(string named, bool areAllKnown)
     {
         var folder = LocalTranscripts.ConfigFolder;
         if (Guid.TryParseExact(named, "D", out var id))
         {
             return LocalTranscripts.Workspace(folder, id) is null
-                ? $"Wake is not running, and {Path.Combine(folder, "projects")} has no transcript of a Claude session {id}. If Wake knows it "
-                    + "all the same, start it (wake up) and say it again."
-                : areAllKnown ? $"Wake does not know the Claude session {id} yet. One that runs registers it: wake up, and say it again." : null;
+                    ? $"Wake is not running, and {Path.Combine(folder, "projects")} has no transcript of a Claude session {id}. If Wake knows it "
+                        + "all the same, start it (wake up) and say it again."
+                : areAllKnown
+                    ? $"Wake does not know the Claude session {id} yet. One that runs registers it: wake up, and say it again."
+                : null;
         }
 
         return areAllKnown
-            ? $"There was no open session {named} when Wake was stopped. If one is to begin, start Wake (wake up) and say it again." : null;
+            ? $"There was no open session {named} when Wake was stopped. If one is to begin, start Wake (wake up) and say it again."
+            : null;
     }
 
-    async Task<int> Ask(ParseResult given, WakeClient wake, string named, string why, Output output, CancellationToken cancel)
+    async Task<int> Ask(
+        ParseResult given,
+        WakeClient wake,
+        string named,
+        string why,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var (key, answer) = await Registration.Ask(wake, named, key => wake.Post(
-            $"/v1/sessions/{WakeClient.Segment(key)}/wake", Wish(given, why), cancel), cancel);
+        var (key, answer) = await Registration.Ask(
+            wake,
+            named,
+            key => wake.Post($"/v1/sessions/{WakeClient.Segment(key)}/wake", Wish(given, why), cancel),
+            cancel
+        );
 
         var decision = answer.Expected().Read(CliJson.Default.IntakeDecision);
         var first = decision.DuplicateOf;
@@ -126,7 +163,9 @@ sealed class ResumeCommand : ClientCommand
         if (output.Json)
             output.Raw(answer.Body);
         else
-            output.Line($"{(first is null ? "Woken" : "Woken before")}: {key}. What becomes of it: wake explain {decision.Id}");
+            output.Line(
+                $"{(first is null ? "Woken" : "Woken before")}: {key}. What becomes of it: wake explain {decision.Id}"
+            );
         return 0;
     }
 
@@ -140,7 +179,13 @@ sealed class ResumeCommand : ClientCommand
         return wish;
     }
 
-    static async Task<int> Wait(WakeClient wake, IntakeDecision decision, TimeSpan? timeout, Output output, CancellationToken cancel)
+    static async Task<int> Wait(
+        WakeClient wake,
+        IntakeDecision decision,
+        TimeSpan? timeout,
+        Output output,
+        CancellationToken cancel
+    )
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         // More days are more than a timer can count.
@@ -151,7 +196,9 @@ sealed class ResumeCommand : ClientCommand
         try
         {
             followed = await Output.Progress(
-                "Waiting for a runner", progress => new TurnFollower(wake, decision, progress, Held).Follow(bound.Token));
+                "Waiting for a runner",
+                progress => new TurnFollower(wake, decision, progress, Held).Follow(bound.Token)
+            );
         }
         catch (OperationCanceledException) when (bound.IsCancellationRequested)
         {
@@ -163,7 +210,9 @@ sealed class ResumeCommand : ClientCommand
         if (output.Json)
             output.Raw(followed.Answer.Body);
         else if (followed.Turn?.Fresh is { } fresh)
-            output.Line($"[yellow]A fresh session was begun[/]: {fresh.Why}. Claude session {fresh.Left} was left for {fresh.Begun}.");
+            output.Line(
+                $"[yellow]A fresh session was begun[/]: {fresh.Why}. Claude session {fresh.Left} was left for {fresh.Begun}."
+            );
 
         var (key, note) = (decision.Sessions[0], followed.Turn?.Note is { } text ? $": {text}" : "");
         switch (followed)
@@ -172,7 +221,9 @@ sealed class ResumeCommand : ClientCommand
                 if (!output.Json)
                 {
                     var (seconds, cost) = (turn.DurationMs / 1000.0, turn.CostUsd);
-                    output.Line($"[green]completed[/]: wake {turn.Number} of {key}, in {seconds:0.0} s for ${cost:0.####}{note}");
+                    output.Line(
+                        $"[green]completed[/]: wake {turn.Number} of {key}, in {seconds:0.0} s for ${cost:0.####}{note}"
+                    );
                 }
 
                 return 0;
@@ -190,6 +241,7 @@ sealed class ResumeCommand : ClientCommand
                 return 1;
         }
 
-        static void Held(string why) => Output.Note($"{why} It runs when that is over; wake resume --takeover runs it all the same.");
+        static void Held(string why) =>
+            Output.Note($"{why} It runs when that is over; wake resume --takeover runs it all the same.");
     }
 }

@@ -7,18 +7,27 @@ namespace Wake.Cli;
 sealed class RotateKeyCommand : ClientCommand
 {
     readonly Argument<string> id = new("ID") { Description = "The key's id; wake keys lists them." };
-    readonly Option<TimeSpan?> overlap = Times.DurationOption("--overlap", "How long the old one opens the door as well. Default: a day.");
+    readonly Option<TimeSpan?> overlap = Times.DurationOption(
+        "--overlap",
+        "How long the old one opens the door as well. Default: a day."
+    );
 
-    public RotateKeyCommand() : base("rotate",
-        "Makes another key of the same name and scopes, shows it, this once, and ends the old one a while later.",
-        """
-        Example:
-          wake keys rotate 01234567-89ab-cdef-0123-456789abcdef --overlap 7d
-        """) => Takes(id, overlap);
+    public RotateKeyCommand()
+        : base(
+            "rotate",
+            "Makes another key of the same name and scopes, shows it, this once, and ends the old one a while later.",
+            """
+            Example:
+              wake keys rotate 01234567-89ab-cdef-0123-456789abcdef --overlap 7d
+            """
+        ) => Takes(id, overlap);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
-        var body = new JsonObject { ["overlapSeconds"] = given.GetValue(overlap) is { } time ? (long)time.TotalSeconds : null };
+        var body = new JsonObject
+        {
+            ["overlapSeconds"] = given.GetValue(overlap) is { } time ? (long)time.TotalSeconds : null,
+        };
         var answer = await wake.Post($"{KeysCommand.Path(given.GetRequiredValue(id))}/rotate", body, cancel);
         KeysCommand.Tell(answer.Expected(), output, "Made the key that takes its place.");
         return 0;
@@ -30,12 +39,15 @@ sealed class RevokeKeyCommand : ClientCommand
 {
     readonly Argument<string> id = new("ID") { Description = "The key's id; wake keys lists them." };
 
-    public RevokeKeyCommand() : base("revoke",
-        "Ends a key now. Every gateway knows within five seconds.",
-        """
-        Example:
-          wake keys revoke 01234567-89ab-cdef-0123-456789abcdef
-        """) => Takes(id);
+    public RevokeKeyCommand()
+        : base(
+            "revoke",
+            "Ends a key now. Every gateway knows within five seconds.",
+            """
+            Example:
+              wake keys revoke 01234567-89ab-cdef-0123-456789abcdef
+            """
+        ) => Takes(id);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

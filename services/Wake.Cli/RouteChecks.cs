@@ -10,26 +10,51 @@ namespace Wake.Cli;
 /// <param name="data">The data folder as the user named it; null when they did not.</param>
 sealed class RouteChecks(DataFolder folder, string? data)
 {
-    /// <summary>What is wrong with the routes of the settings, and what may be with those and with the ones that a running Wake was given.</summary>
-    public async IAsyncEnumerable<Finding> All(IConfiguration settings, [EnumeratorCancellation] CancellationToken cancel)
+    /// <summary>What is wrong with the routes of the settings, and what may be with those and with the ones that a
+    /// running Wake was given.</summary>
+    public async IAsyncEnumerable<Finding> All(
+        IConfiguration settings,
+        [EnumeratorCancellation] CancellationToken cancel
+    )
     {
         var routes = settings.GetSection("Routes").Get<Dictionary<string, RouteTerms>>() ?? [];
-        foreach (var (name, problem) in routes.SelectMany(x => x.Value.Problems(x.Key), (route, problem) => (route.Key, problem)))
+        foreach (
+            var (name, problem) in routes.SelectMany(
+                x => x.Value.Problems(x.Key),
+                (route, problem) => (route.Key, problem)
+            )
+        )
         {
-            yield return new("routes", false, $"{name}: {problem.Field} {problem.Problem}",
-                $"Mend Routes:{name} in {folder.Settings}, or where it is set.");
+            yield return new(
+                "routes",
+                false,
+                $"{name}: {problem.Field} {problem.Problem}",
+                $"Mend Routes:{name} in {folder.Settings}, or where it is set."
+            );
         }
 
         var profiles = Known(settings);
         foreach (var route in await Given(cancel))
-            routes.TryAdd(route.Name, new() { Session = route.Session, Workspace = route.Workspace, Profile = route.Profile });
+            routes.TryAdd(
+                route.Name,
+                new()
+                {
+                    Session = route.Session,
+                    Workspace = route.Workspace,
+                    Profile = route.Profile,
+                }
+            );
 
         foreach (var (name, terms) in routes.Where(x => !x.Value.Problems(x.Key).Any()))
         {
             if (WorkspaceDirectory.Warning(terms, profiles) is { } warning)
             {
-                yield return new("routes", true, $"{name}: {warning}",
-                    "Its sessions are parked at their first turn where that is not mended, here or on the runner.");
+                yield return new(
+                    "routes",
+                    true,
+                    $"{name}: {warning}",
+                    "Its sessions are parked at their first turn where that is not mended, here or on the runner."
+                );
             }
         }
     }
@@ -52,7 +77,9 @@ sealed class RouteChecks(DataFolder folder, string? data)
         try
         {
             using var wake = new WakeClient(data);
-            return await wake.Get("/v1/routes", cancel) is { Ok: true } answer ? answer.Read(CliJson.Default.RouteRowArray) : [];
+            return await wake.Get("/v1/routes", cancel) is { Ok: true } answer
+                ? answer.Read(CliJson.Default.RouteRowArray)
+                : [];
         }
         catch (CommandException)
         {

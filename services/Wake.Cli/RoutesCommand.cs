@@ -5,15 +5,18 @@ namespace Wake.Cli;
 /// <summary><c>wake routes</c>: lists them; makes and ends one.</summary>
 sealed class RoutesCommand : ClientCommand
 {
-    public RoutesCommand() : base("routes",
-        "Lists the routes: which events belong to which session, begun at first use.",
-        """
-        Those that stand in the configuration (the section Routes) are changed there.
+    public RoutesCommand()
+        : base(
+            "routes",
+            "Lists the routes: which events belong to which session, begun at first use.",
+            """
+            Those that stand in the configuration (the section Routes) are changed there.
 
-        Examples:
-          wake routes
-          wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}"
-        """)
+            Examples:
+              wake routes
+              wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}"
+            """
+        )
     {
         Takes();
         Add(new SetRouteCommand());
@@ -33,11 +36,22 @@ sealed class RoutesCommand : ClientCommand
         }
 
         var routes = answer.Read(CliJson.Default.RouteRowArray);
-        output.Table(["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "FROM"], routes.Select(x => (string?[])
-        [
-            x.Name, x.Subject ?? "*", string.Join(' ', x.Types ?? ["*"]), string.Join(", ", x.Where ?? []), x.Session, x.Profile,
-            x.Workspace, x.Configured ? "configuration" : "",
-        ]));
+        output.Table(
+            ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "FROM"],
+            routes.Select(x =>
+                (string?[])
+                    [
+                        x.Name,
+                        x.Subject ?? "*",
+                        string.Join(' ', x.Types ?? ["*"]),
+                        string.Join(", ", x.Where ?? []),
+                        x.Session,
+                        x.Profile,
+                        x.Workspace,
+                        x.Configured ? "configuration" : "",
+                    ]
+            )
+        );
 
         if (routes is [])
             Output.Note("There are no routes.");
@@ -50,12 +64,15 @@ sealed class RemoveRouteCommand : ClientCommand
 {
     readonly Argument<string> name = new("NAME") { Description = "The route's name; wake routes lists them." };
 
-    public RemoveRouteCommand() : base("remove",
-        "Ends a route. The sessions it began stay.",
-        """
-        Example:
-          wake routes remove assigned
-        """) => Takes(name);
+    public RemoveRouteCommand()
+        : base(
+            "remove",
+            "Ends a route. The sessions it began stay.",
+            """
+            Example:
+              wake routes remove assigned
+            """
+        ) => Takes(name);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -79,5 +96,13 @@ sealed class RemoveRouteCommand : ClientCommand
 /// <param name="Workspace">The directory of a session it begins.</param>
 /// <param name="Warnings">What may keep its sessions from working; told when it is set.</param>
 sealed record RouteRow(
-    string Name, bool Configured, string? Subject, string[]? Types, string[]? Where, string Session, string Profile,
-    string Workspace, string[]? Warnings);
+    string Name,
+    bool Configured,
+    string? Subject,
+    string[]? Types,
+    string[]? Where,
+    string Session,
+    string Profile,
+    string Workspace,
+    string[]? Warnings
+);

@@ -3,21 +3,25 @@ using System.Text.Json.Nodes;
 
 namespace Wake.Cli;
 
-/// <summary><c>wake schedule</c>: lists the wakes of a session that are put off to a date; adds one, or calls one off.</summary>
+/// <summary><c>wake schedule</c>: lists the wakes of a session that are put off to a date; adds one, or calls one
+/// off.</summary>
 sealed class ScheduleCommand : ClientCommand
 {
     readonly Option<string?> session = OwnSession.Option("Whose.");
 
-    public ScheduleCommand() : base("schedule",
-        "Lists the times at which a session is to be woken.",
-        """
-        For what comes again and again there are schedules in the configuration (the section Cron).
+    public ScheduleCommand()
+        : base(
+            "schedule",
+            "Lists the times at which a session is to be woken.",
+            """
+            For what comes again and again there are schedules in the configuration (the section Cron).
 
-        Examples:
-          wake schedule --session implementer
-          wake schedule add --session implementer --at 2h --reason "Look whether the release is out"
-          wake schedule cancel --session implementer 01234567-89ab-cdef-0123-456789abcdef
-        """)
+            Examples:
+              wake schedule --session implementer
+              wake schedule add --session implementer --at 2h --reason "Look whether the release is out"
+              wake schedule cancel --session implementer 01234567-89ab-cdef-0123-456789abcdef
+            """
+        )
     {
         Takes(session);
         Add(new AddScheduledWakeCommand());
@@ -28,13 +32,15 @@ sealed class ScheduleCommand : ClientCommand
     public static string Path(string key) => $"/v1/sessions/{WakeClient.Segment(key)}/schedule";
 
     /// <summary>
-    /// Calls one off. That there is no such wake is told apart from that there is no such session, which may be registered yet.
+    /// Calls one off. That there is no such wake is told apart from that there is no such session, which may be
+    /// registered yet.
     /// </summary>
     /// <exception cref="CommandException">There is none.</exception>
     public static async Task<Answer> Cancel(WakeClient wake, string named, string id, CancellationToken cancel)
     {
         var (key, listed) = await Registration.Ask(wake, named, key => wake.Get(Path(key), cancel), cancel);
-        return Guid.TryParse(id, out var scheduled)
+        return
+            Guid.TryParse(id, out var scheduled)
             && Array.Exists(listed.Expected().Read(CliJson.Default.ScheduledWakeArray), x => x.Id == scheduled)
             ? (await wake.Delete($"{Path(key)}/{scheduled}", cancel)).Expected()
             : throw new CommandException($"{key} has no wake {id} ahead. wake schedule lists them.");
@@ -63,14 +69,22 @@ sealed class AddScheduledWakeCommand : ClientCommand
 {
     readonly Option<string?> session = OwnSession.Option("The session to wake.");
     readonly Option<DateTimeOffset?> at = Times.EndOption("--at", "When.");
-    readonly Option<string> reason = new("--reason") { HelpName = "TEXT", Required = true, Description = "What it is told then." };
+    readonly Option<string> reason = new("--reason")
+    {
+        HelpName = "TEXT",
+        Required = true,
+        Description = "What it is told then.",
+    };
 
-    public AddScheduledWakeCommand() : base("add",
-        "Wakes a session at a time, whatever happens.",
-        """
-        Example:
-          wake schedule add --session implementer --at 2h --reason "Look whether the release is out"
-        """)
+    public AddScheduledWakeCommand()
+        : base(
+            "add",
+            "Wakes a session at a time, whatever happens.",
+            """
+            Example:
+              wake schedule add --session implementer --at 2h --reason "Look whether the release is out"
+            """
+        )
     {
         at.Required = true;
         Takes(session, at, reason);
@@ -80,7 +94,9 @@ sealed class AddScheduledWakeCommand : ClientCommand
     {
         var body = new JsonObject { ["at"] = given.GetRequiredValue(at), ["reason"] = given.GetRequiredValue(reason) };
         var named = OwnSession.Of(given.GetValue(session));
-        var answer = (await Registration.Ask(wake, named, key => wake.Post(ScheduleCommand.Path(key), body, cancel), cancel)).Answer.Expected();
+        var answer = (
+            await Registration.Ask(wake, named, key => wake.Post(ScheduleCommand.Path(key), body, cancel), cancel)
+        ).Answer.Expected();
         if (output.Json)
         {
             output.Raw(answer.Body);
@@ -99,12 +115,15 @@ sealed class CancelScheduledWakeCommand : ClientCommand
     readonly Option<string?> session = OwnSession.Option("Whose.");
     readonly Argument<Guid> id = new("ID") { Description = "The wake's id; wake schedule lists them." };
 
-    public CancelScheduledWakeCommand() : base("cancel",
-        "Calls a wake off that was put off to a date.",
-        """
-        Example:
-          wake schedule cancel --session implementer 01234567-89ab-cdef-0123-456789abcdef
-        """) => Takes(session, id);
+    public CancelScheduledWakeCommand()
+        : base(
+            "cancel",
+            "Calls a wake off that was put off to a date.",
+            """
+            Example:
+              wake schedule cancel --session implementer 01234567-89ab-cdef-0123-456789abcdef
+            """
+        ) => Takes(session, id);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

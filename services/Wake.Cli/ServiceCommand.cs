@@ -5,17 +5,20 @@ namespace Wake.Cli;
 /// <summary><c>wake service</c>: Wake as a service of its user, kept by the system.</summary>
 sealed class ServiceCommand : WakeCommand
 {
-    public ServiceCommand() : base("service",
-        "Lets the system keep wake up running: systemd on Linux, launchd on macOS.",
-        """
-        The service belongs to its user and needs no root. After a crash it is started again and goes on with what it owed.
+    public ServiceCommand()
+        : base(
+            "service",
+            "Lets the system keep wake up running: systemd on Linux, launchd on macOS.",
+            """
+            The service belongs to its user and needs no root. After a crash it is started again and goes on with what it owed.
 
-        Examples:
-          wake service install --dry-run
-          wake service install
-          wake service status
-          wake service uninstall
-        """)
+            Examples:
+              wake service install --dry-run
+              wake service install
+              wake service status
+              wake service uninstall
+            """
+        )
     {
         Add(new InstallServiceCommand());
         Add(new UninstallServiceCommand());
@@ -23,7 +26,8 @@ sealed class ServiceCommand : WakeCommand
     }
 
     /// <summary>Only says what would be done.</summary>
-    public static Option<bool> DryRun { get; } = CommonOptions.Flag("--dry-run", "Show the files and the commands; change nothing.");
+    public static Option<bool> DryRun { get; } =
+        CommonOptions.Flag("--dry-run", "Show the files and the commands; change nothing.");
 }
 
 /// <summary>What would be done, as JSON.</summary>
@@ -32,7 +36,11 @@ sealed class ServiceCommand : WakeCommand
 /// <param name="Deletes">Files it deletes.</param>
 /// <param name="Runs">Commands it runs, as lists of arguments.</param>
 sealed record ServiceSteps(
-    string Manager, IReadOnlyList<ShownFile> Writes, IReadOnlyList<string> Deletes, IReadOnlyList<IReadOnlyList<string>> Runs)
+    string Manager,
+    IReadOnlyList<ShownFile> Writes,
+    IReadOnlyList<string> Deletes,
+    IReadOnlyList<IReadOnlyList<string>> Runs
+)
 {
     /// <summary>Shows them.</summary>
     public int Show(Output output)
@@ -63,5 +71,6 @@ sealed record ServiceSteps(
 sealed record ShownFile(string Path, string Mode, string Content)
 {
     /// <summary>As <c>chmod</c> spells modes.</summary>
-    public static ShownFile Of(PlannedFile file) => new(file.Path, Convert.ToString((int)file.Mode, 8).PadLeft(4, '0'), file.Content);
+    public static ShownFile Of(PlannedFile file) =>
+        new(file.Path, Convert.ToString((int)file.Mode, 8).PadLeft(4, '0'), file.Content);
 }

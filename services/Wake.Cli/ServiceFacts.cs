@@ -9,14 +9,27 @@ namespace Wake.Cli;
 /// <param name="Home">The user's home.</param>
 /// <param name="Config">The folder of the user's settings.</param>
 /// <param name="UserId">The user's number.</param>
-/// <param name="Environment">The variables the service shall have. No secrets: what they stand in anybody may read.</param>
+/// <param name="Environment">The variables the service shall have. No secrets: what they stand in anybody may
+/// read.</param>
 sealed record ServiceFacts(
-    IReadOnlyList<string> Program, string Data, string Home, string Config, string UserId,
-    IReadOnlyDictionary<string, string> Environment)
+    IReadOnlyList<string> Program,
+    string Data,
+    string Home,
+    string Config,
+    string UserId,
+    IReadOnlyDictionary<string, string> Environment
+)
 {
     // Where programs and their settings are. Anything else belongs into wake.json or the file with the settings.
     static readonly string[] Kept =
-        ["CLAUDE_CONFIG_DIR", "Claude__Executable", "LANG", "WAKE_POSTGRES_BIN", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"];
+    [
+        "CLAUDE_CONFIG_DIR",
+        "Claude__Executable",
+        "LANG",
+        "WAKE_POSTGRES_BIN",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+    ];
 
     /// <summary>Those of this process.</summary>
     /// <param name="data">The data folder as the user named it; null when they did not.</param>
@@ -24,16 +37,33 @@ sealed record ServiceFacts(
     public static async Task<ServiceFacts> Here(string? data, CancellationToken cancel)
     {
         var home = LocalTranscripts.Home;
-        var config = System.Environment.GetEnvironmentVariable("XDG_CONFIG_HOME") is { Length: > 0 } named && Path.IsPathRooted(named)
-            ? named : Path.Combine(home, ".config");
+        var config =
+            System.Environment.GetEnvironmentVariable("XDG_CONFIG_HOME") is { Length: > 0 } named
+            && Path.IsPathRooted(named)
+                ? named
+                : Path.Combine(home, ".config");
         var user = await Checkup.Run("id", ["-u"], cancel) is (0, var number) ? number : "";
 
-        return new(Started(), CommonOptions.FolderOf(data).FullPath, home, config, user,
-            Variables(System.Environment.GetEnvironmentVariable, home, DotnetRoot(RuntimeEnvironment.GetRuntimeDirectory())));
+        return new(
+            Started(),
+            CommonOptions.FolderOf(data).FullPath,
+            home,
+            config,
+            user,
+            Variables(
+                System.Environment.GetEnvironmentVariable,
+                home,
+                DotnetRoot(RuntimeEnvironment.GetRuntimeDirectory())
+            )
+        );
     }
 
     /// <summary>The service's variables, from those of the shell it is installed in.</summary>
-    public static IReadOnlyDictionary<string, string> Variables(Func<string, string?> own, string home, string? dotnetRoot)
+    public static IReadOnlyDictionary<string, string> Variables(
+        Func<string, string?> own,
+        string home,
+        string? dotnetRoot
+    )
     {
         var variables = new SortedDictionary<string, string>(StringComparer.Ordinal)
         {
@@ -58,10 +88,16 @@ sealed record ServiceFacts(
     // Null for a program that brings its runtime along.
     static string? DotnetRoot(string runtime) =>
         Path.GetDirectoryName(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(runtime))) is { } shared
-        && Path.GetFileName(shared) == "shared" ? Path.GetDirectoryName(shared) : null;
+        && Path.GetFileName(shared) == "shared"
+            ? Path.GetDirectoryName(shared)
+            : null;
 
     static IReadOnlyList<string> Started() =>
         System.Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet"
             ? [path, Assembly.GetExecutingAssembly().Location]
-            : [System.Environment.ProcessPath ?? throw new CommandException("The system does not say where this program is.")];
+            :
+            [
+                System.Environment.ProcessPath
+                    ?? throw new CommandException("The system does not say where this program is."),
+            ];
 }

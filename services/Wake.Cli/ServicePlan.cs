@@ -1,12 +1,13 @@
 namespace Wake.Cli;
 
 /// <summary>
-/// All that makes <c>wake up</c> a service of its user: files to write and commands to run, made from facts alone. Whoever
-/// carries it out decides nothing any more, so <c>--dry-run</c> shows the truth.
+/// All that makes <c>wake up</c> a service of its user: files to write and commands to run, made from facts alone.
+/// Whoever carries it out decides nothing any more, so <c>--dry-run</c> shows the truth.
 /// </summary>
 /// <param name="Manager">Who keeps the service: <c>systemd</c>, <c>launchd</c>.</param>
 /// <param name="Service">The file that makes it one.</param>
-/// <param name="Settings">A file for settings and keys, which is its user's from the first moment; null where there is none.</param>
+/// <param name="Settings">A file for settings and keys, which is its user's from the first moment; null where there is
+/// none.</param>
 /// <param name="Serves">A command that succeeds when the manager is there for this user.</param>
 /// <param name="WithoutManager">What to do when it does not.</param>
 /// <param name="Start">After the files are written.</param>
@@ -18,13 +19,24 @@ namespace Wake.Cli;
 /// <param name="Log">How to read what it writes.</param>
 /// <param name="Note">What else to know after it is installed; null for nothing.</param>
 sealed record ServicePlan(
-    string Manager, PlannedFile Service, PlannedFile? Settings, IReadOnlyList<string> Serves, string WithoutManager,
-    IReadOnlyList<PlannedCommand> Start, IReadOnlyList<PlannedCommand> Stop, IReadOnlyList<PlannedCommand> Forget,
-    IReadOnlyList<string> IsActive, IReadOnlyList<string> Leaves, string Root, string Log, string? Note)
+    string Manager,
+    PlannedFile Service,
+    PlannedFile? Settings,
+    IReadOnlyList<string> Serves,
+    string WithoutManager,
+    IReadOnlyList<PlannedCommand> Start,
+    IReadOnlyList<PlannedCommand> Stop,
+    IReadOnlyList<PlannedCommand> Forget,
+    IReadOnlyList<string> IsActive,
+    IReadOnlyList<string> Leaves,
+    string Root,
+    string Log,
+    string? Note
+)
 {
     /// <summary>
-    /// How long a service that is told to stop may take. Longer than a runner takes to interrupt its turns and write them down,
-    /// and PostgreSQL to end after that.
+    /// How long a service that is told to stop may take. Longer than a runner takes to interrupt its turns and write
+    /// them down, and PostgreSQL to end after that.
     /// </summary>
     public static readonly TimeSpan StopsWithin = TimeSpan.FromMinutes(2);
 
@@ -32,7 +44,9 @@ sealed record ServicePlan(
     public static ServicePlan For(ServiceFacts facts) =>
         OperatingSystem.IsLinux() ? SystemdUnit.Plan(facts)
         : OperatingSystem.IsMacOS() ? LaunchdAgent.Plan(facts)
-        : throw new CommandException("wake service knows systemd and launchd. On this system, let something else keep wake up running.");
+        : throw new CommandException(
+            "wake service knows systemd and launchd. On this system, let something else keep wake up running."
+        );
 }
 
 /// <summary>A file as it shall be.</summary>

@@ -5,13 +5,15 @@ using System.Text.RegularExpressions;
 namespace Wake.Cli;
 
 /// <summary>
-/// Marks a file as written by <c>wake service install</c>, so that one which somebody has changed since is never overwritten.
+/// Marks a file as written by <c>wake service install</c>, so that one which somebody has changed since is never
+/// overwritten.
 /// </summary>
 static partial class ServiceSeal
 {
     static readonly string Open = $"sha256={new string('0', 64)}";
 
-    /// <summary>What a comment has to carry. The data folder stands in it as no comment of any format can be ended by it.</summary>
+    /// <summary>What a comment has to carry. The data folder stands in it as no comment of any format can be ended by
+    /// it.</summary>
     public static string Line(string data) =>
         $"Written by wake service install. {Open} data={Uri.EscapeDataString(data).Replace("-", "%2D", StringComparison.Ordinal)}";
 
@@ -19,8 +21,10 @@ static partial class ServiceSeal
     public static string Close(string text) => text.Replace(Open, $"sha256={Sum(text)}", StringComparison.Ordinal);
 
     /// <summary>Whether it is written by Wake, and still as it was.</summary>
-    public static SealState Of(string text) => Mark().Match(text) is not { Success: true } mark ? SealState.Missing
-        : Sum(Mark().Replace(text, Open)) == mark.Groups[1].Value ? SealState.Whole : SealState.Broken;
+    public static SealState Of(string text) =>
+        Mark().Match(text) is not { Success: true } mark ? SealState.Missing
+        : Sum(Mark().Replace(text, Open)) == mark.Groups[1].Value ? SealState.Whole
+        : SealState.Broken;
 
     /// <summary>The data folder the text speaks of; null when it does not.</summary>
     public static string? Data(string text) =>

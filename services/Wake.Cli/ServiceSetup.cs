@@ -28,9 +28,11 @@ sealed class ServiceSetup(ServicePlan plan)
     public CommandException NobodyServes()
     {
         var program = plan.Serves[0];
-        return new(Checkup.OnPath(program) is null
-            ? $"There is no {plan.Manager} on this machine: {program} is not on PATH. Let something else keep wake up running."
-            : plan.WithoutManager);
+        return new(
+            Checkup.OnPath(program) is null
+                ? $"There is no {plan.Manager} on this machine: {program} is not on PATH. Let something else keep wake up running."
+                : plan.WithoutManager
+        );
     }
 
     /// <summary>Writes the files and starts the service.</summary>
@@ -42,7 +44,8 @@ sealed class ServiceSetup(ServicePlan plan)
         {
             throw new CommandException(
                 $"{plan.Service.Path} was {(Installed is SealState.Broken ? "changed by hand" : "not written by Wake")}, so it stays as it "
-                + "is. To replace it: wake service install --force");
+                    + "is. To replace it: wake service install --force"
+            );
         }
 
         if (plan.Settings is { } settings && !Path.Exists(settings.Path))
@@ -57,13 +60,21 @@ sealed class ServiceSetup(ServicePlan plan)
     /// <param name="keys">Whether the file with settings goes too although somebody has written into it.</param>
     public IReadOnlyList<string> Files(bool keys)
     {
-        string[] all = [plan.Service.Path, .. plan.Leaves, .. plan.Settings is { } settings && (keys || Kept is null) ? [settings.Path] : Array.Empty<string>()];
+        string[] all =
+        [
+            plan.Service.Path,
+            .. plan.Leaves,
+            .. plan.Settings is { } settings && (keys || Kept is null) ? [settings.Path] : Array.Empty<string>(),
+        ];
         return [.. all.Where(x => File.Exists(x) || new FileInfo(x).LinkTarget is not null)];
     }
 
-    /// <summary>The file with settings, if somebody has written into it; null when there is none or it is as it was made.</summary>
-    public string? Kept => plan.Settings is { } settings && Read(settings) is { } text && ServiceSeal.Of(text) is not SealState.Whole
-        ? settings.Path : null;
+    /// <summary>The file with settings, if somebody has written into it; null when there is none or it is as it was
+    /// made.</summary>
+    public string? Kept =>
+        plan.Settings is { } settings && Read(settings) is { } text && ServiceSeal.Of(text) is not SealState.Whole
+            ? settings.Path
+            : null;
 
     /// <summary>Stops the service and deletes its files.</summary>
     /// <param name="keys">Whether the file with settings goes too although somebody has written into it.</param>
@@ -90,7 +101,11 @@ sealed class ServiceSetup(ServicePlan plan)
             if (code != 0 && command.Until is Until.Done)
                 throw new CommandException($"{string.Join(' ', command.Arguments)} failed: {output}");
 
-            for (var asked = Stopwatch.StartNew(); command.Until is Until.Gone && code == 0 && asked.Elapsed < Patience;)
+            for (
+                var asked = Stopwatch.StartNew();
+                command.Until is Until.Gone && code == 0 && asked.Elapsed < Patience;
+
+            )
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(500), cancel);
                 (code, _) = await Run(command.Arguments, cancel);
@@ -99,7 +114,8 @@ sealed class ServiceSetup(ServicePlan plan)
     }
 
     static async Task<(int Code, string Output)> Run(IReadOnlyList<string> command, CancellationToken cancel) =>
-        await Checkup.Run(command[0], [.. command.Skip(1)], cancel, Patience) ?? (-1, "it could not be run, or did not end");
+        await Checkup.Run(command[0], [.. command.Skip(1)], cancel, Patience)
+        ?? (-1, "it could not be run, or did not end");
 
     static string? Read(PlannedFile file) => File.Exists(file.Path) ? File.ReadAllText(file.Path) : null;
 
@@ -118,7 +134,11 @@ sealed class ServiceSetup(ServicePlan plan)
     void Delete(string path)
     {
         File.Delete(path);
-        for (var parent = Path.GetDirectoryName(path)!; parent.StartsWith(plan.Root + Path.DirectorySeparatorChar, StringComparison.Ordinal); parent = Path.GetDirectoryName(parent)!)
+        for (
+            var parent = Path.GetDirectoryName(path)!;
+            parent.StartsWith(plan.Root + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+            parent = Path.GetDirectoryName(parent)!
+        )
         {
             if (Directory.EnumerateFileSystemEntries(parent).Any())
                 return;

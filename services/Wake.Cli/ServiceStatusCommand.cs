@@ -6,14 +6,17 @@ namespace Wake.Cli;
 /// <summary><c>wake service status</c>: whether it is installed, and whether it runs.</summary>
 sealed class ServiceStatusCommand : WakeCommand
 {
-    public ServiceStatusCommand() : base("status",
-        "Says whether the service is installed and runs.",
-        """
-        Exit code 0 when it runs, 1 when it does not.
+    public ServiceStatusCommand()
+        : base(
+            "status",
+            "Says whether the service is installed and runs.",
+            """
+            Exit code 0 when it runs, 1 when it does not.
 
-        Example:
-          wake service status
-        """)
+            Example:
+              wake service status
+            """
+        )
     {
         Add(CommonOptions.Output);
         SetAction(Run);
@@ -35,11 +38,16 @@ sealed class ServiceStatusCommand : WakeCommand
         }
         else
         {
-            output.Table([],
-            [
-                ["service", state.Runs ? "runs" : "does not run"], ["file", $"{state.File}: {state.Words}"], ["data", state.Data],
-                ["address", state.Url?.ToString()], ["log", state.Log],
-            ]);
+            output.Table(
+                [],
+                [
+                    ["service", state.Runs ? "runs" : "does not run"],
+                    ["file", $"{state.File}: {state.Words}"],
+                    ["data", state.Data],
+                    ["address", state.Url?.ToString()],
+                    ["log", state.Log],
+                ]
+            );
         }
 
         return state.Runs ? 0 : 1;
@@ -49,7 +57,8 @@ sealed class ServiceStatusCommand : WakeCommand
 /// <summary>How it is about the service.</summary>
 /// <param name="Manager">Who keeps it.</param>
 /// <param name="Installed">Whether its file is there.</param>
-/// <param name="ChangedByHand">Whether somebody has changed that file, so that installing again leaves it as it is.</param>
+/// <param name="ChangedByHand">Whether somebody has changed that file, so that installing again leaves it as it
+/// is.</param>
 /// <param name="Current">Whether installing again would write the same.</param>
 /// <param name="Runs">Whether it runs.</param>
 /// <param name="File">Its file.</param>
@@ -57,7 +66,16 @@ sealed class ServiceStatusCommand : WakeCommand
 /// <param name="Url">Where it can be reached; null when it has not said so.</param>
 /// <param name="Log">How to read what it writes.</param>
 sealed record ServiceState(
-    string Manager, bool Installed, bool ChangedByHand, bool Current, bool Runs, string File, string? Data, Uri? Url, string Log)
+    string Manager,
+    bool Installed,
+    bool ChangedByHand,
+    bool Current,
+    bool Runs,
+    string File,
+    string? Data,
+    Uri? Url,
+    string Log
+)
 {
     /// <summary>Looks.</summary>
     public static async Task<ServiceState> Of(ServicePlan plan, string? data, CancellationToken cancel)
@@ -65,11 +83,20 @@ sealed record ServiceState(
         var setup = new ServiceSetup(plan);
         var runs = await setup.IsServed(cancel) && await setup.IsActive(cancel);
         return new(
-            plan.Manager, setup.Installed is not null, setup.Installed is SealState.Broken or SealState.Missing, setup.IsCurrent, runs,
-            plan.Service.Path, data, runs && data is not null ? new DataFolder(data).Endpoint()?.Url : null, plan.Log);
+            plan.Manager,
+            setup.Installed is not null,
+            setup.Installed is SealState.Broken or SealState.Missing,
+            setup.IsCurrent,
+            runs,
+            plan.Service.Path,
+            data,
+            runs && data is not null ? new DataFolder(data).Endpoint()?.Url : null,
+            plan.Log
+        );
     }
 
-    internal string Words => !Installed ? "not installed. Install it with: wake service install"
+    internal string Words =>
+        !Installed ? "not installed. Install it with: wake service install"
         : ChangedByHand ? "installed, changed by hand"
         : Current ? "installed"
         : "installed, and would be written otherwise now: wake service install";

@@ -8,15 +8,22 @@ sealed class SessionsCommand : ClientCommand
 {
     const int Limit = 1000;
 
-    readonly Option<string?> after = new("--after") { HelpName = "KEY", Description = "Only those whose keys come after this one." };
+    readonly Option<string?> after = new("--after")
+    {
+        HelpName = "KEY",
+        Description = "Only those whose keys come after this one.",
+    };
 
-    public SessionsCommand() : base("sessions",
-        $"Lists the open sessions by key, up to {Limit}.",
-        """
-        Examples:
-          wake sessions
-          wake sessions add implementer --workspace ~/src/hello
-        """)
+    public SessionsCommand()
+        : base(
+            "sessions",
+            $"Lists the open sessions by key, up to {Limit}.",
+            """
+            Examples:
+              wake sessions
+              wake sessions add implementer --workspace ~/src/hello
+            """
+        )
     {
         Takes(after);
         Add(new ShowSessionCommand());
@@ -38,8 +45,22 @@ sealed class SessionsCommand : ClientCommand
         }
 
         var sessions = answer.Read(CliJson.Default.SessionArray);
-        output.Table(["KEY", "STATE", "QUESTION", "INBOX", "LAST TURN", "COST", "PROFILE", "WORKSPACE"], sessions.Select(x => (string?[])
-            [x.Key, State(x), $"{x.WaitsFor}", $"{x.Inbox}", LastTurn(x), ShowSessionCommand.Usd(x.CostUsd), x.Profile, x.Workspace]));
+        output.Table(
+            ["KEY", "STATE", "QUESTION", "INBOX", "LAST TURN", "COST", "PROFILE", "WORKSPACE"],
+            sessions.Select(x =>
+                (string?[])
+                    [
+                        x.Key,
+                        State(x),
+                        $"{x.WaitsFor}",
+                        $"{x.Inbox}",
+                        LastTurn(x),
+                        ShowSessionCommand.Usd(x.CostUsd),
+                        x.Profile,
+                        x.Workspace,
+                    ]
+            )
+        );
 
         if (sessions is [])
             Output.Note("There are no open sessions.");
@@ -49,9 +70,13 @@ sealed class SessionsCommand : ClientCommand
     }
 
     /// <summary>What a session is doing, and for whom it waits if it does.</summary>
-    public static string State(Session session) => session is { State: SessionState.Waiting, LastTurn.Note: { } note }
-        ? $"{Output.Word(session.State)}: {note}" : Output.Word(session.State);
+    public static string State(Session session) =>
+        session is { State: SessionState.Waiting, LastTurn.Note: { } note }
+            ? $"{Output.Word(session.State)}: {note}"
+            : Output.Word(session.State);
 
-    static string LastTurn(Session session) => session.LastTurn is { } turn
-        ? $"{turn.Number} {(turn.Outcome is { } outcome ? Output.Word(outcome) : Output.Word(turn.State))}" : "";
+    static string LastTurn(Session session) =>
+        session.LastTurn is { } turn
+            ? $"{turn.Number} {(turn.Outcome is { } outcome ? Output.Word(outcome) : Output.Word(turn.State))}"
+            : "";
 }

@@ -17,27 +17,53 @@ sealed class SetRouteCommand : ClientCommand
     {
         HelpName = "DIR",
         Required = true,
-        Description = "The directory of a session it begins, in which {session} stands for a name made from its key. "
+        Description =
+            "The directory of a session it begins, in which {session} stands for a name made from its key. "
             + "One that is missing is made from the Repository of the profile.",
     };
-    readonly Option<string[]> types = Texts("--type", "T",
-        "An event type to match, with * for anything; may be repeated. Default: all.");
-    readonly Option<string?> subject = Text("--subject", "S", "The subjects to match, with * for anything. Default: all.");
-    readonly Option<string[]> where = Texts("--where", "CONDITION",
-        "What else must hold, like 'data.state = changes_requested'; may be repeated.");
-    readonly Option<string?> profile = Text("--profile", "NAME", "The profile of a session it begins. Default: default.");
-    readonly Option<string?> full = Text("--full", "TEXT", "What a session that begins is told to do about such an event.");
-    readonly Option<string?> delta = Text("--delta", "TEXT", "The same for a session that remembers. Default: that of --full.");
+    readonly Option<string[]> types = Texts(
+        "--type",
+        "T",
+        "An event type to match, with * for anything; may be repeated. Default: all."
+    );
+    readonly Option<string?> subject = Text(
+        "--subject",
+        "S",
+        "The subjects to match, with * for anything. Default: all."
+    );
+    readonly Option<string[]> where = Texts(
+        "--where",
+        "CONDITION",
+        "What else must hold, like 'data.state = changes_requested'; may be repeated."
+    );
+    readonly Option<string?> profile = Text(
+        "--profile",
+        "NAME",
+        "The profile of a session it begins. Default: default."
+    );
+    readonly Option<string?> full = Text(
+        "--full",
+        "TEXT",
+        "What a session that begins is told to do about such an event."
+    );
+    readonly Option<string?> delta = Text(
+        "--delta",
+        "TEXT",
+        "The same for a session that remembers. Default: that of --full."
+    );
 
-    public SetRouteCommand() : base("set",
-        "Makes a route, or makes the one of this name another.",
-        """
-        Says on standard error what may keep its sessions from working, as far as this machine can tell.
+    public SetRouteCommand()
+        : base(
+            "set",
+            "Makes a route, or makes the one of this name another.",
+            """
+            Says on standard error what may keep its sessions from working, as far as this machine can tell.
 
-        Example:
-          wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}" \
-            --full "Implement what this issue asks for." --delta "See what has changed about your issue."
-        """) => Takes(name, session, workspace, types, subject, where, profile, full, delta);
+            Example:
+              wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}" \
+                --full "Implement what this issue asks for." --delta "See what has changed about your issue."
+            """
+        ) => Takes(name, session, workspace, types, subject, where, profile, full, delta);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -71,5 +97,10 @@ sealed class SetRouteCommand : ClientCommand
         new(name) { HelpName = value, Description = description };
 
     static Option<string[]> Texts(string name, string value, string description) =>
-        new(name) { HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore };
+        new(name)
+        {
+            HelpName = value,
+            Description = description,
+            Arity = ArgumentArity.OneOrMore,
+        };
 }

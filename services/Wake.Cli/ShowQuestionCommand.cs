@@ -7,12 +7,15 @@ sealed class ShowQuestionCommand : ClientCommand
 {
     readonly Argument<Guid> id = new("QUESTION-ID") { Description = "The question's id, as wake questions shows it." };
 
-    public ShowQuestionCommand() : base("show",
-        "Shows one question, with the whole of the call that it asks to be allowed, and its hash.",
-        """
-        Example:
-          wake questions show 01234567-89ab-cdef-0123-456789abcdef
-        """) => Takes(id);
+    public ShowQuestionCommand()
+        : base(
+            "show",
+            "Shows one question, with the whole of the call that it asks to be allowed, and its hash.",
+            """
+            Example:
+              wake questions show 01234567-89ab-cdef-0123-456789abcdef
+            """
+        ) => Takes(id);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

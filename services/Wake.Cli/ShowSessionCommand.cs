@@ -9,12 +9,15 @@ sealed class ShowSessionCommand : ClientCommand
 {
     readonly Argument<string> key = new("KEY") { Description = "The session's key." };
 
-    public ShowSessionCommand() : base("show",
-        "Shows one session.",
-        """
-        Example:
-          wake sessions show implementer
-        """) => Takes(key);
+    public ShowSessionCommand()
+        : base(
+            "show",
+            "Shows one session.",
+            """
+            Example:
+              wake sessions show implementer
+            """
+        ) => Takes(key);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -53,11 +56,17 @@ sealed class ShowSessionCommand : ClientCommand
     public static string InWords(Turn turn)
     {
         var end = turn.Outcome is { } outcome
-            ? $"{Output.Word(outcome)}, {turn.DurationMs / 1000.0:0.0} s, {Usd(turn.CostUsd)}{Tokens(turn.Tokens)}" : Output.Word(turn.State);
+            ? $"{Output.Word(outcome)}, {turn.DurationMs / 1000.0:0.0} s, {Usd(turn.CostUsd)}{Tokens(turn.Tokens)}"
+            : Output.Word(turn.State);
         var note = turn.Note is { } text ? $" ({text})" : "";
         return $"{turn.Number} {end}{note}{(turn.Reasons is [] ? "" : $": {string.Join(" | ", turn.Reasons)}")}";
     }
 
-    static string Tokens(Tokens tokens) => tokens == default ? "" : string.Create(CultureInfo.InvariantCulture,
-        $", {tokens.Input + tokens.CacheRead + tokens.CacheCreation:N0} tokens in ({tokens.CacheRead:N0} cached), {tokens.Output:N0} out");
+    static string Tokens(Tokens tokens) =>
+        tokens == default
+            ? ""
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $", {tokens.Input + tokens.CacheRead + tokens.CacheCreation:N0} tokens in ({tokens.CacheRead:N0} cached), {tokens.Output:N0} out"
+            );
 }

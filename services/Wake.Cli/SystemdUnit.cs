@@ -20,12 +20,12 @@ static class SystemdUnit
             new(Path.Combine(units, Name), PlannedFile.Readable, Unit(facts, settings)),
             new(settings, PlannedFile.Private, Settings(facts.Data)),
             Serves: Manager("show", "--property=Version"),
-            WithoutManager:
-                "There is no systemd that runs services for this user. In a container, make wake up its process. After su or sudo, log "
+            WithoutManager: "There is no systemd that runs services for this user. In a container, make wake up its process. After su or sudo, log "
                 + "in as the user instead, or once as root: loginctl enable-linger USER, and set XDG_RUNTIME_DIR=/run/user/UID.",
             Start:
             [
-                new(Manager("daemon-reload")), new(Manager("enable", Name)),
+                new(Manager("daemon-reload")),
+                new(Manager("enable", Name)),
                 // One that has failed too often is not started again before this.
                 new(Manager("reset-failed", Name), Until.Tried),
                 // Also what runs already: it may be another version.
@@ -37,7 +37,8 @@ static class SystemdUnit
             Leaves: [Path.Combine(units, "default.target.wants", Name)],
             Root: facts.Config,
             Log: $"journalctl --user --unit {Name}",
-            Note: "It runs while you are logged in. To have it run always: loginctl enable-linger");
+            Note: "It runs while you are logged in. To have it run always: loginctl enable-linger"
+        );
     }
 
     static IReadOnlyList<string> Manager(params IEnumerable<string> arguments) => ["systemctl", "--user", .. arguments];
@@ -46,7 +47,9 @@ static class SystemdUnit
     {
         // It refuses to start what is called so, however it is written.
         if (facts.Program[0].AsSpan().ContainsAny("\"'\\"))
-            throw new CommandException($"systemd starts no program with quotes or a backslash in its path: {facts.Program[0]}");
+            throw new CommandException(
+                $"systemd starts no program with quotes or a backslash in its path: {facts.Program[0]}"
+            );
 
         string[] command = [.. facts.Program, "up", "--data", facts.Data];
         var environment = facts.Environment.Select(x => $"Environment={Quoted($"{x.Key}={x.Value}")}\n");
@@ -81,19 +84,22 @@ static class SystemdUnit
             [Install]
             WantedBy=default.target
 
-            """);
+            """
+        );
     }
 
-    static string Settings(string data) => ServiceSeal.Close(
-        $"""
-        # {ServiceSeal.Line(data)}
-        # Keys and settings of the service, a line NAME=value each. Nothing overwrites this file, and only its user can read it.
-        # After a change: systemctl --user restart {Name}
-        #
-        # ANTHROPIC_API_KEY=
-        # GitHub__Accounts__main__Token=
+    static string Settings(string data) =>
+        ServiceSeal.Close(
+            $"""
+            # {ServiceSeal.Line(data)}
+            # Keys and settings of the service, a line NAME=value each. Nothing overwrites this file, and only its user can read it.
+            # After a change: systemctl --user restart {Name}
+            #
+            # ANTHROPIC_API_KEY=
+            # GitHub__Accounts__main__Token=
 
-        """);
+            """
+        );
 
     static string Quoted(string text)
     {

@@ -9,15 +9,18 @@ sealed class TailCommand : ClientCommand
 {
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    public TailCommand() : base("tail",
-        "Shows every decision as it is taken, a line each, until Ctrl-C.",
-        """
-        Connects again when the connection drops; what is decided meanwhile is not shown.
+    public TailCommand()
+        : base(
+            "tail",
+            "Shows every decision as it is taken, a line each, until Ctrl-C.",
+            """
+            Connects again when the connection drops; what is decided meanwhile is not shown.
 
-        Examples:
-          wake tail
-          wake tail --output json | jq .what
-        """) => Takes();
+            Examples:
+              wake tail
+              wake tail --output json | jq .what
+            """
+        ) => Takes();
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {

@@ -64,7 +64,9 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
                 return new FollowedTurn.Parked(answer, turn);
 
             case TurnState.Running:
-                progress($"Wake {turn.Number} runs on {turn.Runner}{(turn.Attempt > 1 ? $", attempt {turn.Attempt}" : "")}");
+                progress(
+                    $"Wake {turn.Number} runs on {turn.Runner}{(turn.Attempt > 1 ? $", attempt {turn.Attempt}" : "")}"
+                );
                 return null;
 
             case TurnState.Waiting:
@@ -72,8 +74,14 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
                 return null;
         }
 
-        progress(waitsFor ?? (turn is null ? "Waiting for a runner"
-            : $"Wake {turn.Number} waits for a runner{(turn.Note is { } note ? $": {note}" : "")}"));
+        progress(
+            waitsFor
+                ?? (
+                    turn is null
+                        ? "Waiting for a runner"
+                        : $"Wake {turn.Number} waits for a runner{(turn.Note is { } note ? $": {note}" : "")}"
+                )
+        );
         return askSession ? await Blocked(answer, explained.AcceptedAt, cancel) : null;
     }
 
@@ -88,8 +96,8 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
         held(why);
     }
 
-    // The event waits behind an earlier turn, which this wake frees from its park, now or when it parks next. Parked since
-    // then, and still so a while later, means parked again.
+    // The event waits behind an earlier turn, which this wake frees from its park, now or when it parks next. Parked
+    // since then, and still so a while later, means parked again.
     async Task<FollowedTurn?> Blocked(Answer answer, DateTimeOffset acceptedAt, CancellationToken cancel)
     {
         var asked = await wake.Get($"/v1/explain/sessions/{WakeClient.Segment(key)}", cancel);
@@ -108,8 +116,12 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
         var last = explained.Ledger is [.., { What: "parked" } line] && line.At > acceptedAt ? line : null;
         var again = last is not null && last == parked;
         parked = last;
-        return again && explained.Session is { State: SessionState.Parked or SessionState.WaitingForAnswer, LastTurn: { } earlier }
-            ? new FollowedTurn.Parked(answer, earlier) : null;
+        return
+            again
+            && explained.Session
+                is { State: SessionState.Parked or SessionState.WaitingForAnswer, LastTurn: { } earlier }
+            ? new FollowedTurn.Parked(answer, earlier)
+            : null;
     }
 }
 

@@ -3,8 +3,8 @@ using Wake.Gateway;
 namespace Wake.Cli;
 
 /// <summary>
-/// Tells of what was kept for later, or dropped, and could then not be delivered: nobody was there to be told. The next command is,
-/// on standard error, once for each file.
+/// Tells of what was kept for later, or dropped, and could then not be delivered: nobody was there to be told. The next
+/// command is, on standard error, once for each file.
 /// </summary>
 static class Undelivered
 {

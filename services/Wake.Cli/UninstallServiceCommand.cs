@@ -7,16 +7,22 @@ namespace Wake.Cli;
 /// <summary><c>wake service uninstall</c>: stops the service and takes it away.</summary>
 sealed class UninstallServiceCommand : WakeCommand
 {
-    readonly Option<bool> purge = CommonOptions.Flag("--purge", "Delete its data and its keys too, after asking on the terminal.");
+    readonly Option<bool> purge = CommonOptions.Flag(
+        "--purge",
+        "Delete its data and its keys too, after asking on the terminal."
+    );
 
-    public UninstallServiceCommand() : base("uninstall",
-        "Stops the service and deletes its files. The data stays, and so does a file with keys in it.",
-        """
-        Examples:
-          wake service uninstall --dry-run
-          wake service uninstall
-          wake service uninstall --purge
-        """)
+    public UninstallServiceCommand()
+        : base(
+            "uninstall",
+            "Stops the service and deletes its files. The data stays, and so does a file with keys in it.",
+            """
+            Examples:
+              wake service uninstall --dry-run
+              wake service uninstall
+              wake service uninstall --purge
+            """
+        )
     {
         Add(ServiceCommand.DryRun);
         Add(purge);
@@ -38,12 +44,18 @@ sealed class UninstallServiceCommand : WakeCommand
         if (given.GetValue(ServiceCommand.DryRun))
         {
             string[] folders = purges && Directory.Exists(data.FullPath) ? [data.FullPath] : [];
-            return new ServiceSteps(plan.Manager, [], [.. setup.Files(purges), .. folders],
-                installed ? [.. plan.Stop.Concat(plan.Forget).Select(x => x.Arguments)] : []).Show(output);
+            return new ServiceSteps(
+                plan.Manager,
+                [],
+                [.. setup.Files(purges), .. folders],
+                installed ? [.. plan.Stop.Concat(plan.Forget).Select(x => x.Arguments)] : []
+            ).Show(output);
         }
 
         if (setup.Installed is SealState.Missing)
-            throw new CommandException($"{plan.Service.Path} was not written by Wake. Delete it yourself, or replace it: wake service install --force");
+            throw new CommandException(
+                $"{plan.Service.Path} was not written by Wake. Delete it yourself, or replace it: wake service install --force"
+            );
 
         if (purges && !await Confirms(data, output, cancel))
             return 1;
@@ -59,16 +71,23 @@ sealed class UninstallServiceCommand : WakeCommand
         if (setup.Kept is { } kept)
             Output.Note($"Keys and settings stay in {kept}.");
         if (Directory.Exists(data.FullPath))
-            Output.Note(purges ? $"What is not Wake's stays in {data.FullPath}." : $"The data stays in {data.FullPath}: wake up goes on with it.");
+            Output.Note(
+                purges
+                    ? $"What is not Wake's stays in {data.FullPath}."
+                    : $"The data stays in {data.FullPath}: wake up goes on with it."
+            );
         return 0;
     }
 
     static async Task<bool> Confirms(DataFolder data, Output output, CancellationToken cancel)
     {
         if (output.Json || Console.IsInputRedirected || Console.IsOutputRedirected)
-            throw new CommandException($"--purge asks before it deletes {data.FullPath}. Say it on a terminal, or delete that yourself after wake service uninstall.");
+            throw new CommandException(
+                $"--purge asks before it deletes {data.FullPath}. Say it on a terminal, or delete that yourself after wake service uninstall."
+            );
 
-        var question = $"Delete {Markup.Escape(Output.Visible(data.FullPath))}, with everything Wake knows of its sessions?";
+        var question =
+            $"Delete {Markup.Escape(Output.Visible(data.FullPath))}, with everything Wake knows of its sessions?";
         return await new ConfirmationPrompt(question) { DefaultValue = false }.ShowAsync(AnsiConsole.Console, cancel);
     }
 }

@@ -7,12 +7,15 @@ sealed class UnwatchCommand : ClientCommand
 {
     readonly Argument<string> id = new("ID") { Description = "The watch's id; wake watches lists them." };
 
-    public UnwatchCommand() : base("unwatch",
-        "Ends a watch. What it has routed stays routed.",
-        """
-        Example:
-          wake unwatch 01234567-89ab-cdef-0123-456789abcdef
-        """) => Takes(id);
+    public UnwatchCommand()
+        : base(
+            "unwatch",
+            "Ends a watch. What it has routed stays routed.",
+            """
+            Example:
+              wake unwatch 01234567-89ab-cdef-0123-456789abcdef
+            """
+        ) => Takes(id);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -20,7 +23,8 @@ sealed class UnwatchCommand : ClientCommand
         if (!Guid.TryParse(given.GetRequiredValue(id), out var watch))
         {
             throw new CommandException(
-                $"There is no watch {given.GetRequiredValue(id)}: the id of a watch is a UUID. wake watches lists them.");
+                $"There is no watch {given.GetRequiredValue(id)}: the id of a watch is a UUID. wake watches lists them."
+            );
         }
 
         var answer = (await wake.Delete($"/v1/watches/{watch}", cancel)).Expected();

@@ -10,7 +10,8 @@ sealed class UpCommand : WakeCommand
     readonly Option<int?> port = new("--port")
     {
         HelpName = "N",
-        Description = $"The port on loopback; 0 for any. Default: {StandaloneHost.DefaultPort}, or any if that is taken.",
+        Description =
+            $"The port on loopback; 0 for any. Default: {StandaloneHost.DefaultPort}, or any if that is taken.",
         CustomParser = given =>
         {
             if (ushort.TryParse(given.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
@@ -21,15 +22,18 @@ sealed class UpCommand : WakeCommand
         },
     };
 
-    public UpCommand() : base("up",
-        "Runs Wake on this machine, with a PostgreSQL of its own, until Ctrl-C or SIGTERM.",
-        """
-        Prints one line on standard output when it serves: ready http://127.0.0.1:N. Everything else goes to standard error.
+    public UpCommand()
+        : base(
+            "up",
+            "Runs Wake on this machine, with a PostgreSQL of its own, until Ctrl-C or SIGTERM.",
+            """
+            Prints one line on standard output when it serves: ready http://127.0.0.1:N. Everything else goes to standard error.
 
-        Examples:
-          wake up
-          wake up --data ~/wake-test --port 0
-        """)
+            Examples:
+              wake up
+              wake up --data ~/wake-test --port 0
+            """
+        )
     {
         Add(CommonOptions.Data);
         Add(port);
@@ -41,8 +45,11 @@ sealed class UpCommand : WakeCommand
         try
         {
             await StandaloneHost.Run(
-                CommonOptions.FolderOf(given.GetValue(CommonOptions.Data)).FullPath, given.GetValue(port),
-                url => Console.WriteLine($"ready {url.GetLeftPart(UriPartial.Authority)}"), cancel);
+                CommonOptions.FolderOf(given.GetValue(CommonOptions.Data)).FullPath,
+                given.GetValue(port),
+                url => Console.WriteLine($"ready {url.GetLeftPart(UriPartial.Authority)}"),
+                cancel
+            );
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {

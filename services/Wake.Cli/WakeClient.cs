@@ -15,11 +15,15 @@ sealed class WakeClient : IDisposable
     readonly DataFolder folder;
     readonly string? named;
 
-    /// <param name="data">The data folder the user named, which counts more than the environment; null for none.</param>
+    /// <param name="data">The data folder the user named, which counts more than the environment; null for
+    /// none.</param>
     public WakeClient(string? data)
     {
         folder = CommonOptions.FolderOf(data);
-        named = (data is null || CurrentRun.Exists) && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 } url ? url : null;
+        named =
+            (data is null || CurrentRun.Exists) && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 } url
+                ? url
+                : null;
 
         // A key goes to the address it was meant for and to no other; and no proxy knows this machine's loopback.
         http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = Endpoint() is { IsLoopback: false } })
@@ -33,14 +37,18 @@ sealed class WakeClient : IDisposable
     public Uri Url => Endpoint() ?? throw NotRunning();
 
     /// <summary>Where it looks, in words.</summary>
-    public string LookedAt => named is not null ? $"{named}, from WAKE_URL"
+    public string LookedAt =>
+        named is not null ? $"{named}, from WAKE_URL"
         : folder.Endpoint() is { } endpoint ? $"{endpoint.Url}, named in {folder.FullPath}"
         : folder.FullPath;
 
     /// <summary>A key or an id as one segment of a path.</summary>
-    /// <exception cref="CommandException">No path can carry it: the address would be that of something else.</exception>
-    public static string Segment(string name) => name is not ("" or "." or "..") ? Uri.EscapeDataString(name)
-        : throw new CommandException($"Nothing can be called '{name}'.");
+    /// <exception cref="CommandException">No path can carry it: the address would be that of something
+    /// else.</exception>
+    public static string Segment(string name) =>
+        name is not ("" or "." or "..")
+            ? Uri.EscapeDataString(name)
+            : throw new CommandException($"Nothing can be called '{name}'.");
 
     public Task<Answer> Get(string path, CancellationToken cancel) => Send(Request(HttpMethod.Get, path), cancel);
 
@@ -52,7 +60,8 @@ sealed class WakeClient : IDisposable
     public Task<Answer> Put(string path, JsonNode body, CancellationToken cancel) =>
         SendJson(HttpMethod.Put, path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
 
-    public Task<Answer> Post(string path, byte[] json, CancellationToken cancel) => SendJson(HttpMethod.Post, path, json, cancel);
+    public Task<Answer> Post(string path, byte[] json, CancellationToken cancel) =>
+        SendJson(HttpMethod.Post, path, json, cancel);
 
     Task<Answer> SendJson(HttpMethod method, string path, byte[] json, CancellationToken cancel)
     {
@@ -98,7 +107,9 @@ sealed class WakeClient : IDisposable
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            throw new NoAnswerException($"Wake did not answer within {Patience.TotalSeconds:0} s (looked at {LookedAt}).");
+            throw new NoAnswerException(
+                $"Wake did not answer within {Patience.TotalSeconds:0} s (looked at {LookedAt})."
+            );
         }
     }
 
@@ -108,41 +119,56 @@ sealed class WakeClient : IDisposable
         {
             return await talk();
         }
-        catch (HttpRequestException refused) when (
-            refused.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
+        catch (HttpRequestException refused)
+            when (refused.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
         {
             throw NotRunning();
         }
         catch (Exception broken) when (broken is HttpRequestException or IOException)
         {
-            throw new NoAnswerException($"Wake did not answer (looked at {LookedAt}): {broken.GetBaseException().Message}");
+            throw new NoAnswerException(
+                $"Wake did not answer (looked at {LookedAt}): {broken.GetBaseException().Message}"
+            );
         }
     }
 
-    static async Task<Answer> Read(HttpResponseMessage response, CancellationToken cancel) => new(
-        response.RequestMessage!.RequestUri!, response.StatusCode,
-        response.Content.Headers.ContentType?.MediaType ?? "", await response.Content.ReadAsByteArrayAsync(cancel));
+    static async Task<Answer> Read(HttpResponseMessage response, CancellationToken cancel) =>
+        new(
+            response.RequestMessage!.RequestUri!,
+            response.StatusCode,
+            response.Content.Headers.ContentType?.MediaType ?? "",
+            await response.Content.ReadAsByteArrayAsync(cancel)
+        );
 
     // One that WAKE_URL names may be anywhere, and no folder of this machine is its own.
     NotRunningException NotRunning() =>
-        new($"Wake is not running (looked at {LookedAt}). Start it with: wake up", named is null && !CurrentRun.Exists ? folder : null);
+        new(
+            $"Wake is not running (looked at {LookedAt}). Start it with: wake up",
+            named is null && !CurrentRun.Exists ? folder : null
+        );
 
     Uri? Endpoint()
     {
         if (named is null)
             return folder.Endpoint()?.Url;
 
-        return Uri.TryCreate(named, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url
+        return Uri.TryCreate(named, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
+            ? url
             : throw new CommandException($"WAKE_URL is not an address like http://127.0.0.1:9253: {named}");
     }
 
-    // Asked anew for every request: a Wake that was restarted may have another port, and has another token. The path is as it is
-    // written here: a Uri would by itself undo escapes that a key needs.
+    // Asked anew for every request: a Wake that was restarted may have another port, and has another token. The path is
+    // as it is written here: a Uri would by itself undo escapes that a key needs.
     HttpRequestMessage Request(HttpMethod method, string path)
     {
         var url = Url;
-        var request = new HttpRequestMessage(method, new Uri(
-            url.AbsoluteUri.TrimEnd('/') + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
+        var request = new HttpRequestMessage(
+            method,
+            new Uri(
+                url.AbsoluteUri.TrimEnd('/') + path,
+                new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }
+            )
+        );
         if (Credential(url) is { } credential)
             request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {credential}");
         return request;
@@ -159,9 +185,12 @@ sealed class WakeClient : IDisposable
             return key;
 
         // A Wake that was killed leaves its address behind, and the port to anybody.
-        return LocalUser.OfListener(url.Port) is not { } user || LocalUser.IsTrusted(user) ? key ?? OwnerToken.Read(folder.TokenFile)
-            : throw new NoAnswerException($"It is not your Wake that listens at {url.GetLeftPart(UriPartial.Authority)} but a program of the user {user}. "
-                + "Start yours: wake up");
+        return LocalUser.OfListener(url.Port) is not { } user || LocalUser.IsTrusted(user)
+            ? key ?? OwnerToken.Read(folder.TokenFile)
+            : throw new NoAnswerException(
+                $"It is not your Wake that listens at {url.GetLeftPart(UriPartial.Authority)} but a program of the user {user}. "
+                    + "Start yours: wake up"
+            );
     }
 }
 

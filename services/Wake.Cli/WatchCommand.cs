@@ -28,14 +28,21 @@ sealed partial class WatchCommand : ClientCommand
         Description = "An event type to match, with * for anything; may be repeated. Default: all.",
     };
 
-    readonly Option<bool> ci = CommonOptions.Flag("--ci", "The type is CI: told once, when all checks have ended or only some that hang have not; and others that are named.");
-    readonly Option<bool> deploy = CommonOptions.Flag("--deploy", "The types are finished deployments, and others that are named.");
+    readonly Option<bool> ci = CommonOptions.Flag(
+        "--ci",
+        "The type is CI: told once, when all checks have ended or only some that hang have not; and others that are named."
+    );
+    readonly Option<bool> deploy = CommonOptions.Flag(
+        "--deploy",
+        "The types are finished deployments, and others that are named."
+    );
 
     readonly Option<string[]> where = new("--where")
     {
         HelpName = "CONDITION",
         Arity = ArgumentArity.OneOrMore,
-        Description = "What else must hold, like 'data.conclusion = failure' or 'actor != octocat'; all of them if repeated.",
+        Description =
+            "What else must hold, like 'data.conclusion = failure' or 'actor != octocat'; all of them if repeated.",
     };
 
     readonly Option<string[]> until = new("--until")
@@ -45,8 +52,10 @@ sealed partial class WatchCommand : ClientCommand
         Description = "The first event of this type ends it, like github.pull_request.merged; may be repeated.",
     };
 
-    readonly Option<bool> once = CommonOptions.Flag("--once", 
-        "The first event that wakes the session ends it. One that waits for its next turn does not.");
+    readonly Option<bool> once = CommonOptions.Flag(
+        "--once",
+        "The first event that wakes the session ends it. One that waits for its next turn does not."
+    );
 
     readonly Option<string?> intent = new("--intent")
     {
@@ -54,16 +63,22 @@ sealed partial class WatchCommand : ClientCommand
         Description = "A note to the session, shown when it wakes: then deploy it.",
     };
 
-    readonly Option<DateTimeOffset?> expires = Times.EndOption("--expires", "When it ends by itself. Default: with the session.");
+    readonly Option<DateTimeOffset?> expires = Times.EndOption(
+        "--expires",
+        "When it ends by itself. Default: with the session."
+    );
 
-    public WatchCommand() : base("watch",
-        "Wakes a session when events match, those of the last minutes included.",
-        """
-        Examples:
-          wake watch --session implementer --pr octo-org/hello#972 --until github.pull_request.merged --intent "then deploy it"
-          wake watch --session implementer --pr octo-org/hello#972 --ci --where "data.conclusion = failure" --once
-          wake watch --session implementer --subject "github:octo-org/hello#972" --type "github.pull_request.*" --expires 7d
-        """)
+    public WatchCommand()
+        : base(
+            "watch",
+            "Wakes a session when events match, those of the last minutes included.",
+            """
+            Examples:
+              wake watch --session implementer --pr octo-org/hello#972 --until github.pull_request.merged --intent "then deploy it"
+              wake watch --session implementer --pr octo-org/hello#972 --ci --where "data.conclusion = failure" --once
+              wake watch --session implementer --subject "github:octo-org/hello#972" --type "github.pull_request.*" --expires 7d
+            """
+        )
     {
         Takes(session, pullRequest, subject, types, ci, deploy, where, until, once, intent, expires);
         Validators.Add(given =>
@@ -78,7 +93,11 @@ sealed partial class WatchCommand : ClientCommand
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
         var (_, answer) = await Registration.Ask(
-            wake, OwnSession.Of(given.GetValue(session)), key => wake.Post("/v1/watches", Watch(given, key), cancel), cancel);
+            wake,
+            OwnSession.Of(given.GetValue(session)),
+            key => wake.Post("/v1/watches", Watch(given, key), cancel),
+            cancel
+        );
 
         answer.Expected();
         if (output.Json)
@@ -110,11 +129,22 @@ sealed partial class WatchCommand : ClientCommand
             ["subject"] = given.GetValue(subject) ?? $"github:{given.GetValue(pullRequest)!.ToLowerInvariant()}",
         };
         var github = given.GetValue(pullRequest) is not null;
-        Add("types",
-        [
-            .. given.GetValue(types) ?? [], .. given.GetValue(ci) ? github ? Ci : [.. Ci, .. CiElsewhere] : [],
-            .. given.GetValue(deploy) ? github ? Deployments : [.. Deployments, "gitlab.deployment.completed"] : [],
-        ]);
+        Add(
+            "types",
+            [
+                .. given.GetValue(types) ?? [],
+                .. given.GetValue(ci)
+                    ? github
+                        ? Ci
+                        : [.. Ci, .. CiElsewhere]
+                    : [],
+                .. given.GetValue(deploy)
+                    ? github
+                        ? Deployments
+                        : [.. Deployments, "gitlab.deployment.completed"]
+                    : [],
+            ]
+        );
         Add("where", given.GetValue(where) ?? []);
         Add("until", given.GetValue(until) ?? []);
         if (given.GetValue(once))
@@ -132,10 +162,17 @@ sealed partial class WatchCommand : ClientCommand
         }
     }
 
-    // The sum alone: single workflows would each wake it once more, and the first of them would end a watch for one event.
+    // The sum alone: single workflows would each wake it once more, and the first of them would end a watch for one
+    // event.
     static readonly string[] Ci = ["github.ci.*"];
     static readonly string[] CiElsewhere =
-        ["gitlab.pipeline.*", "forgejo.workflow_run.completed", "gitea.workflow_run.completed", "forgejo.status.completed", "gitea.status.completed"];
+    [
+        "gitlab.pipeline.*",
+        "forgejo.workflow_run.completed",
+        "gitea.workflow_run.completed",
+        "forgejo.status.completed",
+        "gitea.status.completed",
+    ];
     static readonly string[] Deployments = ["github.deployment.completed"];
 
     [GeneratedRegex(@"\A[\w.-]+/[\w.-]+#[0-9]+\z")]

@@ -7,15 +7,26 @@ sealed class WatchesCommand : ClientCommand
 {
     const int Limit = 1000;
 
-    readonly Option<string?> session = new("--session") { HelpName = "KEY", Description = "Only those of this session." };
-    readonly Option<Guid?> after = new("--after") { HelpName = "ID", Description = "Only those that were made after this one." };
+    readonly Option<string?> session = new("--session")
+    {
+        HelpName = "KEY",
+        Description = "Only those of this session.",
+    };
+    readonly Option<Guid?> after = new("--after")
+    {
+        HelpName = "ID",
+        Description = "Only those that were made after this one.",
+    };
 
-    public WatchesCommand() : base("watches",
-        $"Lists watches, up to {Limit}.",
-        """
-        Example:
-          wake watches --session implementer
-        """) => Takes(session, after);
+    public WatchesCommand()
+        : base(
+            "watches",
+            $"Lists watches, up to {Limit}.",
+            """
+            Example:
+              wake watches --session implementer
+            """
+        ) => Takes(session, after);
 
     protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
     {
@@ -29,11 +40,22 @@ sealed class WatchesCommand : ClientCommand
         }
 
         var watches = answer.Read(CliJson.Default.WatchArray);
-        output.Table(["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "INTENT"], watches.Select(x => (string?[])
-        [
-            $"{x.Id}", x.Session, x.Subject, string.Join(' ', x.Types ?? ["*"]), string.Join(", ", x.Where ?? []),
-            string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]), x.Expires is { } end ? Times.Shown(end) : "", x.Intent,
-        ]));
+        output.Table(
+            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "INTENT"],
+            watches.Select(x =>
+                (string?[])
+                    [
+                        $"{x.Id}",
+                        x.Session,
+                        x.Subject,
+                        string.Join(' ', x.Types ?? ["*"]),
+                        string.Join(", ", x.Where ?? []),
+                        string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
+                        x.Expires is { } end ? Times.Shown(end) : "",
+                        x.Intent,
+                    ]
+            )
+        );
 
         if (watches is [])
             Output.Note("There are no watches.");

@@ -4,8 +4,14 @@ using Wake.Store;
 
 namespace Wake.Coordinator;
 
-/// <summary>Measures what waits: sessions for their turns, and messages that were no events for somebody to look at them.</summary>
-sealed class BacklogMeasures(Backlog backlog, TimeProvider time, ILogger<BacklogMeasures> log, ObservedEvents? events = null) : BackgroundService
+/// <summary>Measures what waits: sessions for their turns, and messages that were no events for somebody to look at
+/// them.</summary>
+sealed class BacklogMeasures(
+    Backlog backlog,
+    TimeProvider time,
+    ILogger<BacklogMeasures> log,
+    ObservedEvents? events = null
+) : BackgroundService
 {
     // What is behind is so for minutes before anybody can do something about it.
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
@@ -27,8 +33,7 @@ sealed class BacklogMeasures(Backlog backlog, TimeProvider time, ILogger<Backlog
             {
                 log.LogDebug("What waits was not measured ({Reason}).", down.Message);
             }
-        }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
+        } while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
     async Task Measure(CancellationToken cancel)
@@ -36,7 +41,10 @@ sealed class BacklogMeasures(Backlog backlog, TimeProvider time, ILogger<Backlog
         foreach (var line in await backlog.Read(cancel))
         {
             Measures.SessionsWaiting.Record(line.Sessions, new KeyValuePair<string, object?>("state", line.State));
-            Measures.SessionsWaitingAge.Record(line.Oldest.TotalSeconds, new KeyValuePair<string, object?>("state", line.State));
+            Measures.SessionsWaitingAge.Record(
+                line.Oldest.TotalSeconds,
+                new KeyValuePair<string, object?>("state", line.State)
+            );
         }
 
         if (events is not null && await events.DeadLetters(cancel) is { } dead)

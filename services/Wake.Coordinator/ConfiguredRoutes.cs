@@ -5,8 +5,8 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// The routes of the configuration, by name: <c>Routes__NAME__Session</c> and so on. They count more than what the API made
-/// under the same name, and those that are no longer here are gone.
+/// The routes of the configuration, by name: <c>Routes__NAME__Session</c> and so on. They count more than what the API
+/// made under the same name, and those that are no longer here are gone.
 /// </summary>
 sealed class RouteOptions : Dictionary<string, RouteTerms>, IValidatableObject
 {
@@ -19,8 +19,12 @@ sealed class RouteOptions : Dictionary<string, RouteTerms>, IValidatableObject
 }
 
 /// <summary>Writes them into the store when the coordinator starts, before it takes anything in.</summary>
-sealed class ConfiguredRoutes(Routes routes, IOptions<RouteOptions> options, IOptions<Profiles> profiles, ILogger<ConfiguredRoutes> log)
-    : IHostedService
+sealed class ConfiguredRoutes(
+    Routes routes,
+    IOptions<RouteOptions> options,
+    IOptions<Profiles> profiles,
+    ILogger<ConfiguredRoutes> log
+) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {

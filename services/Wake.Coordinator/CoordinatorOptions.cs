@@ -4,15 +4,16 @@ using Wake.Store;
 
 namespace Wake.Coordinator;
 
-/// <summary>How the coordinator works. Environment: <c>Coordinator__…</c>. The defaults suit one machine and many.</summary>
+/// <summary>How the coordinator works. Environment: <c>Coordinator__…</c>. The defaults suit one machine and
+/// many.</summary>
 public sealed class CoordinatorOptions : IValidatableObject
 {
     /// <summary>The configuration section.</summary>
     public const string Section = "Coordinator";
 
     /// <summary>
-    /// How long a command may stay unclaimed before it is sent again, and how long a message expires after. Runners that are
-    /// all busy see each waiting session once per interval.
+    /// How long a command may stay unclaimed before it is sent again, and how long a message expires after. Runners
+    /// that are all busy see each waiting session once per interval.
     /// </summary>
     public TimeSpan RepeatAfter { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -23,7 +24,8 @@ public sealed class CoordinatorOptions : IValidatableObject
     [Range(1, 10_000)]
     public int SweepSize { get; init; } = 500;
 
-    /// <summary>Events taken in by one transaction at most. There is no minimum: a lonely event does not wait for others.</summary>
+    /// <summary>Events taken in by one transaction at most. There is no minimum: a lonely event does not wait for
+    /// others.</summary>
     [Range(1, 5_000)]
     public int IntakeSize { get; init; } = 500;
 
@@ -32,20 +34,22 @@ public sealed class CoordinatorOptions : IValidatableObject
     public int Concurrency { get; init; } = 16;
 
     /// <summary>
-    /// How long an event is kept once nobody waits for it any more: that long it is known as the same when it is observed again,
-    /// and can be explained. Default 90 days, at least 30; empty: for ever. Turns and what they cost are kept in any case.
+    /// How long an event is kept once nobody waits for it any more: that long it is known as the same when it is
+    /// observed again, and can be explained. Default 90 days, at least 30; empty: for ever. Turns and what they cost
+    /// are kept in any case.
     /// </summary>
     public TimeSpan? KeepEvents { get; init; } = TimeSpan.FromDays(90);
 
     /// <summary>
-    /// Users of the broker whose events may be urgent, name sessions, and say what they have verified, besides the user that this process
-    /// itself is there. A publisher says who it is in the property <c>user-id</c> of its messages, and the broker refuses any other name.
+    /// Users of the broker whose events may be urgent, name sessions, and say what they have verified, besides the user
+    /// that this process itself is there. A publisher says who it is in the property <c>user-id</c> of its messages,
+    /// and the broker refuses any other name.
     /// </summary>
     public IReadOnlyList<string> TrustedPublishers { get; init; } = [];
 
     /// <summary>
-    /// Exchanges whose messages are trusted like that, because the broker lets nobody else write to them. They are declared, as durable
-    /// topic exchanges, and bound to the queue of the events.
+    /// Exchanges whose messages are trusted like that, because the broker lets nobody else write to them. They are
+    /// declared, as durable topic exchanges, and bound to the queue of the events.
     /// </summary>
     public IReadOnlyList<string> TrustedExchanges { get; init; } = [];
 
@@ -62,9 +66,22 @@ public sealed class CoordinatorOptions : IValidatableObject
             yield return new($"KeepEvents must be {Retention.Least.TotalDays} days at least.", [nameof(KeepEvents)]);
 
         if (TrustedPublishers.Any(string.IsNullOrWhiteSpace))
-            yield return new("Coordinator:TrustedPublishers must not hold an empty one: that is whoever does not say who it is.", [nameof(TrustedPublishers)]);
+            yield return new(
+                "Coordinator:TrustedPublishers must not hold an empty one: that is whoever does not say who it is.",
+                [nameof(TrustedPublishers)]
+            );
 
-        if (TrustedExchanges.FirstOrDefault(x => string.IsNullOrWhiteSpace(x) || x == EventExchange.Name || x.StartsWith("amq.", StringComparison.Ordinal)) is { } open)
-            yield return new($"Coordinator:TrustedExchanges: '{open}' is everybody's. Name an exchange of its own, which the broker lets only some write to.", [nameof(TrustedExchanges)]);
+        if (
+            TrustedExchanges.FirstOrDefault(x =>
+                string.IsNullOrWhiteSpace(x)
+                || x == EventExchange.Name
+                || x.StartsWith("amq.", StringComparison.Ordinal)
+            ) is
+            { } open
+        )
+            yield return new(
+                $"Coordinator:TrustedExchanges: '{open}' is everybody's. Name an exchange of its own, which the broker lets only some write to.",
+                [nameof(TrustedExchanges)]
+            );
     }
 }

@@ -26,7 +26,10 @@ public static class CoordinatorServices
         builder.Services.AddHostedService<BacklogMeasures>();
         builder.Services.AddHostedService<Forgetting>();
 
-        if (builder.Configuration.GetSection(MessageBusOptions.Section).Get<MessageBusOptions>() is not { InMemory: true })
+        if (
+            builder.Configuration.GetSection(MessageBusOptions.Section).Get<MessageBusOptions>()
+            is not { InMemory: true }
+        )
         {
             builder.Services.AddSingleton<ObservedEvents>();
             builder.Services.AddHostedService(services => services.GetRequiredService<ObservedEvents>());

@@ -4,9 +4,14 @@ using Wake.Store;
 
 namespace Wake.Coordinator;
 
-/// <summary>Deletes, hourly, the events that are older than they are kept. Every coordinator does; a second one finds nothing.</summary>
-sealed class Forgetting(Retention retention, IOptions<CoordinatorOptions> options, TimeProvider time, ILogger<Forgetting> log)
-    : BackgroundService
+/// <summary>Deletes, hourly, the events that are older than they are kept. Every coordinator does; a second one finds
+/// nothing.</summary>
+sealed class Forgetting(
+    Retention retention,
+    IOptions<CoordinatorOptions> options,
+    TimeProvider time,
+    ILogger<Forgetting> log
+) : BackgroundService
 {
     static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 

@@ -12,16 +12,22 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// The AMQP front of the intake: plain JSON from any program, published to the topic exchange <see cref="EventExchange.Name"/>. Takes
-/// whatever has arrived, commits it in one transaction and acknowledges all of it at once.
+/// The AMQP front of the intake: plain JSON from any program, published to the topic exchange
+/// <see cref="EventExchange.Name"/>. Takes whatever has arrived, commits it in one transaction and acknowledges all of
+/// it at once.
 /// </summary>
 /// <remarks>
-/// On RabbitMQ.Client rather than MassTransit: one acknowledgement per batch is worth a factor of two to three, and a message
-/// that is no event goes to <see cref="EventExchange.ErrorQueue"/> with its reason while the rest of its batch is taken in.
+/// On RabbitMQ.Client rather than MassTransit: one acknowledgement per batch is worth a factor of two to three, and a
+/// message that is no event goes to <see cref="EventExchange.ErrorQueue"/> with its reason while the rest of its batch
+/// is taken in.
 /// </remarks>
 sealed class ObservedEvents(
-    Intake intake, SweepSignal signal, IOptions<MessageBusOptions> bus, IOptions<CoordinatorOptions> options,
-    ILogger<ObservedEvents> log) : BackgroundService, IHealthCheck
+    Intake intake,
+    SweepSignal signal,
+    IOptions<MessageBusOptions> bus,
+    IOptions<CoordinatorOptions> options,
+    ILogger<ObservedEvents> log
+) : BackgroundService, IHealthCheck
 {
     // Taking in a lonely event and the few that arrive meanwhile never comes near it.
     const int Pouring = 50;
@@ -31,8 +37,13 @@ sealed class ObservedEvents(
     string? self;
 
     /// <inheritdoc />
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(consuming ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not connected to RabbitMQ."));
+    public Task<HealthCheckResult> CheckHealthAsync(
+        HealthCheckContext context,
+        CancellationToken cancellationToken = default
+    ) =>
+        Task.FromResult(
+            consuming ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not connected to RabbitMQ.")
+        );
 
     /// <summary>How many messages wait in the error queue; null while there is no connection to ask.</summary>
     public async Task<long?> DeadLetters(CancellationToken cancel) =>
@@ -71,7 +82,9 @@ sealed class ObservedEvents(
     {
         await using var connection = await EventExchange.Connect(bus.Value, "wake-events", cancel);
         await using var channel = await connection.CreateChannelAsync(
-            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancel);
+            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true),
+            cancel
+        );
 
         await EventExchange.Declare(channel, cancel);
         foreach (var trusted in options.Value.TrustedExchanges)
@@ -91,7 +104,12 @@ sealed class ObservedEvents(
 
         // Bounds what is in memory: two batches, one being committed and one arriving.
         await channel.BasicQosAsync(0, (ushort)Math.Min(options.Value.IntakeSize * 2, ushort.MaxValue), false, cancel);
-        await channel.BasicConsumeAsync(EventExchange.Queue, autoAck: false, new Reader(channel, arrived.Writer, Trusts), cancel);
+        await channel.BasicConsumeAsync(
+            EventExchange.Queue,
+            autoAck: false,
+            new Reader(channel, arrived.Writer, Trusts),
+            cancel
+        );
         consuming = true;
 
         List<Arrival> batch = new(options.Value.IntakeSize);
@@ -114,7 +132,8 @@ sealed class ObservedEvents(
 
     string Self => self ??= EventExchange.UserOf(bus.Value);
 
-    bool Trusts(string exchange, string? user) => options.Value.TrustedExchanges.Contains(exchange)
+    bool Trusts(string exchange, string? user) =>
+        options.Value.TrustedExchanges.Contains(exchange)
         || (user is not null && (user == Self || options.Value.TrustedPublishers.Contains(user)));
 
     async Task TakeIn(IChannel channel, List<Arrival> batch, CancellationToken cancel)
@@ -129,10 +148,17 @@ sealed class ObservedEvents(
             try
             {
                 var (decisions, dueIn) = await intake.Accept(
-                    batch.ConvertAll(x => new Observation(x.Event!, x.Trace.Parent, x.Trace.State, x.Scope)), cancel);
+                    batch.ConvertAll(x => new Observation(x.Event!, x.Trace.Parent, x.Trace.State, x.Scope)),
+                    cancel
+                );
 
                 for (var i = 0; i < batch.Count; i++)
-                    Measures.Observed(batch[i].Event!.Source, batch[i].Event!.Type, decisions[i].Outcome, decisions[i].CollidesWith is not null);
+                    Measures.Observed(
+                        batch[i].Event!.Source,
+                        batch[i].Event!.Type,
+                        decisions[i].Outcome,
+                        decisions[i].CollidesWith is not null
+                    );
 
                 if (dueIn is { } due)
                     signal.LookIn(due);
@@ -154,8 +180,11 @@ sealed class ObservedEvents(
             catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
             {
                 // Nothing is acknowledged, so nothing is lost; RabbitMQ keeps what keeps arriving.
-                log.Log(PostgresFailure.IsUnavailable(failed) ? LogLevel.Warning : LogLevel.Error,
-                    "The intake cannot commit ({Reason}); trying again.", failed.Message);
+                log.Log(
+                    PostgresFailure.IsUnavailable(failed) ? LogLevel.Warning : LogLevel.Error,
+                    "The intake cannot commit ({Reason}); trying again.",
+                    failed.Message
+                );
                 await Task.Delay(TimeSpan.FromSeconds(Math.Min(10, 0.1 * Math.Pow(2, failures))), cancel);
             }
         }
@@ -166,7 +195,12 @@ sealed class ObservedEvents(
     {
         var first = batch[0].Trace;
         var alone = batch.TrueForAll(x => x.Trace == first);
-        var activity = Tracing.Start(Tracing.Intake, ActivityKind.Consumer, alone ? first : default, batch.Select(x => x.Trace));
+        var activity = Tracing.Start(
+            Tracing.Intake,
+            ActivityKind.Consumer,
+            alone ? first : default,
+            batch.Select(x => x.Trace)
+        );
 
         activity?.SetTag("messaging.system", "rabbitmq");
         activity?.SetTag("messaging.operation.name", "process");
@@ -178,13 +212,15 @@ sealed class ObservedEvents(
     }
 
     // An event that cannot be taken in must not end the service, which would meet it again at its next start.
-    static string? Refusal(Exception failure) => failure switch
-    {
-        PostgresException => PostgresFailure.Refusal(failure),
-        ObjectDisposedException => null,
-        InvalidOperationException or ArgumentException or FormatException => $"It cannot be taken in: {failure.Message}",
-        _ => null,
-    };
+    static string? Refusal(Exception failure) =>
+        failure switch
+        {
+            PostgresException => PostgresFailure.Refusal(failure),
+            ObjectDisposedException => null,
+            InvalidOperationException or ArgumentException or FormatException =>
+                $"It cannot be taken in: {failure.Message}",
+            _ => null,
+        };
 
     async Task Refuse(IChannel channel, Arrival refused, string reason, CancellationToken cancel)
     {
@@ -207,19 +243,41 @@ sealed class ObservedEvents(
             properties.Headers[EventExchange.VerifiedHeader] = refused.Scope;
         }
 
-        await channel.BasicPublishAsync("", EventExchange.ErrorQueue, mandatory: true, properties, refused.Body, cancel);
+        await channel.BasicPublishAsync(
+            "",
+            EventExchange.ErrorQueue,
+            mandatory: true,
+            properties,
+            refused.Body,
+            cancel
+        );
     }
 
     /// <summary>One message, read where it arrives: either an event or the reason why it is none.</summary>
     readonly record struct Arrival(
-        ulong Tag, string RoutingKey, ExternalEventObserved? Event, string? Problem, KeptTrace Trace, bool IsTrusted, string Scope,
-        ReadOnlyMemory<byte> Body);
+        ulong Tag,
+        string RoutingKey,
+        ExternalEventObserved? Event,
+        string? Problem,
+        KeptTrace Trace,
+        bool IsTrusted,
+        string Scope,
+        ReadOnlyMemory<byte> Body
+    );
 
-    sealed class Reader(IChannel channel, ChannelWriter<Arrival> arrived, Func<string, string?, bool> trusts) : AsyncDefaultBasicConsumer(channel)
+    sealed class Reader(IChannel channel, ChannelWriter<Arrival> arrived, Func<string, string?, bool> trusts)
+        : AsyncDefaultBasicConsumer(channel)
     {
         public override Task HandleBasicDeliverAsync(
-            string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey,
-            IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+            string consumerTag,
+            ulong deliveryTag,
+            bool redelivered,
+            string exchange,
+            string routingKey,
+            IReadOnlyBasicProperties properties,
+            ReadOnlyMemory<byte> body,
+            CancellationToken cancellationToken = default
+        )
         {
             // The body's memory is the client's again when this returns.
             EventJson.TryRead(body.Span, out var observed, out var problem);
@@ -233,13 +291,24 @@ sealed class ObservedEvents(
                 problem = $"{(observed.Urgent ? "urgent" : "sessions")} is for publishers that are trusted. {whatToDo}";
             }
 
-            arrived.TryWrite(new(deliveryTag, routingKey, observed, problem, TraceOf(properties), trusted,
-                ScopeOf(trusted ? Header(properties, EventExchange.VerifiedHeader) : null, user), body.ToArray()));
+            arrived.TryWrite(
+                new(
+                    deliveryTag,
+                    routingKey,
+                    observed,
+                    problem,
+                    TraceOf(properties),
+                    trusted,
+                    ScopeOf(trusted ? Header(properties, EventExchange.VerifiedHeader) : null, user),
+                    body.ToArray()
+                )
+            );
             return Task.CompletedTask;
         }
 
         // Of a stranger only that it came this way, and that the broker knows who it is. Nobody speaks for Wake here.
-        static string ScopeOf(string? said, string? user) => said is null or WakeRequested.Verified ? $"amqp:{user}" : said;
+        static string ScopeOf(string? said, string? user) =>
+            said is null or WakeRequested.Verified ? $"amqp:{user}" : said;
 
         public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
         {
@@ -253,6 +322,7 @@ sealed class ObservedEvents(
 
         static string? Header(IReadOnlyBasicProperties properties, string name) =>
             properties.Headers is { } headers && headers.TryGetValue(name, out var value) && value is byte[] text
-                ? Encoding.Latin1.GetString(text) : null;
+                ? Encoding.Latin1.GetString(text)
+                : null;
     }
 }

@@ -5,12 +5,13 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// The transaction in which one message is handled: two round trips, one that locks and reads, one that writes and commits.
-/// What the state machine's answers add is written with the saga's row or not at all.
+/// The transaction in which one message is handled: two round trips, one that locks and reads, one that writes and
+/// commits. What the state machine's answers add is written with the saga's row or not at all.
 /// </summary>
 /// <remarks>
-/// Does not wait for the disk. A decision that a crash of PostgreSQL takes back is taken again from the same facts, and what
-/// must not be taken back (an event, a claim, an ending) is written by others, whose commit also settles all before it.
+/// Does not wait for the disk. A decision that a crash of PostgreSQL takes back is taken again from the same facts, and
+/// what must not be taken back (an event, a claim, an ending) is written by others, whose commit also settles all
+/// before it.
 /// </remarks>
 sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
 {
@@ -42,7 +43,10 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
                 new("begin"),
                 new("set local synchronous_commit = off"),
                 SessionFacts.Lock(sessionId),
-                new("select current_state, wake_number from session_wakes where session_id = $1") { Parameters = { new() { Value = sessionId } } },
+                new("select current_state, wake_number from session_wakes where session_id = $1")
+                {
+                    Parameters = { new() { Value = sessionId } },
+                },
                 SessionFacts.Read(sessionId),
             },
         };
@@ -53,7 +57,12 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
 
         await rows.NextResultAsync(cancel);
         var saga = await rows.ReadAsync(cancel)
-            ? new SessionWake { CorrelationId = sessionId, CurrentState = rows.GetInt32(0), WakeNumber = rows.GetInt32(1) }
+            ? new SessionWake
+            {
+                CorrelationId = sessionId,
+                CurrentState = rows.GetInt32(0),
+                WakeNumber = rows.GetInt32(1),
+            }
             : orNew;
 
         await rows.NextResultAsync(cancel);
@@ -80,14 +89,22 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         foreach (var write in writes)
             batch.BatchCommands.Add(write);
 
-        batch.BatchCommands.Add(new(
-            """
-            insert into session_wakes (session_id, current_state, wake_number) values ($1, $2, $3)
-            on conflict (session_id) do update set current_state = excluded.current_state, wake_number = excluded.wake_number
-            """)
-        {
-            Parameters = { new() { Value = saga.CorrelationId }, new() { Value = saga.CurrentState }, new() { Value = saga.WakeNumber } },
-        });
+        batch.BatchCommands.Add(
+            new(
+                """
+                insert into session_wakes (session_id, current_state, wake_number) values ($1, $2, $3)
+                on conflict (session_id) do update set current_state = excluded.current_state, wake_number = excluded.wake_number
+                """
+            )
+            {
+                Parameters =
+                {
+                    new() { Value = saga.CorrelationId },
+                    new() { Value = saga.CurrentState },
+                    new() { Value = saga.WakeNumber },
+                },
+            }
+        );
         batch.BatchCommands.Add(new("commit"));
 
         await batch.ExecuteNonQueryAsync(cancel);

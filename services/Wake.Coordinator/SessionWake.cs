@@ -5,8 +5,8 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// What the coordinator remembers of a session, and the questions it can answer. The memory is short: state and wake number.
-/// Everything else is read from the store, under the session's lock, each time something is heard.
+/// What the coordinator remembers of a session, and the questions it can answer. The memory is short: state and wake
+/// number. Everything else is read from the store, under the session's lock, each time something is heard.
 /// </summary>
 public sealed class SessionWake : SagaStateMachineInstance
 {

@@ -8,12 +8,12 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// Decides about turns: when a session is woken, when a wake is sent again, when a session rests. The constructor is a table
-/// of state, event and answer; the verbs it uses are defined below it.
+/// Decides about turns: when a session is woken, when a wake is sent again, when a session rests. The constructor is a
+/// table of state, event and answer; the verbs it uses are defined below it.
 /// </summary>
 /// <remarks>
-/// <see cref="WakeDue"/> only says "look": the guards ask the store, under the session's lock. A message that was lost, came
-/// twice or came late therefore changes nothing but the moment of looking.
+/// <see cref="WakeDue"/> only says "look": the guards ask the store, under the session's lock. A message that was lost,
+/// came twice or came late therefore changes nothing but the moment of looking.
 /// </remarks>
 public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
 {
@@ -25,63 +25,62 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
         // The numbers 3, 4, … in this order are in the database: only ever append.
         InstanceState(x => x.CurrentState, Idle, Dispatched, Parked, Closed);
 
-        Event(() => Due, e =>
-        {
-            e.CorrelateById(x => x.Message.SessionId);
-            e.InsertOnInitial = true;
-            e.SetSagaFactory(x => new() { CorrelationId = x.Message.SessionId });
-        });
-        Event(() => Ended, e =>
-        {
-            e.CorrelateById(x => x.Message.SessionId);
-            e.OnMissingInstance(missing => missing.Discard());
-        });
+        Event(
+            () => Due,
+            e =>
+            {
+                e.CorrelateById(x => x.Message.SessionId);
+                e.InsertOnInitial = true;
+                e.SetSagaFactory(x => new() { CorrelationId = x.Message.SessionId });
+            }
+        );
+        Event(
+            () => Ended,
+            e =>
+            {
+                e.CorrelateById(x => x.Message.SessionId);
+                e.OnMissingInstance(missing => missing.Discard());
+            }
+        );
 
-        During([Initial, Idle],
-            When(Due, x => x.Saga.HasWork)
-                .Wake(repeatAfter, addresses)
-                .TransitionTo(Dispatched),
-            When(Due, x => x.Saga.HasNone)
-                .Disarm()
-                .TransitionTo(Idle));
+        During(
+            [Initial, Idle],
+            When(Due, x => x.Saga.HasWork).Wake(repeatAfter, addresses).TransitionTo(Dispatched),
+            When(Due, x => x.Saga.HasNone).Disarm().TransitionTo(Idle)
+        );
 
         // Idle too: should the saga's row and the turns ever disagree, the turns are right.
-        During([Initial, Idle, Dispatched, Parked],
-            When(Due, x => x.Saga.TurnIsHeld)
-                .LookAgainWhenItsLeaseEnds()
-                .TransitionTo(Dispatched),
-            When(Due, x => x.Saga.TurnIsFree)
-                .RepeatWake(repeatAfter, addresses)
-                .TransitionTo(Dispatched),
+        During(
+            [Initial, Idle, Dispatched, Parked],
+            When(Due, x => x.Saga.TurnIsHeld).LookAgainWhenItsLeaseEnds().TransitionTo(Dispatched),
+            When(Due, x => x.Saga.TurnIsFree).RepeatWake(repeatAfter, addresses).TransitionTo(Dispatched),
             When(Due, x => x.Saga.TurnMustWait)
                 .LookAgainWhenItsTimeComes()
-                .IfElse(x => x.Saga.Facts.OpenTurn!.Parked, then => then.TransitionTo(Parked), otherwise => otherwise.TransitionTo(Dispatched)));
+                .IfElse(
+                    x => x.Saga.Facts.OpenTurn!.Parked,
+                    then => then.TransitionTo(Parked),
+                    otherwise => otherwise.TransitionTo(Dispatched)
+                )
+        );
 
-        During([Dispatched, Parked],
-            When(Due, x => x.Saga.TurnIsOver && !x.Saga.IsClosed)
-                .Rest()
-                .TransitionTo(Idle));
+        During([Dispatched, Parked], When(Due, x => x.Saga.TurnIsOver && !x.Saga.IsClosed).Rest().TransitionTo(Idle));
 
-        During(Dispatched,
+        During(
+            Dispatched,
             When(Ended, x => x.Saga.IsCurrent(x.Message.WakeNumber) && x.Saga.TurnIsOver && !x.Saga.IsClosed)
                 .Rest()
-                .TransitionTo(Idle));
+                .TransitionTo(Idle)
+        );
 
-        During([Initial, Idle, Dispatched, Parked],
-            When(Due, x => x.Saga.IsClosed)
-                .Disarm()
-                .TransitionTo(Closed),
-            When(Ended, x => x.Saga.IsClosed)
-                .Disarm()
-                .TransitionTo(Closed));
+        During(
+            [Initial, Idle, Dispatched, Parked],
+            When(Due, x => x.Saga.IsClosed).Disarm().TransitionTo(Closed),
+            When(Ended, x => x.Saga.IsClosed).Disarm().TransitionTo(Closed)
+        );
 
         // Late words about wakes that are over, and about those that are parked already.
-        During([Initial, Idle, Parked],
-            Ignore(Ended));
-        During(Closed,
-            When(Due)
-                .Disarm(),
-            Ignore(Ended));
+        During([Initial, Idle, Parked], Ignore(Ended));
+        During(Closed, When(Due).Disarm(), Ignore(Ended));
     }
 
     /// <summary>Nothing is under way.</summary>
@@ -110,76 +109,96 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
 static class SessionWakeVerbs
 {
     public static EventActivityBinder<SessionWake, WakeDue> Wake(
-        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter, WakeAddresses addresses) =>
-        when
-            .Then(x => x.Saga.WakeNumber = x.Saga.Facts.LastWake + 1)
+        this EventActivityBinder<SessionWake, WakeDue> when,
+        TimeSpan repeatAfter,
+        WakeAddresses addresses
+    ) =>
+        when.Then(x => x.Saga.WakeNumber = x.Saga.Facts.LastWake + 1)
             .Trace("dispatched")
-            .Write(x => SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber, repeatAfter, x.Decision.Parent, x.Decision.State))
+            .Write(x =>
+                SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber, repeatAfter, x.Decision.Parent, x.Decision.State)
+            )
             .SendWake(repeatAfter, x => addresses.Of(x, mayBeNear: true));
 
     // Not to the runner that has it at hand: that one may be the reason why it is repeated.
     public static EventActivityBinder<SessionWake, WakeDue> RepeatWake(
-        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter, WakeAddresses addresses) =>
-        when
-            .Then(x => x.Saga.WakeNumber = x.Saga.Facts.OpenTurn!.WakeNumber)
+        this EventActivityBinder<SessionWake, WakeDue> when,
+        TimeSpan repeatAfter,
+        WakeAddresses addresses
+    ) =>
+        when.Then(x => x.Saga.WakeNumber = x.Saga.Facts.OpenTurn!.WakeNumber)
             .Trace("repeated")
             .Write(x => SagaWrites.RepeatTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
             .SendWake(repeatAfter, x => addresses.Of(x, mayBeNear: false));
 
     public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsLeaseEnds(
-        this EventActivityBinder<SessionWake, WakeDue> when) =>
-        when.Owe(x => x.Facts.OpenTurn!.HeldFor);
+        this EventActivityBinder<SessionWake, WakeDue> when
+    ) => when.Owe(x => x.Facts.OpenTurn!.HeldFor);
 
     public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsTimeComes(
-        this EventActivityBinder<SessionWake, WakeDue> when) =>
-        when.Owe(x => x.Facts.OpenTurn!.WaitsFor);
+        this EventActivityBinder<SessionWake, WakeDue> when
+    ) => when.Owe(x => x.Facts.OpenTurn!.WaitsFor);
 
-    public static EventActivityBinder<SessionWake, T> Rest<T>(
-        this EventActivityBinder<SessionWake, T> when) where T : class =>
-        when
-            .Write(x => SagaWrites.OweNothing(x.CorrelationId))
-            .DueIn(x => x.Facts.Pending ? TimeSpan.Zero : null);
+    public static EventActivityBinder<SessionWake, T> Rest<T>(this EventActivityBinder<SessionWake, T> when)
+        where T : class =>
+        when.Write(x => SagaWrites.OweNothing(x.CorrelationId)).DueIn(x => x.Facts.Pending ? TimeSpan.Zero : null);
 
-    public static EventActivityBinder<SessionWake, T> Disarm<T>(
-        this EventActivityBinder<SessionWake, T> when) where T : class =>
-        when.Write(x => SagaWrites.Disarm(x.CorrelationId));
+    public static EventActivityBinder<SessionWake, T> Disarm<T>(this EventActivityBinder<SessionWake, T> when)
+        where T : class => when.Write(x => SagaWrites.Disarm(x.CorrelationId));
 
-    // A command nobody takes in time is sent again, so that it may as well vanish: busy runners shall not find a heap of them.
+    // A command nobody takes in time is sent again, so that it may as well vanish: busy runners shall not find a heap
+    // of them.
     static EventActivityBinder<SessionWake, WakeDue> SendWake(
-        this EventActivityBinder<SessionWake, WakeDue> when, TimeSpan repeatAfter, Func<SessionFacts, Uri?> address) =>
-        when
-            .DueIn(_ => repeatAfter)
-            .IfElse(x => address(x.Saga.Facts) is null,
+        this EventActivityBinder<SessionWake, WakeDue> when,
+        TimeSpan repeatAfter,
+        Func<SessionFacts, Uri?> address
+    ) =>
+        when.DueIn(_ => repeatAfter)
+            .IfElse(
+                x => address(x.Saga.Facts) is null,
                 anyone => anyone.Publish(Command, x => x.TimeToLive = repeatAfter),
-                some => some.Send(x => address(x.Saga.Facts)!, Command, x => x.TimeToLive = repeatAfter));
+                some => some.Send(x => address(x.Saga.Facts)!, Command, x => x.TimeToLive = repeatAfter)
+            );
 
     static ResumeSession Command(BehaviorContext<SessionWake, WakeDue> context) =>
         new(context.Saga.CorrelationId, context.Saga.Facts.Key, context.Saga.WakeNumber, context.Saga.Facts.Urgent);
 
     // A moment of its own in the trace of the first event, with links to those that share the wake.
-    static EventActivityBinder<SessionWake, WakeDue> Trace(this EventActivityBinder<SessionWake, WakeDue> when, string outcome) => when.Then(x =>
-    {
-        var saga = x.Saga;
-        using var decision = Tracing.Start(
-            Tracing.Decide, ActivityKind.Internal, default, saga.Waiting.Select(y => new KeptTrace(y.TraceParent, y.TraceState)));
-        decision?.SetTag(Tracing.Session, saga.Facts.Key);
-        decision?.SetTag(Tracing.WakeNumber, saga.WakeNumber);
-        decision?.SetTag(Tracing.Outcome, outcome);
-        decision?.SetTag(Tracing.Events, saga.Waiting.Select(y => y.Id).ToArray());
-        saga.Decision = KeptTrace.Current;
-    });
+    static EventActivityBinder<SessionWake, WakeDue> Trace(
+        this EventActivityBinder<SessionWake, WakeDue> when,
+        string outcome
+    ) =>
+        when.Then(x =>
+        {
+            var saga = x.Saga;
+            using var decision = Tracing.Start(
+                Tracing.Decide,
+                ActivityKind.Internal,
+                default,
+                saga.Waiting.Select(y => new KeptTrace(y.TraceParent, y.TraceState))
+            );
+            decision?.SetTag(Tracing.Session, saga.Facts.Key);
+            decision?.SetTag(Tracing.WakeNumber, saga.WakeNumber);
+            decision?.SetTag(Tracing.Outcome, outcome);
+            decision?.SetTag(Tracing.Events, saga.Waiting.Select(y => y.Id).ToArray());
+            saga.Decision = KeptTrace.Current;
+        });
 
     static EventActivityBinder<SessionWake, T> Owe<T>(
-        this EventActivityBinder<SessionWake, T> when, Func<SessionWake, TimeSpan?> lookAgain) where T : class =>
-        when
-            .Write(x => SagaWrites.Owe(x.CorrelationId, lookAgain(x)))
-            .DueIn(lookAgain);
+        this EventActivityBinder<SessionWake, T> when,
+        Func<SessionWake, TimeSpan?> lookAgain
+    )
+        where T : class => when.Write(x => SagaWrites.Owe(x.CorrelationId, lookAgain(x))).DueIn(lookAgain);
 
     static EventActivityBinder<SessionWake, T> DueIn<T>(
-        this EventActivityBinder<SessionWake, T> when, Func<SessionWake, TimeSpan?> dueIn) where T : class =>
-        when.Then(x => x.GetPayload<SessionTransaction>().DueIn = dueIn(x.Saga));
+        this EventActivityBinder<SessionWake, T> when,
+        Func<SessionWake, TimeSpan?> dueIn
+    )
+        where T : class => when.Then(x => x.GetPayload<SessionTransaction>().DueIn = dueIn(x.Saga));
 
     static EventActivityBinder<SessionWake, T> Write<T>(
-        this EventActivityBinder<SessionWake, T> when, Func<SessionWake, Npgsql.NpgsqlBatchCommand> statement) where T : class =>
-        when.Then(x => x.GetPayload<SessionTransaction>().Add(statement(x.Saga)));
+        this EventActivityBinder<SessionWake, T> when,
+        Func<SessionWake, Npgsql.NpgsqlBatchCommand> statement
+    )
+        where T : class => when.Then(x => x.GetPayload<SessionTransaction>().Add(statement(x.Saga)));
 }

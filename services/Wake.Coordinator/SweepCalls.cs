@@ -3,7 +3,8 @@ using Wake.Store;
 
 namespace Wake.Coordinator;
 
-/// <summary>Hears other processes call the sweepers (the gateway after an intake) and passes it on within this one.</summary>
+/// <summary>Hears other processes call the sweepers (the gateway after an intake) and passes it on within this
+/// one.</summary>
 sealed class SweepCalls(NpgsqlDataSource database, SweepSignal signal, ILogger<SweepCalls> log) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken cancel)
@@ -25,7 +26,8 @@ sealed class SweepCalls(NpgsqlDataSource database, SweepSignal signal, ILogger<S
             {
                 // Meanwhile the sweeper finds by polling what it is not called for.
                 log.LogWarning("Listening for calls was interrupted ({Reason}); connecting again.", lost.Message);
-                await Task.Delay(TimeSpan.FromSeconds(1), cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(TimeSpan.FromSeconds(1), cancel)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
             {

@@ -1,14 +1,15 @@
 namespace Wake.Coordinator;
 
 /// <summary>
-/// What this process's sweeper hears: that a timer is due before its next poll, and that events pour in. Losing a call costs
-/// at most one poll interval, so nothing here is durable and nothing waits for it.
+/// What this process's sweeper hears: that a timer is due before its next poll, and that events pour in. Losing a call
+/// costs at most one poll interval, so nothing here is durable and nothing waits for it.
 /// </summary>
 sealed class SweepSignal(TimeProvider time) : IDisposable
 {
     readonly SemaphoreSlim changed = new(0);
     readonly Lock gate = new();
-    long due = long.MaxValue, pouringUntil;
+    long due = long.MaxValue,
+        pouringUntil;
 
     /// <summary>Whether events were pouring in a moment ago.</summary>
     public bool EventsPourIn => time.GetTimestamp() < Interlocked.Read(ref pouringUntil);

@@ -10,14 +10,21 @@ namespace Wake.Coordinator;
 
 /// <summary>Looks for timers that are due and tells the saga. Any number of replicas share the work.</summary>
 sealed class WakeSweeper(
-    WakeTimers timers, ScheduledWakes scheduled, Traces traces, IBus bus, SweepSignal signal,
-    IOptions<CoordinatorOptions> options, TimeProvider time, ILogger<WakeSweeper> log) : BackgroundService
+    WakeTimers timers,
+    ScheduledWakes scheduled,
+    Traces traces,
+    IBus bus,
+    SweepSignal signal,
+    IOptions<CoordinatorOptions> options,
+    TimeProvider time,
+    ILogger<WakeSweeper> log
+) : BackgroundService
 {
     // Looks follow each other at least at this distance: what becomes due in between is taken together.
     static readonly TimeSpan Distance = TimeSpan.FromMilliseconds(10);
 
-    // While events pour in, what is due waits for this long at most: a turn shall be told of the whole burst, and all of it
-    // is taken in the sooner when nothing else is done meanwhile.
+    // While events pour in, what is due waits for this long at most: a turn shall be told of the whole burst, and all
+    // of it is taken in the sooner when nothing else is done meanwhile.
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     // Above 64 unconfirmed publishes a MassTransit channel holds the next ones back for a second.
@@ -26,8 +33,8 @@ sealed class WakeSweeper(
     // A timer is set by a transaction that hardly ever takes longer than this, so a look that begins here sees it.
     static readonly TimeSpan Overlap = TimeSpan.FromSeconds(5);
 
-    // A look at all timers is taken as often as it takes no more than a twentieth of the time: always, but while a transaction
-    // that stays open has it pass every timer that was due since.
+    // A look at all timers is taken as often as it takes no more than a twentieth of the time: always, but while a
+    // transaction that stays open has it pass every timer that was due since.
     const int Rest = 20;
 
     DateTimeOffset? complete;
@@ -71,8 +78,13 @@ sealed class WakeSweeper(
             await signal.Wait(wait, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
             var woken = time.GetTimestamp();
-            while (!cancel.IsCancellationRequested
-                   && (time.GetElapsedTime(looked) < Distance || (signal.EventsPourIn && time.GetElapsedTime(woken) < Patience)))
+            while (
+                !cancel.IsCancellationRequested
+                && (
+                    time.GetElapsedTime(looked) < Distance
+                    || (signal.EventsPourIn && time.GetElapsedTime(woken) < Patience)
+                )
+            )
             {
                 await Task.Delay(Distance, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -95,8 +107,9 @@ sealed class WakeSweeper(
         complete = looked;
 
         // A timer that is due within a millisecond is worth the wait, not a loop.
-        return TimeSpan.FromTicks(Math.Clamp(
-            next?.Ticks ?? long.MaxValue, TimeSpan.TicksPerMillisecond, options.Value.PollInterval.Ticks));
+        return TimeSpan.FromTicks(
+            Math.Clamp(next?.Ticks ?? long.MaxValue, TimeSpan.TicksPerMillisecond, options.Value.PollInterval.Ticks)
+        );
     }
 
     async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> TakeDue(CancellationToken cancel)
@@ -117,7 +130,11 @@ sealed class WakeSweeper(
     }
 
     // In the trace of what the session owes or is owed, and so is everything that comes of it: messages carry it on.
-    async Task Tell(Guid session, IReadOnlyDictionary<Guid, (string Parent, string? State)>? known, CancellationToken cancel)
+    async Task Tell(
+        Guid session,
+        IReadOnlyDictionary<Guid, (string Parent, string? State)>? known,
+        CancellationToken cancel
+    )
     {
         var (parent, state) = known?.GetValueOrDefault(session) ?? default;
         using var look = Tracing.Start(Tracing.Due, ActivityKind.Internal, new(parent, state));

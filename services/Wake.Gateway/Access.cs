@@ -7,9 +7,9 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// Who comes in: whoever has a key, as far as its scopes reach; the owner of this machine's own Wake by the token of its data folder;
-/// and a browser that the owner has let in. The latter two call it by a name of this machine, which keeps out pages in a browser,
-/// whatever host name they made it resolve to.
+/// Who comes in: whoever has a key, as far as its scopes reach; the owner of this machine's own Wake by the token of
+/// its data folder; and a browser that the owner has let in. The latter two call it by a name of this machine, which
+/// keeps out pages in a browser, whatever host name they made it resolve to.
 /// </summary>
 static class Access
 {
@@ -20,20 +20,30 @@ static class Access
         var failures = new AuthenticationFailures(app.ApplicationServices.GetRequiredService<TimeProvider>());
         var log = app.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Access));
 
-        app.Use(async (http, next) =>
-        {
-            // Webhooks prove themselves by a signature of their own.
-            if (http.Request.Path.StartsWithSegments("/health") || http.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
-                await next(http);
-            else if (await Refusal(http, ring, browsers, failures, log) is { } refusal)
-                await refusal.ExecuteAsync(http);
-            else
-                await next(http);
-        });
+        app.Use(
+            async (http, next) =>
+            {
+                // Webhooks prove themselves by a signature of their own.
+                if (
+                    http.Request.Path.StartsWithSegments("/health")
+                    || http.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null
+                )
+                    await next(http);
+                else if (await Refusal(http, ring, browsers, failures, log) is { } refusal)
+                    await refusal.ExecuteAsync(http);
+                else
+                    await next(http);
+            }
+        );
     }
 
     static async ValueTask<IResult?> Refusal(
-        HttpContext http, KeyRing ring, BrowserSessions browsers, AuthenticationFailures failures, ILogger log)
+        HttpContext http,
+        KeyRing ring,
+        BrowserSessions browsers,
+        AuthenticationFailures failures,
+        ILogger log
+    )
     {
         var header = http.Request.Headers.Authorization.ToString();
         if (header.Length == 0)
@@ -43,8 +53,10 @@ static class Access
                 : WithoutKey(http, "Bearer", ring.HowToComeIn);
         }
 
-        if (header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
-            && await ring.Find(header[7..].Trim(), http.RequestAborted) is { } caller)
+        if (
+            header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
+            && await ring.Find(header[7..].Trim(), http.RequestAborted) is { } caller
+        )
             return (caller == Caller.Owner ? NotOfThisMachine(http) : null) ?? Enter(http, caller);
 
         // Keys are too long to be guessed, so whoever shares the address of one that tries comes in all the same.
@@ -57,8 +69,11 @@ static class Access
         }
 
         log.LogWarning("A wrong key came from {Address}.", address);
-        return WithoutKey(http, "Bearer error=\"invalid_token\"",
-            "This key opens nothing here: it is wrong, or it has ended. wake keys create, with a key of the scope admin, makes another.");
+        return WithoutKey(
+            http,
+            "Bearer error=\"invalid_token\"",
+            "This key opens nothing here: it is wrong, or it has ended. wake keys create, with a key of the scope admin, makes another."
+        );
     }
 
     static IResult? Enter(HttpContext http, Caller caller)
@@ -71,7 +86,10 @@ static class Access
             return null;
 
         http.Response.Headers.WWWAuthenticate = $"Bearer error=\"insufficient_scope\", scope=\"{needed}\"";
-        return Problems.Of(StatusCodes.Status403Forbidden, $"This key lacks the scope {needed}. It has: {string.Join(", ", caller.Scopes)}.");
+        return Problems.Of(
+            StatusCodes.Status403Forbidden,
+            $"This key lacks the scope {needed}. It has: {string.Join(", ", caller.Scopes)}."
+        );
     }
 
     static IResult? EnterFromRun(HttpContext http, RunningSession run)
@@ -81,16 +99,23 @@ static class Access
 
         if (endpoint.Metadata.GetMetadata<OpenToRuns>() is null)
         {
-            return Problems.Of(StatusCodes.Status403Forbidden,
-                "This is the token of a session's turn. With it the session may watch, schedule its own wakes and look at itself; the rest is its owner's.");
+            return Problems.Of(
+                StatusCodes.Status403Forbidden,
+                "This is the token of a session's turn. With it the session may watch, schedule its own wakes and look at itself; the rest is its owner's."
+            );
         }
 
-        return endpoint.RoutePattern.GetParameter("key") is not null && PathKey.In(http)?.Value != run.Key ? OfAnotherSession(run) : null;
+        return endpoint.RoutePattern.GetParameter("key") is not null && PathKey.In(http)?.Value != run.Key
+            ? OfAnotherSession(run)
+            : null;
     }
 
     /// <summary>The answer to a run that would speak for another session.</summary>
-    public static IResult OfAnotherSession(RunningSession run) => Problems.Of(StatusCodes.Status403Forbidden,
-        $"This is the token of a turn of the session {run.Key}, which may speak for that one alone.");
+    public static IResult OfAnotherSession(RunningSession run) =>
+        Problems.Of(
+            StatusCodes.Status403Forbidden,
+            $"This is the token of a turn of the session {run.Key}, which may speak for that one alone."
+        );
 
     static IResult WithoutKey(HttpContext http, string challenge, string detail)
     {
@@ -102,18 +127,31 @@ static class Access
     public static IResult? NotOfThisMachine(HttpContext http)
     {
         var host = http.Request.Host.Host;
-        if (host is not "localhost" and not "[::1]" && !(IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address)))
-            return Problems.Of(StatusCodes.Status403Forbidden, $"This is not {host}. Call it by localhost or its loopback address.");
+        if (
+            host is not "localhost" and not "[::1]"
+            && !(IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address))
+        )
+            return Problems.Of(
+                StatusCodes.Status403Forbidden,
+                $"This is not {host}. Call it by localhost or its loopback address."
+            );
 
-        if (http.Request.Headers.Origin.ToString() is { Length: > 0 } origin
-            && !string.Equals(origin, $"{http.Request.Scheme}://{http.Request.Host}", StringComparison.OrdinalIgnoreCase))
+        if (
+            http.Request.Headers.Origin.ToString() is { Length: > 0 } origin
+            && !string.Equals(
+                origin,
+                $"{http.Request.Scheme}://{http.Request.Host}",
+                StringComparison.OrdinalIgnoreCase
+            )
+        )
             return Problems.Of(StatusCodes.Status403Forbidden, "Pages of other origins may not come in.");
 
         return null;
     }
 
-    // A cookie knows no ports: a page that another server of this machine gave out, of another user perhaps, sends it too, and that
-    // server may have been sent it. So it counts in the browser that it was given to, and for pages of this very origin.
+    // A cookie knows no ports: a page that another server of this machine gave out, of another user perhaps, sends it
+    // too, and that server may have been sent it. So it counts in the browser that it was given to, and for pages of
+    // this very origin.
     static IResult? NotOfThisPage(HttpContext http)
     {
         if (!IsOfOwner(http.Connection))
@@ -128,7 +166,8 @@ static class Access
     }
 
     /// <summary>
-    /// Whether the user at the other end is the one this process runs as. Where the system does not say, so it is taken.
+    /// Whether the user at the other end is the one this process runs as. Where the system does not say, so it is
+    /// taken.
     /// </summary>
     public static bool IsOfOwner(ConnectionInfo connection)
     {
@@ -136,6 +175,7 @@ static class Access
             return true;
 
         return connection is { LocalIpAddress: { } here, RemoteIpAddress: { } there }
-            && LocalUser.PeerOf(new(here, connection.LocalPort), new(there, connection.RemotePort)) is { } user && LocalUser.IsTrusted(user);
+            && LocalUser.PeerOf(new(here, connection.LocalPort), new(there, connection.RemotePort)) is { } user
+            && LocalUser.IsTrusted(user);
     }
 }

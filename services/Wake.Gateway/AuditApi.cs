@@ -6,8 +6,13 @@ namespace Wake.Gateway;
 static class AuditApi
 {
     public static void MapAudit(this IEndpointRouteBuilder routes) =>
-        routes.MapGet("/v1/audit", async (Audit audit, CancellationToken cancel) => Results.Ok(await audit.Run(cancel)))
-            .Needs(ApiScopes.Admin).WithTags("operations").WithName("Audit")
-            .WithSummary("What must hold of the rows in the store, rule by rule, and where it does not. Reads the whole store.")
+        routes
+            .MapGet("/v1/audit", async (Audit audit, CancellationToken cancel) => Results.Ok(await audit.Run(cancel)))
+            .Needs(ApiScopes.Admin)
+            .WithTags("operations")
+            .WithName("Audit")
+            .WithSummary(
+                "What must hold of the rows in the store, rule by rule, and where it does not. Reads the whole store."
+            )
             .Produces<IReadOnlyList<AuditFinding>>();
 }

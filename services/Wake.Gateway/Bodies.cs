@@ -10,27 +10,33 @@ static class Bodies
     /// <summary>The largest body, in bytes. A batch of the largest events is sent in parts.</summary>
     public const int Max = 8 * 1024 * 1024;
 
-    // Larger bodies are read and thrown away up to here, because a client that is cut off while it sends does not see the
-    // answer that says why.
+    // Larger bodies are read and thrown away up to here, because a client that is cut off while it sends does not see
+    // the answer that says why.
     public const int MaxDrained = 64 * 1024 * 1024;
 
     /// <summary>
-    /// A body that is larger than its endpoint takes is not read to its end, and then the server cuts the line. A client that is
-    /// not told sends its next request there.
+    /// A body that is larger than its endpoint takes is not read to its end, and then the server cuts the line. A
+    /// client that is not told sends its next request there.
     /// </summary>
-    public static void UseBodyLimits(this IApplicationBuilder app) => app.Use((http, next) =>
-    {
-        if (http.Request.ContentLength > http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize)
-            http.Response.Headers.Connection = "close";
-        return next(http);
-    });
+    public static void UseBodyLimits(this IApplicationBuilder app) =>
+        app.Use(
+            (http, next) =>
+            {
+                if (
+                    http.Request.ContentLength > http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize
+                )
+                    http.Response.Headers.Connection = "close";
+                return next(http);
+            }
+        );
 
-    public static IResult TooLarge() => Problems.Of(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {Max / 1024 / 1024} MB.");
+    public static IResult TooLarge() =>
+        Problems.Of(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {Max / 1024 / 1024} MB.");
 
     /// <summary>The body in the server's own pooled memory, to be given back with AdvanceTo. Null: too large.</summary>
     public static async Task<ReadOnlySequence<byte>?> Read(PipeReader body, CancellationToken cancel)
     {
-        for (var tooLarge = false; ;)
+        for (var tooLarge = false; ; )
         {
             var read = await body.ReadAsync(cancel);
             tooLarge |= read.Buffer.Length > Max;

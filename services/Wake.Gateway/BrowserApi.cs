@@ -12,7 +12,11 @@ static class BrowserApi
 
     public static void MapBrowser(this IEndpointRouteBuilder routes)
     {
-        routes.MapPost("/v1/browser", Invite).Needs(ApiScopes.Admin).WithName("OpenBrowser").WithTags("operations")
+        routes
+            .MapPost("/v1/browser", Invite)
+            .Needs(ApiScopes.Admin)
+            .WithName("OpenBrowser")
+            .WithTags("operations")
             .WithSummary("A path that lets one browser of this machine in, once and within a minute. For wake open.")
             .Produces<Invitation>();
         routes.MapGet("/open", Open).AllowAnonymous().ExcludeFromDescription();
@@ -27,8 +31,10 @@ static class BrowserApi
     {
         if (Caller.Of(http) != Caller.Owner)
         {
-            return Problems.Of(StatusCodes.Status403Forbidden,
-                "A browser is let in by the token of this machine's own Wake (wake open), and by no key.");
+            return Problems.Of(
+                StatusCodes.Status403Forbidden,
+                "A browser is let in by the token of this machine's own Wake (wake open), and by no key."
+            );
         }
 
         var (code, ends) = browsers.Invite();
@@ -45,17 +51,32 @@ static class BrowserApi
 
         // The code stood on a command line, which all users of a machine can read.
         if (!Access.IsOfOwner(http.Connection) || browsers.Exchange(code) is not var (cookie, ends))
-            return Page(StatusCodes.Status401Unauthorized, "This link lets nobody in: it was used, or its minute is over. For another: wake open");
+            return Page(
+                StatusCodes.Status401Unauthorized,
+                "This link lets nobody in: it was used, or its minute is over. For another: wake open"
+            );
 
-        http.Response.Cookies.Append(Cookie, cookie, new()
-        {
-            HttpOnly = true, SameSite = SameSiteMode.Strict, Expires = ends, Path = "/", IsEssential = true,
-        });
+        http.Response.Cookies.Append(
+            Cookie,
+            cookie,
+            new()
+            {
+                HttpOnly = true,
+                SameSite = SameSiteMode.Strict,
+                Expires = ends,
+                Path = "/",
+                IsEssential = true,
+            }
+        );
         return Page(StatusCodes.Status200OK, $"This browser is let in until {ends:u}.", "/openapi/v1.json");
     }
 
-    static IResult Page(int status, string text, string? link = null) => Results.Content(
-        $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Wake</title><p>{WebUtility.HtmlEncode(text)}</p>"
-        + (link is null ? "" : $"<p>The API: <a href=\"{link}\">{link}</a></p>"),
-        "text/html", Encoding.UTF8, status);
+    static IResult Page(int status, string text, string? link = null) =>
+        Results.Content(
+            $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Wake</title><p>{WebUtility.HtmlEncode(text)}</p>"
+                + (link is null ? "" : $"<p>The API: <a href=\"{link}\">{link}</a></p>"),
+            "text/html",
+            Encoding.UTF8,
+            status
+        );
 }

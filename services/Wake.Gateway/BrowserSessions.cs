@@ -4,8 +4,8 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// The browsers that the owner of this Wake has let in. <c>wake open</c> asks for a code, which opens the door once, and soon; the
-/// browser brings it and has a cookie for it. Held in memory: who starts anew lets nobody in.
+/// The browsers that the owner of this Wake has let in. <c>wake open</c> asks for a code, which opens the door once,
+/// and soon; the browser brings it and has a cookie for it. Held in memory: who starts anew lets nobody in.
 /// </summary>
 sealed class BrowserSessions(TimeProvider time)
 {
@@ -19,7 +19,8 @@ sealed class BrowserSessions(TimeProvider time)
     const int Max = 16;
 
     readonly Lock mutex = new();
-    readonly List<Entry> codes = [], cookies = [];
+    readonly List<Entry> codes = [],
+        cookies = [];
 
     /// <summary>A code for one browser.</summary>
     public (string Code, DateTimeOffset Ends) Invite() => Issue(codes, CodeLasts);

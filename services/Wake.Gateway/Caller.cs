@@ -18,7 +18,8 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
     /// <summary>The session whose turn calls; null when it is nobody's turn.</summary>
     public RunningSession? Run { get; init; }
 
-    /// <summary>What runs in a session's turn, which has no scopes: it comes in where an endpoint says so (<see cref="OpenToRuns"/>).</summary>
+    /// <summary>What runs in a session's turn, which has no scopes: it comes in where an endpoint says so
+    /// (<see cref="OpenToRuns"/>).</summary>
     public static Caller Of(RunningSession run) => new($"run of {run.Id}", []) { Run = run };
 
     /// <summary>Whether it may speak for a session: what runs in a turn for its own alone.</summary>
@@ -31,10 +32,12 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
     public string? Namespace { get; init; }
 
     /// <summary>Whoever has a key that was made here.</summary>
-    public static Caller By(ApiKey key) => new($"{key.Id}", key.Scopes)
-    {
-        Rights = key.Rights, Namespace = key.Scopes.Contains(ApiScopes.Admin) ? null : $"key:{key.Namespace ?? $"{key.Id}"}",
-    };
+    public static Caller By(ApiKey key) =>
+        new($"{key.Id}", key.Scopes)
+        {
+            Rights = key.Rights,
+            Namespace = key.Scopes.Contains(ApiScopes.Admin) ? null : $"key:{key.Namespace ?? $"{key.Id}"}",
+        };
 
     /// <summary>Whoever sent a request that was let in.</summary>
     public static Caller Of(HttpContext http) => http.Features.GetRequiredFeature<Caller>();
@@ -44,7 +47,8 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
     {
         foreach (var observed in events)
         {
-            var why = observed.Urgent && !May(ApiScopes.SessionsWrite)
+            var why =
+                observed.Urgent && !May(ApiScopes.SessionsWrite)
                     ? $"An urgent event is a person's word: it needs a key with the scope {ApiScopes.SessionsWrite}. Leave urgent out."
                 : observed.Sessions is { Count: > 0 } && Rights.Subjects is not [] && !May(ApiScopes.SessionsWrite)
                     ? $"A key that is for some subjects names no sessions without the scope {ApiScopes.SessionsWrite}: any session could be meant. Leave sessions out."
@@ -63,19 +67,24 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
 sealed record NeededScope(string Scope);
 
 /// <summary>
-/// What runs in a turn may use the endpoint for its own session, for which its token stands in place of a scope. An endpoint whose
-/// path names a session is kept to that by <see cref="Access"/>; any other keeps to it by itself.
+/// What runs in a turn may use the endpoint for its own session, for which its token stands in place of a scope. An
+/// endpoint whose path names a session is kept to that by <see cref="Access"/>; any other keeps to it by itself.
 /// </summary>
 sealed record OpenToRuns;
 
 /// <summary>How an endpoint says so. One that says nothing needs <see cref="ApiScopes.Admin"/>.</summary>
 static class NeededScopes
 {
-    public static T Needs<T>(this T endpoint, string scope) where T : IEndpointConventionBuilder => endpoint.WithMetadata(new NeededScope(scope));
+    public static T Needs<T>(this T endpoint, string scope)
+        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new NeededScope(scope));
 
-    public static T AlsoForRuns<T>(this T endpoint) where T : IEndpointConventionBuilder => endpoint.WithMetadata(new OpenToRuns());
+    public static T AlsoForRuns<T>(this T endpoint)
+        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new OpenToRuns());
 
-    /// <summary>What the endpoint of a request needs; null where there is no endpoint of ours, so that the answer is 404 or 405.</summary>
-    public static string? Of(HttpContext http) => http.GetEndpoint() is RouteEndpoint ours
-        ? ours.Metadata.GetMetadata<NeededScope>()?.Scope ?? ApiScopes.Admin : null;
+    /// <summary>What the endpoint of a request needs; null where there is no endpoint of ours, so that the answer is
+    /// 404 or 405.</summary>
+    public static string? Of(HttpContext http) =>
+        http.GetEndpoint() is RouteEndpoint ours
+            ? ours.Metadata.GetMetadata<NeededScope>()?.Scope ?? ApiScopes.Admin
+            : null;
 }

@@ -7,9 +7,17 @@ namespace Wake.Gateway;
 static class ConfigApi
 {
     public static void MapConfig(this IEndpointRouteBuilder routes) =>
-        routes.MapGet("/v1/config", (IConfiguration configuration, IEnumerable<SettingsSection> sections) =>
-                Results.Ok(SettingInForce.All((IConfigurationRoot)configuration, sections)))
-            .Needs(ApiScopes.Admin).WithTags("operations").WithName("Config")
-            .WithSummary("The settings in force in the process that answers, with where each is from. Secrets are masked.")
+        routes
+            .MapGet(
+                "/v1/config",
+                (IConfiguration configuration, IEnumerable<SettingsSection> sections) =>
+                    Results.Ok(SettingInForce.All((IConfigurationRoot)configuration, sections))
+            )
+            .Needs(ApiScopes.Admin)
+            .WithTags("operations")
+            .WithName("Config")
+            .WithSummary(
+                "The settings in force in the process that answers, with where each is from. Secrets are masked."
+            )
             .Produces<IReadOnlyList<SettingInForce>>();
 }

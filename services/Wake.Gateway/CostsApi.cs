@@ -6,9 +6,14 @@ namespace Wake.Gateway;
 static class CostsApi
 {
     public static void MapCosts(this IEndpointRouteBuilder routes) =>
-        routes.MapGet("/v1/costs", Days).Needs(ApiScopes.SessionsRead).WithTags("costs").WithName("ListCosts")
+        routes
+            .MapGet("/v1/costs", Days)
+            .Needs(ApiScopes.SessionsRead)
+            .WithTags("costs")
+            .WithName("ListCosts")
             .WithSummary("What all sessions together cost, by day (UTC), the newest first.")
-            .Produces<IReadOnlyList<DayCost>>().ProducesValidationProblem();
+            .Produces<IReadOnlyList<DayCost>>()
+            .ProducesValidationProblem();
 
     static async Task<IResult> Days(Costs costs, CancellationToken cancel, int limit = 30) =>
         Fields.Limit(limit) ?? Results.Ok(await costs.Days(limit, cancel));

@@ -10,15 +10,17 @@ using Wake.ServiceDefaults;
 namespace Wake.Gateway;
 
 /// <summary>
-/// A Unix socket for programs of the user this runs as: one event as JSON per line, answered by a line with the decision, after the
-/// commit, or with what is wrong. An event need not name its source and id.
+/// A Unix socket for programs of the user this runs as: one event as JSON per line, answered by a line with the
+/// decision, after the commit, or with what is wrong. An event need not name its source and id.
 /// </summary>
-sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimeProvider time, ILogger<EventSocket> log) : BackgroundService
+sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimeProvider time, ILogger<EventSocket> log)
+    : BackgroundService
 {
     // One machine has few monitors.
     const int MaxConnections = 64;
 
-    // A monitor keeps its connection while it has nothing to say, but not for ever: it may be gone without having closed it.
+    // A monitor keeps its connection while it has nothing to say, but not for ever: it may be gone without having
+    // closed it.
     static readonly TimeSpan Silence = TimeSpan.FromHours(1);
 
     // Who begins a line ends it, and who is answered reads the answer.
@@ -44,7 +46,8 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
         {
             var socket = await listener.AcceptAsync(stoppingToken);
 
-            // The permissions of the socket and of its folder are the first wall; a folder may be one that somebody else has made.
+            // The permissions of the socket and of its folder are the first wall; a folder may be one that somebody
+            // else has made.
             if (LocalUser.PeerOf(socket) is { } user && !LocalUser.IsTrusted(user))
             {
                 log.LogWarning("A program of the user {User} was turned away at the socket.", user);
@@ -104,7 +107,8 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
         {
             probe.Connect(new UnixDomainSocketEndPoint(path));
         }
-        catch (SocketException refused) when (refused.SocketErrorCode is SocketError.ConnectionRefused && new FileInfo(path).Length == 0)
+        catch (SocketException refused)
+            when (refused.SocketErrorCode is SocketError.ConnectionRefused && new FileInfo(path).Length == 0)
         {
             File.Delete(path);
             return;
@@ -162,14 +166,16 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
     {
         using var patience = new CancellationTokenSource(Silence, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
-        for (var begun = false; ;)
+        for (var begun = false; ; )
         {
             var read = await Read();
             var end = read.Buffer.PositionOf((byte)'\n');
             var line = end is { } found ? read.Buffer.Slice(0, found) : read.Buffer;
 
             if (line.Length > EventLimits.Bytes)
-                throw new InvalidDataException($"The line has more than {EventLimits.Bytes} bytes; the connection ends here.");
+                throw new InvalidDataException(
+                    $"The line has more than {EventLimits.Bytes} bytes; the connection ends here."
+                );
 
             if (end is not null || read.IsCompleted)
             {
@@ -193,9 +199,11 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
                 }
                 catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
                 {
-                    throw new InvalidDataException(begun
-                        ? $"The line was begun {WithinLine.TotalSeconds:0} seconds ago and is not ended; the connection ends here."
-                        : $"Nothing was said for {Silence.TotalMinutes:0} minutes; the connection ends here.");
+                    throw new InvalidDataException(
+                        begun
+                            ? $"The line was begun {WithinLine.TotalSeconds:0} seconds ago and is not ended; the connection ends here."
+                            : $"Nothing was said for {Silence.TotalMinutes:0} minutes; the connection ends here."
+                    );
                 }
             }
         }
@@ -209,9 +217,17 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
             if (body.RootElement.ValueKind is JsonValueKind.Array)
                 return Problem("One event per line, no array.");
 
-            var (events, problems) = EventBatch.Read(body.RootElement, "local:socket", Guid.CreateVersion7().ToString());
-            return problems is [var (_, problem), ..] ? Problem(problem)
-                : JsonSerializer.SerializeToUtf8Bytes((await door.Accept(events, cancel))[0], JsonSerializerOptions.Web);
+            var (events, problems) = EventBatch.Read(
+                body.RootElement,
+                "local:socket",
+                Guid.CreateVersion7().ToString()
+            );
+            return problems is [var (_, problem), ..]
+                ? Problem(problem)
+                : JsonSerializer.SerializeToUtf8Bytes(
+                    (await door.Accept(events, cancel))[0],
+                    JsonSerializerOptions.Web
+                );
         }
         catch (JsonException wrong)
         {
@@ -224,8 +240,10 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
         catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
         {
             log.LogWarning("An event from the socket could not be committed: {Reason}", failed.Message);
-            return Problem("PostgreSQL does not answer, and whether the event was accepted is not known. "
-                + "Send it again: what has the same id is accepted once.");
+            return Problem(
+                "PostgreSQL does not answer, and whether the event was accepted is not known. "
+                    + "Send it again: what has the same id is accepted once."
+            );
         }
     }
 

@@ -11,25 +11,36 @@ namespace Wake.Gateway;
 /// <summary><c>/v1/events</c>: the HTTP front of the intake. Answers after the commit, with the decision.</summary>
 static class EventsApi
 {
-    public static void MapEvents(this IEndpointRouteBuilder routes) => routes
-        .MapPost("/v1/events", Accept)
-        .WithName("AcceptEvents").Needs(ApiScopes.EventsWrite).HeedsIdempotencyKey().WithMetadata(new Waiting.Heeded())
-        .WithSummary("Publish one event, or an array of them.")
-        .WithDescription(
-            "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
-            + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would be told, why, and what those that "
-            + "wake would read, and leaves everything as it was; a key without the scope sessions:read is told only how many. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
-            + "seconds with what is known by then (202).")
-        .WithMetadata(new RequestSizeLimitAttribute(Bodies.MaxDrained))
-        .Accepts<ExternalEventObserved>("application/json")
-        .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
-        .Produces<Rehearsal>()
-        .ProducesValidationProblem()
-        .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
-        .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
-        .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+    public static void MapEvents(this IEndpointRouteBuilder routes) =>
+        routes
+            .MapPost("/v1/events", Accept)
+            .WithName("AcceptEvents")
+            .Needs(ApiScopes.EventsWrite)
+            .HeedsIdempotencyKey()
+            .WithMetadata(new Waiting.Heeded())
+            .WithSummary("Publish one event, or an array of them.")
+            .WithDescription(
+                "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
+                    + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would be told, why, and what those that "
+                    + "wake would read, and leaves everything as it was; a key without the scope sessions:read is told only how many. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
+                    + "seconds with what is known by then (202)."
+            )
+            .WithMetadata(new RequestSizeLimitAttribute(Bodies.MaxDrained))
+            .Accepts<ExternalEventObserved>("application/json")
+            .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
+            .Produces<Rehearsal>()
+            .ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
+            .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
 
-    static async Task<IResult> Accept(HttpContext http, EventDoor door, Waiting waiting, CancellationToken cancel, bool dryRun = false)
+    static async Task<IResult> Accept(
+        HttpContext http,
+        EventDoor door,
+        Waiting waiting,
+        CancellationToken cancel,
+        bool dryRun = false
+    )
     {
         if (!http.Request.HasJsonContentType())
             return Problems.Of(StatusCodes.Status415UnsupportedMediaType, "Send events as application/json.");
@@ -44,7 +55,10 @@ static class EventsApi
         }
         catch (JsonException wrong)
         {
-            return Problems.Of(StatusCodes.Status400BadRequest, $"The body is not JSON: {EventJson.WithoutTypeNames(wrong)}");
+            return Problems.Of(
+                StatusCodes.Status400BadRequest,
+                $"The body is not JSON: {EventJson.WithoutTypeNames(wrong)}"
+            );
         }
         finally
         {
@@ -53,11 +67,20 @@ static class EventsApi
     }
 
     static async Task<IResult> TakeIn(
-        HttpContext http, JsonElement body, EventDoor door, Waiting waiting, bool dryRun, CancellationToken cancel)
+        HttpContext http,
+        JsonElement body,
+        EventDoor door,
+        Waiting waiting,
+        bool dryRun,
+        CancellationToken cancel
+    )
     {
         var (single, count) = (body.ValueKind is not JsonValueKind.Array, EventBatch.Count(body));
         if (count > EventLimits.Batch)
-            return Problems.Of(StatusCodes.Status413PayloadTooLarge, $"{count} events; {EventLimits.Batch} are allowed in one request.");
+            return Problems.Of(
+                StatusCodes.Status413PayloadTooLarge,
+                $"{count} events; {EventLimits.Batch} are allowed in one request."
+            );
 
         var (events, problems) = EventBatch.Read(body);
         if (problems is not [])
@@ -99,7 +122,10 @@ public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers t
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
     /// <summary>Returns once the events are committed, with what was decided about each.</summary>
-    public async Task<IReadOnlyList<IntakeDecision>> Accept(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel)
+    public async Task<IReadOnlyList<IntakeDecision>> Accept(
+        IReadOnlyList<ExternalEventObserved> events,
+        CancellationToken cancel
+    )
     {
         if (events is [])
             return [];
@@ -111,7 +137,12 @@ public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers t
         var (decisions, dueIn) = await intake.Accept([.. events.Select(x => Seen(x, trace))], cancel);
 
         for (var i = 0; i < events.Count; i++)
-            Measures.Observed(events[i].Source, events[i].Type, decisions[i].Outcome, decisions[i].CollidesWith is not null);
+            Measures.Observed(
+                events[i].Source,
+                events[i].Type,
+                decisions[i].Outcome,
+                decisions[i].CollidesWith is not null
+            );
 
         if (dueIn < Soon)
             await timers.CallSweepers();
@@ -120,31 +151,48 @@ public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers t
     }
 
     /// <summary>
-    /// The same for a request. Of one that is done again, because its answer was lost, the events are duplicates of themselves, and
-    /// what was decided is what was decided then.
+    /// The same for a request. Of one that is done again, because its answer was lost, the events are duplicates of
+    /// themselves, and what was decided is what was decided then.
     /// </summary>
     internal async Task<IReadOnlyList<IntakeDecision>> Accept(
-        HttpContext http, IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel)
+        HttpContext http,
+        IReadOnlyList<ExternalEventObserved> events,
+        CancellationToken cancel
+    )
     {
         var decisions = await Accept(events, cancel);
         if (!http.IsRepetition() || !decisions.Any(IsOfItself))
             return decisions;
 
-        var sessions = (await deliveries.Of(decisions.Select(x => x.Event), cancel)).ToLookup(x => x.Event, x => x.Delivery.Session);
+        var sessions = (await deliveries.Of(decisions.Select(x => x.Event), cancel)).ToLookup(
+            x => x.Event,
+            x => x.Delivery.Session
+        );
         return
         [
-            .. events.Zip(decisions, (observed, decision) => IsOfItself(decision)
-                ? IntakeDecision.Of(observed, [.. sessions[decision.Event]]) with { Event = decision.Event, Warnings = decision.Warnings }
-                : decision),
+            .. events.Zip(
+                decisions,
+                (observed, decision) =>
+                    IsOfItself(decision)
+                        ? IntakeDecision.Of(observed, [.. sessions[decision.Event]]) with
+                        {
+                            Event = decision.Event,
+                            Warnings = decision.Warnings,
+                        }
+                        : decision
+            ),
         ];
 
         static bool IsOfItself(IntakeDecision decision) => decision.DuplicateOf == decision.Id;
     }
 
     /// <summary>Says what would be decided about events, and takes none.</summary>
-    public async Task<IReadOnlyList<Rehearsal>> Rehearse(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
-        events is [] ? [] : await intake.Rehearse([.. events.Select(x => Seen(x, default))], prompt.Rehearsed, cancel);
+    public async Task<IReadOnlyList<Rehearsal>> Rehearse(
+        IReadOnlyList<ExternalEventObserved> events,
+        CancellationToken cancel
+    ) => events is [] ? [] : await intake.Rehearse([.. events.Select(x => Seen(x, default))], prompt.Rehearsed, cancel);
 
     // What comes in by this door is only its publisher's word, but for what a producer of the same process vouches for.
-    static Observation Seen(ExternalEventObserved observed, KeptTrace trace) => new(observed, trace.Parent, trace.State, observed.Scope);
+    static Observation Seen(ExternalEventObserved observed, KeptTrace trace) =>
+        new(observed, trace.Parent, trace.State, observed.Scope);
 }

@@ -25,19 +25,28 @@ static class Fields
     }
 
     /// <summary>How many rows are asked for.</summary>
-    public static IResult? Limit(int limit) => limit is < 1 or > 1000 ? Gateway.Problems.Invalid("limit", "must be from 1 to 1000.") : null;
+    public static IResult? Limit(int limit) =>
+        limit is < 1 or > 1000 ? Gateway.Problems.Invalid("limit", "must be from 1 to 1000.") : null;
 
     /// <summary>A list that is left out or has entries, none of them blank.</summary>
-    public static IEnumerable<(string Field, string Problem)> Listed(string field, IReadOnlyList<string>? entries, int limit) =>
+    public static IEnumerable<(string Field, string Problem)> Listed(
+        string field,
+        IReadOnlyList<string>? entries,
+        int limit
+    ) =>
         entries is { Count: 0 or > EventLimits.Listed }
             ? [(field, $"must have from 1 to {EventLimits.Listed} entries, or be left out.")]
             : (entries ?? []).Select(x => Required(field, x, limit)).OfType<(string, string)>();
 
     /// <summary>A list of conditions.</summary>
-    public static IEnumerable<(string Field, string Problem)> Conditions(string field, IReadOnlyList<string>? entries) =>
-        Listed(field, entries, EventCondition.MaxLength).ToList() is { Count: > 0 } problems ? problems
+    public static IEnumerable<(string Field, string Problem)> Conditions(
+        string field,
+        IReadOnlyList<string>? entries
+    ) =>
+        Listed(field, entries, EventCondition.MaxLength).ToList() is { Count: > 0 } problems
+            ? problems
             : from entry in entries ?? []
-              let problem = EventCondition.Problem(entry)
-              where problem is not null
-              select (field, problem);
+            let problem = EventCondition.Problem(entry)
+            where problem is not null
+            select (field, problem);
 }

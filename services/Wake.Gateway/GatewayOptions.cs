@@ -8,12 +8,13 @@ public sealed class GatewayOptions : IValidatableObject
     /// <summary>The configuration section.</summary>
     public const string Section = "Gateway";
 
-    /// <summary>Keys with the scope admin, sent as <c>Authorization: Bearer KEY</c>; they make those of everybody else.</summary>
+    /// <summary>Keys with the scope admin, sent as <c>Authorization: Bearer KEY</c>; they make those of everybody
+    /// else.</summary>
     public IReadOnlyList<string> ApiKeys { get; init; } = [];
 
     /// <summary>
-    /// The file into which this process writes, at every start, a token for the programs of its own user, which opens the door like a
-    /// key with the scope admin; null for none. <c>wake up</c> has it in its data folder.
+    /// The file into which this process writes, at every start, a token for the programs of its own user, which opens
+    /// the door like a key with the scope admin; null for none. <c>wake up</c> has it in its data folder.
     /// </summary>
     public string? TokenFile { get; init; }
 
@@ -25,15 +26,21 @@ public sealed class GatewayOptions : IValidatableObject
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (ApiKeys.Any(x => x.Length < 16))
-            yield return new("A key in Gateway:ApiKeys is shorter than 16 characters; openssl rand -hex 24 makes a good one.", [nameof(ApiKeys)]);
+            yield return new(
+                "A key in Gateway:ApiKeys is shorter than 16 characters; openssl rand -hex 24 makes a good one.",
+                [nameof(ApiKeys)]
+            );
 
         if (TokenFile is { Length: > 0 } && !Path.IsPathRooted(TokenFile))
             yield return new("Gateway:TokenFile must be an absolute path.", [nameof(TokenFile)]);
 
         if (ApiKeys is [] && TokenFile is not { Length: > 0 })
         {
-            yield return new("Nobody could come in: set Gateway__ApiKeys__0 to a key (openssl rand -hex 24 makes a good one), or Gateway__TokenFile "
-                + "to a file for the token of this process's own user.", [nameof(ApiKeys), nameof(TokenFile)]);
+            yield return new(
+                "Nobody could come in: set Gateway__ApiKeys__0 to a key (openssl rand -hex 24 makes a good one), or Gateway__TokenFile "
+                    + "to a file for the token of this process's own user.",
+                [nameof(ApiKeys), nameof(TokenFile)]
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using System.Text.Json.Serialization;
 using Wake.Prompting;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -29,7 +29,9 @@ public static class GatewayServices
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddHttpDoor();
         builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBody);
-        builder.Services.Configure<JsonOptions>(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
+        builder.Services.Configure<JsonOptions>(json =>
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict
+        );
         builder.Services.AddDocument();
         return builder;
     }

@@ -5,20 +5,23 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// The keys that open the door, held in memory: a request costs no look into the database, and wrong keys cost none either.
+/// The keys that open the door, held in memory: a request costs no look into the database, and wrong keys cost none
+/// either.
 /// </summary>
 sealed class KeyRing(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> options, TimeProvider time) : IDisposable
 {
     /// <summary>How long a key that was revoked elsewhere may still open this door.</summary>
     static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
 
-    /// <summary>How often, at most, it looks for a key that it does not know, which may have been made a moment ago.</summary>
+    /// <summary>How often, at most, it looks for a key that it does not know, which may have been made a moment
+    /// ago.</summary>
     static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
     /// <summary>How exact the last use is.</summary>
     static readonly TimeSpan UseNoted = TimeSpan.FromMinutes(1);
 
-    /// <summary>How many tokens of runs it looks for at a time: wrong ones cost a look each, and shall not take the database from others.</summary>
+    /// <summary>How many tokens of runs it looks for at a time: wrong ones cost a look each, and shall not take the
+    /// database from others.</summary>
     const int RunsAtOnce = 4;
 
     readonly SemaphoreSlim reading = new(1);
@@ -26,19 +29,21 @@ sealed class KeyRing(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> opti
     readonly Held[] configured =
     [
         .. from key in options.Value.ApiKeys
-           let hash = Secrets.Hash(key)
-           select new Held(null, hash, new(Convert.ToHexStringLower(hash[..8]), [ApiScopes.Admin])),
+        let hash = Secrets.Hash(key)
+        select new Held(null, hash, new(Convert.ToHexStringLower(hash[..8]), [ApiScopes.Admin])),
         .. options.Value.TokenFile is { Length: > 0 } file
-            ? [new Held(null, Secrets.Hash(OwnerToken.Issue(file)), Caller.Owner)] : (Held[])[],
+            ? [new Held(null, Secrets.Hash(OwnerToken.Issue(file)), Caller.Owner)]
+            : (Held[])[],
     ];
 
     Ring ring = new([], null);
 
     /// <summary>What to tell whoever brings nothing.</summary>
-    public string HowToComeIn { get; } = options.Value.TokenFile is { Length: > 0 } own
-        ? $"This needs the token in {own}, or a key: send Authorization: Bearer TOKEN. The wake command finds the token by itself in the "
-            + "data folder, which --data or WAKE_DATA names; wake keys create makes keys for other programs; a browser comes in by wake open."
-        : "This needs a key: send Authorization: Bearer KEY. The wake command takes it from WAKE_API_KEY.";
+    public string HowToComeIn { get; } =
+        options.Value.TokenFile is { Length: > 0 } own
+            ? $"This needs the token in {own}, or a key: send Authorization: Bearer TOKEN. The wake command finds the token by itself in the "
+                + "data folder, which --data or WAKE_DATA names; wake keys create makes keys for other programs; a browser comes in by wake open."
+            : "This needs a key: send Authorization: Bearer KEY. The wake command takes it from WAKE_API_KEY.";
 
     /// <summary>Whose key it is; null when it is nobody's.</summary>
     public async ValueTask<Caller?> Find(string key, CancellationToken cancel)
@@ -141,7 +146,8 @@ sealed class KeyRing(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> opti
         public bool NoteUse(DateTimeOffset now, TimeSpan every)
         {
             var before = Interlocked.Read(ref used);
-            return now.UtcTicks - before >= every.Ticks && Interlocked.CompareExchange(ref used, now.UtcTicks, before) == before;
+            return now.UtcTicks - before >= every.Ticks
+                && Interlocked.CompareExchange(ref used, now.UtcTicks, before) == before;
         }
     }
 }

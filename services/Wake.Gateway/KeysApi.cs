@@ -16,15 +16,29 @@ static class KeysApi
     {
         var keys = routes.MapGroup("/v1/keys").WithTags("keys").Needs(ApiScopes.Admin);
 
-        keys.MapPost("", Create).WithName("CreateKey").WithSummary("Make a key. It is told this once; only its hash is kept.")
-            .Produces<NewApiKey>(StatusCodes.Status201Created).ProducesValidationProblem().ProducesProblem(StatusCodes.Status409Conflict);
-        keys.MapGet("", List).WithName("ListKeys").WithSummary("The keys, the oldest first, without their secrets.")
+        keys.MapPost("", Create)
+            .WithName("CreateKey")
+            .WithSummary("Make a key. It is told this once; only its hash is kept.")
+            .Produces<NewApiKey>(StatusCodes.Status201Created)
+            .ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status409Conflict);
+        keys.MapGet("", List)
+            .WithName("ListKeys")
+            .WithSummary("The keys, the oldest first, without their secrets.")
             .Produces<IReadOnlyList<ApiKey>>();
-        keys.MapPost("/{id:guid}/rotate", Rotate).WithName("RotateKey")
-            .WithSummary("Make another key of the same name, scopes and limits. Both open the door until the overlap is over.")
-            .Produces<NewApiKey>(StatusCodes.Status201Created).ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound);
-        keys.MapDelete("/{id:guid}", Revoke).WithName("RevokeKey").WithSummary("End a key. Every gateway knows within five seconds.")
-            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+        keys.MapPost("/{id:guid}/rotate", Rotate)
+            .WithName("RotateKey")
+            .WithSummary(
+                "Make another key of the same name, scopes and limits. Both open the door until the overlap is over."
+            )
+            .Produces<NewApiKey>(StatusCodes.Status201Created)
+            .ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        keys.MapDelete("/{id:guid}", Revoke)
+            .WithName("RevokeKey")
+            .WithSummary("End a key. Every gateway knows within five seconds.")
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
     /// <summary>A key to make.</summary>
@@ -34,22 +48,40 @@ static class KeysApi
     /// <param name="Types">What their types may begin with: <c>build</c>. Left out, anything.</param>
     /// <param name="Subjects">What their subjects may begin with: <c>build:hello</c>. Left out, anything.</param>
     /// <param name="Namespace">
-    /// The name under which its dedup keys count: keys of one name tell the same facts, and nobody else hides them. Left out, its own.
+    /// The name under which its dedup keys count: keys of one name tell the same facts, and nobody else hides them.
+    /// Left out, its own.
     /// </param>
     internal sealed record NewKey(
-        string? Name, IReadOnlyList<string>? Scopes, IReadOnlyList<string>? Sources, IReadOnlyList<string>? Types, IReadOnlyList<string>? Subjects,
-        string? Namespace)
+        string? Name,
+        IReadOnlyList<string>? Scopes,
+        IReadOnlyList<string>? Sources,
+        IReadOnlyList<string>? Types,
+        IReadOnlyList<string>? Subjects,
+        string? Namespace
+    )
     {
         /// <summary>What its events may say.</summary>
         [JsonIgnore]
-        public EventRights Rights => new() { Sources = Sources ?? [], Types = Types ?? [], Subjects = Subjects ?? [] };
+        public EventRights Rights =>
+            new()
+            {
+                Sources = Sources ?? [],
+                Types = Types ?? [],
+                Subjects = Subjects ?? [],
+            };
     }
 
     /// <summary>How to rotate a key.</summary>
     /// <param name="OverlapSeconds">How long the old one lives on; left out, a day; 0 for not at all.</param>
     internal sealed record Rotation(long? OverlapSeconds);
 
-    static async Task<IResult> Create(NewKey body, HttpContext http, ApiKeys keys, KeyRing ring, CancellationToken cancel)
+    static async Task<IResult> Create(
+        NewKey body,
+        HttpContext http,
+        ApiKeys keys,
+        KeyRing ring,
+        CancellationToken cancel
+    )
     {
         var problems = Fields.Problems(Fields.Required("name", body.Name, EventLimits.Name));
         if (body.Scopes is not { Count: > 0 } || body.Scopes.Except(ApiScopes.All).Any())
@@ -58,17 +90,28 @@ static class KeysApi
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
-        return await keys.Create(body.Name!, [.. body.Scopes!.Distinct()], body.Rights, body.Namespace, cancel) is { } key ? await Made(key, http, ring)
-            : Problems.Of(StatusCodes.Status409Conflict, $"There are {ApiKeys.Max} keys, as many as there may be. Revoke some first.");
+        return
+            await keys.Create(body.Name!, [.. body.Scopes!.Distinct()], body.Rights, body.Namespace, cancel) is { } key
+            ? await Made(key, http, ring)
+            : Problems.Of(
+                StatusCodes.Status409Conflict,
+                $"There are {ApiKeys.Max} keys, as many as there may be. Revoke some first."
+            );
     }
 
     static IEnumerable<(string, string)> Limits(NewKey body)
     {
-        foreach (var (field, list) in ((string, IReadOnlyList<string>?)[])[("sources", body.Sources), ("types", body.Types), ("subjects", body.Subjects)])
+        foreach (
+            var (field, list) in ((string, IReadOnlyList<string>?)[])
+                [("sources", body.Sources), ("types", body.Types), ("subjects", body.Subjects)]
+        )
         {
             if (list is null)
                 continue;
-            if (list.Count > EventLimits.Listed || list.Any(x => x is null || EventValidation.TextProblem(x, EventLimits.Key) is not null))
+            if (
+                list.Count > EventLimits.Listed
+                || list.Any(x => x is null || EventValidation.TextProblem(x, EventLimits.Key) is not null)
+            )
                 yield return (field, $"is a list of at most {EventLimits.Listed} beginnings.");
             else if (new EventRights { Subjects = list }.Problem() is { } problem)
                 yield return (field, problem);
@@ -78,22 +121,43 @@ static class KeysApi
                 yield return (field, $"limits nothing beside the scope {ApiScopes.Admin}, which makes any other key.");
         }
 
-        if (body.Namespace is { } name && (string.IsNullOrWhiteSpace(name) ? "must not be blank." : EventValidation.TextProblem(name, EventLimits.Name)) is { } wrong)
+        if (
+            body.Namespace is { } name
+            && (
+                string.IsNullOrWhiteSpace(name)
+                    ? "must not be blank."
+                    : EventValidation.TextProblem(name, EventLimits.Name)
+            )
+                is { } wrong
+        )
             yield return ("namespace", wrong);
     }
 
     static async Task<IResult> List(ApiKeys keys, CancellationToken cancel) =>
         Results.Ok((await keys.List(cancel)).Select(x => x.Key));
 
-    static async Task<IResult> Rotate(Guid id, Rotation? body, HttpContext http, ApiKeys keys, KeyRing ring, CancellationToken cancel)
+    static async Task<IResult> Rotate(
+        Guid id,
+        Rotation? body,
+        HttpContext http,
+        ApiKeys keys,
+        KeyRing ring,
+        CancellationToken cancel
+    )
     {
         var overlap = body?.OverlapSeconds ?? (long)Overlap.TotalSeconds;
         if (overlap < 0 || overlap > LongestOverlap.TotalSeconds)
-            return Problems.Invalid("overlapSeconds",
-                $"must be from 0 to {LongestOverlap.TotalSeconds:0}, which is {LongestOverlap.TotalDays:0} days.");
+            return Problems.Invalid(
+                "overlapSeconds",
+                $"must be from 0 to {LongestOverlap.TotalSeconds:0}, which is {LongestOverlap.TotalDays:0} days."
+            );
 
-        return await keys.Rotate(id, TimeSpan.FromSeconds(overlap), cancel) is { } key ? await Made(key, http, ring)
-            : Problems.Of(StatusCodes.Status404NotFound, $"There is no key {id}, or another has taken its place already.");
+        return await keys.Rotate(id, TimeSpan.FromSeconds(overlap), cancel) is { } key
+            ? await Made(key, http, ring)
+            : Problems.Of(
+                StatusCodes.Status404NotFound,
+                $"There is no key {id}, or another has taken its place already."
+            );
     }
 
     static async Task<IResult> Revoke(Guid id, ApiKeys keys, KeyRing ring, CancellationToken cancel)

@@ -9,12 +9,17 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// Reads the ledger for everybody who follows it, once, and only while somebody does. A follower that does not keep up is ended, so
-/// that it slows nobody.
+/// Reads the ledger for everybody who follows it, once, and only while somebody does. A follower that does not keep up
+/// is ended, so that it slows nobody.
 /// </summary>
 sealed class LedgerFeed(
-    Explain explain, IOptions<GatewayOptions> options, IOptions<JsonOptions> json, TimeProvider time, IHostApplicationLifetime host,
-    ILogger<LedgerFeed> log)
+    Explain explain,
+    IOptions<GatewayOptions> options,
+    IOptions<JsonOptions> json,
+    TimeProvider time,
+    IHostApplicationLifetime host,
+    ILogger<LedgerFeed> log
+)
 {
     /// <summary>How often it looks for new lines.</summary>
     static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
@@ -26,7 +31,8 @@ sealed class LedgerFeed(
     readonly HashSet<LedgerFollower> followers = [];
     bool isReading;
 
-    /// <summary>Begins to follow: what happens after this has returned is told. Null when as many follow as may.</summary>
+    /// <summary>Begins to follow: what happens after this has returned is told. Null when as many follow as
+    /// may.</summary>
     public async Task<LedgerFollower?> Follow(CancellationToken cancel)
     {
         var follower = new LedgerFollower();
@@ -89,8 +95,7 @@ sealed class LedgerFeed(
 
                 seen.RemoveWhere(x => x.At < from);
                 await ticks.WaitForNextTickAsync(CancellationToken.None);
-            }
-            while (!IsOver());
+            } while (!IsOver());
         }
         catch (Exception failed)
         {
@@ -112,11 +117,19 @@ sealed class LedgerFeed(
 
     void Tell(LedgerFollower[] present, LedgerLine line)
     {
-        var told = new LedgerFollower.Told(line.What, line.At, JsonSerializer.SerializeToUtf8Bytes(line, json.Value.SerializerOptions));
+        var told = new LedgerFollower.Told(
+            line.What,
+            line.At,
+            JsonSerializer.SerializeToUtf8Bytes(line, json.Value.SerializerOptions)
+        );
         foreach (var follower in present)
         {
             if (!follower.Tell(told))
-                follower.End(LastLine("This reads more slowly than lines are written, and what comes after this is not told. Connect again to go on from there."));
+                follower.End(
+                    LastLine(
+                        "This reads more slowly than lines are written, and what comes after this is not told. Connect again to go on from there."
+                    )
+                );
         }
     }
 
@@ -146,21 +159,31 @@ sealed class LedgerFeed(
         }
 
         foreach (var follower in left)
-            follower.End(LastLine("PostgreSQL does not answer. Connect again; what is decided until then is not told."), failure);
+            follower.End(
+                LastLine("PostgreSQL does not answer. Connect again; what is decided until then is not told."),
+                failure
+            );
     }
 
     LedgerFollower.Told LastLine(string why)
     {
         var now = time.GetUtcNow();
-        return new(LedgerFollower.Last, now, JsonSerializer.SerializeToUtf8Bytes(
-            new LedgerLine(now, LedgerFollower.Last, null, null, null, why), json.Value.SerializerOptions));
+        return new(
+            LedgerFollower.Last,
+            now,
+            JsonSerializer.SerializeToUtf8Bytes(
+                new LedgerLine(now, LedgerFollower.Last, null, null, null, why),
+                json.Value.SerializerOptions
+            )
+        );
     }
 }
 
 /// <summary>Somebody who follows the ledger, with the lines that they have not yet read.</summary>
 sealed class LedgerFollower : IDisposable
 {
-    /// <summary>An empty event of this type is sent after a silence: a connection that broke without a word is only noticed by writing to it.</summary>
+    /// <summary>An empty event of this type is sent after a silence: a connection that broke without a word is only
+    /// noticed by writing to it.</summary>
     public const string Ping = "ping";
 
     /// <summary>What the last line of a follower that is ended says it is.</summary>
@@ -174,7 +197,9 @@ sealed class LedgerFollower : IDisposable
     // For reading what there is, once it is ended.
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    readonly Channel<Told> lines = Channel.CreateBounded<Told>(new BoundedChannelOptions(Backlog) { SingleReader = true, SingleWriter = true });
+    readonly Channel<Told> lines = Channel.CreateBounded<Told>(
+        new BoundedChannelOptions(Backlog) { SingleReader = true, SingleWriter = true }
+    );
     readonly TaskCompletionSource joined = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly CancellationTokenSource givenUp = new();
     readonly Lock mutex = new();
@@ -197,7 +222,8 @@ sealed class LedgerFollower : IDisposable
     /// <summary>False: it does not keep up.</summary>
     public bool Tell(Told line) => line.At <= begin || last is not null || lines.Writer.TryWrite(line);
 
-    /// <summary>Ends it after what it has not read yet, with a last line; where it has not even begun, with what failed.</summary>
+    /// <summary>Ends it after what it has not read yet, with a last line; where it has not even begun, with what
+    /// failed.</summary>
     public void End(Told why, Exception? failure = null)
     {
         lock (mutex)

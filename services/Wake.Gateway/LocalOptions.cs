@@ -12,7 +12,8 @@ public sealed class LocalOptions : IValidatableObject
     /// <summary>The longest path of a socket, in bytes, that Linux and macOS both take.</summary>
     public const int MaxSocketPath = 103;
 
-    /// <summary>The folder to drop events in as files; null for none. <c>wake up</c> has one in its data folder.</summary>
+    /// <summary>The folder to drop events in as files; null for none. <c>wake up</c> has one in its data
+    /// folder.</summary>
     public string? Spool { get; init; }
 
     /// <summary>The Unix socket to listen on; null for none. <c>wake up</c> has one in its data folder.</summary>
@@ -24,7 +25,13 @@ public sealed class LocalOptions : IValidatableObject
         if (Spool is { Length: > 0 } && !Path.IsPathRooted(Spool))
             yield return new("Local:Spool must be an absolute path.", [nameof(Spool)]);
 
-        if (Socket is { Length: > 0 } && (!Path.IsPathRooted(Socket) || Encoding.UTF8.GetByteCount(Socket) > MaxSocketPath))
-            yield return new($"Local:Socket must be an absolute path of at most {MaxSocketPath} bytes.", [nameof(Socket)]);
+        if (
+            Socket is { Length: > 0 }
+            && (!Path.IsPathRooted(Socket) || Encoding.UTF8.GetByteCount(Socket) > MaxSocketPath)
+        )
+            yield return new(
+                $"Local:Socket must be an absolute path of at most {MaxSocketPath} bytes.",
+                [nameof(Socket)]
+            );
     }
 }

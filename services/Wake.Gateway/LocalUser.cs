@@ -7,20 +7,25 @@ using System.Runtime.InteropServices;
 namespace Wake.Gateway;
 
 /// <summary>
-/// Which user of this machine is at the other end of a connection, as the kernel says. A Unix socket tells it everywhere; of TCP
-/// over loopback only Linux keeps it, in <c>/proc/net/tcp</c>.
+/// Which user of this machine is at the other end of a connection, as the kernel says. A Unix socket tells it
+/// everywhere; of TCP over loopback only Linux keeps it, in <c>/proc/net/tcp</c>.
 /// </summary>
 public static class LocalUser
 {
     const uint Root = 0;
 
     // linux: SOL_SOCKET, SO_PEERCRED, and struct ucred { pid, uid, gid }.
-    const int SocketLevel = 1, PeerCredentials = 17, CredentialsLength = 12, UserOffset = 4;
+    const int SocketLevel = 1,
+        PeerCredentials = 17,
+        CredentialsLength = 12,
+        UserOffset = 4;
 
     // As /proc/net/tcp writes the states of TCP.
-    const string Established = "01", Listening = "0A";
+    const string Established = "01",
+        Listening = "0A";
 
-    /// <summary>Whether this process may take a user's word as its own user's: it is the same one, or root, who can do anything anyway.</summary>
+    /// <summary>Whether this process may take a user's word as its own user's: it is the same one, or root, who can do
+    /// anything anyway.</summary>
     public static bool IsTrusted(uint user) => user == Root || user == Own;
 
     /// <summary>The user this process runs as.</summary>
@@ -39,7 +44,8 @@ public static class LocalUser
         if (OperatingSystem.IsWindows())
             return null;
 
-        return getpeereid((int)socket.Handle, out var user, out _) == 0 ? user
+        return getpeereid((int)socket.Handle, out var user, out _) == 0
+            ? user
             : throw new SocketException(Marshal.GetLastPInvokeError());
     }
 
@@ -51,7 +57,11 @@ public static class LocalUser
 
     /// <summary>Who listens on a port of loopback; null where nobody does, or the system does not say.</summary>
     public static uint? OfListener(int port) =>
-        Find(x => x.State == Listening && x.Local.Port == port && (IPAddress.IsLoopback(x.Local.Address) || IsAny(x.Local.Address)));
+        Find(x =>
+            x.State == Listening
+            && x.Local.Port == port
+            && (IPAddress.IsLoopback(x.Local.Address) || IsAny(x.Local.Address))
+        );
 
     static uint? Find(Func<TcpRow, bool> wanted)
     {
@@ -92,21 +102,31 @@ public static class LocalUser
     {
         /// <summary>Null where it is not understood.</summary>
         public static TcpRow? Parse(string line) =>
-            line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var local, var remote, var state, _, _, _, var user, ..]
-            && End(local) is { } here && End(remote) is { } there && uint.TryParse(user, NumberStyles.None, CultureInfo.InvariantCulture, out var uid)
-                ? new(here, there, state, uid) : null;
+            line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                is [_, var local, var remote, var state, _, _, _, var user, ..]
+            && End(local) is { } here
+            && End(remote) is { } there
+            && uint.TryParse(user, NumberStyles.None, CultureInfo.InvariantCulture, out var uid)
+                ? new(here, there, state, uid)
+                : null;
 
         // The address in words of four bytes, each as the processor has it in memory; the port as a number.
         static IPEndPoint? End(string text)
         {
-            if (text.Split(':') is not [{ Length: 8 or 32 } address, var port] || !ushort.TryParse(port, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var number))
+            if (
+                text.Split(':') is not [{ Length: 8 or 32 } address, var port]
+                || !ushort.TryParse(port, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var number)
+            )
                 return null;
 
             var bytes = Convert.FromHexString(address);
             if (BitConverter.IsLittleEndian)
             {
                 for (var i = 0; i < bytes.Length; i += sizeof(uint))
-                    BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(i), BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(i)));
+                    BinaryPrimitives.WriteUInt32LittleEndian(
+                        bytes.AsSpan(i),
+                        BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(i))
+                    );
             }
 
             return Plain(new(new IPAddress(bytes), number));

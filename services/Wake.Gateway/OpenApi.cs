@@ -9,28 +9,34 @@ static class OpenApi
 {
     const string Key = "key";
 
-    public static IServiceCollection AddDocument(this IServiceCollection services) => services.AddOpenApi(openApi =>
-    {
-        openApi.AddDocumentTransformer((document, _, _) =>
+    public static IServiceCollection AddDocument(this IServiceCollection services) =>
+        services.AddOpenApi(openApi =>
         {
-            document.Components ??= new();
-            document.Components.SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>();
-            document.Components.SecuritySchemes[Key] = new OpenApiSecurityScheme
-            {
-                Type = SecuritySchemeType.Http,
-                Scheme = "bearer",
-                Description = "A key of wake keys create, or of Gateway__ApiKeys__0. "
-                    + "On the machine of wake up the token in its data folder does the same.",
-            };
-            return Task.CompletedTask;
+            openApi.AddDocumentTransformer(
+                (document, _, _) =>
+                {
+                    document.Components ??= new();
+                    document.Components.SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>();
+                    document.Components.SecuritySchemes[Key] = new OpenApiSecurityScheme
+                    {
+                        Type = SecuritySchemeType.Http,
+                        Scheme = "bearer",
+                        Description =
+                            "A key of wake keys create, or of Gateway__ApiKeys__0. "
+                            + "On the machine of wake up the token in its data folder does the same.",
+                    };
+                    return Task.CompletedTask;
+                }
+            );
+            openApi.AddOperationTransformer(
+                (operation, context, _) =>
+                {
+                    PathKeysInOpenApi.Describe(operation, context.Description.RelativePath ?? "");
+                    Describe(operation, context);
+                    return Task.CompletedTask;
+                }
+            );
         });
-        openApi.AddOperationTransformer((operation, context, _) =>
-        {
-            PathKeysInOpenApi.Describe(operation, context.Description.RelativePath ?? "");
-            Describe(operation, context);
-            return Task.CompletedTask;
-        });
-    });
 
     static void Describe(OpenApiOperation operation, OpenApiOperationTransformerContext context)
     {
@@ -40,18 +46,30 @@ static class OpenApi
             operation.Security = [new() { [new OpenApiSecuritySchemeReference(Key, context.Document)] = [scope] }];
 
         if (endpoint.OfType<Repeats.Heeded>().Any())
-            operation.Parameters!.Add(Header(Repeats.Header,
-                "Answers the same request with the same key again as it did, for a day, and does nothing twice."));
+            operation.Parameters!.Add(
+                Header(
+                    Repeats.Header,
+                    "Answers the same request with the same key again as it did, for a day, and does nothing twice."
+                )
+            );
         if (endpoint.OfType<Waiting.Heeded>().Any())
-            operation.Parameters!.Add(Header(Waiting.Header,
-                $"wait=N: answer when the turns are over, or after N seconds, {Waiting.Longest.TotalSeconds:0} at most."));
+            operation.Parameters!.Add(
+                Header(
+                    Waiting.Header,
+                    $"wait=N: answer when the turns are over, or after N seconds, {Waiting.Longest.TotalSeconds:0} at most."
+                )
+            );
 
         foreach (var status in (string[])["429", "503"])
         {
             if (operation.Responses?.GetValueOrDefault(status) is OpenApiResponse response)
                 response.Headers = new Dictionary<string, IOpenApiHeader>
                 {
-                    ["Retry-After"] = new OpenApiHeader { Description = "Seconds.", Schema = new OpenApiSchema { Type = JsonSchemaType.Integer } },
+                    ["Retry-After"] = new OpenApiHeader
+                    {
+                        Description = "Seconds.",
+                        Schema = new OpenApiSchema { Type = JsonSchemaType.Integer },
+                    },
                 };
         }
 
@@ -71,11 +89,12 @@ static class OpenApi
             json.Example = example;
     }
 
-    static OpenApiParameter Header(string name, string description) => new()
-    {
-        Name = name,
-        In = ParameterLocation.Header,
-        Description = description,
-        Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-    };
+    static OpenApiParameter Header(string name, string description) =>
+        new()
+        {
+            Name = name,
+            In = ParameterLocation.Header,
+            Description = description,
+            Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+        };
 }

@@ -4,9 +4,9 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// Lets the programs of one user in, since TCP on loopback says nothing of who calls: a random token in a file that nobody else can
-/// read. Every start has another, so that whoever came by one, for instance by listening on the port of a Wake that was killed,
-/// has nothing.
+/// Lets the programs of one user in, since TCP on loopback says nothing of who calls: a random token in a file that
+/// nobody else can read. Every start has another, so that whoever came by one, for instance by listening on the port of
+/// a Wake that was killed, has nothing.
 /// </summary>
 public static class OwnerToken
 {

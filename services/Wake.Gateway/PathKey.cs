@@ -4,10 +4,12 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Gateway;
 
-/// <summary>A session key or event id in a path, as its owner wrote it: the first parameter of the endpoint, from the path as it was sent.</summary>
+/// <summary>A session key or event id in a path, as its owner wrote it: the first parameter of the endpoint, from the
+/// path as it was sent.</summary>
 sealed record PathKey(string Value)
 {
-    public static ValueTask<PathKey?> BindAsync(HttpContext http, ParameterInfo parameter) => ValueTask.FromResult(In(http));
+    public static ValueTask<PathKey?> BindAsync(HttpContext http, ParameterInfo parameter) =>
+        ValueTask.FromResult(In(http));
 
     /// <summary>The one in a request; null when there is none.</summary>
     public static PathKey? In(HttpContext http)
@@ -15,7 +17,12 @@ sealed record PathKey(string Value)
         if (http.GetEndpoint() is not RouteEndpoint { RoutePattern.PathSegments: var pattern })
             return null;
 
-        var (index, segments) = (pattern.ToList().FindIndex(x => x.Parts is [RoutePatternParameterPart]), RequestTarget.Segments(http));
-        return index >= 0 && index < segments.Length && segments[index].Length > 0 ? new PathKey(segments[index]) : null;
+        var (index, segments) = (
+            pattern.ToList().FindIndex(x => x.Parts is [RoutePatternParameterPart]),
+            RequestTarget.Segments(http)
+        );
+        return index >= 0 && index < segments.Length && segments[index].Length > 0
+            ? new PathKey(segments[index])
+            : null;
     }
 }

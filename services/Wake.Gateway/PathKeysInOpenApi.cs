@@ -14,14 +14,16 @@ static partial class PathKeysInOpenApi
             if (operation.Parameters.Any(x => x.Name == name))
                 continue;
 
-            operation.Parameters.Add(new OpenApiParameter
-            {
-                Name = name,
-                In = ParameterLocation.Path,
-                Required = true,
-                Description = "Percent-encoded.",
-                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-            });
+            operation.Parameters.Add(
+                new OpenApiParameter
+                {
+                    Name = name,
+                    In = ParameterLocation.Path,
+                    Required = true,
+                    Description = "Percent-encoded.",
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                }
+            );
         }
     }
 

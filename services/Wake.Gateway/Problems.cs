@@ -3,16 +3,20 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Gateway;
 
-/// <summary>Every error as problem details (RFC 9457), with a sentence that says what to do and nothing of our insides.</summary>
+/// <summary>Every error as problem details (RFC 9457), with a sentence that says what to do and nothing of our
+/// insides.</summary>
 static class Problems
 {
-    public static IServiceCollection AddProblems(this IServiceCollection services) => services
-        .AddProblemDetails(problems => problems.CustomizeProblemDetails = context =>
-        {
-            // Whatever an exception carried stays in the log.
-            context.ProblemDetails.Extensions.Remove("exception");
-        })
-        .AddExceptionHandler<Handler>();
+    public static IServiceCollection AddProblems(this IServiceCollection services) =>
+        services
+            .AddProblemDetails(problems =>
+                problems.CustomizeProblemDetails = context =>
+                {
+                    // Whatever an exception carried stays in the log.
+                    context.ProblemDetails.Extensions.Remove("exception");
+                }
+            )
+            .AddExceptionHandler<Handler>();
 
     // The answer to a commit can be lost like any other.
     public const string Unanswered =
@@ -21,24 +25,39 @@ static class Problems
 
     public static IResult Of(int status, string detail) => Results.Problem(detail, statusCode: status);
 
-    public static IResult Invalid(IEnumerable<(string Field, string Problem)> problems) => Results.ValidationProblem(
-        problems.GroupBy(x => x.Field).ToDictionary(x => x.Key, x => x.Select(y => y.Problem).ToArray()),
-        title: "The request is not valid; nothing was accepted.");
+    public static IResult Invalid(IEnumerable<(string Field, string Problem)> problems) =>
+        Results.ValidationProblem(
+            problems.GroupBy(x => x.Field).ToDictionary(x => x.Key, x => x.Select(y => y.Problem).ToArray()),
+            title: "The request is not valid; nothing was accepted."
+        );
 
     public static IResult Invalid(string field, string problem) => Invalid([(field, problem)]);
 
     sealed class Handler(IProblemDetailsService problems, ILogger<Handler> log) : IExceptionHandler
     {
-        public async ValueTask<bool> TryHandleAsync(HttpContext http, Exception exception, CancellationToken cancellationToken)
+        public async ValueTask<bool> TryHandleAsync(
+            HttpContext http,
+            Exception exception,
+            CancellationToken cancellationToken
+        )
         {
             var (status, detail) = exception switch
             {
-                BadHttpRequestException bad => (bad.StatusCode, bad.StatusCode == StatusCodes.Status413PayloadTooLarge
-                    ? "The body is larger than is allowed here." : "The request could not be read."),
+                BadHttpRequestException bad => (
+                    bad.StatusCode,
+                    bad.StatusCode == StatusCodes.Status413PayloadTooLarge
+                        ? "The body is larger than is allowed here."
+                        : "The request could not be read."
+                ),
                 _ when PostgresFailure.Refusal(exception) is { } refusal => (StatusCodes.Status400BadRequest, refusal),
-                _ when PostgresFailure.IsUnavailable(exception) => (StatusCodes.Status503ServiceUnavailable,
-                    HttpMethods.IsGet(http.Request.Method) ? "PostgreSQL does not answer. Ask again." : Unanswered),
-                OperationCanceledException when http.RequestAborted.IsCancellationRequested => (499, "The client went away."),
+                _ when PostgresFailure.IsUnavailable(exception) => (
+                    StatusCodes.Status503ServiceUnavailable,
+                    HttpMethods.IsGet(http.Request.Method) ? "PostgreSQL does not answer. Ask again." : Unanswered
+                ),
+                OperationCanceledException when http.RequestAborted.IsCancellationRequested => (
+                    499,
+                    "The client went away."
+                ),
                 _ => (StatusCodes.Status500InternalServerError, "Something went wrong here; the log says what."),
             };
 
@@ -51,7 +70,9 @@ static class Problems
                 http.Response.Headers.Connection = "close";
 
             http.Response.StatusCode = status;
-            return await problems.TryWriteAsync(new() { HttpContext = http, ProblemDetails = { Status = status, Detail = detail } });
+            return await problems.TryWriteAsync(
+                new() { HttpContext = http, ProblemDetails = { Status = status, Detail = detail } }
+            );
         }
     }
 }

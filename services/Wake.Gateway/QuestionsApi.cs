@@ -11,26 +11,51 @@ static class QuestionsApi
     {
         var questions = routes.MapGroup("/v1/questions").WithTags("questions");
 
-        questions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListQuestions")
-            .WithSummary("The questions that wait for an answer, the oldest first; pass the id of the last as after for the next page.")
-            .Produces<IReadOnlyList<Question>>().ProducesValidationProblem();
-        questions.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).WithName("ShowQuestion")
+        questions
+            .MapGet("", List)
+            .Needs(ApiScopes.SessionsRead)
+            .WithName("ListQuestions")
+            .WithSummary(
+                "The questions that wait for an answer, the oldest first; pass the id of the last as after for the next page."
+            )
+            .Produces<IReadOnlyList<Question>>()
+            .ProducesValidationProblem();
+        questions
+            .MapGet("/{id:guid}", Show)
+            .Needs(ApiScopes.SessionsRead)
+            .WithName("ShowQuestion")
             .WithSummary("One question, open or settled, with the whole call it asks about and its hash.")
-            .Produces<Question>().ProducesProblem(StatusCodes.Status404NotFound);
-        questions.MapPost("/{id:guid}/answer", Answer).Needs(ApiScopes.QuestionsAnswer).HeedsIdempotencyKey().WithName("AnswerQuestion")
-            .WithSummary("Answer a question; its session goes on. The first answer counts. A call is allowed by the hash of the whole of it.")
-            .Produces<Question>().ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound)
+            .Produces<Question>()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        questions
+            .MapPost("/{id:guid}/answer", Answer)
+            .Needs(ApiScopes.QuestionsAnswer)
+            .HeedsIdempotencyKey()
+            .WithName("AnswerQuestion")
+            .WithSummary(
+                "Answer a question; its session goes on. The first answer counts. A call is allowed by the hash of the whole of it."
+            )
+            .Produces<Question>()
+            .ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status404NotFound)
             .ProducesProblem(StatusCodes.Status409Conflict);
     }
 
     /// <summary>An answer.</summary>
     /// <param name="Answers">
-    /// For the text of each question the label of an option or any other text, or, where several may be chosen, a list of them.
+    /// For the text of each question the label of an option or any other text, or, where several may be chosen, a list
+    /// of them.
     /// </param>
     /// <param name="Allow">Where it asks to be allowed something: whether it is.</param>
     /// <param name="Message">What the session is told when it is not allowed.</param>
-    /// <param name="Shown">Of what is allowed: the hash of the whole call, as the question has it (permission.hash).</param>
-    internal sealed record NewAnswer(Dictionary<string, JsonElement>? Answers, bool? Allow, string? Message, string? Shown = null);
+    /// <param name="Shown">Of what is allowed: the hash of the whole call, as the question has it
+    /// (permission.hash).</param>
+    internal sealed record NewAnswer(
+        Dictionary<string, JsonElement>? Answers,
+        bool? Allow,
+        string? Message,
+        string? Shown = null
+    );
 
     static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100, Guid? after = null)
     {
@@ -47,7 +72,13 @@ static class QuestionsApi
         await questions.Find(id, cancel) is { } question ? Results.Ok(question) : Unknown(id);
 
     static async Task<IResult> Answer(
-        Guid id, NewAnswer body, HttpContext http, Questions questions, WakeTimers timers, CancellationToken cancel)
+        Guid id,
+        NewAnswer body,
+        HttpContext http,
+        Questions questions,
+        WakeTimers timers,
+        CancellationToken cancel
+    )
     {
         if (await questions.Find(id, cancel) is not { } question)
             return Unknown(id);
@@ -57,26 +88,43 @@ static class QuestionsApi
 
         if (body.Allow is true && question.Permission is { Hash: null })
         {
-            return Problems.Of(StatusCodes.Status409Conflict,
+            return Problems.Of(
+                StatusCodes.Status409Conflict,
                 $"Question {id} was asked by a runner of an older version, which has not kept the whole call, so it cannot be allowed. Deny it with the "
-                + "message to make the same call again: it is then asked about in full.");
+                    + "message to make the same call again: it is then asked about in full."
+            );
         }
 
-        var (answers, problems) = question.Permission is null ? Read(question, body.Answers ?? []) : ([], Decision(body));
-        if (question.Permission is null && (body.Allow is not null || body.Message is not null || body.Shown is not null))
+        var (answers, problems) = question.Permission is null
+            ? Read(question, body.Answers ?? [])
+            : ([], Decision(body));
+        if (
+            question.Permission is null
+            && (body.Allow is not null || body.Message is not null || body.Shown is not null)
+        )
             problems.Add(("allow", "and message are for permissions; these are questions."));
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
-        if (body.Allow is true && !string.Equals(question.Permission!.Hash, body.Shown, StringComparison.OrdinalIgnoreCase))
+        if (
+            body.Allow is true
+            && !string.Equals(question.Permission!.Hash, body.Shown, StringComparison.OrdinalIgnoreCase)
+        )
         {
-            return Problems.Of(StatusCodes.Status409Conflict,
+            return Problems.Of(
+                StatusCodes.Status409Conflict,
                 $"Not allowed: \"shown\" is the hash of another call than question {id} asks about. GET /v1/questions/{id} shows the whole call with "
-                + "its hash (permission.hash).");
+                    + "its hash (permission.hash)."
+            );
         }
 
-        var decision = new PermissionDecision(body.Allow is true, body.Message) { Shown = body.Allow is true ? question.Permission?.Hash : null };
-        var first = body.Allow is not null ? await questions.Decide(id, decision, cancel) : await questions.Answer(id, answers, cancel);
+        var decision = new PermissionDecision(body.Allow is true, body.Message)
+        {
+            Shown = body.Allow is true ? question.Permission?.Hash : null,
+        };
+        var first = body.Allow is not null
+            ? await questions.Decide(id, decision, cancel)
+            : await questions.Answer(id, answers, cancel);
         var now = await questions.Find(id, cancel) ?? question;
         if (!first && !(http.IsRepetition() && IsSo(now, answers, decision)))
             return Settled(now);
@@ -86,12 +134,14 @@ static class QuestionsApi
     }
 
     // The same request has been here before, and its answer was lost.
-    static bool IsSo(Question question, Dictionary<string, string> answers, PermissionDecision decision) => question switch
-    {
-        { Decision: { } decided } => decided == decision,
-        { Answers: { } given } => given.Count == answers.Count && answers.All(x => given.GetValueOrDefault(x.Key) == x.Value),
-        _ => false,
-    };
+    static bool IsSo(Question question, Dictionary<string, string> answers, PermissionDecision decision) =>
+        question switch
+        {
+            { Decision: { } decided } => decided == decision,
+            { Answers: { } given } => given.Count == answers.Count
+                && answers.All(x => given.GetValueOrDefault(x.Key) == x.Value),
+            _ => false,
+        };
 
     static List<(string Field, string Problem)> Decision(NewAnswer body)
     {
@@ -102,8 +152,13 @@ static class QuestionsApi
             problems.Add(("message", "is told to the session only when it is not allowed."));
         else if (body is { Allow: true, Shown: null or "" })
         {
-            problems.Add(("shown", "must be the hash of the whole call, so that nothing is allowed unseen: permission.hash of GET "
-                + "/v1/questions/{id}, which shows all of it. wake answer sends it by itself; update it if it does not."));
+            problems.Add(
+                (
+                    "shown",
+                    "must be the hash of the whole call, so that nothing is allowed unseen: permission.hash of GET "
+                        + "/v1/questions/{id}, which shows all of it. wake answer sends it by itself; update it if it does not."
+                )
+            );
         }
         else if (body is { Allow: false, Shown: not null })
             problems.Add(("shown", "is the hash of what is allowed; what is denied needs none."));
@@ -111,20 +166,32 @@ static class QuestionsApi
     }
 
     static (Dictionary<string, string> Answers, List<(string Field, string Problem)> Problems) Read(
-        Question question, Dictionary<string, JsonElement> given)
+        Question question,
+        Dictionary<string, JsonElement> given
+    )
     {
         Dictionary<string, string> answers = [];
         List<(string, string)> problems = [];
         var known = question.Questions.Select(x => x.Question).Distinct().ToList();
 
         foreach (var unknown in given.Keys.Except(known))
-            problems.Add(("answers", $"has an answer to \"{unknown}\", which was not asked. Asked was: {string.Join(", ", known.Select(x => $"\"{x}\""))}."));
+            problems.Add(
+                (
+                    "answers",
+                    $"has an answer to \"{unknown}\", which was not asked. Asked was: {string.Join(", ", known.Select(x => $"\"{x}\""))}."
+                )
+            );
 
         foreach (var item in question.Questions.DistinctBy(x => x.Question))
         {
             var text = given.TryGetValue(item.Question, out var answer) ? InWords(answer, item.MultiSelect) : "";
             if (text is null)
-                problems.Add(("answers", $"must answer \"{item.Question}\" with a text{(item.MultiSelect ? " or a list of texts" : "")}."));
+                problems.Add(
+                    (
+                        "answers",
+                        $"must answer \"{item.Question}\" with a text{(item.MultiSelect ? " or a list of texts" : "")}."
+                    )
+                );
             else if (string.IsNullOrWhiteSpace(text))
                 problems.Add(("answers", $"must answer \"{item.Question}\"."));
             else if (EventValidation.TextProblem(text, EventLimits.Reason) is { } problem)
@@ -144,7 +211,8 @@ static class QuestionsApi
             return answer.ValueKind switch
             {
                 JsonValueKind.String => answer.GetString(),
-                JsonValueKind.Array when multiSelect && answer.EnumerateArray().All(x => x.ValueKind is JsonValueKind.String) =>
+                JsonValueKind.Array
+                    when multiSelect && answer.EnumerateArray().All(x => x.ValueKind is JsonValueKind.String) =>
                     string.Join(", ", answer.EnumerateArray().Select(x => x.GetString())),
                 _ => null,
             };
@@ -156,12 +224,19 @@ static class QuestionsApi
         }
     }
 
-    static IResult Settled(Question question) => Problems.Of(StatusCodes.Status409Conflict, question.Outcome switch
-    {
-        QuestionOutcome.Answered => $"Question {question.Id} was answered at {question.SettledAt:u}; the first answer counts.",
-        QuestionOutcome.NoAnswer => $"Too late: the session went on without an answer to question {question.Id} at {question.SettledAt:u}.",
-        _ => $"The session that asked question {question.Id} was closed at {question.SettledAt:u}.",
-    });
+    static IResult Settled(Question question) =>
+        Problems.Of(
+            StatusCodes.Status409Conflict,
+            question.Outcome switch
+            {
+                QuestionOutcome.Answered =>
+                    $"Question {question.Id} was answered at {question.SettledAt:u}; the first answer counts.",
+                QuestionOutcome.NoAnswer =>
+                    $"Too late: the session went on without an answer to question {question.Id} at {question.SettledAt:u}.",
+                _ => $"The session that asked question {question.Id} was closed at {question.SettledAt:u}.",
+            }
+        );
 
-    static IResult Unknown(Guid id) => Problems.Of(StatusCodes.Status404NotFound, $"There is no question {id}. wake questions lists the open ones.");
+    static IResult Unknown(Guid id) =>
+        Problems.Of(StatusCodes.Status404NotFound, $"There is no question {id}. wake questions lists the open ones.");
 }

@@ -3,7 +3,9 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// What whoever registers a session should know about its workspace. Only where the gateway and the runner are on one machine.
+/// What whoever registers a session should know about its workspace. Only where the gateway and the runner are on one
+/// machine.
 /// </summary>
-/// <param name="Of">About a session and the Claude session that its owner had begun, if they had; null when there is nothing to say.</param>
+/// <param name="Of">About a session and the Claude session that its owner had begun, if they had; null when there is
+/// nothing to say.</param>
 public sealed record RegistrationNotice(Func<Session, Guid?, string?> Of);

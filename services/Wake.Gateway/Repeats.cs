@@ -8,9 +8,9 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what was done once is answered again instead of done again. A
-/// refusal did nothing, so it does not use a key up. Where nobody knows what was done, the same request does it again under the
-/// same <see cref="Work"/>, from which everything it makes has its id.
+/// Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what was done once is answered again instead of done
+/// again. A refusal did nothing, so it does not use a key up. Where nobody knows what was done, the same request does
+/// it again under the same <see cref="Work"/>, from which everything it makes has its id.
 /// </summary>
 static class Repeats
 {
@@ -29,7 +29,8 @@ static class Repeats
     /// <summary>Names what a request does, the same when it is done again after a crash or a failure.</summary>
     public sealed record Work(Guid Id, bool Again);
 
-    public static T HeedsIdempotencyKey<T>(this T endpoint) where T : IEndpointConventionBuilder => endpoint.WithMetadata(new Heeded());
+    public static T HeedsIdempotencyKey<T>(this T endpoint)
+        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new Heeded());
 
     /// <summary>An id for what a request makes.</summary>
     public static Guid NewId(this HttpContext http) => http.Features.Get<Work>()?.Id ?? Guid.CreateVersion7();
@@ -42,20 +43,33 @@ static class Repeats
         var keys = app.ApplicationServices.GetRequiredService<IdempotencyKeys>();
         var log = app.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Repeats));
 
-        app.Use(async (http, next) =>
-        {
-            if (http.Request.Headers[Header] is { Count: > 0 } named && http.GetEndpoint()?.Metadata.GetMetadata<Heeded>() is not null)
-                await (await Once(http, next, named.ToString(), keys, log)).ExecuteAsync(http);
-            else
-                await next(http);
-        });
+        app.Use(
+            async (http, next) =>
+            {
+                if (
+                    http.Request.Headers[Header] is { Count: > 0 } named
+                    && http.GetEndpoint()?.Metadata.GetMetadata<Heeded>() is not null
+                )
+                    await (await Once(http, next, named.ToString(), keys, log)).ExecuteAsync(http);
+                else
+                    await next(http);
+            }
+        );
     }
 
-    static async Task<IResult> Once(HttpContext http, RequestDelegate next, string named, IdempotencyKeys keys, ILogger log)
+    static async Task<IResult> Once(
+        HttpContext http,
+        RequestDelegate next,
+        string named,
+        IdempotencyKeys keys,
+        ILogger log
+    )
     {
         if (Unquoted(named) is not { } name)
-            return Problems.Of(StatusCodes.Status400BadRequest,
-                $"{Header} must be a text of 1 to {MaxLength} visible characters, in quotes or without.");
+            return Problems.Of(
+                StatusCodes.Status400BadRequest,
+                $"{Header} must be a text of 1 to {MaxLength} visible characters, in quotes or without."
+            );
 
         if (await Bodies.Read(http.Request.BodyReader, http.RequestAborted) is not { } bytes)
             return Bodies.TooLarge();
@@ -65,18 +79,30 @@ static class Repeats
         http.Request.Body = new MemoryStream(body);
 
         var key = Hash(Caller.Of(http).Id, http.Request.Method, RequestTarget.PathOf(http), name);
-        var request = Hash($"{http.Request.QueryString}", http.Request.ContentType ?? "", Convert.ToHexString(SHA256.HashData(body)));
+        var request = Hash(
+            $"{http.Request.QueryString}",
+            http.Request.ContentType ?? "",
+            Convert.ToHexString(SHA256.HashData(body))
+        );
 
         IdempotencyClaim claim;
         try
         {
-            claim = await keys.Begin(key, request, Patience + (Waiting.Asked(http) ?? TimeSpan.Zero), http.RequestAborted);
+            claim = await keys.Begin(
+                key,
+                request,
+                Patience + (Waiting.Asked(http) ?? TimeSpan.Zero),
+                http.RequestAborted
+            );
         }
         catch (Exception down) when (PostgresFailure.IsUnavailable(down))
         {
             log.LogWarning("A request with an {Header} was not begun: {Reason}", Header, down.Message);
             http.Response.Headers.RetryAfter = "5";
-            return Problems.Of(StatusCodes.Status503ServiceUnavailable, "PostgreSQL does not answer, so nothing was accepted. Send it again.");
+            return Problems.Of(
+                StatusCodes.Status503ServiceUnavailable,
+                "PostgreSQL does not answer, so nothing was accepted. Send it again."
+            );
         }
 
         switch (claim)
@@ -91,14 +117,27 @@ static class Repeats
 
             case IdempotencyClaim.UnderWay:
                 http.Response.Headers.RetryAfter = "1";
-                return Problems.Of(StatusCodes.Status409Conflict, $"The request of this {Header} is under way. Ask again for its answer.");
+                return Problems.Of(
+                    StatusCodes.Status409Conflict,
+                    $"The request of this {Header} is under way. Ask again for its answer."
+                );
 
             default:
-                return Problems.Of(StatusCodes.Status422UnprocessableEntity, $"This {Header} belongs to another request. Choose a new one for each.");
+                return Problems.Of(
+                    StatusCodes.Status422UnprocessableEntity,
+                    $"This {Header} belongs to another request. Choose a new one for each."
+                );
         }
     }
 
-    static async Task<IResult> Do(HttpContext http, RequestDelegate next, byte[] key, bool again, IdempotencyKeys keys, ILogger log)
+    static async Task<IResult> Do(
+        HttpContext http,
+        RequestDelegate next,
+        byte[] key,
+        bool again,
+        IdempotencyKeys keys,
+        ILogger log
+    )
     {
         var (sender, answer) = (http.Response.Body, new MemoryStream());
         http.Response.Body = answer;
@@ -109,8 +148,13 @@ static class Repeats
         catch (Exception failed)
         {
             // Unless PostgreSQL has refused it, it may have committed, and its answer be what failed.
-            await Settle(() => PostgresFailure.Refusal(failed) is not null && !again
-                ? keys.GiveUp(key, CancellationToken.None) : keys.Release(key, CancellationToken.None), log);
+            await Settle(
+                () =>
+                    PostgresFailure.Refusal(failed) is not null && !again
+                        ? keys.GiveUp(key, CancellationToken.None)
+                        : keys.Release(key, CancellationToken.None),
+                log
+            );
             throw;
         }
         finally
@@ -119,17 +163,28 @@ static class Repeats
         }
 
         var (status, body) = (http.Response.StatusCode, answer.ToArray());
-        await Settle(() => status switch
-        {
-            >= 200 and < 300 => keys.End(key, status, http.Response.Headers.Location, body, CancellationToken.None),
-            // A refusal of the first attempt: nothing was done.
-            >= 400 and < 500 when !again => keys.GiveUp(key, CancellationToken.None),
-            _ => keys.Release(key, CancellationToken.None),
-        }, log);
+        await Settle(
+            () =>
+                status switch
+                {
+                    >= 200 and < 300 => keys.End(
+                        key,
+                        status,
+                        http.Response.Headers.Location,
+                        body,
+                        CancellationToken.None
+                    ),
+                    // A refusal of the first attempt: nothing was done.
+                    >= 400 and < 500 when !again => keys.GiveUp(key, CancellationToken.None),
+                    _ => keys.Release(key, CancellationToken.None),
+                },
+            log
+        );
         return new Written(body);
     }
 
-    // The request is done or refused all the same; whoever asks again before this is settled hears that it is under way.
+    // The request is done or refused all the same; whoever asks again before this is settled hears that it is under
+    // way.
     static async Task Settle(Func<Task> settle, ILogger log)
     {
         if (!await IsSettled())
@@ -154,7 +209,11 @@ static class Repeats
             }
             catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
             {
-                log.LogWarning("What became of a request with an {Header} was not noted: {Reason}", Header, failed.Message);
+                log.LogWarning(
+                    "What became of a request with an {Header} was not noted: {Reason}",
+                    Header,
+                    failed.Message
+                );
                 return false;
             }
         }
@@ -174,7 +233,8 @@ static class Repeats
     /// <summary>An answer whose status and headers stand.</summary>
     sealed class Written(byte[] body) : IResult
     {
-        public Task ExecuteAsync(HttpContext httpContext) => body is [] ? Task.CompletedTask : httpContext.Response.Body.WriteAsync(body).AsTask();
+        public Task ExecuteAsync(HttpContext httpContext) =>
+            body is [] ? Task.CompletedTask : httpContext.Response.Body.WriteAsync(body).AsTask();
     }
 
     /// <summary>An answer that was given before.</summary>

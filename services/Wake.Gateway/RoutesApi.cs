@@ -10,33 +10,66 @@ static class RoutesApi
     {
         var routes = endpoints.MapGroup("/v1/routes").WithTags("routes");
 
-        routes.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListRoutes")
-            .WithSummary("The routes, by name.").Produces<IReadOnlyList<Store.Route>>();
-        routes.MapPut("/{name}", Put).Needs(ApiScopes.SessionsWrite).WithName("PutRoute")
+        routes
+            .MapGet("", List)
+            .Needs(ApiScopes.SessionsRead)
+            .WithName("ListRoutes")
+            .WithSummary("The routes, by name.")
+            .Produces<IReadOnlyList<Store.Route>>();
+        routes
+            .MapPut("/{name}", Put)
+            .Needs(ApiScopes.SessionsWrite)
+            .WithName("PutRoute")
             .WithSummary("Make a route, or change it, from the next event on.")
             .WithDescription(
                 "What no machine could make a workspace of is refused. What may keep its sessions from working, as far as this machine can "
-                + "say, is answered as warnings: their runners may be on another.")
-            .Produces<Store.Route>().ProducesValidationProblem().ProducesProblem(StatusCodes.Status409Conflict);
-        routes.MapDelete("/{name}", Delete).Needs(ApiScopes.SessionsWrite).WithName("DeleteRoute")
+                    + "say, is answered as warnings: their runners may be on another."
+            )
+            .Produces<Store.Route>()
+            .ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status409Conflict);
+        routes
+            .MapDelete("/{name}", Delete)
+            .Needs(ApiScopes.SessionsWrite)
+            .WithName("DeleteRoute")
             .WithSummary("End a route. The sessions it began stay.")
-            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
     static async Task<IResult> List(Routes routes, CancellationToken cancel) => Results.Ok(await routes.List(cancel));
 
-    static async Task<IResult> Put(string name, RouteTerms body, Routes routes, IOptions<Profiles> profiles, CancellationToken cancel)
+    static async Task<IResult> Put(
+        string name,
+        RouteTerms body,
+        Routes routes,
+        IOptions<Profiles> profiles,
+        CancellationToken cancel
+    )
     {
         if (body.Problems(name).ToList() is { Count: > 0 } problems)
             return Problems.Invalid(problems);
 
         return await routes.Put(name, body, cancel) is { } route
-            ? Results.Ok(WorkspaceDirectory.Warning(body, profiles.Value) is { } warning ? route with { Warnings = [warning] } : route)
-            : Problems.Of(StatusCodes.Status409Conflict,
-                $"The route {name} stands in the configuration of the coordinator; change it there.");
+            ? Results.Ok(
+                WorkspaceDirectory.Warning(body, profiles.Value) is { } warning
+                    ? route with
+                    {
+                        Warnings = [warning],
+                    }
+                    : route
+            )
+            : Problems.Of(
+                StatusCodes.Status409Conflict,
+                $"The route {name} stands in the configuration of the coordinator; change it there."
+            );
     }
 
     static async Task<IResult> Delete(string name, Routes routes, CancellationToken cancel) =>
-        await routes.Delete(name, cancel) ? Results.NoContent()
-        : Problems.Of(StatusCodes.Status404NotFound, $"There is no route {name}, or it stands in the configuration of the coordinator.");
+        await routes.Delete(name, cancel)
+            ? Results.NoContent()
+            : Problems.Of(
+                StatusCodes.Status404NotFound,
+                $"There is no route {name}, or it stands in the configuration of the coordinator."
+            );
 }

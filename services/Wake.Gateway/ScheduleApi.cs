@@ -10,16 +10,32 @@ static class ScheduleApi
     {
         var schedule = routes.MapGroup("/v1/sessions/{key}/schedule").WithTags("sessions");
 
-        schedule.MapPost("", Add).Needs(ApiScopes.SessionsWrite).AlsoForRuns().HeedsIdempotencyKey().WithName("ScheduleWake")
+        schedule
+            .MapPost("", Add)
+            .Needs(ApiScopes.SessionsWrite)
+            .AlsoForRuns()
+            .HeedsIdempotencyKey()
+            .WithName("ScheduleWake")
             .WithSummary("Wake a session at a date.")
-            .Produces<ScheduledWake>(StatusCodes.Status202Accepted).ProducesValidationProblem()
+            .Produces<ScheduledWake>(StatusCodes.Status202Accepted)
+            .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
-        schedule.MapGet("", List).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ListScheduledWakes")
+        schedule
+            .MapGet("", List)
+            .Needs(ApiScopes.SessionsRead)
+            .AlsoForRuns()
+            .WithName("ListScheduledWakes")
             .WithSummary("The wakes of a session that are put off, the next one first.")
-            .Produces<IReadOnlyList<ScheduledWake>>().ProducesProblem(StatusCodes.Status404NotFound);
-        schedule.MapDelete("/{id:guid}", Cancel).Needs(ApiScopes.SessionsWrite).AlsoForRuns().WithName("CancelScheduledWake")
+            .Produces<IReadOnlyList<ScheduledWake>>()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        schedule
+            .MapDelete("/{id:guid}", Cancel)
+            .Needs(ApiScopes.SessionsWrite)
+            .AlsoForRuns()
+            .WithName("CancelScheduledWake")
             .WithSummary("Call a wake off that was put off to a date.")
-            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
     /// <summary>A wake to put off.</summary>
@@ -27,7 +43,13 @@ static class ScheduleApi
     /// <param name="At">When; a moment that is over is now.</param>
     internal sealed record NewScheduledWake(string? Reason, DateTimeOffset? At);
 
-    static async Task<IResult> Add(PathKey named, NewScheduledWake body, HttpContext http, ScheduledWakes scheduled, CancellationToken cancel)
+    static async Task<IResult> Add(
+        PathKey named,
+        NewScheduledWake body,
+        HttpContext http,
+        ScheduledWakes scheduled,
+        CancellationToken cancel
+    )
     {
         var problems = Fields.Problems(Fields.Required("reason", body.Reason, EventLimits.Reason));
         if (body.At is null)
@@ -36,14 +58,22 @@ static class ScheduleApi
             return Problems.Invalid(problems);
 
         return await scheduled.Add(named.Value, body.Reason!, body.At!.Value, cancel, http.NewId()) is { } wake
-            ? Results.Accepted(null, wake) : SessionsApi.Unknown(named);
+            ? Results.Accepted(null, wake)
+            : SessionsApi.Unknown(named);
     }
 
-    static async Task<IResult> List(PathKey named, Sessions sessions, ScheduledWakes scheduled, CancellationToken cancel) =>
+    static async Task<IResult> List(
+        PathKey named,
+        Sessions sessions,
+        ScheduledWakes scheduled,
+        CancellationToken cancel
+    ) =>
         await sessions.Find(named.Value, cancel) is { } session
-            ? Results.Ok(await scheduled.List(session.Id, cancel)) : SessionsApi.Unknown(named);
+            ? Results.Ok(await scheduled.List(session.Id, cancel))
+            : SessionsApi.Unknown(named);
 
     static async Task<IResult> Cancel(PathKey named, Guid id, ScheduledWakes scheduled, CancellationToken cancel) =>
-        await scheduled.Cancel(named.Value, id, cancel) ? Results.NoContent()
+        await scheduled.Cancel(named.Value, id, cancel)
+            ? Results.NoContent()
             : Problems.Of(StatusCodes.Status404NotFound, $"{named.Value} has no wake {id} ahead.");
 }

@@ -11,27 +11,61 @@ static class SessionsApi
     {
         var sessions = routes.MapGroup("/v1/sessions").WithTags("sessions");
 
-        sessions.MapPost("", Create).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithName("CreateSession")
+        sessions
+            .MapPost("", Create)
+            .Needs(ApiScopes.SessionsWrite)
+            .HeedsIdempotencyKey()
+            .WithName("CreateSession")
             .WithSummary("Register a session.")
-            .Produces<Session>(StatusCodes.Status201Created).Produces<Session>().ProducesValidationProblem()
+            .Produces<Session>(StatusCodes.Status201Created)
+            .Produces<Session>()
+            .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status409Conflict);
-        sessions.MapGet("", List).Needs(ApiScopes.SessionsRead).WithName("ListSessions")
+        sessions
+            .MapGet("", List)
+            .Needs(ApiScopes.SessionsRead)
+            .WithName("ListSessions")
             .WithSummary("Open sessions by key; pass the last key as after for the next page.")
             .Produces<IReadOnlyList<Session>>();
-        sessions.MapGet("/{key}", Show).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ShowSession").WithSummary("One session.")
-            .Produces<Session>().ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapDelete("/{key}", Close).Needs(ApiScopes.SessionsWrite).WithName("CloseSession")
+        sessions
+            .MapGet("/{key}", Show)
+            .Needs(ApiScopes.SessionsRead)
+            .AlsoForRuns()
+            .WithName("ShowSession")
+            .WithSummary("One session.")
+            .Produces<Session>()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        sessions
+            .MapDelete("/{key}", Close)
+            .Needs(ApiScopes.SessionsWrite)
+            .WithName("CloseSession")
             .WithSummary("Close a session: no more turns, no more watches.")
-            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapGet("/{key}/turns", Turns).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ListTurns")
-            .WithSummary("A session's turns, the newest first; pass the number of the last as before for the next page.")
-            .Produces<IReadOnlyList<Turn>>().ProducesProblem(StatusCodes.Status404NotFound);
-        sessions.MapPost("/{key}/wake", Wake).Needs(ApiScopes.SessionsWrite).HeedsIdempotencyKey().WithMetadata(new Waiting.Heeded()).WithName("WakeSession")
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        sessions
+            .MapGet("/{key}/turns", Turns)
+            .Needs(ApiScopes.SessionsRead)
+            .AlsoForRuns()
+            .WithName("ListTurns")
+            .WithSummary(
+                "A session's turns, the newest first; pass the number of the last as before for the next page."
+            )
+            .Produces<IReadOnlyList<Turn>>()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        sessions
+            .MapPost("/{key}/wake", Wake)
+            .Needs(ApiScopes.SessionsWrite)
+            .HeedsIdempotencyKey()
+            .WithMetadata(new Waiting.Heeded())
+            .WithName("WakeSession")
             .WithSummary("Wake a session now, for a reason of your own. Ends a park.")
-            .WithDescription("With Prefer: wait=N it answers when the turn is over (200), or after N seconds with what is known by then (202). A wish with a "
-                + "dedupKey that this session had before is a duplicate: it wakes nobody, and what is waited for is the turn of the first.")
+            .WithDescription(
+                "With Prefer: wait=N it answers when the turn is over (200), or after N seconds with what is known by then (202). A wish with a "
+                    + "dedupKey that this session had before is a duplicate: it wakes nobody, and what is waited for is the turn of the first."
+            )
             .Produces<AwaitedDecision>()
-            .Produces<IntakeDecision>(StatusCodes.Status202Accepted).ProducesValidationProblem()
+            .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
+            .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
@@ -45,22 +79,28 @@ static class SessionsApi
     /// <summary>A wake a person asks for.</summary>
     /// <param name="Reason">What the session is told.</param>
     /// <param name="DedupKey">
-    /// Names the wish among those to this session: the same again is a duplicate and wakes nobody, for as long as events are kept.
-    /// Left out, every request is a wish of its own.
+    /// Names the wish among those to this session: the same again is a duplicate and wakes nobody, for as long as
+    /// events are kept. Left out, every request is a wish of its own.
     /// </param>
     /// <param name="Takeover">
-    /// Run beside a process that has the session open on the runner's machine, such as a terminal, instead of waiting until it is
-    /// closed. Neither then knows what the other is told.
+    /// Run beside a process that has the session open on the runner's machine, such as a terminal, instead of waiting
+    /// until it is closed. Neither then knows what the other is told.
     /// </param>
     internal sealed record WakeRequest(string? Reason, string? DedupKey, bool Takeover = false);
 
     static async Task<IResult> Create(
-        NewSession body, HttpContext http, Sessions sessions, CancellationToken cancel, [FromServices] RegistrationNotice? notice = null)
+        NewSession body,
+        HttpContext http,
+        Sessions sessions,
+        CancellationToken cancel,
+        [FromServices] RegistrationNotice? notice = null
+    )
     {
         var problems = Fields.Problems(
             Fields.Required("key", body.Key, EventLimits.Key),
             Fields.Required("workspace", body.Workspace, 4096),
-            Fields.Optional("profile", body.Profile, EventLimits.Name));
+            Fields.Optional("profile", body.Profile, EventLimits.Name)
+        );
         if (body.Key is "." or "..")
             problems.Add(("key", "must not be . or .., which cannot stand in a URL."));
         if (body.Workspace is { } path && WorkspaceDirectory.Problem(path) is { } wrong)
@@ -78,30 +118,64 @@ static class SessionsApi
             return Problems.Invalid(problems);
 
         return await sessions.Create(
-            body.Key!, Path.TrimEndingDirectorySeparator(body.Workspace!), body.Profile ?? Profiles.Default, claudeSessionId, cancel, http.NewId()) switch
+            body.Key!,
+            Path.TrimEndingDirectorySeparator(body.Workspace!),
+            body.Profile ?? Profiles.Default,
+            claudeSessionId,
+            cancel,
+            http.NewId()
+        ) switch
         {
-            SessionCreation.Created { Session: var created } =>
-                Results.Created($"/v1/sessions/{Uri.EscapeDataString(created.Key)}", await Noticed(created, sessions, notice, cancel)),
-            SessionCreation.AlreadyThere { Session: var there } => Results.Ok(await Noticed(there, sessions, notice, cancel)),
-            SessionCreation.KeyTaken { Session: var there } => Problems.Of(StatusCodes.Status409Conflict,
+            SessionCreation.Created { Session: var created } => Results.Created(
+                $"/v1/sessions/{Uri.EscapeDataString(created.Key)}",
+                await Noticed(created, sessions, notice, cancel)
+            ),
+            SessionCreation.AlreadyThere { Session: var there } => Results.Ok(
+                await Noticed(there, sessions, notice, cancel)
+            ),
+            SessionCreation.KeyTaken { Session: var there } => Problems.Of(
+                StatusCodes.Status409Conflict,
                 $"The key {there.Key} belongs to an open session with other values (workspace {there.Workspace}, profile {there.Profile}). "
-                + "Choose another key, or close that session first."),
+                    + "Choose another key, or close that session first."
+            ),
             SessionCreation.ClaudeSessionTaken { Owner: var owner } => Results.Problem(
                 $"Claude session {claudeSessionId} belongs to the session {owner}. Two sessions on it would overwrite each other's memory.",
-                statusCode: StatusCodes.Status409Conflict, extensions: new Dictionary<string, object?> { ["owner"] = owner }),
+                statusCode: StatusCodes.Status409Conflict,
+                extensions: new Dictionary<string, object?> { ["owner"] = owner }
+            ),
             var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
         };
     }
 
-    static async Task<Session> Noticed(Session session, Sessions sessions, RegistrationNotice? notice, CancellationToken cancel) =>
-        notice is null ? session : session with { Notice = notice.Of(session, await sessions.BegunByOwner(session.Id, cancel)) };
+    static async Task<Session> Noticed(
+        Session session,
+        Sessions sessions,
+        RegistrationNotice? notice,
+        CancellationToken cancel
+    ) =>
+        notice is null
+            ? session
+            : session with
+            {
+                Notice = notice.Of(session, await sessions.BegunByOwner(session.Id, cancel)),
+            };
 
-    static async Task<IResult> List(Sessions sessions, CancellationToken cancel, string? after = null, int limit = 100) =>
-        Fields.Limit(limit) ?? Results.Ok(await sessions.List(after, limit, cancel));
+    static async Task<IResult> List(
+        Sessions sessions,
+        CancellationToken cancel,
+        string? after = null,
+        int limit = 100
+    ) => Fields.Limit(limit) ?? Results.Ok(await sessions.List(after, limit, cancel));
 
     static async Task<IResult> Show(
-        PathKey named, Sessions sessions, CancellationToken cancel, [FromServices] RegistrationNotice? notice = null) =>
-        await sessions.Find(named.Value, cancel) is { } session ? Results.Ok(await Noticed(session, sessions, notice, cancel)) : Unknown(named);
+        PathKey named,
+        Sessions sessions,
+        CancellationToken cancel,
+        [FromServices] RegistrationNotice? notice = null
+    ) =>
+        await sessions.Find(named.Value, cancel) is { } session
+            ? Results.Ok(await Noticed(session, sessions, notice, cancel))
+            : Unknown(named);
 
     static async Task<IResult> Close(PathKey named, Sessions sessions, WakeTimers timers, CancellationToken cancel)
     {
@@ -112,17 +186,35 @@ static class SessionsApi
         return Results.NoContent();
     }
 
-    static async Task<IResult> Turns(PathKey named, Sessions sessions, CancellationToken cancel, int limit = 100, int before = int.MaxValue) =>
+    static async Task<IResult> Turns(
+        PathKey named,
+        Sessions sessions,
+        CancellationToken cancel,
+        int limit = 100,
+        int before = int.MaxValue
+    ) =>
         Fields.Limit(limit)
-        ?? (await sessions.Find(named.Value, cancel) is { } session ? Results.Ok(await sessions.Turns(session.Id, limit, cancel, before)) : Unknown(named));
+        ?? (
+            await sessions.Find(named.Value, cancel) is { } session
+                ? Results.Ok(await sessions.Turns(session.Id, limit, cancel, before))
+                : Unknown(named)
+        );
 
     static async Task<IResult> Wake(
-        PathKey named, WakeRequest body, HttpContext http, Sessions sessions, TurnHolds holds, EventDoor door, Waiting waiting,
-        CancellationToken cancel)
+        PathKey named,
+        WakeRequest body,
+        HttpContext http,
+        Sessions sessions,
+        TurnHolds holds,
+        EventDoor door,
+        Waiting waiting,
+        CancellationToken cancel
+    )
     {
         var problems = Fields.Problems(
             Fields.Required("reason", body.Reason, EventLimits.Reason),
-            body.DedupKey is null ? null : Fields.Required("dedupKey", body.DedupKey, EventLimits.Key));
+            body.DedupKey is null ? null : Fields.Required("dedupKey", body.DedupKey, EventLimits.Key)
+        );
         if (problems.Count > 0)
             return Problems.Invalid(problems);
 
@@ -141,9 +233,13 @@ static class SessionsApi
             await holds.EndTakeOver(session.Id, cancel);
 
         return await waiting.For(http, decisions) is { } awaited
-            ? EventsApi.Answer(single: true, awaited) : Results.Accepted(null, decisions[0]);
+            ? EventsApi.Answer(single: true, awaited)
+            : Results.Accepted(null, decisions[0]);
     }
 
     internal static IResult Unknown(PathKey named) =>
-        Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {named.Value}. wake sessions lists them.");
+        Problems.Of(
+            StatusCodes.Status404NotFound,
+            $"There is no open session {named.Value}. wake sessions lists them."
+        );
 }

@@ -3,9 +3,10 @@ using Wake.ServiceDefaults;
 namespace Wake.Gateway;
 
 /// <summary>
-/// A folder to drop events in: any file <c>*.json</c> with one event or an array of them, written under another name and renamed
-/// when it is whole. It is moved to <c>taken/</c> before it is read, where its new name is its identity for good, and deleted once
-/// its events are committed; what is wrong goes to <c>bad/</c>, with the reason beside it. The command keeps a person's wishes there too.
+/// A folder to drop events in: any file <c>*.json</c> with one event or an array of them, written under another name
+/// and renamed when it is whole. It is moved to <c>taken/</c> before it is read, where its new name is its identity for
+/// good, and deleted once its events are committed; what is wrong goes to <c>bad/</c>, with the reason beside it. The
+/// command keeps a person's wishes there too.
 /// </summary>
 public sealed class SpoolFolder(string path)
 {
@@ -15,9 +16,11 @@ public sealed class SpoolFolder(string path)
     // Files looked at in one go; the rest a second later.
     const int MaxAtOnce = 1000;
 
-    const string Events = ".json", Wakes = ".wake.json";
+    const string Events = ".json",
+        Wakes = ".wake.json";
 
-    const string ReasonOf = ".reason", ToldOf = ".told";
+    const string ReasonOf = ".reason",
+        ToldOf = ".told";
 
     // Whoever drops nonsense without end shall not fill the disk.
     const int MaxBad = 1000;
@@ -68,7 +71,8 @@ public sealed class SpoolFolder(string path)
     /// <summary>Whether a file is a person's wish.</summary>
     internal static bool IsWake(FileInfo file) => file.Name.EndsWith(Wakes, StringComparison.Ordinal);
 
-    /// <summary>Moves what was dropped to where it is nobody else's, and returns what is there, the oldest first.</summary>
+    /// <summary>Moves what was dropped to where it is nobody else's, and returns what is there, the oldest
+    /// first.</summary>
     internal IReadOnlyList<FileInfo> Take()
     {
         // Somebody may have cleared it away.
@@ -90,8 +94,11 @@ public sealed class SpoolFolder(string path)
 
         return
         [
-            .. new DirectoryInfo(Taken).EnumerateFiles().Take(MaxAtOnce)
-                .OrderBy(x => x.LastWriteTimeUtc).ThenBy(x => x.Name, StringComparer.Ordinal),
+            .. new DirectoryInfo(Taken)
+                .EnumerateFiles()
+                .Take(MaxAtOnce)
+                .OrderBy(x => x.LastWriteTimeUtc)
+                .ThenBy(x => x.Name, StringComparer.Ordinal),
         ];
     }
 
@@ -102,11 +109,17 @@ public sealed class SpoolFolder(string path)
         File.Move(taken.FullName, Path.Combine(Bad, taken.Name), overwrite: true);
 
         // Each has up to three files. Their names begin with the time.
-        foreach (var old in new DirectoryInfo(Bad).GetFiles().OrderByDescending(x => x.Name, StringComparer.Ordinal).Skip(3 * MaxBad))
+        foreach (
+            var old in new DirectoryInfo(Bad)
+                .GetFiles()
+                .OrderByDescending(x => x.Name, StringComparer.Ordinal)
+                .Skip(3 * MaxBad)
+        )
             old.Delete();
     }
 
-    /// <summary>The files that were set aside and that nobody was told of yet, with the reasons. Each is named once.</summary>
+    /// <summary>The files that were set aside and that nobody was told of yet, with the reasons. Each is named
+    /// once.</summary>
     public IReadOnlyList<(string File, string Reason)> TakeUntold()
     {
         if (!Directory.Exists(Bad))

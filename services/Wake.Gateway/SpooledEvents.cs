@@ -8,10 +8,11 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// Takes in what is dropped into the <see cref="SpoolFolder"/>. Killed between the commit and the deletion it reads the file again,
-/// and the intake knows its events by their ids.
+/// Takes in what is dropped into the <see cref="SpoolFolder"/>. Killed between the commit and the deletion it reads the
+/// file again, and the intake knows its events by their ids.
 /// </summary>
-sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogger<SpooledEvents> log) : BackgroundService
+sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogger<SpooledEvents> log)
+    : BackgroundService
 {
     // As the sweepers look for what is due.
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -40,12 +41,12 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
                 foreach (var file in spool.Take())
                     await TakeIn(spool, file, stoppingToken);
             }
-            catch (Exception later) when (PostgresFailure.IsUnavailable(later) || later is IOException or UnauthorizedAccessException)
+            catch (Exception later)
+                when (PostgresFailure.IsUnavailable(later) || later is IOException or UnauthorizedAccessException)
             {
                 log.LogWarning("Events in {Folder} have to wait: {Reason}", spool.FullPath, later.Message);
             }
-        }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
+        } while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
     async Task TakeIn(SpoolFolder spool, FileInfo file, CancellationToken cancel)
@@ -55,12 +56,18 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
             var decisions = await door.Accept(SpoolFolder.IsWake(file) ? [Wake(file)] : Events(file), cancel);
 
             // It was meant for a session and has reached none: whoever dropped it is not there to be told.
-            if (decisions.FirstOrDefault(x => x is { Outcome: IntakeOutcome.Unwatched, UnknownSessions: not null }) is { } lost)
-                throw new NotEventsException($"{lost.Id}: there is no open session {string.Join(", ", lost.UnknownSessions!)}.");
+            if (
+                decisions.FirstOrDefault(x => x is { Outcome: IntakeOutcome.Unwatched, UnknownSessions: not null }) is
+                { } lost
+            )
+                throw new NotEventsException(
+                    $"{lost.Id}: there is no open session {string.Join(", ", lost.UnknownSessions!)}."
+                );
 
             file.Delete();
         }
-        catch (JsonException) when (DateTime.UtcNow - file.LastWriteTimeUtc is var age && age < Patience && age > -Patience)
+        catch (JsonException)
+            when (DateTime.UtcNow - file.LastWriteTimeUtc is var age && age < Patience && age > -Patience)
         {
             // Half of it is written: looked at again.
         }
@@ -78,7 +85,8 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
         }
         catch (NpgsqlException failed) when (!PostgresFailure.IsUnavailable(failed))
         {
-            // The store is not as it should be, which is not the file's fault, and may be mended: the others need not wait.
+            // The store is not as it should be, which is not the file's fault, and may be mended: the others need not
+            // wait.
             log.LogError("The file {File} has to wait: {Reason}", file.Name, failed.Message);
         }
         catch (IOException inUse)
@@ -86,7 +94,8 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
             // Its writer holds it, or a person took it away: the others need not wait.
             log.LogWarning("The file {File} has to wait: {Reason}", file.Name, inUse.Message);
         }
-        catch (Exception unforeseen) when (!PostgresFailure.IsUnavailable(unforeseen) && unforeseen is not OperationCanceledException)
+        catch (Exception unforeseen)
+            when (!PostgresFailure.IsUnavailable(unforeseen) && unforeseen is not OperationCanceledException)
         {
             // Of another user, or what nobody thought of: it must not be in the way of the others for ever.
             SetAside(spool, file, $"It cannot be taken in: {unforeseen.Message}");
@@ -100,15 +109,21 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
             throw new NotEventsException($"It has {count} events; {EventLimits.Batch} are allowed in one file.");
 
         var (events, problems) = EventBatch.Read(body.RootElement, "local:spool", file.Name);
-        return problems is [] ? events : throw new NotEventsException(string.Join('\n', problems.Select(x => $"{x.Where}: {x.Problem}")));
+        return problems is []
+            ? events
+            : throw new NotEventsException(string.Join('\n', problems.Select(x => $"{x.Where}: {x.Problem}")));
     }
 
     // Its name is its identity, as of an event.
     static ExternalEventObserved Wake(FileInfo file)
     {
         var wake = SpooledWake.Read(Read(file));
-        return wake.Problem is { } problem ? throw new NotEventsException(problem)
-            : WakeRequested.Of(wake.Session, wake.Reason, wake.DedupKey) with { Id = file.Name };
+        return wake.Problem is { } problem
+            ? throw new NotEventsException(problem)
+            : WakeRequested.Of(wake.Session, wake.Reason, wake.DedupKey) with
+            {
+                Id = file.Name,
+            };
     }
 
     void SetAside(SpoolFolder spool, FileInfo file, string reason)
@@ -125,7 +140,13 @@ sealed class SpooledEvents(IOptions<LocalOptions> options, EventDoor door, ILogg
         // For reading alone, a named pipe would not open before somebody writes to it.
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(file.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        using var stream = new FileStream(file.FullName, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+        using var stream = new FileStream(
+            file.FullName,
+            FileMode.Open,
+            FileAccess.ReadWrite,
+            FileShare.ReadWrite,
+            bufferSize: 0
+        );
         if (!stream.CanSeek)
             throw new NotEventsException("It is no file.");
         if (stream.Length > SpoolFolder.MaxBytes)

@@ -4,8 +4,8 @@ using Wake.Contracts;
 namespace Wake.Gateway;
 
 /// <summary>
-/// A person's wish that waits in the <see cref="SpoolFolder"/> for a Wake that does not run. It is no event: what is dropped there as
-/// one never says what Wake itself says, however it is written.
+/// A person's wish that waits in the <see cref="SpoolFolder"/> for a Wake that does not run. It is no event: what is
+/// dropped there as one never says what Wake itself says, however it is written.
 /// </summary>
 /// <param name="Session">The session's key.</param>
 /// <param name="Reason">What it is told.</param>
@@ -13,15 +13,24 @@ namespace Wake.Gateway;
 public sealed record SpooledWake(string Session, string Reason, string? DedupKey)
 {
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
-    public string? Problem => Fields.Problems(
-        Fields.Required("session", Session, EventLimits.Key), Fields.Required("reason", Reason, EventLimits.Reason),
-        DedupKey is null ? null : Fields.Required("dedupKey", DedupKey, EventLimits.Key)) is [var (name, problem), ..] ? $"{name} {problem}" : null;
+    public string? Problem =>
+        Fields.Problems(
+            Fields.Required("session", Session, EventLimits.Key),
+            Fields.Required("reason", Reason, EventLimits.Reason),
+            DedupKey is null ? null : Fields.Required("dedupKey", DedupKey, EventLimits.Key)
+        )
+            is [var (name, problem), ..]
+            ? $"{name} {problem}"
+            : null;
 
     /// <summary>It as a file.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, JsonSerializerOptions.Web);
 
     /// <summary>Reads it.</summary>
     /// <exception cref="JsonException">It is none.</exception>
-    public static SpooledWake Read(ReadOnlySpan<byte> json) => JsonSerializer.Deserialize<SpooledWake>(json, JsonSerializerOptions.Web) is { Session: not null, Reason: not null } wake
-        ? wake : throw new JsonException("a session and a reason are needed.");
+    public static SpooledWake Read(ReadOnlySpan<byte> json) =>
+        JsonSerializer.Deserialize<SpooledWake>(json, JsonSerializerOptions.Web)
+            is { Session: not null, Reason: not null } wake
+            ? wake
+            : throw new JsonException("a session and a reason are needed.");
 }

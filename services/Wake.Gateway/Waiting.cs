@@ -5,8 +5,8 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// <c>Prefer: wait=N</c> (RFC 7240): answers when the turns that events start are over, or after N seconds with what is known
-/// by then.
+/// <c>Prefer: wait=N</c> (RFC 7240): answers when the turns that events start are over, or after N seconds with what is
+/// known by then.
 /// </summary>
 sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeProvider time)
 {
@@ -15,7 +15,8 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
     /// <summary>The longest it waits, whatever is asked.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
 
-    // Each looks into the database a few times a second. Beyond this many the preference is not applied, which RFC 7240 allows.
+    // Each looks into the database a few times a second. Beyond this many the preference is not applied, which RFC 7240
+    // allows.
     const int AtOnce = 200;
 
     static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(50);
@@ -31,15 +32,24 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
     {
         foreach (var preference in http.Request.Headers[Header].SelectMany(x => (x ?? "").Split(',')))
         {
-            if (preference.Split('=') is [var name, var value] && name.Trim().Equals("wait", StringComparison.OrdinalIgnoreCase)
-                && int.TryParse(value.Split(';')[0].Trim().Trim('"'), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
+            if (
+                preference.Split('=') is [var name, var value]
+                && name.Trim().Equals("wait", StringComparison.OrdinalIgnoreCase)
+                && int.TryParse(
+                    value.Split(';')[0].Trim().Trim('"'),
+                    NumberStyles.None,
+                    CultureInfo.InvariantCulture,
+                    out var seconds
+                )
+            )
                 return seconds < Longest.TotalSeconds ? TimeSpan.FromSeconds(seconds) : Longest;
         }
 
         return null;
     }
 
-    /// <summary>What was decided about events, after waiting as long as was asked. Null when nothing was asked.</summary>
+    /// <summary>What was decided about events, after waiting as long as was asked. Null when nothing was
+    /// asked.</summary>
     public async Task<IReadOnlyList<AwaitedDecision>?> For(HttpContext http, IReadOnlyList<IntakeDecision> decisions)
     {
         if (Asked(http) is not { } patience)
@@ -53,7 +63,10 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
 
         try
         {
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(
+                http.RequestAborted,
+                host.ApplicationStopping
+            );
             var known = await Look([.. decisions.Select(x => x.Event)], patience, either.Token);
             http.Response.Headers["Preference-Applied"] = $"wait={(int)patience.TotalSeconds}";
 
@@ -62,8 +75,10 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
             return
             [
                 .. decisions.Select(decision => new AwaitedDecision(
-                    decision, told[decision.Event].All(x => x.Over),
-                    [.. told[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())])),
+                    decision,
+                    told[decision.Event].All(x => x.Over),
+                    [.. told[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())]
+                )),
             ];
         }
         finally
@@ -73,7 +88,10 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
     }
 
     async Task<IReadOnlyList<(long Event, EventDelivery Delivery, bool Over)>> Look(
-        IReadOnlyList<long> events, TimeSpan patience, CancellationToken cancel)
+        IReadOnlyList<long> events,
+        TimeSpan patience,
+        CancellationToken cancel
+    )
     {
         var (begun, pause) = (time.GetTimestamp(), FirstLook);
         while (true)
@@ -83,7 +101,8 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
             if (left <= TimeSpan.Zero || cancel.IsCancellationRequested || known.All(x => x.Over))
                 return known;
 
-            await Task.Delay(pause < left ? pause : left, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(pause < left ? pause : left, time, cancel)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             pause = pause * 1.5 < SlowestLook ? pause * 1.5 : SlowestLook;
         }
     }
@@ -93,17 +112,27 @@ sealed class Waiting(Deliveries deliveries, IHostApplicationLifetime host, TimeP
 /// <param name="Decision">The decision.</param>
 /// <param name="Over">Whether there is nothing more to wait for.</param>
 /// <param name="Deliveries">The sessions it was routed to, with the turns they took.</param>
-sealed record AwaitedDecision([property: JsonIgnore] IntakeDecision Decision, bool Over, IReadOnlyList<EventDelivery> Deliveries)
+sealed record AwaitedDecision(
+    [property: JsonIgnore] IntakeDecision Decision,
+    bool Over,
+    IReadOnlyList<EventDelivery> Deliveries
+)
 {
     public string Id => Decision.Id;
     public IntakeOutcome Outcome => Decision.Outcome;
     public IReadOnlyList<string> Sessions => Decision.Sessions;
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? UnknownSessions => Decision.UnknownSessions;
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? UnknownSessions => Decision.UnknownSessions;
 
     /// <inheritdoc cref="IntakeDecision.CollidesWith" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public string? CollidesWith => Decision.CollidesWith;
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? CollidesWith => Decision.CollidesWith;
 
     /// <inheritdoc cref="IntakeDecision.Warnings" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Warnings => Decision.Warnings;
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public string? DuplicateOf => Decision.DuplicateOf;
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings => Decision.Warnings;
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? DuplicateOf => Decision.DuplicateOf;
 }

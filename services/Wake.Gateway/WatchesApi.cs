@@ -11,33 +11,68 @@ static class WatchesApi
     {
         var watches = routes.MapGroup("/v1/watches").WithTags("watches");
 
-        watches.MapPost("", Create).Needs(ApiScopes.SessionsWrite).AlsoForRuns().HeedsIdempotencyKey().WithName("CreateWatch")
+        watches
+            .MapPost("", Create)
+            .Needs(ApiScopes.SessionsWrite)
+            .AlsoForRuns()
+            .HeedsIdempotencyKey()
+            .WithName("CreateWatch")
             .WithSummary("Wake a session when events match, those of the last five minutes included.")
-            .Produces<CreatedWatch>(StatusCodes.Status201Created).ProducesValidationProblem().ProducesProblem(StatusCodes.Status404NotFound);
-        watches.MapGet("", List).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ListWatches")
-            .WithSummary("The watches of one session, or of all, the oldest first; pass the id of the last as after for the next page.")
-            .Produces<IReadOnlyList<Watch>>().ProducesValidationProblem();
-        watches.MapGet("/{id:guid}", Show).Needs(ApiScopes.SessionsRead).AlsoForRuns().WithName("ShowWatch").WithSummary("One watch.")
-            .Produces<Watch>().ProducesProblem(StatusCodes.Status404NotFound);
-        watches.MapDelete("/{id:guid}", Delete).Needs(ApiScopes.SessionsWrite).AlsoForRuns().WithName("DeleteWatch")
+            .Produces<CreatedWatch>(StatusCodes.Status201Created)
+            .ProducesValidationProblem()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        watches
+            .MapGet("", List)
+            .Needs(ApiScopes.SessionsRead)
+            .AlsoForRuns()
+            .WithName("ListWatches")
+            .WithSummary(
+                "The watches of one session, or of all, the oldest first; pass the id of the last as after for the next page."
+            )
+            .Produces<IReadOnlyList<Watch>>()
+            .ProducesValidationProblem();
+        watches
+            .MapGet("/{id:guid}", Show)
+            .Needs(ApiScopes.SessionsRead)
+            .AlsoForRuns()
+            .WithName("ShowWatch")
+            .WithSummary("One watch.")
+            .Produces<Watch>()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        watches
+            .MapDelete("/{id:guid}", Delete)
+            .Needs(ApiScopes.SessionsWrite)
+            .AlsoForRuns()
+            .WithName("DeleteWatch")
             .WithSummary("End a watch. What it has routed stays routed.")
-            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
     /// <summary>A watch to make.</summary>
     /// <param name="Session">The key of the session to wake.</param>
     /// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
     /// <param name="Types">The event types to match, with <c>*</c> for anything; left out, all.</param>
-    /// <param name="Where">What else must hold, each like <c>data.conclusion = failure</c> or <c>actor != octocat</c>.</param>
+    /// <param name="Where">What else must hold, each like <c>data.conclusion = failure</c> or <c>actor !=
+    /// octocat</c>.</param>
     /// <param name="Until">
-    /// The event types whose first event ends it, also one that wakes nobody. That event is told as well, if the rest matches.
+    /// The event types whose first event ends it, also one that wakes nobody. That event is told as well, if the rest
+    /// matches.
     /// </param>
-    /// <param name="Once">Whether the first event that it wakes the session with ends it; what is ambient does not.</param>
+    /// <param name="Once">Whether the first event that it wakes the session with ends it; what is ambient does
+    /// not.</param>
     /// <param name="Intent">A note to the session, shown when it wakes.</param>
     /// <param name="Expires">When it ends by itself.</param>
     internal sealed record NewWatch(
-        string? Session, string? Subject, IReadOnlyList<string>? Types, IReadOnlyList<string>? Where, IReadOnlyList<string>? Until,
-        bool Once, string? Intent, DateTimeOffset? Expires);
+        string? Session,
+        string? Subject,
+        IReadOnlyList<string>? Types,
+        IReadOnlyList<string>? Where,
+        IReadOnlyList<string>? Until,
+        bool Once,
+        string? Intent,
+        DateTimeOffset? Expires
+    );
 
     /// <summary>A watch just made.</summary>
     /// <param name="Watch">The watch.</param>
@@ -48,21 +83,40 @@ static class WatchesApi
         public Guid Id => Watch.Id;
         public string Session => Watch.Session;
         public string Subject => Watch.Subject;
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Types => Watch.Types;
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Where => Watch.Where;
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public IReadOnlyList<string>? Until => Watch.Until;
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool Once => Watch.Once;
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public string? Intent => Watch.Intent;
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public DateTimeOffset? Expires => Watch.Expires;
+
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public IReadOnlyList<string>? Types => Watch.Types;
+
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public IReadOnlyList<string>? Where => Watch.Where;
+
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public IReadOnlyList<string>? Until => Watch.Until;
+
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public bool Once => Watch.Once;
+
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Intent => Watch.Intent;
+
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public DateTimeOffset? Expires => Watch.Expires;
         public DateTimeOffset Created => Watch.Created;
     }
 
-    static async Task<IResult> Create(NewWatch body, HttpContext http, Watches watches, WakeTimers timers, CancellationToken cancel)
+    static async Task<IResult> Create(
+        NewWatch body,
+        HttpContext http,
+        Watches watches,
+        WakeTimers timers,
+        CancellationToken cancel
+    )
     {
         var problems = Fields.Problems(
             Fields.Required("session", body.Session, EventLimits.Key),
             Fields.Required("subject", body.Subject, EventLimits.Key),
-            Fields.Optional("intent", body.Intent, EventLimits.Reason));
+            Fields.Optional("intent", body.Intent, EventLimits.Reason)
+        );
         problems.AddRange(Fields.Listed("types", body.Types, EventLimits.Name));
         problems.AddRange(Fields.Listed("until", body.Until, EventLimits.Name));
         problems.AddRange(Fields.Conditions("where", body.Where));
@@ -75,10 +129,18 @@ static class WatchesApi
 
         var wanted = new WatchTerms(body.Subject!)
         {
-            Types = body.Types, Where = body.Where, Until = body.Until, Once = body.Once, Intent = body.Intent, Expires = body.Expires,
+            Types = body.Types,
+            Where = body.Where,
+            Until = body.Until,
+            Once = body.Once,
+            Intent = body.Intent,
+            Expires = body.Expires,
         };
         if (await watches.Create(body.Session!, wanted, cancel, http.NewId()) is not var (watch, found, ended))
-            return Problems.Of(StatusCodes.Status404NotFound, $"There is no open session {body.Session}. Register it first (wake sessions add, or POST /v1/sessions).");
+            return Problems.Of(
+                StatusCodes.Status404NotFound,
+                $"There is no open session {body.Session}. Register it first (wake sessions add, or POST /v1/sessions)."
+            );
 
         if (found > 0)
             await timers.CallSweepers();
@@ -87,7 +149,13 @@ static class WatchesApi
     }
 
     static async Task<IResult> List(
-        HttpContext http, Watches watches, CancellationToken cancel, string? session = null, int limit = 100, Guid? after = null)
+        HttpContext http,
+        Watches watches,
+        CancellationToken cancel,
+        string? session = null,
+        int limit = 100,
+        Guid? after = null
+    )
     {
         if (Fields.Limit(limit) is { } wrong)
             return wrong;
@@ -103,12 +171,15 @@ static class WatchesApi
     }
 
     static async Task<IResult> Show(Guid id, HttpContext http, Watches watches, CancellationToken cancel) =>
-        await watches.Find(id, cancel) is { } watch && Caller.Of(http).MaySpeakFor(watch.Session) ? Results.Ok(watch) : Unknown(id);
+        await watches.Find(id, cancel) is { } watch && Caller.Of(http).MaySpeakFor(watch.Session)
+            ? Results.Ok(watch)
+            : Unknown(id);
 
     static async Task<IResult> Delete(Guid id, HttpContext http, Watches watches, CancellationToken cancel)
     {
         var caller = Caller.Of(http);
-        var own = caller.Run is null || await watches.Find(id, cancel) is { } watch && caller.MaySpeakFor(watch.Session);
+        var own =
+            caller.Run is null || await watches.Find(id, cancel) is { } watch && caller.MaySpeakFor(watch.Session);
         return own && await watches.Delete(id, cancel) ? Results.NoContent() : Unknown(id);
     }
 

@@ -6,12 +6,16 @@ using Wake.Producing;
 namespace Wake.Producers.Cron;
 
 /// <summary>
-/// Publishes an event at every fire time of every schedule. Quartz says when that is; its own job store would keep jobs and
-/// triggers in eleven tables, where one time per schedule and a dedup key do.
+/// Publishes an event at every fire time of every schedule. Quartz says when that is; its own job store would keep jobs
+/// and triggers in eleven tables, where one time per schedule and a dedup key do.
 /// </summary>
 sealed class CronJobs(
-    CronTimes times, IEventPublisher publisher, IOptions<CronOptions> options, TimeProvider clock, ILogger<CronJobs> log)
-    : BackgroundService
+    CronTimes times,
+    IEventPublisher publisher,
+    IOptions<CronOptions> options,
+    TimeProvider clock,
+    ILogger<CronJobs> log
+) : BackgroundService
 {
     // Also how soon what a dead replica owed is looked for.
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
@@ -22,7 +26,9 @@ sealed class CronJobs(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         // One name however its settings are spelt: settings know no case.
-        var jobs = options.Value.Select(x => (Name: x.Key.ToLowerInvariant(), Schedule: x.Value, Times: x.Value.Times())).ToList();
+        var jobs = options
+            .Value.Select(x => (Name: x.Key.ToLowerInvariant(), Schedule: x.Value, Times: x.Value.Times()))
+            .ToList();
 
         while (jobs is not [])
         {
@@ -49,7 +55,12 @@ sealed class CronJobs(
     async Task<TimeSpan> Fire(string name, CronSchedule schedule, CronExpression expression, CancellationToken cancel)
     {
         var terms = $"{expression.CronExpressionString} {schedule.TimeZone}";
-        var decision = await times.Decide(name, terms, (after, now) => DueTimes.Of(expression, after, now, schedule.CatchUp), cancel);
+        var decision = await times.Decide(
+            name,
+            terms,
+            (after, now) => DueTimes.Of(expression, after, now, schedule.CatchUp),
+            cancel
+        );
 
         if (decision.Owed is not [])
         {
@@ -58,6 +69,7 @@ sealed class CronJobs(
         }
 
         return decision.AnotherIsAtIt ? Soon
-            : expression.GetNextValidTimeAfter(decision.Now) is { } next ? next - decision.Now : Longest;
+            : expression.GetNextValidTimeAfter(decision.Now) is { } next ? next - decision.Now
+            : Longest;
     }
 }

@@ -32,9 +32,10 @@ public sealed class CronSchedule
     public string Expression { get; init; } = "";
 
     /// <summary>
-    /// Whose clock the expression means: <c>Europe/Berlin</c>. A time that the change to summer time leaves out fires when the
-    /// clock has jumped; one that the change back repeats fires once, at the first of the two. That is for times: what recurs within
-    /// the day, by a <c>*</c>, a range or a step in the hours, minutes or seconds, goes by the hours as they pass, as cron has it.
+    /// Whose clock the expression means: <c>Europe/Berlin</c>. A time that the change to summer time leaves out fires
+    /// when the clock has jumped; one that the change back repeats fires once, at the first of the two. That is for
+    /// times: what recurs within the day, by a <c>*</c>, a range or a step in the hours, minutes or seconds, goes by
+    /// the hours as they pass, as cron has it.
     /// </summary>
     public string TimeZone { get; init; } = "UTC";
 
@@ -65,7 +66,9 @@ public sealed class CronSchedule
             Reason = Reason,
             Sessions = Sessions is { Count: > 0 } ? Sessions : null,
             Time = time,
-            Data = JsonSerializer.SerializeToElement(new { schedule = name, time = TimeZoneInfo.ConvertTime(time, Zone()) }),
+            Data = JsonSerializer.SerializeToElement(
+                new { schedule = name, time = TimeZoneInfo.ConvertTime(time, Zone()) }
+            ),
         };
     }
 

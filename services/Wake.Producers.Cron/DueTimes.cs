@@ -2,17 +2,24 @@ using Quartz;
 
 namespace Wake.Producers.Cron;
 
-/// <summary>Which fire times are due, the missed ones by their policy. Asked again for the same span it says the same.</summary>
+/// <summary>Which fire times are due, the missed ones by their policy. Asked again for the same span it says the
+/// same.</summary>
 static class DueTimes
 {
     /// <summary>Later than this a time counts as missed: a restart or a deployment is over by then.</summary>
     public static readonly TimeSpan Late = TimeSpan.FromMinutes(1);
 
-    /// <summary>A schedule of every second must not bury its session after a weekend. More than fire within <see cref="Late"/>.</summary>
+    /// <summary>A schedule of every second must not bury its session after a weekend. More than fire within
+    /// <see cref="Late"/>.</summary>
     public const int MaxCaughtUp = 100;
 
     /// <summary>The times in (after, now] at which to fire, the oldest first.</summary>
-    public static IReadOnlyList<DateTimeOffset> Of(CronExpression times, DateTimeOffset after, DateTimeOffset now, CatchUp catchUp)
+    public static IReadOnlyList<DateTimeOffset> Of(
+        CronExpression times,
+        DateTimeOffset after,
+        DateTimeOffset now,
+        CatchUp catchUp
+    )
     {
         var inTime = Last(times, after > now - Late ? after : now - Late, now, MaxCaughtUp);
         return catchUp switch
@@ -23,7 +30,8 @@ static class DueTimes
         };
     }
 
-    // Looks back in spans that double, because an expression can only be asked forwards, and a second's over a year is many.
+    // Looks back in spans that double, because an expression can only be asked forwards, and a second's over a year is
+    // many.
     static List<DateTimeOffset> Last(CronExpression times, DateTimeOffset after, DateTimeOffset now, int count)
     {
         for (var back = Late; ; back *= 2)

@@ -6,19 +6,28 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// The checks, statuses and workflow runs of a commit added up. The same ones give the same fingerprint, whichever way they were
-/// read; a run again gives another.
+/// The checks, statuses and workflow runs of a commit added up. The same ones give the same fingerprint, whichever way
+/// they were read; a run again gives another.
 /// </summary>
 public abstract record CiRollup
 {
     static readonly HashSet<string> Failing =
-        ["failure", "timed_out", "cancelled", "action_required", "startup_failure", "stale", "error"];
+    [
+        "failure",
+        "timed_out",
+        "cancelled",
+        "action_required",
+        "startup_failure",
+        "stale",
+        "error",
+    ];
 
     /// <summary>Something that is waited for has not ended, or nothing is there yet.</summary>
     /// <param name="SoFar">What has ended, and what has not.</param>
     public sealed record Unfinished(Finished SoFar) : CiRollup;
 
-    /// <summary>Everything that is waited for has ended. Believe it only after it has held for a while: GitHub adds late runs.</summary>
+    /// <summary>Everything that is waited for has ended. Believe it only after it has held for a while: GitHub adds
+    /// late runs.</summary>
     /// <param name="Failed">The names of what failed.</param>
     /// <param name="Total">How many checks, statuses and runs have ended.</param>
     /// <param name="Fingerprint">16 hexadecimal digits.</param>
@@ -28,12 +37,14 @@ public abstract record CiRollup
         public IReadOnlyList<OpenCheck> Open { get; init; } = [];
 
         /// <summary>
-        /// <c>success</c> or <c>failure</c>. While something that counts is open and nothing has failed: <c>action_required</c>
-        /// when a person must let it go on, else <c>pending</c>.
+        /// <c>success</c> or <c>failure</c>. While something that counts is open and nothing has failed:
+        /// <c>action_required</c> when a person must let it go on, else <c>pending</c>.
         /// </summary>
-        public string State => Failed.Count > 0 ? "failure"
+        public string State =>
+            Failed.Count > 0 ? "failure"
             : !Open.Any(x => x.Counts) ? "success"
-            : Open.Any(x => x.Approval) ? "action_required" : "pending";
+            : Open.Any(x => x.Approval) ? "action_required"
+            : "pending";
 
         /// <summary>Whether nothing more happens before a person has let it go on.</summary>
         internal bool WaitsForApproval => Open.Any(x => x.Approval) && Open.All(x => x.Approval || x.Since is null);
@@ -43,64 +54,125 @@ public abstract record CiRollup
     /// <param name="checkRuns">The check runs.</param>
     /// <param name="statuses">The statuses.</param>
     /// <param name="suites">
-    /// What each check suite came of, where known: the workflow, and what started it. Only what came of the same replaces another of
-    /// its name.
+    /// What each check suite came of, where known: the workflow, and what started it. Only what came of the same
+    /// replaces another of its name.
     /// </param>
     /// <param name="runs">
-    /// The workflow runs of the commit. One that has not ended holds the sum also before it has jobs; one that has failed counts by
-    /// itself where no check tells of it, as after a start that failed.
+    /// The workflow runs of the commit. One that has not ended holds the sum also before it has jobs; one that has
+    /// failed counts by itself where no check tells of it, as after a start that failed.
     /// </param>
     /// <param name="rules">What must pass and what does not matter; null: nothing is known.</param>
     public static CiRollup Of(
-        IEnumerable<JsonElement> checkRuns, IEnumerable<JsonElement> statuses, IReadOnlyDictionary<long, string>? suites = null,
-        IEnumerable<WorkflowRun>? runs = null, CiRules? rules = null)
+        IEnumerable<JsonElement> checkRuns,
+        IEnumerable<JsonElement> statuses,
+        IReadOnlyDictionary<long, string>? suites = null,
+        IEnumerable<WorkflowRun>? runs = null,
+        CiRules? rules = null
+    )
     {
         rules ??= CiRules.None;
 
-        // A second run of a workflow on the same commit adds a second set of check runs, and the old red one stays listed. What the
-        // second one skips it says nothing about.
+        // A second run of a workflow on the same commit adds a second set of check runs, and the old red one stays
+        // listed. What the second one skips it says nothing about.
         var all = checkRuns.Where(x => x.Number("id") is not null).ToList();
         var checks = all.Where(x => !rules.Ignores(x.Text("name")))
             .GroupBy(x => (App(x), x.Text("name"), Origin(x)))
-            .Select(x => x.OrderBy(y => y.Text("conclusion") == "skipped").ThenByDescending(y => y.Number("id")).First()).ToList();
-        var contexts = statuses.Where(x => x.Number("id") is not null && !rules.Ignores(x.Text("context")))
+            .Select(x =>
+                x.OrderBy(y => y.Text("conclusion") == "skipped").ThenByDescending(y => y.Number("id")).First()
+            )
+            .ToList();
+        var contexts = statuses
+            .Where(x => x.Number("id") is not null && !rules.Ignores(x.Text("context")))
             .GroupBy(x => x.Text("context"))
-            .Select(x => x.MaxBy(y => y.Number("id"))).ToList();
-        var newest = (runs ?? []).Where(x => !rules.Ignores(x.Name))
+            .Select(x => x.MaxBy(y => y.Number("id")))
+            .ToList();
+        var newest = (runs ?? [])
+            .Where(x => !rules.Ignores(x.Name))
             .GroupBy(x => x.Origin)
-            .Select(x => x.OrderBy(y => y.Conclusion == "skipped").ThenByDescending(y => y.Id).First()).ToList();
+            .Select(x => x.OrderBy(y => y.Conclusion == "skipped").ThenByDescending(y => y.Id).First())
+            .ToList();
 
         var (ended, going) = (checks.Where(IsOver).ToList(), checks.Where(x => !IsOver(x)).ToList());
-        var (said, pending) = (contexts.Where(x => StateOf(x) != "pending").ToList(), contexts.Where(x => StateOf(x) == "pending").ToList());
+        var (said, pending) = (
+            contexts.Where(x => StateOf(x) != "pending").ToList(),
+            contexts.Where(x => StateOf(x) == "pending").ToList()
+        );
 
-        // Jobs say more than their run does: it counts where none are to be seen, or where none accounts for its failure.
-        var alone = newest.Where(x => x.IsOver && !x.Approval
-            && (IsFailing(x.Conclusion) ? !ended.Exists(y => IsOf(y, x) && IsFailing(y.Text("conclusion"))) : !all.Exists(y => App(y) == "github-actions"))).ToList();
-        var waiting = newest.Where(x => (!x.IsOver || x.Approval) && !going.Exists(y => IsOf(y, x) && y.Text("status") != "waiting"));
+        // Jobs say more than their run does: it counts where none are to be seen, or where none accounts for its
+        // failure.
+        var alone = newest
+            .Where(x =>
+                x.IsOver
+                && !x.Approval
+                && (
+                    IsFailing(x.Conclusion)
+                        ? !ended.Exists(y => IsOf(y, x) && IsFailing(y.Text("conclusion")))
+                        : !all.Exists(y => App(y) == "github-actions")
+                )
+            )
+            .ToList();
+        var waiting = newest.Where(x =>
+            (!x.IsOver || x.Approval) && !going.Exists(y => IsOf(y, x) && y.Text("status") != "waiting")
+        );
 
         List<OpenCheck> open =
         [
-            .. waiting.Select(x => new OpenCheck(x.Name, x.StartedAt, rules.Counts(x.Name), x.Approval || going.Exists(y => IsOf(y, x)))),
-            .. going.Where(x => x.Text("status") != "waiting" || !newest.Exists(y => IsOf(x, y)))
-                .Select(x => new OpenCheck(Name(x), x.Time("started_at"), rules.Counts(Name(x)), x.Text("status") == "waiting")),
-            .. pending.Select(x => new OpenCheck(Context(x), x.Time("updated_at") ?? x.Time("created_at"), rules.Counts(Context(x)), Approval: false)),
-            .. rules.Named.Except(checks.Select(Name)).Except(contexts.Select(Context)).Select(x => new OpenCheck(x, Since: null, Counts: true, Approval: false)),
+            .. waiting.Select(x => new OpenCheck(
+                x.Name,
+                x.StartedAt,
+                rules.Counts(x.Name),
+                x.Approval || going.Exists(y => IsOf(y, x))
+            )),
+            .. going
+                .Where(x => x.Text("status") != "waiting" || !newest.Exists(y => IsOf(x, y)))
+                .Select(x => new OpenCheck(
+                    Name(x),
+                    x.Time("started_at"),
+                    rules.Counts(Name(x)),
+                    x.Text("status") == "waiting"
+                )),
+            .. pending.Select(x => new OpenCheck(
+                Context(x),
+                x.Time("updated_at") ?? x.Time("created_at"),
+                rules.Counts(Context(x)),
+                Approval: false
+            )),
+            .. rules
+                .Named.Except(checks.Select(Name))
+                .Except(contexts.Select(Context))
+                .Select(x => new OpenCheck(x, Since: null, Counts: true, Approval: false)),
         ];
-        var lines = ended.Select(x => $"c/{App(x)}/{x.Text("name")}={x.Number("id")}:{x.Text("conclusion")}:{x.Moment("completed_at")}")
-            .Concat(alone.Select(x => $"c/github-actions/{x.Name}={x.Id}:{x.Conclusion}:{x.UpdatedAt?.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}"))
+        var lines = ended
+            .Select(x =>
+                $"c/{App(x)}/{x.Text("name")}={x.Number("id")}:{x.Text("conclusion")}:{x.Moment("completed_at")}"
+            )
+            .Concat(
+                alone.Select(x =>
+                    $"c/github-actions/{x.Name}={x.Id}:{x.Conclusion}:{x.UpdatedAt?.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}"
+                )
+            )
             .Concat(said.Select(x => $"s/{x.Text("context")}={x.Number("id")}:{StateOf(x)}"))
             .Concat(open.Where(x => x.Counts).Select(x => $"o/{x.Name}{(x.Approval ? "!" : "")}"))
             .Order(StringComparer.Ordinal);
-        var failed = ended.Where(x => IsFailing(x.Text("conclusion"))).Select(Name)
+        var failed = ended
+            .Where(x => IsFailing(x.Text("conclusion")))
+            .Select(Name)
             .Concat(alone.Where(x => IsFailing(x.Conclusion)).Select(x => x.Name))
             .Concat(said.Where(x => IsFailing(StateOf(x))).Select(Context))
             .Order(StringComparer.Ordinal);
 
         var sum = new Finished(
-            [.. failed], ended.Count + alone.Count + said.Count,
-            Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines))))[..16])
+            [.. failed],
+            ended.Count + alone.Count + said.Count,
+            Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines))))[..16]
+        )
         {
-            Open = [.. open.OrderByDescending(x => x.Counts).ThenBy(x => x.Name, StringComparer.Ordinal).DistinctBy(x => x.Name)],
+            Open =
+            [
+                .. open.OrderByDescending(x => x.Counts)
+                    .ThenBy(x => x.Name, StringComparer.Ordinal)
+                    .DistinctBy(x => x.Name),
+            ],
         };
 
         // A job that runs will end. A status that nobody requires may be one that its bot never brings to an end.
@@ -109,9 +181,11 @@ public abstract record CiRollup
 
         string? Origin(JsonElement check) =>
             check.Number("check_suite", "id") is { } suite && suites?.TryGetValue(suite, out var origin) is true
-                ? origin : check.Name("check_suite", "id");
+                ? origin
+                : check.Name("check_suite", "id");
 
-        static bool IsOf(JsonElement check, WorkflowRun run) => check.Number("check_suite", "id") is { } suite && suite == run.Suite;
+        static bool IsOf(JsonElement check, WorkflowRun run) =>
+            check.Number("check_suite", "id") is { } suite && suite == run.Suite;
     }
 
     static bool IsOver(JsonElement check) => check.Text("status") == "completed";
@@ -145,22 +219,42 @@ public sealed record OpenCheck(string Name, DateTimeOffset? Since, bool Counts, 
 /// <param name="StartedAt">When it was started.</param>
 /// <param name="UpdatedAt">When it was last different.</param>
 public sealed record WorkflowRun(
-    long Id, string Name, string Origin, long? Suite, long Attempt, string? Status, string? Conclusion, DateTimeOffset? StartedAt, DateTimeOffset? UpdatedAt)
+    long Id,
+    string Name,
+    string Origin,
+    long? Suite,
+    long Attempt,
+    string? Status,
+    string? Conclusion,
+    DateTimeOffset? StartedAt,
+    DateTimeOffset? UpdatedAt
+)
 {
     internal bool IsOver => Status == "completed";
 
     /// <summary>
-    /// Whether a person must let it go on. GitHub ends a run of a stranger's fork until it is approved, and lets one wait whose
-    /// deployment is to be reviewed.
+    /// Whether a person must let it go on. GitHub ends a run of a stranger's fork until it is approved, and lets one
+    /// wait whose deployment is to be reviewed.
     /// </summary>
     internal bool Approval => Status == "waiting" || Conclusion == "action_required";
 
     /// <summary>Reads GitHub's object; null when it is none.</summary>
-    public static WorkflowRun? Of(JsonElement run) => run.Number("id") is { } id
-        ? new(id, run.Text("name") ?? "?", OriginOf(run) ?? GitHubSighting.Text(id), run.Number("check_suite_id"), run.Number("run_attempt") ?? 1,
-            run.Text("status"), run.Text("conclusion"), run.Time("run_started_at") ?? run.Time("created_at"), run.Time("updated_at"))
-        : null;
+    public static WorkflowRun? Of(JsonElement run) =>
+        run.Number("id") is { } id
+            ? new(
+                id,
+                run.Text("name") ?? "?",
+                OriginOf(run) ?? GitHubSighting.Text(id),
+                run.Number("check_suite_id"),
+                run.Number("run_attempt") ?? 1,
+                run.Text("status"),
+                run.Text("conclusion"),
+                run.Time("run_started_at") ?? run.Time("created_at"),
+                run.Time("updated_at")
+            )
+            : null;
 
     /// <summary>The workflow of a run, and what started it.</summary>
-    public static string? OriginOf(JsonElement run) => run.Number("workflow_id") is { } workflow ? $"{workflow}/{run.Text("event")}" : null;
+    public static string? OriginOf(JsonElement run) =>
+        run.Number("workflow_id") is { } workflow ? $"{workflow}/{run.Text("event")}" : null;
 }

@@ -2,7 +2,8 @@ using System.IO.Enumeration;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>Which checks must pass, and which do not matter. Names are compared as they are; a <c>*</c> stands for anything.</summary>
+/// <summary>Which checks must pass, and which do not matter. Names are compared as they are; a <c>*</c> stands for
+/// anything.</summary>
 /// <param name="Required">What must pass; empty when nobody knows, and then everything counts.</param>
 /// <param name="Ignored">What is left out altogether.</param>
 public sealed record CiRules(IReadOnlyList<string> Required, IReadOnlyList<string> Ignored)
@@ -21,16 +22,21 @@ public sealed record CiRules(IReadOnlyList<string> Required, IReadOnlyList<strin
         others is not null && Required.SequenceEqual(others.Required) && Ignored.SequenceEqual(others.Ignored);
 
     static bool Matches(IReadOnlyList<string> patterns, string? name) =>
-        name is not null && patterns.Any(x => x == name || (x.Contains('*') && FileSystemName.MatchesSimpleExpression(x, name, ignoreCase: false)));
+        name is not null
+        && patterns.Any(x =>
+            x == name || (x.Contains('*') && FileSystemName.MatchesSimpleExpression(x, name, ignoreCase: false))
+        );
 }
 
-/// <summary>What its owner says of the checks of repositories. Environment: <c>GitHub__Checks__0__Ignored__0=tide</c>.</summary>
+/// <summary>What its owner says of the checks of repositories. Environment:
+/// <c>GitHub__Checks__0__Ignored__0=tide</c>.</summary>
 public sealed class GitHubChecks
 {
     /// <summary>The repositories it is said of (<c>octo-org/*</c>); all by default.</summary>
     public IReadOnlyList<string> Repositories { get; init; } = [];
 
-    /// <summary>The checks that must pass, with <c>*</c> for anything. None: what GitHub requires of the branch that is merged into.</summary>
+    /// <summary>The checks that must pass, with <c>*</c> for anything. None: what GitHub requires of the branch that is
+    /// merged into.</summary>
     public IReadOnlyList<string> Required { get; init; } = [];
 
     /// <summary>The checks that do not count, with <c>*</c> for anything.</summary>

@@ -5,13 +5,14 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// The issues a pull request says it closes, in the nine words GitHub knows: what happens to it concerns whoever works on them.
+/// The issues a pull request says it closes, in the nine words GitHub knows: what happens to it concerns whoever works
+/// on them.
 /// </summary>
 static partial class ClosingWords
 {
     /// <summary>
-    /// Their subjects, in the order the description names them. Those of other repositories only where the author belongs to
-    /// this one: a stranger's word shall not reach the sessions of all others.
+    /// Their subjects, in the order the description names them. Those of other repositories only where the author
+    /// belongs to this one: a stranger's word shall not reach the sessions of all others.
     /// </summary>
     public static IEnumerable<string> Issues(GitHubRepository repository, JsonElement pull) =>
         from Match match in Word().Matches(pull.Text("body") ?? "")
@@ -23,6 +24,10 @@ static partial class ClosingWords
     // Does not backtrack: the text is anybody's, and may be megabytes.
     [GeneratedRegex(
         @"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?[ \t]+(?:(?<repository>[\w.-]{1,100}/[\w.-]{1,100}))?#(?<number>[1-9][0-9]{0,9})\b",
-        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
+        RegexOptions.IgnoreCase
+            | RegexOptions.CultureInvariant
+            | RegexOptions.NonBacktracking
+            | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex Word();
 }

@@ -4,12 +4,18 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// The part of a look that is about commits: the heads of watched pull requests, a fork's like any other, and commits that are
-/// watched themselves. Their checks are read until all have ended and stayed ended, and again when a run begins again.
+/// The part of a look that is about commits: the heads of watched pull requests, a fork's like any other, and commits
+/// that are watched themselves. Their checks are read until all have ended and stayed ended, and again when a run
+/// begins again.
 /// </summary>
 sealed class CommitLook(
-    WatchedRepository watched, RepositoryState state, Pages pages, GitHubSighting seen, JobLogs logs,
-    Func<IReadOnlyList<Mapped>, Task> keep)
+    WatchedRepository watched,
+    RepositoryState state,
+    Pages pages,
+    GitHubSighting seen,
+    JobLogs logs,
+    Func<IReadOnlyList<Mapped>, Task> keep
+)
 {
     const string RunList = "actions/runs?per_page=100";
 
@@ -19,13 +25,14 @@ sealed class CommitLook(
     const int MostAtOnce = 100;
 
     // A commit without checks gets them soon or never; those that have some may take long.
-    static readonly TimeSpan NoChecksFor = TimeSpan.FromMinutes(3), NoMoveFor = TimeSpan.FromHours(6);
+    static readonly TimeSpan NoChecksFor = TimeSpan.FromMinutes(3),
+        NoMoveFor = TimeSpan.FromHours(6);
 
     // Who protects a branch does not do it often, and what has not changed costs nothing.
     static readonly TimeSpan RequiredFor = TimeSpan.FromMinutes(10);
 
-    // Poll only, nothing else tells of a status that comes late, or of a run again that is no longer among the newest. What is as it
-    // was costs nothing then.
+    // Poll only, nothing else tells of a status that comes late, or of a run again that is no longer among the newest.
+    // What is as it was costs nothing then.
     static readonly TimeSpan AgainAfter = TimeSpan.FromMinutes(5);
 
     const int MostAgain = 10;
@@ -51,7 +58,9 @@ sealed class CommitLook(
         foreach (var sha in state.Commits.Keys.Where(x => !pulls.Contains(x) && !watched.Commits.Contains(x)).ToList())
             Forget(sha);
 
-        foreach (var branch in state.Required.Keys.Except(state.Pulls.Values.Select(x => x.Base)).OfType<string>().ToList())
+        foreach (
+            var branch in state.Required.Keys.Except(state.Pulls.Values.Select(x => x.Base)).OfType<string>().ToList()
+        )
         {
             state.Required.Remove(branch);
             state.ETags.Remove(ProtectionOf(branch));
@@ -72,20 +81,27 @@ sealed class CommitLook(
 
         var open = state.Commits.Where(x => !x.Value.Done).Select(x => x.Key).ToArray();
         Random.Shared.Shuffle(open);
-        var again = state.Commits.Where(x => x.Value.Done && x.Value.LookedAt < pages.At - AgainAfter)
-            .OrderBy(x => x.Value.LookedAt).Select(x => x.Key).Take(MostAgain).ToArray();
+        var again = state
+            .Commits.Where(x => x.Value.Done && x.Value.LookedAt < pages.At - AgainAfter)
+            .OrderBy(x => x.Value.LookedAt)
+            .Select(x => x.Key)
+            .Take(MostAgain)
+            .ToArray();
         foreach (var sha in open.Take(MostAtOnce).Concat(again))
             await LookAtChecks(sha, [.. pulls[sha].Order()], patience, cancel);
     }
 
     // Who merges before the checks have ended is told of them nevertheless.
-    bool IsFollowed(PullState pull) => pull.Head is not null
+    bool IsFollowed(PullState pull) =>
+        pull.Head is not null
         && (pull.ClosedAt is null || (state.IsOpen(pull.Head) && pull.ClosedAt >= state.Commits[pull.Head].Since));
 
     async Task LookAtRuns(ILookup<string, long> pulls, CancellationToken cancel)
     {
         // That the list has not changed says nothing of a new head that nobody had looked for in it.
-        var anew = state.Commits.Values.Any(x => (x is { Baseline: false, Done: false } && x.MovedAt == default) || (state.RunsAreFew && x.Runs is null));
+        var anew = state.Commits.Values.Any(x =>
+            (x is { Baseline: false, Done: false } && x.MovedAt == default) || (state.RunsAreFew && x.Runs is null)
+        );
         var answer = await pages.First(RunList, JsonValueKind.Object, cancel, anew);
         if (answer is GitHubAnswer.Forbidden or GitHubAnswer.Missing)
             state.RunsAreFew = false;
@@ -96,7 +112,11 @@ sealed class CommitLook(
         Dictionary<long, string> runs = [];
         foreach (var run in list.Body.Items("workflow_runs"))
         {
-            if (run.Number("id") is not { } id || run.Text("head_sha") is not { } sha || !state.Commits.TryGetValue(sha, out var commit))
+            if (
+                run.Number("id") is not { } id
+                || run.Text("head_sha") is not { } sha
+                || !state.Commits.TryGetValue(sha, out var commit)
+            )
                 continue;
 
             Know(sha, run);
@@ -108,7 +128,9 @@ sealed class CommitLook(
             if (!commit.Baseline || run.Time("updated_at") >= commit.Since)
             {
                 var ended = Related(GitHubEvents.WorkflowRun(seen, run), pulls[sha]);
-                events.Add(JobLogs.IsFailure(run.Text("conclusion")) && excerpts-- > 0 ? await logs.Add(ended, cancel) : ended);
+                events.Add(
+                    JobLogs.IsFailure(run.Text("conclusion")) && excerpts-- > 0 ? await logs.Add(ended, cancel) : ended
+                );
             }
         }
 
@@ -140,7 +162,11 @@ sealed class CommitLook(
 
         await ReadRuns(sha, cancel);
         var rules = await Rules(pulls, patience.Said, cancel);
-        var anew = checks is not null || statuses is not null || state.Commits[sha].RunsMoved || !rules.AreThose(state.Commits[sha].Rules);
+        var anew =
+            checks is not null
+            || statuses is not null
+            || state.Commits[sha].RunsMoved
+            || !rules.AreThose(state.Commits[sha].Rules);
 
         // One has changed and the other not: adding up takes both.
         if (anew && checks is null && answer is GitHubAnswer.Unchanged)
@@ -163,13 +189,38 @@ sealed class CommitLook(
             if (commit.Said != sum.Fingerprint || IsNews(commit, pulls))
             {
                 var excerpt = commit.Failed is { } failed && excerpts-- > 0 ? await Excerpt(failed, cancel) : null;
-                events.Add(GitHubEvents.Ci(seen with { Baseline = commit.Baseline && commit.EndedAt < commit.Since }, sha, sum, pulls, excerpt));
+                events.Add(
+                    GitHubEvents.Ci(
+                        seen with
+                        {
+                            Baseline = commit.Baseline && commit.EndedAt < commit.Since,
+                        },
+                        sha,
+                        sum,
+                        pulls,
+                        excerpt
+                    )
+                );
             }
 
-            commit = commit with { Done = commit.Result is not null, Said = sum.Fingerprint, SaidOf = pulls, SaidOpen = [.. sum.Open.Select(x => x.Name)] };
+            commit = commit with
+            {
+                Done = commit.Result is not null,
+                Said = sum.Fingerprint,
+                SaidOf = pulls,
+                SaidOpen = [.. sum.Open.Select(x => x.Name)],
+            };
         }
 
-        if (commit.Result is null && pages.At - commit.MovedAt > (commit.Empty ? NoChecksFor : patience.Pending > NoMoveFor / 2 ? patience.Pending * 2 : NoMoveFor))
+        if (
+            commit.Result is null
+            && pages.At - commit.MovedAt
+                > (
+                    commit.Empty ? NoChecksFor
+                    : patience.Pending > NoMoveFor / 2 ? patience.Pending * 2
+                    : NoMoveFor
+                )
+        )
             commit = commit with { Done = true };
 
         state.Commits[sha] = commit.Done ? commit with { LookedAt = pages.At } : commit;
@@ -177,19 +228,23 @@ sealed class CommitLook(
     }
 
     /// <summary>
-    /// What there is to tell by now: everything, once it has been over for a while; or, when nothing has moved for long, what has
-    /// ended and what has not. That somebody must approve is told as soon as all else has ended.
+    /// What there is to tell by now: everything, once it has been over for a while; or, when nothing has moved for
+    /// long, what has ended and what has not. That somebody must approve is told as soon as all else has ended.
     /// </summary>
-    CiRollup.Finished? Sum(CommitState commit, Patience patience) => commit switch
-    {
-        { Result: { } result } => pages.At - commit.EndedAt >= patience.Settle ? result : null,
-        { SoFar: { Open.Count: > 0 } soFar } => pages.At - commit.StandsSince >= (soFar.WaitsForApproval ? patience.Settle : patience.Pending) ? soFar : null,
-        _ => null,
-    };
+    CiRollup.Finished? Sum(CommitState commit, Patience patience) =>
+        commit switch
+        {
+            { Result: { } result } => pages.At - commit.EndedAt >= patience.Settle ? result : null,
+            { SoFar: { Open.Count: > 0 } soFar } => pages.At - commit.StandsSince
+            >= (soFar.WaitsForApproval ? patience.Settle : patience.Pending)
+                ? soFar
+                : null,
+            _ => null,
+        };
 
     /// <summary>
-    /// What must pass: as the owner says, else as GitHub requires it of the branches that these are to be merged into. Anybody who
-    /// can read a repository can read the rules of its branches, and what protects one in short.
+    /// What must pass: as the owner says, else as GitHub requires it of the branches that these are to be merged into.
+    /// Anybody who can read a repository can read the rules of its branches, and what protects one in short.
     /// </summary>
     async Task<CiRules> Rules(IReadOnlyList<long> pulls, CiRules said, CancellationToken cancel)
     {
@@ -208,7 +263,10 @@ sealed class CommitLook(
             required.AddRange(known.Checks.Concat(known.ByRule));
         }
 
-        return said with { Required = [.. required.Distinct().Order(StringComparer.Ordinal)] };
+        return said with
+        {
+            Required = [.. required.Distinct().Order(StringComparer.Ordinal)],
+        };
     }
 
     async Task<RequiredState> Required(string branch, CancellationToken cancel)
@@ -221,8 +279,18 @@ sealed class CommitLook(
             var checks = found.Body.At("protection", "required_status_checks");
             known = known with
             {
-                Checks = checks.Text("enforcement_level") == "off" ? []
-                    : [.. checks.Items("contexts").Select(x => x.Text()).Concat(checks.Items("checks").Select(x => x.Text("context"))).OfType<string>().Distinct()],
+                Checks =
+                    checks.Text("enforcement_level") == "off"
+                        ? []
+                        :
+                        [
+                            .. checks
+                                .Items("contexts")
+                                .Select(x => x.Text())
+                                .Concat(checks.Items("checks").Select(x => x.Text("context")))
+                                .OfType<string>()
+                                .Distinct(),
+                        ],
             };
         }
         else if (answer is not GitHubAnswer.Unchanged)
@@ -233,15 +301,31 @@ sealed class CommitLook(
         {
             known = known with
             {
-                ByRule = [.. items.Where(x => x.Text("type") == "required_status_checks").SelectMany(x => x.Items("parameters", "required_status_checks"))
-                    .Select(x => x.Text("context")).OfType<string>().Distinct()],
+                ByRule =
+                [
+                    .. items
+                        .Where(x => x.Text("type") == "required_status_checks")
+                        .SelectMany(x => x.Items("parameters", "required_status_checks"))
+                        .Select(x => x.Text("context"))
+                        .OfType<string>()
+                        .Distinct(),
+                ],
             };
         }
         else if (ruled is not GitHubAnswer.Unchanged)
             known = known with { ByRule = [] };
 
         // What may not be read today is asked for less.
-        return known with { ReadAt = pages.At + (answer is GitHubAnswer.Missing or GitHubAnswer.Forbidden ? ForbiddenFor - RequiredFor : TimeSpan.Zero) };
+        return known with
+        {
+            ReadAt =
+                pages.At
+                + (
+                    answer is GitHubAnswer.Missing or GitHubAnswer.Forbidden
+                        ? ForbiddenFor - RequiredFor
+                        : TimeSpan.Zero
+                ),
+        };
     }
 
     /// <summary>Reads the runs of workflows on a commit: one that waits for its turn has no check yet.</summary>
@@ -250,7 +334,12 @@ sealed class CommitLook(
         if (state.RunsAreFew || state.RunsForbiddenUntil > pages.At)
             return;
 
-        var (answer, runs) = await pages.All(RunsOf(sha), "workflow_runs", anew: state.Commits[sha].Runs is null, cancel);
+        var (answer, runs) = await pages.All(
+            RunsOf(sha),
+            "workflow_runs",
+            anew: state.Commits[sha].Runs is null,
+            cancel
+        );
         if (answer is GitHubAnswer.Forbidden or GitHubAnswer.Missing)
             state.RunsForbiddenUntil = pages.At + ForbiddenFor;
         if (runs is not null)
@@ -272,7 +361,8 @@ sealed class CommitLook(
             state.Commits[sha].Suites[suite] = $"{workflow}/{run.Text("event")}";
     }
 
-    static bool IsNews(CommitState commit, IEnumerable<long> pulls) => commit.SaidOf is { } told && pulls.Except(told).Any();
+    static bool IsNews(CommitState commit, IEnumerable<long> pulls) =>
+        commit.SaidOf is { } told && pulls.Except(told).Any();
 
     static string ProtectionOf(string branch) => $"branches/{Uri.EscapeDataString(branch)}";
 
@@ -280,24 +370,58 @@ sealed class CommitLook(
 
     static string RunsOf(string sha) => $"actions/runs?head_sha={sha}&per_page=100";
 
-    CommitState Added(CommitState commit, IReadOnlyList<JsonElement> checks, IReadOnlyList<JsonElement> statuses, CiRules rules)
+    CommitState Added(
+        CommitState commit,
+        IReadOnlyList<JsonElement> checks,
+        IReadOnlyList<JsonElement> statuses,
+        CiRules rules
+    )
     {
         var runs = commit.Runs ?? [];
         var rollup = CiRollup.Of(checks, statuses, commit.Suites, runs, rules);
         var (result, soFar) = (rollup as CiRollup.Finished, (rollup as CiRollup.Unfinished)?.SoFar);
-        if (result is not null && commit.SaidOpen.Count > 0 && !result.Failed.Intersect(commit.SaidOpen).Any()
-            && CiRollup.Of(checks, statuses, commit.Suites, runs, rules with { Ignored = [.. rules.Ignored, .. commit.SaidOpen] }) is CiRollup.Finished { Fingerprint: var before }
-            && before == commit.Said)
+        if (
+            result is not null
+            && commit.SaidOpen.Count > 0
+            && !result.Failed.Intersect(commit.SaidOpen).Any()
+            && CiRollup.Of(
+                checks,
+                statuses,
+                commit.Suites,
+                runs,
+                rules with
+                {
+                    Ignored = [.. rules.Ignored, .. commit.SaidOpen],
+                }
+            )
+                is CiRollup.Finished { Fingerprint: var before }
+            && before == commit.Said
+        )
         {
             // What nobody waited for has passed: whoever was told of the rest knows as much as before.
-            commit = commit with { Said = result.Fingerprint, SaidOpen = [.. commit.SaidOpen.Intersect(result.Open.Select(x => x.Name))] };
+            commit = commit with
+            {
+                Said = result.Fingerprint,
+                SaidOpen = [.. commit.SaidOpen.Intersect(result.Open.Select(x => x.Name))],
+            };
         }
 
-        var failed = checks.Where(x => JobLogs.IsFailure(x.Text("conclusion")) && x.Text("app", "slug") == Actions && (result ?? soFar)!.Failed.Contains(x.Text("name")))
-            .OrderBy(x => x.Time("completed_at")).FirstOrDefault();
-        var alone = runs.FirstOrDefault(x => checks.Count == 0 && JobLogs.IsFailure(x.Conclusion) && (result ?? soFar)!.Failed.Contains(x.Name));
-        var ended = checks.Select(x => x.Time("completed_at")).Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at")))
-            .Concat(runs.Select(x => x.IsOver ? x.UpdatedAt : null)).Max();
+        var failed = checks
+            .Where(x =>
+                JobLogs.IsFailure(x.Text("conclusion"))
+                && x.Text("app", "slug") == Actions
+                && (result ?? soFar)!.Failed.Contains(x.Text("name"))
+            )
+            .OrderBy(x => x.Time("completed_at"))
+            .FirstOrDefault();
+        var alone = runs.FirstOrDefault(x =>
+            checks.Count == 0 && JobLogs.IsFailure(x.Conclusion) && (result ?? soFar)!.Failed.Contains(x.Name)
+        );
+        var ended = checks
+            .Select(x => x.Time("completed_at"))
+            .Concat(statuses.Select(x => x.Time("updated_at") ?? x.Time("created_at")))
+            .Concat(runs.Select(x => x.IsOver ? x.UpdatedAt : null))
+            .Max();
         return commit with
         {
             Rules = rules,
@@ -305,33 +429,54 @@ sealed class CommitLook(
             Result = result,
             SoFar = soFar,
             StandsSince = (soFar?.Open ?? []).Select(x => x.Since).Append(ended).Max() ?? commit.Since,
-            Failed = failed.Number("id") is { } id ? new(id, Attempt: null) : alone is not null ? new(alone.Id, alone.Attempt) : null,
+            Failed =
+                failed.Number("id") is { } id ? new(id, Attempt: null)
+                : alone is not null ? new(alone.Id, alone.Attempt)
+                : null,
             EndedAt = ended ?? commit.Since,
-            MovedAt = commit.MovedAt == default || checks.Count + statuses.Count + runs.Count > 0 ? pages.At : commit.MovedAt,
+            MovedAt =
+                commit.MovedAt == default || checks.Count + statuses.Count + runs.Count > 0 ? pages.At : commit.MovedAt,
             Empty = checks.Count + statuses.Count == 0 && (soFar is null or { Total: 0, Open.Count: 0 }),
             Done = false,
         };
     }
 
-    Task<string?> Excerpt(FailedCheck failed, CancellationToken cancel) => failed.Attempt is { } attempt
-        ? logs.OfRun(seen.Repository, failed.Id, attempt, cancel) : logs.OfJob(seen.Repository, failed.Id, cancel);
+    Task<string?> Excerpt(FailedCheck failed, CancellationToken cancel) =>
+        failed.Attempt is { } attempt
+            ? logs.OfRun(seen.Repository, failed.Id, attempt, cancel)
+            : logs.OfJob(seen.Repository, failed.Id, cancel);
 
-    IEnumerable<Mapped> Statuses(string sha, CommitState commit, IReadOnlyList<long> pulls, IReadOnlyList<JsonElement> statuses) =>
+    IEnumerable<Mapped> Statuses(
+        string sha,
+        CommitState commit,
+        IReadOnlyList<long> pulls,
+        IReadOnlyList<JsonElement> statuses
+    ) =>
         from status in statuses
         where !commit.Baseline || status.Time("created_at") >= commit.Since
         select Related(GitHubEvents.Status(seen, sha, status), pulls);
 
-    async Task<(GitHubAnswer Answer, IReadOnlyList<JsonElement>? Items)> Checks(string sha, bool anew, CancellationToken cancel)
+    async Task<(GitHubAnswer Answer, IReadOnlyList<JsonElement>? Items)> Checks(
+        string sha,
+        bool anew,
+        CancellationToken cancel
+    )
     {
         if (state.ChecksForbiddenUntil <= pages.At)
         {
-            var read = await pages.All($"commits/{sha}/check-runs?filter=latest&per_page=100", "check_runs", anew, cancel);
+            var read = await pages.All(
+                $"commits/{sha}/check-runs?filter=latest&per_page=100",
+                "check_runs",
+                anew,
+                cancel
+            );
             if (read.Answer is not GitHubAnswer.Forbidden)
                 return read;
             state.ChecksForbiddenUntil = pages.At + ForbiddenFor;
         }
 
-        // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it. The runs say as much.
+        // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it. The
+        // runs say as much.
         return (new GitHubAnswer.Forbidden("asked before"), null);
     }
 

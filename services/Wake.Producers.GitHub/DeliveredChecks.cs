@@ -7,24 +7,30 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// Adds up the checks of commits in repositories that no account looks at, from what deliveries say of them. GitHub tells of a run
-/// when it is asked for, so the set is known as far as the webhook is subscribed to it; what comes later makes a new sum.
+/// Adds up the checks of commits in repositories that no account looks at, from what deliveries say of them. GitHub
+/// tells of a run when it is asked for, so the set is known as far as the webhook is subscribed to it; what comes later
+/// makes a new sum.
 /// </summary>
 sealed class DeliveredChecks(
-    NpgsqlDataSource database, IEventPublisher publisher, IOptions<GitHubOptions> options, TimeProvider time, ILogger<DeliveredChecks> log,
-    GitHubClients? clients = null) : BackgroundService
+    NpgsqlDataSource database,
+    IEventPublisher publisher,
+    IOptions<GitHubOptions> options,
+    TimeProvider time,
+    ILogger<DeliveredChecks> log,
+    GitHubClients? clients = null
+) : BackgroundService
 {
     // A delivery must be answered soon, and is good without this.
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     // No run waits longer for a person: https://docs.github.com/en/actions/reference/limits.
-    static readonly TimeSpan Kept = TimeSpan.FromDays(35), TidyEvery = TimeSpan.FromHours(1);
+    static readonly TimeSpan Kept = TimeSpan.FromDays(35),
+        TidyEvery = TimeSpan.FromHours(1);
 
     static readonly string[] Needed = ["workflow_run", "check_run", "status", "pull_request"];
 
     // The account that looks at a repository, if one does and can.
-    const string Polled =
-        """
+    const string Polled = """
         exists (select from github.cursors c
                 where c.repository = $1 and c.account is not null and c.seen_at > clock_timestamp() - interval '2 minutes'
                   and coalesce((c.unable ->> c.account)::timestamptz <= clock_timestamp(), true))
@@ -34,14 +40,17 @@ sealed class DeliveredChecks(
     DateTimeOffset tidyAt;
 
     /// <summary>
-    /// Takes in what a delivery says, and adds to its events which pull requests they concern, or that those have left the commit.
+    /// Takes in what a delivery says, and adds to its events which pull requests they concern, or that those have left
+    /// the commit.
     /// </summary>
     public async Task<Mapped> Heard(Mapped mapped, string? name, JsonElement payload, CancellationToken cancel)
     {
         if (name == "ping")
             Warn(payload);
-        if (name is not ("workflow_run" or "check_run" or "check_suite" or "status" or "pull_request")
-            || GitHubRepository.Of(payload.At("repository")) is not { } repository)
+        if (
+            name is not ("workflow_run" or "check_run" or "check_suite" or "status" or "pull_request")
+            || GitHubRepository.Of(payload.At("repository")) is not { } repository
+        )
             return mapped;
 
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -55,12 +64,20 @@ sealed class DeliveredChecks(
             }
 
             var sha = payload.Text(name, "head_sha") ?? payload.Text("sha");
-            if (sha is null || await Change(repository, sha, x => x.Take(name, payload.At(name), payload), bound.Token) is not { } state)
+            if (
+                sha is null
+                || await Change(repository, sha, x => x.Take(name, payload.At(name), payload), bound.Token)
+                    is not { } state
+            )
                 return mapped;
 
-            return state.Pulls.Count > 0 ? mapped.Concerns(state.Pulls.Select(repository.Item)) : mapped.Outdated(state.Left);
+            return state.Pulls.Count > 0
+                ? mapped.Concerns(state.Pulls.Select(repository.Item))
+                : mapped.Outdated(state.Left);
         }
-        catch (Exception failed) when (failed is NpgsqlException || (failed is OperationCanceledException && !cancel.IsCancellationRequested))
+        catch (Exception failed)
+            when (failed is NpgsqlException || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
+            )
         {
             log.LogWarning("A delivery is not added up with the others: {Reason}", failed.Message);
             return mapped;
@@ -88,7 +105,8 @@ sealed class DeliveredChecks(
             }
 
             if (!more)
-                await Task.Delay(settings.LookEvery, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(settings.LookEvery, time, stoppingToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -97,13 +115,20 @@ sealed class DeliveredChecks(
     {
         var events = ping.Items("hook", "events").Select(x => x.Text()).ToList();
         if (!events.Contains("*") && Needed.Except(events).ToList() is { Count: > 0 } missing)
-            log.LogWarning("The webhook {Hook} does not send {Missing}: without an account, CI is added up without those.", ping.Number("hook_id"), string.Join(", ", missing));
+            log.LogWarning(
+                "The webhook {Hook} does not send {Missing}: without an account, CI is added up without those.",
+                ping.Number("hook_id"),
+                string.Join(", ", missing)
+            );
     }
 
     // The head of a pull request, of a fork's like any other: no other delivery says whose commit it is.
     async Task PullRequest(GitHubRepository repository, JsonElement payload, CancellationToken cancel)
     {
-        if (payload.Text("action") is not ("opened" or "reopened" or "synchronize") || payload.Number("pull_request", "number") is not { } number)
+        if (
+            payload.Text("action") is not ("opened" or "reopened" or "synchronize")
+            || payload.Number("pull_request", "number") is not { } number
+        )
             return;
 
         if (payload.Text("action") == "synchronize" && payload.Text("before") is { } before)
@@ -112,7 +137,12 @@ sealed class DeliveredChecks(
             await Change(repository, head, x => x.Join(number), cancel);
     }
 
-    async Task<DeliveredState?> Change(GitHubRepository repository, string sha, Action<DeliveredState> how, CancellationToken cancel)
+    async Task<DeliveredState?> Change(
+        GitHubRepository repository,
+        string sha,
+        Action<DeliveredState> how,
+        CancellationToken cancel
+    )
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -122,7 +152,10 @@ sealed class DeliveredChecks(
             select $1, $2 where not {Polled} and (not $3 or exists (select from github.cursors where repository = $1))
             on conflict (repository, sha) do update set moved_at = clock_timestamp()
             returning state::text
-            """, connection, transaction);
+            """,
+            connection,
+            transaction
+        );
         take.Parameters.AddWithValue(repository.Subject);
         take.Parameters.AddWithValue(sha);
 
@@ -133,28 +166,44 @@ sealed class DeliveredChecks(
 
         var state = DeliveredState.Read(text);
         how(state);
-        await Keep(connection, transaction, repository.Subject, sha, state, Due(state, settings.Rules(repository)), cancel);
+        await Keep(
+            connection,
+            transaction,
+            repository.Subject,
+            sha,
+            state,
+            Due(state, settings.Rules(repository)),
+            cancel
+        );
         await transaction.CommitAsync(cancel);
         return state;
     }
 
     // When it may be told: soon when all is over, later when something stays open.
-    TimeSpan? Due(DeliveredState state, CiRules rules) => state.Rollup(rules) switch
-    {
-        CiRollup.Finished => settings.Settle,
-        CiRollup.Unfinished { SoFar: { Open.Count: > 0 } soFar } => soFar.WaitsForApproval ? settings.Settle : settings.PendingAfter,
-        _ => null,
-    };
+    TimeSpan? Due(DeliveredState state, CiRules rules) =>
+        state.Rollup(rules) switch
+        {
+            CiRollup.Finished => settings.Settle,
+            CiRollup.Unfinished { SoFar: { Open.Count: > 0 } soFar } => soFar.WaitsForApproval
+                ? settings.Settle
+                : settings.PendingAfter,
+            _ => null,
+        };
 
     async Task<bool> TellOne(CancellationToken cancel)
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        string repository, sha;
+        string repository,
+            sha;
         DeliveredState state;
-        await using (var take = new NpgsqlCommand(
-            "select repository, sha, state::text from github.heads where due_at <= clock_timestamp() order by due_at limit 1 for update skip locked",
-            connection, transaction))
+        await using (
+            var take = new NpgsqlCommand(
+                "select repository, sha, state::text from github.heads where due_at <= clock_timestamp() order by due_at limit 1 for update skip locked",
+                connection,
+                transaction
+            )
+        )
         await using (var row = await take.ExecuteReaderAsync(cancel))
         {
             if (!await row.ReadAsync(cancel))
@@ -163,14 +212,25 @@ sealed class DeliveredChecks(
         }
 
         // An account that looks at it by now tells it with what it sees itself.
-        await using (var polled = new NpgsqlCommand($"select {Polled}", connection, transaction) { Parameters = { new() { Value = repository } } })
+        await using (
+            var polled = new NpgsqlCommand($"select {Polled}", connection, transaction)
+            {
+                Parameters = { new() { Value = repository } },
+            }
+        )
         {
             var rollup = state.Rollup(settings.Rules(repository));
-            if (await polled.ExecuteScalarAsync(cancel) is false && (rollup as CiRollup.Finished ?? (rollup as CiRollup.Unfinished)?.SoFar) is { } sum
-                && WatchedRepository.Of([$"{repository}@{sha}"]).FirstOrDefault() is { } home && state.IsNews(sum, settings.Rules(repository)))
+            if (
+                await polled.ExecuteScalarAsync(cancel) is false
+                && (rollup as CiRollup.Finished ?? (rollup as CiRollup.Unfinished)?.SoFar) is { } sum
+                && WatchedRepository.Of([$"{repository}@{sha}"]).FirstOrDefault() is { } home
+                && state.IsNews(sum, settings.Rules(repository))
+            )
             {
                 // Nobody needs to hear of a commit that its pull requests have left.
-                var told = GitHubEvents.Ci(new(home.Repository, new("github:webhook", Id: null)), sha, sum, state.Pulls).Outdated(state.Left && state.Pulls.Count == 0);
+                var told = GitHubEvents
+                    .Ci(new(home.Repository, new("github:webhook", Id: null)), sha, sum, state.Pulls)
+                    .Outdated(state.Left && state.Pulls.Count == 0);
                 await publisher.Publish(told.Events, cancel);
                 state.Tell(sum);
             }
@@ -182,27 +242,42 @@ sealed class DeliveredChecks(
     }
 
     static async Task Keep(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, string repository, string sha, DeliveredState state, TimeSpan? due, CancellationToken cancel)
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        string repository,
+        string sha,
+        DeliveredState state,
+        TimeSpan? due,
+        CancellationToken cancel
+    )
     {
         await using var keep = new NpgsqlCommand(
-            "update github.heads set state = $3::json, due_at = clock_timestamp() + $4 where repository = $1 and sha = $2", connection, transaction);
+            "update github.heads set state = $3::json, due_at = clock_timestamp() + $4 where repository = $1 and sha = $2",
+            connection,
+            transaction
+        );
         keep.Parameters.AddWithValue(repository);
         keep.Parameters.AddWithValue(sha);
         keep.Parameters.AddWithValue(state.Write());
-        keep.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Interval, Value = due is { } wait ? wait : DBNull.Value });
+        keep.Parameters.Add(
+            new() { NpgsqlDbType = NpgsqlDbType.Interval, Value = due is { } wait ? wait : DBNull.Value }
+        );
         await keep.ExecuteNonQueryAsync(cancel);
     }
 
     async Task Tidy(CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("delete from github.heads where moved_at < clock_timestamp() - $1");
+        await using var command = database.CreateCommand(
+            "delete from github.heads where moved_at < clock_timestamp() - $1"
+        );
         command.Parameters.AddWithValue(Kept);
         await command.ExecuteNonQueryAsync(cancel);
         tidyAt = time.GetUtcNow() + TidyEvery;
     }
 }
 
-/// <summary>What deliveries have said of the checks of one commit. They come in any order, and more than once.</summary>
+/// <summary>What deliveries have said of the checks of one commit. They come in any order, and more than
+/// once.</summary>
 sealed class DeliveredState
 {
     // More than that on one commit is nobody's CI, and each delivery reads and writes all of it.
@@ -237,8 +312,11 @@ sealed class DeliveredState
     {
         foreach (var pull in item.Items("pull_requests"))
         {
-            if (pull.Number("number") is { } number && pull.Number("base", "repo", "id") == payload.Number("repository", "id")
-                && pull.Text("head", "sha") == item.Text("head_sha"))
+            if (
+                pull.Number("number") is { } number
+                && pull.Number("base", "repo", "id") == payload.Number("repository", "id")
+                && pull.Text("head", "sha") == item.Text("head_sha")
+            )
                 Join(number);
         }
 
@@ -247,54 +325,129 @@ sealed class DeliveredState
 
         switch (name)
         {
-            case "workflow_run" when WorkflowRun.Of(item) is { } run && (!Runs.TryGetValue(run.Id, out var known) || IsLater(run, known)):
+            case "workflow_run"
+                when WorkflowRun.Of(item) is { } run
+                    && (!Runs.TryGetValue(run.Id, out var known) || IsLater(run, known)):
                 Runs[run.Id] = run;
                 break;
 
-            case "check_run" when item.Number("id") is { } id && (!Checks.TryGetValue(id, out var known) || known.Status != "completed"):
-                Checks[id] = DeliveredCheck.Of(id, item, item.Number("check_suite", "id"), item.At("app"), item.Time("completed_at"));
+            case "check_run"
+                when item.Number("id") is { } id
+                    && (!Checks.TryGetValue(id, out var known) || known.Status != "completed"):
+                Checks[id] = DeliveredCheck.Of(
+                    id,
+                    item,
+                    item.Number("check_suite", "id"),
+                    item.At("app"),
+                    item.Time("completed_at")
+                );
                 break;
 
             // Who has checks of its own is told by them, where the webhook is subscribed to them.
-            case "check_suite" when item.Number("id") is { } id && item.Text("app", "slug") != "github-actions" && !Checks.Values.Any(x => x.Suite == id && x.Id != id):
+            case "check_suite"
+                when item.Number("id") is { } id
+                    && item.Text("app", "slug") != "github-actions"
+                    && !Checks.Values.Any(x => x.Suite == id && x.Id != id):
                 Checks[id] = DeliveredCheck.Of(id, item, id, item.At("app"), item.Time("updated_at"));
                 break;
 
-            case "status" when payload.Number("id") is { } id && payload.Text("context") is { } context
-                && (!Statuses.TryGetValue(context, out var known) || known.Id <= id):
-                Statuses[context] = new(id, payload.Text("state"), payload.Time("updated_at") ?? payload.Time("created_at"));
+            case "status"
+                when payload.Number("id") is { } id
+                    && payload.Text("context") is { } context
+                    && (!Statuses.TryGetValue(context, out var known) || known.Id <= id):
+                Statuses[context] = new(
+                    id,
+                    payload.Text("state"),
+                    payload.Time("updated_at") ?? payload.Time("created_at")
+                );
                 break;
         }
     }
 
-    public CiRollup Rollup(CiRules rules) => CiRollup.Of(
-        Checks.Values.Where(x => x.Suite != x.Id || !Checks.Values.Any(y => y.Suite == x.Suite && y.Id != y.Suite)).Select(x => JsonSerializer.SerializeToElement(new
-        {
-            id = x.Id, name = x.Name, status = x.Status, conclusion = x.Conclusion, started_at = x.StartedAt, completed_at = x.CompletedAt,
-            app = new { slug = x.App }, check_suite = new { id = x.Suite },
-        })),
-        Statuses.Select(x => JsonSerializer.SerializeToElement(new { id = x.Value.Id, context = x.Key, state = x.Value.State, updated_at = x.Value.At })),
-        Runs.Values.Where(x => x.Suite is not null).ToDictionary(x => x.Suite!.Value, x => x.Origin), Runs.Values, rules);
+    public CiRollup Rollup(CiRules rules) =>
+        CiRollup.Of(
+            Checks
+                .Values.Where(x => x.Suite != x.Id || !Checks.Values.Any(y => y.Suite == x.Suite && y.Id != y.Suite))
+                .Select(x =>
+                    JsonSerializer.SerializeToElement(
+                        new
+                        {
+                            id = x.Id,
+                            name = x.Name,
+                            status = x.Status,
+                            conclusion = x.Conclusion,
+                            started_at = x.StartedAt,
+                            completed_at = x.CompletedAt,
+                            app = new { slug = x.App },
+                            check_suite = new { id = x.Suite },
+                        }
+                    )
+                ),
+            Statuses.Select(x =>
+                JsonSerializer.SerializeToElement(
+                    new
+                    {
+                        id = x.Value.Id,
+                        context = x.Key,
+                        state = x.Value.State,
+                        updated_at = x.Value.At,
+                    }
+                )
+            ),
+            Runs.Values.Where(x => x.Suite is not null).ToDictionary(x => x.Suite!.Value, x => x.Origin),
+            Runs.Values,
+            rules
+        );
 
     /// <summary>Whether whoever was told of the last sum does not know this one.</summary>
-    public bool IsNews(CiRollup.Finished sum, CiRules rules) => Said != sum.Fingerprint
-        && !(SaidOpen.Count > 0 && sum.Open.Count == 0 && !sum.Failed.Intersect(SaidOpen).Any()
-            && Rollup(rules with { Ignored = [.. rules.Ignored, .. SaidOpen] }) is CiRollup.Finished before && before.Fingerprint == Said);
+    public bool IsNews(CiRollup.Finished sum, CiRules rules) =>
+        Said != sum.Fingerprint
+        && !(
+            SaidOpen.Count > 0
+            && sum.Open.Count == 0
+            && !sum.Failed.Intersect(SaidOpen).Any()
+            && Rollup(rules with { Ignored = [.. rules.Ignored, .. SaidOpen] }) is CiRollup.Finished before
+            && before.Fingerprint == Said
+        );
 
     public void Tell(CiRollup.Finished sum) => (Said, SaidOpen) = (sum.Fingerprint, [.. sum.Open.Select(x => x.Name)]);
 
     // Deliveries of one second come in any order; what was approved goes on as the same attempt.
-    static bool IsLater(WorkflowRun run, WorkflowRun known) => run.Attempt != known.Attempt ? run.Attempt > known.Attempt
-        : run.UpdatedAt != known.UpdatedAt ? run.UpdatedAt > known.UpdatedAt : run.IsOver || !known.IsOver;
+    static bool IsLater(WorkflowRun run, WorkflowRun known) =>
+        run.Attempt != known.Attempt ? run.Attempt > known.Attempt
+        : run.UpdatedAt != known.UpdatedAt ? run.UpdatedAt > known.UpdatedAt
+        : run.IsOver || !known.IsOver;
 }
 
 /// <summary>A check as a delivery showed it; a suite of them where nothing else tells of it.</summary>
 sealed record DeliveredCheck(
-    long Id, string? Name, string? App, long? Suite, string? Status, string? Conclusion, DateTimeOffset? StartedAt, DateTimeOffset? CompletedAt)
+    long Id,
+    string? Name,
+    string? App,
+    long? Suite,
+    string? Status,
+    string? Conclusion,
+    DateTimeOffset? StartedAt,
+    DateTimeOffset? CompletedAt
+)
 {
-    public static DeliveredCheck Of(long id, JsonElement item, long? suite, JsonElement app, DateTimeOffset? completedAt) => new(
-        id, item.Text("name") ?? app.Text("name"), app.Text("slug") ?? app.Name("id"), suite, item.Text("status"), item.Text("conclusion"),
-        item.Time("started_at"), completedAt);
+    public static DeliveredCheck Of(
+        long id,
+        JsonElement item,
+        long? suite,
+        JsonElement app,
+        DateTimeOffset? completedAt
+    ) =>
+        new(
+            id,
+            item.Text("name") ?? app.Text("name"),
+            app.Text("slug") ?? app.Name("id"),
+            suite,
+            item.Text("status"),
+            item.Text("conclusion"),
+            item.Time("started_at"),
+            completedAt
+        );
 }
 
 /// <summary>A status as a delivery showed it.</summary>

@@ -4,8 +4,8 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// What a delivery about a commit does not say and the poller knows: the watched pull requests that it belongs to, a fork's among
-/// them, and what the log of a failed run says. Of commits nobody waits for, nothing is looked up.
+/// What a delivery about a commit does not say and the poller knows: the watched pull requests that it belongs to, a
+/// fork's among them, and what the log of a failed run says. Of commits nobody waits for, nothing is looked up.
 /// </summary>
 sealed class DeliveryDetails(GitHubCursors cursors, JobLogs logs, ILogger<DeliveryDetails> log)
 {
@@ -14,26 +14,39 @@ sealed class DeliveryDetails(GitHubCursors cursors, JobLogs logs, ILogger<Delive
 
     static readonly string[] OfCommits =
     [
-        "github.workflow_run.completed", "github.workflow_run.action_required", "github.check_suite.completed", "github.status.completed",
+        "github.workflow_run.completed",
+        "github.workflow_run.action_required",
+        "github.check_suite.completed",
+        "github.status.completed",
         "github.deployment.completed",
     ];
 
     public async Task<Mapped> Add(Mapped mapped, CancellationToken cancel)
     {
-        if (mapped.Events is not [var observed] || !OfCommits.Contains(observed.Type) || WatchedRepository.Of([observed.Subject]).FirstOrDefault() is not { } home)
+        if (
+            mapped.Events is not [var observed]
+            || !OfCommits.Contains(observed.Type)
+            || WatchedRepository.Of([observed.Subject]).FirstOrDefault() is not { } home
+        )
             return mapped;
 
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(Patience);
         try
         {
-            var (pulls, watched, left) = await cursors.Waiting(home.Repository.Subject, home.Commits.First(), bound.Token);
+            var (pulls, watched, left) = await cursors.Waiting(
+                home.Repository.Subject,
+                home.Commits.First(),
+                bound.Token
+            );
             if (pulls is [] && !watched)
                 return mapped.Outdated(left);
 
             return await logs.Add(mapped.Concerns(pulls.Select(home.Repository.Item)), cancel);
         }
-        catch (Exception failed) when (failed is NpgsqlException || (failed is OperationCanceledException && !cancel.IsCancellationRequested))
+        catch (Exception failed)
+            when (failed is NpgsqlException || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
+            )
         {
             log.LogWarning("Nothing was looked up for a delivery: {Reason}", failed.Message);
             return mapped;

@@ -5,11 +5,16 @@ using Wake.Store;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// The part of a look that is about deployments: of commits that are watched, of the heads of watched pull requests, and of what
-/// those have become by a merge. Only where somebody waits for deployments.
+/// The part of a look that is about deployments: of commits that are watched, of the heads of watched pull requests,
+/// and of what those have become by a merge. Only where somebody waits for deployments.
 /// </summary>
 sealed class DeploymentLook(
-    WatchedRepository watched, RepositoryState state, Pages pages, GitHubSighting seen, Func<IReadOnlyList<Mapped>, Task> keep)
+    WatchedRepository watched,
+    RepositoryState state,
+    Pages pages,
+    GitHubSighting seen,
+    Func<IReadOnlyList<Mapped>, Task> keep
+)
 {
     const string List = "deployments?per_page=100";
 
@@ -26,9 +31,15 @@ sealed class DeploymentLook(
                 state.DeploymentsSince = list.At;
 
             // On a busy day others push it off the page before it has ended.
-            var listed = list.Body.Items().Where(x => x.Time("created_at") > list.At - NoEndFor).Select(Known).OfType<DeploymentState>();
-            state.Deployments = listed.Concat(state.Deployments.Values.Where(x => IsAwaited(x, list.At)))
-                .DistinctBy(x => x.Id).ToDictionary(x => x.Id);
+            var listed = list
+                .Body.Items()
+                .Where(x => x.Time("created_at") > list.At - NoEndFor)
+                .Select(Known)
+                .OfType<DeploymentState>();
+            state.Deployments = listed
+                .Concat(state.Deployments.Values.Where(x => IsAwaited(x, list.At)))
+                .DistinctBy(x => x.Id)
+                .ToDictionary(x => x.Id);
             pages.Remember(List, list.ETag);
             await keep([]);
         }
@@ -49,11 +60,23 @@ sealed class DeploymentLook(
 
         // As far back as a new watch looks. What was over before it is no news then.
         var since = Since(deployment.Sha)!.Value;
-        var whole = JsonSerializer.SerializeToElement(new { id = deployment.Id, sha = deployment.Sha, @ref = deployment.Ref, environment = deployment.Environment });
-        List<Mapped> found = [.. from status in statuses
-                                 where status.Time("created_at") >= since - Watches.LookBack
-                                 select GitHubEvents.Deployment(seen with { Baseline = status.Time("created_at") < since }, whole, status)
-                                     .Concerns(Pulls(deployment.Sha).Select(x => seen.Repository.Item(x.Key)))];
+        var whole = JsonSerializer.SerializeToElement(
+            new
+            {
+                id = deployment.Id,
+                sha = deployment.Sha,
+                @ref = deployment.Ref,
+                environment = deployment.Environment,
+            }
+        );
+        List<Mapped> found =
+        [
+            .. from status in statuses
+            where status.Time("created_at") >= since - Watches.LookBack
+            select GitHubEvents
+                .Deployment(seen with { Baseline = status.Time("created_at") < since }, whole, status)
+                .Concerns(Pulls(deployment.Sha).Select(x => seen.Repository.Item(x.Key))),
+        ];
 
         if (statuses.Any(x => x.Text("state")?.ToLowerInvariant() is "success" or "failure" or "error" or "inactive"))
         {
@@ -66,22 +89,33 @@ sealed class DeploymentLook(
 
     DeploymentState? Known(JsonElement deployment)
     {
-        if (deployment.Number("id") is not { } id || deployment.Text("sha") is not { } sha || deployment.Time("created_at") is not { } created)
+        if (
+            deployment.Number("id") is not { } id
+            || deployment.Text("sha") is not { } sha
+            || deployment.Time("created_at") is not { } created
+        )
             return null;
 
         var updated = deployment.Time("updated_at") ?? created;
-        return state.Deployments.TryGetValue(id, out var known) && known.UpdatedAt >= updated ? known
+        return state.Deployments.TryGetValue(id, out var known) && known.UpdatedAt >= updated
+            ? known
             : new(id, sha, deployment.Text("ref"), deployment.Text("environment"), created, updated, Done: false);
     }
 
     bool IsAwaited(DeploymentState deployment, DateTimeOffset at) =>
         !deployment.Done && deployment.CreatedAt > at - NoEndFor && Since(deployment.Sha) is not null;
 
-    IEnumerable<KeyValuePair<long, PullState>> Pulls(string sha) => state.Pulls.Where(x => x.Value.Head == sha || x.Value.MergedAs == sha);
+    IEnumerable<KeyValuePair<long, PullState>> Pulls(string sha) =>
+        state.Pulls.Where(x => x.Value.Head == sha || x.Value.MergedAs == sha);
 
     // Since when somebody waits for what becomes of a commit; null when nobody does.
-    DateTimeOffset? Since(string sha) => Pulls(sha).Select(x => (DateTimeOffset?)x.Value.Since)
-        .Append(watched.Commits.Contains(sha) ? state.Commits.GetValueOrDefault(sha)?.Since
-            : watched.Means(watched.Repository.Commit(sha)) ? state.DeploymentsSince : null)
-        .Min();
+    DateTimeOffset? Since(string sha) =>
+        Pulls(sha)
+            .Select(x => (DateTimeOffset?)x.Value.Since)
+            .Append(
+                watched.Commits.Contains(sha) ? state.Commits.GetValueOrDefault(sha)?.Since
+                : watched.Means(watched.Repository.Commit(sha)) ? state.DeploymentsSince
+                : null
+            )
+            .Min();
 }

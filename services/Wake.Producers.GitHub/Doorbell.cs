@@ -7,13 +7,19 @@ namespace Wake.Producers.GitHub;
 sealed class Doorbell
 {
     // A ring that is lost costs a minute: the next look sees the same.
-    readonly Channel<string> rings = Channel.CreateBounded<string>(new BoundedChannelOptions(1000) { FullMode = BoundedChannelFullMode.DropOldest });
+    readonly Channel<string> rings = Channel.CreateBounded<string>(
+        new BoundedChannelOptions(1000) { FullMode = BoundedChannelFullMode.DropOldest }
+    );
 
     public void Ring(Mapped delivery)
     {
         if (delivery.Ring is { } commit)
             rings.Writer.TryWrite(commit);
-        foreach (var observed in delivery.Events.Where(x => x.Type.StartsWith("github.pull_request.", StringComparison.Ordinal)))
+        foreach (
+            var observed in delivery.Events.Where(x =>
+                x.Type.StartsWith("github.pull_request.", StringComparison.Ordinal)
+            )
+        )
             rings.Writer.TryWrite(observed.Subject);
     }
 

@@ -34,24 +34,29 @@ public sealed class GitHubAccount
     public IReadOnlyList<string> Hooks { get; init; } = [];
 
     /// <summary>The API's address, ending in a slash.</summary>
-    internal Uri Address => Api is not null ? new(Api.AbsoluteUri.TrimEnd('/') + "/")
+    internal Uri Address =>
+        Api is not null ? new(Api.AbsoluteUri.TrimEnd('/') + "/")
         : Host.Equals(GitHubRepository.Public, StringComparison.OrdinalIgnoreCase) ? new("https://api.github.com/")
         : Host.EndsWith(".ghe.com", StringComparison.OrdinalIgnoreCase) ? new($"https://api.{Host}/")
         : new($"https://{Host}/api/v3/");
 
     /// <summary>
-    /// Tells it from every other account that shares the database, also one that another configuration calls the same: its name,
-    /// its host, and a fingerprint of what it proves itself with.
+    /// Tells it from every other account that shares the database, also one that another configuration calls the same:
+    /// its name, its host, and a fingerprint of what it proves itself with.
     /// </summary>
-    internal string Identity(string name) => $"{name}@{Host.ToLowerInvariant()}#"
+    internal string Identity(string name) =>
+        $"{name}@{Host.ToLowerInvariant()}#"
         + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"wake account {AppId ?? Token}")))[..8];
 
     internal bool Reads(GitHubRepository repository) =>
         Host.Equals(repository.Host, StringComparison.OrdinalIgnoreCase) && Names(Repositories, repository);
 
     /// <summary>Whether a repository is among these; none are all.</summary>
-    internal static bool Names(IReadOnlyList<string> patterns, GitHubRepository repository) => patterns.Count == 0
-        || patterns.Any(x => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(x, repository.FullName, ignoreCase: true));
+    internal static bool Names(IReadOnlyList<string> patterns, GitHubRepository repository) =>
+        patterns.Count == 0
+        || patterns.Any(x =>
+            System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(x, repository.FullName, ignoreCase: true)
+        );
 
     internal IEnumerable<ValidationResult> Problems(string name)
     {

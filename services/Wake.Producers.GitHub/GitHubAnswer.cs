@@ -2,15 +2,18 @@ using System.Text.Json;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>What GitHub said to one request, if it said something one can rely on. Everything else is an exception.</summary>
+/// <summary>What GitHub said to one request, if it said something one can rely on. Everything else is an
+/// exception.</summary>
 abstract record GitHubAnswer
 {
     /// <param name="Body">What is there now.</param>
     /// <param name="ETag">What to ask with next time; null where the answer has none.</param>
     /// <param name="Next">The next page.</param>
     /// <param name="At">The time at GitHub.</param>
-    /// <param name="Path">Where it was in the end, below the API's address: elsewhere than asked for after a rename.</param>
-    public sealed record Found(JsonElement Body, string? ETag, Uri? Next, DateTimeOffset At, string Path) : GitHubAnswer;
+    /// <param name="Path">Where it was in the end, below the API's address: elsewhere than asked for after a
+    /// rename.</param>
+    public sealed record Found(JsonElement Body, string? ETag, Uri? Next, DateTimeOffset At, string Path)
+        : GitHubAnswer;
 
     /// <summary>Nothing has changed since the ETag.</summary>
     public sealed record Unchanged(DateTimeOffset At) : GitHubAnswer;

@@ -7,8 +7,9 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// Asks one host of GitHub as one account, and no more often than the host likes. What it returns GitHub has really said: an
-/// error page, half an answer or another kind of JSON is none. No address of it is ever logged with a secret in it.
+/// Asks one host of GitHub as one account, and no more often than the host likes. What it returns GitHub has really
+/// said: an error page, half an answer or another kind of JSON is none. No address of it is ever logged with a secret
+/// in it.
 /// </summary>
 sealed class GitHubClient : IDisposable
 {
@@ -35,19 +36,27 @@ sealed class GitHubClient : IDisposable
     DateTimeOffset refusedUntil;
     DateTimeOffset warnedAt;
 
-    public GitHubClient(GitHubAccount account, GitHubOptions options, GitHubPauses pauses, TimeProvider time, ILogger log)
+    public GitHubClient(
+        GitHubAccount account,
+        GitHubOptions options,
+        GitHubPauses pauses,
+        TimeProvider time,
+        ILogger log
+    )
     {
         (this.account, this.options, this.pauses, this.time, this.log) = (account, options, pauses, time, log);
 
-        // Redirects are followed by hand: the handler would leave the token behind, and a private repository that was renamed
-        // would look as if it were gone.
-        http = new(new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.All,
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-            UseCookies = false,
-        })
+        // Redirects are followed by hand: the handler would leave the token behind, and a private repository that was
+        // renamed would look as if it were gone.
+        http = new(
+            new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false,
+                AutomaticDecompression = DecompressionMethods.All,
+                PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+                UseCookies = false,
+            }
+        )
         {
             MaxResponseContentBufferSize = LargestAnswer,
             Timeout = Timeout.InfiniteTimeSpan,
@@ -56,23 +65,30 @@ sealed class GitHubClient : IDisposable
     }
 
     /// <summary>
-    /// What is left of the requests that may be made for a repository: those of the account, of an App those of each place where it
-    /// is installed. Null before the first answer, or without limits.
+    /// What is left of the requests that may be made for a repository: those of the account, of an App those of each
+    /// place where it is installed. Null before the first answer, or without limits.
     /// </summary>
-    public GitHubBudget? Budget(string? repository) => tokens.Place(repository) is { } place ? budgets.GetValueOrDefault(place) : null;
+    public GitHubBudget? Budget(string? repository) =>
+        tokens.Place(repository) is { } place ? budgets.GetValueOrDefault(place) : null;
 
     /// <summary>Whether so little is left for a repository that only what matters is asked for.</summary>
     public bool IsShort(string repository) => Budget(repository)?.Stretch(options.Reserve, time.GetUtcNow()) > 1;
 
     /// <summary>Asks for what is at a path of the API, below its address.</summary>
     /// <param name="path">The path.</param>
-    /// <param name="repository">The repository it belongs to (<c>octo-org/hello</c>), which tells an App's token; null for the account's own affairs.</param>
+    /// <param name="repository">The repository it belongs to (<c>octo-org/hello</c>), which tells an App's token; null
+    /// for the account's own affairs.</param>
     /// <param name="etag">What the last answer had as its ETag.</param>
     /// <param name="kind">What it must be to be an answer at all.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <exception cref="GitHubUnavailableException">GitHub has said nothing, or not to ask now.</exception>
-    public Task<GitHubAnswer> Get(string path, string? repository, string? etag, JsonValueKind kind, CancellationToken cancel) =>
-        Ask(HttpMethod.Get, new(account.Address, path), repository, etag, kind, cancel);
+    public Task<GitHubAnswer> Get(
+        string path,
+        string? repository,
+        string? etag,
+        JsonValueKind kind,
+        CancellationToken cancel
+    ) => Ask(HttpMethod.Get, new(account.Address, path), repository, etag, kind, cancel);
 
     /// <summary>The page that follows; only ever on the same host.</summary>
     public Task<GitHubAnswer> Get(Uri next, string? repository, JsonValueKind kind, CancellationToken cancel) =>
@@ -83,13 +99,20 @@ sealed class GitHubClient : IDisposable
         Ask(HttpMethod.Post, new(account.Address, path), repository, null, JsonValueKind.Undefined, cancel);
 
     /// <summary>
-    /// Fetches what GitHub keeps elsewhere, as it does logs: the answer of the place it points to, of which nothing has been read
-    /// yet. That place gets no token. Null when there is nothing, or nothing for us.
+    /// Fetches what GitHub keeps elsewhere, as it does logs: the answer of the place it points to, of which nothing has
+    /// been read yet. That place gets no token. Null when there is nothing, or nothing for us.
     /// </summary>
     public async Task<HttpResponseMessage?> Fetch(string path, string repository, CancellationToken cancel)
     {
         await MayAsk(repository, cancel);
-        using var pointer = await Send(HttpMethod.Get, new(account.Address, path), repository, null, cancel, elsewhere: true);
+        using var pointer = await Send(
+            HttpMethod.Get,
+            new(account.Address, path),
+            repository,
+            null,
+            cancel,
+            elsewhere: true
+        );
         if (Target(pointer) is not { } target || IsOurs(target))
         {
             await Judge(pointer, repository, JsonValueKind.Undefined, cancel);
@@ -117,7 +140,13 @@ sealed class GitHubClient : IDisposable
     }
 
     async Task<GitHubAnswer> Ask(
-        HttpMethod method, Uri address, string? repository, string? etag, JsonValueKind kind, CancellationToken cancel)
+        HttpMethod method,
+        Uri address,
+        string? repository,
+        string? etag,
+        JsonValueKind kind,
+        CancellationToken cancel
+    )
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -133,7 +162,11 @@ sealed class GitHubClient : IDisposable
                     throw new GitHubUnavailableException($"{account.Host} gives no answer: {failed.Message}");
 
                 // So that many that were cut off at the same moment do not all come back at the same moment.
-                await Task.Delay(options.RetryAfter * attempt * attempt * (1 + Random.Shared.NextDouble() / 4), time, cancel);
+                await Task.Delay(
+                    options.RetryAfter * attempt * attempt * (1 + Random.Shared.NextDouble() / 4),
+                    time,
+                    cancel
+                );
             }
         }
     }
@@ -152,10 +185,16 @@ sealed class GitHubClient : IDisposable
     }
 
     async Task<HttpResponseMessage> Send(
-        HttpMethod method, Uri address, string? repository, string? etag, CancellationToken cancel, bool elsewhere = false)
+        HttpMethod method,
+        Uri address,
+        string? repository,
+        string? etag,
+        CancellationToken cancel,
+        bool elsewhere = false
+    )
     {
         var renewed = false;
-        for (var redirects = 0; ;)
+        for (var redirects = 0; ; )
         {
             if (!IsOurs(address))
                 throw new GitHubUnavailableException($"{account.Host} points to another host, which gets no token.");
@@ -163,16 +202,23 @@ sealed class GitHubClient : IDisposable
             var answer = await SendOnce(method, address, await tokens.Token(repository, cancel), etag, cancel);
             switch (answer.StatusCode)
             {
-                case HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
+                case HttpStatusCode.MovedPermanently
+                or HttpStatusCode.Found
+                or HttpStatusCode.TemporaryRedirect
+                or HttpStatusCode.PermanentRedirect
                     when redirects++ < 3 && Target(answer) is { } target && (IsOurs(target) || !elsewhere):
                     address = target;
                     break;
 
-                // A fresh token of an App may be refused for some seconds, an old one for good, and a signed word when our clock is wrong.
+                // A fresh token of an App may be refused for some seconds, an old one for good, and a signed word when
+                // our clock is wrong.
                 case HttpStatusCode.Unauthorized when tokens.Renewable && !renewed:
                     renewed = true;
-                    tokens.Skew = answer.Headers.Date is { } there && (there - time.GetUtcNow()).Duration() > TimeSpan.FromSeconds(30)
-                        ? there - time.GetUtcNow() : TimeSpan.Zero;
+                    tokens.Skew =
+                        answer.Headers.Date is { } there
+                        && (there - time.GetUtcNow()).Duration() > TimeSpan.FromSeconds(30)
+                            ? there - time.GetUtcNow()
+                            : TimeSpan.Zero;
                     if (repository is not null)
                         tokens.Forget(repository);
                     break;
@@ -185,7 +231,13 @@ sealed class GitHubClient : IDisposable
         }
     }
 
-    async Task<HttpResponseMessage> SendOnce(HttpMethod method, Uri address, string token, string? etag, CancellationToken cancel)
+    async Task<HttpResponseMessage> SendOnce(
+        HttpMethod method,
+        Uri address,
+        string token,
+        string? etag,
+        CancellationToken cancel
+    )
     {
         using var request = new HttpRequestMessage(method, address);
         request.Headers.UserAgent.ParseAdd(Agent);
@@ -200,13 +252,22 @@ sealed class GitHubClient : IDisposable
         return await http.SendAsync(request, bound.Token);
     }
 
-    async Task<GitHubAnswer> Judge(HttpResponseMessage answer, string? repository, JsonValueKind kind, CancellationToken cancel)
+    async Task<GitHubAnswer> Judge(
+        HttpResponseMessage answer,
+        string? repository,
+        JsonValueKind kind,
+        CancellationToken cancel
+    )
     {
         var (now, at) = (time.GetUtcNow(), answer.Headers.Date ?? time.GetUtcNow());
         if (GitHubLimits.Budget(answer.Headers) is { } budget && tokens.Place(repository) is { } place)
             budgets[place] = budget;
 
-        if (GitHubLimits.TokenExpires(answer.Headers) is { } expires && expires - now < WarnBefore && now - warnedAt >= TimeSpan.FromDays(1))
+        if (
+            GitHubLimits.TokenExpires(answer.Headers) is { } expires
+            && expires - now < WarnBefore
+            && now - warnedAt >= TimeSpan.FromDays(1)
+        )
         {
             warnedAt = now;
             log.LogWarning("The token of this account for {Host} expires at {Expires:u}.", account.Host, expires);
@@ -218,8 +279,15 @@ sealed class GitHubClient : IDisposable
         {
             if (strikes > 0)
                 await pauses.End(account.Host, now, cancel);
-            return status == 304 ? new GitHubAnswer.Unchanged(at) : new GitHubAnswer.Found(
-                await Json(answer, kind, cancel), answer.Headers.ETag?.ToString(), Next(answer.Headers), at, Below(answer.RequestMessage!.RequestUri!));
+            return status == 304
+                ? new GitHubAnswer.Unchanged(at)
+                : new GitHubAnswer.Found(
+                    await Json(answer, kind, cancel),
+                    answer.Headers.ETag?.ToString(),
+                    Next(answer.Headers),
+                    at,
+                    Below(answer.RequestMessage!.RequestUri!)
+                );
         }
 
         if (status >= 500)
@@ -241,7 +309,11 @@ sealed class GitHubClient : IDisposable
                 return new GitHubAnswer.Missing();
             case 401:
                 refusedUntil = now + RefusedFor;
-                log.LogError("{Host} refuses the token of this account. Polling it stops until {Until:u}.", account.Host, refusedUntil);
+                log.LogError(
+                    "{Host} refuses the token of this account. Polling it stops until {Until:u}.",
+                    account.Host,
+                    refusedUntil
+                );
                 throw new GitHubUnavailableException($"{account.Host} refuses the token", refusedUntil);
             default:
                 throw new GitHubUnavailableException($"{account.Host} answered with status {status}.");
@@ -249,18 +321,29 @@ sealed class GitHubClient : IDisposable
     }
 
     async Task<JsonElement> AskAsApp(HttpMethod method, string path, CancellationToken cancel) =>
-        await Ask(method, new(account.Address, path), null, null, JsonValueKind.Object, cancel) is GitHubAnswer.Found found
-            ? found.Body : throw new GitHubUnavailableException("The App is not installed there, or not allowed what it asks for.");
+        await Ask(method, new(account.Address, path), null, null, JsonValueKind.Object, cancel)
+            is GitHubAnswer.Found found
+            ? found.Body
+            : throw new GitHubUnavailableException("The App is not installed there, or not allowed what it asks for.");
 
     static Uri? Target(HttpResponseMessage answer) =>
         answer.Headers.Location is { } location ? new(answer.RequestMessage!.RequestUri!, location) : null;
 
     bool IsOurs(Uri address) =>
-        Uri.Compare(address, account.Address, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
+        Uri.Compare(
+            address,
+            account.Address,
+            UriComponents.SchemeAndServer,
+            UriFormat.Unescaped,
+            StringComparison.OrdinalIgnoreCase
+        ) == 0;
 
     string Below(Uri address)
     {
-        var (path, root) = (Uri.UnescapeDataString(address.AbsolutePath), Uri.UnescapeDataString(account.Address.AbsolutePath));
+        var (path, root) = (
+            Uri.UnescapeDataString(address.AbsolutePath),
+            Uri.UnescapeDataString(account.Address.AbsolutePath)
+        );
         return path.StartsWith(root, StringComparison.Ordinal) ? path[root.Length..] : path;
     }
 
@@ -270,18 +353,25 @@ sealed class GitHubClient : IDisposable
         if (kind is JsonValueKind.Undefined)
             return default;
 
-        if (answer.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.OrdinalIgnoreCase) is not true)
+        if (
+            answer.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.OrdinalIgnoreCase)
+            is not true
+        )
             throw new HttpRequestException("the answer is no JSON");
 
         var body = JsonElement.Parse(await answer.Content.ReadAsByteArrayAsync(cancel), new() { MaxDepth = 64 });
-        return body.ValueKind == kind ? body : throw new HttpRequestException($"the answer is of kind {body.ValueKind}");
+        return body.ValueKind == kind
+            ? body
+            : throw new HttpRequestException($"the answer is of kind {body.ValueKind}");
     }
 
     static async Task<string?> Message(HttpResponseMessage answer, CancellationToken cancel)
     {
         try
         {
-            return JsonElement.Parse(await answer.Content.ReadAsByteArrayAsync(cancel), new() { MaxDepth = 64 }).Text("message");
+            return JsonElement
+                .Parse(await answer.Content.ReadAsByteArrayAsync(cancel), new() { MaxDepth = 64 })
+                .Text("message");
         }
         catch (JsonException)
         {
@@ -297,8 +387,13 @@ sealed class GitHubClient : IDisposable
 
         foreach (var link in links.SelectMany(x => x.Split(',')))
         {
-            if (link.Contains("rel=\"next\"", StringComparison.Ordinal) && link.IndexOf('<') is >= 0 and var open && link.IndexOf('>') is var close && close > open
-                && Uri.TryCreate(link[(open + 1)..close], UriKind.Absolute, out var next))
+            if (
+                link.Contains("rel=\"next\"", StringComparison.Ordinal)
+                && link.IndexOf('<') is >= 0 and var open
+                && link.IndexOf('>') is var close
+                && close > open
+                && Uri.TryCreate(link[(open + 1)..close], UriKind.Absolute, out var next)
+            )
                 return next;
         }
 
@@ -307,5 +402,6 @@ sealed class GitHubClient : IDisposable
 
     // Not our own end; a request that took too long ends the same way.
     static bool IsTransient(Exception failed, CancellationToken cancel) =>
-        failed is HttpRequestException or IOException or JsonException || (failed is OperationCanceledException && !cancel.IsCancellationRequested);
+        failed is HttpRequestException or IOException or JsonException
+        || (failed is OperationCanceledException && !cancel.IsCancellationRequested);
 }

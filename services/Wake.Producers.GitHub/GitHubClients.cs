@@ -3,10 +3,17 @@ using Microsoft.Extensions.Options;
 namespace Wake.Producers.GitHub;
 
 /// <summary>The client of every account.</summary>
-sealed class GitHubClients(IOptions<GitHubOptions> options, GitHubPauses pauses, TimeProvider time, ILogger<GitHubClient> log) : IDisposable
+sealed class GitHubClients(
+    IOptions<GitHubOptions> options,
+    GitHubPauses pauses,
+    TimeProvider time,
+    ILogger<GitHubClient> log
+) : IDisposable
 {
-    readonly Dictionary<string, GitHubClient> clients =
-        options.Value.Accounts.ToDictionary(x => x.Key, x => new GitHubClient(x.Value, options.Value, pauses, time, log));
+    readonly Dictionary<string, GitHubClient> clients = options.Value.Accounts.ToDictionary(
+        x => x.Key,
+        x => new GitHubClient(x.Value, options.Value, pauses, time, log)
+    );
 
     public GitHubClient Of(string account) => clients[account];
 
@@ -15,7 +22,10 @@ sealed class GitHubClients(IOptions<GitHubOptions> options, GitHubPauses pauses,
 
     /// <summary>The accounts that read a repository, those that name repositories before those that take all.</summary>
     public IEnumerable<string> AccountsOf(GitHubRepository repository) =>
-        options.Value.Accounts.Where(x => x.Value.Reads(repository)).OrderBy(x => x.Value.Repositories.Count == 0).ThenBy(x => x.Key, StringComparer.Ordinal)
+        options
+            .Value.Accounts.Where(x => x.Value.Reads(repository))
+            .OrderBy(x => x.Value.Repositories.Count == 0)
+            .ThenBy(x => x.Key, StringComparer.Ordinal)
             .Select(x => x.Key);
 
     public void Dispose()

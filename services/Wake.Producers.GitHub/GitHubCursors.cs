@@ -2,16 +2,18 @@ using Npgsql;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>Where the poller is in each repository. Several processes share the work through it, and none forgets by a restart.</summary>
+/// <summary>Where the poller is in each repository. Several processes share the work through it, and none forgets by a
+/// restart.</summary>
 sealed class GitHubCursors(NpgsqlDataSource database)
 {
-    // A look that has kept nothing for so long is over: its process is dead, and another takes it on. One that is only slow is
-    // then done twice, which costs requests and nothing else.
+    // A look that has kept nothing for so long is over: its process is dead, and another takes it on. One that is only
+    // slow is then done twice, which costs requests and nothing else.
     static readonly TimeSpan Busy = TimeSpan.FromSeconds(15);
 
-    // A producer that was not seen for so long is gone, and what its accounts looked at is another's. What nobody has taken on for
-    // a day nobody will.
-    static readonly TimeSpan Gone = TimeSpan.FromMinutes(2), Abandoned = TimeSpan.FromDays(1);
+    // A producer that was not seen for so long is gone, and what its accounts looked at is another's. What nobody has
+    // taken on for a day nobody will.
+    static readonly TimeSpan Gone = TimeSpan.FromMinutes(2),
+        Abandoned = TimeSpan.FromDays(1);
 
     /// <summary>One repository that is due.</summary>
     /// <param name="Watched">What is watched in it.</param>
@@ -24,79 +26,90 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     /// <param name="all">Everything that is watched in the store, whoever can look at it.</param>
     /// <param name="readers">The accounts of this process that read each repository, the preferred ones first.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task Watch(IReadOnlyList<WatchedRepository> all, ILookup<string, string> readers, CancellationToken cancel)
+    public async Task Watch(
+        IReadOnlyList<WatchedRepository> all,
+        ILookup<string, string> readers,
+        CancellationToken cancel
+    )
     {
         var ours = all.Where(x => readers.Contains(x.Repository.Subject)).ToList();
         await using var batch = database.CreateBatch();
-        batch.BatchCommands.Add(new(
-            """
-            with wanted as (
-                select repository, array_agg(subject order by subject) as watched, array_agg(since order by subject) as since,
-                       bool_or(deployments) as deployments, bool_or(releases) as releases
-                from unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[]) as w (repository, subject, since, deployments, releases)
-                group by repository
-            ), forgotten as (
-                -- of the repositories that only others can look at: what nobody has looked after for long
-                delete from github.cursors
-                where repository <> all ($6) or (repository <> all ($1) and seen_at < clock_timestamp() - $7)
-            ), silenced as (
-                delete from github.rings where repository <> all ($6)
+        batch.BatchCommands.Add(
+            new(
+                """
+                with wanted as (
+                    select repository, array_agg(subject order by subject) as watched, array_agg(since order by subject) as since,
+                           bool_or(deployments) as deployments, bool_or(releases) as releases
+                    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[]) as w (repository, subject, since, deployments, releases)
+                    group by repository
+                ), forgotten as (
+                    -- of the repositories that only others can look at: what nobody has looked after for long
+                    delete from github.cursors
+                    where repository <> all ($6) or (repository <> all ($1) and seen_at < clock_timestamp() - $7)
+                ), silenced as (
+                    delete from github.rings where repository <> all ($6)
+                )
+                insert into github.cursors as known (repository, watched, since, deployments, releases)
+                select repository, watched, since, deployments, releases from wanted order by repository
+                on conflict (repository) do update set
+                    watched = excluded.watched, since = excluded.since, deployments = excluded.deployments, releases = excluded.releases,
+                    due_at = case
+                        when excluded.watched <@ known.watched and excluded.deployments <= known.deployments and excluded.releases <= known.releases
+                        then known.due_at else clock_timestamp()
+                    end
+                where (known.watched, known.since, known.deployments, known.releases)
+                    <> (excluded.watched, excluded.since, excluded.deployments, excluded.releases)
+                """
             )
-            insert into github.cursors as known (repository, watched, since, deployments, releases)
-            select repository, watched, since, deployments, releases from wanted order by repository
-            on conflict (repository) do update set
-                watched = excluded.watched, since = excluded.since, deployments = excluded.deployments, releases = excluded.releases,
-                due_at = case
-                    when excluded.watched <@ known.watched and excluded.deployments <= known.deployments and excluded.releases <= known.releases
-                    then known.due_at else clock_timestamp()
-                end
-            where (known.watched, known.since, known.deployments, known.releases)
-                <> (excluded.watched, excluded.since, excluded.deployments, excluded.releases)
-            """)
-        {
-            Parameters =
             {
-                new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Repository.Subject)).ToArray() },
-                new() { Value = ours.SelectMany(x => x.Subjects).ToArray() },
-                new() { Value = ours.SelectMany(x => x.Subjects.Select(y => x.Since[y])).ToArray() },
-                new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Deployments)).ToArray() },
-                new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray() },
-                new() { Value = all.Select(x => x.Repository.Subject).ToArray() },
-                new() { Value = Abandoned },
-            },
-        });
+                Parameters =
+                {
+                    new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Repository.Subject)).ToArray() },
+                    new() { Value = ours.SelectMany(x => x.Subjects).ToArray() },
+                    new() { Value = ours.SelectMany(x => x.Subjects.Select(y => x.Since[y])).ToArray() },
+                    new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Deployments)).ToArray() },
+                    new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray() },
+                    new() { Value = all.Select(x => x.Repository.Subject).ToArray() },
+                    new() { Value = Abandoned },
+                },
+            }
+        );
 
-        // One account looks at a repository: whichever has it keeps it while its producer lives and it can. Of our own accounts the
-        // preferred one has it. Who cannot says until when, and asks no more before that, unless nobody else is left.
-        batch.BatchCommands.Add(new(
-            """
-            with candidates as (
-                select distinct on (c.repository) c.repository, w.account, able.it as able
-                from unnest($1::text[], $2::text[]) with ordinality as w (repository, account, rank)
-                join github.cursors c on c.repository = w.repository
-                cross join lateral (select coalesce((c.unable ->> w.account)::timestamptz <= clock_timestamp(), true)) as able (it)
-                where c.account is null or c.account = any ($2) or c.seen_at < clock_timestamp() - $3
-                   or (able.it and (c.unable ->> c.account)::timestamptz > clock_timestamp())
-                order by c.repository, able.it desc, w.rank
-            ), changed as (
-                select c.repository, k.account, k.able and c.account is not null and c.account <> k.account as now
-                from candidates k join github.cursors c using (repository)
-                where c.account is distinct from k.account or c.seen_at < clock_timestamp() - $3 / 4
-                order by c.repository
-                for update of c skip locked
+        // One account looks at a repository: whichever has it keeps it while its producer lives and it can. Of our own
+        // accounts the preferred one has it. Who cannot says until when, and asks no more before that, unless nobody
+        // else is left.
+        batch.BatchCommands.Add(
+            new(
+                """
+                with candidates as (
+                    select distinct on (c.repository) c.repository, w.account, able.it as able
+                    from unnest($1::text[], $2::text[]) with ordinality as w (repository, account, rank)
+                    join github.cursors c on c.repository = w.repository
+                    cross join lateral (select coalesce((c.unable ->> w.account)::timestamptz <= clock_timestamp(), true)) as able (it)
+                    where c.account is null or c.account = any ($2) or c.seen_at < clock_timestamp() - $3
+                       or (able.it and (c.unable ->> c.account)::timestamptz > clock_timestamp())
+                    order by c.repository, able.it desc, w.rank
+                ), changed as (
+                    select c.repository, k.account, k.able and c.account is not null and c.account <> k.account as now
+                    from candidates k join github.cursors c using (repository)
+                    where c.account is distinct from k.account or c.seen_at < clock_timestamp() - $3 / 4
+                    order by c.repository
+                    for update of c skip locked
+                )
+                update github.cursors c
+                set account = changed.account, seen_at = clock_timestamp(), due_at = case when changed.now then clock_timestamp() else c.due_at end
+                from changed where changed.repository = c.repository
+                """
             )
-            update github.cursors c
-            set account = changed.account, seen_at = clock_timestamp(), due_at = case when changed.now then clock_timestamp() else c.due_at end
-            from changed where changed.repository = c.repository
-            """)
-        {
-            Parameters =
             {
-                new() { Value = readers.SelectMany(x => x.Select(_ => x.Key)).ToArray() },
-                new() { Value = readers.SelectMany(x => x).ToArray() },
-                new() { Value = Gone },
-            },
-        });
+                Parameters =
+                {
+                    new() { Value = readers.SelectMany(x => x.Select(_ => x.Key)).ToArray() },
+                    new() { Value = readers.SelectMany(x => x).ToArray() },
+                    new() { Value = Gone },
+                },
+            }
+        );
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
@@ -116,17 +129,22 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 insert into github.rings (repository, subject) select repository, subject from rung
             )
             update github.cursors set due_at = least(due_at, clock_timestamp()) where repository in (select repository from rung)
-            """);
+            """
+        );
         command.Parameters.AddWithValue(subjects.Select(x => WatchedRepository.HomeOf(x) ?? "").ToArray());
         command.Parameters.AddWithValue(subjects.ToArray());
         await command.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>
-    /// The pull requests that a commit is the head of, or has become; whether the commit is watched itself; and whether it is one
-    /// that a pull request has left.
+    /// The pull requests that a commit is the head of, or has become; whether the commit is watched itself; and whether
+    /// it is one that a pull request has left.
     /// </summary>
-    public async Task<(long[] Pulls, bool Watched, bool Left)> Waiting(string repository, string sha, CancellationToken cancel)
+    public async Task<(long[] Pulls, bool Watched, bool Left)> Waiting(
+        string repository,
+        string sha,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             """
@@ -134,11 +152,14 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                    repository || '@' || $2 = any (watched),
                    exists (select from json_each(state -> 'Pulls') where (value -> 'Past')::jsonb ? $2)
             from github.cursors where repository = $1
-            """);
+            """
+        );
         command.Parameters.AddWithValue(repository);
         command.Parameters.AddWithValue(sha);
         await using var row = await command.ExecuteReaderAsync(cancel);
-        return await row.ReadAsync(cancel) ? (row.GetFieldValue<long[]>(0), row.GetBoolean(1), row.GetBoolean(2)) : ([], false, false);
+        return await row.ReadAsync(cancel)
+            ? (row.GetFieldValue<long[]>(0), row.GetBoolean(1), row.GetBoolean(2))
+            : ([], false, false);
     }
 
     /// <summary>Takes one of these repositories that is this account's and due; null when none is.</summary>
@@ -158,7 +179,8 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             from due, heard
             where c.repository = due.repository
             returning c.watched, c.since, c.deployments, c.releases, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0)
-            """);
+            """
+        );
         command.Parameters.AddWithValue(repositories.ToArray());
         command.Parameters.AddWithValue(Busy);
         command.Parameters.AddWithValue(account);
@@ -174,7 +196,10 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 Deployments = row.GetBoolean(2),
                 Releases = row.GetBoolean(3),
             },
-            RepositoryState.Read(row.GetString(4)), row.GetFieldValue<string[]>(5), row.GetInt64(6));
+            RepositoryState.Read(row.GetString(4)),
+            row.GetFieldValue<string[]>(5),
+            row.GetInt64(6)
+        );
     }
 
     /// <summary>Keeps what was seen, whose events have been accepted.</summary>
@@ -185,7 +210,8 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             update github.cursors
             set state = $2::json, also = $3, due_at = case when due_at = busy_until then now() + $4 else due_at end, busy_until = now() + $4
             where repository = $1
-            """);
+            """
+        );
         command.Parameters.AddWithValue(repository);
         command.Parameters.AddWithValue(state);
         command.Parameters.AddWithValue(also.ToArray());
@@ -198,43 +224,70 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     /// <param name="rings">Up to where the rings have been heeded; -1 when the look failed.</param>
     /// <param name="wait">How long until the next look.</param>
     /// <param name="account">The account that looked.</param>
-    /// <param name="unable">How long it leaves the repository to others that can look at it; zero when it could itself.</param>
+    /// <param name="unable">How long it leaves the repository to others that can look at it; zero when it could
+    /// itself.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task Release(string repository, long rings, TimeSpan wait, string account, TimeSpan unable, CancellationToken cancel)
+    public async Task Release(
+        string repository,
+        long rings,
+        TimeSpan wait,
+        string account,
+        TimeSpan unable,
+        CancellationToken cancel
+    )
     {
         await using var batch = database.CreateBatch();
-        batch.BatchCommands.Add(new("delete from github.rings where repository = $1 and seq <= $2")
-        {
-            Parameters = { new() { Value = repository }, new() { Value = rings } },
-        });
-        batch.BatchCommands.Add(new(
-            """
-            update github.cursors
-            set busy_until = '-infinity',
-                -- both are the same unless somebody has asked for it meanwhile
-                due_at = case when $2 >= 0 and due_at < busy_until then due_at else now() + $3 end,
-                unable = case when $5 > interval '0' then unable || jsonb_build_object($4::text, now() + $5) else unable - $4 end
-            where repository = $1
-            """)
-        {
-            Parameters =
+        batch.BatchCommands.Add(
+            new("delete from github.rings where repository = $1 and seq <= $2")
             {
-                new() { Value = repository }, new() { Value = rings }, new() { Value = wait }, new() { Value = account }, new() { Value = unable },
-            },
-        });
+                Parameters =
+                {
+                    new() { Value = repository },
+                    new() { Value = rings },
+                },
+            }
+        );
+        batch.BatchCommands.Add(
+            new(
+                """
+                update github.cursors
+                set busy_until = '-infinity',
+                    -- both are the same unless somebody has asked for it meanwhile
+                    due_at = case when $2 >= 0 and due_at < busy_until then due_at else now() + $3 end,
+                    unable = case when $5 > interval '0' then unable || jsonb_build_object($4::text, now() + $5) else unable - $4 end
+                where repository = $1
+                """
+            )
+            {
+                Parameters =
+                {
+                    new() { Value = repository },
+                    new() { Value = rings },
+                    new() { Value = wait },
+                    new() { Value = account },
+                    new() { Value = unable },
+                },
+            }
+        );
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>
-    /// Up to when the deliveries of a hook are accounted for, for whoever looks at them now; null when somebody has looked within
-    /// this turn.
+    /// Up to when the deliveries of a hook are accounted for, for whoever looks at them now; null when somebody has
+    /// looked within this turn.
     /// </summary>
     /// <param name="hook">The hook.</param>
     /// <param name="before">What an older version called it.</param>
     /// <param name="kept">How far back a first look goes.</param>
     /// <param name="turn">How long one look lasts for all.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task<DateTimeOffset?> TakeHook(string hook, string before, TimeSpan kept, TimeSpan turn, CancellationToken cancel)
+    public async Task<DateTimeOffset?> TakeHook(
+        string hook,
+        string before,
+        TimeSpan kept,
+        TimeSpan turn,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             """
@@ -244,7 +297,8 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             insert into github.hooks as known (hook, until) select $1, coalesce((select until from github.hooks where hook = $4), now() - $2)
             on conflict (hook) do update set looked_at = now() where known.looked_at <= now() - $3
             returning until
-            """);
+            """
+        );
         command.Parameters.AddWithValue(hook);
         command.Parameters.AddWithValue(kept);
         command.Parameters.AddWithValue(turn);
@@ -255,7 +309,8 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     public async Task Account(string hook, DateTimeOffset until, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "update github.hooks set until = greatest(until, $2) where hook = $1");
+            "update github.hooks set until = greatest(until, $2) where hook = $1"
+        );
         command.Parameters.AddWithValue(hook);
         command.Parameters.AddWithValue(until.ToUniversalTime());
         await command.ExecuteNonQueryAsync(cancel);

@@ -10,27 +10,29 @@ public sealed class GitHubOptions : IValidatableObject
     public const string Section = "GitHub";
 
     /// <summary>
-    /// The secrets that deliveries about any repository may be signed with: during a rotation the old and the new one. Without these and
-    /// without <see cref="Webhooks"/>: no webhooks.
+    /// The secrets that deliveries about any repository may be signed with: during a rotation the old and the new one.
+    /// Without these and without <see cref="Webhooks"/>: no webhooks.
     /// </summary>
     public IReadOnlyList<string> WebhookSecrets { get; init; } = [];
 
     /// <summary>
-    /// Secrets that speak for some repositories only, by names of one's own: whoever else knows such a secret, as the owner of an
-    /// organization's webhook does, cannot tell of other repositories. All deliver to <c>/github</c>.
+    /// Secrets that speak for some repositories only, by names of one's own: whoever else knows such a secret, as the
+    /// owner of an organization's webhook does, cannot tell of other repositories. All deliver to <c>/github</c>.
     /// </summary>
-    public IReadOnlyDictionary<string, GitHubWebhookOptions> Webhooks { get; init; } = new Dictionary<string, GitHubWebhookOptions>();
+    public IReadOnlyDictionary<string, GitHubWebhookOptions> Webhooks { get; init; } =
+        new Dictionary<string, GitHubWebhookOptions>();
 
     /// <summary>The ways to ask GitHub itself, by names of one's own. None: no polling.</summary>
     public IReadOnlyDictionary<string, GitHubAccount> Accounts { get; init; } = new Dictionary<string, GitHubAccount>();
 
     /// <summary>
-    /// The logins the sessions work as. What they write themselves (comments, reviews) is handed over with the next turn and
-    /// starts none. Empty by default: on one's own machine the sessions and their owner often share a login.
+    /// The logins the sessions work as. What they write themselves (comments, reviews) is handed over with the next
+    /// turn and starts none. Empty by default: on one's own machine the sessions and their owner often share a login.
     /// </summary>
     public IReadOnlyList<string> OwnLogins { get; init; } = [];
 
-    /// <summary>How often a repository is looked at: half of it while CI runs, five times it after an hour without a change.</summary>
+    /// <summary>How often a repository is looked at: half of it while CI runs, five times it after an hour without a
+    /// change.</summary>
     public TimeSpan PollEvery { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How often to see who watches what, and so how late the first look at a new watch may be.</summary>
@@ -43,8 +45,8 @@ public sealed class GitHubOptions : IValidatableObject
     public IReadOnlyList<GitHubChecks> Checks { get; init; } = [];
 
     /// <summary>
-    /// How long nothing must have moved before it is told what CI still waits for: a check that has not ended when all others have,
-    /// as bots leave some for ever.
+    /// How long nothing must have moved before it is told what CI still waits for: a check that has not ended when all
+    /// others have, as bots leave some for ever.
     /// </summary>
     public TimeSpan PendingAfter { get; init; } = TimeSpan.FromMinutes(30);
 
@@ -58,20 +60,27 @@ public sealed class GitHubOptions : IValidatableObject
     /// <summary>Before the first repetition of a failed request; four and nine times it before the next two.</summary>
     public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The version of the API that is asked for. An older Enterprise Server may know only an older one.</summary>
+    /// <summary>The version of the API that is asked for. An older Enterprise Server may know only an older
+    /// one.</summary>
     [Required]
     public string ApiVersion { get; init; } = "2022-11-28";
 
     /// <summary>What deliveries prove themselves with.</summary>
     internal IReadOnlyList<HookCredentials> Credentials =>
-    [
-        .. WebhookSecrets is [] ? [] : (HookCredentials[])[new(WebhookSecrets)],
-        .. Webhooks.OrderBy(x => x.Key, StringComparer.Ordinal).Select(x => new HookCredentials(
-            x.Value.Secrets, delivery => x.Value.Refusal(x.Key, delivery), subject => GitHubRepository.InSubject(subject) is { } its && x.Value.SpeaksFor(its))),
-    ];
+        [
+            .. WebhookSecrets is [] ? [] : (HookCredentials[])[new(WebhookSecrets)],
+            .. Webhooks
+                .OrderBy(x => x.Key, StringComparer.Ordinal)
+                .Select(x => new HookCredentials(
+                    x.Value.Secrets,
+                    delivery => x.Value.Refusal(x.Key, delivery),
+                    subject => GitHubRepository.InSubject(subject) is { } its && x.Value.SpeaksFor(its)
+                )),
+        ];
 
     /// <summary>What is said of the checks of a repository, by its subject.</summary>
-    internal CiRules Rules(string repository) => WatchedRepository.Of([$"{repository}#1"]).FirstOrDefault() is { } home ? Rules(home.Repository) : CiRules.None;
+    internal CiRules Rules(string repository) =>
+        WatchedRepository.Of([$"{repository}#1"]).FirstOrDefault() is { } home ? Rules(home.Repository) : CiRules.None;
 
     /// <summary>What is said of the checks of a repository.</summary>
     internal CiRules Rules(GitHubRepository repository)
@@ -84,17 +93,35 @@ public sealed class GitHubOptions : IValidatableObject
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (WebhookSecrets.Any(string.IsNullOrWhiteSpace))
-            yield return new("GitHub:WebhookSecrets must not hold an empty one: anybody could sign with it.", [nameof(WebhookSecrets)]);
+            yield return new(
+                "GitHub:WebhookSecrets must not hold an empty one: anybody could sign with it.",
+                [nameof(WebhookSecrets)]
+            );
 
         foreach (var problem in Webhooks.SelectMany(x => x.Value.Problems(x.Key)))
             yield return problem;
 
-        if (WebhookSecrets.Concat(Webhooks.Values.SelectMany(x => x.Secrets.Distinct())).GroupBy(x => x).Any(x => x.Count() > 1))
-            yield return new("GitHub: a secret stands in two places: it would speak for the repositories of both.", [nameof(Webhooks)]);
+        if (
+            WebhookSecrets
+                .Concat(Webhooks.Values.SelectMany(x => x.Secrets.Distinct()))
+                .GroupBy(x => x)
+                .Any(x => x.Count() > 1)
+        )
+            yield return new(
+                "GitHub: a secret stands in two places: it would speak for the repositories of both.",
+                [nameof(Webhooks)]
+            );
 
-        foreach (var (name, value) in ((string, TimeSpan)[])
-            [(nameof(PollEvery), PollEvery), (nameof(LookEvery), LookEvery), (nameof(RequestTimeout), RequestTimeout), (nameof(RetryAfter), RetryAfter),
-                (nameof(PendingAfter), PendingAfter)])
+        foreach (
+            var (name, value) in ((string, TimeSpan)[])
+                [
+                    (nameof(PollEvery), PollEvery),
+                    (nameof(LookEvery), LookEvery),
+                    (nameof(RequestTimeout), RequestTimeout),
+                    (nameof(RetryAfter), RetryAfter),
+                    (nameof(PendingAfter), PendingAfter),
+                ]
+        )
         {
             if (value <= TimeSpan.Zero || value > TimeSpan.FromDays(1))
                 yield return new($"GitHub:{name} must be positive and at most a day.", [name]);

@@ -3,7 +3,8 @@ using Npgsql;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>Hosts that asked to be left alone for a while, whoever of us they told it, and however often we restart.</summary>
+/// <summary>Hosts that asked to be left alone for a while, whoever of us they told it, and however often we
+/// restart.</summary>
 sealed class GitHubPauses(NpgsqlDataSource database)
 {
     // Whatever another process was told is known here this much later.
@@ -12,7 +13,11 @@ sealed class GitHubPauses(NpgsqlDataSource database)
     readonly ConcurrentDictionary<string, (DateTimeOffset Until, int Strikes, DateTimeOffset Read)> known = new();
 
     /// <summary>Until when to ask this host nothing, and how many limits in a row led to it.</summary>
-    public async ValueTask<(DateTimeOffset Until, int Strikes)> Of(string host, DateTimeOffset now, CancellationToken cancel)
+    public async ValueTask<(DateTimeOffset Until, int Strikes)> Of(
+        string host,
+        DateTimeOffset now,
+        CancellationToken cancel
+    )
     {
         if (known.TryGetValue(host, out var pause) && pause.Read + Fresh > now)
             return (pause.Until, pause.Strikes);
@@ -20,18 +25,27 @@ sealed class GitHubPauses(NpgsqlDataSource database)
         await using var command = database.CreateCommand("select until, strikes from github.pauses where host = $1");
         command.Parameters.AddWithValue(host);
         await using var row = await command.ExecuteReaderAsync(cancel);
-        var (until, strikes) = await row.ReadAsync(cancel) ? (row.GetFieldValue<DateTimeOffset>(0), row.GetInt32(1)) : (default, 0);
+        var (until, strikes) = await row.ReadAsync(cancel)
+            ? (row.GetFieldValue<DateTimeOffset>(0), row.GetInt32(1))
+            : (default, 0);
         known[host] = (until, strikes, now);
         return (until, strikes);
     }
 
-    public async Task Begin(string host, DateTimeOffset until, int strikes, DateTimeOffset now, CancellationToken cancel)
+    public async Task Begin(
+        string host,
+        DateTimeOffset until,
+        int strikes,
+        DateTimeOffset now,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             """
             insert into github.pauses (host, until, strikes) values ($1, $2, $3)
             on conflict (host) do update set until = greatest(pauses.until, excluded.until), strikes = excluded.strikes
-            """);
+            """
+        );
         command.Parameters.AddWithValue(host);
         command.Parameters.AddWithValue(until.ToUniversalTime());
         command.Parameters.AddWithValue(strikes);

@@ -6,12 +6,20 @@ using Wake.Store;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// Asks GitHub what became of the things that sessions watch. Webhooks are faster; this one misses nothing, and needs no
-/// address that GitHub could reach.
+/// Asks GitHub what became of the things that sessions watch. Webhooks are faster; this one misses nothing, and needs
+/// no address that GitHub could reach.
 /// </summary>
 sealed class GitHubPoller(
-    IOptions<GitHubOptions> options, WatchedSubjects subjects, GitHubCursors cursors, GitHubClients clients, IEventPublisher publisher,
-    JobLogs logs, Doorbell bell, TimeProvider time, ILogger<GitHubPoller> log) : BackgroundService
+    IOptions<GitHubOptions> options,
+    WatchedSubjects subjects,
+    GitHubCursors cursors,
+    GitHubClients clients,
+    IEventPublisher publisher,
+    JobLogs logs,
+    Doorbell bell,
+    TimeProvider time,
+    ILogger<GitHubPoller> log
+) : BackgroundService
 {
     // A repository that has not changed for that long is looked at less.
     static readonly TimeSpan IdleAfter = TimeSpan.FromHours(1);
@@ -20,14 +28,22 @@ sealed class GitHubPoller(
     static readonly TimeSpan BlindFor = TimeSpan.FromHours(1);
 
     readonly GitHubOptions settings = options.Value;
-    readonly Dictionary<string, string> identities = options.Value.Accounts.ToDictionary(x => x.Key, x => x.Value.Identity(x.Key));
+    readonly Dictionary<string, string> identities = options.Value.Accounts.ToDictionary(
+        x => x.Key,
+        x => x.Value.Identity(x.Key)
+    );
     volatile Dictionary<string, string[]> shares = [];
     IReadOnlyList<WatchedSubject>? noticed;
     IReadOnlyList<WatchedRepository> watched = [];
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
-        settings.Accounts.Keys.Select(x => Repeat($"looking with the account {x}", () => Look(x, stoppingToken), stoppingToken))
-            .Append(Repeat("seeing what is watched", () => Notice(stoppingToken), stoppingToken)));
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(
+            settings
+                .Accounts.Keys.Select(x =>
+                    Repeat($"looking with the account {x}", () => Look(x, stoppingToken), stoppingToken)
+                )
+                .Append(Repeat("seeing what is watched", () => Notice(stoppingToken), stoppingToken))
+        );
 
     async Task Repeat(string what, Func<Task<bool>> once, CancellationToken cancel)
     {
@@ -53,7 +69,8 @@ sealed class GitHubPoller(
             }
 
             if (!more)
-                await Task.Delay(settings.LookEvery, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(settings.LookEvery, time, cancel)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -66,7 +83,11 @@ sealed class GitHubPoller(
             noticed = all;
         }
 
-        var readers = (from one in watched from account in clients.AccountsOf(one.Repository) select (one.Repository.Subject, Account: account)).ToList();
+        var readers = (
+            from one in watched
+            from account in clients.AccountsOf(one.Repository)
+            select (one.Repository.Subject, Account: account)
+        ).ToList();
         await cursors.Watch(watched, readers.ToLookup(x => x.Subject, x => identities[x.Account]), cancel);
         shares = readers.GroupBy(x => x.Account, x => x.Subject).ToDictionary(x => x.Key, x => x.ToArray());
 
@@ -78,7 +99,10 @@ sealed class GitHubPoller(
     /// <summary>Looks at one repository that is due. False when none is.</summary>
     async Task<bool> Look(string account, CancellationToken cancel)
     {
-        if (!shares.TryGetValue(account, out var mine) || await cursors.Take(identities[account], mine, cancel) is not { } due)
+        if (
+            !shares.TryGetValue(account, out var mine)
+            || await cursors.Take(identities[account], mine, cancel) is not { } due
+        )
             return false;
 
         var (subject, client) = (due.Watched.Repository.Subject, clients.Of(account));
@@ -87,7 +111,11 @@ sealed class GitHubPoller(
         try
         {
             var kept = due.State.Write();
-            var patience = new CommitLook.Patience(settings.Settle, settings.PendingAfter, settings.Rules(due.Watched.Repository));
+            var patience = new CommitLook.Patience(
+                settings.Settle,
+                settings.PendingAfter,
+                settings.Rules(due.Watched.Repository)
+            );
             var look = new RepositoryLook(due.Watched, due.State, client, logs, Keep, time, log);
             await look.Run(due.Rung, patience, cancel);
             unable = look.IsBlind ? BlindFor : TimeSpan.Zero;
@@ -96,7 +124,10 @@ sealed class GitHubPoller(
             async Task Keep(IReadOnlyList<Mapped> found)
             {
                 // Handed over first: what is kept and was never handed over would be lost.
-                if (found.SelectMany(x => SelfAuthoredFilter.MakeAmbient(x, settings.OwnLogins).Events).ToList() is { Count: > 0 } events)
+                if (
+                    found.SelectMany(x => SelfAuthoredFilter.MakeAmbient(x, settings.OwnLogins).Events).ToList() is
+                    { Count: > 0 } events
+                )
                 {
                     due.State.ChangedAt = time.GetUtcNow();
                     await publisher.Publish(events, cancel);
@@ -122,18 +153,22 @@ sealed class GitHubPoller(
     }
 
     static IEnumerable<string> Also(GitHubCursors.Due due) =>
-        due.State.Commits.Keys.Select(due.Watched.Repository.Commit)
+        due
+            .State.Commits.Keys.Select(due.Watched.Repository.Commit)
             .Concat(due.State.Pulls.Keys.Concat(due.State.Issues.Keys).Select(due.Watched.Repository.Item));
 
     TimeSpan Wait(RepositoryState state, GitHubBudget? budget)
     {
         var open = state.Commits.Values.Where(x => !x.Done).ToList();
-        var wait = open.Exists(x => x.Result is not null) && settings.Settle < settings.PollEvery / 2 ? settings.Settle
+        var wait =
+            open.Exists(x => x.Result is not null) && settings.Settle < settings.PollEvery / 2 ? settings.Settle
             : open.Count > 0 ? settings.PollEvery / 2
             : time.GetUtcNow() - state.ChangedAt > IdleAfter && state.ChangedAt != default ? settings.PollEvery * 5
             : settings.PollEvery;
 
         // Never all at the same moment, and the slower the less is left.
-        return wait * (budget?.Stretch(settings.Reserve, time.GetUtcNow()) ?? 1) * (0.9 + Random.Shared.NextDouble() / 5);
+        return wait
+            * (budget?.Stretch(settings.Reserve, time.GetUtcNow()) ?? 1)
+            * (0.9 + Random.Shared.NextDouble() / 5);
     }
 }

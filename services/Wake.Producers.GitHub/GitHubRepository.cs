@@ -13,10 +13,14 @@ public sealed record GitHubRepository(string Host, string FullName, long? Id)
     /// <summary>GitHub's own host, which subjects leave out.</summary>
     public const string Public = "github.com";
 
-    /// <summary>The prefix of every subject in it. Names are case-insensitive on GitHub, so they are lower case here.</summary>
-    public string Subject => (IsPublic ? "github:" : $"github@{Host.ToLowerInvariant()}:") + FullName.ToLowerInvariant();
+    /// <summary>The prefix of every subject in it. Names are case-insensitive on GitHub, so they are lower case
+    /// here.</summary>
+    public string Subject =>
+        (IsPublic ? "github:" : $"github@{Host.ToLowerInvariant()}:") + FullName.ToLowerInvariant();
 
-    bool IsPublic => Host.Equals(Public, StringComparison.OrdinalIgnoreCase) || Host.Equals("api.github.com", StringComparison.OrdinalIgnoreCase)
+    bool IsPublic =>
+        Host.Equals(Public, StringComparison.OrdinalIgnoreCase)
+        || Host.Equals("api.github.com", StringComparison.OrdinalIgnoreCase)
         || Host.Equals("www.github.com", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>An issue, a pull request or a discussion: one number space.</summary>
@@ -28,15 +32,26 @@ public sealed record GitHubRepository(string Host, string FullName, long? Id)
     /// <summary>A branch or a tag, by its full name, which keeps its case.</summary>
     public string Ref(string name) => $"{Subject}:{name}";
 
-    /// <summary>The repository that the object <c>repository</c> of a payload, or one of the API's, names; null when it names none.</summary>
-    public static GitHubRepository? Of(JsonElement repository) => repository.Text("full_name") is { } name && IsName(name)
-        ? new(HostOf(repository.Text("html_url")) ?? HostOf(repository.Text("url")) ?? Public, name, repository.Number("id")) : null;
+    /// <summary>The repository that the object <c>repository</c> of a payload, or one of the API's, names; null when it
+    /// names none.</summary>
+    public static GitHubRepository? Of(JsonElement repository) =>
+        repository.Text("full_name") is { } name && IsName(name)
+            ? new(
+                HostOf(repository.Text("html_url")) ?? HostOf(repository.Text("url")) ?? Public,
+                name,
+                repository.Number("id")
+            )
+            : null;
 
     /// <summary>The repository that a subject is in; null when it is in none.</summary>
     public static GitHubRepository? InSubject(string subject)
     {
         var (colon, host) = (subject.IndexOf(':'), Public);
-        if (colon < 0 || !subject.StartsWith("github", StringComparison.Ordinal) || (colon > "github".Length && subject["github".Length] != '@'))
+        if (
+            colon < 0
+            || !subject.StartsWith("github", StringComparison.Ordinal)
+            || (colon > "github".Length && subject["github".Length] != '@')
+        )
             return null;
         if (colon > "github@".Length)
             host = subject["github@".Length..colon];
@@ -51,9 +66,13 @@ public sealed record GitHubRepository(string Host, string FullName, long? Id)
     // Of its web page, or of its place in the API: https://api.example.ghe.com/..., https://ghe.example.com/api/v3/...
     static string? HostOf(string? address) =>
         !Uri.TryCreate(address, UriKind.Absolute, out var page) || page.Authority.Length == 0 ? null
-        : page.Authority.StartsWith("api.", StringComparison.OrdinalIgnoreCase) && page.Host.EndsWith(".ghe.com", StringComparison.OrdinalIgnoreCase)
-            ? page.Authority["api.".Length..] : page.Authority;
+        : page.Authority.StartsWith("api.", StringComparison.OrdinalIgnoreCase)
+        && page.Host.EndsWith(".ghe.com", StringComparison.OrdinalIgnoreCase)
+            ? page.Authority["api.".Length..]
+        : page.Authority;
 
-    static bool IsName(string name) => name.Count(x => x == '/') == 1 && name is not (['/', ..] or [.., '/'])
+    static bool IsName(string name) =>
+        name.Count(x => x == '/') == 1
+        && name is not (['/', ..] or [.., '/'])
         && name.All(x => char.IsAsciiLetterOrDigit(x) || x is '-' or '_' or '.' or '/');
 }

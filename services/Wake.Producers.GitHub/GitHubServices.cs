@@ -9,8 +9,9 @@ namespace Wake.Producers.GitHub;
 public static class GitHubServices
 {
     /// <summary>
-    /// GitHub's options and the door for its deliveries. With a database the checks of a commit are added up from those; with an
-    /// account also the poller, which needs PostgreSQL: it reads what is watched from the store, and keeps its own place beside it.
+    /// GitHub's options and the door for its deliveries. With a database the checks of a commit are added up from
+    /// those; with an account also the poller, which needs PostgreSQL: it reads what is watched from the store, and
+    /// keeps its own place beside it.
     /// </summary>
     public static IHostApplicationBuilder AddGitHub(this IHostApplicationBuilder builder)
     {
@@ -20,7 +21,10 @@ public static class GitHubServices
 
         var settings = builder.Configuration.GetSection(GitHubOptions.Section);
         bool Has(string setting) => settings.GetSection(setting).GetChildren().Any();
-        var (polls, hooked) = (Has(nameof(GitHubOptions.Accounts)), Has(nameof(GitHubOptions.WebhookSecrets)) || Has(nameof(GitHubOptions.Webhooks)));
+        var (polls, hooked) = (
+            Has(nameof(GitHubOptions.Accounts)),
+            Has(nameof(GitHubOptions.WebhookSecrets)) || Has(nameof(GitHubOptions.Webhooks))
+        );
         var stored = builder.Configuration.GetConnectionString(Postgres.Name) is { Length: > 0 };
         if (polls || (hooked && stored))
             builder.AddMigrations(typeof(GitHubServices).Assembly);

@@ -3,7 +3,8 @@ using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>What the payload of each event is made of, so that a payload is read as the event that it is, whatever a header says.</summary>
+/// <summary>What the payload of each event is made of, so that a payload is read as the event that it is, whatever a
+/// header says.</summary>
 static class GitHubShape
 {
     // What the payload of an event is about.
@@ -35,12 +36,25 @@ static class GitHubShape
         ["check_run"] = ["deployment"],
     };
 
-    // Whatever else of these a payload has, it is that of another event: one of those above or one that is not read here, which some
-    // of them are but for a member of their own. Names that any payload may come to have, like state, tell nothing.
+    // Whatever else of these a payload has, it is that of another event: one of those above or one that is not read
+    // here, which some of them are but for a member of their own. Names that any payload may come to have, like state,
+    // tell nothing.
     static readonly string[] Telling =
     [
-        "pull_request", "review", "comment", "thread", "issue", "discussion", "workflow_run", "workflow_job", "workflow_job_runs", "check_run",
-        "check_suite", "deployment", "deployment_status", "release",
+        "pull_request",
+        "review",
+        "comment",
+        "thread",
+        "issue",
+        "discussion",
+        "workflow_run",
+        "workflow_job",
+        "workflow_job_runs",
+        "check_run",
+        "check_suite",
+        "deployment",
+        "deployment_status",
+        "release",
     ];
 
     /// <summary>The events that are read.</summary>
@@ -48,6 +62,10 @@ static class GitHubShape
 
     /// <summary>Whether a payload can be one of this event.</summary>
     public static bool Is(string name, JsonElement payload) =>
-        Members.TryGetValue(name, out var members) && Array.TrueForAll(members, x => payload.Has(x))
-        && !Array.Exists(Telling, x => payload.Has(x) && !members.Contains(x) && Besides.GetValueOrDefault(name)?.Contains(x) is not true);
+        Members.TryGetValue(name, out var members)
+        && Array.TrueForAll(members, x => payload.Has(x))
+        && !Array.Exists(
+            Telling,
+            x => payload.Has(x) && !members.Contains(x) && Besides.GetValueOrDefault(name)?.Contains(x) is not true
+        );
 }

@@ -10,20 +10,42 @@ namespace Wake.Producers.GitHub;
 public sealed record GitHubSighting(GitHubRepository Repository, Sighting By, bool Baseline = false)
 {
     /// <summary>A look by way of the API.</summary>
-    public static GitHubSighting Poll(GitHubRepository repository, bool baseline = false) => new(repository, new("github:poll", Id: null), baseline);
+    public static GitHubSighting Poll(GitHubRepository repository, bool baseline = false) =>
+        new(repository, new("github:poll", Id: null), baseline);
 
     /// <summary>The same look at something that somebody did, or wrote.</summary>
-    public GitHubSighting Of(string? login, string? kind) => this with { By = By with { Actor = login, ActorType = kind } };
+    public GitHubSighting Of(string? login, string? kind) =>
+        this with
+        {
+            By = By with { Actor = login, ActorType = kind },
+        };
 
     /// <summary>A fact that can happen once.</summary>
-    internal Mapped Once(string type, string subject, string reason, EventData data, IEnumerable<string>? related = null) =>
-        Event(type, subject, [], reason, data, related);
+    internal Mapped Once(
+        string type,
+        string subject,
+        string reason,
+        EventData data,
+        IEnumerable<string>? related = null
+    ) => Event(type, subject, [], reason, data, related);
 
     /// <summary>A fact that can happen again, told apart by these; nothing when one of them is missing.</summary>
     internal Mapped Event(
-        string type, string subject, ReadOnlySpan<string?> discriminator, string reason, EventData data, IEnumerable<string>? related = null) =>
-        By.Fact(type, subject, discriminator, reason,
-            data.Add("repository", Repository.FullName).Add("repositoryId", Repository.Id).Add("baseline", Baseline), related);
+        string type,
+        string subject,
+        ReadOnlySpan<string?> discriminator,
+        string reason,
+        EventData data,
+        IEnumerable<string>? related = null
+    ) =>
+        By.Fact(
+            type,
+            subject,
+            discriminator,
+            reason,
+            data.Add("repository", Repository.FullName).Add("repositoryId", Repository.Id).Add("baseline", Baseline),
+            related
+        );
 
     internal static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -7,8 +7,8 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// What an account proves itself with. A personal token is one; an App signs who it is and gets a token for an hour, per place
-/// where it is installed.
+/// What an account proves itself with. A personal token is one; an App signs who it is and gets a token for an hour,
+/// per place where it is installed.
 /// </summary>
 /// <param name="account">The account.</param>
 /// <param name="ask">Sends a request of the App itself, and gives the answer's body.</param>
@@ -51,7 +51,8 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
 
             if (!installations.TryGetValue(repository, out var installation))
             {
-                installation = (await ask(HttpMethod.Get, $"repos/{repository}/installation", cancel)).Number("id")
+                installation =
+                    (await ask(HttpMethod.Get, $"repos/{repository}/installation", cancel)).Number("id")
                     ?? throw new GitHubUnavailableException("The App is not installed there.");
                 installations[repository] = installation;
             }
@@ -76,11 +77,13 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
     }
 
     /// <summary>
-    /// Whose requests are counted together with those for this repository: the account's, or those of the installation; null while
-    /// nobody knows where that is.
+    /// Whose requests are counted together with those for this repository: the account's, or those of the installation;
+    /// null while nobody knows where that is.
     /// </summary>
     public string? Place(string? repository) =>
-        account.AppId is null || repository is null ? "" : installations.TryGetValue(repository, out var id) ? GitHubSighting.Text(id) : null;
+        account.AppId is null || repository is null ? ""
+        : installations.TryGetValue(repository, out var id) ? GitHubSighting.Text(id)
+        : null;
 
     public void Dispose() => renewing.Dispose();
 
@@ -99,23 +102,33 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
     }
 
     string? Cached(string repository) =>
-        Place(repository) is { } place && tokens.TryGetValue(place, out var known) && known.Expires - RenewBefore > time.GetUtcNow()
-            ? known.Token : null;
+        Place(repository) is { } place
+        && tokens.TryGetValue(place, out var known)
+        && known.Expires - RenewBefore > time.GetUtcNow()
+            ? known.Token
+            : null;
 
     string Jwt()
     {
         // Back by a minute for clocks that differ; GitHub allows ten minutes at most.
         var now = (time.GetUtcNow() + Skew).ToUnixTimeSeconds();
-        var claims = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, object>
-        {
-            ["iat"] = now - 60,
-            ["exp"] = now + 540,
-            ["iss"] = account.AppId!,
-        });
-        var unsigned = $"{Base64Url.EncodeToString("""{"alg":"RS256","typ":"JWT"}"""u8)}.{Base64Url.EncodeToString(claims)}";
+        var claims = JsonSerializer.SerializeToUtf8Bytes(
+            new Dictionary<string, object>
+            {
+                ["iat"] = now - 60,
+                ["exp"] = now + 540,
+                ["iss"] = account.AppId!,
+            }
+        );
+        var unsigned =
+            $"{Base64Url.EncodeToString("""{"alg":"RS256","typ":"JWT"}"""u8)}.{Base64Url.EncodeToString(claims)}";
 
         using var key = Key(account.PrivateKey!);
-        var signature = key.SignData(System.Text.Encoding.ASCII.GetBytes(unsigned), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var signature = key.SignData(
+            System.Text.Encoding.ASCII.GetBytes(unsigned),
+            HashAlgorithmName.SHA256,
+            RSASignaturePadding.Pkcs1
+        );
         return $"{unsigned}.{Base64Url.EncodeToString(signature)}";
     }
 

@@ -12,23 +12,42 @@ static class GitHubWebhook
 
     static readonly GitHubSender Sender = new();
 
-    public static void Map(IEndpointRouteBuilder routes) => routes
-        .MapPost("/github", Take)
-        // Deliveries prove themselves by their signature, and the body is bounded as it is read.
-        .AllowAnonymous()
-        .WithMetadata(new DisableRequestSizeLimitAttribute())
-        .ExcludeFromDescription();
+    public static void Map(IEndpointRouteBuilder routes) =>
+        routes
+            .MapPost("/github", Take)
+            // Deliveries prove themselves by their signature, and the body is bounded as it is read.
+            .AllowAnonymous()
+            .WithMetadata(new DisableRequestSizeLimitAttribute())
+            .ExcludeFromDescription();
 
-    static Task<IResult> Take(HttpContext http, HookDoor door, Doorbell bell, IOptions<GitHubOptions> options, CancellationToken cancel)
+    static Task<IResult> Take(
+        HttpContext http,
+        HookDoor door,
+        Doorbell bell,
+        IOptions<GitHubOptions> options,
+        CancellationToken cancel
+    )
     {
         if (options.Value.Credentials is not { Count: > 0 } credentials)
         {
-            return Task.FromResult(Results.Problem(
-                "GitHub webhooks are not set up here: set GitHub__WebhookSecrets__0.", statusCode: StatusCodes.Status404NotFound));
+            return Task.FromResult(
+                Results.Problem(
+                    "GitHub webhooks are not set up here: set GitHub__WebhookSecrets__0.",
+                    statusCode: StatusCodes.Status404NotFound
+                )
+            );
         }
 
         var listening = new Listening();
-        return door.Take(http, "github", listening, credentials, http.Request.HasFormContentType ? MaxBody * 3 : MaxBody, cancel, Heard);
+        return door.Take(
+            http,
+            "github",
+            listening,
+            credentials,
+            http.Request.HasFormContentType ? MaxBody * 3 : MaxBody,
+            cancel,
+            Heard
+        );
 
         // What only this process knows: which words are its own, what else there is to tell, and a poller to be told.
         async Task<Mapped> Heard(Mapped mapped, CancellationToken bound)
@@ -51,7 +70,8 @@ static class GitHubWebhook
     {
         public HookRequest? Delivery { get; private set; }
 
-        public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) => Sender.Refusal(delivery, secrets, now);
+        public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) =>
+            Sender.Refusal(delivery, secrets, now);
 
         public Mapped Map(HookRequest delivery)
         {

@@ -15,7 +15,8 @@ public sealed class GitHubWebhookOptions
     /// <summary>The host that the repositories are on.</summary>
     public string Host { get; init; } = GitHubRepository.Public;
 
-    /// <summary>The repositories that it may speak for: <c>octo-org/*</c>. A delivery about another is refused.</summary>
+    /// <summary>The repositories that it may speak for: <c>octo-org/*</c>. A delivery about another is
+    /// refused.</summary>
     public IReadOnlyList<string> Repositories { get; init; } = [];
 
     internal IEnumerable<ValidationResult> Problems(string name)
@@ -24,7 +25,9 @@ public sealed class GitHubWebhookOptions
         if (Secrets is [] || Secrets.Any(string.IsNullOrWhiteSpace))
             yield return new($"{at}: Secrets needs at least one, and none that is empty: anybody could sign with it.");
         if (Repositories is [] || Repositories.Any(string.IsNullOrWhiteSpace))
-            yield return new($"{at}: Repositories says whose events it may tell: octo-org/*. For all of them put the secret into {GitHubOptions.Section}:WebhookSecrets.");
+            yield return new(
+                $"{at}: Repositories says whose events it may tell: octo-org/*. For all of them put the secret into {GitHubOptions.Section}:WebhookSecrets."
+            );
         if (string.IsNullOrWhiteSpace(Host))
             yield return new($"{at}: Host must not be empty.");
     }
@@ -44,11 +47,13 @@ public sealed class GitHubWebhookOptions
         }
 
         // A ping of an organization's webhook, say, is about none.
-        return GitHubRepository.Of(payload.At("repository")) is not { } repository || SpeaksFor(repository) ? null
+        return GitHubRepository.Of(payload.At("repository")) is not { } repository || SpeaksFor(repository)
+            ? null
             : $"The secret of {GitHubOptions.Section}:Webhooks:{name} speaks for {string.Join(", ", Repositories)} on {Host}, not for {repository.FullName} on {repository.Host}.";
     }
 
     // Hosts are told apart as subjects tell them.
     internal bool SpeaksFor(GitHubRepository repository) =>
-        new GitHubRepository(Host, repository.FullName, null).Subject == repository.Subject && GitHubAccount.Names(Repositories, repository);
+        new GitHubRepository(Host, repository.FullName, null).Subject == repository.Subject
+        && GitHubAccount.Names(Repositories, repository);
 }

@@ -8,8 +8,8 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// What the log of a failed job says around its first error, for the data of the event that tells of it. Nobody waits for it
-/// for long: an event without it is as good an event, and has the same key.
+/// What the log of a failed job says around its first error, for the data of the event that tells of it. Nobody waits
+/// for it for long: an event without it is as good an event, and has the same key.
 /// </summary>
 sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
 {
@@ -29,25 +29,49 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
 
     /// <summary>The same with an excerpt where it tells of a run that has failed.</summary>
     public async Task<Mapped> Add(Mapped mapped, CancellationToken cancel) =>
-        mapped.Events is [{ Type: "github.workflow_run.completed", Data: { } data } observed] && IsFailure(data.Text("conclusion"))
-        && WatchedRepository.Of([observed.Subject]).FirstOrDefault() is { } home && data.Number("runId") is { } run
+        mapped.Events is [{ Type: "github.workflow_run.completed", Data: { } data } observed]
+        && IsFailure(data.Text("conclusion"))
+        && WatchedRepository.Of([observed.Subject]).FirstOrDefault() is { } home
+        && data.Number("runId") is { } run
         && await OfRun(home.Repository, run, data.Number("attempt") ?? 1, cancel) is { } excerpt
-            ? mapped with { Events = [observed with { Data = With(data, excerpt) }] } : mapped;
+            ? mapped with
+            {
+                Events = [observed with { Data = With(data, excerpt) }],
+            }
+            : mapped;
 
     /// <summary>Of the job of a run that failed first; null when there is none to be had now.</summary>
-    public Task<string?> OfRun(GitHubRepository repository, long run, long attempt, CancellationToken cancel) => Bounded(repository, async (client, bound) =>
-    {
-        var path = $"repos/{repository.FullName}/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100";
-        return await client.Get(path, repository.FullName, null, JsonValueKind.Object, bound) is GitHubAnswer.Found found
-            && found.Body.Items("jobs").Where(x => IsFailure(x.Text("conclusion"))).OrderBy(x => x.Time("completed_at")).FirstOrDefault().Number("id") is { } job
-                ? await Read(client, repository, job, bound) : null;
-    }, cancel);
+    public Task<string?> OfRun(GitHubRepository repository, long run, long attempt, CancellationToken cancel) =>
+        Bounded(
+            repository,
+            async (client, bound) =>
+            {
+                var path = $"repos/{repository.FullName}/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100";
+                return
+                    await client.Get(path, repository.FullName, null, JsonValueKind.Object, bound)
+                        is GitHubAnswer.Found found
+                    && found
+                        .Body.Items("jobs")
+                        .Where(x => IsFailure(x.Text("conclusion")))
+                        .OrderBy(x => x.Time("completed_at"))
+                        .FirstOrDefault()
+                        .Number("id")
+                        is { } job
+                    ? await Read(client, repository, job, bound)
+                    : null;
+            },
+            cancel
+        );
 
     /// <summary>Of one job, whose id is that of its check run.</summary>
     public Task<string?> OfJob(GitHubRepository repository, long job, CancellationToken cancel) =>
         Bounded(repository, (client, bound) => Read(client, repository, job, bound), cancel);
 
-    async Task<string?> Bounded(GitHubRepository repository, Func<GitHubClient, CancellationToken, Task<string?>> ask, CancellationToken cancel)
+    async Task<string?> Bounded(
+        GitHubRepository repository,
+        Func<GitHubClient, CancellationToken, Task<string?>> ask,
+        CancellationToken cancel
+    )
     {
         // What is left of the hour is for what only asking tells.
         var client = clients.AccountOf(repository) is { } account ? clients.Of(account) : null;
@@ -60,8 +84,15 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
         {
             return await ask(client, bound.Token);
         }
-        catch (Exception failed) when (failed is GitHubUnavailableException or HttpRequestException or IOException or InvalidDataException or NpgsqlException
-            || (failed is OperationCanceledException && !cancel.IsCancellationRequested))
+        catch (Exception failed)
+            when (failed
+                    is GitHubUnavailableException
+                        or HttpRequestException
+                        or IOException
+                        or InvalidDataException
+                        or NpgsqlException
+                || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
+            )
         {
             log.LogInformation("No excerpt of a log of {Repository}: {Reason}", repository.Subject, failed.Message);
             return null;
@@ -73,7 +104,11 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
         if (known.TryGetValue((repository.Subject, job), out var before))
             return before;
 
-        using var answer = await client.Fetch($"repos/{repository.FullName}/actions/jobs/{job}/logs", repository.FullName, cancel);
+        using var answer = await client.Fetch(
+            $"repos/{repository.FullName}/actions/jobs/{job}/logs",
+            repository.FullName,
+            cancel
+        );
         if (answer is null)
             return null;
 

@@ -5,8 +5,8 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// The lines of a job's log around its first error, or its last lines when it names none. Pure, and line after line: a log has
-/// gigabytes if somebody wants it to.
+/// The lines of a job's log around its first error, or its last lines when it names none. Pure, and line after line: a
+/// log has gigabytes if somebody wants it to.
 /// </summary>
 sealed partial class LogExcerpt
 {
@@ -14,7 +14,8 @@ sealed partial class LogExcerpt
     public const int Limit = 4000;
 
     // What a failing command has printed stands before the error, what the runner says of it after it.
-    const int Before = 30, After = 5;
+    const int Before = 30,
+        After = 5;
 
     // Progress bars and minified files are one line each.
     const int LineLimit = 300;
@@ -24,7 +25,8 @@ sealed partial class LogExcerpt
     readonly Queue<string> lines = new();
     int? left;
 
-    /// <summary>Reads a log up to where nothing more is needed; null when there is nothing to show, or when it is too long to find it.</summary>
+    /// <summary>Reads a log up to where nothing more is needed; null when there is nothing to show, or when it is too
+    /// long to find it.</summary>
     /// <param name="log">The log.</param>
     /// <param name="most">How many characters to read.</param>
     /// <param name="cancel">Ends it.</param>
@@ -32,7 +34,7 @@ sealed partial class LogExcerpt
     {
         var excerpt = new LogExcerpt();
         var (block, line) = (new char[16 * 1024], new StringBuilder());
-        for (int count; (count = await log.ReadAsync(block, cancel)) > 0;)
+        for (int count; (count = await log.ReadAsync(block, cancel)) > 0; )
         {
             if ((most -= count) < 0)
                 return null;
@@ -70,7 +72,10 @@ sealed partial class LogExcerpt
     // False when it has all it needs.
     bool Take(string raw)
     {
-        var line = EventText.Clip(string.Concat(Noise().Replace(raw, "").Where(x => !char.IsControl(x) || x == '\t')).TrimEnd(), LineLimit);
+        var line = EventText.Clip(
+            string.Concat(Noise().Replace(raw, "").Where(x => !char.IsControl(x) || x == '\t')).TrimEnd(),
+            LineLimit
+        );
         if (line.Length > 0 && line is not "##[endgroup]")
             lines.Enqueue(line);
 
@@ -84,6 +89,9 @@ sealed partial class LogExcerpt
     }
 
     // The time that begins each line, and colours.
-    [GeneratedRegex(@"^\uFEFF?[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}Z |\x1B\[[0-9;?]*[ -/]*[@-~]", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(
+        @"^\uFEFF?[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}Z |\x1B\[[0-9;?]*[ -/]*[@-~]",
+        RegexOptions.CultureInvariant | RegexOptions.NonBacktracking
+    )]
     private static partial Regex Noise();
 }

@@ -3,12 +3,13 @@ using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>Reads one repository through its account: conditionally where it can, page after page where it must.</summary>
+/// <summary>Reads one repository through its account: conditionally where it can, page after page where it
+/// must.</summary>
 sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubClient client, TimeProvider time)
 {
     /// <summary>
-    /// GitHub has several copies of everything, its times have whole seconds, and its lists are not read at one moment. Up to so
-    /// much later something may show that belongs before what was seen already.
+    /// GitHub has several copies of everything, its times have whole seconds, and its lists are not read at one moment.
+    /// Up to so much later something may show that belongs before what was seen already.
     /// </summary>
     public static readonly TimeSpan Lag = TimeSpan.FromMinutes(1);
 
@@ -23,11 +24,17 @@ sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubCli
 
     public bool Missed { get; private set; }
 
-    /// <summary>What is there; null when it is as it was. Its ETag is kept by the caller, after what it says has been taken in.</summary>
+    /// <summary>What is there; null when it is as it was. Its ETag is kept by the caller, after what it says has been
+    /// taken in.</summary>
     public async Task<GitHubAnswer> First(string path, JsonValueKind kind, CancellationToken cancel, bool anew = false)
     {
         var answer = await client.Get(
-            $"{state.Path ?? $"repos/{repository.FullName}"}/{path}", repository.FullName, anew ? null : state.ETags.GetValueOrDefault(path), kind, cancel);
+            $"{state.Path ?? $"repos/{repository.FullName}"}/{path}",
+            repository.FullName,
+            anew ? null : state.ETags.GetValueOrDefault(path),
+            kind,
+            cancel
+        );
 
         Saw |= answer is GitHubAnswer.Found or GitHubAnswer.Unchanged;
         Missed |= answer is GitHubAnswer.Missing or GitHubAnswer.Forbidden;
@@ -46,8 +53,8 @@ sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubCli
         return answer;
     }
 
-    // A repository that was renamed is at its number, and everything in it where it was. One thing that is elsewhere was moved into
-    // another repository, which is not the one that is watched.
+    // A repository that was renamed is at its number, and everything in it where it was. One thing that is elsewhere
+    // was moved into another repository, which is not the one that is watched.
     bool IsHere(string found, string asked)
     {
         asked = $"/{Uri.UnescapeDataString(asked.Split('?')[0])}";
@@ -65,20 +72,31 @@ sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubCli
 
     /// <summary>The pages from this one on, as long as the last one leaves something to ask for.</summary>
     public async Task<IReadOnlyList<JsonElement>> From(
-        GitHubAnswer.Found first, string? property, CancellationToken cancel, Func<IReadOnlyList<JsonElement>, bool>? more = null)
+        GitHubAnswer.Found first,
+        string? property,
+        CancellationToken cancel,
+        Func<IReadOnlyList<JsonElement>, bool>? more = null
+    )
     {
         List<JsonElement> all = [.. Items(first)];
         var page = first;
         for (var count = 1; page.Next is { } next && count < Most && more?.Invoke(all) is not false; count++)
         {
-            page = await client.Get(next, repository.FullName, property is null ? JsonValueKind.Array : JsonValueKind.Object, cancel)
-                as GitHubAnswer.Found ?? throw new GitHubUnavailableException("A page is missing.");
+            page =
+                await client.Get(
+                    next,
+                    repository.FullName,
+                    property is null ? JsonValueKind.Array : JsonValueKind.Object,
+                    cancel
+                ) as GitHubAnswer.Found
+                ?? throw new GitHubUnavailableException("A page is missing.");
             all.AddRange(Items(page));
         }
 
         return all;
 
-        IEnumerable<JsonElement> Items(GitHubAnswer.Found found) => property is null ? found.Body.Items() : found.Body.Items(property);
+        IEnumerable<JsonElement> Items(GitHubAnswer.Found found) =>
+            property is null ? found.Body.Items() : found.Body.Items(property);
     }
 
     /// <summary>Everything of a list that is not sorted by its changes; null when it is as it was.</summary>
@@ -87,7 +105,11 @@ sealed class Pages(GitHubRepository repository, RepositoryState state, GitHubCli
     /// <param name="anew">Read it though it may not have changed.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task<(GitHubAnswer Answer, IReadOnlyList<JsonElement>? Items)> All(
-        string path, string? property, bool anew, CancellationToken cancel)
+        string path,
+        string? property,
+        bool anew,
+        CancellationToken cancel
+    )
     {
         var answer = await First(path, property is null ? JsonValueKind.Array : JsonValueKind.Object, cancel, anew);
         if (answer is not GitHubAnswer.Found found)

@@ -6,8 +6,8 @@ using Wake.Store;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// One look at a repository: a few conditional requests, however many of its pull requests are watched, and more only for what
-/// has moved. After each step its events are handed over and only then what was seen is kept.
+/// One look at a repository: a few conditional requests, however many of its pull requests are watched, and more only
+/// for what has moved. After each step its events are handed over and only then what was seen is kept.
 /// </summary>
 /// <param name="watched">What is watched in it.</param>
 /// <param name="state">What was seen last. Changed; worthless once a step has failed.</param>
@@ -17,8 +17,14 @@ namespace Wake.Producers.GitHub;
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
 sealed class RepositoryLook(
-    WatchedRepository watched, RepositoryState state, GitHubClient client, JobLogs logs, Func<IReadOnlyList<Mapped>, Task> keep,
-    TimeProvider time, ILogger log)
+    WatchedRepository watched,
+    RepositoryState state,
+    GitHubClient client,
+    JobLogs logs,
+    Func<IReadOnlyList<Mapped>, Task> keep,
+    TimeProvider time,
+    ILogger log
+)
 {
     const string PullList = "pulls?state=all&sort=updated&direction=desc&per_page=100";
 
@@ -73,20 +79,36 @@ sealed class RepositoryLook(
     }
 
     // Nothing will be asked for there any more.
-    bool IsGone(string path) => path.Split('/', '?') is [var kind, var id, ..]
+    bool IsGone(string path) =>
+        path.Split('/', '?') is [var kind, var id, ..]
         && long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-        && kind switch { "pulls" => !state.Pulls.ContainsKey(number), "deployments" => !state.Deployments.ContainsKey(number), _ => false };
+        && kind switch
+        {
+            "pulls" => !state.Pulls.ContainsKey(number),
+            "deployments" => !state.Deployments.ContainsKey(number),
+            _ => false,
+        };
 
     /// <summary>
-    /// The first look at what is newly watched. What has ended by then may have ended while the watch was on its way, so it is
-    /// said; the same key makes it one fact with whatever said it before.
+    /// The first look at what is newly watched. What has ended by then may have ended while the watch was on its way,
+    /// so it is said; the same key makes it one fact with whatever said it before.
     /// </summary>
     async Task MeetNumbers(CancellationToken cancel)
     {
-        var unknown = watched.Numbers.Where(x => !state.Pulls.ContainsKey(x) && !state.Issues.ContainsKey(x)).ToHashSet();
-        if (unknown.Count > Few && await pages.First(PullList, JsonValueKind.Array, cancel, anew: true) is GitHubAnswer.Found list)
+        var unknown = watched
+            .Numbers.Where(x => !state.Pulls.ContainsKey(x) && !state.Issues.ContainsKey(x))
+            .ToHashSet();
+        if (
+            unknown.Count > Few
+            && await pages.First(PullList, JsonValueKind.Array, cancel, anew: true) is GitHubAnswer.Found list
+        )
         {
-            var listed = await pages.From(list, null, cancel, all => unknown.Except(all.Select(x => x.Number("number") ?? 0)).Any());
+            var listed = await pages.From(
+                list,
+                null,
+                cancel,
+                all => unknown.Except(all.Select(x => x.Number("number") ?? 0)).Any()
+            );
             List<Mapped> found = [];
             foreach (var pull in listed.Where(x => unknown.Remove(x.Number("number") ?? 0)))
                 found.AddRange(Meet(pull, list.At));
@@ -100,9 +122,15 @@ sealed class RepositoryLook(
             if (missing?.LookAt > time.GetUtcNow())
                 continue;
 
-            if (await pages.First($"pulls/{number}", JsonValueKind.Object, cancel, anew: true) is GitHubAnswer.Found pull)
+            if (
+                await pages.First($"pulls/{number}", JsonValueKind.Object, cancel, anew: true)
+                is GitHubAnswer.Found pull
+            )
                 await keep([.. Meet(pull.Body, pull.At)]);
-            else if (await pages.First($"issues/{number}", JsonValueKind.Object, cancel, anew: true) is GitHubAnswer.Found issue)
+            else if (
+                await pages.First($"issues/{number}", JsonValueKind.Object, cancel, anew: true)
+                is GitHubAnswer.Found issue
+            )
                 await keep([.. MeetIssue(issue.Body, issue.At)]);
             else
             {
@@ -110,7 +138,10 @@ sealed class RepositoryLook(
                 var times = (missing?.Times ?? 0) + 1;
                 if (times == 2)
                     log.LogWarning("{Subject} is watched and cannot be found, or this account may not see it.", name);
-                state.Missing[name] = new(times, time.GetUtcNow() + TimeSpan.FromMinutes(Math.Min(60, Math.Pow(2, times))));
+                state.Missing[name] = new(
+                    times,
+                    time.GetUtcNow() + TimeSpan.FromMinutes(Math.Min(60, Math.Pow(2, times)))
+                );
                 await keep([]);
                 continue;
             }
@@ -126,7 +157,10 @@ sealed class RepositoryLook(
         var since = Since(number, updated, at);
 
         // The reviews that came with that change have not been read.
-        var known = Known(pull, since, updated) with { ReadAt = updated < since - Watches.LookBack ? pages.At : default };
+        var known = Known(pull, since, updated) with
+        {
+            ReadAt = updated < since - Watches.LookBack ? pages.At : default,
+        };
         state.Pulls[number] = known;
         if (known is { ClosedAt: null, Head: { } head })
             state.Commits.TryAdd(head, new(at, Baseline: true));
@@ -140,11 +174,12 @@ sealed class RepositoryLook(
         yield return GitHubEvents.Issue(Seen with { Baseline = true }, issue);
     }
 
-    // What is written on a thing is news since it is watched, however late its first look is. The list of comments may have been
-    // read past that, without looking for these.
+    // What is written on a thing is news since it is watched, however late its first look is. The list of comments may
+    // have been read past that, without looking for these.
     DateTimeOffset Since(long number, DateTimeOffset updated, DateTimeOffset at)
     {
-        var since = watched.Since.TryGetValue(watched.Repository.Item(number), out var begun) && begun < at ? begun : at;
+        var since =
+            watched.Since.TryGetValue(watched.Repository.Item(number), out var begun) && begun < at ? begun : at;
         if (updated >= since - Watches.LookBack)
         {
             foreach (var path in state.ETags.Keys.Where(CommentLook.Lists).ToList())
@@ -177,7 +212,11 @@ sealed class RepositoryLook(
         var pulls = await pages.From(list, null, cancel, all => all[^1].Time("updated_at") > Old(state.PullsUntil));
         var events = await Changed(pulls, cancel);
         state.PullsUntil = Newest(pulls, state.PullsUntil, list.At);
-        foreach (var (number, _) in state.Pulls.Where(x => IsOver(x.Key, x.Value, state.PullsUntil) && !state.IsOpen(x.Value.Head)).ToList())
+        foreach (
+            var (number, _) in state
+                .Pulls.Where(x => IsOver(x.Key, x.Value, state.PullsUntil) && !state.IsOpen(x.Value.Head))
+                .ToList()
+        )
             state.Pulls.Remove(number);
         pages.Remember(PullList, list.ETag);
         await keep(events);
@@ -189,14 +228,19 @@ sealed class RepositoryLook(
         var (old, newest) = (Old(state.PullsUntil), Newest(pulls, default, pages.At));
         foreach (var pull in pulls)
         {
-            if (pull.Number("number") is not { } number || !watched.Means(number) || pull.Time("updated_at") is not { } updated)
+            if (
+                pull.Number("number") is not { } number
+                || !watched.Means(number)
+                || pull.Time("updated_at") is not { } updated
+            )
                 continue;
 
             state.Id ??= pull.Number("base", "repo", "id");
             var (head, closedAt) = (pull.Text("head", "sha"), ClosedAt(pull));
             if (!state.Pulls.TryGetValue(number, out var known))
             {
-                // One that a pattern means and nobody has named. Before the first list there is nothing it could be new against.
+                // One that a pattern means and nobody has named. Before the first list there is nothing it could be new
+                // against.
                 if (old is null && updated > newest - Pages.Lag)
                     state.Pulls[number] = Known(pull, pages.At, updated);
                 if (old is null || updated <= old)
@@ -205,7 +249,10 @@ sealed class RepositoryLook(
             }
 
             // An answer older than the last one is of a copy that lags behind. Two changes may share a second.
-            if (updated < known.UpdatedAt || (updated == known.UpdatedAt && known.Head == head && known.ClosedAt == closedAt))
+            if (
+                updated < known.UpdatedAt
+                || (updated == known.UpdatedAt && known.Head == head && known.ClosedAt == closedAt)
+            )
                 continue;
 
             if (closedAt is not null && closedAt != known.ClosedAt)
@@ -225,14 +272,16 @@ sealed class RepositoryLook(
         return events;
     }
 
-    PullState Known(JsonElement pull, DateTimeOffset since, DateTimeOffset updated) => new(since, updated, ClosedAt(pull), pull.Text("head", "sha"))
-    {
-        MergedAs = pull.Has("merged_at") ? pull.Text("merge_commit_sha") : null,
-        ReadAt = pages.At,
-        Base = pull.Text("base", "ref"),
-    };
+    PullState Known(JsonElement pull, DateTimeOffset since, DateTimeOffset updated) =>
+        new(since, updated, ClosedAt(pull), pull.Text("head", "sha"))
+        {
+            MergedAs = pull.Has("merged_at") ? pull.Text("merge_commit_sha") : null,
+            ReadAt = pages.At,
+            Base = pull.Text("base", "ref"),
+        };
 
-    /// <summary>A review that came in the same second as a change that was seen already moves no time by which it could be noticed.</summary>
+    /// <summary>A review that came in the same second as a change that was seen already moves no time by which it could
+    /// be noticed.</summary>
     async Task LookAtLateReviews(CancellationToken cancel)
     {
         foreach (var (number, pull) in state.Pulls.Where(x => x.Value.ReadAt < x.Value.UpdatedAt + Pages.Lag).ToList())
@@ -244,16 +293,28 @@ sealed class RepositoryLook(
     }
 
     async Task<JsonElement> One(long number, CancellationToken cancel) =>
-        await pages.First($"pulls/{number}", JsonValueKind.Object, cancel, anew: true) is GitHubAnswer.Found found ? found.Body : default;
+        await pages.First($"pulls/{number}", JsonValueKind.Object, cancel, anew: true) is GitHubAnswer.Found found
+            ? found.Body
+            : default;
 
-    async Task<IReadOnlyList<Mapped>> Reviews(long number, DateTimeOffset since, Func<Task<JsonElement>> whole, CancellationToken cancel)
+    async Task<IReadOnlyList<Mapped>> Reviews(
+        long number,
+        DateTimeOffset since,
+        Func<Task<JsonElement>> whole,
+        CancellationToken cancel
+    )
     {
         var (_, reviews) = await pages.All($"pulls/{number}/reviews?per_page=100", null, anew: false, cancel);
         if (reviews?.Where(x => x.Time("submitted_at") >= since - Watches.LookBack).ToList() is not { Count: > 0 } news)
             return [];
 
         var pull = await whole();
-        return [.. news.Select(x => GitHubEvents.Review(Seen with { Baseline = x.Time("submitted_at") < since }, number, x, pull))];
+        return
+        [
+            .. news.Select(x =>
+                GitHubEvents.Review(Seen with { Baseline = x.Time("submitted_at") < since }, number, x, pull)
+            ),
+        ];
     }
 
     async Task LookAtIssues(CancellationToken cancel)
@@ -267,7 +328,11 @@ sealed class RepositoryLook(
         List<Mapped> events = [];
         foreach (var issue in issues.Where(x => !x.Has("pull_request")))
         {
-            if (issue.Number("number") is not { } number || !watched.Means(number) || issue.Time("updated_at") is not { } updated)
+            if (
+                issue.Number("number") is not { } number
+                || !watched.Means(number)
+                || issue.Time("updated_at") is not { } updated
+            )
                 continue;
 
             var closedAt = ClosedAt(issue);
@@ -307,7 +372,8 @@ sealed class RepositoryLook(
             if (answer is not GitHubAnswer.Found found || found.Body.Text("object", "sha") is not { } sha)
                 continue;
 
-            // Where it was before, a copy that lags behind still shows it. Who has really put it back there has said so once already.
+            // Where it was before, a copy that lags behind still shows it. Who has really put it back there has said so
+            // once already.
             var moved = sha != known?.Sha && sha != known?.Before;
             if (moved)
                 state.Refs[name] = new(sha, known?.Sha);
@@ -322,8 +388,10 @@ sealed class RepositoryLook(
 
     static DateTimeOffset? Old(DateTimeOffset until) => until == default ? null : until - Pages.Lag;
 
-    static DateTimeOffset? ClosedAt(JsonElement item) => item.Text("state") == "closed" || item.Has("merged_at")
-        ? item.Time("closed_at") ?? item.Time("merged_at") ?? item.Time("updated_at") ?? DateTimeOffset.MinValue : null;
+    static DateTimeOffset? ClosedAt(JsonElement item) =>
+        item.Text("state") == "closed" || item.Has("merged_at")
+            ? item.Time("closed_at") ?? item.Time("merged_at") ?? item.Time("updated_at") ?? DateTimeOffset.MinValue
+            : null;
 
     static DateTimeOffset Newest(IReadOnlyList<JsonElement> items, DateTimeOffset known, DateTimeOffset at) =>
         items.Select(x => x.Time("updated_at")).Append(known).Max() is { } newest && newest != default ? newest : at;

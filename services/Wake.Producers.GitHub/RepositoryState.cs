@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// What was last seen of a repository. Kept as JSON in one row, so that what was seen and the ETag it was seen with change
-/// together.
+/// What was last seen of a repository. Kept as JSON in one row, so that what was seen and the ETag it was seen with
+/// change together.
 /// </summary>
 sealed class RepositoryState
 {
@@ -34,7 +34,8 @@ sealed class RepositoryState
     /// <summary>Branches and tags that are watched, and the commit each was at.</summary>
     public Dictionary<string, RefState> Refs { get; set; } = [];
 
-    /// <summary>Whether the first page of runs has all there are, so that no commit need be asked for its own.</summary>
+    /// <summary>Whether the first page of runs has all there are, so that no commit need be asked for its
+    /// own.</summary>
     public bool RunsAreFew { get; set; }
 
     /// <summary>The newest runs of workflows on those commits, and how far each was.</summary>
@@ -54,7 +55,8 @@ sealed class RepositoryState
     /// <summary>Until when check runs are not asked for, because this account may not read them.</summary>
     public DateTimeOffset ChecksForbiddenUntil { get; set; }
 
-    /// <summary>Until when workflow runs are not asked for, because this account may not read them, or there are none.</summary>
+    /// <summary>Until when workflow runs are not asked for, because this account may not read them, or there are
+    /// none.</summary>
     public DateTimeOffset RunsForbiddenUntil { get; set; }
 
     /// <summary>What must pass before something is merged into a branch, by the branch's name.</summary>
@@ -69,7 +71,8 @@ sealed class RepositoryState
     /// <summary>The account that has looked last.</summary>
     public string? Account { get; set; }
 
-    /// <summary>Another account looks: what could not be seen was said to the one before, and the ETags are its own.</summary>
+    /// <summary>Another account looks: what could not be seen was said to the one before, and the ETags are its
+    /// own.</summary>
     public void SeenBy(string account)
     {
         if (Account is not null && Account != account)
@@ -92,15 +95,18 @@ sealed class RepositoryState
 }
 
 /// <summary>A thing with a number. What was said on it before <paramref name="Since"/> is no news.</summary>
-/// <param name="Since">When the first watch of it was made, or, of what only a pattern means, when it was first looked at.</param>
+/// <param name="Since">When the first watch of it was made, or, of what only a pattern means, when it was first looked
+/// at.</param>
 /// <param name="UpdatedAt">When it was last different.</param>
 /// <param name="ClosedAt">When it was closed, which tells one closing from the next; null while it is open.</param>
 record ItemState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt);
 
 /// <summary>A pull request, and the commit its branch is at.</summary>
-sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt, string? Head) : ItemState(Since, UpdatedAt, ClosedAt)
+sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt, string? Head)
+    : ItemState(Since, UpdatedAt, ClosedAt)
 {
-    /// <summary>The commit it became in its target branch, which is what gets deployed; null before that, and where the API does not tell.</summary>
+    /// <summary>The commit it became in its target branch, which is what gets deployed; null before that, and where the
+    /// API does not tell.</summary>
     public string? MergedAs { get; init; }
 
     /// <summary>When its reviews were read last.</summary>
@@ -138,7 +144,8 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     /// <summary>By which rules they were added up.</summary>
     public CiRules? Rules { get; init; }
 
-    /// <summary>What they add up to so far, where something has not ended that is waited for; and when anything of it last moved.</summary>
+    /// <summary>What they add up to so far, where something has not ended that is waited for; and when anything of it
+    /// last moved.</summary>
     public CiRollup.Finished? SoFar { get; init; }
 
     public DateTimeOffset StandsSince { get; init; }
@@ -173,7 +180,14 @@ sealed record RequiredState(DateTimeOffset ReadAt, IReadOnlyList<string> Checks,
 
 /// <summary>A deployment; done once it has ended, until it is different again.</summary>
 sealed record DeploymentState(
-    long Id, string Sha, string? Ref, string? Environment, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, bool Done);
+    long Id,
+    string Sha,
+    string? Ref,
+    string? Environment,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset UpdatedAt,
+    bool Done
+);
 
 /// <summary>A job that failed; with an attempt, a run of which the job is not known.</summary>
 sealed record FailedCheck(long Id, long? Attempt);

@@ -6,7 +6,8 @@ using Wake.Store;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// What is watched in one repository. Whoever else reads subjects compares them; only their own producer takes them apart.
+/// What is watched in one repository. Whoever else reads subjects compares them; only their own producer takes them
+/// apart.
 /// </summary>
 /// <param name="Repository">The repository.</param>
 /// <param name="Subjects">The subjects and patterns.</param>
@@ -24,7 +25,8 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     public IReadOnlySet<string> Refs { get; } = Named(Subjects, "ref");
 
     /// <summary>Whether issues and pull requests nobody has named yet may be meant.</summary>
-    public bool ByPattern => patterns.Exists(x => x.IndexOf('*') <= Repository.Subject.Length + 1 || x[Repository.Subject.Length] == '#');
+    public bool ByPattern =>
+        patterns.Exists(x => x.IndexOf('*') <= Repository.Subject.Length + 1 || x[Repository.Subject.Length] == '#');
 
     /// <summary>Since when each of the subjects is waited for, where that is known.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> Since { get; init; } = new Dictionary<string, DateTimeOffset>();
@@ -36,13 +38,15 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     public bool Releases { get; init; }
 
     /// <summary>Whether a subject in it is watched, by name or by a pattern.</summary>
-    public bool Means(string subject) => Subjects.Contains(subject)
+    public bool Means(string subject) =>
+        Subjects.Contains(subject)
         || patterns.Exists(x => FileSystemName.MatchesSimpleExpression(x, subject, ignoreCase: false));
 
-    public bool Means(long number) => Numbers.Contains(number)
-        || (patterns.Count > 0 && Means(Repository.Item(number)));
+    public bool Means(long number) =>
+        Numbers.Contains(number) || (patterns.Count > 0 && Means(Repository.Item(number)));
 
-    /// <summary>The repositories that subjects are in. A pattern for more than one repository names none that could be asked.</summary>
+    /// <summary>The repositories that subjects are in. A pattern for more than one repository names none that could be
+    /// asked.</summary>
     public static IEnumerable<WatchedRepository> Of(IEnumerable<WatchedSubject> watches) =>
         from watch in watches
         let match = Subject().Match(watch.Subject)
@@ -52,30 +56,52 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
         select new WatchedRepository(one.Key, [.. one.Select(x => x.Subject).Distinct().Order(StringComparer.Ordinal)])
         {
             Since = one.GroupBy(x => x.Subject).ToDictionary(x => x.Key, x => x.Min(y => y.Since)),
-            Deployments = one.Any(x => x.Wants("github.deployment.completed")
-                && (CouldBegin(x.Subject, $"{one.Key.Subject}#") || CouldBegin(x.Subject, $"{one.Key.Subject}@"))),
-            Releases = one.Any(x => x.Wants("github.release.published") && CouldBegin(x.Subject, $"{one.Key.Subject}:refs/tags/")),
+            Deployments = one.Any(x =>
+                x.Wants("github.deployment.completed")
+                && (CouldBegin(x.Subject, $"{one.Key.Subject}#") || CouldBegin(x.Subject, $"{one.Key.Subject}@"))
+            ),
+            Releases = one.Any(x =>
+                x.Wants("github.release.published") && CouldBegin(x.Subject, $"{one.Key.Subject}:refs/tags/")
+            ),
         };
 
     /// <summary>The repositories that subjects are in, of which nothing more is known.</summary>
-    public static IEnumerable<WatchedRepository> Of(IEnumerable<string> subjects) => Of(subjects.Select(x => new WatchedSubject(x, Types: [], Since: DateTimeOffset.MaxValue)));
+    public static IEnumerable<WatchedRepository> Of(IEnumerable<string> subjects) =>
+        Of(subjects.Select(x => new WatchedSubject(x, Types: [], Since: DateTimeOffset.MaxValue)));
 
     /// <summary>The subject of the repository that a subject is in; null when it is in none.</summary>
     public static string? HomeOf(string subject) => Of([subject]).FirstOrDefault()?.Repository.Subject;
 
     // A pattern may begin like this once its stars have been filled.
-    static bool CouldBegin(string subject, string beginning) => subject.StartsWith(beginning, StringComparison.Ordinal)
-        || (subject.IndexOf('*') is >= 0 and var star && beginning.StartsWith(subject[..star], StringComparison.Ordinal));
+    static bool CouldBegin(string subject, string beginning) =>
+        subject.StartsWith(beginning, StringComparison.Ordinal)
+        || (
+            subject.IndexOf('*') is >= 0 and var star && beginning.StartsWith(subject[..star], StringComparison.Ordinal)
+        );
 
     static long? NumberOf(string subject) =>
-        long.TryParse(Subject().Match(subject).Groups["number"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-            ? number : null;
+        long.TryParse(
+            Subject().Match(subject).Groups["number"].ValueSpan,
+            NumberStyles.None,
+            CultureInfo.InvariantCulture,
+            out var number
+        )
+            ? number
+            : null;
 
     static HashSet<string> Named(IEnumerable<string> subjects, string part) =>
-        [.. subjects.Where(x => !x.Contains('*')).Select(x => Subject().Match(x).Groups[part]).Where(x => x.Success).Select(x => x.Value)];
+        [
+            .. subjects
+                .Where(x => !x.Contains('*'))
+                .Select(x => Subject().Match(x).Groups[part])
+                .Where(x => x.Success)
+                .Select(x => x.Value),
+        ];
 
     [GeneratedRegex(
         @"\Agithub(?:@(?<host>[^#/*]+?))?:(?<repository>[a-z0-9_.-]+/[a-z0-9_.-]+)(?:#(?<number>[1-9][0-9]{0,17})|@(?<commit>[0-9a-f]{40})|:(?<ref>refs/[^*]+)|[#@:][^*]*\*.*)\z",
-        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant,
+        matchTimeoutMilliseconds: 1000
+    )]
     private static partial Regex Subject();
 }

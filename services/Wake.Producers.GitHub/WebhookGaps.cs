@@ -7,12 +7,17 @@ using Wake.ServiceDefaults;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// Asks for the deliveries again that failed while nobody was at the door: GitHub never does so by itself. The poller sees the
-/// same facts later; this is for those that only a webhook tells.
+/// Asks for the deliveries again that failed while nobody was at the door: GitHub never does so by itself. The poller
+/// sees the same facts later; this is for those that only a webhook tells.
 /// </summary>
 sealed class WebhookGaps(
-    IOptions<GitHubOptions> options, GitHubClients clients, GitHubCursors cursors, IHostApplicationLifetime host, TimeProvider time,
-    ILogger<WebhookGaps> log) : BackgroundService
+    IOptions<GitHubOptions> options,
+    GitHubClients clients,
+    GitHubCursors cursors,
+    IHostApplicationLifetime host,
+    TimeProvider time,
+    ILogger<WebhookGaps> log
+) : BackgroundService
 {
     // GitHub keeps them that long.
     static readonly TimeSpan Kept = TimeSpan.FromDays(3);
@@ -62,13 +67,23 @@ sealed class WebhookGaps(
             if (await Deliveries(client, hook, next, repository, since, cancel) is not var (deliveries, more))
             {
                 left.Remove(name);
-                log.LogWarning("The deliveries of {Hook} cannot be listed: it needs the rights of an administrator of it.", hook);
+                log.LogWarning(
+                    "The deliveries of {Hook} cannot be listed: it needs the rights of an administrator of it.",
+                    hook
+                );
                 return;
             }
 
-            // The status of the list's own filter leaves out those that nobody answered, and an older failure may have come through since.
-            var lost = deliveries.GroupBy(x => x.Text("guid")).Where(x => !x.Any(y => y.Text("status") == "OK"))
-                .Select(x => x.MaxBy(y => y.Number("id"))).Where(x => !IsRefused(x)).Select(x => x.Number("id")).OfType<long>().ToList();
+            // The status of the list's own filter leaves out those that nobody answered, and an older failure may have
+            // come through since.
+            var lost = deliveries
+                .GroupBy(x => x.Text("guid"))
+                .Where(x => !x.Any(y => y.Text("status") == "OK"))
+                .Select(x => x.MaxBy(y => y.Number("id")))
+                .Where(x => !IsRefused(x))
+                .Select(x => x.Number("id"))
+                .OfType<long>()
+                .ToList();
             var recovered = 0;
             foreach (var id in lost)
             {
@@ -89,7 +104,12 @@ sealed class WebhookGaps(
             Measures.GapDeliveries.Add(recovered, new KeyValuePair<string, object?>("outcome", "recovered"));
             Measures.GapDeliveries.Add(lost.Count - recovered, new KeyValuePair<string, object?>("outcome", "lost"));
             if (lost.Count > 0)
-                log.LogInformation("webhook gap: {Recovered} recovered of {Lost} ({Hook})", recovered, lost.Count, hook);
+                log.LogInformation(
+                    "webhook gap: {Recovered} recovered of {Lost} ({Hook})",
+                    recovered,
+                    lost.Count,
+                    hook
+                );
         }
         catch (Exception failed) when (failed is GitHubUnavailableException or NpgsqlException)
         {
@@ -102,10 +122,17 @@ sealed class WebhookGaps(
     }
 
     // The door has heard it twice and wants neither: asking on would go on for days.
-    static bool IsRefused(JsonElement delivery) => delivery.Flag("redelivery") && delivery.Number("status_code") is >= 400 and < 500;
+    static bool IsRefused(JsonElement delivery) =>
+        delivery.Flag("redelivery") && delivery.Number("status_code") is >= 400 and < 500;
 
     static async Task<(List<JsonElement> All, Uri? More)?> Deliveries(
-        GitHubClient client, string hook, Uri? next, string? repository, DateTimeOffset since, CancellationToken cancel)
+        GitHubClient client,
+        string hook,
+        Uri? next,
+        string? repository,
+        DateTimeOffset since,
+        CancellationToken cancel
+    )
     {
         List<JsonElement> all = [];
         var answer = next is null
@@ -125,5 +152,6 @@ sealed class WebhookGaps(
     }
 
     // An App's hook is its own affair, a repository's is read with the token for that repository.
-    static string? RepositoryOf(string hook) => hook.Split('/') is ["repos", var owner, var name, ..] ? $"{owner}/{name}" : null;
+    static string? RepositoryOf(string hook) =>
+        hook.Split('/') is ["repos", var owner, var name, ..] ? $"{owner}/{name}" : null;
 }

@@ -7,5 +7,6 @@ static class DraftTitle
 
     /// <summary>Whether a title marks a draft.</summary>
     public static bool Is(string? title) =>
-        title is not null && Beginnings.Any(x => title.AsSpan().TrimStart().StartsWith(x, StringComparison.OrdinalIgnoreCase));
+        title is not null
+        && Beginnings.Any(x => title.AsSpan().TrimStart().StartsWith(x, StringComparison.OrdinalIgnoreCase));
 }

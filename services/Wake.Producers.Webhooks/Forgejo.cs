@@ -5,8 +5,8 @@ using Wake.Producing;
 namespace Wake.Producers.Webhooks;
 
 /// <summary>
-/// Forgejo and Gitea, which say the same things in nearly the same words. Both also send the headers of GitHub; which forge it
-/// is was decided by whoever set the hook up.
+/// Forgejo and Gitea, which say the same things in nearly the same words. Both also send the headers of GitHub; which
+/// forge it is was decided by whoever set the hook up.
 /// </summary>
 /// <param name="forge"><c>forgejo</c> or <c>gitea</c>.</param>
 sealed class Forgejo(string forge) : ISender
@@ -18,8 +18,10 @@ sealed class Forgejo(string forge) : ISender
 
     public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) =>
         // Of a form the JSON in it is signed. Where Forgejo's own header is there, that alone decides.
-        Signature(delivery) is not { } given ? $"The delivery is not signed: X-{Word}-Signature is missing or empty."
-        : Signatures.AnyHex(given, secrets, delivery.Json) ? null : "The signature is not right.";
+        Signature(delivery) is not { } given
+            ? $"The delivery is not signed: X-{Word}-Signature is missing or empty."
+        : Signatures.AnyHex(given, secrets, delivery.Json) ? null
+        : "The signature is not right.";
 
     public Mapped Map(HookRequest delivery)
     {
@@ -63,36 +65,74 @@ sealed class Forgejo(string forge) : ISender
         return action switch
         {
             // Who was asked and what was put on it along with the opening.
-            "opened" => Mapped.All(
-            [
+            "opened" => Mapped.All([
                 Fact("opened", [], "was opened", Described().Add("body", pull.Text("body"), EventText.Written)),
-                .. Requested(Logins(pull.Items("requested_reviewers"))), .. Assigned(), .. Labeled(pull.Items("labels")),
+                .. Requested(Logins(pull.Items("requested_reviewers"))),
+                .. Assigned(),
+                .. Labeled(pull.Items("labels")),
             ]),
             "closed" when pull.Flag("merged") || pull.Has("merged_at") => Fact("merged", [], "was merged", Described()),
-            "closed" => Fact("closed", [pull.Moment("closed_at") ?? updated], "was closed without a merge", Described()),
+            "closed" => Fact(
+                "closed",
+                [pull.Moment("closed_at") ?? updated],
+                "was closed without a merge",
+                Described()
+            ),
             "reopened" => Fact("reopened", [updated], "was reopened", Described()),
             "synchronized" => Fact("synchronized", [pull.Text("head", "sha")], "has new commits", Described()),
-            "edited" when DraftTitle.Is(payload.Text("changes", "title", "from")) && !DraftTitle.Is(pull.Text("title")) && !pull.Flag("draft") =>
-                Fact("ready_for_review", [updated], "is ready for review", Described()),
+            "edited"
+                when DraftTitle.Is(payload.Text("changes", "title", "from"))
+                    && !DraftTitle.Is(pull.Text("title"))
+                    && !pull.Flag("draft") => Fact("ready_for_review", [updated], "is ready for review", Described()),
             "assigned" when Assigned() is { Count: > 0 } facts => Mapped.All(facts),
             "review_requested" when payload.Login("requested_reviewer") is { } whom => Mapped.All(Requested([whom])),
             "label_updated" when Labeled(Labels(payload, pull)) is { Count: > 0 } facts => Mapped.All(facts),
             _ => Mapped.Nothing("action"),
         };
 
-        List<Mapped> Requested(IEnumerable<string> people) => [.. people.Select(whom => Fact("review_requested", [$"user:{whom}", updated],
-            $"was given to {EventText.Line(whom, EventText.Titled)} for review", Described().Add("reviewer", whom)))];
+        List<Mapped> Requested(IEnumerable<string> people) =>
+            [
+                .. people.Select(whom =>
+                    Fact(
+                        "review_requested",
+                        [$"user:{whom}", updated],
+                        $"was given to {EventText.Line(whom, EventText.Titled)} for review",
+                        Described().Add("reviewer", whom)
+                    )
+                ),
+            ];
 
-        List<Mapped> Assigned() => [.. Assignees(pull).Select(login => Fact("assigned", [login, updated],
-            $"was assigned to {EventText.Line(login, EventText.Titled)}", Described().Add("assignee", login)))];
+        List<Mapped> Assigned() =>
+            [
+                .. Assignees(pull)
+                    .Select(login =>
+                        Fact(
+                            "assigned",
+                            [login, updated],
+                            $"was assigned to {EventText.Line(login, EventText.Titled)}",
+                            Described().Add("assignee", login)
+                        )
+                    ),
+            ];
 
-        List<Mapped> Labeled(IEnumerable<JsonElement> labels) => [.. Names(labels).Select(label => Fact("labeled", [label, updated],
-            $"was labeled {EventText.Line(label, EventText.Titled)}", Described().Add("label", label)))];
+        List<Mapped> Labeled(IEnumerable<JsonElement> labels) =>
+            [
+                .. Names(labels)
+                    .Select(label =>
+                        Fact(
+                            "labeled",
+                            [label, updated],
+                            $"was labeled {EventText.Line(label, EventText.Titled)}",
+                            Described().Add("label", label)
+                        )
+                    ),
+            ];
 
         Mapped Fact(string what, ReadOnlySpan<string?> discriminator, string done, EventData fields) =>
             seen.Fact($"{forge}.pull_request.{what}", subject, discriminator, $"{title} {done}", fields);
 
-        EventData Described() => Data(payload, pull, number).Add("head", pull.Text("head", "sha")).Add("draft", pull.Flag("draft"));
+        EventData Described() =>
+            Data(payload, pull, number).Add("head", pull.Text("head", "sha")).Add("draft", pull.Flag("draft"));
     }
 
     // A review comes without an id: what it says, and when the pull request was changed by it, tells two of them apart.
@@ -105,15 +145,29 @@ sealed class Forgejo(string forge) : ISender
         if (payload.Text("review", "type") is not { } kind)
             return Mapped.Nothing("a review of no kind");
 
-        var state = kind.Contains("approved", StringComparison.Ordinal) ? "approved"
-            : kind.Contains("rejected", StringComparison.Ordinal) ? "changes_requested" : "commented";
-        var done = state switch { "approved" => "approved it", "changes_requested" => "requested changes", _ => "reviewed it" };
+        var state =
+            kind.Contains("approved", StringComparison.Ordinal) ? "approved"
+            : kind.Contains("rejected", StringComparison.Ordinal) ? "changes_requested"
+            : "commented";
+        var done = state switch
+        {
+            "approved" => "approved it",
+            "changes_requested" => "requested changes",
+            _ => "reviewed it",
+        };
         var content = payload.Text("review", "content");
 
-        return seen.Fact($"{forge}.pull_request.review_submitted", $"{place}#{number}", [delivery.Fingerprint],
+        return seen.Fact(
+            $"{forge}.pull_request.review_submitted",
+            $"{place}#{number}",
+            [delivery.Fingerprint],
             $"PR #{number}: {Who(payload.At("sender"))} {done}{Quoted(content)}",
-            Data(payload, pull, number).Add("author", payload.Text("sender", "login")).Add("state", state)
-                .Add("body", content, EventText.Written).Add("head", pull.Text("head", "sha")));
+            Data(payload, pull, number)
+                .Add("author", payload.Text("sender", "login"))
+                .Add("state", state)
+                .Add("body", content, EventText.Written)
+                .Add("head", pull.Text("head", "sha"))
+        );
     }
 
     Mapped Comment(Sighting seen, string place, JsonElement payload, string? action)
@@ -125,10 +179,16 @@ sealed class Forgejo(string forge) : ISender
 
         var onPull = payload.Flag("is_pull") || payload.Has("issue", "pull_request");
         var (comment, body) = (payload.At("comment"), payload.Text("comment", "body"));
-        return seen.Fact($"{forge}.{(onPull ? "pull_request" : "issue")}.comment_created", $"{place}#{number}", [comment.Name("id")],
+        return seen.Fact(
+            $"{forge}.{(onPull ? "pull_request" : "issue")}.comment_created",
+            $"{place}#{number}",
+            [comment.Name("id")],
             $"{(onPull ? "PR" : "Issue")} #{number}: {Who(comment.At("user"))} commented{Quoted(body)}",
-            Data(payload, comment, number).Add("title", payload.Text("issue", "title")).Add("commentId", comment.Number("id"))
-                .Add("body", body, EventText.Written));
+            Data(payload, comment, number)
+                .Add("title", payload.Text("issue", "title"))
+                .Add("commentId", comment.Number("id"))
+                .Add("body", body, EventText.Written)
+        );
     }
 
     Mapped Issue(Sighting seen, string place, JsonElement payload, string? action)
@@ -142,19 +202,48 @@ sealed class Forgejo(string forge) : ISender
 
         return action switch
         {
-            "opened" => Mapped.All([Fact("opened", [], "was opened", Described()), .. Assigned(), .. Labeled(issue.Items("labels"))]),
-            "closed" => Fact("closed", [issue.Moment("closed_at") ?? updated], "was closed", Data(payload, issue, number)),
+            "opened" => Mapped.All([
+                Fact("opened", [], "was opened", Described()),
+                .. Assigned(),
+                .. Labeled(issue.Items("labels")),
+            ]),
+            "closed" => Fact(
+                "closed",
+                [issue.Moment("closed_at") ?? updated],
+                "was closed",
+                Data(payload, issue, number)
+            ),
             "reopened" => Fact("reopened", [updated], "was reopened", Data(payload, issue, number)),
             "assigned" when Assigned() is { Count: > 0 } facts => Mapped.All(facts),
             "label_updated" when Labeled(Labels(payload, issue)) is { Count: > 0 } facts => Mapped.All(facts),
             _ => Mapped.Nothing("action"),
         };
 
-        List<Mapped> Assigned() => [.. Assignees(issue).Select(login => Fact("assigned", [login, updated],
-            $"was assigned to {EventText.Line(login, EventText.Titled)}", Described().Add("assignee", login)))];
+        List<Mapped> Assigned() =>
+            [
+                .. Assignees(issue)
+                    .Select(login =>
+                        Fact(
+                            "assigned",
+                            [login, updated],
+                            $"was assigned to {EventText.Line(login, EventText.Titled)}",
+                            Described().Add("assignee", login)
+                        )
+                    ),
+            ];
 
-        List<Mapped> Labeled(IEnumerable<JsonElement> labels) => [.. Names(labels).Select(label => Fact("labeled", [label, updated],
-            $"was labeled {EventText.Line(label, EventText.Titled)}", Described().Add("label", label)))];
+        List<Mapped> Labeled(IEnumerable<JsonElement> labels) =>
+            [
+                .. Names(labels)
+                    .Select(label =>
+                        Fact(
+                            "labeled",
+                            [label, updated],
+                            $"was labeled {EventText.Line(label, EventText.Titled)}",
+                            Described().Add("label", label)
+                        )
+                    ),
+            ];
 
         Mapped Fact(string what, ReadOnlySpan<string?> discriminator, string done, EventData fields) =>
             seen.Fact($"{forge}.issue.{what}", subject, discriminator, $"{title} {done}", fields);
@@ -163,7 +252,8 @@ sealed class Forgejo(string forge) : ISender
     }
 
     // Neither forge says whom an assignment adds: all who have the thing now are told of.
-    static IEnumerable<string> Assignees(JsonElement item) => Logins(item.Items("assignees").Append(item.At("assignee")));
+    static IEnumerable<string> Assignees(JsonElement item) =>
+        Logins(item.Items("assignees").Append(item.At("assignee")));
 
     static IEnumerable<string> Logins(IEnumerable<JsonElement> people) =>
         people.Select(x => x.Text("login")?.ToLowerInvariant()).OfType<string>().Distinct().Take(MaxListed);
@@ -171,7 +261,8 @@ sealed class Forgejo(string forge) : ISender
     // Newer versions say which labels a change has added; of the others all that are there now are told of.
     static IEnumerable<JsonElement> Labels(JsonElement payload, JsonElement item) =>
         payload.Has("changes", "added_labels") || payload.Has("changes", "removed_labels")
-            ? payload.Items("changes", "added_labels") : item.Items("labels");
+            ? payload.Items("changes", "added_labels")
+            : item.Items("labels");
 
     static IEnumerable<string> Names(IEnumerable<JsonElement> labels) =>
         labels.Select(x => x.Text("name")).OfType<string>().Distinct().Take(MaxListed);
@@ -183,33 +274,64 @@ sealed class Forgejo(string forge) : ISender
 
         var data = new EventData().Add("ref", name).Add("before", push.Text("before")).Link(push.Text("compare_url"));
         return after == NoCommit
-            ? seen.Fact($"{forge}.ref.deleted", $"{place}:{name}", [push.Text("before")], $"{EventText.Line(name, EventText.Titled)} was deleted", data)
-            : seen.Fact($"{forge}.push", $"{place}:{name}", [after], $"{EventText.Line(name, EventText.Titled)} has new commits",
-                data.Add("after", after), [$"{place}@{after}"]);
+            ? seen.Fact(
+                $"{forge}.ref.deleted",
+                $"{place}:{name}",
+                [push.Text("before")],
+                $"{EventText.Line(name, EventText.Titled)} was deleted",
+                data
+            )
+            : seen.Fact(
+                $"{forge}.push",
+                $"{place}:{name}",
+                [after],
+                $"{EventText.Line(name, EventText.Titled)} has new commits",
+                data.Add("after", after),
+                [$"{place}@{after}"]
+            );
     }
 
     Mapped Release(Sighting seen, string place, JsonElement payload, string? action) =>
         action is not "published" ? Mapped.Nothing("action")
         : payload.Text("release", "tag_name") is not { } tag ? Mapped.Nothing("a release without a tag")
-        : seen.Fact($"{forge}.release.published", $"{place}:refs/tags/{tag}", [payload.Name("release", "id")],
+        : seen.Fact(
+            $"{forge}.release.published",
+            $"{place}:refs/tags/{tag}",
+            [payload.Name("release", "id")],
             $"Release {EventText.Line(tag, EventText.Titled)} was published",
-            new EventData().Add("tag", tag).Add("name", payload.Text("release", "name")).Link(payload.Text("release", "html_url")));
+            new EventData()
+                .Add("tag", tag)
+                .Add("name", payload.Text("release", "name"))
+                .Link(payload.Text("release", "html_url"))
+        );
 
     // Success, failure, or success again after a failure.
     Mapped ActionRun(Sighting seen, string place, JsonElement payload, string? action, HookRequest delivery) =>
         payload.Text("run", "commit_sha") is not { } sha ? Mapped.Nothing("a run without a commit")
         : action is null ? Mapped.Nothing("action")
-        : seen.Fact($"{forge}.workflow_run.completed", $"{place}@{sha}",
-            [payload.Name("run", "id"), payload.Moment("run", "stopped") ?? payload.Moment("run", "updated") ?? delivery.Fingerprint],
+        : seen.Fact(
+            $"{forge}.workflow_run.completed",
+            $"{place}@{sha}",
+            [
+                payload.Name("run", "id"),
+                payload.Moment("run", "stopped") ?? payload.Moment("run", "updated") ?? delivery.Fingerprint,
+            ],
             $"Workflow {EventText.Line(payload.Text("run", "title") ?? "run", EventText.Titled)} ended: {EventText.Line(action, EventText.Titled)}",
-            new EventData().Add("conclusion", action is "recover" ? "success" : action).Add("sha", sha)
-                .Add("runId", payload.Number("run", "id")).Link(payload.Text("run", "html_url")),
-            PullOf(payload.At("run")) is { } pull ? [$"{place}#{pull}"] : null);
+            new EventData()
+                .Add("conclusion", action is "recover" ? "success" : action)
+                .Add("sha", sha)
+                .Add("runId", payload.Number("run", "id"))
+                .Link(payload.Text("run", "html_url")),
+            PullOf(payload.At("run")) is { } pull ? [$"{place}#{pull}"] : null
+        );
 
     // The ref of a run as people read it is #5 for a pull request.
-    static long? PullOf(JsonElement run) => run.Text("event")?.StartsWith("pull_request", StringComparison.Ordinal) is true
+    static long? PullOf(JsonElement run) =>
+        run.Text("event")?.StartsWith("pull_request", StringComparison.Ordinal) is true
         && run.Text("prettyref") is ['#', .. var number]
-        && long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var pull) ? pull : null;
+        && long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var pull)
+            ? pull
+            : null;
 
     // As Gitea Actions tell it. A run again keeps its id and raises its attempt.
     Mapped WorkflowRun(Sighting seen, string place, JsonElement payload, string? action)
@@ -222,11 +344,22 @@ sealed class Forgejo(string forge) : ISender
 
         var name = payload.Text("workflow", "name") ?? run.Text("name") ?? "run";
         var (conclusion, attempt) = (run.Text("conclusion") ?? "unknown", run.Number("run_attempt") ?? 1);
-        return seen.Fact($"{forge}.workflow_run.completed", $"{place}@{sha}", [run.Name("id"), attempt.ToString(CultureInfo.InvariantCulture)],
+        return seen.Fact(
+            $"{forge}.workflow_run.completed",
+            $"{place}@{sha}",
+            [run.Name("id"), attempt.ToString(CultureInfo.InvariantCulture)],
             $"Workflow {EventText.Line(name, EventText.Titled)} ended on {EventText.Line(sha, 9)}: {EventText.Line(conclusion, EventText.Titled)}",
-            new EventData().Add("conclusion", conclusion).Add("sha", sha).Add("workflow", name).Add("title", run.Text("display_title"))
-                .Add("runId", run.Number("id")).Add("attempt", attempt).Add("branch", run.Text("head_branch")).Link(run.Text("html_url")),
-            Pulls(run).Select(x => $"{place}#{x}"));
+            new EventData()
+                .Add("conclusion", conclusion)
+                .Add("sha", sha)
+                .Add("workflow", name)
+                .Add("title", run.Text("display_title"))
+                .Add("runId", run.Number("id"))
+                .Add("attempt", attempt)
+                .Add("branch", run.Text("head_branch"))
+                .Link(run.Text("html_url")),
+            Pulls(run).Select(x => $"{place}#{x}")
+        );
     }
 
     Mapped Status(Sighting seen, string place, JsonElement status)
@@ -239,10 +372,19 @@ sealed class Forgejo(string forge) : ISender
             return Mapped.Nothing("pending");
 
         var context = status.Text("context") ?? "default";
-        return seen.Fact($"{forge}.status.completed", $"{place}@{sha}", [status.Name("id")],
+        return seen.Fact(
+            $"{forge}.status.completed",
+            $"{place}@{sha}",
+            [status.Name("id")],
             $"Status {EventText.Line(context, EventText.Titled)} of {EventText.Line(sha, 9)}: {EventText.Line(state, EventText.Titled)}",
-            new EventData().Add("conclusion", state is "error" ? "failure" : state).Add("state", state).Add("context", context).Add("sha", sha)
-                .Add("description", status.Text("description")).Link(status.Text("target_url")));
+            new EventData()
+                .Add("conclusion", state is "error" ? "failure" : state)
+                .Add("state", state)
+                .Add("context", context)
+                .Add("sha", sha)
+                .Add("description", status.Text("description"))
+                .Link(status.Text("target_url"))
+        );
     }
 
     // The run of a pull request names it in the ref it ran on: ci.yml@refs/pull/5/head.
@@ -254,29 +396,49 @@ sealed class Forgejo(string forge) : ISender
                 yield return number;
         }
 
-        if (run.Text("path") is { } path && path.IndexOf("@refs/pull/", StringComparison.Ordinal) is > 0 and var at
-            && long.TryParse(path[(at + "@refs/pull/".Length)..].Split('/')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var own))
+        if (
+            run.Text("path") is { } path
+            && path.IndexOf("@refs/pull/", StringComparison.Ordinal) is > 0 and var at
+            && long.TryParse(
+                path[(at + "@refs/pull/".Length)..].Split('/')[0],
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out var own
+            )
+        )
             yield return own;
     }
 
     // The host is always named: there is no host that everybody means.
     string? Place(JsonElement repository) =>
-        repository.Text("full_name") is { } name && Uri.TryCreate(repository.Text("html_url"), UriKind.Absolute, out var page)
-        && page.Authority.Length > 0 ? $"{forge}@{page.Authority}:{name}".ToLowerInvariant() : null;
+        repository.Text("full_name") is { } name
+        && Uri.TryCreate(repository.Text("html_url"), UriKind.Absolute, out var page)
+        && page.Authority.Length > 0
+            ? $"{forge}@{page.Authority}:{name}".ToLowerInvariant()
+            : null;
 
-    string? Signature(HookRequest delivery) => forge is "forgejo" && delivery.Headers.ContainsKey("X-Forgejo-Signature")
-        ? delivery.Header("X-Forgejo-Signature") : delivery.Header("X-Gitea-Signature");
+    string? Signature(HookRequest delivery) =>
+        forge is "forgejo" && delivery.Headers.ContainsKey("X-Forgejo-Signature")
+            ? delivery.Header("X-Forgejo-Signature")
+            : delivery.Header("X-Gitea-Signature");
 
     // Older versions of Forgejo know only the headers of Gitea.
-    string? Header(HookRequest delivery, string name) => (forge is "forgejo" ? delivery.Header($"X-Forgejo-{name}") : null)
-        ?? delivery.Header($"X-Gitea-{name}");
+    string? Header(HookRequest delivery, string name) =>
+        (forge is "forgejo" ? delivery.Header($"X-Forgejo-{name}") : null) ?? delivery.Header($"X-Gitea-{name}");
 
-    static EventData Data(JsonElement payload, JsonElement item, long number) => new EventData()
-        .Add("repository", payload.Text("repository", "full_name")).Add("repositoryId", payload.Number("repository", "id"))
-        .Add("number", number).Add("title", item.Text("title")).Add("author", item.Text("user", "login")).Link(item.Text("html_url"));
+    static EventData Data(JsonElement payload, JsonElement item, long number) =>
+        new EventData()
+            .Add("repository", payload.Text("repository", "full_name"))
+            .Add("repositoryId", payload.Number("repository", "id"))
+            .Add("number", number)
+            .Add("title", item.Text("title"))
+            .Add("author", item.Text("user", "login"))
+            .Link(item.Text("html_url"));
 
-    static string Titled(JsonElement item, long number) => item.Text("title") is { } title
-        ? $"#{number} ({EventText.Line(title, EventText.Titled)})" : string.Create(CultureInfo.InvariantCulture, $"#{number}");
+    static string Titled(JsonElement item, long number) =>
+        item.Text("title") is { } title
+            ? $"#{number} ({EventText.Line(title, EventText.Titled)})"
+            : string.Create(CultureInfo.InvariantCulture, $"#{number}");
 
     static string Who(JsonElement user) => EventText.Line(user.Text("login") ?? "somebody", EventText.Titled);
 

@@ -19,7 +19,12 @@ sealed class Generic(HookOptions options) : ISender
             SignatureScheme.Slack => "v0=",
             _ => options.Prefix,
         };
-        if (!given.StartsWith(prefix, options.Scheme is SignatureScheme.Bearer ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal))
+        if (
+            !given.StartsWith(
+                prefix,
+                options.Scheme is SignatureScheme.Bearer ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal
+            )
+        )
             return $"{header} does not begin with {prefix.Trim()}.";
 
         var timestamp = delivery.Header("X-Slack-Request-Timestamp");
@@ -27,11 +32,18 @@ sealed class Generic(HookOptions options) : ISender
             return "The delivery is too old, or from the future.";
 
         given = given[prefix.Length..].Trim();
-        return secrets.Any(secret => Holds(given, secret, timestamp, delivery)) ? Late(delivery, now) : $"{header} is not right.";
+        return secrets.Any(secret => Holds(given, secret, timestamp, delivery))
+            ? Late(delivery, now)
+            : $"{header} is not right.";
     }
 
     public Mapped Map(HookRequest delivery) =>
-        options.Paths.Map(delivery.Payload(), delivery, options.IdHeader, isIdProven: options.TrustHeaders || !options.SignsBody);
+        options.Paths.Map(
+            delivery.Payload(),
+            delivery,
+            options.IdHeader,
+            isIdProven: options.TrustHeaders || !options.SignsBody
+        );
 
     // Of what is genuine, what may have been kept back or sent again.
     string? Late(HookRequest delivery, DateTimeOffset now)
@@ -41,8 +53,10 @@ sealed class Generic(HookOptions options) : ISender
 
         try
         {
-            return options.Paths.Made(delivery.Payload(), delivery) is not { } made ? $"The delivery does not say when it was made, at {options.Paths.Time}."
-                : (now - made).Duration() > age ? "The delivery is too old, or from the future." : null;
+            return options.Paths.Made(delivery.Payload(), delivery) is not { } made
+                    ? $"The delivery does not say when it was made, at {options.Paths.Time}."
+                : (now - made).Duration() > age ? "The delivery is too old, or from the future."
+                : null;
         }
         catch (JsonException)
         {
@@ -57,8 +71,10 @@ sealed class Generic(HookOptions options) : ISender
         return options.Scheme switch
         {
             SignatureScheme.Bearer or SignatureScheme.Token => Signatures.SameText(given, secret),
-            SignatureScheme.Slack => Signatures.IsHex(given, Signatures.Of(
-                SignatureHash.Sha256, key, Encoding.ASCII.GetBytes($"v0:{timestamp}:"), delivery.Body)),
+            SignatureScheme.Slack => Signatures.IsHex(
+                given,
+                Signatures.Of(SignatureHash.Sha256, key, Encoding.ASCII.GetBytes($"v0:{timestamp}:"), delivery.Body)
+            ),
             SignatureScheme.HmacSha1 => Matches(given, Signatures.Of(SignatureHash.Sha1, key, delivery.Body)),
             SignatureScheme.HmacSha512 => Matches(given, Signatures.Of(SignatureHash.Sha512, key, delivery.Body)),
             _ => Matches(given, Signatures.Of(SignatureHash.Sha256, key, delivery.Body)),
@@ -68,11 +84,12 @@ sealed class Generic(HookOptions options) : ISender
     bool Matches(string given, byte[] code) =>
         options.Encoding is SignatureEncoding.Base64 ? Signatures.IsBase64(given, code) : Signatures.IsHex(given, code);
 
-    static string Usual(SignatureScheme scheme) => scheme switch
-    {
-        SignatureScheme.Bearer => "Authorization",
-        SignatureScheme.Token => "X-Token",
-        SignatureScheme.Slack => "X-Slack-Signature",
-        _ => "X-Signature",
-    };
+    static string Usual(SignatureScheme scheme) =>
+        scheme switch
+        {
+            SignatureScheme.Bearer => "Authorization",
+            SignatureScheme.Token => "X-Token",
+            SignatureScheme.Slack => "X-Slack-Signature",
+            _ => "X-Signature",
+        };
 }

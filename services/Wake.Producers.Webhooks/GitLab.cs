@@ -18,7 +18,8 @@ sealed class GitLab : ISender
             return StandardWebhooks.Check(delivery, signing, now);
 
         return delivery.Header("X-Gitlab-Token") is not { } given ? "X-Gitlab-Token is missing."
-            : secrets.Except(signing).Any(x => Signatures.SameText(given, x)) ? null : "X-Gitlab-Token is not right.";
+            : secrets.Except(signing).Any(x => Signatures.SameText(given, x)) ? null
+            : "X-Gitlab-Token is not right.";
     }
 
     public Mapped Map(HookRequest delivery)
@@ -33,8 +34,11 @@ sealed class GitLab : ISender
             return Mapped.Nothing("no project");
 
         var id = delivery.Header("Idempotency-Key") ?? delivery.Header("webhook-id");
-        var seen = new Sighting("gitlab:webhook", id is { Length: <= 200 } ? id : delivery.Id("X-Gitlab-Event-UUID"),
-            payload.Text("user", "username") ?? payload.Text("user_username"));
+        var seen = new Sighting(
+            "gitlab:webhook",
+            id is { Length: <= 200 } ? id : delivery.Id("X-Gitlab-Event-UUID"),
+            payload.Text("user", "username") ?? payload.Text("user_username")
+        );
 
         return kind switch
         {
@@ -56,13 +60,19 @@ sealed class GitLab : ISender
         if (merge.Number("iid") is not { } iid)
             return Mapped.Nothing("a merge request without a number");
 
-        var (updated, commit, user) = (merge.Moment("updated_at"), merge.Text("last_commit", "id"), payload.Name("user", "id"));
+        var (updated, commit, user) = (
+            merge.Moment("updated_at"),
+            merge.Text("last_commit", "id"),
+            payload.Name("user", "id")
+        );
 
         return merge.Text("action") switch
         {
             // Who was asked and what was put on it along with the opening is told of nowhere else.
-            "open" => Mapped.All(
-                [Fact("opened", [], "was opened", Described().Add("body", merge.Text("description"), EventText.Written)), .. Additions()]),
+            "open" => Mapped.All([
+                Fact("opened", [], "was opened", Described().Add("body", merge.Text("description"), EventText.Written)),
+                .. Additions(),
+            ]),
 
             // GitLab does not say when, and it happens once.
             "merge" => Fact("merged", [], "was merged", Described()),
@@ -72,7 +82,12 @@ sealed class GitLab : ISender
 
             // The first when this was the last approval needed, the other before.
             "approved" or "approval" => Fact("approved", [user, updated], $"was approved by {Who(payload)}", Written()),
-            "unapproved" or "unapproval" => Fact("unapproved", [user, updated], $"is no longer approved by {Who(payload)}", Written()),
+            "unapproved" or "unapproval" => Fact(
+                "unapproved",
+                [user, updated],
+                $"is no longer approved by {Who(payload)}",
+                Written()
+            ),
             _ => Mapped.Nothing("action"),
         };
 
@@ -84,8 +99,12 @@ sealed class GitLab : ISender
                 yield return Fact("ready_for_review", [updated], "is ready for review", Described());
             foreach (var who in ChangesRequested(payload))
             {
-                yield return Fact("review_submitted", [$"user:{who}", "changes_requested", updated],
-                    $"needs changes, says {EventText.Line(who, EventText.Titled)}", Described().Add("state", "changes_requested").Add("author", who));
+                yield return Fact(
+                    "review_submitted",
+                    [$"user:{who}", "changes_requested", updated],
+                    $"needs changes, says {EventText.Line(who, EventText.Titled)}",
+                    Described().Add("state", "changes_requested").Add("author", who)
+                );
             }
 
             foreach (var addition in Additions())
@@ -96,28 +115,50 @@ sealed class GitLab : ISender
         {
             foreach (var who in Asked(payload))
             {
-                yield return Fact("review_requested", [$"user:{who}", updated], $"was given to {EventText.Line(who, EventText.Titled)} for review",
-                    Described().Add("reviewer", who));
+                yield return Fact(
+                    "review_requested",
+                    [$"user:{who}", updated],
+                    $"was given to {EventText.Line(who, EventText.Titled)} for review",
+                    Described().Add("reviewer", who)
+                );
             }
 
             foreach (var who in Logins(New(payload, "assignees")))
             {
-                yield return Fact("assigned", [who, updated], $"was assigned to {EventText.Line(who, EventText.Titled)}",
-                    Described().Add("assignee", who));
+                yield return Fact(
+                    "assigned",
+                    [who, updated],
+                    $"was assigned to {EventText.Line(who, EventText.Titled)}",
+                    Described().Add("assignee", who)
+                );
             }
 
             foreach (var label in Labels(payload))
             {
-                yield return Fact("labeled", [label, updated], $"was labeled {EventText.Line(label, EventText.Titled)}",
-                    Described().Add("label", label));
+                yield return Fact(
+                    "labeled",
+                    [label, updated],
+                    $"was labeled {EventText.Line(label, EventText.Titled)}",
+                    Described().Add("label", label)
+                );
             }
         }
 
-        Mapped Fact(string what, ReadOnlySpan<string?> discriminator, string done, EventData fields) => seen.Fact(
-            $"gitlab.merge_request.{what}", $"{place}!{iid}", discriminator, $"MR !{iid}{Titled(merge)} {done}", fields);
+        Mapped Fact(string what, ReadOnlySpan<string?> discriminator, string done, EventData fields) =>
+            seen.Fact(
+                $"gitlab.merge_request.{what}",
+                $"{place}!{iid}",
+                discriminator,
+                $"MR !{iid}{Titled(merge)} {done}",
+                fields
+            );
 
-        EventData Described() => Data(payload, merge, iid).Add("head", commit).Add("draft", merge.Flag("draft"))
-            .Add("source", merge.Text("source_branch")).Add("target", merge.Text("target_branch"));
+        EventData Described() =>
+            Data(payload, merge, iid)
+                .Add("head", commit)
+                .Add("draft", merge.Flag("draft"))
+                .Add("source", merge.Text("source_branch"))
+                .Add("target", merge.Text("target_branch"));
 
         EventData Written() => Described().Add("author", payload.Text("user", "username"));
     }
@@ -132,17 +173,38 @@ sealed class GitLab : ISender
 
         return note.Text("noteable_type") switch
         {
-            "MergeRequest" when payload.Number("merge_request", "iid") is { } iid => Fact("merge_request", $"{place}!{iid}", $"MR !{iid}", iid),
-            "Issue" when payload.Number("issue", "iid") is { } iid => Fact("issue", $"{place}#{iid}", $"Issue #{iid}", iid),
-            "Commit" when note.Text("commit_id") is { } sha => Fact("commit", $"{place}@{sha}", EventText.Line(sha, 8), null),
+            "MergeRequest" when payload.Number("merge_request", "iid") is { } iid => Fact(
+                "merge_request",
+                $"{place}!{iid}",
+                $"MR !{iid}",
+                iid
+            ),
+            "Issue" when payload.Number("issue", "iid") is { } iid => Fact(
+                "issue",
+                $"{place}#{iid}",
+                $"Issue #{iid}",
+                iid
+            ),
+            "Commit" when note.Text("commit_id") is { } sha => Fact(
+                "commit",
+                $"{place}@{sha}",
+                EventText.Line(sha, 8),
+                null
+            ),
             _ => Mapped.Nothing("a comment on nothing"),
         };
 
-        Mapped Fact(string noun, string subject, string title, long? iid) => seen.Fact(
-            $"gitlab.{noun}.comment_created", subject, [note.Name("id")],
-            $"{title}: {Who(payload)} commented{(note.Text("note") is { } text ? $": {EventText.Clip(text, EventText.Written)}" : "")}",
-            Data(payload, note, iid).Add("commentId", note.Number("id")).Add("body", note.Text("note"), EventText.Written)
-                .Add("author", payload.Text("user", "username")));
+        Mapped Fact(string noun, string subject, string title, long? iid) =>
+            seen.Fact(
+                $"gitlab.{noun}.comment_created",
+                subject,
+                [note.Name("id")],
+                $"{title}: {Who(payload)} commented{(note.Text("note") is { } text ? $": {EventText.Clip(text, EventText.Written)}" : "")}",
+                Data(payload, note, iid)
+                    .Add("commentId", note.Number("id"))
+                    .Add("body", note.Text("note"), EventText.Written)
+                    .Add("author", payload.Text("user", "username"))
+            );
     }
 
     static Mapped Issue(Sighting seen, string place, JsonElement payload)
@@ -155,20 +217,45 @@ sealed class GitLab : ISender
 
         return issue.Text("action") switch
         {
-            "open" => Mapped.All([seen.Fact("gitlab.issue.opened", subject, [], $"{title} was opened", Described()), .. Additions()]),
-            "close" => seen.Fact("gitlab.issue.closed", subject, [issue.Moment("closed_at") ?? updated], $"{title} was closed", Described()),
+            "open" => Mapped.All([
+                seen.Fact("gitlab.issue.opened", subject, [], $"{title} was opened", Described()),
+                .. Additions(),
+            ]),
+            "close" => seen.Fact(
+                "gitlab.issue.closed",
+                subject,
+                [issue.Moment("closed_at") ?? updated],
+                $"{title} was closed",
+                Described()
+            ),
             "reopen" => seen.Fact("gitlab.issue.reopened", subject, [updated], $"{title} was reopened", Described()),
             "update" when Additions().ToList() is { Count: > 0 } facts => Mapped.All(facts),
             _ => Mapped.Nothing("action"),
         };
 
         IEnumerable<Mapped> Additions() =>
-        [
-            .. Logins(New(payload, "assignees")).Select(who => seen.Fact("gitlab.issue.assigned", subject, [who, updated],
-                $"{title} was assigned to {EventText.Line(who, EventText.Titled)}", Described().Add("assignee", who))),
-            .. Labels(payload).Select(label => seen.Fact("gitlab.issue.labeled", subject, [label, updated],
-                $"{title} was labeled {EventText.Line(label, EventText.Titled)}", Described().Add("label", label))),
-        ];
+            [
+                .. Logins(New(payload, "assignees"))
+                    .Select(who =>
+                        seen.Fact(
+                            "gitlab.issue.assigned",
+                            subject,
+                            [who, updated],
+                            $"{title} was assigned to {EventText.Line(who, EventText.Titled)}",
+                            Described().Add("assignee", who)
+                        )
+                    ),
+                .. Labels(payload)
+                    .Select(label =>
+                        seen.Fact(
+                            "gitlab.issue.labeled",
+                            subject,
+                            [label, updated],
+                            $"{title} was labeled {EventText.Line(label, EventText.Titled)}",
+                            Described().Add("label", label)
+                        )
+                    ),
+            ];
 
         EventData Described() => Data(payload, issue, iid).Add("body", issue.Text("description"), EventText.Written);
     }
@@ -184,26 +271,50 @@ sealed class GitLab : ISender
 
         // That of a fork names the merge request of the project it wants to go to.
         var target = payload.Number("merge_request", "target_project_id");
-        string[] related = payload.Number("merge_request", "iid") is { } iid && (target is null || target == payload.Number("project", "id"))
-            ? [$"{place}!{iid}"] : [];
+        string[] related =
+            payload.Number("merge_request", "iid") is { } iid
+            && (target is null || target == payload.Number("project", "id"))
+                ? [$"{place}!{iid}"]
+                : [];
 
-        var data = Data(payload, pipeline, null).Add("status", status).Add("pipelineId", pipeline.Number("id")).Add("sha", sha)
+        var data = Data(payload, pipeline, null)
+            .Add("status", status)
+            .Add("pipelineId", pipeline.Number("id"))
+            .Add("sha", sha)
             .Add("ref", pipeline.Text("ref"));
 
         // It goes on when a person starts the job it has come to, and may come to another.
         if (status is "manual")
         {
-            var waiting = payload.Items("builds").Where(x => x.Text("status") is "manual")
-                .Select(x => x.Number("id")).OfType<long>().Order().ToList();
-            return seen.Fact("gitlab.pipeline.blocked", $"{place}@{sha}",
-                [pipeline.Name("id"), waiting is [] ? pipeline.Moment("created_at") : string.Join(',', waiting.Take(MaxListed))],
-                $"Pipeline of {EventText.Line(sha, 9)} waits for somebody to start a manual job", data, related);
+            var waiting = payload
+                .Items("builds")
+                .Where(x => x.Text("status") is "manual")
+                .Select(x => x.Number("id"))
+                .OfType<long>()
+                .Order()
+                .ToList();
+            return seen.Fact(
+                "gitlab.pipeline.blocked",
+                $"{place}@{sha}",
+                [
+                    pipeline.Name("id"),
+                    waiting is [] ? pipeline.Moment("created_at") : string.Join(',', waiting.Take(MaxListed)),
+                ],
+                $"Pipeline of {EventText.Line(sha, 9)} waits for somebody to start a manual job",
+                data,
+                related
+            );
         }
 
         // A pipeline that is run again keeps its id; a skipped one never finished.
-        return seen.Fact("gitlab.pipeline.completed", $"{place}@{sha}",
+        return seen.Fact(
+            "gitlab.pipeline.completed",
+            $"{place}@{sha}",
             [pipeline.Name("id"), status, pipeline.Moment("finished_at") ?? pipeline.Moment("created_at")],
-            $"Pipeline of {EventText.Line(sha, 9)} ended: {status}", data, related);
+            $"Pipeline of {EventText.Line(sha, 9)} ended: {status}",
+            data,
+            related
+        );
     }
 
     static Mapped Push(Sighting seen, string place, JsonElement push)
@@ -213,9 +324,21 @@ sealed class GitLab : ISender
 
         var data = Data(push, push, null).Add("ref", name).Add("before", push.Text("before"));
         return after == NoCommit
-            ? seen.Fact("gitlab.ref.deleted", $"{place}:{name}", [push.Text("before")], $"{EventText.Line(name, EventText.Titled)} was deleted", data)
-            : seen.Fact("gitlab.push", $"{place}:{name}", [after], $"{EventText.Line(name, EventText.Titled)} has new commits",
-                data.Add("after", after), [$"{place}@{after}"]);
+            ? seen.Fact(
+                "gitlab.ref.deleted",
+                $"{place}:{name}",
+                [push.Text("before")],
+                $"{EventText.Line(name, EventText.Titled)} was deleted",
+                data
+            )
+            : seen.Fact(
+                "gitlab.push",
+                $"{place}:{name}",
+                [after],
+                $"{EventText.Line(name, EventText.Titled)} has new commits",
+                data.Add("after", after),
+                [$"{place}@{after}"]
+            );
     }
 
     static Mapped Deployment(Sighting seen, string place, JsonElement payload)
@@ -225,28 +348,47 @@ sealed class GitLab : ISender
             return Mapped.Nothing("a deployment that is not over");
 
         var environment = payload.Text("environment");
-        return payload.Text("commit_url") is not { } page || page[(page.LastIndexOf('/') + 1)..] is not { Length: > 0 } sha
+        return
+            payload.Text("commit_url") is not { } page || page[(page.LastIndexOf('/') + 1)..] is not { Length: > 0 } sha
             ? Mapped.Nothing("a deployment without a commit")
-            : seen.Fact("gitlab.deployment.completed", $"{place}@{sha}", [payload.Name("deployment_id"), status],
+            : seen.Fact(
+                "gitlab.deployment.completed",
+                $"{place}@{sha}",
+                [payload.Name("deployment_id"), status],
                 $"Deployment to {EventText.Line(environment ?? "its environment", EventText.Titled)}: {status}",
-                Data(payload, payload, null).Add("state", status).Add("environment", environment).Add("sha", sha));
+                Data(payload, payload, null).Add("state", status).Add("environment", environment).Add("sha", sha)
+            );
     }
 
     static Mapped Release(Sighting seen, string place, JsonElement payload) =>
         payload.Text("action") is not "create" ? Mapped.Nothing("action")
         : payload.Text("tag") is not { } tag ? Mapped.Nothing("a release without a tag")
-        : seen.Fact("gitlab.release.published", $"{place}:refs/tags/{tag}", [payload.Name("id")],
-            $"Release {EventText.Line(tag, EventText.Titled)} was published", Data(payload, payload, null).Add("tag", tag));
+        : seen.Fact(
+            "gitlab.release.published",
+            $"{place}:refs/tags/{tag}",
+            [payload.Name("id")],
+            $"Release {EventText.Line(tag, EventText.Titled)} was published",
+            Data(payload, payload, null).Add("tag", tag)
+        );
 
-    // What the payload adds to a list: an update names what was there before and what is there now, an opening what it came with.
-    static IEnumerable<JsonElement> New(JsonElement payload, string list, Func<JsonElement, JsonElement, bool>? again = null)
+    // What the payload adds to a list: an update names what was there before and what is there now, an opening what it
+    // came with.
+    static IEnumerable<JsonElement> New(
+        JsonElement payload,
+        string list,
+        Func<JsonElement, JsonElement, bool>? again = null
+    )
     {
         if (payload.Text("object_attributes", "action") is "open")
             return payload.Items(list);
 
         var before = payload.Items("changes", list, "previous").ToList();
-        return payload.Items("changes", list, "current").Where(now =>
-            before.FindIndex(x => Identity(x) == Identity(now)) is var at && (at < 0 || (again?.Invoke(before[at], now) ?? false)));
+        return payload
+            .Items("changes", list, "current")
+            .Where(now =>
+                before.FindIndex(x => Identity(x) == Identity(now)) is var at
+                && (at < 0 || (again?.Invoke(before[at], now) ?? false))
+            );
 
         static string? Identity(JsonElement entry) => entry.Text("username")?.ToLowerInvariant() ?? entry.Text("title");
     }
@@ -261,31 +403,48 @@ sealed class GitLab : ISender
     static IEnumerable<string> Asked(JsonElement payload) =>
         Logins(New(payload, "reviewers", (before, now) => now.Flag("re_requested") && !before.Flag("re_requested")));
 
-    static IEnumerable<string> ChangesRequested(JsonElement payload) => payload.Text("object_attributes", "action") is "open" ? []
-        : Logins(New(payload, "reviewers", (before, now) => before.Text("state") != now.Text("state"))
-            .Where(x => x.Text("state") is "requested_changes"));
+    static IEnumerable<string> ChangesRequested(JsonElement payload) =>
+        payload.Text("object_attributes", "action") is "open"
+            ? []
+            : Logins(
+                New(payload, "reviewers", (before, now) => before.Text("state") != now.Text("state"))
+                    .Where(x => x.Text("state") is "requested_changes")
+            );
 
     // Versions before 13.2 only tell by the title.
-    static bool IsReadyNow(JsonElement payload, JsonElement merge) => payload.Has("changes", "draft")
-        ? payload.Flag("changes", "draft", "previous") && !payload.Flag("changes", "draft", "current")
-        : DraftTitle.Is(payload.Text("changes", "title", "previous")) && !merge.Flag("draft")
-            && !DraftTitle.Is(payload.Text("changes", "title", "current") ?? merge.Text("title"));
+    static bool IsReadyNow(JsonElement payload, JsonElement merge) =>
+        payload.Has("changes", "draft")
+            ? payload.Flag("changes", "draft", "previous") && !payload.Flag("changes", "draft", "current")
+            : DraftTitle.Is(payload.Text("changes", "title", "previous"))
+                && !merge.Flag("draft")
+                && !DraftTitle.Is(payload.Text("changes", "title", "current") ?? merge.Text("title"));
 
     static string? Place(JsonElement project)
     {
         if (project.Text("path_with_namespace") is not { } path)
             return null;
 
-        var host = Uri.TryCreate(project.Text("web_url"), UriKind.Absolute, out var page) ? page.Authority : "gitlab.com";
-        return (host.Equals("gitlab.com", StringComparison.OrdinalIgnoreCase) || host.Length == 0 ? $"gitlab:{path}" : $"gitlab@{host}:{path}")
-            .ToLowerInvariant();
+        var host = Uri.TryCreate(project.Text("web_url"), UriKind.Absolute, out var page)
+            ? page.Authority
+            : "gitlab.com";
+        return (
+            host.Equals("gitlab.com", StringComparison.OrdinalIgnoreCase) || host.Length == 0
+                ? $"gitlab:{path}"
+                : $"gitlab@{host}:{path}"
+        ).ToLowerInvariant();
     }
 
-    static EventData Data(JsonElement payload, JsonElement item, long? iid) => new EventData()
-        .Add("project", payload.Text("project", "path_with_namespace")).Add("projectId", payload.Number("project", "id"))
-        .Add("iid", iid).Add("title", item.Text("title")).Link(item.Text("url"));
+    static EventData Data(JsonElement payload, JsonElement item, long? iid) =>
+        new EventData()
+            .Add("project", payload.Text("project", "path_with_namespace"))
+            .Add("projectId", payload.Number("project", "id"))
+            .Add("iid", iid)
+            .Add("title", item.Text("title"))
+            .Link(item.Text("url"));
 
-    static string Titled(JsonElement item) => item.Text("title") is { } title ? $" ({EventText.Line(title, EventText.Titled)})" : "";
+    static string Titled(JsonElement item) =>
+        item.Text("title") is { } title ? $" ({EventText.Line(title, EventText.Titled)})" : "";
 
-    static string Who(JsonElement payload) => EventText.Line(payload.Text("user", "username") ?? "somebody", EventText.Titled);
+    static string Who(JsonElement payload) =>
+        EventText.Line(payload.Text("user", "username") ?? "somebody", EventText.Titled);
 }

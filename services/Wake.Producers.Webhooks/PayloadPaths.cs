@@ -7,13 +7,15 @@ using Wake.Producing;
 namespace Wake.Producers.Webhooks;
 
 /// <summary>
-/// Where a delivery has what an event needs. Each is a path in the payload (<c>repository.full_name</c>; names joined by dots, an
-/// array's entry by its number), a header (<c>header:X-Event-Key</c>), a text that is always the same (<c>text:deploy.finished</c>), or
-/// put together from paths and headers in braces: <c>bitbucket:{repository.full_name}#{pullrequest.id}</c>.
+/// Where a delivery has what an event needs. Each is a path in the payload (<c>repository.full_name</c>; names joined
+/// by dots, an array's entry by its number), a header (<c>header:X-Event-Key</c>), a text that is always the same
+/// (<c>text:deploy.finished</c>), or put together from paths and headers in braces:
+/// <c>bitbucket:{repository.full_name}#{pullrequest.id}</c>.
 /// </summary>
 public sealed partial class PayloadPaths
 {
-    const string HeaderPrefix = "header:", TextPrefix = "text:";
+    const string HeaderPrefix = "header:",
+        TextPrefix = "text:";
 
     /// <summary>The delivery's id.</summary>
     public string Id { get; init; } = "id";
@@ -27,7 +29,8 @@ public sealed partial class PayloadPaths
     /// <summary>A sentence for the session that wakes.</summary>
     public string Reason { get; init; } = "reason";
 
-    /// <summary>The fact's identity. Where a delivery has none: its type, its subject, the hook and the delivery's id.</summary>
+    /// <summary>The fact's identity. Where a delivery has none: its type, its subject, the hook and the delivery's
+    /// id.</summary>
     public string DedupKey { get; init; } = "dedupKey";
 
     /// <summary>Who caused it.</summary>
@@ -37,13 +40,21 @@ public sealed partial class PayloadPaths
     public string Time { get; init; } = "timestamp";
 
     (string Name, string Place)[] Places =>
-    [
-        (nameof(Id), Id), (nameof(Type), Type), (nameof(Subject), Subject), (nameof(Reason), Reason), (nameof(DedupKey), DedupKey),
-        (nameof(Actor), Actor), (nameof(Time), Time),
-    ];
+        [
+            (nameof(Id), Id),
+            (nameof(Type), Type),
+            (nameof(Subject), Subject),
+            (nameof(Reason), Reason),
+            (nameof(DedupKey), DedupKey),
+            (nameof(Actor), Actor),
+            (nameof(Time), Time),
+        ];
 
     /// <summary>What is wrong with the descriptions, in a sentence; null when nothing is.</summary>
-    internal string? Problem() => Places.Select(x => Problem(x.Place) is { } problem ? $"Paths:{x.Name}: {problem}" : null).FirstOrDefault(x => x is not null);
+    internal string? Problem() =>
+        Places
+            .Select(x => Problem(x.Place) is { } problem ? $"Paths:{x.Name}: {problem}" : null)
+            .FirstOrDefault(x => x is not null);
 
     /// <summary>The first of the descriptions that reads a header other than these; null when none does.</summary>
     internal string? ReadsHeader(params ReadOnlySpan<string> signed)
@@ -60,17 +71,24 @@ public sealed partial class PayloadPaths
         return null;
     }
 
-    static IEnumerable<string> HeadersOf(string place) => place.StartsWith(TextPrefix, StringComparison.Ordinal) ? []
-        : (place.Contains('{', StringComparison.Ordinal) ? Braces().Matches(place).Select(x => x.Groups[1].Value) : [place])
-            .Where(x => x.StartsWith(HeaderPrefix, StringComparison.Ordinal)).Select(x => x[HeaderPrefix.Length..]);
+    static IEnumerable<string> HeadersOf(string place) =>
+        place.StartsWith(TextPrefix, StringComparison.Ordinal)
+            ? []
+            : (
+                place.Contains('{', StringComparison.Ordinal)
+                    ? Braces().Matches(place).Select(x => x.Groups[1].Value)
+                    : [place]
+            )
+                .Where(x => x.StartsWith(HeaderPrefix, StringComparison.Ordinal))
+                .Select(x => x[HeaderPrefix.Length..]);
 
     /// <summary>The event a delivery describes, as far as it does.</summary>
     /// <param name="payload">The payload.</param>
     /// <param name="delivery">The delivery.</param>
     /// <param name="idHeader">The header with the delivery's id, which counts more than the payload's.</param>
     /// <param name="isIdProven">
-    /// Whether that header is as genuine as the payload. Where it is not it names the observation alone: otherwise whoever has a delivery
-    /// could tell its fact again and again, under one id after the other.
+    /// Whether that header is as genuine as the payload. Where it is not it names the observation alone: otherwise
+    /// whoever has a delivery could tell its fact again and again, under one id after the other.
     /// </param>
     internal Mapped Map(JsonElement payload, HookRequest delivery, string? idHeader, bool isIdProven)
     {
@@ -80,27 +98,34 @@ public sealed partial class PayloadPaths
         var given = idHeader is null ? null : delivery.Header(idHeader);
         var own = Find(payload, delivery, Id) ?? delivery.Fingerprint;
         var id = given ?? own;
-        var (source, subject) = ($"webhook:{delivery.Hook}", Find(payload, delivery, Subject) ?? $"hook:{delivery.Hook}");
-        return Mapped.Of(new()
-        {
-            Id = id,
-            Source = source,
-            Type = type,
-            Subject = subject,
+        var (source, subject) = (
+            $"webhook:{delivery.Hook}",
+            Find(payload, delivery, Subject) ?? $"hook:{delivery.Hook}"
+        );
+        return Mapped.Of(
+            new()
+            {
+                Id = id,
+                Source = source,
+                Type = type,
+                Subject = subject,
 
-            // Two senders may count alike; a payload with a key of its own knows better.
-            DedupKey = Find(payload, delivery, DedupKey) ?? $"{type}|{subject}|{source}|{(isIdProven ? id : own)}",
-            Reason = EventText.Reason(Find(payload, delivery, Reason) ?? $"{type} at {delivery.Hook}"),
-            Actor = Find(payload, delivery, Actor) is { } actor ? EventText.Clip(actor, EventText.Titled) : null,
-            Time = EventTime.Read(Find(payload, delivery, Time)),
-            Data = Whole(payload),
-        });
+                // Two senders may count alike; a payload with a key of its own knows better.
+                DedupKey = Find(payload, delivery, DedupKey) ?? $"{type}|{subject}|{source}|{(isIdProven ? id : own)}",
+                Reason = EventText.Reason(Find(payload, delivery, Reason) ?? $"{type} at {delivery.Hook}"),
+                Actor = Find(payload, delivery, Actor) is { } actor ? EventText.Clip(actor, EventText.Titled) : null,
+                Time = EventTime.Read(Find(payload, delivery, Time)),
+                Data = Whole(payload),
+            }
+        );
     }
 
     /// <summary>When a delivery says that it was made; null when it says nothing that can be read.</summary>
-    internal DateTimeOffset? Made(JsonElement payload, HookRequest delivery) => EventTime.Read(Find(payload, delivery, Time));
+    internal DateTimeOffset? Made(JsonElement payload, HookRequest delivery) =>
+        EventTime.Read(Find(payload, delivery, Time));
 
-    /// <summary>The payload as data of an event, unless it is too large to be worth carrying or cannot be stored.</summary>
+    /// <summary>The payload as data of an event, unless it is too large to be worth carrying or cannot be
+    /// stored.</summary>
     internal static JsonElement? Whole(JsonElement payload)
     {
         try
@@ -141,8 +166,13 @@ public sealed partial class PayloadPaths
 
         foreach (var name in place.Split('.'))
         {
-            payload = payload.ValueKind is JsonValueKind.Array && int.TryParse(name, out var index) && index >= 0 && index < payload.GetArrayLength()
-                ? payload[index] : payload.At(name);
+            payload =
+                payload.ValueKind is JsonValueKind.Array
+                && int.TryParse(name, out var index)
+                && index >= 0
+                && index < payload.GetArrayLength()
+                    ? payload[index]
+                    : payload.At(name);
         }
 
         return payload.Name();
@@ -154,14 +184,18 @@ public sealed partial class PayloadPaths
             return string.IsNullOrWhiteSpace(place[TextPrefix.Length..]) ? "text: needs a text." : null;
         if (place.AsSpan().ContainsAny('{', '}'))
         {
-            return Braces().Replace(place, "").AsSpan().ContainsAny('{', '}') ? $"the braces in {place} do not match."
+            return Braces().Replace(place, "").AsSpan().ContainsAny('{', '}')
+                ? $"the braces in {place} do not match."
                 : Braces().Matches(place).Select(x => Problem(x.Groups[1].Value)).FirstOrDefault(x => x is not null);
         }
 
         return place.StartsWith(HeaderPrefix, StringComparison.Ordinal)
-            ? HeaderName().IsMatch(place[HeaderPrefix.Length..]) ? null : "header: needs the name of a header."
+            ? HeaderName().IsMatch(place[HeaderPrefix.Length..])
+                ? null
+                : "header: needs the name of a header."
             : place.Split('.').Any(string.IsNullOrWhiteSpace)
-                ? $"{(place.Length > 0 ? place : "an empty text")} is no path: names joined by dots." : null;
+                ? $"{(place.Length > 0 ? place : "an empty text")} is no path: names joined by dots."
+                : null;
     }
 
     [GeneratedRegex("[{]([^{}]*)[}]")]

@@ -3,7 +3,8 @@ using Microsoft.Extensions.Options;
 namespace Wake.Producers.Webhooks;
 
 /// <summary>
-/// Warns of tokens that somebody may find by trying. What is genuine always gets in, so trying is slow only as far as a token is long.
+/// Warns of tokens that somebody may find by trying. What is genuine always gets in, so trying is slow only as far as a
+/// token is long.
 /// </summary>
 sealed class ShortTokenWarning(IOptions<WebhooksOptions> options, ILogger<ShortTokenWarning> log) : IHostedService
 {
@@ -15,7 +16,11 @@ sealed class ShortTokenWarning(IOptions<WebhooksOptions> options, ILogger<ShortT
         {
             // A signing token of GitLab's never travels.
             if (hook.Secrets.Any(x => x.Length < Enough && !StandardWebhooks.IsSecret(x)))
-                log.LogWarning("The token of the hook {Hook} has fewer than {Enough} characters, and may be found by trying. openssl rand -hex 24 makes a good one.", name, Enough);
+                log.LogWarning(
+                    "The token of the hook {Hook} has fewer than {Enough} characters, and may be found by trying. openssl rand -hex 24 makes a good one.",
+                    name,
+                    Enough
+                );
         }
 
         return Task.CompletedTask;

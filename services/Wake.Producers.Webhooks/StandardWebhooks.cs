@@ -3,23 +3,37 @@ using Wake.Producing;
 
 namespace Wake.Producers.Webhooks;
 
-/// <summary>Anybody who signs by the Standard Webhooks specification, Svix's older names for the headers included.</summary>
+/// <summary>Anybody who signs by the Standard Webhooks specification, Svix's older names for the headers
+/// included.</summary>
 sealed class StandardWebhooks(PayloadPaths paths) : ISender
 {
-    const string Version = "v1,", SecretPrefix = "whsec_";
+    const string Version = "v1,",
+        SecretPrefix = "whsec_";
 
-    public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) => Check(delivery, secrets, now);
+    public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) =>
+        Check(delivery, secrets, now);
 
     public Mapped Map(HookRequest delivery) =>
-        paths.Map(delivery.Payload(), delivery, delivery.Header("webhook-id") is null ? "svix-id" : "webhook-id", isIdProven: true);
+        paths.Map(
+            delivery.Payload(),
+            delivery,
+            delivery.Header("webhook-id") is null ? "svix-id" : "webhook-id",
+            isIdProven: true
+        );
 
     /// <summary>The headers that the signature covers.</summary>
-    public static IReadOnlyList<string> Signed { get; } = ["webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp"];
+    public static IReadOnlyList<string> Signed { get; } =
+    ["webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp"];
 
-    /// <summary>Why the signature does not hold; null when it does. GitLab's signing tokens are the same scheme.</summary>
+    /// <summary>Why the signature does not hold; null when it does. GitLab's signing tokens are the same
+    /// scheme.</summary>
     public static string? Check(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now)
     {
-        if (Header("id") is not { } id || Header("timestamp") is not { } timestamp || Header("signature") is not { } signatures)
+        if (
+            Header("id") is not { } id
+            || Header("timestamp") is not { } timestamp
+            || Header("signature") is not { } signatures
+        )
             return "The delivery is not signed: webhook-id, webhook-timestamp and webhook-signature are needed.";
 
         if (!Signatures.IsRecent(timestamp, now))
@@ -31,7 +45,15 @@ sealed class StandardWebhooks(PayloadPaths paths) : ISender
             var code = Signatures.Of(SignatureHash.Sha256, key, prefix, delivery.Body);
 
             // Other versions are for other keys; whoever sends a hundred of ours is not a sender.
-            if (signatures.Split(' ').Take(20).Any(x => x.StartsWith(Version, StringComparison.Ordinal) && Signatures.IsBase64(x[Version.Length..], code)))
+            if (
+                signatures
+                    .Split(' ')
+                    .Take(20)
+                    .Any(x =>
+                        x.StartsWith(Version, StringComparison.Ordinal)
+                        && Signatures.IsBase64(x[Version.Length..], code)
+                    )
+            )
                 return null;
         }
 
@@ -41,7 +63,8 @@ sealed class StandardWebhooks(PayloadPaths paths) : ISender
     }
 
     /// <summary>Whether a secret is one by its looks: <c>whsec_…</c>, or <c>v1,whsec_…</c> as some show it.</summary>
-    public static bool IsSecret(string secret) => Unversioned(secret).StartsWith(SecretPrefix, StringComparison.Ordinal);
+    public static bool IsSecret(string secret) =>
+        Unversioned(secret).StartsWith(SecretPrefix, StringComparison.Ordinal);
 
     /// <summary>The key a secret stands for; null when it is not base64.</summary>
     public static byte[]? Key(string secret)

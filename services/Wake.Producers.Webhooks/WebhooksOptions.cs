@@ -36,22 +36,25 @@ public sealed class HookOptions
     public int MaxBody { get; init; } = 5 * 1024 * 1024;
 
     /// <summary>
-    /// The logins that the sessions work as there. What they write themselves (comments, reviews) is handed over with the next turn
-    /// and starts none; of senders that are described, and of CloudEvents, all that their <c>Actor</c> caused.
+    /// The logins that the sessions work as there. What they write themselves (comments, reviews) is handed over with
+    /// the next turn and starts none; of senders that are described, and of CloudEvents, all that their <c>Actor</c>
+    /// caused.
     /// </summary>
     public IReadOnlyList<string> OwnLogins { get; init; } = [];
 
     /// <summary>
-    /// Who may send CloudEvents here by their handshake against abuse (an <c>OPTIONS</c> with <c>WebHook-Request-Origin</c>):
-    /// <c>eventgrid.azure.net</c>, or <c>*</c>. Empty: the handshake is not answered. It lets nobody in, since every delivery proves
-    /// itself, and the address that a <c>WebHook-Request-Callback</c> names is never called.
+    /// Who may send CloudEvents here by their handshake against abuse (an <c>OPTIONS</c> with
+    /// <c>WebHook-Request-Origin</c>): <c>eventgrid.azure.net</c>, or <c>*</c>. Empty: the handshake is not answered.
+    /// It lets nobody in, since every delivery proves itself, and the address that a <c>WebHook-Request-Callback</c>
+    /// names is never called.
     /// </summary>
     public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
 
     /// <summary>How a generic sender signs.</summary>
     public SignatureScheme Scheme { get; init; } = SignatureScheme.HmacSha256;
 
-    /// <summary>The header with the signature or token of a generic sender; null for the usual one of its scheme.</summary>
+    /// <summary>The header with the signature or token of a generic sender; null for the usual one of its
+    /// scheme.</summary>
     public string? Header { get; init; }
 
     /// <summary>What stands before the signature in that header: <c>sha256=</c>.</summary>
@@ -61,75 +64,97 @@ public sealed class HookOptions
     public SignatureEncoding Encoding { get; init; } = SignatureEncoding.Hex;
 
     /// <summary>
-    /// The header with the delivery's id; null when the payload has it. Where only the body is signed it names a delivery and tells no
-    /// facts apart: the same body is the same fact, unless <see cref="TrustHeaders"/> is set.
+    /// The header with the delivery's id; null when the payload has it. Where only the body is signed it names a
+    /// delivery and tells no facts apart: the same body is the same fact, unless <see cref="TrustHeaders"/> is set.
     /// </summary>
     public string? IdHeader { get; init; }
 
     /// <summary>
-    /// Whether headers may say what a delivery means though its signature does not cover them. Who has seen one delivery can then send it
-    /// again as another; some senders name the kind of an event nowhere else.
+    /// Whether headers may say what a delivery means though its signature does not cover them. Who has seen one
+    /// delivery can then send it again as another; some senders name the kind of an event nowhere else.
     /// </summary>
     public bool TrustHeaders { get; init; }
 
     /// <summary>
-    /// How old, or young, a delivery of a generic sender may be, by its <see cref="PayloadPaths.Time"/>: <c>00:05:00</c>. One that says no
-    /// time is refused. Null: the same delivery may come again whenever somebody sends it, and is a duplicate for as long as events are kept.
+    /// How old, or young, a delivery of a generic sender may be, by its <see cref="PayloadPaths.Time"/>:
+    /// <c>00:05:00</c>. One that says no time is refused. Null: the same delivery may come again whenever somebody
+    /// sends it, and is a duplicate for as long as events are kept.
     /// </summary>
     public TimeSpan? MaxAge { get; init; }
 
     /// <summary>
-    /// What the types of its events may begin with: <c>deploy</c>, <c>build.*</c>. Empty: anything. What is of another type is refused.
+    /// What the types of its events may begin with: <c>deploy</c>, <c>build.*</c>. Empty: anything. What is of another
+    /// type is refused.
     /// </summary>
     public IReadOnlyList<string> Types { get; init; } = [];
 
     /// <summary>
-    /// What the subjects of its events may begin with: <c>forgejo@codeberg.org:team/app</c>, with all that is in it. Empty: anything. What
-    /// is about another subject is refused.
+    /// What the subjects of its events may begin with: <c>forgejo@codeberg.org:team/app</c>, with all that is in it.
+    /// Empty: anything. What is about another subject is refused.
     /// </summary>
     public IReadOnlyList<string> Subjects { get; init; } = [];
 
-    /// <summary>What the sources of its events may begin with, where the sender names them, as CloudEvents do. Empty: anything.</summary>
+    /// <summary>What the sources of its events may begin with, where the sender names them, as CloudEvents do. Empty:
+    /// anything.</summary>
     public IReadOnlyList<string> Sources { get; init; } = [];
 
     /// <summary>Where generic and Standard Webhooks deliveries have what.</summary>
     public PayloadPaths Paths { get; init; } = new();
 
     /// <summary>
-    /// The name under which the dedup keys of described senders and of CloudEvents count: hooks of one name tell the same facts, and nobody
-    /// else hides them. Null: the hook's own. What a forge's hook tells is one fact whichever hook tells it.
+    /// The name under which the dedup keys of described senders and of CloudEvents count: hooks of one name tell the
+    /// same facts, and nobody else hides them. Null: the hook's own. What a forge's hook tells is one fact whichever
+    /// hook tells it.
     /// </summary>
     public string? Namespace { get; init; }
 
     /// <summary>What its events may say.</summary>
-    internal EventRights Rights => new() { Sources = Sources, Types = Types, Subjects = Subjects };
+    internal EventRights Rights =>
+        new()
+        {
+            Sources = Sources,
+            Types = Types,
+            Subjects = Subjects,
+        };
 
-    /// <summary>Whether deliveries are signed, rather than sent with the secret: then only what is signed is genuine.</summary>
-    internal bool SignsBody => Sender is SenderKind.Standard or SenderKind.Forgejo or SenderKind.Gitea
+    /// <summary>Whether deliveries are signed, rather than sent with the secret: then only what is signed is
+    /// genuine.</summary>
+    internal bool SignsBody =>
+        Sender is SenderKind.Standard or SenderKind.Forgejo or SenderKind.Gitea
         || (Sender is SenderKind.Generic && Scheme is not (SignatureScheme.Bearer or SignatureScheme.Token));
 
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
     internal string? Problem() =>
-        Sender is null ? $"Sender is not set; known are {string.Join(", ", Enum.GetNames<SenderKind>()).ToLowerInvariant()}."
-        : Secrets is [] || Secrets.Any(string.IsNullOrWhiteSpace) ? "Secrets needs at least one, and none that is empty: anybody could send."
+        Sender is null
+            ? $"Sender is not set; known are {string.Join(", ", Enum.GetNames<SenderKind>()).ToLowerInvariant()}."
+        : Secrets is [] || Secrets.Any(string.IsNullOrWhiteSpace)
+            ? "Secrets needs at least one, and none that is empty: anybody could send."
         : MaxBody is < 1024 or > 100 * 1024 * 1024 ? "MaxBody must be between 1 KB and 100 MB."
         : Sender is SenderKind.Standard && Secrets.Any(x => StandardWebhooks.Key(x) is null)
             ? "Secrets of Standard Webhooks are base64, usually after whsec_."
         : !Enum.IsDefined(Scheme) || !Enum.IsDefined(Encoding) || !Enum.IsDefined(Sender.Value)
             ? "Sender, Scheme and Encoding are words, not numbers."
-        : Header is not null && string.IsNullOrWhiteSpace(Header) || IdHeader is not null && string.IsNullOrWhiteSpace(IdHeader)
+        : Header is not null && string.IsNullOrWhiteSpace(Header)
+        || IdHeader is not null && string.IsNullOrWhiteSpace(IdHeader)
             ? "Header and IdHeader are names of headers, or left out."
         : OwnLogins.Any(string.IsNullOrWhiteSpace) ? "OwnLogins must not hold an empty one."
-        : AllowedOrigins.Count > 0 && Sender is not SenderKind.CloudEvents ? "AllowedOrigins belongs to hooks of the sender CloudEvents."
-        : AllowedOrigins.FirstOrDefault(x => x is not "*" && Uri.CheckHostName(x) is UriHostNameType.Unknown) is { } origin
+        : AllowedOrigins.Count > 0 && Sender is not SenderKind.CloudEvents
+            ? "AllowedOrigins belongs to hooks of the sender CloudEvents."
+        : AllowedOrigins.FirstOrDefault(x => x is not "*" && Uri.CheckHostName(x) is UriHostNameType.Unknown)
+            is { } origin
             ? $"AllowedOrigins are names of hosts or *, not '{origin}'."
         : Namespace is not null && string.IsNullOrWhiteSpace(Namespace) ? "Namespace is a name, or left out."
         : MaxAge is not null && Sender is not SenderKind.Generic ? "MaxAge belongs to hooks of the sender Generic."
         : MaxAge <= TimeSpan.Zero ? "MaxAge must be positive."
         : Rights.Problem() is { } wrong ? $"Sources, Types, Subjects: {wrong}"
         : Paths.Problem()
-        ?? (SignsBody && !TrustHeaders && Paths.ReadsHeader(Sender is SenderKind.Standard ? [.. StandardWebhooks.Signed] : []) is { } place
-            ? $"{place} reads a header, which the signature does not cover. Take it from the payload, or set TrustHeaders to true." : null);
+            ?? (
+                SignsBody
+                && !TrustHeaders
+                && Paths.ReadsHeader(Sender is SenderKind.Standard ? [.. StandardWebhooks.Signed] : []) is { } place
+                    ? $"{place} reads a header, which the signature does not cover. Take it from the payload, or set TrustHeaders to true."
+                    : null
+            );
 }
 
 /// <summary>Whose deliveries come in by a hook.</summary>
@@ -172,7 +197,8 @@ public enum SignatureScheme
     /// <summary>The secret itself in a header.</summary>
     Token,
 
-    /// <summary>Slack's: HMAC-SHA256 of version, timestamp and body, refused when it is older than five minutes.</summary>
+    /// <summary>Slack's: HMAC-SHA256 of version, timestamp and body, refused when it is older than five
+    /// minutes.</summary>
     Slack,
 }
 

@@ -17,24 +17,35 @@ public static class WebhooksServices
         return builder;
     }
 
-    /// <summary><c>POST /hooks/NAME</c> for every hook that is configured, and <c>OPTIONS</c> for the handshake of CloudEvents.</summary>
+    /// <summary><c>POST /hooks/NAME</c> for every hook that is configured, and <c>OPTIONS</c> for the handshake of
+    /// CloudEvents.</summary>
     public static void MapWebhooks(this IEndpointRouteBuilder routes)
     {
-        routes.MapPost("/hooks/{name}", Take)
+        routes
+            .MapPost("/hooks/{name}", Take)
             // Deliveries prove themselves, and the body is bounded as it is read.
             .AllowAnonymous()
             .WithMetadata(new DisableRequestSizeLimitAttribute())
             .ExcludeFromDescription();
 
-        routes.MapMethods("/hooks/{name}", [HttpMethods.Options], CloudEventsHandshake.Answer)
+        routes
+            .MapMethods("/hooks/{name}", [HttpMethods.Options], CloudEventsHandshake.Answer)
             // Whoever asks has nothing to prove himself with, and learns nothing but whether he may send.
             .AllowAnonymous()
             .ExcludeFromDescription();
     }
 
-    static Task<IResult> Take(string name, HttpContext http, HookDoor door, IOptions<WebhooksOptions> options, CancellationToken cancel) =>
+    static Task<IResult> Take(
+        string name,
+        HttpContext http,
+        HookDoor door,
+        IOptions<WebhooksOptions> options,
+        CancellationToken cancel
+    ) =>
         options.Value.Hooks.TryGetValue(name, out var hook)
             // One name in keys and counters, however the address was spelt.
             ? door.Take(http, name.ToLowerInvariant(), Senders.Of(hook), [new(hook.Secrets)], hook.MaxBody, cancel)
-            : Task.FromResult(Results.Problem("There is no hook of this name.", statusCode: StatusCodes.Status404NotFound));
+            : Task.FromResult(
+                Results.Problem("There is no hook of this name.", statusCode: StatusCodes.Status404NotFound)
+            );
 }

@@ -5,8 +5,8 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Holds a turn back whose session, or whose profile for the day, has spent its budget. A person who wakes the session then
-/// allows that one turn whatever it costs; the next is held back again.
+/// Holds a turn back whose session, or whose profile for the day, has spent its budget. A person who wakes the session
+/// then allows that one turn whatever it costs; the next is held back again.
 /// </summary>
 sealed class Budgets(Costs costs, IOptions<Profiles> profiles)
 {
@@ -21,13 +21,18 @@ sealed class Budgets(Costs costs, IOptions<Profiles> profiles)
 
         if (profile.SessionBudgetUsd is { } ever && spent.Session >= ever)
         {
-            return new(null, $"the session's budget of {Usd(ever)} is used up ({Usd(spent.Session)}). Wake the session again to allow this turn.");
+            return new(
+                null,
+                $"the session's budget of {Usd(ever)} is used up ({Usd(spent.Session)}). Wake the session again to allow this turn."
+            );
         }
 
         if (profile.DayBudgetUsd is { } daily && spent.Today >= daily)
         {
-            return new(spent.UntilTomorrow,
-                $"today's budget of {Usd(daily)} for profile {turn.Profile} is used up ({Usd(spent.Today)}); it goes on at 00:00 UTC");
+            return new(
+                spent.UntilTomorrow,
+                $"today's budget of {Usd(daily)} for profile {turn.Profile} is used up ({Usd(spent.Today)}); it goes on at 00:00 UTC"
+            );
         }
 
         return null;

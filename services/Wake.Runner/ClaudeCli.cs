@@ -25,42 +25,76 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost
     /// <summary>What else people should know of the run; null when there is nothing.</summary>
     public string? Remarks { get; init; }
 
-    /// <summary>Why the store lacks a part of the session's memory, which is on this machine; null when it has it all.</summary>
+    /// <summary>Why the store lacks a part of the session's memory, which is on this machine; null when it has it
+    /// all.</summary>
     public string? Unsaved { get; init; }
 }
 
 /// <summary>
-/// Runs <c>claude</c> for one message: in a process that has the session open, or in one that it starts, and then lets it stay
-/// or stops it with everything it started. Speaks stream-json over pipes; there is no shell anywhere.
+/// Runs <c>claude</c> for one message: in a process that has the session open, or in one that it starts, and then lets
+/// it stay or stops it with everything it started. Speaks stream-json over pipes; there is no shell anywhere.
 /// </summary>
 sealed class ClaudeCli(
-    ProcessLauncher launcher, RunProcesses processes, RunReaper reaper, ClaudeProbe probe, IOptions<ClaudeOptions> options, TimeProvider time, ILogger<ClaudeCli> log)
+    ProcessLauncher launcher,
+    RunProcesses processes,
+    RunReaper reaper,
+    ClaudeProbe probe,
+    IOptions<ClaudeOptions> options,
+    TimeProvider time,
+    ILogger<ClaudeCli> log
+)
 {
     /// <summary>Where the CLI keeps its state on this machine, transcripts included.</summary>
-    public string ConfigFolder { get; } = ClaudeEnvironment.ConfigFolder(
-        ClaudeEnvironment.Build(OwnEnvironment(), options.Value, isRepetition: false, trace: default, ProcessTable.NewMark()));
+    public string ConfigFolder { get; } =
+        ClaudeEnvironment.ConfigFolder(
+            ClaudeEnvironment.Build(
+                OwnEnvironment(),
+                options.Value,
+                isRepetition: false,
+                trace: default,
+                ProcessTable.NewMark()
+            )
+        );
 
     /// <summary>Where it keeps what it knows of folders.</summary>
-    public string StateFile { get; } = WorkspaceSetup.StateFile(
-        ClaudeEnvironment.Build(OwnEnvironment(), options.Value, isRepetition: false, trace: default, ProcessTable.NewMark()));
+    public string StateFile { get; } =
+        WorkspaceSetup.StateFile(
+            ClaudeEnvironment.Build(
+                OwnEnvironment(),
+                options.Value,
+                isRepetition: false,
+                trace: default,
+                ProcessTable.NewMark()
+            )
+        );
 
     /// <summary>Runs it.</summary>
     /// <param name="command">What to run.</param>
-    /// <param name="warm">A process that has the session open and takes the message if it can; it is the callee's from now on.</param>
+    /// <param name="warm">A process that has the session open and takes the message if it can; it is the callee's from
+    /// now on.</param>
     /// <param name="heard">Called after every line with what is known by then; must not block.</param>
     /// <param name="shutdown">Asks the turn to stop and to leave a transcript that says so.</param>
     /// <param name="lost">The turn belongs to somebody else now: everything is killed at once.</param>
     /// <exception cref="OperationCanceledException">The turn was lost.</exception>
     public async Task<ClaudeRun> Run(
-        ClaudeCommand command, ClaudeProcess? warm, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
+        ClaudeCommand command,
+        ClaudeProcess? warm,
+        Action<ClaudeOutput> heard,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
         using var activity = Tracing.Start(Tracing.Cli, ActivityKind.Internal, default);
         activity?.SetTag(Tracing.Warm, warm is not null);
         activity?.SetTag(Tracing.ClaudeSession, command.SessionId.ToString());
 
         // It was given a span when it was started, and hangs its own under that one for as long as it lives.
-        if (activity is not null && warm is not null && warm.Environment.TryGetValue("TRACEPARENT", out var begun)
-            && ActivityContext.TryParse(begun, null, out var context))
+        if (
+            activity is not null
+            && warm is not null
+            && warm.Environment.TryGetValue("TRACEPARENT", out var begun)
+            && ActivityContext.TryParse(begun, null, out var context)
+        )
             activity.AddLink(new(context));
 
         // It may have ended in this moment, without having heard of the message.
@@ -71,34 +105,58 @@ sealed class ClaudeCli(
         if (run.Result is ClaudeResult.Crashed or ClaudeResult.Hung)
         {
             activity?.SetStatus(ActivityStatusCode.Error);
-            Measures.UnknownOutcomes.Add(1, new KeyValuePair<string, object?>("result", run.Result is ClaudeResult.Hung ? "hung" : "crashed"));
+            Measures.UnknownOutcomes.Add(
+                1,
+                new KeyValuePair<string, object?>("result", run.Result is ClaudeResult.Hung ? "hung" : "crashed")
+            );
         }
 
         return run;
     }
 
     async Task<ClaudeRun> RunCold(
-        ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
+        ClaudeCommand command,
+        Action<ClaudeOutput> heard,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
         var settings = options.Value;
         var mark = ProcessTable.NewMark(command.Owner);
-        var environment = ClaudeEnvironment.Build(OwnEnvironment(), settings, command.IsRepetition, KeptTrace.Current, mark, command.Access);
+        var environment = ClaudeEnvironment.Build(
+            OwnEnvironment(),
+            settings,
+            command.IsRepetition,
+            KeptTrace.Current,
+            mark,
+            command.Access
+        );
 
-        // The attempt before may have died with its runner, and its tools may be at work in this workspace to this moment.
+        // The attempt before may have died with its runner, and its tools may be at work in this workspace to this
+        // moment.
         if (command.IsRepetition)
             await processes.EndLeftBehind();
 
         ClaudeProcess process;
         try
         {
-            var started = await launcher.Start(settings.Executable, command.Arguments(), command.Workspace, environment, apart: true, reaper.Tag(mark));
+            var started = await launcher.Start(
+                settings.Executable,
+                command.Arguments(),
+                command.Workspace,
+                environment,
+                apart: true,
+                reaper.Tag(mark)
+            );
             RunGroups.Begin(mark, started.Id);
             process = new(started, mark, environment, processes, settings.KillAfter, time);
         }
         catch (Win32Exception missing)
         {
             reaper.End(mark);
-            return ClaudeRun.NotBegun(await AnySession(new($"{settings.Executable} cannot be started: {missing.Message}."), lost));
+            return ClaudeRun.NotBegun(
+                await AnySession(new($"{settings.Executable} cannot be started: {missing.Message}."), lost)
+            );
         }
 
         return (await Converse(process, warm: false, command, heard, shutdown, lost))!;
@@ -106,26 +164,51 @@ sealed class ClaudeCli(
 
     // Null: it was warm and ended before it took the message up.
     async Task<ClaudeRun?> Converse(
-        ClaudeProcess process, bool warm, ClaudeCommand command, Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
+        ClaudeProcess process,
+        bool warm,
+        ClaudeCommand command,
+        Action<ClaudeOutput> heard,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
         var settings = options.Value;
-        var output = new ClaudeOutput(command.SessionId, command.MessageId) { PaidBefore = process.Paid, Environment = process.Environment };
+        var output = new ClaudeOutput(command.SessionId, command.MessageId)
+        {
+            PaidBefore = process.Paid,
+            Environment = process.Environment,
+        };
         var keep = false;
         await using var kill = lost.Register(process.Kill);
         try
         {
             var stopped = await process.Tell(
-                command, () => Transcript(command), output, command.Profile.TurnTimeout ?? settings.TurnTimeout,
-                command.Profile.IdleTimeout ?? settings.IdleTimeout, settings.NoticeOf(command.Profile.TurnTimeout ?? settings.TurnTimeout),
-                heard, shutdown, lost);
+                command,
+                () => Transcript(command),
+                output,
+                command.Profile.TurnTimeout ?? settings.TurnTimeout,
+                command.Profile.IdleTimeout ?? settings.IdleTimeout,
+                settings.NoticeOf(command.Profile.TurnTimeout ?? settings.TurnTimeout),
+                heard,
+                shutdown,
+                lost
+            );
             lost.ThrowIfCancellationRequested();
 
             if (output.OpenedAnother)
-                log.LogWarning("The CLI opened another session than {SessionId}; its id is not adopted.", command.SessionId);
+                log.LogWarning(
+                    "The CLI opened another session than {SessionId}; its id is not adopted.",
+                    command.SessionId
+                );
 
             ClaudeResult result;
-            if (command.MayStay && stopped is StopReason.None && output is { Answered: true, Settled: true } && !process.Over.IsCompleted
-                && !process.HasToolsLeft)
+            if (
+                command.MayStay
+                && stopped is StopReason.None
+                && output is { Answered: true, Settled: true }
+                && !process.Over.IsCompleted
+                && !process.HasToolsLeft
+            )
             {
                 keep = true;
                 process.Rest();
@@ -137,24 +220,38 @@ sealed class ClaudeCli(
                 if (output.PutOff is not null)
                     process.Kill();
 
-                var (exitCode, stderr) = await process.End(output.Done ? settings.KillAfter : TimeSpan.FromSeconds(1), lost);
+                var (exitCode, stderr) = await process.End(
+                    output.Done ? settings.KillAfter : TimeSpan.FromSeconds(1),
+                    lost
+                );
                 lost.ThrowIfCancellationRequested();
                 if (warm && !output.TakenUp && stopped is StopReason.None)
                     return null;
 
-                result = output.PutOff is { } call ? await PutOff(call, command, process, lost) : output.Conclude(exitCode, stderr, stopped);
+                result = output.PutOff is { } call
+                    ? await PutOff(call, command, process, lost)
+                    : output.Conclude(exitCode, stderr, stopped);
                 if (result is ClaudeResult.Misconfigured refused && !output.Opened)
                     result = await AnySession(refused, lost);
             }
 
             if (process.Skipped > 0)
-                log.LogWarning("{Count} lines of the CLI in session {SessionId} were too long and dropped.", process.Skipped, command.SessionId);
+                log.LogWarning(
+                    "{Count} lines of the CLI in session {SessionId} were too long and dropped.",
+                    process.Skipped,
+                    command.SessionId
+                );
             if (output.Unreadable > 0)
-                log.LogWarning("{Count} lines of the CLI in session {SessionId} could not be read.", output.Unreadable, command.SessionId);
+                log.LogWarning(
+                    "{Count} lines of the CLI in session {SessionId} could not be read.",
+                    output.Unreadable,
+                    command.SessionId
+                );
 
             return new(result, output.Answered, output.Acted, output.Cost)
             {
-                Alive = keep ? process : null, McpServers = output.McpServers,
+                Alive = keep ? process : null,
+                McpServers = output.McpServers,
                 Remarks = process.WasNoticed ? "it was told that its time was nearly over" : null,
             };
         }
@@ -165,10 +262,17 @@ sealed class ClaudeCli(
         }
     }
 
-    async Task<ClaudeResult> PutOff(ControlRequest call, ClaudeCommand command, ClaudeProcess process, CancellationToken lost) =>
+    async Task<ClaudeResult> PutOff(
+        ControlRequest call,
+        ClaudeCommand command,
+        ClaudeProcess process,
+        CancellationToken lost
+    ) =>
         await PutOffCall.Mark(Transcript(command), call, time, lost)
             ? new ClaudeResult.Deferred(call.Tool!, PutOffCall.Asked(call, process.Environment))
-            : new ClaudeResult.Crashed($"a call of {call.Tool} that waits for a person could not be kept in the transcript");
+            : new ClaudeResult.Crashed(
+                $"a call of {call.Tool} that waits for a person could not be kept in the transcript"
+            );
 
     string Transcript(ClaudeCommand command)
     {

@@ -9,11 +9,19 @@ namespace Wake.Runner;
 /// <param name="Resume">Go on with it, or begin it.</param>
 /// <param name="Workspace">The directory to run in.</param>
 /// <param name="Profile">What the session may do.</param>
-/// <param name="MessageId">The message's identity: the CLI takes each id once, in this process or any later one.</param>
+/// <param name="MessageId">The message's identity: the CLI takes each id once, in this process or any later
+/// one.</param>
 /// <param name="IsRepetition">Whether the CLI may have taken this very message up before, and died over it.</param>
 /// <param name="Prompt">The message.</param>
 sealed record ClaudeCommand(
-    Guid SessionId, bool Resume, string Workspace, Profile Profile, Guid MessageId, bool IsRepetition, string Prompt)
+    Guid SessionId,
+    bool Resume,
+    string Workspace,
+    Profile Profile,
+    Guid MessageId,
+    bool IsRepetition,
+    string Prompt
+)
 {
     /// <summary>The session it runs for, whatever Claude session that has.</summary>
     public Guid Owner { get; init; }
@@ -21,7 +29,8 @@ sealed record ClaudeCommand(
     /// <summary>What its process shows to the API; null for nothing.</summary>
     public RunAccess? Access { get; init; }
 
-    /// <summary>The transcript to resume, if the CLI would not find it by the session's id from that directory.</summary>
+    /// <summary>The transcript to resume, if the CLI would not find it by the session's id from that
+    /// directory.</summary>
     public string? Transcript { get; init; }
 
     /// <summary>Whether its process may stay for the session's next message.</summary>
@@ -37,16 +46,24 @@ sealed record ClaudeCommand(
     public Permissions Permissions { get; init; } = new(Profile.Permissions, []);
 
     /// <summary>
-    /// The arguments. Lists are joined with = because the CLI's list options swallow what follows them; nothing of it comes
-    /// from an event, and no shell ever sees it.
+    /// The arguments. Lists are joined with = because the CLI's list options swallow what follows them; nothing of it
+    /// comes from an event, and no shell ever sees it.
     /// </summary>
     public IReadOnlyList<string> Arguments()
     {
         List<string> arguments =
         [
-            "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--replay-user-messages",
-            Resume ? "--resume" : "--session-id", Resume && Transcript is not null ? Transcript : SessionId.ToString(),
-            "--setting-sources", SettingSources,
+            "-p",
+            "--input-format",
+            "stream-json",
+            "--output-format",
+            "stream-json",
+            "--verbose",
+            "--replay-user-messages",
+            Resume ? "--resume" : "--session-id",
+            Resume && Transcript is not null ? Transcript : SessionId.ToString(),
+            "--setting-sources",
+            SettingSources,
         ];
 
         if (Profile.Model is { } model)
@@ -67,55 +84,75 @@ sealed record ClaudeCommand(
     }
 
     /// <summary>The message as the line the CLI reads.</summary>
-    public byte[] Message() => Line(new
-    {
-        type = "user",
-        message = new { role = "user", content = Prompt },
-        uuid = MessageId,
-    });
+    public byte[] Message() =>
+        Line(
+            new
+            {
+                type = "user",
+                message = new { role = "user", content = Prompt },
+                uuid = MessageId,
+            }
+        );
 
     /// <summary>
-    /// The line that tells the model within its turn that the time for it is nearly over. The CLI puts it beside the next result of a
-    /// tool, where it gives no turn and no result of its own (2.1.197, 2.1.329).
+    /// The line that tells the model within its turn that the time for it is nearly over. The CLI puts it beside the
+    /// next result of a tool, where it gives no turn and no result of its own (2.1.197, 2.1.329).
     /// </summary>
-    public static byte[] Notice(TimeSpan left) => Line(new
-    {
-        type = "user",
-        message = new
-        {
-            role = "user",
-            content = $"Wake: the time for this turn is over in {(left < TimeSpan.FromMinutes(2) ? $"{left.TotalSeconds:0} seconds" : $"{left.TotalMinutes:0} minutes")}. "
-                + "It is interrupted then. Save your work now, note what is left to do, and end your turn.",
-        },
-        uuid = Guid.NewGuid(),
-        priority = "next",
-    });
+    public static byte[] Notice(TimeSpan left) =>
+        Line(
+            new
+            {
+                type = "user",
+                message = new
+                {
+                    role = "user",
+                    content = $"Wake: the time for this turn is over in {(left < TimeSpan.FromMinutes(2) ? $"{left.TotalSeconds:0} seconds" : $"{left.TotalMinutes:0} minutes")}. "
+                        + "It is interrupted then. Save your work now, note what is left to do, and end your turn.",
+                },
+                uuid = Guid.NewGuid(),
+                priority = "next",
+            }
+        );
 
     /// <summary>The line that asks the CLI to stop what it is doing and say so.</summary>
-    public static byte[] Interrupt() => Line(new
-    {
-        type = "control_request",
-        request_id = "wake-interrupt",
-        request = new { subtype = "interrupt" },
-    });
+    public static byte[] Interrupt() =>
+        Line(
+            new
+            {
+                type = "control_request",
+                request_id = "wake-interrupt",
+                request = new { subtype = "interrupt" },
+            }
+        );
 
-    /// <summary>The line that asks the CLI what it has spent so far, which is then a <see cref="ClaudeOutput.Cost"/>.</summary>
-    public static byte[] AskUsage() => Line(new
-    {
-        type = "control_request",
-        request_id = ClaudeOutput.UsageRequest,
-        request = new { subtype = "get_usage" },
-    });
+    /// <summary>The line that asks the CLI what it has spent so far, which is then a
+    /// <see cref="ClaudeOutput.Cost"/>.</summary>
+    public static byte[] AskUsage() =>
+        Line(
+            new
+            {
+                type = "control_request",
+                request_id = ClaudeOutput.UsageRequest,
+                request = new { subtype = "get_usage" },
+            }
+        );
 
     /// <summary>A value as a line.</summary>
     public static byte[] Line<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
 
     /// <summary>
-    /// The id of a wake's message: the same for every attempt, so that a wake delivered again after a crash is taken once. Its
-    /// random part keeps it from coming again with the number of the wake, after a restored backup. Only after an attempt that
-    /// the CLI answered it is another: it would take the same one for done (at once after an interrupt, after the second
-    /// failure of the API; 2.1.329).
+    /// The id of a wake's message: the same for every attempt, so that a wake delivered again after a crash is taken
+    /// once. Its random part keeps it from coming again with the number of the wake, after a restored backup. Only
+    /// after an attempt that the CLI answered it is another: it would take the same one for done (at once after an
+    /// interrupt, after the second failure of the API; 2.1.329).
     /// </summary>
-    public static Guid MessageIdOf(ClaimedTurn turn) => Uuid5.Of(turn.SessionId, string.Concat(
-        $"wake {turn.WakeNumber}", turn.MessageSalt is { } salt ? $" {salt}" : "", turn.Answered == 0 ? "" : $" after attempt {turn.Answered}"));
+    public static Guid MessageIdOf(ClaimedTurn turn) =>
+        Uuid5.Of(
+            turn.SessionId,
+            string.Concat(
+                $"wake {turn.WakeNumber}",
+                turn.MessageSalt is { } salt ? $" {salt}" : "",
+                turn.Answered == 0 ? "" : $" after attempt {turn.Answered}"
+            )
+        );
 }

@@ -21,17 +21,18 @@ sealed class ClaudeOptions : IValidatableObject
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(20);
 
     /// <summary>
-    /// How long before the end of a turn's time the session is told, so that it can save its work. Null: a tenth of that time, ten
-    /// minutes at most. Zero: never.
+    /// How long before the end of a turn's time the session is told, so that it can save its work. Null: a tenth of
+    /// that time, ten minutes at most. Zero: never.
     /// </summary>
     public TimeSpan? TimeoutNotice { get; init; }
 
-    /// <summary>How long an interrupted turn gets to write its transcript, and again after SIGTERM, before it is killed.</summary>
+    /// <summary>How long an interrupted turn gets to write its transcript, and again after SIGTERM, before it is
+    /// killed.</summary>
     public TimeSpan KillAfter { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How long a runner may take to stop: an interrupted turn takes its time to end, and again after SIGTERM; then it has to be
-    /// written down. Whatever stops runners has to be more patient.
+    /// How long a runner may take to stop: an interrupted turn takes its time to end, and again after SIGTERM; then it
+    /// has to be written down. Whatever stops runners has to be more patient.
     /// </summary>
     public TimeSpan DrainTime => 2 * KillAfter + TimeSpan.FromSeconds(20);
 
@@ -40,10 +41,12 @@ sealed class ClaudeOptions : IValidatableObject
     {
         var most = turnTimeout / 10;
         return TimeoutNotice is { } chosen ? (chosen < turnTimeout ? chosen : most)
-            : most < TimeSpan.FromMinutes(10) ? most : TimeSpan.FromMinutes(10);
+            : most < TimeSpan.FromMinutes(10) ? most
+            : TimeSpan.FromMinutes(10);
     }
 
-    /// <summary>How often the CLI itself repeats a failing request within one attempt. Wake's own attempts come after.</summary>
+    /// <summary>How often the CLI itself repeats a failing request within one attempt. Wake's own attempts come
+    /// after.</summary>
     [Range(0, 100)]
     public int MaxRetries { get; init; } = 4;
 
@@ -68,9 +71,15 @@ sealed class ClaudeOptions : IValidatableObject
             yield return new("IdleTimeout must be positive.", [nameof(IdleTimeout)]);
 
         if (TimeoutNotice < TimeSpan.Zero || TimeoutNotice >= TurnTimeout)
-            yield return new("TimeoutNotice must not be negative, and shorter than TurnTimeout.", [nameof(TimeoutNotice), nameof(TurnTimeout)]);
+            yield return new(
+                "TimeoutNotice must not be negative, and shorter than TurnTimeout.",
+                [nameof(TimeoutNotice), nameof(TurnTimeout)]
+            );
 
         if (KillAfter <= TimeSpan.Zero || KillAfter >= TurnTimeout)
-            yield return new("KillAfter must be positive and shorter than TurnTimeout.", [nameof(KillAfter), nameof(TurnTimeout)]);
+            yield return new(
+                "KillAfter must be positive and shorter than TurnTimeout.",
+                [nameof(KillAfter), nameof(TurnTimeout)]
+            );
     }
 }

@@ -6,8 +6,8 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// What the CLI said about one message, line by line, and what it amounts to. Pure: lines in, facts out. Unknown lines are
-/// ignored, since every release brings new ones, and unreadable ones counted.
+/// What the CLI said about one message, line by line, and what it amounts to. Pure: lines in, facts out. Unknown lines
+/// are ignored, since every release brings new ones, and unreadable ones counted.
 /// </summary>
 sealed class ClaudeOutput(Guid sessionId, Guid messageId)
 {
@@ -59,7 +59,8 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>The call that waits for a person to allow it; the runner ends the process over it.</summary>
     public ControlRequest? PutOff { get; private set; }
 
-    /// <summary>Whether the model has just asked a person something, and the CLI has not said what became of that.</summary>
+    /// <summary>Whether the model has just asked a person something, and the CLI has not said what became of
+    /// that.</summary>
     public bool Asks { get; private set; }
 
     /// <summary>Whether a tool that the model has called is at work, as far as is known.</summary>
@@ -69,7 +70,8 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     public int CallsBeside => callsBeside;
 
     /// <summary>
-    /// What the run cost so far, as the CLI computed it; turns that the session took besides are in it, for they were paid as well.
+    /// What the run cost so far, as the CLI computed it; turns that the session took besides are in it, for they were
+    /// paid as well.
     /// </summary>
     public TurnCost Cost { get; private set; }
 
@@ -122,8 +124,12 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         try
         {
             using var json = JsonDocument.Parse(line);
-            return json.RootElement is { ValueKind: JsonValueKind.Object } frame && (frame.Text("type"), frame.Text("subtype")) is
-                ("assistant" or "user" or "result" or "control_request", _) or ("system", "init");
+            return json.RootElement is { ValueKind: JsonValueKind.Object } frame
+                && (frame.Text("type"), frame.Text("subtype"))
+                    is
+                        ("assistant" or "user" or "result" or "control_request", _)
+                        or
+                        ("system", "init");
         }
         catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
@@ -164,23 +170,29 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                 break;
 
             case ("rate_limit_event", _):
-                if (frame.Object("rate_limit_info") is { } limit && limit.Text("status") == "rejected"
-                    && limit.Number("resetsAt") is { } resetsAt and > 0 and < 253_402_300_800)
+                if (
+                    frame.Object("rate_limit_info") is { } limit
+                    && limit.Text("status") == "rejected"
+                    && limit.Number("resetsAt") is { } resetsAt and > 0 and < 253_402_300_800
+                )
                     limitedUntil = DateTimeOffset.FromUnixTimeSeconds((long)resetsAt);
                 break;
 
             case ("control_request", _) when frame.Text("request_id") is { } id:
                 var request = frame.Object("request");
-                Requests.Enqueue(new(id, request?.Text("subtype"), request?.Text("tool_name"))
-                {
-                    ToolUseId = request?.Text("tool_use_id"),
-                    Input = request?.Object("input")?.GetRawText(),
-                    Why = request?.Text("decision_reason") ?? request?.Text("description"),
-                    Agent = request?.Text("agent_id"),
-                });
+                Requests.Enqueue(
+                    new(id, request?.Text("subtype"), request?.Text("tool_name"))
+                    {
+                        ToolUseId = request?.Text("tool_use_id"),
+                        Input = request?.Object("input")?.GetRawText(),
+                        Why = request?.Text("decision_reason") ?? request?.Text("description"),
+                        Agent = request?.Text("agent_id"),
+                    }
+                );
                 break;
 
-            case ("control_response", _) when frame.Object("response") is { } response && response.Text("request_id") == UsageRequest:
+            case ("control_response", _)
+                when frame.Object("response") is { } response && response.Text("request_id") == UsageRequest:
                 Usage(response.Object("response")?.Object("session"));
                 break;
 
@@ -204,16 +216,23 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         if (frame.Object("origin") is not null)
             return;
 
-        if (!initSeen && result is { Subtype: "error_during_execution", Turns: 0, FirstError: { } error }
-            && error.StartsWith("No conversation found with session ID:", StringComparison.Ordinal))
+        if (
+            !initSeen
+            && result is { Subtype: "error_during_execution", Turns: 0, FirstError: { } error }
+            && error.StartsWith("No conversation found with session ID:", StringComparison.Ordinal)
+        )
         {
             Lost = true;
             return;
         }
 
-        // Older releases do not say which messages a result is about; there it is the one taken up last. One that a hook
-        // stopped at the door they never call taken up.
-        if (result.Messages is { Count: > 0 } messages ? messages.Contains(messageId.ToString()) : echoed || result.StoppedAtTheDoor)
+        // Older releases do not say which messages a result is about; there it is the one taken up last. One that a
+        // hook stopped at the door they never call taken up.
+        if (
+            result.Messages is { Count: > 0 } messages
+                ? messages.Contains(messageId.ToString())
+                : echoed || result.StoppedAtTheDoor
+        )
             own ??= result;
         else
             earlier = result;
@@ -249,7 +268,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             return Judge(own, stopped);
 
         if (AlreadyDone)
-            return earlier is { IsError: true } or { PutOff: true } ? Judge(earlier, stopped) : new ClaudeResult.Completed(0, Already: true);
+            return earlier is { IsError: true } or { PutOff: true }
+                ? Judge(earlier, stopped)
+                : new ClaudeResult.Completed(0, Already: true);
 
         if (stopped is StopReason.Idle or StopReason.Timeout)
             return new ClaudeResult.Hung(Describe(stopped));
@@ -257,48 +278,71 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         if (stopped is StopReason.Shutdown)
             return new ClaudeResult.Interrupted();
 
-        var first = stderr.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [var line, ..] ? line : "";
+        var first = stderr.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            is [var line, ..]
+            ? line
+            : "";
 
-        if (!initSeen && exitCode == 1 && first.Contains(sessionId.ToString(), StringComparison.Ordinal)
-            && first.Contains("already in use", StringComparison.Ordinal))
+        if (
+            !initSeen
+            && exitCode == 1
+            && first.Contains(sessionId.ToString(), StringComparison.Ordinal)
+            && first.Contains("already in use", StringComparison.Ordinal)
+        )
             return new ClaudeResult.AlreadyBegun();
 
         // It refused to start and said why, which it does on standard error alone.
         if (!initSeen && exitCode is > 0 and < 128 && first.Length > 0)
             return new ClaudeResult.Misconfigured(first);
 
-        return new ClaudeResult.Crashed($"it ended with exit code {exitCode} and gave no result{(first.Length > 0 ? $": {first}" : "")}");
+        return new ClaudeResult.Crashed(
+            $"it ended with exit code {exitCode} and gave no result{(first.Length > 0 ? $": {first}" : "")}"
+        );
     }
 
-    ClaudeResult Judge(ResultLine result, StopReason stopped) => result switch
-    {
-        { TerminalReason: "aborted_streaming" or "aborted_tools" } => stopped switch
+    ClaudeResult Judge(ResultLine result, StopReason stopped) =>
+        result switch
         {
-            StopReason.Shutdown => new ClaudeResult.Interrupted(),
-            StopReason.None => new ClaudeResult.Crashed("it was interrupted, and not by Wake"),
-            _ => new ClaudeResult.Hung(Describe(stopped)),
-        },
+            { TerminalReason: "aborted_streaming" or "aborted_tools" } => stopped switch
+            {
+                StopReason.Shutdown => new ClaudeResult.Interrupted(),
+                StopReason.None => new ClaudeResult.Crashed("it was interrupted, and not by Wake"),
+                _ => new ClaudeResult.Hung(Describe(stopped)),
+            },
 
-        { PutOff: true } => new ClaudeResult.Deferred(result.DeferredTool ?? "a tool", result.Asks, callsBeside > 0),
-        { StopReason: "refusal" } => new ClaudeResult.Refused("the model refused"),
-        { TerminalReason: "stop_hook_prevented" or "hook_stopped" } or { StoppedAtTheDoor: true } => new ClaudeResult.Refused("a hook stopped it"),
-        { IsError: false } => new ClaudeResult.Completed(result.Denials),
+            { PutOff: true } => new ClaudeResult.Deferred(
+                result.DeferredTool ?? "a tool",
+                result.Asks,
+                callsBeside > 0
+            ),
+            { StopReason: "refusal" } => new ClaudeResult.Refused("the model refused"),
+            { TerminalReason: "stop_hook_prevented" or "hook_stopped" } or { StoppedAtTheDoor: true } =>
+                new ClaudeResult.Refused("a hook stopped it"),
+            { IsError: false } => new ClaudeResult.Completed(result.Denials),
 
-        { Subtype: "error_max_turns" } => new ClaudeResult.LimitReached("the limit of steps"),
-        { Subtype: "error_max_budget_usd" } => new ClaudeResult.LimitReached("the budget"),
-        { TerminalReason: "prompt_too_long" or "image_error" } or { Status: 413 } => new ClaudeResult.Poisoned(result.What),
+            { Subtype: "error_max_turns" } => new ClaudeResult.LimitReached("the limit of steps"),
+            { Subtype: "error_max_budget_usd" } => new ClaudeResult.LimitReached("the budget"),
+            { TerminalReason: "prompt_too_long" or "image_error" } or { Status: 413 } => new ClaudeResult.Poisoned(
+                result.What
+            ),
 
-        { Status: null or 429 } when limitedUntil is { } until => new ClaudeResult.UsageLimited(until),
-        { Status: null } when lastAssistantError is "authentication_failed" => new ClaudeResult.CannotRun("the CLI is not logged in"),
-        { Status: 401 or 402 or 403 } => new ClaudeResult.AccountProblem(result.What),
-        _ when lastAssistantError is "authentication_failed" or "billing_error" or "oauth_org_not_allowed" =>
-            new ClaudeResult.AccountProblem(result.What),
-        { Status: 404 } => new ClaudeResult.Misconfigured(result.What),
-        { Status: null or 408 or 409 or 429 or >= 500 } => new ClaudeResult.ApiUnavailable(result.Status, GaveUpAtOnce: !retried),
-        _ => new ClaudeResult.ApiRefuses(result.What),
-    };
+            { Status: null or 429 } when limitedUntil is { } until => new ClaudeResult.UsageLimited(until),
+            { Status: null } when lastAssistantError is "authentication_failed" => new ClaudeResult.CannotRun(
+                "the CLI is not logged in"
+            ),
+            { Status: 401 or 402 or 403 } => new ClaudeResult.AccountProblem(result.What),
+            _ when lastAssistantError is "authentication_failed" or "billing_error" or "oauth_org_not_allowed" =>
+                new ClaudeResult.AccountProblem(result.What),
+            { Status: 404 } => new ClaudeResult.Misconfigured(result.What),
+            { Status: null or 408 or 409 or 429 or >= 500 } => new ClaudeResult.ApiUnavailable(
+                result.Status,
+                GaveUpAtOnce: !retried
+            ),
+            _ => new ClaudeResult.ApiRefuses(result.What),
+        };
 
-    static string Describe(StopReason stopped) => stopped is StopReason.Idle ? "it said nothing for too long" : "it took too long";
+    static string Describe(StopReason stopped) =>
+        stopped is StopReason.Idle ? "it said nothing for too long" : "it took too long";
 
     static Dictionary<string, bool>? ServersIn(JsonElement init)
     {
@@ -318,12 +362,18 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     // A message comes in several lines, often one for each of its blocks.
     void CallsOf(JsonElement frame)
     {
-        if (frame.Object("message") is not { } message
-            || !message.TryGetProperty("content", out var content) || content.ValueKind is not JsonValueKind.Array)
+        if (
+            frame.Object("message") is not { } message
+            || !message.TryGetProperty("content", out var content)
+            || content.ValueKind is not JsonValueKind.Array
+        )
             return;
 
-        var names = content.EnumerateArray()
-            .Where(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == "tool_use").Select(x => x.Text("name")).ToList();
+        var names = content
+            .EnumerateArray()
+            .Where(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == "tool_use")
+            .Select(x => x.Text("name"))
+            .ToList();
         if (names is not { Count: > 0 and var calls })
             return;
 

@@ -20,13 +20,25 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
     public async Task<string?> Trouble(CancellationToken cancel)
     {
         var settings = options.Value;
-        var environment = ClaudeEnvironment.Build(ClaudeCli.OwnEnvironment(), settings, isRepetition: false, trace: default, ProcessTable.NewMark());
+        var environment = ClaudeEnvironment.Build(
+            ClaudeCli.OwnEnvironment(),
+            settings,
+            isRepetition: false,
+            trace: default,
+            ProcessTable.NewMark()
+        );
 
         using var bound = new CancellationTokenSource(Patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);
         try
         {
-            using var process = await launcher.Start(settings.Executable, ["--version"], Folder, environment, apart: true);
+            using var process = await launcher.Start(
+                settings.Executable,
+                ["--version"],
+                Folder,
+                environment,
+                apart: true
+            );
             try
             {
                 process.StandardInput.BaseStream.Close();
@@ -35,7 +47,8 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
                 await version;
                 await process.WaitForExitAsync(either.Token);
 
-                return process.ExitCode == 0 ? null
+                return process.ExitCode == 0
+                    ? null
                     : $"{settings.Executable} does not start: exit code {process.ExitCode}{FirstLine(Redaction.Redact(errors, environment))}";
             }
             finally
@@ -55,5 +68,6 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
 
     static string FirstLine(string errors) =>
         errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [var first, ..]
-            ? $", {first[..Math.Min(first.Length, 200)]}" : "";
+            ? $", {first[..Math.Min(first.Length, 200)]}"
+            : "";
 }

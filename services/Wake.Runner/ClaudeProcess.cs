@@ -6,8 +6,9 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// One process of the CLI, from its start to its end. It is told one message at a time. Between two it waits; a turn that it
-/// begins by itself then is nobody's, and it can be told no more. Disposing it kills it with everything it started.
+/// One process of the CLI, from its start to its end. It is told one message at a time. Between two it waits; a turn
+/// that it begins by itself then is nobody's, and it can be told no more. Disposing it kills it with everything it
+/// started.
 /// </summary>
 sealed class ClaudeProcess : IAsyncDisposable
 {
@@ -28,18 +29,26 @@ sealed class ClaudeProcess : IAsyncDisposable
     readonly Task<string> stderr;
     Task? stdout;
     volatile Conversation? conversation;
-    Task puttingOff = Task.CompletedTask, beginning = Task.CompletedTask;
+    Task puttingOff = Task.CompletedTask,
+        beginning = Task.CompletedTask;
     TimeSpan grace = RunProcesses.Grace;
     long openedAt = long.MaxValue;
 
     /// <param name="process">What was started.</param>
     /// <param name="mark">By which everything it starts is known.</param>
-    /// <param name="environment">Its environment; the secrets in it are taken out of what it says on standard error.</param>
+    /// <param name="environment">Its environment; the secrets in it are taken out of what it says on standard
+    /// error.</param>
     /// <param name="processes">Ends that.</param>
     /// <param name="killAfter">How long it gets after each request to stop.</param>
     /// <param name="time">The clock.</param>
     public ClaudeProcess(
-        Process process, RunMark mark, IReadOnlyDictionary<string, string> environment, RunProcesses processes, TimeSpan killAfter, TimeProvider time)
+        Process process,
+        RunMark mark,
+        IReadOnlyDictionary<string, string> environment,
+        RunProcesses processes,
+        TimeSpan killAfter,
+        TimeProvider time
+    )
     {
         (this.process, this.mark, Environment, this.processes) = (process, mark, environment, processes);
         (this.killAfter, this.time) = (killAfter, time);
@@ -52,7 +61,8 @@ sealed class ClaudeProcess : IAsyncDisposable
     /// <summary>Its environment.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; }
 
-    /// <summary>Completes when it can be told no more: it has ended, or has begun a turn that nobody asked it for.</summary>
+    /// <summary>Completes when it can be told no more: it has ended, or has begun a turn that nobody asked it
+    /// for.</summary>
     public Task Over => over.Task;
 
     /// <summary>What it had cost before, where the CLI counts from the start of the process.</summary>
@@ -65,11 +75,13 @@ sealed class ClaudeProcess : IAsyncDisposable
     public int Skipped { get; private set; }
 
     /// <summary>
-    /// Whether a tool left something running: a process whose parents are gone, or that is younger than the first turn. What the
-    /// CLI starts for itself, such as servers of tools, is older.
+    /// Whether a tool left something running: a process whose parents are gone, or that is younger than the first turn.
+    /// What the CLI starts for itself, such as servers of tools, is older.
     /// </summary>
-    public bool HasToolsLeft => processes.Of(mark)
-        .Any(x => x.Id != process.Id && (x.Parent == System.Environment.ProcessId || x.Started > openedAt));
+    public bool HasToolsLeft =>
+        processes
+            .Of(mark)
+            .Any(x => x.Id != process.Id && (x.Parent == System.Environment.ProcessId || x.Started > openedAt));
 
     /// <summary>What it holds of the machine's memory with all that belongs to it, in bytes.</summary>
     public long Memory => ProcessTable.MemoryOf(mark) ?? process.WorkingSet64;
@@ -93,8 +105,16 @@ sealed class ClaudeProcess : IAsyncDisposable
     /// <param name="lost">Nobody waits for it any more.</param>
     /// <returns>Why it was stopped, if it was.</returns>
     public async Task<StopReason> Tell(
-        ClaudeCommand command, Func<string> transcript, ClaudeOutput output, TimeSpan total, TimeSpan idle, TimeSpan notice,
-        Action<ClaudeOutput> heard, CancellationToken shutdown, CancellationToken lost)
+        ClaudeCommand command,
+        Func<string> transcript,
+        ClaudeOutput output,
+        TimeSpan total,
+        TimeSpan idle,
+        TimeSpan notice,
+        Action<ClaudeOutput> heard,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
         using var tooLong = new CancellationTokenSource(total, time);
         using var silent = new CancellationTokenSource(idle, time);
@@ -103,10 +123,15 @@ sealed class ClaudeProcess : IAsyncDisposable
         WasNoticed = false;
         var ends = time.GetTimestamp() + (long)(total.TotalSeconds * time.TimestampFrequency);
         await using var nearly = time.CreateTimer(
-            _ => _ = Notice(talk, ends, isDue: true), null, notice > TimeSpan.Zero ? total - notice : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _ => _ = Notice(talk, ends, isDue: true),
+            null,
+            notice > TimeSpan.Zero ? total - notice : Timeout.InfiniteTimeSpan,
+            Timeout.InfiniteTimeSpan
+        );
         talk.Heard = () => _ = Notice(talk, ends, isDue: false);
 
-        // Not before: what it says at its start, that there is no such session for instance, is about the first message.
+        // Not before: what it says at its start, that there is no such session for instance, is about the first
+        // message.
         stdout ??= Listen();
         if (stdout.IsCompleted)
             talk.End();
@@ -121,7 +146,10 @@ sealed class ClaudeProcess : IAsyncDisposable
         var stopped = StopReason.None;
         if (!talk.Done.IsCompleted && !lost.IsCancellationRequested)
         {
-            stopped = shutdown.IsCancellationRequested ? StopReason.Shutdown : tooLong.IsCancellationRequested ? StopReason.Timeout : StopReason.Idle;
+            stopped =
+                shutdown.IsCancellationRequested ? StopReason.Shutdown
+                : tooLong.IsCancellationRequested ? StopReason.Timeout
+                : StopReason.Idle;
             await Stop(talk, lost);
         }
 
@@ -134,8 +162,8 @@ sealed class ClaudeProcess : IAsyncDisposable
         return stopped;
     }
 
-    // An interrupt rejects the call that is open: the session reads that the user did not want it, whatever a person has answered,
-    // and the next run finds a call that has its result. A killed process leaves the call as it was.
+    // An interrupt rejects the call that is open: the session reads that the user did not want it, whatever a person
+    // has answered, and the next run finds a call that has its result. A killed process leaves the call as it was.
     async Task Stop(Conversation talk, CancellationToken lost)
     {
         var began = time.GetTimestamp();
@@ -149,7 +177,15 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
 
         // A call that was not begun is not begun any more; of one that was, a person would like to hear how it ended.
-        if (!await PutOffCall.HaveResults(talk.Transcript, talk.SettledCalls, talk.EndBeginning() ? killAfter : TimeSpan.Zero, time, lost))
+        if (
+            !await PutOffCall.HaveResults(
+                talk.Transcript,
+                talk.SettledCalls,
+                talk.EndBeginning() ? killAfter : TimeSpan.Zero,
+                time,
+                lost
+            )
+        )
         {
             Kill();
             return;
@@ -217,7 +253,8 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
     }
 
-    // Said while a tool is at work: said while the model speaks it may come too late for this turn, and begin one of its own.
+    // Said while a tool is at work: said while the model speaks it may come too late for this turn, and begin one of
+    // its own.
     async Task Notice(Conversation talk, long ends, bool isDue)
     {
         if (!talk.TakeNotice(isDue))
@@ -241,10 +278,13 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
     }
 
-    // The CLI calls tools while the model still speaks: once it has written this call down, one beside it is heard of too.
+    // The CLI calls tools while the model still speaks: once it has written this call down, one beside it is heard of
+    // too.
     async Task PutOff(Conversation talk, ControlRequest request)
     {
-        await PutOffCall.Written(talk.Transcript, request, time, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await PutOffCall
+            .Written(talk.Transcript, request, time, closing.Token)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (talk.Reply(request) is { } reply)
         {
             await Write(reply);
@@ -307,9 +347,10 @@ sealed class ClaudeProcess : IAsyncDisposable
         {
             while (true)
             {
-                var read = length < kept.Length
-                    ? await stream.ReadAsync(kept.AsMemory(length), cancel)
-                    : await stream.ReadAsync(dropped, cancel);
+                var read =
+                    length < kept.Length
+                        ? await stream.ReadAsync(kept.AsMemory(length), cancel)
+                        : await stream.ReadAsync(dropped, cancel);
                 if (read == 0)
                     break;
                 length = Math.Min(kept.Length, length + read);
@@ -332,12 +373,22 @@ sealed class ClaudeProcess : IAsyncDisposable
 
     /// <summary>One message and what is said about it.</summary>
     sealed class Conversation(
-        Permissions permissions, Func<string> transcript, ClaudeOutput output, Action<ClaudeOutput> heard, CancellationTokenSource silent, TimeSpan idle)
+        Permissions permissions,
+        Func<string> transcript,
+        ClaudeOutput output,
+        Action<ClaudeOutput> heard,
+        CancellationTokenSource silent,
+        TimeSpan idle
+    )
     {
         readonly TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         readonly TaskCompletionSource settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
         readonly Lock watching = new();
-        bool watched = true, begun, mayBegin = true, noticeIsDue, noticed;
+        bool watched = true,
+            begun,
+            mayBegin = true,
+            noticeIsDue,
+            noticed;
 
         public ClaudeOutput Output => output;
 
@@ -374,9 +425,11 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
 
         /// <summary>What is answered to a request; null when a person has to decide.</summary>
-        public byte[]? Reply(ControlRequest request) => permissions.Reply(request, output.CallsBeside, output.Environment);
+        public byte[]? Reply(ControlRequest request) =>
+            permissions.Reply(request, output.CallsBeside, output.Environment);
 
-        /// <summary>Whether the model is to be told now that its time is nearly over; once, and when there is something to tell it beside.</summary>
+        /// <summary>Whether the model is to be told now that its time is nearly over; once, and when there is something
+        /// to tell it beside.</summary>
         /// <param name="isDue">Its time is nearly over from now on.</param>
         public bool TakeNotice(bool isDue)
         {

@@ -12,20 +12,31 @@ static class Freshness
     /// <param name="profile">The policy.</param>
     /// <param name="now">The time.</param>
     public static ResumeUnavailable? Of(
-        Memory memory, ClaudeSession claudeSession, ClaimedTurn turn, Profile profile, DateTimeOffset now)
+        Memory memory,
+        ClaudeSession claudeSession,
+        ClaimedTurn turn,
+        Profile profile,
+        DateTimeOffset now
+    )
     {
         // What it was asked and answered, only this session can be told.
         var isOfThisWake = claudeSession.WakeNumber == turn.WakeNumber || turn.Questions is not [];
 
         return (memory, profile.Resume) switch
         {
-            (_, ResumePolicy.Never) when !isOfThisWake =>
-                new(ResumeUnavailable.Policy, "its profile begins every wake afresh"),
-            (Memory.Damaged { Problem: var problem }, not ResumePolicy.Always) =>
-                new(ResumeUnavailable.Damaged, $"its transcript is damaged: {problem}"),
+            (_, ResumePolicy.Never) when !isOfThisWake => new(
+                ResumeUnavailable.Policy,
+                "its profile begins every wake afresh"
+            ),
+            (Memory.Damaged { Problem: var problem }, not ResumePolicy.Always) => new(
+                ResumeUnavailable.Damaged,
+                $"its transcript is damaged: {problem}"
+            ),
             (Memory.Ready { Since: var since }, ResumePolicy.Auto)
-                when !isOfThisWake && profile.StaleAfter > TimeSpan.Zero && now - since > profile.StaleAfter =>
-                new(ResumeUnavailable.Stale, $"it was last used on {since.UtcDateTime:yyyy-MM-dd}, longer ago than {profile.StaleAfter.TotalDays:0.#} days"),
+                when !isOfThisWake && profile.StaleAfter > TimeSpan.Zero && now - since > profile.StaleAfter => new(
+                ResumeUnavailable.Stale,
+                $"it was last used on {since.UtcDateTime:yyyy-MM-dd}, longer ago than {profile.StaleAfter.TotalDays:0.#} days"
+            ),
             _ => null,
         };
     }

@@ -6,38 +6,85 @@ using Wake.ServiceDefaults;
 namespace Wake.Runner;
 
 /// <summary>
-/// Runs <c>git</c>, without a shell's words, without a prompt, not for ever, and no longer than the runner lives. Whoever writes into a
-/// repository can name programs in its configuration; none of them is run. There are three ways, each with what it needs and no
-/// more: <see cref="Read"/>, <see cref="Fetch"/> and <see cref="Make"/>.
+/// Runs <c>git</c>, without a shell's words, without a prompt, not for ever, and no longer than the runner lives.
+/// Whoever writes into a repository can name programs in its configuration; none of them is run. There are three ways,
+/// each with what it needs and no more: <see cref="Read"/>, <see cref="Fetch"/> and <see cref="Make"/>.
 /// </summary>
 sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
 {
-    // To fetch a large repository over a slow line; and to look into one, whose configuration may be a pipe that nobody writes to.
-    static readonly TimeSpan LongestFetch = TimeSpan.FromMinutes(10), LongestRead = TimeSpan.FromMinutes(1);
+    // To fetch a large repository over a slow line; and to look into one, whose configuration may be a pipe that nobody
+    // writes to.
+    static readonly TimeSpan LongestFetch = TimeSpan.FromMinutes(10),
+        LongestRead = TimeSpan.FromMinutes(1);
 
     static readonly string Helper = Path.Combine(AppContext.BaseDirectory, "git-credentials.sh");
 
     // Programs that the configuration of a repository may name, and that those of its owner need not run here either.
     static readonly string[] Quiet =
     [
-        "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.pager=cat", "core.alternateRefsCommand=true", "core.editor=false",
-        "submodule.recurse=false", "fetch.recurseSubmodules=false", "core.protectHFS=true", "core.protectNTFS=true", "gc.autoDetach=false",
+        "core.hooksPath=/dev/null",
+        "core.fsmonitor=false",
+        "core.pager=cat",
+        "core.alternateRefsCommand=true",
+        "core.editor=false",
+        "submodule.recurse=false",
+        "fetch.recurseSubmodules=false",
+        "core.protectHFS=true",
+        "core.protectNTFS=true",
+        "gc.autoDetach=false",
     ];
 
-    // And those by which it would talk to others, sign, compare. The workspace may be another user's: nothing of its own counts.
+    // And those by which it would talk to others, sign, compare. The workspace may be another user's: nothing of its
+    // own counts.
     static readonly string[] Closed =
     [
-        .. Quiet, "core.sshCommand=false", "core.gitProxy=false", "core.askPass=", "credential.helper=", "protocol.allow=never",
-        "gpg.program=false", "log.showSignature=false", "diff.external=", "gc.auto=0", "maintenance.auto=false", "safe.directory=*",
+        .. Quiet,
+        "core.sshCommand=false",
+        "core.gitProxy=false",
+        "core.askPass=",
+        "credential.helper=",
+        "protocol.allow=never",
+        "gpg.program=false",
+        "log.showSignature=false",
+        "diff.external=",
+        "gc.auto=0",
+        "maintenance.auto=false",
+        "safe.directory=*",
     ];
 
     // What git, ssh and the credential helpers of the owner need to reach a repository as the owner does.
     static readonly HashSet<string> OwnersWays = new(
         [
-            "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK", "SSH_ASKPASS",
-            "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_TOKEN", "GIT_USERNAME", "GIT_PASSWORD", "GH_TOKEN",
-            "GITHUB_TOKEN", "GH_CONFIG_DIR", "GITLAB_TOKEN", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
-        ], StringComparer.OrdinalIgnoreCase);
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "TMPDIR",
+            "XDG_CONFIG_HOME",
+            "XDG_RUNTIME_DIR",
+            "DBUS_SESSION_BUS_ADDRESS",
+            "SSH_AUTH_SOCK",
+            "SSH_ASKPASS",
+            "GIT_SSH",
+            "GIT_SSH_COMMAND",
+            "GIT_SSH_VARIANT",
+            "GIT_ASKPASS",
+            "GIT_TOKEN",
+            "GIT_USERNAME",
+            "GIT_PASSWORD",
+            "GH_TOKEN",
+            "GITHUB_TOKEN",
+            "GH_CONFIG_DIR",
+            "GITLAB_TOKEN",
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
+            "CURL_CA_BUNDLE",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+            "NO_PROXY",
+        ],
+        StringComparer.OrdinalIgnoreCase
+    );
 
     // GIT_SSL_CAINFO, GIT_CONFIG_GLOBAL, GIT_CONFIG_KEY_0 and the like.
     static readonly string[] OwnersWaysBegin = ["GIT_SSL_", "GIT_HTTP_", "GIT_PROXY_SSL_", "GIT_CONFIG_"];
@@ -45,21 +92,22 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
     /// <summary>Looks into a repository, in which anybody may have worked, and returns what git printed.</summary>
     /// <param name="folder">Where; must exist.</param>
     /// <param name="cancel">Ends it, and what it has started.</param>
-    /// <param name="arguments">A command of plumbing, since those for people run filters, pagers and gpg; and its arguments.</param>
+    /// <param name="arguments">A command of plumbing, since those for people run filters, pagers and gpg; and its
+    /// arguments.</param>
     /// <exception cref="GitException">It failed; the message is what it said.</exception>
     public Task<string> Read(string folder, CancellationToken cancel, params string[] arguments) =>
         Run(new(folder, Closed, Alone("none"), LongestRead), arguments, cancel);
 
     /// <summary>
-    /// Makes a workspace, or mends one, from a repository of this machine. Nothing is filtered on the way: a file of LFS is what is
-    /// committed.
+    /// Makes a workspace, or mends one, from a repository of this machine. Nothing is filtered on the way: a file of
+    /// LFS is what is committed.
     /// </summary>
     public Task<string> Make(string folder, CancellationToken cancel, params string[] arguments) =>
         Run(new(folder, Closed, Alone("file"), LongestFetch), arguments, cancel);
 
     /// <summary>
-    /// Reaches a repository with the configuration, the keys and the credential helpers of the runner's user, or with the
-    /// credentials in its address and nothing else. To be used in folders that only the runner writes to.
+    /// Reaches a repository with the configuration, the keys and the credential helpers of the runner's user, or with
+    /// the credentials in its address and nothing else. To be used in folders that only the runner writes to.
     /// </summary>
     public Task<string> Fetch(string folder, GitRemote remote, CancellationToken cancel, params string[] arguments)
     {
@@ -74,13 +122,20 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
         if (remote.Credentials is null)
             return Run(new(folder, Quiet, environment, LongestFetch), arguments, cancel);
 
-        foreach (var name in (string[])["GIT_TOKEN", "GIT_USERNAME", "GIT_PASSWORD", "GH_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"])
+        foreach (
+            var name in (string[])
+                ["GIT_TOKEN", "GIT_USERNAME", "GIT_PASSWORD", "GH_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"]
+        )
             environment.Remove(name);
         environment["WAKE_GIT_ORIGIN"] = remote.Origin!;
 
         // The first takes back those of the owner: they would be asked first, and told to keep what they do not know.
         string[] settings = [.. Quiet, "credential.helper=", $"credential.helper=!sh '{Helper.Replace("'", "'\\''")}'"];
-        return Run(new(folder, settings, environment, LongestFetch) { Credentials = remote.Credentials }, arguments, cancel);
+        return Run(
+            new(folder, settings, environment, LongestFetch) { Credentials = remote.Credentials },
+            arguments,
+            cancel
+        );
     }
 
     async Task<string> Run(Call call, string[] arguments, CancellationToken cancel)
@@ -99,8 +154,14 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
         try
         {
             // What is read from there is for the helper alone.
-            using var process = call.Credentials is null ? await launcher.Start("git", all, call.Folder, call.Environment, apart)
-                : await launcher.Start("sh", ["-c", "exec 3<&0 </dev/null git \"$@\"", "git", .. all], call.Folder, call.Environment);
+            using var process = call.Credentials is null
+                ? await launcher.Start("git", all, call.Folder, call.Environment, apart)
+                : await launcher.Start(
+                    "sh",
+                    ["-c", "exec 3<&0 </dev/null git \"$@\"", "git", .. all],
+                    call.Folder,
+                    call.Environment
+                );
             await HandOver(process, call.Credentials);
             var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
             var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
@@ -115,7 +176,10 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
             cancel.ThrowIfCancellationRequested();
 
             if (longest.IsCancellationRequested)
-                throw new GitException($"git {arguments[0]} took longer than {call.Longest.TotalMinutes} minutes", mayPass: true);
+                throw new GitException(
+                    $"git {arguments[0]} took longer than {call.Longest.TotalMinutes} minutes",
+                    mayPass: true
+                );
             return process.ExitCode == 0 ? await output : throw Failed(arguments[0], await errors);
         }
         catch (Win32Exception missing)
@@ -139,35 +203,47 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
     }
 
     // Neither the machine's configuration nor the user's, and nobody to ask.
-    static Dictionary<string, string> Alone(string protocols) => new(Basic(protocols))
-    {
-        ["HOME"] = "/nonexistent",
-        ["GIT_CONFIG_NOSYSTEM"] = "1",
-        ["GIT_CONFIG_SYSTEM"] = "/dev/null",
-        ["GIT_CONFIG_GLOBAL"] = "/dev/null",
-        ["GIT_ATTR_NOSYSTEM"] = "1",
-    };
+    static Dictionary<string, string> Alone(string protocols) =>
+        new(Basic(protocols))
+        {
+            ["HOME"] = "/nonexistent",
+            ["GIT_CONFIG_NOSYSTEM"] = "1",
+            ["GIT_CONFIG_SYSTEM"] = "/dev/null",
+            ["GIT_CONFIG_GLOBAL"] = "/dev/null",
+            ["GIT_ATTR_NOSYSTEM"] = "1",
+        };
 
-    static Dictionary<string, string> Basic(string protocols) => new()
-    {
-        // A relative one is the workspace.
-        ["PATH"] = string.Join(':', (Environment.GetEnvironmentVariable("PATH") ?? "/usr/local/bin:/usr/bin:/bin").Split(':').Where(Path.IsPathFullyQualified)),
-        ["GIT_TERMINAL_PROMPT"] = "0",
-        ["GIT_ALLOW_PROTOCOL"] = protocols,
-        ["GIT_NO_LAZY_FETCH"] = "1",
-        ["GIT_OPTIONAL_LOCKS"] = "0",
-        ["GIT_LFS_SKIP_SMUDGE"] = "1",
-        // What it says is read.
-        ["LC_ALL"] = "C",
-    };
+    static Dictionary<string, string> Basic(string protocols) =>
+        new()
+        {
+            // A relative one is the workspace.
+            ["PATH"] = string.Join(
+                ':',
+                (Environment.GetEnvironmentVariable("PATH") ?? "/usr/local/bin:/usr/bin:/bin")
+                    .Split(':')
+                    .Where(Path.IsPathFullyQualified)
+            ),
+            ["GIT_TERMINAL_PROMPT"] = "0",
+            ["GIT_ALLOW_PROTOCOL"] = protocols,
+            ["GIT_NO_LAZY_FETCH"] = "1",
+            ["GIT_OPTIONAL_LOCKS"] = "0",
+            ["GIT_LFS_SKIP_SMUDGE"] = "1",
+            // What it says is read.
+            ["LC_ALL"] = "C",
+        };
 
     /// <summary>Its failure, from what it said.</summary>
     public static GitException Failed(string what, string errors) =>
-        new($"git {what}: {Redaction.Redact(errors, new Dictionary<string, string>()).Trim()}", mayPass: !Final().IsMatch(errors));
+        new(
+            $"git {what}: {Redaction.Redact(errors, new Dictionary<string, string>()).Trim()}",
+            mayPass: !Final().IsMatch(errors)
+        );
 
     // The ways to have no connection are many and change with every library; those of being refused are few.
-    [GeneratedRegex("not found|does not exist|not appear to be a git repository|Authentication failed|could not read (Username|Password)"
-        + "|Permission denied|verification failed|returned error: 4(?!08|29)|transport '|is not a git command|failed to execute")]
+    [GeneratedRegex(
+        "not found|does not exist|not appear to be a git repository|Authentication failed|could not read (Username|Password)"
+            + "|Permission denied|verification failed|returned error: 4(?!08|29)|transport '|is not a git command|failed to execute"
+    )]
     private static partial Regex Final();
 
     sealed record Call(string Folder, string[] Settings, Dictionary<string, string> Environment, TimeSpan Longest)

@@ -9,8 +9,10 @@ namespace Wake.Runner;
 sealed partial record GitRemote(string Address, string? Origin, string? Credentials)
 {
     /// <summary>Whether it is a folder of this machine.</summary>
-    public bool IsLocal => Address.StartsWith("file://", StringComparison.OrdinalIgnoreCase)
-        || Address.IndexOf(':') is var colon && (colon < 0 || Address.IndexOf('/') is >= 0 and var slash && slash < colon);
+    public bool IsLocal =>
+        Address.StartsWith("file://", StringComparison.OrdinalIgnoreCase)
+        || Address.IndexOf(':') is var colon
+            && (colon < 0 || Address.IndexOf('/') is >= 0 and var slash && slash < colon);
 
     /// <summary>Reads an address as <c>git clone</c> takes it.</summary>
     /// <exception cref="GitException">It would be an option, or names a program to run.</exception>
@@ -22,15 +24,27 @@ sealed partial record GitRemote(string Address, string? Origin, string? Credenti
         if (WithPassword().Match(repository) is not { Success: true } found)
             return new(repository, null, null);
 
-        var (scheme, user, password, rest) = (found.Groups[1].Value, Decoded(found.Groups[2]), Decoded(found.Groups[3]), found.Groups[4].Value);
+        var (scheme, user, password, rest) = (
+            found.Groups[1].Value,
+            Decoded(found.Groups[2]),
+            Decoded(found.Groups[3]),
+            found.Groups[4].Value
+        );
         if ((user + password).Any(char.IsControl))
-            throw new GitException("the credentials in the profile's Repository have a control character in them", mayPass: false);
+            throw new GitException(
+                "the credentials in the profile's Repository have a control character in them",
+                mayPass: false
+            );
 
         // ssh takes no password from anybody but a person.
         if (!scheme.StartsWith("http", StringComparison.OrdinalIgnoreCase))
             return new($"{scheme}://{found.Groups[2].Value}@{rest}", null, null);
 
-        return new($"{scheme}://{rest}", $"{scheme}://{rest.Split('/', '?', '#')[0]}", $"username={user}\npassword={password}\n");
+        return new(
+            $"{scheme}://{rest}",
+            $"{scheme}://{rest.Split('/', '?', '#')[0]}",
+            $"username={user}\npassword={password}\n"
+        );
     }
 
     static string Decoded(Group part) => Uri.UnescapeDataString(part.Value);

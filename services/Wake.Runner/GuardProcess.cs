@@ -5,9 +5,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Wake.Runner;
 
 /// <summary>
-/// The program of the process beside a runner: the runner's own, called with <see cref="Argument"/>. Reads from standard input
-/// how long each session's lease still lasts, kills what the runner runs of a session whose lease is over, and ends with the
-/// runner.
+/// The program of the process beside a runner: the runner's own, called with <see cref="Argument"/>. Reads from
+/// standard input how long each session's lease still lasts, kills what the runner runs of a session whose lease is
+/// over, and ends with the runner.
 /// </summary>
 public static class GuardProcess
 {
@@ -35,7 +35,9 @@ public static class GuardProcess
         var line = input.ReadLineAsync();
         while (true)
         {
-            var wait = until is { Count: 0 } ? Timeout.InfiniteTimeSpan : Max(TimeSpan.Zero, ProcessTable.Span(until.Values.Min() - ProcessTable.Now));
+            var wait = until is { Count: 0 }
+                ? Timeout.InfiniteTimeSpan
+                : Max(TimeSpan.Zero, ProcessTable.Span(until.Values.Min() - ProcessTable.Now));
             using (var timer = new CancellationTokenSource())
             {
                 await Task.WhenAny(line, Task.Delay(wait, timer.Token));
@@ -65,16 +67,25 @@ public static class GuardProcess
     {
         var own = System.Environment.ProcessPath!;
         string[] arguments = [Argument, $"{runner}"];
-        return Path.GetFileNameWithoutExtension(own) == "dotnet" ? (own, [Assembly.GetEntryAssembly()!.Location, .. arguments]) : (own, arguments);
+        return Path.GetFileNameWithoutExtension(own) == "dotnet"
+            ? (own, [Assembly.GetEntryAssembly()!.Location, .. arguments])
+            : (own, arguments);
     }
 
     /// <summary>What of the runner's environment it needs, to be found and to be small.</summary>
     internal static IReadOnlyDictionary<string, string> Environment()
     {
-        var environment = ClaudeCli.OwnEnvironment()
-            .Where(x => x.Key is "PATH" or "HOME" or "TMPDIR" or "LD_LIBRARY_PATH" || x.Key.StartsWith("DOTNET_", StringComparison.Ordinal))
+        var environment = ClaudeCli
+            .OwnEnvironment()
+            .Where(x =>
+                x.Key is "PATH" or "HOME" or "TMPDIR" or "LD_LIBRARY_PATH"
+                || x.Key.StartsWith("DOTNET_", StringComparison.Ordinal)
+            )
             .ToDictionary(x => x.Key, x => x.Value);
-        environment["DOTNET_gcServer"] = environment["DOTNET_gcConcurrent"] = environment["DOTNET_EnableDiagnostics"] = "0";
+        environment["DOTNET_gcServer"] =
+            environment["DOTNET_gcConcurrent"] =
+            environment["DOTNET_EnableDiagnostics"] =
+                "0";
         environment["DOTNET_GCHeapHardLimit"] = "0x4000000";
         return environment;
     }
@@ -84,8 +95,11 @@ public static class GuardProcess
         switch (said.Split(' '))
         {
             case [var session, var left]:
-                until[Guid.ParseExact(session, "N")] = ProcessTable.Now
-                    + ProcessTable.Ticks(TimeSpan.FromMilliseconds(long.Parse(left, CultureInfo.InvariantCulture)) + Slack);
+                until[Guid.ParseExact(session, "N")] =
+                    ProcessTable.Now
+                    + ProcessTable.Ticks(
+                        TimeSpan.FromMilliseconds(long.Parse(left, CultureInfo.InvariantCulture)) + Slack
+                    );
                 break;
 
             case [var session]:

@@ -7,13 +7,23 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Asks for turns, and watches those that are withheld because somebody else is at work in their Claude session: it looks at
-/// that process, keeps the hold, and takes the turn up as soon as the process has ended or has left the session. The transcript of
-/// what was said there lies on this machine, so this runner is the one to go on with it.
+/// Asks for turns, and watches those that are withheld because somebody else is at work in their Claude session: it
+/// looks at that process, keeps the hold, and takes the turn up as soon as the process has ended or has left the
+/// session. The transcript of what was said there lies on this machine, so this runner is the one to go on with it.
 /// </summary>
 sealed class HeldTurns(
-    Turns turns, TurnHolds holds, RunnerSlots slots, WarmSessions warm, ClaudeCli claude, RunnerName name, IBus bus, IOptions<RunnerOptions> options,
-    IOptions<Profiles> profiles, TimeProvider time, ILogger<HeldTurns> log) : BackgroundService
+    Turns turns,
+    TurnHolds holds,
+    RunnerSlots slots,
+    WarmSessions warm,
+    ClaudeCli claude,
+    RunnerName name,
+    IBus bus,
+    IOptions<RunnerOptions> options,
+    IOptions<Profiles> profiles,
+    TimeProvider time,
+    ILogger<HeldTurns> log
+) : BackgroundService
 {
     static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500);
 
@@ -33,9 +43,11 @@ sealed class HeldTurns(
         var open = OpenSessions.In(claude.ConfigFolder);
         string[] configured = [.. all.Keys];
         var here = new OpenHere(
-            [.. open.Select(x => (x.ClaudeSessionId, x.InWords(name.Value)))], configured,
+            [.. open.Select(x => (x.ClaudeSessionId, x.InWords(name.Value)))],
+            configured,
             // A session that begins afresh with every wake forks nothing.
-            [.. configured.Where(x => all[x] is { WhenOpen: WhenOpen.Takeover } or { Resume: ResumePolicy.Never })])
+            [.. configured.Where(x => all[x] is { WhenOpen: WhenOpen.Takeover } or { Resume: ResumePolicy.Never })]
+        )
         {
             EndsHold = endsHold,
         };
@@ -46,7 +58,14 @@ sealed class HeldTurns(
 
         log.LogInformation("{SessionKey} wake {Wake} waits: {Why}.", wake.SessionKey, wake.WakeNumber, why);
         lock (changing)
-            held[(wake.SessionId, wake.WakeNumber)] = new(wake, claudeSession, open.Any(x => x.ClaudeSessionId == claudeSession)) { Renewed = time.GetTimestamp() };
+            held[(wake.SessionId, wake.WakeNumber)] = new(
+                wake,
+                claudeSession,
+                open.Any(x => x.ClaudeSessionId == claudeSession)
+            )
+            {
+                Renewed = time.GetTimestamp(),
+            };
 
         // It would not hear of what is said there.
         await warm.End(wake.SessionId);
@@ -64,7 +83,10 @@ sealed class HeldTurns(
             catch (Exception down) when (down is NpgsqlException or MassTransitException or TimeoutException)
             {
                 // The holds run out by themselves, and whoever looks then sees the same.
-                log.LogWarning("The turns that are withheld could not be looked at ({Reason}); trying again.", down.Message);
+                log.LogWarning(
+                    "The turns that are withheld could not be looked at ({Reason}); trying again.",
+                    down.Message
+                );
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -86,7 +108,9 @@ sealed class HeldTurns(
         var runner = options.Value;
         if (askStore)
         {
-            var known = (await holds.Look(name.Value, [.. all.Select(x => x.Key)], cancel)).ToDictionary(x => (x.SessionId, x.WakeNumber));
+            var known = (await holds.Look(name.Value, [.. all.Select(x => x.Key)], cancel)).ToDictionary(x =>
+                (x.SessionId, x.WakeNumber)
+            );
             foreach (var gone in all.Where(x => !known.ContainsKey(x.Key)))
                 Forget(gone);
 
@@ -97,7 +121,9 @@ sealed class HeldTurns(
         var open = OpenSessions.In(claude.ConfigFolder);
         foreach (var hold in all)
         {
-            var inTheWay = open.Any(x => x.ClaudeSessionId == hold.ClaudeSessionId) || hold.State?.SessionAtWork != false && !hold.IsProcess
+            var inTheWay =
+                open.Any(x => x.ClaudeSessionId == hold.ClaudeSessionId)
+                || hold.State?.SessionAtWork != false && !hold.IsProcess
                 || hold.State is { SessionAtWork: true };
             if (!inTheWay || hold.State is { Takeover: true, SessionAtWork: false })
                 await TakeUp(hold, cancel);
@@ -130,7 +156,10 @@ sealed class HeldTurns(
                 case TurnClaim.Granted { Turn: var turn }:
                     Forget(hold);
                     slot.Run(turn, asked);
-                    await bus.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value), cancel);
+                    await bus.Publish(
+                        new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value),
+                        cancel
+                    );
                     break;
 
                 // Somebody else has opened it.
@@ -171,7 +200,8 @@ sealed class HeldTurns(
 
         public Guid ClaudeSessionId => claudeSessionId;
 
-        /// <summary>Whether it is a process of this machine that is in the way, which shows without the store.</summary>
+        /// <summary>Whether it is a process of this machine that is in the way, which shows without the
+        /// store.</summary>
         public bool IsProcess => isProcess;
 
         /// <summary>What the store said last; null before it was asked.</summary>

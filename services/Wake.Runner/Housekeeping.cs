@@ -5,12 +5,16 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Deletes what nobody will go on from: old transcripts in the store, and the workspaces made on this machine for sessions that
-/// are closed. Every runner does; where it concerns the store, a second one finds nothing to do.
+/// Deletes what nobody will go on from: old transcripts in the store, and the workspaces made on this machine for
+/// sessions that are closed. Every runner does; where it concerns the store, a second one finds nothing to do.
 /// </summary>
 sealed class Housekeeping(
-    Transcripts transcripts, Workspaces workspaces, IOptions<RunnerOptions> options, TimeProvider time, ILogger<Housekeeping> log)
-    : BackgroundService
+    Transcripts transcripts,
+    Workspaces workspaces,
+    IOptions<RunnerOptions> options,
+    TimeProvider time,
+    ILogger<Housekeeping> log
+) : BackgroundService
 {
     static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
@@ -20,12 +24,15 @@ sealed class Housekeeping(
 
         while (await hours.WaitForNextTickAsync(stoppingToken))
         {
-            await Do("Old transcripts", async () =>
-            {
-                var deleted = await transcripts.Prune(options.Value.KeepTranscripts, stoppingToken);
-                if (deleted > 0)
-                    log.LogInformation("Deleted {Count} transcripts of sessions that are over.", deleted);
-            });
+            await Do(
+                "Old transcripts",
+                async () =>
+                {
+                    var deleted = await transcripts.Prune(options.Value.KeepTranscripts, stoppingToken);
+                    if (deleted > 0)
+                        log.LogInformation("Deleted {Count} transcripts of sessions that are over.", deleted);
+                }
+            );
             await Do("Workspaces of closed sessions", () => workspaces.Clean(stoppingToken));
         }
     }

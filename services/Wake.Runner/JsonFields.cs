@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace Wake.Runner;
 
 /// <summary>
-/// Fields of the CLI's lines, read without trust: what is missing, of another type, out of range or half a character is null.
+/// Fields of the CLI's lines, read without trust: what is missing, of another type, out of range or half a character is
+/// null.
 /// </summary>
 static class JsonFields
 {
@@ -11,7 +12,9 @@ static class JsonFields
     {
         try
         {
-            return element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String ? value.GetString() : null;
+            return element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String
+                ? value.GetString()
+                : null;
         }
         catch (InvalidOperationException)
         {
@@ -24,12 +27,18 @@ static class JsonFields
         element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True;
 
     public static decimal? Number(this JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.Number && value.TryGetDecimal(out var number)
-            ? number : null;
+        element.TryGetProperty(name, out var value)
+        && value.ValueKind is JsonValueKind.Number
+        && value.TryGetDecimal(out var number)
+            ? number
+            : null;
 
     public static int? Int(this JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.Number && value.TryGetInt32(out var number)
-            ? number : null;
+        element.TryGetProperty(name, out var value)
+        && value.ValueKind is JsonValueKind.Number
+        && value.TryGetInt32(out var number)
+            ? number
+            : null;
 
     public static IEnumerable<string> Texts(this JsonElement element, string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.Array

@@ -2,8 +2,10 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Runner;
 
-/// <summary>Says at the start which of the runner's files of secrets the user of runs can read, and so every agent.</summary>
-sealed class LooksForReadableSecrets(IConfiguration configuration, ILogger<LooksForReadableSecrets> log) : IHostedService
+/// <summary>Says at the start which of the runner's files of secrets the user of runs can read, and so every
+/// agent.</summary>
+sealed class LooksForReadableSecrets(IConfiguration configuration, ILogger<LooksForReadableSecrets> log)
+    : IHostedService
 {
     /// <summary>The first such file; null when there is none, or no user of runs.</summary>
     public static string? First(string? folder)
@@ -32,7 +34,11 @@ sealed class LooksForReadableSecrets(IConfiguration configuration, ILogger<Looks
     public Task StartAsync(CancellationToken cancellationToken)
     {
         if (First(configuration[SecretFiles.Variable]) is { } file)
-            log.LogWarning("{File} can be read by {User}, as whom turns run. Give it mode 0400 and the runner's user as its owner.", file, RunUser.Current!.Name);
+            log.LogWarning(
+                "{File} can be read by {User}, as whom turns run. Give it mode 0400 and the runner's user as its owner.",
+                file,
+                RunUser.Current!.Name
+            );
         return Task.CompletedTask;
     }
 

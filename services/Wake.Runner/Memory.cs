@@ -7,14 +7,16 @@ abstract record Memory
     /// <param name="Since">When it was last written to.</param>
     public sealed record Ready(DateTimeOffset Since) : Memory
     {
-        /// <summary>Nobody has written to it since it was last used here, neither on this machine nor in the store.</summary>
+        /// <summary>Nobody has written to it since it was last used here, neither on this machine nor in the
+        /// store.</summary>
         public bool IsUnchanged { get; init; }
     }
 
     /// <summary>It is neither here nor in the store.</summary>
     public sealed record None : Memory;
 
-    /// <summary>Of what was stored nothing can be read, and here is none. One of which the CLI can read anything is no such.</summary>
+    /// <summary>Of what was stored nothing can be read, and here is none. One of which the CLI can read anything is no
+    /// such.</summary>
     /// <param name="Problem">What is wrong.</param>
     public sealed record Damaged(string Problem) : Memory;
 }

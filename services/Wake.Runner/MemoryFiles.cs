@@ -2,7 +2,8 @@ using Wake.Store;
 
 namespace Wake.Runner;
 
-/// <summary>What is known of the files of a transcript: as the store has them, and as far as they were read here.</summary>
+/// <summary>What is known of the files of a transcript: as the store has them, and as far as they were read
+/// here.</summary>
 sealed class MemoryFiles : IDisposable
 {
     readonly Dictionary<string, TranscriptReader> readers = [];
@@ -45,17 +46,25 @@ sealed class MemoryFiles : IDisposable
     public void Saw(TranscriptFolder folder, string path) => seen[path] = StampOf(folder, path);
 
     /// <summary>Whether a file without rows is still as it was seen.</summary>
-    public bool IsAsSeen(TranscriptFolder folder, string path) => seen.TryGetValue(path, out var then) && then == StampOf(folder, path);
+    public bool IsAsSeen(TranscriptFolder folder, string path) =>
+        seen.TryGetValue(path, out var then) && then == StampOf(folder, path);
 
     /// <summary>Whether the files are on this machine as they were left, and the store has none but these.</summary>
     public bool AreUnchanged(TranscriptFolder folder, StoredTranscript? found)
     {
         var here = folder.Paths().ToList();
-        return found is not null && here.Count == Stored.Count && found.Files.Count == Stored.Count
-            && found.Files.All(x => Stored.TryGetValue(x.Path, out var known) && known.Sha256.AsSpan().SequenceEqual(x.Sha256))
-            && here.All(path => TranscriptFolder.HasRows(path)
-                ? ReaderOf(path) is { CutOff: false } reader && reader.Bytes == RunUser.Do(() => new FileInfo(folder.FileOf(path)).Length)
-                : IsAsSeen(folder, path));
+        return found is not null
+            && here.Count == Stored.Count
+            && found.Files.Count == Stored.Count
+            && found.Files.All(x =>
+                Stored.TryGetValue(x.Path, out var known) && known.Sha256.AsSpan().SequenceEqual(x.Sha256)
+            )
+            && here.All(path =>
+                TranscriptFolder.HasRows(path)
+                    ? ReaderOf(path) is { CutOff: false } reader
+                        && reader.Bytes == RunUser.Do(() => new FileInfo(folder.FileOf(path)).Length)
+                    : IsAsSeen(folder, path)
+            );
     }
 
     public void Dispose()

@@ -13,20 +13,23 @@ public sealed record OpenProcess(Guid ClaudeSessionId, int Id, DateTimeOffset Si
 {
     /// <summary>All of that in words.</summary>
     /// <param name="runner">The runner on whose machine the number means something; null leaves it out.</param>
-    public string InWords(string? runner) => string.Create(CultureInfo.InvariantCulture,
-        $"open {Where} (pid {Id}{(runner is null ? "" : $" on runner {runner}")}, since {Since.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)");
+    public string InWords(string? runner) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"open {Where} (pid {Id}{(runner is null ? "" : $" on runner {runner}")}, since {Since.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)"
+        );
 }
 
 /// <summary>
 /// The Claude sessions that processes of this machine have open, by the files in which the CLI registers itself:
-/// <c>sessions/PID.json</c> below its configuration folder, with <c>pid</c>, <c>sessionId</c>, <c>procStart</c>, <c>startedAt</c>,
-/// <c>kind</c>, <c>entrypoint</c> and, since 2.1.329, <c>pidDomain</c>. A process that leaves a session with /clear writes the next
-/// one's id into it.
+/// <c>sessions/PID.json</c> below its configuration folder, with <c>pid</c>, <c>sessionId</c>, <c>procStart</c>,
+/// <c>startedAt</c>, <c>kind</c>, <c>entrypoint</c> and, since 2.1.329, <c>pidDomain</c>. A process that leaves a
+/// session with /clear writes the next one's id into it.
 /// </summary>
 /// <remarks>
-/// A process of another container that uses the same folder cannot be looked at from here and does not count. Nor does one whose
-/// start the file does not tell before the number was somebody else's. Where the kernel shows no environments (macOS) a process
-/// of a runner looks like any program's, so that only terminals count there.
+/// A process of another container that uses the same folder cannot be looked at from here and does not count. Nor does
+/// one whose start the file does not tell before the number was somebody else's. Where the kernel shows no environments
+/// (macOS) a process of a runner looks like any program's, so that only terminals count there.
 /// </remarks>
 public static class OpenSessions
 {
@@ -45,7 +48,15 @@ public static class OpenSessions
     {
         try
         {
-            return [.. RunUser.Do(() => new DirectoryInfo(Path.Combine(configFolder, "sessions")).EnumerateFiles("*.json").ToList()).Select(Look).OfType<OpenProcess>()];
+            return
+            [
+                .. RunUser
+                    .Do(() =>
+                        new DirectoryInfo(Path.Combine(configFolder, "sessions")).EnumerateFiles("*.json").ToList()
+                    )
+                    .Select(Look)
+                    .OfType<OpenProcess>(),
+            ];
         }
         catch (Exception none) when (none is IOException or UnauthorizedAccessException)
         {
@@ -60,7 +71,14 @@ public static class OpenSessions
 
     static OpenProcess? Look(FileInfo file)
     {
-        if (!int.TryParse(Path.GetFileNameWithoutExtension(file.Name), NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+        if (
+            !int.TryParse(
+                Path.GetFileNameWithoutExtension(file.Name),
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out var id
+            )
+        )
             return null;
 
         // Most files that are left over end here.
@@ -76,7 +94,9 @@ public static class OpenSessions
                     return null;
 
                 using var json = JsonDocument.Parse(RunUser.Do(() => File.ReadAllBytes(file.FullName)));
-                return json.RootElement.ValueKind is JsonValueKind.Object ? Judge(json.RootElement, id, process, file) : null;
+                return json.RootElement.ValueKind is JsonValueKind.Object
+                    ? Judge(json.RootElement, id, process, file)
+                    : null;
             }
             catch (JsonException)
             {
@@ -97,20 +117,30 @@ public static class OpenSessions
         if (!Guid.TryParse(said.Text("sessionId"), out var claudeSession))
             return null;
 
-        if (said.Text("pidDomain") is { } domain && domain.IndexOf("pid:[", StringComparison.Ordinal) is >= 0 and var at
-            && !ProcessTable.IsOwnSpace(domain[at..]))
+        if (
+            said.Text("pidDomain") is { } domain
+            && domain.IndexOf("pid:[", StringComparison.Ordinal) is >= 0 and var at
+            && !ProcessTable.IsOwnSpace(domain[at..])
+        )
             return null;
 
-        var written = said.TryGetProperty("startedAt", out var millis) && millis.ValueKind is JsonValueKind.Number
-            && millis.TryGetInt64(out var epoch) && epoch is > 0 and < 253_402_300_799_000
-                ? DateTimeOffset.FromUnixTimeMilliseconds(epoch) : new DateTimeOffset(file.LastWriteTimeUtc);
+        var written =
+            said.TryGetProperty("startedAt", out var millis)
+            && millis.ValueKind is JsonValueKind.Number
+            && millis.TryGetInt64(out var epoch)
+            && epoch is > 0 and < 253_402_300_799_000
+                ? DateTimeOffset.FromUnixTimeMilliseconds(epoch)
+                : new DateTimeOffset(file.LastWriteTimeUtc);
 
         var (kind, entrypoint) = (said.Text("kind"), said.Text("entrypoint"));
         if (process is not null)
         {
             // The number may be another process's by now.
-            if (long.TryParse(said.Text("procStart"), NumberStyles.None, CultureInfo.InvariantCulture, out var started)
-                    ? started != process.Started : ProcessTable.StartOf(process) > written + Slack)
+            if (
+                long.TryParse(said.Text("procStart"), NumberStyles.None, CultureInfo.InvariantCulture, out var started)
+                    ? started != process.Started
+                    : ProcessTable.StartOf(process) > written + Slack
+            )
                 return null;
 
             if (ProcessTable.MarkOf(id) is not null)
@@ -121,7 +151,14 @@ public static class OpenSessions
             return null;
         }
 
-        return new(claudeSession, id, written, kind is "bg" ? "in the background" : entrypoint is null or "cli" ? "in a terminal" : "in another program");
+        return new(
+            claudeSession,
+            id,
+            written,
+            kind is "bg" ? "in the background"
+                : entrypoint is null or "cli" ? "in a terminal"
+                : "in another program"
+        );
     }
 
     // Where there is no /proc.
@@ -132,7 +169,8 @@ public static class OpenSessions
             using var process = Process.GetProcessById(id);
             return process.StartTime <= (written + Slack).LocalDateTime;
         }
-        catch (Exception gone) when (gone is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        catch (Exception gone)
+            when (gone is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
         {
             return false;
         }

@@ -4,13 +4,14 @@ using System.Runtime.InteropServices;
 namespace Wake.Runner;
 
 /// <summary>
-/// Takes the orphans of runs over: a process whose parent ends becomes a child of the runner instead of the machine's first
-/// process, so that what belongs to Wake stays below Wake, where <see cref="RunReaper"/> tells whose it is. In a container, whose first process it is, it gets them anyway.
-/// When they end it collects them; nobody else would.
+/// Takes the orphans of runs over: a process whose parent ends becomes a child of the runner instead of the machine's
+/// first process, so that what belongs to Wake stays below Wake, where <see cref="RunReaper"/> tells whose it is. In a
+/// container, whose first process it is, it gets them anyway. When they end it collects them; nobody else would.
 /// </summary>
 sealed class Orphans : IDisposable
 {
-    const int SetChildSubreaper = 36, NoHang = 1;
+    const int SetChildSubreaper = 36,
+        NoHang = 1;
 
     // A tool may leave a thousand of them in a second, and each look reads the whole process table.
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
@@ -24,7 +25,11 @@ sealed class Orphans : IDisposable
 
     public Orphans()
     {
-        if (!OperatingSystem.IsLinux() || ProcessTable.Self is null || ProcessControl(SetChildSubreaper, 1, 0, 0, 0) != 0)
+        if (
+            !OperatingSystem.IsLinux()
+            || ProcessTable.Self is null
+            || ProcessControl(SetChildSubreaper, 1, 0, 0, 0) != 0
+        )
             return;
 
         childEnded = PosixSignalRegistration.Create(PosixSignal.SIGCHLD, ended => _ = CollectSoon());
@@ -51,8 +56,8 @@ sealed class Orphans : IDisposable
         Collect();
     }
 
-    // .NET collects by itself what it has started, and its exit code must not be taken from it. Those are the ones in our own
-    // session, and the ones started above.
+    // .NET collects by itself what it has started, and its exit code must not be taken from it. Those are the ones in
+    // our own session, and the ones started above.
     static void Collect()
     {
         lock (Starting)
@@ -60,7 +65,11 @@ sealed class Orphans : IDisposable
             var children = ProcessTable.All().Where(x => x.Parent == Environment.ProcessId).ToList();
             Started.IntersectWith(children.Select(x => x.Id));
 
-            foreach (var orphan in children.Where(x => x.IsZombie && x.Session != ProcessTable.Self!.Session && !Started.Contains(x.Id)))
+            foreach (
+                var orphan in children.Where(x =>
+                    x.IsZombie && x.Session != ProcessTable.Self!.Session && !Started.Contains(x.Id)
+                )
+            )
                 _ = Wait(orphan.Id, 0, NoHang);
         }
     }

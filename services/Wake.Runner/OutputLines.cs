@@ -1,8 +1,8 @@
 namespace Wake.Runner;
 
 /// <summary>
-/// Cuts a stream of bytes into lines, wherever the reads happen to end. A line may have megabytes (one reply is one line);
-/// beyond the limit it is skipped, so that memory stays bounded whatever the other side prints.
+/// Cuts a stream of bytes into lines, wherever the reads happen to end. A line may have megabytes (one reply is one
+/// line); beyond the limit it is skipped, so that memory stays bounded whatever the other side prints.
 /// </summary>
 sealed class OutputLines(Stream stream, int limit = OutputLines.DefaultLimit)
 {
@@ -10,15 +10,16 @@ sealed class OutputLines(Stream stream, int limit = OutputLines.DefaultLimit)
     public const int DefaultLimit = 64 * 1024 * 1024;
 
     byte[] buffer = new byte[64 * 1024];
-    int start, end;
+    int start,
+        end;
     bool skipping;
 
     /// <summary>Lines that were longer than the limit.</summary>
     public int Skipped { get; private set; }
 
     /// <summary>
-    /// The next line without its line break, valid until the next call; null at the end. What follows the last line break
-    /// counts as a line.
+    /// The next line without its line break, valid until the next call; null at the end. What follows the last line
+    /// break counts as a line.
     /// </summary>
     public async ValueTask<ReadOnlyMemory<byte>?> Next(CancellationToken cancel)
     {

@@ -8,8 +8,9 @@ public static class OwnProcess
     const int SetDumpable = 4;
 
     /// <summary>
-    /// Keeps its memory and its environment, in which the database's password may be, from other processes of its user: none can
-    /// trace it or read /proc/PID/environ and /proc/PID/mem. What it starts is not so. Linux only; root can do everything.
+    /// Keeps its memory and its environment, in which the database's password may be, from other processes of its user:
+    /// none can trace it or read /proc/PID/environ and /proc/PID/mem. What it starts is not so. Linux only; root can do
+    /// everything.
     /// </summary>
     public static void Hide()
     {

@@ -5,14 +5,15 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// What the CLI is told when it asks whether it may call a tool. It asks only for what its own rules do not settle: what it
-/// would allow or deny by itself never comes here.
+/// What the CLI is told when it asks whether it may call a tool. It asks only for what its own rules do not settle:
+/// what it would allow or deny by itself never comes here.
 /// </summary>
 /// <param name="Policy">What the profile says.</param>
 /// <param name="Settled">What was asked before in this turn.</param>
 sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion> Settled)
 {
-    /// <summary>Said to a call that stands beside others: the CLI loses the answer, or the others, when such a one is put off.</summary>
+    /// <summary>Said to a call that stands beside others: the CLI loses the answer, or the others, when such a one is
+    /// put off.</summary>
     public const string AskAgain =
         "Not asked yet. Ask again in a message of its own, with all your questions in this one call and no other tool call beside it.";
 
@@ -38,8 +39,8 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
         "Nobody has allowed this: a person was asked, and the time for an answer is over. The call was not made.";
 
     /// <summary>
-    /// Told of a call that a person has allowed, by its id, before the CLI is. False: the turn is another runner's by now, and
-    /// the call is not to be made.
+    /// Told of a call that a person has allowed, by its id, before the CLI is. False: the turn is another runner's by
+    /// now, and the call is not to be made.
     /// </summary>
     public Func<string, Task<bool>> Begins { get; init; } = _ => Task.FromResult(true);
 
@@ -47,22 +48,36 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
     /// <param name="request">What the CLI asks.</param>
     /// <param name="environment">The CLI's, whose secrets no person was shown.</param>
     public bool IsAllowed(ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
-        Find(request) is { Begun: false } settled && Decision(settled) is { Allow: true } given && IsAbout(given, request, environment);
+        Find(request) is { Begun: false } settled
+        && Decision(settled) is { Allow: true } given
+        && IsAbout(given, request, environment);
 
-    /// <summary>The line to answer with; null when a person has to decide first, and the call is to be put off.</summary>
+    /// <summary>The line to answer with; null when a person has to decide first, and the call is to be put
+    /// off.</summary>
     /// <param name="request">What the CLI asks.</param>
     /// <param name="callsBeside">How many other calls the same message makes.</param>
     /// <param name="environment">The CLI's, whose secrets no person is shown.</param>
     public byte[]? Reply(ControlRequest request, int callsBeside, IReadOnlyDictionary<string, string> environment)
     {
         if (request is not { Subtype: "can_use_tool" })
-            return Line(new { subtype = "error", request_id = request.Id, error = "Not supported here." });
+            return Line(
+                new
+                {
+                    subtype = "error",
+                    request_id = request.Id,
+                    error = "Not supported here.",
+                }
+            );
 
         // A question comes here only when its hook could not put it off.
         if (request.Tool == QuestionHook.Tool)
         {
-            return Deny(request, callsBeside > 0 ? AskAgain
-                : "Nobody can be asked now. Go on without an answer, or end your turn and say what you need to know.");
+            return Deny(
+                request,
+                callsBeside > 0
+                    ? AskAgain
+                    : "Nobody can be asked now. Go on without an answer, or end your turn and say what you need to know."
+            );
         }
 
         if (Find(request) is { } settled)
@@ -70,37 +85,62 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
             return Decision(settled) switch
             {
                 { Allow: true } when settled.Begun => Deny(request, CutOff),
-                { Allow: true } given => IsAbout(given, request, environment) ? Allow(request) : Deny(request, NotTheAllowed),
-                { Message: var message } => Deny(request, message is null ? "A person has not allowed this." : $"A person has not allowed this: {message}"),
+                { Allow: true } given => IsAbout(given, request, environment)
+                    ? Allow(request)
+                    : Deny(request, NotTheAllowed),
+                { Message: var message } => Deny(
+                    request,
+                    message is null ? "A person has not allowed this." : $"A person has not allowed this: {message}"
+                ),
                 null => Deny(request, NobodyAnswered),
             };
         }
 
         if (Policy is not PermissionPolicy.Ask)
-            return Deny(request, $"Claude requested permissions to use {request.Tool}, but you haven't granted it yet.");
+            return Deny(
+                request,
+                $"Claude requested permissions to use {request.Tool}, but you haven't granted it yet."
+            );
 
         return request.Agent is not null ? Deny(request, NotFromHere)
-            : callsBeside > 0 || request is not { Tool: not null, ToolUseId: not null, Input: not null } ? Deny(request, CallAgain)
+            : callsBeside > 0 || request is not { Tool: not null, ToolUseId: not null, Input: not null }
+                ? Deny(request, CallAgain)
             : ShownCall.Of(request, environment) is null ? Deny(request, NotShown)
             : null;
     }
 
-    SettledQuestion? Find(ControlRequest request) => request.Subtype != "can_use_tool" ? null
-        : Settled.FirstOrDefault(x => x.Tool != QuestionHook.Tool && x.ToolUseId == request.ToolUseId);
+    SettledQuestion? Find(ControlRequest request) =>
+        request.Subtype != "can_use_tool"
+            ? null
+            : Settled.FirstOrDefault(x => x.Tool != QuestionHook.Tool && x.ToolUseId == request.ToolUseId);
 
     // Without a hash it was allowed by a gateway that did not show the whole.
-    static bool IsAbout(PermissionDecision given, ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
-        given.Shown is { } hash && hash == ShownCall.Of(request, environment)?.Hash;
+    static bool IsAbout(
+        PermissionDecision given,
+        ControlRequest request,
+        IReadOnlyDictionary<string, string> environment
+    ) => given.Shown is { } hash && hash == ShownCall.Of(request, environment)?.Hash;
 
     static PermissionDecision? Decision(SettledQuestion settled) =>
-        settled.Answers is { } answers ? JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web) : null;
+        settled.Answers is { } answers
+            ? JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web)
+            : null;
 
-    static byte[] Deny(ControlRequest request, string message) => Respond(request, new() { ["behavior"] = "deny", ["message"] = message });
+    static byte[] Deny(ControlRequest request, string message) =>
+        Respond(request, new() { ["behavior"] = "deny", ["message"] = message });
 
     static byte[] Allow(ControlRequest request) =>
         Respond(request, new() { ["behavior"] = "allow", ["updatedInput"] = JsonNode.Parse(request.Input ?? "{}") });
 
-    static byte[] Respond(ControlRequest request, JsonObject response) => Line(new { subtype = "success", request_id = request.Id, response });
+    static byte[] Respond(ControlRequest request, JsonObject response) =>
+        Line(
+            new
+            {
+                subtype = "success",
+                request_id = request.Id,
+                response,
+            }
+        );
 
     static byte[] Line<T>(T response) => ClaudeCommand.Line(new { type = "control_response", response });
 }

@@ -5,12 +5,12 @@ using Microsoft.Extensions.Options;
 namespace Wake.Runner;
 
 /// <summary>
-/// Starts processes so that they neither outlive the runner nor die with the terminal it runs in: in a session of their own,
-/// which keeps Ctrl-C for the runner to answer, and with SIGTERM as soon as the runner is gone, however it went.
+/// Starts processes so that they neither outlive the runner nor die with the terminal it runs in: in a session of their
+/// own, which keeps Ctrl-C for the runner to answer, and with SIGTERM as soon as the runner is gone, however it went.
 /// </summary>
 /// <remarks>
-/// Linux sends that signal when the <em>thread</em> that started the process ends, so one thread starts them all and lives
-/// as long as the runner.
+/// Linux sends that signal when the <em>thread</em> that started the process ends, so one thread starts them all and
+/// lives as long as the runner.
 /// </remarks>
 sealed class ProcessLauncher : IDisposable
 {
@@ -18,7 +18,9 @@ sealed class ProcessLauncher : IDisposable
     readonly BlockingCollection<(ProcessStartInfo Start, TaskCompletionSource<Process> Started)> requests = [];
 
     // Both come with util-linux. Where one is missing (another system), its service is missing and nothing else.
-    readonly List<string> wrappers = [], asRunUser = [], endsWithRunner = [];
+    readonly List<string> wrappers = [],
+        asRunUser = [],
+        endsWithRunner = [];
     readonly bool limits = RunReaper.Exists && Works("prlimit", "--version");
 
     public ProcessLauncher(IOptions<RunnerOptions> options)
@@ -42,8 +44,13 @@ sealed class ProcessLauncher : IDisposable
     /// <param name="tag">How <see cref="RunReaper"/> will know it.</param>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
     public Task<Process> Start(
-        string program, IEnumerable<string> arguments, string workspace, IReadOnlyDictionary<string, string> environment,
-        bool apart = false, IReadOnlyList<string>? tag = null)
+        string program,
+        IEnumerable<string> arguments,
+        string workspace,
+        IReadOnlyDictionary<string, string> environment,
+        bool apart = false,
+        IReadOnlyList<string>? tag = null
+    )
     {
         var start = new ProcessStartInfo
         {
@@ -54,7 +61,8 @@ sealed class ProcessLauncher : IDisposable
         };
 
         // The kernel forgets the signal when the user changes, so that comes first.
-        IReadOnlyList<string> tagged = limits && tag is not null ? tag : [], asAnother = apart ? asRunUser : [];
+        IReadOnlyList<string> tagged = limits && tag is not null ? tag : [],
+            asAnother = apart ? asRunUser : [];
         string[] command = [.. tagged, .. wrappers, .. asAnother, .. endsWithRunner, program, .. arguments];
         start.FileName = command[0];
         foreach (var argument in command[1..])
@@ -88,7 +96,9 @@ sealed class ProcessLauncher : IDisposable
     {
         try
         {
-            using var trial = Orphans.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true });
+            using var trial = Orphans.Start(
+                new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true }
+            );
             return trial.WaitForExit(TimeSpan.FromSeconds(5)) && trial.ExitCode == 0;
         }
         catch (System.ComponentModel.Win32Exception)

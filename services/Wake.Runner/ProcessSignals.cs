@@ -8,15 +8,18 @@ namespace Wake.Runner;
 /// <summary>Signals, to the process that is meant and no other.</summary>
 static class ProcessSignals
 {
-    const int SigKill = 9, SigTerm = 15;
+    const int SigKill = 9,
+        SigTerm = 15;
 
     // The same on every architecture of Linux.
-    const long PidFdSendSignal = 424, PidFdOpen = 434;
+    const long PidFdSendSignal = 424,
+        PidFdOpen = 434;
 
     /// <summary>Asks a process to end.</summary>
     public static void Terminate(this Process process)
     {
-        // Its exit code is not collected before the object is disposed, so the number cannot belong to another process yet.
+        // Its exit code is not collected before the object is disposed, so the number cannot belong to another process
+        // yet.
         if (!process.HasExited)
             _ = Kill(process.Id, SigTerm);
     }
@@ -43,8 +46,8 @@ static class ProcessSignals
 
     static void Send(SeenProcess process, int signal)
     {
-        // From here on the handle means one process, whatever becomes of the number; then it only remains to be seen which.
-        // Kernels before 5.3 have no such handle.
+        // From here on the handle means one process, whatever becomes of the number; then it only remains to be seen
+        // which. Kernels before 5.3 have no such handle.
         var descriptor = SystemCall(PidFdOpen, process.Id, 0, 0, 0);
         using var handle = new SafeFileHandle((nint)descriptor, ownsHandle: true);
 

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Wake.Runner;
 
-/// <summary>The processes of this machine as Linux shows them in <c>/proc</c>. Where there is no such folder it is empty.</summary>
+/// <summary>The processes of this machine as Linux shows them in <c>/proc</c>. Where there is no such folder it is
+/// empty.</summary>
 static class ProcessTable
 {
     const string Root = "/proc";
@@ -11,8 +12,9 @@ static class ProcessTable
     const int TicksPerSecond = 100;
 
     // The pid namespace, such as pid:[4026531836].
-    static readonly string Space =
-        string.Concat((new FileInfo($"{Root}/self/ns/pid").LinkTarget ?? "").Where(char.IsAsciiDigit));
+    static readonly string Space = string.Concat(
+        (new FileInfo($"{Root}/self/ns/pid").LinkTarget ?? "").Where(char.IsAsciiDigit)
+    );
 
     /// <summary>This process; null where nothing can be seen.</summary>
     public static SeenProcess? Self { get; } =
@@ -20,9 +22,11 @@ static class ProcessTable
 
     /// <summary>A mark for a new run of this process.</summary>
     /// <param name="session">The session it is of; default for one of none.</param>
-    public static RunMark NewMark(Guid session = default) => new(Space, Environment.ProcessId, Self?.Started ?? 0, RunMark.NewRun(session));
+    public static RunMark NewMark(Guid session = default) =>
+        new(Space, Environment.ProcessId, Self?.Started ?? 0, RunMark.NewRun(session));
 
-    /// <summary>Whether the runner that put the mark on lives, or might: another namespace cannot be judged from here.</summary>
+    /// <summary>Whether the runner that put the mark on lives, or might: another namespace cannot be judged from
+    /// here.</summary>
     public static bool HasLivingRunner(RunMark mark) =>
         mark.Space != Space || Find(mark.Runner) is { IsZombie: false } runner && runner.Started == mark.RunnerStarted;
 
@@ -40,7 +44,8 @@ static class ProcessTable
     }
 
     /// <summary>All of them, with the marks of those whose environment this user may read.</summary>
-    public static IReadOnlyList<SeenProcess> AllMarked() => [.. All().Select(x => x.IsZombie ? x : x with { Mark = MarkOf(x.Id) })];
+    public static IReadOnlyList<SeenProcess> AllMarked() =>
+        [.. All().Select(x => x.IsZombie ? x : x with { Mark = MarkOf(x.Id) })];
 
     /// <summary>A time in those ticks.</summary>
     public static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * TicksPerSecond);
@@ -55,23 +60,36 @@ static class ProcessTable
     public static DateTimeOffset StartOf(SeenProcess process) => DateTimeOffset.UtcNow - Span(Now - process.Started);
 
     /// <summary>This moment, as <see cref="SeenProcess.Started"/> counts.</summary>
-    public static long Now => Read($"{Root}/uptime") is { } uptime && decimal.TryParse(uptime.Split(' ')[0], CultureInfo.InvariantCulture, out var seconds)
-        ? (long)(seconds * TicksPerSecond) : 0;
+    public static long Now =>
+        Read($"{Root}/uptime") is { } uptime
+        && decimal.TryParse(uptime.Split(' ')[0], CultureInfo.InvariantCulture, out var seconds)
+            ? (long)(seconds * TicksPerSecond)
+            : 0;
 
     /// <summary>
-    /// Bytes of memory held by the processes with a mark, what they share with others counted in part. Null where the kernel
-    /// does not tell.
+    /// Bytes of memory held by the processes with a mark, what they share with others counted in part. Null where the
+    /// kernel does not tell.
     /// </summary>
     public static long? MemoryOf(RunMark mark)
     {
-        var lines = AllMarked().Where(x => x.Mark == mark).Select(x => Read($"{Root}/{x.Id}/smaps_rollup"))
-            .OfType<string>().SelectMany(x => x.Split('\n')).Where(x => x.StartsWith("Pss:", StringComparison.Ordinal)).ToList();
+        var lines = AllMarked()
+            .Where(x => x.Mark == mark)
+            .Select(x => Read($"{Root}/{x.Id}/smaps_rollup"))
+            .OfType<string>()
+            .SelectMany(x => x.Split('\n'))
+            .Where(x => x.StartsWith("Pss:", StringComparison.Ordinal))
+            .ToList();
 
         // Pss:               12345 kB
-        return lines is [] ? null : lines.Sum(x => long.Parse(x.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)) * 1024;
+        return lines is []
+            ? null
+            : lines.Sum(x =>
+                long.Parse(x.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)
+            ) * 1024;
     }
 
-    /// <summary>The mark of a process; null when it has none, or when its environment is not this user's to read.</summary>
+    /// <summary>The mark of a process; null when it has none, or when its environment is not this user's to
+    /// read.</summary>
     public static RunMark? MarkOf(int id)
     {
         // First what it cannot change by itself.

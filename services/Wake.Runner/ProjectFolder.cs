@@ -18,10 +18,14 @@ public static class ProjectFolder
     public static IReadOnlyList<string> TranscriptsOf(string configFolder, Guid claudeSessionId)
     {
         var projects = Path.Combine(configFolder, "projects");
-        return !Directory.Exists(projects) ? []
+        return !Directory.Exists(projects)
+            ? []
             :
             [
-                .. Directory.EnumerateDirectories(projects).Select(x => Path.Combine(x, $"{claudeSessionId:D}.jsonl")).Where(File.Exists)
+                .. Directory
+                    .EnumerateDirectories(projects)
+                    .Select(x => Path.Combine(x, $"{claudeSessionId:D}.jsonl"))
+                    .Where(File.Exists)
                     .OrderByDescending(File.GetLastWriteTimeUtc),
             ];
     }

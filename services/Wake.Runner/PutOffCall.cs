@@ -7,10 +7,10 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// A tool call that waits for a person without a process. The CLI puts a call off only when a hook says so, and a hook is asked
-/// before the CLI knows whether it needs permission. So the process is killed while it waits for the answer, and its transcript
-/// gets the row that the CLI writes for a hook: the next run, on any machine, takes the same call up again and asks again.
-/// (The CLI knows no such way of its own; the row is the same in 2.1.197 and 2.1.329.)
+/// A tool call that waits for a person without a process. The CLI puts a call off only when a hook says so, and a hook
+/// is asked before the CLI knows whether it needs permission. So the process is killed while it waits for the answer,
+/// and its transcript gets the row that the CLI writes for a hook: the next run, on any machine, takes the same call up
+/// again and asks again. (The CLI knows no such way of its own; the row is the same in 2.1.197 and 2.1.329.)
 /// </summary>
 static class PutOffCall
 {
@@ -20,13 +20,24 @@ static class PutOffCall
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
     // A person reads this; what is longer is a file's content.
-    const int ShownText = 2000, ShownInAll = 32 * 1024;
+    const int ShownText = 2000,
+        ShownInAll = 32 * 1024;
 
     // What every row says about its surroundings.
-    static readonly string[] Carried = ["isSidechain", "userType", "entrypoint", "cwd", "sessionId", "version", "gitBranch"];
+    static readonly string[] Carried =
+    [
+        "isSidechain",
+        "userType",
+        "entrypoint",
+        "cwd",
+        "sessionId",
+        "version",
+        "gitBranch",
+    ];
 
     /// <summary>
-    /// What a person is asked about it: for lists the head and the tail of long texts, without what looks like a secret; and the whole.
+    /// What a person is asked about it: for lists the head and the tail of long texts, without what looks like a
+    /// secret; and the whole.
     /// </summary>
     public static AskedCall Asked(ControlRequest call, IReadOnlyDictionary<string, string> environment)
     {
@@ -36,16 +47,29 @@ static class PutOffCall
         {
             Whole = whole is not null && IsWhole(shown, JsonElement.Parse(whole.Text)),
         };
-        return new(call.ToolUseId!, call.Tool!, JsonSerializer.Serialize(asked, JsonSerializerOptions.Web)) { Call = whole?.Text, Hash = whole?.Hash };
+        return new(call.ToolUseId!, call.Tool!, JsonSerializer.Serialize(asked, JsonSerializerOptions.Web))
+        {
+            Call = whole?.Text,
+            Hash = whole?.Hash,
+        };
     }
 
     /// <summary>Waits until the CLI has written the call down, within bounds.</summary>
-    public static Task Written(Func<string> transcript, ControlRequest call, TimeProvider time, CancellationToken cancel) =>
-        Has(transcript, $"\"{call.ToolUseId}\"", Patience, time, cancel);
+    public static Task Written(
+        Func<string> transcript,
+        ControlRequest call,
+        TimeProvider time,
+        CancellationToken cancel
+    ) => Has(transcript, $"\"{call.ToolUseId}\"", Patience, time, cancel);
 
     /// <summary>Whether all of these calls have their results there, or will within this long.</summary>
     public static async Task<bool> HaveResults(
-        Func<string> transcript, IEnumerable<string> calls, TimeSpan patience, TimeProvider time, CancellationToken cancel)
+        Func<string> transcript,
+        IEnumerable<string> calls,
+        TimeSpan patience,
+        TimeProvider time,
+        CancellationToken cancel
+    )
     {
         foreach (var call in calls)
         {
@@ -57,7 +81,13 @@ static class PutOffCall
         return true;
     }
 
-    static async Task<bool> Has(Func<string> transcript, string text, TimeSpan patience, TimeProvider time, CancellationToken cancel)
+    static async Task<bool> Has(
+        Func<string> transcript,
+        string text,
+        TimeSpan patience,
+        TimeProvider time,
+        CancellationToken cancel
+    )
     {
         var wanted = Encoding.UTF8.GetBytes(text);
         var started = time.GetTimestamp();
@@ -88,16 +118,29 @@ static class PutOffCall
     }
 
     /// <summary>
-    /// Notes in the transcript of an ended process that its last call is put off. False: that is not its last call, or it has a
-    /// result by now.
+    /// Notes in the transcript of an ended process that its last call is put off. False: that is not its last call, or
+    /// it has a result by now.
     /// </summary>
-    public static async Task<bool> Mark(string transcript, ControlRequest call, TimeProvider time, CancellationToken cancel)
+    public static async Task<bool> Mark(
+        string transcript,
+        ControlRequest call,
+        TimeProvider time,
+        CancellationToken cancel
+    )
     {
         if (!File.Exists(transcript))
             return false;
 
-        await using var file = RunUser.Do(
-            () => new FileStream(transcript, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, 1, useAsync: false));
+        await using var file = RunUser.Do(() =>
+            new FileStream(
+                transcript,
+                FileMode.Open,
+                FileAccess.ReadWrite,
+                FileShare.ReadWrite | FileShare.Delete,
+                1,
+                useAsync: false
+            )
+        );
 
         // Half a row may be its last, cut off by the kill; nothing may be glued to it.
         file.SetLength(await TranscriptReader.EndOfRows(file, 0, file.Length, cancel));
@@ -108,10 +151,14 @@ static class PutOffCall
         while (await lines.Next(cancel) is { } line)
         {
             using var json = Parse(line);
-            if (json?.RootElement is not { ValueKind: JsonValueKind.Object } found || found.Text("uuid") is not { } uuid)
+            if (
+                json?.RootElement is not { ValueKind: JsonValueKind.Object } found
+                || found.Text("uuid") is not { } uuid
+            )
                 continue;
 
-            isLast = Blocks(found, "tool_use", "id").ToList() is [_, ..] calls ? calls is [var only] && only == call.ToolUseId
+            isLast = Blocks(found, "tool_use", "id").ToList() is [_, ..] calls
+                ? calls is [var only] && only == call.ToolUseId
                 : isLast && !Blocks(found, "tool_result", "tool_use_id").Contains(call.ToolUseId);
             row = new() { ["parentUuid"] = uuid };
             foreach (var name in Carried)
@@ -129,8 +176,12 @@ static class PutOffCall
         row["timestamp"] = time.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", null);
         row["attachment"] = new JsonObject
         {
-            ["type"] = "hook_deferred_tool", ["toolUseID"] = call.ToolUseId, ["toolName"] = call.Tool, ["toolInput"] = JsonNode.Parse(call.Input!),
-            ["hookName"] = $"PreToolUse:{call.Tool}", ["hookEvent"] = "PreToolUse",
+            ["type"] = "hook_deferred_tool",
+            ["toolUseID"] = call.ToolUseId,
+            ["toolName"] = call.Tool,
+            ["toolInput"] = JsonNode.Parse(call.Input!),
+            ["hookName"] = $"PreToolUse:{call.Tool}",
+            ["hookEvent"] = "PreToolUse",
         };
 
         file.Position = file.Length;
@@ -152,28 +203,40 @@ static class PutOffCall
     }
 
     static IEnumerable<string?> Blocks(JsonElement row, string type, string id) =>
-        row.Object("message") is { } message && message.TryGetProperty("content", out var content) && content.ValueKind is JsonValueKind.Array
-            ? content.EnumerateArray().Where(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == type).Select(x => x.Text(id))
+        row.Object("message") is { } message
+        && message.TryGetProperty("content", out var content)
+        && content.ValueKind is JsonValueKind.Array
+            ? content
+                .EnumerateArray()
+                .Where(x => x.ValueKind is JsonValueKind.Object && x.Text("type") == type)
+                .Select(x => x.Text(id))
             : [];
 
     // Nothing is missing; what cannot be seen may be written out.
-    static bool IsWhole(JsonElement shown, JsonElement whole) => whole.ValueKind switch
-    {
-        JsonValueKind.Object => shown.ValueKind is JsonValueKind.Object && shown.EnumerateObject().Zip(whole.EnumerateObject()).ToList() is var fields
-            && fields.Count == whole.GetPropertyCount() && fields.Count == shown.GetPropertyCount()
-            && fields.All(x => x.First.Name == x.Second.Name && IsWhole(x.First.Value, x.Second.Value)),
-        JsonValueKind.Array => shown.ValueKind is JsonValueKind.Array && shown.GetArrayLength() == whole.GetArrayLength()
-            && shown.EnumerateArray().Zip(whole.EnumerateArray()).All(x => IsWhole(x.First, x.Second)),
-        JsonValueKind.String => shown.ValueKind is JsonValueKind.String && shown.GetString() == Visible(whole.GetString()!),
-        _ => shown.ValueKind == whole.ValueKind && shown.GetRawText() == whole.GetRawText(),
-    };
+    static bool IsWhole(JsonElement shown, JsonElement whole) =>
+        whole.ValueKind switch
+        {
+            JsonValueKind.Object => shown.ValueKind is JsonValueKind.Object
+                && shown.EnumerateObject().Zip(whole.EnumerateObject()).ToList() is var fields
+                && fields.Count == whole.GetPropertyCount()
+                && fields.Count == shown.GetPropertyCount()
+                && fields.All(x => x.First.Name == x.Second.Name && IsWhole(x.First.Value, x.Second.Value)),
+            JsonValueKind.Array => shown.ValueKind is JsonValueKind.Array
+                && shown.GetArrayLength() == whole.GetArrayLength()
+                && shown.EnumerateArray().Zip(whole.EnumerateArray()).All(x => IsWhole(x.First, x.Second)),
+            JsonValueKind.String => shown.ValueKind is JsonValueKind.String
+                && shown.GetString() == Visible(whole.GetString()!),
+            _ => shown.ValueKind == whole.ValueKind && shown.GetRawText() == whole.GetRawText(),
+        };
 
     static JsonElement Shown(string input, IReadOnlyDictionary<string, string> environment)
     {
         try
         {
             var shown = Shown(JsonNode.Parse(input), environment)?.ToJsonString() ?? "null";
-            return shown.Length <= ShownInAll ? JsonElement.Parse(shown) : JsonSerializer.SerializeToElement(Text(shown, environment));
+            return shown.Length <= ShownInAll
+                ? JsonElement.Parse(shown)
+                : JsonSerializer.SerializeToElement(Text(shown, environment));
         }
         catch (Exception odd) when (odd is InvalidOperationException or ArgumentException or JsonException)
         {
@@ -182,13 +245,14 @@ static class PutOffCall
         }
     }
 
-    static JsonNode? Shown(JsonNode? value, IReadOnlyDictionary<string, string> environment) => value switch
-    {
-        JsonObject all => new JsonObject(all.Select(x => KeyValuePair.Create(x.Key, Shown(x.Value, environment)))),
-        JsonArray all => new JsonArray([.. all.Select(x => Shown(x, environment))]),
-        JsonValue one when one.GetValueKind() is JsonValueKind.String => Text(one.GetValue<string>(), environment),
-        _ => value?.DeepClone(),
-    };
+    static JsonNode? Shown(JsonNode? value, IReadOnlyDictionary<string, string> environment) =>
+        value switch
+        {
+            JsonObject all => new JsonObject(all.Select(x => KeyValuePair.Create(x.Key, Shown(x.Value, environment)))),
+            JsonArray all => new JsonArray([.. all.Select(x => Shown(x, environment))]),
+            JsonValue one when one.GetValueKind() is JsonValueKind.String => Text(one.GetValue<string>(), environment),
+            _ => value?.DeepClone(),
+        };
 
     static string Text(string text, IReadOnlyDictionary<string, string> environment)
     {
@@ -203,5 +267,6 @@ static class PutOffCall
         return $"{shown[..head]} [... {shown.Length - head - tail} characters not shown ...] {shown[^tail..]}";
     }
 
-    static string Visible(string text) => VisibleText.Of(text, x => x.Value is '\n' or '\t' ? $"{x}" : VisibleText.Escaped(x));
+    static string Visible(string text) =>
+        VisibleText.Of(text, x => x.Value is '\n' or '\t' ? $"{x}" : VisibleText.Escaped(x));
 }

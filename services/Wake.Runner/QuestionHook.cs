@@ -6,16 +6,19 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// What lets a session ask a person without a process that waits: a hook of the CLI that puts every call of AskUserQuestion
-/// off, and gives the calls that were settled meanwhile their answers. Disposing it deletes what was written for one run.
+/// What lets a session ask a person without a process that waits: a hook of the CLI that puts every call of
+/// AskUserQuestion off, and gives the calls that were settled meanwhile their answers. Disposing it deletes what was
+/// written for one run.
 /// </summary>
-/// <remarks>The hook is a script that never changes. What somebody asked or answered is only in files, for this user alone.</remarks>
+/// <remarks>The hook is a script that never changes. What somebody asked or answered is only in files, for this user
+/// alone.</remarks>
 sealed class QuestionHook : IDisposable
 {
     /// <summary>The tool it is about.</summary>
     public const string Tool = QuestionItem.Tool;
 
-    // Without it the CLI hides the tool, since nobody could answer; with it, it asks the runner (ClaudeOutput.Requests).
+    // Without it the CLI hides the tool, since nobody could answer; with it, it asks the runner
+    // (ClaudeOutput.Requests).
     const string PromptTool = "--permission-prompt-tool";
     const string Settings = "--settings";
     const string Prefix = "wake-questions-";
@@ -91,10 +94,15 @@ sealed class QuestionHook : IDisposable
     /// <summary>Deletes what runners wrote that are gone.</summary>
     public static void EndLeftBehind()
     {
-        string[] places = RunUser.Current is null ? [PrivateDirectory.Temporary()] : [PrivateDirectory.Temporary(), Path.GetTempPath()];
+        string[] places = RunUser.Current is null
+            ? [PrivateDirectory.Temporary()]
+            : [PrivateDirectory.Temporary(), Path.GetTempPath()];
         foreach (var left in places.SelectMany(x => Directory.EnumerateDirectories(x, $"{Prefix}*")))
         {
-            if (RunMark.Parse(Path.GetFileName(left)[Prefix.Length..].Split('-')[0]) is not { } mark || ProcessTable.HasLivingRunner(mark))
+            if (
+                RunMark.Parse(Path.GetFileName(left)[Prefix.Length..].Split('-')[0]) is not { } mark
+                || ProcessTable.HasLivingRunner(mark)
+            )
                 continue;
 
             try
@@ -110,7 +118,10 @@ sealed class QuestionHook : IDisposable
 
     bool Add(JsonObject settings, IReadOnlyList<SettledQuestion> settled)
     {
-        if ((settings["hooks"] ??= new JsonObject()) is not JsonObject hooks || (hooks["PreToolUse"] ??= new JsonArray()) is not JsonArray before)
+        if (
+            (settings["hooks"] ??= new JsonObject()) is not JsonObject hooks
+            || (hooks["PreToolUse"] ??= new JsonArray()) is not JsonArray before
+        )
             return false;
 
         var command = $"sh {Quoted(Script)}";
@@ -119,23 +130,28 @@ sealed class QuestionHook : IDisposable
         if (folder is not null)
             command += $" {Quoted(folder)}";
 
-        before.Add(new JsonObject
-        {
-            ["matcher"] = Tool,
-            ["hooks"] = new JsonArray(new JsonObject { ["type"] = "command", ["command"] = command }),
-        });
+        before.Add(
+            new JsonObject
+            {
+                ["matcher"] = Tool,
+                ["hooks"] = new JsonArray(new JsonObject { ["type"] = "command", ["command"] = command }),
+            }
+        );
         return true;
     }
 
     // What its owner keeps in a file may be meant for few, and everybody on a machine reads command lines.
     string Pass(JsonObject settings, string? own) =>
-        own is null || own.TrimStart().StartsWith('{') ? settings.ToJsonString() : Write("settings.json", settings.ToJsonString());
+        own is null || own.TrimStart().StartsWith('{')
+            ? settings.ToJsonString()
+            : Write("settings.json", settings.ToJsonString());
 
     // The CLI reads it, and where it is another user it cannot get into the runner's own.
     static string NewFolder()
     {
         var name = $"{Prefix}{ProcessTable.NewMark()}-";
-        var made = RunUser.Current is null ? Path.Combine(PrivateDirectory.Temporary(), $"{name}{Guid.NewGuid():N}")
+        var made = RunUser.Current is null
+            ? Path.Combine(PrivateDirectory.Temporary(), $"{name}{Guid.NewGuid():N}")
             : Directory.CreateTempSubdirectory(name).FullName;
         PrivateDirectory.Create(made);
         RunUser.Give(made);
@@ -172,8 +188,13 @@ sealed class QuestionHook : IDisposable
     {
         try
         {
-            return own is null ? []
-                : JsonNode.Parse(own.TrimStart().StartsWith('{') ? own : RunUser.Do(() => File.ReadAllText(Path.Combine(workspace, own)))) as JsonObject;
+            return own is null
+                ? []
+                : JsonNode.Parse(
+                    own.TrimStart().StartsWith('{')
+                        ? own
+                        : RunUser.Do(() => File.ReadAllText(Path.Combine(workspace, own)))
+                ) as JsonObject;
         }
         catch (Exception unreadable) when (unreadable is JsonException or IOException or UnauthorizedAccessException)
         {
@@ -181,7 +202,8 @@ sealed class QuestionHook : IDisposable
         }
     }
 
-    static bool IsFileName(string id) => id.Length is > 0 and < 200 && id.All(x => char.IsAsciiLetterOrDigit(x) || x is '_' or '-');
+    static bool IsFileName(string id) =>
+        id.Length is > 0 and < 200 && id.All(x => char.IsAsciiLetterOrDigit(x) || x is '_' or '-');
 
     static string Quoted(string path) => $"'{path.Replace("'", "'\\''")}'";
 }

@@ -3,7 +3,8 @@ using Wake.Store;
 
 namespace Wake.Runner;
 
-/// <summary>What a runner does about the way a run ended. One reaction per result, decided here and nowhere else.</summary>
+/// <summary>What a runner does about the way a run ended. One reaction per result, decided here and nowhere
+/// else.</summary>
 abstract record Reaction
 {
     /// <inheritdoc cref="ClaudeRun.Unsaved" />
@@ -18,14 +19,16 @@ abstract record Reaction
     /// <summary>The turn is given back: tried again by itself, or parked.</summary>
     public sealed record GiveBack(TurnReturn How) : Reaction;
 
-    /// <summary>The turn goes on at once in a fresh session, if the owner's policy and what the failed run has done permit it.</summary>
+    /// <summary>The turn goes on at once in a fresh session, if the owner's policy and what the failed run has done
+    /// permit it.</summary>
     /// <param name="Why">Why the old one is left, for the record and for the new one.</param>
     public sealed record Fresh(ResumeUnavailable Why) : Reaction;
 
     /// <summary>The turn goes on at once in the session that was to be begun and exists.</summary>
     public sealed record Resume : Reaction;
 
-    /// <summary>No session can run here now: the turn is given back, and the runner takes no work until it can.</summary>
+    /// <summary>No session can run here now: the turn is given back, and the runner takes no work until it
+    /// can.</summary>
     /// <param name="How">What becomes of the turn.</param>
     /// <param name="Why">Why, for readiness and the log.</param>
     /// <param name="Until">Until when; null when nobody knows.</param>
@@ -33,61 +36,109 @@ abstract record Reaction
 
     /// <summary>The reaction to a result.</summary>
     /// <param name="result">How the run ended.</param>
-    /// <param name="failures">How often this turn was tried in vain, this time included; interruptions do not count.</param>
+    /// <param name="failures">How often this turn was tried in vain, this time included; interruptions do not
+    /// count.</param>
     /// <param name="options">How often and after which pauses it is tried.</param>
     /// <param name="now">The time, for limits that hold until a date.</param>
-    public static Reaction To(ClaudeResult result, int failures, RunnerOptions options, DateTimeOffset now) => result switch
-    {
-        ClaudeResult.Completed { Already: true } => new End(TurnOutcome.Completed, Turns.FinishedBefore),
-        ClaudeResult.Completed { Denied: 0 } => new End(TurnOutcome.Completed, null),
-        ClaudeResult.Completed { Denied: var denied } => new End(TurnOutcome.Completed, $"{denied} tool calls were denied"),
-        ClaudeResult.LimitReached { Limit: var limit } => new End(TurnOutcome.LimitReached, $"it reached {limit}"),
-        ClaudeResult.Refused { Why: var why } => new End(TurnOutcome.Refused, why),
+    public static Reaction To(ClaudeResult result, int failures, RunnerOptions options, DateTimeOffset now) =>
+        result switch
+        {
+            ClaudeResult.Completed { Already: true } => new End(TurnOutcome.Completed, Turns.FinishedBefore),
+            ClaudeResult.Completed { Denied: 0 } => new End(TurnOutcome.Completed, null),
+            ClaudeResult.Completed { Denied: var denied } => new End(
+                TurnOutcome.Completed,
+                $"{denied} tool calls were denied"
+            ),
+            ClaudeResult.LimitReached { Limit: var limit } => new End(TurnOutcome.LimitReached, $"it reached {limit}"),
+            ClaudeResult.Refused { Why: var why } => new End(TurnOutcome.Refused, why),
 
-        ClaudeResult.Deferred { Tool: var tool, Asks: { } asks } => new GiveBack(
-            new TurnReturn.Park(null, $"it waits for a person: {tool} asks {(tool == QuestionHook.Tool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it.") { Asks = asks }),
+            ClaudeResult.Deferred { Tool: var tool, Asks: { } asks } => new GiveBack(
+                new TurnReturn.Park(
+                    null,
+                    $"it waits for a person: {tool} asks {(tool == QuestionHook.Tool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it."
+                )
+                {
+                    Asks = asks,
+                }
+            ),
 
-        // A hook of the owner's own has put it off.
-        ClaudeResult.Deferred { Tool: var tool } => new GiveBack(new TurnReturn.Park(
-            null, $"it waits for a person: {tool} asks for an answer. Wake the session again to go on without one.")),
+            // A hook of the owner's own has put it off.
+            ClaudeResult.Deferred { Tool: var tool } => new GiveBack(
+                new TurnReturn.Park(
+                    null,
+                    $"it waits for a person: {tool} asks for an answer. Wake the session again to go on without one."
+                )
+            ),
 
-        ClaudeResult.SessionLost { Why: var why } =>
-            new Fresh(why ?? new(ResumeUnavailable.NotResumable, "the one before it could not be resumed")),
-        ClaudeResult.Poisoned =>
-            new Fresh(new(ResumeUnavailable.Poisoned, "the one before it grew too large for the API")),
-        ClaudeResult.AlreadyBegun => new Resume(),
+            ClaudeResult.SessionLost { Why: var why } => new Fresh(
+                why ?? new(ResumeUnavailable.NotResumable, "the one before it could not be resumed")
+            ),
+            ClaudeResult.Poisoned => new Fresh(
+                new(ResumeUnavailable.Poisoned, "the one before it grew too large for the API")
+            ),
+            ClaudeResult.AlreadyBegun => new Resume(),
 
-        ClaudeResult.Interrupted =>
-            new GiveBack(new TurnReturn.Retry(TimeSpan.Zero, "interrupted because the runner shut down", Interrupted: true)),
+            ClaudeResult.Interrupted => new GiveBack(
+                new TurnReturn.Retry(TimeSpan.Zero, "interrupted because the runner shut down", Interrupted: true)
+            ),
 
-        // What the API wants waited for is not in the CLI's lines; that it wants more than the CLI waits is.
-        ClaudeResult.ApiUnavailable { Status: var status, GaveUpAtOnce: var atOnce } => Again(
-            status is { } code ? $"the API answered {code}" : "the API did not answer", failures, options,
-            status is 429 && atOnce ? options.MaxBackoff : options.BackoffAfter(failures)),
-        ClaudeResult.Crashed { How: var how } => Again($"crashed: {how}", failures, options, options.BackoffAfter(failures)),
-        ClaudeResult.Hung { What: var what } => Again($"hung: {what}", failures, options, options.BackoffAfter(failures)),
-        ClaudeResult.FilesFail { What: var what } => Again(what, failures, options, options.BackoffAfter(failures)),
+            // What the API wants waited for is not in the CLI's lines; that it wants more than the CLI waits is.
+            ClaudeResult.ApiUnavailable { Status: var status, GaveUpAtOnce: var atOnce } => Again(
+                status is { } code ? $"the API answered {code}" : "the API did not answer",
+                failures,
+                options,
+                status is 429 && atOnce ? options.MaxBackoff : options.BackoffAfter(failures)
+            ),
+            ClaudeResult.Crashed { How: var how } => Again(
+                $"crashed: {how}",
+                failures,
+                options,
+                options.BackoffAfter(failures)
+            ),
+            ClaudeResult.Hung { What: var what } => Again(
+                $"hung: {what}",
+                failures,
+                options,
+                options.BackoffAfter(failures)
+            ),
+            ClaudeResult.FilesFail { What: var what } => Again(what, failures, options, options.BackoffAfter(failures)),
 
-        ClaudeResult.UsageLimited { Until: var until } => new StopWork(
-            // The date is by another clock, and may be over by this one.
-            new TurnReturn.Park(
-                until - now > options.LookAgainAfter ? until - now : options.LookAgainAfter, $"the usage limit holds until {until:u}"),
-            $"the usage limit of the account holds until {until:u}", until),
-        ClaudeResult.CannotRun { What: var what } => new StopWork(
-            new TurnReturn.Retry(TimeSpan.Zero, $"no session can run there: {what}", Interrupted: true), what, null),
+            ClaudeResult.UsageLimited { Until: var until } => new StopWork(
+                // The date is by another clock, and may be over by this one.
+                new TurnReturn.Park(
+                    until - now > options.LookAgainAfter ? until - now : options.LookAgainAfter,
+                    $"the usage limit holds until {until:u}"
+                ),
+                $"the usage limit of the account holds until {until:u}",
+                until
+            ),
+            ClaudeResult.CannotRun { What: var what } => new StopWork(
+                new TurnReturn.Retry(TimeSpan.Zero, $"no session can run there: {what}", Interrupted: true),
+                what,
+                null
+            ),
 
-        ClaudeResult.AccountProblem { What: var what } => Park($"the account needs attention: {what}"),
-        ClaudeResult.Misconfigured { What: var what } => Park($"the CLI cannot run this way: {what}"),
+            ClaudeResult.AccountProblem { What: var what } => Park($"the account needs attention: {what}"),
+            ClaudeResult.Misconfigured { What: var what } => Park($"the CLI cannot run this way: {what}"),
 
-        // A fresh session might be taken, or refused as well when it is the set-up: not worth a memory without asking.
-        ClaudeResult.ApiRefuses { What: var what } => Park($"the API refuses this request: {what}"),
+            // A fresh session might be taken, or refused as well when it is the set-up: not worth a memory without
+            // asking.
+            ClaudeResult.ApiRefuses { What: var what } => Park($"the API refuses this request: {what}"),
 
-        _ => throw new InvalidOperationException($"No reaction to {result}."),
-    };
+            _ => throw new InvalidOperationException($"No reaction to {result}."),
+        };
 
-    static GiveBack Park(string note) => new(new TurnReturn.Park(null, $"{note}. Wake the session again when it is mended."));
+    static GiveBack Park(string note) =>
+        new(new TurnReturn.Park(null, $"{note}. Wake the session again when it is mended."));
 
-    static GiveBack Again(string note, int failures, RunnerOptions options, TimeSpan pause) => failures < options.MaxAttempts
-        ? new(new TurnReturn.Retry(pause, note))
-        : new(new TurnReturn.Park(null, $"{note}, {failures} times in a row. Wake the session again to try once more.", Interrupted: false));
+    static GiveBack Again(string note, int failures, RunnerOptions options, TimeSpan pause) =>
+        failures < options.MaxAttempts
+            ? new(new TurnReturn.Retry(pause, note))
+            : new(
+                new TurnReturn.Park(
+                    null,
+                    $"{note}, {failures} times in a row. Wake the session again to try once more.",
+                    Interrupted: false
+                )
+            );
 }

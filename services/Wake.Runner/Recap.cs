@@ -6,8 +6,8 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// What a fresh session is told of the one before it: its last exchanges and what it waits for. From its transcript, so what
-/// others wrote is in it; it is rendered as information like the events are.
+/// What a fresh session is told of the one before it: its last exchanges and what it waits for. From its transcript, so
+/// what others wrote is in it; it is rendered as information like the events are.
 /// </summary>
 static class Recap
 {
@@ -47,7 +47,8 @@ static class Recap
         return text.ToString().TrimEnd();
     }
 
-    /// <summary>The last messages of a transcript, the oldest first; rows that cannot be read are passed over.</summary>
+    /// <summary>The last messages of a transcript, the oldest first; rows that cannot be read are passed
+    /// over.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static async Task<IReadOnlyList<string>> LastExchanges(string transcript, CancellationToken cancel)
     {
@@ -74,9 +75,16 @@ static class Recap
         {
             using var json = JsonDocument.Parse(row);
             var root = json.RootElement;
-            if (root.ValueKind is not JsonValueKind.Object || root.Text("type") is not { } who || who is not ("user" or "assistant")
-                || root.Flag("isMeta") || root.Flag("isSidechain") || root.Flag("isApiErrorMessage")
-                || root.Object("message") is not { } message || !message.TryGetProperty("content", out var content))
+            if (
+                root.ValueKind is not JsonValueKind.Object
+                || root.Text("type") is not { } who
+                || who is not ("user" or "assistant")
+                || root.Flag("isMeta")
+                || root.Flag("isSidechain")
+                || root.Flag("isApiErrorMessage")
+                || root.Object("message") is not { } message
+                || !message.TryGetProperty("content", out var content)
+            )
                 return null;
 
             var said = content.ValueKind switch
@@ -93,14 +101,17 @@ static class Recap
         }
     }
 
-    static string? Block(JsonElement block) => block.Text("type") switch
-    {
-        "text" => block.Text("text"),
-        "tool_use" => $"(called {block.Text("name")})",
-        _ => null,
-    };
+    static string? Block(JsonElement block) =>
+        block.Text("type") switch
+        {
+            "text" => block.Text("text"),
+            "tool_use" => $"(called {block.Text("name")})",
+            _ => null,
+        };
 
     // The end of a long message says more about where the work stood than its beginning.
     static string Cut(string text) =>
-        text.Length <= MaxMessage ? text : $"[…] {text[(text.Length - MaxMessage + (char.IsLowSurrogate(text[^MaxMessage]) ? 1 : 0))..]}";
+        text.Length <= MaxMessage
+            ? text
+            : $"[…] {text[(text.Length - MaxMessage + (char.IsLowSurrogate(text[^MaxMessage]) ? 1 : 0))..]}";
 }

@@ -5,8 +5,10 @@ using Wake.Store;
 
 namespace Wake.Runner;
 
-/// <summary>The fields of a result line that decide. Which of them a release sets differs; a field that is missing decides nothing.</summary>
-/// <param name="Subtype">Says <c>success</c> for every failure of the API, so it only tells limits and aborts apart.</param>
+/// <summary>The fields of a result line that decide. Which of them a release sets differs; a field that is missing
+/// decides nothing.</summary>
+/// <param name="Subtype">Says <c>success</c> for every failure of the API, so it only tells limits and aborts
+/// apart.</param>
 /// <param name="IsError">Whether the turn failed.</param>
 /// <param name="Status">The HTTP status of the failure.</param>
 /// <param name="Turns">The model's steps; 0 when it was never asked.</param>
@@ -18,11 +20,25 @@ namespace Wake.Runner;
 /// <param name="DeferredTool">The tool whose call waits for a person.</param>
 /// <param name="Asks">That call, if a person can be asked it.</param>
 /// <param name="Cost">What it cost.</param>
-/// <param name="CostIsOwn">Whether that is the cost since the result before; otherwise it counts from the start of the process.</param>
+/// <param name="CostIsOwn">Whether that is the cost since the result before; otherwise it counts from the start of the
+/// process.</param>
 /// <param name="Messages">The messages it is about; empty in older releases.</param>
 sealed record ResultLine(
-    string? Subtype, bool IsError, int? Status, int? Turns, string? TerminalReason, string? StopReason, string What,
-    string? FirstError, int Denials, string? DeferredTool, AskedCall? Asks, TurnCost Cost, bool CostIsOwn, IReadOnlyList<string> Messages)
+    string? Subtype,
+    bool IsError,
+    int? Status,
+    int? Turns,
+    string? TerminalReason,
+    string? StopReason,
+    string What,
+    string? FirstError,
+    int Denials,
+    string? DeferredTool,
+    AskedCall? Asks,
+    TurnCost Cost,
+    bool CostIsOwn,
+    IReadOnlyList<string> Messages
+)
 {
     // A reply may have megabytes, and a note is read by people.
     const int NoteLength = 300;
@@ -44,15 +60,26 @@ sealed record ResultLine(
             frame.Text("terminal_reason"),
             frame.Text("stop_reason"),
             UntrustedText.Cut(
-                Redaction.Redact(error ?? frame.Text("result") ?? frame.Text("terminal_reason") ?? frame.Text("subtype") ?? "no reason given", environment),
-                NoteLength),
+                Redaction.Redact(
+                    error
+                        ?? frame.Text("result")
+                        ?? frame.Text("terminal_reason")
+                        ?? frame.Text("subtype")
+                        ?? "no reason given",
+                    environment
+                ),
+                NoteLength
+            ),
             error,
-            frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array ? denials.GetArrayLength() : 0,
+            frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array
+                ? denials.GetArrayLength()
+                : 0,
             frame.Object("deferred_tool_use")?.Text("name"),
             frame.Object("deferred_tool_use") is { } call ? AskedIn(call) : null,
             CostOf(own ?? frame.Object("modelUsage"), own is null ? frame.Number("total_cost_usd") : null),
             CostIsOwn: own is not null,
-            [.. frame.Texts("user_message_uuids")]);
+            [.. frame.Texts("user_message_uuids")]
+        );
     }
 
     /// <summary>A hook took the message before the model saw it: a success of no steps that names no reason.</summary>
@@ -62,19 +89,32 @@ sealed record ResultLine(
     public bool PutOff => TerminalReason == "tool_deferred";
 
     static AskedCall? AskedIn(JsonElement call) =>
-        call.Text("name") is QuestionHook.Tool and var tool && call.Text("id") is { } id && call.Object("input")?.GetRawText() is { } input
-            && QuestionItem.In(input) is not [] ? new(id, tool, input) : null;
+        call.Text("name") is QuestionHook.Tool and var tool
+        && call.Text("id") is { } id
+        && call.Object("input")?.GetRawText() is { } input
+        && QuestionItem.In(input) is not []
+            ? new(id, tool, input)
+            : null;
 
     /// <summary>
-    /// A cost by model, or in all. The total counts the process, and since 2.1.329 everything the session ever cost; that release
-    /// tells the part since the result before beside it, by model.
+    /// A cost by model, or in all. The total counts the process, and since 2.1.329 everything the session ever cost;
+    /// that release tells the part since the result before beside it, by model.
     /// </summary>
     public static TurnCost CostOf(JsonElement? models, decimal? total)
     {
-        var used = models is { } all ? all.EnumerateObject().Select(x => x.Value).Where(x => x.ValueKind is JsonValueKind.Object).ToList() : [];
-        return new(Price(total ?? used.Sum(x => Price(x.Number("costUSD")))), TimeSpan.Zero, new(
-            used.Sum(x => Count(x, "inputTokens")), used.Sum(x => Count(x, "outputTokens")),
-            used.Sum(x => Count(x, "cacheReadInputTokens")), used.Sum(x => Count(x, "cacheCreationInputTokens"))));
+        var used = models is { } all
+            ? all.EnumerateObject().Select(x => x.Value).Where(x => x.ValueKind is JsonValueKind.Object).ToList()
+            : [];
+        return new(
+            Price(total ?? used.Sum(x => Price(x.Number("costUSD")))),
+            TimeSpan.Zero,
+            new(
+                used.Sum(x => Count(x, "inputTokens")),
+                used.Sum(x => Count(x, "outputTokens")),
+                used.Sum(x => Count(x, "cacheReadInputTokens")),
+                used.Sum(x => Count(x, "cacheCreationInputTokens"))
+            )
+        );
     }
 
     // The CLI counts in floating point.

@@ -6,11 +6,16 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Claims the turn a <see cref="ResumeSession"/> names, and lets it run. Claim, then acknowledge: RabbitMQ takes the whole
-/// channel from a consumer that keeps a message for half an hour, and turns last longer.
+/// Claims the turn a <see cref="ResumeSession"/> names, and lets it run. Claim, then acknowledge: RabbitMQ takes the
+/// whole channel from a consumer that keeps a message for half an hour, and turns last longer.
 /// </summary>
 sealed class ResumeSessionConsumer(
-    HeldTurns turns, RunnerSlots slots, RunnerName name, IOptions<RunnerOptions> options, TimeProvider time) : IConsumer<ResumeSession>
+    HeldTurns turns,
+    RunnerSlots slots,
+    RunnerName name,
+    IOptions<RunnerOptions> options,
+    TimeProvider time
+) : IConsumer<ResumeSession>
 {
     public async Task Consume(ConsumeContext<ResumeSession> context)
     {
@@ -20,7 +25,8 @@ sealed class ResumeSessionConsumer(
         if (!slots.TryTake(wake.Urgent, out var slot))
         {
             var others = await context.GetSendEndpoint(
-                new($"exchange:{(wake.Urgent ? RunnerQueues.UrgentOf(runner.Pool) : RunnerQueues.Of(runner.Pool))}"));
+                new($"exchange:{(wake.Urgent ? RunnerQueues.UrgentOf(runner.Pool) : RunnerQueues.Of(runner.Pool))}")
+            );
             await others.Send(wake, sent => sent.TimeToLive = context.ExpirationTime - DateTime.UtcNow, cancel);
             return;
         }
@@ -34,7 +40,10 @@ sealed class ResumeSessionConsumer(
             {
                 case TurnClaim.Granted { Turn: var turn }:
                     slot.Run(turn, asked);
-                    await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value), cancel);
+                    await context.Publish(
+                        new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value),
+                        cancel
+                    );
                     break;
 
                 // A redelivery of a turn that ended and whose ending was perhaps never heard: say it again.
@@ -42,8 +51,11 @@ sealed class ResumeSessionConsumer(
                     await context.Publish(new TurnEnded(wake.SessionId, wake.WakeNumber, outcome), cancel);
                     break;
 
-                // Another runner has it and will say how it ended; or it is not its time; or it is watched now until it is.
-                case TurnClaim.Held or TurnClaim.NotDue or TurnClaim.Withheld:
+                // Another runner has it and will say how it ended; or it is not its time; or it is watched now until it
+                // is.
+                case TurnClaim.Held
+                or TurnClaim.NotDue
+                or TurnClaim.Withheld:
                     break;
             }
         }

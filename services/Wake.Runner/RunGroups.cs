@@ -3,9 +3,9 @@ using System.Globalization;
 namespace Wake.Runner;
 
 /// <summary>
-/// A cgroup for each run, named by its mark, where the kernel lets the runner make some below its own: version 2, as root
-/// or as a systemd service with Delegate=yes. A tool can clean its environment; it cannot leave its group. Where there are
-/// none, everything else holds.
+/// A cgroup for each run, named by its mark, where the kernel lets the runner make some below its own: version 2, as
+/// root or as a systemd service with Delegate=yes. A tool can clean its environment; it cannot leave its group. Where
+/// there are none, everything else holds.
 /// </summary>
 static class RunGroups
 {
@@ -24,7 +24,10 @@ static class RunGroups
         try
         {
             Directory.CreateDirectory(Folder(run));
-            File.WriteAllText(Path.Combine(Folder(run), "cgroup.procs"), process.ToString(CultureInfo.InvariantCulture));
+            File.WriteAllText(
+                Path.Combine(Folder(run), "cgroup.procs"),
+                process.ToString(CultureInfo.InvariantCulture)
+            );
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
@@ -41,15 +44,20 @@ static class RunGroups
         // Whoever moved this process elsewhere may have removed where it began.
         foreach (var group in Directory.Exists(Own) ? Directory.EnumerateDirectories(Own, $"{Prefix}*") : [])
         {
-            if (RunMark.Parse(Path.GetFileName(group)[Prefix.Length..]) is { } mark && !ProcessTable.HasLivingRunner(mark))
+            if (
+                RunMark.Parse(Path.GetFileName(group)[Prefix.Length..]) is { } mark
+                && !ProcessTable.HasLivingRunner(mark)
+            )
                 Remove(group);
         }
     }
 
-    /// <summary>The run in whose group a process is, from its <c>/proc/…/cgroup</c>; of groups inside each other the innermost.</summary>
+    /// <summary>The run in whose group a process is, from its <c>/proc/…/cgroup</c>; of groups inside each other the
+    /// innermost.</summary>
     public static RunMark? In(string groups) =>
         groups.Split('\n', '/').LastOrDefault(x => x.StartsWith(Prefix, StringComparison.Ordinal)) is { } group
-            ? RunMark.Parse(group[Prefix.Length..]) : null;
+            ? RunMark.Parse(group[Prefix.Length..])
+            : null;
 
     static string Folder(RunMark run) => Path.Combine(Own ?? "", $"{Prefix}{run}");
 
@@ -58,8 +66,12 @@ static class RunGroups
         try
         {
             // 41 31 0:38 /root /where rw,relatime - cgroup2 cgroup2 rw
-            var mount = File.ReadLines("/proc/self/mountinfo").FirstOrDefault(x => x.Contains(" - cgroup2 ", StringComparison.Ordinal))?.Split(' ');
-            var own = File.ReadLines("/proc/self/cgroup").FirstOrDefault(x => x.StartsWith("0::", StringComparison.Ordinal))?[3..];
+            var mount = File.ReadLines("/proc/self/mountinfo")
+                .FirstOrDefault(x => x.Contains(" - cgroup2 ", StringComparison.Ordinal))
+                ?.Split(' ');
+            var own = File.ReadLines("/proc/self/cgroup")
+                .FirstOrDefault(x => x.StartsWith("0::", StringComparison.Ordinal))
+                ?[3..];
             if (mount is null || own is null)
                 return null;
 

@@ -11,8 +11,8 @@ namespace Wake.Runner;
 /// (SIGSTOP, a debugger, Ctrl-Z), or gets no time. A small process beside it is told every lease and counts it down.
 /// </summary>
 /// <remarks>
-/// Where it cannot be started, and on systems other than Linux, everything else holds: the runner kills by itself as soon as it
-/// goes on, and whoever takes the turn up on this machine kills first.
+/// Where it cannot be started, and on systems other than Linux, everything else holds: the runner kills by itself as
+/// soon as it goes on, and whoever takes the turn up on this machine kills first.
 /// </remarks>
 sealed class RunGuard(ProcessLauncher launcher, TimeProvider time, ILogger<RunGuard> log) : IAsyncDisposable
 {
@@ -42,7 +42,11 @@ sealed class RunGuard(ProcessLauncher launcher, TimeProvider time, ILogger<RunGu
     /// <summary>The turn is over, and what stays of it may.</summary>
     public void Release(Guid session, long epoch)
     {
-        if (leases.TryGetValue(session, out var lease) && lease.Epoch == epoch && leases.TryRemove(KeyValuePair.Create(session, lease)))
+        if (
+            leases.TryGetValue(session, out var lease)
+            && lease.Epoch == epoch
+            && leases.TryRemove(KeyValuePair.Create(session, lease))
+        )
             Tell(session);
     }
 
@@ -66,7 +70,10 @@ sealed class RunGuard(ProcessLauncher launcher, TimeProvider time, ILogger<RunGu
             }
             catch (Exception failed) when (failed is Win32Exception or IOException or InvalidOperationException)
             {
-                log.LogWarning("Should this runner be frozen, nobody ends what it runs: the process beside it is not there ({Reason}).", failed.Message);
+                log.LogWarning(
+                    "Should this runner be frozen, nobody ends what it runs: the process beside it is not there ({Reason}).",
+                    failed.Message
+                );
             }
         }
     }
@@ -85,9 +92,16 @@ sealed class RunGuard(ProcessLauncher launcher, TimeProvider time, ILogger<RunGu
 
     async Task Write(IEnumerable<Guid> sessions)
     {
-        var lines = string.Concat(sessions.Select(session => leases.TryGetValue(session, out var lease)
-            ? string.Create(CultureInfo.InvariantCulture, $"{session:N} {(long)time.GetElapsedTime(time.GetTimestamp(), lease.Until).TotalMilliseconds}\n")
-            : $"{session:N}\n"));
+        var lines = string.Concat(
+            sessions.Select(session =>
+                leases.TryGetValue(session, out var lease)
+                    ? string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{session:N} {(long)time.GetElapsedTime(time.GetTimestamp(), lease.Until).TotalMilliseconds}\n"
+                    )
+                    : $"{session:N}\n"
+            )
+        );
         await guard!.StandardInput.WriteAsync(lines);
         await guard.StandardInput.FlushAsync();
     }

@@ -8,9 +8,11 @@ namespace Wake.Runner;
 /// Says which run a process belongs to. It stands in the environment, which everything a run starts inherits, whatever
 /// session or process group it moves to and whoever becomes its parent.
 /// </summary>
-/// <param name="Space">The pid namespace in which the runner's number means anything: containers can see into each other.</param>
+/// <param name="Space">The pid namespace in which the runner's number means anything: containers can see into each
+/// other.</param>
 /// <param name="Runner">The process id of the runner.</param>
-/// <param name="RunnerStarted">When that process started, as the kernel counts: tells it from a later one with its number.</param>
+/// <param name="RunnerStarted">When that process started, as the kernel counts: tells it from a later one with its
+/// number.</param>
 /// <param name="Run">The run. Its first half says of which session, its second is random.</param>
 sealed record RunMark(string Space, int Runner, long RunnerStarted, Guid Run)
 {
@@ -32,7 +34,8 @@ sealed record RunMark(string Space, int Runner, long RunnerStarted, Guid Run)
     public bool IsOf(Guid session) => Run.ToByteArray().AsSpan(0, 8).SequenceEqual(HashOf(session));
 
     /// <summary>Whether the same runner began both.</summary>
-    public bool IsBeside(RunMark other) => (Space, Runner, RunnerStarted) == (other.Space, other.Runner, other.RunnerStarted);
+    public bool IsBeside(RunMark other) =>
+        (Space, Runner, RunnerStarted) == (other.Space, other.Runner, other.RunnerStarted);
 
     static ReadOnlySpan<byte> HashOf(Guid session) => SHA256.HashData(session.ToByteArray()).AsSpan(0, 8);
 
@@ -45,7 +48,8 @@ sealed record RunMark(string Space, int Runner, long RunnerStarted, Guid Run)
         && int.TryParse(runner, NumberStyles.None, CultureInfo.InvariantCulture, out var id)
         && long.TryParse(started, NumberStyles.None, CultureInfo.InvariantCulture, out var ticks)
         && Guid.TryParseExact(run, "N", out var guid)
-            ? new(space, id, ticks, guid) : null;
+            ? new(space, id, ticks, guid)
+            : null;
 
     /// <summary>The mark in an environment, as the kernel shows one: assignments with a zero byte after each.</summary>
     public static RunMark? In(ReadOnlySpan<byte> environment)

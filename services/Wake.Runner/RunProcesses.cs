@@ -1,8 +1,8 @@
 namespace Wake.Runner;
 
 /// <summary>
-/// Ends what runs of the CLI have started. A tool that called setsid, or whose parents are gone, is beyond the reach of a
-/// process group or of the tree below the CLI; the <see cref="RunMark"/> in its environment still tells whose it is.
+/// Ends what runs of the CLI have started. A tool that called setsid, or whose parents are gone, is beyond the reach of
+/// a process group or of the tree below the CLI; the <see cref="RunMark"/> in its environment still tells whose it is.
 /// </summary>
 /// <remarks>
 /// What cleans its environment and leaves its session too is found by its <see cref="RunGroups">cgroup</see>, or by the
@@ -31,20 +31,27 @@ sealed class RunProcesses(RunReaper reaper, TimeProvider time, ILogger<RunProces
 
     /// <summary>The processes of a run that are alive.</summary>
     public IReadOnlyList<SeenProcess> Of(RunMark run) =>
-        ProcessTable.Self is { } self ? SeenProcess.Belonging(reaper.ReapOrphans(ProcessTable.AllMarked(), ending: null), mark => mark == run, self) : [];
+        ProcessTable.Self is { } self
+            ? SeenProcess.Belonging(
+                reaper.ReapOrphans(ProcessTable.AllMarked(), ending: null),
+                mark => mark == run,
+                self
+            )
+            : [];
 
     /// <summary>
-    /// Kills processes of a session on this machine, whichever runner started them, living, frozen or dead, and returns how many
-    /// there were. Only where its turn is not theirs.
+    /// Kills processes of a session on this machine, whichever runner started them, living, frozen or dead, and returns
+    /// how many there were. Only where its turn is not theirs.
     /// </summary>
     /// <param name="session">The session.</param>
     /// <param name="which">Of which runs.</param>
-    public Task<int> EndOf(Guid session, Predicate<RunMark> which) => End(mark => mark.IsOf(session) && which(mark), TimeSpan.Zero);
+    public Task<int> EndOf(Guid session, Predicate<RunMark> which) =>
+        End(mark => mark.IsOf(session) && which(mark), TimeSpan.Zero);
 
     /// <summary>
-    /// Ends what runners left behind that were killed, and returns how many processes that were. What belongs to a living
-    /// runner stays, and so does the run this very process is part of, should Wake itself be somebody's tool. What they kept in
-    /// files for a run goes as well.
+    /// Ends what runners left behind that were killed, and returns how many processes that were. What belongs to a
+    /// living runner stays, and so does the run this very process is part of, should Wake itself be somebody's tool.
+    /// What they kept in files for a run goes as well.
     /// </summary>
     public async Task<int> EndLeftBehind()
     {
@@ -67,12 +74,20 @@ sealed class RunProcesses(RunReaper reaper, TimeProvider time, ILogger<RunProces
         var began = time.GetTimestamp();
 
         // Again and again: what forks while it is being killed leaves a child that was not in the table yet.
-        while (SeenProcess.Belonging(reaper.ReapOrphans(ProcessTable.AllMarked(), ending), marked, self) is not [] and var left)
+        while (
+            SeenProcess.Belonging(reaper.ReapOrphans(ProcessTable.AllMarked(), ending), marked, self)
+                is not []
+                    and var left
+        )
         {
             var elapsed = time.GetElapsedTime(began);
             if (elapsed > grace + Bound)
             {
-                log.LogError("{Count} processes of a run cannot be killed: {Ids}.", left.Count, string.Join(", ", left.Select(x => x.Id)));
+                log.LogError(
+                    "{Count} processes of a run cannot be killed: {Ids}.",
+                    left.Count,
+                    string.Join(", ", left.Select(x => x.Id))
+                );
                 break;
             }
 

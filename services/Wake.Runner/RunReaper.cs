@@ -5,19 +5,20 @@ using System.Runtime.InteropServices;
 namespace Wake.Runner;
 
 /// <summary>
-/// Tells whose a process is that has cleaned its environment and left its session and its parents. Every process inherits its
-/// limits: each run gets a number of its own as its limit of resident memory, which Linux has not enforced since 2.4.30, and
-/// whatever the runner starts for itself keeps the runner's number.
+/// Tells whose a process is that has cleaned its environment and left its session and its parents. Every process
+/// inherits its limits: each run gets a number of its own as its limit of resident memory, which Linux has not enforced
+/// since 2.4.30, and whatever the runner starts for itself keeps the runner's number.
 /// </summary>
 /// <remarks>
-/// Without root nobody gets such a number back who has given it away. An orphan with neither number has taken a lower one on
-/// purpose. It ends with the last run that was under way when it began. What a runner left behind that was killed is known to
-/// nobody.
+/// Without root nobody gets such a number back who has given it away. An orphan with neither number has taken a lower
+/// one on purpose. It ends with the last run that was under way when it began. What a runner left behind that was
+/// killed is known to nobody.
 /// </remarks>
 sealed class RunReaper
 {
     // "WAKE", and room below it for four thousand million runs, and for runners that are tools of others.
-    const ulong First = 0x5741_4B45_FFFF_FFFF, Room = 1UL << 32;
+    const ulong First = 0x5741_4B45_FFFF_FFFF,
+        Room = 1UL << 32;
     const int LimitOfResidentMemory = 5;
 
     static readonly ulong? Own = Begin();
@@ -34,8 +35,7 @@ sealed class RunReaper
             return [];
 
         ulong tag;
-        do
-            tag = own - 1 - (ulong)Random.Shared.NextInt64((long)Room);
+        do tag = own - 1 - (ulong)Random.Shared.NextInt64((long)Room);
         while (!running.TryAdd(tag, new(run, ProcessTable.Now)));
 
         return ["prlimit", string.Create(CultureInfo.InvariantCulture, $"--rss={tag}:{tag}")];
@@ -57,21 +57,35 @@ sealed class RunReaper
             return all;
 
         // What has parents left is found below them.
-        return [.. all.Select(x => IsOrphan(x, self) ? x with { Mark = RunOf(x.Started, TagOf(x.Id), own, running, ending) } : x)];
+        return
+        [
+            .. all.Select(x =>
+                IsOrphan(x, self) ? x with { Mark = RunOf(x.Started, TagOf(x.Id), own, running, ending) } : x
+            ),
+        ];
     }
 
     /// <summary>Whether a process may be one that a run has left behind, for all that can be seen of it.</summary>
     public static bool IsOrphan(SeenProcess process, SeenProcess runner) =>
-        process is { Mark: null, IsZombie: false } && process.Parent == runner.Id && process.Session != runner.Session && process.Id != runner.Id;
+        process is { Mark: null, IsZombie: false }
+        && process.Parent == runner.Id
+        && process.Session != runner.Session
+        && process.Id != runner.Id;
 
-    /// <summary>The run that an orphan belongs to; null when it is the runner's own, or may be of one that still runs.</summary>
+    /// <summary>The run that an orphan belongs to; null when it is the runner's own, or may be of one that still
+    /// runs.</summary>
     /// <param name="started">When it started.</param>
     /// <param name="tag">Its number; null when it cannot be read.</param>
     /// <param name="own">The runner's number.</param>
     /// <param name="running">The runs, by their numbers.</param>
     /// <param name="ending">The one of them that is ending.</param>
     public static RunMark? RunOf(
-        long started, ulong? tag, ulong own, IReadOnlyDictionary<ulong, RunningTag> running, RunMark? ending)
+        long started,
+        ulong? tag,
+        ulong own,
+        IReadOnlyDictionary<ulong, RunningTag> running,
+        RunMark? ending
+    )
     {
         // Only what is lower than the runner's comes from a run: raising it takes root.
         if (tag is not { } number || number >= own)
@@ -80,7 +94,12 @@ sealed class RunReaper
             return known.Run;
 
         // The kernel counts both in the same ticks, each cut off.
-        return ending is not null && running.Values.Where(x => x.Began <= started + 1).ToList() is [var only] && only.Run == ending ? ending : null;
+        return
+            ending is not null
+            && running.Values.Where(x => x.Began <= started + 1).ToList() is [var only]
+            && only.Run == ending
+            ? ending
+            : null;
     }
 
     // prlimit(2) asks whose process it is.
@@ -89,9 +108,14 @@ sealed class RunReaper
         try
         {
             // Max resident set          6287667842130870271  6287667842130870271  bytes
-            return File.ReadLines($"/proc/{process}/limits").FirstOrDefault(x => x.StartsWith("Max resident set", StringComparison.Ordinal))
-                    ?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, _, _, _, var hard, ..]
-                && ulong.TryParse(hard, NumberStyles.None, CultureInfo.InvariantCulture, out var tag) ? tag : null;
+            return
+                File.ReadLines($"/proc/{process}/limits")
+                    .FirstOrDefault(x => x.StartsWith("Max resident set", StringComparison.Ordinal))
+                    ?.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                    is [_, _, _, _, var hard, ..]
+                && ulong.TryParse(hard, NumberStyles.None, CultureInfo.InvariantCulture, out var tag)
+                ? tag
+                : null;
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
@@ -104,7 +128,11 @@ sealed class RunReaper
 
     static ulong? Begin()
     {
-        if (!OperatingSystem.IsLinux() || !Environment.Is64BitProcess || GetLimit(LimitOfResidentMemory, out var limit) != 0)
+        if (
+            !OperatingSystem.IsLinux()
+            || !Environment.Is64BitProcess
+            || GetLimit(LimitOfResidentMemory, out var limit) != 0
+        )
             return null;
 
         // As a tool of a run it has that one's number, and gives lower ones.
@@ -126,7 +154,8 @@ sealed class RunReaper
 
     struct Limit
     {
-        public ulong Soft, Hard;
+        public ulong Soft,
+            Hard;
     }
 }
 

@@ -6,8 +6,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Runner;
 
 /// <summary>
-/// The user that <c>claude</c> runs as where <c>Runner__RunAs</c> names one. What lies in that user's folders may be a link to
-/// anything, so the runner, which is root, does there only what that user may: <see cref="Do{T}(Func{T})"/>.
+/// The user that <c>claude</c> runs as where <c>Runner__RunAs</c> names one. What lies in that user's folders may be a
+/// link to anything, so the runner, which is root, does there only what that user may: <see cref="Do{T}(Func{T})"/>.
 /// </summary>
 public sealed class RunUser
 {
@@ -21,10 +21,19 @@ public sealed class RunUser
 
     // CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE
     static readonly (int Bit, string Name)[] Needed =
-        [(0, "CHOWN"), (1, "DAC_OVERRIDE"), (5, "KILL"), (6, "SETGID"), (7, "SETUID"), (19, "SYS_PTRACE")];
+    [
+        (0, "CHOWN"),
+        (1, "DAC_OVERRIDE"),
+        (5, "KILL"),
+        (6, "SETGID"),
+        (7, "SETUID"),
+        (19, "SYS_PTRACE"),
+    ];
 
-    const long CurrentFolder = -100, FileAccessAt = 439;
-    const int ByEffectiveUser = 0x200, CanWrite = 2;
+    const long CurrentFolder = -100,
+        FileAccessAt = 439;
+    const int ByEffectiveUser = 0x200,
+        CanWrite = 2;
 
     [ThreadStatic]
     static bool acting;
@@ -35,7 +44,8 @@ public sealed class RunUser
     /// <summary>The one that was chosen; null when runs are the runner's own user's.</summary>
     public static RunUser? Current { get; private set; }
 
-    /// <summary>The user of runs, where there is one: who else than the runner may own what the runner has made for runs.</summary>
+    /// <summary>The user of runs, where there is one: who else than the runner may own what the runner has made for
+    /// runs.</summary>
     public static uint[] Others => Current is { } user ? [user.Id] : [];
 
     /// <summary>Its name.</summary>
@@ -53,8 +63,12 @@ public sealed class RunUser
     string Shell { get; }
 
     /// <summary>What goes before a command to run it as this user, without any of the runner's capabilities.</summary>
-    public IReadOnlyList<string> Prefix => string.Create(CultureInfo.InvariantCulture,
-        $"setpriv --reuid={Id} --regid={Group} --init-groups --inh-caps=-all --ambient-caps=-all").Split(' ');
+    public IReadOnlyList<string> Prefix =>
+        string.Create(
+                CultureInfo.InvariantCulture,
+                $"setpriv --reuid={Id} --regid={Group} --init-groups --inh-caps=-all --ambient-caps=-all"
+            )
+            .Split(' ');
 
     /// <summary>Why runs cannot be this user's, with what to do; null when they can.</summary>
     public static string? Trouble(string? name)
@@ -69,10 +83,16 @@ public sealed class RunUser
             return $"Runner__RunAs: there is no user {name} on this machine. Make one (useradd --create-home {name}), or name another.";
         if (user.Id == 0)
             return $"Runner__RunAs={name} is root, which nothing is apart from. Make a user for the runs: useradd --create-home agent.";
-        if (Capabilities() is var has && Needed.Where(x => (has >> x.Bit & 1) == 0).Select(x => x.Name).ToList() is { Count: > 0 } missing)
+        if (
+            Capabilities() is var has
+            && Needed.Where(x => (has >> x.Bit & 1) == 0).Select(x => x.Name).ToList() is { Count: > 0 } missing
+        )
             return $"Runner__RunAs={name}: root lacks the capabilities {string.Join(", ", missing)} here. Give them to the container (cap_add).";
 
-        return Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(x => File.Exists(Path.Combine(x, "setpriv"))) == true ? null
+        return
+            Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(x => File.Exists(Path.Combine(x, "setpriv")))
+            == true
+            ? null
             : $"Runner__RunAs={name} needs setpriv, which comes with util-linux: apt-get install util-linux.";
     }
 
@@ -82,26 +102,46 @@ public sealed class RunUser
     /// <summary>A user of <c>/etc/passwd</c>.</summary>
     public static RunUser? Find(string name)
     {
-        var account = File.ReadLines("/etc/passwd").Select(x => x.Split(':')).FirstOrDefault(x => x.Length > 6 && x[0] == name);
-        return account is not null && uint.TryParse(account[2], CultureInfo.InvariantCulture, out var id)
+        var account = File.ReadLines("/etc/passwd")
+            .Select(x => x.Split(':'))
+            .FirstOrDefault(x => x.Length > 6 && x[0] == name);
+        return
+            account is not null
+            && uint.TryParse(account[2], CultureInfo.InvariantCulture, out var id)
             && uint.TryParse(account[3], CultureInfo.InvariantCulture, out var group)
-                ? new(name, id, group, account[5] is { Length: > 0 } home ? home : "/", account[6] is { Length: > 0 } shell ? shell : "/bin/sh") : null;
+            ? new(
+                name,
+                id,
+                group,
+                account[5] is { Length: > 0 } home ? home : "/",
+                account[6] is { Length: > 0 } shell ? shell : "/bin/sh"
+            )
+            : null;
     }
 
     /// <summary>Puts this user's own in place of what the runner's environment says of its user.</summary>
     public void Apply(Dictionary<string, string> environment)
     {
-        foreach (var name in environment.Keys.Where(x => x is "TMPDIR" or "SSH_AUTH_SOCK" || x.StartsWith("XDG_", StringComparison.Ordinal)).ToList())
+        foreach (
+            var name in environment
+                .Keys.Where(x => x is "TMPDIR" or "SSH_AUTH_SOCK" || x.StartsWith("XDG_", StringComparison.Ordinal))
+                .ToList()
+        )
             environment.Remove(name);
 
-        (environment["HOME"], environment["USER"], environment["LOGNAME"], environment["SHELL"]) = (Home, Name, Name, Shell);
+        (environment["HOME"], environment["USER"], environment["LOGNAME"], environment["SHELL"]) = (
+            Home,
+            Name,
+            Name,
+            Shell
+        );
         if (string.Create(CultureInfo.InvariantCulture, $"/run/user/{Id}") is var folder && Directory.Exists(folder))
             environment["XDG_RUNTIME_DIR"] = folder;
     }
 
     /// <summary>
-    /// Looks at files, opens them or changes them as the user of runs, where there is one: no link leads where that user may not go.
-    /// What is opened stays open. Nothing may be awaited in it, since it is this thread that changes.
+    /// Looks at files, opens them or changes them as the user of runs, where there is one: no link leads where that
+    /// user may not go. What is opened stays open. Nothing may be awaited in it, since it is this thread that changes.
     /// </summary>
     public static T Do<T>(Func<T> act)
     {
@@ -120,15 +160,18 @@ public sealed class RunUser
     }
 
     /// <inheritdoc cref="Do{T}(Func{T})" />
-    public static void Do(Action act) => Do(() =>
-    {
-        act();
-        return true;
-    });
+    public static void Do(Action act) =>
+        Do(() =>
+        {
+            act();
+            return true;
+        });
 
     /// <summary>Whether the user of runs may write into a folder; null where there is none.</summary>
-    public static bool? MayWrite(string folder) => Current is null ? null
-        : Do(() => CallWithPath(FileAccessAt, CurrentFolder, folder, CanWrite, ByEffectiveUser) == 0);
+    public static bool? MayWrite(string folder) =>
+        Current is null
+            ? null
+            : Do(() => CallWithPath(FileAccessAt, CurrentFolder, folder, CanWrite, ByEffectiveUser) == 0);
 
     /// <summary>Whether something belongs to the user of runs; false where there is none.</summary>
     public static bool Owns(string path) => Current is { } user && FileIdentity.Of(path)?.User == user.Id;
@@ -172,10 +215,20 @@ public sealed class RunUser
         acting = false;
     }
 
-    static ulong Capabilities() => File.ReadLines("/proc/self/status").FirstOrDefault(x => x.StartsWith("CapEff:", StringComparison.Ordinal)) is { } line
-        && ulong.TryParse(line["CapEff:".Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var bits) ? bits : 0;
+    static ulong Capabilities() =>
+        File.ReadLines("/proc/self/status").FirstOrDefault(x => x.StartsWith("CapEff:", StringComparison.Ordinal))
+            is { } line
+        && ulong.TryParse(
+            line["CapEff:".Length..].Trim(),
+            NumberStyles.HexNumber,
+            CultureInfo.InvariantCulture,
+            out var bits
+        )
+            ? bits
+            : 0;
 
-    static readonly uint OwnUser = EffectiveUser(), OwnGroup = EffectiveGroup();
+    static readonly uint OwnUser = EffectiveUser(),
+        OwnGroup = EffectiveGroup();
     static readonly uint[] OwnGroups = Groups();
 
     static uint[] Groups()
@@ -195,9 +248,21 @@ public sealed class RunUser
 
     [DllImport("libc", EntryPoint = "syscall", BestFitMapping = false, ThrowOnUnmappableChar = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    static extern long CallWithPath(long number, long folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, long mode, long flags);
+    static extern long CallWithPath(
+        long number,
+        long folder,
+        [MarshalAs(UnmanagedType.LPUTF8Str)] string path,
+        long mode,
+        long flags
+    );
 
-    [DllImport("libc", EntryPoint = "lchown", SetLastError = true, BestFitMapping = false, ThrowOnUnmappableChar = true)]
+    [DllImport(
+        "libc",
+        EntryPoint = "lchown",
+        SetLastError = true,
+        BestFitMapping = false,
+        ThrowOnUnmappableChar = true
+    )]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     static extern int ChangeOwner([MarshalAs(UnmanagedType.LPUTF8Str)] string path, uint user, uint group);
 
@@ -218,5 +283,7 @@ public sealed class RunUser
 sealed class RunUserValidation : IValidateOptions<RunnerOptions>
 {
     public ValidateOptionsResult Validate(string? name, RunnerOptions options) =>
-        RunUser.Trouble(options.RunAs) is { } trouble ? ValidateOptionsResult.Fail(trouble) : ValidateOptionsResult.Success;
+        RunUser.Trouble(options.RunAs) is { } trouble
+            ? ValidateOptionsResult.Fail(trouble)
+            : ValidateOptionsResult.Success;
 }

@@ -6,10 +6,11 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// What this runner is called: as the settings say, or, where another runner on the same database goes by that name, with a
-/// number after it. Held in the database for as long as the process lives; a hold that breaks is taken again.
+/// What this runner is called: as the settings say, or, where another runner on the same database goes by that name,
+/// with a number after it. Held in the database for as long as the process lives; a hold that breaks is taken again.
 /// </summary>
-sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, TimeProvider time, ILogger<RunnerName> log) : BackgroundService
+sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, TimeProvider time, ILogger<RunnerName> log)
+    : BackgroundService
 {
     // Between two attempts to reach the database.
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -27,12 +28,17 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
         for (var number = 1; held is null; number++)
         {
             var suffix = number == 1 ? "" : $"-{number}";
-            Value = $"{options.Value.Name[..Math.Min(options.Value.Name.Length, RunnerQueues.MaxRunnerName - suffix.Length)]}{suffix}";
+            Value =
+                $"{options.Value.Name[..Math.Min(options.Value.Name.Length, RunnerQueues.MaxRunnerName - suffix.Length)]}{suffix}";
             held = await Take(Value, before: null, cancellationToken);
         }
 
         if (Value != options.Value.Name)
-            log.LogWarning("Another runner on this database is called {Taken}; this one is called {Name}.", options.Value.Name, Value);
+            log.LogWarning(
+                "Another runner on this database is called {Taken}; this one is called {Name}.",
+                options.Value.Name,
+                Value
+            );
 
         Taken?.Invoke(Value);
         await base.StartAsync(cancellationToken);
@@ -46,7 +52,11 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
             {
                 await held!.Lost(stoppingToken);
                 var before = held;
-                for (held = null; held is null; await Task.Delay(held is null ? Pause : TimeSpan.Zero, time, stoppingToken))
+                for (
+                    held = null;
+                    held is null;
+                    await Task.Delay(held is null ? Pause : TimeSpan.Zero, time, stoppingToken)
+                )
                     held = await Take(Value, before, stoppingToken);
 
                 await before.DisposeAsync();
@@ -77,7 +87,11 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
             }
             catch (NpgsqlException down)
             {
-                log.LogWarning("The name {Name} cannot be taken in the database ({Reason}); trying again.", name, down.Message);
+                log.LogWarning(
+                    "The name {Name} cannot be taken in the database ({Reason}); trying again.",
+                    name,
+                    down.Message
+                );
                 await Task.Delay(Pause, time, cancel);
             }
         }

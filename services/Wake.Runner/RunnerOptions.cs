@@ -9,35 +9,37 @@ sealed class RunnerOptions : IValidatableObject
     public const string Section = "Runner";
 
     /// <summary>
-    /// What this runner is called in the ledger and in logs. Where another one on the same database has the name, this one gets a
-    /// number after it.
+    /// What this runner is called in the ledger and in logs. Where another one on the same database has the name, this
+    /// one gets a number after it.
     /// </summary>
     [Required]
     public string Name { get; init; } = $"{Environment.MachineName}-{Environment.ProcessId}";
 
-    /// <summary>The pool it belongs to. It runs the sessions of profiles with this pool (<c>Profiles__NAME__Pool</c>) and no others.</summary>
+    /// <summary>The pool it belongs to. It runs the sessions of profiles with this pool (<c>Profiles__NAME__Pool</c>)
+    /// and no others.</summary>
     public string Pool { get; init; } = RunnerQueues.DefaultPool;
 
-    /// <summary>Turns at the same time. Each is a process of the CLI of about 200 MB, plus what its tools take.</summary>
+    /// <summary>Turns at the same time. Each is a process of the CLI of about 200 MB, plus what its tools
+    /// take.</summary>
     [Range(1, 1000)]
     public int Slots { get; init; } = 4;
 
     /// <summary>
-    /// Further turns at the same time, for wakes that a person waits for: a wake by hand, an answer. They never queue behind
-    /// what programs set off.
+    /// Further turns at the same time, for wakes that a person waits for: a wake by hand, an answer. They never queue
+    /// behind what programs set off.
     /// </summary>
     [Range(0, 1000)]
     public int UrgentSlots { get; init; } = 1;
 
     /// <summary>
-    /// After its start a runner begins its first turns this far apart, as many as it has slots: a whole fleet that starts again
-    /// does not ask the API for everything at once.
+    /// After its start a runner begins its first turns this far apart, as many as it has slots: a whole fleet that
+    /// starts again does not ask the API for everything at once.
     /// </summary>
     public TimeSpan StartPause { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
-    /// Processes that stay after their turn at most, beside the running ones, because the next turn of their session then begins
-    /// at once. Zero: every process ends with its turn.
+    /// Processes that stay after their turn at most, beside the running ones, because the next turn of their session
+    /// then begins at once. Zero: every process ends with its turn.
     /// </summary>
     [Range(0, 1000)]
     public int WarmSessions { get; init; } = 4;
@@ -46,12 +48,13 @@ sealed class RunnerOptions : IValidatableObject
     [Range(1, 1_000_000)]
     public int WarmMemoryMegabytes { get; init; } = 1024;
 
-    /// <summary>How long a process stays without a message. The model's API remembers a conversation for five minutes.</summary>
+    /// <summary>How long a process stays without a message. The model's API remembers a conversation for five
+    /// minutes.</summary>
     public TimeSpan WarmFor { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// How long a turn stays this runner's without a word from it. Renewed three times within; what is longer makes a crash
-    /// cost more time, what is shorter makes a busy machine lose turns.
+    /// How long a turn stays this runner's without a word from it. Renewed three times within; what is longer makes a
+    /// crash cost more time, what is shorter makes a busy machine lose turns.
     /// </summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(60);
 
@@ -66,27 +69,37 @@ sealed class RunnerOptions : IValidatableObject
     public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// How long this runner takes no work after it found that it can run no session at all, before it tries again. What is
-    /// mended meanwhile is noticed after this long.
+    /// How long this runner takes no work after it found that it can run no session at all, before it tries again. What
+    /// is mended meanwhile is noticed after this long.
     /// </summary>
     public TimeSpan LookAgainAfter { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long the store keeps transcripts of closed sessions, of Claude sessions that have a successor, and copies that were
-    /// replaced. What a session goes on from is kept for as long as it is open.
+    /// How long the store keeps transcripts of closed sessions, of Claude sessions that have a successor, and copies
+    /// that were replaced. What a session goes on from is kept for as long as it is open.
     /// </summary>
     public TimeSpan KeepTranscripts { get; init; } = TimeSpan.FromDays(30);
 
-    /// <summary>Where mirrors of repositories are kept, and notes of the workspaces made from them. Can be deleted at any time.</summary>
+    /// <summary>Where mirrors of repositories are kept, and notes of the workspaces made from them. Can be deleted at
+    /// any time.</summary>
     [Required]
-    public string Cache { get; init; } = Path.Combine(
-        Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named ? named
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".cache"),
-        "wake");
+    public string Cache { get; init; } =
+        Path.Combine(
+            Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named
+                ? named
+                : Path.Combine(
+                    Environment.GetFolderPath(
+                        Environment.SpecialFolder.UserProfile,
+                        Environment.SpecialFolderOption.DoNotVerify
+                    ),
+                    ".cache"
+                ),
+            "wake"
+        );
 
     /// <summary>
-    /// The user that <c>claude</c> runs as, with its tools, hooks and MCP servers: it can then read nothing of the runner's. Needs
-    /// a runner that is root. Null: the runner's own user.
+    /// The user that <c>claude</c> runs as, with its tools, hooks and MCP servers: it can then read nothing of the
+    /// runner's. Needs a runner that is root. Null: the runner's own user.
     /// </summary>
     public string? RunAs { get; init; }
 
@@ -114,13 +127,19 @@ sealed class RunnerOptions : IValidatableObject
             yield return new("WarmFor must not be negative.", [nameof(WarmFor)]);
 
         if (KeepTranscripts < TimeSpan.Zero || KeepWorkspaces < TimeSpan.Zero)
-            yield return new("KeepTranscripts and KeepWorkspaces must not be negative.", [nameof(KeepTranscripts), nameof(KeepWorkspaces)]);
+            yield return new(
+                "KeepTranscripts and KeepWorkspaces must not be negative.",
+                [nameof(KeepTranscripts), nameof(KeepWorkspaces)]
+            );
 
         if (LookAgainAfter <= TimeSpan.Zero || LookAgainAfter > TimeSpan.FromDays(1))
             yield return new("LookAgainAfter must be positive and at most a day.", [nameof(LookAgainAfter)]);
 
         if (Backoff < TimeSpan.Zero || MaxBackoff < Backoff)
-            yield return new("Backoff must not be negative, nor longer than MaxBackoff.", [nameof(Backoff), nameof(MaxBackoff)]);
+            yield return new(
+                "Backoff must not be negative, nor longer than MaxBackoff.",
+                [nameof(Backoff), nameof(MaxBackoff)]
+            );
     }
 
     /// <summary>The pause after a given attempt.</summary>

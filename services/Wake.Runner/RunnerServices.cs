@@ -18,8 +18,9 @@ public static class RunnerServices
         builder.Services.AddValidatedOptions<Profiles>(Profiles.Section);
         builder.AddPrompts();
 
-        builder.Services.AddOptions<HostOptions>().Configure<IOptions<ClaudeOptions>>(
-            (host, claude) => host.ShutdownTimeout = claude.Value.DrainTime);
+        builder
+            .Services.AddOptions<HostOptions>()
+            .Configure<IOptions<ClaudeOptions>>((host, claude) => host.ShutdownTimeout = claude.Value.DrainTime);
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ProcessLauncher>();
@@ -38,7 +39,10 @@ public static class RunnerServices
         builder.Services.AddSingleton<Git>();
         builder.Services.AddSingleton<Workspaces>();
         builder.Services.AddSingleton(services => new WorkspaceSources(
-            services.GetRequiredService<ClaudeCli>(), services.GetRequiredService<Workspaces>(), services.GetRequiredService<IOptions<Profiles>>()));
+            services.GetRequiredService<ClaudeCli>(),
+            services.GetRequiredService<Workspaces>(),
+            services.GetRequiredService<IOptions<Profiles>>()
+        ));
         builder.Services.AddHostedService<Housekeeping>();
         builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.Ready]);
         return builder;
@@ -51,7 +55,10 @@ public static class RunnerServices
     /// <summary>Starts taking work. After the bus: the slots connect to it.</summary>
     /// <param name="builder">The process.</param>
     /// <param name="named">Told what the runner is called, before it takes any.</param>
-    public static IHostApplicationBuilder AddRunnerSlots(this IHostApplicationBuilder builder, Action<string>? named = null)
+    public static IHostApplicationBuilder AddRunnerSlots(
+        this IHostApplicationBuilder builder,
+        Action<string>? named = null
+    )
     {
         builder.Services.AddHostedService<EndLeftBehindAtStart>();
         builder.Services.AddHostedService<LooksForReadableSecrets>();
@@ -72,7 +79,8 @@ public static class RunnerServices
         return builder;
     }
 
-    /// <summary>A tool of a runner that was killed may still be at work in the very workspace that the next turn gets.</summary>
+    /// <summary>A tool of a runner that was killed may still be at work in the very workspace that the next turn
+    /// gets.</summary>
     sealed class EndLeftBehindAtStart(RunProcesses processes) : IHostedService
     {
         public Task StartAsync(CancellationToken cancellationToken) => processes.EndLeftBehind();

@@ -9,25 +9,35 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// The turns this runner can run at the same time. While all slots are taken it does not consume, so that other runners get
-/// the work, and as little during a <see cref="Standstill"/>; when the process stops it interrupts what runs and gives it back.
+/// The turns this runner can run at the same time. While all slots are taken it does not consume, so that other runners
+/// get the work, and as little during a <see cref="Standstill"/>; when the process stops it interrupts what runs and
+/// gives it back.
 /// </summary>
 sealed class RunnerSlots(
-    IReceiveEndpointConnector connector, IServiceProvider services, RunnerName name, WarmSessions warm, Standstill standstill,
-    IOptions<RunnerOptions> options, IOptions<MessageBusOptions> bus, TimeProvider time, ILogger<RunnerSlots> log)
-    : BackgroundService, IHealthCheck
+    IReceiveEndpointConnector connector,
+    IServiceProvider services,
+    RunnerName name,
+    WarmSessions warm,
+    Standstill standstill,
+    IOptions<RunnerOptions> options,
+    IOptions<MessageBusOptions> bus,
+    TimeProvider time,
+    ILogger<RunnerSlots> log
+) : BackgroundService, IHealthCheck
 {
     // Longer than a runner needs that lives; shorter than a start of the CLI that it saves, or not much longer.
     static readonly TimeSpan HandsOnAfter = TimeSpan.FromSeconds(2);
 
-    /// <summary>How long the queue of a runner that is gone is kept, and so the longest that a session may be sent to it first.</summary>
+    /// <summary>How long the queue of a runner that is gone is kept, and so the longest that a session may be sent to
+    /// it first.</summary>
     public static readonly TimeSpan RememberedFor = TimeSpan.FromHours(1);
 
     readonly Lock taking = new();
     readonly HashSet<Task> running = [];
     readonly SemaphoreSlim changed = new(0);
     readonly CancellationTokenSource stop = new();
-    int taken, paced;
+    int taken,
+        paced;
     long nextStart;
     bool stopping;
     volatile bool consuming;
@@ -39,7 +49,12 @@ sealed class RunnerSlots(
     {
         lock (taking)
         {
-            slot = stopping || taken >= options.Value.Slots + (urgent ? options.Value.UrgentSlots : 0) || standstill.Why is not null ? null : new(this);
+            slot =
+                stopping
+                || taken >= options.Value.Slots + (urgent ? options.Value.UrgentSlots : 0)
+                || standstill.Why is not null
+                    ? null
+                    : new(this);
             if (slot is null)
                 return false;
 
@@ -50,13 +65,18 @@ sealed class RunnerSlots(
         return true;
     }
 
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    public Task<HealthCheckResult> CheckHealthAsync(
+        HealthCheckContext context,
+        CancellationToken cancellationToken = default
+    )
     {
         if (standstill.Why is { } why)
             return Task.FromResult(HealthCheckResult.Unhealthy(why));
 
         var busy = Volatile.Read(ref taken) >= options.Value.Slots;
-        return Task.FromResult(consuming || busy ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not consuming."));
+        return Task.FromResult(
+            consuming || busy ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not consuming.")
+        );
     }
 
     /// <summary>Where the next wake of a session that a runner has at hand is best sent.</summary>
@@ -146,53 +166,81 @@ sealed class RunnerSlots(
         var (runner, all) = (options.Value, options.Value.Slots + options.Value.UrgentSlots);
         var pool = RunnerQueues.Of(runner.Pool);
 
-        yield return Connect(pool, runner.Slots, endpoint => endpoint.ConfigureConsumeTopology = runner.Pool == RunnerQueues.DefaultPool);
+        yield return Connect(
+            pool,
+            runner.Slots,
+            endpoint => endpoint.ConfigureConsumeTopology = runner.Pool == RunnerQueues.DefaultPool
+        );
         if (runner.UrgentSlots > 0)
-            yield return Connect(RunnerQueues.UrgentOf(runner.Pool), all, endpoint => endpoint.ConfigureConsumeTopology = false);
+            yield return Connect(
+                RunnerQueues.UrgentOf(runner.Pool),
+                all,
+                endpoint => endpoint.ConfigureConsumeTopology = false
+            );
         if (bus.Value.InMemory)
             yield break;
 
         var own = RunnerQueues.OwnOf(name.Value);
-        yield return Connect(own, all, endpoint =>
-        {
-            endpoint.ConfigureConsumeTopology = false;
-            var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
+        yield return Connect(
+            own,
+            all,
+            endpoint =>
+            {
+                endpoint.ConfigureConsumeTopology = false;
+                var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
 
-            // Should this runner be dead or busy, any other of the pool takes them; should it be gone for good, its queue goes too.
-            rabbit.SetQueueArgument("x-message-ttl", (int)HandsOnAfter.TotalMilliseconds);
-            rabbit.SetQueueArgument("x-dead-letter-exchange", pool);
-            rabbit.QueueExpiration = RememberedFor;
-            rabbit.SetExchangeArgument("alternate-exchange", pool);
-        });
+                // Should this runner be dead or busy, any other of the pool takes them; should it be gone for good, its
+                // queue goes too.
+                rabbit.SetQueueArgument("x-message-ttl", (int)HandsOnAfter.TotalMilliseconds);
+                rabbit.SetQueueArgument("x-dead-letter-exchange", pool);
+                rabbit.QueueExpiration = RememberedFor;
+                rabbit.SetExchangeArgument("alternate-exchange", pool);
+            }
+        );
     }
 
-    Intake Connect(string queue, int slots, Action<IReceiveEndpointConfigurator> configure) => new(connector.ConnectReceiveEndpoint(queue, (context, endpoint) =>
-    {
-        configure(endpoint);
-        MessageBus.HandlingPolicy(context, queue, endpoint);
-        endpoint.PrefetchCount = 1;
-        endpoint.ConcurrentMessageLimit = 1;
-        endpoint.ConfigureConsumer<ResumeSessionConsumer>(context);
-    }), slots);
+    Intake Connect(string queue, int slots, Action<IReceiveEndpointConfigurator> configure) =>
+        new(
+            connector.ConnectReceiveEndpoint(
+                queue,
+                (context, endpoint) =>
+                {
+                    configure(endpoint);
+                    MessageBus.HandlingPolicy(context, queue, endpoint);
+                    endpoint.PrefetchCount = 1;
+                    endpoint.ConcurrentMessageLimit = 1;
+                    endpoint.ConfigureConsumer<ResumeSessionConsumer>(context);
+                }
+            ),
+            slots
+        );
 
     void Run(Slot slot, ClaimedTurn turn, long asked)
     {
-        var run = Task.Run(async () =>
-        {
-            try
+        var run = Task.Run(
+            async () =>
             {
-                await services.GetRequiredService<TurnRunner>().Run(turn, asked, stop.Token);
-            }
-            catch (Exception failed)
-            {
-                // The top of this turn's own task. Its lease runs out and the wake is sent again.
-                log.LogError(failed, "{SessionKey} wake {Wake}: the turn could not be run.", turn.SessionKey, turn.WakeNumber);
-            }
-            finally
-            {
-                slot.Free();
-            }
-        }, CancellationToken.None);
+                try
+                {
+                    await services.GetRequiredService<TurnRunner>().Run(turn, asked, stop.Token);
+                }
+                catch (Exception failed)
+                {
+                    // The top of this turn's own task. Its lease runs out and the wake is sent again.
+                    log.LogError(
+                        failed,
+                        "{SessionKey} wake {Wake}: the turn could not be run.",
+                        turn.SessionKey,
+                        turn.WakeNumber
+                    );
+                }
+                finally
+                {
+                    slot.Free();
+                }
+            },
+            CancellationToken.None
+        );
 
         lock (taking)
             running.Add(run);

@@ -21,27 +21,34 @@ sealed record SeenProcess(int Id, char State, int Parent, int Session, long Star
         if (open < 1 || close < open || !int.TryParse(stat.AsSpan(0, open), CultureInfo.InvariantCulture, out var id))
             return null;
 
-        return stat[(close + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries) is [[var state], var parent, _, var session, ..] fields
+        return
+            stat[(close + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                is [[var state], var parent, _, var session, ..] fields
             && fields.Length > 19
             && int.TryParse(parent, CultureInfo.InvariantCulture, out var parentId)
             && int.TryParse(session, CultureInfo.InvariantCulture, out var sessionId)
             && long.TryParse(fields[19], CultureInfo.InvariantCulture, out var started)
-                ? new(id, state, parentId, sessionId, started) : null;
+            ? new(id, state, parentId, sessionId, started)
+            : null;
     }
 
     /// <summary>
-    /// Those of <paramref name="all"/> that belong to a run and are alive: the marked ones, and those that took the mark off
-    /// but are still below one of them or in its session.
+    /// Those of <paramref name="all"/> that belong to a run and are alive: the marked ones, and those that took the
+    /// mark off but are still below one of them or in its session.
     /// </summary>
     /// <param name="all">Every process there is.</param>
     /// <param name="marked">Which mark counts.</param>
     /// <param name="self">The process that looks. It never belongs to what it started, nor does its session.</param>
-    public static IReadOnlyList<SeenProcess> Belonging(IReadOnlyList<SeenProcess> all, Predicate<RunMark> marked, SeenProcess self)
+    public static IReadOnlyList<SeenProcess> Belonging(
+        IReadOnlyList<SeenProcess> all,
+        Predicate<RunMark> marked,
+        SeenProcess self
+    )
     {
         var candidates = all.Where(x => x.Id != self.Id && !x.IsZombie).ToList();
         var found = candidates.Where(x => x.Mark is { } mark && marked(mark)).ToHashSet();
 
-        for (var before = -1; before != found.Count;)
+        for (var before = -1; before != found.Count; )
         {
             before = found.Count;
             var ids = found.Select(x => x.Id).ToHashSet();

@@ -6,8 +6,8 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// The memory of a Claude session on this machine: brought from the store before a turn where it is missing or old, and saved
-/// to it while the turn runs, so that another runner can go on wherever this one dies.
+/// The memory of a Claude session on this machine: brought from the store before a turn where it is missing or old, and
+/// saved to it while the turn runs, so that another runner can go on wherever this one dies.
 /// </summary>
 sealed class SessionMemory : IAsyncDisposable
 {
@@ -17,7 +17,8 @@ sealed class SessionMemory : IAsyncDisposable
     readonly TranscriptFolder folder;
     readonly ILogger log;
 
-    // As everywhere: what waits for the database stops waiting, and the database is not asked to cancel (TurnLease.Lost).
+    // As everywhere: what waits for the database stops waiting, and the database is not asked to cancel
+    // (TurnLease.Lost).
     readonly CancellationToken lost;
 
     readonly SemaphoreSlim saving = new(1);
@@ -43,17 +44,25 @@ sealed class SessionMemory : IAsyncDisposable
     /// <param name="configFolder">The CLI's configuration folder.</param>
     /// <param name="log">Told of what could not be saved.</param>
     /// <param name="lost">The turn is somebody else's: nothing is waited for any more.</param>
-    /// <param name="known">What an earlier turn on this machine knew of the files; this object's from now on. Null: nothing.</param>
+    /// <param name="known">What an earlier turn on this machine knew of the files; this object's from now on. Null:
+    /// nothing.</param>
     public SessionMemory(
-        Transcripts store, ClaimedTurn turn, Guid claudeSessionId, string configFolder, ILogger log, CancellationToken lost,
-        MemoryFiles? known = null)
+        Transcripts store,
+        ClaimedTurn turn,
+        Guid claudeSessionId,
+        string configFolder,
+        ILogger log,
+        CancellationToken lost,
+        MemoryFiles? known = null
+    )
     {
         Files = known ?? new();
         (this.store, this.turn, this.claudeSessionId, this.log, this.lost) = (store, turn, claudeSessionId, log, lost);
         folder = new(configFolder, turn.Workspace, claudeSessionId);
     }
 
-    /// <summary>What is known of its files. Disposed with this object, unless they are <see cref="FilesAreKept"/>.</summary>
+    /// <summary>What is known of its files. Disposed with this object, unless they are
+    /// <see cref="FilesAreKept"/>.</summary>
     public MemoryFiles Files { get; }
 
     /// <summary>Somebody else goes on with the files.</summary>
@@ -77,9 +86,9 @@ sealed class SessionMemory : IAsyncDisposable
     string? Worktree => Files.ReaderOf("")?.Worktree;
 
     /// <summary>
-    /// Sees to it that the CLI finds the memory as it was last saved, or what was added to that here. Where the two have gone
-    /// different ways nothing of either is deleted. Whether it can be resumed is not judged: the CLI passes over what it cannot
-    /// read, and says so when nothing is left.
+    /// Sees to it that the CLI finds the memory as it was last saved, or what was added to that here. Where the two
+    /// have gone different ways nothing of either is deleted. Whether it can be resumed is not judged: the CLI passes
+    /// over what it cannot read, and says so when nothing is left.
     /// </summary>
     public async Task<Memory> Bring()
     {
@@ -92,13 +101,17 @@ sealed class SessionMemory : IAsyncDisposable
         }
 
         Files.Know(found);
-        var written = RunUser.Do(() => File.Exists(folder.Main) ? File.GetLastWriteTimeUtc(folder.Main) : (DateTime?)null);
+        var written = RunUser.Do(() =>
+            File.Exists(folder.Main) ? File.GetLastWriteTimeUtc(folder.Main) : (DateTime?)null
+        );
         var main = Files.Stored.GetValueOrDefault("");
         if (main is null && written is null)
             return new Memory.None();
 
         if (folder.Others is not [])
-            await Tell($"there are several transcripts of it; the one written last is gone on with, not {string.Join(", ", folder.Others)}");
+            await Tell(
+                $"there are several transcripts of it; the one written last is gone on with, not {string.Join(", ", folder.Others)}"
+            );
 
         var local = written is null ? null : await ReadHere();
         if (local is not null && (main is null || local.Marked?.AsSpan().SequenceEqual(main.Sha256) == true))
@@ -125,7 +138,8 @@ sealed class SessionMemory : IAsyncDisposable
         return new Memory.Ready(local is { Said: true } && written > since ? written.Value : since);
     }
 
-    // Reads the transcript that is here, and sees to a row without an end: an older CLI would write the next one onto it.
+    // Reads the transcript that is here, and sees to a row without an end: an older CLI would write the next one onto
+    // it.
     async Task<TranscriptReader> ReadHere()
     {
         var reader = await Files.Read(folder, "", lost);
@@ -139,7 +153,11 @@ sealed class SessionMemory : IAsyncDisposable
             return reader;
 
         var (end, aside) = (reader.Bytes, folder.Aside("torn", DateTimeOffset.UtcNow));
-        await using (var main = RunUser.Do(() => new FileStream(folder.Main, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)))
+        await using (
+            var main = RunUser.Do(() =>
+                new FileStream(folder.Main, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
+            )
+        )
         {
             main.Position = end;
             if (main.Length - end <= OutputLines.DefaultLimit && await IsWhole(main, lost))
@@ -176,8 +194,8 @@ sealed class SessionMemory : IAsyncDisposable
         }
     }
 
-    // The local file is not what is stored and what was added to that. False: there is no local one, and nothing of what is stored
-    // can be read.
+    // The local file is not what is stored and what was added to that. False: there is no local one, and nothing of
+    // what is stored can be read.
     async Task<bool> Reconcile(TranscriptFile main, TranscriptReader? local)
     {
         var (arriving, whole) = await Load(main);
@@ -187,7 +205,9 @@ sealed class SessionMemory : IAsyncDisposable
             await stored.Read(arriving, local?.Bytes ?? 0, lost);
             if (!whole)
             {
-                await Tell($"the stored transcript is not what was saved: {stored.Bytes} of {main.Bytes} bytes can be read");
+                await Tell(
+                    $"the stored transcript is not what was saved: {stored.Bytes} of {main.Bytes} bytes can be read"
+                );
                 Files.Stored.Remove("");
             }
 
@@ -211,7 +231,8 @@ sealed class SessionMemory : IAsyncDisposable
                 return true;
             }
 
-            // What nobody has said anything in since is the work of an attempt that lost its turn, or a copy that was replaced.
+            // What nobody has said anything in since is the work of an attempt that lost its turn, or a copy that was
+            // replaced.
             var said = here.Prompts.Except(there.Ids).Any();
             if (said && !await store.WasStored(claudeSessionId, local.As(""), CancellationToken.None).WaitAsync(lost))
             {
@@ -219,15 +240,20 @@ sealed class SessionMemory : IAsyncDisposable
                 RunUser.Do(() => File.Move(arriving, aside));
                 Files.Stored.Remove("");
                 localWins = true;
-                await Tell("the transcript on this runner and the stored one have gone different ways; the one on this runner is gone "
-                    + $"on with, as claude would; the other is in {aside}");
+                await Tell(
+                    "the transcript on this runner and the stored one have gone different ways; the one on this runner is gone "
+                        + $"on with, as claude would; the other is in {aside}"
+                );
             }
             else
             {
                 var aside = folder.Aside("replaced", DateTimeOffset.UtcNow);
                 RunUser.Do(() => File.Move(folder.Main, aside));
                 Arrived(arriving);
-                await Record("mended", $"the transcript on this runner was replaced by the stored one, and is in {aside}");
+                await Record(
+                    "mended",
+                    $"the transcript on this runner was replaced by the stored one, and is in {aside}"
+                );
             }
 
             return true;
@@ -261,7 +287,9 @@ sealed class SessionMemory : IAsyncDisposable
         }
 
         if (RunUser.Do(() => File.Exists(file)) && !await Begins(arriving, file))
-            RunUser.Do(() => File.Move(file, folder.Aside($"{Path.GetFileName(file)}.replaced", DateTimeOffset.UtcNow)));
+            RunUser.Do(() =>
+                File.Move(file, folder.Aside($"{Path.GetFileName(file)}.replaced", DateTimeOffset.UtcNow))
+            );
         RunUser.Do(() => File.Move(arriving, file, overwrite: true));
         Files.Forget(saved.Path);
     }
@@ -285,9 +313,13 @@ sealed class SessionMemory : IAsyncDisposable
         return true;
     }
 
-    Task TellAdded(int rows) => Record("added", turn.Attempt == 1
-        ? $"{rows} rows were added outside Wake since the last save"
-        : $"{rows} rows were added since the last save, by an attempt that ended early or outside Wake");
+    Task TellAdded(int rows) =>
+        Record(
+            "added",
+            turn.Attempt == 1
+                ? $"{rows} rows were added outside Wake since the last save"
+                : $"{rows} rows were added since the last save, by an attempt that ended early or outside Wake"
+        );
 
     Task Record(string kind, string what) => store.Noted(turn, kind, what, CancellationToken.None).WaitAsync(lost);
 
@@ -327,7 +359,11 @@ sealed class SessionMemory : IAsyncDisposable
         }
         catch (Exception unwatchable) when (unwatchable is IOException or UnauthorizedAccessException)
         {
-            log.LogWarning("{SessionKey}: the transcript cannot be watched ({Reason}), so it is saved less often.", turn.SessionKey, unwatchable.Message);
+            log.LogWarning(
+                "{SessionKey}: the transcript cannot be watched ({Reason}), so it is saved less often.",
+                turn.SessionKey,
+                unwatchable.Message
+            );
         }
     }
 
@@ -353,10 +389,11 @@ sealed class SessionMemory : IAsyncDisposable
     }
 
     /// <summary>
-    /// Saves what there is. What cannot be saved now is logged and saved the next time; a turn that is no longer ours saves
-    /// nothing.
+    /// Saves what there is. What cannot be saved now is logged and saved the next time; a turn that is no longer ours
+    /// saves nothing.
     /// </summary>
-    /// <param name="entirely">Also reads again what was saved before: a CLI may take rows back that it wrote last.</param>
+    /// <param name="entirely">Also reads again what was saved before: a CLI may take rows back that it wrote
+    /// last.</param>
     /// <returns>Why it could not be saved; null when there is nothing left for this turn to save.</returns>
     public async Task<string?> Save(bool entirely)
     {
@@ -366,7 +403,12 @@ sealed class SessionMemory : IAsyncDisposable
             if (await TrySave(entirely) is null || await TrySave(entirely) is not { } reason)
                 return null;
 
-            log.LogWarning("{SessionKey} wake {Wake}: the transcript could not be saved ({Reason}).", turn.SessionKey, turn.WakeNumber, reason);
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: the transcript could not be saved ({Reason}).",
+                turn.SessionKey,
+                turn.WakeNumber,
+                reason
+            );
             return reason;
         }
         catch (OperationCanceledException) when (lost.IsCancellationRequested)
@@ -414,8 +456,11 @@ sealed class SessionMemory : IAsyncDisposable
                     return "what is stored is not what was saved last";
 
                 case TranscriptSave.TurnIsLost:
-                    log.LogWarning("{SessionKey} wake {Wake}: the transcript was not saved; the turn is another runner's now.",
-                        turn.SessionKey, turn.WakeNumber);
+                    log.LogWarning(
+                        "{SessionKey} wake {Wake}: the transcript was not saved; the turn is another runner's now.",
+                        turn.SessionKey,
+                        turn.WakeNumber
+                    );
                     break;
 
                 default:
@@ -442,8 +487,11 @@ sealed class SessionMemory : IAsyncDisposable
         if (now is null || now.Bytes == 0 || before is not null && now.Sha256.AsSpan().SequenceEqual(before.Sha256))
             return null;
 
-        var continues = before is not null && Files.ReaderOf(path) is { } reader
-            && (!entirely || reader.Marked?.AsSpan().SequenceEqual(before.Sha256) == true) && now.Bytes > before.Bytes;
+        var continues =
+            before is not null
+            && Files.ReaderOf(path) is { } reader
+            && (!entirely || reader.Marked?.AsSpan().SequenceEqual(before.Sha256) == true)
+            && now.Bytes > before.Bytes;
         return new(now, continues ? before!.Bytes : 0, () => TranscriptFolder.Open(folder.FileOf(path)));
     }
 
@@ -489,7 +537,10 @@ sealed class SessionMemory : IAsyncDisposable
         var arriving = $"{(saved.Path.Length == 0 ? folder.Main : folder.FileOf(saved.Path))}.arriving";
         RunUser.Do(() => Directory.CreateDirectory(Path.GetDirectoryName(arriving)!));
         await using var destination = RunUser.Do(() => new FileStream(arriving, FileMode.Create));
-        return (arriving, await store.Load(claudeSessionId, saved, destination, CancellationToken.None).WaitAsync(lost));
+        return (
+            arriving,
+            await store.Load(claudeSessionId, saved, destination, CancellationToken.None).WaitAsync(lost)
+        );
     }
 
     void Arrived(string arriving)

@@ -3,10 +3,10 @@ using Microsoft.Extensions.Options;
 namespace Wake.Runner;
 
 /// <summary>
-/// Why this runner takes no work for a while: the CLI does not start, nobody is logged in, or the account's usage limit is
-/// reached. It holds for all sessions of a runner, since they share its program and its account; sessions that are woken
-/// meanwhile wait, or go to other runners. Runners that share an account each find out by one turn of their own, which
-/// costs a refused request and needs no agreement between them.
+/// Why this runner takes no work for a while: the CLI does not start, nobody is logged in, or the account's usage limit
+/// is reached. It holds for all sessions of a runner, since they share its program and its account; sessions that are
+/// woken meanwhile wait, or go to other runners. Runners that share an account each find out by one turn of their own,
+/// which costs a refused request and needs no agreement between them.
 /// </summary>
 sealed class Standstill(ClaudeProbe probe, IOptions<RunnerOptions> options, TimeProvider time, ILogger<Standstill> log)
 {
@@ -36,7 +36,9 @@ sealed class Standstill(ClaudeProbe probe, IOptions<RunnerOptions> options, Time
         get
         {
             lock (changing)
-                return why is null ? null : tryAgain > time.GetUtcNow() ? tryAgain - time.GetUtcNow() : TimeSpan.Zero;
+                return why is null ? null
+                    : tryAgain > time.GetUtcNow() ? tryAgain - time.GetUtcNow()
+                    : TimeSpan.Zero;
         }
     }
 
@@ -48,14 +50,20 @@ sealed class Standstill(ClaudeProbe probe, IOptions<RunnerOptions> options, Time
         lock (changing)
         {
             why = reason;
-            tryAgain = until is { } date && date > soonest ? date < now + LongestForALimit ? date : now + LongestForALimit : soonest;
+            tryAgain =
+                until is { } date && date > soonest
+                    ? date < now + LongestForALimit
+                        ? date
+                        : now + LongestForALimit
+                    : soonest;
         }
 
         log.LogError("This runner takes no work until {TryAgain:u}: {Reason}", tryAgain, reason);
         Begun?.Invoke();
     }
 
-    /// <summary>Ends it if its time is over and the CLI starts. Whether nobody is logged in any more, or a limit has gone, only a turn can tell.</summary>
+    /// <summary>Ends it if its time is over and the CLI starts. Whether nobody is logged in any more, or a limit has
+    /// gone, only a turn can tell.</summary>
     public async Task EndIfOver(CancellationToken cancel)
     {
         if (Left is not { } left || left > TimeSpan.Zero)

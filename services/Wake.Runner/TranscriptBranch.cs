@@ -4,22 +4,23 @@ using System.Text.Json;
 namespace Wake.Runner;
 
 /// <summary>
-/// The branch of a transcript that its session goes on from. The rows of a transcript form a tree by <c>parentUuid</c>; the next
-/// resume follows the newest leaf, and what hangs elsewhere is forgotten.
+/// The branch of a transcript that its session goes on from. The rows of a transcript form a tree by <c>parentUuid</c>;
+/// the next resume follows the newest leaf, and what hangs elsewhere is forgotten.
 /// </summary>
 /// <remarks>
-/// A fork is a turn that nobody else was at work beside and whose message is not on that branch when it has ended. Branches that
-/// are none: the results of tool calls made at the same time, the rows of subagents, and what a person leaves when they rewind,
-/// which they do between turns.
+/// A fork is a turn that nobody else was at work beside and whose message is not on that branch when it has ended.
+/// Branches that are none: the results of tool calls made at the same time, the rows of subagents, and what a person
+/// leaves when they rewind, which they do between turns.
 /// </remarks>
 static class TranscriptBranch
 {
     /// <summary>The length of a file, from which on a turn will write; 0 when there is none.</summary>
-    public static long LengthOf(string transcript) => new FileInfo(transcript) is { Exists: true } file ? file.Length : 0;
+    public static long LengthOf(string transcript) =>
+        new FileInfo(transcript) is { Exists: true } file ? file.Length : 0;
 
     /// <summary>
-    /// Whether a message is on the branch of the newest leaf. Null: it is not there, as when the transcript is elsewhere, or
-    /// nothing of it can be read.
+    /// Whether a message is on the branch of the newest leaf. Null: it is not there, as when the transcript is
+    /// elsewhere, or nothing of it can be read.
     /// </summary>
     /// <param name="transcript">The file.</param>
     /// <param name="from">Where the turn began to write; the message stands after it.</param>
@@ -35,7 +36,12 @@ static class TranscriptBranch
                 return null;
 
             stream.Position = from;
-            using var lines = new StreamReader(stream, Encoding.UTF8, detectEncodingFromByteOrderMarks: false, bufferSize: 64 * 1024);
+            using var lines = new StreamReader(
+                stream,
+                Encoding.UTF8,
+                detectEncodingFromByteOrderMarks: false,
+                bufferSize: 64 * 1024
+            );
             while (lines.ReadLine() is { } line)
             {
                 if (Row(line) is not var (id, parent))
@@ -74,8 +80,12 @@ static class TranscriptBranch
         {
             using var json = JsonDocument.Parse(line);
             var row = json.RootElement;
-            if (row.ValueKind is not JsonValueKind.Object || row.Text("type") is not ("user" or "assistant" or "system" or "attachment")
-                || row.Text("uuid") is not { } id || row.Flag("isSidechain"))
+            if (
+                row.ValueKind is not JsonValueKind.Object
+                || row.Text("type") is not ("user" or "assistant" or "system" or "attachment")
+                || row.Text("uuid") is not { } id
+                || row.Flag("isSidechain")
+            )
                 return null;
 
             return (id, row.Text("parentUuid") ?? row.Text("logicalParentUuid"));

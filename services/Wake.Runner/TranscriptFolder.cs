@@ -4,14 +4,16 @@ namespace Wake.Runner;
 
 /// <summary>
 /// Where the CLI keeps the transcript of a Claude session on this machine: <c>projects/NAME/ID.jsonl</c> below its
-/// configuration folder, and in the folder <c>ID</c> beside it those of subagents and the long results of tools. It moves both
-/// when the session enters a worktree (2.1.329), and people move projects.
+/// configuration folder, and in the folder <c>ID</c> beside it those of subagents and the long results of tools. It
+/// moves both when the session enters a worktree (2.1.329), and people move projects.
 /// </summary>
 sealed class TranscriptFolder
 {
     const int MostHead = 100;
 
-    readonly string configFolder, name, usual;
+    readonly string configFolder,
+        name,
+        usual;
     readonly Guid claudeSessionId;
     string parts = "";
 
@@ -31,22 +33,25 @@ sealed class TranscriptFolder
     /// <summary>Other copies, which were older when it was looked for.</summary>
     public IReadOnlyList<string> Others { get; private set; } = [];
 
-    /// <summary>Looks for it where the CLI does first, then in every project. False: it is where it was thought to be.</summary>
+    /// <summary>Looks for it where the CLI does first, then in every project. False: it is where it was thought to
+    /// be.</summary>
     public bool Locate()
     {
         if (RunUser.Do(() => File.Exists(Main)))
             return false;
 
         var before = Folder;
-        var found = RunUser.Do(() => File.Exists(Path.Combine(usual, name)) ? [] : ProjectFolder.TranscriptsOf(configFolder, claudeSessionId));
+        var found = RunUser.Do(() =>
+            File.Exists(Path.Combine(usual, name)) ? [] : ProjectFolder.TranscriptsOf(configFolder, claudeSessionId)
+        );
         Is(found is [var newest, ..] ? Path.GetDirectoryName(newest)! : usual);
         Others = [.. found.Skip(1)];
         return Folder != before;
     }
 
     /// <summary>
-    /// The transcript, if a CLI that is started in a directory would look elsewhere first; null when it finds it by its id. Every
-    /// CLI resumes a path from anywhere, an id only 2.1.329 and later, and only if no second copy is there.
+    /// The transcript, if a CLI that is started in a directory would look elsewhere first; null when it finds it by its
+    /// id. Every CLI resumes a path from anywhere, an id only 2.1.329 and later, and only if no second copy is there.
     /// </summary>
     public string? PathFrom(string directory) => Folder == At(directory) ? null : Main;
 
@@ -61,7 +66,8 @@ sealed class TranscriptFolder
         }
     }
 
-    /// <summary>The directory the session was begun in, as its transcript says; null when it does not, or there is none.</summary>
+    /// <summary>The directory the session was begun in, as its transcript says; null when it does not, or there is
+    /// none.</summary>
     public string? BeganIn()
     {
         Locate();
@@ -96,7 +102,15 @@ sealed class TranscriptFolder
             yield break;
 
         // A name that is no text is read as another one, by which there is no file.
-        foreach (var file in RunUser.Do(() => Directory.EnumerateFiles(parts, "*", SearchOption.AllDirectories).Where(File.Exists).Order(StringComparer.Ordinal).ToList()))
+        foreach (
+            var file in RunUser.Do(() =>
+                Directory
+                    .EnumerateFiles(parts, "*", SearchOption.AllDirectories)
+                    .Where(File.Exists)
+                    .Order(StringComparer.Ordinal)
+                    .ToList()
+            )
+        )
             yield return Path.GetRelativePath(parts, file).Replace(Path.DirectorySeparatorChar, '/');
     }
 
@@ -108,13 +122,23 @@ sealed class TranscriptFolder
             return Main;
 
         var file = Path.GetFullPath(Path.Combine(parts, path));
-        return file.StartsWith(parts + Path.DirectorySeparatorChar, StringComparison.Ordinal) ? file
+        return file.StartsWith(parts + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+            ? file
             : throw new ArgumentException($"{path} leads out of the transcript's folder.", nameof(path));
     }
 
     /// <summary>Opens a file that the CLI may be writing to.</summary>
-    public static FileStream Open(string file) => RunUser.Do(
-        () => new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1, FileOptions.None));
+    public static FileStream Open(string file) =>
+        RunUser.Do(() =>
+            new FileStream(
+                file,
+                FileMode.Open,
+                FileAccess.Read,
+                FileShare.ReadWrite | FileShare.Delete,
+                bufferSize: 1,
+                FileOptions.None
+            )
+        );
 
     /// <summary>Whether a file consists of rows.</summary>
     public static bool HasRows(string path) => path.Length == 0 || path.EndsWith(".jsonl", StringComparison.Ordinal);

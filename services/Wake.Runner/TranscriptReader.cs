@@ -5,8 +5,8 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Reads a transcript, and later what was added to it: how many whole rows there are, and their hash. It does not judge them:
-/// the CLI passes over what it cannot read, and what it can read only the CLI knows.
+/// Reads a transcript, and later what was added to it: how many whole rows there are, and their hash. It does not judge
+/// them: the CLI passes over what it cannot read, and what it can read only the CLI knows.
 /// </summary>
 sealed class TranscriptReader : IDisposable
 {
@@ -44,8 +44,8 @@ sealed class TranscriptReader : IDisposable
     public TranscriptFile As(string path) => new(path, Bytes, Rows, hash.GetCurrentHash());
 
     /// <summary>
-    /// Reads on from where it stopped, to the end of the last row that was whole when it began: what is being written meanwhile
-    /// is read the next time, and of a row without an end nothing is.
+    /// Reads on from where it stopped, to the end of the last row that was whole when it began: what is being written
+    /// meanwhile is read the next time, and of a row without an end nothing is.
     /// </summary>
     /// <param name="file">The transcript.</param>
     /// <param name="mark">How many bytes from the beginning to take a hash of; 0 of none.</param>
@@ -79,7 +79,7 @@ sealed class TranscriptReader : IDisposable
     public static async Task<long> EndOfRows(Stream stream, long from, long length, CancellationToken cancel)
     {
         var buffer = new byte[Math.Clamp(length - from, 1, Block)];
-        for (var end = length; end > from;)
+        for (var end = length; end > from; )
         {
             var start = Math.Max(from, end - buffer.Length);
             stream.Position = start;

@@ -4,7 +4,8 @@ namespace Wake.Runner;
 
 /// <summary>Which rows a transcript has, to tell what of it another copy lacks.</summary>
 /// <param name="Ids">The rows of the conversation.</param>
-/// <param name="Prompts">Those by which somebody said something, a person or a wake: not what tools or the CLI itself added.</param>
+/// <param name="Prompts">Those by which somebody said something, a person or a wake: not what tools or the CLI itself
+/// added.</param>
 sealed record TranscriptRows(IReadOnlySet<string> Ids, IReadOnlySet<string> Prompts)
 {
     /// <summary>Reads a transcript; what cannot be read in it is passed over, as the CLI does.</summary>
@@ -13,7 +14,8 @@ sealed record TranscriptRows(IReadOnlySet<string> Ids, IReadOnlySet<string> Prom
     {
         await using var stream = TranscriptFolder.Open(file);
         var lines = new OutputLines(stream);
-        HashSet<string> ids = [], prompts = [];
+        HashSet<string> ids = [],
+            prompts = [];
 
         while (await lines.Next(cancel) is { } line)
         {
@@ -38,13 +40,23 @@ sealed record TranscriptRows(IReadOnlySet<string> Ids, IReadOnlySet<string> Prom
 
     static bool IsPrompt(JsonElement row)
     {
-        if (row.Text("type") != "user" || row.Flag("isMeta") || row.Flag("isSidechain") || row.Object("origin")?.Text("kind") == "task-notification"
-            || row.Object("message") is not { } message || !message.TryGetProperty("content", out var content))
+        if (
+            row.Text("type") != "user"
+            || row.Flag("isMeta")
+            || row.Flag("isSidechain")
+            || row.Object("origin")?.Text("kind") == "task-notification"
+            || row.Object("message") is not { } message
+            || !message.TryGetProperty("content", out var content)
+        )
             return false;
 
-        var first = content.ValueKind is not JsonValueKind.Array ? content
-            : content.EnumerateArray().FirstOrDefault() is { ValueKind: JsonValueKind.Object } block && block.Text("type") == "text"
-                && block.TryGetProperty("text", out var text) ? text : default;
+        var first =
+            content.ValueKind is not JsonValueKind.Array ? content
+            : content.EnumerateArray().FirstOrDefault() is { ValueKind: JsonValueKind.Object } block
+            && block.Text("type") == "text"
+            && block.TryGetProperty("text", out var text)
+                ? text
+            : default;
         return first.ValueKind is JsonValueKind.String
             && !first.GetString()!.StartsWith("[Request interrupted by user", StringComparison.Ordinal);
     }

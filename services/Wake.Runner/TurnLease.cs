@@ -5,9 +5,9 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Keeps a turn for as long as it runs. <see cref="Lost"/> fires when the store says that it is somebody else's, and also when
-/// the lease is over by our own clock, whether the store does not answer or this process was frozen: by then another
-/// runner's CLI may be writing, and whatever runs here must die.
+/// Keeps a turn for as long as it runs. <see cref="Lost"/> fires when the store says that it is somebody else's, and
+/// also when the lease is over by our own clock, whether the store does not answer or this process was frozen: by then
+/// another runner's CLI may be writing, and whatever runs here must die.
 /// </summary>
 sealed class TurnLease : IAsyncDisposable
 {
@@ -21,10 +21,19 @@ sealed class TurnLease : IAsyncDisposable
     /// <param name="guard">Ends what the turn runs should this process be frozen when the lease is over.</param>
     /// <param name="turn">The turn.</param>
     /// <param name="lease">How long it is ours.</param>
-    /// <param name="asked">When the claim was sent. It counts from there: how long its answer took nobody knows.</param>
+    /// <param name="asked">When the claim was sent. It counts from there: how long its answer took nobody
+    /// knows.</param>
     /// <param name="time">The clock.</param>
     /// <param name="log">Told what goes wrong.</param>
-    public TurnLease(Turns turns, RunGuard guard, ClaimedTurn turn, TimeSpan lease, long asked, TimeProvider time, ILogger log)
+    public TurnLease(
+        Turns turns,
+        RunGuard guard,
+        ClaimedTurn turn,
+        TimeSpan lease,
+        long asked,
+        TimeProvider time,
+        ILogger log
+    )
     {
         (this.guard, this.turn) = (guard, turn);
         lost = new(Left(lease, asked, time), time);
@@ -33,8 +42,9 @@ sealed class TurnLease : IAsyncDisposable
     }
 
     /// <summary>
-    /// Fires when the turn is no longer ours. Not to be given to the database: a query in flight asks the server to cancel it
-    /// from within the callback, and when the server is cut off that holds up everybody else who waits for this.
+    /// Fires when the turn is no longer ours. Not to be given to the database: a query in flight asks the server to
+    /// cancel it from within the callback, and when the server is cut off that holds up everybody else who waits for
+    /// this.
     /// </summary>
     public CancellationToken Lost => lost.Token;
 
@@ -53,11 +63,17 @@ sealed class TurnLease : IAsyncDisposable
                 await ticks.WaitForNextTickAsync(over.Token);
 
                 var asked = time.GetTimestamp();
-                var renewed = await turns.Renew(turn, lease, CancellationToken.None).WaitAsync(lease / 3, time, over.Token);
+                var renewed = await turns
+                    .Renew(turn, lease, CancellationToken.None)
+                    .WaitAsync(lease / 3, time, over.Token);
 
                 if (!renewed)
                 {
-                    log.LogWarning("The turn of {SessionKey} wake {Wake} belongs to another runner now.", turn.SessionKey, turn.WakeNumber);
+                    log.LogWarning(
+                        "The turn of {SessionKey} wake {Wake} belongs to another runner now.",
+                        turn.SessionKey,
+                        turn.WakeNumber
+                    );
                     await lost.CancelAsync();
                     return;
                 }
@@ -67,8 +83,12 @@ sealed class TurnLease : IAsyncDisposable
             }
             catch (Exception down) when (down is NpgsqlException or TimeoutException)
             {
-                log.LogWarning("The lease of {SessionKey} wake {Wake} could not be renewed ({Reason}); trying again.",
-                    turn.SessionKey, turn.WakeNumber, down.Message);
+                log.LogWarning(
+                    "The lease of {SessionKey} wake {Wake} could not be renewed ({Reason}); trying again.",
+                    turn.SessionKey,
+                    turn.WakeNumber,
+                    down.Message
+                );
             }
             catch (OperationCanceledException)
             {

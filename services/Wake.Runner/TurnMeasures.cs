@@ -5,7 +5,8 @@ using Wake.Store;
 
 namespace Wake.Runner;
 
-/// <summary>What is seen of one attempt from outside: its span, and the metrics it adds to. Disposed when it is over, settled or not.</summary>
+/// <summary>What is seen of one attempt from outside: its span, and the metrics it adds to. Disposed when it is over,
+/// settled or not.</summary>
 sealed class TurnMeasures : IDisposable
 {
     readonly Activity? span;
@@ -18,7 +19,12 @@ sealed class TurnMeasures : IDisposable
     {
         (this.time, started) = (time, time.GetTimestamp());
 
-        span = Tracing.Start(Tracing.Turn, ActivityKind.Internal, default, turn.Events.Select(x => new KeptTrace(x.TraceParent, x.TraceState)));
+        span = Tracing.Start(
+            Tracing.Turn,
+            ActivityKind.Internal,
+            default,
+            turn.Events.Select(x => new KeptTrace(x.TraceParent, x.TraceState))
+        );
         span?.SetTag(Tracing.Session, turn.SessionKey);
         span?.SetTag(Tracing.WakeNumber, turn.WakeNumber);
         span?.SetTag(Tracing.Attempt, turn.Attempt);
@@ -49,7 +55,10 @@ sealed class TurnMeasures : IDisposable
 
     public void Dispose()
     {
-        Measures.TurnDuration.Record(time.GetElapsedTime(started).TotalSeconds, new KeyValuePair<string, object?>("outcome", outcome));
+        Measures.TurnDuration.Record(
+            time.GetElapsedTime(started).TotalSeconds,
+            new KeyValuePair<string, object?>("outcome", outcome)
+        );
         span?.SetTag(Tracing.Outcome, outcome);
         if (outcome is "lost" or "failed")
             span?.SetStatus(ActivityStatusCode.Error);

@@ -10,10 +10,29 @@ namespace Wake.Runner;
 
 /// <summary>One turn, from the claim to its ending.</summary>
 sealed class TurnRunner(
-    Turns turns, TurnHolds holds, RunTokens runTokens, Sessions sessions, Transcripts transcripts, Watches watches, Workspaces workspaces,
-    WorkspaceSources settings, ClaudeCli claude, WakePrompt prompt, WarmSessions warmSessions, RunProcesses processes, RunGuard guard,
-    RunnerName name, Budgets budgets, Standstill standstill, IBus bus, IOptions<MessageBusOptions> busOptions,
-    IOptions<RunnerOptions> options, IOptions<Profiles> profiles, TimeProvider time, ILogger<TurnRunner> log)
+    Turns turns,
+    TurnHolds holds,
+    RunTokens runTokens,
+    Sessions sessions,
+    Transcripts transcripts,
+    Watches watches,
+    Workspaces workspaces,
+    WorkspaceSources settings,
+    ClaudeCli claude,
+    WakePrompt prompt,
+    WarmSessions warmSessions,
+    RunProcesses processes,
+    RunGuard guard,
+    RunnerName name,
+    Budgets budgets,
+    Standstill standstill,
+    IBus bus,
+    IOptions<MessageBusOptions> busOptions,
+    IOptions<RunnerOptions> options,
+    IOptions<Profiles> profiles,
+    TimeProvider time,
+    ILogger<TurnRunner> log
+)
 {
     // Resume, begin, resume what turned out to exist, begin another: more answers than these contradict each other.
     const int MaxRuns = 5;
@@ -35,14 +54,27 @@ sealed class TurnRunner(
         {
             lease.Lost.ThrowIfCancellationRequested();
             var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
-            var settled = await Settle(turn, reaction, answered, cost with { Duration = time.GetElapsedTime(started) }, lease.Lost);
+            var settled = await Settle(
+                turn,
+                reaction,
+                answered,
+                cost with
+                {
+                    Duration = time.GetElapsedTime(started),
+                },
+                lease.Lost
+            );
             staysWarm = settled && reaction is Reaction.End { Outcome: TurnOutcome.Completed };
             if (settled)
                 measured.Settled(reaction, cost);
         }
         catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested)
         {
-            log.LogWarning("{SessionKey} wake {Wake}: the turn was lost and its process killed.", turn.SessionKey, turn.WakeNumber);
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: the turn was lost and its process killed.",
+                turn.SessionKey,
+                turn.WakeNumber
+            );
         }
         finally
         {
@@ -51,21 +83,38 @@ sealed class TurnRunner(
         }
     }
 
-    async Task<(Reaction, bool Answered, TurnCost Cost)> Attempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
+    async Task<(Reaction, bool Answered, TurnCost Cost)> Attempt(
+        ClaimedTurn turn,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
         var failures = turn.Attempt - turn.Interruptions;
 
         if (turn is { Events: [], Questions: [] })
-            return (new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"), false, default);
+            return (
+                new Reaction.End(TurnOutcome.Completed, "every event had expired before the turn began"),
+                false,
+                default
+            );
 
         if (turn.Deaths >= options.Value.MaxAttempts)
-            return (Reaction.To(new ClaudeResult.Crashed("no runner survived it"), failures, options.Value, time.GetUtcNow()), false, default);
+            return (
+                Reaction.To(
+                    new ClaudeResult.Crashed("no runner survived it"),
+                    failures,
+                    options.Value,
+                    time.GetUtcNow()
+                ),
+                false,
+                default
+            );
 
         if (await budgets.Exceeded(turn, CancellationToken.None).WaitAsync(lost) is { } park)
             return (new Reaction.GiveBack(park), false, default);
 
-        var claudeSession = turn.ClaudeSession ?? await Begin(turn, instead: null, lost)
-            ?? throw new OperationCanceledException(lost);
+        var claudeSession =
+            turn.ClaudeSession ?? await Begin(turn, instead: null, lost) ?? throw new OperationCanceledException(lost);
 
         // An id that an earlier attempt chose may have a transcript by now: resuming tells.
         var (resume, acted, cost) = (turn.ClaudeSession is not null, turn.Acted, default(TurnCost));
@@ -76,9 +125,16 @@ sealed class TurnRunner(
             var run = await RunHere(turn, claudeSession, resume, shutdown, lost);
             (cost, acted) = (cost + run.Cost, acted || run.Acted);
 
-            switch (Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()) with { Unsaved = run.Unsaved, Remarks = run.Remarks })
+            switch (
+                Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()) with
+                {
+                    Unsaved = run.Unsaved,
+                    Remarks = run.Remarks,
+                }
+            )
             {
-                case Reaction.Fresh when run.Result is ClaudeResult.SessionLost { Why: null } && !claudeSession.Opened && runs < 3:
+                case Reaction.Fresh
+                    when run.Result is ClaudeResult.SessionLost { Why: null } && !claudeSession.Opened && runs < 3:
                     resume = false;
                     break;
 
@@ -91,8 +147,11 @@ sealed class TurnRunner(
                     if (toldAgain)
                         return (Contradictory(), false, cost);
 
-                    const string note = "the CLI took the first attempt for a message it had finished before; told again under another id";
-                    turn = await turns.TellAgain(turn, note, CancellationToken.None).WaitAsync(lost) ?? throw new OperationCanceledException(lost);
+                    const string note =
+                        "the CLI took the first attempt for a message it had finished before; told again under another id";
+                    turn =
+                        await turns.TellAgain(turn, note, CancellationToken.None).WaitAsync(lost)
+                        ?? throw new OperationCanceledException(lost);
                     log.LogWarning("{SessionKey} wake {Wake}: {Note}.", turn.SessionKey, turn.WakeNumber, note);
                     (resume, toldAgain) = (true, true);
                     break;
@@ -104,23 +163,52 @@ sealed class TurnRunner(
 
                     if (await Begin(turn, why, lost) is not { } fresh)
                     {
-                        return (new Reaction.GiveBack(new TurnReturn.Park(null,
-                            $"a fresh session would be needed ({why.Detail}), and this wake has begun one already")), run.Answered, cost);
+                        return (
+                            new Reaction.GiveBack(
+                                new TurnReturn.Park(
+                                    null,
+                                    $"a fresh session would be needed ({why.Detail}), and this wake has begun one already"
+                                )
+                            ),
+                            run.Answered,
+                            cost
+                        );
                     }
 
-                    log.LogWarning("{SessionKey} wake {Wake}: Claude session {Left} is left ({Class}); beginning {Fresh}.",
-                        turn.SessionKey, turn.WakeNumber, claudeSession.Id, why.Class, fresh.Id);
+                    log.LogWarning(
+                        "{SessionKey} wake {Wake}: Claude session {Left} is left ({Class}); beginning {Fresh}.",
+                        turn.SessionKey,
+                        turn.WakeNumber,
+                        claudeSession.Id,
+                        why.Class,
+                        fresh.Id
+                    );
                     Measures.FreshRetries.Add(1);
                     (claudeSession, resume) = (fresh, false);
                     break;
 
-                case Reaction.GiveBack when run.Result is ClaudeResult.Deferred { Asks: { } asks, BesideOthers: true } && runs < MaxRuns:
-                    turn = turn with { Questions = [.. turn.Questions, new(asks.ToolUseId, asks.Tool, asks.Input, null) { AskAgain = true }] };
+                case Reaction.GiveBack
+                    when run.Result is ClaudeResult.Deferred { Asks: { } asks, BesideOthers: true } && runs < MaxRuns:
+                    turn = turn with
+                    {
+                        Questions =
+                        [
+                            .. turn.Questions,
+                            new(asks.ToolUseId, asks.Tool, asks.Input, null) { AskAgain = true },
+                        ],
+                    };
                     resume = true;
                     break;
 
                 case Reaction.GiveBack { How: TurnReturn.Park { Asks: not null } ask } back:
-                    return (back with { How = ask with { Until = profiles.Value.Of(turn.Profile).AnswerWithin } }, run.Answered, cost);
+                    return (
+                        back with
+                        {
+                            How = ask with { Until = profiles.Value.Of(turn.Profile).AnswerWithin },
+                        },
+                        run.Answered,
+                        cost
+                    );
 
                 case var settled:
                     return (settled, run.Answered, cost);
@@ -129,8 +217,13 @@ sealed class TurnRunner(
 
         return (Contradictory(), false, cost);
 
-        Reaction Contradictory() => Reaction.To(
-            new ClaudeResult.Misconfigured($"contradictory answers about Claude session {claudeSession.Id}"), failures, options.Value, time.GetUtcNow());
+        Reaction Contradictory() =>
+            Reaction.To(
+                new ClaudeResult.Misconfigured($"contradictory answers about Claude session {claudeSession.Id}"),
+                failures,
+                options.Value,
+                time.GetUtcNow()
+            );
     }
 
     // What forbids a fresh session, for people; null when nothing does.
@@ -145,17 +238,25 @@ sealed class TurnRunner(
             return null;
 
         // A person who insists has seen the commits; what was called since then they have not.
-        var found = acted ? "this wake had called tools already"
-            : profile.CheckCommits && !turn.Insisted && await workspaces.HasNewCommits(turn, lost) ? "its workspace has new commits"
+        var found =
+            acted ? "this wake had called tools already"
+            : profile.CheckCommits && !turn.Insisted && await workspaces.HasNewCommits(turn, lost)
+                ? "its workspace has new commits"
             : null;
 
-        return found is null ? null
+        return found is null
+            ? null
             : $"the session cannot be gone on with ({why.Detail}), and {found}; a fresh session might do the same again. See what was "
                 + "done, then wake the session again to begin a fresh one";
     }
 
     async Task<ClaudeRun> RunHere(
-        ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
+        ClaimedTurn turn,
+        ClaudeSession claudeSession,
+        bool resume,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
         // What is not begun need not be stopped.
         if (shutdown.IsCancellationRequested)
@@ -172,7 +273,12 @@ sealed class TurnRunner(
     }
 
     async Task<ClaudeRun> Run(
-        ClaimedTurn turn, ClaudeSession claudeSession, bool resume, CancellationToken shutdown, CancellationToken lost)
+        ClaimedTurn turn,
+        ClaudeSession claudeSession,
+        bool resume,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
         var profile = profiles.Value.Of(turn.Profile);
         await using var warm = warmSessions.Take(turn.SessionId);
@@ -181,7 +287,15 @@ sealed class TurnRunner(
             return ClaudeRun.NotBegun(unusable);
 
         await warmSessions.EndOthers(claudeSession.Id, turn.SessionId);
-        await using var memory = new SessionMemory(transcripts, turn, claudeSession.Id, claude.ConfigFolder, log, lost, warm?.TakeFiles());
+        await using var memory = new SessionMemory(
+            transcripts,
+            turn,
+            claudeSession.Id,
+            claude.ConfigFolder,
+            log,
+            lost,
+            warm?.TakeFiles()
+        );
 
         var brought = resume ? await memory.Bring() : new Memory.None();
         if (resume && Freshness.Of(brought, claudeSession, turn, profile, time.GetUtcNow()) is { } why)
@@ -192,12 +306,28 @@ sealed class TurnRunner(
         using var questions = QuestionHook.For(profile, turn.Workspace, turn.Questions);
         var messageId = ClaudeCommand.MessageIdOf(turn);
         var command = new ClaudeCommand(
-            claudeSession.Id, resume, memory.WorkingDirectory, profile, messageId, turn.IsRepetition || turn.Questions is not [],
-            prompt.For(turn with { ClaudeSession = claudeSession }, messageId, await RecapFor(turn, claudeSession, lost)))
+            claudeSession.Id,
+            resume,
+            memory.WorkingDirectory,
+            profile,
+            messageId,
+            turn.IsRepetition || turn.Questions is not [],
+            prompt.For(
+                turn with
+                {
+                    ClaudeSession = claudeSession,
+                },
+                messageId,
+                await RecapFor(turn, claudeSession, lost)
+            )
+        )
         {
-            Owner = turn.SessionId, SettingSources = sources, Further = questions.Arguments,
+            Owner = turn.SessionId,
+            SettingSources = sources,
+            Further = questions.Arguments,
             Permissions = new(profile.Permissions, turn.Questions) { Begins = call => CallBegins(turn, call, lost) },
-            MayStay = stay > TimeSpan.Zero && turn.Questions is [], Transcript = memory.PathFrom(memory.WorkingDirectory),
+            MayStay = stay > TimeSpan.Zero && turn.Questions is [],
+            Transcript = memory.PathFrom(memory.WorkingDirectory),
         };
 
         // Its history is what it has read and said itself: of what others have added it would know nothing.
@@ -206,7 +336,10 @@ sealed class TurnRunner(
             await warm.DisposeAsync();
 
         // A process keeps the one it was started with, which counts again from now on.
-        command = command with { Access = mayGoOn && warm!.Access is { } own ? own : new(RunTokens.New(), turn.SessionKey) };
+        command = command with
+        {
+            Access = mayGoOn && warm!.Access is { } own ? own : new(RunTokens.New(), turn.SessionKey),
+        };
         if (!await runTokens.Assign(turn, command.Access.Token, CancellationToken.None).WaitAsync(lost))
             throw new OperationCanceledException(lost);
 
@@ -222,15 +355,38 @@ sealed class TurnRunner(
         run = run with
         {
             Unsaved = await SaveTheRest(memory, shutdown),
-            Remarks = Joined(run.Remarks, memory.Note, leftOut, await Lacks(turn, run.McpServers), beside is null ? null
-                : $"beside it the session is {beside.InWords(runner: null)}: what is said there does not know of this turn"),
+            Remarks = Joined(
+                run.Remarks,
+                memory.Note,
+                leftOut,
+                await Lacks(turn, run.McpServers),
+                beside is null
+                    ? null
+                    : $"beside it the session is {beside.InWords(runner: null)}: what is said there does not know of this turn"
+            ),
         };
-        await NoteHistory(turn, run, beside?.InWords(runner: null), TranscriptBranch.Holds(memory.Transcript, began, messageId));
-        if (run is { Unsaved: null, Result: ClaudeResult.Completed } && !memory.IsStored && !lost.IsCancellationRequested)
+        await NoteHistory(
+            turn,
+            run,
+            beside?.InWords(runner: null),
+            TranscriptBranch.Holds(memory.Transcript, began, messageId)
+        );
+        if (
+            run is { Unsaved: null, Result: ClaudeResult.Completed }
+            && !memory.IsStored
+            && !lost.IsCancellationRequested
+        )
         {
-            run = run with { Unsaved = $"there is no transcript of Claude session {claudeSession.Id} under {claude.ConfigFolder}" };
-            log.LogWarning("{SessionKey} wake {Wake}: the turn is done and nothing of it is saved: {Reason}.",
-                turn.SessionKey, turn.WakeNumber, run.Unsaved);
+            run = run with
+            {
+                Unsaved = $"there is no transcript of Claude session {claudeSession.Id} under {claude.ConfigFolder}",
+            };
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: the turn is done and nothing of it is saved: {Reason}.",
+                turn.SessionKey,
+                turn.WakeNumber,
+                run.Unsaved
+            );
         }
 
         if (run.Alive is { } alive)
@@ -274,20 +430,31 @@ sealed class TurnRunner(
         try
         {
             if (turn.McpServers is null || !turn.McpServers.ToHashSet().SetEquals(servers.Keys))
-                await sessions.HasMcpServers(turn.SessionId, [.. servers.Keys.Order(StringComparer.Ordinal)], CancellationToken.None);
+                await sessions.HasMcpServers(
+                    turn.SessionId,
+                    [.. servers.Keys.Order(StringComparer.Ordinal)],
+                    CancellationToken.None
+                );
         }
         catch (NpgsqlException failed)
         {
-            log.LogWarning("{SessionKey} wake {Wake}: which MCP servers it has could not be noted ({Reason}).",
-                turn.SessionKey, turn.WakeNumber, failed.Message);
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: which MCP servers it has could not be noted ({Reason}).",
+                turn.SessionKey,
+                turn.WakeNumber,
+                failed.Message
+            );
         }
 
         return Joined(
             Named("without the MCP servers it had before", (turn.McpServers ?? []).Where(x => !servers.ContainsKey(x))),
-            Named("MCP servers that did not start", servers.Where(x => !x.Value).Select(x => x.Key)));
+            Named("MCP servers that did not start", servers.Where(x => !x.Value).Select(x => x.Key))
+        );
 
         static string? Named(string what, IEnumerable<string> names) =>
-            names.Order(StringComparer.Ordinal).ToList() is { Count: > 0 } some ? $"{what}: {string.Join(", ", some)}" : null;
+            names.Order(StringComparer.Ordinal).ToList() is { Count: > 0 } some
+                ? $"{what}: {string.Join(", ", some)}"
+                : null;
     }
 
     static string? Joined(params IEnumerable<string?> parts) =>
@@ -303,21 +470,27 @@ sealed class TurnRunner(
             }
             catch (NpgsqlException down)
             {
-                log.LogWarning("{SessionKey} wake {Wake}: that an allowed call is made could not be written down ({Reason}); it waits.",
-                    turn.SessionKey, turn.WakeNumber, down.Message);
+                log.LogWarning(
+                    "{SessionKey} wake {Wake}: that an allowed call is made could not be written down ({Reason}); it waits.",
+                    turn.SessionKey,
+                    turn.WakeNumber,
+                    down.Message
+                );
                 await Task.Delay(WritesAgainAfter, time, lost);
             }
         }
     }
 
-    // Whoever ran the session before may be frozen, or lost the turn a moment ago, and its CLI still write and call tools.
+    // Whoever ran the session before may be frozen, or lost the turn a moment ago, and its CLI still write and call
+    // tools.
     async Task EndEarlier(ClaimedTurn turn, WarmSession? ours, CancellationToken lost)
     {
         var ended = await processes.EndOf(turn.SessionId, mark => mark != ours?.Mark);
         if (ended == 0)
             return;
 
-        var note = $"{ended} processes of this session still ran on this machine for an earlier attempt or turn, and were killed";
+        var note =
+            $"{ended} processes of this session still ran on this machine for an earlier attempt or turn, and were killed";
         log.LogWarning("{SessionKey} wake {Wake}: {Note}.", turn.SessionKey, turn.WakeNumber, note);
         try
         {
@@ -325,7 +498,12 @@ sealed class TurnRunner(
         }
         catch (NpgsqlException down)
         {
-            log.LogWarning("{SessionKey} wake {Wake}: that could not be noted ({Reason}).", turn.SessionKey, turn.WakeNumber, down.Message);
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: that could not be noted ({Reason}).",
+                turn.SessionKey,
+                turn.WakeNumber,
+                down.Message
+            );
         }
     }
 
@@ -334,12 +512,21 @@ sealed class TurnRunner(
     {
         try
         {
-            await holds.NoteHistory(turn, beside, run.Result is ClaudeResult.Completed { Already: false } ? onBranch : null, CancellationToken.None);
+            await holds.NoteHistory(
+                turn,
+                beside,
+                run.Result is ClaudeResult.Completed { Already: false } ? onBranch : null,
+                CancellationToken.None
+            );
         }
         catch (NpgsqlException failed)
         {
-            log.LogWarning("{SessionKey} wake {Wake}: what became of the session's history could not be noted ({Reason}).",
-                turn.SessionKey, turn.WakeNumber, failed.Message);
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: what became of the session's history could not be noted ({Reason}).",
+                turn.SessionKey,
+                turn.WakeNumber,
+                failed.Message
+            );
         }
     }
 
@@ -358,7 +545,7 @@ sealed class TurnRunner(
 
     async Task<string?> SaveTheRest(SessionMemory memory, CancellationToken shutdown)
     {
-        for (var began = time.GetTimestamp(); ;)
+        for (var began = time.GetTimestamp(); ; )
         {
             var unsaved = await memory.Save(entirely: true);
             if (unsaved is null || shutdown.IsCancellationRequested || time.GetElapsedTime(began) > options.Value.Lease)
@@ -376,24 +563,33 @@ sealed class TurnRunner(
 
         try
         {
-            var waitsFor = await watches.List(turn.SessionKey, Recap.MaxWatches, CancellationToken.None).WaitAsync(lost);
+            var waitsFor = await watches
+                .List(turn.SessionKey, Recap.MaxWatches, CancellationToken.None)
+                .WaitAsync(lost);
             if (await sessions.Predecessor(turn.SessionId, CancellationToken.None).WaitAsync(lost) is not { } before)
                 return Recap.Of([], waitsFor);
 
             await using var memory = new SessionMemory(transcripts, turn, before, claude.ConfigFolder, log, lost);
             await memory.Bring();
-            return Recap.Of(File.Exists(memory.Transcript) ? await Recap.LastExchanges(memory.Transcript, lost) : [], waitsFor);
+            return Recap.Of(
+                File.Exists(memory.Transcript) ? await Recap.LastExchanges(memory.Transcript, lost) : [],
+                waitsFor
+            );
         }
         catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
         {
-            log.LogWarning("{SessionKey} wake {Wake}: the fresh session is told nothing of the one before it ({Reason}).",
-                turn.SessionKey, turn.WakeNumber, failed.Message);
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: the fresh session is told nothing of the one before it ({Reason}).",
+                turn.SessionKey,
+                turn.WakeNumber,
+                failed.Message
+            );
             return "";
         }
     }
 
-    // Early, so that a crash in this very turn leaves a session that is known to have a memory. Nothing waits for it: the
-    // turn's ending notes it as well.
+    // Early, so that a crash in this very turn leaves a session that is known to have a memory. Nothing waits for it:
+    // the turn's ending notes it as well.
     async Task NoteOpened(ClaimedTurn turn, Guid claudeSessionId)
     {
         try
@@ -402,8 +598,12 @@ sealed class TurnRunner(
         }
         catch (NpgsqlException failed)
         {
-            log.LogWarning("{SessionKey} wake {Wake}: that the session was opened could not be noted ({Reason}).",
-                turn.SessionKey, turn.WakeNumber, failed.Message);
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: that the session was opened could not be noted ({Reason}).",
+                turn.SessionKey,
+                turn.WakeNumber,
+                failed.Message
+            );
         }
     }
 
@@ -420,11 +620,17 @@ sealed class TurnRunner(
     NearRunner? Near(ClaimedTurn turn, bool unsaved)
     {
         var profile = profiles.Value.Of(turn.Profile);
-        var stays = warmSessions.Has(turn.SessionId) && !unsaved ? warmSessions.StayOf(profile)
-            : profile.Repository is not null || unsaved ? RunnerSlots.RememberedFor : TimeSpan.Zero;
+        var stays =
+            warmSessions.Has(turn.SessionId) && !unsaved ? warmSessions.StayOf(profile)
+            : profile.Repository is not null || unsaved ? RunnerSlots.RememberedFor
+            : TimeSpan.Zero;
 
-        return stays == TimeSpan.Zero || busOptions.Value.InMemory ? null
-            : new(RunnerSlots.AddressOf(name, options.Value.Pool), stays < RunnerSlots.RememberedFor ? stays : RunnerSlots.RememberedFor);
+        return stays == TimeSpan.Zero || busOptions.Value.InMemory
+            ? null
+            : new(
+                RunnerSlots.AddressOf(name, options.Value.Pool),
+                stays < RunnerSlots.RememberedFor ? stays : RunnerSlots.RememberedFor
+            );
     }
 
     // False: the turn was no longer ours.
@@ -438,7 +644,13 @@ sealed class TurnRunner(
                 if (!await Insist(() => turns.End(turn, end.Outcome, note, cost, CancellationToken.None, near)))
                     break;
 
-                log.LogInformation("{SessionKey} wake {Wake}: {Outcome}. {Note}", turn.SessionKey, turn.WakeNumber, end.Outcome, note ?? "");
+                log.LogInformation(
+                    "{SessionKey} wake {Wake}: {Outcome}. {Note}",
+                    turn.SessionKey,
+                    turn.WakeNumber,
+                    end.Outcome,
+                    note ?? ""
+                );
                 await bus.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, end.Outcome), CancellationToken.None);
                 return true;
 
@@ -455,8 +667,11 @@ sealed class TurnRunner(
                 return true;
         }
 
-        log.LogWarning("{SessionKey} wake {Wake}: the turn belongs to another runner now; this one's ending is dropped.",
-            turn.SessionKey, turn.WakeNumber);
+        log.LogWarning(
+            "{SessionKey} wake {Wake}: the turn belongs to another runner now; this one's ending is dropped.",
+            turn.SessionKey,
+            turn.WakeNumber
+        );
         return false;
 
         async Task<bool> GiveBack(TurnReturn how)
@@ -469,10 +684,15 @@ sealed class TurnRunner(
             return true;
         }
 
-        string? Noted(string? note) => Joined(
-            note, reaction.Unsaved is { } why ? $"its memory is incomplete in the store: {why}" : null, reaction.Remarks);
+        string? Noted(string? note) =>
+            Joined(
+                note,
+                reaction.Unsaved is { } why ? $"its memory is incomplete in the store: {why}" : null,
+                reaction.Remarks
+            );
 
-        // The epoch guards it, so it can be said again until it is heard, or the turn is lost. What was said in vain may have been heard.
+        // The epoch guards it, so it can be said again until it is heard, or the turn is lost. What was said in vain
+        // may have been heard.
         async Task<bool> Insist(Func<Task<bool>> settle)
         {
             var began = time.GetTimestamp();
@@ -480,12 +700,18 @@ sealed class TurnRunner(
             {
                 try
                 {
-                    return await settle().WaitAsync(lost) || unsure && await turns.IsSettled(turn, CancellationToken.None).WaitAsync(lost);
+                    return await settle().WaitAsync(lost)
+                        || unsure && await turns.IsSettled(turn, CancellationToken.None).WaitAsync(lost);
                 }
-                catch (Exception down) when (PostgresFailure.IsUnavailable(down) && time.GetElapsedTime(began) < options.Value.Lease)
+                catch (Exception down)
+                    when (PostgresFailure.IsUnavailable(down) && time.GetElapsedTime(began) < options.Value.Lease)
                 {
-                    log.LogWarning("{SessionKey} wake {Wake}: what the turn came to could not be written down ({Reason}); trying again.",
-                        turn.SessionKey, turn.WakeNumber, down.Message);
+                    log.LogWarning(
+                        "{SessionKey} wake {Wake}: what the turn came to could not be written down ({Reason}); trying again.",
+                        turn.SessionKey,
+                        turn.WakeNumber,
+                        down.Message
+                    );
                     if (unsure)
                         await Task.Delay(WritesAgainAfter, time, lost);
                 }

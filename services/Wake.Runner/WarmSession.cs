@@ -1,18 +1,20 @@
 namespace Wake.Runner;
 
 /// <summary>
-/// A process of the CLI that has a session open, and what is known of the memory it has read. Disposing it ends the process,
-/// unless somebody has taken that.
+/// A process of the CLI that has a session open, and what is known of the memory it has read. Disposing it ends the
+/// process, unless somebody has taken that.
 /// </summary>
 /// <param name="sessionId">The session.</param>
 /// <param name="command">How it was started.</param>
 /// <param name="process">The process.</param>
 /// <param name="files">The files of its transcript as they are saved.</param>
 /// <param name="stay">How long it may stay.</param>
-sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess process, MemoryFiles files, TimeSpan stay) : IAsyncDisposable
+sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess process, MemoryFiles files, TimeSpan stay)
+    : IAsyncDisposable
 {
     ITimer? timer;
-    bool processIsTaken, filesAreTaken;
+    bool processIsTaken,
+        filesAreTaken;
 
     /// <summary>The session.</summary>
     public Guid SessionId => sessionId;
@@ -29,8 +31,12 @@ sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess pr
     /// <summary>What it held when it began to wait, in bytes.</summary>
     public long Memory { get; } = process.Memory;
 
-    /// <summary>Whether it can take a message: of the same Claude session, in the same place, under the same rules.</summary>
-    public bool Fits(ClaudeCommand other) => !process.Over.IsCompleted && !other.IsRepetition && other.Workspace == command.Workspace
+    /// <summary>Whether it can take a message: of the same Claude session, in the same place, under the same
+    /// rules.</summary>
+    public bool Fits(ClaudeCommand other) =>
+        !process.Over.IsCompleted
+        && !other.IsRepetition
+        && other.Workspace == command.Workspace
         && ArgumentsOf(other).SequenceEqual(ArgumentsOf(command));
 
     /// <summary>The process, which is the caller's from now on.</summary>
@@ -71,5 +77,6 @@ sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess pr
     }
 
     // Whether it was begun or resumed, and from where, makes no difference any more.
-    static IReadOnlyList<string> ArgumentsOf(ClaudeCommand command) => (command with { Resume = true, Transcript = null }).Arguments();
+    static IReadOnlyList<string> ArgumentsOf(ClaudeCommand command) =>
+        (command with { Resume = true, Transcript = null }).Arguments();
 }

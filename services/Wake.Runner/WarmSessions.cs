@@ -4,10 +4,11 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Processes of the CLI that stay after their turn, so that the next wake of their session need not start one: that is nearly
-/// all the time such a wake takes. Bounded by number, memory and time; whoever was used longest ago has to go.
+/// Processes of the CLI that stay after their turn, so that the next wake of their session need not start one: that is
+/// nearly all the time such a wake takes. Bounded by number, memory and time; whoever was used longest ago has to go.
 /// </summary>
-sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, ILogger<WarmSessions> log) : IAsyncDisposable
+sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, ILogger<WarmSessions> log)
+    : IAsyncDisposable
 {
     readonly Lock changing = new();
 
@@ -21,7 +22,9 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
 
     /// <summary>How long the process of such a session may stay; zero when it may not.</summary>
     public TimeSpan StayOf(Profile profile) =>
-        options.Value.WarmSessions == 0 || profile.MaxBudgetUsd is not null ? TimeSpan.Zero : profile.WarmFor ?? options.Value.WarmFor;
+        options.Value.WarmSessions == 0 || profile.MaxBudgetUsd is not null
+            ? TimeSpan.Zero
+            : profile.WarmFor ?? options.Value.WarmFor;
 
     /// <summary>Whether the process of a session is here.</summary>
     public bool Has(Guid sessionId)
@@ -48,7 +51,8 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
         }
     }
 
-    /// <summary>Ends the processes that other sessions have left with a Claude session: closed ones, since it has one owner.</summary>
+    /// <summary>Ends the processes that other sessions have left with a Claude session: closed ones, since it has one
+    /// owner.</summary>
     public async Task EndOthers(Guid claudeSessionId, Guid sessionId)
     {
         foreach (var (other, _) in All().Where(x => x.ClaudeSessionId == claudeSessionId && x.SessionId != sessionId))
@@ -65,7 +69,8 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
         }
     }
 
-    /// <summary>Keeps a process for the next wake of its session, if there is room for it, and ends those that have to go.</summary>
+    /// <summary>Keeps a process for the next wake of its session, if there is room for it, and ends those that have to
+    /// go.</summary>
     public void Keep(WarmSession session)
     {
         var (most, memory) = (options.Value.WarmSessions, options.Value.WarmMemoryMegabytes * 1024L * 1024);
@@ -144,16 +149,23 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
             catch (Exception failed)
             {
                 // Nobody waits for it. What is left is found by its mark at the next start.
-                log.LogError(failed, "The process that session {SessionId} had left could not be ended.", session.SessionId);
+                log.LogError(
+                    failed,
+                    "The process that session {SessionId} had left could not be ended.",
+                    session.SessionId
+                );
             }
         });
 
         lock (changing)
             ending.Add(end);
-        _ = end.ContinueWith(ended =>
-        {
-            lock (changing)
-                ending.Remove(ended);
-        }, TaskScheduler.Default);
+        _ = end.ContinueWith(
+            ended =>
+            {
+                lock (changing)
+                    ending.Remove(ended);
+            },
+            TaskScheduler.Default
+        );
     }
 }

@@ -5,13 +5,19 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Ends processes that stay although they must not: their session was closed or has another Claude session by now, another runner
-/// has gone on with it, or somebody has opened it in a terminal. Says in the store which are here, and ends them all when it
-/// cannot: by then a session registered anew may have begun.
+/// Ends processes that stay although they must not: their session was closed or has another Claude session by now,
+/// another runner has gone on with it, or somebody has opened it in a terminal. Says in the store which are here, and
+/// ends them all when it cannot: by then a session registered anew may have begun.
 /// </summary>
 sealed class WarmSessionsWatch(
-    WarmSessions warm, TurnHolds holds, ClaudeCli claude, RunnerName name, IOptions<RunnerOptions> options, TimeProvider time, ILogger<WarmSessionsWatch> log)
-    : BackgroundService
+    WarmSessions warm,
+    TurnHolds holds,
+    ClaudeCli claude,
+    RunnerName name,
+    IOptions<RunnerOptions> options,
+    TimeProvider time,
+    ILogger<WarmSessionsWatch> log
+) : BackgroundService
 {
     static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
 

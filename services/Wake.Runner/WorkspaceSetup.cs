@@ -4,9 +4,9 @@ using System.Text.Json;
 namespace Wake.Runner;
 
 /// <summary>
-/// What a workspace brings along for the CLI: instructions, settings with hooks and permissions, MCP servers. In <c>-p</c> the CLI
-/// takes all of it without asking, hooks and servers of a folder that nobody has trusted included (2.1.197, 2.1.329), so Wake
-/// asks for it only where the folder's owner has trusted it.
+/// What a workspace brings along for the CLI: instructions, settings with hooks and permissions, MCP servers. In
+/// <c>-p</c> the CLI takes all of it without asking, hooks and servers of a folder that nobody has trusted included
+/// (2.1.197, 2.1.329), so Wake asks for it only where the folder's owner has trusted it.
 /// </summary>
 public static class WorkspaceSetup
 {
@@ -17,33 +17,51 @@ public static class WorkspaceSetup
     public const string All = "user,project,local";
 
     static readonly string[] Files =
-        ["CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md", ".claude/settings.json", ".claude/settings.local.json", ".mcp.json"];
+    [
+        "CLAUDE.md",
+        "CLAUDE.local.md",
+        ".claude/CLAUDE.md",
+        ".claude/settings.json",
+        ".claude/settings.local.json",
+        ".mcp.json",
+    ];
 
     /// <summary>The file in which the CLI keeps what it knows of folders, for these variables.</summary>
     public static string StateFile(IReadOnlyDictionary<string, string> environment) =>
-        environment.TryGetValue("CLAUDE_CONFIG_DIR", out var named) && named.Length > 0 ? Path.Combine(named, ".claude.json")
-        : Path.Combine(environment.TryGetValue("HOME", out var home) ? home : "/", ".claude.json");
+        environment.TryGetValue("CLAUDE_CONFIG_DIR", out var named) && named.Length > 0
+            ? Path.Combine(named, ".claude.json")
+            : Path.Combine(environment.TryGetValue("HOME", out var home) ? home : "/", ".claude.json");
 
     /// <summary>
-    /// Whether its owner has said in the CLI that they trust the folder, by the CLI's own rule: what counts is the root of its
-    /// repository, for a worktree that of the main one, without symbolic links; where there is no repository, the folder itself.
-    /// What lies below a trusted folder is not trusted.
+    /// Whether its owner has said in the CLI that they trust the folder, by the CLI's own rule: what counts is the root
+    /// of its repository, for a worktree that of the main one, without symbolic links; where there is no repository,
+    /// the folder itself. What lies below a trusted folder is not trusted.
     /// </summary>
     public static bool IsTrusted(string stateFile, string workspace)
     {
         using var state = Read(stateFile);
         return Project(state, workspace) is { } project
-            && project.TryGetProperty("hasTrustDialogAccepted", out var accepted) && accepted.ValueKind is JsonValueKind.True;
+            && project.TryGetProperty("hasTrustDialogAccepted", out var accepted)
+            && accepted.ValueKind is JsonValueKind.True;
     }
 
-    /// <summary>What a turn with <see cref="UserOnly"/> goes without there, for people; null when there is nothing.</summary>
+    /// <summary>What a turn with <see cref="UserOnly"/> goes without there, for people; null when there is
+    /// nothing.</summary>
     public static string? LeftOut(string stateFile, string workspace)
     {
         using var state = Read(stateFile);
-        List<string> parts = [.. Folders(workspace).SelectMany(folder => Files.Where(x => File.Exists(Path.Combine(folder, x)))).Distinct()];
+        List<string> parts =
+        [
+            .. Folders(workspace)
+                .SelectMany(folder => Files.Where(x => File.Exists(Path.Combine(folder, x))))
+                .Distinct(),
+        ];
 
-        if (Project(state, workspace) is { } project && project.TryGetProperty("mcpServers", out var servers)
-            && servers.ValueKind is JsonValueKind.Object)
+        if (
+            Project(state, workspace) is { } project
+            && project.TryGetProperty("mcpServers", out var servers)
+            && servers.ValueKind is JsonValueKind.Object
+        )
             parts.AddRange(servers.EnumerateObject().Select(x => $"the MCP server {x.Name}"));
 
         return parts is [] ? null : string.Join(", ", parts);
@@ -70,9 +88,14 @@ public static class WorkspaceSetup
     static JsonElement? Project(JsonDocument? state, string workspace)
     {
         var key = RepositoryOf(RealPath(workspace)) is { } repository ? repository.Main : RealPath(workspace);
-        return state?.RootElement is { ValueKind: JsonValueKind.Object } root
-            && root.TryGetProperty("projects", out var projects) && projects.ValueKind is JsonValueKind.Object
-            && projects.TryGetProperty(key, out var project) && project.ValueKind is JsonValueKind.Object ? project : null;
+        return
+            state?.RootElement is { ValueKind: JsonValueKind.Object } root
+            && root.TryGetProperty("projects", out var projects)
+            && projects.ValueKind is JsonValueKind.Object
+            && projects.TryGetProperty(key, out var project)
+            && project.ValueKind is JsonValueKind.Object
+            ? project
+            : null;
     }
 
     static JsonDocument? Read(string stateFile)
@@ -102,7 +125,8 @@ public static class WorkspaceSetup
         return null;
     }
 
-    // A worktree names its place in the main repository, which has to name the worktree as well: anybody can write such a file.
+    // A worktree names its place in the main repository, which has to name the worktree as well: anybody can write such
+    // a file.
     static string? MainOf(string gitFile)
     {
         const string Names = "gitdir: ";
@@ -115,9 +139,12 @@ public static class WorkspaceSetup
             var place = Path.GetFullPath(said[Names.Length..], Path.GetDirectoryName(gitFile)!);
             var back = Path.GetFullPath(File.ReadAllText(Path.Combine(place, "gitdir")).Trim(), place);
             var common = Path.GetFullPath(File.ReadAllText(Path.Combine(place, "commondir")).Trim(), place);
-            return RealPath(back) == RealPath(gitFile) && Path.GetFileName(common) == ".git" ? RealPath(Path.GetDirectoryName(common)!) : null;
+            return RealPath(back) == RealPath(gitFile) && Path.GetFileName(common) == ".git"
+                ? RealPath(Path.GetDirectoryName(common)!)
+                : null;
         }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception unreadable)
+            when (unreadable is IOException or UnauthorizedAccessException or ArgumentException)
         {
             return null;
         }

@@ -4,8 +4,8 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Decides whose settings count in a turn. A session that Wake resumes shall have what it had when its owner ran it; the hooks and
-/// servers of a workspace that nobody has trusted shall not run, and in <c>-p</c> the CLI asks nobody.
+/// Decides whose settings count in a turn. A session that Wake resumes shall have what it had when its owner ran it;
+/// the hooks and servers of a workspace that nobody has trusted shall not run, and in <c>-p</c> the CLI asks nobody.
 /// </summary>
 public sealed class WorkspaceSources
 {
@@ -16,21 +16,30 @@ public sealed class WorkspaceSources
     internal WorkspaceSources(ClaudeCli claude, Workspaces workspaces, IOptions<Profiles> profiles) =>
         (this.claude, this.workspaces, this.profiles) = (claude, workspaces, profiles);
 
-    /// <summary>What <c>--setting-sources</c> is told, and for people what the turn then goes without; null when that is nothing.</summary>
+    /// <summary>What <c>--setting-sources</c> is told, and for people what the turn then goes without; null when that
+    /// is nothing.</summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="workspace">Where it works.</param>
     /// <param name="profile">The name of its profile.</param>
-    /// <param name="registered">The Claude session that its owner had begun before they registered it, if they had.</param>
+    /// <param name="registered">The Claude session that its owner had begun before they registered it, if they
+    /// had.</param>
     public (string Sources, string? LeftOut) Of(Guid sessionId, string workspace, string profile, Guid? registered)
     {
         if (profiles.Value.Of(profile).SettingSources is { } chosen)
             return (chosen, null);
 
-        if (WorkspaceSetup.IsTrusted(claude.StateFile, workspace) || registered is { } own && !workspaces.HasMade(sessionId) && BeganThere(own, workspace))
+        if (
+            WorkspaceSetup.IsTrusted(claude.StateFile, workspace)
+            || registered is { } own && !workspaces.HasMade(sessionId) && BeganThere(own, workspace)
+        )
             return (WorkspaceSetup.All, null);
 
-        return (WorkspaceSetup.UserOnly,
-            WorkspaceSetup.LeftOut(claude.StateFile, workspace) is { } leftOut ? WorkspaceSetup.Explain(leftOut, profile) : null);
+        return (
+            WorkspaceSetup.UserOnly,
+            WorkspaceSetup.LeftOut(claude.StateFile, workspace) is { } leftOut
+                ? WorkspaceSetup.Explain(leftOut, profile)
+                : null
+        );
     }
 
     // Whoever has run it there has been asked, or has decided not to be.

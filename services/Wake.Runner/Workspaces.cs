@@ -8,16 +8,16 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// The directories sessions work in. One that is there is used as it is; where a profile names a repository, one that is
-/// missing is made, under the very path the session was registered with: the CLI knows a conversation by it.
+/// The directories sessions work in. One that is there is used as it is; where a profile names a repository, one that
+/// is missing is made, under the very path the session was registered with: the CLI knows a conversation by it.
 /// </summary>
 /// <remarks>
-/// Each is a clone of its own rather than a worktree of a shared one: two sessions may stand on the same branch, and pushing
-/// from it is what a person would expect. A mirror on this machine makes it cheap: git links the objects instead of fetching
-/// them again.
+/// Each is a clone of its own rather than a worktree of a shared one: two sessions may stand on the same branch, and
+/// pushing from it is what a person would expect. A mirror on this machine makes it cheap: git links the objects
+/// instead of fetching them again.
 /// </remarks>
-sealed class Workspaces(
-    Sessions sessions, Git git, IOptions<RunnerOptions> options, ILogger<Workspaces> log) : IDisposable
+sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> options, ILogger<Workspaces> log)
+    : IDisposable
 {
     // Beside a record: which folder was made, whatever stands under its name later.
     const string IdentityOf = ".identity";
@@ -25,13 +25,19 @@ sealed class Workspaces(
     // Git itself does not like two of them in one mirror.
     readonly SemaphoreSlim mirroring = new(1);
 
-    /// <summary>Sees to it that the workspace can be worked in. What the turn comes to when it cannot; null when it can.</summary>
+    /// <summary>Sees to it that the workspace can be worked in. What the turn comes to when it cannot; null when it
+    /// can.</summary>
     /// <param name="turn">The turn.</param>
     /// <param name="profile">Names the repository, if there is one.</param>
     /// <param name="shutdown">The runner shuts down: what is made is left unmade.</param>
     /// <param name="lost">Nobody waits for it any more.</param>
     /// <exception cref="OperationCanceledException">The turn was lost.</exception>
-    public async Task<ClaudeResult?> Prepare(ClaimedTurn turn, Profile profile, CancellationToken shutdown, CancellationToken lost)
+    public async Task<ClaudeResult?> Prepare(
+        ClaimedTurn turn,
+        Profile profile,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
         var path = turn.Workspace;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost);
@@ -43,10 +49,12 @@ sealed class Workspaces(
             if (!Directory.Exists(path))
             {
                 return new ClaudeResult.Misconfigured(
-                    $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no repository to make it from");
+                    $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no repository to make it from"
+                );
             }
 
-            return RunUser.MayWrite(path) ?? WorkspaceDirectory.IsWritable(path) ? null
+            return RunUser.MayWrite(path) ?? WorkspaceDirectory.IsWritable(path)
+                ? null
                 : new ClaudeResult.Misconfigured($"the workspace {path} cannot be written to by this runner");
         }
         catch (OperationCanceledException) when (!lost.IsCancellationRequested)
@@ -63,16 +71,20 @@ sealed class Workspaces(
         }
     }
 
-    /// <summary>Whether the session's workspace was made here, from a repository: what it brings along nobody has looked at.</summary>
+    /// <summary>Whether the session's workspace was made here, from a repository: what it brings along nobody has
+    /// looked at.</summary>
     public bool HasMade(Guid sessionId) => File.Exists(Record(sessionId));
 
-    /// <summary>Whether the workspace has commits made since the turn began: somebody has acted. False where there is no git.</summary>
+    /// <summary>Whether the workspace has commits made since the turn began: somebody has acted. False where there is
+    /// no git.</summary>
     public async Task<bool> HasNewCommits(ClaimedTurn turn, CancellationToken cancel)
     {
         try
         {
             var since = turn.Started.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-            return (await git.Read(turn.Workspace, cancel, "rev-list", "--all", "--max-count=1", $"--since=@{since}")).Length > 0;
+            return (
+                    await git.Read(turn.Workspace, cancel, "rev-list", "--all", "--max-count=1", $"--since=@{since}")
+                ).Length > 0;
         }
         catch (GitException)
         {
@@ -82,13 +94,18 @@ sealed class Workspaces(
 
     async Task Clone(ClaimedTurn turn, string repository, string? branch, CancellationToken cancel)
     {
-        var (path, parent, remote) = (turn.Workspace, Path.GetDirectoryName(turn.Workspace) ?? "/", GitRemote.Of(repository));
+        var (path, parent, remote) = (
+            turn.Workspace,
+            Path.GetDirectoryName(turn.Workspace) ?? "/",
+            GitRemote.Of(repository)
+        );
         Directory.CreateDirectory(parent);
         PrivateDirectory.Create(Records);
         if (RunUser.Owns(parent) || RunUser.MayWrite(parent) == true)
         {
             throw new UnauthorizedAccessException(
-                $"{parent} can be written to by {RunUser.Current!.Name}, who could put a link in its place. Let workspaces be made in a folder of root's");
+                $"{parent} can be written to by {RunUser.Current!.Name}, who could put a link in its place. Let workspaces be made in a folder of root's"
+            );
         }
 
         // Beside its place, so that a clone cut short is never taken for a workspace.
@@ -102,7 +119,11 @@ sealed class Workspaces(
             // What hangs together with the mirror by links would be theirs as well, whoever's workspace it is in.
             if (RunUser.Current is not null)
                 named = ["--no-hardlinks", .. named];
-            await git.Make(parent, cancel, ["clone", "--quiet", "--template=", "--no-recurse-submodules", .. named, "--", mirror, arriving]);
+            await git.Make(
+                parent,
+                cancel,
+                ["clone", "--quiet", "--template=", "--no-recurse-submodules", .. named, "--", mirror, arriving]
+            );
 
             // Whoever works in it has credentials of their own, or those of the profile's owner would be theirs.
             await git.Make(arriving, cancel, "remote", "set-url", "origin", remote.Address);
@@ -156,15 +177,37 @@ sealed class Workspaces(
             if (Directory.Exists(mirror))
             {
                 Configure(mirror);
-                await git.Fetch(mirror, remote, cancel, "fetch", "--quiet", "--prune", "--no-recurse-submodules", "--no-write-fetch-head",
-                    "--", remote.Address, "+refs/*:refs/*");
+                await git.Fetch(
+                    mirror,
+                    remote,
+                    cancel,
+                    "fetch",
+                    "--quiet",
+                    "--prune",
+                    "--no-recurse-submodules",
+                    "--no-write-fetch-head",
+                    "--",
+                    remote.Address,
+                    "+refs/*:refs/*"
+                );
             }
             else
             {
                 var arriving = $"{mirror}.{Guid.NewGuid():N}";
                 try
                 {
-                    await git.Fetch(parent, remote, cancel, "clone", "--quiet", "--template=", "--mirror", "--", remote.Address, arriving);
+                    await git.Fetch(
+                        parent,
+                        remote,
+                        cancel,
+                        "clone",
+                        "--quiet",
+                        "--template=",
+                        "--mirror",
+                        "--",
+                        remote.Address,
+                        arriving
+                    );
                     Directory.Move(arriving, mirror);
                 }
                 finally
@@ -187,19 +230,29 @@ sealed class Workspaces(
     {
         var file = Path.Combine(mirror, "config");
         var objects = File.ReadAllText(file).Contains("objectformat = sha256", StringComparison.OrdinalIgnoreCase);
-        PrivateFile.Write(file, "[core]\n" + (objects ? "\trepositoryformatversion = 1\n" : "\trepositoryformatversion = 0\n")
-            + "\tfilemode = true\n\tbare = true\n" + (objects ? "[extensions]\n\tobjectformat = sha256\n" : ""));
+        PrivateFile.Write(
+            file,
+            "[core]\n"
+                + (objects ? "\trepositoryformatversion = 1\n" : "\trepositoryformatversion = 0\n")
+                + "\tfilemode = true\n\tbare = true\n"
+                + (objects ? "[extensions]\n\tobjectformat = sha256\n" : "")
+        );
     }
 
     string MirrorOf(string address) =>
-        Path.Combine(options.Value.Cache, "mirrors", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address)))[..16]);
+        Path.Combine(
+            options.Value.Cache,
+            "mirrors",
+            Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address)))[..16]
+        );
 
     // Only what was made here is ever deleted.
     string Records => Path.Combine(options.Value.Cache, "workspaces");
 
     string Record(Guid session) => Path.Combine(Records, $"{session:D}");
 
-    /// <summary>Deletes the workspaces made here in which no session has worked that is open, or was closed less long ago than they are kept.</summary>
+    /// <summary>Deletes the workspaces made here in which no session has worked that is open, or was closed less long
+    /// ago than they are kept.</summary>
     public async Task Clean(CancellationToken cancel)
     {
         if (!Directory.Exists(Records))
@@ -232,7 +285,10 @@ sealed class Workspaces(
         var made = File.Exists(identity) ? FileIdentity.Parse(File.ReadAllText(identity)) : null;
         if (FileIdentity.Of(path) is { } found && made is { } expected && !found.IsSameAs(expected))
         {
-            log.LogInformation("{Workspace}, where a closed session worked, is another folder than was made for it, and stays.", path);
+            log.LogInformation(
+                "{Workspace}, where a closed session worked, is another folder than was made for it, and stays.",
+                path
+            );
         }
         else if (Path.Exists(path))
         {

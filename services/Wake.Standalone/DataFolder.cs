@@ -5,20 +5,29 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Standalone;
 
-/// <summary>The folder that holds all of a standalone Wake: its database, its settings, and where it can be reached.</summary>
+/// <summary>The folder that holds all of a standalone Wake: its database, its settings, and where it can be
+/// reached.</summary>
 public sealed class DataFolder
 {
     /// <summary>Opens a folder by its path; null means <see cref="Default"/>.</summary>
     public DataFolder(string? path = null) => FullPath = Path.GetFullPath(path ?? Default);
 
     /// <summary>
-    /// <c>$XDG_DATA_HOME/wake</c>, else <c>~/.local/share/wake</c>. For root <c>/var/lib/wake</c>: PostgreSQL runs as an
-    /// unprivileged user then, who cannot enter root's home.
+    /// <c>$XDG_DATA_HOME/wake</c>, else <c>~/.local/share/wake</c>. For root <c>/var/lib/wake</c>: PostgreSQL runs as
+    /// an unprivileged user then, who cannot enter root's home.
     /// </summary>
     public static string Default =>
         Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } xdg ? Path.Combine(xdg, "wake")
         : Environment.IsPrivilegedProcess && !OperatingSystem.IsWindows() ? "/var/lib/wake"
-        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".local", "share", "wake");
+        : Path.Combine(
+            Environment.GetFolderPath(
+                Environment.SpecialFolder.UserProfile,
+                Environment.SpecialFolderOption.DoNotVerify
+            ),
+            ".local",
+            "share",
+            "wake"
+        );
 
     /// <summary>Its absolute path.</summary>
     public string FullPath { get; }
@@ -36,17 +45,18 @@ public sealed class DataFolder
     public string Socket => Path.Combine(FullPath, "run", "wake.sock");
 
     /// <summary>
-    /// The token for programs of the folder's user, in a file that is theirs alone. It is another after every start, so it is read for
-    /// every request.
+    /// The token for programs of the folder's user, in a file that is theirs alone. It is another after every start, so
+    /// it is read for every request.
     /// </summary>
     public string TokenFile => Path.Combine(FullPath, "token");
 
-    // Whose files are in it, beside this user's: those of the database, and of whose folder it is where root deletes it.
+    // Whose files are in it, beside this user's: those of the database, and of whose folder it is where root deletes
+    // it.
     uint[] Owners =>
-    [
-        .. UnprivilegedUser.IfRoot() is { } account ? [account.Id] : (uint[])[],
-        .. FileIdentity.Of(FullPath) is { } folder ? [folder.User] : (uint[])[],
-    ];
+        [
+            .. UnprivilegedUser.IfRoot() is { } account ? [account.Id] : (uint[])[],
+            .. FileIdentity.Of(FullPath) is { } folder ? [folder.User] : (uint[])[],
+        ];
 
     string LockFile => Path.Combine(FullPath, "lock");
 
@@ -54,7 +64,8 @@ public sealed class DataFolder
 
     string EndpointFile => Path.Combine(FullPath, "endpoint.json");
 
-    /// <summary>Creates the folder if need be and keeps other processes from using it until the result is disposed.</summary>
+    /// <summary>Creates the folder if need be and keeps other processes from using it until the result is
+    /// disposed.</summary>
     /// <exception cref="StandaloneException">Another Wake uses it, or it cannot be written.</exception>
     public IDisposable Lock()
     {
@@ -64,23 +75,31 @@ public sealed class DataFolder
             if (OperatingSystem.IsWindows())
                 Directory.CreateDirectory(FullPath);
             else if (!Directory.Exists(FullPath))
-                Directory.CreateDirectory(FullPath, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-
+                Directory.CreateDirectory(
+                    FullPath,
+                    UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+                );
             // Who may write into it could put settings of their own in the place of its user's.
             else if ((File.GetUnixFileMode(FullPath) & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
-                throw new StandaloneException($"Others may write into {FullPath}. Make it yours alone: chmod go-w {FullPath}");
+                throw new StandaloneException(
+                    $"Others may write into {FullPath}. Make it yours alone: chmod go-w {FullPath}"
+                );
 
             return new FileStream(LockFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (UnauthorizedAccessException denied)
         {
-            throw new StandaloneException($"{FullPath} cannot be written: {denied.Message} Choose another folder with --data.");
+            throw new StandaloneException(
+                $"{FullPath} cannot be written: {denied.Message} Choose another folder with --data."
+            );
         }
         catch (IOException used)
         {
-            throw new StandaloneException(Endpoint() is { } endpoint
-                ? $"Wake is already running on {FullPath}, at {endpoint.Url}."
-                : $"{FullPath} is used by another process, or cannot be written: {used.Message}");
+            throw new StandaloneException(
+                Endpoint() is { } endpoint
+                    ? $"Wake is already running on {FullPath}, at {endpoint.Url}."
+                    : $"{FullPath} is used by another process, or cannot be written: {used.Message}"
+            );
         }
     }
 
@@ -97,7 +116,10 @@ public sealed class DataFolder
         using (Lock())
         {
             DeleteElsewhere();
-            foreach (var folder in (string[])[Path.Combine(FullPath, "postgres"), Spool.FullPath, Path.GetDirectoryName(Socket)!])
+            foreach (
+                var folder in (string[])
+                    [Path.Combine(FullPath, "postgres"), Spool.FullPath, Path.GetDirectoryName(Socket)!]
+            )
             {
                 // A link, whose files are gone, is no directory any more.
                 if (new DirectoryInfo(folder).LinkTarget is not null)
@@ -135,11 +157,13 @@ public sealed class DataFolder
     }
 
     /// <summary>
-    /// What the runner of the process before this one was called, which is dead, because this one has the folder's lock. Null
-    /// when nobody has said.
+    /// What the runner of the process before this one was called, which is dead, because this one has the folder's
+    /// lock. Null when nobody has said.
     /// </summary>
     internal string? LastRunner() =>
-        File.Exists(RunnerFile) && File.ReadAllText(RunnerFile).Trim() is var name && RunnerQueues.IsRunner(name) ? name : null;
+        File.Exists(RunnerFile) && File.ReadAllText(RunnerFile).Trim() is var name && RunnerQueues.IsRunner(name)
+            ? name
+            : null;
 
     internal void WriteRunner(string name) => File.WriteAllText(RunnerFile, name);
 
@@ -149,7 +173,8 @@ public sealed class DataFolder
     /// <summary>Files of databases elsewhere whose data folders are gone, with the paths of those.</summary>
     public static IReadOnlyList<(string Path, string DataFolder)> DatabasesLeftBehind => PostgresFolder.LeftBehind();
 
-    internal void WriteEndpoint(Endpoint endpoint) => PrivateFile.Write(EndpointFile, JsonSerializer.Serialize(endpoint));
+    internal void WriteEndpoint(Endpoint endpoint) =>
+        PrivateFile.Write(EndpointFile, JsonSerializer.Serialize(endpoint));
 
     internal void DeleteEndpoint()
     {

@@ -7,5 +7,6 @@ namespace Wake.Standalone;
 /// <summary>The producers' way to the intake of the same process: accepted means committed.</summary>
 sealed class IntakePublisher(EventDoor door) : IEventPublisher
 {
-    public Task Publish(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) => door.Accept(events, cancel);
+    public Task Publish(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
+        door.Accept(events, cancel);
 }

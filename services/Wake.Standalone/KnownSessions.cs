@@ -4,8 +4,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Standalone;
 
 /// <summary>
-/// By which names the open sessions are known, each with the session's key: a file that a Wake with a database of its own leaves when
-/// it is stopped, and takes away when it starts. After a crash there is none.
+/// By which names the open sessions are known, each with the session's key: a file that a Wake with a database of its
+/// own leaves when it is stopped, and takes away when it starts. After a crash there is none.
 /// </summary>
 public sealed class KnownSessions(string file)
 {
@@ -22,7 +22,8 @@ public sealed class KnownSessions(string file)
         }
     }
 
-    internal void Write(IReadOnlyDictionary<string, string> names) => PrivateFile.Write(file, JsonSerializer.Serialize(names));
+    internal void Write(IReadOnlyDictionary<string, string> names) =>
+        PrivateFile.Write(file, JsonSerializer.Serialize(names));
 
     internal void Delete() => File.Delete(file);
 }

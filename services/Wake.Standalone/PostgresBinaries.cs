@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Wake.Standalone;
 
-/// <summary>An installed PostgreSQL: the folder with <c>initdb</c>, <c>pg_ctl</c> and <c>postgres</c>, and its major version.</summary>
+/// <summary>An installed PostgreSQL: the folder with <c>initdb</c>, <c>pg_ctl</c> and <c>postgres</c>, and its major
+/// version.</summary>
 public sealed record PostgresBinaries(string Folder, int Major)
 {
     /// <summary>What to do when none is found.</summary>
@@ -30,14 +31,21 @@ public sealed record PostgresBinaries(string Folder, int Major)
             yield return folder;
         foreach (var prefix in (string[])["/opt/homebrew/opt", "/usr/local/opt"])
         {
-            foreach (var folder in Folders(prefix, "bin").Where(x => x.Contains("/postgresql", StringComparison.Ordinal)))
+            foreach (
+                var folder in Folders(prefix, "bin").Where(x => x.Contains("/postgresql", StringComparison.Ordinal))
+            )
                 yield return folder;
         }
 
         string[] npm =
         [
-            Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local/share/wake/tools/node_modules"),
-            "/var/lib/wake/tools/node_modules", "/usr/local/lib/node_modules", "/usr/lib/node_modules",
+            Path.Combine(
+                Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
+                ".local/share/wake/tools/node_modules"
+            ),
+            "/var/lib/wake/tools/node_modules",
+            "/usr/local/lib/node_modules",
+            "/usr/lib/node_modules",
         ];
         foreach (var modules in npm)
         {
@@ -47,9 +55,13 @@ public sealed record PostgresBinaries(string Folder, int Major)
     }
 
     // The newest version first.
-    static IEnumerable<string> Folders(string parent, string below) => Directory.Exists(parent)
-        ? Directory.GetDirectories(parent).OrderByDescending(x => x, StringComparer.OrdinalIgnoreCase).Select(x => Path.Combine(x, below))
-        : [];
+    static IEnumerable<string> Folders(string parent, string below) =>
+        Directory.Exists(parent)
+            ? Directory
+                .GetDirectories(parent)
+                .OrderByDescending(x => x, StringComparer.OrdinalIgnoreCase)
+                .Select(x => Path.Combine(x, below))
+            : [];
 
     // A link on PATH points into the folder that has all three.
     static string? Resolve(string folder)
@@ -58,7 +70,9 @@ public sealed record PostgresBinaries(string Folder, int Major)
         if (folder.Length == 0 || !File.Exists(program))
             return null;
 
-        var real = Path.GetDirectoryName(File.ResolveLinkTarget(program, returnFinalTarget: true)?.FullName ?? Path.GetFullPath(program))!;
+        var real = Path.GetDirectoryName(
+            File.ResolveLinkTarget(program, returnFinalTarget: true)?.FullName ?? Path.GetFullPath(program)
+        )!;
         return File.Exists(Path.Combine(real, "initdb")) && File.Exists(Path.Combine(real, "postgres")) ? real : null;
     }
 
@@ -66,13 +80,18 @@ public sealed record PostgresBinaries(string Folder, int Major)
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(Path.Combine(folder, "postgres"), ["--version"]) { RedirectStandardOutput = true })!;
+            using var process = Process.Start(
+                new ProcessStartInfo(Path.Combine(folder, "postgres"), ["--version"]) { RedirectStandardOutput = true }
+            )!;
             var text = process.StandardOutput.ReadToEnd();
             process.WaitForExit();
 
             // postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
-            return text.Split(' ') is [_, _, var version, ..] && int.TryParse(version.Split('.', 'b', 'r')[0], out var major)
-                ? new(folder, major) : null;
+            return
+                text.Split(' ') is [_, _, var version, ..]
+                && int.TryParse(version.Split('.', 'b', 'r')[0], out var major)
+                ? new(folder, major)
+                : null;
         }
         catch (System.ComponentModel.Win32Exception)
         {

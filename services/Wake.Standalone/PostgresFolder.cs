@@ -5,8 +5,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Standalone;
 
 /// <summary>
-/// Where the PostgreSQL of a data folder has its files: in the data folder, or elsewhere when Wake runs as root and the user that
-/// PostgreSQL runs as cannot get there.
+/// Where the PostgreSQL of a data folder has its files: in the data folder, or elsewhere when Wake runs as root and the
+/// user that PostgreSQL runs as cannot get there.
 /// </summary>
 /// <param name="Path">The folder that holds <c>postgres/</c>.</param>
 /// <param name="Note">What people should know about it, in a sentence; null when it is where they would look.</param>
@@ -21,8 +21,8 @@ sealed record PostgresFolder(string Path, string? Note)
     const string Owner = "data-folder";
 
     /// <summary>
-    /// The data folder itself if that user can get to it once it lets others pass, else one elsewhere: the folders above it are not
-    /// ours to open. A link in the data folder leads there.
+    /// The data folder itself if that user can get to it once it lets others pass, else one elsewhere: the folders
+    /// above it are not ours to open. A link in the data folder leads there.
     /// </summary>
     public static PostgresFolder Of(string dataFolder)
     {
@@ -31,25 +31,46 @@ sealed record PostgresFolder(string Path, string? Note)
 
         if (Passes(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(dataFolder))))
         {
-            File.SetUnixFileMode(dataFolder, File.GetUnixFileMode(dataFolder) | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute);
+            File.SetUnixFileMode(
+                dataFolder,
+                File.GetUnixFileMode(dataFolder) | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute
+            );
             return new(dataFolder, null);
         }
 
         var (instead, link) = (ElsewhereFor(dataFolder), System.IO.Path.Combine(dataFolder, "postgres"));
-        var (linked, left) = (System.IO.Path.Exists(link), Directory.Exists(System.IO.Path.Combine(instead, "postgres")));
+        var (linked, left) = (
+            System.IO.Path.Exists(link),
+            Directory.Exists(System.IO.Path.Combine(instead, "postgres"))
+        );
         Directory.CreateDirectory(instead, Passable);
-        PrivateFile.Write(System.IO.Path.Combine(instead, Owner), dataFolder, PrivateFile.Mode | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        PrivateFile.Write(
+            System.IO.Path.Combine(instead, Owner),
+            dataFolder,
+            PrivateFile.Mode | UnixFileMode.GroupRead | UnixFileMode.OtherRead
+        );
         if (!linked)
             File.CreateSymbolicLink(link, System.IO.Path.Combine(instead, "postgres"));
 
-        return new(instead, $"PostgreSQL cannot enter {dataFolder} as an unprivileged user, so its files are in {instead}."
-            + (linked || !left ? "" : " They were left there when the data folder was deleted, and Wake goes on with them; "
-                + $"to begin anew, stop Wake and delete {instead}."));
+        return new(
+            instead,
+            $"PostgreSQL cannot enter {dataFolder} as an unprivileged user, so its files are in {instead}."
+                + (
+                    linked || !left
+                        ? ""
+                        : " They were left there when the data folder was deleted, and Wake goes on with them; "
+                            + $"to begin anew, stop Wake and delete {instead}."
+                )
+        );
     }
 
     /// <summary>The folder elsewhere that a data folder has, if it has one.</summary>
     public static string? FoundElsewhere(string dataFolder) =>
-        !OperatingSystem.IsWindows() && ElsewhereFor(System.IO.Path.GetFullPath(dataFolder)) is var folder && Directory.Exists(folder) ? folder : null;
+        !OperatingSystem.IsWindows()
+        && ElsewhereFor(System.IO.Path.GetFullPath(dataFolder)) is var folder
+        && Directory.Exists(folder)
+            ? folder
+            : null;
 
     /// <summary>Folders elsewhere whose data folder is gone, with its path.</summary>
     public static IReadOnlyList<(string Path, string DataFolder)> LeftBehind()
@@ -59,11 +80,11 @@ sealed record PostgresFolder(string Path, string? Note)
             return
             [
                 .. from folder in Directory.Exists(Elsewhere) ? Directory.GetDirectories(Elsewhere) : []
-                   let owner = System.IO.Path.Combine(folder, Owner)
-                   where File.Exists(owner)
-                   let data = File.ReadAllText(owner)
-                   where !Directory.Exists(data)
-                   select (folder, data),
+                let owner = System.IO.Path.Combine(folder, Owner)
+                where File.Exists(owner)
+                let data = File.ReadAllText(owner)
+                where !Directory.Exists(data)
+                select (folder, data),
             ];
         }
         catch (UnauthorizedAccessException)
@@ -74,7 +95,10 @@ sealed record PostgresFolder(string Path, string? Note)
     }
 
     static string ElsewhereFor(string dataFolder) =>
-        System.IO.Path.Combine(Elsewhere, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(dataFolder)))[..12]);
+        System.IO.Path.Combine(
+            Elsewhere,
+            Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(dataFolder)))[..12]
+        );
 
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     static bool Passes(string? folder)

@@ -23,11 +23,18 @@ public sealed class PrivatePostgres : IAsyncDisposable
 
     readonly PostgresBinaries binaries;
     readonly UnprivilegedUser? account;
-    readonly string folder, options;
+    readonly string folder,
+        options;
     readonly CancellationTokenSource stopping = new();
     Task kept = Task.CompletedTask;
 
-    PrivatePostgres(PostgresBinaries binaries, UnprivilegedUser? account, string folder, string options, string connectionString)
+    PrivatePostgres(
+        PostgresBinaries binaries,
+        UnprivilegedUser? account,
+        string folder,
+        string options,
+        string connectionString
+    )
     {
         (this.binaries, this.account, this.folder, this.options) = (binaries, account, folder, options);
         ConnectionString = connectionString;
@@ -41,10 +48,16 @@ public sealed class PrivatePostgres : IAsyncDisposable
 
     /// <summary>Starts it, making the cluster at the first time.</summary>
     /// <param name="parent">The folder to live in, as <c>postgres/</c>.</param>
-    /// <param name="settings">Further settings of PostgreSQL, as <c>name=value</c>; names and values of this program's own.</param>
+    /// <param name="settings">Further settings of PostgreSQL, as <c>name=value</c>; names and values of this program's
+    /// own.</param>
     /// <param name="cancel">Ends the wait.</param>
-    /// <exception cref="StandaloneException">No PostgreSQL is installed, or it does not start; the message says what to do.</exception>
-    public static async Task<PrivatePostgres> Start(string parent, IReadOnlyList<string>? settings, CancellationToken cancel)
+    /// <exception cref="StandaloneException">No PostgreSQL is installed, or it does not start; the message says what to
+    /// do.</exception>
+    public static async Task<PrivatePostgres> Start(
+        string parent,
+        IReadOnlyList<string>? settings,
+        CancellationToken cancel
+    )
     {
         var account = UnprivilegedUser.IfRoot();
         var place = PostgresFolder.Of(parent);
@@ -60,9 +73,22 @@ public sealed class PrivatePostgres : IAsyncDisposable
         {
             var connection = new NpgsqlConnectionStringBuilder
             {
-                Host = "127.0.0.1", Port = FreePort(), Username = User, Password = password.Trim(), Database = User,
+                Host = "127.0.0.1",
+                Port = FreePort(),
+                Username = User,
+                Password = password.Trim(),
+                Database = User,
             };
-            var postgres = new PrivatePostgres(binaries, account, folder, Options(connection.Port, settings ?? []), connection.ConnectionString) { Note = place.Note };
+            var postgres = new PrivatePostgres(
+                binaries,
+                account,
+                folder,
+                Options(connection.Port, settings ?? []),
+                connection.ConnectionString
+            )
+            {
+                Note = place.Note,
+            };
             await postgres.Stop(cancel);
             if (await postgres.TryStart(cancel) is not { } problem)
             {
@@ -123,7 +149,9 @@ public sealed class PrivatePostgres : IAsyncDisposable
     async Task<string?> TryStart(CancellationToken cancel)
     {
         var (code, output) = await Control(
-            ["-w", "-t", $"{StartTimeout.TotalSeconds:0}", "-l", Path.Combine(folder, "log"), "-o", options, "start"], cancel);
+            ["-w", "-t", $"{StartTimeout.TotalSeconds:0}", "-l", Path.Combine(folder, "log"), "-o", options, "start"],
+            cancel
+        );
         return code == 0 ? null : $"PostgreSQL does not start: {output.Trim()}\n{Log(folder)}";
     }
 
@@ -138,13 +166,20 @@ public sealed class PrivatePostgres : IAsyncDisposable
             return found[0];
 
         var major = int.Parse(File.ReadAllText(version).Trim().Split('.')[0], CultureInfo.InvariantCulture);
-        return found.FirstOrDefault(x => x.Major == major) ?? throw new StandaloneException(
-            $"The database in {cluster} was made by PostgreSQL {major}, and only {string.Join(", ", found.Select(x => x.Major))} "
-            + $"is installed. Install PostgreSQL {major}, or move the database on with pg_upgrade.");
+        return found.FirstOrDefault(x => x.Major == major)
+            ?? throw new StandaloneException(
+                $"The database in {cluster} was made by PostgreSQL {major}, and only {string.Join(", ", found.Select(x => x.Major))} "
+                    + $"is installed. Install PostgreSQL {major}, or move the database on with pg_upgrade."
+            );
     }
 
     static async Task Initialize(
-        PostgresBinaries binaries, UnprivilegedUser? account, string folder, string cluster, CancellationToken cancel)
+        PostgresBinaries binaries,
+        UnprivilegedUser? account,
+        string folder,
+        string cluster,
+        CancellationToken cancel
+    )
     {
         // Whatever an interrupted first start left is no database yet.
         if (Directory.Exists(cluster))
@@ -157,26 +192,44 @@ public sealed class PrivatePostgres : IAsyncDisposable
         PrivateFile.Write(password, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)));
         account?.Own(password);
 
-        var (code, output) = await Run(binaries.Program("initdb"),
-            ["-D", cluster, "-U", User, $"--pwfile={password}", "--auth=scram-sha-256", "-E", "UTF8", "--no-locale"], folder, account, cancel);
+        var (code, output) = await Run(
+            binaries.Program("initdb"),
+            ["-D", cluster, "-U", User, $"--pwfile={password}", "--auth=scram-sha-256", "-E", "UTF8", "--no-locale"],
+            folder,
+            account,
+            cancel
+        );
 
         if (code != 0)
             throw new StandaloneException($"PostgreSQL could not make its database in {cluster}: {output.Trim()}");
     }
 
     // Read by a shell inside pg_ctl, so nothing but this program's own words and a number may be in it.
-    static string Options(int port, IReadOnlyList<string> settings) => string.Join(' ',
-        ((string[])
-        [
-            $"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100", "wal_compression=on", .. settings,
-        ]).Select(x => $"-c {x}"));
+    static string Options(int port, IReadOnlyList<string> settings) =>
+        string.Join(
+            ' ',
+            (
+                (string[])
+                    [
+                        $"port={port}",
+                        "listen_addresses=127.0.0.1",
+                        "unix_socket_directories=",
+                        "max_connections=100",
+                        "wal_compression=on",
+                        .. settings,
+                    ]
+            ).Select(x => $"-c {x}")
+        );
 
     async Task CreateDatabase(CancellationToken cancel)
     {
         var admin = new NpgsqlConnectionStringBuilder(ConnectionString) { Database = "postgres", Pooling = false };
         await using var connection = new NpgsqlConnection(admin.ConnectionString);
         await connection.OpenAsync(cancel);
-        await using var exists = new NpgsqlCommand("select 1 from pg_database where datname = $1", connection) { Parameters = { new() { Value = User } } };
+        await using var exists = new NpgsqlCommand("select 1 from pg_database where datname = $1", connection)
+        {
+            Parameters = { new() { Value = User } },
+        };
         if (await exists.ExecuteScalarAsync(cancel) is not null)
             return;
 
@@ -195,16 +248,23 @@ public sealed class PrivatePostgres : IAsyncDisposable
         Run(binaries.Program("pg_ctl"), ["-D", Path.Combine(folder, "data"), .. arguments], folder, account, cancel);
 
     static async Task<(int Code, string Output)> Run(
-        string program, string[] arguments, string workingDirectory, UnprivilegedUser? account, CancellationToken cancel)
+        string program,
+        string[] arguments,
+        string workingDirectory,
+        UnprivilegedUser? account,
+        CancellationToken cancel
+    )
     {
         string[] command = [.. account?.Prefix ?? [], program, .. arguments];
-        using var process = Process.Start(new ProcessStartInfo(command[0], command[1..])
-        {
-            WorkingDirectory = Directory.Exists(workingDirectory) ? workingDirectory : "/",
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(command[0], command[1..])
+            {
+                WorkingDirectory = Directory.Exists(workingDirectory) ? workingDirectory : "/",
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         process.StandardInput.Close();
 
         // The server that pg_ctl leaves behind writes to its log and does not keep these open.

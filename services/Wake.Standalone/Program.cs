@@ -7,8 +7,11 @@ if (GuardProcess.IsAsked(args))
 try
 {
     await StandaloneHost.Run(
-        data: Environment.GetEnvironmentVariable("WAKE_DATA"), port: null,
-        ready: url => Console.WriteLine($"ready {url.GetLeftPart(UriPartial.Authority)}"), CancellationToken.None);
+        data: Environment.GetEnvironmentVariable("WAKE_DATA"),
+        port: null,
+        ready: url => Console.WriteLine($"ready {url.GetLeftPart(UriPartial.Authority)}"),
+        CancellationToken.None
+    );
     return 0;
 }
 catch (StandaloneException problem)

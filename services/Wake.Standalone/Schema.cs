@@ -12,9 +12,15 @@ namespace Wake.Standalone;
 public static class Schema
 {
     static readonly Assembly[] Owners =
-        [typeof(Intake).Assembly, typeof(CoordinatorServices).Assembly, typeof(CronServices).Assembly, typeof(GitHubServices).Assembly];
+    [
+        typeof(Intake).Assembly,
+        typeof(CoordinatorServices).Assembly,
+        typeof(CronServices).Assembly,
+        typeof(GitHubServices).Assembly,
+    ];
 
-    /// <summary>Applies every migration that is missing and says what each role may do. Returns how many were missing.</summary>
+    /// <summary>Applies every migration that is missing and says what each role may do. Returns how many were
+    /// missing.</summary>
     public static async Task<int> Make(NpgsqlDataSource database, CancellationToken cancel)
     {
         var applied = 0;

@@ -15,8 +15,8 @@ using Wake.Store;
 namespace Wake.Standalone;
 
 /// <summary>
-/// All of Wake in one process for one person's machine: the services' own registrations put together, the bus in memory,
-/// PostgreSQL private. Survives kill -9 because everything owed is a row.
+/// All of Wake in one process for one person's machine: the services' own registrations put together, the bus in
+/// memory, PostgreSQL private. Survives kill -9 because everything owed is a row.
 /// </summary>
 public static class StandaloneHost
 {
@@ -41,7 +41,9 @@ public static class StandaloneHost
         using var locked = folder.Lock();
         folder.Sessions.Delete();
         var own = Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.Name}");
-        await using var postgres = own is null ? await PrivatePostgres.Start(folder.FullPath, settings: null, cancel) : null;
+        await using var postgres = own is null
+            ? await PrivatePostgres.Start(folder.FullPath, settings: null, cancel)
+            : null;
 
         var door = Listen(port);
         var url = new Uri($"http://{door.LocalEndPoint}");
@@ -65,7 +67,12 @@ public static class StandaloneHost
             await NoteSessions(app.Services.GetRequiredService<Sessions>(), folder);
     }
 
-    static async Task<WebApplication> Start(DataFolder folder, string? ownDatabase, Socket door, CancellationToken cancel)
+    static async Task<WebApplication> Start(
+        DataFolder folder,
+        string? ownDatabase,
+        Socket door,
+        CancellationToken cancel
+    )
     {
         WebApplication? app = null;
         try
@@ -91,7 +98,8 @@ public static class StandaloneHost
         {
             folder.Sessions.Write(await sessions.Names(CancellationToken.None));
         }
-        catch (Exception failed) when (PostgresFailure.IsUnavailable(failed) || failed is IOException or UnauthorizedAccessException)
+        catch (Exception failed)
+            when (PostgresFailure.IsUnavailable(failed) || failed is IOException or UnauthorizedAccessException)
         {
             folder.Sessions.Delete();
         }
@@ -103,7 +111,8 @@ public static class StandaloneHost
         if (port is null && TryListen(DefaultPort) is { } usual)
             return usual;
 
-        return TryListen(port ?? 0) ?? throw new StandaloneException($"Port {port} is taken. Choose another with --port, or leave it out.");
+        return TryListen(port ?? 0)
+            ?? throw new StandaloneException($"Port {port} is taken. Choose another with --port, or leave it out.");
     }
 
     static Socket? TryListen(int port)
@@ -123,11 +132,14 @@ public static class StandaloneHost
     }
 
     /// <summary>The sections of the configuration that it reads, which are all.</summary>
-    public static IReadOnlyList<SettingsSection> Sections => [.. Services(WebApplication.CreateEmptyBuilder(new()), new DataFolder()).Sections()];
+    public static IReadOnlyList<SettingsSection> Sections =>
+        [.. Services(WebApplication.CreateEmptyBuilder(new()), new DataFolder()).Sections()];
 
     /// <summary>The settings that it would use, and the sections they are in.</summary>
     /// <exception cref="StandaloneException">The folder's file of settings cannot be read.</exception>
-    public static (IConfigurationRoot Configuration, IReadOnlyList<SettingsSection> Sections) Settings(DataFolder folder)
+    public static (IConfigurationRoot Configuration, IReadOnlyList<SettingsSection> Sections) Settings(
+        DataFolder folder
+    )
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
         Configure(builder, folder, ownDatabase: null);
@@ -138,7 +150,9 @@ public static class StandaloneHost
     internal static WebApplication Build(DataFolder folder, string? ownDatabase, Socket door)
     {
         // Not the current directory, whose appsettings.json may be anybody's.
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        var builder = WebApplication.CreateBuilder(
+            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
+        );
 
         Configure(builder, folder, ownDatabase);
 
@@ -179,14 +193,17 @@ public static class StandaloneHost
         }
 
         builder.Configuration.AddEnvironmentVariables();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["MessageBus:Host"] = "loopback://wake",
-            [$"{GatewayOptions.Section}:{nameof(GatewayOptions.TokenFile)}"] = folder.TokenFile,
-            [$"{LocalOptions.Section}:Spool"] = folder.Spool.FullPath,
-            // In a folder with a very long name there is none.
-            [$"{LocalOptions.Section}:Socket"] = folder.Socket.Length <= LocalOptions.MaxSocketPath ? folder.Socket : null,
-        });
+        builder.Configuration.AddInMemoryCollection(
+            new Dictionary<string, string?>
+            {
+                ["MessageBus:Host"] = "loopback://wake",
+                [$"{GatewayOptions.Section}:{nameof(GatewayOptions.TokenFile)}"] = folder.TokenFile,
+                [$"{LocalOptions.Section}:Spool"] = folder.Spool.FullPath,
+                // In a folder with a very long name there is none.
+                [$"{LocalOptions.Section}:Socket"] =
+                    folder.Socket.Length <= LocalOptions.MaxSocketPath ? folder.Socket : null,
+            }
+        );
         if (ownDatabase is not null)
             builder.Configuration.AddInMemoryCollection([new($"ConnectionStrings:{Postgres.Name}", ownDatabase)]);
     }
@@ -197,13 +214,22 @@ public static class StandaloneHost
         builder.AddMigrations(typeof(Intake).Assembly);
         builder.Services.AddStore();
         builder.AddCoordinator();
-        builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<RecoverAtStart>(services, folder));
+        builder.Services.AddHostedService(services =>
+            ActivatorUtilities.CreateInstance<RecoverAtStart>(services, folder)
+        );
         builder.AddRunner();
         builder.AddGateway();
         builder.AddLocalDoors();
         builder.Services.AddSingleton(services => new RegistrationNotice(
-            (session, registered) => services.GetRequiredService<WorkspaceSources>().Of(session.Id, session.Workspace, session.Profile, registered).LeftOut
-                is { } leftOut ? $"Its turns run {leftOut}." : null));
+            (session, registered) =>
+                services
+                    .GetRequiredService<WorkspaceSources>()
+                    .Of(session.Id, session.Workspace, session.Profile, registered)
+                    .LeftOut
+                    is { } leftOut
+                    ? $"Its turns run {leftOut}."
+                    : null
+        ));
         builder.Services.AddSingleton<IEventPublisher, IntakePublisher>();
         builder.AddGitHub();
         builder.AddWebhooks();
@@ -218,8 +244,8 @@ public static class StandaloneHost
     }
 
     /// <summary>
-    /// What the process before this one on this folder held died with it. What others hold on the same database is theirs, also
-    /// where they go by the same name.
+    /// What the process before this one on this folder held died with it. What others hold on the same database is
+    /// theirs, also where they go by the same name.
     /// </summary>
     sealed class RecoverAtStart(WakeTimers timers, DataFolder folder, ILogger<RecoverAtStart> log) : IHostedService
     {
@@ -230,12 +256,15 @@ public static class StandaloneHost
         public async Task StartAsync(CancellationToken cancellationToken)
         {
             var last = folder.LastRunner();
-            for (var began = Stopwatch.GetTimestamp(); !await timers.Recover(last, cancellationToken);)
+            for (var began = Stopwatch.GetTimestamp(); !await timers.Recover(last, cancellationToken); )
             {
                 if (Stopwatch.GetElapsedTime(began) > Patience)
                 {
-                    log.LogWarning("Another runner on this database is called {Name}, as the one before was on this folder. Turns that one "
-                        + "left are taken up when their leases are over.", last);
+                    log.LogWarning(
+                        "Another runner on this database is called {Name}, as the one before was on this folder. Turns that one "
+                            + "left are taken up when their leases are over.",
+                        last
+                    );
                     return;
                 }
 

@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Wake.Standalone;
 
-/// <summary>Who PostgreSQL runs as when Wake runs as root, which PostgreSQL refuses: <c>postgres</c>, else <c>nobody</c>.</summary>
+/// <summary>Who PostgreSQL runs as when Wake runs as root, which PostgreSQL refuses: <c>postgres</c>, else
+/// <c>nobody</c>.</summary>
 sealed class UnprivilegedUser
 {
     readonly string name;
@@ -36,7 +37,9 @@ sealed class UnprivilegedUser
                 return new(account[0], account[2], account[3]);
         }
 
-        throw new StandaloneException("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as.");
+        throw new StandaloneException(
+            "PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as."
+        );
     }
 
     /// <summary>Gives a file or folder to this user; of a link, the link itself.</summary>

@@ -3,6 +3,8 @@ using System.Text.Json.Serialization;
 
 namespace Wake.Contracts;
 
-/// <summary>Enum members as camel-case words. Numbers are refused: they would change their meaning with the next member.</summary>
-public sealed class CamelCaseConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)
+/// <summary>Enum members as camel-case words. Numbers are refused: they would change their meaning with the next
+/// member.</summary>
+public sealed class CamelCaseConverter<T>()
+    : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)
     where T : struct, Enum;

@@ -16,10 +16,13 @@ public static class EventBatch
     /// <summary>Reads them.</summary>
     /// <param name="body">One event, or an array.</param>
     /// <param name="source">The source of those that name none; null where every event has to.</param>
-    /// <param name="id">With a source: the id of those that name none, in an array followed by <c>#</c> and the place.</param>
+    /// <param name="id">With a source: the id of those that name none, in an array followed by <c>#</c> and the
+    /// place.</param>
     /// <returns>The events, or where and what is wrong with the first of those that are none.</returns>
-    public static (IReadOnlyList<ExternalEventObserved> Events, IReadOnlyList<(string Where, string Problem)> Problems) Read(
-        JsonElement body, string? source = null, string? id = null)
+    public static (
+        IReadOnlyList<ExternalEventObserved> Events,
+        IReadOnlyList<(string Where, string Problem)> Problems
+    ) Read(JsonElement body, string? source = null, string? id = null)
     {
         var single = body.ValueKind is not JsonValueKind.Array;
         JsonElement[] elements = single ? [body] : [.. body.EnumerateArray()];
@@ -43,8 +46,12 @@ public static class EventBatch
 
     // In front: of two members of one name the later one counts, which is the event's own.
     static byte[] Complete(ReadOnlySpan<byte> raw, bool empty, string source, string id) =>
-    [
-        .. "{\"id\":"u8, .. JsonSerializer.SerializeToUtf8Bytes(id), .. ",\"source\":"u8, .. JsonSerializer.SerializeToUtf8Bytes(source),
-        .. Encoding.ASCII.GetBytes(empty ? "" : ","), .. raw[1..],
-    ];
+        [
+            .. "{\"id\":"u8,
+            .. JsonSerializer.SerializeToUtf8Bytes(id),
+            .. ",\"source\":"u8,
+            .. JsonSerializer.SerializeToUtf8Bytes(source),
+            .. Encoding.ASCII.GetBytes(empty ? "" : ","),
+            .. raw[1..],
+        ];
 }

@@ -1,21 +1,23 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
-using System.Text.Unicode;
 using System.Text.Json.Serialization;
+using System.Text.Unicode;
 
 namespace Wake.Contracts;
 
 /// <summary>An event as JSON: how the contract looks on the wire, at the HTTP door and in files.</summary>
 public static class EventJson
 {
-    /// <summary>Camel case, enums as camel-case words, unknown members ignored (and told) so that contracts may grow.</summary>
+    /// <summary>Camel case, enums as camel-case words, unknown members ignored (and told) so that contracts may
+    /// grow.</summary>
     public static JsonSerializerOptions Options => EventJsonContext.Default.Options;
 
     /// <summary>Reads one event; otherwise says in one sentence why it is none.</summary>
     public static bool TryRead(
         ReadOnlySpan<byte> json,
         [NotNullWhen(true)] out ExternalEventObserved? observed,
-        [NotNullWhen(false)] out string? problem)
+        [NotNullWhen(false)] out string? problem
+    )
     {
         (observed, problem) = (null, null);
         json = ByteOrderMark.Skip(json);
@@ -66,7 +68,8 @@ public static class EventJson
     /// <summary>What System.Text.Json found, told by the JSON's own words: callers do not know our C# types.</summary>
     public static string WithoutTypeNames(JsonException wrong)
     {
-        const string missing = "was missing required properties including: ", wrongKind = "could not be converted to ";
+        const string missing = "was missing required properties including: ",
+            wrongKind = "could not be converted to ";
 
         var text = wrong.Message;
         if (text.IndexOf(missing, StringComparison.Ordinal) is var at and >= 0)
@@ -80,8 +83,12 @@ public static class EventJson
 }
 
 /// <summary>Source-generated, because the AMQP front of the intake reads tens of thousands a second.</summary>
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, PropertyNameCaseInsensitive = false,
-    NumberHandling = JsonNumberHandling.Strict, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web,
+    PropertyNameCaseInsensitive = false,
+    NumberHandling = JsonNumberHandling.Strict,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
 [JsonSerializable(typeof(ExternalEventObserved))]
 [JsonSerializable(typeof(IReadOnlyList<ExternalEventObserved>))]
 sealed partial class EventJsonContext : JsonSerializerContext;

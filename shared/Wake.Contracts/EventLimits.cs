@@ -19,7 +19,8 @@ public static class EventLimits
     /// <summary><see cref="ExternalEventObserved.Reason"/>.</summary>
     public const int Reason = 4096;
 
-    /// <summary>Entries of <see cref="ExternalEventObserved.Related"/> and <see cref="ExternalEventObserved.Sessions"/>.</summary>
+    /// <summary>Entries of <see cref="ExternalEventObserved.Related"/> and
+    /// <see cref="ExternalEventObserved.Sessions"/>.</summary>
     public const int Listed = 100;
 
     /// <summary>Events in one HTTP request.</summary>

@@ -3,13 +3,15 @@ using System.Globalization;
 namespace Wake.Contracts;
 
 /// <summary>
-/// Moments as people and programs write them: ISO 8601 with or without an offset (<c>+0000</c> too), a blank instead of the T,
-/// <c>2023-12-05 18:43:00 UTC</c>, and Unix time in seconds, milli-, micro- or nanoseconds. Without an offset it is UTC.
+/// Moments as people and programs write them: ISO 8601 with or without an offset (<c>+0000</c> too), a blank instead of
+/// the T, <c>2023-12-05 18:43:00 UTC</c>, and Unix time in seconds, milli-, micro- or nanoseconds. Without an offset it
+/// is UTC.
 /// </summary>
 public static class EventTime
 {
     // Year 1 to year 9999.
-    const long First = -62_135_596_800, Last = 253_402_300_799;
+    const long First = -62_135_596_800,
+        Last = 253_402_300_799;
 
     /// <summary>The moment; null for a text that is none.</summary>
     public static DateTimeOffset? Read(string? text)
@@ -27,11 +29,20 @@ public static class EventTime
             text = text[..^4];
 
         // A time of day or a month alone would be taken for one of today's.
-        return HasYear(text) && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture,
-            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
+        return
+            HasYear(text)
+            && DateTimeOffset.TryParse(
+                text,
+                CultureInfo.InvariantCulture,
+                DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+                out var time
+            )
+            ? time
+            : null;
     }
 
-    /// <summary>The moment that a number means: seconds up to the year 9999, else the unit that brings it near.</summary>
+    /// <summary>The moment that a number means: seconds up to the year 9999, else the unit that brings it
+    /// near.</summary>
     public static DateTimeOffset? Read(decimal number)
     {
         var seconds = Math.Abs(number) switch
@@ -41,7 +52,9 @@ public static class EventTime
             > Last => number / 1_000m,
             _ => number,
         };
-        return seconds is >= First and <= Last ? DateTimeOffset.UnixEpoch.AddTicks((long)(seconds * TimeSpan.TicksPerSecond)) : null;
+        return seconds is >= First and <= Last
+            ? DateTimeOffset.UnixEpoch.AddTicks((long)(seconds * TimeSpan.TicksPerSecond))
+            : null;
     }
 
     static bool HasYear(string text)

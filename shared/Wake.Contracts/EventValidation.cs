@@ -56,7 +56,9 @@ public static class EventValidation
         void Foreign(string field, string? text)
         {
             if (IsWakes(text))
-                problems.Add((field, "begins with wake, which is Wake's own: nobody else says what Wake says. Choose another."));
+                problems.Add(
+                    (field, "begins with wake, which is Wake's own: nobody else says what Wake says. Choose another.")
+                );
         }
 
         void Text(string field, string text, int limit)
@@ -67,12 +69,17 @@ public static class EventValidation
     }
 
     /// <summary>
-    /// Whether a source or a type is one of Wake's own: <c>wake:request</c>, <c>wake.requested</c>. Those are made behind the doors alone.
+    /// Whether a source or a type is one of Wake's own: <c>wake:request</c>, <c>wake.requested</c>. Those are made
+    /// behind the doors alone.
     /// </summary>
-    public static bool IsWakes(string? text) => text is not null && text.AsSpan().TrimStart() is var name
-        && name.StartsWith("wake", StringComparison.OrdinalIgnoreCase) && (name.Length == "wake".Length || name["wake".Length] is '.' or ':' or '/');
+    public static bool IsWakes(string? text) =>
+        text is not null
+        && text.AsSpan().TrimStart() is var name
+        && name.StartsWith("wake", StringComparison.OrdinalIgnoreCase)
+        && (name.Length == "wake".Length || name["wake".Length] is '.' or ':' or '/');
 
-    /// <summary>What keeps this text from being stored, or null: too long, or a character PostgreSQL cannot hold.</summary>
+    /// <summary>What keeps this text from being stored, or null: too long, or a character PostgreSQL cannot
+    /// hold.</summary>
     public static string? TextProblem(string text, int limit) =>
         text.Length > limit ? $"has {text.Length} characters; {limit} are allowed." : StorableText.Problem(text);
 }

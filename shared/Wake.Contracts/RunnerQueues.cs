@@ -1,7 +1,8 @@
 namespace Wake.Contracts;
 
 /// <summary>
-/// Where <see cref="ResumeSession"/> is sent: the queues runners take their work from, each behind an exchange of the same name.
+/// Where <see cref="ResumeSession"/> is sent: the queues runners take their work from, each behind an exchange of the
+/// same name.
 /// </summary>
 public static class RunnerQueues
 {
@@ -26,5 +27,6 @@ public static class RunnerQueues
 
     /// <summary>Whether a runner can be called so: letters, digits and <c>_ - . :</c>, a hundred at most.</summary>
     public static bool IsRunner(string name) =>
-        name.Length is > 0 and <= MaxRunnerName && name.All(x => char.IsAsciiLetterOrDigit(x) || x is '_' or '-' or '.' or ':');
+        name.Length is > 0 and <= MaxRunnerName
+        && name.All(x => char.IsAsciiLetterOrDigit(x) || x is '_' or '-' or '.' or ':');
 }

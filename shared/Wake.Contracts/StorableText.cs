@@ -2,11 +2,14 @@ using System.Text;
 
 namespace Wake.Contracts;
 
-/// <summary>Text as PostgreSQL can hold it: without U+0000, and without half of a surrogate pair, which is no Unicode.</summary>
+/// <summary>Text as PostgreSQL can hold it: without U+0000, and without half of a surrogate pair, which is no
+/// Unicode.</summary>
 public static class StorableText
 {
-    /// <summary>The text, with U+FFFD in place of what cannot be stored. Names stay apart that differ only there.</summary>
-    public static string Of(string text) => Problem(text) is null ? text : string.Concat(text.EnumerateRunes().Select(Storable));
+    /// <summary>The text, with U+FFFD in place of what cannot be stored. Names stay apart that differ only
+    /// there.</summary>
+    public static string Of(string text) =>
+        Problem(text) is null ? text : string.Concat(text.EnumerateRunes().Select(Storable));
 
     /// <summary>What keeps this text from being stored, as a sentence; null when nothing does.</summary>
     public static string? Problem(string text) =>

@@ -7,15 +7,20 @@ using System.Text.RegularExpressions;
 namespace Wake.Contracts;
 
 /// <summary>
-/// Reads an event as people and programs write it: what is only shown never costs the event, and what was not taken as it came is
-/// told in <see cref="ExternalEventObserved.Warnings"/>. An event that is written as the contract says pays one more look at its bytes.
+/// Reads an event as people and programs write it: what is only shown never costs the event, and what was not taken as
+/// it came is told in <see cref="ExternalEventObserved.Warnings"/>. An event that is written as the contract says pays
+/// one more look at its bytes.
 /// </summary>
 static partial class TolerantEvent
 {
     // More would say nothing new about a producer that is wrong.
     const int MaxWarnings = 20;
 
-    const string Time = "time", Expires = "expires", Related = "related", Sessions = "sessions", Reason = "reason";
+    const string Time = "time",
+        Expires = "expires",
+        Related = "related",
+        Sessions = "sessions",
+        Reason = "reason";
 
     static readonly string[] Names = ["id", "source", "type", "subject", "dedupKey", Reason, "actor", "replayOf"];
 
@@ -31,22 +36,31 @@ static partial class TolerantEvent
     public static ExternalEventObserved? Read(ReadOnlySpan<byte> json)
     {
         List<string> warnings = [];
-        var observed = JsonSerializer.Deserialize(IsAsAgreed(json) ? json : Rewritten(json, warnings), EventJsonContext.Default.ExternalEventObserved);
+        var observed = JsonSerializer.Deserialize(
+            IsAsAgreed(json) ? json : Rewritten(json, warnings),
+            EventJsonContext.Default.ExternalEventObserved
+        );
         if (observed is null)
             return null;
 
-        var (reason, actor, replayOf) = (Shortened(Reason, observed.Reason, EventLimits.Reason, warnings),
-            Shortened("actor", observed.Actor, EventLimits.Key, warnings), Shortened("replayOf", observed.ReplayOf, EventLimits.Name, warnings));
-        return warnings is [] && reason is not null ? observed : observed with
-        {
-            Reason = reason ?? $"{observed.Type}: {observed.Subject}",
-            Actor = actor,
-            ReplayOf = replayOf,
-            Warnings = warnings is [] ? null : [.. warnings.Take(MaxWarnings)],
-        };
+        var (reason, actor, replayOf) = (
+            Shortened(Reason, observed.Reason, EventLimits.Reason, warnings),
+            Shortened("actor", observed.Actor, EventLimits.Key, warnings),
+            Shortened("replayOf", observed.ReplayOf, EventLimits.Name, warnings)
+        );
+        return warnings is [] && reason is not null
+            ? observed
+            : observed with
+            {
+                Reason = reason ?? $"{observed.Type}: {observed.Subject}",
+                Actor = actor,
+                ReplayOf = replayOf,
+                Warnings = warnings is [] ? null : [.. warnings.Take(MaxWarnings)],
+            };
     }
 
-    // Whether every member is known and of the kind that the contract names. What is no JSON the serializer complains of.
+    // Whether every member is known and of the kind that the contract names. What is no JSON the serializer complains
+    // of.
     static bool IsAsAgreed(ReadOnlySpan<byte> json)
     {
         try
@@ -96,7 +110,10 @@ static partial class TolerantEvent
             case Time or Expires:
                 // Without an offset the serializer would take it for a time of this machine's zone.
                 return reader.TokenType is JsonTokenType.String
-                    && reader.ValueSpan is [.., (byte)'Z'] or { Length: >= 20 } and [.., (byte)'+' or (byte)'-', _, _, _, _, _]
+                    && reader.ValueSpan
+                        is [.., (byte)'Z']
+                            or { Length: >= 20 }
+                            and [.., (byte)'+' or (byte)'-', _, _, _, _, _]
                     && reader.TryGetDateTimeOffset(out _);
             case Related or Sessions:
                 var entries = reader;
@@ -108,7 +125,10 @@ static partial class TolerantEvent
                 return entries.TokenType is not JsonTokenType.Number;
             default:
                 return Array.IndexOf(Names, field) < 0
-                    || (reader.TokenType is JsonTokenType.String && !(reader.ValueIsEscaped && Shown.Contains(field) && HalfOfAPair(reader)));
+                    || (
+                        reader.TokenType is JsonTokenType.String
+                        && !(reader.ValueIsEscaped && Shown.Contains(field) && HalfOfAPair(reader))
+                    );
         }
     }
 
@@ -159,13 +179,22 @@ static partial class TolerantEvent
                     return null;
                 if (Moment(value) is { } moment)
                     return JsonSerializer.SerializeToUtf8Bytes(moment);
-                if (field is Expires && !(value.ValueKind is JsonValueKind.String && string.IsNullOrWhiteSpace(Text(value))))
+                if (
+                    field is Expires
+                    && !(value.ValueKind is JsonValueKind.String && string.IsNullOrWhiteSpace(Text(value)))
+                )
                     throw new JsonException("expires is no moment: write it like 2026-11-21T09:00:00Z.");
                 warnings.Add($"{field} cannot be read as a moment and was left out.");
                 return null;
 
-            case Related or Sessions when value.ValueKind is JsonValueKind.Array:
-                return [(byte)'[', .. value.EnumerateArray().SelectMany((x, i) => (byte[])[.. i == 0 ? ""u8 : ","u8, .. Name(x)]), (byte)']'];
+            case Related
+            or Sessions when value.ValueKind is JsonValueKind.Array:
+                return
+                [
+                    (byte)'[',
+                    .. value.EnumerateArray().SelectMany((x, i) => (byte[])[.. i == 0 ? ""u8 : ","u8, .. Name(x)]),
+                    (byte)']',
+                ];
 
             case var _ when Names.Contains(field) && value.ValueKind is JsonValueKind.Number:
                 return [.. Name(value)];
@@ -175,29 +204,35 @@ static partial class TolerantEvent
                 warnings.Add("reason is no text and was left out.");
                 return [.. "\"\""u8];
 
-            case var _ when Shown.Contains(field) && value.ValueKind is not (JsonValueKind.String or JsonValueKind.Null):
+            case var _
+                when Shown.Contains(field) && value.ValueKind is not (JsonValueKind.String or JsonValueKind.Null):
                 warnings.Add($"{field} is no text and was left out.");
                 return null;
 
             // Whoever cuts a text in JavaScript halves an emoji.
             case var _ when Shown.Contains(field) && value.ValueKind is JsonValueKind.String && Text(value) is null:
                 warnings.Add($"{field} has half of a surrogate pair, which was replaced.");
-                return Encoding.UTF8.GetBytes(Escapes().Replace(Encoding.UTF8.GetString(raw), x => x.Length == 6 ? "\\ufffd" : x.Value));
+                return Encoding.UTF8.GetBytes(
+                    Escapes().Replace(Encoding.UTF8.GetString(raw), x => x.Length == 6 ? "\\ufffd" : x.Value)
+                );
 
             default:
                 return raw.ToArray();
         }
     }
 
-    static byte[] Name(JsonElement value) => value.ValueKind is JsonValueKind.Number
-        ? [(byte)'"', .. JsonMarshal.GetRawUtf8Value(value), (byte)'"'] : JsonMarshal.GetRawUtf8Value(value).ToArray();
+    static byte[] Name(JsonElement value) =>
+        value.ValueKind is JsonValueKind.Number
+            ? [(byte)'"', .. JsonMarshal.GetRawUtf8Value(value), (byte)'"']
+            : JsonMarshal.GetRawUtf8Value(value).ToArray();
 
-    static DateTimeOffset? Moment(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Number => value.TryGetDecimal(out var number) ? EventTime.Read(number) : null,
-        JsonValueKind.String => EventTime.Read(Text(value)),
-        _ => null,
-    };
+    static DateTimeOffset? Moment(JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.Number => value.TryGetDecimal(out var number) ? EventTime.Read(number) : null,
+            JsonValueKind.String => EventTime.Read(Text(value)),
+            _ => null,
+        };
 
     static string? Text(JsonElement value)
     {
@@ -229,7 +264,10 @@ static partial class TolerantEvent
         string name;
         try
         {
-            name = member.Name.Length <= 64 && EventValidation.TextProblem(member.Name, 64) is null ? member.Name : "A member";
+            name =
+                member.Name.Length <= 64 && EventValidation.TextProblem(member.Name, 64) is null
+                    ? member.Name
+                    : "A member";
         }
         catch (InvalidOperationException)
         {
@@ -262,7 +300,8 @@ static partial class TolerantEvent
         return clean[..(char.IsHighSurrogate(clean[limit - 1]) ? limit - 1 : limit)];
     }
 
-    // One escape after the other, so that a backslash that is one itself begins none: only half of a pair is six characters long.
+    // One escape after the other, so that a backslash that is one itself begins none: only half of a pair is six
+    // characters long.
     [GeneratedRegex(@"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)")]
     private static partial Regex Escapes();
 }

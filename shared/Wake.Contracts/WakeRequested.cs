@@ -16,27 +16,29 @@ public static class WakeRequested
     /// <param name="session">The session's key.</param>
     /// <param name="reason">What it is told.</param>
     /// <param name="dedupKey">
-    /// Names the wish among those to this session: the same again is the same wish, for as long as events are kept. Null: every call
-    /// is a wish of its own.
+    /// Names the wish among those to this session: the same again is the same wish, for as long as events are kept.
+    /// Null: every call is a wish of its own.
     /// </param>
-    public static ExternalEventObserved Of(string session, string reason, string? dedupKey = null) => new()
-    {
-        Id = Guid.CreateVersion7().ToString(),
-        Source = "wake:request",
-        Type = "wake.requested",
-        VerifiedBy = Verified,
-        Subject = $"session:{session}"[..Math.Min(EventLimits.Key, session.Length + 8)],
-        DedupKey = dedupKey is null ? null : Key(session, dedupKey),
-        Reason = reason,
-        Urgent = true,
-        Sessions = [session],
-    };
+    public static ExternalEventObserved Of(string session, string reason, string? dedupKey = null) =>
+        new()
+        {
+            Id = Guid.CreateVersion7().ToString(),
+            Source = "wake:request",
+            Type = "wake.requested",
+            VerifiedBy = Verified,
+            Subject = $"session:{session}"[..Math.Min(EventLimits.Key, session.Length + 8)],
+            DedupKey = dedupKey is null ? null : Key(session, dedupKey),
+            Reason = reason,
+            Urgent = true,
+            Sessions = [session],
+        };
 
     // Of two texts that may both be as long as a key. The length keeps apart what only together reads the same.
     static string Key(string session, string dedupKey)
     {
         var key = $"wake.requested|session:{session}|{dedupKey.Length}:{dedupKey}";
-        return key.Length <= EventLimits.Key ? key
+        return key.Length <= EventLimits.Key
+            ? key
             : $"wake.requested|{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))}";
     }
 }

@@ -11,13 +11,16 @@ using Wake.ServiceDefaults;
 namespace Wake.Producing;
 
 /// <summary>
-/// Publishes to RabbitMQ and waits for its confirmation. Connects when first needed and again whenever it must; what was not
-/// confirmed is sent once more, and the dedup key makes one fact of both.
+/// Publishes to RabbitMQ and waits for its confirmation. Connects when first needed and again whenever it must; what
+/// was not confirmed is sent once more, and the dedup key makes one fact of both.
 /// </summary>
 sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPublisher> log)
-    : IEventPublisher, IHealthCheck, IAsyncDisposable
+    : IEventPublisher,
+        IHealthCheck,
+        IAsyncDisposable
 {
-    // Enough that a burst does not wait for one round trip after the other, few enough to repeat after a lost connection.
+    // Enough that a burst does not wait for one round trip after the other, few enough to repeat after a lost
+    // connection.
     const int MaxUnconfirmed = 64;
 
     // The protocol's limit for a routing key, in bytes.
@@ -35,7 +38,10 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
     public async Task Publish(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
         await Task.WhenAll(events.Select(x => Publish(x, cancel)));
 
-    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    public async Task<HealthCheckResult> CheckHealthAsync(
+        HealthCheckContext context,
+        CancellationToken cancellationToken = default
+    )
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         bound.CancelAfter(TimeSpan.FromSeconds(5));
@@ -70,7 +76,13 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         activity?.SetTag("messaging.destination.name", $"{EventExchange.Name}:{routingKey}");
         activity?.SetTag(Tracing.Events, new[] { observed.Id });
 
-        var properties = new BasicProperties { Persistent = true, ContentType = "application/json", UserId = user ??= EventExchange.UserOf(bus.Value), Headers = Headers(observed.Scope) };
+        var properties = new BasicProperties
+        {
+            Persistent = true,
+            ContentType = "application/json",
+            UserId = user ??= EventExchange.UserOf(bus.Value),
+            Headers = Headers(observed.Scope),
+        };
 
         await unconfirmed.WaitAsync(cancel);
         try
@@ -81,10 +93,18 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
                 try
                 {
                     used = await Open(cancel);
-                    await used.BasicPublishAsync(EventExchange.Name, routingKey, mandatory: true, properties, body, cancel);
+                    await used.BasicPublishAsync(
+                        EventExchange.Name,
+                        routingKey,
+                        mandatory: true,
+                        properties,
+                        body,
+                        cancel
+                    );
                     return;
                 }
-                catch (Exception failed) when (EventExchange.IsLost(failed) || failed is PublishException or ObjectDisposedException)
+                catch (Exception failed)
+                    when (EventExchange.IsLost(failed) || failed is PublishException or ObjectDisposedException)
                 {
                     // Unreachable, refused because the queue is full, or returned because somebody deleted the queue.
                     log.LogWarning("RabbitMQ has not taken an event ({Reason}); trying again.", failed.Message);
@@ -125,11 +145,17 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
             connection = await EventExchange.Connect(bus.Value, "wake-producer", cancel);
 
             // Without the client's own limiter, which slows down long before its limit; ours is above.
-            var opened = await connection.CreateChannelAsync(new(
-                publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
-                outstandingPublisherConfirmationsRateLimiter: null), cancel);
+            var opened = await connection.CreateChannelAsync(
+                new(
+                    publisherConfirmationsEnabled: true,
+                    publisherConfirmationTrackingEnabled: true,
+                    outstandingPublisherConfirmationsRateLimiter: null
+                ),
+                cancel
+            );
 
-            // A producer with a user of its own finds it made. What is there and leads nowhere may still be mended by one that may.
+            // A producer with a user of its own finds it made. What is there and leads nowhere may still be mended by
+            // one that may.
             var declare = unroutable || !await EventExchange.Exists(connection, cancel);
             unroutable = false;
             if (declare)

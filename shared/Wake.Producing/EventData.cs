@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Wake.Producing;
 
-/// <summary>Builds <c>Data</c> of an event: a few fields worth reading, and nothing for those that are not there.</summary>
+/// <summary>Builds <c>Data</c> of an event: a few fields worth reading, and nothing for those that are not
+/// there.</summary>
 public sealed class EventData
 {
     readonly JsonObject fields = [];

@@ -2,10 +2,12 @@ using Wake.Contracts;
 
 namespace Wake.Producing;
 
-/// <summary>Text from outside made fit for an event: nothing PostgreSQL cannot hold, no longer than is useful.</summary>
+/// <summary>Text from outside made fit for an event: nothing PostgreSQL cannot hold, no longer than is
+/// useful.</summary>
 public static class EventText
 {
-    /// <summary>What people write (a comment, a description) is cut here: enough to act on, little beside a prompt.</summary>
+    /// <summary>What people write (a comment, a description) is cut here: enough to act on, little beside a
+    /// prompt.</summary>
     public const int Written = 2000;
 
     /// <summary>Titles and names.</summary>

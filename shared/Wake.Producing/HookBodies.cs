@@ -5,7 +5,8 @@ namespace Wake.Producing;
 /// <summary>Reads the bodies of deliveries with a bound on each and on all of them together.</summary>
 sealed class HookBodies
 {
-    /// <summary>GitHub waits ten seconds for its answer, GitLab too: what is not here by then nobody waits for.</summary>
+    /// <summary>GitHub waits ten seconds for its answer, GitLab too: what is not here by then nobody waits
+    /// for.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     // Deliveries of usual size always get in; ten of the largest, at most, are here at the same time.
@@ -18,7 +19,10 @@ sealed class HookBodies
     public async Task<HookBody> Read(HttpRequest request, int limit, CancellationToken cancel)
     {
         if (request.ContentLength > limit)
-            return new HookBody.Refused(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {limit / 1024} KB.");
+            return new HookBody.Refused(
+                StatusCodes.Status413PayloadTooLarge,
+                $"The body is larger than {limit / 1024} KB."
+            );
 
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(Patience);
@@ -28,9 +32,17 @@ sealed class HookBodies
             for (; ; )
             {
                 if (whole.Length == limit + 1)
-                    return Refuse(whole, StatusCodes.Status413PayloadTooLarge, $"The body is larger than {limit / 1024} KB.");
+                    return Refuse(
+                        whole,
+                        StatusCodes.Status413PayloadTooLarge,
+                        $"The body is larger than {limit / 1024} KB."
+                    );
                 if (!whole.TryGrow(limit + 1))
-                    return Refuse(whole, StatusCodes.Status503ServiceUnavailable, "Too many large deliveries at once. Send it again.");
+                    return Refuse(
+                        whole,
+                        StatusCodes.Status503ServiceUnavailable,
+                        "Too many large deliveries at once. Send it again."
+                    );
                 if (await request.Body.ReadAsync(whole.Free, bound.Token) is not (> 0 and var read))
                     return whole;
                 whole.Length += read;
@@ -38,7 +50,11 @@ sealed class HookBodies
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return Refuse(whole, StatusCodes.Status408RequestTimeout, $"The body did not arrive within {Patience.TotalSeconds:0} s.");
+            return Refuse(
+                whole,
+                StatusCodes.Status408RequestTimeout,
+                $"The body did not arrive within {Patience.TotalSeconds:0} s."
+            );
         }
         catch
         {

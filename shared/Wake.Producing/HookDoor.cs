@@ -9,11 +9,15 @@ using Wake.ServiceDefaults;
 namespace Wake.Producing;
 
 /// <summary>
-/// Takes a delivery from its bytes to its events, in the order that matters: bounded, genuine, understood, accepted. Answers
-/// 2xx also to what it ignores, because forges disable hooks that say no.
+/// Takes a delivery from its bytes to its events, in the order that matters: bounded, genuine, understood, accepted.
+/// Answers 2xx also to what it ignores, because forges disable hooks that say no.
 /// </summary>
 public sealed class HookDoor(
-    IEventPublisher publisher, AuthenticationFailures failures, TimeProvider time, ILogger<HookDoor> log)
+    IEventPublisher publisher,
+    AuthenticationFailures failures,
+    TimeProvider time,
+    ILogger<HookDoor> log
+)
 {
     // Within the ten seconds that forges wait for an answer.
     static readonly TimeSpan PublishWithin = TimeSpan.FromSeconds(8);
@@ -27,10 +31,17 @@ public sealed class HookDoor(
     /// <param name="credentials">What the sender proves itself with.</param>
     /// <param name="limit">The largest body, in bytes.</param>
     /// <param name="cancel">Ends it.</param>
-    /// <param name="details">What is added to what a genuine delivery means, before it is handed over; null: nothing.</param>
+    /// <param name="details">What is added to what a genuine delivery means, before it is handed over; null:
+    /// nothing.</param>
     public async Task<IResult> Take(
-        HttpContext http, string hook, ISender sender, IReadOnlyList<HookCredentials> credentials, int limit, CancellationToken cancel,
-        Func<Mapped, CancellationToken, Task<Mapped>>? details = null)
+        HttpContext http,
+        string hook,
+        ISender sender,
+        IReadOnlyList<HookCredentials> credentials,
+        int limit,
+        CancellationToken cancel,
+        Func<Mapped, CancellationToken, Task<Mapped>>? details = null
+    )
     {
         var body = await bodies.Read(http.Request, limit, cancel);
         if (body is HookBodies.HookBody.Refused refused)
@@ -41,7 +52,11 @@ public sealed class HookDoor(
         }
 
         using var whole = (HookBodies.HookBody.Whole)body;
-        var delivery = new HookRequest(hook, http.Request.Headers.Select(x => KeyValuePair.Create(x.Key, x.Value.FirstOrDefault() ?? "")), whole.Bytes);
+        var delivery = new HookRequest(
+            hook,
+            http.Request.Headers.Select(x => KeyValuePair.Create(x.Key, x.Value.FirstOrDefault() ?? "")),
+            whole.Bytes
+        );
 
         // Before anything is said about its address: what is genuine gets in, whoever else sends from there.
         var (proven, why) = Prove(sender, delivery, credentials);
@@ -58,19 +73,34 @@ public sealed class HookDoor(
                 { Unreadable: true, Ignored: var reason } => Problem(hook, StatusCodes.Status400BadRequest, reason!),
                 { Forbidden: true, Ignored: var reason } => Forbidden(hook, reason!),
                 var mapped => await Publish(
-                    http, hook, proven.MayConcern is { } which ? mapped.ConcerningOnly(which) : mapped, details, cancel),
+                    http,
+                    hook,
+                    proven.MayConcern is { } which ? mapped.ConcerningOnly(which) : mapped,
+                    details,
+                    cancel
+                ),
             };
         }
         catch (JsonException wrong)
         {
-            return Problem(hook, StatusCodes.Status400BadRequest, $"The body is not JSON: {EventJson.WithoutTypeNames(wrong)}");
+            return Problem(
+                hook,
+                StatusCodes.Status400BadRequest,
+                $"The body is not JSON: {EventJson.WithoutTypeNames(wrong)}"
+            );
         }
     }
 
     async Task<IResult> Publish(
-        HttpContext http, string hook, Mapped mapped, Func<Mapped, CancellationToken, Task<Mapped>>? details, CancellationToken cancel)
+        HttpContext http,
+        string hook,
+        Mapped mapped,
+        Func<Mapped, CancellationToken, Task<Mapped>>? details,
+        CancellationToken cancel
+    )
     {
-        using var origin = mapped.Trace.Parent is null ? null
+        using var origin = mapped.Trace.Parent is null
+            ? null
             : Tracing.Start(Tracing.Delivery, ActivityKind.Consumer, mapped.Trace, [KeptTrace.Current]);
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(PublishWithin);
@@ -90,14 +120,22 @@ public sealed class HookDoor(
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             http.Response.Headers.RetryAfter = "5";
-            return Problem(hook, StatusCodes.Status503ServiceUnavailable, "Nobody takes events at the moment. Send it again.");
+            return Problem(
+                hook,
+                StatusCodes.Status503ServiceUnavailable,
+                "Nobody takes events at the moment. Send it again."
+            );
         }
 
         Count(hook, "accepted");
         return Results.Accepted(null, new { accepted = mapped.Events.Select(x => x.FactKey) });
     }
 
-    (HookCredentials? Proven, string? Why) Prove(ISender sender, HookRequest delivery, IReadOnlyList<HookCredentials> credentials)
+    (HookCredentials? Proven, string? Why) Prove(
+        ISender sender,
+        HookRequest delivery,
+        IReadOnlyList<HookCredentials> credentials
+    )
     {
         string? why = null;
         foreach (var one in credentials)
@@ -129,7 +167,11 @@ public sealed class HookDoor(
     static IResult TooOften(HttpContext http, string hook, TimeSpan wait)
     {
         http.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-        return Problem(hook, StatusCodes.Status429TooManyRequests, "Too many deliveries from this address were not genuine.");
+        return Problem(
+            hook,
+            StatusCodes.Status429TooManyRequests,
+            "Too many deliveries from this address were not genuine."
+        );
     }
 
     static IResult Problem(string hook, int status, string why)
@@ -138,5 +180,6 @@ public sealed class HookDoor(
         return Results.Problem(why, statusCode: status);
     }
 
-    static void Count(string hook, string outcome) => Measures.Deliveries.Add(1, new("hook", hook), new("outcome", outcome));
+    static void Count(string hook, string outcome) =>
+        Measures.Deliveries.Add(1, new("hook", hook), new("outcome", outcome));
 }

@@ -9,7 +9,11 @@ namespace Wake.Producing;
 /// <param name="hook">The name of the hook it came in by.</param>
 /// <param name="headers">The headers; the first value where one came twice.</param>
 /// <param name="body">The body.</param>
-public sealed class HookRequest(string hook, IEnumerable<KeyValuePair<string, string>> headers, ReadOnlyMemory<byte> body)
+public sealed class HookRequest(
+    string hook,
+    IEnumerable<KeyValuePair<string, string>> headers,
+    ReadOnlyMemory<byte> body
+)
 {
     readonly Dictionary<string, string> headers = Unrepeated(headers);
 
@@ -24,8 +28,8 @@ public sealed class HookRequest(string hook, IEnumerable<KeyValuePair<string, st
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>
-    /// The JSON the body holds, by itself or as the field <c>payload</c> of a form; empty where a form is not exactly that. The body
-    /// says which of the two it is: a signature covers it, and not the header Content-Type.
+    /// The JSON the body holds, by itself or as the field <c>payload</c> of a form; empty where a form is not exactly
+    /// that. The body says which of the two it is: a signature covers it, and not the header Content-Type.
     /// </summary>
     public ReadOnlyMemory<byte> Json => json ??= !IsForm ? Body : Decoded(Body.Span["payload="u8.Length..]) ?? default;
 
@@ -36,18 +40,24 @@ public sealed class HookRequest(string hook, IEnumerable<KeyValuePair<string, st
     bool IsForm => Body.Span.StartsWith("payload="u8);
 
     /// <summary>A header's value; null when it is missing or empty, which for a signature is the same.</summary>
-    public string? Header(string name) => headers.TryGetValue(name, out var value) && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
+    public string? Header(string name) =>
+        headers.TryGetValue(name, out var value) && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
 
     /// <summary>The id a header gives, else one that the same body always has.</summary>
     public string Id(string header) => Header(header) is { Length: <= 200 } id ? id : Fingerprint;
 
-    /// <summary>A hash of the payload: the same for whatever says the same, which nobody can change without the secret.</summary>
+    /// <summary>A hash of the payload: the same for whatever says the same, which nobody can change without the
+    /// secret.</summary>
     public string Fingerprint => $"sha256:{Convert.ToHexStringLower(SHA256.HashData(Json.Span))[..32]}";
 
     /// <summary>The payload, parsed.</summary>
     /// <exception cref="JsonException">It is not JSON, or nested deeper than any forge does.</exception>
-    public JsonElement Payload() => payload ??= !Json.IsEmpty ? JsonElement.Parse(ByteOrderMark.Skip(Json.Span), new() { MaxDepth = 64 })
-        : throw new JsonException(IsForm ? "a form must be the field payload alone, encoded throughout." : "it is empty.");
+    public JsonElement Payload() =>
+        payload ??= !Json.IsEmpty
+            ? JsonElement.Parse(ByteOrderMark.Skip(Json.Span), new() { MaxDepth = 64 })
+            : throw new JsonException(
+                IsForm ? "a form must be the field payload alone, encoded throughout." : "it is empty."
+            );
 
     static Dictionary<string, string> Unrepeated(IEnumerable<KeyValuePair<string, string>> headers)
     {
@@ -57,8 +67,8 @@ public sealed class HookRequest(string hook, IEnumerable<KeyValuePair<string, st
         return all;
     }
 
-    // By hand, because what is built in makes text of it first, which would mend invalid UTF-8 on the way. Null where a byte is not
-    // encoded that must be: then the body is something else, or has more fields than one.
+    // By hand, because what is built in makes text of it first, which would mend invalid UTF-8 on the way. Null where a
+    // byte is not encoded that must be: then the body is something else, or has more fields than one.
     static ReadOnlyMemory<byte>? Decoded(ReadOnlySpan<byte> text)
     {
         var (decoded, length) = (new byte[text.Length], 0);
@@ -83,6 +93,7 @@ public sealed class HookRequest(string hook, IEnumerable<KeyValuePair<string, st
 
         return decoded.AsMemory(0, length);
 
-        static int? Hex(byte digit) => char.IsAsciiHexDigit((char)digit) ? Convert.ToInt32(Encoding.ASCII.GetString([digit]), 16) : null;
+        static int? Hex(byte digit) =>
+            char.IsAsciiHexDigit((char)digit) ? Convert.ToInt32(Encoding.ASCII.GetString([digit]), 16) : null;
     }
 }

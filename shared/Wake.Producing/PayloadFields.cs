@@ -39,7 +39,12 @@ public static class PayloadFields
         var value = element.At(path);
         try
         {
-            return value.ValueKind is JsonValueKind.String && value.GetString() is var text && !string.IsNullOrWhiteSpace(text) ? text : null;
+            return
+                value.ValueKind is JsonValueKind.String
+                && value.GetString() is var text
+                && !string.IsNullOrWhiteSpace(text)
+                ? text
+                : null;
         }
         catch (InvalidOperationException)
         {
@@ -50,17 +55,22 @@ public static class PayloadFields
 
     /// <summary>A whole number; the ids of forges exceed 32 bits.</summary>
     public static long? Number(this JsonElement element, params ReadOnlySpan<string> path) =>
-        element.At(path) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt64(out var number) ? number : null;
+        element.At(path) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt64(out var number)
+            ? number
+            : null;
 
     /// <summary>Whether it says true.</summary>
-    public static bool Flag(this JsonElement element, params ReadOnlySpan<string> path) => element.At(path).ValueKind is JsonValueKind.True;
+    public static bool Flag(this JsonElement element, params ReadOnlySpan<string> path) =>
+        element.At(path).ValueKind is JsonValueKind.True;
 
     /// <summary>A number or a text, as text: what identifies a thing.</summary>
     public static string? Name(this JsonElement element, params ReadOnlySpan<string> path) =>
         element.Number(path)?.ToString(CultureInfo.InvariantCulture) ?? element.Text(path);
 
-    /// <summary>The login of an account as keys have it: forges do not tell cases apart, and write them as they like.</summary>
-    public static string? Login(this JsonElement element, string account) => element.Text(account, "login")?.ToLowerInvariant();
+    /// <summary>The login of an account as keys have it: forges do not tell cases apart, and write them as they
+    /// like.</summary>
+    public static string? Login(this JsonElement element, string account) =>
+        element.Text(account, "login")?.ToLowerInvariant();
 
     /// <summary>The entries of an array; none when it is no array.</summary>
     public static IEnumerable<JsonElement> Items(this JsonElement element, params ReadOnlySpan<string> path) =>
@@ -68,8 +78,11 @@ public static class PayloadFields
 
     /// <summary>A moment, in any of the ways that <see cref="EventTime"/> reads.</summary>
     public static DateTimeOffset? Time(this JsonElement element, params ReadOnlySpan<string> path) =>
-        element.At(path) is { ValueKind: JsonValueKind.Number } number ? number.TryGetDecimal(out var value) ? EventTime.Read(value) : null
-        : EventTime.Read(element.Text(path));
+        element.At(path) is { ValueKind: JsonValueKind.Number } number
+            ? number.TryGetDecimal(out var value)
+                ? EventTime.Read(value)
+                : null
+            : EventTime.Read(element.Text(path));
 
     /// <summary>A moment as dedup keys have it: UTC, whole seconds.</summary>
     public static string? Moment(this JsonElement element, params ReadOnlySpan<string> path) =>

@@ -9,15 +9,28 @@ namespace Wake.Producing;
 /// <param name="ActorType"><c>User</c>, <c>Bot</c> or <c>Organization</c>, where the forge says it.</param>
 public sealed record Sighting(string Source, string? Id, string? Actor = null, string? ActorType = null)
 {
-    // Commits arriving is mostly the session's own doing. Whoever waits for more waits for their checks or for a review.
-    static readonly string[] Ambient = [".pull_request.synchronized", ".merge_request.synchronized", ".push", ".ref.deleted"];
+    // Commits arriving is mostly the session's own doing. Whoever waits for more waits for their checks or for a
+    // review.
+    static readonly string[] Ambient =
+    [
+        ".pull_request.synchronized",
+        ".merge_request.synchronized",
+        ".push",
+        ".ref.deleted",
+    ];
 
     /// <summary>
-    /// A fact. Its key is type and subject, and what tells it from others of its kind; a fact that happens once needs nothing
-    /// more, and one that lacks a part of it is no event.
+    /// A fact. Its key is type and subject, and what tells it from others of its kind; a fact that happens once needs
+    /// nothing more, and one that lacks a part of it is no event.
     /// </summary>
     public Mapped Fact(
-        string type, string subject, ReadOnlySpan<string?> discriminator, string reason, EventData data, IEnumerable<string>? related = null)
+        string type,
+        string subject,
+        ReadOnlySpan<string?> discriminator,
+        string reason,
+        EventData data,
+        IEnumerable<string>? related = null
+    )
     {
         var key = $"{type}|{subject}";
         foreach (var part in discriminator)
@@ -27,19 +40,25 @@ public sealed record Sighting(string Source, string? Id, string? Actor = null, s
             key += $"|{part}";
         }
 
-        return Mapped.Of(new()
-        {
-            Id = Id ?? (key.Length <= EventLimits.Name ? key : key[..EventLimits.Name]),
-            Source = Source,
-            Type = type,
-            Subject = subject,
-            Related = related?.Distinct().Take(EventLimits.Listed).ToArray() is { Length: > 0 } others ? others : null,
-            DedupKey = key,
-            Reason = EventText.Reason(reason),
-            Delivery = Ambient.Any(x => type.EndsWith(x, StringComparison.Ordinal)) ? Delivery.Ambient : Delivery.Wake,
-            VerifiedBy = Source.Split(':')[0],
-            Actor = Actor is null ? null : EventText.Clip(Actor, EventText.Titled),
-            Data = data.Add("actor", Actor).Add("actorType", ActorType).ToElement(),
-        });
+        return Mapped.Of(
+            new()
+            {
+                Id = Id ?? (key.Length <= EventLimits.Name ? key : key[..EventLimits.Name]),
+                Source = Source,
+                Type = type,
+                Subject = subject,
+                Related = related?.Distinct().Take(EventLimits.Listed).ToArray() is { Length: > 0 } others
+                    ? others
+                    : null,
+                DedupKey = key,
+                Reason = EventText.Reason(reason),
+                Delivery = Ambient.Any(x => type.EndsWith(x, StringComparison.Ordinal))
+                    ? Delivery.Ambient
+                    : Delivery.Wake,
+                VerifiedBy = Source.Split(':')[0],
+                Actor = Actor is null ? null : EventText.Clip(Actor, EventText.Titled),
+                Data = data.Add("actor", Actor).Add("actorType", ActorType).ToElement(),
+            }
+        );
     }
 }

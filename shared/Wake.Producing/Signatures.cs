@@ -26,12 +26,15 @@ public static class Signatures
     /// <summary>The code of a message in parts, without joining a body of many MB to a prefix of a few bytes.</summary>
     public static byte[] Of(SignatureHash hash, ReadOnlySpan<byte> key, params ReadOnlySpan<ReadOnlyMemory<byte>> parts)
     {
-        using var hmac = IncrementalHash.CreateHMAC(hash switch
-        {
-            SignatureHash.Sha1 => HashAlgorithmName.SHA1,
-            SignatureHash.Sha512 => HashAlgorithmName.SHA512,
-            _ => HashAlgorithmName.SHA256,
-        }, key);
+        using var hmac = IncrementalHash.CreateHMAC(
+            hash switch
+            {
+                SignatureHash.Sha1 => HashAlgorithmName.SHA1,
+                SignatureHash.Sha512 => HashAlgorithmName.SHA512,
+                _ => HashAlgorithmName.SHA256,
+            },
+            key
+        );
         foreach (var part in parts)
             hmac.AppendData(part.Span);
         return hmac.GetHashAndReset();
@@ -43,8 +46,13 @@ public static class Signatures
     /// <summary>Whether a text in base64 is this code.</summary>
     public static bool IsBase64(string? given, byte[] code) => SameText(given, Convert.ToBase64String(code));
 
-    /// <summary>Whether the HMAC-SHA256 of a message under one of several secrets is this, in hexadecimal digits.</summary>
-    public static bool AnyHex(string? given, IReadOnlyList<string> secrets, params ReadOnlySpan<ReadOnlyMemory<byte>> parts)
+    /// <summary>Whether the HMAC-SHA256 of a message under one of several secrets is this, in hexadecimal
+    /// digits.</summary>
+    public static bool AnyHex(
+        string? given,
+        IReadOnlyList<string> secrets,
+        params ReadOnlySpan<ReadOnlyMemory<byte>> parts
+    )
     {
         foreach (var secret in secrets)
         {
@@ -55,12 +63,19 @@ public static class Signatures
         return false;
     }
 
-    /// <summary>Whether two texts are the same. Both are hashed first, so that not even their lengths are compared.</summary>
-    public static bool SameText(string? given, string expected) => given is not null
-        && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(given)), SHA256.HashData(Encoding.UTF8.GetBytes(expected)));
+    /// <summary>Whether two texts are the same. Both are hashed first, so that not even their lengths are
+    /// compared.</summary>
+    public static bool SameText(string? given, string expected) =>
+        given is not null
+        && CryptographicOperations.FixedTimeEquals(
+            SHA256.HashData(Encoding.UTF8.GetBytes(given)),
+            SHA256.HashData(Encoding.UTF8.GetBytes(expected))
+        );
 
     /// <summary>Whether Unix seconds in a header are near enough to now, in both directions.</summary>
     public static bool IsRecent(string? seconds, DateTimeOffset now) =>
-        seconds is { Length: <= 15 } && Utf8Parser.TryParse(Encoding.ASCII.GetBytes(seconds), out long at, out var read) && read == seconds.Length
+        seconds is { Length: <= 15 }
+        && Utf8Parser.TryParse(Encoding.ASCII.GetBytes(seconds), out long at, out var read)
+        && read == seconds.Length
         && Math.Abs(now.ToUnixTimeSeconds() - at) <= Tolerance.TotalSeconds;
 }

@@ -23,8 +23,10 @@ sealed record PromptFile(string Name, string Origin, string Text)
 
     const string Extension = ".hbs";
 
-    /// <summary>The built-in templates, each replaced by the one of the same name in a folder, if there is one.</summary>
-    /// <exception cref="OptionsValidationException">A file of the folder is no template, or two contradict each other.</exception>
+    /// <summary>The built-in templates, each replaced by the one of the same name in a folder, if there is
+    /// one.</summary>
+    /// <exception cref="OptionsValidationException">A file of the folder is no template, or two contradict each
+    /// other.</exception>
     public static IReadOnlyCollection<PromptFile> Read(string? folder)
     {
         var files = BuiltIn().ToDictionary(x => x.Name);
@@ -32,7 +34,8 @@ sealed record PromptFile(string Name, string Origin, string Text)
 
         foreach (var file in own.Values)
         {
-            // What is said the same always cannot be said in two forms as well; the owner's word counts, unless it is two.
+            // What is said the same always cannot be said in two forms as well; the owner's word counts, unless it is
+            // two.
             foreach (var other in file.Excludes())
             {
                 if (own.TryGetValue(other, out var contradiction))
@@ -53,7 +56,11 @@ sealed record PromptFile(string Name, string Origin, string Text)
     static IEnumerable<PromptFile> BuiltIn()
     {
         var assembly = Assembly.GetExecutingAssembly();
-        foreach (var resource in assembly.GetManifestResourceNames().Where(x => x.EndsWith(Extension, StringComparison.Ordinal)))
+        foreach (
+            var resource in assembly
+                .GetManifestResourceNames()
+                .Where(x => x.EndsWith(Extension, StringComparison.Ordinal))
+        )
         {
             using var text = new StreamReader(assembly.GetManifestResourceStream(resource)!);
             yield return new(resource[..^Extension.Length], $"{resource} (built in)", text.ReadToEnd());
@@ -64,9 +71,15 @@ sealed record PromptFile(string Name, string Origin, string Text)
     {
         foreach (var path in Directory.GetFiles(folder, $"*{Extension}").Order(StringComparer.Ordinal))
         {
-            var file = new PromptFile(Path.GetFileNameWithoutExtension(path), path, File.ReadAllText(path).ReplaceLineEndings("\n"));
+            var file = new PromptFile(
+                Path.GetFileNameWithoutExtension(path),
+                path,
+                File.ReadAllText(path).ReplaceLineEndings("\n")
+            );
             if (!file.IsNamed())
-                throw file.Wrong("has the name of no template: they are frame.hbs, TYPE.full.hbs, TYPE.delta.hbs and TYPE.once.hbs.");
+                throw file.Wrong(
+                    "has the name of no template: they are frame.hbs, TYPE.full.hbs, TYPE.delta.hbs and TYPE.once.hbs."
+                );
             yield return file;
         }
     }

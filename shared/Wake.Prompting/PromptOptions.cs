@@ -8,8 +8,8 @@ sealed class PromptOptions : IValidatableObject
     public const string Section = "Prompts";
 
     /// <summary>
-    /// A folder with templates of the owner's, each in place of the built-in one of its name; null for the built-in ones
-    /// alone. Read once, at the start. Prompts/README.md says what a template is.
+    /// A folder with templates of the owner's, each in place of the built-in one of its name; null for the built-in
+    /// ones alone. Read once, at the start. Prompts/README.md says what a template is.
     /// </summary>
     public string? Folder { get; init; }
 

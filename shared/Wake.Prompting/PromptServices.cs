@@ -9,7 +9,8 @@ namespace Wake.Prompting;
 public static class PromptServices
 {
     /// <summary>A <see cref="WakePrompt"/> with the templates that the settings name.</summary>
-    /// <remarks>They are compiled with it, so a process in which something needs it at the start does not start with a wrong one.</remarks>
+    /// <remarks>They are compiled with it, so a process in which something needs it at the start does not start with a
+    /// wrong one.</remarks>
     public static IHostApplicationBuilder AddPrompts(this IHostApplicationBuilder builder)
     {
         // Standalone is a runner and a gateway, and would say twice what is wrong with a setting.
@@ -17,7 +18,9 @@ public static class PromptServices
             return builder;
 
         builder.Services.AddValidatedOptions<PromptOptions>(PromptOptions.Section);
-        builder.Services.AddSingleton(services => new WakePrompt(new(services.GetRequiredService<IOptions<PromptOptions>>().Value.Folder)));
+        builder.Services.AddSingleton(services => new WakePrompt(
+            new(services.GetRequiredService<IOptions<PromptOptions>>().Value.Folder)
+        ));
         return builder;
     }
 }

@@ -8,12 +8,12 @@ using Wake.Store;
 namespace Wake.Prompting;
 
 /// <summary>
-/// The templates, compiled, and the choice among them. What is wrong with one is said here, at the start, and not by a turn
-/// at night.
+/// The templates, compiled, and the choice among them. What is wrong with one is said here, at the start, and not by a
+/// turn at night.
 /// </summary>
 /// <remarks>
-/// No template ever sees text from outside. Where that goes a template writes a mark, which <see cref="WakePrompt"/> replaces
-/// by the block; so no template, however it is written, lets text out of its block.
+/// No template ever sees text from outside. Where that goes a template writes a mark, which <see cref="WakePrompt"/>
+/// replaces by the block; so no template, however it is written, lets text out of its block.
 /// </remarks>
 sealed partial class PromptTemplates
 {
@@ -35,15 +35,18 @@ sealed partial class PromptTemplates
 
     /// <summary>Reads and compiles them, and tries each with all it may ever be given.</summary>
     /// <param name="folder">The owner's; null for the built-in ones alone.</param>
-    /// <exception cref="OptionsValidationException">A template is wrong; the message names it and says what.</exception>
+    /// <exception cref="OptionsValidationException">A template is wrong; the message names it and says
+    /// what.</exception>
     public PromptTemplates(string? folder)
     {
-        var engine = Handlebars.Create(new HandlebarsConfiguration
-        {
-            NoEscape = true,
-            ThrowOnUnresolvedBindingExpression = true,
-            FormatProvider = CultureInfo.InvariantCulture,
-        });
+        var engine = Handlebars.Create(
+            new HandlebarsConfiguration
+            {
+                NoEscape = true,
+                ThrowOnUnresolvedBindingExpression = true,
+                FormatProvider = CultureInfo.InvariantCulture,
+            }
+        );
 
         foreach (var file in PromptFile.Read(folder))
         {
@@ -76,38 +79,52 @@ sealed partial class PromptTemplates
     /// <param name="advice">What the types' own templates say.</param>
     /// <param name="recap">Whether there is one.</param>
     public string Frame(Opening opening, string why, int count, string advice, bool recap) =>
-        templates[PromptFile.Frame](new Dictionary<string, object>(Values(count))
-        {
-            ["again"] = opening is Opening.Again,
-            ["first"] = opening is Opening.First,
-            ["replaced"] = opening is Opening.Replaced,
-            ["resumed"] = opening is Opening.Resumed,
-            ["why"] = why,
-            ["advice"] = advice,
-            ["recap"] = recap ? RecapMark : "",
-            ["events"] = EventsMark,
-        });
+        templates[PromptFile.Frame]
+            (
+                new Dictionary<string, object>(Values(count))
+                {
+                    ["again"] = opening is Opening.Again,
+                    ["first"] = opening is Opening.First,
+                    ["replaced"] = opening is Opening.Replaced,
+                    ["resumed"] = opening is Opening.Resumed,
+                    ["why"] = why,
+                    ["advice"] = advice,
+                    ["recap"] = recap ? RecapMark : "",
+                    ["events"] = EventsMark,
+                }
+            );
 
     /// <summary>What there is to say about these events: each template once, in the order of the events.</summary>
-    public string Advice(IEnumerable<TurnEvent> events, bool remembers) => string.Join("\n\n", events
-        .GroupBy(x => Choose(x, remembers))
-        .Select(x => templates[x.Key](Values(x.Count()))).Where(x => x.Length > 0));
+    public string Advice(IEnumerable<TurnEvent> events, bool remembers) =>
+        string.Join(
+            "\n\n",
+            events
+                .GroupBy(x => Choose(x, remembers))
+                .Select(x => templates[x.Key](Values(x.Count())))
+                .Where(x => x.Length > 0)
+        );
 
     /// <summary>How many characters of its data a session reads of an event.</summary>
     public int Data(TurnEvent observed, bool remembers) => data[Choose(observed, remembers)];
 
     /// <summary>
-    /// The template for an event, the most particular of its type there is. A session that remembers is told the delta, and in
-    /// full where there is none. What Wake's own templates say, that somebody has asked for this, they say of what Wake itself says.
+    /// The template for an event, the most particular of its type there is. A session that remembers is told the delta,
+    /// and in full where there is none. What Wake's own templates say, that somebody has asked for this, they say of
+    /// what Wake itself says.
     /// </summary>
     public string Choose(TurnEvent observed, bool remembers)
     {
-        string[] forms = remembers ? [PromptFile.Once, PromptFile.Delta, PromptFile.Full] : [PromptFile.Once, PromptFile.Full];
-        return Names(observed.Type).Where(name => observed.Requested || !EventValidation.IsWakes(name)).SelectMany(name => forms.Select(form => name + form)).First(templates.ContainsKey);
+        string[] forms = remembers
+            ? [PromptFile.Once, PromptFile.Delta, PromptFile.Full]
+            : [PromptFile.Once, PromptFile.Full];
+        return Names(observed.Type)
+            .Where(name => observed.Requested || !EventValidation.IsWakes(name))
+            .SelectMany(name => forms.Select(form => name + form))
+            .First(templates.ContainsKey);
     }
 
-    // github.ci.completed, ci.completed, github.ci, ci, github, event: who saw it comes first in a type and says the least.
-    // A type may also be a hundred dots, so names that are longer than any template's are not even made.
+    // github.ci.completed, ci.completed, github.ci, ci, github, event: who saw it comes first in a type and says the
+    // least. A type may also be a hundred dots, so names that are longer than any template's are not even made.
     IEnumerable<string> Names(string type)
     {
         var inner = type.IndexOf('.') + 1;
@@ -131,9 +148,7 @@ sealed partial class PromptTemplates
             {
                 return engine.Compile(text);
             }
-            catch (RegexMatchTimeoutException) when (attempt < 20)
-            {
-            }
+            catch (RegexMatchTimeoutException) when (attempt < 20) { }
         }
     }
 
@@ -145,8 +160,14 @@ sealed partial class PromptTemplates
         return marks is [] ? UsualData
             : file.Name is PromptFile.Frame ? throw file.Wrong("cannot say {{data}}, which the templates of types do.")
             : marks is [var mark]
-                && int.TryParse(mark.Groups["characters"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var characters)
-                && characters <= MaxData ? characters
+            && int.TryParse(
+                mark.Groups["characters"].Value,
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out var characters
+            )
+            && characters <= MaxData
+                ? characters
             : throw file.Wrong($"must say {{{{data}}}} once at most, with a number up to {MaxData}.");
     }
 
@@ -164,7 +185,9 @@ sealed partial class PromptTemplates
                 throw file.Wrong("must show {{events}} once, whatever the case, on a line of its own.");
 
             if (recap && !ShowsOnce(text, RecapMark))
-                throw file.Wrong("must show {{recap}} once, whatever the case, on a line of its own. It is empty when there is none.");
+                throw file.Wrong(
+                    "must show {{recap}} once, whatever the case, on a line of its own. It is empty when there is none."
+                );
         }
     }
 

@@ -3,9 +3,9 @@ using Wake.ServiceDefaults;
 namespace Wake.Prompting;
 
 /// <summary>
-/// Text from outside, made fit to stand in a prompt. Pure. A block of it has a name that is drawn from the message's id, which
-/// no event can know; line breaks inside a text are indented, so that it cannot begin a line of its own; what cannot be seen
-/// is made visible.
+/// Text from outside, made fit to stand in a prompt. Pure. A block of it has a name that is drawn from the message's
+/// id, which no event can know; line breaks inside a text are indented, so that it cannot begin a line of its own; what
+/// cannot be seen is made visible.
 /// </summary>
 /// <param name="messageId">The message's id.</param>
 public sealed class UntrustedText(Guid messageId)
@@ -36,8 +36,10 @@ public sealed class UntrustedText(Guid messageId)
         return $"{text[..end]} […]";
     }
 
-    // What cannot be seen could hide or reorder what a person later reads in the transcript, or say to the model what no person sees.
-    // The name itself can only come from an earlier attempt's prompt, which a recap may repeat.
-    string Visible(string line) => VisibleText.Of(line, rune => rune.Value == '\t' ? "\t" : "\uFFFD")
-        .Replace(secret, "[…]", StringComparison.OrdinalIgnoreCase);
+    // What cannot be seen could hide or reorder what a person later reads in the transcript, or say to the model what
+    // no person sees. The name itself can only come from an earlier attempt's prompt, which a recap may repeat.
+    string Visible(string line) =>
+        VisibleText
+            .Of(line, rune => rune.Value == '\t' ? "\t" : "\uFFFD")
+            .Replace(secret, "[…]", StringComparison.OrdinalIgnoreCase);
 }

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Wake.ServiceDefaults;
 
-/// <summary>Counts how often an address failed to prove itself, so that trying is slow and does not fill the log.</summary>
+/// <summary>Counts how often an address failed to prove itself, so that trying is slow and does not fill the
+/// log.</summary>
 public sealed class AuthenticationFailures(TimeProvider time)
 {
     /// <summary>How often one address may fail within <see cref="Window"/>.</summary>
@@ -23,8 +24,13 @@ public sealed class AuthenticationFailures(TimeProvider time)
     {
         lock (mutex)
         {
-            return failures.TryGetValue(Whose(address), out var known) && known.Count > Allowed
-                && known.Since + Window - time.GetUtcNow() is var left && left > TimeSpan.Zero ? left : null;
+            return
+                failures.TryGetValue(Whose(address), out var known)
+                && known.Count > Allowed
+                && known.Since + Window - time.GetUtcNow() is var left
+                && left > TimeSpan.Zero
+                ? left
+                : null;
         }
     }
 

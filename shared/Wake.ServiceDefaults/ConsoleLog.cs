@@ -8,19 +8,27 @@ using Microsoft.Extensions.Options;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// The log on the console: what .NET's own writes, but that no text from outside begins a line, moves a cursor or hides behind what cannot
-/// be seen, and that what looks like a secret is not in it.
+/// The log on the console: what .NET's own writes, but that no text from outside begins a line, moves a cursor or hides
+/// behind what cannot be seen, and that what looks like a secret is not in it.
 /// </summary>
-sealed class ConsoleLog(IOptionsMonitor<SimpleConsoleFormatterOptions> options) : ConsoleFormatter(ConsoleLog.FormatterName)
+sealed class ConsoleLog(IOptionsMonitor<SimpleConsoleFormatterOptions> options)
+    : ConsoleFormatter(ConsoleLog.FormatterName)
 {
     /// <summary>Its name, as <c>Logging__Console__FormatterName</c> would say it.</summary>
     public const string FormatterName = "wake";
 
     const string Indent = "      ";
 
-    static readonly bool Colours = Environment.GetEnvironmentVariable("NO_COLOR") is null or "" && !Console.IsErrorRedirected && !Console.IsOutputRedirected;
+    static readonly bool Colours =
+        Environment.GetEnvironmentVariable("NO_COLOR") is null or ""
+        && !Console.IsErrorRedirected
+        && !Console.IsOutputRedirected;
 
-    public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
+    public override void Write<TState>(
+        in LogEntry<TState> logEntry,
+        IExternalScopeProvider? scopeProvider,
+        TextWriter textWriter
+    )
     {
         var message = logEntry.Formatter?.Invoke(logEntry.State, logEntry.Exception) ?? "";
         if (message.Length == 0 && logEntry.Exception is null)
@@ -48,24 +56,28 @@ sealed class ConsoleLog(IOptionsMonitor<SimpleConsoleFormatterOptions> options) 
         }
     }
 
-    static (string Name, string Colour) Level(LogLevel level) => level switch
-    {
-        LogLevel.Trace => ("trce", "37"),
-        LogLevel.Debug => ("dbug", "37"),
-        LogLevel.Information => ("info", "32"),
-        LogLevel.Warning => ("warn", "1;33"),
-        LogLevel.Error => ("fail", "1;31"),
-        _ => ("crit", "1;31"),
-    };
+    static (string Name, string Colour) Level(LogLevel level) =>
+        level switch
+        {
+            LogLevel.Trace => ("trce", "37"),
+            LogLevel.Debug => ("dbug", "37"),
+            LogLevel.Information => ("info", "32"),
+            LogLevel.Warning => ("warn", "1;33"),
+            LogLevel.Error => ("fail", "1;31"),
+            _ => ("crit", "1;31"),
+        };
 }
 
 /// <summary>How a process writes its log on the console.</summary>
 public static class ConsoleLogging
 {
-    /// <summary>Writes it so that text from outside stays text, unless <c>Logging__Console__FormatterName</c> says otherwise.</summary>
+    /// <summary>Writes it so that text from outside stays text, unless <c>Logging__Console__FormatterName</c> says
+    /// otherwise.</summary>
     public static void AddConsoleLog(this IHostApplicationBuilder builder)
     {
         builder.Logging.AddConsoleFormatter<ConsoleLog, SimpleConsoleFormatterOptions>();
-        builder.Services.PostConfigure<ConsoleLoggerOptions>(console => console.FormatterName ??= ConsoleLog.FormatterName);
+        builder.Services.PostConfigure<ConsoleLoggerOptions>(console =>
+            console.FormatterName ??= ConsoleLog.FormatterName
+        );
     }
 }

@@ -10,7 +10,8 @@ namespace Wake.ServiceDefaults;
 /// <param name="IsMount">Whether another file system, or another part of this one, is mounted there.</param>
 public readonly record struct FileIdentity(ulong Device, ulong Inode, uint User, int Kind, bool IsMount)
 {
-    const int TypeMask = 0xF000, Directory = 0x4000;
+    const int TypeMask = 0xF000,
+        Directory = 0x4000;
 
     /// <summary>Whether it is a folder, and no link to one.</summary>
     public bool IsDirectory => (Kind & TypeMask) == Directory;
@@ -27,6 +28,8 @@ public readonly record struct FileIdentity(ulong Device, ulong Inode, uint User,
     /// <summary>What was kept; null when it is not that. Only good for <see cref="IsSameAs"/>.</summary>
     public static FileIdentity? Parse(string text) =>
         text.Trim().Split(':') is [var device, var inode]
-            && ulong.TryParse(device, CultureInfo.InvariantCulture, out var on) && ulong.TryParse(inode, CultureInfo.InvariantCulture, out var number)
-            ? new(on, number, 0, 0, false) : null;
+        && ulong.TryParse(device, CultureInfo.InvariantCulture, out var on)
+        && ulong.TryParse(inode, CultureInfo.InvariantCulture, out var number)
+            ? new(on, number, 0, 0, false)
+            : null;
 }

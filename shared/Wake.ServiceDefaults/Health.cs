@@ -9,8 +9,8 @@ using Npgsql;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// <c>/health/live</c>: the process runs; a restart would not help against anything else. <c>/health/ready</c>: it can do
-/// its work, that is PostgreSQL and the bus answer.
+/// <c>/health/live</c>: the process runs; a restart would not help against anything else. <c>/health/ready</c>: it can
+/// do its work, that is PostgreSQL and the bus answer.
 /// </summary>
 public static class Health
 {
@@ -24,23 +24,37 @@ public static class Health
         return builder;
     }
 
-    /// <summary>Maps the two endpoints. The bodies name the checks and the reasons they give, and never carry what an exception said.</summary>
+    /// <summary>Maps the two endpoints. The bodies name the checks and the reasons they give, and never carry what an
+    /// exception said.</summary>
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         routes.MapHealthChecks("/health/live", new() { Predicate = _ => false, ResponseWriter = Write });
-        routes.MapHealthChecks("/health/ready", new() { Predicate = check => check.Tags.Contains(Ready), ResponseWriter = Write });
+        routes.MapHealthChecks(
+            "/health/ready",
+            new() { Predicate = check => check.Tags.Contains(Ready), ResponseWriter = Write }
+        );
     }
 
-    static Task Write(HttpContext http, HealthReport report) => http.Response.WriteAsJsonAsync(new
-    {
-        status = report.Status.ToString(),
-        checks = report.Entries.ToDictionary(x => x.Key, x => x.Value.Status.ToString()),
-        reasons = report.Entries.Where(x => x.Value is { Status: not HealthStatus.Healthy, Description: not null, Exception: null }).ToDictionary(x => x.Key, x => x.Value.Description),
-    });
+    static Task Write(HttpContext http, HealthReport report) =>
+        http.Response.WriteAsJsonAsync(
+            new
+            {
+                status = report.Status.ToString(),
+                checks = report.Entries.ToDictionary(x => x.Key, x => x.Value.Status.ToString()),
+                reasons = report
+                    .Entries.Where(x =>
+                        x.Value is { Status: not HealthStatus.Healthy, Description: not null, Exception: null }
+                    )
+                    .ToDictionary(x => x.Key, x => x.Value.Description),
+            }
+        );
 
     sealed class PostgresAnswers(NpgsqlDataSource database) : IHealthCheck
     {
-        public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancel = default)
+        public async Task<HealthCheckResult> CheckHealthAsync(
+            HealthCheckContext context,
+            CancellationToken cancel = default
+        )
         {
             using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             bound.CancelAfter(TimeSpan.FromSeconds(5));

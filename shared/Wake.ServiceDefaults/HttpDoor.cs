@@ -8,15 +8,16 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// What holds at every HTTP endpoint of every service: how long a client may take and how many there may be, which addresses are
-/// answered at all, and what every answer tells a browser.
+/// What holds at every HTTP endpoint of every service: how long a client may take and how many there may be, which
+/// addresses are answered at all, and what every answer tells a browser.
 /// </summary>
 public static class HttpDoor
 {
     /// <summary>How many connections are open at once. One more is closed before it is read.</summary>
     internal const int MaxConnections = 1024;
 
-    /// <summary>How long the headers of a request may take. They are sent at once by everybody who means to be answered.</summary>
+    /// <summary>How long the headers of a request may take. They are sent at once by everybody who means to be
+    /// answered.</summary>
     internal static readonly TimeSpan HeadersWithin = TimeSpan.FromSeconds(10);
 
     /// <summary>Adds it, before all that the service maps.</summary>
@@ -27,11 +28,13 @@ public static class HttpDoor
         {
             kestrel.AddServerHeader = false;
 
-            // Each costs memory and a descriptor, whether it says anything or not: several times as many as follow and wait together.
+            // Each costs memory and a descriptor, whether it says anything or not: several times as many as follow and
+            // wait together.
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.RequestHeadersTimeout = HeadersWithin;
 
-            // A body, and the reading of an answer, may be slow and must not stand still: after five seconds for a start, bytes per second.
+            // A body, and the reading of an answer, may be slow and must not stand still: after five seconds for a
+            // start, bytes per second.
             kestrel.Limits.MinRequestBodyDataRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
             kestrel.Limits.MinResponseDataRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
 
@@ -47,18 +50,23 @@ public static class HttpDoor
 
     sealed class Rules : IStartupFilter
     {
-        public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
-        {
-            app.Use(async (http, onward) =>
+        public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) =>
+            app =>
             {
-                http.Response.OnStarting(TellBrowsers, http);
-                if (RequestTarget.Problem(http) is { } problem)
-                    await Results.Problem(problem, statusCode: StatusCodes.Status400BadRequest).ExecuteAsync(http);
-                else
-                    await onward(http);
-            });
-            next(app);
-        };
+                app.Use(
+                    async (http, onward) =>
+                    {
+                        http.Response.OnStarting(TellBrowsers, http);
+                        if (RequestTarget.Problem(http) is { } problem)
+                            await Results
+                                .Problem(problem, statusCode: StatusCodes.Status400BadRequest)
+                                .ExecuteAsync(http);
+                        else
+                            await onward(http);
+                    }
+                );
+                next(app);
+            };
 
         // Late, because an error begins the answer anew.
         static Task TellBrowsers(object state)

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// What Wake measures: every metric's name, unit and attributes. No attribute grows with sessions, events or time; names that
-/// others choose are <see cref="BoundedNames"/>. Units are UCUM's; money has none there.
+/// What Wake measures: every metric's name, unit and attributes. No attribute grows with sessions, events or time;
+/// names that others choose are <see cref="BoundedNames"/>. Units are UCUM's; money has none there.
 /// </summary>
 public static class Measures
 {
@@ -22,87 +22,146 @@ public static class Measures
         HistogramBucketBoundaries = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200],
     };
 
-    static readonly InstrumentAdvice<int> Several = new() { HistogramBucketBoundaries = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000] };
+    static readonly InstrumentAdvice<int> Several = new()
+    {
+        HistogramBucketBoundaries = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000],
+    };
 
     /// <summary>Webhook deliveries, by <c>hook</c> and <c>outcome</c> (accepted, ignored, refused).</summary>
-    public static readonly Counter<long> Deliveries =
-        Meter.CreateCounter<long>("wake.deliveries", "{delivery}", "Webhook deliveries by what became of them.");
+    public static readonly Counter<long> Deliveries = Meter.CreateCounter<long>(
+        "wake.deliveries",
+        "{delivery}",
+        "Webhook deliveries by what became of them."
+    );
 
     /// <summary>Deliveries that failed while nobody was at the door, by <c>outcome</c> (recovered, lost).</summary>
     public static readonly Counter<long> GapDeliveries = Meter.CreateCounter<long>(
-        "wake.gap.deliveries", "{delivery}", "Webhook deliveries that had failed, by whether they were sent again.");
+        "wake.gap.deliveries",
+        "{delivery}",
+        "Webhook deliveries that had failed, by whether they were sent again."
+    );
 
     /// <summary>Observations taken in, duplicates included, by <c>source</c> and <c>type</c>.</summary>
-    public static readonly Counter<long> EventsObserved =
-        Meter.CreateCounter<long>("wake.events.observed", "{event}", "Observations taken in, duplicates included.");
+    public static readonly Counter<long> EventsObserved = Meter.CreateCounter<long>(
+        "wake.events.observed",
+        "{event}",
+        "Observations taken in, duplicates included."
+    );
 
     /// <summary>Events that came under the dedup key of another fact, and were taken in as what they are.</summary>
-    public static readonly Counter<long> Collisions =
-        Meter.CreateCounter<long>("wake.events.collisions", "{event}", "Events that came under the dedup key of another fact.");
+    public static readonly Counter<long> Collisions = Meter.CreateCounter<long>(
+        "wake.events.collisions",
+        "{event}",
+        "Events that came under the dedup key of another fact."
+    );
 
     /// <summary>The intake's decisions, by <c>outcome</c> (routed, unwatched, duplicate).</summary>
-    public static readonly Counter<long> Decisions =
-        Meter.CreateCounter<long>("wake.decisions", "{decision}", "What was decided about observations.");
+    public static readonly Counter<long> Decisions = Meter.CreateCounter<long>(
+        "wake.decisions",
+        "{decision}",
+        "What was decided about observations."
+    );
 
     /// <summary>Messages that were no events and wait in the error queue for somebody to look at them.</summary>
-    public static readonly Gauge<long> DeadLetters =
-        Meter.CreateGauge<long>("wake.dead_letters", "{message}", "Messages that were no events, in the error queue.");
+    public static readonly Gauge<long> DeadLetters = Meter.CreateGauge<long>(
+        "wake.dead_letters",
+        "{message}",
+        "Messages that were no events, in the error queue."
+    );
 
     /// <summary>
-    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, waiting, running, parked, waitingForAnswer). Every coordinator
-    /// tells it of the whole store: take the largest, not the sum.
+    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, waiting, running, parked, waitingForAnswer).
+    /// Every coordinator tells it of the whole store: take the largest, not the sum.
     /// </summary>
-    public static readonly Gauge<long> SessionsWaiting =
-        Meter.CreateGauge<long>("wake.sessions.waiting", "{session}", "Sessions that owe a turn, by how they wait.");
+    public static readonly Gauge<long> SessionsWaiting = Meter.CreateGauge<long>(
+        "wake.sessions.waiting",
+        "{session}",
+        "Sessions that owe a turn, by how they wait."
+    );
 
     /// <summary>How long the one of them has waited that waits longest, by <c>state</c>; 0 when none does.</summary>
-    public static readonly Gauge<double> SessionsWaitingAge =
-        Meter.CreateGauge<double>("wake.sessions.waiting.age", "s", "How long the session that waits longest has waited.");
+    public static readonly Gauge<double> SessionsWaitingAge = Meter.CreateGauge<double>(
+        "wake.sessions.waiting.age",
+        "s",
+        "How long the session that waits longest has waited."
+    );
 
     /// <summary>From the moment a wake's first event was routed to the moment its turn was claimed.</summary>
     public static readonly Histogram<double> Latency = Meter.CreateHistogram(
-        "wake.latency", "s", "From the first event of a wake to its turn.", tags: null, Waiting);
+        "wake.latency",
+        "s",
+        "From the first event of a wake to its turn.",
+        tags: null,
+        Waiting
+    );
 
     /// <summary>How many events a turn is told of.</summary>
     public static readonly Histogram<int> CoalesceSize = Meter.CreateHistogram(
-        "wake.coalesce.size", "{event}", "Events that share a turn.", tags: null, Several);
+        "wake.coalesce.size",
+        "{event}",
+        "Events that share a turn.",
+        tags: null,
+        Several
+    );
 
     /// <summary>How long attempts take, by <c>outcome</c>: the turn's, or retried, parked, lost.</summary>
     public static readonly Histogram<double> TurnDuration = Meter.CreateHistogram(
-        "wake.turn.duration", "s", "How long attempts at turns take.", tags: null, Working);
+        "wake.turn.duration",
+        "s",
+        "How long attempts at turns take.",
+        tags: null,
+        Working
+    );
 
     /// <summary>What turns cost, in US dollars as the CLI computes it.</summary>
-    public static readonly Counter<double> TurnCost =
-        Meter.CreateCounter<double>("wake.turn.cost", "{USD}", "What turns cost in US dollars.");
+    public static readonly Counter<double> TurnCost = Meter.CreateCounter<double>(
+        "wake.turn.cost",
+        "{USD}",
+        "What turns cost in US dollars."
+    );
 
     /// <summary>Leases that ran out while a turn was open: its runner died, froze, or was cut off.</summary>
-    public static readonly Counter<long> LeasesLost =
-        Meter.CreateCounter<long>("wake.lease.lost", "{lease}", "Leases that ran out while a turn was open.");
+    public static readonly Counter<long> LeasesLost = Meter.CreateCounter<long>(
+        "wake.lease.lost",
+        "{lease}",
+        "Leases that ran out while a turn was open."
+    );
 
     /// <summary>Sessions that could not be gone on with, by <c>class</c>.</summary>
-    public static readonly Counter<long> ResumeFailures =
-        Meter.CreateCounter<long>("wake.resume.failures", "{failure}", "Sessions that could not be gone on with.");
+    public static readonly Counter<long> ResumeFailures = Meter.CreateCounter<long>(
+        "wake.resume.failures",
+        "{failure}",
+        "Sessions that could not be gone on with."
+    );
 
     /// <summary>Sessions that were begun in place of such a one.</summary>
-    public static readonly Counter<long> FreshRetries =
-        Meter.CreateCounter<long>("wake.fresh_retries", "{session}", "Sessions begun in place of another.");
+    public static readonly Counter<long> FreshRetries = Meter.CreateCounter<long>(
+        "wake.fresh_retries",
+        "{session}",
+        "Sessions begun in place of another."
+    );
 
     /// <summary>Runs of the CLI of which nobody knows how far they came, by <c>result</c> (crashed, hung).</summary>
     public static readonly Counter<long> UnknownOutcomes = Meter.CreateCounter<long>(
-        "wake.unknown.outcomes", "{run}", "Runs of the CLI that ended without saying how far they came.");
+        "wake.unknown.outcomes",
+        "{run}",
+        "Runs of the CLI that ended without saying how far they came."
+    );
 
-    static readonly BoundedNames Sources = new(), Types = new();
+    static readonly BoundedNames Sources = new(),
+        Types = new();
 
     /// <summary>The attribute <c>outcome</c>, in the words of the API.</summary>
-    public static KeyValuePair<string, object?> Outcome<T>(T outcome) where T : struct, Enum =>
-        new("outcome", JsonNamingPolicy.CamelCase.ConvertName(outcome.ToString()));
+    public static KeyValuePair<string, object?> Outcome<T>(T outcome)
+        where T : struct, Enum => new("outcome", JsonNamingPolicy.CamelCase.ConvertName(outcome.ToString()));
 
     /// <summary>Counts what was decided about one observation.</summary>
     /// <param name="source">Who observed it.</param>
     /// <param name="type">What kind of fact.</param>
     /// <param name="outcome">What was decided.</param>
     /// <param name="collides">Whether another fact has its dedup key.</param>
-    public static void Observed<T>(string source, string type, T outcome, bool collides = false) where T : struct, Enum
+    public static void Observed<T>(string source, string type, T outcome, bool collides = false)
+        where T : struct, Enum
     {
         if (collides)
             Collisions.Add(1);
@@ -115,15 +174,16 @@ public static class Measures
 }
 
 /// <summary>
-/// Names that programs elsewhere choose, as an attribute of a metric: the first hundred are told apart, and all others are one.
-/// Whoever makes names up fills neither our memory nor that of what stores the metrics.
+/// Names that programs elsewhere choose, as an attribute of a metric: the first hundred are told apart, and all others
+/// are one. Whoever makes names up fills neither our memory nor that of what stores the metrics.
 /// </summary>
 sealed class BoundedNames
 {
     /// <summary>OpenTelemetry's word for a value outside of a known set.</summary>
     public const string Other = "_OTHER";
 
-    const int Most = 100, Longest = 64;
+    const int Most = 100,
+        Longest = 64;
 
     readonly HashSet<string> known = [];
     readonly Lock adding = new();

@@ -11,7 +11,9 @@ public static class MessageBus
 {
     /// <summary>Connects this service. Every service calls it once and says only what it consumes.</summary>
     public static IHostApplicationBuilder AddMessageBus(
-        this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator>? consume = null)
+        this IHostApplicationBuilder builder,
+        Action<IBusRegistrationConfigurator>? consume = null
+    )
     {
         builder.Services.AddValidatedOptions<MessageBusOptions>(MessageBusOptions.Section);
 
@@ -25,24 +27,30 @@ public static class MessageBus
             bus.AddConfigureEndpointsCallback(HandlingPolicy);
             consume?.Invoke(bus);
 
-            if (builder.Configuration.GetSection(MessageBusOptions.Section).Get<MessageBusOptions>() is { InMemory: true })
+            if (
+                builder.Configuration.GetSection(MessageBusOptions.Section).Get<MessageBusOptions>() is
+                { InMemory: true }
+            )
             {
                 bus.UsingInMemory((context, memory) => memory.ConfigureEndpoints(context));
                 return;
             }
 
-            bus.UsingRabbitMq((context, rabbit) =>
-            {
-                rabbit.Host(context.GetRequiredService<IOptions<MessageBusOptions>>().Value.Host);
-                rabbit.ConfigureEndpoints(context);
-            });
+            bus.UsingRabbitMq(
+                (context, rabbit) =>
+                {
+                    rabbit.Host(context.GetRequiredService<IOptions<MessageBusOptions>>().Value.Host);
+                    rabbit.ConfigureEndpoints(context);
+                }
+            );
         });
 
         return builder;
     }
 
     /// <summary>
-    /// How every endpoint treats its messages, whatever the transport. Also for endpoints that are connected at run time.
+    /// How every endpoint treats its messages, whatever the transport. Also for endpoints that are connected at run
+    /// time.
     /// </summary>
     public static void HandlingPolicy(IRegistrationContext context, string queue, IReceiveEndpointConfigurator endpoint)
     {
@@ -51,11 +59,14 @@ public static class MessageBus
             rabbit.SetQuorumQueue();
 
         // About a minute in all: long enough for a database that restarts.
-        endpoint.UseMessageRetry(retry => retry.Exponential(
-            retryLimit: 10,
-            minInterval: TimeSpan.FromMilliseconds(50),
-            maxInterval: TimeSpan.FromSeconds(15),
-            intervalDelta: TimeSpan.FromMilliseconds(100)));
+        endpoint.UseMessageRetry(retry =>
+            retry.Exponential(
+                retryLimit: 10,
+                minInterval: TimeSpan.FromMilliseconds(50),
+                maxInterval: TimeSpan.FromSeconds(15),
+                intervalDelta: TimeSpan.FromMilliseconds(100)
+            )
+        );
 
         // Outgoing messages wait until the handler, and with it its transaction, has succeeded.
         endpoint.UseInMemoryOutbox(context);

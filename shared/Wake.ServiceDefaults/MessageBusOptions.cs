@@ -11,7 +11,9 @@ public sealed class MessageBusOptions : IValidatableObject
     /// <summary>
     /// <c>rabbitmq://user:password@host:port/vhost</c>, or <c>loopback://name</c> for the transport inside one process.
     /// </summary>
-    [Required(ErrorMessage = "MessageBus:Host is not set. Set MessageBus__Host, for instance to rabbitmq://user:password@host:5672/.")]
+    [Required(
+        ErrorMessage = "MessageBus:Host is not set. Set MessageBus__Host, for instance to rabbitmq://user:password@host:5672/."
+    )]
     public Uri? Host { get; init; }
 
     /// <summary>Whether messages stay inside this process.</summary>
@@ -24,6 +26,9 @@ public sealed class MessageBusOptions : IValidatableObject
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (Host is not null && !InMemory && !IsRabbitMq(Host))
-            yield return new($"MessageBus:Host has the scheme {Host.Scheme}; rabbitmq:// and loopback:// are known.", [nameof(Host)]);
+            yield return new(
+                $"MessageBus:Host has the scheme {Host.Scheme}; rabbitmq:// and loopback:// are known.",
+                [nameof(Host)]
+            );
     }
 }

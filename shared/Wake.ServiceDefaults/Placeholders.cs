@@ -11,13 +11,18 @@ static partial class Placeholders
     public static IEnumerable<string> In(IConfiguration configuration) =>
         from section in SettingsSection.Names.Append("ConnectionStrings")
         from setting in configuration.GetSection(section).AsEnumerable()
-        where setting.Value is { Length: > 0 } value && Secret(setting.Key, value) is { } secret && Placeholder().IsMatch(secret)
+        where
+            setting.Value is { Length: > 0 } value
+            && Secret(setting.Key, value) is { } secret
+            && Placeholder().IsMatch(secret)
         select $"{setting.Key.Replace(":", "__", StringComparison.Ordinal)} is still the placeholder of an example, which everybody knows. Put a secret of your own there.";
 
     // An address holds a password; any other text may speak of changing something.
     static string? Secret(string path, string value) =>
-        SettingInForce.IsSecret(path) || path.StartsWith("ConnectionStrings:", StringComparison.OrdinalIgnoreCase) ? value
-        : Uri.TryCreate(value, UriKind.Absolute, out var address) && address.UserInfo.Length > 0 ? Uri.UnescapeDataString(address.UserInfo)
+        SettingInForce.IsSecret(path) || path.StartsWith("ConnectionStrings:", StringComparison.OrdinalIgnoreCase)
+            ? value
+        : Uri.TryCreate(value, UriKind.Absolute, out var address) && address.UserInfo.Length > 0
+            ? Uri.UnescapeDataString(address.UserInfo)
         : null;
 
     [GeneratedRegex(@"(?<![a-z])change[-_. ]?me(?![a-z])|…", RegexOptions.IgnoreCase)]
@@ -28,7 +33,9 @@ static partial class Placeholders
 sealed class RejectsPlaceholders(IConfiguration configuration) : IValidateOptions<RejectsPlaceholders.Secrets>
 {
     public ValidateOptionsResult Validate(string? name, Secrets options) =>
-        Placeholders.In(configuration).ToList() is { Count: > 0 } problems ? ValidateOptionsResult.Fail(problems) : ValidateOptionsResult.Success;
+        Placeholders.In(configuration).ToList() is { Count: > 0 } problems
+            ? ValidateOptionsResult.Fail(problems)
+            : ValidateOptionsResult.Success;
 
     /// <summary>Has no members: what is checked is the configuration itself.</summary>
     public sealed class Secrets;

@@ -13,18 +13,22 @@ public static class Postgres
     public const string Name = "Wake";
 
     /// <summary>
-    /// Adds the data source of <c>ConnectionStrings__Wake</c>. What the connection string does not say gets the values that
-    /// serve short transactions of few, always equal statements.
+    /// Adds the data source of <c>ConnectionStrings__Wake</c>. What the connection string does not say gets the values
+    /// that serve short transactions of few, always equal statements.
     /// </summary>
     public static IHostApplicationBuilder AddPostgres(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton(services => DataSource(
-            builder.Configuration.GetConnectionString(Name) is { Length: > 0 } text
-                ? text
-                : throw new InvalidOperationException(
-                    $"ConnectionStrings:{Name} is not set. Set ConnectionStrings__{Name}, for instance to "
-                    + "Host=localhost;Database=wake;Username=wake;Password=…"),
-            services.GetRequiredService<ILoggerFactory>()));
+        builder.Services.AddSingleton(services =>
+            DataSource(
+                builder.Configuration.GetConnectionString(Name) is { Length: > 0 } text
+                    ? text
+                    : throw new InvalidOperationException(
+                        $"ConnectionStrings:{Name} is not set. Set ConnectionStrings__{Name}, for instance to "
+                            + "Host=localhost;Database=wake;Username=wake;Password=…"
+                    ),
+                services.GetRequiredService<ILoggerFactory>()
+            )
+        );
         return builder;
     }
 
@@ -38,8 +42,8 @@ public static class Postgres
         Unless("Auto Prepare Min Usages", () => settings.AutoPrepareMinUsages = 2);
         Unless("No Reset On Close", () => settings.NoResetOnClose = true);
 
-        // Compiling the intake's statement takes ten times as long as running it. And a frozen process must not keep the lock
-        // of a session for longer than this.
+        // Compiling the intake's statement takes ten times as long as running it. And a frozen process must not keep
+        // the lock of a session for longer than this.
         settings.Options = $"-c jit=off -c idle_in_transaction_session_timeout=10s {settings.Options}".TrimEnd();
 
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);

@@ -16,7 +16,8 @@ public static class PrivateDirectory
     }
 
     /// <summary>Makes the folder, or closes it to others if it is there.</summary>
-    /// <exception cref="IOException">It is a link, or another user's: whoever made it decides what is in it.</exception>
+    /// <exception cref="IOException">It is a link, or another user's: whoever made it decides what is in
+    /// it.</exception>
     public static void Create(string path)
     {
         if (OperatingSystem.IsWindows())
@@ -28,9 +29,13 @@ public static class PrivateDirectory
         Directory.CreateDirectory(path, Mode);
         var found = FileIdentity.Of(path);
         if (found is not { IsDirectory: true })
-            throw new IOException($"{path} is a link, and others may decide where it leads. Put a folder of your own there.");
+            throw new IOException(
+                $"{path} is a link, and others may decide where it leads. Put a folder of your own there."
+            );
         if (found.Value.User != UnixFiles.User)
-            throw new IOException($"{path} belongs to another user (uid {found.Value.User}). Delete it, or name another folder.");
+            throw new IOException(
+                $"{path} belongs to another user (uid {found.Value.User}). Delete it, or name another folder."
+            );
         if (File.GetUnixFileMode(path) == Mode)
             return;
 
@@ -57,8 +62,8 @@ public static class PrivateDirectory
     }
 
     /// <summary>
-    /// The folder for Wake's temporary files: its user's alone in one that everybody may write to. Where another user has taken its
-    /// name it is one without a name to guess.
+    /// The folder for Wake's temporary files: its user's alone in one that everybody may write to. Where another user
+    /// has taken its name it is one without a name to guess.
     /// </summary>
     public static string Temporary()
     {

@@ -7,8 +7,8 @@ public static class PrivateFile
     public const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <summary>
-    /// Writes the file anew. It is renamed into place: a reader finds the whole of it or none, a link that stands there is replaced
-    /// and not followed, and permissions that somebody gave an earlier one are gone with it.
+    /// Writes the file anew. It is renamed into place: a reader finds the whole of it or none, a link that stands there
+    /// is replaced and not followed, and permissions that somebody gave an earlier one are gone with it.
     /// </summary>
     /// <param name="path">Where.</param>
     /// <param name="content">What is in it.</param>

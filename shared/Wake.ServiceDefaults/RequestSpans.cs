@@ -8,21 +8,24 @@ using Microsoft.AspNetCore.Routing;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// Says of a request's span which route it took and how it was answered, as OpenTelemetry's conventions have it. The framework
-/// knows, and leaves it to a package that we would need for nothing else.
+/// Says of a request's span which route it took and how it was answered, as OpenTelemetry's conventions have it. The
+/// framework knows, and leaves it to a package that we would need for nothing else.
 /// </summary>
 sealed class RequestSpans : IStartupFilter
 {
-    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
-    {
-        app.Use(async (http, rest) =>
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) =>
+        app =>
         {
-            await rest(http);
-            if (http.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span)
-                Describe(span, http);
-        });
-        next(app);
-    };
+            app.Use(
+                async (http, rest) =>
+                {
+                    await rest(http);
+                    if (http.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span)
+                        Describe(span, http);
+                }
+            );
+            next(app);
+        };
 
     static void Describe(Activity span, HttpContext http)
     {

@@ -4,17 +4,19 @@ using Microsoft.Win32.SafeHandles;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// Deletes a folder with all that is in it, and nothing else, whatever others do to it meanwhile: every step goes from an open
-/// folder to what is in it, follows no link, crosses no mount, and leaves what belongs to another user.
+/// Deletes a folder with all that is in it, and nothing else, whatever others do to it meanwhile: every step goes from
+/// an open folder to what is in it, follows no link, crosses no mount, and leaves what belongs to another user.
 /// </summary>
 public static class SafeDelete
 {
     /// <summary>Deletes it.</summary>
     /// <param name="path">The folder. Links in the path above it count.</param>
-    /// <param name="made">Which one it must be; its files may then be whoever's it is. Null: it must be this process's user's.</param>
+    /// <param name="made">Which one it must be; its files may then be whoever's it is. Null: it must be this process's
+    /// user's.</param>
     /// <param name="owners">Further users whose files it may hold.</param>
     /// <exception cref="DirectoryNotFoundException">There is none.</exception>
-    /// <exception cref="IOException">It is a link or another's, or something in it stays; the message says what.</exception>
+    /// <exception cref="IOException">It is a link or another's, or something in it stays; the message says
+    /// what.</exception>
     public static void Tree(string path, FileIdentity? made = null, params uint[] owners)
     {
         if (OperatingSystem.IsWindows())
@@ -46,7 +48,9 @@ public static class SafeDelete
         if (!found.IsDirectory)
             throw new IOException($"{path} is not deleted: it is no folder, or a link.");
         if (made is { } expected ? !found.IsSameAs(expected) : !owners.Contains(found.User))
-            throw new IOException($"{path} is not deleted: {(made is null ? $"it belongs to another user (uid {found.User})" : "another stands in its place")}.");
+            throw new IOException(
+                $"{path} is not deleted: {(made is null ? $"it belongs to another user (uid {found.User})" : "another stands in its place")}."
+            );
 
         using var folder = UnixFiles.OpenDirectory(parent, name) ?? throw UnixFiles.Failure(path);
         if (UnixFiles.Stat(folder) is not { } opened || !opened.IsSameAs(found))
@@ -81,8 +85,7 @@ public static class SafeDelete
                     any |= Remove(folder, name, depth);
                 if (depth == 0)
                     (any, moved) = (any | moved, false);
-            }
-            while (any);
+            } while (any);
         }
 
         bool Remove(SafeFileHandle folder, nint name, int depth)
@@ -117,7 +120,8 @@ public static class SafeDelete
 
         bool Keep(nint name, string? why)
         {
-            Kept ??= why is null ? UnixFiles.Failure($"{path}: {Marshal.PtrToStringUTF8(name)} is not deleted")
+            Kept ??= why is null
+                ? UnixFiles.Failure($"{path}: {Marshal.PtrToStringUTF8(name)} is not deleted")
                 : new IOException($"{path}: {Marshal.PtrToStringUTF8(name)} is not deleted: {why}.");
             return false;
         }

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Options;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// Settings as files, which is how Docker and Kubernetes hand secrets over: everybody who may look at a container sees its
-/// variables.
+/// Settings as files, which is how Docker and Kubernetes hand secrets over: everybody who may look at a container sees
+/// its variables.
 /// </summary>
 public static class SecretFiles
 {
@@ -19,9 +19,9 @@ public static class SecretFiles
     public const string Usual = "/run/secrets";
 
     /// <summary>
-    /// Reads the folder, if it is there: a file is named like the variable that it stands for (<c>ConnectionStrings__Wake</c>)
-    /// and counts more than that. Before anything that looks at the configuration. Wherever a secret stands, one that is still an
-    /// example's placeholder stops the start.
+    /// Reads the folder, if it is there: a file is named like the variable that it stands for
+    /// (<c>ConnectionStrings__Wake</c>) and counts more than that. Before anything that looks at the configuration.
+    /// Wherever a secret stands, one that is still an example's placeholder stops the start.
     /// </summary>
     public static IHostApplicationBuilder AddSecretFiles(this IHostApplicationBuilder builder)
     {
@@ -29,16 +29,22 @@ public static class SecretFiles
         builder.Configuration.AddConfiguration(files);
 
         // The SDK of OpenTelemetry reads its variables itself, and nothing else.
-        foreach (var (name, value) in files.AsEnumerable().Where(x => x.Key.StartsWith("OTEL_", StringComparison.Ordinal)))
+        foreach (
+            var (name, value) in files.AsEnumerable().Where(x => x.Key.StartsWith("OTEL_", StringComparison.Ordinal))
+        )
             Environment.SetEnvironmentVariable(name, value);
 
         builder.Services.AddOptions<RejectsPlaceholders.Secrets>().ValidateOnStart();
-        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RejectsPlaceholders.Secrets>, RejectsPlaceholders>());
+        builder.Services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IValidateOptions<RejectsPlaceholders.Secrets>, RejectsPlaceholders>()
+        );
         return builder;
     }
 
     /// <summary>What the folder says, by the names that settings have in a configuration.</summary>
     /// <param name="folder">As <see cref="Variable"/> names it; null or empty when it does not.</param>
-    public static IConfiguration Read(string? folder) => new ConfigurationBuilder()
-        .AddKeyPerFile(Path.GetFullPath(folder is { Length: > 0 } ? folder : Usual), optional: true).Build();
+    public static IConfiguration Read(string? folder) =>
+        new ConfigurationBuilder()
+            .AddKeyPerFile(Path.GetFullPath(folder is { Length: > 0 } ? folder : Usual), optional: true)
+            .Build();
 }

@@ -13,7 +13,8 @@ namespace Wake.ServiceDefaults;
 /// <summary>A setting as a process uses it.</summary>
 /// <param name="Name">Its name as an environment variable: <c>Runner__Slots</c>.</param>
 /// <param name="Value">Its value, as one writes it; null when nothing is set. Secrets are masked.</param>
-/// <param name="Source">Where it is from: <c>default</c>, <c>environment</c>, the path of a file, <c>secret file</c>, <c>wake up</c>.</param>
+/// <param name="Source">Where it is from: <c>default</c>, <c>environment</c>, the path of a file, <c>secret file</c>,
+/// <c>wake up</c>.</param>
 public sealed partial record SettingInForce(string Name, string? Value, string Source)
 {
     /// <summary>What stands in place of a secret.</summary>
@@ -21,15 +22,27 @@ public sealed partial record SettingInForce(string Name, string? Value, string S
 
     const string Default = "default";
 
-    /// <summary>Every setting of the sections, in their order, and where PostgreSQL is. Entries of the owner's stand under their names.</summary>
-    public static IReadOnlyList<SettingInForce> All(IConfigurationRoot configuration, IEnumerable<SettingsSection> sections) =>
-    [
-        .. configuration.GetConnectionString(Postgres.Name) is { Length: > 0 } connection
-            ? [new SettingInForce($"ConnectionStrings__{Postgres.Name}", Shown("", connection), SourceOf(configuration, $"ConnectionStrings:{Postgres.Name}"))]
-            : (SettingInForce[])[],
-        .. sections.OrderBy(x => x.Name, StringComparer.Ordinal)
-            .SelectMany(x => Of(configuration, x.Name, x.Options, Activator.CreateInstance(x.Options))),
-    ];
+    /// <summary>Every setting of the sections, in their order, and where PostgreSQL is. Entries of the owner's stand
+    /// under their names.</summary>
+    public static IReadOnlyList<SettingInForce> All(
+        IConfigurationRoot configuration,
+        IEnumerable<SettingsSection> sections
+    ) =>
+        [
+            .. configuration.GetConnectionString(Postgres.Name) is { Length: > 0 } connection
+                ?
+                [
+                    new SettingInForce(
+                        $"ConnectionStrings__{Postgres.Name}",
+                        Shown("", connection),
+                        SourceOf(configuration, $"ConnectionStrings:{Postgres.Name}")
+                    ),
+                ]
+                : (SettingInForce[])[],
+            .. sections
+                .OrderBy(x => x.Name, StringComparer.Ordinal)
+                .SelectMany(x => Of(configuration, x.Name, x.Options, Activator.CreateInstance(x.Options))),
+        ];
 
     static IEnumerable<SettingInForce> Of(IConfigurationRoot configuration, string path, Type type, object? unset)
     {
@@ -37,14 +50,30 @@ public sealed partial record SettingInForce(string Name, string? Value, string S
         return SettingsShape.Of(type) switch
         {
             SettingsShape.Members members => members.All.SelectMany(x =>
-                Of(configuration, $"{path}:{SettingsShape.NameOf(x)}", x.PropertyType, unset is null ? null : x.GetValue(unset))),
-            SettingsShape.Entries entries => parts.SelectMany(x => Of(configuration, x.Path, entries.Held, New(entries.Held))),
-            SettingsShape.Items items when parts is not [] => parts.SelectMany(x => Of(configuration, x.Path, items.Held, New(items.Held))),
+                Of(
+                    configuration,
+                    $"{path}:{SettingsShape.NameOf(x)}",
+                    x.PropertyType,
+                    unset is null ? null : x.GetValue(unset)
+                )
+            ),
+            SettingsShape.Entries entries => parts.SelectMany(x =>
+                Of(configuration, x.Path, entries.Held, New(entries.Held))
+            ),
+            SettingsShape.Items items when parts is not [] => parts.SelectMany(x =>
+                Of(configuration, x.Path, items.Held, New(items.Held))
+            ),
             SettingsShape.Items => [Named(path, Listed(unset as IEnumerable), Default)],
-            _ => [configuration[path] is { } value ? Named(path, value, SourceOf(configuration, path)) : Named(path, Text(unset), Default)],
+            _ =>
+            [
+                configuration[path] is { } value
+                    ? Named(path, value, SourceOf(configuration, path))
+                    : Named(path, Text(unset), Default),
+            ],
         };
 
-        static object? New(Type of) => SettingsShape.Of(of) is SettingsShape.Value ? null : Activator.CreateInstance(of);
+        static object? New(Type of) =>
+            SettingsShape.Of(of) is SettingsShape.Value ? null : Activator.CreateInstance(of);
     }
 
     /// <summary>Whether a setting, by its path in a configuration, is a secret.</summary>
@@ -62,7 +91,8 @@ public sealed partial record SettingInForce(string Name, string? Value, string S
             return Database(value);
 
         return Uri.TryCreate(value, UriKind.Absolute, out var url) && url.UserInfo.Length > 0
-            ? value.Replace($"{url.UserInfo}@", $"{Masked}@", StringComparison.Ordinal) : value;
+            ? value.Replace($"{url.UserInfo}@", $"{Masked}@", StringComparison.Ordinal)
+            : value;
     }
 
     static string Database(string connection)
@@ -84,25 +114,31 @@ public sealed partial record SettingInForce(string Name, string? Value, string S
     static string? Listed(IEnumerable? list) =>
         list?.Cast<object>().Select(Text).ToList() is { Count: > 0 } all ? string.Join(", ", all) : null;
 
-    static string? Text(object? value) => value switch
-    {
-        null => null,
-        TimeSpan span => span.ToString("c", CultureInfo.InvariantCulture),
-        _ => Convert.ToString(value, CultureInfo.InvariantCulture),
-    };
+    static string? Text(object? value) =>
+        value switch
+        {
+            null => null,
+            TimeSpan span => span.ToString("c", CultureInfo.InvariantCulture),
+            _ => Convert.ToString(value, CultureInfo.InvariantCulture),
+        };
 
     static string SourceOf(IConfigurationRoot configuration, string path) =>
         configuration.Providers.LastOrDefault(x => x.TryGet(path, out _)) switch
         {
             EnvironmentVariablesConfigurationProvider => "environment",
-            JsonConfigurationProvider { Source: { FileProvider: PhysicalFileProvider folder, Path: { } file } } => Path.Combine(folder.Root, file),
+            JsonConfigurationProvider { Source: { FileProvider: PhysicalFileProvider folder, Path: { } file } } =>
+                Path.Combine(folder.Root, file),
             ChainedConfigurationProvider => "secret file",
             MemoryConfigurationProvider => "wake up",
             null => Default,
             var other => $"{other}",
         };
 
-    // By the names of members, so that a setting added later is masked too; what a variable for the CLI holds nobody knows.
-    [GeneratedRegex(@"(Secrets?|Tokens?|Passwords?|PrivateKey|ApiKeys?)(:\d+)?$|:Environment:", RegexOptions.IgnoreCase)]
+    // By the names of members, so that a setting added later is masked too; what a variable for the CLI holds nobody
+    // knows.
+    [GeneratedRegex(
+        @"(Secrets?|Tokens?|Passwords?|PrivateKey|ApiKeys?)(:\d+)?$|:Environment:",
+        RegexOptions.IgnoreCase
+    )]
     private static partial Regex Secret();
 }

@@ -8,13 +8,23 @@ using Wake.Contracts;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// What cannot be understood of a configuration. .NET's binder passes over a name that it does not know, and over an entry
-/// of a list or a dictionary that it cannot read: a budget would not exist, a schedule would not run, and nobody would say so.
+/// What cannot be understood of a configuration. .NET's binder passes over a name that it does not know, and over an
+/// entry of a list or a dictionary that it cannot read: a budget would not exist, a schedule would not run, and nobody
+/// would say so.
 /// </summary>
 public static class SettingsCheck
 {
     // What others read from the same files.
-    static readonly string[] Foreign = ["$schema", "AllowedHosts", "ConnectionStrings", "HostOptions", "Kestrel", "Logging", "Urls"];
+    static readonly string[] Foreign =
+    [
+        "$schema",
+        "AllowedHosts",
+        "ConnectionStrings",
+        "HostOptions",
+        "Kestrel",
+        "Logging",
+        "Urls",
+    ];
 
     /// <summary>Names in a section that nothing reads, and values that cannot be read.</summary>
     /// <param name="section">The section, or a part of it.</param>
@@ -38,8 +48,11 @@ public static class SettingsCheck
 
         return shape switch
         {
-            SettingsShape.Items items => parts.SelectMany(x => int.TryParse(x.Key, out _) ? Unreadable(x, items.Held)
-                : [$"{x.Path}: {section.Path} is a list: {Example(section, shape)}."]),
+            SettingsShape.Items items => parts.SelectMany(x =>
+                int.TryParse(x.Key, out _)
+                    ? Unreadable(x, items.Held)
+                    : [$"{x.Path}: {section.Path} is a list: {Example(section, shape)}."]
+            ),
             SettingsShape.Entries entries => parts.SelectMany(x => Unreadable(x, entries.Held)),
             SettingsShape.Members members => parts.SelectMany(x => Member(x, members)),
             _ => throw new InvalidOperationException($"Unknown {shape}."),
@@ -47,8 +60,8 @@ public static class SettingsCheck
     }
 
     /// <summary>
-    /// Sections that are no section of Wake: all of a file's, since the whole file is Wake's; of the environment those that are
-    /// misspelt, since the rest belongs to others.
+    /// Sections that are no section of Wake: all of a file's, since the whole file is Wake's; of the environment those
+    /// that are misspelt, since the rest belongs to others.
     /// </summary>
     public static IEnumerable<string> UnknownSections(IConfigurationRoot configuration) =>
         from provider in configuration.Providers
@@ -59,7 +72,8 @@ public static class SettingsCheck
         {
             JsonConfigurationProvider json when json.Source.Path != "appsettings.Development.json" =>
                 $"{name} in {json.Source.Path} is no section of Wake's{(nearest is null ? "" : $"; {nearest} is")}.",
-            EnvironmentVariablesConfigurationProvider when nearest is not null && provider.GetChildKeys([], name).Any() =>
+            EnvironmentVariablesConfigurationProvider
+                when nearest is not null && provider.GetChildKeys([], name).Any() =>
                 $"{name}__{provider.GetChildKeys([], name).First()} in the environment is no setting of Wake's; the section is {nearest}.",
             _ => null,
         }
@@ -67,8 +81,12 @@ public static class SettingsCheck
         select problem;
 
     /// <summary>All that keeps a configuration from being used by the processes that read these sections.</summary>
-    public static IEnumerable<string> Problems(IConfigurationRoot configuration, IEnumerable<SettingsSection> sections) =>
-        UnknownSections(configuration).Concat(Placeholders.In(configuration))
+    public static IEnumerable<string> Problems(
+        IConfigurationRoot configuration,
+        IEnumerable<SettingsSection> sections
+    ) =>
+        UnknownSections(configuration)
+            .Concat(Placeholders.In(configuration))
             .Concat(sections.SelectMany(x => Problems(configuration.GetSection(x.Name), x.Options)));
 
     static IEnumerable<string> Problems(IConfigurationSection section, Type type)
@@ -93,7 +111,11 @@ public static class SettingsCheck
         return
         [
             $"{part.Path} is no setting of Wake's; "
-            + (nearest is not null ? $"{nearest} is." : $"known here are {string.Join(", ", known.Keys.Order(StringComparer.Ordinal))}."),
+                + (
+                    nearest is not null
+                        ? $"{nearest} is."
+                        : $"known here are {string.Join(", ", known.Keys.Order(StringComparer.Ordinal))}."
+                ),
         ];
     }
 
@@ -110,12 +132,13 @@ public static class SettingsCheck
         }
     }
 
-    static string Example(IConfigurationSection section, SettingsShape shape) => shape switch
-    {
-        SettingsShape.Items => $"write {section.Path}:0",
-        SettingsShape.Members members => $"write {section.Path}:{SettingsShape.NameOf(members.All[0])}",
-        _ => $"write {section.Path}:NAME",
-    };
+    static string Example(IConfigurationSection section, SettingsShape shape) =>
+        shape switch
+        {
+            SettingsShape.Items => $"write {section.Path}:0",
+            SettingsShape.Members members => $"write {section.Path}:{SettingsShape.NameOf(members.All[0])}",
+            _ => $"write {section.Path}:NAME",
+        };
 }
 
 /// <summary>Stops the start where a section is misspelt.</summary>
@@ -123,7 +146,8 @@ sealed class RejectsUnknownSections(IConfiguration configuration) : IValidateOpt
 {
     public ValidateOptionsResult Validate(string? name, Sections options) =>
         SettingsCheck.UnknownSections((IConfigurationRoot)configuration).ToList() is { Count: > 0 } problems
-            ? ValidateOptionsResult.Fail(problems) : ValidateOptionsResult.Success;
+            ? ValidateOptionsResult.Fail(problems)
+            : ValidateOptionsResult.Success;
 
     /// <summary>Has no members: what is checked is the configuration itself.</summary>
     public sealed class Sections;

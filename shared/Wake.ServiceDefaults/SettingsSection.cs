@@ -6,11 +6,23 @@ namespace Wake.ServiceDefaults;
 public sealed record SettingsSection(string Name, Type Options)
 {
     /// <summary>
-    /// All sections of Wake. Every process knows their names, so that services can share one file of settings; each knows
-    /// the members of those that it reads.
+    /// All sections of Wake. Every process knows their names, so that services can share one file of settings; each
+    /// knows the members of those that it reads.
     /// </summary>
     public static IReadOnlyList<string> Names { get; } =
     [
-        "Claude", "Coordinator", "Cron", "Gateway", "GitHub", "Local", "MessageBus", "Profiles", "Prompts", "Proxies", "Routes", "Runner", "Webhooks",
+        "Claude",
+        "Coordinator",
+        "Cron",
+        "Gateway",
+        "GitHub",
+        "Local",
+        "MessageBus",
+        "Profiles",
+        "Prompts",
+        "Proxies",
+        "Routes",
+        "Runner",
+        "Webhooks",
     ];
 }

@@ -3,7 +3,8 @@ using Microsoft.Extensions.Configuration;
 
 namespace Wake.ServiceDefaults;
 
-/// <summary>What a type of options looks like in a configuration: one value, a list, entries by name, or members.</summary>
+/// <summary>What a type of options looks like in a configuration: one value, a list, entries by name, or
+/// members.</summary>
 public abstract record SettingsShape
 {
     /// <summary>One value: text, a number, a time span, an address, one word of several.</summary>
@@ -22,20 +23,31 @@ public abstract record SettingsShape
     public static SettingsShape Of(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
-        if (type == typeof(string) || type.IsEnum || type.IsPrimitive || type == typeof(decimal) || type == typeof(TimeSpan)
-            || type == typeof(DateTimeOffset) || type == typeof(Uri))
+        if (
+            type == typeof(string)
+            || type.IsEnum
+            || type.IsPrimitive
+            || type == typeof(decimal)
+            || type == typeof(TimeSpan)
+            || type == typeof(DateTimeOffset)
+            || type == typeof(Uri)
+        )
             return new Value(type);
 
-        var held = type.GetInterfaces().Append(type)
+        var held = type.GetInterfaces()
+            .Append(type)
             .Where(x => x.IsGenericType && x.GetGenericTypeDefinition() == typeof(IEnumerable<>))
-            .Select(x => x.GetGenericArguments()[0]).FirstOrDefault();
+            .Select(x => x.GetGenericArguments()[0])
+            .FirstOrDefault();
         if (held is { IsGenericType: true } && held.GetGenericTypeDefinition() == typeof(KeyValuePair<,>))
             return new Entries(held.GetGenericArguments()[1]);
 
-        return held is not null ? new Items(held)
+        return held is not null
+            ? new Items(held)
             : new Members([.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(x => x.CanWrite)]);
     }
 
     /// <summary>What a member is called in a configuration.</summary>
-    public static string NameOf(PropertyInfo member) => member.GetCustomAttribute<ConfigurationKeyNameAttribute>()?.Name ?? member.Name;
+    public static string NameOf(PropertyInfo member) =>
+        member.GetCustomAttribute<ConfigurationKeyNameAttribute>()?.Name ?? member.Name;
 }

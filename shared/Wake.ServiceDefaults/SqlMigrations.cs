@@ -8,8 +8,8 @@ using Npgsql;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// Numbered <c>.sql</c> files, embedded under <c>Migrations/</c> in the project that owns the tables, applied once each when
-/// a service starts. Any number of processes may start at once.
+/// Numbered <c>.sql</c> files, embedded under <c>Migrations/</c> in the project that owns the tables, applied once each
+/// when a service starts. Any number of processes may start at once.
 /// </summary>
 public static class SqlMigrations
 {
@@ -21,7 +21,10 @@ public static class SqlMigrations
     {
         // AddHostedService would keep only the first of two owners: it registers a type once.
         builder.Services.AddSingleton<IHostedService>(services => new AtStart(
-            services.GetRequiredService<NpgsqlDataSource>(), owner, services.GetRequiredService<ILoggerFactory>()));
+            services.GetRequiredService<NpgsqlDataSource>(),
+            owner,
+            services.GetRequiredService<ILoggerFactory>()
+        ));
         return builder;
     }
 
@@ -40,16 +43,25 @@ public static class SqlMigrations
             """
             create table if not exists migrations (
                 name text primary key, sha256 text not null, applied_at timestamptz not null default now())
-            """);
+            """
+        );
 
         var applied = await Applied(connection, cancel);
         var count = 0;
         foreach (var (name, sql) in Missing(owner, applied))
         {
             await Execute(sql);
-            await using var note = new NpgsqlCommand("insert into migrations (name, sha256) values ($1, $2)", connection, transaction)
+            await using var note = new NpgsqlCommand(
+                "insert into migrations (name, sha256) values ($1, $2)",
+                connection,
+                transaction
+            )
             {
-                Parameters = { new() { Value = name }, new() { Value = Sha256(sql) } },
+                Parameters =
+                {
+                    new() { Value = name },
+                    new() { Value = Sha256(sql) },
+                },
             };
             await note.ExecuteNonQueryAsync(cancel);
             count++;
@@ -60,7 +72,8 @@ public static class SqlMigrations
 
         async Task Execute(string sql)
         {
-            // An index on a large table takes longer than any statement of a service may; the others wait at the lock meanwhile.
+            // An index on a large table takes longer than any statement of a service may; the others wait at the lock
+            // meanwhile.
             await using var command = new NpgsqlCommand(sql, connection, transaction) { CommandTimeout = 0 };
             await command.ExecuteNonQueryAsync(cancel);
         }
@@ -77,8 +90,11 @@ public static class SqlMigrations
     static async Task<bool> IsWhole(NpgsqlConnection connection, Assembly owner, CancellationToken cancel)
     {
         await using var readable = new NpgsqlCommand(
-            "select coalesce(has_table_privilege(to_regclass('migrations'), 'select'), false)", connection);
-        return (bool)(await readable.ExecuteScalarAsync(cancel))! && !Missing(owner, await Applied(connection, cancel)).Any();
+            "select coalesce(has_table_privilege(to_regclass('migrations'), 'select'), false)",
+            connection
+        );
+        return (bool)(await readable.ExecuteScalarAsync(cancel))!
+            && !Missing(owner, await Applied(connection, cancel)).Any();
     }
 
     static async Task<Dictionary<string, string>> Applied(NpgsqlConnection connection, CancellationToken cancel)
@@ -98,11 +114,14 @@ public static class SqlMigrations
             if (!applied.TryGetValue(name, out var then))
                 yield return (name, sql);
             else if (then != Sha256(sql))
-                throw new InvalidOperationException($"{name} was changed after it was applied; add a new migration instead.");
+                throw new InvalidOperationException(
+                    $"{name} was changed after it was applied; add a new migration instead."
+                );
         }
     }
 
-    static string Sha256(string sql) => Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(sql)));
+    static string Sha256(string sql) =>
+        Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(sql)));
 
     static string Text(Assembly owner, string resource)
     {
@@ -125,7 +144,8 @@ public static class SqlMigrations
                         log.LogInformation("Applied {Count} migrations of {Owner}.", count, owner.GetName().Name);
                     return;
                 }
-                catch (NpgsqlException down) when (down.IsTransient || down.InnerException is IOException or System.Net.Sockets.SocketException)
+                catch (NpgsqlException down)
+                    when (down.IsTransient || down.InnerException is IOException or System.Net.Sockets.SocketException)
                 {
                     if (waited % 10 == 0)
                         log.LogWarning("PostgreSQL does not answer yet ({Reason}); waiting.", down.Message);
@@ -133,10 +153,14 @@ public static class SqlMigrations
                 }
                 catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InsufficientPrivilege)
                 {
-                    // A service with a role of its own makes no tables; whoever owns them does, before it or a moment after it.
+                    // A service with a role of its own makes no tables; whoever owns them does, before it or a moment
+                    // after it.
                     if (waited % 10 == 0)
-                        log.LogWarning("The tables of {Owner} are not all there yet, and this role may not make them ({Reason}); waiting for wake migrate.",
-                            owner.GetName().Name, refused.MessageText);
+                        log.LogWarning(
+                            "The tables of {Owner} are not all there yet, and this role may not make them ({Reason}); waiting for wake migrate.",
+                            owner.GetName().Name,
+                            refused.MessageText
+                        );
                     await Task.Delay(TimeSpan.FromSeconds(1), cancel);
                 }
             }

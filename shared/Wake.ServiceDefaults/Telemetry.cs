@@ -15,9 +15,9 @@ using OpenTelemetry.Trace;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// Traces, metrics and logs over OTLP, switched on by the standard variable <c>OTEL_EXPORTER_OTLP_ENDPOINT</c>, or each alone by
-/// its own (<c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>), and shaped by the others of their kind. What has no endpoint is not
-/// collected and not sent anywhere.
+/// Traces, metrics and logs over OTLP, switched on by the standard variable <c>OTEL_EXPORTER_OTLP_ENDPOINT</c>, or each
+/// alone by its own (<c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>), and shaped by the others of their kind. What has no
+/// endpoint is not collected and not sent anywhere.
 /// </summary>
 public static class Telemetry
 {
@@ -39,9 +39,17 @@ public static class Telemetry
     static readonly string[] Sources = [Source, "MassTransit", "Npgsql", "Microsoft.AspNetCore", "System.Net.Http"];
 
     static readonly string[] Meters =
-        [Source, "MassTransit", "Npgsql", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime"];
+    [
+        Source,
+        "MassTransit",
+        "Npgsql",
+        "Microsoft.AspNetCore.Hosting",
+        "Microsoft.AspNetCore.Server.Kestrel",
+        "System.Runtime",
+    ];
 
-    /// <summary>The variable of one signal that counts more than the one of all: <c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>.</summary>
+    /// <summary>The variable of one signal that counts more than the one of all:
+    /// <c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>.</summary>
     public static string Own(string signal, string name) => $"OTEL_EXPORTER_OTLP_{signal}_{name}";
 
     /// <summary>Whether a signal has an endpoint.</summary>
@@ -50,7 +58,8 @@ public static class Telemetry
     public static bool IsOn(string signal, Func<string, string?> variable) =>
         variable(Own(signal, "ENDPOINT")) is { Length: > 0 } || variable(Endpoint) is { Length: > 0 };
 
-    /// <summary>Adds the log on the console, and the exporters of those signals that an endpoint is configured for.</summary>
+    /// <summary>Adds the log on the console, and the exporters of those signals that an endpoint is configured
+    /// for.</summary>
     public static IHostApplicationBuilder AddTelemetry(this IHostApplicationBuilder builder)
     {
         builder.AddConsoleLog();
@@ -66,14 +75,24 @@ public static class Telemetry
         var sdk = OpenTelemetrySdk.Create(otel =>
         {
             // The environment comes last and so counts more.
-            otel.ConfigureResource(resource => resource
-                .AddService(builder.Environment.ApplicationName, serviceVersion: version).AddEnvironmentVariableDetector());
+            otel.ConfigureResource(resource =>
+                resource
+                    .AddService(builder.Environment.ApplicationName, serviceVersion: version)
+                    .AddEnvironmentVariableDetector()
+            );
             if (traces)
-                otel.WithTracing(x => x.AddSource(Sources).AddProcessor(new Unasked()).AddOtlpExporter(exporter => Configure(exporter, "TRACES")));
+                otel.WithTracing(x =>
+                    x.AddSource(Sources)
+                        .AddProcessor(new Unasked())
+                        .AddOtlpExporter(exporter => Configure(exporter, "TRACES"))
+                );
             if (metrics)
                 otel.WithMetrics(x => x.AddMeter(Meters).AddOtlpExporter(exporter => Configure(exporter, "METRICS")));
             if (logs)
-                otel.WithLogging(x => x.AddOtlpExporter(exporter => Configure(exporter, "LOGS")), x => x.IncludeFormattedMessage = true);
+                otel.WithLogging(
+                    x => x.AddOtlpExporter(exporter => Configure(exporter, "LOGS")),
+                    x => x.IncludeFormattedMessage = true
+                );
         });
 
         builder.Services.AddSingleton(sdk);
@@ -85,9 +104,11 @@ public static class Telemetry
         return builder;
     }
 
-    static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+    static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 
-    // The exporter reads the variables of all signals itself, and those of one signal not. Its own default would be gRPC.
+    // The exporter reads the variables of all signals itself, and those of one signal not. Its own default would be
+    // gRPC.
     static void Configure(OtlpExporterOptions exporter, string signal)
     {
         if (Variable(Own(signal, "PROTOCOL")) is { } own)
@@ -96,7 +117,9 @@ public static class Telemetry
             {
                 "grpc" => OtlpExportProtocol.Grpc,
                 "http/protobuf" => OtlpExportProtocol.HttpProtobuf,
-                _ => throw new InvalidOperationException($"{Own(signal, "PROTOCOL")}: {own} is not known; it is grpc or http/protobuf."),
+                _ => throw new InvalidOperationException(
+                    $"{Own(signal, "PROTOCOL")}: {own} is not known; it is grpc or http/protobuf."
+                ),
             };
         }
         else if (Variable(Protocol) is null)
@@ -107,27 +130,34 @@ public static class Telemetry
         // Taken as it is: the path belongs to it.
         if (Variable(Own(signal, "ENDPOINT")) is { } endpoint)
         {
-            exporter.Endpoint = Uri.TryCreate(endpoint, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https") ? address
-                : throw new InvalidOperationException($"{Own(signal, "ENDPOINT")} is no http or https address.");
+            exporter.Endpoint =
+                Uri.TryCreate(endpoint, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https")
+                    ? address
+                    : throw new InvalidOperationException($"{Own(signal, "ENDPOINT")} is no http or https address.");
         }
 
         if (Variable(Own(signal, "HEADERS")) is { } headers)
             exporter.Headers = headers;
-        if (int.TryParse(Variable(Own(signal, "TIMEOUT")), CultureInfo.InvariantCulture, out var milliseconds) && milliseconds > 0)
+        if (
+            int.TryParse(Variable(Own(signal, "TIMEOUT")), CultureInfo.InvariantCulture, out var milliseconds)
+            && milliseconds > 0
+        )
             exporter.TimeoutMilliseconds = milliseconds;
     }
 
     /// <summary>
-    /// Leaves out what nobody asked for: the looks at the database that every process takes every second, and what asks it for
-    /// its health. They would be nearly all there is to see.
+    /// Leaves out what nobody asked for: the looks at the database that every process takes every second, and what asks
+    /// it for its health. They would be nearly all there is to see.
     /// </summary>
     sealed class Unasked : BaseProcessor<Activity>
     {
         public override void OnStart(Activity data)
         {
             var look = data.Parent is null && data.ParentSpanId == default && data.Source.Name == "Npgsql";
-            var health = data.Source.Name == "Microsoft.AspNetCore"
-                && data.GetTagItem("url.path") is string path && path.StartsWith("/health", StringComparison.Ordinal);
+            var health =
+                data.Source.Name == "Microsoft.AspNetCore"
+                && data.GetTagItem("url.path") is string path
+                && path.StartsWith("/health", StringComparison.Ordinal);
             if (!look && !health)
                 return;
 
@@ -142,11 +172,14 @@ public static class Telemetry
     {
         public Task StartAsync(CancellationToken cancel) => Task.CompletedTask;
 
-        // At the same time, and before the container disposes them, which would wait longer and for one after the other.
-        public Task StopAsync(CancellationToken cancel) => Task.WhenAll(
-            Task.Run(() => sdk.TracerProvider.Shutdown(FlushMilliseconds), CancellationToken.None),
-            Task.Run(() => sdk.MeterProvider.Shutdown(FlushMilliseconds), CancellationToken.None),
-            Task.Run(() => sdk.LoggerProvider.Shutdown(FlushMilliseconds), CancellationToken.None));
+        // At the same time, and before the container disposes them, which would wait longer and for one after the
+        // other.
+        public Task StopAsync(CancellationToken cancel) =>
+            Task.WhenAll(
+                Task.Run(() => sdk.TracerProvider.Shutdown(FlushMilliseconds), CancellationToken.None),
+                Task.Run(() => sdk.MeterProvider.Shutdown(FlushMilliseconds), CancellationToken.None),
+                Task.Run(() => sdk.LoggerProvider.Shutdown(FlushMilliseconds), CancellationToken.None)
+            );
     }
 
     sealed class Forward(ILoggerFactory factory) : ILoggerProvider

@@ -3,10 +3,11 @@ using System.Diagnostics;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// Wake's own spans, and how a trace survives the database: a wake is decided by a timer, minutes after the request that its
-/// event came with is over, so the event's row and the turn's keep the context to go on from.
+/// Wake's own spans, and how a trace survives the database: a wake is decided by a timer, minutes after the request
+/// that its event came with is over, so the event's row and the turn's keep the context to go on from.
 /// </summary>
-/// <remarks>Attributes name things: sessions, events, numbers, outcomes. What an event says is never among them.</remarks>
+/// <remarks>Attributes name things: sessions, events, numbers, outcomes. What an event says is never among
+/// them.</remarks>
 public static class Tracing
 {
     /// <summary>Events named or linked to by one span. OpenTelemetry drops links beyond this by default.</summary>
@@ -61,20 +62,33 @@ public static class Tracing
     public static readonly ActivitySource Source = new(Telemetry.Source);
 
     /// <summary>
-    /// Begins a span under a context that was kept, with links to others. Without one it hangs under whatever runs now. Null
-    /// when nobody traces.
+    /// Begins a span under a context that was kept, with links to others. Without one it hangs under whatever runs now.
+    /// Null when nobody traces.
     /// </summary>
     /// <param name="name">One of the names here.</param>
     /// <param name="kind">Its side of a conversation.</param>
     /// <param name="parent">The context it goes on from, as it was kept.</param>
     /// <param name="others">Contexts that led to it as well.</param>
-    public static Activity? Start(string name, ActivityKind kind, KeptTrace parent, IEnumerable<KeptTrace>? others = null)
+    public static Activity? Start(
+        string name,
+        ActivityKind kind,
+        KeptTrace parent,
+        IEnumerable<KeptTrace>? others = null
+    )
     {
         if (!Source.HasListeners())
             return null;
 
         var context = parent.Context ?? default;
-        var linked = others?.Distinct().Select(x => x.Context).OfType<ActivityContext>().Where(x => x != context).Take(MaxEvents).ToList() ?? [];
+        var linked =
+            others
+                ?.Distinct()
+                .Select(x => x.Context)
+                .OfType<ActivityContext>()
+                .Where(x => x != context)
+                .Take(MaxEvents)
+                .ToList()
+            ?? [];
         var activity = Source.StartActivity(name, kind, context, links: linked.Select(x => new ActivityLink(x)));
 
         // Messages of MassTransit carry the trace on without its state.
@@ -93,12 +107,21 @@ public readonly record struct KeptTrace(string? Parent, string? State)
     const int MaxState = 512;
 
     /// <summary>The one that this code runs in.</summary>
-    public static KeptTrace Current => Activity.Current is { IdFormat: ActivityIdFormat.W3C } here ? Of(here.Id, here.TraceStateString) : default;
+    public static KeptTrace Current =>
+        Activity.Current is { IdFormat: ActivityIdFormat.W3C } here ? Of(here.Id, here.TraceStateString) : default;
 
-    /// <summary>What a foreign program sent, if it is a context at all. A state that cannot be kept is dropped.</summary>
+    /// <summary>What a foreign program sent, if it is a context at all. A state that cannot be kept is
+    /// dropped.</summary>
     public static KeptTrace Of(string? parent, string? state) =>
-        parent is null || !ActivityContext.TryParse(parent, null, out _) ? default
-        : new(parent, state is { Length: > 0 and <= MaxState } && !state.AsSpan().ContainsAnyExceptInRange(' ', '~') ? state : null);
+        parent is null || !ActivityContext.TryParse(parent, null, out _)
+            ? default
+            : new(
+                parent,
+                state is { Length: > 0 and <= MaxState } && !state.AsSpan().ContainsAnyExceptInRange(' ', '~')
+                    ? state
+                    : null
+            );
 
-    internal ActivityContext? Context => ActivityContext.TryParse(Parent, State, isRemote: true, out var context) ? context : null;
+    internal ActivityContext? Context =>
+        ActivityContext.TryParse(Parent, State, isRemote: true, out var context) ? context : null;
 }

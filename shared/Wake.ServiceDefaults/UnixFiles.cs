@@ -5,12 +5,13 @@ using Microsoft.Win32.SafeHandles;
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// Files by the folder they are in, as open, and not by a path that another may change under way. Linux and macOS; names are bytes
-/// that need not be text.
+/// Files by the folder they are in, as open, and not by a path that another may change under way. Linux and macOS;
+/// names are bytes that need not be text.
 /// </summary>
 static class UnixFiles
 {
-    static readonly bool Mac = OperatingSystem.IsMacOS(), Arm = RuntimeInformation.ProcessArchitecture is Architecture.Arm64;
+    static readonly bool Mac = OperatingSystem.IsMacOS(),
+        Arm = RuntimeInformation.ProcessArchitecture is Architecture.Arm64;
 
     // macOS on x64 keeps the names without it for programs of before 2007.
     static readonly bool MacX64 = Mac && !Arm;
@@ -19,13 +20,25 @@ static class UnixFiles
     static readonly int WorkingDirectory = Mac ? -2 : -100;
     static readonly int NoLink = Mac ? 0x20 : 0x100;
     static readonly int RemoveDirectory = Mac ? 0x80 : 0x200;
-    static readonly int OpenNoLink = Mac ? 0x100 : Arm ? 0x8000 : 0x20000;
-    static readonly int OpenOnlyDirectory = (Mac ? 0x100000 : Arm ? 0x4000 : 0x10000) | (Mac ? 0x1000000 : 0x80000);
+    static readonly int OpenNoLink =
+        Mac ? 0x100
+        : Arm ? 0x8000
+        : 0x20000;
+    static readonly int OpenOnlyDirectory =
+        (
+            Mac ? 0x100000
+            : Arm ? 0x4000
+            : 0x10000
+        ) | (Mac ? 0x1000000 : 0x80000);
 
-    // struct statx { … uid @20 … mode @28, ino @32 … attributes @8 … dev_major @136, dev_minor @140 }, and stat of macOS.
-    const int StatLength = 256, BasicStats = 0x7FF, MountRoot = 0x2000;
+    // struct statx { … uid @20 … mode @28, ino @32 … attributes @8 … dev_major @136, dev_minor @140 }, and stat of
+    // macOS.
+    const int StatLength = 256,
+        BasicStats = 0x7FF,
+        MountRoot = 0x2000;
 
-    const int NoSuchFile = 2, Exists = 17;
+    const int NoSuchFile = 2,
+        Exists = 17;
 
     // struct dirent: d_name after inode, offset, length and type.
     static readonly int NameOffset = Mac ? 21 : 19;
@@ -44,24 +57,44 @@ static class UnixFiles
         var found = new byte[StatLength];
         if (Mac)
         {
-            var failed = MacX64 ? fstatat64(folder, name, ref found[0], NoLink) : fstatat(folder, name, ref found[0], NoLink);
-            return failed != 0 ? null : new(
-                BitConverter.ToUInt32(found, 0), BitConverter.ToUInt64(found, 8), BitConverter.ToUInt32(found, 16), BitConverter.ToUInt16(found, 4), false);
+            var failed = MacX64
+                ? fstatat64(folder, name, ref found[0], NoLink)
+                : fstatat(folder, name, ref found[0], NoLink);
+            return failed != 0
+                ? null
+                : new(
+                    BitConverter.ToUInt32(found, 0),
+                    BitConverter.ToUInt64(found, 8),
+                    BitConverter.ToUInt32(found, 16),
+                    BitConverter.ToUInt16(found, 4),
+                    false
+                );
         }
 
-        return statx(folder, name, NoLink, BasicStats, ref found[0]) != 0 ? null : new(
-            (ulong)BitConverter.ToUInt32(found, 136) << 32 | BitConverter.ToUInt32(found, 140), BitConverter.ToUInt64(found, 32),
-            BitConverter.ToUInt32(found, 20), BitConverter.ToUInt16(found, 28), (BitConverter.ToUInt64(found, 8) & MountRoot) != 0);
+        return statx(folder, name, NoLink, BasicStats, ref found[0]) != 0
+            ? null
+            : new(
+                (ulong)BitConverter.ToUInt32(found, 136) << 32 | BitConverter.ToUInt32(found, 140),
+                BitConverter.ToUInt64(found, 32),
+                BitConverter.ToUInt32(found, 20),
+                BitConverter.ToUInt16(found, 28),
+                (BitConverter.ToUInt64(found, 8) & MountRoot) != 0
+            );
     }
 
     /// <exception cref="IOException">There is none, or none that may be read.</exception>
     public static SafeFileHandle OpenDirectory(string path, bool followLink) =>
-        WithName(path, name => openat(WorkingDirectory, name, OpenOnlyDirectory | (followLink ? 0 : OpenNoLink))) is var opened and >= 0
-            ? new(opened, ownsHandle: true) : throw Failure(path);
+        WithName(path, name => openat(WorkingDirectory, name, OpenOnlyDirectory | (followLink ? 0 : OpenNoLink)))
+            is var opened
+                and >= 0
+            ? new(opened, ownsHandle: true)
+            : throw Failure(path);
 
     /// <summary>A folder in another; null when there is none, or a link, or it may not be read.</summary>
     public static SafeFileHandle? OpenDirectory(SafeFileHandle folder, nint name) =>
-        openat((int)folder.DangerousGetHandle(), name, OpenOnlyDirectory | OpenNoLink) is var opened and >= 0 ? new(opened, ownsHandle: true) : null;
+        openat((int)folder.DangerousGetHandle(), name, OpenOnlyDirectory | OpenNoLink) is var opened and >= 0
+            ? new(opened, ownsHandle: true)
+            : null;
 
     public static bool Delete(SafeFileHandle folder, nint name, bool directory) =>
         unlinkat((int)folder.DangerousGetHandle(), name, directory ? RemoveDirectory : 0) == 0;
@@ -80,7 +113,9 @@ static class UnixFiles
     {
         // Everybody's, as far as the umask lets it.
         if (WithName(path, name => mkdir(name, 0x1FF)) != 0)
-            throw Marshal.GetLastPInvokeError() == Exists ? new IOException($"{path} exists already, and was made by somebody else.") : Failure(path);
+            throw Marshal.GetLastPInvokeError() == Exists
+                ? new IOException($"{path} exists already, and was made by somebody else.")
+                : Failure(path);
     }
 
     /// <summary>The names in a folder. Each is good until the next.</summary>
@@ -88,7 +123,10 @@ static class UnixFiles
     {
         // Of its own: two that read one and the same share a place.
         var again = WithName(".", name => openat((int)folder.DangerousGetHandle(), name, OpenOnlyDirectory));
-        var stream = again < 0 ? 0 : MacX64 ? fdopendir64(again) : fdopendir(again);
+        var stream =
+            again < 0 ? 0
+            : MacX64 ? fdopendir64(again)
+            : fdopendir(again);
         if (stream == 0)
             throw Failure("a folder");
 
@@ -107,7 +145,8 @@ static class UnixFiles
     }
 
     // "." and "..".
-    static bool IsItself(nint name) => Marshal.ReadByte(name) == '.'
+    static bool IsItself(nint name) =>
+        Marshal.ReadByte(name) == '.'
         && (Marshal.ReadByte(name, 1) == 0 || Marshal.ReadByte(name, 1) == '.' && Marshal.ReadByte(name, 2) == 0);
 
     static T WithName<T>(string name, Func<nint, T> act)

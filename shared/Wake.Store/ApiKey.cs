@@ -16,7 +16,8 @@ public sealed record ApiKey(
     IReadOnlyList<string> Scopes,
     DateTimeOffset Created,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Used,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Ends)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Ends
+)
 {
     /// <summary>What the sources of its events begin with; null for any.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -30,13 +31,20 @@ public sealed record ApiKey(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Subjects { get; init; }
 
-    /// <summary>The name under which its dedup keys count: keys of one name tell the same facts. Null: its own id.</summary>
+    /// <summary>The name under which its dedup keys count: keys of one name tell the same facts. Null: its own
+    /// id.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Namespace { get; init; }
 
     /// <summary>What its events may say.</summary>
     [JsonIgnore]
-    public EventRights Rights => new() { Sources = Sources ?? [], Types = Types ?? [], Subjects = Subjects ?? [] };
+    public EventRights Rights =>
+        new()
+        {
+            Sources = Sources ?? [],
+            Types = Types ?? [],
+            Subjects = Subjects ?? [],
+        };
 }
 
 /// <summary>A key just made, which is the only time it is told.</summary>

@@ -3,7 +3,8 @@ using Wake.Contracts;
 
 namespace Wake.Store;
 
-/// <summary>The keys of the API. Only their hashes are kept; a key is 256 random bits, so its hash needs no salt.</summary>
+/// <summary>The keys of the API. Only their hashes are kept; a key is 256 random bits, so its hash needs no
+/// salt.</summary>
 public sealed class ApiKeys(NpgsqlDataSource database)
 {
     /// <summary>What every key begins with, so that one that leaks is found by whoever looks for secrets.</summary>
@@ -12,7 +13,8 @@ public sealed class ApiKeys(NpgsqlDataSource database)
     /// <summary>How many there can be at a time. A gateway holds all of them in memory.</summary>
     public const int Max = 1000;
 
-    const string Columns = "id, name, scopes, created_at, used_at, ends_at, sha256, sources, types, subjects, namespace";
+    const string Columns =
+        "id, name, scopes, created_at, used_at, ends_at, sha256, sources, types, subjects, namespace";
     const string Live = "(ends_at is null or ends_at > clock_timestamp())";
 
     /// <summary>Makes one. Null when there are too many.</summary>
@@ -21,28 +23,49 @@ public sealed class ApiKeys(NpgsqlDataSource database)
     /// <param name="rights">What its events may say.</param>
     /// <param name="nameSpace">The name under which its dedup keys count; null for its own.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public Task<NewApiKey?> Create(string name, IReadOnlyList<string> scopes, EventRights rights, string? nameSpace, CancellationToken cancel) => Make(
-        $"""
-        insert into api_keys (id, sha256, name, scopes, sources, types, subjects, namespace)
-        select $1, $2, $3, $4, nullif($5, array[]::text[]), nullif($6, array[]::text[]), nullif($7, array[]::text[]), nullif($8, '')
-        where (select count(*) from api_keys where {Live}) < {Max}
-        returning name, scopes
-        """, [name, scopes.ToArray(), rights.Sources.ToArray(), rights.Types.ToArray(), rights.Subjects.ToArray(), nameSpace ?? ""], cancel);
+    public Task<NewApiKey?> Create(
+        string name,
+        IReadOnlyList<string> scopes,
+        EventRights rights,
+        string? nameSpace,
+        CancellationToken cancel
+    ) =>
+        Make(
+            $"""
+            insert into api_keys (id, sha256, name, scopes, sources, types, subjects, namespace)
+            select $1, $2, $3, $4, nullif($5, array[]::text[]), nullif($6, array[]::text[]), nullif($7, array[]::text[]), nullif($8, '')
+            where (select count(*) from api_keys where {Live}) < {Max}
+            returning name, scopes
+            """,
+            [
+                name,
+                scopes.ToArray(),
+                rights.Sources.ToArray(),
+                rights.Types.ToArray(),
+                rights.Subjects.ToArray(),
+                nameSpace ?? "",
+            ],
+            cancel
+        );
 
     /// <summary>
-    /// Makes another of the same name, scopes and limits, and lets the old one live on for a while. Null when there is no such key,
-    /// or when another has taken its place before.
+    /// Makes another of the same name, scopes and limits, and lets the old one live on for a while. Null when there is
+    /// no such key, or when another has taken its place before.
     /// </summary>
-    public Task<NewApiKey?> Rotate(Guid id, TimeSpan overlap, CancellationToken cancel) => Make(
-        """
-        with old as (
-            update api_keys set ends_at = clock_timestamp() + $4 where id = $3 and ends_at is null
-            returning name, scopes, sources, types, subjects, coalesce(namespace, id::text) as namespace
-        )
-        insert into api_keys (id, sha256, name, scopes, sources, types, subjects, namespace)
-        select $1, $2, name, scopes, sources, types, subjects, namespace from old
-        returning name, scopes
-        """, [id, overlap], cancel);
+    public Task<NewApiKey?> Rotate(Guid id, TimeSpan overlap, CancellationToken cancel) =>
+        Make(
+            """
+            with old as (
+                update api_keys set ends_at = clock_timestamp() + $4 where id = $3 and ends_at is null
+                returning name, scopes, sources, types, subjects, coalesce(namespace, id::text) as namespace
+            )
+            insert into api_keys (id, sha256, name, scopes, sources, types, subjects, namespace)
+            select $1, $2, name, scopes, sources, types, subjects, namespace from old
+            returning name, scopes
+            """,
+            [id, overlap],
+            cancel
+        );
 
     /// <summary>Ends one now. False when there is none.</summary>
     public async Task<bool> Revoke(Guid id, CancellationToken cancel)
@@ -55,19 +78,33 @@ public sealed class ApiKeys(NpgsqlDataSource database)
     /// <summary>Those that open the door, with their hashes, the oldest first.</summary>
     public async Task<IReadOnlyList<(ApiKey Key, byte[] Sha256)>> List(CancellationToken cancel)
     {
-        await using var command = database.CreateCommand($"select {Columns} from api_keys where {Live} order by created_at");
+        await using var command = database.CreateCommand(
+            $"select {Columns} from api_keys where {Live} order by created_at"
+        );
         await using var rows = await command.ExecuteReaderAsync(cancel);
 
         List<(ApiKey, byte[])> keys = [];
         while (await rows.ReadAsync(cancel))
         {
-            keys.Add((
-                new(rows.GetGuid(0), rows.GetString(1), rows.GetFieldValue<string[]>(2), rows.GetFieldValue<DateTimeOffset>(3),
-                    rows.GetNullable<DateTimeOffset>(4), rows.GetNullable<DateTimeOffset>(5))
-                {
-                    Sources = rows.GetTexts(7), Types = rows.GetTexts(8), Subjects = rows.GetTexts(9), Namespace = rows.GetText(10),
-                },
-                rows.GetFieldValue<byte[]>(6)));
+            keys.Add(
+                (
+                    new(
+                        rows.GetGuid(0),
+                        rows.GetString(1),
+                        rows.GetFieldValue<string[]>(2),
+                        rows.GetFieldValue<DateTimeOffset>(3),
+                        rows.GetNullable<DateTimeOffset>(4),
+                        rows.GetNullable<DateTimeOffset>(5)
+                    )
+                    {
+                        Sources = rows.GetTexts(7),
+                        Types = rows.GetTexts(8),
+                        Subjects = rows.GetTexts(9),
+                        Namespace = rows.GetText(10),
+                    },
+                    rows.GetFieldValue<byte[]>(6)
+                )
+            );
         }
 
         return keys;

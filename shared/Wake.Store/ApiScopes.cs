@@ -19,5 +19,6 @@ public static class ApiScopes
     public const string Admin = "admin";
 
     /// <summary>Every scope there is.</summary>
-    public static IReadOnlyList<string> All { get; } = [EventsWrite, SessionsRead, SessionsWrite, QuestionsAnswer, Admin];
+    public static IReadOnlyList<string> All { get; } =
+    [EventsWrite, SessionsRead, SessionsWrite, QuestionsAnswer, Admin];
 }

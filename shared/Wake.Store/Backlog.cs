@@ -32,13 +32,18 @@ public sealed class Backlog(NpgsqlDataSource database)
             from unnest(array['collecting', 'dispatched', 'waiting', 'running', 'parked', 'waitingForAnswer']) state
             left join owing using (state)
             group by state
-            """);
-        return await command.ReadAll(row => new BacklogLine(row.GetString(0), row.GetInt64(1), TimeSpan.FromSeconds(row.GetDouble(2))), cancel);
+            """
+        );
+        return await command.ReadAll(
+            row => new BacklogLine(row.GetString(0), row.GetInt64(1), TimeSpan.FromSeconds(row.GetDouble(2))),
+            cancel
+        );
     }
 }
 
 /// <summary>The sessions that wait in one way.</summary>
-/// <param name="State">Collecting a burst, dispatched, waiting (its Claude session is open elsewhere), running, parked, or waitingForAnswer.</param>
+/// <param name="State">Collecting a burst, dispatched, waiting (its Claude session is open elsewhere), running, parked,
+/// or waitingForAnswer.</param>
 /// <param name="Sessions">How many.</param>
 /// <param name="Oldest">For how long the first of them has; zero when there is none.</param>
 public sealed record BacklogLine(string State, long Sessions, TimeSpan Oldest);

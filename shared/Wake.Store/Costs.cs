@@ -2,7 +2,8 @@ using Npgsql;
 
 namespace Wake.Store;
 
-/// <summary>What sessions have cost so far, and which day it was paid on. Days are UTC, by the database's clock.</summary>
+/// <summary>What sessions have cost so far, and which day it was paid on. Days are UTC, by the database's
+/// clock.</summary>
 public sealed class Costs(NpgsqlDataSource database)
 {
     /// <summary>What counts against the budgets of a session's next turn.</summary>
@@ -15,7 +16,8 @@ public sealed class Costs(NpgsqlDataSource database)
                     where x.day = today.day and s.profile = $2),
                    (today.day + 1)::timestamp at time zone 'utc' - clock_timestamp()
             from (select {Sql.Today} as day) today
-            """);
+            """
+        );
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(profile);
         await using var rows = await command.ExecuteReaderAsync(cancel);
@@ -42,11 +44,18 @@ public sealed class Costs(NpgsqlDataSource database)
             group by day
             order by day desc
             limit $1
-            """);
+            """
+        );
         command.Parameters.AddWithValue(limit);
-        return await command.ReadAll(row => new DayCost(
-            row.GetFieldValue<DateOnly>(0), row.GetDecimal(1),
-            new(row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5)), row.GetInt32(6)), cancel);
+        return await command.ReadAll(
+            row => new DayCost(
+                row.GetFieldValue<DateOnly>(0),
+                row.GetDecimal(1),
+                new(row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5)),
+                row.GetInt32(6)
+            ),
+            cancel
+        );
     }
 }
 

@@ -5,10 +5,10 @@ namespace Wake.Store;
 /// <summary>To whom events went, and the turns they were handed over in.</summary>
 public sealed class Deliveries(NpgsqlDataSource database)
 {
-    internal const string Columns = $"s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, r.name, {Sessions.TurnColumns}";
+    internal const string Columns =
+        $"s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, r.name, {Sessions.TurnColumns}";
 
-    internal const string From =
-        """
+    internal const string From = """
         from inbox i
         left join routes r on r.id = i.route_id
         join sessions s on s.id = i.session_id
@@ -19,10 +19,13 @@ public sealed class Deliveries(NpgsqlDataSource database)
     const int Limit = 10_000;
 
     /// <summary>
-    /// Where events went, by their rows. Over is what needs no more waiting for: a turn that ended or stands still, an event that
-    /// starts none or came too late, a session that takes none.
+    /// Where events went, by their rows. Over is what needs no more waiting for: a turn that ended or stands still, an
+    /// event that starts none or came too late, a session that takes none.
     /// </summary>
-    public async Task<IReadOnlyList<(long Event, EventDelivery Delivery, bool Over)>> Of(IEnumerable<long> events, CancellationToken cancel)
+    public async Task<IReadOnlyList<(long Event, EventDelivery Delivery, bool Over)>> Of(
+        IEnumerable<long> events,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             $"""
@@ -34,7 +37,8 @@ public sealed class Deliveries(NpgsqlDataSource database)
             where e.seq = any ($1)
             order by e.seq, s.key
             limit {Limit}
-            """);
+            """
+        );
         command.Parameters.AddWithValue(events.ToArray());
         await using var rows = await command.ExecuteReaderAsync(cancel);
 
@@ -48,7 +52,13 @@ public sealed class Deliveries(NpgsqlDataSource database)
     {
         var wake = row.GetNullable<int>(first + 4);
         return new(
-            row.GetString(first), row.GetNullable<Guid>(first + 1), row.GetText(first + 5), row.GetText(first + 2),
-            row.GetFieldValue<DateTimeOffset>(first + 3), wake, wake is null ? null : Sessions.ReadTurn(row, first + 6));
+            row.GetString(first),
+            row.GetNullable<Guid>(first + 1),
+            row.GetText(first + 5),
+            row.GetText(first + 2),
+            row.GetFieldValue<DateTimeOffset>(first + 3),
+            wake,
+            wake is null ? null : Sessions.ReadTurn(row, first + 6)
+        );
     }
 }

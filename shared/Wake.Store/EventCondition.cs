@@ -3,8 +3,9 @@ using System.Text.RegularExpressions;
 namespace Wake.Store;
 
 /// <summary>
-/// One thing that must hold of an event: <c>data.conclusion = failure</c>, <c>actor != octocat</c>. In the value <c>*</c>
-/// stands for anything, and quotes around it are dropped. A field that is not there equals nothing; of a list any entry may.
+/// One thing that must hold of an event: <c>data.conclusion = failure</c>, <c>actor != octocat</c>. In the value
+/// <c>*</c> stands for anything, and quotes around it are dropped. A field that is not there equals nothing; of a list
+/// any entry may.
 /// </summary>
 public static partial class EventCondition
 {
@@ -24,23 +25,30 @@ public static partial class EventCondition
 
         var field = parts.Groups["field"].Value;
         return Fields.Contains(field) || field.StartsWith("data.", StringComparison.Ordinal)
-            ? null : $"asks for {field}; an event has {string.Join(", ", Fields)} and data.NAME.";
+            ? null
+            : $"asks for {field}; an event has {string.Join(", ", Fields)} and data.NAME.";
     }
 
     /// <summary>Valid conditions as the SQL function <c>satisfies</c> takes them; null when there are none.</summary>
-    internal static string[]? Terms(IReadOnlyList<string>? conditions) => conditions is null or [] ? null :
-    [
-        .. from condition in conditions
-           let parts = Parts().Match(condition)
-           from term in (string[])
-           [
-               parts.Groups["field"].Value,
-               parts.Groups["not"].Length > 0 ? "!=" : "=",
-               Sql.LikePattern(parts.Groups["value"].Value),
-           ]
-           select term,
-    ];
+    internal static string[]? Terms(IReadOnlyList<string>? conditions) =>
+        conditions is null or []
+            ? null
+            :
+            [
+                .. from condition in conditions
+                let parts = Parts().Match(condition)
+                from term in (string[])
+                    [
+                        parts.Groups["field"].Value,
+                        parts.Groups["not"].Length > 0 ? "!=" : "=",
+                        Sql.LikePattern(parts.Groups["value"].Value),
+                    ]
+                select term,
+            ];
 
-    [GeneratedRegex("""\A\s*(?<field>[\w-]+(\.[^\s.=!]+)*)\s*(?<not>!)?==?\s*(?<quote>["']?)(?<value>.*?)\k<quote>\s*\z""", RegexOptions.Singleline | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        """\A\s*(?<field>[\w-]+(\.[^\s.=!]+)*)\s*(?<not>!)?==?\s*(?<quote>["']?)(?<value>.*?)\k<quote>\s*\z""",
+        RegexOptions.Singleline | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex Parts();
 }

@@ -12,7 +12,8 @@ namespace Wake.Store;
 readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
 {
     /// <summary>
-    /// Characters of data that are looked into, from its beginning: producers put a handful of fields there, and a claim reads many.
+    /// Characters of data that are looked into, from its beginning: producers put a handful of fields there, and a
+    /// claim reads many.
     /// </summary>
     public const int MaxData = 32 * 1024;
 
@@ -22,17 +23,21 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
     // Longer ones are left out: an address that was cut leads somewhere else.
     const int MaxLink = 300;
 
-    // Of the addresses the clearest first. GitHub and its kin call the page for people html_url, and url what is for programs.
+    // Of the addresses the clearest first. GitHub and its kin call the page for people html_url, and url what is for
+    // programs.
     static readonly string[] Fields = ["link", "html_url", "url", "excerpt"];
     static readonly int ExcerptField = Fields.Length - 1;
 
     // It is read by a model, and never by a browser.
     static readonly JsonWriterOptions Legible = new()
     {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true, MaxDepth = MaxData,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+        MaxDepth = MaxData,
     };
 
-    /// <summary>The first https address among the fields of a JSON object that may hold one, its excerpt, and everything else.</summary>
+    /// <summary>The first https address among the fields of a JSON object that may hold one, its excerpt, and
+    /// everything else.</summary>
     /// <param name="data">The data, or its beginning; null for none.</param>
     public static EventDetails In(string? data)
     {
@@ -41,7 +46,10 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
 
         // Of what is cut everything is read that came before the cut.
         var json = new Utf8JsonReader(
-            Encoding.UTF8.GetBytes(data), isFinalBlock: data.Length < MaxData, new JsonReaderState(new() { MaxDepth = int.MaxValue }));
+            Encoding.UTF8.GetBytes(data),
+            isFinalBlock: data.Length < MaxData,
+            new JsonReaderState(new() { MaxDepth = int.MaxValue })
+        );
         if (!json.Read())
             return default;
 
@@ -100,8 +108,12 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
         writer.WriteEndObject();
         writer.Flush();
         var isWhole = json is { TokenType: JsonTokenType.EndObject, CurrentDepth: 0 };
-        return isWhole && rest.WrittenCount == 2 ? details
-            : details with { Data = $"{Encoding.UTF8.GetString(rest.WrittenSpan)}{(isWhole ? "" : " […]")}" };
+        return isWhole && rest.WrittenCount == 2
+            ? details
+            : details with
+            {
+                Data = $"{Encoding.UTF8.GetString(rest.WrittenSpan)}{(isWhole ? "" : " […]")}",
+            };
     }
 
     static string? Legibly(ref Utf8JsonReader json)
@@ -148,8 +160,10 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
                     writer.WriteRawValue(json.ValueSpan, skipInputValidation: true);
                     break;
             }
-        }
-        while ((json.CurrentDepth > depth || json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray) && json.Read());
+        } while (
+            (json.CurrentDepth > depth || json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+            && json.Read()
+        );
     }
 
     static long Shown(Utf8JsonWriter writer) => writer.BytesCommitted + writer.BytesPending;
@@ -180,6 +194,8 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
 
     // Names before an @ are there to look like a host.
     static bool IsAddress(string text) =>
-        text.Length <= MaxLink && Uri.TryCreate(text, UriKind.Absolute, out var address)
-        && address is { Scheme: "https", UserInfo: "" } && !text.Any(x => char.IsWhiteSpace(x) || char.IsControl(x));
+        text.Length <= MaxLink
+        && Uri.TryCreate(text, UriKind.Absolute, out var address)
+        && address is { Scheme: "https", UserInfo: "" }
+        && !text.Any(x => char.IsWhiteSpace(x) || char.IsControl(x));
 }

@@ -16,7 +16,8 @@ public sealed record EventExplanation(
     DateTimeOffset AcceptedAt,
     IReadOnlyList<Duplicate> Duplicates,
     IReadOnlyList<EventDelivery> Deliveries,
-    IReadOnlyList<LedgerLine> Ledger);
+    IReadOnlyList<LedgerLine> Ledger
+);
 
 /// <summary>Events that came under the dedup key of another fact.</summary>
 /// <param name="Count">How many of them the store still knows.</param>
@@ -51,17 +52,31 @@ public sealed record EventDelivery(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
     DateTimeOffset RoutedAt,
     int? Wake,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Turn? Turn)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Turn? Turn
+)
 {
-    /// <summary>The same for who may publish and not read: who was told, and how the turn stands. What else it was told others have published.</summary>
-    public EventDelivery WithoutDetails() => this with
-    {
-        Watch = null, Route = null, Intent = null,
-        Turn = Turn is null ? null : Turn with
+    /// <summary>The same for who may publish and not read: who was told, and how the turn stands. What else it was told
+    /// others have published.</summary>
+    public EventDelivery WithoutDetails() =>
+        this with
         {
-            Note = null, Runner = null, ClaudeSessionId = null, CostUsd = 0, DurationMs = 0, Tokens = default, Reasons = [], Fresh = null,
-        },
-    };
+            Watch = null,
+            Route = null,
+            Intent = null,
+            Turn = Turn is null
+                ? null
+                : Turn with
+                {
+                    Note = null,
+                    Runner = null,
+                    ClaudeSessionId = null,
+                    CostUsd = 0,
+                    DurationMs = 0,
+                    Tokens = default,
+                    Reasons = [],
+                    Fresh = null,
+                },
+        };
 }
 
 /// <summary>Everything the store knows about why a session does what it does.</summary>
@@ -79,7 +94,8 @@ public sealed record SessionExplanation(
     IReadOnlyList<Watch> Watches,
     IReadOnlyList<PendingEvent> Pending,
     IReadOnlyList<Turn> Turns,
-    IReadOnlyList<LedgerLine> Ledger);
+    IReadOnlyList<LedgerLine> Ledger
+);
 
 /// <summary>A Claude session in a session's chain.</summary>
 /// <param name="Id">The id the CLI knows.</param>
@@ -87,7 +103,11 @@ public sealed record SessionExplanation(
 /// <param name="Wake">The wake that began it.</param>
 /// <param name="Since">When.</param>
 public sealed record ClaudeSessionUse(
-    Guid Id, string Reason, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Wake, DateTimeOffset Since);
+    Guid Id,
+    string Reason,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Wake,
+    DateTimeOffset Since
+);
 
 /// <summary>An event that waits for the next turn.</summary>
 /// <param name="Id">The event's id.</param>
@@ -96,14 +116,21 @@ public sealed record ClaudeSessionUse(
 /// <param name="Reason">Its sentence.</param>
 /// <param name="Delivery">Whether it starts a turn.</param>
 /// <param name="RoutedAt">Since when it waits.</param>
-public sealed record PendingEvent(string Id, string Type, string Subject, string Reason, Delivery Delivery, DateTimeOffset RoutedAt);
+public sealed record PendingEvent(
+    string Id,
+    string Type,
+    string Subject,
+    string Reason,
+    Delivery Delivery,
+    DateTimeOffset RoutedAt
+);
 
 /// <summary>One line of the ledger.</summary>
 /// <param name="At">When it was decided, by the database's clock.</param>
 /// <param name="What">
-/// <c>accepted</c>, <c>warning</c>, <c>collision</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>, <c>repeated</c>,
-/// <c>held</c> (somebody else is at work in its Claude session), <c>claimed</c>, <c>begun</c> (a Claude
-/// session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>unwatched</c>, <c>created</c>, <c>closed</c>.
+/// <c>accepted</c>, <c>warning</c>, <c>collision</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>,
+/// <c>repeated</c>, <c>held</c> (somebody else is at work in its Claude session), <c>claimed</c>, <c>begun</c> (a
+/// Claude session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>unwatched</c>, <c>created</c>, <c>closed</c>.
 /// </param>
 /// <param name="Event">The event's id, when the decision was about one.</param>
 /// <param name="Session">The session's key, when it was about one.</param>
@@ -115,4 +142,5 @@ public sealed record LedgerLine(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Event,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Session,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Wake,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note
+);

@@ -3,8 +3,8 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// Requests that carry an Idempotency-Key, with their answers: the same request again is answered without being done again,
-/// by any gateway, also after all of them were restarted.
+/// Requests that carry an Idempotency-Key, with their answers: the same request again is answered without being done
+/// again, by any gateway, also after all of them were restarted.
 /// </summary>
 public sealed class IdempotencyKeys(NpgsqlDataSource database)
 {
@@ -14,8 +14,8 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
     /// <summary>How many are kept; beyond that the oldest go sooner.</summary>
     public const int Max = 100_000;
 
-    // For statements that make, under the id $1, what may be gone by the time it is asked for again: the row alone would not say
-    // that it was made.
+    // For statements that make, under the id $1, what may be gone by the time it is asked for again: the row alone
+    // would not say that it was made.
     internal const string NotDone = "not exists (select from idempotency_keys where work = $1 and done)";
     internal const string Done = "update idempotency_keys set done = true";
     internal const string WhenDone = "select begun_at from idempotency_keys where work = $1 and done";
@@ -23,20 +23,25 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
     /// <summary>Begins a request, unless it was begun before.</summary>
     /// <param name="key">The key, together with whose it is and what it is for, as a hash.</param>
     /// <param name="request">The hash of what is asked for.</param>
-    /// <param name="patience">When it has no answer after this long, its gateway died; then the same request may do it again.</param>
+    /// <param name="patience">When it has no answer after this long, its gateway died; then the same request may do it
+    /// again.</param>
     /// <param name="cancel">Ends it.</param>
     public async Task<IdempotencyClaim> Begin(byte[] key, byte[] request, TimeSpan patience, CancellationToken cancel)
     {
         var work = Guid.NewGuid();
         await using var batch = database.CreateBatch();
 
-        // Each that comes takes some of the old ones along, which keeps their number bounded without anybody to clean up.
+        // Each that comes takes some of the old ones along, which keeps their number bounded without anybody to clean
+        // up.
         batch.Add(
             """
             delete from idempotency_keys where seq in (
                 select seq from (select seq, begun_at from idempotency_keys order by seq limit 50 for update skip locked) oldest
                 where begun_at < now() - $1 or seq <= (select max(seq) from idempotency_keys) - $2)
-            """, Kept, Max);
+            """,
+            Kept,
+            Max
+        );
         batch.Add(
             """
             insert into idempotency_keys as known (key, request, patience, work)
@@ -51,7 +56,13 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
                 status = null, location = null, body = null
             where known.begun_at < now() - $4 or (known.status is null and known.patience < now() and known.request = excluded.request)
             returning work
-            """, key, request, patience, Kept, work);
+            """,
+            key,
+            request,
+            patience,
+            Kept,
+            work
+        );
         batch.Add("select request, status, location, body from idempotency_keys where key = $1", key);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -75,7 +86,13 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
     public async Task End(byte[] key, int status, string? location, byte[] body, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
-        batch.Add("update idempotency_keys set status = $2, location = $3, body = $4 where key = $1 and status is null", key, status, location, body);
+        batch.Add(
+            "update idempotency_keys set status = $2, location = $3, body = $4 where key = $1 and status is null",
+            key,
+            status,
+            location,
+            body
+        );
         await batch.ExecuteNonQueryAsync(cancel);
     }
 

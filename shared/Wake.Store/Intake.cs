@@ -15,33 +15,37 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
 {
     static readonly string Statement = Sql.Embedded("Intake.sql");
 
-    // The planner takes every batch for ten rows and would join its parts by comparing each row with each. The look-ups are
-    // lateral, so that for them nothing else is left. The id of the transaction is there before the statement reads the watches:
-    // by it a look-back knows that events may come which it did not see, and which had not seen its watch.
-    const string Planning =
-        """
+    // The planner takes every batch for ten rows and would join its parts by comparing each row with each. The look-ups
+    // are lateral, so that for them nothing else is left. The id of the transaction is there before the statement reads
+    // the watches: by it a look-back knows that events may come which it did not see, and which had not seen its watch.
+    const string Planning = """
         select set_config('enable_nestloop', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true), pg_current_xact_id()
         """;
 
     /// <summary>
-    /// Accepts a batch in one transaction, in the order given. Returns the decisions in the same order, and how long until
-    /// the first session it armed is due (null when it armed none).
+    /// Accepts a batch in one transaction, in the order given. Returns the decisions in the same order, and how long
+    /// until the first session it armed is due (null when it armed none).
     /// </summary>
     /// <param name="observations">Valid events (see <see cref="EventValidation"/>), at most a few thousand.</param>
     /// <param name="cancel">Ends the wait; what was not committed by then is not accepted.</param>
     /// <exception cref="NpgsqlException">
-    /// PostgreSQL refused, and nothing was accepted, or did not answer: then nobody knows, and the same again is accepted once.
+    /// PostgreSQL refused, and nothing was accepted, or did not answer: then nobody knows, and the same again is
+    /// accepted once.
     /// </exception>
     public Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Accept(
-        IReadOnlyList<Observation> observations, CancellationToken cancel) =>
-        Decide(database.CreateBatch, observations, cancel);
+        IReadOnlyList<Observation> observations,
+        CancellationToken cancel
+    ) => Decide(database.CreateBatch, observations, cancel);
 
     /// <summary>What <see cref="Accept"/> would decide and why, found by doing it and taking it back.</summary>
     /// <param name="observations">Valid events.</param>
     /// <param name="word">What a session that is woken would read about events, in the order observed.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task<IReadOnlyList<Rehearsal>> Rehearse(
-        IReadOnlyList<Observation> observations, Func<IReadOnlyList<TurnEvent>, PromptForm, string> word, CancellationToken cancel)
+        IReadOnlyList<Observation> observations,
+        Func<IReadOnlyList<TurnEvent>, PromptForm, string> word,
+        CancellationToken cancel
+    )
     {
         IReadOnlyList<IntakeDecision> decisions;
         IReadOnlyList<RehearsedRow> rows;
@@ -57,14 +61,17 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
     }
 
     async Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Decide(
-        Func<NpgsqlBatch> newBatch, IReadOnlyList<Observation> observations, CancellationToken cancel)
+        Func<NpgsqlBatch> newBatch,
+        IReadOnlyList<Observation> observations,
+        CancellationToken cancel
+    )
     {
         var decisions = new IntakeDecision[observations.Count];
         TimeSpan? dueIn = null;
         var pending = Enumerable.Range(0, observations.Count).ToList();
 
-        // A second round only for facts that another batch was writing at the same moment, which by now has committed, and for those
-        // that came together with another fact under one key.
+        // A second round only for facts that another batch was writing at the same moment, which by now has committed,
+        // and for those that came together with another fact under one key.
         while (pending.Count > 0)
         {
             await using var batch = newBatch();
@@ -128,22 +135,32 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
 
         return command;
 
-        // unnest fills up what is missing with nulls, and much of an event is optional: a third of the work is not done.
-        void Add<T>(NpgsqlDbType type, List<T> values) => command.Parameters.Add(new NpgsqlParameter<List<T>>
-        {
-            TypedValue = values.Exists(x => x is not null) ? values : [],
-            NpgsqlDbType = NpgsqlDbType.Array | type,
-        });
+        // unnest fills up what is missing with nulls, and much of an event is optional: a third of the work is not
+        // done.
+        void Add<T>(NpgsqlDbType type, List<T> values) =>
+            command.Parameters.Add(
+                new NpgsqlParameter<List<T>>
+                {
+                    TypedValue = values.Exists(x => x is not null) ? values : [],
+                    NpgsqlDbType = NpgsqlDbType.Array | type,
+                }
+            );
     }
 
     static IntakeDecision Decision(ExternalEventObserved observed, NpgsqlDataReader row)
     {
         if (row.GetBoolean(2))
-            return new(observed.Id, IntakeOutcome.Duplicate, [], null, row.GetString(3)) { Event = row.GetInt64(1), Warnings = observed.Warnings };
+            return new(observed.Id, IntakeOutcome.Duplicate, [], null, row.GetString(3))
+            {
+                Event = row.GetInt64(1),
+                Warnings = observed.Warnings,
+            };
 
         return IntakeDecision.Of(observed, row.GetTexts(4) ?? []) with
         {
-            Event = row.GetInt64(1), CollidesWith = row.GetText(6), Warnings = observed.Warnings,
+            Event = row.GetInt64(1),
+            CollidesWith = row.GetText(6),
+            Warnings = observed.Warnings,
         };
     }
 }
@@ -153,12 +170,20 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
 /// <param name="TraceParent">The W3C <c>traceparent</c> of whoever published it; null when it carried none.</param>
 /// <param name="TraceState">The <c>tracestate</c> beside it.</param>
 /// <param name="Scope">
-/// <see cref="ExternalEventObserved.Scope"/> as the door knows it: whose own reading of genuine deliveries it comes from, <c>github</c>; in
-/// whose name it is only somebody's word, <c>key:ID</c>; empty for those who share one. A word hides what nobody else tells.
+/// <see cref="ExternalEventObserved.Scope"/> as the door knows it: whose own reading of genuine deliveries it comes
+/// from, <c>github</c>; in whose name it is only somebody's word, <c>key:ID</c>; empty for those who share one. A word
+/// hides what nobody else tells.
 /// </param>
-public readonly record struct Observation(ExternalEventObserved Event, string? TraceParent = null, string? TraceState = null, string? Scope = null)
+public readonly record struct Observation(
+    ExternalEventObserved Event,
+    string? TraceParent = null,
+    string? TraceState = null,
+    string? Scope = null
+)
 {
-    /// <summary>The fact's key together with what else makes the fact. An event is stored under it when another fact has the key.</summary>
-    internal string ScopedKey { get; } = $"{Event.FactKey}~{Convert.ToHexStringLower(
+    /// <summary>The fact's key together with what else makes the fact. An event is stored under it when another fact
+    /// has the key.</summary>
+    internal string ScopedKey { get; } =
+        $"{Event.FactKey}~{Convert.ToHexStringLower(
         SHA256.HashData(Encoding.UTF8.GetBytes($"{Event.Type}\n{Event.Subject}\n{Scope}")).AsSpan(0, 8))}";
 }

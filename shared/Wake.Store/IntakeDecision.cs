@@ -6,17 +6,21 @@ namespace Wake.Store;
 /// <summary>What the intake decided about one observation; durable by the time anyone reads it.</summary>
 /// <param name="Id">The observation's id, as its producer named it.</param>
 /// <param name="Outcome">The decision.</param>
-/// <param name="Sessions">Keys of the open sessions it was routed to; empty for a duplicate, whose original was.</param>
+/// <param name="Sessions">Keys of the open sessions it was routed to; empty for a duplicate, whose original
+/// was.</param>
 /// <param name="UnknownSessions">Keys it named that no open session has.</param>
-/// <param name="DuplicateOf">The id of the observation that brought the fact first; null unless it is a duplicate.</param>
+/// <param name="DuplicateOf">The id of the observation that brought the fact first; null unless it is a
+/// duplicate.</param>
 public sealed record IntakeDecision(
     string Id,
     IntakeOutcome Outcome,
     IReadOnlyList<string> Sessions,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? UnknownSessions,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf
+)
 {
-    /// <summary>The id of the event that came first with its dedup key and is another fact; null when none did.</summary>
+    /// <summary>The id of the event that came first with its dedup key and is another fact; null when none
+    /// did.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? CollidesWith { get; init; }
 
@@ -31,9 +35,14 @@ public sealed record IntakeDecision(
     /// <summary>The decision about a new fact.</summary>
     /// <param name="observed">The observation.</param>
     /// <param name="sessions">The keys of the sessions it was routed to.</param>
-    public static IntakeDecision Of(ExternalEventObserved observed, IReadOnlyList<string> sessions) => new(
-        observed.Id, sessions is [] ? IntakeOutcome.Unwatched : IntakeOutcome.Routed, sessions,
-        observed.Sessions?.Except(sessions).ToList() is { Count: > 0 } unknown ? unknown : null, null);
+    public static IntakeDecision Of(ExternalEventObserved observed, IReadOnlyList<string> sessions) =>
+        new(
+            observed.Id,
+            sessions is [] ? IntakeOutcome.Unwatched : IntakeOutcome.Routed,
+            sessions,
+            observed.Sessions?.Except(sessions).ToList() is { Count: > 0 } unknown ? unknown : null,
+            null
+        );
 }
 
 /// <summary>The ways an observation can be taken in.</summary>

@@ -5,8 +5,8 @@ namespace Wake.Store;
 
 /// <summary>
 /// How the sessions of a profile are woken and what they may do. From the section <c>Profiles</c>:
-/// <c>Profiles__NAME__PermissionMode</c> and so on. The profile <c>default</c> also serves those that are not configured.
-/// Coordinators, gateways and runners read it, each what it needs, and need the same values.
+/// <c>Profiles__NAME__PermissionMode</c> and so on. The profile <c>default</c> also serves those that are not
+/// configured. Coordinators, gateways and runners read it, each what it needs, and need the same values.
 /// </summary>
 public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
 {
@@ -37,7 +37,9 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
                 yield return new($"{Section}:{name}:Ceiling must not be shorter than its QuietWindow.");
 
             if (!RunnerQueues.IsPool(profile.Pool))
-                yield return new($"{Section}:{name}:Pool must be lower-case letters, digits and hyphens, forty at most.");
+                yield return new(
+                    $"{Section}:{name}:Pool must be lower-case letters, digits and hyphens, forty at most."
+                );
 
             (string Name, bool IsPositive)[] amounts =
             [
@@ -58,11 +60,18 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
             if (profile.Repository is { } repository && (repository.StartsWith('-') || repository.Trim().Length == 0))
                 yield return new($"{Section}:{name}:Repository is no address.");
 
-            if (profile.Branch is { } branch && (profile.Repository is null || branch.StartsWith('-') || branch.Trim().Length == 0))
-                yield return new($"{Section}:{name}:Branch must be the name of a branch of {Section}:{name}:Repository.");
+            if (
+                profile.Branch is { } branch
+                && (profile.Repository is null || branch.StartsWith('-') || branch.Trim().Length == 0)
+            )
+                yield return new(
+                    $"{Section}:{name}:Branch must be the name of a branch of {Section}:{name}:Repository."
+                );
 
             if (profile.SettingSources is { } sources && !sources.Split(',').All(SettingSources.Contains))
-                yield return new($"{Section}:{name}:SettingSources must be of user, project and local, with commas between them.");
+                yield return new(
+                    $"{Section}:{name}:SettingSources must be of user, project and local, with commas between them."
+                );
 
             if (profile.StaleAfter < TimeSpan.Zero || profile.WarmFor < TimeSpan.Zero)
                 yield return new($"{Section}:{name}:StaleAfter and WarmFor must not be negative.");
@@ -70,15 +79,18 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
     }
 }
 
-/// <summary>The options of one profile. Left out, the CLI's own defaults hold: nothing is allowed that it would not allow.</summary>
+/// <summary>The options of one profile. Left out, the CLI's own defaults hold: nothing is allowed that it would not
+/// allow.</summary>
 public sealed class Profile
 {
     /// <summary>
-    /// How long nothing more must happen before a session's events wake it. 2 s gathers what one push, merge or review sets off.
+    /// How long nothing more must happen before a session's events wake it. 2 s gathers what one push, merge or review
+    /// sets off.
     /// </summary>
     public TimeSpan QuietWindow { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>The longest wait counted from the first event, so that a steady stream cannot put a wake off for ever.</summary>
+    /// <summary>The longest wait counted from the first event, so that a steady stream cannot put a wake off for
+    /// ever.</summary>
     public TimeSpan Ceiling { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>The runners that run its sessions (<c>Runner__Pool</c> of theirs).</summary>
@@ -87,7 +99,8 @@ public sealed class Profile
     /// <summary>Passed as <c>--model</c>.</summary>
     public string? Model { get; init; }
 
-    /// <summary>Passed as <c>--permission-mode</c>. Null leaves the CLI's default, which denies what it would ask about.</summary>
+    /// <summary>Passed as <c>--permission-mode</c>. Null leaves the CLI's default, which denies what it would ask
+    /// about.</summary>
     public string? PermissionMode { get; init; }
 
     /// <summary>Passed as <c>--allowedTools</c>.</summary>
@@ -99,15 +112,16 @@ public sealed class Profile
     /// <summary>Passed as <c>--max-turns</c>: the model's steps within one of Wake's turns.</summary>
     public int? MaxTurns { get; init; }
 
-    /// <summary>Passed as <c>--max-budget-usd</c>, per turn. The CLI looks after each reply, so a turn may exceed it by one.</summary>
+    /// <summary>Passed as <c>--max-budget-usd</c>, per turn. The CLI looks after each reply, so a turn may exceed it by
+    /// one.</summary>
     public decimal? MaxBudgetUsd { get; init; }
 
     /// <summary>What a session may spend in all. Looked at before a turn, so the last one may exceed it.</summary>
     public decimal? SessionBudgetUsd { get; init; }
 
     /// <summary>
-    /// What the sessions of this profile may spend together on a day, UTC. Looked at before a turn, so the turns that run at
-    /// the same time may exceed it.
+    /// What the sessions of this profile may spend together on a day, UTC. Looked at before a turn, so the turns that
+    /// run at the same time may exceed it.
     /// </summary>
     public decimal? DayBudgetUsd { get; init; }
 
@@ -118,30 +132,35 @@ public sealed class Profile
     public TimeSpan? IdleTimeout { get; init; }
 
     /// <summary>
-    /// Passed as <c>--setting-sources</c>: of <c>user</c>, <c>project</c> and <c>local</c> those that count, with commas. Null: all of
-    /// them in a workspace that its owner has trusted in the CLI, or where they had begun the session themselves before they
-    /// registered it; else <c>user</c>, since the hooks and servers of a workspace would run without anybody having trusted it.
+    /// Passed as <c>--setting-sources</c>: of <c>user</c>, <c>project</c> and <c>local</c> those that count, with
+    /// commas. Null: all of them in a workspace that its owner has trusted in the CLI, or where they had begun the
+    /// session themselves before they registered it; else <c>user</c>, since the hooks and servers of a workspace would
+    /// run without anybody having trusted it.
     /// </summary>
     public string? SettingSources { get; init; }
 
-    /// <summary>When a wake goes on with the memory the session has, and when it begins a fresh Claude session.</summary>
+    /// <summary>When a wake goes on with the memory the session has, and when it begins a fresh Claude
+    /// session.</summary>
     public ResumePolicy Resume { get; init; } = ResumePolicy.Auto;
 
-    /// <summary>With <see cref="ResumePolicy.Auto"/>: a memory last used longer ago is not gone on with. Zero switches it off.</summary>
+    /// <summary>With <see cref="ResumePolicy.Auto"/>: a memory last used longer ago is not gone on with. Zero switches
+    /// it off.</summary>
     public TimeSpan StaleAfter { get; init; } = TimeSpan.FromDays(7);
 
     /// <summary>
-    /// Whether a fresh session may take over a wake whose lost one had called tools already. It would not know and could do
-    /// the same again; by default the wake is parked for a person instead.
+    /// Whether a fresh session may take over a wake whose lost one had called tools already. It would not know and
+    /// could do the same again; by default the wake is parked for a person instead.
     /// </summary>
     public bool FreshAfterActing { get; init; }
 
-    /// <summary>Whether commits in the workspace since the turn began count as having acted, whoever made them.</summary>
+    /// <summary>Whether commits in the workspace since the turn began count as having acted, whoever made
+    /// them.</summary>
     public bool CheckCommits { get; init; } = true;
 
     /// <summary>
     /// The git repository from which a runner makes the workspace of a session where it is missing: an address as
-    /// <c>git clone</c> takes it. Credentials in it are for the runner and do not reach the workspace. Null: the workspace must be there.
+    /// <c>git clone</c> takes it. Credentials in it are for the runner and do not reach the workspace. Null: the
+    /// workspace must be there.
     /// </summary>
     public string? Repository { get; init; }
 
@@ -161,12 +180,14 @@ public sealed class Profile
     public PermissionPolicy Permissions { get; init; } = PermissionPolicy.Deny;
 
     /// <summary>
-    /// After how long a turn goes on without the answer it asked for; a permission is then not given. What happens meanwhile waits
-    /// behind it, so it does not wait for ever; three days, because a weekend may lie between a question and whoever knows the answer.
+    /// After how long a turn goes on without the answer it asked for; a permission is then not given. What happens
+    /// meanwhile waits behind it, so it does not wait for ever; three days, because a weekend may lie between a
+    /// question and whoever knows the answer.
     /// </summary>
     public TimeSpan AnswerWithin { get; init; } = TimeSpan.FromDays(3);
 
-    /// <summary>What a turn does while a process that Wake has not started has its Claude session open on the runner's machine.</summary>
+    /// <summary>What a turn does while a process that Wake has not started has its Claude session open on the runner's
+    /// machine.</summary>
     public WhenOpen WhenOpen { get; init; } = WhenOpen.Wait;
 
     /// <summary>Further arguments for the CLI, passed as they are.</summary>
@@ -206,10 +227,12 @@ public enum WhenOpen
 /// <summary>When a wake goes on with the memory its session has.</summary>
 public enum ResumePolicy
 {
-    /// <summary>Whenever it can be resumed, is whole, and is not stale. Else a fresh session begins, and is told why.</summary>
+    /// <summary>Whenever it can be resumed, is whole, and is not stale. Else a fresh session begins, and is told
+    /// why.</summary>
     Auto,
 
-    /// <summary>Whatever its age. When it cannot be, the wake is parked: no fresh session ever begins in its place.</summary>
+    /// <summary>Whatever its age. When it cannot be, the wake is parked: no fresh session ever begins in its
+    /// place.</summary>
     Always,
 
     /// <summary>Never: every wake begins a fresh session.</summary>

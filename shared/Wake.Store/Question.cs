@@ -5,8 +5,8 @@ using Wake.Contracts;
 namespace Wake.Store;
 
 /// <summary>
-/// What a session asks a person: one call of AskUserQuestion with all its questions, or whether it may call another tool. Its
-/// turn waits meanwhile.
+/// What a session asks a person: one call of AskUserQuestion with all its questions, or whether it may call another
+/// tool. Its turn waits meanwhile.
 /// </summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Session">The key of the session.</param>
@@ -30,28 +30,31 @@ public sealed record Question(
     QuestionOutcome? Outcome,
     DateTimeOffset? SettledAt,
     IReadOnlyDictionary<string, string>? Answers,
-    PermissionDecision? Decision);
+    PermissionDecision? Decision
+);
 
 /// <summary>A tool call that the CLI's own rules leave to a person.</summary>
 /// <param name="Tool">The tool.</param>
 /// <param name="Input">
-/// What it would be called with, as the model wrote it: untrusted. Of long texts the head and the tail stand there with the number of
-/// characters between them, and what looks like a secret is taken out.
+/// What it would be called with, as the model wrote it: untrusted. Of long texts the head and the tail stand there with
+/// the number of characters between them, and what looks like a secret is taken out.
 /// </param>
 /// <param name="Why">Why the CLI asks.</param>
 public sealed record PermissionAsked(string Tool, JsonElement Input, string? Why)
 {
-    /// <summary>Whether the input is all of it. If not, the question itself (<c>GET /v1/questions/{id}</c>) has the whole call.</summary>
+    /// <summary>Whether the input is all of it. If not, the question itself (<c>GET /v1/questions/{id}</c>) has the
+    /// whole call.</summary>
     public bool Whole { get; init; }
 
     /// <summary>
-    /// The whole input as JSON, in which everything that cannot be seen is an escape. Null in lists, and where the runner has not kept it.
+    /// The whole input as JSON, in which everything that cannot be seen is an escape. Null in lists, and where the
+    /// runner has not kept it.
     /// </summary>
     public string? Call { get; init; }
 
     /// <summary>
-    /// What to name in order to allow it: the SHA-256 of the tool, a line feed and the whole call, in hexadecimal. Null where the whole is
-    /// not shown.
+    /// What to name in order to allow it: the SHA-256 of the tool, a line feed and the whole call, in hexadecimal. Null
+    /// where the whole is not shown.
     /// </summary>
     public string? Hash { get; init; }
 }
@@ -72,7 +75,8 @@ public enum QuestionOutcome
     /// <summary>A person answered, and the session is told.</summary>
     Answered,
 
-    /// <summary>Nobody did before its deadline, or before a person woke the session instead; the session is told that.</summary>
+    /// <summary>Nobody did before its deadline, or before a person woke the session instead; the session is told
+    /// that.</summary>
     NoAnswer,
 
     /// <summary>Its session was closed.</summary>
@@ -84,7 +88,12 @@ public enum QuestionOutcome
 /// <param name="Header">A word for it.</param>
 /// <param name="MultiSelect">Whether several options may be chosen.</param>
 /// <param name="Options">What it offers; any other text may be answered too.</param>
-public sealed record QuestionItem(string Question, string? Header, bool MultiSelect, IReadOnlyList<QuestionOption> Options)
+public sealed record QuestionItem(
+    string Question,
+    string? Header,
+    bool MultiSelect,
+    IReadOnlyList<QuestionOption> Options
+)
 {
     /// <summary>The tool that asks questions; any other asks to be called.</summary>
     public const string Tool = "AskUserQuestion";
@@ -101,8 +110,17 @@ public sealed record QuestionItem(string Question, string? Header, bool MultiSel
         try
         {
             var items = JsonSerializer.Deserialize<Call>(input, JsonSerializerOptions.Web)?.Questions ?? [];
-            return items.Any(x => string.IsNullOrWhiteSpace(x?.Question)) ? []
-                : [.. items.Select(x => x! with { Options = [.. (x.Options ?? []).Where(option => option?.Label is not null)] })];
+            return items.Any(x => string.IsNullOrWhiteSpace(x?.Question))
+                ? []
+                :
+                [
+                    .. items.Select(x =>
+                        x! with
+                        {
+                            Options = [.. (x.Options ?? []).Where(option => option?.Label is not null)],
+                        }
+                    ),
+                ];
         }
         catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
@@ -140,7 +158,8 @@ public sealed record AskedCall(string ToolUseId, string Tool, string Input)
 /// </param>
 public sealed record SettledQuestion(string ToolUseId, string Tool, string Input, string? Answers)
 {
-    /// <summary>An earlier attempt has made the call that was allowed, and did not live to hear what came of it.</summary>
+    /// <summary>An earlier attempt has made the call that was allowed, and did not live to hear what came of
+    /// it.</summary>
     public bool Begun { get; init; }
 
     /// <summary>No person has seen it: it stood beside other calls, and is to be asked again alone.</summary>

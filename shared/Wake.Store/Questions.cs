@@ -4,21 +4,21 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// What sessions ask people. A question is asked in the transaction that parks its turn (<see cref="Turns.GiveBack"/>), and is
-/// open until it is answered or its turn is claimed again.
+/// What sessions ask people. A question is asked in the transaction that parks its turn (<see cref="Turns.GiveBack"/>),
+/// and is open until it is answered or its turn is claimed again.
 /// </summary>
 public sealed class Questions(NpgsqlDataSource database)
 {
     const string Columns =
         "q.id, s.key, q.wake_number, q.tool, q.input::text, q.asked_at, q.deadline, q.outcome, q.settled_at, q.answers::text, q.call_sha256";
 
-    const string From =
-        """
+    const string From = """
         from questions q
         join sessions s on s.id = q.session_id
         """;
 
-    /// <summary>The open ones, the longest waiting first, from after a given one on; without the whole of what is long.</summary>
+    /// <summary>The open ones, the longest waiting first, from after a given one on; without the whole of what is
+    /// long.</summary>
     public async Task<IReadOnlyList<Question>> Open(int limit, CancellationToken cancel, Question? after = null)
     {
         await using var command = database.CreateCommand(
@@ -27,7 +27,8 @@ public sealed class Questions(NpgsqlDataSource database)
             {From}
             where q.outcome is null and (q.asked_at, q.id) > ($2, $3)
             order by q.asked_at, q.id limit $1
-            """);
+            """
+        );
         command.Parameters.AddWithValue(limit);
         command.Parameters.AddWithValue((after?.AskedAt ?? DateTimeOffset.UnixEpoch).ToUniversalTime());
         command.Parameters.AddWithValue(after?.Id ?? Guid.Empty);
@@ -43,7 +44,8 @@ public sealed class Questions(NpgsqlDataSource database)
         return await rows.ReadAsync(cancel) ? Read(rows) : null;
     }
 
-    /// <summary>Answers a question and lets its turn go on, on any runner. False when it is not open: the first answer counts.</summary>
+    /// <summary>Answers a question and lets its turn go on, on any runner. False when it is not open: the first answer
+    /// counts.</summary>
     public Task<bool> Answer(Guid id, IReadOnlyDictionary<string, string> answers, CancellationToken cancel) =>
         Settle(id, JsonSerializer.Serialize(answers), cancel);
 
@@ -54,7 +56,10 @@ public sealed class Questions(NpgsqlDataSource database)
     async Task<bool> Settle(Guid id, string answers, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
-        batch.Add("select 1 from wake_timers where session_id = (select session_id from questions where id = $1) for update", id);
+        batch.Add(
+            "select 1 from wake_timers where session_id = (select session_id from questions where id = $1) for update",
+            id
+        );
         batch.Add(
             """
             with answered as (
@@ -70,7 +75,10 @@ public sealed class Questions(NpgsqlDataSource database)
                 select 'answered', session_id, wake_number, format('question %s', $1) from answered
             )
             update wake_timers timer set owed_at = clock_timestamp(), urgent = true from answered where timer.session_id = answered.session_id
-            """, id, answers);
+            """,
+            id,
+            answers
+        );
         return await batch.Affected(cancel);
     }
 
@@ -79,15 +87,34 @@ public sealed class Questions(NpgsqlDataSource database)
         var (input, answers) = (row.GetString(4), row.GetText(9));
         var isPermission = row.GetString(3) != QuestionItem.Tool;
         return new(
-            row.GetGuid(0), row.GetString(1), row.GetInt32(2), isPermission ? [] : QuestionItem.In(input), isPermission ? Permission() : null,
-            row.GetFieldValue<DateTimeOffset>(5), row.GetNullable<DateTimeOffset>(6),
-            row.IsDBNull(7) ? null : row.GetEnum<QuestionOutcome>(7), row.GetNullable<DateTimeOffset>(8),
+            row.GetGuid(0),
+            row.GetString(1),
+            row.GetInt32(2),
+            isPermission ? [] : QuestionItem.In(input),
+            isPermission ? Permission() : null,
+            row.GetFieldValue<DateTimeOffset>(5),
+            row.GetNullable<DateTimeOffset>(6),
+            row.IsDBNull(7) ? null : row.GetEnum<QuestionOutcome>(7),
+            row.GetNullable<DateTimeOffset>(8),
             answers is null || isPermission ? null : JsonSerializer.Deserialize<Dictionary<string, string>>(answers),
-            answers is null || !isPermission ? null : JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web));
+            answers is null || !isPermission
+                ? null
+                : JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web)
+        );
 
         // Its hash is for whoever has the whole before them.
-        PermissionAsked Permission() => JsonSerializer.Deserialize<PermissionAsked>(input, JsonSerializerOptions.Web)! is var asked
-            && row.GetText(11) is { } call ? asked with { Call = call, Hash = row.GetText(10) }
-            : asked with { Call = null, Hash = asked.Whole ? row.GetText(10) : null };
+        PermissionAsked Permission() =>
+            JsonSerializer.Deserialize<PermissionAsked>(input, JsonSerializerOptions.Web)! is var asked
+            && row.GetText(11) is { } call
+                ? asked with
+                {
+                    Call = call,
+                    Hash = row.GetText(10),
+                }
+                : asked with
+                {
+                    Call = null,
+                    Hash = asked.Whole ? row.GetText(10) : null,
+                };
     }
 }

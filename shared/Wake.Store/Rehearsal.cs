@@ -8,13 +8,15 @@ namespace Wake.Store;
 /// <param name="Outcome">What would be decided.</param>
 /// <param name="Sessions">Who would be told, and why.</param>
 /// <param name="UnknownSessions">Keys it names that no open session has.</param>
-/// <param name="DuplicateOf">The id of the observation that brought the fact first; null unless it is a duplicate.</param>
+/// <param name="DuplicateOf">The id of the observation that brought the fact first; null unless it is a
+/// duplicate.</param>
 public sealed record Rehearsal(
     string Id,
     IntakeOutcome Outcome,
     IReadOnlyList<RehearsedDelivery> Sessions,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? UnknownSessions,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf
+)
 {
     /// <summary>Sessions whose prompt is shown: a person reads a few, and an event may reach thousands.</summary>
     internal const int MaxTexts = 100;
@@ -27,17 +29,29 @@ public sealed record Rehearsal(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 
-    /// <summary>How many sessions would be told that are not named here, because the caller may not read of sessions; null when it may.</summary>
+    /// <summary>How many sessions would be told that are not named here, because the caller may not read of sessions;
+    /// null when it may.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Withheld { get; init; }
 
-    /// <summary>The same for who may publish and not read: nothing of sessions, nor of what others have published.</summary>
-    public Rehearsal WithoutSessions() => this with { Sessions = [], UnknownSessions = null, CollidesWith = null, Withheld = Sessions.Count };
+    /// <summary>The same for who may publish and not read: nothing of sessions, nor of what others have
+    /// published.</summary>
+    public Rehearsal WithoutSessions() =>
+        this with
+        {
+            Sessions = [],
+            UnknownSessions = null,
+            CollidesWith = null,
+            Withheld = Sessions.Count,
+        };
 
     /// <summary>What there is to say about each observation.</summary>
     internal static IReadOnlyList<Rehearsal> Of(
-        IReadOnlyList<Observation> observations, IReadOnlyList<IntakeDecision> decisions, IReadOnlyList<RehearsedRow> rows,
-        Func<IReadOnlyList<TurnEvent>, PromptForm, string> word)
+        IReadOnlyList<Observation> observations,
+        IReadOnlyList<IntakeDecision> decisions,
+        IReadOnlyList<RehearsedRow> rows,
+        Func<IReadOnlyList<TurnEvent>, PromptForm, string> word
+    )
     {
         // A session reads of all its events in one turn, so what it reads is said once.
         var texts = (
@@ -45,16 +59,36 @@ public sealed record Rehearsal(
             let first = told.FirstOrDefault(x => x.Event.Wakes)
             let events = told.Where(x => !x.Expired).Select(x => x.Event).ToList()
             where first is not null && events is not []
-            select (first, events))
-            .Take(MaxTexts).ToDictionary(x => (x.first.Fact, x.first.Session), x => word(x.events, x.first.Form));
+            select (first, events)
+        )
+            .Take(MaxTexts)
+            .ToDictionary(x => (x.first.Fact, x.first.Session), x => word(x.events, x.first.Form));
 
         var deliveries = rows.ToLookup(x => x.Fact, x => x.Delivery(texts.GetValueOrDefault((x.Fact, x.Session))));
         return
         [
-            .. observations.Zip(decisions, (observed, decision) => new Rehearsal(
-                decision.Id, decision.Outcome, decision.Outcome is IntakeOutcome.Routed
-                    ? [.. deliveries[decision.CollidesWith is null ? observed.Event.FactKey : observed.ScopedKey]] : [],
-                decision.UnknownSessions, decision.DuplicateOf) { CollidesWith = decision.CollidesWith, Warnings = decision.Warnings }),
+            .. observations.Zip(
+                decisions,
+                (observed, decision) =>
+                    new Rehearsal(
+                        decision.Id,
+                        decision.Outcome,
+                        decision.Outcome is IntakeOutcome.Routed
+                            ?
+                            [
+                                .. deliveries[
+                                    decision.CollidesWith is null ? observed.Event.FactKey : observed.ScopedKey
+                                ],
+                            ]
+                            : [],
+                        decision.UnknownSessions,
+                        decision.DuplicateOf
+                    )
+                    {
+                        CollidesWith = decision.CollidesWith,
+                        Warnings = decision.Warnings,
+                    }
+            ),
         ];
     }
 }
@@ -69,8 +103,8 @@ public sealed record Rehearsal(
 /// <param name="Prompt">In which form it would be told.</param>
 /// <param name="Words">What the route says to it; null when it says nothing.</param>
 /// <param name="Text">
-/// What it would read, about all the events asked about together: with the first that wakes it, null with the others, and beyond
-/// a hundred sessions. What waits for it already comes on top of that.
+/// What it would read, about all the events asked about together: with the first that wakes it, null with the others,
+/// and beyond a hundred sessions. What waits for it already comes on top of that.
 /// </param>
 public sealed record RehearsedDelivery(
     string Session,
@@ -81,7 +115,8 @@ public sealed record RehearsedDelivery(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
     PromptForm Prompt,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Words,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text
+);
 
 /// <summary>How much a session has to be told.</summary>
 [JsonConverter(typeof(CamelCaseConverter<PromptForm>))]

@@ -13,22 +13,50 @@ namespace Wake.Store;
 /// <param name="Event">The event as its turn would be told of it.</param>
 /// <param name="Expired">Whether it would not be: it is too late for that.</param>
 sealed record RehearsedRow(
-    string Fact, string Session, bool Begins, Guid? Watch, string? Route, PromptForm Form, TurnEvent Event, bool Expired)
+    string Fact,
+    string Session,
+    bool Begins,
+    Guid? Watch,
+    string? Route,
+    PromptForm Form,
+    TurnEvent Event,
+    bool Expired
+)
 {
     /// <summary>Reads what a transaction that is still open has routed, in the order observed.</summary>
     /// <remarks>
-    /// Only of these observations, although the turn takes the whole inbox: who may publish need not be allowed to read what
-    /// others have published.
+    /// Only of these observations, although the turn takes the whole inbox: who may publish need not be allowed to read
+    /// what others have published.
     /// </remarks>
     public static async Task<IReadOnlyList<RehearsedRow>> Read(
-        NpgsqlConnection connection, IReadOnlyList<Observation> observations, CancellationToken cancel)
+        NpgsqlConnection connection,
+        IReadOnlyList<Observation> observations,
+        CancellationToken cancel
+    )
     {
         // Not read back for every session it reaches: one event may reach thousands.
-        var observed = observations.Select(x => (Key: x.Event.FactKey, x.Event, x.Scope)).Concat(observations.Select(x => (Key: x.ScopedKey, x.Event, x.Scope)))
-            .DistinctBy(x => x.Key).ToDictionary(x => x.Key, x => new TurnEvent(
-                x.Event.Id, x.Event.Source, x.Event.Type, x.Event.Subject, x.Event.Reason, x.Event.Actor, default, Wakes: false, Intent: null)
-                { Requested = x.Scope == WakeRequested.Verified }
-                .With(EventDetails.In(x.Event.Data)));
+        var observed = observations
+            .Select(x => (Key: x.Event.FactKey, x.Event, x.Scope))
+            .Concat(observations.Select(x => (Key: x.ScopedKey, x.Event, x.Scope)))
+            .DistinctBy(x => x.Key)
+            .ToDictionary(
+                x => x.Key,
+                x =>
+                    new TurnEvent(
+                        x.Event.Id,
+                        x.Event.Source,
+                        x.Event.Type,
+                        x.Event.Subject,
+                        x.Event.Reason,
+                        x.Event.Actor,
+                        default,
+                        Wakes: false,
+                        Intent: null
+                    )
+                    {
+                        Requested = x.Scope == WakeRequested.Verified,
+                    }.With(EventDetails.In(x.Event.Data))
+            );
 
         // Its own rows bear the moment it began.
         await using var command = new NpgsqlCommand(
@@ -44,22 +72,44 @@ sealed record RehearsedRow(
             left join routes r on r.id = i.route_id
             where e.dedup_key = any ($1) and e.accepted_at = now() and i.routed_at = now()
             order by e.seq, s.key
-            """, connection);
+            """,
+            connection
+        );
         command.Parameters.AddWithValue(observed.Keys.ToArray());
 
-        return await command.ReadAll(row => new RehearsedRow(
-            row.GetString(0), row.GetString(1), row.GetBoolean(2), row.GetNullable<Guid>(3), row.GetText(4),
-            row.GetBoolean(5) ? PromptForm.Delta : PromptForm.Full,
-            observed[row.GetString(0)] with
-            {
-                Time = row.GetFieldValue<DateTimeOffset>(6), Wakes = row.GetBoolean(7), Intent = row.GetText(8),
-                FullPrompt = row.GetText(9), DeltaPrompt = row.GetText(10),
-            },
-            row.GetBoolean(11)), cancel);
+        return await command.ReadAll(
+            row => new RehearsedRow(
+                row.GetString(0),
+                row.GetString(1),
+                row.GetBoolean(2),
+                row.GetNullable<Guid>(3),
+                row.GetText(4),
+                row.GetBoolean(5) ? PromptForm.Delta : PromptForm.Full,
+                observed[row.GetString(0)] with
+                {
+                    Time = row.GetFieldValue<DateTimeOffset>(6),
+                    Wakes = row.GetBoolean(7),
+                    Intent = row.GetText(8),
+                    FullPrompt = row.GetText(9),
+                    DeltaPrompt = row.GetText(10),
+                },
+                row.GetBoolean(11)
+            ),
+            cancel
+        );
     }
 
     /// <summary>It for whoever asks.</summary>
-    public RehearsedDelivery Delivery(string? text) => new(
-        Session, Event.Wakes, Begins, Watch, Route, Event.Intent, Form,
-        (Form is PromptForm.Delta ? Event.DeltaPrompt : null) ?? Event.FullPrompt, text);
+    public RehearsedDelivery Delivery(string? text) =>
+        new(
+            Session,
+            Event.Wakes,
+            Begins,
+            Watch,
+            Route,
+            Event.Intent,
+            Form,
+            (Form is PromptForm.Delta ? Event.DeltaPrompt : null) ?? Event.FullPrompt,
+            text
+        );
 }

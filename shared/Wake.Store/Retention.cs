@@ -6,8 +6,8 @@ namespace Wake.Store;
 public sealed class Retention(NpgsqlDataSource database)
 {
     /// <summary>
-    /// The shortest time facts are kept. GitHub delivers again for three days and a transcript is kept for thirty: within that
-    /// time a repetition must be known as one.
+    /// The shortest time facts are kept. GitHub delivers again for three days and a transcript is kept for thirty:
+    /// within that time a repetition must be known as one.
     /// </summary>
     public static readonly TimeSpan Least = TimeSpan.FromDays(30);
 
@@ -21,9 +21,9 @@ public sealed class Retention(NpgsqlDataSource database)
     DateTimeOffset begun;
 
     /// <summary>
-    /// Deletes the events accepted longer ago than a given time, with the record of who heard them and of their repetitions.
-    /// What a session has still to hear stays, and so do all turns. A fact that is observed again afterwards is a new one.
-    /// Goes on where it ended the last time: an event that stays is looked at once a day.
+    /// Deletes the events accepted longer ago than a given time, with the record of who heard them and of their
+    /// repetitions. What a session has still to hear stays, and so do all turns. A fact that is observed again
+    /// afterwards is a new one. Goes on where it ended the last time: an event that stays is looked at once a day.
     /// </summary>
     /// <returns>How many there were.</returns>
     public async Task<int> Forget(TimeSpan age, CancellationToken cancel)
@@ -31,7 +31,7 @@ public sealed class Retention(NpgsqlDataSource database)
         if (DateTimeOffset.UtcNow - begun >= Again)
             (from, begun) = (0, DateTimeOffset.UtcNow);
 
-        for (var all = 0; ;)
+        for (var all = 0; ; )
         {
             await using var command = database.CreateCommand(
                 """
@@ -59,7 +59,8 @@ public sealed class Retention(NpgsqlDataSource database)
                     delete from events where seq = any (array(select seq from over)) returning 1
                 )
                 select (select max(seq) from page), (select count(*) from forgotten)::int
-                """);
+                """
+            );
             command.Parameters.AddWithValue(age);
             command.Parameters.AddWithValue(AtOnce);
             command.Parameters.AddWithValue(from);

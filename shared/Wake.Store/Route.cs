@@ -5,12 +5,18 @@ using Wake.Contracts;
 
 namespace Wake.Store;
 
-/// <summary>A standing rule: events that match belong to the session whose key it yields, which is begun at first use.</summary>
+/// <summary>A standing rule: events that match belong to the session whose key it yields, which is begun at first
+/// use.</summary>
 /// <param name="Name">Its owner's name for it.</param>
 /// <param name="Configured">Whether it stands in the configuration, and is changed there alone.</param>
 /// <param name="Terms">The rule.</param>
 /// <param name="Created">Since when it is as it is.</param>
-public sealed record Route(string Name, bool Configured, [property: JsonIgnore] RouteTerms Terms, DateTimeOffset Created)
+public sealed record Route(
+    string Name,
+    bool Configured,
+    [property: JsonIgnore] RouteTerms Terms,
+    DateTimeOffset Created
+)
 {
     /// <summary>What may keep its sessions from working, told when it is set; null when nothing is known.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -58,25 +64,28 @@ public sealed partial record RouteTerms
     /// <summary>The event types it matches, with <c>*</c> for anything; left out, all.</summary>
     public IReadOnlyList<string>? Types { get; init; }
 
-    /// <summary>The subjects it matches, an event's own or a related one, with <c>*</c> for anything; left out, all.</summary>
+    /// <summary>The subjects it matches, an event's own or a related one, with <c>*</c> for anything; left out,
+    /// all.</summary>
     public string? Subject { get; init; }
 
     /// <summary>Conditions (see <see cref="EventCondition"/>) all of which must hold.</summary>
     public IReadOnlyList<string>? Where { get; init; }
 
-    /// <summary>The session's key, in which <c>{subject}</c> stands for the subject that matched: <c>implementer@{subject}</c>.</summary>
+    /// <summary>The session's key, in which <c>{subject}</c> stands for the subject that matched:
+    /// <c>implementer@{subject}</c>.</summary>
     public string? Session { get; init; }
 
     /// <summary>The profile of a session it begins; left out, <c>default</c>.</summary>
     public string? Profile { get; init; }
 
     /// <summary>
-    /// The absolute path of the directory of a session it begins, in which <c>{session}</c> stands for a name made from the
-    /// session's key: <c>/srv/wake/{session}</c>.
+    /// The absolute path of the directory of a session it begins, in which <c>{session}</c> stands for a name made from
+    /// the session's key: <c>/srv/wake/{session}</c>.
     /// </summary>
     public string? Workspace { get; init; }
 
-    /// <summary>What a session that begins is told to do about such an event, beside the event itself. Trusted words, the owner's.</summary>
+    /// <summary>What a session that begins is told to do about such an event, beside the event itself. Trusted words,
+    /// the owner's.</summary>
     public string? FullPrompt { get; init; }
 
     /// <summary>The same for a session that remembers; left out, it is told <see cref="FullPrompt"/> again.</summary>
@@ -86,7 +95,10 @@ public sealed partial record RouteTerms
     public IEnumerable<(string Field, string Problem)> Problems(string name)
     {
         if (!Name().IsMatch(name))
-            yield return ("name", "must be up to 100 letters, digits, dots, dashes and underscores, and begin with a letter or digit.");
+            yield return (
+                "name",
+                "must be up to 100 letters, digits, dots, dashes and underscores, and begin with a letter or digit."
+            );
 
         foreach (var (field, entries) in ((string, IReadOnlyList<string>?)[])[("types", Types), ("where", Where)])
         {
@@ -113,7 +125,10 @@ public sealed partial record RouteTerms
 
         if (Wrong(Session, EventLimits.Name) is { } session)
             yield return ("session", session);
-        else if (Braces().IsMatch(Session!.Replace(SubjectMark, "")) || !Session.Replace(SubjectMark, "").Any(char.IsLetterOrDigit))
+        else if (
+            Braces().IsMatch(Session!.Replace(SubjectMark, ""))
+            || !Session.Replace(SubjectMark, "").Any(char.IsLetterOrDigit)
+        )
             yield return ("session", $"must have words of its own, and no * and no braces but those of {SubjectMark}.");
 
         if (Wrong(Workspace, 3000) is { } workspace)
@@ -122,8 +137,15 @@ public sealed partial record RouteTerms
             yield return ("workspace", path);
         else if (Braces().IsMatch(Workspace!.Replace(SessionMark, "")))
             yield return ("workspace", $"must have no * and no braces but those of {SessionMark}.");
-        else if (Workspace.Split('/').Any(x => Encoding.UTF8.GetByteCount(x.Replace(SessionMark, LongestFolder)) > MaxFileName))
-            yield return ("workspace", $"has a folder whose name no file system can hold: {MaxFileName} bytes are allowed.");
+        else if (
+            Workspace
+                .Split('/')
+                .Any(x => Encoding.UTF8.GetByteCount(x.Replace(SessionMark, LongestFolder)) > MaxFileName)
+        )
+            yield return (
+                "workspace",
+                $"has a folder whose name no file system can hold: {MaxFileName} bytes are allowed."
+            );
 
         foreach (var (field, text) in ((string, string?)[])[("fullPrompt", FullPrompt), ("deltaPrompt", DeltaPrompt)])
         {
@@ -142,7 +164,9 @@ public sealed partial record RouteTerms
     const int MaxFileName = 255;
 
     static string? Wrong(string? text, int limit) =>
-        string.IsNullOrWhiteSpace(text) ? "is required and must not be blank." : EventValidation.TextProblem(text, limit);
+        string.IsNullOrWhiteSpace(text)
+            ? "is required and must not be blank."
+            : EventValidation.TextProblem(text, limit);
 
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._-]{0,99}\z")]
     private static partial Regex Name();

@@ -2,7 +2,8 @@ using Npgsql;
 
 namespace Wake.Store;
 
-/// <summary>The standing rules. The intake reads this table in its own statement; everything else about it is here.</summary>
+/// <summary>The standing rules. The intake reads this table in its own statement; everything else about it is
+/// here.</summary>
 public sealed class Routes(NpgsqlDataSource database)
 {
     const string Columns =
@@ -14,11 +15,14 @@ public sealed class Routes(NpgsqlDataSource database)
     /// <summary>The routes by name.</summary>
     public async Task<IReadOnlyList<Route>> List(CancellationToken cancel)
     {
-        await using var command = database.CreateCommand($"select {Columns} from routes where ended_at is null order by name");
+        await using var command = database.CreateCommand(
+            $"select {Columns} from routes where ended_at is null order by name"
+        );
         return await command.ReadAll(Read, cancel);
     }
 
-    /// <summary>Makes a route what is given, or leaves it if it is. Null when one of this name stands in the configuration.</summary>
+    /// <summary>Makes a route what is given, or leaves it if it is. Null when one of this name stands in the
+    /// configuration.</summary>
     public async Task<Route?> Put(string name, RouteTerms terms, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
@@ -31,22 +35,27 @@ public sealed class Routes(NpgsqlDataSource database)
         return await rows.ReadAsync(cancel) ? Read(rows) : null;
     }
 
-    /// <summary>Ends a route. What it has routed, and the sessions it began, stay. False when the API has none of this name.</summary>
+    /// <summary>Ends a route. What it has routed, and the sessions it began, stay. False when the API has none of this
+    /// name.</summary>
     public async Task<bool> Delete(string name, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "update routes set ended_at = clock_timestamp() where name = $1 and ended_at is null and not configured");
+            "update routes set ended_at = clock_timestamp() where name = $1 and ended_at is null and not configured"
+        );
         command.Parameters.AddWithValue(name);
         return await command.ExecuteNonQueryAsync(cancel) > 0;
     }
 
-    /// <summary>Makes the routes of the configuration those that are given, whoever made one of the same name before.</summary>
+    /// <summary>Makes the routes of the configuration those that are given, whoever made one of the same name
+    /// before.</summary>
     public async Task Configure(IReadOnlyDictionary<string, RouteTerms> routes, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add(OneAtATime);
-        batch.Add("update routes set ended_at = clock_timestamp() where ended_at is null and configured and name <> all ($1)",
-            (object)routes.Keys.ToArray());
+        batch.Add(
+            "update routes set ended_at = clock_timestamp() where ended_at is null and configured and name <> all ($1)",
+            (object)routes.Keys.ToArray()
+        );
         foreach (var (name, terms) in routes)
             Put(batch, name, terms, configured: true);
         await batch.ExecuteNonQueryAsync(cancel);
@@ -56,8 +65,16 @@ public sealed class Routes(NpgsqlDataSource database)
     {
         object?[] given =
         [
-            name, configured, terms.Subject, terms.Types?.ToArray(), terms.Where?.ToArray(), terms.Session,
-            terms.Profile ?? Profiles.Default, Path.TrimEndingDirectorySeparator(terms.Workspace!), terms.FullPrompt, terms.DeltaPrompt,
+            name,
+            configured,
+            terms.Subject,
+            terms.Types?.ToArray(),
+            terms.Where?.ToArray(),
+            terms.Session,
+            terms.Profile ?? Profiles.Default,
+            Path.TrimEndingDirectorySeparator(terms.Workspace!),
+            terms.FullPrompt,
+            terms.DeltaPrompt,
         ];
 
         batch.Add(
@@ -66,7 +83,9 @@ public sealed class Routes(NpgsqlDataSource database)
             where name = $1 and ended_at is null and ($2 or not configured)
               and (configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt)
                   is distinct from ($2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text)
-            """, given);
+            """,
+            given
+        );
         batch.Add(
             """
             insert into routes (name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt,
@@ -75,17 +94,31 @@ public sealed class Routes(NpgsqlDataSource database)
             where not exists (select from routes where name = $1 and ended_at is null)
             """,
             [
-                .. given, Guid.CreateVersion7(), Sql.LikePattern(terms.Subject ?? "*"), Sql.LikePatterns(terms.Types),
-                EventCondition.Terms(terms.Where), Sql.LikePattern(terms.Session!.Replace(RouteTerms.SubjectMark, "*")),
-            ]);
+                .. given,
+                Guid.CreateVersion7(),
+                Sql.LikePattern(terms.Subject ?? "*"),
+                Sql.LikePatterns(terms.Types),
+                EventCondition.Terms(terms.Where),
+                Sql.LikePattern(terms.Session!.Replace(RouteTerms.SubjectMark, "*")),
+            ]
+        );
     }
 
-    static Route Read(NpgsqlDataReader row) => new(
-        row.GetString(0), row.GetBoolean(1),
-        new()
-        {
-            Subject = row.GetText(2), Types = row.GetTexts(3), Where = row.GetTexts(4), Session = row.GetString(5),
-            Profile = row.GetString(6), Workspace = row.GetString(7), FullPrompt = row.GetText(8), DeltaPrompt = row.GetText(9),
-        },
-        row.GetFieldValue<DateTimeOffset>(10));
+    static Route Read(NpgsqlDataReader row) =>
+        new(
+            row.GetString(0),
+            row.GetBoolean(1),
+            new()
+            {
+                Subject = row.GetText(2),
+                Types = row.GetTexts(3),
+                Where = row.GetTexts(4),
+                Session = row.GetString(5),
+                Profile = row.GetString(6),
+                Workspace = row.GetString(7),
+                FullPrompt = row.GetText(8),
+                DeltaPrompt = row.GetText(9),
+            },
+            row.GetFieldValue<DateTimeOffset>(10)
+        );
 }

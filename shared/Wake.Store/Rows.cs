@@ -12,8 +12,8 @@ static class Rows
         batch.BatchCommands.Add(Command(sql, parameters));
 
     /// <summary>
-    /// One statement with its parameters, <c>$1</c> first; null is SQL's null. Everything that the store writes passes here, and
-    /// what is a note, a name or a path came from outside at some time: it is made storable.
+    /// One statement with its parameters, <c>$1</c> first; null is SQL's null. Everything that the store writes passes
+    /// here, and what is a note, a name or a path came from outside at some time: it is made storable.
     /// </summary>
     public static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<object?> parameters)
     {
@@ -23,13 +23,14 @@ static class Rows
         return command;
     }
 
-    static object Storable(object? value) => value switch
-    {
-        null => DBNull.Value,
-        string text => StorableText.Of(text),
-        string[] texts => Array.ConvertAll(texts, StorableText.Of),
-        _ => value,
-    };
+    static object Storable(object? value) =>
+        value switch
+        {
+            null => DBNull.Value,
+            string text => StorableText.Of(text),
+            string[] texts => Array.ConvertAll(texts, StorableText.Of),
+            _ => value,
+        };
 
     /// <summary>Runs a batch whose last statement says by its row count whether it happened.</summary>
     public static async Task<bool> Affected(this NpgsqlBatch batch, CancellationToken cancel)
@@ -39,14 +40,22 @@ static class Rows
     }
 
     /// <summary>Runs a query and reads every row of it.</summary>
-    public static async Task<List<T>> ReadAll<T>(this NpgsqlCommand command, Func<NpgsqlDataReader, T> read, CancellationToken cancel)
+    public static async Task<List<T>> ReadAll<T>(
+        this NpgsqlCommand command,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancel
+    )
     {
         await using var rows = await command.ExecuteReaderAsync(cancel);
         return await rows.ReadAll(read, cancel);
     }
 
     /// <summary>Reads what is left of a result.</summary>
-    public static async Task<List<T>> ReadAll<T>(this NpgsqlDataReader rows, Func<NpgsqlDataReader, T> read, CancellationToken cancel)
+    public static async Task<List<T>> ReadAll<T>(
+        this NpgsqlDataReader rows,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancel
+    )
     {
         List<T> all = [];
         while (await rows.ReadAsync(cancel))
@@ -54,16 +63,19 @@ static class Rows
         return all;
     }
 
-    public static string? GetText(this NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+    public static string? GetText(this NpgsqlDataReader row, int column) =>
+        row.IsDBNull(column) ? null : row.GetString(column);
 
-    public static string[]? GetTexts(this NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetFieldValue<string[]>(column);
+    public static string[]? GetTexts(this NpgsqlDataReader row, int column) =>
+        row.IsDBNull(column) ? null : row.GetFieldValue<string[]>(column);
 
-    public static T? GetNullable<T>(this NpgsqlDataReader row, int column) where T : struct =>
-        row.IsDBNull(column) ? null : row.GetFieldValue<T>(column);
+    public static T? GetNullable<T>(this NpgsqlDataReader row, int column)
+        where T : struct => row.IsDBNull(column) ? null : row.GetFieldValue<T>(column);
 
-    public static T GetEnum<T>(this NpgsqlDataReader row, int column) where T : struct, Enum =>
-        Enum.Parse<T>(row.GetString(column), ignoreCase: true);
+    public static T GetEnum<T>(this NpgsqlDataReader row, int column)
+        where T : struct, Enum => Enum.Parse<T>(row.GetString(column), ignoreCase: true);
 
     /// <summary>An enum as the store and the API write it.</summary>
-    public static string InCamelCase<T>(this T value) where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+    public static string InCamelCase<T>(this T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 }

@@ -3,8 +3,8 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// What runs in a turn shows it to the API, and speaks for its session with it. It belongs to the claim under which it was given: it
-/// ends with the turn, with the lease, and with the session. Only its hash is kept.
+/// What runs in a turn shows it to the API, and speaks for its session with it. It belongs to the claim under which it
+/// was given: it ends with the turn, with the lease, and with the session. Only its hash is kept.
 /// </summary>
 public sealed class RunTokens(NpgsqlDataSource database)
 {
@@ -17,12 +17,19 @@ public sealed class RunTokens(NpgsqlDataSource database)
     /// <summary>A new one, which opens nothing before it is given to a turn.</summary>
     public static string New() => Secrets.New(Prefix);
 
-    /// <summary>Assigns one to a turn, in the place of what it had. False: the turn is no longer the caller's.</summary>
+    /// <summary>Assigns one to a turn, in the place of what it had. False: the turn is no longer the
+    /// caller's.</summary>
     public async Task<bool> Assign(ClaimedTurn turn, string token, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add(Turns.LockSession, turn.SessionId);
-        batch.Add($"update turns set run_token = $4 where {Turns.Mine}", turn.SessionId, turn.WakeNumber, turn.Epoch, Secrets.Hash(token));
+        batch.Add(
+            $"update turns set run_token = $4 where {Turns.Mine}",
+            turn.SessionId,
+            turn.WakeNumber,
+            turn.Epoch,
+            Secrets.Hash(token)
+        );
         return await batch.Affected(cancel);
     }
 
@@ -35,7 +42,8 @@ public sealed class RunTokens(NpgsqlDataSource database)
             from turns turn
             join sessions s on s.id = turn.session_id
             where turn.run_token = $1 and turn.ended_at is null and turn.lease_until > clock_timestamp() and s.closed_at is null
-            """);
+            """
+        );
         command.Parameters.AddWithValue(Secrets.Hash(token));
         await using var rows = await command.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel) ? new(rows.GetGuid(0), rows.GetString(1)) : null;

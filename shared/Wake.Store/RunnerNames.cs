@@ -4,12 +4,13 @@ namespace Wake.Store;
 
 /// <summary>
 /// The names of the runners that are connected to a database. Each holds its name by an advisory lock of a session of
-/// PostgreSQL, which ends with the process whatever ends that; while it is held nobody else goes by the name, and nobody takes
-/// the turns of that name for a dead runner's.
+/// PostgreSQL, which ends with the process whatever ends that; while it is held nobody else goes by the name, and
+/// nobody takes the turns of that name for a dead runner's.
 /// </summary>
 public sealed class RunnerNames(NpgsqlDataSource database)
 {
-    /// <summary>The condition under which a transaction may act for a runner of this name: nobody goes by it, nor will until it ends.</summary>
+    /// <summary>The condition under which a transaction may act for a runner of this name: nobody goes by it, nor will
+    /// until it ends.</summary>
     internal const string IsFree = $"pg_try_advisory_xact_lock({Locks}, hashtext($1))";
 
     // The first half of the keys of these locks.
@@ -18,7 +19,8 @@ public sealed class RunnerNames(NpgsqlDataSource database)
     /// <summary>Takes a name for as long as the result lives. Null: another process has it.</summary>
     /// <param name="name">The name.</param>
     /// <param name="before">
-    /// The hold on the name that this process had, whose connection broke. The server may not have noticed; then it is told.
+    /// The hold on the name that this process had, whose connection broke. The server may not have noticed; then it is
+    /// told.
     /// </param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task<HeldName?> Take(string name, HeldName? before, CancellationToken cancel)
@@ -34,7 +36,9 @@ public sealed class RunnerNames(NpgsqlDataSource database)
                     select pg_terminate_backend(pid) from pg_locks
                     where locktype = 'advisory' and classid = {Locks} and objid = hashtext($1)::oid and pid = $2
                       and database = (select oid from pg_database where datname = current_database())
-                    """, connection);
+                    """,
+                    connection
+                );
                 end.Parameters.AddWithValue(name);
                 end.Parameters.AddWithValue(before.Server);
                 await end.ExecuteNonQueryAsync(cancel);

@@ -14,7 +14,8 @@ public sealed record ScheduledWake(Guid Id, string Session, string Reason, DateT
 public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
 {
     const int AtOnce = 100;
-    const string Select = "select w.id, s.key, w.reason, w.due_at from scheduled_wakes w join sessions s on s.id = w.session_id";
+    const string Select =
+        "select w.id, s.key, w.reason, w.due_at from scheduled_wakes w join sessions s on s.id = w.session_id";
 
     /// <summary>Puts a wake off to a date. Null when no open session has this key.</summary>
     /// <param name="session">The session's key.</param>
@@ -22,7 +23,13 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     /// <param name="at">When.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="work">Its id, where a request may be done again; null for a new one.</param>
-    public async Task<ScheduledWake?> Add(string session, string reason, DateTimeOffset at, CancellationToken cancel, Guid? work = null)
+    public async Task<ScheduledWake?> Add(
+        string session,
+        string reason,
+        DateTimeOffset at,
+        CancellationToken cancel,
+        Guid? work = null
+    )
     {
         var wake = new ScheduledWake(work ?? Guid.CreateVersion7(), session, reason, at.ToUniversalTime());
         await using var batch = database.CreateBatch();
@@ -35,8 +42,16 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
                 returning id
             )
             {IdempotencyKeys.Done} from made where work = made.id
-            """, wake.Id, session, reason, wake.At);
-        batch.Add($"select 1 from scheduled_wakes where id = $1 union all select 1 from ({IdempotencyKeys.WhenDone}) before", wake.Id);
+            """,
+            wake.Id,
+            session,
+            reason,
+            wake.At
+        );
+        batch.Add(
+            $"select 1 from scheduled_wakes where id = $1 union all select 1 from ({IdempotencyKeys.WhenDone}) before",
+            wake.Id
+        );
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel) ? wake : null;
     }
@@ -55,18 +70,24 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
         await using var batch = database.CreateBatch();
         batch.Add(
             "delete from scheduled_wakes w using sessions s where w.id = $1 and s.id = w.session_id and s.key = $2 and s.closed_at is null",
-            id, session);
+            id,
+            session
+        );
         return await batch.Affected(cancel);
     }
 
     /// <summary>
-    /// Makes events of those whose time has come. One that was made and not forgotten, because the process died in between,
-    /// is made again and is a duplicate.
+    /// Makes events of those whose time has come. One that was made and not forgotten, because the process died in
+    /// between, is made again and is a duplicate.
     /// </summary>
     /// <returns>The events, and what was decided about each.</returns>
-    public async Task<IReadOnlyList<(ExternalEventObserved Event, IntakeOutcome Outcome)>> Fire(CancellationToken cancel)
+    public async Task<IReadOnlyList<(ExternalEventObserved Event, IntakeOutcome Outcome)>> Fire(
+        CancellationToken cancel
+    )
     {
-        await using var look = database.CreateCommand($"{Select} where w.due_at <= now() order by w.due_at limit {AtOnce}");
+        await using var look = database.CreateCommand(
+            $"{Select} where w.due_at <= now() order by w.due_at limit {AtOnce}"
+        );
         var due = await look.ReadAll(Read, cancel);
         if (due is [])
             return [];
@@ -83,16 +104,17 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     static ScheduledWake Read(NpgsqlDataReader row) =>
         new(row.GetGuid(0), row.GetString(1), row.GetString(2), row.GetFieldValue<DateTimeOffset>(3));
 
-    static ExternalEventObserved Event(ScheduledWake wake) => new()
-    {
-        Id = wake.Id.ToString(),
-        Source = "wake:schedule",
-        Type = "wake.requested",
-        VerifiedBy = WakeRequested.Verified,
-        Subject = $"schedule:{wake.Id}",
-        DedupKey = $"wake.requested|schedule:{wake.Id}",
-        Reason = wake.Reason,
-        Sessions = [wake.Session],
-        Time = wake.At,
-    };
+    static ExternalEventObserved Event(ScheduledWake wake) =>
+        new()
+        {
+            Id = wake.Id.ToString(),
+            Source = "wake:schedule",
+            Type = "wake.requested",
+            VerifiedBy = WakeRequested.Verified,
+            Subject = $"schedule:{wake.Id}",
+            DedupKey = $"wake.requested|schedule:{wake.Id}",
+            Reason = wake.Reason,
+            Sessions = [wake.Session],
+            Time = wake.At,
+        };
 }

@@ -7,8 +7,10 @@ namespace Wake.Store;
 /// <summary>Random secrets, of which only the hash is kept.</summary>
 public static class Secrets
 {
-    /// <summary>One that nobody guesses: 256 random bits, after a prefix by which whoever looks for leaked secrets finds it.</summary>
-    public static string New(string prefix = "") => prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+    /// <summary>One that nobody guesses: 256 random bits, after a prefix by which whoever looks for leaked secrets
+    /// finds it.</summary>
+    public static string New(string prefix = "") =>
+        prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
 
     /// <summary>What is kept of one.</summary>
     public static byte[] Hash(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));

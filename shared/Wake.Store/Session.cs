@@ -30,7 +30,8 @@ public sealed record Session(
     decimal CostTodayUsd,
     DateTimeOffset Created,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Closed,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? WaitsFor)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? WaitsFor
+)
 {
     /// <summary>What whoever has just registered it should know, for instance what its turns will go without.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -52,8 +53,8 @@ public enum SessionState
     Dispatched,
 
     /// <summary>
-    /// Its turn waits until another process, such as a terminal, no longer has its Claude session open. The note on the turn says
-    /// which.
+    /// Its turn waits until another process, such as a terminal, no longer has its Claude session open. The note on the
+    /// turn says which.
     /// </summary>
     Waiting,
 
@@ -99,9 +100,11 @@ public sealed record Turn(
     decimal CostUsd,
     long DurationMs,
     Tokens Tokens,
-    IReadOnlyList<string> Reasons)
+    IReadOnlyList<string> Reasons
+)
 {
-    /// <summary>Set when the turn left the session's Claude session for a fresh one, which knows no more of it than a recap.</summary>
+    /// <summary>Set when the turn left the session's Claude session for a fresh one, which knows no more of it than a
+    /// recap.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public FreshSession? Fresh { get; init; }
 }

@@ -3,8 +3,8 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// What the saga needs to know to decide about a session, read under the session's lock, so that it stays true until the
-/// saga's transaction commits.
+/// What the saga needs to know to decide about a session, read under the session's lock, so that it stays true until
+/// the saga's transaction commits.
 /// </summary>
 /// <param name="Key">The session's key.</param>
 /// <param name="Closed">It takes no more turns.</param>
@@ -28,35 +28,53 @@ public sealed record SessionFacts(string Key, bool Closed, bool Pending, bool Nu
         Rows.Command("select 1 from wake_timers where session_id = $1 for update", sessionId);
 
     /// <summary>Reads the facts; no row when there is no such session.</summary>
-    public static NpgsqlBatchCommand Read(Guid sessionId) => Rows.Command(
-        $"""
-        select s.key, s.closed_at is not null, timer.nudged,
-               exists (select from inbox i join events e on e.seq = i.event
-                       where i.session_id = s.id and i.wake_number is null and i.wakes
-                         and (e.expires_at is null or e.expires_at > clock_timestamp())),
-               (select coalesce(max(wake_number), 0) from turns where session_id = s.id),
-               turn.wake_number, turn.lease_until - clock_timestamp(),
-               case when turn.not_before < 'infinity' then turn.not_before - clock_timestamp() end,
-               coalesce(turn.not_before = 'infinity', false), turn.parked,
-               s.profile, timer.urgent or timer.nudged, case when timer.near_until > clock_timestamp() then timer.near end,
-               coalesce({TurnHolds.InForce}, false)
-        from sessions s
-        join wake_timers timer on timer.session_id = s.id
-        left join turns turn on turn.session_id = s.id and turn.ended_at is null
-        where s.id = $1
-        """, sessionId);
+    public static NpgsqlBatchCommand Read(Guid sessionId) =>
+        Rows.Command(
+            $"""
+            select s.key, s.closed_at is not null, timer.nudged,
+                   exists (select from inbox i join events e on e.seq = i.event
+                           where i.session_id = s.id and i.wake_number is null and i.wakes
+                             and (e.expires_at is null or e.expires_at > clock_timestamp())),
+                   (select coalesce(max(wake_number), 0) from turns where session_id = s.id),
+                   turn.wake_number, turn.lease_until - clock_timestamp(),
+                   case when turn.not_before < 'infinity' then turn.not_before - clock_timestamp() end,
+                   coalesce(turn.not_before = 'infinity', false), turn.parked,
+                   s.profile, timer.urgent or timer.nudged, case when timer.near_until > clock_timestamp() then timer.near end,
+                   coalesce({TurnHolds.InForce}, false)
+            from sessions s
+            join wake_timers timer on timer.session_id = s.id
+            left join turns turn on turn.session_id = s.id and turn.ended_at is null
+            where s.id = $1
+            """,
+            sessionId
+        );
 
     /// <summary>The facts in a row of <see cref="Read"/>.</summary>
-    public static SessionFacts From(NpgsqlDataReader row) => new(
-        row.GetString(0), row.GetBoolean(1), Pending: row.GetBoolean(3), Nudged: row.GetBoolean(2),
-        LastWake: row.GetInt32(4),
-        row.IsDBNull(5)
-            ? null
-            : new(row.GetInt32(5), Positive(row.GetNullable<TimeSpan>(6)), Positive(row.GetNullable<TimeSpan>(7)),
-                row.GetBoolean(8), row.GetBoolean(9)) { Withheld = row.GetBoolean(13) })
-    {
-        Profile = row.GetString(10), Urgent = row.GetBoolean(11), Near = row.GetText(12),
-    };
+    public static SessionFacts From(NpgsqlDataReader row) =>
+        new(
+            row.GetString(0),
+            row.GetBoolean(1),
+            Pending: row.GetBoolean(3),
+            Nudged: row.GetBoolean(2),
+            LastWake: row.GetInt32(4),
+            row.IsDBNull(5)
+                ? null
+                : new(
+                    row.GetInt32(5),
+                    Positive(row.GetNullable<TimeSpan>(6)),
+                    Positive(row.GetNullable<TimeSpan>(7)),
+                    row.GetBoolean(8),
+                    row.GetBoolean(9)
+                )
+                {
+                    Withheld = row.GetBoolean(13),
+                }
+        )
+        {
+            Profile = row.GetString(10),
+            Urgent = row.GetBoolean(11),
+            Near = row.GetText(12),
+        };
 
     static TimeSpan? Positive(TimeSpan? span) => span > TimeSpan.Zero ? span : null;
 }

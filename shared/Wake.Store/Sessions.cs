@@ -13,8 +13,7 @@ public sealed class Sessions(NpgsqlDataSource database)
     public const string First = "first";
 
     // The Claude session of session $1 that was registered with it, unless some wake had begun it.
-    internal const string Owners =
-        """
+    internal const string Owners = """
         (select r.claude_session_id from session_ids r
          where r.session_id = $1 and r.wake_number is null
            and not exists (select from session_ids b where b.claude_session_id = r.claude_session_id and b.wake_number is not null)
@@ -22,15 +21,13 @@ public sealed class Sessions(NpgsqlDataSource database)
         """;
 
     // A turn is running while its lease lasts; the row says so before any message does.
-    const string TurnState =
-        """
+    const string TurnState = """
         case when t.ended_at is not null then 'ended' when t.parked then 'parked'
              when t.lease_until > clock_timestamp() then 'running'
              when t.not_before = t.held_until and t.held_until > clock_timestamp() then 'waiting' else 'dispatched' end
         """;
 
-    internal const string TurnColumns =
-        $"""
+    internal const string TurnColumns = $"""
         t.wake_number, {TurnState}, t.outcome, t.note, t.attempt, t.runner, t.claude_session_id, t.dispatched_at, t.started_at,
         t.ended_at, t.cost_usd, t.duration_ms, t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_creation_tokens,
         array(select e.reason from inbox i join events e on e.seq = i.event
@@ -41,8 +38,7 @@ public sealed class Sessions(NpgsqlDataSource database)
          where fresh.session_id = t.session_id and fresh.wake_number = t.wake_number)
         """;
 
-    const string Select =
-        $"""
+    const string Select = $"""
         select s.id, s.key, s.workspace, s.profile, s.created_at, s.closed_at,
                array(select claude_session_id from session_ids c where c.session_id = s.id order by position),
                (select count(*) from inbox i where i.session_id = s.id and i.wake_number is null),
@@ -66,13 +62,25 @@ public sealed class Sessions(NpgsqlDataSource database)
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="work">Its id, where a request may be done again; null for a new one.</param>
     public async Task<SessionCreation> Create(
-        string key, string workspace, string profile, Guid? claudeSessionId, CancellationToken cancel, Guid? work = null)
+        string key,
+        string workspace,
+        string profile,
+        Guid? claudeSessionId,
+        CancellationToken cancel,
+        Guid? work = null
+    )
     {
         var id = work ?? Guid.CreateVersion7();
         try
         {
             await using var batch = database.CreateBatch();
-            batch.Add("insert into sessions (id, key, workspace, profile) values ($1, $2, $3, $4)", id, key, workspace, profile);
+            batch.Add(
+                "insert into sessions (id, key, workspace, profile) values ($1, $2, $3, $4)",
+                id,
+                key,
+                workspace,
+                profile
+            );
             batch.Add("insert into wake_timers (session_id) values ($1)", id);
             if (claudeSessionId is not null)
             {
@@ -80,7 +88,11 @@ public sealed class Sessions(NpgsqlDataSource database)
                     """
                     insert into session_ids (session_id, position, claude_session_id, reason, opened)
                     values ($1, 1, $2, $3, true)
-                    """, id, claudeSessionId, Registered);
+                    """,
+                    id,
+                    claudeSessionId,
+                    Registered
+                );
             }
 
             await batch.ExecuteNonQueryAsync(cancel);
@@ -92,7 +104,9 @@ public sealed class Sessions(NpgsqlDataSource database)
 
             if (await Find(key, cancel) is { } there)
             {
-                var same = there.Workspace == workspace && there.Profile == profile
+                var same =
+                    there.Workspace == workspace
+                    && there.Profile == profile
                     && (claudeSessionId is null || there.ClaudeSessionIds.Contains(claudeSessionId.Value));
                 return same ? new SessionCreation.AlreadyThere(there) : new SessionCreation.KeyTaken(there);
             }
@@ -119,13 +133,15 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task<IReadOnlyList<Session>> List(string? after, int limit, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            $"{Select} where s.closed_at is null and s.key > $1 order by s.key limit $2");
+            $"{Select} where s.closed_at is null and s.key > $1 order by s.key limit $2"
+        );
         command.Parameters.AddWithValue(after ?? "");
         command.Parameters.AddWithValue(limit);
         return await command.ReadAll(ReadSession, cancel);
     }
 
-    /// <summary>By which names open sessions are known, their keys and the ids of their Claude sessions, each with the key.</summary>
+    /// <summary>By which names open sessions are known, their keys and the ids of their Claude sessions, each with the
+    /// key.</summary>
     public async Task<IReadOnlyDictionary<string, string>> Names(CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
@@ -136,16 +152,23 @@ public sealed class Sessions(NpgsqlDataSource database)
             from session_ids c
             join sessions s on s.id = c.session_id
             where not c.closed and s.closed_at is null
-            """);
+            """
+        );
         var names = await command.ReadAll(row => (Name: row.GetString(0), Key: row.GetString(1)), cancel);
         return names.DistinctBy(x => x.Name).ToDictionary(x => x.Name, x => x.Key);
     }
 
     /// <summary>A session's turns, the newest first, from before a given wake on.</summary>
-    public async Task<IReadOnlyList<Turn>> Turns(Guid sessionId, int limit, CancellationToken cancel, int before = int.MaxValue)
+    public async Task<IReadOnlyList<Turn>> Turns(
+        Guid sessionId,
+        int limit,
+        CancellationToken cancel,
+        int before = int.MaxValue
+    )
     {
         await using var command = database.CreateCommand(
-            $"select {TurnColumns} from turns t where t.session_id = $1 and t.wake_number < $3 order by t.wake_number desc limit $2");
+            $"select {TurnColumns} from turns t where t.session_id = $1 and t.wake_number < $3 order by t.wake_number desc limit $2"
+        );
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(limit);
         command.Parameters.AddWithValue(before);
@@ -153,7 +176,8 @@ public sealed class Sessions(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Closes a session: no more turns, no more watches; a turn that runs may finish. False when none with this key is open.
+    /// Closes a session: no more turns, no more watches; a turn that runs may finish. False when none with this key is
+    /// open.
     /// </summary>
     public async Task<bool> Close(string key, CancellationToken cancel)
     {
@@ -164,11 +188,15 @@ public sealed class Sessions(NpgsqlDataSource database)
         batch.Add(
             """
             select 1 from watches where session_id = (select id from sessions where key = $1 and closed_at is null) order by id for update
-            """, key);
+            """,
+            key
+        );
         batch.Add(
             """
             select 1 from wake_timers where session_id = (select id from sessions where key = $1 and closed_at is null) for update
-            """, key);
+            """,
+            key
+        );
         batch.Add(
             """
             with closed as (
@@ -186,7 +214,9 @@ public sealed class Sessions(NpgsqlDataSource database)
                 insert into decisions (kind, session_id) select 'closed', id from closed
             )
             update wake_timers set owed_at = clock_timestamp() where session_id in (select id from closed)
-            """, key);
+            """,
+            key
+        );
         return await batch.Affected(cancel);
     }
 
@@ -199,7 +229,11 @@ public sealed class Sessions(NpgsqlDataSource database)
     /// <param name="instead">Why the one before it is not gone on with; null when there is none.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task<bool> BeginClaudeSession(
-        ClaimedTurn turn, Guid claudeSessionId, ResumeUnavailable? instead, CancellationToken cancel)
+        ClaimedTurn turn,
+        Guid claudeSessionId,
+        ResumeUnavailable? instead,
+        CancellationToken cancel
+    )
     {
         await using var batch = database.CreateBatch();
         batch.Add(Store.Turns.LockSession, turn.SessionId);
@@ -218,14 +252,20 @@ public sealed class Sessions(NpgsqlDataSource database)
             select said.kind, $1, $2, said.note
             from begun, (values ('resumeUnavailable', $6), ('begun', format('Claude session %s', $4))) said (kind, note)
             where said.note is not null
-            """, turn.SessionId, turn.WakeNumber, turn.Epoch, claudeSessionId, instead?.Detail ?? First,
-            instead is null ? null : $"{instead.Class}: {instead.Detail}");
+            """,
+            turn.SessionId,
+            turn.WakeNumber,
+            turn.Epoch,
+            claudeSessionId,
+            instead?.Detail ?? First,
+            instead is null ? null : $"{instead.Class}: {instead.Detail}"
+        );
         return await batch.Affected(cancel);
     }
 
     /// <summary>
-    /// Whether a session was closed at least so long ago, and so was every other that works in the same directory or below it: a
-    /// new session of the same key goes on where the one before it worked.
+    /// Whether a session was closed at least so long ago, and so was every other that works in the same directory or
+    /// below it: a new session of the same key goes on where the one before it worked.
     /// </summary>
     public async Task<bool> HasLeft(Guid sessionId, string workspace, TimeSpan time, CancellationToken cancel)
     {
@@ -236,7 +276,8 @@ public sealed class Sessions(NpgsqlDataSource database)
                                -- what begins with the path and a slash comes before what begins with it and a 0
                                where (workspace collate "C" = $2 or (workspace collate "C" > $2 || '/' and workspace collate "C" < $2 || '0'))
                                  and (closed_at is null or closed_at > clock_timestamp() - $3))
-            """);
+            """
+        );
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(workspace);
         command.Parameters.AddWithValue(time);
@@ -247,12 +288,14 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task<Guid?> Predecessor(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "select claude_session_id from session_ids where session_id = $1 order by position desc offset 1 limit 1");
+            "select claude_session_id from session_ids where session_id = $1 order by position desc offset 1 limit 1"
+        );
         command.Parameters.AddWithValue(sessionId);
         return (Guid?)await command.ExecuteScalarAsync(cancel);
     }
 
-    /// <summary>The Claude session that a session's owner had begun before they registered it; null when they had begun none.</summary>
+    /// <summary>The Claude session that a session's owner had begun before they registered it; null when they had begun
+    /// none.</summary>
     public async Task<Guid?> BegunByOwner(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand($"select {Owners}");
@@ -273,7 +316,8 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task ClaudeSessionOpened(Guid sessionId, Guid claudeSessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "update session_ids set opened = true where session_id = $1 and claude_session_id = $2 and not opened");
+            "update session_ids set opened = true where session_id = $1 and claude_session_id = $2 and not opened"
+        );
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(claudeSessionId);
         await command.ExecuteNonQueryAsync(cancel);
@@ -282,7 +326,8 @@ public sealed class Sessions(NpgsqlDataSource database)
     async Task<string?> OwnerOf(Guid? claudeSessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "select s.key from session_ids c join sessions s on s.id = c.session_id where c.claude_session_id = $1 and not c.closed");
+            "select s.key from session_ids c join sessions s on s.id = c.session_id where c.claude_session_id = $1 and not c.closed"
+        );
         command.Parameters.AddWithValue((object?)claudeSessionId ?? DBNull.Value);
         return (string?)await command.ExecuteScalarAsync(cancel);
     }
@@ -293,39 +338,60 @@ public sealed class Sessions(NpgsqlDataSource database)
         var waitsFor = row.GetNullable<Guid>(10);
         var ids = row.GetFieldValue<Guid[]>(6);
         DateTimeOffset? closed = row.GetNullable<DateTimeOffset>(5);
-        var state = closed is not null ? SessionState.Closed : turn?.State switch
-        {
-            null or Store.TurnState.Ended => SessionState.Idle,
-            Store.TurnState.Dispatched => SessionState.Dispatched,
-            Store.TurnState.Waiting => SessionState.Waiting,
-            Store.TurnState.Running => SessionState.Running,
-            Store.TurnState.Parked => waitsFor is null ? SessionState.Parked : SessionState.WaitingForAnswer,
-            var unknown => throw new InvalidOperationException($"Unknown turn state {unknown}."),
-        };
+        var state = closed is not null
+            ? SessionState.Closed
+            : turn?.State switch
+            {
+                null or Store.TurnState.Ended => SessionState.Idle,
+                Store.TurnState.Dispatched => SessionState.Dispatched,
+                Store.TurnState.Waiting => SessionState.Waiting,
+                Store.TurnState.Running => SessionState.Running,
+                Store.TurnState.Parked => waitsFor is null ? SessionState.Parked : SessionState.WaitingForAnswer,
+                var unknown => throw new InvalidOperationException($"Unknown turn state {unknown}."),
+            };
 
         return new(
-            row.GetString(1), state, row.GetString(2), row.GetString(3), ids is [] ? null : ids[^1], ids, turn,
-            (int)row.GetInt64(7), row.GetDecimal(8), row.GetDecimal(9), row.GetFieldValue<DateTimeOffset>(4), closed, waitsFor) { Id = row.GetGuid(0) };
+            row.GetString(1),
+            state,
+            row.GetString(2),
+            row.GetString(3),
+            ids is [] ? null : ids[^1],
+            ids,
+            turn,
+            (int)row.GetInt64(7),
+            row.GetDecimal(8),
+            row.GetDecimal(9),
+            row.GetFieldValue<DateTimeOffset>(4),
+            closed,
+            waitsFor
+        )
+        {
+            Id = row.GetGuid(0),
+        };
     }
 
-    internal static Turn ReadTurn(NpgsqlDataReader row, int first) => new(
-        row.GetInt32(first),
-        row.GetEnum<TurnState>(first + 1),
-        row.IsDBNull(first + 2) ? null : row.GetEnum<TurnOutcome>(first + 2),
-        row.GetText(first + 3),
-        row.GetInt32(first + 4),
-        row.GetText(first + 5),
-        row.GetNullable<Guid>(first + 6),
-        row.GetFieldValue<DateTimeOffset>(first + 7),
-        row.GetNullable<DateTimeOffset>(first + 8),
-        row.GetNullable<DateTimeOffset>(first + 9),
-        row.GetDecimal(first + 10),
-        row.GetInt64(first + 11),
-        new(row.GetInt64(first + 12), row.GetInt64(first + 13), row.GetInt64(first + 14), row.GetInt64(first + 15)),
-        row.GetFieldValue<string[]>(first + 16))
-    {
-        Fresh = row.GetTexts(first + 17) is [var left, var begun, var why] ? new(Guid.Parse(left), Guid.Parse(begun), why) : null,
-    };
+    internal static Turn ReadTurn(NpgsqlDataReader row, int first) =>
+        new(
+            row.GetInt32(first),
+            row.GetEnum<TurnState>(first + 1),
+            row.IsDBNull(first + 2) ? null : row.GetEnum<TurnOutcome>(first + 2),
+            row.GetText(first + 3),
+            row.GetInt32(first + 4),
+            row.GetText(first + 5),
+            row.GetNullable<Guid>(first + 6),
+            row.GetFieldValue<DateTimeOffset>(first + 7),
+            row.GetNullable<DateTimeOffset>(first + 8),
+            row.GetNullable<DateTimeOffset>(first + 9),
+            row.GetDecimal(first + 10),
+            row.GetInt64(first + 11),
+            new(row.GetInt64(first + 12), row.GetInt64(first + 13), row.GetInt64(first + 14), row.GetInt64(first + 15)),
+            row.GetFieldValue<string[]>(first + 16)
+        )
+        {
+            Fresh = row.GetTexts(first + 17) is [var left, var begun, var why]
+                ? new(Guid.Parse(left), Guid.Parse(begun), why)
+                : null,
+        };
 }
 
 /// <summary>What came of registering a session.</summary>

@@ -11,15 +11,16 @@ static class Sql
     /// <summary>A statement kept as a file of its own beside the class that runs it.</summary>
     public static string Embedded(string file)
     {
-        using var resource = typeof(Sql).Assembly.GetManifestResourceStream($"Wake.Store.{file}")
+        using var resource =
+            typeof(Sql).Assembly.GetManifestResourceStream($"Wake.Store.{file}")
             ?? throw new InvalidOperationException($"{file} is not embedded in Wake.Store.");
         using var reader = new StreamReader(resource);
         return reader.ReadToEnd();
     }
 
     /// <summary>
-    /// An array as PostgreSQL writes one. PostgreSQL has no arrays of arrays of different lengths, so a column of arrays
-    /// travels as a column of these.
+    /// An array as PostgreSQL writes one. PostgreSQL has no arrays of arrays of different lengths, so a column of
+    /// arrays travels as a column of these.
     /// </summary>
     public static string? ArrayLiteral(IReadOnlyList<string>? values)
     {
@@ -28,7 +29,10 @@ static class Sql
 
         var literal = new StringBuilder("{");
         foreach (var value in values)
-            literal.Append(literal.Length == 1 ? "\"" : ",\"").Append(value.Replace("\\", "\\\\").Replace("\"", "\\\"")).Append('"');
+            literal
+                .Append(literal.Length == 1 ? "\"" : ",\"")
+                .Append(value.Replace("\\", "\\\\").Replace("\"", "\\\""))
+                .Append('"');
 
         return literal.Append('}').ToString();
     }

@@ -6,10 +6,13 @@ namespace Wake.Store;
 public sealed class Traces(NpgsqlDataSource database)
 {
     /// <summary>
-    /// What the next look at each of these sessions goes on from: the decision whose turn is open, else the first event that
-    /// waits. Sessions without either are left out.
+    /// What the next look at each of these sessions goes on from: the decision whose turn is open, else the first event
+    /// that waits. Sessions without either are left out.
     /// </summary>
-    public async Task<IReadOnlyDictionary<Guid, (string Parent, string? State)>> Of(IReadOnlyList<Guid> sessions, CancellationToken cancel)
+    public async Task<IReadOnlyDictionary<Guid, (string Parent, string? State)>> Of(
+        IReadOnlyList<Guid> sessions,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             """
@@ -23,19 +26,26 @@ public sealed class Traces(NpgsqlDataSource database)
                 where i.session_id = due.id and i.wake_number is null and e.traceparent is not null
                 order by e.seq limit 1) first on turn is null
             where coalesce(turn.traceparent, first.traceparent) is not null
-            """);
+            """
+        );
         command.Parameters.AddWithValue(sessions.ToArray());
-        return (await command.ReadAll(row => (row.GetGuid(0), (row.GetString(1), row.GetText(2))), cancel)).ToDictionary();
+        return (
+            await command.ReadAll(row => (row.GetGuid(0), (row.GetString(1), row.GetText(2))), cancel)
+        ).ToDictionary();
     }
 
     /// <summary>Those of the events in a session's inbox, the oldest event first; read by <see cref="From"/>.</summary>
-    public static NpgsqlBatchCommand Waiting(Guid sessionId, int limit) => Rows.Command(
-        """
-        select e.id, e.traceparent, e.tracestate
-        from inbox i join events e on e.seq = i.event
-        where i.session_id = $1 and i.wake_number is null
-        order by e.seq limit $2
-        """, sessionId, limit);
+    public static NpgsqlBatchCommand Waiting(Guid sessionId, int limit) =>
+        Rows.Command(
+            """
+            select e.id, e.traceparent, e.tracestate
+            from inbox i join events e on e.seq = i.event
+            where i.session_id = $1 and i.wake_number is null
+            order by e.seq limit $2
+            """,
+            sessionId,
+            limit
+        );
 
     /// <summary>A row of <see cref="Waiting"/>.</summary>
     public static WaitingEvent From(NpgsqlDataReader row) => new(row.GetString(0), row.GetText(1), row.GetText(2));

@@ -6,22 +6,22 @@ using Wake.Contracts;
 namespace Wake.Store;
 
 /// <summary>
-/// What the CLI wrote down of each Claude session: its memory, from which any runner goes on. Saved by appending, under the
-/// epoch of the turn that wrote it; whoever lost its turn saves nothing.
+/// What the CLI wrote down of each Claude session: its memory, from which any runner goes on. Saved by appending, under
+/// the epoch of the turn that wrote it; whoever lost its turn saves nothing.
 /// </summary>
 public sealed class Transcripts(NpgsqlDataSource database)
 {
     /// <summary>Bytes of a file that are held in memory, and written as one row, at a time.</summary>
     public const int Segment = 1024 * 1024;
 
-    const int PrunedPage = 1_000, PrunedPages = 20;
+    const int PrunedPage = 1_000,
+        PrunedPages = 20;
 
     Guid pruned;
 
-    // Open sessions whose last completed turn saved nothing of the Claude session that is in use. One whose events had all
-    // expired ran no CLI.
-    internal const string NotSaved =
-        """
+    // Open sessions whose last completed turn saved nothing of the Claude session that is in use. One whose events had
+    // all expired ran no CLI.
+    internal const string NotSaved = """
         sessions s
         cross join lateral (
             select * from turns where session_id = s.id and outcome = 'completed' order by wake_number desc limit 1) t
@@ -44,7 +44,8 @@ public sealed class Transcripts(NpgsqlDataSource database)
             join transcript_files f using (claude_session_id)
             where claude_session_id = $1 and f.replaced_at is null
             order by f.path
-            """);
+            """
+        );
         command.Parameters.AddWithValue(claudeSessionId);
         await using var rows = await command.ExecuteReaderAsync(cancel);
 
@@ -60,8 +61,8 @@ public sealed class Transcripts(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Saves what became of the files of a transcript, all of it or nothing. After an exception nobody knows which: what is
-    /// stored has to be looked at before the next one.
+    /// Saves what became of the files of a transcript, all of it or nothing. After an exception nobody knows which:
+    /// what is stored has to be looked at before the next one.
     /// </summary>
     /// <param name="turn">The turn that wrote it.</param>
     /// <param name="claudeSessionId">The Claude session.</param>
@@ -70,7 +71,12 @@ public sealed class Transcripts(NpgsqlDataSource database)
     /// <param name="cancel">Ends the wait; nothing is saved then.</param>
     /// <exception cref="IOException">A file could not be read.</exception>
     public async Task<TranscriptSave> Save(
-        ClaimedTurn turn, Guid claudeSessionId, bool acted, IReadOnlyList<TranscriptChange> changes, CancellationToken cancel)
+        ClaimedTurn turn,
+        Guid claudeSessionId,
+        bool acted,
+        IReadOnlyList<TranscriptChange> changes,
+        CancellationToken cancel
+    )
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -91,10 +97,15 @@ public sealed class Transcripts(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Writes a stored file. False: what is stored is not what was saved, and the destination holds as much of it as can be read,
-    /// with a line break where something is missing.
+    /// Writes a stored file. False: what is stored is not what was saved, and the destination holds as much of it as
+    /// can be read, with a line break where something is missing.
     /// </summary>
-    public async Task<bool> Load(Guid claudeSessionId, TranscriptFile file, Stream destination, CancellationToken cancel)
+    public async Task<bool> Load(
+        Guid claudeSessionId,
+        TranscriptFile file,
+        Stream destination,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             """
@@ -103,7 +114,8 @@ public sealed class Transcripts(NpgsqlDataSource database)
             join transcript_segments s using (copy)
             where f.claude_session_id = $1 and f.path = $2 and f.replaced_at is null
             order by s.start
-            """);
+            """
+        );
         command.Parameters.AddWithValue(claudeSessionId);
         command.Parameters.AddWithValue(file.Path);
         return await Write(command, file, destination, cancel);
@@ -113,14 +125,17 @@ public sealed class Transcripts(NpgsqlDataSource database)
     public async Task<bool> WasStored(Guid claudeSessionId, TranscriptFile file, CancellationToken cancel)
     {
         await using var copies = database.CreateCommand(
-            "select copy from transcript_files where claude_session_id = $1 and path = $2 and bytes >= $3 and replaced_at is not null");
+            "select copy from transcript_files where claude_session_id = $1 and path = $2 and bytes >= $3 and replaced_at is not null"
+        );
         copies.Parameters.AddWithValue(claudeSessionId);
         copies.Parameters.AddWithValue(file.Path);
         copies.Parameters.AddWithValue(file.Bytes);
 
         foreach (var copy in await copies.ReadAll(row => row.GetInt64(0), cancel))
         {
-            await using var command = database.CreateCommand("select start, content from transcript_segments where copy = $1 order by start");
+            await using var command = database.CreateCommand(
+                "select start, content from transcript_segments where copy = $1 order by start"
+            );
             command.Parameters.AddWithValue(copy);
             if (await Write(command, file, Stream.Null, cancel))
                 return true;
@@ -129,7 +144,12 @@ public sealed class Transcripts(NpgsqlDataSource database)
         return false;
     }
 
-    static async Task<bool> Write(NpgsqlCommand segments, TranscriptFile file, Stream destination, CancellationToken cancel)
+    static async Task<bool> Write(
+        NpgsqlCommand segments,
+        TranscriptFile file,
+        Stream destination,
+        CancellationToken cancel
+    )
     {
         await using var rows = await segments.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, cancel);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -145,8 +165,15 @@ public sealed class Transcripts(NpgsqlDataSource database)
             try
             {
                 await using var content = new ZLibStream(rows.GetStream(1), CompressionMode.Decompress);
-                while (written < file.Bytes
-                    && await content.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, file.Bytes - written)), cancel) is > 0 and var read)
+                while (
+                    written < file.Bytes
+                    && await content.ReadAsync(
+                        buffer.AsMemory(0, (int)Math.Min(buffer.Length, file.Bytes - written)),
+                        cancel
+                    )
+                        is > 0
+                            and var read
+                )
                 {
                     hash.AppendData(buffer, 0, read);
                     await destination.WriteAsync(buffer.AsMemory(0, read), cancel);
@@ -169,14 +196,18 @@ public sealed class Transcripts(NpgsqlDataSource database)
         }
     }
 
-    /// <summary>Writes into the ledger what was found about a memory, or done to it, before it was gone on with.</summary>
+    /// <summary>Writes into the ledger what was found about a memory, or done to it, before it was gone on
+    /// with.</summary>
     /// <param name="turn">The turn.</param>
-    /// <param name="kind">The kind of decision: <c>mended</c>, or <c>added</c> for rows that others have written.</param>
+    /// <param name="kind">The kind of decision: <c>mended</c>, or <c>added</c> for rows that others have
+    /// written.</param>
     /// <param name="what">What it was, for people.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task Noted(ClaimedTurn turn, string kind, string what, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("insert into decisions (kind, session_id, wake_number, note) values ($1, $2, $3, $4)");
+        await using var command = database.CreateCommand(
+            "insert into decisions (kind, session_id, wake_number, note) values ($1, $2, $3, $4)"
+        );
         command.Parameters.AddWithValue(kind);
         command.Parameters.AddWithValue(turn.SessionId);
         command.Parameters.AddWithValue(turn.WakeNumber);
@@ -185,14 +216,17 @@ public sealed class Transcripts(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Deletes what nobody will go on from: copies replaced longer ago than a given time, and transcripts that were saved longer
-    /// ago and that no session has needed for so long. A session that is open needs its present one, and the one before that
-    /// until the successor has been in use for that time. Returns how many there were.
+    /// Deletes what nobody will go on from: copies replaced longer ago than a given time, and transcripts that were
+    /// saved longer ago and that no session has needed for so long. A session that is open needs its present one, and
+    /// the one before that until the successor has been in use for that time. Returns how many there were.
     /// </summary>
-    /// <remarks>Looks at so many transcripts at most, and goes on behind them the next time. Called by one at a time.</remarks>
+    /// <remarks>Looks at so many transcripts at most, and goes on behind them the next time. Called by one at a
+    /// time.</remarks>
     public async Task<int> Prune(TimeSpan age, CancellationToken cancel)
     {
-        await using var replaced = database.CreateCommand("delete from transcript_files where replaced_at < clock_timestamp() - $1");
+        await using var replaced = database.CreateCommand(
+            "delete from transcript_files where replaced_at < clock_timestamp() - $1"
+        );
         replaced.Parameters.AddWithValue(age);
         var deleted = await replaced.ExecuteNonQueryAsync(cancel);
 
@@ -222,7 +256,8 @@ public sealed class Transcripts(NpgsqlDataSource database)
                     delete from transcripts where claude_session_id = any (array(select claude_session_id from over)) returning 1
                 )
                 select (select claude_session_id from page order by 1 offset $3 - 1), (select count(*) from gone)::int
-                """);
+                """
+            );
             command.Parameters.AddWithValue(age);
             command.Parameters.AddWithValue(pruned);
             command.Parameters.AddWithValue(PrunedPage);
@@ -238,7 +273,13 @@ public sealed class Transcripts(NpgsqlDataSource database)
         return deleted;
     }
 
-    static async Task<bool> Begin(NpgsqlConnection connection, ClaimedTurn turn, Guid claudeSessionId, bool acted, CancellationToken cancel)
+    static async Task<bool> Begin(
+        NpgsqlConnection connection,
+        ClaimedTurn turn,
+        Guid claudeSessionId,
+        bool acted,
+        CancellationToken cancel
+    )
     {
         await using var batch = new NpgsqlBatch(connection);
 
@@ -255,11 +296,22 @@ public sealed class Transcripts(NpgsqlDataSource database)
             -- registered anew after its session was closed, it belongs to another
             on conflict (claude_session_id) do update
                 set session_id = $1, version = known.version + 1, wake_number = $2, epoch = $3, saved_at = clock_timestamp()
-            """, turn.SessionId, turn.WakeNumber, turn.Epoch, claudeSessionId, acted);
+            """,
+            turn.SessionId,
+            turn.WakeNumber,
+            turn.Epoch,
+            claudeSessionId,
+            acted
+        );
         return await batch.Affected(cancel);
     }
 
-    static async Task<long?> Copy(NpgsqlConnection connection, Guid claudeSessionId, TranscriptChange change, CancellationToken cancel)
+    static async Task<long?> Copy(
+        NpgsqlConnection connection,
+        Guid claudeSessionId,
+        TranscriptChange change,
+        CancellationToken cancel
+    )
     {
         var file = change.File;
         await using var batch = new NpgsqlBatch(connection);
@@ -267,10 +319,17 @@ public sealed class Transcripts(NpgsqlDataSource database)
         {
             batch.Add(
                 "update transcript_files set replaced_at = clock_timestamp() where claude_session_id = $1 and path = $2 and replaced_at is null",
-                claudeSessionId, file.Path);
+                claudeSessionId,
+                file.Path
+            );
             batch.Add(
                 "insert into transcript_files (claude_session_id, path, bytes, rows, sha256) values ($1, $2, $3, $4, $5) returning copy",
-                claudeSessionId, file.Path, file.Bytes, file.Rows, file.Sha256);
+                claudeSessionId,
+                file.Path,
+                file.Bytes,
+                file.Rows,
+                file.Sha256
+            );
         }
         else
         {
@@ -279,7 +338,14 @@ public sealed class Transcripts(NpgsqlDataSource database)
                 update transcript_files set bytes = $3, rows = $4, sha256 = $5
                 where claude_session_id = $1 and path = $2 and replaced_at is null and bytes = $6
                 returning copy
-                """, claudeSessionId, file.Path, file.Bytes, file.Rows, file.Sha256, change.From);
+                """,
+                claudeSessionId,
+                file.Path,
+                file.Bytes,
+                file.Rows,
+                file.Sha256,
+                change.From
+            );
         }
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -292,7 +358,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
         content.Position = change.From;
         var buffer = new byte[Math.Min(Segment, change.File.Bytes - change.From)];
 
-        for (var start = change.From; start < change.File.Bytes;)
+        for (var start = change.From; start < change.File.Bytes; )
         {
             var segment = buffer.AsMemory(0, (int)Math.Min(buffer.Length, change.File.Bytes - start));
             await content.ReadExactlyAsync(segment, cancel);
@@ -301,7 +367,10 @@ public sealed class Transcripts(NpgsqlDataSource database)
             await using (var zlib = new ZLibStream(compressed, CompressionLevel.Fastest, leaveOpen: true))
                 await zlib.WriteAsync(segment, cancel);
 
-            await using var insert = new NpgsqlCommand("insert into transcript_segments (copy, start, content) values ($1, $2, $3)", connection);
+            await using var insert = new NpgsqlCommand(
+                "insert into transcript_segments (copy, start, content) values ($1, $2, $3)",
+                connection
+            );
             insert.Parameters.AddWithValue(copy);
             insert.Parameters.AddWithValue(start);
             insert.Parameters.AddWithValue(compressed.ToArray());
@@ -330,7 +399,8 @@ public enum TranscriptSave
 public sealed record StoredTranscript(DateTimeOffset SavedAt, IReadOnlyList<TranscriptFile> Files);
 
 /// <summary>A file of a transcript as of some moment.</summary>
-/// <param name="Path">Empty for the transcript itself; else below the folder of the same name, with forward slashes.</param>
+/// <param name="Path">Empty for the transcript itself; else below the folder of the same name, with forward
+/// slashes.</param>
 /// <param name="Bytes">Its length, in whole rows.</param>
 /// <param name="Rows">Its lines; 0 for a file that has none.</param>
 /// <param name="Sha256">The hash of these bytes.</param>

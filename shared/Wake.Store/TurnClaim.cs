@@ -5,7 +5,8 @@ namespace Wake.Store;
 /// <summary>What a runner gets when it asks for a turn.</summary>
 public abstract record TurnClaim
 {
-    /// <summary>The turn is the caller's until its lease runs out. Every attempt of a wake is granted the same events.</summary>
+    /// <summary>The turn is the caller's until its lease runs out. Every attempt of a wake is granted the same
+    /// events.</summary>
     /// <param name="Turn">The turn and all that is needed to run it.</param>
     public sealed record Granted(ClaimedTurn Turn) : TurnClaim;
 
@@ -13,8 +14,8 @@ public abstract record TurnClaim
     public sealed record Held : TurnClaim;
 
     /// <summary>
-    /// Somebody else is at work in its Claude session. The caller watches them, keeps the hold as <see cref="TurnHolds"/> say,
-    /// and asks again when they have ended.
+    /// Somebody else is at work in its Claude session. The caller watches them, keeps the hold as
+    /// <see cref="TurnHolds"/> say, and asks again when they have ended.
     /// </summary>
     /// <param name="Why">Who, in words.</param>
     /// <param name="ClaudeSessionId">The Claude session.</param>
@@ -25,7 +26,8 @@ public abstract record TurnClaim
     public sealed record Ended(TurnOutcome Outcome) : TurnClaim;
 
     /// <summary>
-    /// There is no such turn to run now: it waits for its backoff or is parked, its session was closed, or it never existed.
+    /// There is no such turn to run now: it waits for its backoff or is parked, its session was closed, or it never
+    /// existed.
     /// </summary>
     public sealed record NotDue : TurnClaim;
 }
@@ -36,9 +38,12 @@ public abstract record TurnClaim
 /// <param name="WakeNumber">Which of its wakes.</param>
 /// <param name="Epoch">The fencing token: every write about the turn must carry it.</param>
 /// <param name="Attempt">Counts the claims of this turn from 1.</param>
-/// <param name="Interruptions">How many earlier attempts ended for reasons outside the turn: their runner shut down, a limit, a budget.</param>
-/// <param name="Answered">The last attempt that the CLI answered without the turn being over; 0 when it never did.</param>
-/// <param name="Acted">Whether the model has called a tool in an earlier attempt that no person has looked at since.</param>
+/// <param name="Interruptions">How many earlier attempts ended for reasons outside the turn: their runner shut down, a
+/// limit, a budget.</param>
+/// <param name="Answered">The last attempt that the CLI answered without the turn being over; 0 when it never
+/// did.</param>
+/// <param name="Acted">Whether the model has called a tool in an earlier attempt that no person has looked at
+/// since.</param>
 /// <param name="Workspace">The directory the session works in.</param>
 /// <param name="Profile">The name of its profile.</param>
 /// <param name="ClaudeSession">The Claude session to go on with; null when it has none yet.</param>
@@ -55,47 +60,53 @@ public sealed record ClaimedTurn(
     string Workspace,
     string Profile,
     ClaudeSession? ClaudeSession,
-    IReadOnlyList<TurnEvent> Events)
+    IReadOnlyList<TurnEvent> Events
+)
 {
     /// <summary>The last attempt whose runner said how it ended; 0 when none did.</summary>
     public int Settled { get; init; }
 
-    /// <summary>What this wake has asked a person so far, all of it settled: an open question ends with the claim.</summary>
+    /// <summary>What this wake has asked a person so far, all of it settled: an open question ends with the
+    /// claim.</summary>
     public IReadOnlyList<SettledQuestion> Questions { get; init; } = [];
 
     /// <summary>A person has ended the turn's park, and so allowed it to exceed a budget.</summary>
     public bool Insisted { get; init; }
 
-    /// <summary>The Claude session that the session's owner had begun before they registered it; null when they had begun none.</summary>
+    /// <summary>The Claude session that the session's owner had begun before they registered it; null when they had
+    /// begun none.</summary>
     public Guid? Registered { get; init; }
 
     /// <summary>The MCP servers that the turn before had; null when that is not known.</summary>
     public IReadOnlyList<string>? McpServers { get; init; }
 
     /// <summary>
-    /// The random part of the id of its message, the same for every attempt; null when a runner that knew of none claimed the
-    /// first.
+    /// The random part of the id of its message, the same for every attempt; null when a runner that knew of none
+    /// claimed the first.
     /// </summary>
     public Guid? MessageSalt { get; init; }
 
     /// <summary>When its first attempt was claimed.</summary>
     public DateTimeOffset Started { get; init; }
 
-    /// <summary>How long the first of the events that start a turn had waited by then; null when all of them have expired.</summary>
-    public TimeSpan? Waited => Events.Where(x => x.Wakes).Min(x => (DateTimeOffset?)x.Routed) is { } first ? Started - first : null;
+    /// <summary>How long the first of the events that start a turn had waited by then; null when all of them have
+    /// expired.</summary>
+    public TimeSpan? Waited =>
+        Events.Where(x => x.Wakes).Min(x => (DateTimeOffset?)x.Routed) is { } first ? Started - first : null;
 
     /// <summary>How many attempts before this one died in a row without a word.</summary>
     public int Deaths => Attempt - 1 - Settled;
 
-    /// <summary>Whether an earlier attempt may have said the same message to the CLI, and died before it was answered.</summary>
+    /// <summary>Whether an earlier attempt may have said the same message to the CLI, and died before it was
+    /// answered.</summary>
     public bool IsRepetition => Attempt > Answered + 1;
 }
 
 /// <summary>A Claude session id in use.</summary>
 /// <param name="Id">The id the CLI knows.</param>
 /// <param name="Opened">Whether the CLI ever opened it; if not, it is begun with this id.</param>
-/// <param name="Reason">Why it came into use: <see cref="Sessions.Registered"/>, <see cref="Sessions.First"/>, or why its
-/// predecessor could not be resumed.</param>
+/// <param name="Reason">Why it came into use: <see cref="Sessions.Registered"/>, <see cref="Sessions.First"/>, or why
+/// its predecessor could not be resumed.</param>
 /// <param name="WakeNumber">The wake that began it; null when it was registered.</param>
 public sealed record ClaudeSession(Guid Id, bool Opened, string Reason, int? WakeNumber);
 
@@ -108,12 +119,22 @@ public sealed record ClaudeSession(Guid Id, bool Opened, string Reason, int? Wak
 /// <param name="Actor">Who caused it, if known.</param>
 /// <param name="Time">When it happened if the producer said so, else when it was accepted.</param>
 /// <param name="Wakes">False for an ambient event.</param>
-/// <param name="Intent">What the session noted when it asked to be told; null when the event named the session itself.</param>
+/// <param name="Intent">What the session noted when it asked to be told; null when the event named the session
+/// itself.</param>
 public sealed record TurnEvent(
-    string Id, string Source, string Type, string Subject, string Reason, string? Actor, DateTimeOffset Time, bool Wakes,
-    string? Intent)
+    string Id,
+    string Source,
+    string Type,
+    string Subject,
+    string Reason,
+    string? Actor,
+    DateTimeOffset Time,
+    bool Wakes,
+    string? Intent
+)
 {
-    /// <summary>Whether Wake itself says it because a person or a session has asked for the wake, which no event can say of itself.</summary>
+    /// <summary>Whether Wake itself says it because a person or a session has asked for the wake, which no event can
+    /// say of itself.</summary>
     public bool Requested { get; init; }
 
     /// <inheritdoc cref="EventDetails.Link" />
@@ -125,7 +146,8 @@ public sealed record TurnEvent(
     /// <inheritdoc cref="EventDetails.Data" />
     public string? Data { get; init; }
 
-    /// <summary>What the owner says about such events to a session that begins; null when no route with words brought it.</summary>
+    /// <summary>What the owner says about such events to a session that begins; null when no route with words brought
+    /// it.</summary>
     public string? FullPrompt { get; init; }
 
     /// <summary>The same to a session that remembers.</summary>
@@ -141,5 +163,10 @@ public sealed record TurnEvent(
     public string? TraceState { get; init; }
 
     internal TurnEvent With(EventDetails details) =>
-        this with { Link = details.Link, Excerpt = details.Excerpt, Data = details.Data };
+        this with
+        {
+            Link = details.Link,
+            Excerpt = details.Excerpt,
+            Data = details.Data,
+        };
 }

@@ -15,7 +15,8 @@ public readonly record struct TurnCost(decimal Usd, TimeSpan Duration, Tokens To
         new(one.Usd - other.Usd, one.Duration - other.Duration, one.Tokens - other.Tokens);
 }
 
-/// <summary>Tokens, as the API counts them: what was read from a cache or written to it is not among the input.</summary>
+/// <summary>Tokens, as the API counts them: what was read from a cache or written to it is not among the
+/// input.</summary>
 /// <param name="Input">Read.</param>
 /// <param name="Output">Written.</param>
 /// <param name="CacheRead">Read from the cache.</param>
@@ -23,10 +24,20 @@ public readonly record struct TurnCost(decimal Usd, TimeSpan Duration, Tokens To
 public readonly record struct Tokens(long Input, long Output, long CacheRead, long CacheCreation)
 {
     /// <summary>Both together.</summary>
-    public static Tokens operator +(Tokens one, Tokens other) => new(
-        one.Input + other.Input, one.Output + other.Output, one.CacheRead + other.CacheRead, one.CacheCreation + other.CacheCreation);
+    public static Tokens operator +(Tokens one, Tokens other) =>
+        new(
+            one.Input + other.Input,
+            one.Output + other.Output,
+            one.CacheRead + other.CacheRead,
+            one.CacheCreation + other.CacheCreation
+        );
 
     /// <summary>What one are more than the other.</summary>
-    public static Tokens operator -(Tokens one, Tokens other) => new(
-        one.Input - other.Input, one.Output - other.Output, one.CacheRead - other.CacheRead, one.CacheCreation - other.CacheCreation);
+    public static Tokens operator -(Tokens one, Tokens other) =>
+        new(
+            one.Input - other.Input,
+            one.Output - other.Output,
+            one.CacheRead - other.CacheRead,
+            one.CacheCreation - other.CacheCreation
+        );
 }

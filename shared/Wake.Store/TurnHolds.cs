@@ -3,79 +3,100 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// Turns that are withheld because somebody else is at work in their Claude session: a process on the runner's machine that has
-/// it open, or a turn or process of a session that was closed and had the same. A hold is no attempt and binds no events. It
-/// belongs to the runner that watches whoever is in the way, who renews it like a lease: a runner elsewhere cannot see that
-/// process and must not take the turn meanwhile, and when the watching runner dies the turn is free to be looked at again.
+/// Turns that are withheld because somebody else is at work in their Claude session: a process on the runner's machine
+/// that has it open, or a turn or process of a session that was closed and had the same. A hold is no attempt and binds
+/// no events. It belongs to the runner that watches whoever is in the way, who renews it like a lease: a runner
+/// elsewhere cannot see that process and must not take the turn meanwhile, and when the watching runner dies the turn
+/// is free to be looked at again.
 /// </summary>
 public sealed class TurnHolds(NpgsqlDataSource database)
 {
     /// <summary>A hold in force: a row <c>turn</c>.</summary>
-    internal const string InForce = "turn.not_before = turn.held_until and turn.held_until > clock_timestamp() and not turn.parked";
+    internal const string InForce =
+        "turn.not_before = turn.held_until and turn.held_until > clock_timestamp() and not turn.parked";
 
     // Of another session with the same Claude session: its turn still runs, or its process stays. A row theirs.
-    const string AtWork =
-        """
+    const string AtWork = """
         (theirs.warm_until > clock_timestamp() and theirs.warm_on <> $3
          or exists (select from turns running
                     where running.session_id = theirs.session_id and running.ended_at is null and running.lease_until > clock_timestamp()))
         """;
 
     /// <summary>
-    /// What comes before a claim in its transaction: withholds the turn if it could be claimed and somebody is in the way. A row
-    /// with the reason and the Claude session if so.
+    /// What comes before a claim in its transaction: withholds the turn if it could be claimed and somebody is in the
+    /// way. A row with the reason and the Claude session if so.
     /// </summary>
-    internal static NpgsqlBatchCommand Withhold(Guid sessionId, int wakeNumber, string runner, TimeSpan lease, OpenHere here) => Rows.Command(
-        $"""
-        with claimable as (
-            select turn.note, turn.held_until, s.key, timer.takeover, chain.claude_session_id,
-                   case when s.profile = any ($8) then s.profile = any ($9) else 'default' = any ($9) end as runs_beside
-            from turns turn
-            join sessions s on s.id = $1 and s.closed_at is null
-            join wake_timers timer on timer.session_id = $1
-            left join lateral (select claude_session_id from session_ids where session_id = $1 order by position desc limit 1) chain on true
-            where turn.session_id = $1 and turn.wake_number = $2 and turn.ended_at is null
-              and (turn.lease_until is null or turn.lease_until <= clock_timestamp())
-              and (turn.not_before is null or turn.not_before <= clock_timestamp()
-                   or $5 and turn.held_by = $3 and turn.not_before = turn.held_until)
-        ), in_the_way as (
-            select open.what
-            from claimable join unnest($6::uuid[], $7::text[]) as open (claude_session_id, what) using (claude_session_id)
-            where not takeover and not runs_beside
-            union all
-            select format('its Claude session is still at work in the session %s, which was closed', s.key)
-            from claimable
-            join session_ids theirs using (claude_session_id)
-            join sessions s on s.id = theirs.session_id
-            where theirs.session_id <> $1 and {AtWork}
-            limit 1
-        ), until as (
-            select clock_timestamp() + $4 as at
-        ), held as (
-            update turns turn set held_until = until.at, not_before = until.at, held_by = $3, note = in_the_way.what
-            from in_the_way, until
-            where turn.session_id = $1 and turn.wake_number = $2
-        ), timed as (
-            update wake_timers timer set owed_at = until.at from in_the_way, until where timer.session_id = $1
-        ), taken_over as (
-            update wake_timers timer set takeover = false
-            from claimable
-            where timer.session_id = $1 and timer.takeover and not exists (select from in_the_way)
-        ), noted as (
-            insert into decisions (kind, session_id, wake_number, note)
-            select 'held', $1, $2, what from claimable, in_the_way where held_until is null or note is distinct from what
-        ), freed as (
-            -- its watcher takes it up itself
-            update turns turn set not_before = null
-            from claimable
-            where turn.session_id = $1 and turn.wake_number = $2 and $5 and not exists (select from in_the_way)
-        )
-        select what, claude_session_id from claimable, in_the_way
-        """, sessionId, wakeNumber, runner, lease, here.EndsHold, here.Ids, here.What, here.Profiles.ToArray(), here.BesideProfiles.ToArray());
+    internal static NpgsqlBatchCommand Withhold(
+        Guid sessionId,
+        int wakeNumber,
+        string runner,
+        TimeSpan lease,
+        OpenHere here
+    ) =>
+        Rows.Command(
+            $"""
+            with claimable as (
+                select turn.note, turn.held_until, s.key, timer.takeover, chain.claude_session_id,
+                       case when s.profile = any ($8) then s.profile = any ($9) else 'default' = any ($9) end as runs_beside
+                from turns turn
+                join sessions s on s.id = $1 and s.closed_at is null
+                join wake_timers timer on timer.session_id = $1
+                left join lateral (select claude_session_id from session_ids where session_id = $1 order by position desc limit 1) chain on true
+                where turn.session_id = $1 and turn.wake_number = $2 and turn.ended_at is null
+                  and (turn.lease_until is null or turn.lease_until <= clock_timestamp())
+                  and (turn.not_before is null or turn.not_before <= clock_timestamp()
+                       or $5 and turn.held_by = $3 and turn.not_before = turn.held_until)
+            ), in_the_way as (
+                select open.what
+                from claimable join unnest($6::uuid[], $7::text[]) as open (claude_session_id, what) using (claude_session_id)
+                where not takeover and not runs_beside
+                union all
+                select format('its Claude session is still at work in the session %s, which was closed', s.key)
+                from claimable
+                join session_ids theirs using (claude_session_id)
+                join sessions s on s.id = theirs.session_id
+                where theirs.session_id <> $1 and {AtWork}
+                limit 1
+            ), until as (
+                select clock_timestamp() + $4 as at
+            ), held as (
+                update turns turn set held_until = until.at, not_before = until.at, held_by = $3, note = in_the_way.what
+                from in_the_way, until
+                where turn.session_id = $1 and turn.wake_number = $2
+            ), timed as (
+                update wake_timers timer set owed_at = until.at from in_the_way, until where timer.session_id = $1
+            ), taken_over as (
+                update wake_timers timer set takeover = false
+                from claimable
+                where timer.session_id = $1 and timer.takeover and not exists (select from in_the_way)
+            ), noted as (
+                insert into decisions (kind, session_id, wake_number, note)
+                select 'held', $1, $2, what from claimable, in_the_way where held_until is null or note is distinct from what
+            ), freed as (
+                -- its watcher takes it up itself
+                update turns turn set not_before = null
+                from claimable
+                where turn.session_id = $1 and turn.wake_number = $2 and $5 and not exists (select from in_the_way)
+            )
+            select what, claude_session_id from claimable, in_the_way
+            """,
+            sessionId,
+            wakeNumber,
+            runner,
+            lease,
+            here.EndsHold,
+            here.Ids,
+            here.What,
+            here.Profiles.ToArray(),
+            here.BesideProfiles.ToArray()
+        );
 
     /// <summary>Which holds of a runner are still in force, and what has changed about them.</summary>
     public async Task<IReadOnlyList<HoldState>> Look(
-        string runner, IReadOnlyList<(Guid SessionId, int WakeNumber)> holds, CancellationToken cancel)
+        string runner,
+        IReadOnlyList<(Guid SessionId, int WakeNumber)> holds,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             $"""
@@ -88,42 +109,63 @@ public sealed class TurnHolds(NpgsqlDataSource database)
             join wake_timers timer on timer.session_id = turn.session_id
             cross join lateral (select claude_session_id from session_ids where session_id = turn.session_id order by position desc limit 1) chain
             where turn.held_by = $3 and turn.ended_at is null and turn.not_before = turn.held_until
-            """);
+            """
+        );
         command.Parameters.AddWithValue(holds.Select(x => x.SessionId).ToArray());
         command.Parameters.AddWithValue(holds.Select(x => x.WakeNumber).ToArray());
         command.Parameters.AddWithValue(runner);
-        return await command.ReadAll(row => new HoldState(row.GetGuid(0), row.GetInt32(1), row.GetBoolean(2), row.GetBoolean(3)), cancel);
+        return await command.ReadAll(
+            row => new HoldState(row.GetGuid(0), row.GetInt32(1), row.GetBoolean(2), row.GetBoolean(3)),
+            cancel
+        );
     }
 
     /// <summary>Prolongs a hold. False: it is none any more.</summary>
-    public Task<bool> Renew(Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel) => Set(
-        """
-        with until as (
-            select clock_timestamp() + $4 as at
-        ), renewed as (
-            update turns turn set held_until = until.at, not_before = until.at
-            from until
-            where session_id = $1 and wake_number = $2 and held_by = $3 and not_before = held_until and ended_at is null
-            returning until.at
-        )
-        update wake_timers timer set owed_at = renewed.at from renewed where timer.session_id = $1
-        """, sessionId, wakeNumber, runner, lease, cancel);
+    public Task<bool> Renew(Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel) =>
+        Set(
+            """
+            with until as (
+                select clock_timestamp() + $4 as at
+            ), renewed as (
+                update turns turn set held_until = until.at, not_before = until.at
+                from until
+                where session_id = $1 and wake_number = $2 and held_by = $3 and not_before = held_until and ended_at is null
+                returning until.at
+            )
+            update wake_timers timer set owed_at = renewed.at from renewed where timer.session_id = $1
+            """,
+            sessionId,
+            wakeNumber,
+            runner,
+            lease,
+            cancel
+        );
 
     /// <summary>Ends a hold for whichever runner takes the turn: the one that watched has no room for it.</summary>
-    public Task<bool> Free(Guid sessionId, int wakeNumber, string runner, CancellationToken cancel) => Set(
-        """
-        with freed as (
-            update turns set not_before = null, note = null
-            where session_id = $1 and wake_number = $2 and held_by = $3 and not_before = held_until and ended_at is null
-            returning clock_timestamp() + $4 as at
-        )
-        update wake_timers timer set owed_at = freed.at from freed where timer.session_id = $1
-        """, sessionId, wakeNumber, runner, TimeSpan.Zero, cancel);
+    public Task<bool> Free(Guid sessionId, int wakeNumber, string runner, CancellationToken cancel) =>
+        Set(
+            """
+            with freed as (
+                update turns set not_before = null, note = null
+                where session_id = $1 and wake_number = $2 and held_by = $3 and not_before = held_until and ended_at is null
+                returning clock_timestamp() + $4 as at
+            )
+            update wake_timers timer set owed_at = freed.at from freed where timer.session_id = $1
+            """,
+            sessionId,
+            wakeNumber,
+            runner,
+            TimeSpan.Zero,
+            cancel
+        );
 
-    /// <summary>Lets the next turn of a session run beside whatever process has it open, because a person says so.</summary>
+    /// <summary>Lets the next turn of a session run beside whatever process has it open, because a person says
+    /// so.</summary>
     public async Task TakeOver(Guid sessionId, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("update wake_timers set takeover = true where session_id = $1");
+        await using var command = database.CreateCommand(
+            "update wake_timers set takeover = true where session_id = $1"
+        );
         command.Parameters.AddWithValue(sessionId);
         await command.ExecuteNonQueryAsync(cancel);
     }
@@ -131,38 +173,54 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     /// <summary>Takes that back, unless a turn is owed to which it may refer.</summary>
     public async Task EndTakeOver(Guid sessionId, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("update wake_timers set takeover = false where session_id = $1 and due_at is null");
+        await using var command = database.CreateCommand(
+            "update wake_timers set takeover = false where session_id = $1 and due_at is null"
+        );
         command.Parameters.AddWithValue(sessionId);
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Notes what the end of a turn has shown of its history; nothing when it is no longer the caller's.</summary>
+    /// <summary>Notes what the end of a turn has shown of its history; nothing when it is no longer the
+    /// caller's.</summary>
     /// <param name="turn">The turn.</param>
-    /// <param name="beside">The process that had the session open beside it, in words; null when there was none.</param>
-    /// <param name="onBranch">Whether its message is on the branch that the session goes on from; null when nobody can tell.</param>
+    /// <param name="beside">The process that had the session open beside it, in words; null when there was
+    /// none.</param>
+    /// <param name="onBranch">Whether its message is on the branch that the session goes on from; null when nobody can
+    /// tell.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task NoteHistory(ClaimedTurn turn, string? beside, bool? onBranch, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand($"update turns set beside = coalesce($4, beside), on_branch = $5 where {Turns.Mine}");
+        await using var command = database.CreateCommand(
+            $"update turns set beside = coalesce($4, beside), on_branch = $5 where {Turns.Mine}"
+        );
         command.Parameters.AddWithValue(turn.SessionId);
         command.Parameters.AddWithValue(turn.WakeNumber);
         command.Parameters.AddWithValue(turn.Epoch);
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = beside });
-        command.Parameters.Add(new() { Value = (object?)onBranch ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Boolean });
+        command.Parameters.Add(
+            new() { Value = (object?)onBranch ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Boolean }
+        );
         await command.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>
-    /// Says, before a turn ends, that its process stays with the Claude session, so that a session registered anew with the same
-    /// one does not begin beside it. False: the turn is no longer the caller's, and nothing may stay.
+    /// Says, before a turn ends, that its process stays with the Claude session, so that a session registered anew with
+    /// the same one does not begin beside it. False: the turn is no longer the caller's, and nothing may stay.
     /// </summary>
-    public async Task<bool> StayWarm(ClaimedTurn turn, Guid claudeSessionId, string runner, TimeSpan lease, CancellationToken cancel)
+    public async Task<bool> StayWarm(
+        ClaimedTurn turn,
+        Guid claudeSessionId,
+        string runner,
+        TimeSpan lease,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             $"""
             update session_ids chain set warm_on = $5, warm_until = clock_timestamp() + $6
             where chain.session_id = $1 and chain.claude_session_id = $4 and exists (select from turns where {Turns.Mine})
-            """);
+            """
+        );
         command.Parameters.AddWithValue(turn.SessionId);
         command.Parameters.AddWithValue(turn.WakeNumber);
         command.Parameters.AddWithValue(turn.Epoch);
@@ -173,11 +231,14 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Of the sessions whose process stays on a runner those where it may: it goes on with the session's present Claude session,
-    /// the session is open, and no other runner has gone on with it.
+    /// Of the sessions whose process stays on a runner those where it may: it goes on with the session's present Claude
+    /// session, the session is open, and no other runner has gone on with it.
     /// </summary>
     public async Task<IReadOnlySet<Guid>> MayStay(
-        string runner, IReadOnlyList<(Guid SessionId, Guid ClaudeSessionId)> warm, CancellationToken cancel)
+        string runner,
+        IReadOnlyList<(Guid SessionId, Guid ClaudeSessionId)> warm,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             """
@@ -189,7 +250,8 @@ public sealed class TurnHolds(NpgsqlDataSource database)
               and not exists (select from turns turn
                               where turn.session_id = warm.session_id and turn.ended_at is null and turn.lease_until > clock_timestamp()
                                 and turn.runner <> $3)
-            """);
+            """
+        );
         command.Parameters.AddWithValue(warm.Select(x => x.SessionId).ToArray());
         command.Parameters.AddWithValue(warm.Select(x => x.ClaudeSessionId).ToArray());
         command.Parameters.AddWithValue(runner);
@@ -197,17 +259,30 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     }
 
     /// <summary>Says how long the processes that stay on a runner are still there; zero: they have ended.</summary>
-    public async Task RenewWarm(string runner, IReadOnlyList<Guid> claudeSessions, TimeSpan lease, CancellationToken cancel)
+    public async Task RenewWarm(
+        string runner,
+        IReadOnlyList<Guid> claudeSessions,
+        TimeSpan lease,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
-            "update session_ids set warm_until = clock_timestamp() + $3 where claude_session_id = any ($2) and warm_on = $1");
+            "update session_ids set warm_until = clock_timestamp() + $3 where claude_session_id = any ($2) and warm_on = $1"
+        );
         command.Parameters.AddWithValue(runner);
         command.Parameters.AddWithValue(claudeSessions.ToArray());
         command.Parameters.AddWithValue(lease);
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    async Task<bool> Set(string sql, Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel)
+    async Task<bool> Set(
+        string sql,
+        Guid sessionId,
+        int wakeNumber,
+        string runner,
+        TimeSpan lease,
+        CancellationToken cancel
+    )
     {
         await using var batch = database.CreateBatch();
         batch.Add(Turns.LockSession, sessionId);
@@ -216,12 +291,16 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     }
 }
 
-/// <summary>What a runner knows of the Claude sessions that others have open on its machine, when it asks for a turn.</summary>
+/// <summary>What a runner knows of the Claude sessions that others have open on its machine, when it asks for a
+/// turn.</summary>
 /// <param name="Open">The Claude sessions, each with the process that has it open in words.</param>
 /// <param name="Profiles">The profiles that are configured; all others are as <c>default</c>.</param>
 /// <param name="BesideProfiles">Those of them whose turns do not wait for such a process.</param>
 public sealed record OpenHere(
-    IReadOnlyList<(Guid ClaudeSessionId, string What)> Open, IReadOnlyList<string> Profiles, IReadOnlyList<string> BesideProfiles)
+    IReadOnlyList<(Guid ClaudeSessionId, string What)> Open,
+    IReadOnlyList<string> Profiles,
+    IReadOnlyList<string> BesideProfiles
+)
 {
     /// <summary>Nobody has any.</summary>
     public static OpenHere Nothing { get; } = new([], [], []);

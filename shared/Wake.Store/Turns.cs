@@ -4,25 +4,26 @@ using Wake.Contracts;
 namespace Wake.Store;
 
 /// <summary>
-/// The execution of wakes: who holds a turn, until when, and how it ended. A turn is owned by a conditional update, never by
-/// time or by having read a row; everything after the claim carries its epoch, and an older epoch writes nothing.
+/// The execution of wakes: who holds a turn, until when, and how it ended. A turn is owned by a conditional update,
+/// never by time or by having read a row; everything after the claim carries its epoch, and an older epoch writes
+/// nothing.
 /// </summary>
 /// <remarks>
-/// Every method is one batch, which is one round trip and one transaction, and begins by locking the session's timer row. The
-/// statements after it therefore see everything committed before the lock was free: an event routed a moment ago is either
-/// in this turn or has armed the timer for the next.
+/// Every method is one batch, which is one round trip and one transaction, and begins by locking the session's timer
+/// row. The statements after it therefore see everything committed before the lock was free: an event routed a moment
+/// ago is either in this turn or has armed the timer for the next.
 /// </remarks>
 public sealed class Turns(NpgsqlDataSource database)
 {
     /// <summary>
-    /// Events of a turn that are told in full; of a longer burst the others are counted, and their data is not even read.
-    /// <c>wake explain</c> lists all of it.
+    /// Events of a turn that are told in full; of a longer burst the others are counted, and their data is not even
+    /// read. <c>wake explain</c> lists all of it.
     /// </summary>
     public const int MaxTold = 200;
 
     /// <summary>
-    /// The note of a turn whose message the CLI knew as done. Of a turn that was attempted once it would be a contradiction: an
-    /// event that nobody was told.
+    /// The note of a turn whose message the CLI knew as done. Of a turn that was attempted once it would be a
+    /// contradiction: an event that nobody was told.
     /// </summary>
     public const string FinishedBefore = "an earlier attempt had finished it";
 
@@ -35,14 +36,12 @@ public sealed class Turns(NpgsqlDataSource database)
     internal const string LockSession = "select 1 from wake_timers where session_id = $1 for update";
 
     // What every statement that settles an attempt adds up, from its first parameters after the holder's.
-    const string AddCost =
-        """
+    const string AddCost = """
         cost_usd = cost_usd + $4, duration_ms = duration_ms + $5, input_tokens = input_tokens + $6, output_tokens = output_tokens + $7,
         cache_read_tokens = cache_read_tokens + $8, cache_creation_tokens = cache_creation_tokens + $9, settled = attempt
         """;
 
-    const string Spend =
-        $"""
+    const string Spend = $"""
         insert into spending as so_far (session_id, day, usd, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens)
         select session_id, {Sql.Today}, $4, $6, $7, $8, $9
         from settled
@@ -56,14 +55,22 @@ public sealed class Turns(NpgsqlDataSource database)
         """;
 
     // Condition of every statement that belongs to the holder of the lease.
-    internal const string Mine = "session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null and ended_at is null";
+    internal const string Mine =
+        "session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null and ended_at is null";
 
     /// <summary>
     /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox to it; later
-    /// claims of the same wake find the same events. A turn whose Claude session somebody else is at work in is withheld.
+    /// claims of the same wake find the same events. A turn whose Claude session somebody else is at work in is
+    /// withheld.
     /// </summary>
     public async Task<TurnClaim> Claim(
-        Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel, OpenHere? here = null)
+        Guid sessionId,
+        int wakeNumber,
+        string runner,
+        TimeSpan lease,
+        CancellationToken cancel,
+        OpenHere? here = null
+    )
     {
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, sessionId);
@@ -108,7 +115,12 @@ public sealed class Turns(NpgsqlDataSource database)
                 select 'claimed', $1, $2, format('attempt %s on runner %s', attempt, $3) from claimed
             )
             select 1 from claimed
-            """, sessionId, wakeNumber, runner, lease);
+            """,
+            sessionId,
+            wakeNumber,
+            runner,
+            lease
+        );
         batch.Add(
             $"""
             select turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch, turn.attempt, turn.interruptions, turn.answered,
@@ -120,7 +132,10 @@ public sealed class Turns(NpgsqlDataSource database)
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
             where turn.session_id = $1 and turn.wake_number = $2
-            """, sessionId, wakeNumber);
+            """,
+            sessionId,
+            wakeNumber
+        );
         batch.Add(
             """
             select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent,
@@ -134,13 +149,21 @@ public sealed class Turns(NpgsqlDataSource database)
               -- as of its first attempt: what a later one is told must not differ
               and (e.expires_at is null or e.expires_at > (select started_at from turns where session_id = $1 and wake_number = $2))
             order by e.seq
-            """, sessionId, wakeNumber, EventDetails.MaxData, MaxTold);
+            """,
+            sessionId,
+            wakeNumber,
+            EventDetails.MaxData,
+            MaxTold
+        );
         batch.Add(
             """
             select tool_use_id, tool, input::text, answers::text, begun_at is not null
             from questions
             where session_id = $1 and wake_number = $2 and outcome is not null
-            """, sessionId, wakeNumber);
+            """,
+            sessionId,
+            wakeNumber
+        );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         await rows.NextResultAsync(cancel);
@@ -161,28 +184,63 @@ public sealed class Turns(NpgsqlDataSource database)
             return !rows.IsDBNull(1) && rows.GetBoolean(1) ? new TurnClaim.Held() : new TurnClaim.NotDue();
 
         var turn = new ClaimedTurn(
-            sessionId, rows.GetString(7), wakeNumber, rows.GetInt64(2), rows.GetInt32(3), rows.GetInt32(4), rows.GetInt32(5),
-            rows.GetBoolean(6), rows.GetString(8), rows.GetString(9),
-            rows.IsDBNull(10) ? null : new(rows.GetGuid(10), rows.GetBoolean(11), rows.GetString(12), rows.GetNullable<int>(13)),
-            Events: [])
+            sessionId,
+            rows.GetString(7),
+            wakeNumber,
+            rows.GetInt64(2),
+            rows.GetInt32(3),
+            rows.GetInt32(4),
+            rows.GetInt32(5),
+            rows.GetBoolean(6),
+            rows.GetString(8),
+            rows.GetString(9),
+            rows.IsDBNull(10)
+                ? null
+                : new(rows.GetGuid(10), rows.GetBoolean(11), rows.GetString(12), rows.GetNullable<int>(13)),
+            Events: []
+        )
         {
-            Settled = rows.GetInt32(14), Insisted = rows.GetBoolean(15), Started = rows.GetFieldValue<DateTimeOffset>(16),
-            Registered = rows.GetNullable<Guid>(17), McpServers = rows.IsDBNull(18) ? null : rows.GetFieldValue<string[]>(18),
+            Settled = rows.GetInt32(14),
+            Insisted = rows.GetBoolean(15),
+            Started = rows.GetFieldValue<DateTimeOffset>(16),
+            Registered = rows.GetNullable<Guid>(17),
+            McpServers = rows.IsDBNull(18) ? null : rows.GetFieldValue<string[]>(18),
             MessageSalt = rows.GetNullable<Guid>(19),
         };
 
         await rows.NextResultAsync(cancel);
-        var events = await rows.ReadAll(row => new TurnEvent(
-            row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4),
-            row.GetText(5), row.GetFieldValue<DateTimeOffset>(6), row.GetBoolean(7), row.GetText(8))
-        {
-            FullPrompt = row.GetText(10), DeltaPrompt = row.GetText(11), Routed = row.GetFieldValue<DateTimeOffset>(12),
-            TraceParent = row.GetText(13), TraceState = row.GetText(14), Requested = row.GetString(15) == WakeRequested.Verified,
-        }.With(EventDetails.In(row.GetText(9))), cancel);
+        var events = await rows.ReadAll(
+            row =>
+                new TurnEvent(
+                    row.GetString(0),
+                    row.GetString(1),
+                    row.GetString(2),
+                    row.GetString(3),
+                    row.GetString(4),
+                    row.GetText(5),
+                    row.GetFieldValue<DateTimeOffset>(6),
+                    row.GetBoolean(7),
+                    row.GetText(8)
+                )
+                {
+                    FullPrompt = row.GetText(10),
+                    DeltaPrompt = row.GetText(11),
+                    Routed = row.GetFieldValue<DateTimeOffset>(12),
+                    TraceParent = row.GetText(13),
+                    TraceState = row.GetText(14),
+                    Requested = row.GetString(15) == WakeRequested.Verified,
+                }.With(EventDetails.In(row.GetText(9))),
+            cancel
+        );
 
         await rows.NextResultAsync(cancel);
         var settled = await rows.ReadAll(
-            row => new SettledQuestion(row.GetString(0), row.GetString(1), row.GetString(2), row.GetText(3)) { Begun = row.GetBoolean(4) }, cancel);
+            row => new SettledQuestion(row.GetString(0), row.GetString(1), row.GetString(2), row.GetText(3))
+            {
+                Begun = row.GetBoolean(4),
+            },
+            cancel
+        );
 
         return new TurnClaim.Granted(turn with { Events = events, Questions = settled });
     }
@@ -198,14 +256,19 @@ public sealed class Turns(NpgsqlDataSource database)
                 update turns set lease_until = clock_timestamp() + $4 where {Mine} returning lease_until
             )
             update wake_timers set owed_at = renewed.lease_until from renewed where session_id = $1
-            """, turn.SessionId, turn.WakeNumber, turn.Epoch, lease);
+            """,
+            turn.SessionId,
+            turn.WakeNumber,
+            turn.Epoch,
+            lease
+        );
 
         return await batch.Affected(cancel);
     }
 
     /// <summary>
-    /// Notes that a call which a person has allowed is made now. A later attempt that finds no result of it does not make it again.
-    /// False: the turn is no longer the caller's, and the call is not to be made.
+    /// Notes that a call which a person has allowed is made now. A later attempt that finds no result of it does not
+    /// make it again. False: the turn is no longer the caller's, and the call is not to be made.
     /// </summary>
     public async Task<bool> CallBegins(ClaimedTurn turn, string toolUseId, CancellationToken cancel)
     {
@@ -215,14 +278,19 @@ public sealed class Turns(NpgsqlDataSource database)
             $"""
             update questions set begun_at = clock_timestamp()
             where session_id = $1 and wake_number = $2 and tool_use_id = $4 and exists (select from turns where {Mine})
-            """, turn.SessionId, turn.WakeNumber, turn.Epoch, toolUseId);
+            """,
+            turn.SessionId,
+            turn.WakeNumber,
+            turn.Epoch,
+            toolUseId
+        );
 
         return await batch.Affected(cancel);
     }
 
     /// <summary>
-    /// Draws a new random part for the id of a turn's message, because the CLI took the first attempt for one that it had
-    /// finished before, and says so in the ledger. Null: the turn is no longer the caller's.
+    /// Draws a new random part for the id of a turn's message, because the CLI took the first attempt for one that it
+    /// had finished before, and says so in the ledger. Null: the turn is no longer the caller's.
     /// </summary>
     public async Task<ClaimedTurn?> TellAgain(ClaimedTurn turn, string note, CancellationToken cancel)
     {
@@ -235,7 +303,13 @@ public sealed class Turns(NpgsqlDataSource database)
                 update turns set message_salt = $4 where {Mine} returning session_id
             )
             insert into decisions (kind, session_id, wake_number, note) select 'toldAgain', $1, $2, $5 from salted
-            """, turn.SessionId, turn.WakeNumber, turn.Epoch, salt, note);
+            """,
+            turn.SessionId,
+            turn.WakeNumber,
+            turn.Epoch,
+            salt,
+            note
+        );
 
         return await batch.Affected(cancel) ? turn with { MessageSalt = salt } : null;
     }
@@ -248,7 +322,13 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="near">Where the session's next wake is best sent; null when it does not matter.</param>
     public async Task<bool> End(
-        ClaimedTurn turn, TurnOutcome outcome, string? note, TurnCost cost, CancellationToken cancel, NearRunner? near = null)
+        ClaimedTurn turn,
+        TurnOutcome outcome,
+        string? note,
+        TurnCost cost,
+        CancellationToken cancel,
+        NearRunner? near = null
+    )
     {
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, turn.SessionId);
@@ -274,22 +354,38 @@ public sealed class Turns(NpgsqlDataSource database)
             update wake_timers timer set owed_at = clock_timestamp() + $12, near = $13, near_until = clock_timestamp() + $14
             from settled where timer.session_id = settled.session_id
             """,
-            [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), outcome.InCamelCase(), note, EndingUnheard,
-                near?.Address, near?.For]);
+            [
+                turn.SessionId,
+                turn.WakeNumber,
+                turn.Epoch,
+                .. Parameters(cost),
+                outcome.InCamelCase(),
+                note,
+                EndingUnheard,
+                near?.Address,
+                near?.For,
+            ]
+        );
 
         return await batch.Affected(cancel);
     }
 
     /// <summary>
-    /// Gives a turn back without ending it: the same wake, with the same events, runs again later. False: it is no longer
-    /// the caller's, and nothing was written.
+    /// Gives a turn back without ending it: the same wake, with the same events, runs again later. False: it is no
+    /// longer the caller's, and nothing was written.
     /// </summary>
     /// <param name="turn">The turn.</param>
     /// <param name="how">What happens to it next.</param>
     /// <param name="answered">Whether the CLI answered this attempt's message, and so will not act on it again.</param>
     /// <param name="cost">What the attempt took.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task<bool> GiveBack(ClaimedTurn turn, TurnReturn how, bool answered, TurnCost cost, CancellationToken cancel)
+    public async Task<bool> GiveBack(
+        ClaimedTurn turn,
+        TurnReturn how,
+        bool answered,
+        TurnCost cost,
+        CancellationToken cancel
+    )
     {
         var asks = (how as TurnReturn.Park)?.Asks;
         var (kind, notBefore, parked) = how switch
@@ -329,8 +425,25 @@ public sealed class Turns(NpgsqlDataSource database)
             -- the saga looks at once and decides when to look again; who woke the session while the turn ran has not seen it park
             update wake_timers timer set owed_at = clock_timestamp(), nudged = timer.nudged and not $11 from settled where timer.session_id = settled.session_id
             """,
-            [turn.SessionId, turn.WakeNumber, turn.Epoch, .. Parameters(cost), notBefore, parked, how.Note, how.Interrupted ? 1 : 0, kind, answered,
-                asks is null ? null : Guid.CreateVersion7(), asks?.ToolUseId, asks?.Tool, asks?.Input, asks?.Call, asks?.Hash]);
+            [
+                turn.SessionId,
+                turn.WakeNumber,
+                turn.Epoch,
+                .. Parameters(cost),
+                notBefore,
+                parked,
+                how.Note,
+                how.Interrupted ? 1 : 0,
+                kind,
+                answered,
+                asks is null ? null : Guid.CreateVersion7(),
+                asks?.ToolUseId,
+                asks?.Tool,
+                asks?.Input,
+                asks?.Call,
+                asks?.Hash,
+            ]
+        );
 
         return await batch.Affected(cancel);
     }
@@ -338,7 +451,9 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <summary>Writes into the ledger what happened to a turn on its way.</summary>
     public async Task Note(ClaimedTurn turn, string kind, string note, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("insert into decisions (kind, session_id, wake_number, note) values ($1, $2, $3, $4)");
+        await using var command = database.CreateCommand(
+            "insert into decisions (kind, session_id, wake_number, note) values ($1, $2, $3, $4)"
+        );
         command.Parameters.AddWithValue(kind);
         command.Parameters.AddWithValue(turn.SessionId);
         command.Parameters.AddWithValue(turn.WakeNumber);
@@ -350,7 +465,8 @@ public sealed class Turns(NpgsqlDataSource database)
     public async Task<bool> IsSettled(ClaimedTurn turn, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "select exists (select from turns where session_id = $1 and wake_number = $2 and settled = $3)");
+            "select exists (select from turns where session_id = $1 and wake_number = $2 and settled = $3)"
+        );
         command.Parameters.AddWithValue(turn.SessionId);
         command.Parameters.AddWithValue(turn.WakeNumber);
         command.Parameters.AddWithValue(turn.Attempt);
@@ -358,7 +474,14 @@ public sealed class Turns(NpgsqlDataSource database)
     }
 
     static object?[] Parameters(TurnCost cost) =>
-        [cost.Usd, (long)cost.Duration.TotalMilliseconds, cost.Tokens.Input, cost.Tokens.Output, cost.Tokens.CacheRead, cost.Tokens.CacheCreation];
+        [
+            cost.Usd,
+            (long)cost.Duration.TotalMilliseconds,
+            cost.Tokens.Input,
+            cost.Tokens.Output,
+            cost.Tokens.CacheRead,
+            cost.Tokens.CacheCreation,
+        ];
 }
 
 /// <summary>A runner that has a session at hand: its process, or its workspace.</summary>
@@ -368,7 +491,8 @@ public sealed record NearRunner(string Address, TimeSpan For);
 
 /// <summary>How a turn is given back.</summary>
 /// <param name="Note">Why, for people.</param>
-/// <param name="Interrupted">Whether the reason lies outside the turn (the runner shuts down, a limit, a budget), which is no failure.</param>
+/// <param name="Interrupted">Whether the reason lies outside the turn (the runner shuts down, a limit, a budget), which
+/// is no failure.</param>
 public abstract record TurnReturn(string Note, bool Interrupted = false)
 {
     /// <summary>It is tried again by itself.</summary>
@@ -380,7 +504,8 @@ public abstract record TurnReturn(string Note, bool Interrupted = false)
     /// <summary>It waits for a person, who ends the wait by waking the session, or for a date.</summary>
     /// <param name="Until">How long; null waits for the person.</param>
     /// <param name="Note">Why, for people.</param>
-    /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure; all but what has failed too often.</param>
+    /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure; all but what has failed
+    /// too often.</param>
     public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = true) : TurnReturn(Note, Interrupted)
     {
         /// <summary>What the person is asked; null when only their waking ends the wait.</summary>

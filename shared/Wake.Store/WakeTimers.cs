@@ -3,8 +3,8 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// The sessions' alarm clocks. A timer is set in the transaction that makes something due and cleared by what settles it,
-/// never by sending a message: whatever is owed after a crash is found here again.
+/// The sessions' alarm clocks. A timer is set in the transaction that makes something due and cleared by what settles
+/// it, never by sending a message: whatever is owed after a crash is found here again.
 /// </summary>
 public sealed class WakeTimers(NpgsqlDataSource database)
 {
@@ -15,19 +15,25 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     static readonly TimeSpan HintPatience = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// Takes the sessions that are due, the longest waiting first, and keeps them from other sweepers for a while. If the
-    /// caller dies before anyone acts on them they are due again after <paramref name="visibility"/>.
+    /// Takes the sessions that are due, the longest waiting first, and keeps them from other sweepers for a while. If
+    /// the caller dies before anyone acts on them they are due again after <paramref name="visibility"/>.
     /// </summary>
     /// <param name="limit">How many at most.</param>
     /// <param name="visibility">How long others are kept from them.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="since">
-    /// Those that became due after this moment; null: all. Every timer that was ever due before it is a dead entry of the index
-    /// that a look at all may have to pass, and as long as some transaction could still see it nothing takes it away.
+    /// Those that became due after this moment; null: all. Every timer that was ever due before it is a dead entry of
+    /// the index that a look at all may have to pass, and as long as some transaction could still see it nothing takes
+    /// it away.
     /// </param>
-    /// <returns>The sessions, how long until the next one is due (null when none is armed), and when this was so.</returns>
+    /// <returns>The sessions, how long until the next one is due (null when none is armed), and when this was
+    /// so.</returns>
     public async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> TakeDue(
-        int limit, TimeSpan visibility, CancellationToken cancel, DateTimeOffset? since = null)
+        int limit,
+        TimeSpan visibility,
+        CancellationToken cancel,
+        DateTimeOffset? since = null
+    )
     {
         var from = (since ?? DateTimeOffset.UnixEpoch).ToUniversalTime();
         await using var batch = database.CreateBatch();
@@ -40,8 +46,15 @@ public sealed class WakeTimers(NpgsqlDataSource database)
             )
             update wake_timers timer set owed_at = now() + $2 from due where timer.session_id = due.session_id
             returning timer.session_id
-            """, limit, visibility, from);
-        batch.Add("select min(due_at) - clock_timestamp(), now() from wake_timers where due_at > $1 and due_at < 'infinity'", from);
+            """,
+            limit,
+            visibility,
+            from
+        );
+        batch.Add(
+            "select min(due_at) - clock_timestamp(), now() from wake_timers where due_at > $1 and due_at < 'infinity'",
+            from
+        );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
 
@@ -52,7 +65,8 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Tells the sweepers of all processes to look now. A hint, which fails nobody: who misses it finds the timer by polling.
+    /// Tells the sweepers of all processes to look now. A hint, which fails nobody: who misses it finds the timer by
+    /// polling.
     /// </summary>
     public async Task CallSweepers()
     {
@@ -73,9 +87,9 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Makes everything owed due at once, and ends the leases of a runner that is known to be dead. Only for a standalone Wake,
-    /// before it starts: the messages of the process before it died with that, and so did its turns. Turns that another runner
-    /// holds stay its own.
+    /// Makes everything owed due at once, and ends the leases of a runner that is known to be dead. Only for a
+    /// standalone Wake, before it starts: the messages of the process before it died with that, and so did its turns.
+    /// Turns that another runner holds stay its own.
     /// </summary>
     /// <param name="runner">The name of the runner; null ends no lease.</param>
     /// <param name="cancel">Ends the wait.</param>
@@ -84,26 +98,34 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     {
         await using var batch = database.CreateBatch();
         // What is owed is due, and a turn that is held has not ended: said so that an index finds them.
-        batch.Add("select 1 from wake_timers where due_at < 'infinity' and owed_at < 'infinity' order by session_id for update");
+        batch.Add(
+            "select 1 from wake_timers where due_at < 'infinity' and owed_at < 'infinity' order by session_id for update"
+        );
         if (runner is not null)
         {
             batch.Add(
                 $"""
                 update turns set lease_until = clock_timestamp()
                 where ended_at is null and runner = $1 and lease_until > clock_timestamp() and (select {RunnerNames.IsFree})
-                """, runner);
+                """,
+                runner
+            );
 
             // What it watched or kept died with it. Whoever looks next sees who is there.
             batch.Add(
                 $"""
                 update turns set not_before = null
                 where held_by = $1 and not_before = held_until and ended_at is null and (select {RunnerNames.IsFree})
-                """, runner);
+                """,
+                runner
+            );
             batch.Add(
                 $"""
                 update session_ids set warm_until = null
                 where warm_on = $1 and warm_until > clock_timestamp() and (select {RunnerNames.IsFree})
-                """, runner);
+                """,
+                runner
+            );
         }
 
         batch.Add(
@@ -111,8 +133,12 @@ public sealed class WakeTimers(NpgsqlDataSource database)
             update wake_timers timer set owed_at = clock_timestamp()
             where timer.due_at < 'infinity' and owed_at < 'infinity'
               and not exists (select from turns t where t.session_id = timer.session_id and t.ended_at is null and t.lease_until > clock_timestamp())
-            """);
-        batch.Add("select exists (select from turns where ended_at is null and runner = $1 and lease_until > clock_timestamp())", runner);
+            """
+        );
+        batch.Add(
+            "select exists (select from turns where ended_at is null and runner = $1 and lease_until > clock_timestamp())",
+            runner
+        );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         await rows.NextResultAsync(cancel);

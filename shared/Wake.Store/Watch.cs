@@ -8,7 +8,8 @@ namespace Wake.Store;
 /// <param name="Subject">The subject it matches; <c>*</c> stands for anything.</param>
 /// <param name="Types">The event types it matches, with <c>*</c> for anything; null matches all.</param>
 /// <param name="Where">Conditions (see <see cref="EventCondition"/>) all of which must hold; null: none.</param>
-/// <param name="Until">The event types whose first event ends it, told or not, and also one that wakes nobody; null: none.</param>
+/// <param name="Until">The event types whose first event ends it, told or not, and also one that wakes nobody; null:
+/// none.</param>
 /// <param name="Once">Whether the first event that it wakes the session with ends it.</param>
 /// <param name="Intent">A note of the session to itself, shown when it wakes.</param>
 /// <param name="Expires">When it ends; null: with the session.</param>
@@ -23,7 +24,8 @@ public sealed record Watch(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Once,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Expires,
-    DateTimeOffset Created);
+    DateTimeOffset Created
+);
 
 /// <summary>What a watch to be made shall tell of.</summary>
 /// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>

@@ -3,10 +3,12 @@ using Npgsql;
 
 namespace Wake.Store;
 
-/// <summary>What is waited for, by whatever session: for producers that must ask for what happens instead of being told.</summary>
+/// <summary>What is waited for, by whatever session: for producers that must ask for what happens instead of being
+/// told.</summary>
 /// <remarks>
-/// Read whole once. From then on a look reads what is new and one page of the rest, in turn: however many watches there are, it
-/// takes as long. A watch that ends is thus noticed at once where all fit into a page, and after a round where they do not.
+/// Read whole once. From then on a look reads what is new and one page of the rest, in turn: however many watches there
+/// are, it takes as long. A watch that ends is thus noticed at once where all fit into a page, and after a round where
+/// they do not.
 /// </remarks>
 public sealed class WatchedSubjects(NpgsqlDataSource database)
 {
@@ -19,17 +21,15 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
     public int Page { get; init; } = 2_000;
 
     /// <summary>
-    /// The subjects of watches and routes that begin like this; with a <c>*</c> in them they are patterns. The same list as the
-    /// last time while nothing has changed. Asked for by one at a time.
+    /// The subjects of watches and routes that begin like this; with a <c>*</c> in them they are patterns. The same
+    /// list as the last time while nothing has changed. Asked for by one at a time.
     /// </summary>
     public async Task<IReadOnlyList<WatchedSubject>> Beginning(string prefix, CancellationToken cancel)
     {
         if (!known.TryGetValue(prefix, out var all))
         {
             var first = new Known();
-            while (!await Look(prefix, first, cancel))
-            {
-            }
+            while (!await Look(prefix, first, cancel)) { }
 
             known.Add(prefix, all = first);
         }
@@ -55,14 +55,24 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
             union all
             -- and how far a full page goes, whatever is in it
             (select id, null, null, created_at from page order by id offset $3 - 1 limit 1)
-            """, prefix, all.Position, Page);
+            """,
+            prefix,
+            all.Position,
+            Page
+        );
         batch.Add(
             """
             select id, subject, types, created_at from watches
             -- with an end, so that the planner takes them for the few they are
             where created_at between $2 and now() + interval '1 hour' and starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
-            """, prefix, all.Looked - Overlap);
-        batch.Add("select subject, types, created_at from routes where ended_at is null and starts_with(subject, $1)", prefix);
+            """,
+            prefix,
+            all.Looked - Overlap
+        );
+        batch.Add(
+            "select subject, types, created_at from routes where ended_at is null and starts_with(subject, $1)",
+            prefix
+        );
         batch.Add("select now()");
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -104,16 +114,20 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 
         public DateTimeOffset Looked { get; set; } = DateTimeOffset.UtcNow;
 
-        public IReadOnlyList<WatchedSubject> Subjects => subjects ??=
-        [
-            .. from one in watches.Values.Concat(routes)
-               group one by (one.Subject, Types: one.Types is null ? null : string.Join('\n', one.Types)) into same
-               select same.MinBy(x => x.Since)!,
-        ];
+        public IReadOnlyList<WatchedSubject> Subjects =>
+            subjects ??= [
+                .. from one in watches.Values.Concat(routes)
+                group one by (one.Subject, Types: one.Types is null ? null : string.Join('\n', one.Types)) into same
+                select same.MinBy(x => x.Since)!,
+            ];
 
         // A page stands for all there is after the position, up to its last one or, when there is none, to the end.
         public void Take(
-            List<(Guid Id, WatchedSubject Subject)> page, Guid? last, List<(Guid Id, WatchedSubject Subject)> recent, List<WatchedSubject> current)
+            List<(Guid Id, WatchedSubject Subject)> page,
+            Guid? last,
+            List<(Guid Id, WatchedSubject Subject)> recent,
+            List<WatchedSubject> current
+        )
         {
             var there = page.Concat(recent).Select(x => x.Id).ToHashSet();
             foreach (var gone in watches.Keys.Where(x => x > Position && !(x > last) && !there.Contains(x)).ToList())
@@ -133,7 +147,8 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 
             Position = last ?? Guid.Empty;
 
-            static (string, string?) Text(WatchedSubject x) => (x.Subject, x.Types is null ? null : string.Join('\n', x.Types));
+            static (string, string?) Text(WatchedSubject x) =>
+                (x.Subject, x.Types is null ? null : string.Join('\n', x.Types));
         }
     }
 }
@@ -145,5 +160,6 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 public sealed record WatchedSubject(string Subject, IReadOnlyList<string>? Types, DateTimeOffset Since)
 {
     /// <summary>Whether events of this type are among them.</summary>
-    public bool Wants(string type) => Types is null || Types.Any(x => FileSystemName.MatchesSimpleExpression(x, type, ignoreCase: false));
+    public bool Wants(string type) =>
+        Types is null || Types.Any(x => FileSystemName.MatchesSimpleExpression(x, type, ignoreCase: false));
 }

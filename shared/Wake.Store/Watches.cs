@@ -2,21 +2,22 @@ using Npgsql;
 
 namespace Wake.Store;
 
-/// <summary>Who wants to hear of what. The intake reads this table in its own statement; everything else about it is here.</summary>
+/// <summary>Who wants to hear of what. The intake reads this table in its own statement; everything else about it is
+/// here.</summary>
 public sealed class Watches(NpgsqlDataSource database)
 {
     /// <summary>How far a new watch looks back: an agent often watches a thing seconds after it happened.</summary>
     public static readonly TimeSpan LookBack = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// How long after it was made a watch looks back again. An intake whose transaction was open at that moment neither saw
-    /// the watch nor was seen by its first look.
+    /// How long after it was made a watch looks back again. An intake whose transaction was open at that moment neither
+    /// saw the watch nor was seen by its first look.
     /// </summary>
     static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// For how long it does so at most. What takes events in has ended by then: a statement of Wake's own is given up after
-    /// thirty seconds, an idle transaction after ten.
+    /// For how long it does so at most. What takes events in has ended by then: a statement of Wake's own is given up
+    /// after thirty seconds, an idle transaction after ten.
     /// </summary>
     internal TimeSpan LookAgainFor { get; init; } = TimeSpan.FromMinutes(1);
 
@@ -25,8 +26,7 @@ public sealed class Watches(NpgsqlDataSource database)
     // The planner knows neither how many events the last minutes have brought nor, of a young table, how large it is.
     const string Planning = "select set_config('enable_seqscan', 'off', true)";
 
-    const string Columns =
-        """
+    const string Columns = """
         w.id, s.key, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at
         from watches w join sessions s on s.id = w.session_id
         """;
@@ -41,11 +41,15 @@ public sealed class Watches(NpgsqlDataSource database)
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="work">Its id, where a request may be done again; null for a new one.</param>
     /// <returns>
-    /// The watch, how many earlier events it found, and whether it has ended already: by one of them, or, when it was made before,
-    /// by anything.
+    /// The watch, how many earlier events it found, and whether it has ended already: by one of them, or, when it was
+    /// made before, by anything.
     /// </returns>
     public async Task<(Watch Watch, int Found, bool Ended)?> Create(
-        string session, WatchTerms wanted, CancellationToken cancel, Guid? work = null)
+        string session,
+        WatchTerms wanted,
+        CancellationToken cancel,
+        Guid? work = null
+    )
     {
         var id = work ?? Guid.CreateVersion7();
         var pattern = wanted.Subject.Contains('*') ? Sql.LikePattern(wanted.Subject) : null;
@@ -66,10 +70,22 @@ public sealed class Watches(NpgsqlDataSource database)
             )
             {IdempotencyKeys.Done} from made where work = made.id
             """,
-            id, session, wanted.Subject, pattern, pattern is null ? null : wanted.Subject[..wanted.Subject.IndexOf('*')],
-            wanted.Types?.ToArray(), Sql.LikePatterns(wanted.Types), wanted.Where?.ToArray(), EventCondition.Terms(wanted.Where),
-            wanted.Until?.ToArray(), Sql.LikePatterns(wanted.Until), wanted.Once, wanted.Intent, wanted.Expires?.ToUniversalTime(),
-            LookAgainAfter);
+            id,
+            session,
+            wanted.Subject,
+            pattern,
+            pattern is null ? null : wanted.Subject[..wanted.Subject.IndexOf('*')],
+            wanted.Types?.ToArray(),
+            Sql.LikePatterns(wanted.Types),
+            wanted.Where?.ToArray(),
+            EventCondition.Terms(wanted.Where),
+            wanted.Until?.ToArray(),
+            Sql.LikePatterns(wanted.Until),
+            wanted.Once,
+            wanted.Intent,
+            wanted.Expires?.ToUniversalTime(),
+            LookAgainAfter
+        );
         batch.Add($"select {Columns} where w.id = $1", id);
         batch.Add(IdempotencyKeys.WhenDone, id);
         batch.Add(Planning);
@@ -81,8 +97,22 @@ public sealed class Watches(NpgsqlDataSource database)
         if (watch is null)
         {
             return await rows.ReadAsync(cancel)
-                ? (new(id, session, wanted.Subject, wanted.Types, wanted.Where, wanted.Until, wanted.Once, wanted.Intent, wanted.Expires,
-                    rows.GetFieldValue<DateTimeOffset>(0)), 0, true)
+                ? (
+                    new(
+                        id,
+                        session,
+                        wanted.Subject,
+                        wanted.Types,
+                        wanted.Where,
+                        wanted.Until,
+                        wanted.Once,
+                        wanted.Intent,
+                        wanted.Expires,
+                        rows.GetFieldValue<DateTimeOffset>(0)
+                    ),
+                    0,
+                    true
+                )
                 : null;
         }
 
@@ -97,15 +127,25 @@ public sealed class Watches(NpgsqlDataSource database)
     /// <param name="limit">How many at most.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="after">Those that follow this one; null: from the beginning.</param>
-    public async Task<IReadOnlyList<Watch>> List(string? session, int limit, CancellationToken cancel, Watch? after = null)
+    public async Task<IReadOnlyList<Watch>> List(
+        string? session,
+        int limit,
+        CancellationToken cancel,
+        Watch? after = null
+    )
     {
         await using var command = database.CreateCommand(
             $"""
             select {Columns}
-            where {(session is null ? "" : "w.session_id = (select id from sessions where key = $4 and closed_at is null) and")}
+            where {(
+                session is null
+                    ? ""
+                    : "w.session_id = (select id from sessions where key = $4 and closed_at is null) and"
+            )}
                   s.closed_at is null and {NotExpired} and (w.created_at, w.id) > ($2, $3)
             order by w.created_at, w.id limit $1
-            """);
+            """
+        );
         command.Parameters.AddWithValue(limit);
         command.Parameters.AddWithValue((after?.Created ?? DateTimeOffset.UnixEpoch).ToUniversalTime());
         command.Parameters.AddWithValue(after?.Id ?? Guid.Empty);
@@ -132,8 +172,9 @@ public sealed class Watches(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Looks back once more for watches made a few seconds ago, and again, for a minute at most, as long as a transaction that old
-    /// is still open and has written something. An intake has a transaction id before it reads the watches; a dump never has one.
+    /// Looks back once more for watches made a few seconds ago, and again, for a minute at most, as long as a
+    /// transaction that old is still open and has written something. An intake has a transaction id before it reads the
+    /// watches; a dump never has one.
     /// </summary>
     /// <returns>How many events it found that the first look could not see.</returns>
     public async Task<int> LookAgain(CancellationToken cancel)
@@ -141,26 +182,32 @@ public sealed class Watches(NpgsqlDataSource database)
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 
-        // Whether old transactions are open is asked in a statement before the look: one that commits in between is seen.
+        // Whether old transactions are open is asked in a statement before the look: one that commits in between is
+        // seen.
         List<Guid> due = [];
-        await using (var settle = new NpgsqlCommand(
-            """
-            with due as (
-                select id from watches where look_again_at <= now() order by look_again_at limit 100 for update skip locked
+        await using (
+            var settle = new NpgsqlCommand(
+                """
+                with due as (
+                    select id from watches where look_again_at <= now() order by look_again_at limit 100 for update skip locked
+                )
+                update watches w
+                set look_again_at = case
+                    when w.created_at > now() - $2
+                         -- locks are seen by every role, the times of another role's sessions only by those who may read all statistics
+                         and exists (select from pg_stat_activity join pg_locks using (pid)
+                                     where datname = current_database() and pid <> pg_backend_pid()
+                                       and locktype = 'transactionid' and mode = 'ExclusiveLock' and granted
+                                       and (xact_start is null or xact_start < w.created_at + interval '1 second'))
+                    then now() + $1
+                end
+                from due where w.id = due.id
+                returning w.id
+                """,
+                connection,
+                transaction
             )
-            update watches w
-            set look_again_at = case
-                when w.created_at > now() - $2
-                     -- locks are seen by every role, the times of another role's sessions only by those who may read all statistics
-                     and exists (select from pg_stat_activity join pg_locks using (pid)
-                                 where datname = current_database() and pid <> pg_backend_pid()
-                                   and locktype = 'transactionid' and mode = 'ExclusiveLock' and granted
-                                   and (xact_start is null or xact_start < w.created_at + interval '1 second'))
-                then now() + $1
-            end
-            from due where w.id = due.id
-            returning w.id
-            """, connection, transaction))
+        )
         {
             settle.Parameters.AddWithValue(LookAgainAfter);
             settle.Parameters.AddWithValue(LookAgainFor);
@@ -184,7 +231,8 @@ public sealed class Watches(NpgsqlDataSource database)
         return (int)found;
     }
 
-    /// <summary>Deletes watches whose time is over. The intake passes over them by itself, and then has less to pass over.</summary>
+    /// <summary>Deletes watches whose time is over. The intake passes over them by itself, and then has less to pass
+    /// over.</summary>
     public async Task DeleteExpired(CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
@@ -192,11 +240,22 @@ public sealed class Watches(NpgsqlDataSource database)
             delete from watches
             where id = any (array(select id from watches where expires_at <= now()
                                   order by expires_at limit 1000 for update skip locked))
-            """);
+            """
+        );
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    static Watch Read(NpgsqlDataReader row) => new(
-        row.GetGuid(0), row.GetString(1), row.GetString(2), row.GetTexts(3), row.GetTexts(4), row.GetTexts(5), row.GetBoolean(6),
-        row.GetText(7), row.GetNullable<DateTimeOffset>(8), row.GetFieldValue<DateTimeOffset>(9));
+    static Watch Read(NpgsqlDataReader row) =>
+        new(
+            row.GetGuid(0),
+            row.GetString(1),
+            row.GetString(2),
+            row.GetTexts(3),
+            row.GetTexts(4),
+            row.GetTexts(5),
+            row.GetBoolean(6),
+            row.GetText(7),
+            row.GetNullable<DateTimeOffset>(8),
+            row.GetFieldValue<DateTimeOffset>(9)
+        );
 }

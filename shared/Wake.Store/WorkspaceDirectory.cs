@@ -2,13 +2,16 @@ using System.Runtime.InteropServices;
 
 namespace Wake.Store;
 
-/// <summary>Whether a directory to work in is there, or can be made, as far as this machine can say. Its runners may be others.</summary>
+/// <summary>Whether a directory to work in is there, or can be made, as far as this machine can say. Its runners may be
+/// others.</summary>
 public static class WorkspaceDirectory
 {
     const int CanWrite = 2;
 
-    /// <summary>Why a path cannot be a workspace, on any machine; null when it can. What .. means depends on the links before it.</summary>
-    public static string? Problem(string path) => Path.IsPathFullyQualified(path) && !HasParent(path) ? null : "must be an absolute path without any .. in it.";
+    /// <summary>Why a path cannot be a workspace, on any machine; null when it can. What .. means depends on the links
+    /// before it.</summary>
+    public static string? Problem(string path) =>
+        Path.IsPathFullyQualified(path) && !HasParent(path) ? null : "must be an absolute path without any .. in it.";
 
     /// <summary>Whether a path leads out of a directory again.</summary>
     public static bool HasParent(string path) => path.Split('/', Path.DirectorySeparatorChar).Contains("..");
@@ -16,7 +19,8 @@ public static class WorkspaceDirectory
     /// <summary>Whether this process may write into a directory.</summary>
     public static bool IsWritable(string path) => OperatingSystem.IsWindows() || Access(path, CanWrite) == 0;
 
-    /// <summary>Why the sessions of a route may find no directory to work in, as a sentence; null when nothing speaks against it.</summary>
+    /// <summary>Why the sessions of a route may find no directory to work in, as a sentence; null when nothing speaks
+    /// against it.</summary>
     /// <param name="terms">The route, which is valid.</param>
     /// <param name="profiles">The profiles, as its runners have them as well.</param>
     public static string? Warning(RouteTerms terms, Profiles profiles)
@@ -34,7 +38,9 @@ public static class WorkspaceDirectory
             return $"{workspace} cannot be made on this machine: {there} is no directory.";
 
         if (!isOfEach && there == Path.TrimEndingDirectorySeparator(path))
-            return IsWritable(there) ? null : $"{workspace} cannot be written to on this machine by the user Wake runs as.";
+            return IsWritable(there)
+                ? null
+                : $"{workspace} cannot be written to on this machine by the user Wake runs as.";
 
         var profile = terms.Profile ?? Profiles.Default;
         if (profiles.Of(profile).Repository is null)
@@ -44,7 +50,9 @@ public static class WorkspaceDirectory
                 : $"{workspace} does not exist on this machine, and the profile {profile} names no Repository to make it from.";
         }
 
-        return IsWritable(there) ? null : $"{workspace} cannot be made on this machine: {there} cannot be written to by the user Wake runs as.";
+        return IsWritable(there)
+            ? null
+            : $"{workspace} cannot be made on this machine: {there} cannot be written to by the user Wake runs as.";
     }
 
     [DllImport("libc", EntryPoint = "access", BestFitMapping = false, ThrowOnUnmappableChar = true)]

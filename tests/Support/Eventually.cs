@@ -10,7 +10,8 @@ public static class Eventually
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Looks until there is something to see, and says what it was waiting for when there never is.</summary>
-    public static async Task<T> Sees<T>(Func<Task<T?>> look, [CallerArgumentExpression(nameof(look))] string what = "") where T : class
+    public static async Task<T> Sees<T>(Func<Task<T?>> look, [CallerArgumentExpression(nameof(look))] string what = "")
+        where T : class
     {
         T? seen = null;
         await Holds(async () => (seen = await look()) is not null, what);
@@ -20,7 +21,7 @@ public static class Eventually
     /// <summary>Looks until it is so.</summary>
     public static async Task Holds(Func<Task<bool>> look, [CallerArgumentExpression(nameof(look))] string what = "")
     {
-        for (var waited = Stopwatch.StartNew(); !await look();)
+        for (var waited = Stopwatch.StartNew(); !await look(); )
         {
             if (waited.Elapsed > Patience)
                 throw new TimeoutException($"Waited {Patience.TotalSeconds:0} s in vain for: {what}");

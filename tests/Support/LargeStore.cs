@@ -2,7 +2,8 @@ using Npgsql;
 
 namespace Wake.Testing;
 
-/// <summary>Fills a store with a long life: what rows look like after months, made by the thousand in statements of SQL.</summary>
+/// <summary>Fills a store with a long life: what rows look like after months, made by the thousand in statements of
+/// SQL.</summary>
 /// <param name="Sessions">Open sessions that have had a turn each, and as many that are closed.</param>
 /// <param name="Events">Events of the past month, each told to a session; the newest a few seconds ago.</param>
 /// <param name="Watches">Watches, most of them on GitHub.</param>
@@ -11,8 +12,7 @@ public sealed record LargeStore(int Sessions, int Events, int Watches)
     const int Step = 200_000;
 
     // 500 repositories; what the n-th watch is about, and the n-th event.
-    const string SubjectOf =
-        """
+    const string SubjectOf = """
         create function pg_temp.subject_of(n int) returns text language sql immutable as $$
             select case when n % 10 = 9 then 'build:nightly/' || n
                         else 'github:octo-org/repo' || n % 500 || (array['#' || n, '@' || left(repeat(md5(n::text), 2), 40), ':refs/heads/b' || n])[n % 3 + 1] end
@@ -32,7 +32,8 @@ public sealed record LargeStore(int Sessions, int Events, int Watches)
         await Execute(SubjectOf);
         await Execute(
             $"""
-            create temp table sleepers as select n, gen_random_uuid() as id, gen_random_uuid() as claude from generate_series(1, {Sessions * 2}) n;
+            create temp table sleepers as select n, gen_random_uuid() as id, gen_random_uuid() as claude from generate_series(1, {Sessions
+                * 2}) n;
             create unique index on sleepers (n);
             insert into sessions (id, key, workspace, profile, created_at, closed_at)
             select id, 'sleeper@' || n, '/srv/wake/' || n, 'default', now() - interval '100 days', case when n > {Sessions} then now() - interval '1 day' end
@@ -50,7 +51,8 @@ public sealed record LargeStore(int Sessions, int Events, int Watches)
             insert into transcript_files (claude_session_id, path, bytes, rows, sha256) select claude, '', 0, 0, '' from sleepers;
             insert into questions (id, session_id, wake_number, tool_use_id, tool, input, asked_at, answers, outcome, settled_at)
             select gen_random_uuid(), id, 1, 'toolu', 'Bash', '{"{}"}', now() - interval '40 days', '{"{}"}', 'answered', now() - interval '40 days' from sleepers;
-            """);
+            """
+        );
 
         progress?.Invoke($"{Watches:#,0} watches");
         await Execute(
@@ -58,7 +60,8 @@ public sealed record LargeStore(int Sessions, int Events, int Watches)
             insert into watches (id, session_id, subject, created_at)
             select gen_random_uuid(), s.id, pg_temp.subject_of(g), now() - interval '40 days' + g * interval '1 ms'
             from generate_series(1, {Watches}) g join sleepers s on s.n = g % {Sessions} + 1
-            """);
+            """
+        );
 
         for (var done = 0; done < Events; done += Step)
         {
@@ -67,7 +70,10 @@ public sealed record LargeStore(int Sessions, int Events, int Watches)
                 $"""
                 with written as (
                     insert into events (seq, id, source, type, subject, related, dedup_key, reason, wakes, urgent, data, accepted_at)
-                    select nextval('events_seq'), 'old-' || g, 'github', 'github.check.completed', pg_temp.subject_of(g % {Math.Max(Watches, 1)}),
+                    select nextval('events_seq'), 'old-' || g, 'github', 'github.check.completed', pg_temp.subject_of(g % {Math.Max(
+                    Watches,
+                    1
+                )}),
                            case when g % 2 = 0 then array['github:octo-org/repo' || g % 500 || '@' || md5(g::text)] end,
                            'old|' || g, 'an old check completed', true, false, '{"{\"text\":\"old\"}"}', now() - ({Events} - g) * (interval '30 days' / {Events})
                     from generate_series({done} + 1, {Math.Min(done + Step, Events)}) g
@@ -75,12 +81,17 @@ public sealed record LargeStore(int Sessions, int Events, int Watches)
                 )
                 insert into inbox (event, session_id, wakes, wake_number)
                 select w.seq, s.id, true, 1 from written w join sleepers s on s.n = w.seq % {Sessions} + 1
-                """);
+                """
+            );
             await Execute(
                 $"""
                 insert into duplicates (event, observation, source, at)
-                select seq, 'again-' || seq, 'github', now() - interval '1 day' from events where seq > {done} and seq <= {Math.Min(done + Step, Events)}
-                """);
+                select seq, 'again-' || seq, 'github', now() - interval '1 day' from events where seq > {done} and seq <= {Math.Min(
+                    done + Step,
+                    Events
+                )}
+                """
+            );
         }
 
         progress?.Invoke("analysing");

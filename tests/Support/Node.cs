@@ -6,16 +6,38 @@ namespace Wake.Testing;
 public static class Node
 {
     /// <summary>Where they are.</summary>
-    public static string Packages { get; } = Path.Combine(
-        Environment.GetEnvironmentVariable("WAKE_TOOLS") is { Length: > 0 } tools ? tools
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "wake", "tools"),
-        "node", "node_modules");
+    public static string Packages { get; } =
+        Path.Combine(
+            Environment.GetEnvironmentVariable("WAKE_TOOLS") is { Length: > 0 } tools
+                ? tools
+                : Path.Combine(
+                    Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
+                    ".cache",
+                    "wake",
+                    "tools"
+                ),
+            "node",
+            "node_modules"
+        );
 
-    /// <summary>Runs a script and returns what it said; the packages are found as if they were installed beside it.</summary>
-    public static Task<string> Run(string script, string input, IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+    /// <summary>Runs a script and returns what it said; the packages are found as if they were installed beside
+    /// it.</summary>
+    public static Task<string> Run(
+        string script,
+        string input,
+        IReadOnlyDictionary<string, string> environment,
+        params string[] arguments
+    ) =>
         Directory.Exists(Path.Combine(Packages, "amqplib"))
-            ? Example.Run("node", input, new Dictionary<string, string>(environment) { ["NODE_PATH"] = Packages }, [script, .. arguments])
-            : throw new InvalidOperationException($"There are no packages for Node.js in {Packages}. tests/run installs them.");
+            ? Example.Run(
+                "node",
+                input,
+                new Dictionary<string, string>(environment) { ["NODE_PATH"] = Packages },
+                [script, .. arguments]
+            )
+            : throw new InvalidOperationException(
+                $"There are no packages for Node.js in {Packages}. tests/run installs them."
+            );
 }
 
 /// <summary>Programs of others.</summary>
@@ -23,7 +45,11 @@ public static class Example
 {
     /// <summary>Runs one and returns what it said, if it ended well.</summary>
     public static async Task<string> Run(
-        string program, string input, IReadOnlyDictionary<string, string> environment, params IEnumerable<string> arguments)
+        string program,
+        string input,
+        IReadOnlyDictionary<string, string> environment,
+        params IEnumerable<string> arguments
+    )
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -39,7 +65,10 @@ public static class Example
         await process.StandardInput.WriteAsync(input);
         process.StandardInput.Close();
         await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? await output
-            : throw new InvalidOperationException($"{program} ended with {process.ExitCode}: {await errors}{await output}");
+        return process.ExitCode == 0
+            ? await output
+            : throw new InvalidOperationException(
+                $"{program} ended with {process.ExitCode}: {await errors}{await output}"
+            );
     }
 }

@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Wake.Testing;
 
-/// <summary>One field of a message in protobuf's wire format, which says of itself all that is needed to read on.</summary>
+/// <summary>One field of a message in protobuf's wire format, which says of itself all that is needed to read
+/// on.</summary>
 public readonly record struct ProtobufField(int Number, ulong Value, ReadOnlyMemory<byte> Bytes)
 {
     public string Text => Encoding.UTF8.GetString(Bytes.Span);
@@ -23,7 +24,7 @@ public readonly record struct ProtobufField(int Number, ulong Value, ReadOnlyMem
 
     public static IEnumerable<ProtobufField> In(ReadOnlyMemory<byte> message)
     {
-        for (var at = 0; at < message.Length;)
+        for (var at = 0; at < message.Length; )
         {
             var tag = Varint(message, ref at);
             var number = (int)(tag >> 3);

@@ -9,18 +9,21 @@ using RabbitMQ.Client.Exceptions;
 namespace Wake.Testing;
 
 /// <summary>
-/// A RabbitMQ of one's own from the programs installed on this machine: free ports, loopback, its own epmd, in a folder that
-/// is deleted with it. Has a virtual host for everybody who asks for one.
+/// A RabbitMQ of one's own from the programs installed on this machine: free ports, loopback, its own epmd, in a folder
+/// that is deleted with it. Has a virtual host for everybody who asks for one.
 /// </summary>
 public sealed class RabbitNode : IAsyncDisposable
 {
-    const int VirtualHosts = 200, GuardedHosts = 20;
-    const string User = "wake", Password = "wake";
+    const int VirtualHosts = 200,
+        GuardedHosts = 20;
+    const string User = "wake",
+        Password = "wake";
 
     readonly Process server;
     readonly string folder;
     readonly int epmdPort;
-    int handedOut, guarded;
+    int handedOut,
+        guarded;
 
     RabbitNode(Process server, string folder, int port, int epmdPort) =>
         (this.server, this.folder, Port, this.epmdPort) = (server, folder, port, epmdPort);
@@ -28,56 +31,70 @@ public sealed class RabbitNode : IAsyncDisposable
     public int Port { get; }
 
     /// <summary>The address of a virtual host nobody else has been given.</summary>
-    public Uri NewVirtualHost() => Interlocked.Increment(ref handedOut) is <= VirtualHosts and var number
-        ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/t{number}")
-        : throw new InvalidOperationException($"All {VirtualHosts} virtual hosts are taken.");
+    public Uri NewVirtualHost() =>
+        Interlocked.Increment(ref handedOut) is <= VirtualHosts and var number
+            ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/t{number}")
+            : throw new InvalidOperationException($"All {VirtualHosts} virtual hosts are taken.");
 
-    /// <summary>The address of one in which every service has a user of its own as well, with the rights of deploy/rabbitmq.json.</summary>
-    public Uri NewGuardedHost() => Interlocked.Increment(ref guarded) is <= GuardedHosts and var number
-        ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/g{number}")
-        : throw new InvalidOperationException($"All {GuardedHosts} guarded virtual hosts are taken.");
+    /// <summary>The address of one in which every service has a user of its own as well, with the rights of
+    /// deploy/rabbitmq.json.</summary>
+    public Uri NewGuardedHost() =>
+        Interlocked.Increment(ref guarded) is <= GuardedHosts and var number
+            ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/g{number}")
+            : throw new InvalidOperationException($"All {GuardedHosts} guarded virtual hosts are taken.");
 
     /// <summary>The same virtual host as another user finds it, whose password in tests is its name.</summary>
     public static Uri As(string user, Uri host) => new UriBuilder(host) { UserName = user, Password = user }.Uri;
 
     /// <summary>Starts one.</summary>
-    /// <param name="arguments">Further arguments of its Erlang, which knows settings that its configuration file does not.</param>
+    /// <param name="arguments">Further arguments of its Erlang, which knows settings that its configuration file does
+    /// not.</param>
     /// <param name="cancel">Ends the wait.</param>
     public static async Task<RabbitNode> Start(string arguments = "", CancellationToken cancel = default)
     {
-        var program = Programs().FirstOrDefault(File.Exists) ?? throw new InvalidOperationException(
-            "RabbitMQ is not installed, and these tests need it. Install it with `apt-get install rabbitmq-server`, or run tests/run, which does.");
+        var program =
+            Programs().FirstOrDefault(File.Exists)
+            ?? throw new InvalidOperationException(
+                "RabbitMQ is not installed, and these tests need it. Install it with `apt-get install rabbitmq-server`, or run tests/run, which does."
+            );
 
         var folder = Directory.CreateTempSubdirectory("wake-rabbitmq-").FullName;
         var (port, epmdPort, distributionPort) = (FreePort(), FreePort(), FreePort());
 
         await File.WriteAllTextAsync(Path.Combine(folder, "plugins"), "[].\n", cancel);
         await File.WriteAllTextAsync(Path.Combine(folder, "definitions.json"), Definitions(), cancel);
-        await File.WriteAllTextAsync(Path.Combine(folder, "rabbitmq.conf"),
-            $"load_definitions = {folder}/definitions.json\ndisk_free_limit.absolute = 50MB\nloopback_users = none\n", cancel);
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, "rabbitmq.conf"),
+            $"load_definitions = {folder}/definitions.json\ndisk_free_limit.absolute = 50MB\nloopback_users = none\n",
+            cancel
+        );
 
-        // The child is setsid itself: one that leaves this session would be taken for an orphan by what runs turns in these tests.
-        var server = Process.Start(new ProcessStartInfo("setsid", ["--fork", "--wait", program])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            Environment =
+        // The child is setsid itself: one that leaves this session would be taken for an orphan by what runs turns in
+        // these tests.
+        var server = Process.Start(
+            new ProcessStartInfo("setsid", ["--fork", "--wait", program])
             {
-                ["HOME"] = folder,
-                ["ERL_EPMD_PORT"] = $"{epmdPort}",
-                ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
-                ["ERL_MAX_PORTS"] = "4096",
-                ["RABBITMQ_NODENAME"] = $"wake{port}@localhost",
-                ["RABBITMQ_NODE_IP_ADDRESS"] = "127.0.0.1",
-                ["RABBITMQ_NODE_PORT"] = $"{port}",
-                ["RABBITMQ_DIST_PORT"] = $"{distributionPort}",
-                ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = $"-kernel inet_dist_use_interface {{127,0,0,1}} {arguments}",
-                ["RABBITMQ_MNESIA_BASE"] = Path.Combine(folder, "mnesia"),
-                ["RABBITMQ_LOG_BASE"] = Path.Combine(folder, "log"),
-                ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(folder, "plugins"),
-                ["RABBITMQ_CONFIG_FILE"] = Path.Combine(folder, "rabbitmq"),
-            },
-        })!;
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                Environment =
+                {
+                    ["HOME"] = folder,
+                    ["ERL_EPMD_PORT"] = $"{epmdPort}",
+                    ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
+                    ["ERL_MAX_PORTS"] = "4096",
+                    ["RABBITMQ_NODENAME"] = $"wake{port}@localhost",
+                    ["RABBITMQ_NODE_IP_ADDRESS"] = "127.0.0.1",
+                    ["RABBITMQ_NODE_PORT"] = $"{port}",
+                    ["RABBITMQ_DIST_PORT"] = $"{distributionPort}",
+                    ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] =
+                        $"-kernel inet_dist_use_interface {{127,0,0,1}} {arguments}",
+                    ["RABBITMQ_MNESIA_BASE"] = Path.Combine(folder, "mnesia"),
+                    ["RABBITMQ_LOG_BASE"] = Path.Combine(folder, "log"),
+                    ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(folder, "plugins"),
+                    ["RABBITMQ_CONFIG_FILE"] = Path.Combine(folder, "rabbitmq"),
+                },
+            }
+        )!;
         server.OutputDataReceived += (_, _) => { };
         server.ErrorDataReceived += (_, _) => { };
         server.BeginOutputReadLine();
@@ -85,7 +102,7 @@ public sealed class RabbitNode : IAsyncDisposable
 
         var node = new RabbitNode(server, folder, port, epmdPort);
         var factory = new ConnectionFactory { Uri = new($"amqp://{User}:{Password}@127.0.0.1:{port}/t{VirtualHosts}") };
-        for (var waited = Stopwatch.StartNew(); ;)
+        for (var waited = Stopwatch.StartNew(); ; )
         {
             try
             {
@@ -135,10 +152,14 @@ public sealed class RabbitNode : IAsyncDisposable
             {
                 try
                 {
-                    if (File.ReadAllText($"/proc/{process.Id}/environ").Contains($"ERL_EPMD_PORT={epmdPort}\0", StringComparison.Ordinal))
+                    if (
+                        File.ReadAllText($"/proc/{process.Id}/environ")
+                            .Contains($"ERL_EPMD_PORT={epmdPort}\0", StringComparison.Ordinal)
+                    )
                         process.Kill();
                 }
-                catch (Exception gone) when (gone is IOException or UnauthorizedAccessException or InvalidOperationException)
+                catch (Exception gone)
+                    when (gone is IOException or UnauthorizedAccessException or InvalidOperationException)
                 {
                     // Somebody else's, or over in this moment.
                 }
@@ -147,7 +168,8 @@ public sealed class RabbitNode : IAsyncDisposable
     }
 
     static IEnumerable<string> Programs() =>
-        from folder in (string[])["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin"]
+        from folder in (string[])
+            ["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin"]
         select Path.Combine(folder, "rabbitmq-server");
 
     static string Definitions()
@@ -155,19 +177,49 @@ public sealed class RabbitNode : IAsyncDisposable
         JsonNode shipped = JsonNode.Parse(File.ReadAllText(Servers.Shipped("rabbitmq.json")))!;
         var names = Enumerable.Range(1, VirtualHosts).Select(x => $"t{x}").ToArray();
         var guarded = Enumerable.Range(1, GuardedHosts).Select(x => $"g{x}").ToArray();
-        var users = from user in shipped["permissions"]!.AsArray().Select(x => (string)x!["user"]!).Except([User]) select new { name = user, password = user, tags = "" };
-        return JsonSerializer.Serialize(new
-        {
-            users = users.Append(new { name = User, password = Password, tags = "administrator" }),
-            vhosts = names.Concat(guarded).Select(name => new { name }),
-            permissions = names.Select(vhost => (object)new { user = User, vhost, configure = ".*", write = ".*", read = ".*" }).Concat(Shipped("permissions")),
-            exchanges = Shipped("exchanges"),
-            queues = Shipped("queues"),
-            bindings = Shipped("bindings"),
-        });
+        var users =
+            from user in shipped["permissions"]!.AsArray().Select(x => (string)x!["user"]!).Except([User])
+            select new
+            {
+                name = user,
+                password = user,
+                tags = "",
+            };
+        return JsonSerializer.Serialize(
+            new
+            {
+                users = users.Append(
+                    new
+                    {
+                        name = User,
+                        password = Password,
+                        tags = "administrator",
+                    }
+                ),
+                vhosts = names.Concat(guarded).Select(name => new { name }),
+                permissions = names
+                    .Select(vhost =>
+                        (object)
+                            new
+                            {
+                                user = User,
+                                vhost,
+                                configure = ".*",
+                                write = ".*",
+                                read = ".*",
+                            }
+                    )
+                    .Concat(Shipped("permissions")),
+                exchanges = Shipped("exchanges"),
+                queues = Shipped("queues"),
+                bindings = Shipped("bindings"),
+            }
+        );
 
         IEnumerable<object> Shipped(string kind) =>
-            from vhost in guarded from item in shipped[kind]!.AsArray() select In(vhost, item!.DeepClone());
+            from vhost in guarded
+            from item in shipped[kind]!.AsArray()
+            select In(vhost, item!.DeepClone());
 
         static object In(string vhost, JsonNode item)
         {

@@ -9,8 +9,8 @@ using Wake.Store;
 namespace Wake.Testing;
 
 /// <summary>
-/// The real servers of a run, started from the programs on this machine, once, and stopped by <see cref="Stop"/>. A PostgreSQL
-/// that runs already is used instead when <c>WAKE_TEST_POSTGRES</c> says how its superuser connects.
+/// The real servers of a run, started from the programs on this machine, once, and stopped by <see cref="Stop"/>. A
+/// PostgreSQL that runs already is used instead when <c>WAKE_TEST_POSTGRES</c> says how its superuser connects.
 /// </summary>
 public static class Servers
 {
@@ -31,8 +31,8 @@ public static class Servers
     public static Task<RabbitNode> RabbitMq => LazyRabbit.Value;
 
     /// <summary>
-    /// The home folder of every process under test: what somebody has in the start-up files of their shell, which the CLI's
-    /// Bash tool runs, is no part of a test.
+    /// The home folder of every process under test: what somebody has in the start-up files of their shell, which the
+    /// CLI's Bash tool runs, is no part of a test.
     /// </summary>
     public static string Home => LazyHome.Value;
 
@@ -59,8 +59,8 @@ public static class Servers
     }
 
     /// <summary>
-    /// Creates a database in which every service has a role of its own, as deploy/postgres/roles.sql makes them, and no tables are yet.
-    /// A role's password in tests is its name.
+    /// Creates a database in which every service has a role of its own, as deploy/postgres/roles.sql makes them, and no
+    /// tables are yet. A role's password in tests is its name.
     /// </summary>
     public static async Task<string> NewGuardedDatabase()
     {
@@ -73,7 +73,8 @@ public static class Servers
         new NpgsqlConnectionStringBuilder(connectionString) { Username = role, Password = role }.ConnectionString;
 
     /// <summary>A file of the folder deploy.</summary>
-    public static string Shipped(string file) => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Here())!, "..", "..", "deploy", file));
+    public static string Shipped(string file) =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Here())!, "..", "..", "deploy", file));
 
     static string Here([CallerFilePath] string here = "") => here;
 
@@ -98,14 +99,24 @@ public static class Servers
         return name;
     }
 
-    // As psql would run it, but for where the passwords are. Roles are the server's, which may be somebody's who has them already.
+    // As psql would run it, but for where the passwords are. Roles are the server's, which may be somebody's who has
+    // them already.
     static async Task MakeRoles()
     {
-        var statements = string.Join('\n', (await File.ReadAllLinesAsync(Shipped("postgres/roles.sql"))).Where(x => !x.StartsWith('\\')));
-        var sql = Regex.Replace(statements, @"create role (\w+) login password :'\w+'", "create role $1 login password '$1'");
+        var statements = string.Join(
+            '\n',
+            (await File.ReadAllLinesAsync(Shipped("postgres/roles.sql"))).Where(x => !x.StartsWith('\\'))
+        );
+        var sql = Regex.Replace(
+            statements,
+            @"create role (\w+) login password :'\w+'",
+            "create role $1 login password '$1'"
+        );
 
         await using var server = NpgsqlDataSource.Create(await Postgres);
-        await using var known = server.CreateCommand("select exists (select from pg_roles where rolname = 'wake_runner')");
+        await using var known = server.CreateCommand(
+            "select exists (select from pg_roles where rolname = 'wake_runner')"
+        );
         if (!(bool)(await known.ExecuteScalarAsync())!)
             await Execute(await Postgres, sql);
     }

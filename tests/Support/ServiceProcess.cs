@@ -45,7 +45,11 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     /// <param name="service">The assembly's name.</param>
     /// <param name="environment">Its configuration.</param>
     /// <param name="folder">Where it was built; default: with these tests.</param>
-    public static async Task<ServiceProcess> Start(string service, IReadOnlyDictionary<string, string> environment, string? folder = null)
+    public static async Task<ServiceProcess> Start(
+        string service,
+        IReadOnlyDictionary<string, string> environment,
+        string? folder = null
+    )
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(folder ?? AppContext.BaseDirectory, $"{service}.dll")])
         {
@@ -54,7 +58,15 @@ public sealed partial class ServiceProcess : IAsyncDisposable
         };
 
         // What a developer or a build machine has set for itself is not the service's business.
-        foreach (var name in start.Environment.Keys.Where(x => x.StartsWith("CLAUDE", StringComparison.Ordinal) || x.StartsWith("ANTHROPIC", StringComparison.Ordinal) || x.StartsWith("OTEL", StringComparison.Ordinal)).ToList())
+        foreach (
+            var name in start
+                .Environment.Keys.Where(x =>
+                    x.StartsWith("CLAUDE", StringComparison.Ordinal)
+                    || x.StartsWith("ANTHROPIC", StringComparison.Ordinal)
+                    || x.StartsWith("OTEL", StringComparison.Ordinal)
+                )
+                .ToList()
+        )
             start.Environment.Remove(name);
 
         start.Environment["HOME"] = Servers.Home;
@@ -79,7 +91,8 @@ public sealed partial class ServiceProcess : IAsyncDisposable
             await Eventually.Holds(async () =>
                 service_.process.HasExited
                     ? throw new InvalidOperationException($"{service} has ended with {service_.process.ExitCode}.")
-                    : (await http.GetAsync("/health/ready")).IsSuccessStatusCode);
+                    : (await http.GetAsync("/health/ready")).IsSuccessStatusCode
+            );
             return service_;
         }
         catch (Exception failed)

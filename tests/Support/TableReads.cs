@@ -3,8 +3,8 @@ using Npgsql;
 namespace Wake.Testing;
 
 /// <summary>
-/// What was read of the large tables of a database, by whatever statement: PostgreSQL's own counters, so that a statement nobody
-/// thought of counts too.
+/// What was read of the large tables of a database, by whatever statement: PostgreSQL's own counters, so that a
+/// statement nobody thought of counts too.
 /// </summary>
 public sealed class TableReads
 {
@@ -20,7 +20,8 @@ public sealed class TableReads
             select c.oid::regclass::text, c.reltuples::bigint, s.seq_scan, s.seq_tup_read + coalesce(s.idx_tup_fetch, 0)
             from pg_stat_user_tables s join pg_class c on c.oid = s.relid
             where c.reltuples > $1
-            """);
+            """
+        );
         command.Parameters.AddWithValue((float)large);
         await using var rows = await command.ExecuteReaderAsync();
 
@@ -33,13 +34,19 @@ public sealed class TableReads
     /// <summary>The counters once nobody else is connected any more, so that all is counted.</summary>
     public static async Task<TableReads> OfAll(string connectionString, long large)
     {
-        await using var alone = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = 1 });
-        await Eventually.Holds(async () =>
-        {
-            await using var others = alone.CreateCommand(
-                "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
-            return (long)(await others.ExecuteScalarAsync())! == 0;
-        }, "nobody else is connected");
+        await using var alone = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = 1 }
+        );
+        await Eventually.Holds(
+            async () =>
+            {
+                await using var others = alone.CreateCommand(
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                );
+                return (long)(await others.ExecuteScalarAsync())! == 0;
+            },
+            "nobody else is connected"
+        );
         return await Of(alone, large);
     }
 
@@ -48,10 +55,12 @@ public sealed class TableReads
 
     /// <summary>The tables that were read from end to end since then, and how often.</summary>
     public IReadOnlyList<string> ScannedSince(TableReads before) =>
-        [.. from table in tables
+        [
+            .. from table in tables
             let scans = table.Value.Scans - before.tables.GetValueOrDefault(table.Key).Scans
             where scans > 0
-            select $"{table.Key} ({table.Value.Rows:#,0} rows) {scans} times"];
+            select $"{table.Key} ({table.Value.Rows:#,0} rows) {scans} times",
+        ];
 
     /// <summary>How many rows were read since then of the table of which most were.</summary>
     public (string Table, long Rows) MostSince(TableReads before) =>

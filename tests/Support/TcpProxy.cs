@@ -5,9 +5,9 @@ using System.Net.Sockets;
 namespace Wake.Testing;
 
 /// <summary>
-/// A wire one can cut or hold: stands between a service and its database or broker, so that a test decides at which byte the
-/// service is cut off. What a service does between two messages is thereby as reachable as a named point in its code, with
-/// nothing of the kind in it.
+/// A wire one can cut or hold: stands between a service and its database or broker, so that a test decides at which
+/// byte the service is cut off. What a service does between two messages is thereby as reachable as a named point in
+/// its code, with nothing of the kind in it.
 /// </summary>
 public sealed class TcpProxy : IAsyncDisposable
 {
@@ -33,8 +33,8 @@ public sealed class TcpProxy : IAsyncDisposable
     public void HoldUpstream() => upstreamHeld ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>
-    /// The next time the service sends these bytes they arrive, and everything that comes back after them is held. The task
-    /// completes when they have passed.
+    /// The next time the service sends these bytes they arrive, and everything that comes back after them is held. The
+    /// task completes when they have passed.
     /// </summary>
     public Task HoldAnswersTo(string text)
     {
@@ -75,7 +75,8 @@ public sealed class TcpProxy : IAsyncDisposable
             {
                 client = await listener.AcceptTcpClientAsync(end.Token);
             }
-            catch (Exception stopped) when (stopped is OperationCanceledException or SocketException or ObjectDisposedException)
+            catch (Exception stopped)
+                when (stopped is OperationCanceledException or SocketException or ObjectDisposedException)
             {
                 return;
             }
@@ -138,7 +139,13 @@ public sealed class TcpProxy : IAsyncDisposable
                 async Task Pass() => await to.GetStream().WriteAsync(buffer.AsMemory(0, read), end.Token);
             }
         }
-        catch (Exception gone) when (gone is IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception gone)
+            when (gone
+                    is IOException
+                        or OperationCanceledException
+                        or ObjectDisposedException
+                        or InvalidOperationException
+            )
         {
             // Closed by one side or by the test.
         }

@@ -8,11 +8,13 @@ using static Wake.Benchmarks.Figures;
 
 namespace Wake.Benchmarks;
 
-/// <summary>Events in batches of 500, handed to the intake itself and to the HTTP door, one batch after the other.</summary>
+/// <summary>Events in batches of 500, handed to the intake itself and to the HTTP door, one batch after the
+/// other.</summary>
 static class Batches
 {
     // Until the compiler of a long-running process has done its work.
-    const int Size = 500, WarmUps = 8;
+    const int Size = 500,
+        WarmUps = 8;
 
     public static async Task Run(Figures figures, Messages messages, int repetitions)
     {
@@ -21,19 +23,32 @@ static class Batches
         // Long, so that nothing but the intake is measured.
         await using var lab = await Lab.Start(TimeSpan.FromHours(1));
         await using var gateway = await ServiceProcess.Start("Wake.Gateway", lab.Settings);
-        using var http = new HttpClient { BaseAddress = gateway.Url, DefaultRequestHeaders = { Authorization = new("Bearer", Lab.Key) } };
-        var profiles = new Profiles { ["default"] = new() { QuietWindow = TimeSpan.FromHours(1), Ceiling = TimeSpan.FromHours(1) } };
+        using var http = new HttpClient
+        {
+            BaseAddress = gateway.Url,
+            DefaultRequestHeaders = { Authorization = new("Bearer", Lab.Key) },
+        };
+        var profiles = new Profiles
+        {
+            ["default"] = new() { QuietWindow = TimeSpan.FromHours(1), Ceiling = TimeSpan.FromHours(1) },
+        };
         var intake = new Intake(lab.Database, Options.Create(profiles));
 
         for (var repetition = 1 - WarmUps; repetition <= repetitions; repetition++)
         {
             Progress(repetition < 1 ? $"{name}: warming up" : $"{name}: {repetition} of {repetitions}");
-            var (first, second, third) = (messages.Again($"{repetition}a"), messages.Again($"{repetition}b"), messages.Again($"{repetition}c"));
+            var (first, second, third) = (
+                messages.Again($"{repetition}a"),
+                messages.Again($"{repetition}b"),
+                messages.Again($"{repetition}c")
+            );
             await lab.Register([.. first.Subjects, .. second.Subjects, .. third.Subjects]);
 
             var floor = await Floors.Postgres(lab.Database, first);
             var inProcess = await Take(first, Accept);
-            var bodies = Enumerable.Range(0, second.Events.Count / Size).ToDictionary(x => x * Size, x => Body(second.Json.Skip(x * Size).Take(Size)));
+            var bodies = Enumerable
+                .Range(0, second.Events.Count / Size)
+                .ToDictionary(x => x * Size, x => Body(second.Json.Skip(x * Size).Take(Size)));
             var overHttp = await Take(second, (_, range) => Post(bodies[range.Start.Value]));
             var (firsts, repeats) = (third.Firsts(), third.Repeats());
             var distinct = await Take(firsts, Accept) / firsts.Events.Count;
@@ -42,11 +57,18 @@ static class Batches
             if (repetition < 1)
                 continue;
 
-            Line(new
-            {
-                Kind = "batches", N = messages.Events.Count, InProcessS = Math.Round(inProcess, 3), HttpS = Math.Round(overHttp, 3),
-                PostgresFloorS = Math.Round(floor, 3), DistinctUs = Math.Round(distinct * 1e6, 1), DuplicateUs = Math.Round(duplicate * 1e6, 1),
-            });
+            Line(
+                new
+                {
+                    Kind = "batches",
+                    N = messages.Events.Count,
+                    InProcessS = Math.Round(inProcess, 3),
+                    HttpS = Math.Round(overHttp, 3),
+                    PostgresFloorS = Math.Round(floor, 3),
+                    DistinctUs = Math.Round(distinct * 1e6, 1),
+                    DuplicateUs = Math.Round(duplicate * 1e6, 1),
+                }
+            );
 
             figures.Add(name, "Postgres floor, rows/s", messages.Events.Count / floor);
             figures.Add(name, "in process, events/s", messages.Events.Count / inProcess);

@@ -9,13 +9,15 @@ namespace Wake.Benchmarks;
 /// <param name="workspace">Where it works.</param>
 /// <param name="settings">The environment of the runner beside it.</param>
 /// <param name="stays">Whether its process takes one message after the other.</param>
-sealed class ClaudeByHand(MessagesApi api, string workspace, IReadOnlyDictionary<string, string> settings, bool stays) : IAsyncDisposable
+sealed class ClaudeByHand(MessagesApi api, string workspace, IReadOnlyDictionary<string, string> settings, bool stays)
+    : IAsyncDisposable
 {
     readonly Guid session = Guid.NewGuid();
     Process? process;
     bool resume;
 
-    /// <summary>Milliseconds from the start, or from the message to a process that stays, to what the model sees and to the result.</summary>
+    /// <summary>Milliseconds from the start, or from the message to a process that stays, to what the model sees and to
+    /// the result.</summary>
     public async Task<(double Request, double Result)> Tell(int number)
     {
         var prompt = $"word {number} came by hand";
@@ -30,9 +32,10 @@ sealed class ClaudeByHand(MessagesApi api, string workspace, IReadOnlyDictionary
         if (!stays)
             process.StandardInput.Close();
 
-        while (await process.StandardOutput.ReadLineAsync() is { } line && !line.Contains("\"type\":\"result\"", StringComparison.Ordinal))
-        {
-        }
+        while (
+            await process.StandardOutput.ReadLineAsync() is { } line
+            && !line.Contains("\"type\":\"result\"", StringComparison.Ordinal)
+        ) { }
 
         var ended = DateTimeOffset.UtcNow;
         if (!stays)
@@ -61,15 +64,31 @@ sealed class ClaudeByHand(MessagesApi api, string workspace, IReadOnlyDictionary
     {
         var start = new ProcessStartInfo(settings["Claude__Executable"], command.Arguments())
         {
-            WorkingDirectory = workspace, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            WorkingDirectory = workspace,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
-        var own = Environment.GetEnvironmentVariables().Keys.Cast<string>()
-            .Where(x => !x.StartsWith("CLAUDE", StringComparison.Ordinal) && !x.StartsWith("ANTHROPIC", StringComparison.Ordinal))
+        var own = Environment
+            .GetEnvironmentVariables()
+            .Keys.Cast<string>()
+            .Where(x =>
+                !x.StartsWith("CLAUDE", StringComparison.Ordinal)
+                && !x.StartsWith("ANTHROPIC", StringComparison.Ordinal)
+            )
             .ToDictionary(x => x, x => Environment.GetEnvironmentVariable(x)!);
         foreach (var (name, value) in settings)
             own[name] = value;
         start.Environment.Clear();
-        foreach (var (name, value) in ClaudeEnvironment.Build(own, new(), isRepetition: false, trace: default, ProcessTable.NewMark()))
+        foreach (
+            var (name, value) in ClaudeEnvironment.Build(
+                own,
+                new(),
+                isRepetition: false,
+                trace: default,
+                ProcessTable.NewMark()
+            )
+        )
             start.Environment[name] = value;
 
         var started = Process.Start(start)!;

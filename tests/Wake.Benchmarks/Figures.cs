@@ -36,7 +36,9 @@ sealed class Figures
             foreach (var (_, name, values, target) in group)
             {
                 var text = $"{Number(Median(values))} [{Number(values.Min())} … {Number(values.Max())}]";
-                Console.WriteLine($"  {name.PadRight(width)}  {text,-34} n={values.Count,-3} {target?.Verdict(values)}".TrimEnd());
+                Console.WriteLine(
+                    $"  {name.PadRight(width)}  {text, -34} n={values.Count, -3} {target?.Verdict(values)}".TrimEnd()
+                );
             }
         }
 
@@ -53,12 +55,13 @@ sealed class Figures
         return sorted[Math.Clamp((int)Math.Ceiling(part * sorted.Count) - 1, 0, sorted.Count - 1)];
     }
 
-    internal static string Number(double value) => Math.Abs(value) switch
-    {
-        >= 100 => value.ToString("#,0", CultureInfo.InvariantCulture),
-        >= 10 => value.ToString("0.0", CultureInfo.InvariantCulture),
-        _ => value.ToString("0.###", CultureInfo.InvariantCulture),
-    };
+    internal static string Number(double value) =>
+        Math.Abs(value) switch
+        {
+            >= 100 => value.ToString("#,0", CultureInfo.InvariantCulture),
+            >= 10 => value.ToString("0.0", CultureInfo.InvariantCulture),
+            _ => value.ToString("0.###", CultureInfo.InvariantCulture),
+        };
 }
 
 /// <summary>What a figure has to be.</summary>
@@ -74,13 +77,18 @@ sealed record Target(double? Must = null, double? Aim = null, bool AtLeast = fal
     {
         var sign = AtLeast ? "≥" : "≤";
         string[] bounds = [.. Bound("must", Must), .. Bound("aim", Aim)];
-        var how = IsMissed(values) ? "MISSED" : Aim is { } wanted && !Keeps(values, wanted) ? "aim not reached" : "ok";
+        var how =
+            IsMissed(values) ? "MISSED"
+            : Aim is { } wanted && !Keeps(values, wanted) ? "aim not reached"
+            : "ok";
         return $"{string.Join(", ", bounds)}{(Always ? ", every time" : "")}: {how}";
 
-        IEnumerable<string> Bound(string name, double? value) => value is null ? [] : [$"{name} {sign} {Figures.Number(value.Value)}"];
+        IEnumerable<string> Bound(string name, double? value) =>
+            value is null ? [] : [$"{name} {sign} {Figures.Number(value.Value)}"];
     }
 
-    bool Keeps(List<double> values, double bound) => AtLeast
-        ? (Always ? values.Min() : Figures.Median(values)) >= bound
-        : (Always ? values.Max() : Figures.Median(values)) <= bound;
+    bool Keeps(List<double> values, double bound) =>
+        AtLeast
+            ? (Always ? values.Min() : Figures.Median(values)) >= bound
+            : (Always ? values.Max() : Figures.Median(values)) <= bound;
 }

@@ -22,7 +22,9 @@ static class Floors
         {
             if (outstanding.Count == Unconfirmed)
                 await outstanding.Dequeue();
-            outstanding.Enqueue(channel.BasicPublishAsync(exchange, "bench", mandatory: false, properties, body).AsTask());
+            outstanding.Enqueue(
+                channel.BasicPublishAsync(exchange, "bench", mandatory: false, properties, body).AsTask()
+            );
         }
 
         while (outstanding.TryDequeue(out var confirm))
@@ -31,20 +33,25 @@ static class Floors
 
     /// <summary>A channel that confirms.</summary>
     public static Task<IChannel> Channel(IConnection connection) =>
-        connection.CreateChannelAsync(new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+        connection.CreateChannelAsync(
+            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true)
+        );
 
-    /// <summary>Seconds to publish with confirms and at the same time consume and acknowledge all, through a quorum queue.</summary>
+    /// <summary>Seconds to publish with confirms and at the same time consume and acknowledge all, through a quorum
+    /// queue.</summary>
     public static async Task<double> Broker(IConnection connection, IReadOnlyList<byte[]> bodies)
     {
         await using var queue = await FloorQueue.Open(connection);
         var received = 0;
         var all = new TaskCompletionSource();
-        await queue.Consume(async (channel, delivery) =>
-        {
-            await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
-            if (++received == bodies.Count)
-                all.SetResult();
-        });
+        await queue.Consume(
+            async (channel, delivery) =>
+            {
+                await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
+                if (++received == bodies.Count)
+                    all.SetResult();
+            }
+        );
 
         var clock = Stopwatch.StartNew();
         await Publish(queue.Publisher, FloorQueue.Exchange, bodies);
@@ -53,16 +60,22 @@ static class Floors
     }
 
     /// <summary>Milliseconds from publishing one message to its delivery, for each, one at a time.</summary>
-    public static async Task<List<double>> Delivery(IConnection connection, IReadOnlyList<byte[]> bodies, TimeSpan pause)
+    public static async Task<List<double>> Delivery(
+        IConnection connection,
+        IReadOnlyList<byte[]> bodies,
+        TimeSpan pause
+    )
     {
         await using var queue = await FloorQueue.Open(connection);
         var times = new List<double>();
         var arrived = new TaskCompletionSource<long>();
-        await queue.Consume(async (channel, delivery) =>
-        {
-            arrived.SetResult(Stopwatch.GetTimestamp());
-            await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
-        });
+        await queue.Consume(
+            async (channel, delivery) =>
+            {
+                arrived.SetResult(Stopwatch.GetTimestamp());
+                await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
+            }
+        );
 
         foreach (var body in bodies)
         {
@@ -76,7 +89,8 @@ static class Floors
         return times;
     }
 
-    /// <summary>Seconds to insert all into one table, 500 to a statement, on one connection; known keys are left out.</summary>
+    /// <summary>Seconds to insert all into one table, 500 to a statement, on one connection; known keys are left
+    /// out.</summary>
     public static async Task<double> Postgres(NpgsqlDataSource database, Messages messages)
     {
         await using var connection = await database.OpenConnectionAsync();
@@ -85,7 +99,10 @@ static class Floors
         var clock = Stopwatch.StartNew();
         foreach (var (keys, bodies) in messages.Events.Select(x => x.FactKey).Chunk(500).Zip(messages.Json.Chunk(500)))
         {
-            await using var insert = new NpgsqlCommand("insert into floor select * from unnest($1, $2) on conflict do nothing", connection);
+            await using var insert = new NpgsqlCommand(
+                "insert into floor select * from unnest($1, $2) on conflict do nothing",
+                connection
+            );
             insert.Parameters.Add(new() { Value = keys, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
             insert.Parameters.Add(new() { Value = bodies, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Json });
             await insert.ExecuteNonQueryAsync();
@@ -117,8 +134,13 @@ static class Floors
         {
             var queue = new FloorQueue(await Channel(connection), await connection.CreateChannelAsync());
             await queue.Publisher.ExchangeDeclareAsync(Exchange, ExchangeType.Topic, durable: true);
-            await queue.Publisher.QueueDeclareAsync(Exchange, durable: true, exclusive: false, autoDelete: false,
-                new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+            await queue.Publisher.QueueDeclareAsync(
+                Exchange,
+                durable: true,
+                exclusive: false,
+                autoDelete: false,
+                new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }
+            );
             await queue.Publisher.QueueBindAsync(Exchange, Exchange, "#");
             return queue;
         }

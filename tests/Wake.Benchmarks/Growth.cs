@@ -4,10 +4,14 @@ using static Wake.Benchmarks.Figures;
 
 namespace Wake.Benchmarks;
 
-/// <summary>The same wakes in a store with a thousand sessions and in one with a long life behind it, turn about.</summary>
+/// <summary>The same wakes in a store with a thousand sessions and in one with a long life behind it, turn
+/// about.</summary>
 static class Growth
 {
-    const int Few = 1_000, Many = 100_000, OldFacts = 5_000_000, Wakes = 1_000;
+    const int Few = 1_000,
+        Many = 100_000,
+        OldFacts = 5_000_000,
+        Wakes = 1_000;
 
     public static async Task Run(Figures figures, int repetitions)
     {
@@ -25,7 +29,8 @@ static class Growth
         await Once(young, youngRunner, Few, 0);
         await Once(old, oldRunner, Many, 0);
 
-        // A round takes about a second, and these are two separate seconds of the same machine: more of them than of others.
+        // A round takes about a second, and these are two separate seconds of the same machine: more of them than of
+        // others.
         for (var round = 1; round <= repetitions * 4; round++)
         {
             if (round % 4 == 1)
@@ -35,11 +40,17 @@ static class Growth
             var few = await Once(young, youngRunner, Few, round);
             var many = round % 2 == 0 ? oldFirst : await Once(old, oldRunner, Many, round);
 
-            Line(new
-            {
-                Kind = "growth", N = Wakes, YoungMs = Math.Round(few.Wall, 3), OldMs = Math.Round(many.Wall, 3),
-                YoungCoordinatorCpuMs = Math.Round(few.Cpu, 3), OldCoordinatorCpuMs = Math.Round(many.Cpu, 3),
-            });
+            Line(
+                new
+                {
+                    Kind = "growth",
+                    N = Wakes,
+                    YoungMs = Math.Round(few.Wall, 3),
+                    OldMs = Math.Round(many.Wall, 3),
+                    YoungCoordinatorCpuMs = Math.Round(few.Cpu, 3),
+                    OldCoordinatorCpuMs = Math.Round(many.Cpu, 3),
+                }
+            );
 
             figures.Add(name, "young store, ms per wake", few.Wall);
             figures.Add(name, "old store, ms per wake", many.Wall);
@@ -55,10 +66,20 @@ static class Growth
         var messages = Messages.Generate(Wakes, 1, 1);
         var sleepers = Enumerable.Range(1, sessions).ToArray();
         random.Shuffle(sleepers);
-        var bodies = messages.Events.Zip(sleepers, (happened, sleeper) => Contracts.EventJson.Write(happened with
-        {
-            Id = $"{happened.Id}-{round}", DedupKey = $"{happened.DedupKey}-{round}", Subject = Subject(sleeper),
-        })).ToList();
+        var bodies = messages
+            .Events.Zip(
+                sleepers,
+                (happened, sleeper) =>
+                    Contracts.EventJson.Write(
+                        happened with
+                        {
+                            Id = $"{happened.Id}-{round}",
+                            DedupKey = $"{happened.DedupKey}-{round}",
+                            Subject = Subject(sleeper),
+                        }
+                    )
+            )
+            .ToList();
 
         runner.Reset();
         var cpu = lab.Coordinator.CpuTime;
@@ -85,7 +106,8 @@ static class Growth
             """
             insert into turns (session_id, wake_number, attempt, runner, started_at, ended_at, outcome)
             select id, 1, 1, 'bench', now(), now(), 'completed' from bench_sessions
-            """);
+            """
+        );
 
         const int step = 500_000;
         for (var done = 0; done < facts; done += step)
@@ -103,7 +125,11 @@ static class Growth
                 )
                 insert into inbox (event, session_id, wakes, wake_number)
                 select written.seq, s.id, true, 1 from written join sessions s on s.key = written.subject
-                """, done, step, sessions);
+                """,
+                done,
+                step,
+                sessions
+            );
         }
 
         await lab.Execute("drop table bench_sessions");

@@ -17,7 +17,10 @@ static class Idle
 
     static async Task Services(Figures figures, int repetitions)
     {
-        await using var lab = await Lab.Start(TimeSpan.Zero, new Dictionary<string, string> { ["Claude__Executable"] = "true" });
+        await using var lab = await Lab.Start(
+            TimeSpan.Zero,
+            new Dictionary<string, string> { ["Claude__Executable"] = "true" }
+        );
         await using (var worker = await StandInRunner.Start(lab.Broker, new Turns(lab.Database)))
         {
             var messages = Messages.Generate(1000, 4, 5);
@@ -36,7 +39,12 @@ static class Idle
     static async Task Standalone(Figures figures, int repetitions)
     {
         var folder = Directory.CreateTempSubdirectory("wake-bench-").FullName;
-        await using (var standalone = await ServiceProcess.Start("Wake.Standalone", new Dictionary<string, string> { ["WAKE_DATA"] = folder, ["Claude__Executable"] = "true" }))
+        await using (
+            var standalone = await ServiceProcess.Start(
+                "Wake.Standalone",
+                new Dictionary<string, string> { ["WAKE_DATA"] = folder, ["Claude__Executable"] = "true" }
+            )
+        )
         {
             await Watch(figures, "idle, standalone", [standalone], repetitions);
 
@@ -59,7 +67,16 @@ static class Idle
             await Task.Delay(Watched);
 
             var (percent, grown) = (100 * (Cpu() - cpu) / Watched, Memory() - memory);
-            Line(new { Kind = "idle", What = name, CpuPercent = Math.Round(percent, 3), MemoryMb = Math.Round(Memory(), 1), GrownMb = Math.Round(grown, 2) });
+            Line(
+                new
+                {
+                    Kind = "idle",
+                    What = name,
+                    CpuPercent = Math.Round(percent, 3),
+                    MemoryMb = Math.Round(Memory(), 1),
+                    GrownMb = Math.Round(grown, 2),
+                }
+            );
             figures.Add(name, "of one core, %", percent, new(1));
             figures.Add(name, "resident memory, MB", Memory());
             figures.Add(name, $"memory gained in {Watched.TotalSeconds:0} s, MB", grown, new(1));

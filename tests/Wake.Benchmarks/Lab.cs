@@ -5,7 +5,8 @@ using Wake.Testing;
 
 namespace Wake.Benchmarks;
 
-/// <summary>A coordinator as its own process, as delivered but for the quiet window, on a database and a virtual host of its own.</summary>
+/// <summary>A coordinator as its own process, as delivered but for the quiet window, on a database and a virtual host
+/// of its own.</summary>
 sealed class Lab : IAsyncDisposable
 {
     Lab(string connectionString, Uri broker, Dictionary<string, string> settings)
@@ -38,17 +39,24 @@ sealed class Lab : IAsyncDisposable
     {
         var database = await Servers.NewDatabase();
         var broker = (await Servers.RabbitMq).NewVirtualHost();
-        var lab = new Lab(database, broker, new(settings ?? new Dictionary<string, string>())
-        {
-            ["ConnectionStrings__Wake"] = database,
-            ["MessageBus__Host"] = broker.ToString(),
-            ["Gateway__ApiKeys__0"] = Key,
-            ["Profiles__default__QuietWindow"] = window.ToString(),
-            ["Profiles__default__Ceiling"] = window.ToString(),
-        });
+        var lab = new Lab(
+            database,
+            broker,
+            new(settings ?? new Dictionary<string, string>())
+            {
+                ["ConnectionStrings__Wake"] = database,
+                ["MessageBus__Host"] = broker.ToString(),
+                ["Gateway__ApiKeys__0"] = Key,
+                ["Profiles__default__QuietWindow"] = window.ToString(),
+                ["Profiles__default__Ceiling"] = window.ToString(),
+            }
+        );
 
         lab.Coordinator = await ServiceProcess.Start("Wake.Coordinator", lab.Settings);
-        lab.Amqp = await new ConnectionFactory { Uri = new UriBuilder(broker) { Scheme = "amqp" }.Uri }.CreateConnectionAsync();
+        lab.Amqp = await new ConnectionFactory
+        {
+            Uri = new UriBuilder(broker) { Scheme = "amqp" }.Uri,
+        }.CreateConnectionAsync();
         lab.Channel = await Floors.Channel(lab.Amqp);
         return lab;
     }
@@ -68,11 +76,14 @@ sealed class Lab : IAsyncDisposable
                 insert into wake_timers (session_id) select id from session
             )
             insert into watches (id, session_id, subject) select gen_random_uuid(), id, key from session
-            """, subjects);
+            """,
+            subjects
+        );
         await Execute("analyze");
     }
 
-    /// <summary>Waits until so many observations are committed and acknowledged, beside those that were there before.</summary>
+    /// <summary>Waits until so many observations are committed and acknowledged, beside those that were there
+    /// before.</summary>
     public async Task Ingested(long before, long observations)
     {
         // The queue first: it costs next to nothing to ask, and counting does.
@@ -83,17 +94,20 @@ sealed class Lab : IAsyncDisposable
     }
 
     /// <summary>How many observations the store has taken in.</summary>
-    public async Task<long> Observations() => await Scalar<long>(
-        "select (select count(*) from events) + (select count(*) from duplicates)");
+    public async Task<long> Observations() =>
+        await Scalar<long>("select (select count(*) from events) + (select count(*) from duplicates)");
 
     /// <summary>Waits until nothing is due or under way.</summary>
     public async Task Quiet()
     {
-        while (!await Scalar<bool>(
-                   """
-                   select not exists (select from wake_timers where due_at < 'infinity')
-                      and not exists (select from turns where ended_at is null)
-                   """))
+        while (
+            !await Scalar<bool>(
+                """
+                select not exists (select from wake_timers where due_at < 'infinity')
+                   and not exists (select from turns where ended_at is null)
+                """
+            )
+        )
         {
             await Task.Delay(20);
         }

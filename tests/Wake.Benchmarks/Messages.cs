@@ -3,7 +3,8 @@ using Wake.Contracts;
 
 namespace Wake.Benchmarks;
 
-/// <summary>What is published: several observations of every fact, several facts for every session, all of it shuffled.</summary>
+/// <summary>What is published: several observations of every fact, several facts for every session, all of it
+/// shuffled.</summary>
 sealed class Messages
 {
     Messages(IReadOnlyList<ExternalEventObserved> events)
@@ -52,35 +53,54 @@ sealed class Messages
         return new(shuffled);
     }
 
-    /// <summary>Reads lines of <c>{eventId,dedupKey,source,type,subject,reason,data}</c>; every subject is a session.</summary>
+    /// <summary>Reads lines of <c>{eventId,dedupKey,source,type,subject,reason,data}</c>; every subject is a
+    /// session.</summary>
     /// <exception cref="FormatException">A line is none; the message has its number.</exception>
     public static Messages Read(FileInfo file)
     {
-        var lines = File.ReadLines(file.FullName).Select((text, index) =>
-        {
-            try
-            {
-                var line = JsonSerializer.Deserialize<Line>(text, JsonSerializerOptions.Web)!;
-                return new ExternalEventObserved
+        var lines = File.ReadLines(file.FullName)
+            .Select(
+                (text, index) =>
                 {
-                    Id = line.EventId, DedupKey = line.DedupKey, Source = line.Source, Type = line.Type,
-                    Subject = line.Subject, Reason = line.Reason, Data = line.Data,
-                };
-            }
-            catch (JsonException wrong)
-            {
-                throw new FormatException($"{file.Name}, line {index + 1}: {wrong.Message}", wrong);
-            }
-        });
+                    try
+                    {
+                        var line = JsonSerializer.Deserialize<Line>(text, JsonSerializerOptions.Web)!;
+                        return new ExternalEventObserved
+                        {
+                            Id = line.EventId,
+                            DedupKey = line.DedupKey,
+                            Source = line.Source,
+                            Type = line.Type,
+                            Subject = line.Subject,
+                            Reason = line.Reason,
+                            Data = line.Data,
+                        };
+                    }
+                    catch (JsonException wrong)
+                    {
+                        throw new FormatException($"{file.Name}, line {index + 1}: {wrong.Message}", wrong);
+                    }
+                }
+            );
 
-        return lines.ToArray() is { Length: > 0 } events ? new(events) : throw new FormatException($"{file.Name} has no line.");
+        return lines.ToArray() is { Length: > 0 } events
+            ? new(events)
+            : throw new FormatException($"{file.Name} has no line.");
     }
 
-    /// <summary>The same for other sessions, so that a repetition on the same store is as new to it as the first.</summary>
-    public Messages Again(string name) => new([.. Events.Select(x => x with
-    {
-        Id = $"{x.Id}-{name}", Subject = $"{x.Subject}-{name}", DedupKey = $"{x.FactKey}-{name}",
-    })]);
+    /// <summary>The same for other sessions, so that a repetition on the same store is as new to it as the
+    /// first.</summary>
+    public Messages Again(string name) =>
+        new([
+            .. Events.Select(x =>
+                x with
+                {
+                    Id = $"{x.Id}-{name}",
+                    Subject = $"{x.Subject}-{name}",
+                    DedupKey = $"{x.FactKey}-{name}",
+                }
+            ),
+        ]);
 
     /// <summary>The first observation of every fact.</summary>
     public Messages Firsts() => new([.. Events.DistinctBy(x => x.FactKey)]);
@@ -89,9 +109,12 @@ sealed class Messages
     public Messages Repeats() => new([.. Events.Except(Events.DistinctBy(x => x.FactKey))]);
 
     sealed record Line(
-        [property: System.Text.Json.Serialization.JsonRequired] string EventId, string? DedupKey,
+        [property: System.Text.Json.Serialization.JsonRequired] string EventId,
+        string? DedupKey,
         [property: System.Text.Json.Serialization.JsonRequired] string Source,
         [property: System.Text.Json.Serialization.JsonRequired] string Type,
         [property: System.Text.Json.Serialization.JsonRequired] string Subject,
-        [property: System.Text.Json.Serialization.JsonRequired] string Reason, JsonElement? Data);
+        [property: System.Text.Json.Serialization.JsonRequired] string Reason,
+        JsonElement? Data
+    );
 }

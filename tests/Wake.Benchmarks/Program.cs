@@ -6,8 +6,7 @@ string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold"
 
 var kinds = new Argument<string[]>("kind")
 {
-    Description =
-        """
+    Description = """
         What to measure; everything when none is named.
         storm: 20,000 messages for 1,000 sessions at once, with windows of 0.5 s and 10 s.
         large: the same with 100,000 messages for 1,000 sessions and 200,000 for 10,000.
@@ -23,7 +22,12 @@ var kinds = new Argument<string[]>("kind")
 };
 kinds.AcceptOnlyFromAmong(all);
 
-var repetitions = new Option<int>("--repetitions") { Description = "How often each is measured.", DefaultValueFactory = _ => 5, HelpName = "N" };
+var repetitions = new Option<int>("--repetitions")
+{
+    Description = "How often each is measured.",
+    DefaultValueFactory = _ => 5,
+    HelpName = "N",
+};
 repetitions.Validators.Add(result =>
 {
     if (result.Tokens is [var given] && !(int.TryParse(given.Value, out var number) && number > 0))
@@ -31,7 +35,8 @@ repetitions.Validators.Add(result =>
 });
 var input = new Option<FileInfo>("--in")
 {
-    Description = "Takes the messages of storm, single and batches from lines of {eventId,dedupKey,source,type,subject,reason,data}.",
+    Description =
+        "Takes the messages of storm, single and batches from lines of {eventId,dedupKey,source,type,subject,reason,data}.",
     HelpName = "FILE",
 };
 input.AcceptExistingOnly();
@@ -46,42 +51,59 @@ var root = new RootCommand(
 
     Prints a line of JSON per repetition, and at the end medians with least and greatest. Ends with 1 when a figure is not
     as it must be.
-    """)
+    """
+)
 {
-    kinds, repetitions, input, sessions, events, watches,
+    kinds,
+    repetitions,
+    input,
+    sessions,
+    events,
+    watches,
 };
-root.SetAction(async (result, cancel) =>
-{
-    var figures = new Figures();
-    var (chosen, times, file) = (result.GetValue(kinds) is { Length: > 0 } named ? named : all, result.GetValue(repetitions), result.GetValue(input));
+root.SetAction(
+    async (result, cancel) =>
+    {
+        var figures = new Figures();
+        var (chosen, times, file) = (
+            result.GetValue(kinds) is { Length: > 0 } named ? named : all,
+            result.GetValue(repetitions),
+            result.GetValue(input)
+        );
 
-    // What is measured must survive a power cut, as it must in production.
-    Servers.Durable = true;
-    try
-    {
-        var messages = file is null ? Messages.Generate(1000, 4, 5) : Messages.Read(file);
-        var store = new LargeStore(result.GetValue(sessions), result.GetValue(events), result.GetValue(watches));
-        foreach (var kind in chosen)
-            await Measure(kind, figures, messages, generated: file is null, times, store).WaitAsync(cancel);
+        // What is measured must survive a power cut, as it must in production.
+        Servers.Durable = true;
+        try
+        {
+            var messages = file is null ? Messages.Generate(1000, 4, 5) : Messages.Read(file);
+            var store = new LargeStore(result.GetValue(sessions), result.GetValue(events), result.GetValue(watches));
+            foreach (var kind in chosen)
+                await Measure(kind, figures, messages, generated: file is null, times, store).WaitAsync(cancel);
 
-        return figures.Print() ? 0 : 1;
+            return figures.Print() ? 0 : 1;
+        }
+        catch (Exception wrong) when (wrong is FormatException or OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync(wrong is FormatException ? wrong.Message : "Stopping.");
+            return 2;
+        }
+        finally
+        {
+            await Servers.Stop();
+        }
     }
-    catch (Exception wrong) when (wrong is FormatException or OperationCanceledException)
-    {
-        await Console.Error.WriteLineAsync(wrong is FormatException ? wrong.Message : "Stopping.");
-        return 2;
-    }
-    finally
-    {
-        await Servers.Stop();
-    }
-});
+);
 
 return await root.Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
 
 static Option<int> Number(string name, int standard, string description)
 {
-    var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => standard, HelpName = "N" };
+    var option = new Option<int>(name)
+    {
+        Description = description,
+        DefaultValueFactory = _ => standard,
+        HelpName = "N",
+    };
     option.Validators.Add(result =>
     {
         if (result.Tokens is [var given] && !(int.TryParse(given.Value, out var number) && number >= 1_000))

@@ -14,32 +14,62 @@ namespace Wake.Benchmarks;
 static class Resuming
 {
     const int PairsPerRepetition = 4;
-    const int Crowd = 20, CrowdMegabytes = 4000;
+    const int Crowd = 20,
+        CrowdMegabytes = 4000;
 
     /// <summary>Every wake starts a process.</summary>
-    public static Task Cold(Figures figures, int repetitions) => Run("cold, claim → first model request", warmSessions: 0, repetitions, (name, woken, bare) =>
-    {
-        Line(new { Kind = "cold", WakeMs = Math.Round(woken, 1), BareMs = Math.Round(bare.Request, 1) });
-        figures.Add(name, "claude --resume by hand, ms", bare.Request);
-        figures.Add(name, "woken, ms", woken);
-        figures.Add(name, "beyond, ms", woken - bare.Request, new(30, 10));
-    });
+    public static Task Cold(Figures figures, int repetitions) =>
+        Run(
+            "cold, claim → first model request",
+            warmSessions: 0,
+            repetitions,
+            (name, woken, bare) =>
+            {
+                Line(
+                    new
+                    {
+                        Kind = "cold",
+                        WakeMs = Math.Round(woken, 1),
+                        BareMs = Math.Round(bare.Request, 1),
+                    }
+                );
+                figures.Add(name, "claude --resume by hand, ms", bare.Request);
+                figures.Add(name, "woken, ms", woken);
+                figures.Add(name, "beyond, ms", woken - bare.Request, new(30, 10));
+            }
+        );
 
     /// <summary>Every wake finds the process of the one before, and twenty sessions that all stay.</summary>
     public static async Task Warm(Figures figures, int repetitions)
     {
-        await Run("warm, claim → first model request", warmSessions: 1, repetitions, (name, woken, bare) =>
-        {
-            Line(new { Kind = "warm", WakeMs = Math.Round(woken, 1), BareTurnMs = Math.Round(bare.Result, 1) });
-            figures.Add(name, "a warm turn by hand, ms", bare.Result);
-            figures.Add(name, "woken, ms", woken);
-            figures.Add(name, "woken ÷ a warm turn by hand", woken / bare.Result, new(2, 1));
-        });
+        await Run(
+            "warm, claim → first model request",
+            warmSessions: 1,
+            repetitions,
+            (name, woken, bare) =>
+            {
+                Line(
+                    new
+                    {
+                        Kind = "warm",
+                        WakeMs = Math.Round(woken, 1),
+                        BareTurnMs = Math.Round(bare.Result, 1),
+                    }
+                );
+                figures.Add(name, "a warm turn by hand, ms", bare.Result);
+                figures.Add(name, "woken, ms", woken);
+                figures.Add(name, "woken ÷ a warm turn by hand", woken / bare.Result, new(2, 1));
+            }
+        );
         await Hold(figures);
     }
 
     static async Task Run(
-        string name, int warmSessions, int repetitions, Action<string, double, (double Request, double Result)> note)
+        string name,
+        int warmSessions,
+        int repetitions,
+        Action<string, double, (double Request, double Result)> note
+    )
     {
         await using var place = await Place.Start(warmSessions);
         var workspace = Directory.CreateDirectory(Path.Combine(place.Folder, "workspace")).FullName;
@@ -73,13 +103,26 @@ static class Resuming
         for (var number = 1; number <= Crowd; number++)
         {
             Progress($"{name}: {number}");
-            await place.Session($"crowd-{number}", Directory.CreateDirectory(Path.Combine(place.Folder, $"{number}")).FullName);
+            await place.Session(
+                $"crowd-{number}",
+                Directory.CreateDirectory(Path.Combine(place.Folder, $"{number}")).FullName
+            );
             await place.Woken($"crowd-{number}", 1);
         }
 
-        var marks = ProcessTable.AllMarked().Where(x => x.Mark?.Runner == place.Runner.Id).Select(x => x.Mark!).Distinct().ToList();
+        var marks = ProcessTable
+            .AllMarked()
+            .Where(x => x.Mark?.Runner == place.Runner.Id)
+            .Select(x => x.Mark!)
+            .Distinct()
+            .ToList();
         figures.Add(name, "that stayed", marks.Count);
-        figures.Add(name, "MB held ÷ MB allowed", marks.Sum(x => ProcessTable.MemoryOf(x) ?? 0) / 1024.0 / 1024 / CrowdMegabytes, new(1, 1));
+        figures.Add(
+            name,
+            "MB held ÷ MB allowed",
+            marks.Sum(x => ProcessTable.MemoryOf(x) ?? 0) / 1024.0 / 1024 / CrowdMegabytes,
+            new(1, 1)
+        );
         if (marks.Count != Crowd)
             throw new InvalidOperationException($"{marks.Count} of {Crowd} sessions stayed warm.");
     }
@@ -124,15 +167,27 @@ static class Resuming
         public async Task<double> Woken(string key, int number)
         {
             var reason = $"reason {number} of {key} came from afar";
-            await lab.Publish([EventJson.Write(new()
-            {
-                Id = $"{key}-{number}", Source = "bench:resuming", Type = "bench.happened", Subject = "bench", Reason = reason, Sessions = [key],
-            })]);
+            await lab.Publish([
+                EventJson.Write(
+                    new()
+                    {
+                        Id = $"{key}-{number}",
+                        Source = "bench:resuming",
+                        Type = "bench.happened",
+                        Subject = "bench",
+                        Reason = reason,
+                        Sessions = [key],
+                    }
+                ),
+            ]);
 
             var request = await Api.Next(x => x.Hears(reason));
             await lab.Quiet();
             var claimed = await lab.Scalar<DateTime>(
-                "select started_at from turns where wake_number = $2 and session_id = (select id from sessions where key = $1)", key, number);
+                "select started_at from turns where wake_number = $2 and session_id = (select id from sessions where key = $1)",
+                key,
+                number
+            );
             return (request.At - claimed).TotalMilliseconds;
         }
 

@@ -8,15 +8,17 @@ using static Wake.Benchmarks.Figures;
 namespace Wake.Benchmarks;
 
 /// <summary>
-/// A store with a long life behind it: how long an event takes to its turn there, also while watches are made and while something
-/// else holds an old snapshot; what is done by itself takes; and that none of it reads a large table from end to end.
+/// A store with a long life behind it: how long an event takes to its turn there, also while watches are made and while
+/// something else holds an old snapshot; what is done by itself takes; and that none of it reads a large table from end
+/// to end.
 /// </summary>
 static class Scale
 {
     // Below that PostgreSQL may well prefer to read a table whole.
     const int Large = 100_000;
 
-    const int Singles = 100, WatchesMade = 50;
+    const int Singles = 100,
+        WatchesMade = 50;
 
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
@@ -48,7 +50,9 @@ static class Scale
             await using (var dump = await lab.Database.OpenConnectionAsync())
             {
                 await using var snapshot = await dump.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);
-                await using (var begin = new NpgsqlCommand("set idle_in_transaction_session_timeout = 0; select 1", dump))
+                await using (
+                    var begin = new NpgsqlCommand("set idle_in_transaction_session_timeout = 0; select 1", dump)
+                )
                     await begin.ExecuteNonQueryAsync();
                 await Churn();
                 Tell("event → turn beside a dump, many timers later", await Events($"{repetition} dump"));
@@ -68,7 +72,16 @@ static class Scale
 
         void Tell(string what, List<double> times)
         {
-            Line(new { Kind = "scale", What = what, N = times.Count, P50Ms = Math.Round(Median(times), 3), P99Ms = Math.Round(Percentile(times, 0.99), 3) });
+            Line(
+                new
+                {
+                    Kind = "scale",
+                    What = what,
+                    N = times.Count,
+                    P50Ms = Math.Round(Median(times), 3),
+                    P99Ms = Math.Round(Percentile(times, 0.99), 3),
+                }
+            );
             figures.Add(name, $"{what}, p50, ms", Median(times), new(250));
             figures.Add(name, $"{what}, p99, ms", Percentile(times, 0.99));
         }
@@ -82,10 +95,19 @@ static class Scale
                 var arrived = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
                 runner.Arrived = _ => arrived.TrySetResult(Stopwatch.GetTimestamp());
                 var sent = Stopwatch.GetTimestamp();
-                await lab.Publish([EventJson.Write(new()
-                {
-                    Id = $"{round}-{i}", Source = "bench", Type = "ci.check.completed", Subject = Subject(i), DedupKey = $"{round}|{i}", Reason = "it completed",
-                })]);
+                await lab.Publish([
+                    EventJson.Write(
+                        new()
+                        {
+                            Id = $"{round}-{i}",
+                            Source = "bench",
+                            Type = "ci.check.completed",
+                            Subject = Subject(i),
+                            DedupKey = $"{round}|{i}",
+                            Reason = "it completed",
+                        }
+                    ),
+                ]);
                 times.Add(Stopwatch.GetElapsedTime(sent, await arrived.Task).TotalMilliseconds);
                 await Task.Delay(Pause);
             }
@@ -102,7 +124,11 @@ static class Scale
             for (var i = 0; i < WatchesMade && (!cancel.IsCancellationRequested || i == 0); i++)
             {
                 var clock = Stopwatch.StartNew();
-                await watches.Create(LargeStore.Key(i + 1), new($"github:octo-org/repo{i}#new"), CancellationToken.None);
+                await watches.Create(
+                    LargeStore.Key(i + 1),
+                    new($"github:octo-org/repo{i}#new"),
+                    CancellationToken.None
+                );
                 times.Add(clock.Elapsed.TotalMilliseconds);
                 await Task.Delay(Pause, CancellationToken.None);
             }
@@ -111,30 +137,57 @@ static class Scale
         }
 
         // What a night's turns leave behind in the timers.
-        Task Churn() => lab.Execute(
-            """
-            do $$ begin
-                for i in 1..2 loop
-                    update wake_timers set owed_at = now() - interval '1 hour' + i * interval '1 s'
-                    where session_id in (select id from sessions where key like 'sleeper@%');
-                end loop;
-                update wake_timers set owed_at = null where session_id in (select id from sessions where key like 'sleeper@%');
-            end $$
-            """);
+        Task Churn() =>
+            lab.Execute(
+                """
+                do $$ begin
+                    for i in 1..2 loop
+                        update wake_timers set owed_at = now() - interval '1 hour' + i * interval '1 s'
+                        where session_id in (select id from sessions where key like 'sleeper@%');
+                    end loop;
+                    update wake_timers set owed_at = null where session_id in (select id from sessions where key like 'sleeper@%');
+                end $$
+                """
+            );
 
         async Task Duties()
         {
             var cancel = CancellationToken.None;
             var watched = new WatchedSubjects(lab.Database);
-            await Time("old events are looked for", () => new Retention(lab.Database).Forget(TimeSpan.FromDays(90), cancel));
-            await Time("old transcripts are looked for", () => new Transcripts(lab.Database).Prune(TimeSpan.FromDays(90), cancel));
+            await Time(
+                "old events are looked for",
+                () => new Retention(lab.Database).Forget(TimeSpan.FromDays(90), cancel)
+            );
+            await Time(
+                "old transcripts are looked for",
+                () => new Transcripts(lab.Database).Prune(TimeSpan.FromDays(90), cancel)
+            );
             await Time("what waits is counted", () => new Backlog(lab.Database).Read(cancel));
             await Time("all watched subjects", () => watched.Beginning("github", cancel));
             await Time("watched subjects, from then on", () => watched.Beginning("github", cancel));
-            await Time("a workspace is looked after", () => new Sessions(lab.Database).HasLeft(Guid.NewGuid(), "/srv/wake/1", TimeSpan.FromDays(1), cancel));
-            using var http = new HttpClient { BaseAddress = gateway.Url, DefaultRequestHeaders = { Authorization = new("Bearer", Lab.Key) } };
-            foreach (var path in (string[])["sessions?limit=100", "watches?limit=100", "questions", $"sessions/{LargeStore.Key(1)}", $"explain/sessions/{LargeStore.Key(1)}"])
-                await Time($"GET /v1/{path}", async () => (await http.GetAsync($"/v1/{path}")).EnsureSuccessStatusCode());
+            await Time(
+                "a workspace is looked after",
+                () => new Sessions(lab.Database).HasLeft(Guid.NewGuid(), "/srv/wake/1", TimeSpan.FromDays(1), cancel)
+            );
+            using var http = new HttpClient
+            {
+                BaseAddress = gateway.Url,
+                DefaultRequestHeaders = { Authorization = new("Bearer", Lab.Key) },
+            };
+            foreach (
+                var path in (string[])
+                    [
+                        "sessions?limit=100",
+                        "watches?limit=100",
+                        "questions",
+                        $"sessions/{LargeStore.Key(1)}",
+                        $"explain/sessions/{LargeStore.Key(1)}",
+                    ]
+            )
+                await Time(
+                    $"GET /v1/{path}",
+                    async () => (await http.GetAsync($"/v1/{path}")).EnsureSuccessStatusCode()
+                );
         }
 
         async Task Time<T>(string what, Func<Task<T>> duty)

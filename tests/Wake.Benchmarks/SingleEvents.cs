@@ -4,7 +4,8 @@ using static Wake.Benchmarks.Figures;
 
 namespace Wake.Benchmarks;
 
-/// <summary>One lonely event after the other, with no window: how long from the call that publishes it to the command.</summary>
+/// <summary>One lonely event after the other, with no window: how long from the call that publishes it to the
+/// command.</summary>
 static class SingleEvents
 {
     // Long enough for everything the last one set off to be over.
@@ -26,12 +27,23 @@ static class SingleEvents
             var floor = await Floors.Delivery(lab.Amqp, again.Json, Pause);
             var times = await Once(lab, runner, again);
 
-            var (p50, p99, floorP50, floorP99) = (Median(times), Percentile(times, 0.99), Median(floor), Percentile(floor, 0.99));
-            Line(new
-            {
-                Kind = "single", N = times.Count, P50Ms = Math.Round(p50, 3), P99Ms = Math.Round(p99, 3),
-                FloorP50Ms = Math.Round(floorP50, 3), FloorP99Ms = Math.Round(floorP99, 3),
-            });
+            var (p50, p99, floorP50, floorP99) = (
+                Median(times),
+                Percentile(times, 0.99),
+                Median(floor),
+                Percentile(floor, 0.99)
+            );
+            Line(
+                new
+                {
+                    Kind = "single",
+                    N = times.Count,
+                    P50Ms = Math.Round(p50, 3),
+                    P99Ms = Math.Round(p99, 3),
+                    FloorP50Ms = Math.Round(floorP50, 3),
+                    FloorP99Ms = Math.Round(floorP99, 3),
+                }
+            );
 
             figures.Add(name, "broker floor p50, ms", floorP50);
             figures.Add(name, "broker floor p99, ms", floorP99);

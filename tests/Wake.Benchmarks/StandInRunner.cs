@@ -13,7 +13,8 @@ sealed class StandInRunner : IAsyncDisposable
     readonly Turns turns;
     readonly ConcurrentDictionary<Guid, long> dispatched = new();
     readonly ConcurrentDictionary<string, int> heard = new();
-    int jobs, ended;
+    int jobs,
+        ended;
 
     StandInRunner(Uri broker, Turns turns)
     {
@@ -21,13 +22,16 @@ sealed class StandInRunner : IAsyncDisposable
         bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
             rabbit.Host(broker);
-            rabbit.ReceiveEndpoint("resume-session", endpoint =>
-            {
-                endpoint.SetQuorumQueue();
-                endpoint.PrefetchCount = 128;
-                endpoint.ConcurrentMessageLimit = 64;
-                endpoint.Handler<ResumeSession>(Consume);
-            });
+            rabbit.ReceiveEndpoint(
+                "resume-session",
+                endpoint =>
+                {
+                    endpoint.SetQuorumQueue();
+                    endpoint.PrefetchCount = 128;
+                    endpoint.ConcurrentMessageLimit = 64;
+                    endpoint.Handler<ResumeSession>(Consume);
+                }
+            );
         });
     }
 
@@ -70,7 +74,10 @@ sealed class StandInRunner : IAsyncDisposable
         Interlocked.Increment(ref jobs);
         Arrived?.Invoke(wake);
 
-        if (await turns.Claim(wake.SessionId, wake.WakeNumber, "bench", TimeSpan.FromMinutes(1), cancel) is not TurnClaim.Granted { Turn: var turn })
+        if (
+            await turns.Claim(wake.SessionId, wake.WakeNumber, "bench", TimeSpan.FromMinutes(1), cancel)
+            is not TurnClaim.Granted { Turn: var turn }
+        )
             return;
 
         await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, "bench"), cancel);

@@ -5,8 +5,8 @@ using static Wake.Benchmarks.Figures;
 namespace Wake.Benchmarks;
 
 /// <summary>
-/// Everything at once: all messages are published as fast as the broker takes them, and it is over when every session has
-/// been woken and every reason handed over.
+/// Everything at once: all messages are published as fast as the broker takes them, and it is over when every session
+/// has been woken and every reason handed over.
 /// </summary>
 static class Storm
 {
@@ -15,7 +15,8 @@ static class Storm
     public static async Task Run(Figures figures, Messages messages, TimeSpan window, int repetitions)
     {
         var sessions = messages.Subjects.Count;
-        var name = $"storm, {messages.Events.Count:#,0} messages of {messages.Facts:#,0} facts for {sessions:#,0} sessions, window {window.TotalSeconds} s";
+        var name =
+            $"storm, {messages.Events.Count:#,0} messages of {messages.Facts:#,0} facts for {sessions:#,0} sessions, window {window.TotalSeconds} s";
         await using var lab = await Lab.Start(window);
         await using var runner = await StandInRunner.Start(lab.Broker, new Turns(lab.Database));
 
@@ -30,12 +31,23 @@ static class Storm
             var broker = await Floors.Broker(lab.Amqp, again.Json);
             var (ingest, wall, jobs, distinct, twice) = await Once(lab, runner, again, window);
 
-            Line(new
-            {
-                Kind = "storm", N = again.Events.Count, WindowMs = window.TotalMilliseconds, IngestS = Math.Round(ingest, 3),
-                IngestPerS = Math.Round(again.Events.Count / ingest), WallS = Math.Round(wall, 3), Jobs = jobs, Sessions = sessions,
-                Distinct = distinct, DupExec = twice, BrokerFloorS = Math.Round(broker, 3), PostgresFloorS = Math.Round(postgres, 3),
-            });
+            Line(
+                new
+                {
+                    Kind = "storm",
+                    N = again.Events.Count,
+                    WindowMs = window.TotalMilliseconds,
+                    IngestS = Math.Round(ingest, 3),
+                    IngestPerS = Math.Round(again.Events.Count / ingest),
+                    WallS = Math.Round(wall, 3),
+                    Jobs = jobs,
+                    Sessions = sessions,
+                    Distinct = distinct,
+                    DupExec = twice,
+                    BrokerFloorS = Math.Round(broker, 3),
+                    PostgresFloorS = Math.Round(postgres, 3),
+                }
+            );
 
             figures.Add(name, "broker floor, messages/s", again.Events.Count / broker);
             figures.Add(name, "Postgres floor, rows/s", again.Events.Count / postgres);
@@ -46,7 +58,12 @@ static class Storm
 
             if (window < TimeSpan.FromSeconds(5))
             {
-                figures.Add(name, "(wall − window) ÷ broker floor's time", (wall - window.TotalSeconds) / broker, new(2.5, 1.5));
+                figures.Add(
+                    name,
+                    "(wall − window) ÷ broker floor's time",
+                    (wall - window.TotalSeconds) / broker,
+                    new(2.5, 1.5)
+                );
                 figures.Add(name, "dispatches ÷ sessions", (double)jobs / sessions, new(Aim: 1.25));
             }
             else
@@ -58,7 +75,11 @@ static class Storm
     }
 
     static async Task<(double Ingest, double Wall, int Jobs, int Distinct, int Twice)> Once(
-        Lab lab, StandInRunner runner, Messages messages, TimeSpan window)
+        Lab lab,
+        StandInRunner runner,
+        Messages messages,
+        TimeSpan window
+    )
     {
         await lab.Register(messages.Subjects);
         var before = await lab.Observations();

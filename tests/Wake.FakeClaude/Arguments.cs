@@ -1,6 +1,7 @@
 namespace Wake.FakeClaude;
 
-/// <summary>The command line, as far as it matters here; a flag nobody asks for is ignored together with its value.</summary>
+/// <summary>The command line, as far as it matters here; a flag nobody asks for is ignored together with its
+/// value.</summary>
 sealed class Arguments(IReadOnlyList<string> given)
 {
     public IReadOnlyList<string> Given => given;
@@ -19,18 +20,20 @@ sealed class Arguments(IReadOnlyList<string> given)
     public bool ReplaysUserMessages => Has("--replay-user-messages");
     public bool AsksOnStdio => Value("--permission-prompt-tool") == "stdio";
 
-    /// <summary>What the real program prints to stderr instead of starting, or null when the flags go together.</summary>
-    public string? UsageError => this switch
-    {
-        { Resume: not null, SessionId: not null } when !Has("--fork-session") =>
-            "Error: --session-id with --continue or --resume also needs --fork-session.",
-        { SessionId: { } id } when !Guid.TryParseExact(id, "D", out _) =>
-            "Error: Invalid session ID. Must be a valid UUID.",
-        _ when Value("--output-format") == "stream-json" && !Has("--verbose") =>
-            "Error: When using --print, --output-format=stream-json requires --verbose",
-        _ when Has("--nonsense") => "error: unknown option '--nonsense'",
-        _ => null,
-    };
+    /// <summary>What the real program prints to stderr instead of starting, or null when the flags go
+    /// together.</summary>
+    public string? UsageError =>
+        this switch
+        {
+            { Resume: not null, SessionId: not null } when !Has("--fork-session") =>
+                "Error: --session-id with --continue or --resume also needs --fork-session.",
+            { SessionId: { } id } when !Guid.TryParseExact(id, "D", out _) =>
+                "Error: Invalid session ID. Must be a valid UUID.",
+            _ when Value("--output-format") == "stream-json" && !Has("--verbose") =>
+                "Error: When using --print, --output-format=stream-json requires --verbose",
+            _ when Has("--nonsense") => "error: unknown option '--nonsense'",
+            _ => null,
+        };
 
     bool Has(string flag) => given.Contains(flag);
 

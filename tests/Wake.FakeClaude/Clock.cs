@@ -5,5 +5,6 @@ namespace Wake.FakeClaude;
 /// <summary>Timestamps as rows and lines have them.</summary>
 static class Clock
 {
-    public static string Now() => DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+    public static string Now() =>
+        DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
 }

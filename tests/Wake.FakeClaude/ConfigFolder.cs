@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace Wake.FakeClaude;
 
 /// <summary>
-/// <c>$CLAUDE_CONFIG_DIR</c>: where transcripts lie, where a test leaves orders for the next start, and where every start
-/// and every turn leaves a line for the test to count.
+/// <c>$CLAUDE_CONFIG_DIR</c>: where transcripts lie, where a test leaves orders for the next start, and where every
+/// start and every turn leaves a line for the test to count.
 /// </summary>
 sealed class ConfigFolder(string path)
 {
@@ -17,7 +17,8 @@ sealed class ConfigFolder(string path)
 
     public string UserSettings => Path.Combine(path, "settings.json");
 
-    /// <summary>The folder the real program gives a working directory; a long name is cut and made unique by a hash.</summary>
+    /// <summary>The folder the real program gives a working directory; a long name is cut and made unique by a
+    /// hash.</summary>
     public static string Slug(string cwd)
     {
         var slug = string.Concat(cwd.Select(x => char.IsAsciiLetterOrDigit(x) ? x : '-'));
@@ -35,16 +36,22 @@ sealed class ConfigFolder(string path)
         if (!Directory.Exists(Projects))
             return null;
 
-        var elsewhere = Directory.GetDirectories(Projects).Select(x => Path.Combine(x, sessionId + ".jsonl")).Where(File.Exists);
+        var elsewhere = Directory
+            .GetDirectories(Projects)
+            .Select(x => Path.Combine(x, sessionId + ".jsonl"))
+            .Where(File.Exists);
         return elsewhere.ToList() is [var only] ? only : null;
     }
 
-    public void LogStart(Arguments arguments) => Write(new()
-    {
-        ["event"] = "start",
-        ["argv"] = new JsonArray([.. arguments.Given.Select(x => JsonValue.Create(x))]),
-        ["cwd"] = Environment.CurrentDirectory,
-    });
+    public void LogStart(Arguments arguments) =>
+        Write(
+            new()
+            {
+                ["event"] = "start",
+                ["argv"] = new JsonArray([.. arguments.Given.Select(x => JsonValue.Create(x))]),
+                ["cwd"] = Environment.CurrentDirectory,
+            }
+        );
 
     public void Write(JsonObject line)
     {
@@ -58,7 +65,12 @@ sealed class ConfigFolder(string path)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
         using var turn = Exclusively();
-        using var stream = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        using var stream = new FileStream(
+            file,
+            FileMode.OpenOrCreate,
+            FileAccess.ReadWrite,
+            FileShare.ReadWrite | FileShare.Delete
+        );
 
         // A process killed while writing leaves half a line; what follows must not become part of it.
         if (stream.Length > 0)
@@ -101,9 +113,13 @@ sealed class ConfigFolder(string path)
         {
             try
             {
-                return new(Path.Combine(path, "fake-claude.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+                return new(
+                    Path.Combine(path, "fake-claude.lock"),
+                    FileMode.OpenOrCreate,
+                    FileAccess.ReadWrite,
+                    FileShare.None
+                );
             }
-
             // Somebody else holds it, for microseconds.
             catch (IOException) when (patience.Elapsed < TimeSpan.FromSeconds(30))
             {
@@ -114,8 +130,7 @@ sealed class ConfigFolder(string path)
 
     static int Hash(string text) => text.Aggregate(0, (hash, x) => unchecked((hash * 31) + x));
 
-    static string Base36(long number) =>
-        number < 36 ? Digit(number) : Base36(number / 36) + Digit(number % 36);
+    static string Base36(long number) => number < 36 ? Digit(number) : Base36(number / 36) + Digit(number % 36);
 
     static string Digit(long number) => "0123456789abcdefghijklmnopqrstuvwxyz"[(int)number].ToString();
 }

@@ -2,10 +2,12 @@ using System.Text.Json.Nodes;
 
 namespace Wake.FakeClaude;
 
-/// <summary>A turn nobody sent a message for, as when a background command ends: its result belongs to no message.</summary>
+/// <summary>A turn nobody sent a message for, as when a background command ends: its result belongs to no
+/// message.</summary>
 static class ForeignTurn
 {
-    const string Notification = "<task-notification>\n<summary>A background command completed</summary>\n</task-notification>";
+    const string Notification =
+        "<task-notification>\n<summary>A background command completed</summary>\n</task-notification>";
 
     public static JsonObject Origin() => new() { ["kind"] = "task-notification", ["producer"] = "session-task" };
 
@@ -17,16 +19,24 @@ static class ForeignTurn
     }
 
     /// <summary>Some time after, when a file exists.</summary>
-    public static void FollowWhen(Session session, string file) => new Thread(() =>
-    {
-        while (!File.Exists(file))
-            Thread.Sleep(10);
-        Follow(session);
-    }) { IsBackground = true }.Start();
+    public static void FollowWhen(Session session, string file) =>
+        new Thread(() =>
+        {
+            while (!File.Exists(file))
+                Thread.Sleep(10);
+            Follow(session);
+        })
+        {
+            IsBackground = true,
+        }.Start();
 
     public static void Play(Session session)
     {
-        session.Transcript.User(JsonValue.Create(Notification), Guid.NewGuid().ToString(), new() { ["origin"] = Origin() });
+        session.Transcript.User(
+            JsonValue.Create(Notification),
+            Guid.NewGuid().ToString(),
+            new() { ["origin"] = Origin() }
+        );
         session.Emit(session.Frames.Init([]));
 
         var voice = new Voice(session, message: null, [], isRerun: false);

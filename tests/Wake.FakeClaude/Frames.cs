@@ -15,27 +15,33 @@ sealed class Frames(Arguments arguments, string version, string sessionId)
 
     public JsonObject State(string state) => System("session_state_changed", new() { ["state"] = state });
 
-    public JsonObject Lifecycle(string commandUuid, string state) => Signed(new()
-    {
-        ["type"] = "command_lifecycle",
-        ["command_uuid"] = commandUuid,
-        ["state"] = state,
-    });
+    public JsonObject Lifecycle(string commandUuid, string state) =>
+        Signed(
+            new()
+            {
+                ["type"] = "command_lifecycle",
+                ["command_uuid"] = commandUuid,
+                ["state"] = state,
+            }
+        );
 
     public JsonObject Init(IReadOnlyList<string> messages)
     {
-        var init = System("init", new()
-        {
-            ["cwd"] = Environment.CurrentDirectory,
-            ["tools"] = new JsonArray("AskUserQuestion", "Bash", "Edit", "Read", "Write"),
-            ["mcp_servers"] = new JsonArray(),
-            ["model"] = arguments.Model,
-            ["permissionMode"] = arguments.PermissionMode,
-            ["apiKeySource"] = "ANTHROPIC_API_KEY",
-            ["claude_code_version"] = version,
-            ["output_style"] = "default",
-            ["capabilities"] = new JsonArray("interrupt_receipt_v1", "msg_lifecycle_v1"),
-        });
+        var init = System(
+            "init",
+            new()
+            {
+                ["cwd"] = Environment.CurrentDirectory,
+                ["tools"] = new JsonArray("AskUserQuestion", "Bash", "Edit", "Read", "Write"),
+                ["mcp_servers"] = new JsonArray(),
+                ["model"] = arguments.Model,
+                ["permissionMode"] = arguments.PermissionMode,
+                ["apiKeySource"] = "ANTHROPIC_API_KEY",
+                ["claude_code_version"] = version,
+                ["output_style"] = "default",
+                ["capabilities"] = new JsonArray("interrupt_receipt_v1", "msg_lifecycle_v1"),
+            }
+        );
 
         if (messages.Count > 0)
             init["user_message_uuids"] = Uuids(messages);
@@ -52,47 +58,56 @@ sealed class Frames(Arguments arguments, string version, string sessionId)
         return frame;
     }
 
-    public JsonObject User(JsonNode content, string uuid) => new()
-    {
-        ["type"] = "user",
-        ["message"] = new JsonObject { ["role"] = "user", ["content"] = content.DeepClone() },
-        ["session_id"] = SessionId,
-        ["parent_tool_use_id"] = null,
-        ["uuid"] = uuid,
-        ["timestamp"] = Clock.Now(),
-    };
-
-    public JsonObject Assistant(JsonObject message, string uuid) => new()
-    {
-        ["type"] = "assistant",
-        ["message"] = message.DeepClone(),
-        ["parent_tool_use_id"] = null,
-        ["session_id"] = SessionId,
-        ["uuid"] = uuid,
-        ["timestamp"] = Clock.Now(),
-    };
-
-    public JsonObject Retry(ApiFailure failure, int attempt, int retries) => System("api_retry", new()
-    {
-        ["attempt"] = attempt,
-        ["max_retries"] = retries,
-        ["retry_delay_ms"] = 500 * attempt,
-        ["error_status"] = failure.Status,
-        ["error"] = failure.RetryLabel,
-    });
-
-    public JsonObject RateLimit(long resetsAt) => Signed(new()
-    {
-        ["type"] = "rate_limit_event",
-        ["rate_limit_info"] = new JsonObject
+    public JsonObject User(JsonNode content, string uuid) =>
+        new()
         {
-            ["status"] = "rejected",
-            ["resetsAt"] = resetsAt,
-            ["rateLimitType"] = "five_hour",
-            ["overageStatus"] = "rejected",
-            ["isUsingOverage"] = false,
-        },
-    });
+            ["type"] = "user",
+            ["message"] = new JsonObject { ["role"] = "user", ["content"] = content.DeepClone() },
+            ["session_id"] = SessionId,
+            ["parent_tool_use_id"] = null,
+            ["uuid"] = uuid,
+            ["timestamp"] = Clock.Now(),
+        };
+
+    public JsonObject Assistant(JsonObject message, string uuid) =>
+        new()
+        {
+            ["type"] = "assistant",
+            ["message"] = message.DeepClone(),
+            ["parent_tool_use_id"] = null,
+            ["session_id"] = SessionId,
+            ["uuid"] = uuid,
+            ["timestamp"] = Clock.Now(),
+        };
+
+    public JsonObject Retry(ApiFailure failure, int attempt, int retries) =>
+        System(
+            "api_retry",
+            new()
+            {
+                ["attempt"] = attempt,
+                ["max_retries"] = retries,
+                ["retry_delay_ms"] = 500 * attempt,
+                ["error_status"] = failure.Status,
+                ["error"] = failure.RetryLabel,
+            }
+        );
+
+    public JsonObject RateLimit(long resetsAt) =>
+        Signed(
+            new()
+            {
+                ["type"] = "rate_limit_event",
+                ["rate_limit_info"] = new JsonObject
+                {
+                    ["status"] = "rejected",
+                    ["resetsAt"] = resetsAt,
+                    ["rateLimitType"] = "five_hour",
+                    ["overageStatus"] = "rejected",
+                    ["isUsingOverage"] = false,
+                },
+            }
+        );
 
     public JsonObject System(string subtype, JsonObject more)
     {
@@ -134,26 +149,28 @@ sealed class Frames(Arguments arguments, string version, string sessionId)
     }
 
     /// <summary>The one line that means a session cannot be resumed.</summary>
-    public JsonObject NotStarted(string error) => new()
-    {
-        ["type"] = "result",
-        ["subtype"] = "error_during_execution",
-        ["duration_ms"] = 0,
-        ["duration_api_ms"] = 0,
-        ["is_error"] = true,
-        ["num_turns"] = 0,
-        ["stop_reason"] = null,
-        ["session_id"] = SessionId,
-        ["total_cost_usd"] = 0,
-        ["usage"] = TurnReport.Usage(0),
-        ["modelUsage"] = new JsonObject(),
-        ["permission_denials"] = new JsonArray(),
-        ["uuid"] = Guid.NewGuid().ToString(),
-        ["errors"] = new JsonArray(error),
-        ["result_index"] = 0,
-    };
+    public JsonObject NotStarted(string error) =>
+        new()
+        {
+            ["type"] = "result",
+            ["subtype"] = "error_during_execution",
+            ["duration_ms"] = 0,
+            ["duration_api_ms"] = 0,
+            ["is_error"] = true,
+            ["num_turns"] = 0,
+            ["stop_reason"] = null,
+            ["session_id"] = SessionId,
+            ["total_cost_usd"] = 0,
+            ["usage"] = TurnReport.Usage(0),
+            ["modelUsage"] = new JsonObject(),
+            ["permission_denials"] = new JsonArray(),
+            ["uuid"] = Guid.NewGuid().ToString(),
+            ["errors"] = new JsonArray(error),
+            ["result_index"] = 0,
+        };
 
-    /// <summary>Says which messages an assistant or result line belongs to; a turn nobody sent a message for says nothing.</summary>
+    /// <summary>Says which messages an assistant or result line belongs to; a turn nobody sent a message for says
+    /// nothing.</summary>
     public static JsonObject Credit(JsonObject frame, IReadOnlyList<string> messages)
     {
         if (messages is [var first, ..])

@@ -16,7 +16,8 @@ abstract record HookDecision
     public sealed record None : HookDecision;
 }
 
-/// <summary>Runs the PreToolUse hooks of <c>--settings</c> and of the user's settings, as the real program does.</summary>
+/// <summary>Runs the PreToolUse hooks of <c>--settings</c> and of the user's settings, as the real program
+/// does.</summary>
 sealed class Hooks(Session session)
 {
     public HookDecision BeforeTool(JsonObject call)
@@ -59,17 +60,19 @@ sealed class Hooks(Session session)
 
     string Run(string command, JsonObject call)
     {
-        using var shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", command])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            Environment =
+        using var shell = Process.Start(
+            new ProcessStartInfo("/bin/sh", ["-c", command])
             {
-                ["CLAUDE_PROJECT_DIR"] = Environment.CurrentDirectory,
-                ["CLAUDE_CODE_SESSION_ID"] = session.Id,
-                ["CLAUDE_CODE_ENTRYPOINT"] = "sdk-cli",
-            },
-        })!;
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                Environment =
+                {
+                    ["CLAUDE_PROJECT_DIR"] = Environment.CurrentDirectory,
+                    ["CLAUDE_CODE_SESSION_ID"] = session.Id,
+                    ["CLAUDE_CODE_ENTRYPOINT"] = "sdk-cli",
+                },
+            }
+        )!;
 
         var input = new JsonObject
         {
@@ -88,11 +91,8 @@ sealed class Hooks(Session session)
             shell.StandardInput.WriteLine(input.ToLine());
             shell.StandardInput.Close();
         }
-
         // A hook is free not to read its input.
-        catch (IOException)
-        {
-        }
+        catch (IOException) { }
 
         var output = shell.StandardOutput.ReadToEnd();
         shell.WaitForExit();

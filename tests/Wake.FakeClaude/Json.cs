@@ -29,7 +29,6 @@ static class Json
         {
             return JsonNode.Parse(text) as JsonObject;
         }
-
         // Callers decide what a damaged line means: the real program skips it in a transcript and dies of it on stdin.
         catch (JsonException)
         {
@@ -37,7 +36,8 @@ static class Json
         }
     }
 
-    /// <summary>What is at a path of property names, or null where anything on the way is missing or of another kind.</summary>
+    /// <summary>What is at a path of property names, or null where anything on the way is missing or of another
+    /// kind.</summary>
     public static JsonNode? At(this JsonNode? node, params ReadOnlySpan<string> path)
     {
         foreach (var name in path)
@@ -52,12 +52,15 @@ static class Json
     public static bool Flag(this JsonNode? node, string name) =>
         node.At(name) is JsonValue value && value.TryGetValue(out bool flag) && flag;
 
-    /// <summary>What a person wrote: a string, or the text blocks of a list; null for tool results and pictures.</summary>
-    public static string? Prose(JsonNode? content) => content switch
-    {
-        JsonValue => content.Text(),
-        JsonArray blocks when blocks.Any(x => x.Text("type") == "text") =>
-            string.Concat(blocks.Where(x => x.Text("type") == "text").Select(x => x.Text("text"))),
-        _ => null,
-    };
+    /// <summary>What a person wrote: a string, or the text blocks of a list; null for tool results and
+    /// pictures.</summary>
+    public static string? Prose(JsonNode? content) =>
+        content switch
+        {
+            JsonValue => content.Text(),
+            JsonArray blocks when blocks.Any(x => x.Text("type") == "text") => string.Concat(
+                blocks.Where(x => x.Text("type") == "text").Select(x => x.Text("text"))
+            ),
+            _ => null,
+        };
 }

@@ -25,7 +25,6 @@ sealed class Output
             {
                 Write(bytes);
             }
-
             // Whoever read this has gone away; there is nobody left to tell.
             catch (IOException)
             {

@@ -8,18 +8,19 @@ namespace Wake.FakeClaude;
 static class Posix
 {
     /// <summary>"KILL", "SIGKILL" or "9".</summary>
-    public static int Number(string signal) => signal.ToUpperInvariant().Replace("SIG", "", StringComparison.Ordinal) switch
-    {
-        "HUP" => 1,
-        "INT" => 2,
-        "QUIT" => 3,
-        "ABRT" => 6,
-        "KILL" => 9,
-        "SEGV" => 11,
-        "TERM" => 15,
-        "STOP" => 19,
-        var number => int.Parse(number, CultureInfo.InvariantCulture),
-    };
+    public static int Number(string signal) =>
+        signal.ToUpperInvariant().Replace("SIG", "", StringComparison.Ordinal) switch
+        {
+            "HUP" => 1,
+            "INT" => 2,
+            "QUIT" => 3,
+            "ABRT" => 6,
+            "KILL" => 9,
+            "SEGV" => 11,
+            "TERM" => 15,
+            "STOP" => 19,
+            var number => int.Parse(number, CultureInfo.InvariantCulture),
+        };
 
     /// <summary>Ends the process at once: no handlers, no other threads, exactly this code.</summary>
     [DoesNotReturn]

@@ -38,7 +38,8 @@ static class ProcessVerbs
 
         ["touch"] = (cli, path) => cli.Config.Append(path, Clock.Now()),
         ["env"] = (_, path) => WriteWhole(path, Environments()),
-        ["args"] = (cli, path) => WriteWhole(path, new JsonArray([.. cli.Arguments.Given.Select(x => JsonValue.Create(x))])),
+        ["args"] = (cli, path) =>
+            WriteWhole(path, new JsonArray([.. cli.Arguments.Given.Select(x => JsonValue.Create(x))])),
     };
 
     public static int Number(string text) => text == "" ? 0 : int.Parse(text, CultureInfo.InvariantCulture);
@@ -54,7 +55,8 @@ static class ProcessVerbs
     public static void CwdGone()
     {
         Console.Error.WriteLine(
-            "The current directory no longer exists (it was deleted or moved). Start Claude Code from an existing directory.");
+            "The current directory no longer exists (it was deleted or moved). Start Claude Code from an existing directory."
+        );
         Posix.Exit(1);
     }
 
@@ -68,7 +70,11 @@ static class ProcessVerbs
 
     static void CrashMidLine(Cli cli)
     {
-        var line = new JsonObject { ["type"] = "assistant", ["message"] = new JsonObject { ["role"] = "assistant" } }.ToBytes();
+        var line = new JsonObject
+        {
+            ["type"] = "assistant",
+            ["message"] = new JsonObject { ["role"] = "assistant" },
+        }.ToBytes();
         cli.Output.Bytes(line.AsSpan(0, line.Length / 2));
         Posix.Raise(Posix.Number("KILL"));
     }
@@ -91,58 +97,82 @@ static class ProcessVerbs
             ? (arguments[..^" inherit".Length], true)
             : (arguments, false);
 
-        using var child = Process.Start("/bin/sh", ["-c", "exec setsid sleep 600" + (inherits ? "" : " </dev/null >/dev/null 2>&1")]);
+        using var child = Process.Start(
+            "/bin/sh",
+            ["-c", "exec setsid sleep 600" + (inherits ? "" : " </dev/null >/dev/null 2>&1")]
+        );
         WriteWhole(path, JsonValue.Create(child.Id));
     }
 
-    // As above, but its parent has ended by now: so does a command's shell that ends in `&`. `PATH SECONDS [ignore-term|hide]`
+    // As above, but its parent has ended by now: so does a command's shell that ends in `&`. `PATH SECONDS
+    // [ignore-term|hide]`
     static void Orphan(Cli cli, string arguments)
     {
         var parts = arguments.Split(' ');
         var ignores = parts is [_, _, "ignore-term"] ? "trap '' TERM; " : "";
         var hides = parts is [_, _, "hide"] ? "env -i " : "";
 
-        using var shell = Process.Start(new ProcessStartInfo("/bin/sh",
-            ["-c", $"{ignores}{hides}setsid sleep {parts[1]} </dev/null >/dev/null 2>&1 & echo $!"]) { RedirectStandardOutput = true })!;
+        using var shell = Process.Start(
+            new ProcessStartInfo(
+                "/bin/sh",
+                ["-c", $"{ignores}{hides}setsid sleep {parts[1]} </dev/null >/dev/null 2>&1 & echo $!"]
+            )
+            {
+                RedirectStandardOutput = true,
+            }
+        )!;
         var id = shell.StandardOutput.ReadToEnd();
         shell.WaitForExit();
         WriteWhole(parts[0], JsonValue.Create(Number(id.Trim())));
     }
 
-    // As above, and in a session below another one that is gone, without any environment; `shed` with limits of its own too. `PATH [shed]`
+    // As above, and in a session below another one that is gone, without any environment; `shed` with limits of its own
+    // too. `PATH [shed]`
     static void Hidden(Cli cli, string arguments)
     {
         var parts = arguments.Split(' ');
         var sheds = parts is [_, "shed"] ? "ulimit -m 1000; " : "";
 
-        using var shell = Process.Start("/bin/sh",
-            ["-c", $"env -i setsid setsid /bin/sh -c '{sheds}echo $$ >\"$1.part\"; mv \"$1.part\" \"$1\"; exec sleep 600' sh '{parts[0]}' </dev/null >/dev/null 2>&1 &"]);
+        using var shell = Process.Start(
+            "/bin/sh",
+            [
+                "-c",
+                $"env -i setsid setsid /bin/sh -c '{sheds}echo $$ >\"$1.part\"; mv \"$1.part\" \"$1\"; exec sleep 600' sh '{parts[0]}' </dev/null >/dev/null 2>&1 &",
+            ]
+        );
         shell.WaitForExit();
         while (!File.Exists(parts[0]))
             cli.Wait(HoldPoll);
     }
 
-    static void InvalidUtf8(Cli cli) => cli.Output.Bytes(
-    [
-        .. """{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"broken """u8,
-        0xFF, 0xC3, 0x28, 0xED, 0xA0, 0x80,
-        .. "\"}]}}\n"u8,
-    ]);
+    static void InvalidUtf8(Cli cli) =>
+        cli.Output.Bytes([
+            .. """{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"broken """u8,
+            0xFF,
+            0xC3,
+            0x28,
+            0xED,
+            0xA0,
+            0x80,
+            .. "\"}]}}\n"u8,
+        ]);
 
     static void UnknownFrames(Cli cli)
     {
-        foreach (var line in (string[])
-        [
-            """{"type":"from_next_year","payload":{"type":"result","is_error":true}}""",
-            """{"type":"system","subtype":"from_next_year"}""",
-            """{"type":"result_summary","subtype":"success","is_error":false}""",
-            """{"no_type":true}""",
-            """{"type":42}""",
-            """["type","result"]""",
-            "\"result\"",
-            "null",
-            "",
-        ])
+        foreach (
+            var line in (string[])
+                [
+                    """{"type":"from_next_year","payload":{"type":"result","is_error":true}}""",
+                    """{"type":"system","subtype":"from_next_year"}""",
+                    """{"type":"result_summary","subtype":"success","is_error":false}""",
+                    """{"no_type":true}""",
+                    """{"type":42}""",
+                    """["type","result"]""",
+                    "\"result\"",
+                    "null",
+                    "",
+                ]
+        )
             cli.Output.Bytes(Json.Utf8.GetBytes(line + "\n"));
     }
 
@@ -157,7 +187,9 @@ static class ProcessVerbs
     static JsonObject Environments()
     {
         var variables = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>();
-        return new(variables.Select(x => KeyValuePair.Create((string)x.Key, (JsonNode?)JsonValue.Create((string?)x.Value))));
+        return new(
+            variables.Select(x => KeyValuePair.Create((string)x.Key, (JsonNode?)JsonValue.Create((string?)x.Value)))
+        );
     }
 
     // A test that waits for the file must never read half of it.

@@ -9,7 +9,8 @@ var config = folder is null ? null : new ConfigFolder(folder);
 
 if (arguments.Version)
 {
-    var version = config?.Version() ?? Environment.GetEnvironmentVariable("FAKE_CLAUDE_VERSION") ?? StartOrders.UsualVersion;
+    var version =
+        config?.Version() ?? Environment.GetEnvironmentVariable("FAKE_CLAUDE_VERSION") ?? StartOrders.UsualVersion;
     Console.WriteLine($"{version} (Claude Code)");
     return 0;
 }

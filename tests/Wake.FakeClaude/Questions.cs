@@ -3,12 +3,13 @@ using System.Text.Json.Nodes;
 namespace Wake.FakeClaude;
 
 /// <summary>
-/// What a person is asked, by AskUserQuestion or because another tool needs permission: a hook may put it off or answer it; else
-/// the host on stdin is asked and waited for.
+/// What a person is asked, by AskUserQuestion or because another tool needs permission: a hook may put it off or answer
+/// it; else the host on stdin is asked and waited for.
 /// </summary>
 sealed class Questions(Turn turn)
 {
-    const string Tool = "AskUserQuestion", Appending = "echo tool >> ";
+    const string Tool = "AskUserQuestion",
+        Appending = "echo tool >> ";
 
     readonly Lock gate = new();
     string? requestId;
@@ -16,32 +17,39 @@ sealed class Questions(Turn turn)
 
     public Ending? Ask(JsonObject input) => Decide(turn.Voice.StartTool(Tool, input));
 
-    /// <summary>A call that no rule allows; allowed, it writes into the file. "PATH N": named by a path that is longer by N times "./".</summary>
+    /// <summary>A call that no rule allows; allowed, it writes into the file. "PATH N": named by a path that is longer
+    /// by N times "./".</summary>
     public Ending? Request(string argument)
     {
         var cut = argument.LastIndexOf(' ');
-        var path = cut > 0 && int.TryParse(argument.AsSpan(cut + 1), out var times)
-            ? $"/{string.Concat(Enumerable.Repeat("./", times))}{argument[1..cut]}" : argument;
+        var path =
+            cut > 0 && int.TryParse(argument.AsSpan(cut + 1), out var times)
+                ? $"/{string.Concat(Enumerable.Repeat("./", times))}{argument[1..cut]}"
+                : argument;
         return Decide(turn.Voice.StartTool("Bash", new() { ["command"] = $"{Appending}{path}" }));
     }
 
     /// <summary>Puts the question off whatever a hook says.</summary>
     public Ending Defer(JsonObject call)
     {
-        turn.Session.Transcript.Attachment(new()
-        {
-            ["type"] = "hook_deferred_tool",
-            ["toolUseID"] = call.Text("id"),
-            ["toolName"] = call.Text("name"),
-            ["toolInput"] = call["input"]?.DeepClone(),
-        });
+        turn.Session.Transcript.Attachment(
+            new()
+            {
+                ["type"] = "hook_deferred_tool",
+                ["toolUseID"] = call.Text("id"),
+                ["toolName"] = call.Text("name"),
+                ["toolInput"] = call["input"]?.DeepClone(),
+            }
+        );
 
-        return new Ending.Deferred(new()
-        {
-            ["id"] = call.Text("id"),
-            ["name"] = call.Text("name"),
-            ["input"] = call["input"]?.DeepClone(),
-        });
+        return new Ending.Deferred(
+            new()
+            {
+                ["id"] = call.Text("id"),
+                ["name"] = call.Text("name"),
+                ["input"] = call["input"]?.DeepClone(),
+            }
+        );
     }
 
     public Ending Defer() => Defer(turn.Voice.StartTool(Tool, Default()));
@@ -113,7 +121,10 @@ sealed class Questions(Turn turn)
         if (!turn.Session.Cli.Arguments.AsksOnStdio)
         {
             var isQuestion = call.Text("name") == Tool;
-            turn.Voice.EndTool(isQuestion ? $"No such tool available: {Tool}" : "You haven't granted it yet.", isError: true);
+            turn.Voice.EndTool(
+                isQuestion ? $"No such tool available: {Tool}" : "You haven't granted it yet.",
+                isError: true
+            );
             if (!isQuestion)
                 turn.Deny(call);
             return;
@@ -161,9 +172,10 @@ sealed class Questions(Turn turn)
         }
 
         var answers = input["answers"] as JsonObject ?? [];
-        var told = answers.Count == 0
-            ? "The user did not answer the questions."
-            : $"Your questions have been answered: {string.Join(", ", answers.Select(x => $"\"{x.Key}\"=\"{x.Value}\""))}.";
+        var told =
+            answers.Count == 0
+                ? "The user did not answer the questions."
+                : $"Your questions have been answered: {string.Join(", ", answers.Select(x => $"\"{x.Key}\"=\"{x.Value}\""))}.";
 
         turn.Voice.EndTool(told);
         turn.Remark += " " + told;
@@ -171,14 +183,19 @@ sealed class Questions(Turn turn)
 
     static JsonObject Default() => Question("Which colour?", ["Red", "Blue"]);
 
-    static JsonObject Question(string text, IEnumerable<string> options) => new()
-    {
-        ["questions"] = new JsonArray(new JsonObject
+    static JsonObject Question(string text, IEnumerable<string> options) =>
+        new()
         {
-            ["question"] = text,
-            ["header"] = text.Split(' ')[^1].TrimEnd('?'),
-            ["options"] = new JsonArray([.. options.Select(x => new JsonObject { ["label"] = x, ["description"] = x })]),
-            ["multiSelect"] = false,
-        }),
-    };
+            ["questions"] = new JsonArray(
+                new JsonObject
+                {
+                    ["question"] = text,
+                    ["header"] = text.Split(' ')[^1].TrimEnd('?'),
+                    ["options"] = new JsonArray([
+                        .. options.Select(x => new JsonObject { ["label"] = x, ["description"] = x }),
+                    ]),
+                    ["multiSelect"] = false,
+                }
+            ),
+        };
 }

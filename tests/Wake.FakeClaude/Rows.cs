@@ -5,9 +5,13 @@ namespace Wake.FakeClaude;
 /// <summary>What a transcript row is.</summary>
 static class Rows
 {
-    /// <summary>Something a person or program sent, as against tool results and what the CLI writes in the user's name.</summary>
+    /// <summary>Something a person or program sent, as against tool results and what the CLI writes in the user's
+    /// name.</summary>
     public static bool IsPrompt(JsonObject row) =>
-        row.Text("type") == "user" && !row.Flag("isMeta") && row["origin"] is null && !IsInterruption(row)
+        row.Text("type") == "user"
+        && !row.Flag("isMeta")
+        && row["origin"] is null
+        && !IsInterruption(row)
         && Json.Prose(row.At("message", "content")) is not null;
 
     public static bool IsInterruption(JsonObject row) =>
@@ -23,17 +27,19 @@ static class Rows
 
     public static string? ToolResultOf(JsonObject row) => Block(row, "tool_result").Text("tool_use_id");
 
-    /// <summary>The rows of the newest leaf's history, in file order, with those that stand outside the chain.</summary>
+    /// <summary>The rows of the newest leaf's history, in file order, with those that stand outside the
+    /// chain.</summary>
     public static IEnumerable<JsonObject> NewestBranch(IReadOnlyList<JsonObject> rows)
     {
         var branch = new HashSet<JsonObject>(rows.Where(x => x.Text("uuid") is null));
-        for (var i = LastIndex(rows, rows.Count, _ => true); i >= 0;)
+        for (var i = LastIndex(rows, rows.Count, _ => true); i >= 0; )
         {
             branch.Add(rows[i]);
             var parent = rows[i].Text("parentUuid");
 
             // Where the parent was lost, the row before takes its place: only the lost rows are forgotten.
-            i = parent is null ? -1
+            i =
+                parent is null ? -1
                 : LastIndex(rows, i, x => x.Text("uuid") == parent) is >= 0 and var found ? found
                 : LastIndex(rows, i, _ => true);
         }

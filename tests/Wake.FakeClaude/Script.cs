@@ -19,12 +19,12 @@ sealed record Step(string Verb, string Argument, int From = 1, int To = int.MaxV
 static class Script
 {
     public static IReadOnlyList<Step> In(string text) =>
-    [
-        .. from part in text.Split("[[fake:").Skip(1)
-           let end = part.IndexOf("]]", StringComparison.Ordinal)
-           where end >= 0
-           select Parse(part[..end]),
-    ];
+        [
+            .. from part in text.Split("[[fake:").Skip(1)
+            let end = part.IndexOf("]]", StringComparison.Ordinal)
+            where end >= 0
+            select Parse(part[..end]),
+        ];
 
     /// <summary>One verb without its brackets, as the start-up file has it.</summary>
     public static Step Parse(string marker)

@@ -3,12 +3,14 @@ using System.Text.Json.Nodes;
 namespace Wake.FakeClaude;
 
 /// <summary>
-/// One conversation: takes messages from stdin, refuses those it knows, and runs one turn after the other. Input is heard
-/// on a thread of its own, so that an interrupt reaches a running turn; `gate` orders what both threads say about the queue.
+/// One conversation: takes messages from stdin, refuses those it knows, and runs one turn after the other. Input is
+/// heard on a thread of its own, so that an interrupt reaches a running turn; `gate` orders what both threads say about
+/// the queue.
 /// </summary>
 sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<Step> orders)
 {
-    /// <summary>A resumed turn leaves a message this long to arrive first, as the real program's slower start does.</summary>
+    /// <summary>A resumed turn leaves a message this long to arrive first, as the real program's slower start
+    /// does.</summary>
     static readonly TimeSpan HeadStart = TimeSpan.FromMilliseconds(100);
 
     readonly object gate = new();
@@ -27,12 +29,13 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
     double costUsd = transcript.CostUsd;
 
     /// <summary>The turn this process goes on with, whether or not a message asks for it.</summary>
-    LastTurn? Unfinished => before switch
-    {
-        { State: TurnState.Deferred } => before,
-        { State: TurnState.Cut } when Cli.RerunsCutTurns => before,
-        _ => null,
-    };
+    LastTurn? Unfinished =>
+        before switch
+        {
+            { State: TurnState.Deferred } => before,
+            { State: TurnState.Cut } when Cli.RerunsCutTurns => before,
+            _ => null,
+        };
 
     public string Id => id;
     public Cli Cli => cli;
@@ -87,22 +90,27 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
         result["result_index"] = results++;
 
         cli.Output.Bytes(newline ? [.. result.ToBytes(), (byte)'\n'] : result.ToBytes());
-        cli.Config.Write(new()
-        {
-            ["event"] = "result",
-            ["session"] = id,
-            ["message"] = report.Messages is [var first, ..] ? first : null,
-            ["isError"] = report.Ending.IsError,
-        });
+        cli.Config.Write(
+            new()
+            {
+                ["event"] = "result",
+                ["session"] = id,
+                ["message"] = report.Messages is [var first, ..] ? first : null,
+                ["isError"] = report.Ending.IsError,
+            }
+        );
     }
 
-    public void Log(string kind, string? message) => cli.Config.Write(new()
-    {
-        ["event"] = "turn",
-        ["session"] = id,
-        ["message"] = message,
-        ["kind"] = kind,
-    });
+    public void Log(string kind, string? message) =>
+        cli.Config.Write(
+            new()
+            {
+                ["event"] = "turn",
+                ["session"] = id,
+                ["message"] = message,
+                ["kind"] = kind,
+            }
+        );
 
     /// <summary>Verbs from the start-up file that wait for a turn; the first turn takes them.</summary>
     public IReadOnlyList<Step> TakeOrders() => Interlocked.Exchange(ref orders, []);
@@ -169,7 +177,8 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
         }
     }
 
-    /// <summary>A running turn is finished and its result printed, except that nobody is left to answer a question.</summary>
+    /// <summary>A running turn is finished and its result printed, except that nobody is left to answer a
+    /// question.</summary>
     public void Close()
     {
         lock (gate)
@@ -244,11 +253,14 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
         }
     }
 
-    // Without the variable a message that was never answered is taken as if it were new; one that was partly answered is not.
+    // Without the variable a message that was never answered is taken as if it were new; one that was partly answered
+    // is not.
     bool IsNews(string uuid) =>
         !accepted.Contains(uuid)
-        && (!transcript.Found(uuid)
-            || (!Cli.RerunsCutTurns && before is { State: TurnState.Cut, IsAnswered: false } && before.Uuid == uuid));
+        && (
+            !transcript.Found(uuid)
+            || (!Cli.RerunsCutTurns && before is { State: TurnState.Cut, IsAnswered: false } && before.Uuid == uuid)
+        );
 
     void Refuse(UserMessage message, string uuid)
     {

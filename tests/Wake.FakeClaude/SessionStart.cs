@@ -24,12 +24,18 @@ static class SessionStart
         id = given is null ? id : Path.GetFileNameWithoutExtension(given);
         if (!Guid.TryParseExact(id, "D", out _))
         {
-            return Refuse(cli, Guid.NewGuid().ToString(),
+            return Refuse(
+                cli,
+                Guid.NewGuid().ToString(),
                 "Error: --resume requires a valid session ID or session title when used with --print. "
-                + $"Provided value \"{id}\" is not a UUID and does not match any session title.");
+                    + $"Provided value \"{id}\" is not a UUID and does not match any session title."
+            );
         }
 
-        var path = orders.DeniesResume ? null : given is not null && File.Exists(given) ? given : cli.Config.FindTranscript(Environment.CurrentDirectory, id);
+        var path =
+            orders.DeniesResume ? null
+            : given is not null && File.Exists(given) ? given
+            : cli.Config.FindTranscript(Environment.CurrentDirectory, id);
         var transcript = path is null ? null : new Transcript(cli.Config, path, id, cli.Version);
 
         return transcript is { IsResumable: true }

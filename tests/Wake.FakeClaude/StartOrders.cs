@@ -30,7 +30,8 @@ sealed record StartOrders(IReadOnlyList<Step> Verbs, int Times, string? Version)
     {
         var source = Json.Parse(json) ?? throw new FormatException("fake-claude.json is no JSON object.");
         var times = source["times"]?.GetValue<int>() ?? 1;
-        var verbs = times > 0 && source["verbs"] is JsonArray list ? list.Select(x => Script.Parse(x!.GetValue<string>())) : [];
+        var verbs =
+            times > 0 && source["verbs"] is JsonArray list ? list.Select(x => Script.Parse(x!.GetValue<string>())) : [];
 
         return new([.. verbs], times, source.Text("version")) { Source = source };
     }

@@ -3,9 +3,9 @@ using System.Text.Json.Nodes;
 namespace Wake.FakeClaude;
 
 /// <summary>
-/// The session's <c>.jsonl</c>: the rows that matter to a reader, in the real shape, each on disk before anything is said
-/// about it. Rows with a <c>uuid</c> form a chain; a few kinds stand outside it, as in the original. There is no lock: two
-/// processes fork the chain, and the next one to read it sees only the branch that was written last.
+/// The session's <c>.jsonl</c>: the rows that matter to a reader, in the real shape, each on disk before anything is
+/// said about it. Rows with a <c>uuid</c> form a chain; a few kinds stand outside it, as in the original. There is no
+/// lock: two processes fork the chain, and the next one to read it sees only the branch that was written last.
 /// </summary>
 sealed class Transcript
 {
@@ -46,8 +46,10 @@ sealed class Transcript
 
     public int Prompts => rows.Count(Rows.IsPrompt);
 
-    /// <summary>What the session has cost so far; it outlives the process, so a result's cost includes earlier runs.</summary>
-    public double CostUsd => rows.LastOrDefault(x => x.Text("type") == "cost-state")?["totalCostUSD"]?.GetValue<double>() ?? 0;
+    /// <summary>What the session has cost so far; it outlives the process, so a result's cost includes earlier
+    /// runs.</summary>
+    public double CostUsd =>
+        rows.LastOrDefault(x => x.Text("type") == "cost-state")?["totalCostUSD"]?.GetValue<double>() ?? 0;
 
     /// <summary>Whether an earlier process has taken this message; also true on a branch that was lost.</summary>
     public bool Found(string uuid) => found.Contains(uuid);
@@ -58,21 +60,43 @@ sealed class Transcript
         if (rows.LastOrDefault(Rows.Decides).Text("type") == "user")
             NoResponse();
 
-        Unchained(new() { ["type"] = "queue-operation", ["operation"] = "enqueue", ["timestamp"] = Clock.Now() });
-        Unchained(new() { ["type"] = "queue-operation", ["operation"] = "dequeue", ["timestamp"] = Clock.Now() });
+        Unchained(
+            new()
+            {
+                ["type"] = "queue-operation",
+                ["operation"] = "enqueue",
+                ["timestamp"] = Clock.Now(),
+            }
+        );
+        Unchained(
+            new()
+            {
+                ["type"] = "queue-operation",
+                ["operation"] = "dequeue",
+                ["timestamp"] = Clock.Now(),
+            }
+        );
         User(content, uuid);
         Attachment(new() { ["type"] = "date", ["date"] = Clock.Now()[..10] });
     }
 
     /// <summary>What the CLI writes in the user's name when it runs a turn again.</summary>
-    public void Continue() => User(
-        new JsonArray(new JsonObject { ["type"] = "text", ["text"] = ContinueText }),
-        Guid.NewGuid().ToString(),
-        new() { ["isMeta"] = true });
+    public void Continue() =>
+        User(
+            new JsonArray(new JsonObject { ["type"] = "text", ["text"] = ContinueText }),
+            Guid.NewGuid().ToString(),
+            new() { ["isMeta"] = true }
+        );
 
-    public void NoResponse() => Assistant(
-        new() { ["role"] = "assistant", ["content"] = new JsonArray(new JsonObject { ["type"] = "text", ["text"] = NoResponseText }) },
-        Guid.NewGuid().ToString());
+    public void NoResponse() =>
+        Assistant(
+            new()
+            {
+                ["role"] = "assistant",
+                ["content"] = new JsonArray(new JsonObject { ["type"] = "text", ["text"] = NoResponseText }),
+            },
+            Guid.NewGuid().ToString()
+        );
 
     public void User(JsonNode content, string uuid, JsonObject? more = null) =>
         Chained("user", new() { ["role"] = "user", ["content"] = content.DeepClone() }, uuid, more);

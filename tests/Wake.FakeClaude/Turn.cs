@@ -2,7 +2,8 @@ using System.Text.Json.Nodes;
 
 namespace Wake.FakeClaude;
 
-/// <summary>One turn, top to bottom: the message's row, the init line, what its markers ask for, the reply, the result.</summary>
+/// <summary>One turn, top to bottom: the message's row, the init line, what its markers ask for, the reply, the
+/// result.</summary>
 sealed class Turn
 {
     readonly Session session;
@@ -46,24 +47,27 @@ sealed class Turn
 
     public bool EndsWithoutNewline { get; set; }
 
-    IReadOnlyList<string> Credited => (message, resumed) switch
-    {
-        ({ } x, _) => x.Uuids,
-        (_, { State: TurnState.Deferred }) => [],
-        (_, { } x) => [x.Uuid],
-        _ => [],
-    };
+    IReadOnlyList<string> Credited =>
+        (message, resumed) switch
+        {
+            ({ } x, _) => x.Uuids,
+            (_, { State: TurnState.Deferred }) => [],
+            (_, { } x) => [x.Uuid],
+            _ => [],
+        };
 
     bool IsRerun => message is null && resumed is { State: TurnState.Cut };
 
-    int ToolsInHistory => resumed switch
-    {
-        null => 0,
-        { OpenToolCall: not null } x when x.State == TurnState.Deferred || Cli.ShowsCutOffCalls => x.ToolsDone + 1,
-        var x => x.ToolsDone,
-    };
+    int ToolsInHistory =>
+        resumed switch
+        {
+            null => 0,
+            { OpenToolCall: not null } x when x.State == TurnState.Deferred || Cli.ShowsCutOffCalls => x.ToolsDone + 1,
+            var x => x.ToolsDone,
+        };
 
-    /// <summary>A turn for a message. Its row may be there already, left by a process that died before it answered.</summary>
+    /// <summary>A turn for a message. Its row may be there already, left by a process that died before it
+    /// answered.</summary>
     public static Turn Of(Session session, UserMessage message) =>
         new(session, message, session.Transcript.LastTurn is { } last && last.Uuid == message.Uuid ? last : null);
 
@@ -85,7 +89,6 @@ sealed class Turn
         {
             ending = Play();
         }
-
         // The only cancellation there is: an interrupt, a signal, or a question nobody is left to answer.
         catch (OperationCanceledException)
         {
@@ -108,7 +111,8 @@ sealed class Turn
     }
 
     /// <summary>Waits until there is something, and looks again whenever the turn is rung.</summary>
-    public T WaitFor<T>(Func<T?> find) where T : class
+    public T WaitFor<T>(Func<T?> find)
+        where T : class
     {
         lock (bell)
         {
@@ -138,12 +142,16 @@ sealed class Turn
     }
 
     /// <summary>A tool call that was not allowed; the result lists it.</summary>
-    public void Deny(JsonObject call) => permissionDenials.Add((JsonNode)new JsonObject
-    {
-        ["tool_name"] = call.Text("name"),
-        ["tool_use_id"] = call.Text("id"),
-        ["tool_input"] = call["input"]?.DeepClone(),
-    });
+    public void Deny(JsonObject call) =>
+        permissionDenials.Add(
+            (JsonNode)
+                new JsonObject
+                {
+                    ["tool_name"] = call.Text("name"),
+                    ["tool_use_id"] = call.Text("id"),
+                    ["tool_input"] = call["input"]?.DeepClone(),
+                }
+        );
 
     Ending Play()
     {

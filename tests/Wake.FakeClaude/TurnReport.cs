@@ -24,24 +24,28 @@ sealed record TurnReport(Ending Ending, int Requests)
     /// <summary>Who started it, when it was no message.</summary>
     public JsonObject? Origin { get; init; }
 
-    public static JsonObject Usage(int requests) => new()
-    {
-        ["input_tokens"] = InputTokensPerRequest * requests,
-        ["cache_creation_input_tokens"] = 0,
-        ["cache_read_input_tokens"] = 0,
-        ["output_tokens"] = OutputTokensPerRequest * requests,
-        ["service_tier"] = "standard",
-    };
-
-    public static JsonObject ModelUsage(string model, int requests, double costUsd) => requests == 0 ? [] : new()
-    {
-        [model] = new JsonObject
+    public static JsonObject Usage(int requests) =>
+        new()
         {
-            ["inputTokens"] = InputTokensPerRequest * requests,
-            ["outputTokens"] = OutputTokensPerRequest * requests,
-            ["cacheReadInputTokens"] = 0,
-            ["cacheCreationInputTokens"] = 0,
-            ["costUSD"] = costUsd,
-        },
-    };
+            ["input_tokens"] = InputTokensPerRequest * requests,
+            ["cache_creation_input_tokens"] = 0,
+            ["cache_read_input_tokens"] = 0,
+            ["output_tokens"] = OutputTokensPerRequest * requests,
+            ["service_tier"] = "standard",
+        };
+
+    public static JsonObject ModelUsage(string model, int requests, double costUsd) =>
+        requests == 0
+            ? []
+            : new()
+            {
+                [model] = new JsonObject
+                {
+                    ["inputTokens"] = InputTokensPerRequest * requests,
+                    ["outputTokens"] = OutputTokensPerRequest * requests,
+                    ["cacheReadInputTokens"] = 0,
+                    ["cacheCreationInputTokens"] = 0,
+                    ["costUSD"] = costUsd,
+                },
+            };
 }

@@ -49,13 +49,25 @@ static class TurnVerbs
     };
 
     /// <summary>The verbs that make one tool call: once in the history, they are not made again.</summary>
-    public static readonly HashSet<string> Tools = ["tool", "tool-start", "hang-mid", "ask", "needs-permission", "defer", "max-turns", "max-budget", "permission-denied"];
+    public static readonly HashSet<string> Tools =
+    [
+        "tool",
+        "tool-start",
+        "hang-mid",
+        "ask",
+        "needs-permission",
+        "defer",
+        "max-turns",
+        "max-budget",
+        "permission-denied",
+    ];
 
-    static Func<Turn, string, Ending?> Silent(Action<Turn, string> act) => (turn, argument) =>
-    {
-        act(turn, argument);
-        return null;
-    };
+    static Func<Turn, string, Ending?> Silent(Action<Turn, string> act) =>
+        (turn, argument) =>
+        {
+            act(turn, argument);
+            return null;
+        };
 
     static void Tool(Turn turn, string path)
     {
@@ -122,20 +134,27 @@ static class TurnVerbs
         const string denied = "Permission for this tool use was denied. The action was NOT performed.";
         var call = turn.Voice.StartTool("Bash", new() { ["command"] = "true" });
 
-        turn.Session.Emit(turn.Session.Frames.System("permission_denied", new()
-        {
-            ["tool_name"] = call.Text("name"),
-            ["tool_use_id"] = call.Text("id"),
-            ["message"] = denied,
-        }));
+        turn.Session.Emit(
+            turn.Session.Frames.System(
+                "permission_denied",
+                new()
+                {
+                    ["tool_name"] = call.Text("name"),
+                    ["tool_use_id"] = call.Text("id"),
+                    ["message"] = denied,
+                }
+            )
+        );
         turn.Voice.EndTool(denied, isError: true);
         turn.Deny(call);
     }
 
     static void TwoResults(Turn turn, string where)
     {
-        void Extra() => turn.Session.EmitResult(
-            new(new Ending.Completed("Somebody else's answer."), Requests: 1) { Origin = ForeignTurn.Origin() });
+        void Extra() =>
+            turn.Session.EmitResult(
+                new(new Ending.Completed("Somebody else's answer."), Requests: 1) { Origin = ForeignTurn.Origin() }
+            );
 
         if (where == "before")
             turn.BeforeResult.Add(Extra);
@@ -146,8 +165,15 @@ static class TurnVerbs
     static void AddAfterthought(Session session)
     {
         session.Emit(session.Frames.System("status", new() { ["status"] = null }));
-        session.Emit(session.Frames.Assistant(
-            new() { ["role"] = "assistant", ["content"] = new JsonArray(new JsonObject { ["type"] = "text", ["text"] = "An afterthought." }) },
-            Guid.NewGuid().ToString()));
+        session.Emit(
+            session.Frames.Assistant(
+                new()
+                {
+                    ["role"] = "assistant",
+                    ["content"] = new JsonArray(new JsonObject { ["type"] = "text", ["text"] = "An afterthought." }),
+                },
+                Guid.NewGuid().ToString()
+            )
+        );
     }
 }

@@ -3,8 +3,9 @@ using System.Text.Json.Nodes;
 namespace Wake.FakeClaude;
 
 /// <summary>
-/// What a turn says and does, in transcript and output at once: a row is on disk before its line is printed. The echo of
-/// the message comes with the first of these lines and not earlier, so a turn that waits for the API is silent after init.
+/// What a turn says and does, in transcript and output at once: a row is on disk before its line is printed. The echo
+/// of the message comes with the first of these lines and not earlier, so a turn that waits for the API is silent after
+/// init.
 /// </summary>
 sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> credited, bool isRerun)
 {
@@ -40,7 +41,13 @@ sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> 
     public JsonObject StartTool(string name, JsonObject input)
     {
         EndTool(NoOutput);
-        ToolCall = new() { ["type"] = "tool_use", ["id"] = "toolu_" + Guid.NewGuid().ToString("N")[..20], ["name"] = name, ["input"] = input };
+        ToolCall = new()
+        {
+            ["type"] = "tool_use",
+            ["id"] = "toolu_" + Guid.NewGuid().ToString("N")[..20],
+            ["name"] = name,
+            ["input"] = input,
+        };
         Speak(ToolCall, "tool_use");
         return ToolCall;
     }
@@ -60,7 +67,10 @@ sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> 
 
     /// <summary>A call that died with an earlier process; it is never printed, only put into the history.</summary>
     public void LoseTool(JsonObject call) =>
-        session.Transcript.User(new JsonArray(ToolResult(call, OutcomeUnknown, isError: true)), Guid.NewGuid().ToString());
+        session.Transcript.User(
+            new JsonArray(ToolResult(call, OutcomeUnknown, isError: true)),
+            Guid.NewGuid().ToString()
+        );
 
     public void Interrupt()
     {
@@ -77,13 +87,17 @@ sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> 
         var content = new JsonObject { ["type"] = "text", ["text"] = failure.Text };
         var spoken = Message(content, "<synthetic>", failure.StopReason);
 
-        session.Transcript.Assistant(spoken, uuid, new()
-        {
-            ["error"] = failure.Label,
-            ["isApiErrorMessage"] = true,
-            ["apiErrorStatus"] = failure.Status,
-            ["refusedMessageId"] = failure == ApiFailure.Refusal ? spoken.Text("id") : null,
-        });
+        session.Transcript.Assistant(
+            spoken,
+            uuid,
+            new()
+            {
+                ["error"] = failure.Label,
+                ["isApiErrorMessage"] = true,
+                ["apiErrorStatus"] = failure.Status,
+                ["refusedMessageId"] = failure == ApiFailure.Refusal ? spoken.Text("id") : null,
+            }
+        );
 
         var frame = session.Frames.Assistant(spoken, uuid);
         frame["error"] = failure.Label;
@@ -136,23 +150,25 @@ sealed class Voice(Session session, UserMessage? message, IReadOnlyList<string> 
         session.Emit(session.Frames.User(content, uuid));
     }
 
-    static JsonObject ToolResult(JsonObject call, string result, bool isError) => new()
-    {
-        ["type"] = "tool_result",
-        ["content"] = result,
-        ["is_error"] = isError,
-        ["tool_use_id"] = call.Text("id"),
-    };
+    static JsonObject ToolResult(JsonObject call, string result, bool isError) =>
+        new()
+        {
+            ["type"] = "tool_result",
+            ["content"] = result,
+            ["is_error"] = isError,
+            ["tool_use_id"] = call.Text("id"),
+        };
 
-    static JsonObject Message(JsonObject content, string model, string? stopReason) => new()
-    {
-        ["id"] = "msg_" + Guid.NewGuid().ToString("N")[..20],
-        ["type"] = "message",
-        ["role"] = "assistant",
-        ["model"] = model,
-        ["content"] = new JsonArray(content.DeepClone()),
-        ["stop_reason"] = stopReason,
-        ["stop_sequence"] = null,
-        ["usage"] = TurnReport.Usage(0),
-    };
+    static JsonObject Message(JsonObject content, string model, string? stopReason) =>
+        new()
+        {
+            ["id"] = "msg_" + Guid.NewGuid().ToString("N")[..20],
+            ["type"] = "message",
+            ["role"] = "assistant",
+            ["model"] = model,
+            ["content"] = new JsonArray(content.DeepClone()),
+            ["stop_reason"] = stopReason,
+            ["stop_sequence"] = null,
+            ["usage"] = TurnReport.Usage(0),
+        };
 }

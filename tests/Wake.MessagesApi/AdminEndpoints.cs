@@ -9,19 +9,20 @@ static class AdminEndpoints
     {
         var admin = routes.MapGroup("/_admin");
 
-        admin.MapPost("/queue", http => Do(http, body =>
-            api.Queue([.. body.Items("replies").Select(x => x.GetString() ?? "")])));
+        admin.MapPost(
+            "/queue",
+            http => Do(http, body => api.Queue([.. body.Items("replies").Select(x => x.GetString() ?? "")]))
+        );
         admin.MapPost("/mode", http => Do(http, body => api.Always(body.Text("all"))));
         admin.MapPost("/release", http => Do(http, body => api.Release(body.Text("name"))));
         admin.MapPost("/reset", http => Do(http, _ => api.Reset()));
 
         admin.MapGet("/log", () => api.Everything.Select(x => LogRow.For(x)));
         admin.MapGet("/last", () => api.LastBody);
-        admin.MapGet("/stats", () => new
-        {
-            messages = api.Requests.Count,
-            inflight = api.Requests.Count(x => !x.Ending.IsCompleted),
-        });
+        admin.MapGet(
+            "/stats",
+            () => new { messages = api.Requests.Count, inflight = api.Requests.Count(x => !x.Ending.IsCompleted) }
+        );
     }
 
     // Reads the body itself, because `curl -d` does not say that it sends JSON.

@@ -7,8 +7,18 @@ static class Arrivals
 {
     static readonly string[] Headers =
     [
-        "anthropic-beta", "anthropic-version", "authorization", "baggage", "traceparent", "tracestate", "user-agent", "x-api-key",
-        "x-app", "x-claude-code-session-id", "x-client-request-id", "x-stainless-retry-count",
+        "anthropic-beta",
+        "anthropic-version",
+        "authorization",
+        "baggage",
+        "traceparent",
+        "tracestate",
+        "user-agent",
+        "x-api-key",
+        "x-app",
+        "x-claude-code-session-id",
+        "x-client-request-id",
+        "x-stainless-retry-count",
     ];
 
     public static SeenRequest Messages(HttpRequest http, JsonElement body)
@@ -33,20 +43,20 @@ static class Arrivals
         };
     }
 
-    public static SeenRequest Other(HttpRequest http) => new()
-    {
-        At = DateTimeOffset.UtcNow,
-        Method = http.Method,
-        Path = http.Path + http.QueryString,
-        IsConversation = false,
-        SessionId = Session(http),
-        Headers = Known(http),
-    };
+    public static SeenRequest Other(HttpRequest http) =>
+        new()
+        {
+            At = DateTimeOffset.UtcNow,
+            Method = http.Method,
+            Path = http.Path + http.QueryString,
+            IsConversation = false,
+            SessionId = Session(http),
+            Headers = Known(http),
+        };
 
     static Guid? Session(HttpRequest http) =>
         Guid.TryParse(http.Headers["x-claude-code-session-id"], out var session) ? session : null;
 
-    static Dictionary<string, string> Known(HttpRequest http) => Headers
-        .Where(http.Headers.ContainsKey)
-        .ToDictionary(x => x, x => http.Headers[x].ToString());
+    static Dictionary<string, string> Known(HttpRequest http) =>
+        Headers.Where(http.Headers.ContainsKey).ToDictionary(x => x, x => http.Headers[x].ToString());
 }

@@ -11,11 +11,12 @@ static class Conversation
 
     /// <summary>What is new since the model last spoke, oldest first.</summary>
     public static IReadOnlyList<string> Tail(IReadOnlyList<SeenMessage> messages) =>
-    [
-        .. messages.Skip(messages.ToList().FindLastIndex(x => x.Role == "assistant") + 1)
-            .SelectMany(message => message.Blocks.Select(block => Line(message, block)))
-            .OfType<string>(),
-    ];
+        [
+            .. messages
+                .Skip(messages.ToList().FindLastIndex(x => x.Role == "assistant") + 1)
+                .SelectMany(message => message.Blocks.Select(block => Line(message, block)))
+                .OfType<string>(),
+        ];
 
     /// <summary>
     /// The markers that count now: of the newest user message that has any, those of the step that its tool calls have
@@ -39,7 +40,8 @@ static class Conversation
             if (markers is not [])
                 return markers.Step(rounds);
 
-            // A later message without markers uses none; texts that came along with a tool's result do not end the script.
+            // A later message without markers uses none; texts that came along with a tool's result do not end the
+            // script.
             if (texts is not [] && message.Blocks.All(x => x.Type != "tool_result"))
                 return [];
         }
@@ -48,8 +50,8 @@ static class Conversation
     }
 
     /// <summary>
-    /// Whether the CLI wants a title for its list of sessions. It then quotes the prompt, whose markers are not meant for
-    /// that question.
+    /// Whether the CLI wants a title for its list of sessions. It then quotes the prompt, whose markers are not meant
+    /// for that question.
     /// </summary>
     public static bool WantsTitle(IReadOnlyList<SeenMessage> messages) =>
         messages is [{ Role: "user" } only] && only.Text.StartsWith("<session>", StringComparison.Ordinal);
@@ -58,21 +60,28 @@ static class Conversation
     static bool IsSaid(SeenBlock block) =>
         block.Type == "text" && !block.Text.TrimStart().StartsWith("<system-reminder>", StringComparison.Ordinal);
 
-    static string? Line(SeenMessage message, SeenBlock block) => block.Type switch
-    {
-        "text" => message.Role == "user" ? block.Text : $"{message.Role}: {block.Text}",
-        "tool_result" => $"TOOL_RESULT{(block.IsError ? " is_error" : "")} {block.Text}",
-        _ => null,
-    };
+    static string? Line(SeenMessage message, SeenBlock block) =>
+        block.Type switch
+        {
+            "text" => message.Role == "user" ? block.Text : $"{message.Role}: {block.Text}",
+            "tool_result" => $"TOOL_RESULT{(block.IsError ? " is_error" : "")} {block.Text}",
+            _ => null,
+        };
 
-    static IEnumerable<SeenBlock> Blocks(JsonElement owner) => owner.Member("content").ValueKind == JsonValueKind.String
-        ? [new SeenBlock("text", owner.Text("content"))]
-        : owner.Items("content").Select(Block);
+    static IEnumerable<SeenBlock> Blocks(JsonElement owner) =>
+        owner.Member("content").ValueKind == JsonValueKind.String
+            ? [new SeenBlock("text", owner.Text("content"))]
+            : owner.Items("content").Select(Block);
 
-    static SeenBlock Block(JsonElement block) => block.Text("type") switch
-    {
-        "tool_use" => new("tool_use", $"{block.Text("name")} {block.Member("input")}"),
-        "tool_result" => new("tool_result", string.Join('\n', Blocks(block).Select(x => x.Text)), block.Is("is_error")),
-        var type => new(type, block.Text("text")),
-    };
+    static SeenBlock Block(JsonElement block) =>
+        block.Text("type") switch
+        {
+            "tool_use" => new("tool_use", $"{block.Text("name")} {block.Member("input")}"),
+            "tool_result" => new(
+                "tool_result",
+                string.Join('\n', Blocks(block).Select(x => x.Text)),
+                block.Is("is_error")
+            ),
+            var type => new(type, block.Text("text")),
+        };
 }

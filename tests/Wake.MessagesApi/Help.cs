@@ -3,8 +3,7 @@ namespace Wake.Offline;
 /// <summary>How to start the stand-in, and the language that scripts its replies.</summary>
 static class Help
 {
-    public const string Text =
-        """
+    public const string Text = """
         A loopback stand-in for the Anthropic Messages API, on which the real `claude` runs offline.
 
           dotnet run --project tests/Wake.MessagesApi -- [--port N] [--address A] [--log FILE]

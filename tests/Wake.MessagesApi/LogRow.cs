@@ -20,7 +20,8 @@ sealed record LogRow(
     string? Ending,
     string UserId,
     IEnumerable<string> Tail,
-    IReadOnlyDictionary<string, string> Hdr)
+    IReadOnlyDictionary<string, string> Hdr
+)
 {
     static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
@@ -28,22 +29,24 @@ sealed record LogRow(
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
-    public static LogRow For(SeenRequest x) => new(
-        x.Number,
-        x.At.ToUnixTimeMilliseconds() / 1000.0,
-        x.IsConversation ? x.Path : $"{x.Method} {x.Path}",
-        x.SessionId,
-        x.Bytes,
-        x.Model,
-        x.Streams,
-        x.Messages.Count,
-        x.Tools,
-        x.Attempt,
-        x.Status,
-        x.Ending.IsCompleted ? x.Ending.Result.ToString() : null,
-        x.UserId,
-        x.Tail.Select(SeenRequest.Shortened),
-        x.Headers.ToDictionary(y => y.Key, y => y.Key is "authorization" or "x-api-key" ? Masked(y.Value) : y.Value));
+    public static LogRow For(SeenRequest x) =>
+        new(
+            x.Number,
+            x.At.ToUnixTimeMilliseconds() / 1000.0,
+            x.IsConversation ? x.Path : $"{x.Method} {x.Path}",
+            x.SessionId,
+            x.Bytes,
+            x.Model,
+            x.Streams,
+            x.Messages.Count,
+            x.Tools,
+            x.Attempt,
+            x.Status,
+            x.Ending.IsCompleted ? x.Ending.Result.ToString() : null,
+            x.UserId,
+            x.Tail.Select(SeenRequest.Shortened),
+            x.Headers.ToDictionary(y => y.Key, y => y.Key is "authorization" or "x-api-key" ? Masked(y.Value) : y.Value)
+        );
 
     // The log is a file, and the key may turn out to be a real one.
     static string Masked(string credential) => credential.Length <= 4 ? "…" : $"…{credential[^4..]}";

@@ -14,15 +14,17 @@ static class LoopbackServer
         // Empty: settings files and ASPNETCORE_ variables of the test's own surroundings must not reach in here.
         var builder = WebApplication.CreateEmptyBuilder(new());
 
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            kestrel.Listen(address, port);
-            kestrel.Limits.MaxRequestBodySize = MostBodyBytes;
+        builder
+            .WebHost.UseKestrelCore()
+            .ConfigureKestrel(kestrel =>
+            {
+                kestrel.Listen(address, port);
+                kestrel.Limits.MaxRequestBodySize = MostBodyBytes;
 
-            // A stopped or frozen client is something to test, not something to defend against.
-            kestrel.Limits.MinRequestBodyDataRate = null;
-            kestrel.Limits.MinResponseDataRate = null;
-        });
+                // A stopped or frozen client is something to test, not something to defend against.
+                kestrel.Limits.MinRequestBodyDataRate = null;
+                kestrel.Limits.MinResponseDataRate = null;
+            });
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IHostLifetime, OwnersLifetime>();
 

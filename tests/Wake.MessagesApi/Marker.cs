@@ -2,18 +2,32 @@ using System.Globalization;
 
 namespace Wake.Offline;
 
-/// <summary>One <c>[[name:argument]]</c> in a text; the argument may be empty. <see cref="Help"/> has the language.</summary>
+/// <summary>One <c>[[name:argument]]</c> in a text; the argument may be empty. <see cref="Help"/> has the
+/// language.</summary>
 sealed record Marker(string Name, string Argument)
 {
     static readonly HashSet<string> Actions = ["say", "bash", "tool", "ask", "askmulti", "big"];
 
     static readonly HashSet<string> Modifiers =
     [
-        "delay", "hold", "ttfb", "ping", "http", "retryafter", "msg", "etype", "shouldretry",
-        "drop", "truncate", "sseerror", "usage", "stop",
+        "delay",
+        "hold",
+        "ttfb",
+        "ping",
+        "http",
+        "retryafter",
+        "msg",
+        "etype",
+        "shouldretry",
+        "drop",
+        "truncate",
+        "sseerror",
+        "usage",
+        "stop",
     ];
 
-    /// <summary>An action is something to say or a tool to call; a modifier changes the reply it stands before.</summary>
+    /// <summary>An action is something to say or a tool to call; a modifier changes the reply it stands
+    /// before.</summary>
     public bool IsAction => Actions.Contains(Name);
 
     /// <summary>Puts the next action into the same assistant message as the one before.</summary>
@@ -29,7 +43,9 @@ sealed record Marker(string Name, string Argument)
     public int Number() => Number(Argument);
 
     public int Number(string part) =>
-        int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw Unreadable();
+        int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw Unreadable();
 
     /// <summary>How many attempts the marker is about: none said means all of them.</summary>
     public int Attempts(string part) => part == "" ? int.MaxValue : Number(part);

@@ -5,7 +5,8 @@ namespace Wake.Offline;
 /// <summary>Finds the markers in a text and divides them into replies.</summary>
 static partial class Markers
 {
-    /// <summary>The markers of a prompt. Prompts may quote anything, so what only looks like a marker is left alone.</summary>
+    /// <summary>The markers of a prompt. Prompts may quote anything, so what only looks like a marker is left
+    /// alone.</summary>
     public static IEnumerable<Marker> In(string text) => All(text).Where(x => x.IsKnown);
 
     /// <summary>The markers of a text that was written to be a script: here an unknown one is a slip.</summary>
@@ -19,7 +20,8 @@ static partial class Markers
             : markers;
     }
 
-    /// <summary>The markers of the reply that follows so many rounds of tool calls: its modifiers and its actions.</summary>
+    /// <summary>The markers of the reply that follows so many rounds of tool calls: its modifiers and its
+    /// actions.</summary>
     public static IReadOnlyList<Marker> Step(this IEnumerable<Marker> markers, int number)
     {
         List<List<Marker>> steps = [];

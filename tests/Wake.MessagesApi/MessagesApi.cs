@@ -26,13 +26,20 @@ public sealed class MessagesApi : IAsyncDisposable
         app = LoopbackServer.Build(address, port);
 
         app.MapPost("/v1/messages", new MessagesEndpoint(seen, script, holds, stopping.Token).Answer);
-        app.MapPost("/v1/messages/count_tokens", http => Answer(http, StatusCodes.Status200OK, new { input_tokens = 10 }));
+        app.MapPost(
+            "/v1/messages/count_tokens",
+            http => Answer(http, StatusCodes.Status200OK, new { input_tokens = 10 })
+        );
         app.MapAdmin(this);
-        app.MapFallback("{*path}", http => Answer(http, StatusCodes.Status404NotFound, new
-        {
-            type = "error",
-            error = new { type = "not_found_error", message = "no such path" },
-        }));
+        app.MapFallback(
+            "{*path}",
+            http =>
+                Answer(
+                    http,
+                    StatusCodes.Status404NotFound,
+                    new { type = "error", error = new { type = "not_found_error", message = "no such path" } }
+                )
+        );
     }
 
     /// <summary>Where it serves, as <c>ANTHROPIC_BASE_URL</c> wants it: no slash at the end.</summary>
@@ -45,17 +52,22 @@ public sealed class MessagesApi : IAsyncDisposable
     public IReadOnlyList<SeenRequest> Everything => seen.All;
 
     /// <summary>
-    /// The body of the newest of <see cref="Requests"/>, system prompt and tools included; an empty object before the first.
+    /// The body of the newest of <see cref="Requests"/>, system prompt and tools included; an empty object before the
+    /// first.
     /// </summary>
     public JsonElement LastBody => seen.LastBody;
 
     /// <summary>
-    /// Starts a stand-in that serves until it is disposed, on a free port unless one is named. The log gets a line of JSON
-    /// for every request that has ended, and stays the caller's to close.
+    /// Starts a stand-in that serves until it is disposed, on a free port unless one is named. The log gets a line of
+    /// JSON for every request that has ended, and stays the caller's to close.
     /// </summary>
     /// <exception cref="IOException">The port is taken.</exception>
     public static async Task<MessagesApi> Start(
-        int port = 0, TextWriter? log = null, IPAddress? address = null, CancellationToken cancel = default)
+        int port = 0,
+        TextWriter? log = null,
+        IPAddress? address = null,
+        CancellationToken cancel = default
+    )
     {
         var api = new MessagesApi(address ?? IPAddress.Loopback, port, log);
         await api.app.StartAsync(cancel);
@@ -65,16 +77,18 @@ public sealed class MessagesApi : IAsyncDisposable
     }
 
     /// <summary>
-    /// The first of <see cref="Requests"/> that matches, now or later: requests already seen count, and each is looked at again
-    /// when its status or ending becomes known. For a later one, ask for a <see cref="SeenRequest.Number"/> above the last.
-    /// Waits a minute unless told otherwise.
+    /// The first of <see cref="Requests"/> that matches, now or later: requests already seen count, and each is looked
+    /// at again when its status or ending becomes known. For a later one, ask for a <see cref="SeenRequest.Number"/>
+    /// above the last. Waits a minute unless told otherwise.
     /// </summary>
-    /// <exception cref="TimeoutException">None came; the message has the expression and what was seen instead.</exception>
+    /// <exception cref="TimeoutException">None came; the message has the expression and what was seen
+    /// instead.</exception>
     public async Task<SeenRequest> Next(
         Func<SeenRequest, bool> matching,
         TimeSpan? within = null,
         CancellationToken cancel = default,
-        [CallerArgumentExpression(nameof(matching))] string expression = "")
+        [CallerArgumentExpression(nameof(matching))] string expression = ""
+    )
     {
         var patience = within ?? Patience;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -91,18 +105,24 @@ public sealed class MessagesApi : IAsyncDisposable
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             var instead = string.Join('\n', Everything.TakeLast(20));
-            throw new TimeoutException($"No request for {expression} within {patience.TotalSeconds} s. Seen:\n{instead}");
+            throw new TimeoutException(
+                $"No request for {expression} within {patience.TotalSeconds} s. Seen:\n{instead}"
+            );
         }
 
         throw new ObjectDisposedException(nameof(MessagesApi), $"Stopped while waiting for {expression}.");
     }
 
-    /// <summary>One reply per request, before any prompt's own markers; an empty one leaves its request to the prompt.</summary>
-    /// <exception cref="FormatException">A reply has an unknown marker, or one whose argument cannot be read.</exception>
+    /// <summary>One reply per request, before any prompt's own markers; an empty one leaves its request to the
+    /// prompt.</summary>
+    /// <exception cref="FormatException">A reply has an unknown marker, or one whose argument cannot be
+    /// read.</exception>
     public void Queue(params string[] replies) => script.Queue(replies);
 
-    /// <summary>The reply to every request that finds the queue empty; null leaves them to their prompts again.</summary>
-    /// <exception cref="FormatException">The reply has an unknown marker, or one whose argument cannot be read.</exception>
+    /// <summary>The reply to every request that finds the queue empty; null leaves them to their prompts
+    /// again.</summary>
+    /// <exception cref="FormatException">The reply has an unknown marker, or one whose argument cannot be
+    /// read.</exception>
     public void Always(string? reply) => script.Always(reply);
 
     /// <summary>

@@ -36,7 +36,11 @@ sealed class MessagesEndpoint(SeenRequests seen, ReplyScript script, Holds holds
     }
 
     async Task<RequestEnding> Reply(
-        HttpContext http, SeenRequest request, ScriptedReply script, CancellationToken cancel)
+        HttpContext http,
+        SeenRequest request,
+        ScriptedReply script,
+        CancellationToken cancel
+    )
     {
         await Task.Delay(script.Delay, cancel);
         if (script.Hold is { } hold)

@@ -3,7 +3,8 @@ using System.Text.Json;
 
 namespace Wake.Offline;
 
-/// <summary>Writes one answer in the shape the Messages API gives it: a failure, a whole message, or an event stream.</summary>
+/// <summary>Writes one answer in the shape the Messages API gives it: a failure, a whole message, or an event
+/// stream.</summary>
 sealed class Reply(HttpResponse response, SeenRequest request, CancellationToken cancel)
 {
     public Task Fail(ScriptedFailure failure)
@@ -17,12 +18,16 @@ sealed class Reply(HttpResponse response, SeenRequest request, CancellationToken
             response.Headers["x-should-retry"] = shouldRetry;
 
         return response.WriteAsJsonAsync(
-            new { type = "error", error = new { type = failure.Type, message = failure.Message } }, cancel);
+            new { type = "error", error = new { type = failure.Type, message = failure.Message } },
+            cancel
+        );
     }
 
     public Task WriteWhole(ScriptedReply reply) =>
         response.WriteAsJsonAsync(
-            Message(reply, reply.Blocks.Select(Content), StopReason(reply), reply.OutputTokens), cancel);
+            Message(reply, reply.Blocks.Select(Content), StopReason(reply), reply.OutputTokens),
+            cancel
+        );
 
     /// <summary>An event stream; one that is cut off ends halfway through its last block.</summary>
     public async Task<RequestEnding> WriteStream(ScriptedReply reply, bool cutOff)
@@ -54,11 +59,14 @@ sealed class Reply(HttpResponse response, SeenRequest request, CancellationToken
             await Send("content_block_stop", new() { ["index"] = index });
         }
 
-        await Send("message_delta", new()
-        {
-            ["delta"] = new { stop_reason = StopReason(reply), stop_sequence = (string?)null },
-            ["usage"] = new { output_tokens = reply.OutputTokens },
-        });
+        await Send(
+            "message_delta",
+            new()
+            {
+                ["delta"] = new { stop_reason = StopReason(reply), stop_sequence = (string?)null },
+                ["usage"] = new { output_tokens = reply.OutputTokens },
+            }
+        );
         await Send("message_stop", []);
 
         return RequestEnding.Replied;
@@ -66,7 +74,7 @@ sealed class Reply(HttpResponse response, SeenRequest request, CancellationToken
 
     async Task Ping(TimeSpan duration)
     {
-        for (var begun = Stopwatch.StartNew(); begun.Elapsed < duration;)
+        for (var begun = Stopwatch.StartNew(); begun.Elapsed < duration; )
         {
             await Send("ping", []);
             await Task.Delay(TimeSpan.FromSeconds(1), cancel);
@@ -80,49 +88,60 @@ sealed class Reply(HttpResponse response, SeenRequest request, CancellationToken
         await response.Body.FlushAsync(cancel);
     }
 
-    object Message(ScriptedReply reply, IEnumerable<object> content, string? stopReason, int outputTokens) => new
-    {
-        id = Id("msg"),
-        type = "message",
-        role = "assistant",
-        model = request.Model,
-        content,
-        stop_reason = stopReason,
-        stop_sequence = (string?)null,
-        usage = new
+    object Message(ScriptedReply reply, IEnumerable<object> content, string? stopReason, int outputTokens) =>
+        new
         {
-            input_tokens = reply.InputTokens,
-            output_tokens = outputTokens,
-            cache_creation_input_tokens = 0,
-            cache_read_input_tokens = 0,
-        },
-    };
+            id = Id("msg"),
+            type = "message",
+            role = "assistant",
+            model = request.Model,
+            content,
+            stop_reason = stopReason,
+            stop_sequence = (string?)null,
+            usage = new
+            {
+                input_tokens = reply.InputTokens,
+                output_tokens = outputTokens,
+                cache_creation_input_tokens = 0,
+                cache_read_input_tokens = 0,
+            },
+        };
 
-    object Content(ReplyBlock block) => block switch
-    {
-        ReplyBlock.ToolCall call => new { type = "tool_use", id = Id("toolu"), name = call.Name, input = call.Input },
-        _ => new { type = "text", text = Words(block) },
-    };
+    object Content(ReplyBlock block) =>
+        block switch
+        {
+            ReplyBlock.ToolCall call => new
+            {
+                type = "tool_use",
+                id = Id("toolu"),
+                name = call.Name,
+                input = call.Input,
+            },
+            _ => new { type = "text", text = Words(block) },
+        };
 
-    string Words(ReplyBlock block) => block switch
-    {
-        ReplyBlock.ToolCall call => call.Input.GetRawText(),
-        ReplyBlock.Text { Words: { } words } => words,
-        _ => $"I have seen {request.Messages.Count(x => x.Role == "user")} user messages.",
-    };
+    string Words(ReplyBlock block) =>
+        block switch
+        {
+            ReplyBlock.ToolCall call => call.Input.GetRawText(),
+            ReplyBlock.Text { Words: { } words } => words,
+            _ => $"I have seen {request.Messages.Count(x => x.Role == "user")} user messages.",
+        };
 
     // The API announces a block empty and fills it by deltas.
-    static ReplyBlock Emptied(ReplyBlock block) => block switch
-    {
-        ReplyBlock.ToolCall call => call with { Input = JsonElement.Parse("{}") },
-        _ => new ReplyBlock.Text(""),
-    };
+    static ReplyBlock Emptied(ReplyBlock block) =>
+        block switch
+        {
+            ReplyBlock.ToolCall call => call with { Input = JsonElement.Parse("{}") },
+            _ => new ReplyBlock.Text(""),
+        };
 
-    static object Delta(ReplyBlock block, string part) => block switch
-    {
-        ReplyBlock.ToolCall => new { type = "input_json_delta", partial_json = part },
-        _ => new { type = "text_delta", text = part },
-    };
+    static object Delta(ReplyBlock block, string part) =>
+        block switch
+        {
+            ReplyBlock.ToolCall => new { type = "input_json_delta", partial_json = part },
+            _ => new { type = "text_delta", text = part },
+        };
 
     static string StopReason(ScriptedReply reply) =>
         reply.StopReason ?? (reply.Blocks.Any(x => x is ReplyBlock.ToolCall) ? "tool_use" : "end_turn");

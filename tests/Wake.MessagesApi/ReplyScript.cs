@@ -8,7 +8,8 @@ sealed class ReplyScript
     ScriptedReply? always;
 
     /// <summary>One reply per request, in this order; an empty text leaves its request to the prompt.</summary>
-    /// <exception cref="FormatException">A text has an unknown marker, or one whose argument cannot be read.</exception>
+    /// <exception cref="FormatException">A text has an unknown marker, or one whose argument cannot be
+    /// read.</exception>
     public void Queue(IEnumerable<string> replies)
     {
         var read = replies.Select(Read).ToList();
@@ -18,7 +19,8 @@ sealed class ReplyScript
     }
 
     /// <summary>The reply to every request that finds the queue empty; null leaves them to their prompts.</summary>
-    /// <exception cref="FormatException">The text has an unknown marker, or one whose argument cannot be read.</exception>
+    /// <exception cref="FormatException">The text has an unknown marker, or one whose argument cannot be
+    /// read.</exception>
     public void Always(string? reply)
     {
         var read = Read(reply ?? "");

@@ -13,10 +13,12 @@ sealed record ScriptedFailure(
     string Type,
     string Message,
     string? RetryAfter = null,
-    string? ShouldRetry = null)
+    string? ShouldRetry = null
+)
 {
     /// <summary>A failure of the stand-in's own, with the type that belongs to the status.</summary>
-    public static ScriptedFailure Because(int status, string message) => new(status, int.MaxValue, TypeOf(status), message);
+    public static ScriptedFailure Because(int status, string message) =>
+        new(status, int.MaxValue, TypeOf(status), message);
 
     /// <summary>The failure a step asks for, or null.</summary>
     /// <exception cref="FormatException">The marker's argument cannot be read.</exception>
@@ -44,20 +46,22 @@ sealed record ScriptedFailure(
             type,
             Argument("msg") ?? type.Replace('_', ' '),
             Argument("retryafter"),
-            Argument("shouldretry"));
+            Argument("shouldretry")
+        );
 
         string? Argument(string name) => step.LastOrDefault(x => x.Name == name)?.Argument;
     }
 
-    static string TypeOf(int status) => status switch
-    {
-        400 => "invalid_request_error",
-        401 => "authentication_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        529 => "overloaded_error",
-        _ => "api_error",
-    };
+    static string TypeOf(int status) =>
+        status switch
+        {
+            400 => "invalid_request_error",
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            529 => "overloaded_error",
+            _ => "api_error",
+        };
 }

@@ -41,13 +41,15 @@ sealed record ScriptedReply
     {
         var blocks = step.Where(x => x.IsAction).Select(ReplyBlock.From).ToList();
 
-        return step.Where(x => !x.IsAction).Aggregate(
-            new ScriptedReply
-            {
-                Blocks = blocks is [] ? [new ReplyBlock.Text(null)] : blocks,
-                Failure = ScriptedFailure.From(step),
-            },
-            Apply);
+        return step.Where(x => !x.IsAction)
+            .Aggregate(
+                new ScriptedReply
+                {
+                    Blocks = blocks is [] ? [new ReplyBlock.Text(null)] : blocks,
+                    Failure = ScriptedFailure.From(step),
+                },
+                Apply
+            );
     }
 
     /// <summary>A reply of these words, whatever the markers say.</summary>
@@ -57,24 +59,25 @@ sealed record ScriptedReply
     public static ScriptedReply Refusing(int status, string message) =>
         new() { Blocks = [], Failure = ScriptedFailure.Because(status, message) };
 
-    static ScriptedReply Apply(ScriptedReply reply, Marker modifier) => modifier.Name switch
-    {
-        "delay" => reply with { Delay = modifier.Seconds() },
-        "hold" => reply with { Hold = modifier.Argument },
-        "drop" => reply with { Drops = modifier.Attempts(modifier.Argument) },
-        "truncate" => reply with { Truncations = modifier.Attempts(modifier.Argument) },
-        "ttfb" => reply with { Silence = modifier.Seconds() },
-        "ping" => reply with { Pings = modifier.Seconds() },
-        "sseerror" => reply with { StreamError = modifier.Argument },
-        "stop" => reply with { StopReason = modifier.Argument },
-        "usage" when modifier.Argument.Split(':') is [var input, var output] => reply with
+    static ScriptedReply Apply(ScriptedReply reply, Marker modifier) =>
+        modifier.Name switch
         {
-            InputTokens = modifier.Number(input),
-            OutputTokens = modifier.Number(output),
-        },
-        "usage" => throw modifier.Unreadable(),
+            "delay" => reply with { Delay = modifier.Seconds() },
+            "hold" => reply with { Hold = modifier.Argument },
+            "drop" => reply with { Drops = modifier.Attempts(modifier.Argument) },
+            "truncate" => reply with { Truncations = modifier.Attempts(modifier.Argument) },
+            "ttfb" => reply with { Silence = modifier.Seconds() },
+            "ping" => reply with { Pings = modifier.Seconds() },
+            "sseerror" => reply with { StreamError = modifier.Argument },
+            "stop" => reply with { StopReason = modifier.Argument },
+            "usage" when modifier.Argument.Split(':') is [var input, var output] => reply with
+            {
+                InputTokens = modifier.Number(input),
+                OutputTokens = modifier.Number(output),
+            },
+            "usage" => throw modifier.Unreadable(),
 
-        // The rest belong to the failure.
-        _ => reply,
-    };
+            // The rest belong to the failure.
+            _ => reply,
+        };
 }

@@ -1,7 +1,8 @@
 namespace Wake.Offline;
 
 /// <summary>One message of a conversation, as the model would see it.</summary>
-/// <param name="Role"><c>user</c>, <c>assistant</c>, or <c>system</c> for what the CLI says in mid-conversation.</param>
+/// <param name="Role"><c>user</c>, <c>assistant</c>, or <c>system</c> for what the CLI says in
+/// mid-conversation.</param>
 /// <param name="Blocks">The content, in order.</param>
 public sealed record SeenMessage(string Role, IReadOnlyList<SeenBlock> Blocks)
 {

@@ -19,8 +19,8 @@ public sealed class SeenRequest
     public required string Path { get; init; }
 
     /// <summary>
-    /// Whether it asks the model to go on with a conversation. All else is the CLI looking around, or wanting a title for
-    /// its list of sessions.
+    /// Whether it asks the model to go on with a conversation. All else is the CLI looking around, or wanting a title
+    /// for its list of sessions.
     /// </summary>
     public required bool IsConversation { get; init; }
 
@@ -60,10 +60,12 @@ public sealed class SeenRequest
     /// <summary>Counts the requests of one session that end in the same words: a retry is attempt 2.</summary>
     public int Attempt { get; internal set; } = 1;
 
-    /// <summary>The HTTP status of the answer; null before it is known, and for a connection that was dropped.</summary>
+    /// <summary>The HTTP status of the answer; null before it is known, and for a connection that was
+    /// dropped.</summary>
     public int? Status => status is 0 ? null : status;
 
-    /// <summary>How it ended, once it has: the wait for a client that is killed, or for a reply that is through.</summary>
+    /// <summary>How it ended, once it has: the wait for a client that is killed, or for a reply that is
+    /// through.</summary>
     public Task<RequestEnding> Ending => ending.Task;
 
     /// <summary>Whether the text is anywhere in the conversation.</summary>
@@ -74,8 +76,8 @@ public sealed class SeenRequest
 
     /// <summary>The request in one line, for messages about it.</summary>
     public override string ToString() =>
-        $"#{Number} {Method} {Path} session {SessionId?.ToString() ?? "unknown"}, attempt {Attempt}, " +
-        $"{(Ending.IsCompleted ? Ending.Result.ToString() : "unanswered")}: {string.Join(" | ", Tail.Select(Shortened))}";
+        $"#{Number} {Method} {Path} session {SessionId?.ToString() ?? "unknown"}, attempt {Attempt}, "
+        + $"{(Ending.IsCompleted ? Ending.Result.ToString() : "unanswered")}: {string.Join(" | ", Tail.Select(Shortened))}";
 
     /// <summary>A text of the tail, short enough for a log and long enough to know it by.</summary>
     internal static string Shortened(string text) => text.Length <= 400 ? text : text[..400];

@@ -35,7 +35,8 @@ sealed class SeenRequests(TextWriter? log)
         }
     }
 
-    /// <summary>The newest conversation's body; an empty object before the first. Only this one is kept whole.</summary>
+    /// <summary>The newest conversation's body; an empty object before the first. Only this one is kept
+    /// whole.</summary>
     public JsonElement LastBody
     {
         get
@@ -148,6 +149,12 @@ sealed class SeenRequests(TextWriter? log)
     static long Characters(SeenRequest request) => request.Messages.Sum(x => x.Blocks.Sum(y => (long)y.Text.Length));
 
     // The count of messages tells two turns with the same words apart; a retry repeats it.
-    static string Key(SeenRequest request) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(
-        $"{request.SessionId} {request.Messages.Count} {string.Join('\n', request.Tail.Select(SeenRequest.Shortened))}")));
+    static string Key(SeenRequest request) =>
+        Convert.ToHexString(
+            SHA256.HashData(
+                Encoding.UTF8.GetBytes(
+                    $"{request.SessionId} {request.Messages.Count} {string.Join('\n', request.Tail.Select(SeenRequest.Shortened))}"
+                )
+            )
+        );
 }

@@ -19,14 +19,35 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         await using var client = await Client(new() { ["WAKE_SESSION"] = key });
         var tools = await client.ListToolsAsync();
 
-        var watch = await Call(client, "watch", new() { ["pull_request"] = "Octo-Org/Hello#972", ["once"] = true, ["intent"] = "then deploy it", ["expires"] = "7d" });
+        var watch = await Call(
+            client,
+            "watch",
+            new()
+            {
+                ["pull_request"] = "Octo-Org/Hello#972",
+                ["once"] = true,
+                ["intent"] = "then deploy it",
+                ["expires"] = "7d",
+            }
+        );
         var listed = await Call(client, "list_watches", []);
         var explained = await Call(client, "explain", []);
         var id = JsonElement.Parse(watch.Text).GetProperty("id").GetString()!;
         var cancelled = await Call(client, "cancel_watch", new() { ["id"] = id });
         var refused = await Call(client, "cancel_watch", new() { ["id"] = id });
 
-        Assert.Equal(["cancel_scheduled_wake", "cancel_watch", "explain", "list_scheduled_wakes", "list_watches", "schedule_wake", "watch"], tools.Select(x => x.Name).Order());
+        Assert.Equal(
+            [
+                "cancel_scheduled_wake",
+                "cancel_watch",
+                "explain",
+                "list_scheduled_wakes",
+                "list_watches",
+                "schedule_wake",
+                "watch",
+            ],
+            tools.Select(x => x.Name).Order()
+        );
         Assert.Equal("github:octo-org/hello#972", JsonElement.Parse(watch.Text).GetProperty("subject").GetString());
         Assert.Contains(id, listed.Text);
         Assert.Contains(id, explained.Text);
@@ -56,9 +77,14 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         var soon = await Call(client, "schedule_wake", new() { ["at"] = "1s", ["reason"] = "look at the build" });
 
         Assert.Equal(["look at the build"], (await wake.Ended(key, 1)).Reasons);
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(soon)) == 0);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(soon)) == 0
+        );
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(later)));
-        Assert.Equal(HttpStatusCode.NoContent, (await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.NoContent,
+            (await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}")).StatusCode
+        );
         Assert.Equal(0, await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(later)));
 
         static Guid Id((string Text, bool Failed) said) => JsonElement.Parse(said.Text).GetProperty("id").GetGuid();
@@ -88,13 +114,24 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
     {
         foreach (var (name, value) in wake.Here)
             environment[name] = value;
-        return await McpClient.CreateAsync(new StdioClientTransport(new()
-        {
-            Name = "wake", Command = Path.Combine(AppContext.BaseDirectory, "wake"), Arguments = ["mcp"], EnvironmentVariables = environment,
-        }));
+        return await McpClient.CreateAsync(
+            new StdioClientTransport(
+                new()
+                {
+                    Name = "wake",
+                    Command = Path.Combine(AppContext.BaseDirectory, "wake"),
+                    Arguments = ["mcp"],
+                    EnvironmentVariables = environment,
+                }
+            )
+        );
     }
 
-    static async Task<(string Text, bool Failed)> Call(McpClient client, string tool, Dictionary<string, object?> arguments)
+    static async Task<(string Text, bool Failed)> Call(
+        McpClient client,
+        string tool,
+        Dictionary<string, object?> arguments
+    )
     {
         var result = await client.CallToolAsync(tool, arguments);
         return (string.Concat(result.Content.OfType<TextContentBlock>().Select(x => x.Text)), result.IsError is true);

@@ -9,7 +9,8 @@ namespace Wake.Tests.EndToEnd;
 
 /// <summary>Beside what both versions are asked: what follows from Wake's own side, whichever version it is.</summary>
 public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
-    : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Current>
+    : AskingFromARealClaude(runs),
+        IClassFixture<AskingFromARealClaude.Current>
 {
     [Fact]
     public async Task Nobody_answers_and_the_model_knows()
@@ -32,12 +33,18 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
-    // The CLI calls a tool while the model still speaks, so the second call may come to be or not; either way it is asked about alone.
+    // The CLI calls a tool while the model still speaks, so the second call may come to be or not; either way it is
+    // asked about alone.
     [Fact]
     public async Task Calls_beside_each_other_are_allowed_one_by_one()
     {
         var key = await Wake.WatchingSession("asking");
-        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[and]][[bash:{Ran}]][[bash:{Ran}]][[say:fine]]"));
+        await Wake.Publish(
+            WakeSystem.Event(
+                WakeSystem.Subject(key),
+                $"merged [[bash:{Ran}]][[and]][[bash:{Ran}]][[bash:{Ran}]][[say:fine]]"
+            )
+        );
         var allowed = 0;
         while ((await Wake.Turns(key)) is not [{ State: TurnState.Ended }])
         {
@@ -50,7 +57,10 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
         Assert.InRange(allowed, 1, 2);
-        Assert.Equal(new string('x', allowed), await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+        Assert.Equal(
+            new string('x', allowed),
+            await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran"))
+        );
     }
 
     [Fact]
@@ -59,7 +69,11 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         var key = await Wake.WatchingSession("asking");
         machines.Api.Queue(
             """[[tool:Agent {"description": "d", "subagent_type": "general-purpose", "prompt": "do it", "run_in_background": false}]]""",
-            $"[[bash:{Ran}]]", "[[say:I could not]]", $"[[bash:{Ran}]]", "[[say:fine]]");
+            $"[[bash:{Ran}]]",
+            "[[say:I could not]]",
+            $"[[bash:{Ran}]]",
+            "[[say:fine]]"
+        );
         await Allow(await Asks(key, "merged"));
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
@@ -69,10 +83,12 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
 }
 
 public sealed class AskingFromClaude_2_1_197(AskingFromARealClaude.Old runs)
-    : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Old>;
+    : AskingFromARealClaude(runs),
+        IClassFixture<AskingFromARealClaude.Old>;
 
 public sealed class AskingFromClaude_2_1_332(AskingFromARealClaude.Newest runs)
-    : AskingFromARealClaude(runs), IClassFixture<AskingFromARealClaude.Newest>;
+    : AskingFromARealClaude(runs),
+        IClassFixture<AskingFromARealClaude.Newest>;
 
 /// <summary>
 /// A question of the real CLI outlives every process, and its answer reaches the model as the result of its call, from
@@ -80,8 +96,7 @@ public sealed class AskingFromClaude_2_1_332(AskingFromARealClaude.Newest runs)
 /// </summary>
 public abstract class AskingFromARealClaude
 {
-    const string Three =
-        """
+    const string Three = """
         {"questions": [
           {"question": "Which colour?", "header": "Colour", "multiSelect": false, "options":
             [{"label": "Red", "description": "r"}, {"label": "Blue", "description": "b"}]},
@@ -118,17 +133,25 @@ public abstract class AskingFromARealClaude
         Assert.Equal([false, true, false], question.Questions.Select(x => x.MultiSelect));
 
         await runs.KillAndStartOnTheOther();
-        var answer = await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
-        {
-            answers = new Dictionary<string, object>
+        var answer = await Wake.Http.PostAsJsonAsync(
+            $"/v1/questions/{question.Id}/answer",
+            new
             {
-                ["Which colour?"] = "Blue", ["Which sizes?"] = new[] { "S", "L" }, ["When shall it go out?"] = "not before the \"audit\"; $(id)",
-            },
-        });
+                answers = new Dictionary<string, object>
+                {
+                    ["Which colour?"] = "Blue",
+                    ["Which sizes?"] = new[] { "S", "L" },
+                    ["When shall it go out?"] = "not before the \"audit\"; $(id)",
+                },
+            }
+        );
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
 
         var turn = await Wake.Ended(key, 1);
-        Assert.Equal((TurnOutcome.Completed, runs.Runner, 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
+        Assert.Equal(
+            (TurnOutcome.Completed, runs.Runner, 2, null),
+            (turn.Outcome, turn.Runner, turn.Attempt, turn.Note)
+        );
         Assert.Equal(2, machines.Api.Requests.Count(x => x.Status == 200));
         var told = machines.Api.Requests[^1];
         Assert.True(told.Remembers("\"Which colour?\"=\"Blue\""));
@@ -136,7 +159,10 @@ public abstract class AskingFromARealClaude
         Assert.True(told.Remembers("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
         Assert.Equal(1L, await QuestionsOf(key));
         var session = await Wake.Show(key);
-        Assert.Single(FakeTranscript.Of(runs.Machine, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
+        Assert.Single(
+            FakeTranscript.Of(runs.Machine, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages,
+            x => x.Contains("merged")
+        );
 
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
         await Wake.Ended(key, 2);
@@ -148,7 +174,13 @@ public abstract class AskingFromARealClaude
     {
         var key = await Wake.WatchingSession();
         await Answer(await Asks(key, "merged [[ask]][[askmulti]][[say:fine]]"), "Red");
-        await Answer(await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Questions.Count == 2), "it asks again"), "M");
+        await Answer(
+            await Eventually.Sees(
+                async () => (await Open()).FirstOrDefault(x => x.Questions.Count == 2),
+                "it asks again"
+            ),
+            "M"
+        );
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
         Assert.Equal(3, machines.Api.Requests.Count(x => x.Status == 200));
@@ -190,7 +222,10 @@ public abstract class AskingFromARealClaude
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "opened"));
         await Wake.Ended(key, 1);
         var question = await Asks(key, $"merged [[bash:touch free]][[bash:{Ran}]][[say:fine]]");
-        Assert.Equal(("Bash", Ran), (question.Permission!.Tool, question.Permission.Input.GetProperty("command").GetString()));
+        Assert.Equal(
+            ("Bash", Ran),
+            (question.Permission!.Tool, question.Permission.Input.GetProperty("command").GetString())
+        );
         Assert.Empty(question.Questions);
         var waiting = await Wake.Show(key);
         Assert.Equal((SessionState.WaitingForAnswer, question.Id), (waiting.State, waiting.WaitsFor));
@@ -201,16 +236,24 @@ public abstract class AskingFromARealClaude
         await Allow(question);
 
         var turn = await Wake.Ended(key, 2);
-        Assert.Equal((TurnOutcome.Completed, runs.Runner, 2, null), (turn.Outcome, turn.Runner, turn.Attempt, turn.Note));
+        Assert.Equal(
+            (TurnOutcome.Completed, runs.Runner, 2, null),
+            (turn.Outcome, turn.Runner, turn.Attempt, turn.Note)
+        );
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(waiting.Workspace, "ran")));
         Assert.Equal(4, machines.Api.Requests.Count(x => x.Status == 200));
         Assert.Equal(1L, await QuestionsOf(key));
         var session = await Wake.Show(key);
         Assert.Equal((SessionState.Idle, null), (session.State, session.WaitsFor));
-        Assert.Single(FakeTranscript.Of(runs.Machine, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages, x => x.Contains("merged"));
+        Assert.Single(
+            FakeTranscript.Of(runs.Machine, session.Workspace, Assert.Single(session.ClaudeSessionIds)).UserMessages,
+            x => x.Contains("merged")
+        );
 
         // What a killed process has spent is counted all the same.
-        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "again [[bash:touch free]][[bash:touch free]][[say:fine]]"));
+        await Wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), "again [[bash:touch free]][[bash:touch free]][[say:fine]]")
+        );
         Assert.Equal((await Wake.Ended(key, 3)).CostUsd, turn.CostUsd);
     }
 
@@ -218,7 +261,10 @@ public abstract class AskingFromARealClaude
     public async Task A_permission_that_is_not_given_is_refused_with_the_persons_words()
     {
         var key = await Wake.WatchingSession("asking");
-        await Decide(await Asks(key, $"merged [[bash:{Ran}]][[say:fine]]"), new { allow = false, message = "not on a \"Friday\"" });
+        await Decide(
+            await Asks(key, $"merged [[bash:{Ran}]][[say:fine]]"),
+            new { allow = false, message = "not on a \"Friday\"" }
+        );
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
         Assert.True(machines.Api.Requests[^1].Remembers("A person has not allowed this: not on a \"Friday\""));
@@ -243,7 +289,9 @@ public abstract class AskingFromARealClaude
         Assert.Equal(command, JsonElement.Parse(whole.Call!).GetProperty("command").GetString());
 
         foreach (var body in new object[] { new { allow = true }, new { allow = true, shown = new string('0', 64) } })
-            Assert.False((await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", body)).IsSuccessStatusCode);
+            Assert.False(
+                (await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", body)).IsSuccessStatusCode
+            );
         await runs.KillAndStartOnTheOther();
         await Decide(question, new { allow = true, shown = whole.Hash });
 
@@ -261,12 +309,21 @@ public abstract class AskingFromARealClaude
         machines.Api.Queue($"[[bash:{Ran}]]", $"[[bash:{Ran}]]", "[[say:fine]]");
         var question = await Asks(key, "merged");
         var other = new string('0', 64);
-        Assert.Equal(other, await Wake.Scalar<string>(
-            "with other as (update questions set call_sha256 = $2 where id = $1 returning call_sha256) select call_sha256 from other", question.Id, other));
+        Assert.Equal(
+            other,
+            await Wake.Scalar<string>(
+                "with other as (update questions set call_sha256 = $2 where id = $1 returning call_sha256) select call_sha256 from other",
+                question.Id,
+                other
+            )
+        );
 
         await Decide(question, new { allow = true, shown = other });
 
-        var anew = await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key && x.Id != question.Id), $"{key} asks again");
+        var anew = await Eventually.Sees(
+            async () => (await Open()).FirstOrDefault(x => x.Session == key && x.Id != question.Id),
+            $"{key} asks again"
+        );
         Assert.False(File.Exists(Path.Combine(workspace, "ran")));
         Assert.Contains(machines.Api.Requests, x => x.Remembers("is not exactly this call"));
         await Allow(anew);
@@ -323,7 +380,10 @@ public abstract class AskingFromARealClaude
         await Eventually.Holds(() => Task.FromResult(File.Exists(Path.Combine(workspace, "ran"))), "the call is made");
 
         var stopped = runs.StopAndStartAgain();
-        await Eventually.Holds(() => Task.FromResult(runs.Process.Log.Contains("Stopping: interrupting")), "the runner is told to stop");
+        await Eventually.Holds(
+            () => Task.FromResult(runs.Process.Log.Contains("Stopping: interrupting")),
+            "the runner is told to stop"
+        );
         await File.WriteAllTextAsync(Path.Combine(workspace, "go"), "");
         await stopped;
         machines.Api.Release();
@@ -367,7 +427,10 @@ public abstract class AskingFromARealClaude
 
     async Task Reaches(Moment when, string key)
     {
-        await Eventually.Holds(async () => (await Wake.Turns(key)) is [{ Attempt: >= 2, State: TurnState.Running }], "the turn goes on");
+        await Eventually.Holds(
+            async () => (await Wake.Turns(key)) is [{ Attempt: >= 2, State: TurnState.Running }],
+            "the turn goes on"
+        );
         if (when is Moment.Started)
             await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(runs.Machine) is not []), "the CLI runs");
         if (when is Moment.Told)
@@ -375,7 +438,10 @@ public abstract class AskingFromARealClaude
     }
 
     private protected Task<long> QuestionsOf(string key) =>
-        Wake.Scalar<long>("select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1", key);
+        Wake.Scalar<long>(
+            "select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1",
+            key
+        );
 
     private protected async Task<Question> Asks(string key, string reason)
     {
@@ -387,7 +453,8 @@ public abstract class AskingFromARealClaude
     private protected async Task Allow(Question question) =>
         await Decide(question, new { allow = true, shown = (await Find(question)).Permission!.Hash });
 
-    async Task<Question> Find(Question question) => (await Wake.Http.GetFromJsonAsync<Question>($"/v1/questions/{question.Id}"))!;
+    async Task<Question> Find(Question question) =>
+        (await Wake.Http.GetFromJsonAsync<Question>($"/v1/questions/{question.Id}"))!;
 
     private protected async Task Decide(Question question, object decision)
     {
@@ -395,14 +462,15 @@ public abstract class AskingFromARealClaude
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    private protected async Task<IReadOnlyList<Question>> Open() => (await Wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions"))!;
+    private protected async Task<IReadOnlyList<Question>> Open() =>
+        (await Wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions"))!;
 
     private protected async Task Answer(Question question, string text)
     {
-        var answer = await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", new
-        {
-            answers = question.Questions.ToDictionary(x => x.Question, _ => text),
-        });
+        var answer = await Wake.Http.PostAsJsonAsync(
+            $"/v1/questions/{question.Id}/answer",
+            new { answers = question.Questions.ToDictionary(x => x.Question, _ => text) }
+        );
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
@@ -429,17 +497,20 @@ public abstract class AskingFromARealClaude
 
         public async Task InitializeAsync()
         {
-            Machines = await TwoMachines.Create(version, new Dictionary<string, string>
-            {
-                ["Profiles__hasty__AnswerWithin"] = "00:00:01",
-                ["Profiles__hasty__Permissions"] = "Ask",
-                ["Profiles__asking__Permissions"] = "Ask",
-                ["Profiles__asking__AllowedTools__0"] = "Bash(touch:*)",
-                // The first shell of a session may take the CLI a quarter of a minute on a busy machine.
-                ["Claude__KillAfter"] = "00:00:30",
-                // And a runner on one may be held up for seconds, which is not what these tests are about.
-                ["Runner__Lease"] = "00:00:15",
-            });
+            Machines = await TwoMachines.Create(
+                version,
+                new Dictionary<string, string>
+                {
+                    ["Profiles__hasty__AnswerWithin"] = "00:00:01",
+                    ["Profiles__hasty__Permissions"] = "Ask",
+                    ["Profiles__asking__Permissions"] = "Ask",
+                    ["Profiles__asking__AllowedTools__0"] = "Bash(touch:*)",
+                    // The first shell of a session may take the CLI a quarter of a minute on a busy machine.
+                    ["Claude__KillAfter"] = "00:00:30",
+                    // And a runner on one may be held up for seconds, which is not what these tests are about.
+                    ["Runner__Lease"] = "00:00:15",
+                }
+            );
             await Start(Machines.First);
         }
 

@@ -25,28 +25,58 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
     }
 
     [Theory]
-    [InlineData("update inbox set wake_number = null where wake_number = 2", "An event that shall start a turn is owed one.")]
-    [InlineData("update turns set ended_at = null, outcome = null where wake_number = 2", "A turn that is open is owed an ending.")]
-    [InlineData("update inbox set wake_number = 7 where wake_number = 2", "What was handed over was handed over in a turn.")]
+    [InlineData(
+        "update inbox set wake_number = null where wake_number = 2",
+        "An event that shall start a turn is owed one."
+    )]
+    [InlineData(
+        "update turns set ended_at = null, outcome = null where wake_number = 2",
+        "A turn that is open is owed an ending."
+    )]
+    [InlineData(
+        "update inbox set wake_number = 7 where wake_number = 2",
+        "What was handed over was handed over in a turn."
+    )]
     [InlineData("delete from turns where wake_number = 1", "The wakes of a session are counted without gaps.")]
     [InlineData("update wake_timers set owed_at = now() - interval '1 day'", "What is due is looked at.")]
-    [InlineData("insert into decisions (kind, session_id, wake_number) select 'claimed', session_id, 1 from turns limit 1", "A turn is dispatched once")]
-    [InlineData("update turns set outcome = null where wake_number = 1", "A turn that has ended says how, and nobody holds it.")]
-    [InlineData("update turns set note = 'an earlier attempt had finished it' where wake_number = 2", "A first attempt is told and not taken for done.")]
+    [InlineData(
+        "insert into decisions (kind, session_id, wake_number) select 'claimed', session_id, 1 from turns limit 1",
+        "A turn is dispatched once"
+    )]
+    [InlineData(
+        "update turns set outcome = null where wake_number = 1",
+        "A turn that has ended says how, and nobody holds it."
+    )]
+    [InlineData(
+        "update turns set note = 'an earlier attempt had finished it' where wake_number = 2",
+        "A first attempt is told and not taken for done."
+    )]
     [InlineData("update session_ids set position = 2", "No fresh session without a reason.")]
     [InlineData("update transcripts set epoch = epoch + 100", "A memory was saved by whoever had the turn.")]
-    [InlineData("update turns set on_branch = false where wake_number = 1", "A turn that nobody ran beside is on the branch")]
+    [InlineData(
+        "update turns set on_branch = false where wake_number = 1",
+        "A turn that nobody ran beside is on the branch"
+    )]
     [InlineData("delete from transcript_segments", "A memory is there in full.")]
     [InlineData("delete from transcripts", "A memory is there in full.")]
     [InlineData("update transcripts set wake_number = 1, epoch = 1", "A memory is there in full.")]
-    [InlineData("""
-        insert into questions (id, session_id, wake_number, tool_use_id, tool, input, answers, outcome, settled_at, begun_at)
-        select gen_random_uuid(), session_id, 1, 'toolu_1', 'Bash', '{}', '{"allow": false}', 'answered', now(), now() from turns limit 1
-        """, "A call that waits for a person is made only when they have allowed it.")]
+    [InlineData(
+        """
+            insert into questions (id, session_id, wake_number, tool_use_id, tool, input, answers, outcome, settled_at, begun_at)
+            select gen_random_uuid(), session_id, 1, 'toolu_1', 'Bash', '{}', '{"allow": false}', 'answered', now(), now() from turns limit 1
+            """,
+        "A call that waits for a person is made only when they have allowed it."
+    )]
     [InlineData("update spending set usd = usd + 1", "What turns cost is what was spent.")]
-    [InlineData("insert into duplicates (event, observation, source) values (4711, 'x', 'y')", "A duplicate points to its fact.")]
+    [InlineData(
+        "insert into duplicates (event, observation, source) values (4711, 'x', 'y')",
+        "A duplicate points to its fact."
+    )]
     [InlineData("update watches set once = true", "A watch for one event is gone when it has woken its session.")]
-    [InlineData("insert into collisions (event, dedup_key, held_by) values (4711, 'k', 4712)", "What came under the key of another fact is an event of its own.")]
+    [InlineData(
+        "insert into collisions (event, dedup_key, held_by) values (4711, 'k', 4712)",
+        "What came under the key of another fact is an event of its own."
+    )]
     [InlineData("update sessions set closed_at = now()", "A session that is closed waits for nothing.")]
     public async Task A_row_that_was_tampered_with_is_found(string tampering, string rule)
     {
@@ -55,7 +85,10 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
 
         await copy.CreateCommand(tampering).ExecuteNonQueryAsync();
 
-        Assert.Contains(await new Audit(copy).Run(CancellationToken.None), x => x.Broken > 0 && x.Rule.StartsWith(rule, StringComparison.Ordinal));
+        Assert.Contains(
+            await new Audit(copy).Run(CancellationToken.None),
+            x => x.Broken > 0 && x.Rule.StartsWith(rule, StringComparison.Ordinal)
+        );
     }
 
     /// <summary>A store after two turns, in which nothing runs any more.</summary>
@@ -73,7 +106,9 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         public async Task DisposeAsync() => await wake.DisposeAsync();
 
         public async Task<NpgsqlDataSource> Copy() =>
-            NpgsqlDataSource.Create(await Servers.NewDatabase(new NpgsqlConnectionStringBuilder(wake.ConnectionString).Database));
+            NpgsqlDataSource.Create(
+                await Servers.NewDatabase(new NpgsqlConnectionStringBuilder(wake.ConnectionString).Database)
+            );
 
         public static async Task<WakeSystem> Turns()
         {

@@ -6,7 +6,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-/// <summary>Who watches must not be in the way: a collector that is down, or takes everything and never answers, costs nothing.</summary>
+/// <summary>Who watches must not be in the way: a collector that is down, or takes everything and never answers, costs
+/// nothing.</summary>
 public sealed class CollectorsThatFail
 {
     [Theory]
@@ -22,16 +23,19 @@ public sealed class CollectorsThatFail
         if (!listens)
             listener.Stop();
 
-        await using var wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://127.0.0.1:{port}",
-            ["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol,
-            ["OTEL_BSP_SCHEDULE_DELAY"] = "50",
-            // Full at once, so that what follows is dropped rather than waited with.
-            ["OTEL_BSP_MAX_QUEUE_SIZE"] = "20",
-            ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] = "10",
-            ["OTEL_METRIC_EXPORT_INTERVAL"] = "200",
-        });
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = $"http://127.0.0.1:{port}",
+                ["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol,
+                ["OTEL_BSP_SCHEDULE_DELAY"] = "50",
+                // Full at once, so that what follows is dropped rather than waited with.
+                ["OTEL_BSP_MAX_QUEUE_SIZE"] = "20",
+                ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] = "10",
+                ["OTEL_METRIC_EXPORT_INTERVAL"] = "200",
+            }
+        );
         var key = await wake.WatchingSession("instant");
 
         for (var number = 1; number <= 10; number++)

@@ -29,16 +29,24 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        login = new() { ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["CLAUDE_CODE_MAX_RETRIES"] = "0" };
-        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>(login)
+        login = new()
         {
-            ["Claude__Executable"] = RealClaude.Executable(version),
-            ["Claude__MaxRetries"] = "0",
-            ["Profiles__default__AllowedTools__0"] = "Bash",
-            ["Profiles__default__AllowedTools__1"] = "EnterWorktree",
-            ["Profiles__forgetful__Arguments__0"] = "--no-session-persistence",
-            ["Runner__Lease"] = "00:00:10",
-        });
+            ["ANTHROPIC_BASE_URL"] = api.Url,
+            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
+        };
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>(login)
+            {
+                ["Claude__Executable"] = RealClaude.Executable(version),
+                ["Claude__MaxRetries"] = "0",
+                ["Profiles__default__AllowedTools__0"] = "Bash",
+                ["Profiles__default__AllowedTools__1"] = "EnterWorktree",
+                ["Profiles__forgetful__Arguments__0"] = "--no-session-persistence",
+                ["Runner__Lease"] = "00:00:10",
+            }
+        );
         login["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
     }
 
@@ -49,8 +57,8 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
         folder.Dispose();
     }
 
-    // anthropics/claude-agent-sdk-typescript#287, anthropics/claude-code#49876, #76059: the CLI drops what lies before a parent
-    // that is not there, and passes over what is no row.
+    // anthropics/claude-agent-sdk-typescript#287, anthropics/claude-code#49876, #76059: the CLI drops what lies before
+    // a parent that is not there, and passes over what is no row.
     [Theory]
     [InlineData("a parent that was never written", "PR #972 is open.")]
     [InlineData("a row of NULs", "heliotrope")]
@@ -80,7 +88,10 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
         await wake.Ended(key, 1);
         var session = await wake.Show(key);
         await InATerminal(session, "marigold");
-        await File.AppendAllTextAsync(Transcript(), new string('\0', 300) + "\n" + """{"type":"attachment","uuid":"00000000-0000-4000-8000-0000""" + "\n");
+        await File.AppendAllTextAsync(
+            Transcript(),
+            new string('\0', 300) + "\n" + """{"type":"attachment","uuid":"00000000-0000-4000-8000-0000""" + "\n"
+        );
         await InATerminal(session, "petunia");
         await InATerminal(session, "zinnia");
         var before = await File.ReadAllTextAsync(Transcript());
@@ -89,9 +100,15 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
         await wake.Ended(key, 2);
 
         var request = await api.Next(x => x.Hears("CI failed"));
-        Assert.All((string[])["heliotrope", "marigold", "petunia", "zinnia"], x => Assert.True(request.Remembers(x), x));
+        Assert.All(
+            (string[])["heliotrope", "marigold", "petunia", "zinnia"],
+            x => Assert.True(request.Remembers(x), x)
+        );
         Assert.StartsWith(before, await File.ReadAllTextAsync(Transcript()));
-        Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "added" && x.Note!.EndsWith("rows were added outside Wake since the last save"));
+        Assert.Contains(
+            (await wake.Explain(key)).Ledger,
+            x => x.What == "added" && x.Note!.EndsWith("rows were added outside Wake since the last save")
+        );
 
         await OnAnotherMachine();
         await wake.Wake(key, "CI passed");
@@ -107,7 +124,12 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
     {
         var workspace = Folder("real/workspace");
         if (where == "a link")
-            workspace = Path.Combine(Directory.CreateSymbolicLink(Path.Combine(folder.Path, "link"), Path.Combine(folder.Path, "real")).FullName, "workspace");
+            workspace = Path.Combine(
+                Directory
+                    .CreateSymbolicLink(Path.Combine(folder.Path, "link"), Path.Combine(folder.Path, "real"))
+                    .FullName,
+                "workspace"
+            );
         else
             workspace = Folder(string.Join('/', Enumerable.Repeat("a-directory.of_a-long-name", 10)));
         var key = await wake.Session(workspace: workspace);
@@ -128,8 +150,20 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
     {
         var workspace = Folder("workspace");
         await GitCommand.Run(workspace, "init", "--quiet");
-        await GitCommand.Run(workspace,
-            "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false", "commit", "--quiet", "--allow-empty", "-m", "begun");
+        await GitCommand.Run(
+            workspace,
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.org",
+            "-c",
+            "commit.gpgsign=false",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "begun"
+        );
         var worktree = Path.Combine(workspace, ".claude/worktrees/feature");
         var key = await wake.Session(workspace: workspace);
 
@@ -145,8 +179,14 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
 
         Assert.Contains("is not there any more", (await wake.Ended(key, 4)).Note);
         var request = api.Requests[^1];
-        Assert.All((string[])["heliotrope", "marigold", "petunia", "zinnia"], x => Assert.True(request.Remembers(x), x));
-        Assert.All((string[])[$"1={worktree}.", $"2={worktree}.", $"3={worktree}.", $"4={workspace}."], x => Assert.True(request.Remembers(x), x));
+        Assert.All(
+            (string[])["heliotrope", "marigold", "petunia", "zinnia"],
+            x => Assert.True(request.Remembers(x), x)
+        );
+        Assert.All(
+            (string[])[$"1={worktree}.", $"2={worktree}.", $"3={worktree}.", $"4={workspace}."],
+            x => Assert.True(request.Remembers(x), x)
+        );
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
     }
 
@@ -178,7 +218,10 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         Assert.Contains("there is no transcript", turn.Note);
         Assert.Contains("nothing of it is saved", (await wake.Explain(key)).Summary);
-        Assert.Contains(await new Audit(wake.Database).Run(CancellationToken.None), x => x is { Rule: "A memory is there in full.", Broken: 1 });
+        Assert.Contains(
+            await new Audit(wake.Database).Run(CancellationToken.None),
+            x => x is { Rule: "A memory is there in full.", Broken: 1 }
+        );
     }
 
     // A runner that has never had the session.
@@ -193,14 +236,33 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
     string Folder(string path) => Directory.CreateDirectory(Path.Combine(folder.Path, path)).FullName;
 
     Task<string> InATerminal(Session session, string said) =>
-        RealClaude.Run(version, session.Workspace, login, "-p", "--resume", $"{session.ClaudeSessionId}", $"The word is {said}.");
+        RealClaude.Run(
+            version,
+            session.Workspace,
+            login,
+            "-p",
+            "--resume",
+            $"{session.ClaudeSessionId}",
+            $"The word is {said}."
+        );
 
     static string Conversation(Guid id, string workspace, string damage)
     {
         List<string> rows = [];
         Guid? parent = null;
-        foreach (var (text, index) in ((string[])
-            ["Remember heliotrope.", "Noted.", "Open the pull request.", "PR #972 is open.", "Wait for CI.", "I wait for CI."]).Select((x, i) => (x, i)))
+        foreach (
+            var (text, index) in (
+                (string[])
+                    [
+                        "Remember heliotrope.",
+                        "Noted.",
+                        "Open the pull request.",
+                        "PR #972 is open.",
+                        "Wait for CI.",
+                        "I wait for CI.",
+                    ]
+            ).Select((x, i) => (x, i))
+        )
         {
             if (index == 3)
             {
@@ -213,7 +275,9 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
                         rows.Add("""{"type":"attachment","uuid":"00000000-0000-4000-8000-000000000000","attachm""");
                         break;
                     case "a row of an unknown type":
-                        rows.Add($$"""{"type":"of-a-later-release","uuid":"{{Guid.Empty}}","parentUuid":"{{parent}}"}""");
+                        rows.Add(
+                            $$"""{"type":"of-a-later-release","uuid":"{{Guid.Empty}}","parentUuid":"{{parent}}"}"""
+                        );
                         break;
                     default:
                         parent = Guid.Parse("99999999-9999-4999-8999-999999999999");
@@ -222,16 +286,37 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
             }
 
             var own = Runner.Uuid5.Of(id, $"{index}");
-            object message = index % 2 == 0 ? new { role = "user", content = text } : new
-            {
-                role = "assistant", content = new[] { new { type = "text", text } }, id = $"msg_{index}", type = "message",
-                model = "claude-opus-4-5", stop_reason = "end_turn", usage = new { input_tokens = 1, output_tokens = 1 },
-            };
-            rows.Add(JsonSerializer.Serialize(new
-            {
-                parentUuid = parent, isSidechain = false, userType = "external", cwd = workspace, sessionId = id, version = "2.1.146", gitBranch = "",
-                type = index % 2 == 0 ? "user" : "assistant", message, uuid = own, timestamp = $"2026-11-28T10:0{index}:00.000Z",
-            }));
+            object message =
+                index % 2 == 0
+                    ? new { role = "user", content = text }
+                    : new
+                    {
+                        role = "assistant",
+                        content = new[] { new { type = "text", text } },
+                        id = $"msg_{index}",
+                        type = "message",
+                        model = "claude-opus-4-5",
+                        stop_reason = "end_turn",
+                        usage = new { input_tokens = 1, output_tokens = 1 },
+                    };
+            rows.Add(
+                JsonSerializer.Serialize(
+                    new
+                    {
+                        parentUuid = parent,
+                        isSidechain = false,
+                        userType = "external",
+                        cwd = workspace,
+                        sessionId = id,
+                        version = "2.1.146",
+                        gitBranch = "",
+                        type = index % 2 == 0 ? "user" : "assistant",
+                        message,
+                        uuid = own,
+                        timestamp = $"2026-11-28T10:0{index}:00.000Z",
+                    }
+                )
+            );
             parent = own;
         }
 

@@ -13,15 +13,26 @@ public sealed class KeepingItRunning
 {
     static readonly string[] Names = ["HOME", "PATH", "TERM", "DISABLE_AUTOUPDATER"];
 
-    static ServiceFacts Facts(string home, string program = "/opt/wake/wake") => new(
-        [program], Path.Combine(home, "100% \"mine\"/wake"), home, Path.Combine(home, ".config"), "501",
-        ServiceFacts.Variables(name => name switch
-        {
-            "PATH" => $"{home}/bin:/usr/bin:relative::/usr/bin",
-            "CLAUDE_CONFIG_DIR" => $"{home}/$cfg",
-            "ANTHROPIC_API_KEY" => "sk-secret",
-            _ => null,
-        }, home, "/usr/share/dotnet"));
+    static ServiceFacts Facts(string home, string program = "/opt/wake/wake") =>
+        new(
+            [program],
+            Path.Combine(home, "100% \"mine\"/wake"),
+            home,
+            Path.Combine(home, ".config"),
+            "501",
+            ServiceFacts.Variables(
+                name =>
+                    name switch
+                    {
+                        "PATH" => $"{home}/bin:/usr/bin:relative::/usr/bin",
+                        "CLAUDE_CONFIG_DIR" => $"{home}/$cfg",
+                        "ANTHROPIC_API_KEY" => "sk-secret",
+                        _ => null,
+                    },
+                home,
+                "/usr/share/dotnet"
+            )
+        );
 
     static readonly Func<ServiceFacts, ServicePlan>[] Managers = [SystemdUnit.Plan, LaunchdAgent.Plan];
 
@@ -35,13 +46,19 @@ public sealed class KeepingItRunning
             Assert.DoesNotContain("relative", plan.Service.Content);
             Assert.DoesNotContain("sk-secret", plan.Service.Content + plan.Settings?.Content);
             Assert.Equal(PlannedFile.Private, plan.Settings?.Mode ?? PlannedFile.Private);
-            Assert.DoesNotContain(plan.Start.Concat(plan.Stop), x => x.Arguments.Any(argument => argument is "sh" or "-c"));
+            Assert.DoesNotContain(
+                plan.Start.Concat(plan.Stop),
+                x => x.Arguments.Any(argument => argument is "sh" or "-c")
+            );
         }
     }
 
     [Fact]
     public void It_gets_more_time_to_stop_than_it_takes() =>
-        Assert.True(ServicePlan.StopsWithin > new ClaudeOptions().DrainTime + TimeSpan.FromSeconds(60), "PostgreSQL ends after the turns");
+        Assert.True(
+            ServicePlan.StopsWithin > new ClaudeOptions().DrainTime + TimeSpan.FromSeconds(60),
+            "PostgreSQL ends after the turns"
+        );
 
     [Fact]
     public void The_agent_of_launchd_is_a_property_list_with_these_keys()
@@ -49,17 +66,35 @@ public sealed class KeepingItRunning
         var plan = LaunchdAgent.Plan(Facts("/Users/m & e"));
         var settings = new System.Xml.XmlReaderSettings { DtdProcessing = System.Xml.DtdProcessing.Ignore };
         using var reader = System.Xml.XmlReader.Create(new StringReader(plan.Service.Content), settings);
-        var values = XDocument.Load(reader).Root!.Element("dict")!.Elements("key").ToDictionary(x => x.Value, x => x.ElementsAfterSelf().First());
+        var values = XDocument
+            .Load(reader)
+            .Root!.Element("dict")!
+            .Elements("key")
+            .ToDictionary(x => x.Value, x => x.ElementsAfterSelf().First());
 
         Assert.Equal("/Users/m & e/Library/LaunchAgents/dev.wake.plist", plan.Service.Path);
         Assert.Equal("dev.wake", values["Label"].Value);
-        Assert.Equal(["/opt/wake/wake", "up", "--data", "/Users/m & e/100% \"mine\"/wake"], values["ProgramArguments"].Elements("string").Select(x => x.Value));
-        Assert.Equal(["<key>SuccessfulExit</key>", "<false />"], values["KeepAlive"].Elements().Select(x => x.ToString()));
+        Assert.Equal(
+            ["/opt/wake/wake", "up", "--data", "/Users/m & e/100% \"mine\"/wake"],
+            values["ProgramArguments"].Elements("string").Select(x => x.Value)
+        );
+        Assert.Equal(
+            ["<key>SuccessfulExit</key>", "<false />"],
+            values["KeepAlive"].Elements().Select(x => x.ToString())
+        );
         Assert.Equal("true", values["RunAtLoad"].Name.LocalName);
         Assert.Equal($"{ServicePlan.StopsWithin.TotalSeconds}", values["ExitTimeOut"].Value);
         Assert.Equal($"{Convert.ToInt32("077", 8)}", values["Umask"].Value);
         Assert.Equal("/Users/m & e/Library/Logs/wake.log", values["StandardErrorPath"].Value);
-        Assert.Equal("1", values["EnvironmentVariables"].Elements("key").Single(x => x.Value == "DISABLE_AUTOUPDATER").ElementsAfterSelf().First().Value);
+        Assert.Equal(
+            "1",
+            values["EnvironmentVariables"]
+                .Elements("key")
+                .Single(x => x.Value == "DISABLE_AUTOUPDATER")
+                .ElementsAfterSelf()
+                .First()
+                .Value
+        );
         Assert.Equal(["launchctl", "bootstrap", "gui/501", plan.Service.Path], plan.Start[^1].Arguments);
         Assert.Equal(SealState.Whole, ServiceSeal.Of(plan.Service.Content));
         Assert.Equal("/Users/m & e/100% \"mine\"/wake", ServiceSeal.Data(plan.Service.Content));
@@ -84,7 +119,10 @@ public sealed class KeepingItRunning
         async Task<string> Verify(string text)
         {
             File.WriteAllText(unit.Path, text);
-            var start = new ProcessStartInfo("systemd-analyze", ["--user", "verify", unit.Path]) { RedirectStandardError = true };
+            var start = new ProcessStartInfo("systemd-analyze", ["--user", "verify", unit.Path])
+            {
+                RedirectStandardError = true,
+            };
             (start.Environment["HOME"], start.Environment["XDG_CONFIG_HOME"]) = (home, Path.Combine(home, ".config"));
             start.Environment["XDG_RUNTIME_DIR"] = folder.Path;
             using var process = Process.Start(start)!;
@@ -134,7 +172,12 @@ public sealed class KeepingItRunning
         Assert.Equal(1, again.ExitCode);
         Assert.Contains("--force", again.Errors);
         Assert.Contains("RestartSec=50", File.ReadAllText(machine.Unit));
-        Assert.True(JsonElement.Parse((await machine.Wake("service", "status", "--output", "json")).Output).GetProperty("changedByHand").GetBoolean());
+        Assert.True(
+            JsonElement
+                .Parse((await machine.Wake("service", "status", "--output", "json")).Output)
+                .GetProperty("changedByHand")
+                .GetBoolean()
+        );
 
         Assert.Equal(0, (await machine.Wake("service", "install", "--data", machine.Data, "--force")).ExitCode);
         Assert.Contains("RestartSec=5\n", File.ReadAllText(machine.Unit));
@@ -164,7 +207,9 @@ public sealed class KeepingItRunning
     {
         using var machine = new Machine();
 
-        var shown = JsonElement.Parse((await machine.Wake("service", "install", "--data", machine.Data, "--dry-run", "--output", "json")).Output);
+        var shown = JsonElement.Parse(
+            (await machine.Wake("service", "install", "--data", machine.Data, "--dry-run", "--output", "json")).Output
+        );
         Assert.Empty(machine.Files());
         Assert.Equal("", machine.Ran);
 
@@ -175,8 +220,13 @@ public sealed class KeepingItRunning
         Assert.Equal("0600", files[machine.Settings].GetProperty("mode").GetString());
         Assert.Equal(
             machine.Files().Order(),
-            JsonElement.Parse((await machine.Wake("service", "uninstall", "--dry-run", "--output", "json")).Output)
-                .GetProperty("deletes").EnumerateArray().Select(x => x.GetString()!).Order());
+            JsonElement
+                .Parse((await machine.Wake("service", "uninstall", "--dry-run", "--output", "json")).Output)
+                .GetProperty("deletes")
+                .EnumerateArray()
+                .Select(x => x.GetString()!)
+                .Order()
+        );
     }
 
     [Theory]
@@ -229,14 +279,18 @@ public sealed class KeepingItRunning
             if (systemctl is not null)
             {
                 // It runs from its restart to its disabling.
-                Program("systemctl",
+                Program(
+                    "systemctl",
                     $"""
                     case "$*" in
                       *Version) {systemctl} ;;
-                      *is-active*) grep -q restart "{folder.File("ran")}" 2>/dev/null && ! grep -q disable "{folder.File("ran")}"; exit ;;
+                      *is-active*) grep -q restart "{folder.File(
+                        "ran"
+                    )}" 2>/dev/null && ! grep -q disable "{folder.File("ran")}"; exit ;;
                     esac
                     echo "$*" >>"{folder.File("ran")}"
-                    """);
+                    """
+                );
             }
 
             Directory.CreateDirectory(folder.File("home"));
@@ -250,14 +304,17 @@ public sealed class KeepingItRunning
 
         public string Ran => File.Exists(folder.File("ran")) ? File.ReadAllText(folder.File("ran")) : "";
 
-        Dictionary<string, string> Environment => new()
-        {
-            ["HOME"] = folder.File("home"),
-            ["XDG_CONFIG_HOME"] = "",
-            ["XDG_DATA_HOME"] = folder.File("home/.local/share"),
-            ["PATH"] = programs,
-            ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../..")),
-        };
+        Dictionary<string, string> Environment =>
+            new()
+            {
+                ["HOME"] = folder.File("home"),
+                ["XDG_CONFIG_HOME"] = "",
+                ["XDG_DATA_HOME"] = folder.File("home/.local/share"),
+                ["PATH"] = programs,
+                ["DOTNET_ROOT"] = Path.GetFullPath(
+                    Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../..")
+                ),
+            };
 
         public Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(Environment, null, arguments);
 
@@ -283,7 +340,12 @@ public sealed class KeepingItRunning
         }
 
         public List<string> Files() =>
-            [.. Directory.GetFiles(folder.File("home"), "*", SearchOption.AllDirectories).Where(x => !x.StartsWith(Data, StringComparison.Ordinal)).Order()];
+            [
+                .. Directory
+                    .GetFiles(folder.File("home"), "*", SearchOption.AllDirectories)
+                    .Where(x => !x.StartsWith(Data, StringComparison.Ordinal))
+                    .Order(),
+            ];
 
         public void Dispose() => folder.Dispose();
 

@@ -8,8 +8,8 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>
-/// Two runners that share nothing but the database and the broker, each with a configuration folder of its own, and the real
-/// CLI: a session is one conversation wherever its turns run.
+/// Two runners that share nothing but the database and the broker, each with a configuration folder of its own, and the
+/// real CLI: a session is one conversation wherever its turns run.
 /// </summary>
 public sealed class MovingBetweenRunners : IAsyncLifetime
 {
@@ -20,13 +20,16 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        machines = await TwoMachines.Create(RealClaude.Current, new Dictionary<string, string>
-        {
-            ["Profiles__instant__AllowedTools__0"] = "Bash",
-            ["Runner__Lease"] = "00:00:05",
-            ["Runner__MaxAttempts"] = "100",
-            ["Runner__WarmSessions"] = "4",
-        });
+        machines = await TwoMachines.Create(
+            RealClaude.Current,
+            new Dictionary<string, string>
+            {
+                ["Profiles__instant__AllowedTools__0"] = "Bash",
+                ["Runner__Lease"] = "00:00:05",
+                ["Runner__MaxAttempts"] = "100",
+                ["Runner__WarmSessions"] = "4",
+            }
+        );
         await machines.StartServices();
     }
 
@@ -75,10 +78,17 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
         Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, wakes + 1)).Outcome);
         var said = machines.Api.Requests[^1].Messages.Where(x => x.Role == "user").Select(x => x.Text).ToList();
         for (var turn = 1; turn <= wakes; turn++)
-            Assert.True(said.Sum(x => x.Split($"event number {turn}.").Length - 1) == 1, $"event {turn} is there {said.Count(x => x.Contains($"event number {turn}."))} times after {kills} kills");
+            Assert.True(
+                said.Sum(x => x.Split($"event number {turn}.").Length - 1) == 1,
+                $"event {turn} is there {said.Count(x => x.Contains($"event number {turn}."))} times after {kills} kills"
+            );
 
         var session = await Wake.Show(key);
-        var transcript = FakeTranscript.Of(session.LastTurn!.Runner == "first" ? machines.First : machines.Second, session.Workspace, Assert.Single(session.ClaudeSessionIds));
+        var transcript = FakeTranscript.Of(
+            session.LastTurn!.Runner == "first" ? machines.First : machines.Second,
+            session.Workspace,
+            Assert.Single(session.ClaudeSessionIds)
+        );
         for (var turn = 1; turn <= wakes; turn++)
             Assert.Single(transcript.UserMessages, x => x.Contains($"event number {turn}."));
 
@@ -125,7 +135,10 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
         Assert.Equal("second", (await Wake.Ended(key, 1)).Runner);
         machines.Api.Release();
         runners[machines.First].Thaw();
-        await Eventually.Holds(() => Task.FromResult(runners[machines.First].Log.Contains("its process killed")), "it kills what it runs");
+        await Eventually.Holds(
+            () => Task.FromResult(runners[machines.First].Log.Contains("its process killed")),
+            "it kills what it runs"
+        );
         await runners[machines.Second].Stop();
 
         await Wake.Publish(Event(key, "deployed"));
@@ -170,8 +183,12 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
             }
 
             var text = Encoding.UTF8.GetString(environment);
-            if ((text.Contains($"CLAUDE_CONFIG_DIR={machines.First}") || text.Contains($"CLAUDE_CONFIG_DIR={machines.Second}"))
-                && !text.Contains("ConnectionStrings__Wake"))
+            if (
+                (
+                    text.Contains($"CLAUDE_CONFIG_DIR={machines.First}")
+                    || text.Contains($"CLAUDE_CONFIG_DIR={machines.Second}")
+                ) && !text.Contains("ConnectionStrings__Wake")
+            )
                 yield return process;
         }
     }

@@ -16,8 +16,8 @@ public sealed class ProvokingClaude_2_1_197() : ProvokingARealClaude(RealClaude.
 public sealed class ProvokingClaude_2_1_332() : ProvokingARealClaude(RealClaude.Newest);
 
 /// <summary>
-/// The real CLI, run as the runner runs it, on an API that fails in every way it can be made to: each failure lands in its
-/// class. Keeps the recordings of <see cref="Running.TellingOutcomesApart"/> honest.
+/// The real CLI, run as the runner runs it, on an API that fails in every way it can be made to: each failure lands in
+/// its class. Keeps the recordings of <see cref="Running.TellingOutcomesApart"/> honest.
 /// </summary>
 public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
 {
@@ -43,7 +43,11 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
     [InlineData("[[stop:refusal]][[say:no]]", "Refused", "ends")]
     [InlineData("[[http:400]]", "ApiRefuses", "parked")]
     [InlineData("[[http:400]][[msg:prompt is too long: 250000 tokens > 200000 maximum]]", "Poisoned", "fresh")]
-    [InlineData("[[http:400]][[msg:Your credit balance is too low to access the Anthropic API.]]", "AccountProblem", "parked")]
+    [InlineData(
+        "[[http:400]][[msg:Your credit balance is too low to access the Anthropic API.]]",
+        "AccountProblem",
+        "parked"
+    )]
     [InlineData("[[http:401]]", "AccountProblem", "parked")]
     [InlineData("[[http:403]]", "AccountProblem", "parked")]
     [InlineData("[[http:404]]", "Misconfigured", "parked")]
@@ -66,7 +70,10 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
         api.Always("[[usage:100000:100000]][[bash:true]]");
 
         Assert.Equal(("LimitReached", "ends"), Told(await Run(new() { MaxTurns = 1, AllowedTools = ["Bash"] })));
-        Assert.Equal(("LimitReached", "ends"), Told(await Run(new() { MaxBudgetUsd = 0.01m, AllowedTools = ["Bash"] })));
+        Assert.Equal(
+            ("LimitReached", "ends"),
+            Told(await Run(new() { MaxBudgetUsd = 0.01m, AllowedTools = ["Bash"] }))
+        );
     }
 
     [Fact]
@@ -76,7 +83,8 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
         api.Always("[[usage:10000:1000]][[say:done]]");
         Profile profile = new() { MaxBudgetUsd = 0.15m };
 
-        // Three turns exceed it together. A new session is also given a title, for which the older release asks and pays.
+        // Three turns exceed it together. A new session is also given a title, for which the older release asks and
+        // pays.
         for (var turn = 1; turn <= 3; turn++)
         {
             var run = await Run(profile, session, resume: turn > 1);
@@ -107,7 +115,11 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
 
         var run = Run();
         await api.Next(_ => true);
-        foreach (var process in System.Diagnostics.Process.GetProcessesByName("claude").Where(x => Environ(x.Id).Contains(folder.Path, StringComparison.Ordinal)))
+        foreach (
+            var process in System
+                .Diagnostics.Process.GetProcessesByName("claude")
+                .Where(x => Environ(x.Id).Contains(folder.Path, StringComparison.Ordinal))
+        )
             process.Kill();
 
         Assert.Equal(("Crashed", "again"), Told(await run));
@@ -138,7 +150,13 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
     }
 
     async Task<ClaudeRun> Run(
-        Profile? profile = null, Guid? session = null, bool resume = false, bool login = true, string? program = null, int retries = 0)
+        Profile? profile = null,
+        Guid? session = null,
+        bool resume = false,
+        bool login = true,
+        string? program = null,
+        int retries = 0
+    )
     {
         var environment = new ConcurrentDictionary<string, string>
         {
@@ -146,21 +164,45 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
             ["ANTHROPIC_BASE_URL"] = api.Url,
             ["ANTHROPIC_API_KEY"] = login ? "sk-test-0123456789" : "",
         };
-        var options = Options.Create(new ClaudeOptions
-        {
-            Executable = program ?? RealClaude.Executable(version), MaxRetries = retries, Environment = environment, DropEnvironment = ["ANTHROPIC_*", "CLAUDE_*"],
-        });
+        var options = Options.Create(
+            new ClaudeOptions
+            {
+                Executable = program ?? RealClaude.Executable(version),
+                MaxRetries = retries,
+                Environment = environment,
+                DropEnvironment = ["ANTHROPIC_*", "CLAUDE_*"],
+            }
+        );
         var reaper = new RunReaper();
         var claude = new ClaudeCli(
-            launcher, new(reaper, TimeProvider.System, NullLogger<RunProcesses>.Instance), reaper, new(launcher, options, TimeProvider.System),
-            options, TimeProvider.System, NullLogger<ClaudeCli>.Instance);
+            launcher,
+            new(reaper, TimeProvider.System, NullLogger<RunProcesses>.Instance),
+            reaper,
+            new(launcher, options, TimeProvider.System),
+            options,
+            TimeProvider.System,
+            NullLogger<ClaudeCli>.Instance
+        );
 
         return await claude.Run(
-            new(session ?? Guid.NewGuid(), resume, folder.File("work"), profile ?? new(), Guid.NewGuid(), IsRepetition: false, "Something happened."),
-            warm: null, heard: _ => { }, CancellationToken.None, CancellationToken.None);
+            new(
+                session ?? Guid.NewGuid(),
+                resume,
+                folder.File("work"),
+                profile ?? new(),
+                Guid.NewGuid(),
+                IsRepetition: false,
+                "Something happened."
+            ),
+            warm: null,
+            heard: _ => { },
+            CancellationToken.None,
+            CancellationToken.None
+        );
     }
 
-    static (string Kind, string Reaction) Told(ClaudeRun run) => (run.Result.GetType().Name, ReactionWords.Of(run.Result));
+    static (string Kind, string Reaction) Told(ClaudeRun run) =>
+        (run.Result.GetType().Name, ReactionWords.Of(run.Result));
 
     static string Environ(int process)
     {

@@ -9,7 +9,8 @@ namespace Wake.Tests.EndToEnd;
 /// <summary>The examples as they are shipped each wake a session of the real CLI.</summary>
 public sealed class PublishingFromAnyLanguage : IAsyncLifetime
 {
-    const string Key = "implementer", Parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const string Key = "implementer",
+        Parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     static readonly string Examples = Path.Combine(Repository.Root, "deploy", "examples");
 
@@ -20,12 +21,15 @@ public sealed class PublishingFromAnyLanguage : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        wake = await WakeSystem.Start(Transport.RabbitMq, new Dictionary<string, string>
-        {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
-            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-            ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
-        });
+        wake = await WakeSystem.Start(
+            Transport.RabbitMq,
+            new Dictionary<string, string>
+            {
+                ["ANTHROPIC_BASE_URL"] = api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+                ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
+            }
+        );
         environment = new(wake.Here)
         {
             ["AMQP_URL"] = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri.ToString(),
@@ -45,7 +49,10 @@ public sealed class PublishingFromAnyLanguage : IAsyncLifetime
     public async Task With_curl()
     {
         var answer = await Example.Run(
-            Path.Combine(Examples, "publish.sh"), await File.ReadAllTextAsync(Path.Combine(Examples, "event.json")), environment);
+            Path.Combine(Examples, "publish.sh"),
+            await File.ReadAllTextAsync(Path.Combine(Examples, "event.json")),
+            environment
+        );
 
         Assert.Equal("routed", JsonElement.Parse(answer).GetProperty("outcome").GetString());
         await Wakes("The build of #972 failed: 3 tests");
@@ -54,7 +61,13 @@ public sealed class PublishingFromAnyLanguage : IAsyncLifetime
     [Fact]
     public async Task With_Node_and_its_trace()
     {
-        await Node.Run(Path.Combine(Examples, "publish.js"), "", environment, "build:hello/972", "Node says: \"it's done\"");
+        await Node.Run(
+            Path.Combine(Examples, "publish.js"),
+            "",
+            environment,
+            "build:hello/972",
+            "Node says: \"it's done\""
+        );
 
         await Wakes("Node says: \"it's done\"");
         Assert.Equal(Parent, await wake.Scalar<string>("select traceparent from events where source = 'example:node'"));
@@ -63,7 +76,15 @@ public sealed class PublishingFromAnyLanguage : IAsyncLifetime
     [Fact]
     public async Task With_dotnet()
     {
-        await Example.Run("dotnet", "", environment, "run", Path.Combine(Examples, "publish.cs"), "build:hello/972", "dotnet says so");
+        await Example.Run(
+            "dotnet",
+            "",
+            environment,
+            "run",
+            Path.Combine(Examples, "publish.cs"),
+            "build:hello/972",
+            "dotnet says so"
+        );
 
         await Wakes("dotnet says so");
     }

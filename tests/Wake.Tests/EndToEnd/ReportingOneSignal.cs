@@ -4,7 +4,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-/// <summary>A collector that is named for one signal alone gets that one, and so does what <c>claude</c> itself reports.</summary>
+/// <summary>A collector that is named for one signal alone gets that one, and so does what <c>claude</c> itself
+/// reports.</summary>
 public sealed class ReportingOneSignal
 {
     [Theory]
@@ -25,18 +26,25 @@ public sealed class ReportingOneSignal
 
         await using var wake = await WakeSystem.Start(Transport.InMemory, settings);
         var key = await wake.WatchingSession("instant");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:env {folder.File("env")}]]"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:env {folder.File("env")}]]")
+        );
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
         await wake.Processes[0].Stop();
 
         Assert.Equal(
-            (signal == "TRACES", signal == "METRICS", signal == "LOGS"), (otlp.Spans.Count > 0, otlp.Points.Count > 0, otlp.Logs.Count > 0));
+            (signal == "TRACES", signal == "METRICS", signal == "LOGS"),
+            (otlp.Spans.Count > 0, otlp.Points.Count > 0, otlp.Logs.Count > 0)
+        );
         Assert.Equal(["Bearer a-key-of-the-collector"], otlp.Authorizations.Distinct());
 
         var environment = JsonElement.Parse(File.ReadAllText(folder.File("env")));
         string[] signals = ["TRACES", "METRICS", "LOGS"];
         Assert.Equal([signal], signals.Where(x => environment.TryGetProperty($"OTEL_{x}_EXPORTER", out _)));
-        Assert.Equal($"{url}/v1/{signal.ToLowerInvariant()}", environment.GetProperty($"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT").GetString());
+        Assert.Equal(
+            $"{url}/v1/{signal.ToLowerInvariant()}",
+            environment.GetProperty($"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT").GetString()
+        );
         Assert.False(environment.TryGetProperty($"OTEL_EXPORTER_OTLP_{signal}_HEADERS", out _));
     }
 }

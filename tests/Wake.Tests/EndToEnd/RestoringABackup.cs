@@ -9,8 +9,8 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>
-/// The database goes back to what it was before a wake, by a backup or by a failover that lost commits, and counts the same
-/// wakes again. The CLI remembers what it was told.
+/// The database goes back to what it was before a wake, by a backup or by a failover that lost commits, and counts the
+/// same wakes again. The CLI remembers what it was told.
 /// </summary>
 public sealed class RestoringABackup
 {
@@ -29,7 +29,8 @@ public sealed class RestoringABackup
         await backup.HasBeenTold("the first thing", "the second thing", "the third thing");
     }
 
-    // However it comes to that: a message that the CLI takes for done and that nobody can have said before was not told.
+    // However it comes to that: a message that the CLI takes for done and that nobody can have said before was not
+    // told.
     [Theory]
     [MemberData(nameof(Clis))]
     public async Task A_first_attempt_that_the_cli_takes_for_done_is_told_again(string? version)
@@ -41,7 +42,8 @@ public sealed class RestoringABackup
             $"""
             create function say_again() returns trigger language plpgsql as $$ begin new.message_salt := '{salt}'; return new; end $$;
             create trigger say_again before update on turns for each row when (old.attempt = 0 and new.attempt = 1) execute function say_again()
-            """);
+            """
+        );
 
         var turn = await backup.Tell("the third thing");
 
@@ -62,7 +64,9 @@ public sealed class RestoringABackup
             var before = await Claim();
 
             // As it was before the first claim: the row, and every sequence.
-            await Sql("update turns set attempt = 0, runner = null, epoch = null, lease_until = null, started_at = null, message_salt = null");
+            await Sql(
+                "update turns set attempt = 0, runner = null, epoch = null, lease_until = null, started_at = null, message_salt = null"
+            );
             await Sql("select setval('lease_epochs', 1, false)");
             var after = await Claim();
 
@@ -70,8 +74,12 @@ public sealed class RestoringABackup
             Assert.True(await store.Turns.Renew(after, TimeSpan.FromMinutes(1), CancellationToken.None));
             Assert.True(after.Epoch > before.Epoch);
 
-            async Task<ClaimedTurn> Claim() => Assert.IsType<TurnClaim.Granted>(
-                await store.Turns.Claim(session, 1, "test", TimeSpan.FromMinutes(5), CancellationToken.None)).Turn;
+            async Task<ClaimedTurn> Claim() =>
+                Assert
+                    .IsType<TurnClaim.Granted>(
+                        await store.Turns.Claim(session, 1, "test", TimeSpan.FromMinutes(5), CancellationToken.None)
+                    )
+                    .Turn;
         }
         finally
         {
@@ -85,7 +93,8 @@ public sealed class RestoringABackup
         }
     }
 
-    /// <summary>A standalone Wake that has told one session two things, and a copy of its database from between them.</summary>
+    /// <summary>A standalone Wake that has told one session two things, and a copy of its database from between
+    /// them.</summary>
     sealed class Backup(WakeSystem wake, MessagesApi api, string copy, string key) : IAsyncDisposable
     {
         NpgsqlDataSource? restored;
@@ -124,7 +133,10 @@ public sealed class RestoringABackup
         {
             await wake.Processes[^1].Stop();
             restored = Postgres.DataSource(copy);
-            await wake.StartProcess("Wake.Standalone", new Dictionary<string, string> { ["ConnectionStrings__Wake"] = copy });
+            await wake.StartProcess(
+                "Wake.Standalone",
+                new Dictionary<string, string> { ["ConnectionStrings__Wake"] = copy }
+            );
         }
 
         public async Task Sql(string sql)
@@ -138,7 +150,10 @@ public sealed class RestoringABackup
         public async Task HasBeenTold(params string[] reasons)
         {
             var said = FakeTranscript.Of(wake, await wake.Show(key)).UserMessages;
-            Assert.Equal(reasons, said.Select(x => reasons.Single(reason => x.Contains(reason, StringComparison.Ordinal))));
+            Assert.Equal(
+                reasons,
+                said.Select(x => reasons.Single(reason => x.Contains(reason, StringComparison.Ordinal)))
+            );
         }
 
         public async ValueTask DisposeAsync()
@@ -147,7 +162,10 @@ public sealed class RestoringABackup
                 await process.DisposeAsync();
             if (restored is not null)
             {
-                Assert.All(await new Audit(restored).Run(CancellationToken.None), x => Assert.True(x.Broken == 0, x.Rule));
+                Assert.All(
+                    await new Audit(restored).Run(CancellationToken.None),
+                    x => Assert.True(x.Broken == 0, x.Rule)
+                );
                 await restored.DisposeAsync();
             }
 

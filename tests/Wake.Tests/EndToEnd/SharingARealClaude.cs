@@ -15,8 +15,9 @@ public sealed class SharingClaude_2_1_197() : SharingARealClaude(RealClaude.Old)
 public sealed class SharingClaude_2_1_332() : SharingARealClaude(RealClaude.Newest);
 
 /// <summary>
-/// The real CLI open in a real terminal, or in a program, while its session is woken. What it relies on: <c>sessions/PID.json</c> with
-/// <c>sessionId</c> and <c>procStart</c>, which is there while a process has the session open and names another after /clear.
+/// The real CLI open in a real terminal, or in a program, while its session is woken. What it relies on:
+/// <c>sessions/PID.json</c> with <c>sessionId</c> and <c>procStart</c>, which is there while a process has the session
+/// open and names another after /clear.
 /// </summary>
 public abstract class SharingARealClaude(string version) : IAsyncLifetime
 {
@@ -32,19 +33,35 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        login = new() { ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = Key, ["CLAUDE_CODE_MAX_RETRIES"] = "0" };
-        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>(login)
+        login = new()
         {
-            ["Claude__Executable"] = RealClaude.Executable(version),
-            ["Claude__MaxRetries"] = "0",
-            ["Claude__KillAfter"] = "00:00:10",
-            // Nothing here is seen because a lease ran out.
-            ["Runner__Lease"] = "00:05:00",
-            ["Runner__WarmSessions"] = "4",
-        });
+            ["ANTHROPIC_BASE_URL"] = api.Url,
+            ["ANTHROPIC_API_KEY"] = Key,
+            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
+        };
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>(login)
+            {
+                ["Claude__Executable"] = RealClaude.Executable(version),
+                ["Claude__MaxRetries"] = "0",
+                ["Claude__KillAfter"] = "00:00:10",
+                // Nothing here is seen because a lease ran out.
+                ["Runner__Lease"] = "00:05:00",
+                ["Runner__WarmSessions"] = "4",
+            }
+        );
         login["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
         RealTerminal.Prepare(wake.ClaudeConfig, workspace.Path, Key);
-        await RealClaude.Run(version, workspace.Path, login, "-p", "--session-id", $"{id}", "The secret word is marzipan.");
+        await RealClaude.Run(
+            version,
+            workspace.Path,
+            login,
+            "-p",
+            "--session-id",
+            $"{id}",
+            "The secret word is marzipan."
+        );
         key = await wake.Session(claudeSession: id, workspace: workspace.Path);
     }
 
@@ -102,16 +119,26 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
     public async Task Held_by_a_program_it_is_woken_when_that_has_ended_however_it_ended()
     {
         using var program = Program();
-        await Eventually.Holds(() => Task.FromResult(File.Exists(Path.Combine(wake.ClaudeConfig, "sessions", $"{program.Id}.json"))), "it registers itself");
+        await Eventually.Holds(
+            () => Task.FromResult(File.Exists(Path.Combine(wake.ClaudeConfig, "sessions", $"{program.Id}.json"))),
+            "it registers itself"
+        );
         await wake.Wake(key, "marigold happened");
-        Assert.StartsWith($"open in another program (pid {program.Id} on runner ", (await wake.Is(key, SessionState.Waiting)).LastTurn!.Note);
+        Assert.StartsWith(
+            $"open in another program (pid {program.Id} on runner ",
+            (await wake.Is(key, SessionState.Waiting)).LastTurn!.Note
+        );
 
-        await program.StandardInput.WriteLineAsync(JsonSerializer.Serialize(
-            new { type = "user", message = new { role = "user", content = "Remember petunia." } }));
+        await program.StandardInput.WriteLineAsync(
+            JsonSerializer.Serialize(
+                new { type = "user", message = new { role = "user", content = "Remember petunia." } }
+            )
+        );
         await api.Next(x => x.Hears("petunia"));
-        while (await program.StandardOutput.ReadLineAsync() is { } line && !line.Contains("\"type\":\"result\"", StringComparison.Ordinal))
-        {
-        }
+        while (
+            await program.StandardOutput.ReadLineAsync() is { } line
+            && !line.Contains("\"type\":\"result\"", StringComparison.Ordinal)
+        ) { }
 
         program.Kill();
 
@@ -123,8 +150,17 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
     public async Task What_a_takeover_costs_is_said_in_its_note()
     {
         await using var terminal = await RealTerminal.Open(version, workspace.Path, login, "--resume", $"{id}");
-        var said = await WakeCommandLine.Run(wake.Here, null,
-            "resume", "--session", key, "--reason", "marigold happened", "--takeover", "--wait");
+        var said = await WakeCommandLine.Run(
+            wake.Here,
+            null,
+            "resume",
+            "--session",
+            key,
+            "--reason",
+            "marigold happened",
+            "--takeover",
+            "--wait"
+        );
 
         Assert.True(said.ExitCode == 0, said.Errors);
         Assert.Contains($"beside it the session is open in a terminal (pid {terminal.Id}", said.Output);
@@ -144,7 +180,10 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
 
         await wake.Wake(key, "petunia happened");
 
-        Assert.Equal((TurnOutcome.Completed, null), ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).Note));
+        Assert.Equal(
+            (TurnOutcome.Completed, null),
+            ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).Note)
+        );
         Assert.Equal(process, MachineProcess.Cli(wake));
         Assert.Equal(2, await wake.Scalar<long>("select count(*) from turns where on_branch"));
     }
@@ -152,9 +191,14 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
     Process Program()
     {
         var start = new ProcessStartInfo(
-            RealClaude.Executable(version), ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--resume", $"{id}"])
+            RealClaude.Executable(version),
+            ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--resume", $"{id}"]
+        )
         {
-            WorkingDirectory = workspace.Path, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            WorkingDirectory = workspace.Path,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         start.Environment["HOME"] = Servers.Home;
         foreach (var (name, value) in login)

@@ -16,8 +16,8 @@ public sealed class TakingTheFoldersSetupWithClaude_2_1_197() : TakingTheFolders
 public sealed class TakingTheFoldersSetupWithClaude_2_1_332() : TakingTheFoldersSetup(RealClaude.Newest);
 
 /// <summary>
-/// A folder brings instructions, permissions, hooks and MCP servers along. The real CLI takes them in a woken turn where its owner has
-/// trusted the folder or has run the session there, and nowhere else.
+/// A folder brings instructions, permissions, hooks and MCP servers along. The real CLI takes them in a woken turn
+/// where its owner has trusted the folder or has run the session there, and nowhere else.
 /// </summary>
 public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
 {
@@ -31,23 +31,38 @@ public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-            ["Claude__Executable"] = RealClaude.Executable(version), ["Claude__MaxRetries"] = "0",
-            ["Claude__KillAfter"] = "00:00:10", ["Runner__Lease"] = "00:00:10",
-            ["Profiles__closed__SettingSources"] = "user",
-            ["Profiles__open__SettingSources"] = "user,project,local",
-        });
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["ANTHROPIC_BASE_URL"] = api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+                ["Claude__Executable"] = RealClaude.Executable(version),
+                ["Claude__MaxRetries"] = "0",
+                ["Claude__KillAfter"] = "00:00:10",
+                ["Runner__Lease"] = "00:00:10",
+                ["Profiles__closed__SettingSources"] = "user",
+                ["Profiles__open__SettingSources"] = "user,project,local",
+            }
+        );
 
         workspace = Directory.CreateDirectory(folder.File("work")).FullName;
         Directory.CreateDirectory(Path.Combine(workspace, ".claude"));
         await File.WriteAllTextAsync(Path.Combine(workspace, "CLAUDE.md"), Word);
-        await File.WriteAllTextAsync(Path.Combine(workspace, ".claude", "settings.json"), JsonSerializer.Serialize(new
-        {
-            permissions = new { allow = (string[])["Write"] },
-            hooks = new { SessionStart = (object[])[new { hooks = (object[])[new { type = "command", command = $"echo x >> '{Hooked}'" }] }] },
-        }));
+        await File.WriteAllTextAsync(
+            Path.Combine(workspace, ".claude", "settings.json"),
+            JsonSerializer.Serialize(
+                new
+                {
+                    permissions = new { allow = (string[])["Write"] },
+                    hooks = new
+                    {
+                        SessionStart = (object[])
+                            [new { hooks = (object[])[new { type = "command", command = $"echo x >> '{Hooked}'" }] }],
+                    },
+                }
+            )
+        );
 
         // As README says it.
         await Claude("mcp", "add", "wake", "--", Path.Combine(AppContext.BaseDirectory, "wake"), "mcp");
@@ -77,15 +92,24 @@ public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
     public async Task In_a_folder_that_nobody_has_trusted_it_has_none_of_it_and_says_so_in_time()
     {
         var answer = await wake.Http.PostAsJsonAsync("/v1/sessions", new { key = "cloned", workspace });
-        Assert.Contains("without CLAUDE.md, .claude/settings.json, the MCP server wake: nobody has trusted the folder",
-            (await answer.Content.ReadFromJsonAsync<Session>(JsonSerializerOptions.Web))!.Notice);
-        var doctor = await WakeCommandLine.Run(new Dictionary<string, string>(wake.Here) { ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig }, null, "doctor");
+        Assert.Contains(
+            "without CLAUDE.md, .claude/settings.json, the MCP server wake: nobody has trusted the folder",
+            (await answer.Content.ReadFromJsonAsync<Session>(JsonSerializerOptions.Web))!.Notice
+        );
+        var doctor = await WakeCommandLine.Run(
+            new Dictionary<string, string>(wake.Here) { ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig },
+            null,
+            "doctor"
+        );
         Assert.Contains($"{workspace}: Its turns run without CLAUDE.md", doctor.Output.ReplaceLineEndings(" "));
 
         var turn = await Turn("cloned");
 
         HasNone();
-        Assert.Contains("without CLAUDE.md, .claude/settings.json, the MCP server wake: nobody has trusted the folder", turn.Note);
+        Assert.Contains(
+            "without CLAUDE.md, .claude/settings.json, the MCP server wake: nobody has trusted the folder",
+            turn.Note
+        );
     }
 
     [Fact]
@@ -146,7 +170,10 @@ public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
 
     async Task<Turn> Turn(string key, int wakeNumber = 1)
     {
-        await wake.Wake(key, $"go on {wakeNumber} [[tool:Write {JsonSerializer.Serialize(new { file_path = Written, content = "x" })}]][[say:fine]]");
+        await wake.Wake(
+            key,
+            $"go on {wakeNumber} [[tool:Write {JsonSerializer.Serialize(new { file_path = Written, content = "x" })}]][[say:fine]]"
+        );
         var turn = await wake.Ended(key, wakeNumber);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         return turn;
@@ -180,11 +207,15 @@ public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
         File.WriteAllText(file, state.ToJsonString());
     }
 
-    Dictionary<string, string> Environment => new()
-    {
-        ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig,
-        ["DISABLE_TELEMETRY"] = "1", ["DISABLE_AUTOUPDATER"] = "1",
-    };
+    Dictionary<string, string> Environment =>
+        new()
+        {
+            ["ANTHROPIC_BASE_URL"] = api.Url,
+            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+            ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig,
+            ["DISABLE_TELEMETRY"] = "1",
+            ["DISABLE_AUTOUPDATER"] = "1",
+        };
 
     Task<string> Claude(params string[] arguments) => RealClaude.Run(version, workspace, Environment, arguments);
 }

@@ -21,11 +21,15 @@ public sealed class TracedSystem : IAsyncLifetime
     public async Task InitializeAsync()
     {
         (Otlp, Api) = (await OtlpReceiver.Start(), await MessagesApi.Start());
-        Wake = await WakeSystem.Start(Transport.RabbitMq, new Dictionary<string, string>(Otlp.Environment)
-        {
-            ["ANTHROPIC_BASE_URL"] = Api.Url,
-            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-        }, runner: false);
+        Wake = await WakeSystem.Start(
+            Transport.RabbitMq,
+            new Dictionary<string, string>(Otlp.Environment)
+            {
+                ["ANTHROPIC_BASE_URL"] = Api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+            },
+            runner: false
+        );
     }
 
     public async Task DisposeAsync()
@@ -37,8 +41,8 @@ public sealed class TracedSystem : IAsyncLifetime
 }
 
 /// <summary>
-/// What happens to an event is one trace, from the program that saw it to the tools the session calls; also where a timer, a
-/// row in the database or a crash lies in between.
+/// What happens to an event is one trace, from the program that saw it to the tools the session calls; also where a
+/// timer, a row in the database or a crash lies in between.
 /// </summary>
 public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSystem>
 {
@@ -53,36 +57,79 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         var (trace, caller) = NewContext();
         var observed = WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: "the secret of PR #972");
 
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/events") { Content = JsonContent.Create(observed, options: EventJson.Options) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/events")
+        {
+            Content = JsonContent.Create(observed, options: EventJson.Options),
+        };
         request.Headers.Add("traceparent", $"00-{trace}-{caller}-01");
         (await wake.Http.SendAsync(request)).EnsureSuccessStatusCode();
         await wake.Ended(key, 1);
 
-        var way = await otlp.Way(await otlp.Span(x => x.Trace == trace && x.Name == "claude_code.llm_request", "of the model"), caller);
+        var way = await otlp.Way(
+            await otlp.Span(x => x.Trace == trace && x.Name == "claude_code.llm_request", "of the model"),
+            caller
+        );
         Assert.All(way, x => Assert.Equal(trace, x.Trace));
         Assert.Equal(
-            ["claude_code.llm_request", "claude_code.interaction", "claude", "wake.turn", "wake.due", "wake.intake", "POST /v1/events"],
-            way.Select(x => x.Name).Where(x => !IsOfTheBus(x)));
+            [
+                "claude_code.llm_request",
+                "claude_code.interaction",
+                "claude",
+                "wake.turn",
+                "wake.due",
+                "wake.intake",
+                "POST /v1/events",
+            ],
+            way.Select(x => x.Name).Where(x => !IsOfTheBus(x))
+        );
         Assert.Equal(
             ["Wake.Gateway", "Wake.Coordinator", "Wake.Runner"],
-            way.Reverse().Select(x => x.Service).Where(x => x.StartsWith("Wake.", StringComparison.Ordinal)).Distinct());
+            way.Reverse().Select(x => x.Service).Where(x => x.StartsWith("Wake.", StringComparison.Ordinal)).Distinct()
+        );
 
-        Assert.Equal(("/v1/events", "202"), (way[^1].Attributes["http.route"], way[^1].Attributes["http.response.status_code"]));
+        Assert.Equal(
+            ("/v1/events", "202"),
+            (way[^1].Attributes["http.route"], way[^1].Attributes["http.response.status_code"])
+        );
         var turn = way.Single(x => x.Name == "wake.turn");
-        Assert.Equal((key, "1", "1", observed.Id, "completed"), (
-            turn.Attributes["wake.session"], turn.Attributes["wake.wake_number"], turn.Attributes["wake.attempt"],
-            turn.Attributes["wake.event.ids"], turn.Attributes["wake.outcome"]));
-        Assert.Contains(way, x => x.Name.StartsWith("resume-session", StringComparison.Ordinal) || x.Name.Contains("ResumeSession", StringComparison.Ordinal));
-        Assert.Contains(otlp.Spans, x => x.Trace == trace && x.Name == "wake.decide" && x.Attributes["wake.outcome"] == "dispatched");
+        Assert.Equal(
+            (key, "1", "1", observed.Id, "completed"),
+            (
+                turn.Attributes["wake.session"],
+                turn.Attributes["wake.wake_number"],
+                turn.Attributes["wake.attempt"],
+                turn.Attributes["wake.event.ids"],
+                turn.Attributes["wake.outcome"]
+            )
+        );
+        Assert.Contains(
+            way,
+            x =>
+                x.Name.StartsWith("resume-session", StringComparison.Ordinal)
+                || x.Name.Contains("ResumeSession", StringComparison.Ordinal)
+        );
+        Assert.Contains(
+            otlp.Spans,
+            x => x.Trace == trace && x.Name == "wake.decide" && x.Attributes["wake.outcome"] == "dispatched"
+        );
 
         // Nobody asked for the looks at the database every second, or for those of whoever asks for health.
         Assert.DoesNotContain(otlp.Spans, x => x.Parent == "" && x.Attributes.ContainsKey("db.query.text"));
-        Assert.DoesNotContain(otlp.Spans, x => x.Attributes.GetValueOrDefault("url.path", "").StartsWith("/health", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            otlp.Spans,
+            x => x.Attributes.GetValueOrDefault("url.path", "").StartsWith("/health", StringComparison.Ordinal)
+        );
         Assert.Contains(otlp.Spans, x => x.Attributes.ContainsKey("db.query.text"));
 
         // Of an event spans know names. What it says, and what opens doors, is nowhere.
-        Assert.DoesNotContain(otlp.Spans.SelectMany(x => x.Attributes.Values), x => x.Contains("the secret of", StringComparison.Ordinal));
-        Assert.DoesNotContain(otlp.Spans.SelectMany(x => x.Attributes.Values), x => x.Contains("sk-test", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            otlp.Spans.SelectMany(x => x.Attributes.Values),
+            x => x.Contains("the secret of", StringComparison.Ordinal)
+        );
+        Assert.DoesNotContain(
+            otlp.Spans.SelectMany(x => x.Attributes.Values),
+            x => x.Contains("sk-test", StringComparison.Ordinal)
+        );
         Assert.DoesNotContain(otlp.Logs, x => x.Body.Contains("sk-test", StringComparison.Ordinal));
     }
 
@@ -93,19 +140,34 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         var key = await wake.WatchingSession("instant");
         var (trace, caller) = NewContext();
 
-        await Node.Run(Path.Combine(Repository.Root, "deploy", "examples", "publish.js"), "", new Dictionary<string, string>
-        {
-            ["AMQP_URL"] = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri.ToString(),
-            ["TRACEPARENT"] = $"00-{trace}-{caller}-01",
-        }, WakeSystem.Subject(key), "Node says so");
+        await Node.Run(
+            Path.Combine(Repository.Root, "deploy", "examples", "publish.js"),
+            "",
+            new Dictionary<string, string>
+            {
+                ["AMQP_URL"] = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri.ToString(),
+                ["TRACEPARENT"] = $"00-{trace}-{caller}-01",
+            },
+            WakeSystem.Subject(key),
+            "Node says so"
+        );
         await wake.Ended(key, 1);
 
         var turn = await otlp.Span(x => x.Trace == trace && x.Name == "wake.turn", "of the turn");
-        Assert.Equal(["wake.turn", "wake.due"], (await otlp.Way(turn, caller)).Select(x => x.Name).Where(x => !IsOfTheBus(x)));
+        Assert.Equal(
+            ["wake.turn", "wake.due"],
+            (await otlp.Way(turn, caller)).Select(x => x.Name).Where(x => !IsOfTheBus(x))
+        );
         var intake = await otlp.Span(x => x.Trace == trace && x.Name == "wake.intake", "of the intake");
-        Assert.Equal((caller, "rabbitmq", "process", "1"), (
-            intake.Parent, intake.Attributes["messaging.system"], intake.Attributes["messaging.operation.name"],
-            intake.Attributes["messaging.batch.message_count"]));
+        Assert.Equal(
+            (caller, "rabbitmq", "process", "1"),
+            (
+                intake.Parent,
+                intake.Attributes["messaging.system"],
+                intake.Attributes["messaging.operation.name"],
+                intake.Attributes["messaging.batch.message_count"]
+            )
+        );
     }
 
     // A relay between has a trace of its own, and the event tells that of what happened.
@@ -113,31 +175,48 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
     public async Task From_a_CloudEvent_that_tells_its_trace()
     {
         await using var runner = await Runner();
-        await using var door = await wake.StartProcess("Wake.Producers.Webhooks", new Dictionary<string, string>
-        {
-            ["Webhooks__Hooks__events__Sender"] = "CloudEvents",
-            ["Webhooks__Hooks__events__Secrets__0"] = "a-secret-of-the-relay",
-        });
+        await using var door = await wake.StartProcess(
+            "Wake.Producers.Webhooks",
+            new Dictionary<string, string>
+            {
+                ["Webhooks__Hooks__events__Sender"] = "CloudEvents",
+                ["Webhooks__Hooks__events__Secrets__0"] = "a-secret-of-the-relay",
+            }
+        );
         var key = await wake.WatchingSession("instant");
         var ((trace, caller), (relayTrace, relay)) = (NewContext(), NewContext());
 
         using var http = new HttpClient { BaseAddress = door.Url };
         using var request = new HttpRequestMessage(HttpMethod.Post, "/hooks/events")
         {
-            Headers = { { "Authorization", "Bearer a-secret-of-the-relay" }, { "traceparent", $"00-{relayTrace}-{relay}-01" } },
+            Headers =
+            {
+                { "Authorization", "Bearer a-secret-of-the-relay" },
+                { "traceparent", $"00-{relayTrace}-{relay}-01" },
+            },
             Content = new StringContent(
                 $$"""
                 {
-                  "specversion": "1.0", "id": "1", "source": "/ci", "type": "build.failed", "subject": "{{WakeSystem.Subject(key)}}",
+                  "specversion": "1.0", "id": "1", "source": "/ci", "type": "build.failed", "subject": "{{WakeSystem.Subject(
+                    key
+                )}}",
                   "traceparent": "00-{{trace}}-{{caller}}-01"
                 }
-                """, new System.Net.Http.Headers.MediaTypeHeaderValue("application/cloudevents+json")),
+                """,
+                new System.Net.Http.Headers.MediaTypeHeaderValue("application/cloudevents+json")
+            ),
         };
         (await http.SendAsync(request)).EnsureSuccessStatusCode();
         await wake.Ended(key, 1);
 
-        var way = await otlp.Way(await otlp.Span(x => x.Trace == trace && x.Name == "wake.turn", "of the turn"), caller);
-        Assert.Equal(["wake.turn", "wake.due", "publish wake.events", "wake.delivery"], way.Select(x => x.Name).Where(x => !IsOfTheBus(x)));
+        var way = await otlp.Way(
+            await otlp.Span(x => x.Trace == trace && x.Name == "wake.turn", "of the turn"),
+            caller
+        );
+        Assert.Equal(
+            ["wake.turn", "wake.due", "publish wake.events", "wake.delivery"],
+            way.Select(x => x.Name).Where(x => !IsOfTheBus(x))
+        );
         Assert.StartsWith(relayTrace, Assert.Single(way[^1].Links));
     }
 
@@ -151,9 +230,15 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
 
         for (var i = 0; i < contexts.Count; i++)
         {
-            var observed = WakeSystem.Event(WakeSystem.Subject(key), $"thing {i}", reason: $"thing {i} [[fake:env {folder.File($"env{i}")}]]");
+            var observed = WakeSystem.Event(
+                WakeSystem.Subject(key),
+                $"thing {i}",
+                reason: $"thing {i} [[fake:env {folder.File($"env{i}")}]]"
+            );
             await Publish(observed, $"00-{contexts[i].Trace}-{contexts[i].Span}-01", $"vendor=state{i}");
-            await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1);
+            await Eventually.Holds(async () =>
+                await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1
+            );
         }
 
         Assert.Equal(3, (await wake.Ended(key, 1)).Reasons.Count);
@@ -173,7 +258,10 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
 
         // It reports as well, and what opens the collector's door is not for its tools.
         Assert.Equal("1", environment.GetProperty("CLAUDE_CODE_ENABLE_TELEMETRY").GetString());
-        Assert.Equal(otlp.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"], environment.GetProperty("OTEL_EXPORTER_OTLP_ENDPOINT").GetString());
+        Assert.Equal(
+            otlp.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"],
+            environment.GetProperty("OTEL_EXPORTER_OTLP_ENDPOINT").GetString()
+        );
         Assert.False(environment.TryGetProperty("OTEL_EXPORTER_OTLP_HEADERS", out _));
     }
 
@@ -184,19 +272,30 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         var key = await wake.WatchingSession("instant");
         var (trace, caller) = NewContext();
         using var hold = new HoldFile();
-        await Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"), $"00-{trace}-{caller}-01");
+        await Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"),
+            $"00-{trace}-{caller}-01"
+        );
         await hold.Reached();
 
         await runner.Kill();
         await using var another = await Runner();
         Assert.Equal(2, (await wake.Ended(key, 1)).Attempt);
 
-        var turn = await otlp.Span(x => x.Trace == trace && x.Name == "wake.turn" && x.Attributes["wake.attempt"] == "2", "of the second attempt");
+        var turn = await otlp.Span(
+            x => x.Trace == trace && x.Name == "wake.turn" && x.Attributes["wake.attempt"] == "2",
+            "of the second attempt"
+        );
         var way = await otlp.Way(turn, caller);
         Assert.Equal("dispatched", way.Single(x => x.Name == "wake.decide").Attributes["wake.outcome"]);
         Assert.Equal(2, way.Count(x => x.Name == "wake.due"));
-        await otlp.Span(x => x.Trace == trace && x.Name == "wake.decide" && x.Attributes["wake.outcome"] == "repeated", "of the second decision");
-        await Eventually.Holds(() => Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.lease.lost", Value: >= 1 })));
+        await otlp.Span(
+            x => x.Trace == trace && x.Name == "wake.decide" && x.Attributes["wake.outcome"] == "repeated",
+            "of the second decision"
+        );
+        await Eventually.Holds(() =>
+            Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.lease.lost", Value: >= 1 }))
+        );
     }
 
     // The CLI reads its span once, when it starts.
@@ -208,7 +307,10 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         var contexts = new[] { NewContext(), NewContext() };
         for (var i = 0; i < 2; i++)
         {
-            await Publish(WakeSystem.Event(WakeSystem.Subject(key), $"thing {i}"), $"00-{contexts[i].Trace}-{contexts[i].Span}-01");
+            await Publish(
+                WakeSystem.Event(WakeSystem.Subject(key), $"thing {i}"),
+                $"00-{contexts[i].Trace}-{contexts[i].Span}-01"
+            );
             await wake.Ended(key, i + 1);
         }
 
@@ -224,11 +326,19 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
     {
         await using var runner = await Runner();
         var key = await wake.WatchingSession("instant");
-        await (await wake.Amqp()).BasicPublishAsync("wake.events", "no event", mandatory: true, new BasicProperties(), "{}"u8.ToArray());
+        await (await wake.Amqp()).BasicPublishAsync(
+            "wake.events",
+            "no event",
+            mandatory: true,
+            new BasicProperties(),
+            "{}"u8.ToArray()
+        );
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: "merged [[fake:cost 0.25]]"));
         await wake.Ended(key, 1);
         using var schedule = JsonContent.Create(new { reason = "later", at = DateTimeOffset.UnixEpoch });
-        (await wake.Http.PostAsync($"/v1/sessions/{Uri.EscapeDataString(key)}/schedule", schedule)).EnsureSuccessStatusCode();
+        (
+            await wake.Http.PostAsync($"/v1/sessions/{Uri.EscapeDataString(key)}/schedule", schedule)
+        ).EnsureSuccessStatusCode();
         await wake.Ended(key, 2);
 
         await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "test:producer"));
@@ -238,22 +348,44 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         await Measured("Wake.Runner", "wake.coalesce.size", "{event}");
         await Measured("Wake.Runner", "wake.turn.duration", "s", ("outcome", "completed"));
         await Measured("Wake.Runner", "wake.turn.cost", "{USD}");
-        await Eventually.Holds(() => Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.turn.cost", Value: 0.25 })));
+        await Eventually.Holds(() =>
+            Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.turn.cost", Value: 0.25 }))
+        );
 
         await Measured("Wake.Coordinator", "wake.sessions.waiting", "{session}", ("state", "parked"));
         await Measured("Wake.Coordinator", "wake.sessions.waiting.age", "s", ("state", "dispatched"));
-        await Eventually.Holds(() => Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.dead_letters", Value: 1 })));
+        await Eventually.Holds(() =>
+            Task.FromResult(otlp.Points.Any(x => x is { Name: "wake.dead_letters", Value: 1 }))
+        );
 
         // Sessions come and go by the thousand.
-        Assert.DoesNotContain(otlp.Points.SelectMany(x => x.Attributes.Values), x => x.Contains("tester@", StringComparison.Ordinal));
-        var line = await Eventually.Sees(() => Task.FromResult(otlp.Logs.FirstOrDefault(x => x.Body.Contains(key, StringComparison.Ordinal))));
+        Assert.DoesNotContain(
+            otlp.Points.SelectMany(x => x.Attributes.Values),
+            x => x.Contains("tester@", StringComparison.Ordinal)
+        );
+        var line = await Eventually.Sees(() =>
+            Task.FromResult(otlp.Logs.FirstOrDefault(x => x.Body.Contains(key, StringComparison.Ordinal)))
+        );
         Assert.Equal(("Wake.Runner", "0.1.0"), (line.Resource["service.name"], line.Resource["service.version"]));
         Assert.True(Guid.TryParse(line.Resource["service.instance.id"], out _));
         Assert.Contains(otlp.Spans, x => x.Trace == line.Trace && x.Name == "wake.turn");
 
-        Task<OtlpPoint> Measured(string service, string name, string unit, params (string Name, string Value)[] attributes) => Eventually.Sees(
-            () => Task.FromResult(otlp.Points.LastOrDefault(x => (x.Service, x.Name, x.Unit) == (service, name, unit)
-                && attributes.All(y => x.Attributes.GetValueOrDefault(y.Name) == y.Value))), $"{name} of {service}");
+        Task<OtlpPoint> Measured(
+            string service,
+            string name,
+            string unit,
+            params (string Name, string Value)[] attributes
+        ) =>
+            Eventually.Sees(
+                () =>
+                    Task.FromResult(
+                        otlp.Points.LastOrDefault(x =>
+                            (x.Service, x.Name, x.Unit) == (service, name, unit)
+                            && attributes.All(y => x.Attributes.GetValueOrDefault(y.Name) == y.Value)
+                        )
+                    ),
+                $"{name} of {service}"
+            );
     }
 
     Task<ServiceProcess> Runner(params (string Name, string Value)[] changed) =>
@@ -265,10 +397,16 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         if (state is not null)
             headers["tracestate"] = state;
         await (await wake.Amqp()).BasicPublishAsync(
-            "wake.events", observed.Type, mandatory: true, new BasicProperties { Headers = headers }, EventJson.Write(observed));
+            "wake.events",
+            observed.Type,
+            mandatory: true,
+            new BasicProperties { Headers = headers },
+            EventJson.Write(observed)
+        );
     }
 
-    static (string Trace, string Span) NewContext() => (Guid.NewGuid().ToString("N"), Guid.NewGuid().ToString("N")[..16]);
+    static (string Trace, string Span) NewContext() =>
+        (Guid.NewGuid().ToString("N"), Guid.NewGuid().ToString("N")[..16]);
 
     static bool IsOfTheBus(string name) => name.Split(' ')[^1] is "send" or "receive" or "process";
 }

@@ -45,9 +45,19 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     public async Task Resume_says_that_a_session_was_left_for_a_fresh_one_and_why()
     {
         var lost = Guid.NewGuid();
-        var said = await Wake("resume", "--session", await wake.Session(claudeSession: lost), "--reason", "PR #972 merged", "--wait");
+        var said = await Wake(
+            "resume",
+            "--session",
+            await wake.Session(claudeSession: lost),
+            "--reason",
+            "PR #972 merged",
+            "--wait"
+        );
         Assert.True(said.ExitCode == 0, said.Errors);
-        Assert.Contains($"A fresh session was begun: the one before it could not be resumed. Claude session {lost} was left for ", said.Output);
+        Assert.Contains(
+            $"A fresh session was begun: the one before it could not be resumed. Claude session {lost} was left for ",
+            said.Output
+        );
 
         lost = Guid.NewGuid();
         var key = await wake.Session(claudeSession: lost);
@@ -56,7 +66,10 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 
         lost = Guid.NewGuid();
         key = await wake.Session(claudeSession: lost);
-        using var ask = new HttpRequestMessage(HttpMethod.Post, $"/v1/sessions/{Uri.EscapeDataString(key)}/wake") { Content = JsonContent.Create(new { reason = "PR #972 merged" }) };
+        using var ask = new HttpRequestMessage(HttpMethod.Post, $"/v1/sessions/{Uri.EscapeDataString(key)}/wake")
+        {
+            Content = JsonContent.Create(new { reason = "PR #972 merged" }),
+        };
         ask.Headers.Add("Prefer", "wait=60");
         Says(await (await wake.Http.SendAsync(ask)).Content.ReadFromJsonAsync<JsonElement>());
 
@@ -67,7 +80,10 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         void Says(JsonElement answer)
         {
             var fresh = answer.GetProperty("deliveries")[0].GetProperty("turn").GetProperty("fresh");
-            Assert.Equal((lost, "the one before it could not be resumed"), (fresh.GetProperty("left").GetGuid(), fresh.GetProperty("why").GetString()));
+            Assert.Equal(
+                (lost, "the one before it could not be resumed"),
+                (fresh.GetProperty("left").GetGuid(), fresh.GetProperty("why").GetString())
+            );
             Assert.NotEqual(lost, fresh.GetProperty("begun").GetGuid());
         }
     }
@@ -104,13 +120,22 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     public async Task Config_shows_what_a_Wake_would_use_and_no_secret()
     {
         using var folder = new TemporaryFolder();
-        await File.WriteAllTextAsync(folder.File("wake.json"),
-            """{"Profiles": {"default": {"DayBudgetUsd": 5, "Repository": "https://me:hidden1@example.com/a.git"}}, "GitHub": {"WebhookSecrets": ["hidden2"]}}""");
-        var said = await WakeCommandLine.Run(new Dictionary<string, string>
-        {
-            ["WAKE_DATA"] = folder.Path, ["GitHub__Accounts__main__Token"] = "hidden3", ["Claude__Environment__ANTHROPIC_API_KEY"] = "hidden4",
-            ["ConnectionStrings__Wake"] = "Host=localhost;Username=wake;Password=hidden5", ["Gateway__ApiKeys__0"] = "hidden6-hidden6-hidden6",
-        }, null, "config");
+        await File.WriteAllTextAsync(
+            folder.File("wake.json"),
+            """{"Profiles": {"default": {"DayBudgetUsd": 5, "Repository": "https://me:hidden1@example.com/a.git"}}, "GitHub": {"WebhookSecrets": ["hidden2"]}}"""
+        );
+        var said = await WakeCommandLine.Run(
+            new Dictionary<string, string>
+            {
+                ["WAKE_DATA"] = folder.Path,
+                ["GitHub__Accounts__main__Token"] = "hidden3",
+                ["Claude__Environment__ANTHROPIC_API_KEY"] = "hidden4",
+                ["ConnectionStrings__Wake"] = "Host=localhost;Username=wake;Password=hidden5",
+                ["Gateway__ApiKeys__0"] = "hidden6-hidden6-hidden6",
+            },
+            null,
+            "config"
+        );
 
         Assert.True(said.ExitCode == 0, said.Errors);
         Assert.Contains("does not run", said.Errors);
@@ -132,7 +157,13 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         if (text is not null)
             await File.WriteAllTextAsync(folder.File("wake.json"), text);
 
-        var said = await WakeCommandLine.Run(new Dictionary<string, string>(), null, "config", "check", folder.File("wake.json"));
+        var said = await WakeCommandLine.Run(
+            new Dictionary<string, string>(),
+            null,
+            "config",
+            "check",
+            folder.File("wake.json")
+        );
 
         Assert.Equal(code, said.ExitCode);
         Assert.Contains(sentence, said.Errors);
@@ -144,7 +175,11 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         using var folder = new TemporaryFolder();
         await File.WriteAllTextAsync(folder.File("wake.json"), """{"Profiles": {"default": {"DayBudget": 5}}}""");
 
-        var said = await WakeCommandLine.Run(new Dictionary<string, string> { ["WAKE_DATA"] = folder.Path }, null, "doctor");
+        var said = await WakeCommandLine.Run(
+            new Dictionary<string, string> { ["WAKE_DATA"] = folder.Path },
+            null,
+            "doctor"
+        );
 
         Assert.Equal(1, said.ExitCode);
         Assert.Contains("Profiles:default:DayBudget is no setting of Wake's; DayBudgetUsd is.", said.Output);
@@ -189,8 +224,23 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var key = await wake.Session();
         var subject = $"story:{key}";
 
-        Assert.Equal(0, (await Wake("watch", "--session", key, "--subject", subject, "--intent", "then deploy it")).ExitCode);
-        var published = await Wake("publish", "--subject", subject, "--type", "pr.merged", "--reason", "PR #972 merged", "--id", $"event of {key}", "--output", "json");
+        Assert.Equal(
+            0,
+            (await Wake("watch", "--session", key, "--subject", subject, "--intent", "then deploy it")).ExitCode
+        );
+        var published = await Wake(
+            "publish",
+            "--subject",
+            subject,
+            "--type",
+            "pr.merged",
+            "--reason",
+            "PR #972 merged",
+            "--id",
+            $"event of {key}",
+            "--output",
+            "json"
+        );
         Assert.Equal("routed", JsonElement.Parse(published.Output).GetProperty("outcome").GetString());
         await wake.Ended(key, 1);
 
@@ -215,10 +265,24 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     public async Task Publish_takes_events_from_a_file_and_refuses_what_is_none()
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder.File("good.json"), """[{"id":"f1","source":"s","type":"t","subject":"file:1","reason":"r"},{"id":"f2","source":"s","type":"t","subject":"file:2","reason":"r"}]""");
+        File.WriteAllText(
+            folder.File("good.json"),
+            """[{"id":"f1","source":"s","type":"t","subject":"file:1","reason":"r"},{"id":"f2","source":"s","type":"t","subject":"file:2","reason":"r"}]"""
+        );
 
         Assert.Equal(0, (await Wake("publish", "--file", folder.File("good.json"))).ExitCode);
-        Assert.Equal(0, (await WakeCommandLine.Run(Here, """{"id":"f3","source":"s","type":"t","subject":"file:3","reason":"r"}""", "publish", "--file", "-")).ExitCode);
+        Assert.Equal(
+            0,
+            (
+                await WakeCommandLine.Run(
+                    Here,
+                    """{"id":"f3","source":"s","type":"t","subject":"file:3","reason":"r"}""",
+                    "publish",
+                    "--file",
+                    "-"
+                )
+            ).ExitCode
+        );
         foreach (var bad in (string[])["", "{", "{}", "[1]", """{"id":"f4"}"""])
         {
             var said = await WakeCommandLine.Run(Here, bad, "publish", "--file", "-");
@@ -257,7 +321,11 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     {
         using var folder = new TemporaryFolder();
 
-        var said = await WakeCommandLine.Run(new Dictionary<string, string> { ["WAKE_DATA"] = folder.Path }, null, "sessions");
+        var said = await WakeCommandLine.Run(
+            new Dictionary<string, string> { ["WAKE_DATA"] = folder.Path },
+            null,
+            "sessions"
+        );
 
         Assert.Equal(1, said.ExitCode);
         Assert.Contains("wake up", said.Errors);
@@ -269,7 +337,18 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     {
         var key = await wake.Session();
 
-        var added = await Wake("schedule", "add", "--session", key, "--at", "7d", "--reason", "next [red]week[/]", "--output", "json");
+        var added = await Wake(
+            "schedule",
+            "add",
+            "--session",
+            key,
+            "--at",
+            "7d",
+            "--reason",
+            "next [red]week[/]",
+            "--output",
+            "json"
+        );
         var id = JsonElement.Parse(added.Output).GetProperty("id").GetString()!;
         Assert.Contains("next [red]week[/]", (await Wake("schedule", "--session", key)).Output);
 
@@ -291,7 +370,10 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         {
             while (await tail.StandardOutput.ReadLineAsync() is { } line)
             {
-                if (line.Contains("ended", StringComparison.Ordinal) && JsonElement.Parse(line).GetProperty("session").GetString() == key)
+                if (
+                    line.Contains("ended", StringComparison.Ordinal)
+                    && JsonElement.Parse(line).GetProperty("session").GetString() == key
+                )
                     return line;
             }
 
@@ -318,7 +400,9 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         File.WriteAllText(folder.File("spool/bad/x.json.reason"), "nobody's");
         var healthy = new Dictionary<string, string>(Here)
         {
-            ["Claude__Executable"] = WakeSystem.FakeClaude, ["ANTHROPIC_API_KEY"] = "sk-test-secret-0123456789", ["WAKE_DATA"] = folder.Path,
+            ["Claude__Executable"] = WakeSystem.FakeClaude,
+            ["ANTHROPIC_API_KEY"] = "sk-test-secret-0123456789",
+            ["WAKE_DATA"] = folder.Path,
             ["WAKE_API_KEY"] = wake.Http.DefaultRequestHeaders.Authorization!.Parameter!,
         };
         var said = await WakeCommandLine.Run(healthy, null, "doctor", "--output", "json");
@@ -329,7 +413,10 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var without = new Dictionary<string, string>(healthy) { ["Claude__Executable"] = "/nowhere/claude" };
         said = await WakeCommandLine.Run(without, null, "doctor", "--output", "json");
         Assert.Equal(1, said.ExitCode);
-        var missing = JsonElement.Parse(said.Output).EnumerateArray().Single(x => x.GetProperty("check").GetString() == "claude");
+        var missing = JsonElement
+            .Parse(said.Output)
+            .EnumerateArray()
+            .Single(x => x.GetProperty("check").GetString() == "claude");
         Assert.False(missing.GetProperty("ok").GetBoolean());
         Assert.NotEmpty(missing.GetProperty("fix").GetString()!);
     }
@@ -340,33 +427,84 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         using var folder = new TemporaryFolder();
         var environment = new Dictionary<string, string>
         {
-            ["Claude__Executable"] = WakeSystem.FakeClaude, ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig, ["WAKE_DATA"] = folder.File("data"),
-            ["Profiles__default__QuietWindow"] = "00:00:05", ["Profiles__default__Ceiling"] = "00:00:05",
+            ["Claude__Executable"] = WakeSystem.FakeClaude,
+            ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig,
+            ["WAKE_DATA"] = folder.File("data"),
+            ["Profiles__default__QuietWindow"] = "00:00:05",
+            ["Profiles__default__Ceiling"] = "00:00:05",
         };
         Directory.CreateDirectory(folder.File("work"));
 
-        using var first = Process.Start(WakeCommandLine.Start(environment, "up", "--data", folder.File("data"), "--port", "0"))!;
+        using var first = Process.Start(
+            WakeCommandLine.Start(environment, "up", "--data", folder.File("data"), "--port", "0")
+        )!;
         Assert.Matches(@"^ready http://127\.0\.0\.1:\d+$", await first.StandardOutput.ReadLineAsync());
-        Assert.Equal(1, (await WakeCommandLine.Run(environment, null, "up", "--data", folder.File("data"), "--port", "0")).ExitCode);
-        Assert.Equal(0, (await WakeCommandLine.Run(environment, null, "sessions", "add", "mine", "--workspace", folder.File("work"))).ExitCode);
-        Assert.Equal(0, (await WakeCommandLine.Run(environment, null, "watch", "--session", "mine", "--subject", "s")).ExitCode);
-        Assert.Equal(0, (await WakeCommandLine.Run(environment, null, "publish", "--subject", "s", "--type", "t", "--reason", "before the crash")).ExitCode);
+        Assert.Equal(
+            1,
+            (await WakeCommandLine.Run(environment, null, "up", "--data", folder.File("data"), "--port", "0")).ExitCode
+        );
+        Assert.Equal(
+            0,
+            (
+                await WakeCommandLine.Run(
+                    environment,
+                    null,
+                    "sessions",
+                    "add",
+                    "mine",
+                    "--workspace",
+                    folder.File("work")
+                )
+            ).ExitCode
+        );
+        Assert.Equal(
+            0,
+            (await WakeCommandLine.Run(environment, null, "watch", "--session", "mine", "--subject", "s")).ExitCode
+        );
+        Assert.Equal(
+            0,
+            (
+                await WakeCommandLine.Run(
+                    environment,
+                    null,
+                    "publish",
+                    "--subject",
+                    "s",
+                    "--type",
+                    "t",
+                    "--reason",
+                    "before the crash"
+                )
+            ).ExitCode
+        );
         first.Kill();
         await first.WaitForExitAsync();
 
-        using var second = Process.Start(WakeCommandLine.Start(environment, "up", "--data", folder.File("data"), "--port", "0"))!;
+        using var second = Process.Start(
+            WakeCommandLine.Start(environment, "up", "--data", folder.File("data"), "--port", "0")
+        )!;
         Assert.Matches(@"^ready http://127\.0\.0\.1:\d+$", await second.StandardOutput.ReadLineAsync());
-        await Eventually.Holds(async () => JsonElement.Parse((await WakeCommandLine.Run(environment, null, "sessions", "show", "mine", "--output", "json")).Output) is var mine
-            && mine.GetProperty("lastTurn") is { ValueKind: JsonValueKind.Object } turn && turn.GetProperty("outcome").GetString() == "completed"
-            && turn.GetProperty("reasons")[0].GetString() == "before the crash");
+        await Eventually.Holds(async () =>
+            JsonElement.Parse(
+                (await WakeCommandLine.Run(environment, null, "sessions", "show", "mine", "--output", "json")).Output
+            )
+                is var mine
+            && mine.GetProperty("lastTurn") is { ValueKind: JsonValueKind.Object } turn
+            && turn.GetProperty("outcome").GetString() == "completed"
+            && turn.GetProperty("reasons")[0].GetString() == "before the crash"
+        );
 
         var server = File.ReadLines(folder.File("data/postgres/data/postmaster.pid")).First();
         using (var kill = Process.Start("kill", ["-KILL", server]))
             await kill.WaitForExitAsync();
         // Other tests make this process the parent of orphans, and then nobody else collects it.
         _ = WaitFor(int.Parse(server, CultureInfo.InvariantCulture), 0, 0);
-        await Eventually.Holds(async () => (await WakeCommandLine.Run(environment, null, "sessions", "show", "mine")).ExitCode == 0
-            && File.ReadLines(folder.File("data/postgres/data/postmaster.pid")).First() != server, "its PostgreSQL is started again");
+        await Eventually.Holds(
+            async () =>
+                (await WakeCommandLine.Run(environment, null, "sessions", "show", "mine")).ExitCode == 0
+                && File.ReadLines(folder.File("data/postgres/data/postmaster.pid")).First() != server,
+            "its PostgreSQL is started again"
+        );
         Assert.False(second.HasExited);
 
         using (Process.Start("kill", ["-TERM", $"{second.Id}"])) { }
@@ -419,14 +557,36 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 
     async Task RunFakeClaude(Guid id, string workspace, string text)
     {
-        var start = new ProcessStartInfo(WakeSystem.FakeClaude,
-            ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--session-id", id.ToString()])
+        var start = new ProcessStartInfo(
+            WakeSystem.FakeClaude,
+            [
+                "-p",
+                "--input-format",
+                "stream-json",
+                "--output-format",
+                "stream-json",
+                "--verbose",
+                "--session-id",
+                id.ToString(),
+            ]
+        )
         {
-            WorkingDirectory = workspace, RedirectStandardInput = true, RedirectStandardOutput = true,
+            WorkingDirectory = workspace,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
         };
         start.Environment["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
         using var process = Process.Start(start)!;
-        await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(new { type = "user", message = new { role = "user", content = text }, uuid = Guid.NewGuid() }));
+        await process.StandardInput.WriteLineAsync(
+            JsonSerializer.Serialize(
+                new
+                {
+                    type = "user",
+                    message = new { role = "user", content = text },
+                    uuid = Guid.NewGuid(),
+                }
+            )
+        );
         process.StandardInput.Close();
         await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();

@@ -24,20 +24,28 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        login = new() { ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["CLAUDE_CODE_MAX_RETRIES"] = "0" };
-        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>(login)
+        login = new()
         {
-            ["Claude__Executable"] = RealClaude.Executable(version),
-            ["Claude__MaxRetries"] = "0",
-            ["Claude__KillAfter"] = "00:00:10",
-            ["Profiles__tools__QuietWindow"] = "00:00:00.1",
-            ["Profiles__tools__Ceiling"] = "00:00:01",
-            ["Profiles__tools__AllowedTools__0"] = "Bash",
-            ["Profiles__steps__AllowedTools__0"] = "Bash",
-            ["Profiles__steps__MaxTurns"] = "2",
-            ["Runner__Lease"] = "00:00:10",
-            ["Runner__WarmSessions"] = "4",
-        });
+            ["ANTHROPIC_BASE_URL"] = api.Url,
+            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
+        };
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>(login)
+            {
+                ["Claude__Executable"] = RealClaude.Executable(version),
+                ["Claude__MaxRetries"] = "0",
+                ["Claude__KillAfter"] = "00:00:10",
+                ["Profiles__tools__QuietWindow"] = "00:00:00.1",
+                ["Profiles__tools__Ceiling"] = "00:00:01",
+                ["Profiles__tools__AllowedTools__0"] = "Bash",
+                ["Profiles__steps__AllowedTools__0"] = "Bash",
+                ["Profiles__steps__MaxTurns"] = "2",
+                ["Runner__Lease"] = "00:00:10",
+                ["Runner__WarmSessions"] = "4",
+            }
+        );
         login["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
     }
 
@@ -87,8 +95,13 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         var request = await api.Next(x => x.Hears("thing 4 happened"));
         Assert.True(request.Remembers("the first thing happened"));
         var session = await wake.Show(key);
-        Assert.Equal(FakeTranscript.Of(wake, session).Rows.Count, await wake.Scalar<int>(
-            "select rows from transcript_files where claude_session_id = $1 and path = '' and replaced_at is null", session.ClaudeSessionId!.Value));
+        Assert.Equal(
+            FakeTranscript.Of(wake, session).Rows.Count,
+            await wake.Scalar<int>(
+                "select rows from transcript_files where claude_session_id = $1 and path = '' and replaced_at is null",
+                session.ClaudeSessionId!.Value
+            )
+        );
     }
 
     // As a person does who opens the session in a terminal: the process that stayed would never hear of it.
@@ -99,7 +112,15 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         await wake.Wake(key, "the first thing happened");
         await wake.Ended(key, 1);
         var session = await wake.Show(key);
-        await RealClaude.Run(version, session.Workspace, login, "-p", "--resume", $"{session.ClaudeSessionId}", "The secret word is marzipan.");
+        await RealClaude.Run(
+            version,
+            session.Workspace,
+            login,
+            "-p",
+            "--resume",
+            $"{session.ClaudeSessionId}",
+            "The secret word is marzipan."
+        );
 
         await wake.Wake(key, "the second thing happened");
         await wake.Ended(key, 2);
@@ -112,7 +133,15 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     {
         var id = Guid.NewGuid();
         var workspace = Directory.CreateTempSubdirectory("wake-workspace-").FullName;
-        await RealClaude.Run(version, workspace, login, "-p", "--session-id", id.ToString(), "The secret word is marzipan.");
+        await RealClaude.Run(
+            version,
+            workspace,
+            login,
+            "-p",
+            "--session-id",
+            id.ToString(),
+            "The secret word is marzipan."
+        );
         var key = await wake.Session(claudeSession: id, workspace: workspace);
 
         await wake.Wake(key, "PR #972 merged");
@@ -134,7 +163,10 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         var turn = await wake.Ended(key, 1);
         Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
         var explanation = await wake.Explain(key);
-        Assert.Equal(["registered", "the one before it could not be resumed"], explanation.ClaudeSessions.Select(x => x.Reason));
+        Assert.Equal(
+            ["registered", "the one before it could not be resumed"],
+            explanation.ClaudeSessions.Select(x => x.Reason)
+        );
         Assert.Equal(explanation.ClaudeSessions[1].Id, Assert.Single(api.Requests).SessionId);
     }
 
@@ -169,12 +201,17 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         await wake.Publish(Event(key, "while nobody was logged in"));
         Assert.Contains("account", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
         await wake.Wake(key, "logged in again");
-        await Eventually.Holds(async () => (await wake.Show(key)) is { State: SessionState.Parked, LastTurn.Attempt: 2 });
+        await Eventually.Holds(async () =>
+            (await wake.Show(key)) is { State: SessionState.Parked, LastTurn.Attempt: 2 }
+        );
         api.Always(null);
         await wake.Wake(key, "now really");
 
         // The third time the CLI is told: by then it would take the first message for handled.
-        Assert.Equal((TurnOutcome.Completed, 3, null), ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).Attempt, (await wake.Ended(key, 2)).Note));
+        Assert.Equal(
+            (TurnOutcome.Completed, 3, null),
+            ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).Attempt, (await wake.Ended(key, 2)).Note)
+        );
         Assert.Equal(["logged in again", "now really"], (await wake.Ended(key, 3)).Reasons);
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
         Assert.Contains(api.Requests, x => x.Hears("while nobody was logged in") && x.Status == 200);
@@ -196,7 +233,13 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         var turn = await wake.Ended(key, 2);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Single(Messages(await wake.Show(key)), x => x.Contains("merged"));
-        Assert.Single(api.Requests, x => x.Hears("merged") && x.Status == 200 && x.Ending is { IsCompletedSuccessfully: true, Result: RequestEnding.Replied });
+        Assert.Single(
+            api.Requests,
+            x =>
+                x.Hears("merged")
+                && x.Status == 200
+                && x.Ending is { IsCompletedSuccessfully: true, Result: RequestEnding.Replied }
+        );
         Assert.True(api.Requests[^1].Remembers("before"));
     }
 
@@ -211,7 +254,11 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
 
         wake.Processes[^1].Freeze();
         await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the CLI is killed");
-        Assert.True(await wake.Scalar<bool>("select clock_timestamp() between lease_until and lease_until + interval '6 seconds' from turns"));
+        Assert.True(
+            await wake.Scalar<bool>(
+                "select clock_timestamp() between lease_until and lease_until + interval '6 seconds' from turns"
+            )
+        );
         wake.Processes[^1].Thaw();
         api.Release();
 
@@ -226,7 +273,12 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         var key = await wake.WatchingSession("tools");
         using var folder = new TemporaryFolder();
         var effect = folder.File("effect");
-        await wake.Publish(Event(key, $"merged [[bash:test -e {effect} && echo again >> {effect} || {{ echo ran >> {effect}; sleep 300; }}]] [[say:done]]"));
+        await wake.Publish(
+            Event(
+                key,
+                $"merged [[bash:test -e {effect} && echo again >> {effect} || {{ echo ran >> {effect}; sleep 300; }}]] [[say:done]]"
+            )
+        );
         await Eventually.Holds(() => Task.FromResult(File.Exists(effect)), "the tool runs");
 
         await Restart();

@@ -16,12 +16,15 @@ public sealed class WakingLater : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
-            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-            ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
-        });
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["ANTHROPIC_BASE_URL"] = api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+                ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
+            }
+        );
     }
 
     public async Task DisposeAsync()
@@ -38,9 +41,11 @@ public sealed class WakingLater : IAsyncLifetime
         await wake.Ended(key, 1);
         Assert.Equal(0, await wake.Processes[^1].Stop());
 
-        await Example.Run(Path.Combine(Repository.Root, "deploy/examples/drop.sh"),
+        await Example.Run(
+            Path.Combine(Repository.Root, "deploy/examples/drop.sh"),
             $$"""{"type":"backup.done","subject":"{{WakeSystem.Subject(key)}}","reason":"The backup is done"}""",
-            new Dictionary<string, string> { ["WAKE_DATA"] = wake.Data });
+            new Dictionary<string, string> { ["WAKE_DATA"] = wake.Data }
+        );
         await wake.StartProcess("Wake.Standalone");
 
         Assert.Equal(["The backup is done"], (await wake.Ended(key, 2)).Reasons);
@@ -55,14 +60,37 @@ public sealed class WakingLater : IAsyncLifetime
         await wake.Processes[^1].Kill();
 
         var resumed = await WakeCommandLine.Run(here, null, "resume", "--session", key, "--reason", "PR #972 merged");
-        var published = await WakeCommandLine.Run(here, null,
-            "publish", "--subject", "s", "--type", "t", "--reason", "CI is green", "--session", key, "--output", "json");
+        var published = await WakeCommandLine.Run(
+            here,
+            null,
+            "publish",
+            "--subject",
+            "s",
+            "--type",
+            "t",
+            "--reason",
+            "CI is green",
+            "--session",
+            key,
+            "--output",
+            "json"
+        );
         var waiting = await WakeCommandLine.Run(here, null, "resume", "--session", key, "--reason", "x", "--wait");
         var wrong = await WakeCommandLine.Run(here, "{}", "publish", "--file", "-");
         var elsewhere = await WakeCommandLine.Run(
-            new Dictionary<string, string> { ["WAKE_URL"] = "http://127.0.0.1:9" }, null, "resume", "--session", key, "--reason", "x");
+            new Dictionary<string, string> { ["WAKE_URL"] = "http://127.0.0.1:9" },
+            null,
+            "resume",
+            "--session",
+            key,
+            "--reason",
+            "x"
+        );
 
-        Assert.Equal((0, 0, 1, 1, 1), (resumed.ExitCode, published.ExitCode, waiting.ExitCode, wrong.ExitCode, elsewhere.ExitCode));
+        Assert.Equal(
+            (0, 0, 1, 1, 1),
+            (resumed.ExitCode, published.ExitCode, waiting.ExitCode, wrong.ExitCode, elsewhere.ExitCode)
+        );
         Assert.Contains("not running. Kept in", resumed.Output);
         Assert.Contains("keptIn", published.Output);
         Assert.Equal(2, Directory.GetFiles(Path.Combine(wake.Data, "spool"), "*.json").Length);
@@ -78,7 +106,9 @@ public sealed class WakingLater : IAsyncLifetime
         using var folder = new TemporaryFolder();
         var here = new Dictionary<string, string>
         {
-            ["Claude__Executable"] = WakeSystem.FakeClaude, ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig, ["WAKE_DATA"] = folder.File("data"),
+            ["Claude__Executable"] = WakeSystem.FakeClaude,
+            ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig,
+            ["WAKE_DATA"] = folder.File("data"),
         };
         Directory.CreateDirectory(folder.File("work"));
         var (known, local) = (Guid.NewGuid(), Guid.NewGuid());
@@ -87,15 +117,35 @@ public sealed class WakingLater : IAsyncLifetime
 
         using (var up = await Up())
         {
-            Assert.Equal(0, (await Wake("sessions", "add", "mine", "--workspace", folder.File("work"), "--claude-session", $"{known:D}")).ExitCode);
+            Assert.Equal(
+                0,
+                (
+                    await Wake(
+                        "sessions",
+                        "add",
+                        "mine",
+                        "--workspace",
+                        folder.File("work"),
+                        "--claude-session",
+                        $"{known:D}"
+                    )
+                ).ExitCode
+            );
             Assert.Equal(0, (await Wake("sessions", "add", "gone", "--workspace", folder.File("work"))).ExitCode);
             Assert.Equal(0, (await Wake("sessions", "close", "gone")).ExitCode);
             await Ends(up, "-TERM");
         }
 
         // It was stopped, so which sessions there are is known.
-        foreach (var (name, why) in ((string, string)[])
-            [("mni", "There was no open session mni"), ("gone", "no open session gone"), ($"{Guid.NewGuid():D}", "no transcript"), ($"{local:D}", "does not know the Claude session")])
+        foreach (
+            var (name, why) in ((string, string)[])
+                [
+                    ("mni", "There was no open session mni"),
+                    ("gone", "no open session gone"),
+                    ($"{Guid.NewGuid():D}", "no transcript"),
+                    ($"{local:D}", "does not know the Claude session"),
+                ]
+        )
         {
             var refused = await Wake("resume", "--session", name, "--reason", "x");
             Assert.Equal(1, refused.ExitCode);
@@ -104,16 +154,41 @@ public sealed class WakingLater : IAsyncLifetime
         }
 
         Assert.Equal(0, (await Wake("resume", "--session", "mine", "--reason", "kept", "--dedup-key", "k")).ExitCode);
-        Assert.Equal(0, (await Wake("resume", "--session", "mine", "--reason", "kept again", "--dedup-key", "k")).ExitCode);
-        Assert.Equal(0, (await Wake("resume", "--session", $"{known:D}".ToUpperInvariant(), "--reason", "by the other name")).ExitCode);
+        Assert.Equal(
+            0,
+            (await Wake("resume", "--session", "mine", "--reason", "kept again", "--dedup-key", "k")).ExitCode
+        );
+        Assert.Equal(
+            0,
+            (
+                await Wake("resume", "--session", $"{known:D}".ToUpperInvariant(), "--reason", "by the other name")
+            ).ExitCode
+        );
         Assert.Equal(3, Directory.GetFiles(folder.File("data/spool"), "*.json").Length);
 
         using (var up = await Up())
         {
-            await Eventually.Holds(async () => (await Wake("explain", "session", "mine")).Output is var told && told.Contains("kept") && told.Contains("ended"), "it is woken");
-            var again = await Wake("resume", "--session", "mine", "--reason", "kept once more", "--dedup-key", "k", "--wait");
+            await Eventually.Holds(
+                async () =>
+                    (await Wake("explain", "session", "mine")).Output is var told
+                    && told.Contains("kept")
+                    && told.Contains("ended"),
+                "it is woken"
+            );
+            var again = await Wake(
+                "resume",
+                "--session",
+                "mine",
+                "--reason",
+                "kept once more",
+                "--dedup-key",
+                "k",
+                "--wait"
+            );
             Assert.True(again.ExitCode == 0, again.Errors);
-            var shown = JsonDocument.Parse((await Wake("explain", "session", "mine", "--output", "json")).Output).RootElement.GetRawText();
+            var shown = JsonDocument
+                .Parse((await Wake("explain", "session", "mine", "--output", "json")).Output)
+                .RootElement.GetRawText();
             Assert.Contains("\"kept\"", shown);
             Assert.DoesNotContain("kept again", shown);
             Assert.DoesNotContain("kept once more", shown);
@@ -125,7 +200,15 @@ public sealed class WakingLater : IAsyncLifetime
         Assert.Equal(0, (await Wake("resume", "--session", "mni", "--reason", "x")).ExitCode);
         using (var up = await Up())
         {
-            await Eventually.Holds(() => Task.FromResult(Directory.GetFiles(folder.File("data/spool/bad"), "*.reason").Any(x => File.ReadAllText(x).Contains("mni"))), "it is set aside");
+            await Eventually.Holds(
+                () =>
+                    Task.FromResult(
+                        Directory
+                            .GetFiles(folder.File("data/spool/bad"), "*.reason")
+                            .Any(x => File.ReadAllText(x).Contains("mni"))
+                    ),
+                "it is set aside"
+            );
             var next = await Wake("sessions", "--output", "json");
             Assert.Contains("could not be delivered", next.Errors);
             Assert.Contains("no open session mni", next.Errors);

@@ -10,8 +10,8 @@ public sealed class WatchingCiWithClaude_2_1_329() : WatchingCi(RealClaude.Curre
 public sealed class WatchingCiWithClaude_2_1_197() : WatchingCi(RealClaude.Old);
 
 /// <summary>
-/// A session of the real CLI waits for CI as its owner says it on the command line: three workflows of one commit end one after the
-/// other, further apart than a sum has to hold, and the session takes one turn with all of them.
+/// A session of the real CLI waits for CI as its owner says it on the command line: three workflows of one commit end
+/// one after the other, further apart than a sum has to hold, and the session takes one turn with all of them.
 /// </summary>
 public abstract class WatchingCi(string version) : IAsyncLifetime
 {
@@ -25,18 +25,23 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
     {
         api = await MessagesApi.Start();
         github = await LoopbackGitHub.Start();
-        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["CLAUDE_CODE_MAX_RETRIES"] = "0",
-            ["Claude__Executable"] = RealClaude.Executable(version),
-            ["Claude__KillAfter"] = "00:00:10",
-            ["Runner__Lease"] = "00:00:10",
-            ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
-            ["GitHub__Accounts__main__Token"] = "ghp_secret",
-            ["GitHub__PollEvery"] = "00:00:00.5",
-            ["GitHub__LookEvery"] = "00:00:00.1",
-            ["GitHub__Settle"] = Settle.ToString(),
-        });
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["ANTHROPIC_BASE_URL"] = api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+                ["CLAUDE_CODE_MAX_RETRIES"] = "0",
+                ["Claude__Executable"] = RealClaude.Executable(version),
+                ["Claude__KillAfter"] = "00:00:10",
+                ["Runner__Lease"] = "00:00:10",
+                ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
+                ["GitHub__Accounts__main__Token"] = "ghp_secret",
+                ["GitHub__PollEvery"] = "00:00:00.5",
+                ["GitHub__LookEvery"] = "00:00:00.1",
+                ["GitHub__Settle"] = Settle.ToString(),
+            }
+        );
     }
 
     public async Task DisposeAsync()
@@ -52,12 +57,31 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
         var head = LoopbackGitHub.Sha(1);
         github.Open(1);
         for (var workflow = 1; workflow <= 3; workflow++)
-            github.Run(workflow, head, 10 + workflow, null, suite: 50 + workflow, workflow: 60 + workflow, name: $"W{workflow}");
+            github.Run(
+                workflow,
+                head,
+                10 + workflow,
+                null,
+                suite: 50 + workflow,
+                workflow: 60 + workflow,
+                name: $"W{workflow}"
+            );
         var key = await wake.Session();
         var said = await WakeCommandLine.Run(
-            wake.Here, null, "watch", "--session", key, "--pr", "octo-org/hello#1", "--ci", "--once");
+            wake.Here,
+            null,
+            "watch",
+            "--session",
+            key,
+            "--pr",
+            "octo-org/hello#1",
+            "--ci",
+            "--once"
+        );
         Assert.True(said.ExitCode == 0, said.Errors);
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{head}%"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{head}%")
+        );
 
         for (var workflow = 1; workflow <= 3; workflow++)
         {
@@ -66,17 +90,31 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
             github.Check(head, $"job {workflow}", null, id: 10 + workflow, suite: 50 + workflow);
             await github.LooksTwice();
             github.Check(head, $"job {workflow}", conclusion, id: 10 + workflow, suite: 50 + workflow);
-            github.Run(workflow, head, 10 + workflow, conclusion, suite: 50 + workflow, workflow: 60 + workflow, name: $"W{workflow}");
+            github.Run(
+                workflow,
+                head,
+                10 + workflow,
+                conclusion,
+                suite: 50 + workflow,
+                workflow: 60 + workflow,
+                name: $"W{workflow}"
+            );
             if (workflow < 3)
                 await Task.Delay(Settle * 1.25);
         }
 
         var turn = await wake.Ended(key, 1);
         await wake.Quiet();
-        Assert.Equal((TurnOutcome.Completed, "CI of PR #1 is finished: failure (1 of 3)"), (turn.Outcome, Assert.Single(turn.Reasons)));
+        Assert.Equal(
+            (TurnOutcome.Completed, "CI of PR #1 is finished: failure (1 of 3)"),
+            (turn.Outcome, Assert.Single(turn.Reasons))
+        );
         Assert.Single(await wake.Turns(key));
         Assert.True((await api.Next(x => x.Hears("CI of PR #1 is finished"))).Hears("failure (1 of 3)"));
         Assert.Empty((await wake.Explain(key)).Watches);
-        Assert.Equal(3, await wake.Scalar<long>("select count(*) from events where type = 'github.workflow_run.completed'"));
+        Assert.Equal(
+            3,
+            await wake.Scalar<long>("select count(*) from events where type = 'github.workflow_run.completed'")
+        );
     }
 }

@@ -5,7 +5,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-/// <summary>The settings in deploy/examples, as they are shipped, with this machine's addresses in place of theirs.</summary>
+/// <summary>The settings in deploy/examples, as they are shipped, with this machine's addresses in place of
+/// theirs.</summary>
 public sealed class WorkingOnIssues : IAsyncLifetime
 {
     readonly TemporaryFolder machine = new();
@@ -13,11 +14,18 @@ public sealed class WorkingOnIssues : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        var (data, repository) = (Directory.CreateDirectory(machine.File("data")).FullName, Directory.CreateDirectory(machine.File("repository")).FullName);
+        var (data, repository) = (
+            Directory.CreateDirectory(machine.File("data")).FullName,
+            Directory.CreateDirectory(machine.File("repository")).FullName
+        );
         await GitCommand.Run(repository, "init", "--quiet");
         File.Copy(Path.Combine(Repository.Root, "deploy/examples/wake.json"), Path.Combine(data, "wake.json"));
 
-        var settings = new Dictionary<string, string> { ["WAKE_DATA"] = data, ["Runner__Cache"] = machine.File("cache") };
+        var settings = new Dictionary<string, string>
+        {
+            ["WAKE_DATA"] = data,
+            ["Runner__Cache"] = machine.File("cache"),
+        };
         foreach (var profile in (string[])["implementer", "reviewer"])
         {
             settings[$"Profiles__{profile}__Repository"] = repository;
@@ -39,7 +47,8 @@ public sealed class WorkingOnIssues : IAsyncLifetime
     [Fact]
     public async Task An_issue_has_one_session_from_its_assignment_to_the_review_of_its_pull_request()
     {
-        const string implementer = "implementer@github:octo-org/hello#12", reviewer = "reviewer@github:octo-org/hello#13";
+        const string implementer = "implementer@github:octo-org/hello#12",
+            reviewer = "reviewer@github:octo-org/hello#13";
 
         await wake.Publish(Event("github.issue.assigned", 12, new { assignee = "hello-bot" }));
         await wake.Ended(implementer, 1);
@@ -60,7 +69,10 @@ public sealed class WorkingOnIssues : IAsyncLifetime
         Assert.Contains("Changes were requested on your pull request.", told[1]);
         Assert.DoesNotContain("This session begins", told[1]);
 
-        Assert.Contains("You review the pull request.", Assert.Single(FakeTranscript.Of(wake, await wake.Show(reviewer)).UserMessages));
+        Assert.Contains(
+            "You review the pull request.",
+            Assert.Single(FakeTranscript.Of(wake, await wake.Show(reviewer)).UserMessages)
+        );
         Assert.NotEqual(session.Workspace, (await wake.Show(reviewer)).Workspace);
         Assert.Equal(2, await wake.Scalar<long>("select count(*) from sessions"));
     }
@@ -68,6 +80,7 @@ public sealed class WorkingOnIssues : IAsyncLifetime
     static ExternalEventObserved Event(string type, int number, object data) =>
         WakeSystem.Event($"github:octo-org/hello#{number}", Guid.NewGuid().ToString()) with
         {
-            Type = type, Data = JsonSerializer.SerializeToElement(data),
+            Type = type,
+            Data = JsonSerializer.SerializeToElement(data),
         };
 }

@@ -21,25 +21,35 @@ public sealed class ConsoleLogs
         var formatter = services.GetServices<ConsoleFormatter>().Single(x => x.Name == name);
 
         using var written = new StringWriter { NewLine = "\n" };
-        formatter.Write(new LogEntry<string>(LogLevel.Warning, "Wake.Test", new(7), message, exception, (x, _) => x), null, written);
+        formatter.Write(
+            new LogEntry<string>(LogLevel.Warning, "Wake.Test", new(7), message, exception, (x, _) => x),
+            null,
+            written
+        );
         return written.ToString().ReplaceLineEndings("\n");
     }
 
     [Fact]
     public void No_text_begins_a_line_moves_the_cursor_or_hides()
     {
-        var written = Written("A delivery\r\nfail: Wake.Runner[0]\u2028      forged\u001b[2J\u001b]0;title\u0007\b\u202egnp.exe \U000E0041 ü");
+        var written = Written(
+            "A delivery\r\nfail: Wake.Runner[0]\u2028      forged\u001b[2J\u001b]0;title\u0007\b\u202egnp.exe \U000E0041 ü"
+        );
 
         Assert.Equal(
             "warn: Wake.Test[7]\n      A delivery\n      fail: Wake.Runner[0]\n            forged\\u001b[2J\\u001b]0;title\\u0007\\u0008\\u202egnp.exe \\U000e0041 ü\n",
-            written);
+            written
+        );
         Assert.Equal("warn: Wake.Test[7] one two\n", Written("one\ntwo", singleLine: true));
     }
 
     [Fact]
     public void No_secret_stands_in_it_nor_in_an_exception()
     {
-        var written = Written("asked with Authorization: Bearer 0123456789abcdef", new InvalidOperationException("Host=db;Password=hunter2\u001b[1m"));
+        var written = Written(
+            "asked with Authorization: Bearer 0123456789abcdef",
+            new InvalidOperationException("Host=db;Password=hunter2\u001b[1m")
+        );
 
         Assert.Contains("Bearer [redacted]", written);
         Assert.Contains("System.InvalidOperationException: Host=db;Password=[redacted]", written);

@@ -22,7 +22,10 @@ public sealed partial class Hosts
         await using var system = await WakeSystem.Create(transport);
 
         // In this environment the container is built eagerly and its lifetimes are checked.
-        await system.StartProcess(service, new Dictionary<string, string> { ["ASPNETCORE_ENVIRONMENT"] = "Development" });
+        await system.StartProcess(
+            service,
+            new Dictionary<string, string> { ["ASPNETCORE_ENVIRONMENT"] = "Development" }
+        );
     }
 
     [Theory]
@@ -45,41 +48,94 @@ public sealed partial class Hosts
     [InlineData("Wake.Gateway", "Prompts__Folder", "/nowhere", "Prompts:Folder: /nowhere is not a directory")]
     [InlineData("Wake.Gateway", "Gateway__ApiKeys__0", "short", "shorter than 16 characters")]
     [InlineData("Wake.Producers.GitHub", "GitHub__WebhookSecrets__0", " ", "WebhookSecrets must not hold an empty one")]
-    [InlineData("Wake.Producers.GitHub", "GitHub__Accounts__main__Host", "github.com", "GitHub:Accounts:main: set either Token or AppId")]
-    [InlineData("Wake.Producers.GitHub", "GitHub__Webhooks__acme__Secrets__0", "x", "GitHub:Webhooks:acme: Repositories says whose events it may tell")]
+    [InlineData(
+        "Wake.Producers.GitHub",
+        "GitHub__Accounts__main__Host",
+        "github.com",
+        "GitHub:Accounts:main: set either Token or AppId"
+    )]
+    [InlineData(
+        "Wake.Producers.GitHub",
+        "GitHub__Webhooks__acme__Secrets__0",
+        "x",
+        "GitHub:Webhooks:acme: Repositories says whose events it may tell"
+    )]
     [InlineData("Wake.Producers.GitHub", "MessageBus__Host", "", "MessageBus__Host")]
     [InlineData("Wake.Producers.GitHub", "Proxies__Known__0", "here", "Proxies:Known: 'here' is neither an address")]
     [InlineData("Wake.Gateway", "Proxies__Known__0", "10.0.0.0/33", "is neither an address")]
     [InlineData("Wake.Coordinator", "Coordinator__TrustedExchanges__0", "wake.events", "'wake.events' is everybody's")]
-    [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Sender", "GitLab", "Webhooks:Hooks:lab: Secrets needs at least one")]
-    [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Secrets__0", "token", "Webhooks:Hooks:lab: Sender is not set")]
-    [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Sender", "GitLob", "'GitLob' at 'Webhooks:Hooks:lab:Sender'")]
+    [InlineData(
+        "Wake.Producers.Webhooks",
+        "Webhooks__Hooks__lab__Sender",
+        "GitLab",
+        "Webhooks:Hooks:lab: Secrets needs at least one"
+    )]
+    [InlineData(
+        "Wake.Producers.Webhooks",
+        "Webhooks__Hooks__lab__Secrets__0",
+        "token",
+        "Webhooks:Hooks:lab: Sender is not set"
+    )]
+    [InlineData(
+        "Wake.Producers.Webhooks",
+        "Webhooks__Hooks__lab__Sender",
+        "GitLob",
+        "'GitLob' at 'Webhooks:Hooks:lab:Sender'"
+    )]
     [InlineData("Wake.Producers.Cron", "Cron__nightly__CatchUp", "Sometimes", "'Sometimes' at 'Cron:nightly:CatchUp'")]
     [InlineData("Wake.Producers.Cron", "Cron__nightly__Expression", "61 * * * *", "Cron:nightly: Expression: ")]
     [InlineData("Wake.Producers.Cron", "Cron__nightly__TimeZone", "Europe/Nowhere", "knows none called Europe/Nowhere")]
     [InlineData("Wake.Gateway", "Local__Socket", "here.sock", "Local:Socket must be an absolute path")]
     [InlineData("Wake.Standalone", "Runner__Slots", "0", "A setting is wrong")]
-    [InlineData("Wake.Runner", "Profiles__default__DayBudget", "5", "Profiles:default:DayBudget is no setting of Wake's; DayBudgetUsd is.")]
+    [InlineData(
+        "Wake.Runner",
+        "Profiles__default__DayBudget",
+        "5",
+        "Profiles:default:DayBudget is no setting of Wake's; DayBudgetUsd is."
+    )]
     [InlineData("Wake.Coordinator", "Profiles__default__DayBudget", "5", "DayBudgetUsd is.")]
     [InlineData("Wake.Gateway", "Profiles__default__DayBudget", "5", "DayBudgetUsd is.")]
     [InlineData("Wake.Runner", "Runner__Slotz", "3", "Runner:Slotz is no setting of Wake's; Slots is.")]
     [InlineData("Wake.Runner", "Runner__Slots__0", "3", "Runner:Slots is one value")]
     [InlineData("Wake.Runner", "Profiles__default__AllowedTools", "Bash", "write Profiles:default:AllowedTools:0")]
-    [InlineData("Wake.Runner", "Profiles__default__AllowedTools__first", "Bash", "Profiles:default:AllowedTools is a list")]
+    [InlineData(
+        "Wake.Runner",
+        "Profiles__default__AllowedTools__first",
+        "Bash",
+        "Profiles:default:AllowedTools is a list"
+    )]
     [InlineData("Wake.Runner", "Claude__Environment", "A=b", "write Claude:Environment:NAME")]
-    [InlineData("Wake.Runner", "Profile__default__DayBudgetUsd", "5", "Profile__default in the environment is no setting of Wake's; the section is Profiles.")]
+    [InlineData(
+        "Wake.Runner",
+        "Profile__default__DayBudgetUsd",
+        "5",
+        "Profile__default in the environment is no setting of Wake's; the section is Profiles."
+    )]
     [InlineData("Wake.Standalone", "Runer__Slots", "3", "the section is Runner")]
     [InlineData("Wake.Gateway", "Gateway__ApiKey", "a key of sixteen letters", "ApiKeys is")]
-    [InlineData("Wake.Producers.GitHub", "GitHub__Accounts__main__Tokn", "x", "GitHub:Accounts:main:Tokn is no setting of Wake's; Token is.")]
-    [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Secret__0", "x", "Webhooks:Hooks:lab:Secret is no setting of Wake's; Secrets is.")]
+    [InlineData(
+        "Wake.Producers.GitHub",
+        "GitHub__Accounts__main__Tokn",
+        "x",
+        "GitHub:Accounts:main:Tokn is no setting of Wake's; Token is."
+    )]
+    [InlineData(
+        "Wake.Producers.Webhooks",
+        "Webhooks__Hooks__lab__Secret__0",
+        "x",
+        "Webhooks:Hooks:lab:Secret is no setting of Wake's; Secrets is."
+    )]
     [InlineData("Wake.Producers.Cron", "Cron__nightly__Expresion", "* * * * *", "Expression is")]
     [InlineData("Wake.Coordinator", "Routes__builds__Sesion", "x", "Session is")]
     public async Task Say_what_is_wrong_with_a_setting(string service, string setting, string value, string sentence)
     {
-        await using var system = await WakeSystem.Create(service == "Wake.Standalone" ? Transport.InMemory : Transport.RabbitMq);
+        await using var system = await WakeSystem.Create(
+            service == "Wake.Standalone" ? Transport.InMemory : Transport.RabbitMq
+        );
 
-        var failure = await Assert.ThrowsAsync<InvalidOperationException>(
-            () => system.StartProcess(service, new Dictionary<string, string> { [setting] = value }));
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            system.StartProcess(service, new Dictionary<string, string> { [setting] = value })
+        );
 
         Assert.Contains(sentence, failure.Message);
     }
@@ -89,11 +145,18 @@ public sealed partial class Hosts
     {
         await using var system = await WakeSystem.Create(Transport.InMemory);
 
-        await system.StartProcess("Wake.Standalone", new Dictionary<string, string>
-        {
-            ["RUNNER__SLOTS"] = "2", ["SOME_OTHER__PROGRAM__SETTING"] = "x", ["RUNNER_TEMP"] = "/tmp", ["CLAUDE_CODE__X"] = "y",
-            ["Logging__LogLevel__Default"] = "Warning", ["Kestrel__Limits__MaxConcurrentConnections"] = "1000",
-        });
+        await system.StartProcess(
+            "Wake.Standalone",
+            new Dictionary<string, string>
+            {
+                ["RUNNER__SLOTS"] = "2",
+                ["SOME_OTHER__PROGRAM__SETTING"] = "x",
+                ["RUNNER_TEMP"] = "/tmp",
+                ["CLAUDE_CODE__X"] = "y",
+                ["Logging__LogLevel__Default"] = "Warning",
+                ["Kestrel__Limits__MaxConcurrentConnections"] = "1000",
+            }
+        );
     }
 
     [Fact]
@@ -107,10 +170,10 @@ public sealed partial class Hosts
         foreach (var (name, value) in collector.Environment)
             await File.WriteAllTextAsync(folder.File(name), $"{value}\n");
 
-        await system.StartProcess("Wake.Gateway", new Dictionary<string, string>
-        {
-            ["ConnectionStrings__Wake"] = "", ["WAKE_SECRETS"] = folder.Path,
-        });
+        await system.StartProcess(
+            "Wake.Gateway",
+            new Dictionary<string, string> { ["ConnectionStrings__Wake"] = "", ["WAKE_SECRETS"] = folder.Path }
+        );
 
         system.Http.DefaultRequestHeaders.Authorization = null;
         Assert.Equal(HttpStatusCode.Unauthorized, (await system.Http.GetAsync("/v1/sessions")).StatusCode);
@@ -122,20 +185,38 @@ public sealed partial class Hosts
     [Fact]
     public void Every_class_of_options_is_checked_at_the_start()
     {
-        var sources = Repository.Sources("services").Concat(Repository.Sources("shared")).Select(File.ReadAllText).ToList();
+        var sources = Repository
+            .Sources("services")
+            .Concat(Repository.Sources("shared"))
+            .Select(File.ReadAllText)
+            .ToList();
         var declared = sources.SelectMany(x => Options().Matches(x)).Select(x => x.Groups[1].Value).Distinct().ToList();
 
         Assert.NotEmpty(declared);
-        Assert.All(declared, name => Assert.Contains(sources, x => x.Contains($"AddValidatedOptions<{name}>(") || x.Contains($"AddOptions<{name}>().BindConfiguration")));
+        Assert.All(
+            declared,
+            name =>
+                Assert.Contains(
+                    sources,
+                    x =>
+                        x.Contains($"AddValidatedOptions<{name}>(")
+                        || x.Contains($"AddOptions<{name}>().BindConfiguration")
+                )
+        );
     }
 
     [Fact]
     public void A_section_of_the_settings_has_one_class()
     {
-        var services = new ServiceCollection().AddValidatedOptions<object>("Profiles").AddValidatedOptions<object>("Profiles");
+        var services = new ServiceCollection()
+            .AddValidatedOptions<object>("Profiles")
+            .AddValidatedOptions<object>("Profiles");
 
         Assert.Single(services.Sections());
-        Assert.Contains("belongs to Object", Assert.Throws<InvalidOperationException>(() => services.AddValidatedOptions<string>("Profiles")).Message);
+        Assert.Contains(
+            "belongs to Object",
+            Assert.Throws<InvalidOperationException>(() => services.AddValidatedOptions<string>("Profiles")).Message
+        );
     }
 
     [GeneratedRegex(@"class (\w+)[^{]*IValidatableObject\b")]

@@ -13,8 +13,8 @@ using Wake.Tests.Support;
 namespace Wake.Tests.HouseRules;
 
 /// <summary>
-/// What deploy/kubernetes would bring to a cluster: right by the schemas of Kubernetes and KEDA, whole in itself, and in step with
-/// the code. No cluster is asked.
+/// What deploy/kubernetes would bring to a cluster: right by the schemas of Kubernetes and KEDA, whole in itself, and
+/// in step with the code. No cluster is asked.
 /// </summary>
 public sealed class KubernetesObjects
 {
@@ -26,15 +26,18 @@ public sealed class KubernetesObjects
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_object_is_one_by_the_schema_of_its_kind(string overlay) => Assert.Empty(await Wrong(await Rendered(overlay)));
+    public async Task Every_object_is_one_by_the_schema_of_its_kind(string overlay) =>
+        Assert.Empty(await Wrong(await Rendered(overlay)));
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_reference_means_something(string overlay) => Assert.Empty(new KubernetesReferences(await Rendered(overlay)).Broken());
+    public async Task Every_reference_means_something(string overlay) =>
+        Assert.Empty(new KubernetesReferences(await Rendered(overlay)).Broken());
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_setting_is_one_that_some_service_reads(string overlay) => Assert.Empty(Unread(await Rendered(overlay)));
+    public async Task Every_setting_is_one_that_some_service_reads(string overlay) =>
+        Assert.Empty(Unread(await Rendered(overlay)));
 
     [Theory]
     [MemberData(nameof(Overlays))]
@@ -42,8 +45,13 @@ public sealed class KubernetesObjects
     {
         foreach (var (item, spec) in await OurPods(overlay))
         {
-            var drain = (string)item["metadata"]!["name"]! == "runner" ? new ClaudeOptions().DrainTime : new HostOptions().ShutdownTimeout;
-            var before = spec["containers"]![0]!["lifecycle"]?["preStop"]!["exec"]!["command"]![1] is { } sleep ? int.Parse((string)sleep!, null) : 0;
+            var drain =
+                (string)item["metadata"]!["name"]! == "runner"
+                    ? new ClaudeOptions().DrainTime
+                    : new HostOptions().ShutdownTimeout;
+            var before = spec["containers"]![0]!["lifecycle"]?["preStop"]!["exec"]!["command"]![1] is { } sleep
+                ? int.Parse((string)sleep!, null)
+                : 0;
             Assert.InRange((int)spec["terminationGracePeriodSeconds"]!, drain.TotalSeconds + before + 5, 600);
 
             if ((string)item["kind"]! == "Deployment")
@@ -61,8 +69,14 @@ public sealed class KubernetesObjects
             Assert.True((bool)pod["securityContext"]!["runAsNonRoot"]!);
             Assert.Equal("RuntimeDefault", (string)pod["securityContext"]!["seccompProfile"]!["type"]!);
             Assert.False((bool)pod["automountServiceAccountToken"]!);
-            Assert.All((pod["initContainers"]?.AsArray() ?? []).Concat(pod["containers"]!.AsArray()), x => Assert.Equal(
-                """{"allowPrivilegeEscalation":false,"readOnlyRootFilesystem":true,"capabilities":{"drop":["ALL"]}}""", x!["securityContext"]!.ToJsonString()));
+            Assert.All(
+                (pod["initContainers"]?.AsArray() ?? []).Concat(pod["containers"]!.AsArray()),
+                x =>
+                    Assert.Equal(
+                        """{"allowPrivilegeEscalation":false,"readOnlyRootFilesystem":true,"capabilities":{"drop":["ALL"]}}""",
+                        x!["securityContext"]!.ToJsonString()
+                    )
+            );
         }
     }
 
@@ -74,7 +88,10 @@ public sealed class KubernetesObjects
         foreach (var (_, spec) in await OurPods(overlay))
         {
             var container = spec["containers"]![0]!;
-            Assert.All(["startupProbe", "livenessProbe", "readinessProbe"], probe => Assert.Contains($"\"{container[probe]!["httpGet"]!["path"]}\"", source));
+            Assert.All(
+                ["startupProbe", "livenessProbe", "readinessProbe"],
+                probe => Assert.Contains($"\"{container[probe]!["httpGet"]!["path"]}\"", source)
+            );
             Assert.Equal("/health/ready", (string)container["readinessProbe"]!["httpGet"]!["path"]!);
             Assert.Equal("/health/live", (string)container["livenessProbe"]!["httpGet"]!["path"]!);
         }
@@ -84,10 +101,16 @@ public sealed class KubernetesObjects
     public async Task Runners_are_scaled_by_the_queues_they_take_work_from()
     {
         var objects = await Rendered("production");
-        var triggers = objects.Single(x => (string)x["kind"]! == "ScaledObject")["spec"]!["triggers"]!.AsArray().Select(x => x!["metadata"]!).ToList();
+        var triggers = objects.Single(x => (string)x["kind"]! == "ScaledObject")["spec"]!["triggers"]!
+            .AsArray()
+            .Select(x => x!["metadata"]!)
+            .ToList();
         var slots = objects.Single(x => (string)x["kind"]! == "ConfigMap")["data"]!["Runner__Slots"]!;
 
-        Assert.Equal([RunnerQueues.Of(RunnerQueues.DefaultPool), RunnerQueues.UrgentOf(RunnerQueues.DefaultPool)], triggers.Select(x => (string)x["queueName"]!));
+        Assert.Equal(
+            [RunnerQueues.Of(RunnerQueues.DefaultPool), RunnerQueues.UrgentOf(RunnerQueues.DefaultPool)],
+            triggers.Select(x => (string)x["queueName"]!)
+        );
         Assert.Equal((string)slots!, (string)triggers[0]["value"]!);
     }
 
@@ -100,15 +123,30 @@ public sealed class KubernetesObjects
         foreach (var (item, spec) in await OurPods(overlay))
         {
             var name = (string)item["metadata"]!["name"]!;
-            var secrets = spec["volumes"]!.AsArray().SelectMany(x => x!["projected"]?["sources"]?.AsArray() ?? []).Select(x => (string?)x!["secret"]?["name"]).OfType<string>();
+            var secrets = spec["volumes"]!
+                .AsArray()
+                .SelectMany(x => x!["projected"]?["sources"]?.AsArray() ?? [])
+                .Select(x => (string?)x!["secret"]?["name"])
+                .OfType<string>();
             Assert.Equal([$"wake-{name}"], secrets);
-            Assert.DoesNotContain("owner", spec["containers"]![0]!["volumeMounts"]!.AsArray().Select(x => (string)x!["name"]!));
+            Assert.DoesNotContain(
+                "owner",
+                spec["containers"]![0]!["volumeMounts"]!.AsArray().Select(x => (string)x!["name"]!)
+            );
         }
     }
 
     [Theory]
-    [InlineData("Secret wake-runner", "/stringData/ConnectionStrings__Wake", "\"Host=postgres;Username=wake;Password=x\"")]
-    [InlineData("Secret wake-cron", "/stringData/ConnectionStrings__Wake", "\"Host=postgres;Username=wake_runner;Password=x\"")]
+    [InlineData(
+        "Secret wake-runner",
+        "/stringData/ConnectionStrings__Wake",
+        "\"Host=postgres;Username=wake;Password=x\""
+    )]
+    [InlineData(
+        "Secret wake-cron",
+        "/stringData/ConnectionStrings__Wake",
+        "\"Host=postgres;Username=wake_runner;Password=x\""
+    )]
     [InlineData("Secret wake-webhooks", "/stringData/MessageBus__Host", "\"amqp://wake:x@rabbitmq:5672\"")]
     public async Task A_service_that_comes_as_another_is_found(string name, string path, string value) =>
         Assert.Equal([name], Strangers(await Broken(name, path, value)));
@@ -117,12 +155,24 @@ public sealed class KubernetesObjects
     public async Task What_the_servers_of_the_overlay_begin_with_is_what_is_shipped_beside_it()
     {
         var objects = await Rendered("single-node");
-        string Data(string name, string key) => (string)objects.Single(x => KubernetesReferences.Called(x) == name)["data"]![key]!;
+        string Data(string name, string key) =>
+            (string)objects.Single(x => KubernetesReferences.Called(x) == name)["data"]![key]!;
 
-        Assert.Equal(File.ReadAllText(Servers.Shipped("postgres/roles.sql")), Data("ConfigMap wake-postgres", "roles.sql"));
-        Assert.Equal(File.ReadAllText(Servers.Shipped("rabbitmq.json")), Data("ConfigMap wake-rabbitmq", "rights.json"));
+        Assert.Equal(
+            File.ReadAllText(Servers.Shipped("postgres/roles.sql")),
+            Data("ConfigMap wake-postgres", "roles.sql")
+        );
+        Assert.Equal(
+            File.ReadAllText(Servers.Shipped("rabbitmq.json")),
+            Data("ConfigMap wake-rabbitmq", "rights.json")
+        );
 
-        var users = JsonNode.Parse((string)objects.Single(x => KubernetesReferences.Called(x) == "Secret wake-rabbitmq")["stringData"]!["users.json"]!)!["users"]!.AsArray();
+        var users = JsonNode.Parse(
+            (string)
+                objects.Single(x => KubernetesReferences.Called(x) == "Secret wake-rabbitmq")["stringData"]![
+                    "users.json"
+                ]!
+        )!["users"]!.AsArray();
         var rights = JsonNode.Parse(Data("ConfigMap wake-rabbitmq", "rights.json"))!["permissions"]!.AsArray();
         Assert.Equal(rights.Select(x => (string)x!["user"]!), users.Select(x => (string)x!["name"]!));
     }
@@ -134,8 +184,11 @@ public sealed class KubernetesObjects
         where name.StartsWith("Secret wake-", StringComparison.Ordinal)
         let role = name is "Secret wake-migrate" ? "wake" : name["Secret ".Length..].Replace('-', '_')
         let secret = item["stringData"]!
-        where (secret["ConnectionStrings__Wake"] is { } database && !((string)database!).Contains($"Username={role};", StringComparison.Ordinal))
-            || (secret["MessageBus__Host"] is { } broker && new Uri((string)broker!).UserInfo.Split(':')[0] != role)
+        where
+            (
+                secret["ConnectionStrings__Wake"] is { } database
+                && !((string)database!).Contains($"Username={role};", StringComparison.Ordinal)
+            ) || (secret["MessageBus__Host"] is { } broker && new Uri((string)broker!).UserInfo.Split(':')[0] != role)
         select name;
 
     // Whoever breaks one of these hears of it.
@@ -151,36 +204,101 @@ public sealed class KubernetesObjects
     [Theory]
     [InlineData("Service gateway", "/spec/ports/0/targetPort", "\"web\"", "Deployment gateway has no port web")]
     [InlineData("Service gateway", "/spec/selector/app.kubernetes.io~1component", "\"door\"", "it selects nothing")]
-    [InlineData("Deployment cron", "/spec/template/spec/containers/0/readinessProbe/httpGet/port", "\"web\"", "it has no port web")]
-    [InlineData("Deployment cron", "/spec/template/metadata/labels/app.kubernetes.io~1component", "\"clock\"", "its selector does not select its pods")]
-    [InlineData("Deployment cron", "/spec/template/spec/volumes/0/projected/sources/1/secret/name", "\"wake-clock\"", "there is no Secret wake-clock")]
+    [InlineData(
+        "Deployment cron",
+        "/spec/template/spec/containers/0/readinessProbe/httpGet/port",
+        "\"web\"",
+        "it has no port web"
+    )]
+    [InlineData(
+        "Deployment cron",
+        "/spec/template/metadata/labels/app.kubernetes.io~1component",
+        "\"clock\"",
+        "its selector does not select its pods"
+    )]
+    [InlineData(
+        "Deployment cron",
+        "/spec/template/spec/volumes/0/projected/sources/1/secret/name",
+        "\"wake-clock\"",
+        "there is no Secret wake-clock"
+    )]
     [InlineData("Deployment cron", "/spec/template/spec/volumes/0/name", "\"setings\"", "there is no volume settings")]
-    [InlineData("Deployment cron", "/spec/template/spec/serviceAccountName", "\"wak\"", "there is no ServiceAccount wak")]
+    [InlineData(
+        "Deployment cron",
+        "/spec/template/spec/serviceAccountName",
+        "\"wak\"",
+        "there is no ServiceAccount wak"
+    )]
     [InlineData("StatefulSet runner", "/spec/serviceName", "\"runners\"", "there is no Service runners")]
-    [InlineData("PodDisruptionBudget runner", "/spec/selector/matchLabels/app.kubernetes.io~1component", "\"runners\"", "nothing is")]
-    [InlineData("NetworkPolicy to-rabbitmq", "/spec/podSelector/matchExpressions/0/values/1", "\"runners\"", "nothing is")]
+    [InlineData(
+        "PodDisruptionBudget runner",
+        "/spec/selector/matchLabels/app.kubernetes.io~1component",
+        "\"runners\"",
+        "nothing is"
+    )]
+    [InlineData(
+        "NetworkPolicy to-rabbitmq",
+        "/spec/podSelector/matchExpressions/0/values/1",
+        "\"runners\"",
+        "nothing is"
+    )]
     [InlineData("NetworkPolicy to-doors", "/spec/ingress/0/ports/0/port", "\"web\"", "has no port web")]
-    [InlineData("Ingress wake", "/spec/rules/0/http/paths/0/backend/service/name", "\"door\"", "there is no service door")]
+    [InlineData(
+        "Ingress wake",
+        "/spec/rules/0/http/paths/0/backend/service/name",
+        "\"door\"",
+        "there is no service door"
+    )]
     [InlineData("ScaledObject runner", "/spec/scaleTargetRef/name", "\"runners\"", "there is no StatefulSet runners")]
-    [InlineData("TriggerAuthentication rabbitmq", "/spec/secretTargetRef/0/key", "\"MessageBus__Hosts\"", "Secret wake-runner has no MessageBus__Hosts")]
+    [InlineData(
+        "TriggerAuthentication rabbitmq",
+        "/spec/secretTargetRef/0/key",
+        "\"MessageBus__Hosts\"",
+        "Secret wake-runner has no MessageBus__Hosts"
+    )]
     public async Task What_means_nothing_is_found(string name, string path, string value, string problem) =>
-        Assert.Contains(new KubernetesReferences(await Broken(name, path, value)).Broken(), x => x.Contains(problem, StringComparison.Ordinal));
+        Assert.Contains(
+            new KubernetesReferences(await Broken(name, path, value)).Broken(),
+            x => x.Contains(problem, StringComparison.Ordinal)
+        );
 
     [Theory]
     [InlineData("ConfigMap wake-settings", "/data/Runner__Slotss", "\"4\"", "Runner__Slotss")]
     [InlineData("ConfigMap wake-settings", "/data/Runner__Slots", "\"four\"", "Runner__Slots")]
-    [InlineData("ConfigMap wake-settings", "/data/Profiles__default__QuitWindow", "\"1\"", "Profiles__default__QuitWindow")]
+    [InlineData(
+        "ConfigMap wake-settings",
+        "/data/Profiles__default__QuitWindow",
+        "\"1\"",
+        "Profiles__default__QuitWindow"
+    )]
     [InlineData("Secret wake-gateway", "/stringData/Gateway__ApiKey", "\"k\"", "Gateway__ApiKey")]
     [InlineData("StatefulSet runner", "/spec/template/spec/containers/0/env/1/name", "\"Runner__Nme\"", "Runner__Nme")]
     public async Task A_setting_that_nobody_reads_is_found(string name, string path, string value, string setting) =>
         Assert.Contains(setting, Unread(await Broken(name, path, value)));
 
     static async Task<IReadOnlyList<JsonNode>> Rendered(string overlay) =>
-        [.. await Read(Path.Combine(Folder, "overlays", overlay)), .. await Read(Path.Combine(Folder, "secrets.example.yaml"))];
+        [
+            .. await Read(Path.Combine(Folder, "overlays", overlay)),
+            .. await Read(Path.Combine(Folder, "secrets.example.yaml")),
+        ];
 
     // A file of them, or a folder with a kustomization. Parsed anew for each test, which may break them.
-    static async Task<IEnumerable<JsonNode>> Read(string path) => JsonNode.Parse(await Texts.GetOrAdd(path, _ => Node.Run(
-        Path.Combine(Repository.Root, "tests/Support/kustomize.js"), "", new Dictionary<string, string>(), path)))!.AsArray().Select(x => x!);
+    static async Task<IEnumerable<JsonNode>> Read(string path) =>
+        JsonNode
+            .Parse(
+                await Texts.GetOrAdd(
+                    path,
+                    _ =>
+                        Node.Run(
+                            Path.Combine(Repository.Root, "tests/Support/kustomize.js"),
+                            "",
+                            new Dictionary<string, string>(),
+                            path
+                        )
+                )
+            )!
+            .AsArray()
+            .Select(x => x!);
 
     static async Task<IEnumerable<(JsonNode Item, JsonNode Spec)>> OurPods(string overlay) =>
         from item in new KubernetesReferences(await Rendered(overlay)).Workloads
@@ -190,17 +308,31 @@ public sealed class KubernetesObjects
 
     static async Task<IReadOnlyList<string>> Wrong(IReadOnlyList<JsonNode> objects)
     {
-        var verdicts = JsonSerializer.Deserialize<string?[]>(await Node.Run(
-            Path.Combine(Repository.Root, "tests/Support/kubernetes.js"), JsonSerializer.Serialize(objects), new Dictionary<string, string>()))!;
-        return [.. objects.Zip(verdicts).Where(x => x.Second is not null).Select(x => $"{KubernetesReferences.Called(x.First)}: {x.Second}")];
+        var verdicts = JsonSerializer.Deserialize<string?[]>(
+            await Node.Run(
+                Path.Combine(Repository.Root, "tests/Support/kubernetes.js"),
+                JsonSerializer.Serialize(objects),
+                new Dictionary<string, string>()
+            )
+        )!;
+        return
+        [
+            .. objects
+                .Zip(verdicts)
+                .Where(x => x.Second is not null)
+                .Select(x => $"{KubernetesReferences.Called(x.First)}: {x.Second}"),
+        ];
     }
 
     static async Task<IReadOnlyList<JsonNode>> Broken(string name, string path, string value)
     {
         var objects = await Rendered("production");
         var steps = path.Split('/')[1..].Select(x => x.Replace("~1", "/")).ToList();
-        var parent = steps[..^1].Aggregate(objects.Single(x => KubernetesReferences.Called(x) == name), (at, step) =>
-            at is JsonArray list ? list[int.Parse(step, null)]! : at[step]!);
+        var parent = steps[..^1]
+            .Aggregate(
+                objects.Single(x => KubernetesReferences.Called(x) == name),
+                (at, step) => at is JsonArray list ? list[int.Parse(step, null)]! : at[step]!
+            );
 
         if (parent is JsonArray array)
             array[int.Parse(steps[^1], null)] = JsonNode.Parse(value);
@@ -214,8 +346,16 @@ public sealed class KubernetesObjects
     {
         var files =
             from item in objects
-            where KubernetesReferences.Called(item) is "ConfigMap wake-settings" or "Secret wake-coordinator" or "Secret wake-gateway"
-                or "Secret wake-runner" or "Secret wake-github" or "Secret wake-webhooks" or "Secret wake-cron" or "Secret wake-migrate"
+            where
+                KubernetesReferences.Called(item)
+                    is "ConfigMap wake-settings"
+                        or "Secret wake-coordinator"
+                        or "Secret wake-gateway"
+                        or "Secret wake-runner"
+                        or "Secret wake-github"
+                        or "Secret wake-webhooks"
+                        or "Secret wake-cron"
+                        or "Secret wake-migrate"
             from entry in (item["data"] ?? item["stringData"])!.AsObject()
             select (entry.Key, Value: (string?)entry.Value);
         var variables =
@@ -225,15 +365,22 @@ public sealed class KubernetesObjects
             where ((string)variable!["name"]!).Contains("__", StringComparison.Ordinal)
             select (Key: (string)variable["name"]!, Value: (string?)variable["value"]);
 
-        return files.Concat(variables).Where(x => !IsRead(string.Join(':', x.Key.Split("__").Select(Spelt)), x.Value)).Select(x => x.Key);
+        return files
+            .Concat(variables)
+            .Where(x => !IsRead(string.Join(':', x.Key.Split("__").Select(Spelt)), x.Value))
+            .Select(x => x.Key);
     }
 
-    // The binder, when it looks for what it does not know, forgets that a property may have another name in the configuration.
+    // The binder, when it looks for what it does not know, forgets that a property may have another name in the
+    // configuration.
     static string Spelt(string name) => Named.GetValueOrDefault(name, name);
 
     static bool IsRead(string key, string? value)
     {
-        if (key == $"ConnectionStrings:{Postgres.Name}" || key.StartsWith("Logging:LogLevel:", StringComparison.Ordinal))
+        if (
+            key == $"ConnectionStrings:{Postgres.Name}"
+            || key.StartsWith("Logging:LogLevel:", StringComparison.Ordinal)
+        )
             return true;
 
         var settings = new ConfigurationBuilder().AddInMemoryCollection([new(key, value)]).Build();
@@ -242,7 +389,8 @@ public sealed class KubernetesObjects
             try
             {
                 return key.StartsWith($"{x.Section}:", StringComparison.Ordinal)
-                    && settings.GetSection(x.Section).Get(x.Type, binder => binder.ErrorOnUnknownConfiguration = true) is not null;
+                    && settings.GetSection(x.Section).Get(x.Type, binder => binder.ErrorOnUnknownConfiguration = true)
+                        is not null;
             }
             catch (InvalidOperationException)
             {
@@ -253,21 +401,25 @@ public sealed class KubernetesObjects
 
     static IReadOnlyList<Type> Types { get; } =
     [
-        .. typeof(Wake.Standalone.StandaloneHost).Assembly.GetReferencedAssemblies()
-            .Where(x => x.Name!.StartsWith("Wake.", StringComparison.Ordinal)).SelectMany(x => Assembly.Load(x).GetTypes()),
+        .. typeof(Wake.Standalone.StandaloneHost)
+            .Assembly.GetReferencedAssemblies()
+            .Where(x => x.Name!.StartsWith("Wake.", StringComparison.Ordinal))
+            .SelectMany(x => Assembly.Load(x).GetTypes()),
     ];
 
     static IReadOnlyList<(string Section, Type Type)> Options { get; } =
     [
         .. from type in Types
-           let section = type.GetField("Section", BindingFlags.Public | BindingFlags.Static)
-           where section is { IsLiteral: true } && !type.IsAbstract
-           select ((string)section.GetRawConstantValue()!, type),
+        let section = type.GetField("Section", BindingFlags.Public | BindingFlags.Static)
+        where section is { IsLiteral: true } && !type.IsAbstract
+        select ((string)section.GetRawConstantValue()!, type),
     ];
 
     static Dictionary<string, string> Named { get; } =
-        (from property in Types.SelectMany(x => x.GetProperties())
-         let name = property.GetCustomAttribute<ConfigurationKeyNameAttribute>()
-         where name is not null
-         select KeyValuePair.Create(name.Name, property.Name)).ToDictionary();
+        (
+            from property in Types.SelectMany(x => x.GetProperties())
+            let name = property.GetCustomAttribute<ConfigurationKeyNameAttribute>()
+            where name is not null
+            select KeyValuePair.Create(name.Name, property.Name)
+        ).ToDictionary();
 }

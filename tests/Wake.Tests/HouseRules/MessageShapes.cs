@@ -6,8 +6,9 @@ using Wake.Contracts;
 namespace Wake.Tests.HouseRules;
 
 /// <summary>
-/// Each message's name on the wire and its JSON are pinned: services of two versions run side by side during an upgrade, and
-/// programs in other languages rely on them. A deliberate change is made in <c>messages.json</c> as well, and only adds.
+/// Each message's name on the wire and its JSON are pinned: services of two versions run side by side during an
+/// upgrade, and programs in other languages rely on them. A deliberate change is made in <c>messages.json</c> as well,
+/// and only adds.
 /// </summary>
 public sealed class MessageShapes
 {
@@ -42,19 +43,33 @@ public sealed class MessageShapes
     [Fact]
     public void Are_what_they_were()
     {
-        var shapes = new JsonObject { [MessageUrn.ForTypeString<ExternalEventObserved>()] = JsonNode.Parse(EventJson.Write(Observed)) };
+        var shapes = new JsonObject
+        {
+            [MessageUrn.ForTypeString<ExternalEventObserved>()] = JsonNode.Parse(EventJson.Write(Observed)),
+        };
         foreach (var message in Messages)
-            shapes[MessageUrn.ForTypeString(message.GetType())] = JsonSerializer.SerializeToNode(message, message.GetType(), JsonSerializerOptions.Web);
+            shapes[MessageUrn.ForTypeString(message.GetType())] = JsonSerializer.SerializeToNode(
+                message,
+                message.GetType(),
+                JsonSerializerOptions.Web
+            );
 
-        var pinned = JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Root, "tests/Wake.Tests/HouseRules/messages.json")))!;
+        var pinned = JsonNode.Parse(
+            File.ReadAllText(Path.Combine(Repository.Root, "tests/Wake.Tests/HouseRules/messages.json"))
+        )!;
         Assert.Equal(Text(pinned), Text(shapes));
     }
 
     [Fact]
-    public void Every_message_is_pinned() => Assert.Equal(
-        typeof(ResumeSession).Assembly.GetExportedTypes()
-            .Where(x => x is { IsClass: true, IsAbstract: false } && x.GetMethod("<Clone>$") is not null).Select(x => x.Name).Order(),
-        Messages.Append(Observed).Select(x => x.GetType().Name).Order());
+    public void Every_message_is_pinned() =>
+        Assert.Equal(
+            typeof(ResumeSession)
+                .Assembly.GetExportedTypes()
+                .Where(x => x is { IsClass: true, IsAbstract: false } && x.GetMethod("<Clone>$") is not null)
+                .Select(x => x.Name)
+                .Order(),
+            Messages.Append(Observed).Select(x => x.GetType().Name).Order()
+        );
 
     [Fact]
     public void The_event_reads_back_as_it_was_written()

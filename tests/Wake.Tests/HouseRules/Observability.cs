@@ -7,7 +7,8 @@ using YamlDotNet.RepresentationModel;
 
 namespace Wake.Tests.HouseRules;
 
-/// <summary>The dashboard and the alerts ask for metrics that there are, by the names that Prometheus gives them.</summary>
+/// <summary>The dashboard and the alerts ask for metrics that there are, by the names that Prometheus gives
+/// them.</summary>
 public sealed partial class Observability
 {
     static readonly string Folder = Path.Combine(Repository.Root, "deploy", "observability");
@@ -17,11 +18,17 @@ public sealed partial class Observability
     {
         var dashboard = JsonElement.Parse(File.ReadAllText(Path.Combine(Folder, "dashboard.json")));
         var panels = dashboard.GetProperty("panels").EnumerateArray().ToList();
-        var asked = panels.SelectMany(x => x.GetProperty("targets").EnumerateArray()).Select(x => x.GetProperty("expr").GetString()!).ToList();
+        var asked = panels
+            .SelectMany(x => x.GetProperty("targets").EnumerateArray())
+            .Select(x => x.GetProperty("expr").GetString()!)
+            .ToList();
 
         AreThere(asked);
         Assert.Equal(panels.Count, panels.Select(x => x.GetProperty("id").GetInt32()).Distinct().Count());
-        Assert.All(Instruments(), x => Assert.Contains(asked, expression => Asked(expression).Intersect(x.Series).Any()));
+        Assert.All(
+            Instruments(),
+            x => Assert.Contains(asked, expression => Asked(expression).Intersect(x.Series).Any())
+        );
     }
 
     [Fact]
@@ -36,22 +43,29 @@ public sealed partial class Observability
 
         AreThere(rules.Select(x => $"{x["expr"]}"));
         Assert.Equal(rules.Count, rules.Select(x => $"{x["alert"]}").Distinct().Count());
-        Assert.All(rules, rule =>
-        {
-            Assert.Matches("^(critical|warning)$", $"{rule["labels"]["severity"]}");
-            Assert.NotEmpty($"{rule["annotations"]["summary"]}");
-            Assert.Contains("wake ", $"{rule["annotations"]["description"]}");
-            Assert.Matches("^[0-9]+[mh]$", $"{rule["for"]}");
-        });
+        Assert.All(
+            rules,
+            rule =>
+            {
+                Assert.Matches("^(critical|warning)$", $"{rule["labels"]["severity"]}");
+                Assert.NotEmpty($"{rule["annotations"]["summary"]}");
+                Assert.Contains("wake ", $"{rule["annotations"]["description"]}");
+                Assert.Matches("^[0-9]+[mh]$", $"{rule["for"]}");
+            }
+        );
     }
 
     [Fact]
-    public void Every_metric_has_a_unit_and_says_what_it_is() => Assert.All(Instruments(), x =>
-    {
-        Assert.Matches(@"^(s|\{\w+\})$", x.Instrument.Unit);
-        Assert.EndsWith(".", x.Instrument.Description);
-        Assert.StartsWith("wake.", x.Instrument.Name);
-    });
+    public void Every_metric_has_a_unit_and_says_what_it_is() =>
+        Assert.All(
+            Instruments(),
+            x =>
+            {
+                Assert.Matches(@"^(s|\{\w+\})$", x.Instrument.Unit);
+                Assert.EndsWith(".", x.Instrument.Description);
+                Assert.StartsWith("wake.", x.Instrument.Name);
+            }
+        );
 
     static void AreThere(IEnumerable<string> expressions)
     {
@@ -64,17 +78,21 @@ public sealed partial class Observability
 
     static IEnumerable<string> Asked(string expression) => Names().Matches(expression).Select(x => x.Value);
 
-    // https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/: the unit, if it is one, and what it is.
+    // https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/: the unit, if it is one, and
+    // what it is.
     static IEnumerable<(Instrument Instrument, string[] Series)> Instruments() =>
         from field in typeof(Measures).GetFields(BindingFlags.Public | BindingFlags.Static)
         let instrument = (Instrument)field.GetValue(null)!
         let name = instrument.Name.Replace('.', '_') + (instrument.Unit == "s" ? "_seconds" : "")
-        select (instrument, field.FieldType.Name switch
-        {
-            "Counter`1" => [$"{name}_total"],
-            "Histogram`1" => (string[])[$"{name}_bucket", $"{name}_sum", $"{name}_count"],
-            _ => [name],
-        });
+        select (
+            instrument,
+            field.FieldType.Name switch
+            {
+                "Counter`1" => [$"{name}_total"],
+                "Histogram`1" => (string[])[$"{name}_bucket", $"{name}_sum", $"{name}_count"],
+                _ => [name],
+            }
+        );
 
     [GeneratedRegex(@"\bwake_\w+")]
     private static partial Regex Names();

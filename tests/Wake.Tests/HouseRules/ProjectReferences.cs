@@ -2,7 +2,8 @@ using System.Xml.Linq;
 
 namespace Wake.Tests.HouseRules;
 
-/// <summary>What may depend on what. Services know messages, never each other; only Standalone puts them together.</summary>
+/// <summary>What may depend on what. Services know messages, never each other; only Standalone puts them
+/// together.</summary>
 public sealed class ProjectReferences
 {
     static readonly Dictionary<string, string[]> Drawing = new()
@@ -19,22 +20,40 @@ public sealed class ProjectReferences
         ["Wake.Runner"] = ["Wake.Contracts", "Wake.Prompting", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Gateway"] = ["Wake.Contracts", "Wake.Prompting", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Standalone"] =
-            ["Wake.Coordinator", "Wake.Gateway", "Wake.Producers.Cron", "Wake.Producers.GitHub", "Wake.Producers.Webhooks", "Wake.Runner"],
+        [
+            "Wake.Coordinator",
+            "Wake.Gateway",
+            "Wake.Producers.Cron",
+            "Wake.Producers.GitHub",
+            "Wake.Producers.Webhooks",
+            "Wake.Runner",
+        ],
         ["Wake.Cli"] = ["Wake.Standalone"],
     };
 
     [Fact]
-    public void Are_as_drawn() => Assert.Equal(
-        Drawing.OrderBy(x => x.Key).Select(x => $"{x.Key} -> {string.Join(", ", x.Value)}"),
-        Projects().OrderBy(x => x.Name).Select(x => $"{x.Name} -> {string.Join(", ", x.References("ProjectReference").Order())}"));
+    public void Are_as_drawn() =>
+        Assert.Equal(
+            Drawing.OrderBy(x => x.Key).Select(x => $"{x.Key} -> {string.Join(", ", x.Value)}"),
+            Projects()
+                .OrderBy(x => x.Name)
+                .Select(x => $"{x.Name} -> {string.Join(", ", x.References("ProjectReference").Order())}")
+        );
 
     [Fact]
     public void The_contracts_stand_on_nothing() =>
         Assert.Empty(Projects().Single(x => x.Name == "Wake.Contracts").References("PackageReference"));
 
     [Fact]
-    public void Versions_are_said_in_one_place() => Assert.All(Projects(), project =>
-        Assert.DoesNotContain(project.Xml.Descendants("PackageReference"), x => x.Attribute("Version") is not null));
+    public void Versions_are_said_in_one_place() =>
+        Assert.All(
+            Projects(),
+            project =>
+                Assert.DoesNotContain(
+                    project.Xml.Descendants("PackageReference"),
+                    x => x.Attribute("Version") is not null
+                )
+        );
 
     static IEnumerable<Project> Projects() =>
         from folder in (string[])["services", "shared"]
@@ -44,6 +63,7 @@ public sealed class ProjectReferences
     sealed record Project(string Name, XDocument Xml)
     {
         public IEnumerable<string> References(string kind) =>
-            Xml.Descendants(kind).Select(x => Path.GetFileNameWithoutExtension(x.Attribute("Include")!.Value.Replace('\\', '/')));
+            Xml.Descendants(kind)
+                .Select(x => Path.GetFileNameWithoutExtension(x.Attribute("Include")!.Value.Replace('\\', '/')));
     }
 }

@@ -20,6 +20,9 @@ static class Repository
 
     /// <summary>The C# files below a folder, build output left out.</summary>
     public static IEnumerable<string> Sources(string folder) =>
-        Directory.GetFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
-            .Where(x => !x.Contains("/obj/", StringComparison.Ordinal) && !x.Contains("/bin/", StringComparison.Ordinal));
+        Directory
+            .GetFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+            .Where(x =>
+                !x.Contains("/obj/", StringComparison.Ordinal) && !x.Contains("/bin/", StringComparison.Ordinal)
+            );
 }

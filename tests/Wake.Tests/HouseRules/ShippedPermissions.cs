@@ -6,20 +6,43 @@ namespace Wake.Tests.HouseRules;
 public sealed partial class ShippedPermissions
 {
     // Programs that run others when told to by an option, an alias or a file; of them a rule names the subcommand.
-    static readonly string[] Free = ["git", "gh", "npm", "npx", "make", "docker", "sh", "bash", "python", "python3", "node", "dotnet", "env", "xargs", "find"];
+    static readonly string[] Free =
+    [
+        "git",
+        "gh",
+        "npm",
+        "npx",
+        "make",
+        "docker",
+        "sh",
+        "bash",
+        "python",
+        "python3",
+        "node",
+        "dotnet",
+        "env",
+        "xargs",
+        "find",
+    ];
 
     static readonly string[] OfWake = ["watch", "unwatch", "watches", "schedule", "explain"];
 
     [Fact]
     public void No_example_allows_a_program_that_runs_any_other()
     {
-        var rules = Directory.EnumerateFiles(Path.Combine(Repository.Root, "deploy"), "*", SearchOption.AllDirectories)
+        var rules = Directory
+            .EnumerateFiles(Path.Combine(Repository.Root, "deploy"), "*", SearchOption.AllDirectories)
             .Append(Path.Combine(Repository.Root, "README.md"))
-            .SelectMany(file => Rule().Matches(File.ReadAllText(file)).Select(x => x.Groups[1].Value)).Distinct().ToList();
+            .SelectMany(file => Rule().Matches(File.ReadAllText(file)).Select(x => x.Groups[1].Value))
+            .Distinct()
+            .ToList();
 
         Assert.NotEmpty(rules);
         Assert.All(rules, rule => Assert.False(Widens(rule), rule));
-        Assert.All(["git:*", "git *", "*", "", "gh:*", "wake:*", "git -c:*", "wake keys:*", "gh alias set:*", "npm run:*"], rule => Assert.True(Widens(rule), rule));
+        Assert.All(
+            ["git:*", "git *", "*", "", "gh:*", "wake:*", "git -c:*", "wake keys:*", "gh alias set:*", "npm run:*"],
+            rule => Assert.True(Widens(rule), rule)
+        );
     }
 
     static bool Widens(string rule)
@@ -29,7 +52,8 @@ public sealed partial class ShippedPermissions
         {
             [] or ["*"] or [_, "*"] => true,
             ["wake", var command, ..] => !OfWake.Contains(command),
-            ["git", var command, ..] => command.StartsWith('-') || command is "config" or "submodule" or "bisect" or "rebase" or "filter-branch",
+            ["git", var command, ..] => command.StartsWith('-')
+                || command is "config" or "submodule" or "bisect" or "rebase" or "filter-branch",
             ["gh", "alias" or "extension" or "api" or "auth" or "config", ..] => true,
             ["gh", _, "*"] => true,
             [var program, .. { Length: > 0 } rest] => Free.Except(["git", "gh"]).Contains(program) && rest[^1] == "*",

@@ -16,7 +16,9 @@ public sealed class StateTable
     public void Every_state_answers_every_event(string state)
     {
         var machine = new SessionWakeStateMachine(
-            Options.Create(new CoordinatorOptions()), new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions())));
+            Options.Create(new CoordinatorOptions()),
+            new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions()))
+        );
 
         var answered = machine.NextEvents(machine.GetState(state)).Select(x => x.Name).Distinct();
 
@@ -27,7 +29,9 @@ public sealed class StateTable
     public void The_numbers_of_the_states_are_those_in_the_database()
     {
         var machine = new SessionWakeStateMachine(
-            Options.Create(new CoordinatorOptions()), new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions())));
+            Options.Create(new CoordinatorOptions()),
+            new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions()))
+        );
         string[] stored = ["Initial", "Final", "Idle", "Dispatched", "Parked", "Closed"];
 
         Assert.Equal(stored.Order(), machine.States.Select(x => x.Name).Order());

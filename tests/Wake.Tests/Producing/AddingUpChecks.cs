@@ -9,18 +9,28 @@ namespace Wake.Tests.Producing;
 public sealed class AddingUpChecks
 {
     static JsonElement Check(long id, string name, string? conclusion, string app = "github-actions", long suite = 1) =>
-        JsonSerializer.SerializeToElement(new
-        {
-            id,
-            name,
-            status = conclusion is null ? "in_progress" : "completed",
-            conclusion,
-            completed_at = conclusion is null ? null : "2026-11-20T22:01:19Z",
-            app = new { slug = app },
-            check_suite = new { id = suite },
-        });
+        JsonSerializer.SerializeToElement(
+            new
+            {
+                id,
+                name,
+                status = conclusion is null ? "in_progress" : "completed",
+                conclusion,
+                completed_at = conclusion is null ? null : "2026-11-20T22:01:19Z",
+                app = new { slug = app },
+                check_suite = new { id = suite },
+            }
+        );
 
-    static JsonElement Status(long id, string context, string state) => JsonSerializer.SerializeToElement(new { id, context, state });
+    static JsonElement Status(long id, string context, string state) =>
+        JsonSerializer.SerializeToElement(
+            new
+            {
+                id,
+                context,
+                state,
+            }
+        );
 
     static CiRollup.Finished Finished(JsonElement[] checks, params JsonElement[] statuses) =>
         Assert.IsType<CiRollup.Finished>(CiRollup.Of(checks, statuses));
@@ -46,7 +56,10 @@ public sealed class AddingUpChecks
     [InlineData("startup_failure", false)]
     [InlineData("stale", false)]
     public void A_conclusion_passes_or_fails(string conclusion, bool passes) =>
-        Assert.Equal(passes ? "success" : "failure", Finished([Check(1, "a", "success"), Check(2, "b", conclusion)]).State);
+        Assert.Equal(
+            passes ? "success" : "failure",
+            Finished([Check(1, "a", "success"), Check(2, "b", conclusion)]).State
+        );
 
     [Fact]
     public void A_failed_status_fails_it() =>
@@ -61,7 +74,13 @@ public sealed class AddingUpChecks
     [InlineData(null, "6/push", "failure", "success", "build", 2)]
     [InlineData(null, null, "failure", "success", "build", 2)]
     public void Of_one_name_the_newest_counts_but_only_of_one_workflow_and_what_started_it_and_only_if_it_ran(
-        string? older, string? newer, string first, string second, string? failed, int total)
+        string? older,
+        string? newer,
+        string first,
+        string second,
+        string? failed,
+        int total
+    )
     {
         var suites = new Dictionary<long, string>();
         if (older is not null)
@@ -70,17 +89,34 @@ public sealed class AddingUpChecks
             suites[11] = newer;
 
         var rollup = Assert.IsType<CiRollup.Finished>(
-            CiRollup.Of([Check(1, "build", first, suite: 10), Check(9, "build", second, suite: 11)], [], suites));
+            CiRollup.Of([Check(1, "build", first, suite: 10), Check(9, "build", second, suite: 11)], [], suites)
+        );
 
         Assert.Equal((failed, total), (rollup.Failed.SingleOrDefault(), rollup.Total));
     }
 
     [Fact]
-    public void A_second_run_that_is_not_over_is_waited_for() => Assert.IsType<CiRollup.Unfinished>(CiRollup.Of(
-        [Check(1, "build", "failure", suite: 10), Check(9, "build", null, suite: 11)], [], new Dictionary<long, string> { [10] = "6/push", [11] = "6/push" }));
+    public void A_second_run_that_is_not_over_is_waited_for() =>
+        Assert.IsType<CiRollup.Unfinished>(
+            CiRollup.Of(
+                [Check(1, "build", "failure", suite: 10), Check(9, "build", null, suite: 11)],
+                [],
+                new Dictionary<long, string> { [10] = "6/push", [11] = "6/push" }
+            )
+        );
 
     static WorkflowRun Run(long id, string status, string? conclusion, long suite = 1, long workflow = 6) =>
-        new(id, $"Workflow {workflow}", $"{workflow}/push", suite, 1, status, conclusion, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+        new(
+            id,
+            $"Workflow {workflow}",
+            $"{workflow}/push",
+            suite,
+            1,
+            status,
+            conclusion,
+            DateTimeOffset.UnixEpoch,
+            DateTimeOffset.UnixEpoch
+        );
 
     [Theory]
     [InlineData("queued", null, "pending")]
@@ -103,19 +139,35 @@ public sealed class AddingUpChecks
     public void A_run_whose_jobs_tell_everything_adds_nothing()
     {
         var without = Finished([Check(1, "lint", "success"), Check(2, "build", "failure")]);
-        var with = CiRollup.Of([Check(1, "lint", "success"), Check(2, "build", "failure")], [], null, [Run(7, "completed", "failure")]);
+        var with = CiRollup.Of(
+            [Check(1, "lint", "success"), Check(2, "build", "failure")],
+            [],
+            null,
+            [Run(7, "completed", "failure")]
+        );
 
-        Assert.Equal((without.Total, without.Fingerprint), with is CiRollup.Finished all ? (all.Total, all.Fingerprint) : default);
+        Assert.Equal(
+            (without.Total, without.Fingerprint),
+            with is CiRollup.Finished all ? (all.Total, all.Fingerprint) : default
+        );
     }
 
     [Fact]
-    public void A_newer_run_of_the_same_workflow_takes_the_place_of_an_older_one() => Assert.IsType<CiRollup.Finished>(
-        CiRollup.Of([Check(1, "lint", "success", suite: 2)], [], null, [Run(7, "completed", "cancelled", suite: 1), Run(8, "completed", "success", suite: 2)]));
+    public void A_newer_run_of_the_same_workflow_takes_the_place_of_an_older_one() =>
+        Assert.IsType<CiRollup.Finished>(
+            CiRollup.Of(
+                [Check(1, "lint", "success", suite: 2)],
+                [],
+                null,
+                [Run(7, "completed", "cancelled", suite: 1), Run(8, "completed", "success", suite: 2)]
+            )
+        );
 
     [Fact]
     public void Of_what_is_open_only_what_counts_or_runs_is_waited_for()
     {
-        CiRollup With(CiRules rules, JsonElement[] checks, params JsonElement[] statuses) => CiRollup.Of(checks, statuses, rules: rules);
+        CiRollup With(CiRules rules, JsonElement[] checks, params JsonElement[] statuses) =>
+            CiRollup.Of(checks, statuses, rules: rules);
 
         var (green, tide) = (Check(1, "build", "success"), Status(1, "tide", "pending"));
         Assert.IsType<CiRollup.Unfinished>(With(CiRules.None, [green], tide));
@@ -124,27 +176,42 @@ public sealed class AddingUpChecks
         Assert.IsType<CiRollup.Unfinished>(With(new(["build", "tide"], []), [green], tide));
         Assert.IsType<CiRollup.Unfinished>(With(new(["build", "deploy"], []), [green]));
         Assert.IsType<CiRollup.Unfinished>(With(new(["build"], []), [green, Check(2, "optional", null)]));
-        Assert.Equal("failure", Assert.IsType<CiRollup.Finished>(With(new(["build"], []), [green, Check(2, "optional", "failure")])).State);
+        Assert.Equal(
+            "failure",
+            Assert.IsType<CiRollup.Finished>(With(new(["build"], []), [green, Check(2, "optional", "failure")])).State
+        );
     }
 
     [Fact]
     public void The_fingerprint_is_that_of_github_md_whatever_the_order()
     {
         // printf 'c/github-actions/a=1:success:2026-11-20T22:01:19Z\ns/ci=7:failure' | sha256sum
-        var expected = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(
-            "c/github-actions/a=1:success:2026-11-20T22:01:19Z\nc/other/b=2:failure:2026-11-20T22:01:19Z\ns/ci=7:failure"u8))[..16];
+        var expected = Convert.ToHexStringLower(
+            System.Security.Cryptography.SHA256.HashData(
+                "c/github-actions/a=1:success:2026-11-20T22:01:19Z\nc/other/b=2:failure:2026-11-20T22:01:19Z\ns/ci=7:failure"u8
+            )
+        )[..16];
 
         var one = Finished([Check(1, "a", "success"), Check(2, "b", "failure", "other")], Status(7, "ci", "failure"));
         var other = Finished([Check(2, "b", "failure", "other"), Check(1, "a", "success")], Status(7, "ci", "failure"));
 
         Assert.Equal((expected, expected), (one.Fingerprint, other.Fingerprint));
-        Assert.NotEqual(expected, Finished([Check(3, "a", "success"), Check(2, "b", "failure", "other")], Status(7, "ci", "failure")).Fingerprint);
+        Assert.NotEqual(
+            expected,
+            Finished(
+                [Check(3, "a", "success"), Check(2, "b", "failure", "other")],
+                Status(7, "ci", "failure")
+            ).Fingerprint
+        );
     }
 
     [Fact]
     public void Real_answers_of_the_api_add_up()
     {
-        var checks = JsonElement.Parse(Payload.Read("rest/commits.check-runs.page1.json")).Items("check_runs").ToArray();
+        var checks = JsonElement
+            .Parse(Payload.Read("rest/commits.check-runs.page1.json"))
+            .Items("check_runs")
+            .ToArray();
         var statuses = JsonElement.Parse(Payload.Read("rest/commits.status.json")).Items("statuses").ToArray();
 
         Assert.Equal((4, "success"), Finished(checks, statuses) is var all ? (all.Total, all.State) : default);
@@ -155,7 +222,9 @@ public sealed class AddingUpChecks
     {
         var rollup = Finished([Check(1, "a", "success"), Check(2, "b", "failure"), Check(3, "c", "timed_out")]);
 
-        var observed = Assert.Single(GitHubEvents.Ci(GitHubSighting.Poll(new("github.com", "Octo-Org/Hello", 1)), "abc123", rollup, [972]).Events);
+        var observed = Assert.Single(
+            GitHubEvents.Ci(GitHubSighting.Poll(new("github.com", "Octo-Org/Hello", 1)), "abc123", rollup, [972]).Events
+        );
 
         Assert.Equal("CI of PR #972 is finished: failure (2 of 3)", observed.Reason);
         Assert.Equal($"github.ci.completed|github:octo-org/hello@abc123|{rollup.Fingerprint}", observed.DedupKey);
@@ -168,18 +237,42 @@ public sealed class AddingUpChecks
     [InlineData("workflow_run", "a", 1001, Delivery.Wake)]
     [InlineData("check_suite", "a", 1001, Delivery.Wake)]
     [InlineData("workflow_run", "f", 2002, Delivery.Wake)]
-    public void What_ran_on_a_commit_that_its_pull_requests_have_left_starts_no_turn(string name, string head, long home, Delivery delivery)
+    public void What_ran_on_a_commit_that_its_pull_requests_have_left_starts_no_turn(
+        string name,
+        string head,
+        long home,
+        Delivery delivery
+    )
     {
-        var payload = JsonSerializer.SerializeToElement(new Dictionary<string, object>
-        {
-            ["action"] = "completed",
-            [name] = new
+        var payload = JsonSerializer.SerializeToElement(
+            new Dictionary<string, object>
             {
-                id = 1, head_sha = new string('a', 40), status = "completed", conclusion = "cancelled", updated_at = "2026-11-20T22:01:19Z",
-                pull_requests = new[] { new { number = 972, head = new { sha = new string(head[0], 40) }, @base = new { repo = new { id = home } } } },
-            },
-            ["repository"] = new { id = 1001, full_name = "octo-org/hello", html_url = "https://github.com/octo-org/hello" },
-        });
+                ["action"] = "completed",
+                [name] = new
+                {
+                    id = 1,
+                    head_sha = new string('a', 40),
+                    status = "completed",
+                    conclusion = "cancelled",
+                    updated_at = "2026-11-20T22:01:19Z",
+                    pull_requests = new[]
+                    {
+                        new
+                        {
+                            number = 972,
+                            head = new { sha = new string(head[0], 40) },
+                            @base = new { repo = new { id = home } },
+                        },
+                    },
+                },
+                ["repository"] = new
+                {
+                    id = 1001,
+                    full_name = "octo-org/hello",
+                    html_url = "https://github.com/octo-org/hello",
+                },
+            }
+        );
 
         Assert.Equal(delivery, Assert.Single(GitHubEvents.Of(name, payload, "1").Events).Delivery);
     }

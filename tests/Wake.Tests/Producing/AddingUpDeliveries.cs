@@ -4,10 +4,12 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>CI where no account asks GitHub: what its webhook says of the checks of a commit is added up to one event.</summary>
+/// <summary>CI where no account asks GitHub: what its webhook says of the checks of a commit is added up to one
+/// event.</summary>
 public sealed class AddingUpDeliveries : IAsyncLifetime
 {
-    const string Head = "ffffffffffffffffffffffffffffffffffffffff", Old = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const string Head = "ffffffffffffffffffffffffffffffffffffffff",
+        Old = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
     readonly LoopbackHook hook = new(LoopbackGitHub.Secret);
     WakeSystem wake = null!;
@@ -16,14 +18,17 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
-            ["GitHub__Settle"] = "00:00:01",
-            ["GitHub__LookEvery"] = "00:00:00.1",
-            ["GitHub__PendingAfter"] = "00:00:08",
-            ["GitHub__Checks__0__Ignored__0"] = "preview",
-        });
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
+                ["GitHub__Settle"] = "00:00:01",
+                ["GitHub__LookEvery"] = "00:00:00.1",
+                ["GitHub__PendingAfter"] = "00:00:08",
+                ["GitHub__Checks__0__Ignored__0"] = "preview",
+            }
+        );
         hook.To = wake.Http.BaseAddress;
         key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#972", types: ["github.ci.*"]);
@@ -34,7 +39,10 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
     async Task<IEnumerable<string>> Told(int turns)
     {
         await wake.Ended(key, turns);
-        await Eventually.Holds(async () => !await wake.Scalar<bool>("select exists (select from github.heads where due_at is not null)"), "all is told");
+        await Eventually.Holds(
+            async () => !await wake.Scalar<bool>("select exists (select from github.heads where due_at is not null)"),
+            "all is told"
+        );
         await wake.Quiet();
         return (await wake.Turns(key)).SelectMany(x => x.Reasons);
     }
@@ -51,14 +59,19 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
         await Run(1, "completed", "completed", "success", fork: fork);
         await Status("preview", "pending");
         await Run(2, "completed", "completed", "success", fork: fork);
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where type = 'github.workflow_run.completed'") == 2);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from events where type = 'github.workflow_run.completed'") == 2
+        );
         await Run(3, "completed", "completed", "failure", fork: fork);
         await Run(3, "in_progress", "in_progress", null, fork: fork, late: true);
 
         Assert.Equal(["CI of PR #972 is finished: failure (1 of 3)"], await Told(1));
 
         await Run(3, "completed", "completed", "success", attempt: 2, fork: fork);
-        Assert.Equal(["CI of PR #972 is finished: failure (1 of 3)", "CI of PR #972 is finished: success"], await Told(2));
+        Assert.Equal(
+            ["CI of PR #972 is finished: failure (1 of 3)", "CI of PR #972 is finished: success"],
+            await Told(2)
+        );
     }
 
     [Fact]
@@ -68,7 +81,10 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
         await Run(1, "completed", "completed", "success");
         await Status("tide", "pending");
         Assert.Matches("^CI of PR #972: all has ended but tide, pending since ", Assert.Single(await Told(1)));
-        Assert.Equal("pending", await wake.Scalar<string>("select data ->> 'conclusion' from events where type = 'github.ci.completed'"));
+        Assert.Equal(
+            "pending",
+            await wake.Scalar<string>("select data ->> 'conclusion' from events where type = 'github.ci.completed'")
+        );
 
         await Run(2, "completed", "completed", "action_required");
         await Status("tide", "success");
@@ -89,39 +105,102 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
         // Of both kinds: GitHub says itself where the pull request is by now, and of a fork it says nothing.
         await Run(1, "completed", "completed", "cancelled", sha: Old);
         await Run(2, "completed", "completed", "cancelled", sha: Old, fork: true);
-        await Deliver("check_suite", new JsonObject
-        {
-            ["id"] = 5, ["head_sha"] = Old, ["status"] = "completed", ["conclusion"] = "cancelled", ["updated_at"] = At(), ["app"] = new JsonObject { ["slug"] = "circle" },
-            ["pull_requests"] = PullRequests(Head),
-        }, "completed");
+        await Deliver(
+            "check_suite",
+            new JsonObject
+            {
+                ["id"] = 5,
+                ["head_sha"] = Old,
+                ["status"] = "completed",
+                ["conclusion"] = "cancelled",
+                ["updated_at"] = At(),
+                ["app"] = new JsonObject { ["slug"] = "circle" },
+                ["pull_requests"] = PullRequests(Head),
+            },
+            "completed"
+        );
         await Status("ci/old", "failure", Old);
 
-        await Eventually.Holds(async () => !await wake.Scalar<bool>("select exists (select from github.heads where due_at is not null)"), "all is told");
+        await Eventually.Holds(
+            async () => !await wake.Scalar<bool>("select exists (select from github.heads where due_at is not null)"),
+            "all is told"
+        );
         await wake.Quiet();
         Assert.Contains("PR #972 (Change) was opened", Assert.Single(await wake.Turns(key)).Reasons);
-        Assert.Equal(0, await wake.Scalar<long>("select count(*) from events where wakes and type not like 'github.pull_request.%'"));
-        Assert.Equal(4, await wake.Scalar<long>("select count(*) from events where not wakes and type not like 'github.pull_request.%' and type not like 'github.ci.%'"));
+        Assert.Equal(
+            0,
+            await wake.Scalar<long>("select count(*) from events where wakes and type not like 'github.pull_request.%'")
+        );
+        Assert.Equal(
+            4,
+            await wake.Scalar<long>(
+                "select count(*) from events where not wakes and type not like 'github.pull_request.%' and type not like 'github.ci.%'"
+            )
+        );
     }
 
     Task Run(
-        long id, string action, string status, string? conclusion, int attempt = 1, string sha = Head, bool fork = false, bool late = false) =>
-        Deliver("workflow_run", new JsonObject
-        {
-            ["id"] = id, ["name"] = $"W{id}", ["workflow_id"] = id, ["event"] = "pull_request", ["head_sha"] = sha, ["status"] = status,
-            ["conclusion"] = conclusion, ["run_attempt"] = attempt, ["check_suite_id"] = 100 + id, ["updated_at"] = late ? "2026-11-20T00:00:00Z" : At(),
-            ["pull_requests"] = fork ? new JsonArray() : PullRequests(Head),
-        }, action);
+        long id,
+        string action,
+        string status,
+        string? conclusion,
+        int attempt = 1,
+        string sha = Head,
+        bool fork = false,
+        bool late = false
+    ) =>
+        Deliver(
+            "workflow_run",
+            new JsonObject
+            {
+                ["id"] = id,
+                ["name"] = $"W{id}",
+                ["workflow_id"] = id,
+                ["event"] = "pull_request",
+                ["head_sha"] = sha,
+                ["status"] = status,
+                ["conclusion"] = conclusion,
+                ["run_attempt"] = attempt,
+                ["check_suite_id"] = 100 + id,
+                ["updated_at"] = late ? "2026-11-20T00:00:00Z" : At(),
+                ["pull_requests"] = fork ? new JsonArray() : PullRequests(Head),
+            },
+            action
+        );
 
-    Task Status(string context, string state, string sha = Head) => Deliver("status", null, null, new JsonObject
-    {
-        ["id"] = ++seconds, ["sha"] = sha, ["context"] = context, ["state"] = state, ["updated_at"] = At(),
-    });
+    Task Status(string context, string state, string sha = Head) =>
+        Deliver(
+            "status",
+            null,
+            null,
+            new JsonObject
+            {
+                ["id"] = ++seconds,
+                ["sha"] = sha,
+                ["context"] = context,
+                ["state"] = state,
+                ["updated_at"] = At(),
+            }
+        );
 
-    Task PullRequest(string action, string head, string? before = null) => Deliver("pull_request", new JsonObject
-    {
-        ["number"] = 972, ["title"] = "Change", ["state"] = "open", ["head"] = new JsonObject { ["sha"] = head },
-        ["base"] = new JsonObject { ["ref"] = "main", ["repo"] = new JsonObject { ["id"] = 1001 } },
-    }, action, new JsonObject { ["before"] = before });
+    Task PullRequest(string action, string head, string? before = null) =>
+        Deliver(
+            "pull_request",
+            new JsonObject
+            {
+                ["number"] = 972,
+                ["title"] = "Change",
+                ["state"] = "open",
+                ["head"] = new JsonObject { ["sha"] = head },
+                ["base"] = new JsonObject
+                {
+                    ["ref"] = "main",
+                    ["repo"] = new JsonObject { ["id"] = 1001 },
+                },
+            },
+            action,
+            new JsonObject { ["before"] = before }
+        );
 
     async Task Deliver(string name, JsonNode? thing, string? action, JsonObject? payload = null)
     {
@@ -130,16 +209,29 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
             payload[name] = thing;
         if (action is not null)
             payload["action"] = action;
-        payload["repository"] = new JsonObject { ["id"] = 1001, ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" };
+        payload["repository"] = new JsonObject
+        {
+            ["id"] = 1001,
+            ["full_name"] = "octo-org/hello",
+            ["html_url"] = "https://github.com/octo-org/hello",
+        };
         payload["sender"] = new JsonObject { ["login"] = "mona", ["type"] = "User" };
         Assert.True(await hook.Deliver(name, payload));
     }
 
-    static JsonArray PullRequests(string head) => new(new JsonObject
-    {
-        ["number"] = 972, ["head"] = new JsonObject { ["sha"] = head }, ["base"] = new JsonObject { ["repo"] = new JsonObject { ["id"] = 1001 } },
-    });
+    static JsonArray PullRequests(string head) =>
+        new(
+            new JsonObject
+            {
+                ["number"] = 972,
+                ["head"] = new JsonObject { ["sha"] = head },
+                ["base"] = new JsonObject { ["repo"] = new JsonObject { ["id"] = 1001 } },
+            }
+        );
 
     // GitHub's times have whole seconds, and what happens one after the other has other ones.
-    string At() => new DateTimeOffset(2026, 11, 28, 12, 0, 0, TimeSpan.Zero).AddSeconds(++seconds).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+    string At() =>
+        new DateTimeOffset(2026, 11, 28, 12, 0, 0, TimeSpan.Zero)
+            .AddSeconds(++seconds)
+            .ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 }

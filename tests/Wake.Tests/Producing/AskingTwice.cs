@@ -7,7 +7,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>Idempotency-Key: the same request again is answered and not done; and Prefer: wait, the answer after the turn.</summary>
+/// <summary>Idempotency-Key: the same request again is answered and not done; and Prefer: wait, the answer after the
+/// turn.</summary>
 public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;
@@ -38,7 +39,10 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         var body = JsonSerializer.Serialize(new { key = session, workspace });
         var (events, sessions) = (NewKey(), NewKey());
 
-        foreach (var (path, text, key) in ((string, string, string)[])[("/v1/events", $"[{Event()}]", events), ("/v1/sessions", body, sessions)])
+        foreach (
+            var (path, text, key) in ((string, string, string)[])
+                [("/v1/events", $"[{Event()}]", events), ("/v1/sessions", body, sessions)]
+        )
         {
             var first = await Send(path, text, key);
             var again = await Send(path, text, key);
@@ -61,7 +65,10 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         Assert.Equal("application/problem+json", other.Content.Headers.ContentType!.MediaType);
 
         // It names a request to one address.
-        Assert.Equal(HttpStatusCode.NotFound, (await Send("/v1/sessions/nobody/wake", """{"reason":"r"}""", key)).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.NotFound,
+            (await Send("/v1/sessions/nobody/wake", """{"reason":"r"}""", key)).StatusCode
+        );
     }
 
     [Fact]
@@ -70,16 +77,36 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         var session = await wake.Session("patient");
         var (path, key) = ($"/v1/sessions/{Uri.EscapeDataString(session)}/wake", NewKey());
         using var hold = new HoldFile();
-        var first = Send(path, JsonSerializer.Serialize(new { reason = $"[[fake:first hold {hold.Path}]]" }), key, wait: 60);
+        var first = Send(
+            path,
+            JsonSerializer.Serialize(new { reason = $"[[fake:first hold {hold.Path}]]" }),
+            key,
+            wait: 60
+        );
         await wake.Is(session, Store.SessionState.Running);
 
-        var beside = await Send(path, JsonSerializer.Serialize(new { reason = $"[[fake:first hold {hold.Path}]]" }), key, wait: 60);
+        var beside = await Send(
+            path,
+            JsonSerializer.Serialize(new { reason = $"[[fake:first hold {hold.Path}]]" }),
+            key,
+            wait: 60
+        );
 
         Assert.Equal(HttpStatusCode.Conflict, beside.StatusCode);
         Assert.NotNull(beside.Headers.RetryAfter);
         hold.Release();
         Assert.Equal(HttpStatusCode.OK, (await first).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await Send(path, JsonSerializer.Serialize(new { reason = $"[[fake:first hold {hold.Path}]]" }), key, wait: 60)).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.OK,
+            (
+                await Send(
+                    path,
+                    JsonSerializer.Serialize(new { reason = $"[[fake:first hold {hold.Path}]]" }),
+                    key,
+                    wait: 60
+                )
+            ).StatusCode
+        );
     }
 
     [Fact]
@@ -87,15 +114,21 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
     {
         var key = NewKey();
         Assert.Equal(HttpStatusCode.BadRequest, (await Send("/v1/events", "{", key)).StatusCode);
-        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await Send("/v1/events", new string(' ', 9_000_000), key)).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.RequestEntityTooLarge,
+            (await Send("/v1/events", new string(' ', 9_000_000), key)).StatusCode
+        );
         Assert.Equal(HttpStatusCode.Accepted, (await Send("/v1/events", Event(), key)).StatusCode);
     }
 
     [Theory]
     [InlineData("\"\"")]
     [InlineData("long")]
-    public async Task A_key_that_is_not_one_is_refused(string key) => Assert.Equal(
-        HttpStatusCode.BadRequest, (await Send("/v1/events", Event(), key == "long" ? new string('k', 256) : key)).StatusCode);
+    public async Task A_key_that_is_not_one_is_refused(string key) =>
+        Assert.Equal(
+            HttpStatusCode.BadRequest,
+            (await Send("/v1/events", Event(), key == "long" ? new string('k', 256) : key)).StatusCode
+        );
 
     [Fact]
     public async Task An_answer_survives_the_restart_of_the_gateway_and_what_died_is_done_again_as_the_same()
@@ -109,7 +142,9 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         await Send(system, path, body, died);
 
         // As it is when a gateway dies between doing and answering, and its patience is over.
-        await system.Scalar<long>("with dead as (update idempotency_keys set status = null, patience = now() where seq = (select max(seq) from idempotency_keys) returning 1) select count(*) from dead");
+        await system.Scalar<long>(
+            "with dead as (update idempotency_keys set status = null, patience = now() where seq = (select max(seq) from idempotency_keys) returning 1) select count(*) from dead"
+        );
         await gateway.Kill();
         await system.StartProcess("Wake.Gateway");
 
@@ -120,14 +155,29 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
 
     /// <summary>What is asked, a text that is in the statement that does it, and what counts what was done.</summary>
     static (string Path, string Body, string Made)[] Requests(string session, string mark) =>
-    [
-        ("/v1/events", Event($"{mark} event"), $"select count(*) from events where subject = '{mark} event'"),
-        ("/v1/sessions", JsonSerializer.Serialize(new { key = $"{mark} session", workspace = "/tmp" }), $"select count(*) from sessions where key = '{mark} session'"),
-        ("/v1/watches", JsonSerializer.Serialize(new { session, subject = $"{mark} watch" }), $"select count(*) from watches where subject = '{mark} watch'"),
-        ($"/v1/sessions/{Uri.EscapeDataString(session)}/schedule", JsonSerializer.Serialize(new { reason = $"{mark} later", at = DateTimeOffset.UtcNow.AddDays(1) }),
-            $"select count(*) from scheduled_wakes where reason = '{mark} later'"),
-        ($"/v1/sessions/{Uri.EscapeDataString(session)}/wake", JsonSerializer.Serialize(new { reason = $"{mark} now" }), $"select count(*) from events where reason = '{mark} now'"),
-    ];
+        [
+            ("/v1/events", Event($"{mark} event"), $"select count(*) from events where subject = '{mark} event'"),
+            (
+                "/v1/sessions",
+                JsonSerializer.Serialize(new { key = $"{mark} session", workspace = "/tmp" }),
+                $"select count(*) from sessions where key = '{mark} session'"
+            ),
+            (
+                "/v1/watches",
+                JsonSerializer.Serialize(new { session, subject = $"{mark} watch" }),
+                $"select count(*) from watches where subject = '{mark} watch'"
+            ),
+            (
+                $"/v1/sessions/{Uri.EscapeDataString(session)}/schedule",
+                JsonSerializer.Serialize(new { reason = $"{mark} later", at = DateTimeOffset.UtcNow.AddDays(1) }),
+                $"select count(*) from scheduled_wakes where reason = '{mark} later'"
+            ),
+            (
+                $"/v1/sessions/{Uri.EscapeDataString(session)}/wake",
+                JsonSerializer.Serialize(new { reason = $"{mark} now" }),
+                $"select count(*) from events where reason = '{mark} now'"
+            ),
+        ];
 
     [Fact]
     public async Task What_is_cut_off_at_its_commit_is_not_said_to_be_undone_and_done_again_it_is_done_once()
@@ -152,7 +202,10 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
             Assert.Contains("whether this was done is not known", await Text(refused));
 
             // Another request does not take its place.
-            Assert.Contains((await Send(system, path, Event(), key)).StatusCode, (HttpStatusCode[])[HttpStatusCode.UnprocessableEntity, HttpStatusCode.ServiceUnavailable]);
+            Assert.Contains(
+                (await Send(system, path, Event(), key)).StatusCode,
+                (HttpStatusCode[])[HttpStatusCode.UnprocessableEntity, HttpStatusCode.ServiceUnavailable]
+            );
             var again = await Settled(system, path, body, key);
             Assert.True(again.IsSuccessStatusCode, $"{path}: {await Text(again)}");
             Assert.DoesNotContain("duplicate", await Text(again));
@@ -179,7 +232,10 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
             var said = wire.HoldAnswersTo(mark);
             var first = Send(system, request.Path, request.Body, key);
             await said;
-            await Eventually.Holds(async () => await system.Scalar<long>(request.Made) == 1, $"{request.Path} is committed");
+            await Eventually.Holds(
+                async () => await system.Scalar<long>(request.Made) == 1,
+                $"{request.Path} is committed"
+            );
             await gateway.Kill();
             await Assert.ThrowsAnyAsync<HttpRequestException>(() => first);
             wire.Cut();
@@ -187,11 +243,17 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         }
 
         await system.StartProcess("Wake.Standalone");
-        await system.Scalar<long>("with dead as (update idempotency_keys set patience = now() where status is null returning 1) select count(*) from dead");
+        await system.Scalar<long>(
+            "with dead as (update idempotency_keys set patience = now() where status is null returning 1) select count(*) from dead"
+        );
 
         // The watch and the wake at a date have come and gone before anybody asks again.
-        await system.Scalar<long>("with gone as (delete from watches where subject like 'killed %' returning 1) select count(*) from gone");
-        await system.Scalar<long>("with gone as (delete from scheduled_wakes where reason like 'killed %' returning 1) select count(*) from gone");
+        await system.Scalar<long>(
+            "with gone as (delete from watches where subject like 'killed %' returning 1) select count(*) from gone"
+        );
+        await system.Scalar<long>(
+            "with gone as (delete from scheduled_wakes where reason like 'killed %' returning 1) select count(*) from gone"
+        );
 
         foreach (var (path, body, made, key) in asked)
         {
@@ -217,7 +279,12 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         var session = await system.Session("instant");
         var said = wire.HoldAnswersTo("notify wake_due");
 
-        var first = Send(system, $"/v1/sessions/{Uri.EscapeDataString(session)}/wake", """{"reason":"now"}""", NewKey());
+        var first = Send(
+            system,
+            $"/v1/sessions/{Uri.EscapeDataString(session)}/wake",
+            """{"reason":"now"}""",
+            NewKey()
+        );
         await said;
         wire.Cut();
 
@@ -225,15 +292,26 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         Assert.Equal(["now"], (await system.Ended(session, 1)).Reasons);
     }
 
-    static Dictionary<string, string> Through(TcpProxy wire, WakeSystem system) => new()
-    {
-        ["ConnectionStrings__Wake"] = new Npgsql.NpgsqlConnectionStringBuilder(system.ConnectionString) { Host = "127.0.0.1", Port = wire.Port }.ConnectionString,
-    };
+    static Dictionary<string, string> Through(TcpProxy wire, WakeSystem system) =>
+        new()
+        {
+            ["ConnectionStrings__Wake"] = new Npgsql.NpgsqlConnectionStringBuilder(system.ConnectionString)
+            {
+                Host = "127.0.0.1",
+                Port = wire.Port,
+            }.ConnectionString,
+        };
 
     // Until it is no longer under way, nor a connection of before the cut in use.
-    static async Task<HttpResponseMessage> Settled(WakeSystem system, string path, string body, string key) => await Eventually.Sees(
-        async () => await Send(system, path, body, key) is var answer
-            && answer.StatusCode is not (HttpStatusCode.Conflict or HttpStatusCode.ServiceUnavailable) ? answer : null, $"{path} is answered");
+    static async Task<HttpResponseMessage> Settled(WakeSystem system, string path, string body, string key) =>
+        await Eventually.Sees(
+            async () =>
+                await Send(system, path, body, key) is var answer
+                && answer.StatusCode is not (HttpStatusCode.Conflict or HttpStatusCode.ServiceUnavailable)
+                    ? answer
+                    : null,
+            $"{path} is answered"
+        );
 
     [Fact]
     public async Task What_is_older_than_a_day_is_forgotten()
@@ -241,13 +319,18 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         var (session, key) = (await wake.Session(), NewKey());
         var path = $"/v1/sessions/{Uri.EscapeDataString(session)}/wake";
         await Send(path, """{"reason":"today"}""", key);
-        await wake.Scalar<long>("with old as (update idempotency_keys set begun_at = now() - interval '25 hours' returning 1) select count(*) from old");
+        await wake.Scalar<long>(
+            "with old as (update idempotency_keys set begun_at = now() - interval '25 hours' returning 1) select count(*) from old"
+        );
 
         await Send(path, """{"reason":"tomorrow"}""", key);
 
         await wake.Quiet();
         Assert.Equal(["today", "tomorrow"], (await wake.Turns(session)).SelectMany(x => x.Reasons));
-        Assert.Equal(0, await wake.Scalar<long>("select count(*) from idempotency_keys where begun_at < now() - interval '1 day'"));
+        Assert.Equal(
+            0,
+            await wake.Scalar<long>("select count(*) from idempotency_keys where begun_at < now() - interval '1 day'")
+        );
     }
 
     [Fact]
@@ -262,7 +345,10 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
         var told = await answer.Content.ReadFromJsonAsync<JsonElement>();
         Assert.True(told.GetProperty("over").GetBoolean());
         var delivery = Assert.Single(told.GetProperty("deliveries").EnumerateArray());
-        Assert.Equal((key, "ended"), (delivery.GetProperty("session").GetString(), delivery.GetProperty("turn").GetProperty("state").GetString()));
+        Assert.Equal(
+            (key, "ended"),
+            (delivery.GetProperty("session").GetString(), delivery.GetProperty("turn").GetProperty("state").GetString())
+        );
     }
 
     [Fact]
@@ -274,7 +360,10 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
 
         Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
         var told = Assert.Single((await answer.Content.ReadFromJsonAsync<List<JsonElement>>())!);
-        Assert.Equal((false, "routed"), (told.GetProperty("over").GetBoolean(), told.GetProperty("outcome").GetString()));
+        Assert.Equal(
+            (false, "routed"),
+            (told.GetProperty("over").GetBoolean(), told.GetProperty("outcome").GetString())
+        );
         await wake.Ended(key, 1);
     }
 
@@ -285,15 +374,34 @@ public sealed class AskingTwice(StandaloneSystem shared) : IClassFixture<Standal
     static string NewKey() => $"\"{Guid.NewGuid()}\"";
 
     static string Event(string? subject = null) =>
-        JsonSerializer.Serialize(new { id = $"{Guid.NewGuid()}", source = "test:producer", type = "test.happened", subject = subject ?? "nobody's", reason = "r" });
+        JsonSerializer.Serialize(
+            new
+            {
+                id = $"{Guid.NewGuid()}",
+                source = "test:producer",
+                type = "test.happened",
+                subject = subject ?? "nobody's",
+                reason = "r",
+            }
+        );
 
     static Task<string> Text(HttpResponseMessage answer) => answer.Content.ReadAsStringAsync();
 
-    Task<HttpResponseMessage> Send(string path, string body, string? key = null, int? wait = null) => Send(wake, path, body, key, wait);
+    Task<HttpResponseMessage> Send(string path, string body, string? key = null, int? wait = null) =>
+        Send(wake, path, body, key, wait);
 
-    static Task<HttpResponseMessage> Send(WakeSystem system, string path, string body, string? key = null, int? wait = null)
+    static Task<HttpResponseMessage> Send(
+        WakeSystem system,
+        string path,
+        string body,
+        string? key = null,
+        int? wait = null
+    )
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body, new MediaTypeHeaderValue("application/json")) };
+        var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new StringContent(body, new MediaTypeHeaderValue("application/json")),
+        };
         if (key is not null)
             request.Headers.TryAddWithoutValidation("Idempotency-Key", key);
         if (wait is not null)

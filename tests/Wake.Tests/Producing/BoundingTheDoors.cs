@@ -15,7 +15,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>Whoever comes in takes no more than their part: of what there is to read, of names, of places, of time.</summary>
+/// <summary>Whoever comes in takes no more than their part: of what there is to read, of names, of places, of
+/// time.</summary>
 public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;
@@ -25,12 +26,23 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     {
         var key = await wake.Session();
         await wake.Watch(key, $"dry {key}", intent: "what it means to do");
-        var observed = new { id = $"{Guid.NewGuid()}", source = "s", type = "t", subject = $"dry {key}", reason = "r", sessions = new[] { "nobody's at all" } };
+        var observed = new
+        {
+            id = $"{Guid.NewGuid()}",
+            source = "s",
+            type = "t",
+            subject = $"dry {key}",
+            reason = "r",
+            sessions = new[] { "nobody's at all" },
+        };
 
         var publisher = await DryRun("events:write");
         var reader = await DryRun("events:write", "sessions:read");
 
-        Assert.Equal(("routed", 1), (publisher.GetProperty("outcome").GetString(), publisher.GetProperty("withheld").GetInt32()));
+        Assert.Equal(
+            ("routed", 1),
+            (publisher.GetProperty("outcome").GetString(), publisher.GetProperty("withheld").GetInt32())
+        );
         Assert.Empty(publisher.GetProperty("sessions").EnumerateArray());
         Assert.DoesNotContain("what it means to do", publisher.GetRawText());
         Assert.DoesNotContain(key, publisher.GetRawText());
@@ -51,18 +63,31 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     public async Task Who_waits_for_a_turn_and_may_not_read_is_not_told_what_others_have_published()
     {
         var key = await wake.WatchingSession();
-        await wake.Post(WakeSystem.Event(WakeSystem.Subject(key), "noted", Delivery.Ambient, reason: "what others said"));
+        await wake.Post(
+            WakeSystem.Event(WakeSystem.Subject(key), "noted", Delivery.Ambient, reason: "what others said")
+        );
         using var http = await Holder("events:write");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/events")
         {
-            Content = JsonContent.Create(new { id = $"{Guid.NewGuid()}", source = "s", type = "t", subject = WakeSystem.Subject(key), reason = "r" }),
+            Content = JsonContent.Create(
+                new
+                {
+                    id = $"{Guid.NewGuid()}",
+                    source = "s",
+                    type = "t",
+                    subject = WakeSystem.Subject(key),
+                    reason = "r",
+                }
+            ),
             Headers = { { "Prefer", "wait=60" } },
         };
 
         var answer = await http.SendAsync(request);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        var turn = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("deliveries")[0].GetProperty("turn");
+        var turn = (await answer.Content.ReadFromJsonAsync<JsonElement>())
+            .GetProperty("deliveries")[0]
+            .GetProperty("turn");
         Assert.Equal("ended", turn.GetProperty("state").GetString());
         Assert.Empty(turn.GetProperty("reasons").EnumerateArray());
         Assert.Equal(["what others said", "r"], (await wake.Turns(key))[0].Reasons);
@@ -72,10 +97,24 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     public async Task A_replay_says_the_same_of_an_event_that_is_not_there_and_of_one_that_is_others()
     {
         await wake.Post(WakeSystem.Event("others", "secret") with { Id = "of others", Source = "their source" });
-        var made = await wake.Http.PostAsJsonAsync("/v1/keys", new { name = "n", scopes = new[] { "events:write" }, subjects = new[] { "mine" } });
-        using var http = WakeSystem.Door(wake.Processes[^1], (await made.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("key").GetString());
+        var made = await wake.Http.PostAsJsonAsync(
+            "/v1/keys",
+            new
+            {
+                name = "n",
+                scopes = new[] { "events:write" },
+                subjects = new[] { "mine" },
+            }
+        );
+        using var http = WakeSystem.Door(
+            wake.Processes[^1],
+            (await made.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("key").GetString()
+        );
 
-        var (theirs, none) = (await http.PostAsync("/v1/events/of%20others/replay", null), await http.PostAsync("/v1/events/of%20nobody/replay", null));
+        var (theirs, none) = (
+            await http.PostAsync("/v1/events/of%20others/replay", null),
+            await http.PostAsync("/v1/events/of%20nobody/replay", null)
+        );
 
         Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.NotFound), (theirs.StatusCode, none.StatusCode));
         Assert.DoesNotContain("their source", await theirs.Content.ReadAsStringAsync());
@@ -93,7 +132,10 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         var second = await Wake($"{name}%252Fx");
         var again = await Wake($"{name}%2fx");
 
-        Assert.All((HttpResponseMessage[])[first, second, again], x => Assert.Equal(HttpStatusCode.Accepted, x.StatusCode));
+        Assert.All(
+            (HttpResponseMessage[])[first, second, again],
+            x => Assert.Equal(HttpStatusCode.Accepted, x.StatusCode)
+        );
         Assert.False(second.Headers.Contains("Idempotency-Replayed"));
         Assert.True(again.Headers.Contains("Idempotency-Replayed"));
         await wake.Ended(slash, 1);
@@ -101,7 +143,10 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
 
         Task<HttpResponseMessage> Wake(string segment)
         {
-            var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/sessions/{segment}/wake") { Content = JsonContent.Create(new { reason = "now" }) };
+            var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/sessions/{segment}/wake")
+            {
+                Content = JsonContent.Create(new { reason = "now" }),
+            };
             request.Headers.TryAddWithoutValidation("Idempotency-Key", once);
             return wake.Http.SendAsync(request);
         }
@@ -115,11 +160,22 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     public async Task What_is_no_text_in_an_address_is_a_problem_everywhere(string nonsense)
     {
         var document = await wake.Http.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
-        var operations = document.GetProperty("paths").EnumerateObject()
-            .SelectMany(path => path.Value.EnumerateObject().Select(x => (Method: x.Name.ToUpperInvariant(), Path: path.Name))).ToList();
+        var operations = document
+            .GetProperty("paths")
+            .EnumerateObject()
+            .SelectMany(path =>
+                path.Value.EnumerateObject().Select(x => (Method: x.Name.ToUpperInvariant(), Path: path.Name))
+            )
+            .ToList();
         Assert.True(operations.Count > 25);
 
-        foreach (var (method, path) in operations.Append(("GET", "/health/live")).Append(("POST", "/github")).Append(("POST", "/hooks/none")).Append(("GET", "/open")))
+        foreach (
+            var (method, path) in operations
+                .Append(("GET", "/health/live"))
+                .Append(("POST", "/github"))
+                .Append(("POST", "/hooks/none"))
+                .Append(("GET", "/open"))
+        )
         {
             var asked = await Raw(method, $"{InBraces().Replace(path, "x")}?after={nonsense}");
             Assert.True(asked.StartsWith("HTTP/1.1 400 ", StringComparison.Ordinal), $"{method} {path}: {asked}");
@@ -137,7 +193,8 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     [InlineData("/v1/routes/%2E%2E")]
     [InlineData("/v1/./sessions")]
     [InlineData("/v1/sessions/..?x=1")]
-    public async Task Dots_in_a_path_lead_nowhere(string path) => Assert.StartsWith("HTTP/1.1 400 ", await Raw("GET", path));
+    public async Task Dots_in_a_path_lead_nowhere(string path) =>
+        Assert.StartsWith("HTTP/1.1 400 ", await Raw("GET", path));
 
     [Fact]
     public async Task A_name_in_a_path_is_its_own_however_the_rest_is_spelt()
@@ -146,7 +203,15 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         await wake.Session(key: key);
         var escaped = Uri.EscapeDataString(key);
 
-        foreach (var path in (string[])[$"/v1/sessions/{escaped}", $"/v1/%73essions/{escaped}", $"/V1/Sessions/{escaped}", $"/v1/explain/%73essions/{escaped}"])
+        foreach (
+            var path in (string[])
+                [
+                    $"/v1/sessions/{escaped}",
+                    $"/v1/%73essions/{escaped}",
+                    $"/V1/Sessions/{escaped}",
+                    $"/v1/explain/%73essions/{escaped}",
+                ]
+        )
             Assert.Contains($"\"key\":\"{key}\"", await Raw("GET", path));
     }
 
@@ -154,14 +219,28 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     public async Task Every_answer_tells_browsers_to_make_nothing_else_of_it()
     {
         using var stranger = WakeSystem.Door(wake.Processes[^1], key: null);
-        foreach (var (http, path) in ((HttpClient, string)[])[
-            (wake.Http, "/v1/sessions"), (wake.Http, "/v1/nothing"), (wake.Http, "/v1/sessions?limit=0"), (wake.Http, "/v1/sessions?after=%00"),
-            (stranger, "/v1/sessions"), (stranger, "/health/live"), (stranger, "/open?code=x"), (stranger, "/github"), (wake.Http, "/openapi/v1.json")])
+        foreach (
+            var (http, path) in ((HttpClient, string)[])
+                [
+                    (wake.Http, "/v1/sessions"),
+                    (wake.Http, "/v1/nothing"),
+                    (wake.Http, "/v1/sessions?limit=0"),
+                    (wake.Http, "/v1/sessions?after=%00"),
+                    (stranger, "/v1/sessions"),
+                    (stranger, "/health/live"),
+                    (stranger, "/open?code=x"),
+                    (stranger, "/github"),
+                    (wake.Http, "/openapi/v1.json"),
+                ]
+        )
         {
             var answer = await http.GetAsync(path);
             Assert.Equal("nosniff", Assert.Single(answer.Headers.GetValues("X-Content-Type-Options")));
             Assert.Equal("no-referrer", Assert.Single(answer.Headers.GetValues("Referrer-Policy")));
-            Assert.Contains("frame-ancestors 'none'", Assert.Single(answer.Headers.GetValues("Content-Security-Policy")));
+            Assert.Contains(
+                "frame-ancestors 'none'",
+                Assert.Single(answer.Headers.GetValues("Content-Security-Policy"))
+            );
             Assert.False(answer.Headers.Contains("Server"));
         }
     }
@@ -173,7 +252,9 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         const string connections = "select count(*) from pg_stat_activity where datname = current_database()";
         var before = await wake.Scalar<long>(connections);
         using var http = WakeSystem.Door(wake.Processes[^1], wake.Http.DefaultRequestHeaders.Authorization!.Parameter);
-        var followers = await Task.WhenAll(Enumerable.Range(0, 200).Select(async _ => new StreamReader(await http.GetStreamAsync("/v1/tail"))));
+        var followers = await Task.WhenAll(
+            Enumerable.Range(0, 200).Select(async _ => new StreamReader(await http.GetStreamAsync("/v1/tail")))
+        );
         var subject = $"followed {Guid.NewGuid()}";
 
         for (var round = 1; round <= 5; round++)
@@ -202,7 +283,10 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     [Fact]
     public async Task No_more_follow_than_may_and_a_place_that_is_left_is_free()
     {
-        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string> { ["Gateway__MaxFollowers"] = "2" });
+        await using var system = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string> { ["Gateway__MaxFollowers"] = "2" }
+        );
         var first = await system.Http.GetStreamAsync("/v1/tail");
         await using var second = await system.Http.GetStreamAsync("/v1/tail");
 
@@ -214,7 +298,8 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         await first.DisposeAsync();
         await Eventually.Holds(async () => (await Follow()).IsSuccessStatusCode, "the place is free");
 
-        Task<HttpResponseMessage> Follow() => system.Http.GetAsync("/v1/tail", HttpCompletionOption.ResponseHeadersRead);
+        Task<HttpResponseMessage> Follow() =>
+            system.Http.GetAsync("/v1/tail", HttpCompletionOption.ResponseHeadersRead);
     }
 
     [Fact]
@@ -242,7 +327,10 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         using var client = await Connected();
         await client.GetStream().WriteAsync("GET /v1/sessions HTTP/1.1\r\nHost: local"u8.ToArray());
 
-        Assert.Contains(" 408 ", await new StreamReader(client.GetStream()).ReadToEndAsync().WaitAsync(3 * HttpDoor.HeadersWithin));
+        Assert.Contains(
+            " 408 ",
+            await new StreamReader(client.GetStream()).ReadToEndAsync().WaitAsync(3 * HttpDoor.HeadersWithin)
+        );
     }
 
     [Fact]
@@ -255,29 +343,48 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
                 clients.Add(await Connected());
             using var next = await Connected();
 
-            Assert.Equal(0, await next.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(HttpDoor.HeadersWithin / 2));
+            Assert.Equal(
+                0,
+                await next.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(HttpDoor.HeadersWithin / 2)
+            );
         }
         finally
         {
             clients.ForEach(x => x.Dispose());
         }
 
-        await Eventually.Holds(async () =>
-        {
-            using var client = await Connected();
-            await client.GetStream().WriteAsync("GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"u8.ToArray());
-            return await Text(client) is ['H', 'T', 'T', 'P', ..];
-        }, "a place is free");
+        await Eventually.Holds(
+            async () =>
+            {
+                using var client = await Connected();
+                await client
+                    .GetStream()
+                    .WriteAsync(
+                        "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"u8.ToArray()
+                    );
+                return await Text(client) is ['H', 'T', 'T', 'P', ..];
+            },
+            "a place is free"
+        );
     }
 
     [Theory]
     [InlineData("", 3600, "Nothing was said for 60 minutes")]
     [InlineData("""{"type":""", 60, "is not ended")]
-    public async Task A_connection_at_the_socket_that_says_nothing_or_ends_no_line_is_ended(string said, int seconds, string why)
+    public async Task A_connection_at_the_socket_that_says_nothing_or_ends_no_line_is_ended(
+        string said,
+        int seconds,
+        string why
+    )
     {
         using var folder = new TemporaryFolder();
         var clock = new Clock();
-        using var door = new EventSocket(Options.Create(new LocalOptions { Socket = folder.File("wake.sock") }), null!, clock, NullLogger<EventSocket>.Instance);
+        using var door = new EventSocket(
+            Options.Create(new LocalOptions { Socket = folder.File("wake.sock") }),
+            null!,
+            clock,
+            NullLogger<EventSocket>.Instance
+        );
         await door.StartAsync(CancellationToken.None);
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         await socket.ConnectAsync(new UnixDomainSocketEndPoint(folder.File("wake.sock")));
@@ -304,12 +411,20 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     [InlineData("Wake.Producers.GitHub", "GitHub__WebhookSecrets__0", "CHANGE-ME-TOO")]
     public async Task A_secret_that_stands_in_an_example_stops_the_start(string service, string setting, string value)
     {
-        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => ServiceProcess.Start(service, new Dictionary<string, string>
-        {
-            ["ConnectionStrings__Wake"] = "Host=localhost;Username=wake;Password=nobody's", ["Gateway__ApiKeys__0"] = "a key of the tests themselves",
-            ["MessageBus__Host"] = "amqp://wake:secret@localhost:1", ["Webhooks__Hooks__lab__Sender"] = "GitLab",
-            ["Webhooks__Hooks__lab__Secrets__0"] = "a token of the tests", [setting] = value,
-        }));
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            ServiceProcess.Start(
+                service,
+                new Dictionary<string, string>
+                {
+                    ["ConnectionStrings__Wake"] = "Host=localhost;Username=wake;Password=nobody's",
+                    ["Gateway__ApiKeys__0"] = "a key of the tests themselves",
+                    ["MessageBus__Host"] = "amqp://wake:secret@localhost:1",
+                    ["Webhooks__Hooks__lab__Sender"] = "GitLab",
+                    ["Webhooks__Hooks__lab__Secrets__0"] = "a token of the tests",
+                    [setting] = value,
+                }
+            )
+        );
 
         Assert.Contains($"{setting} is still the placeholder of an example", refused.Message);
     }
@@ -317,7 +432,11 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     [Fact]
     public void Every_placeholder_of_the_examples_is_known_and_nothing_else_is_one()
     {
-        var examples = Assigned().Matches(File.ReadAllText(Path.Combine(HouseRules.Repository.Root, "deploy/kubernetes/secrets.example.yaml"))).ToList();
+        var examples = Assigned()
+            .Matches(
+                File.ReadAllText(Path.Combine(HouseRules.Repository.Root, "deploy/kubernetes/secrets.example.yaml"))
+            )
+            .ToList();
         Assert.True(examples.Count >= 12);
         Assert.All(examples, x => Assert.Single(Found(x.Groups[1].Value, x.Groups[2].Value)));
 
@@ -325,8 +444,12 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         Assert.Empty(Found("Routes__r__FullPrompt", "Change me, then go on…"));
         Assert.Empty(Found("Gateway__ApiKeys__0", "exchange-metrics-change-meter"));
 
-        static IEnumerable<string> Found(string setting, string value) => Placeholders.In(new ConfigurationBuilder()
-            .AddInMemoryCollection([new(setting.Replace("__", ":", StringComparison.Ordinal), value)]).Build());
+        static IEnumerable<string> Found(string setting, string value) =>
+            Placeholders.In(
+                new ConfigurationBuilder()
+                    .AddInMemoryCollection([new(setting.Replace("__", ":", StringComparison.Ordinal), value)])
+                    .Build()
+            );
     }
 
     [Fact]
@@ -343,22 +466,38 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
             Assert.Contains("--workspace", said.Errors);
         }
 
-        Assert.Equal(HttpStatusCode.Created, (await wake.Http.PostAsJsonAsync("/v1/sessions", new { key = $"{Guid.NewGuid()}", workspace = "/tmp/..x" })).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Created,
+            (
+                await wake.Http.PostAsJsonAsync(
+                    "/v1/sessions",
+                    new { key = $"{Guid.NewGuid()}", workspace = "/tmp/..x" }
+                )
+            ).StatusCode
+        );
     }
 
     async Task<HttpClient> Holder(params string[] scopes)
     {
         var made = await wake.Http.PostAsJsonAsync("/v1/keys", new { name = "tester", scopes });
         Assert.Equal(HttpStatusCode.Created, made.StatusCode);
-        return WakeSystem.Door(wake.Processes[^1], (await made.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("key").GetString());
+        return WakeSystem.Door(
+            wake.Processes[^1],
+            (await made.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("key").GetString()
+        );
     }
 
     // As it is written: a client of .NET would mend much of it.
     async Task<string> Raw(string method, string target)
     {
         using var client = await Connected();
-        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-            $"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {wake.Http.DefaultRequestHeaders.Authorization}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        await client
+            .GetStream()
+            .WriteAsync(
+                Encoding.ASCII.GetBytes(
+                    $"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {wake.Http.DefaultRequestHeaders.Authorization}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
+            );
         return await Text(client);
     }
 
@@ -401,11 +540,15 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
             return timer;
         }
 
-        public Task Waits(TimeSpan due) => Eventually.Holds(() =>
-        {
-            lock (mutex)
-                return Task.FromResult(timers.Any(x => x.Due == due));
-        }, $"something waits for {due}");
+        public Task Waits(TimeSpan due) =>
+            Eventually.Holds(
+                () =>
+                {
+                    lock (mutex)
+                        return Task.FromResult(timers.Any(x => x.Due == due));
+                },
+                $"something waits for {due}"
+            );
 
         public void Pass(TimeSpan time)
         {

@@ -9,39 +9,79 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>Senders that Wake does not know, described by their hook's settings, and CloudEvents in all their forms.</summary>
+/// <summary>Senders that Wake does not know, described by their hook's settings, and CloudEvents in all their
+/// forms.</summary>
 public sealed class DescribingASender
 {
-    static readonly string Bitbucket = Path.Combine(Repository.Root, "tests/Wake.Tests/Producing/Payloads/bitbucket.pullrequest.fulfilled.json");
+    static readonly string Bitbucket = Path.Combine(
+        Repository.Root,
+        "tests/Wake.Tests/Producing/Payloads/bitbucket.pullrequest.fulfilled.json"
+    );
 
-    static HookOptions Hook(PayloadPaths paths, params string[] ownLogins) => new()
-    {
-        Sender = SenderKind.Generic, Secrets = ["key"], Paths = paths, OwnLogins = ownLogins, IdHeader = "X-Request-UUID", TrustHeaders = true,
-    };
+    static HookOptions Hook(PayloadPaths paths, params string[] ownLogins) =>
+        new()
+        {
+            Sender = SenderKind.Generic,
+            Secrets = ["key"],
+            Paths = paths,
+            OwnLogins = ownLogins,
+            IdHeader = "X-Request-UUID",
+            TrustHeaders = true,
+        };
 
     static readonly PayloadPaths OfBitbucket = new()
     {
-        Type = "bitbucket.{header:X-Event-Key}", Subject = "bitbucket:{repository.full_name}#{pullrequest.id}", Reason = "PR {pullrequest.title}: {pullrequest.state}",
-        DedupKey = "{header:X-Event-Key}|{repository.full_name}|{pullrequest.id}|{pullrequest.updated_on}", Actor = "actor.nickname", Time = "pullrequest.updated_on",
+        Type = "bitbucket.{header:X-Event-Key}",
+        Subject = "bitbucket:{repository.full_name}#{pullrequest.id}",
+        Reason = "PR {pullrequest.title}: {pullrequest.state}",
+        DedupKey = "{header:X-Event-Key}|{repository.full_name}|{pullrequest.id}|{pullrequest.updated_on}",
+        Actor = "actor.nickname",
+        Time = "pullrequest.updated_on",
     };
 
     static Mapped Map(HookOptions hook, string body, params (string Name, string Value)[] headers) =>
-        Senders.Of(hook).Map(new("cloud", headers.Select(x => KeyValuePair.Create(x.Name, x.Value)), Encoding.UTF8.GetBytes(body)));
+        Senders
+            .Of(hook)
+            .Map(new("cloud", headers.Select(x => KeyValuePair.Create(x.Name, x.Value)), Encoding.UTF8.GetBytes(body)));
 
     [Fact]
     public void Type_and_id_may_stand_in_headers_and_a_subject_is_put_together()
     {
-        var observed = Assert.Single(Map(Hook(OfBitbucket), File.ReadAllText(Bitbucket), ("X-Event-Key", "pullrequest:fulfilled"), ("X-Request-UUID", "u-1")).Events);
+        var observed = Assert.Single(
+            Map(
+                Hook(OfBitbucket),
+                File.ReadAllText(Bitbucket),
+                ("X-Event-Key", "pullrequest:fulfilled"),
+                ("X-Request-UUID", "u-1")
+            ).Events
+        );
 
-        Assert.Equal(("u-1", "bitbucket.pullrequest:fulfilled", "bitbucket:team/app#12", "PR Add a thing: MERGED"), (observed.Id, observed.Type, observed.Subject, observed.Reason));
+        Assert.Equal(
+            ("u-1", "bitbucket.pullrequest:fulfilled", "bitbucket:team/app#12", "PR Add a thing: MERGED"),
+            (observed.Id, observed.Type, observed.Subject, observed.Reason)
+        );
         Assert.Equal("pullrequest:fulfilled|team/app|12|2026-11-28T10:05:00+00:00", observed.DedupKey);
-        Assert.Equal(("mona", new DateTimeOffset(2026, 11, 28, 10, 5, 0, TimeSpan.Zero)), (observed.Actor, observed.Time));
+        Assert.Equal(
+            ("mona", new DateTimeOffset(2026, 11, 28, 10, 5, 0, TimeSpan.Zero)),
+            (observed.Actor, observed.Time)
+        );
     }
 
     [Fact]
     public void Where_a_part_is_missing_what_always_stands_for_it_does()
     {
-        Assert.Equal("hook:cloud", Assert.Single(Map(Hook(OfBitbucket), """{"repository":{"full_name":"team/app"}}""", ("X-Event-Key", "repo:push")).Events).Subject);
+        Assert.Equal(
+            "hook:cloud",
+            Assert
+                .Single(
+                    Map(
+                        Hook(OfBitbucket),
+                        """{"repository":{"full_name":"team/app"}}""",
+                        ("X-Event-Key", "repo:push")
+                    ).Events
+                )
+                .Subject
+        );
         Assert.Equal("no type at bitbucket.{header:X-Event-Key}", Map(Hook(OfBitbucket), "{}").Ignored);
     }
 
@@ -53,7 +93,8 @@ public sealed class DescribingASender
         Assert.Equal(("netlify.deploy", Delivery.Ambient), Told("""{"id":"1","committer":"Hello-Bot"}"""));
         Assert.Equal(("netlify.deploy", Delivery.Wake), Told("""{"id":"1","committer":"mona"}"""));
 
-        (string, Delivery) Told(string body) => Map(Hook(deploys, "hello-bot"), body).Events.Select(x => (x.Type, x.Delivery)).Single();
+        (string, Delivery) Told(string body) =>
+            Map(Hook(deploys, "hello-bot"), body).Events.Select(x => (x.Type, x.Delivery)).Single();
     }
 
     [Theory]
@@ -72,10 +113,50 @@ public sealed class DescribingASender
     [Fact]
     public void Settings_that_make_no_sense_for_a_hook_are_told_too()
     {
-        Assert.Contains("AllowedOrigins belongs to", Problems(new() { Sender = SenderKind.GitLab, Secrets = ["s"], AllowedOrigins = ["*"] }));
-        Assert.Contains("'https://x'", Problems(new() { Sender = SenderKind.CloudEvents, Secrets = ["s"], AllowedOrigins = ["https://x"] }));
-        Assert.Contains("OwnLogins", Problems(new() { Sender = SenderKind.GitLab, Secrets = ["s"], OwnLogins = [" "] }));
-        Assert.Equal("", Problems(new() { Sender = SenderKind.CloudEvents, Secrets = ["s"], AllowedOrigins = ["eventgrid.azure.net", "*"] }));
+        Assert.Contains(
+            "AllowedOrigins belongs to",
+            Problems(
+                new()
+                {
+                    Sender = SenderKind.GitLab,
+                    Secrets = ["s"],
+                    AllowedOrigins = ["*"],
+                }
+            )
+        );
+        Assert.Contains(
+            "'https://x'",
+            Problems(
+                new()
+                {
+                    Sender = SenderKind.CloudEvents,
+                    Secrets = ["s"],
+                    AllowedOrigins = ["https://x"],
+                }
+            )
+        );
+        Assert.Contains(
+            "OwnLogins",
+            Problems(
+                new()
+                {
+                    Sender = SenderKind.GitLab,
+                    Secrets = ["s"],
+                    OwnLogins = [" "],
+                }
+            )
+        );
+        Assert.Equal(
+            "",
+            Problems(
+                new()
+                {
+                    Sender = SenderKind.CloudEvents,
+                    Secrets = ["s"],
+                    AllowedOrigins = ["eventgrid.azure.net", "*"],
+                }
+            )
+        );
         Assert.Equal("", Problems(Hook(OfBitbucket)));
     }
 
@@ -98,12 +179,46 @@ public sealed class DescribingASender
             ["Webhooks__Hooks__bb__Paths__Subject"] = OfBitbucket.Subject,
         };
 
-        var said = await WakeCommandLine.Run(settings, null, "publish", "--hook", "BB", "--file", Bitbucket, "--header", "X-Event-Key: pullrequest:fulfilled", "--dry-run", "--output", "json");
-        var unknown = await WakeCommandLine.Run(settings, null, "publish", "--hook", "other", "--file", Bitbucket, "--dry-run");
-        var wrong = await WakeCommandLine.Run(new Dictionary<string, string>(settings) { ["Webhooks__Hooks__bb__Paths__Type"] = "{" }, null, "publish", "--hook", "bb", "--file", Bitbucket, "--dry-run");
+        var said = await WakeCommandLine.Run(
+            settings,
+            null,
+            "publish",
+            "--hook",
+            "BB",
+            "--file",
+            Bitbucket,
+            "--header",
+            "X-Event-Key: pullrequest:fulfilled",
+            "--dry-run",
+            "--output",
+            "json"
+        );
+        var unknown = await WakeCommandLine.Run(
+            settings,
+            null,
+            "publish",
+            "--hook",
+            "other",
+            "--file",
+            Bitbucket,
+            "--dry-run"
+        );
+        var wrong = await WakeCommandLine.Run(
+            new Dictionary<string, string>(settings) { ["Webhooks__Hooks__bb__Paths__Type"] = "{" },
+            null,
+            "publish",
+            "--hook",
+            "bb",
+            "--file",
+            Bitbucket,
+            "--dry-run"
+        );
 
         Assert.True(said.ExitCode == 0, said.Errors);
-        Assert.Equal(("bitbucket.pullrequest:fulfilled", "bitbucket:team/app#12"), JsonElement.Parse(said.Output).At("events")[0] is var x ? (x.Text("type"), x.Text("subject")) : default);
+        Assert.Equal(
+            ("bitbucket.pullrequest:fulfilled", "bitbucket:team/app#12"),
+            JsonElement.Parse(said.Output).At("events")[0] is var x ? (x.Text("type"), x.Text("subject")) : default
+        );
         Assert.Contains("There is no hook other", unknown.Errors);
         Assert.Contains("Webhooks:Hooks:bb: Paths:Type: the braces", wrong.Errors);
     }
@@ -112,17 +227,49 @@ public sealed class DescribingASender
 
     static Mapped Structured(string body) => Map(Cloud, body, ("Content-Type", "application/cloudevents+json"));
 
-    static Mapped Binary(string body, string type) => Map(Cloud, body,
-        ("Content-Type", type), ("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/ci"), ("ce-type", "t"));
+    static Mapped Binary(string body, string type) =>
+        Map(
+            Cloud,
+            body,
+            ("Content-Type", type),
+            ("ce-specversion", "1.0"),
+            ("ce-id", "1"),
+            ("ce-source", "/ci"),
+            ("ce-type", "t")
+        );
 
     [Theory]
     // {"reason":"The build failed: 3 tests","link":"https://ci.example/b/1"}
-    [InlineData("""{"specversion":"1.0","id":"b-1","source":"/ci","type":"t","datacontenttype":"application/json","data_base64":"eyJyZWFzb24iOiJUaGUgYnVpbGQgZmFpbGVkOiAzIHRlc3RzIiwibGluayI6Imh0dHBzOi8vY2kuZXhhbXBsZS9iLzEifQ=="}""", "The build failed: 3 tests", "https://ci.example/b/1")]
-    [InlineData("""{"specversion":"0.3","id":"b-1","source":"/ci","type":"t","datacontentencoding":"base64","data":"eyJyZWFzb24iOiJUaGUgYnVpbGQgZmFpbGVkOiAzIHRlc3RzIiwibGluayI6Imh0dHBzOi8vY2kuZXhhbXBsZS9iLzEifQ=="}""", "The build failed: 3 tests", "https://ci.example/b/1")]
-    [InlineData("""{"specversion":"1.0","id":"b-2","source":"/ci","type":"t","datacontenttype":"text/plain","data":"The nightly deploy needs a person: disk 97 % full"}""", "The nightly deploy needs a person: disk 97 % full", null)]
-    [InlineData("""{"specversion":"1.0","id":"b-2","source":"/ci","type":"t","datacontenttype":"text/plain","data_base64":"RGlzayBmdWxs"}""", "Disk full", null)]
-    [InlineData("""{"specversion":"1.0","id":"b-2","source":"/ci","type":"t","datacontenttype":"text/plain","reason":"Mine","data":"Disk full"}""", "Mine", null)]
-    [InlineData("""{"specversion":"0.3","id":"b-2","source":"/ci","type":"t","data":{"reason":"Old","link":"https://x"}}""", "Old", "https://x")]
+    [InlineData(
+        """{"specversion":"1.0","id":"b-1","source":"/ci","type":"t","datacontenttype":"application/json","data_base64":"eyJyZWFzb24iOiJUaGUgYnVpbGQgZmFpbGVkOiAzIHRlc3RzIiwibGluayI6Imh0dHBzOi8vY2kuZXhhbXBsZS9iLzEifQ=="}""",
+        "The build failed: 3 tests",
+        "https://ci.example/b/1"
+    )]
+    [InlineData(
+        """{"specversion":"0.3","id":"b-1","source":"/ci","type":"t","datacontentencoding":"base64","data":"eyJyZWFzb24iOiJUaGUgYnVpbGQgZmFpbGVkOiAzIHRlc3RzIiwibGluayI6Imh0dHBzOi8vY2kuZXhhbXBsZS9iLzEifQ=="}""",
+        "The build failed: 3 tests",
+        "https://ci.example/b/1"
+    )]
+    [InlineData(
+        """{"specversion":"1.0","id":"b-2","source":"/ci","type":"t","datacontenttype":"text/plain","data":"The nightly deploy needs a person: disk 97 % full"}""",
+        "The nightly deploy needs a person: disk 97 % full",
+        null
+    )]
+    [InlineData(
+        """{"specversion":"1.0","id":"b-2","source":"/ci","type":"t","datacontenttype":"text/plain","data_base64":"RGlzayBmdWxs"}""",
+        "Disk full",
+        null
+    )]
+    [InlineData(
+        """{"specversion":"1.0","id":"b-2","source":"/ci","type":"t","datacontenttype":"text/plain","reason":"Mine","data":"Disk full"}""",
+        "Mine",
+        null
+    )]
+    [InlineData(
+        """{"specversion":"0.3","id":"b-2","source":"/ci","type":"t","data":{"reason":"Old","link":"https://x"}}""",
+        "Old",
+        "https://x"
+    )]
     [InlineData("""{"specversion":"1.0","id":7,"source":"/ci","type":"t"}""", "t: /ci", null)]
     public void What_a_cloudevent_says_is_the_reason_however_it_carries_it(string body, string reason, string? link)
     {
@@ -134,8 +281,26 @@ public sealed class DescribingASender
     [Fact]
     public void What_is_neither_text_nor_json_is_kept_as_it_came()
     {
-        Assert.Equal("/9j/", Assert.Single(Structured("""{"specversion":"1.0","id":"1","source":"/ci","type":"t","datacontenttype":"image/jpeg","data_base64":"/9j/"}""").Events).Data?.Text("data_base64"));
-        Assert.Equal("not base64!", Assert.Single(Structured("""{"specversion":"1.0","id":"1","source":"/ci","type":"t","data_base64":"not base64!"}""").Events).Data?.Text("data_base64"));
+        Assert.Equal(
+            "/9j/",
+            Assert
+                .Single(
+                    Structured(
+                        """{"specversion":"1.0","id":"1","source":"/ci","type":"t","datacontenttype":"image/jpeg","data_base64":"/9j/"}"""
+                    ).Events
+                )
+                .Data?.Text("data_base64")
+        );
+        Assert.Equal(
+            "not base64!",
+            Assert
+                .Single(
+                    Structured(
+                        """{"specversion":"1.0","id":"1","source":"/ci","type":"t","data_base64":"not base64!"}"""
+                    ).Events
+                )
+                .Data?.Text("data_base64")
+        );
         Assert.Equal("Disk full", Assert.Single(Binary("Disk full", "text/plain; charset=utf-8").Events).Reason);
         Assert.Equal("T2s=", Assert.Single(Binary("Ok", "application/octet-stream").Events).Data?.Text("data_base64"));
         Assert.Equal("Fine", Assert.Single(Binary("""{"reason":"Fine"}""", "application/json").Events).Reason);

@@ -19,13 +19,19 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
     {
         var key = await wake.Session();
 
-        Drop("two.json", $$"""[{{{Bare}},"reason":"one","sessions":["{{key}}"]},{{{Bare}},"reason":"two","sessions":["{{key}}"]}]""");
+        Drop(
+            "two.json",
+            $$"""[{{{Bare}},"reason":"one","sessions":["{{key}}"]},{{{Bare}},"reason":"two","sessions":["{{key}}"]}]"""
+        );
         Assert.Equal(["one", "two"], (await wake.Ended(key, 1)).Reasons);
 
         // The same name is not the same fact.
         Drop("two.json", $$"""{{{Bare}},"reason":"three","sessions":["{{key}}"]}""");
         Assert.Equal(["three"], (await wake.Ended(key, 2)).Reasons);
-        await Eventually.Holds(() => Task.FromResult(Files(Spool).Count == 0 && Files(Path.Combine(Spool, "taken")).Count == 0), "they are gone");
+        await Eventually.Holds(
+            () => Task.FromResult(Files(Spool).Count == 0 && Files(Path.Combine(Spool, "taken")).Count == 0),
+            "they are gone"
+        );
     }
 
     [Fact]
@@ -33,7 +39,10 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
     {
         var key = await wake.Session();
 
-        Drop("marked.json", $$"""{{'\uFEFF'}}{{{Bare}},"id":"marked","reason":"marked","sessions":["{{key}}"],"time":"noon","\ud83d":1}""");
+        Drop(
+            "marked.json",
+            $$"""{{'\uFEFF'}}{{{Bare}},"id":"marked","reason":"marked","sessions":["{{key}}"],"time":"noon","\ud83d":1}"""
+        );
 
         Assert.Equal(["marked"], (await wake.Ended(key, 1)).Reasons);
         Assert.Equal(2, await wake.Scalar<int>("select cardinality(warnings) from events where id = 'marked'"));
@@ -47,7 +56,10 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
 
         Assert.Equal(own, File.GetUnixFileMode(Spool));
         Assert.Equal(own, File.GetUnixFileMode(Path.Combine(wake.Data, "run")));
-        Assert.Equal(own & ~UnixFileMode.UserExecute, File.GetUnixFileMode(Path.Combine(wake.Data, "run", "wake.sock")));
+        Assert.Equal(
+            own & ~UnixFileMode.UserExecute,
+            File.GetUnixFileMode(Path.Combine(wake.Data, "run", "wake.sock"))
+        );
     }
 
     [Fact]
@@ -74,7 +86,10 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
         foreach (var (name, text, _) in hostile)
         {
             Drop($"{name}.json", text, old: true);
-            Drop($"good beside {name}"[..Math.Min(100, name.Length + 12)] + ".json", $$"""{{{Bare}},"reason":"good","sessions":["{{key}}"]}""");
+            Drop(
+                $"good beside {name}"[..Math.Min(100, name.Length + 12)] + ".json",
+                $$"""{{{Bare}},"reason":"good","sessions":["{{key}}"]}"""
+            );
         }
 
         File.WriteAllBytes(Path.Combine(Spool, "bytes.json.new"), [0xC3, 0x28, 0xFF]);
@@ -88,8 +103,14 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
             await pipe.WaitForExitAsync();
         Directory.CreateDirectory(Path.Combine(Spool, "folder.json"));
 
-        await Eventually.Holds(() => Task.FromResult(
-            Directory.GetFiles(bad, "*.reason").Length == hostile.Length + 4 && Files(Path.Combine(Spool, "taken")).Count == 0), "all are set aside");
+        await Eventually.Holds(
+            () =>
+                Task.FromResult(
+                    Directory.GetFiles(bad, "*.reason").Length == hostile.Length + 4
+                        && Files(Path.Combine(Spool, "taken")).Count == 0
+                ),
+            "all are set aside"
+        );
         foreach (var (name, _, reason) in hostile)
             Assert.Contains(reason, Reason(name[..Math.Min(20, name.Length)]));
         Assert.Contains("not JSON", Reason("bytes"));
@@ -110,10 +131,21 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
         var key = await wake.Session();
         var text = Encoding.UTF8.GetBytes($$"""{{{Bare}},"reason":"slowly","sessions":["{{key}}"]}""");
 
-        using (var slow = new FileStream(Path.Combine(Spool, "slow.json"), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0))
+        using (
+            var slow = new FileStream(
+                Path.Combine(Spool, "slow.json"),
+                FileMode.CreateNew,
+                FileAccess.Write,
+                FileShare.ReadWrite,
+                bufferSize: 0
+            )
+        )
         {
             slow.Write(text.AsSpan(0, 20));
-            await Eventually.Holds(() => Task.FromResult(!File.Exists(Path.Combine(Spool, "slow.json"))), "it is taken");
+            await Eventually.Holds(
+                () => Task.FromResult(!File.Exists(Path.Combine(Spool, "slow.json"))),
+                "it is taken"
+            );
             slow.Write(text.AsSpan(20));
         }
 
@@ -125,20 +157,36 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
     {
         await using var wire = new TcpProxy(new Npgsql.NpgsqlConnectionStringBuilder(await Servers.Postgres).Port);
         await using var other = await WakeSystem.Create(Transport.InMemory);
-        var held = new Npgsql.NpgsqlConnectionStringBuilder(other.ConnectionString) { Host = "127.0.0.1", Port = wire.Port };
-        var first = await other.StartProcess("Wake.Standalone", new Dictionary<string, string> { ["ConnectionStrings__Wake"] = held.ConnectionString });
+        var held = new Npgsql.NpgsqlConnectionStringBuilder(other.ConnectionString)
+        {
+            Host = "127.0.0.1",
+            Port = wire.Port,
+        };
+        var first = await other.StartProcess(
+            "Wake.Standalone",
+            new Dictionary<string, string> { ["ConnectionStrings__Wake"] = held.ConnectionString }
+        );
         var key = await other.Session("patient");
         var committed = wire.HoldAnswersTo("told once");
 
-        Drop("once.json", $$"""{{{Bare}},"reason":"told once","sessions":["{{key}}"]}""", into: Path.Combine(other.Data, "spool"));
+        Drop(
+            "once.json",
+            $$"""{{{Bare}},"reason":"told once","sessions":["{{key}}"]}""",
+            into: Path.Combine(other.Data, "spool")
+        );
         await committed;
-        await Eventually.Holds(async () => await other.Scalar<long>("select count(*) from events where reason = 'told once'") == 1);
+        await Eventually.Holds(async () =>
+            await other.Scalar<long>("select count(*) from events where reason = 'told once'") == 1
+        );
         await first.Kill();
         Assert.Single(Files(Path.Combine(other.Data, "spool", "taken")));
         await other.StartProcess("Wake.Standalone");
 
         Assert.Equal(["told once"], (await other.Ended(key, 1)).Reasons);
-        await Eventually.Holds(() => Task.FromResult(Files(Path.Combine(other.Data, "spool", "taken")).Count == 0), "the file is gone");
+        await Eventually.Holds(
+            () => Task.FromResult(Files(Path.Combine(other.Data, "spool", "taken")).Count == 0),
+            "the file is gone"
+        );
         await other.Quiet();
         Assert.Single(await other.Turns(key));
         Assert.Empty(Files(Path.Combine(other.Data, "spool", "bad")));

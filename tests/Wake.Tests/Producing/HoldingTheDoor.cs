@@ -7,7 +7,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>Thousands of requests that mean harm: the door keeps serving those that do not, and its memory has a bound.</summary>
+/// <summary>Thousands of requests that mean harm: the door keeps serving those that do not, and its memory has a
+/// bound.</summary>
 public sealed class HoldingTheDoor
 {
     const int Requests = 10_000;
@@ -19,23 +20,43 @@ public sealed class HoldingTheDoor
     // Nothing, cut off, no text, too deep, no JSON, and what a shell would act on.
     static readonly byte[][] Bodies =
     [
-        [], Genuine.Bytes[..^10], [0xFF, 0xFE, 0xC3], Encoding.UTF8.GetBytes(new string('[', 100_000)), new byte[300_000],
-        Encoding.UTF8.GetBytes($"payload={new string('%', 50_000)}"), Encoding.UTF8.GetBytes($"$(touch {Executed}) `touch {Executed}`; touch {Executed}"),
+        [],
+        Genuine.Bytes[..^10],
+        [0xFF, 0xFE, 0xC3],
+        Encoding.UTF8.GetBytes(new string('[', 100_000)),
+        new byte[300_000],
+        Encoding.UTF8.GetBytes($"payload={new string('%', 50_000)}"),
+        Encoding.UTF8.GetBytes($"$(touch {Executed}) `touch {Executed}`; touch {Executed}"),
     ];
 
-    static readonly string[] Doors = ["/github", "/hooks/lab", "/hooks/nobody", "/v1/events", "/v1/sessions", "/v1/sessions/nobody/wake"];
+    static readonly string[] Doors =
+    [
+        "/github",
+        "/hooks/lab",
+        "/hooks/nobody",
+        "/v1/events",
+        "/v1/sessions",
+        "/v1/sessions/nobody/wake",
+    ];
 
     [Fact]
     public async Task Good_requests_are_served_among_thousands_of_bad_ones()
     {
-        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["GitHub__WebhookSecrets__0"] = Payload.Secret, ["Webhooks__Hooks__lab__Sender"] = "GitLab", ["Webhooks__Hooks__lab__Secrets__0"] = "token",
-            // What is kept of each request would not fit.
-            ["DOTNET_GCHeapHardLimit"] = "0x20000000",
-        });
+        await using var system = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["GitHub__WebhookSecrets__0"] = Payload.Secret,
+                ["Webhooks__Hooks__lab__Sender"] = "GitLab",
+                ["Webhooks__Hooks__lab__Secrets__0"] = "token",
+                // What is kept of each request would not fit.
+                ["DOTNET_GCHeapHardLimit"] = "0x20000000",
+            }
+        );
         var process = Assert.Single(system.Processes);
-        var slow = await Task.WhenAll(Doors.SelectMany(door => Enumerable.Repeat(door, 20)).Select(door => Slow(process.Url, door)));
+        var slow = await Task.WhenAll(
+            Doors.SelectMany(door => Enumerable.Repeat(door, 20)).Select(door => Slow(process.Url, door))
+        );
 
         await Send(system, 0, Requests / 2);
         var half = process.WorkingSet;
@@ -53,28 +74,42 @@ public sealed class HoldingTheDoor
     }
 
     static Task Send(WakeSystem system, int from, int to) =>
-        Parallel.ForAsync(from, to, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, cancel) =>
-        {
-            if (i % 100 == 0)
+        Parallel.ForAsync(
+            from,
+            to,
+            new ParallelOptions { MaxDegreeOfParallelism = 16 },
+            async (i, cancel) =>
             {
-                using var taken = await system.Http.SendAsync(Request("/github", Genuine.Bytes, Genuine.Headers()), cancel);
-                Assert.Equal(HttpStatusCode.Accepted, taken.StatusCode);
+                if (i % 100 == 0)
+                {
+                    using var taken = await system.Http.SendAsync(
+                        Request("/github", Genuine.Bytes, Genuine.Headers()),
+                        cancel
+                    );
+                    Assert.Equal(HttpStatusCode.Accepted, taken.StatusCode);
+                }
+                else if (i % 100 == 50)
+                {
+                    using var taken = await system.Http.SendAsync(
+                        Request(
+                            "/v1/events",
+                            """{"id":"good","source":"s","type":"t","subject":"s","reason":"r"}"""u8.ToArray(),
+                            new() { ["Content-Type"] = "application/json" }
+                        ),
+                        cancel
+                    );
+                    Assert.Equal(HttpStatusCode.Accepted, taken.StatusCode);
+                }
+                else if (i % 1000 == 7)
+                {
+                    await Huge(system, Doors[i / 1000 % Doors.Length], chunked: i % 2000 == 7, cancel);
+                }
+                else
+                {
+                    await Refused(system, Bad(i), cancel);
+                }
             }
-            else if (i % 100 == 50)
-            {
-                using var taken = await system.Http.SendAsync(Request("/v1/events",
-                    """{"id":"good","source":"s","type":"t","subject":"s","reason":"r"}"""u8.ToArray(), new() { ["Content-Type"] = "application/json" }), cancel);
-                Assert.Equal(HttpStatusCode.Accepted, taken.StatusCode);
-            }
-            else if (i % 1000 == 7)
-            {
-                await Huge(system, Doors[i / 1000 % Doors.Length], chunked: i % 2000 == 7, cancel);
-            }
-            else
-            {
-                await Refused(system, Bad(i), cancel);
-            }
-        });
+        );
 
     // Whoever is refused while it still sends much may find the line cut before it has read why.
     static async Task Refused(WakeSystem system, HttpRequestMessage request, CancellationToken cancel)
@@ -84,18 +119,24 @@ public sealed class HoldingTheDoor
         try
         {
             using var refused = await system.Http.SendAsync(request, cancel);
-            Assert.True((int)refused.StatusCode is >= 400 and <= 499, $"{request.RequestUri} {length} {refused.StatusCode}: {await refused.Content.ReadAsStringAsync(cancel)}");
+            Assert.True(
+                (int)refused.StatusCode is >= 400 and <= 499,
+                $"{request.RequestUri} {length} {refused.StatusCode}: {await refused.Content.ReadAsStringAsync(cancel)}"
+            );
         }
-        catch (HttpRequestException) when (length is null or > 64 * 1024)
-        {
-        }
+        catch (HttpRequestException) when (length is null or > 64 * 1024) { }
     }
 
     static HttpRequestMessage Bad(int i)
     {
-        var (door, body, headers) = (Doors[i % Doors.Length], Bodies[i / Doors.Length % Bodies.Length], Genuine.Headers());
+        var (door, body, headers) = (
+            Doors[i % Doors.Length],
+            Bodies[i / Doors.Length % Bodies.Length],
+            Genuine.Headers()
+        );
         if (i % 7 == 0)
-            headers["X-Hub-Signature-256"] = $"sha256={Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Payload.Secret), body))}";
+            headers["X-Hub-Signature-256"] =
+                $"sha256={Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Payload.Secret), body))}";
         else if (i % 3 == 0)
             headers.Remove("X-Hub-Signature-256");
         if (i % 5 == 0)
@@ -135,8 +176,13 @@ public sealed class HoldingTheDoor
     {
         var client = new TcpClient();
         await client.ConnectAsync(address.Host, address.Port);
-        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-            $"POST {door} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{{"));
+        await client
+            .GetStream()
+            .WriteAsync(
+                Encoding.ASCII.GetBytes(
+                    $"POST {door} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{{"
+                )
+            );
         return client;
     }
 
@@ -153,7 +199,11 @@ public sealed class HoldingTheDoor
 
         public override long Length => length;
 
-        public override long Position { get => read; set => read = value; }
+        public override long Position
+        {
+            get => read;
+            set => read = value;
+        }
 
         public override int Read(byte[] buffer, int offset, int count)
         {
@@ -163,9 +213,7 @@ public sealed class HoldingTheDoor
             return count;
         }
 
-        public override void Flush()
-        {
-        }
+        public override void Flush() { }
 
         public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 

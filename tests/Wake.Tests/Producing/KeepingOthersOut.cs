@@ -8,12 +8,19 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>A Wake on a machine that others use too: its own user comes in without doing anything for it, and nobody else.</summary>
+/// <summary>A Wake on a machine that others use too: its own user comes in without doing anything for it, and nobody
+/// else.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
-    const UnixFileMode Everybody = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+    const UnixFileMode Everybody =
+        UnixFileMode.UserRead
+        | UnixFileMode.UserWrite
+        | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead
+        | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherRead
+        | UnixFileMode.OtherExecute;
 
     readonly WakeSystem wake = shared.System;
 
@@ -24,7 +31,10 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
     [Fact]
     public async Task Without_the_token_nobody_comes_in_and_is_told_how_to()
     {
-        foreach (var (method, path) in ((string, string)[])[("GET", "/v1/sessions"), ("POST", "/v1/keys"), ("GET", "/openapi/v1.json"), ("POST", "/v1/browser")])
+        foreach (
+            var (method, path) in ((string, string)[])
+                [("GET", "/v1/sessions"), ("POST", "/v1/keys"), ("GET", "/openapi/v1.json"), ("POST", "/v1/browser")]
+        )
         {
             var refused = await Stranger.SendAsync(new(new(method), path));
             Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
@@ -39,7 +49,8 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         Assert.All(wake.Processes, x => Assert.DoesNotContain(File.ReadAllText(Token), x.Log));
     }
 
-    // Whoever came by a token, by listening on the port of a Wake that was killed for instance, has nothing after its next start.
+    // Whoever came by a token, by listening on the port of a Wake that was killed for instance, has nothing after its
+    // next start.
     [Fact]
     public async Task Every_start_has_another_token_and_follows_no_link_to_write_it()
     {
@@ -55,7 +66,10 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
 
         Assert.Equal("mine", File.ReadAllText(folder.File("victim")));
         Assert.Equal(HttpStatusCode.OK, (await system.Http.GetAsync("/v1/sessions")).StatusCode);
-        Assert.Equal(HttpStatusCode.Unauthorized, (await WakeSystem.Door(next, first).GetAsync("/v1/sessions")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Unauthorized,
+            (await WakeSystem.Door(next, first).GetAsync("/v1/sessions")).StatusCode
+        );
         await next.Stop();
         Assert.False(Path.Exists(file));
 
@@ -69,7 +83,10 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
     {
         var url = $"{wake.Http.BaseAddress}".TrimEnd('/');
         Assert.Equal(0, (await Said(("WAKE_DATA", wake.Data))).ExitCode);
-        Assert.Equal(0, (await Said(("WAKE_DATA", wake.Data), ("WAKE_URL", url.Replace("127.0.0.1", "localhost")))).ExitCode);
+        Assert.Equal(
+            0,
+            (await Said(("WAKE_DATA", wake.Data), ("WAKE_URL", url.Replace("127.0.0.1", "localhost")))).ExitCode
+        );
 
         using var folder = new TemporaryFolder();
         var lost = await Said(("WAKE_DATA", folder.Path), ("WAKE_URL", url));
@@ -106,11 +123,21 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         var mine = cookie.Split(';')[0];
         Assert.Equal(HttpStatusCode.OK, (await Browser("GET", mine)).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await Browser("GET", mine, ("Sec-Fetch-Site", "same-origin"))).StatusCode);
-        Assert.Equal(HttpStatusCode.NotFound, (await Browser("DELETE", mine, ("Sec-Fetch-Site", "same-origin"))).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.NotFound,
+            (await Browser("DELETE", mine, ("Sec-Fetch-Site", "same-origin"))).StatusCode
+        );
 
-        // Pages of other servers of this machine, for whom the cookie is the same site's; other host names; what is no browser's.
-        Assert.Equal(HttpStatusCode.Forbidden, (await Browser("GET", mine, ("Sec-Fetch-Site", "same-site"))).StatusCode);
-        Assert.Equal(HttpStatusCode.Forbidden, (await Browser("DELETE", mine, ("Origin", "http://127.0.0.1:1"))).StatusCode);
+        // Pages of other servers of this machine, for whom the cookie is the same site's; other host names; what is no
+        // browser's.
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await Browser("GET", mine, ("Sec-Fetch-Site", "same-site"))).StatusCode
+        );
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await Browser("DELETE", mine, ("Origin", "http://127.0.0.1:1"))).StatusCode
+        );
         Assert.Equal(HttpStatusCode.Forbidden, (await Browser("DELETE", mine)).StatusCode);
         Assert.Equal(HttpStatusCode.Forbidden, (await Browser("GET", mine, ("Host", "evil.example"))).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await Browser("GET", "wake=guessed")).StatusCode);
@@ -118,12 +145,18 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         Assert.Equal(HttpStatusCode.Unauthorized, (await Stranger.GetAsync(link)).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await Stranger.GetAsync("/open?code=guessed")).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await Stranger.GetAsync("/open")).StatusCode);
-        using var foreign = new HttpRequestMessage(HttpMethod.Get, await Link()) { Headers = { Host = "evil.example" } };
+        using var foreign = new HttpRequestMessage(HttpMethod.Get, await Link())
+        {
+            Headers = { Host = "evil.example" },
+        };
         Assert.Equal(HttpStatusCode.Forbidden, (await Stranger.SendAsync(foreign)).StatusCode);
 
         Task<HttpResponseMessage> Browser(string method, string cookie, params (string Name, string Value)[] headers)
         {
-            var request = new HttpRequestMessage(new(method), method == "GET" ? "/v1/sessions" : "/v1/sessions/nobody") { Headers = { { "Cookie", cookie } } };
+            var request = new HttpRequestMessage(new(method), method == "GET" ? "/v1/sessions" : "/v1/sessions/nobody")
+            {
+                Headers = { { "Cookie", cookie } },
+            };
             foreach (var (name, value) in headers)
                 request.Headers.Add(name, value);
             return Stranger.SendAsync(request);
@@ -153,14 +186,32 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         foreach (var folder in folders)
             File.SetUnixFileMode(folder, Everybody);
         File.SetUnixFileMode(socket, Everybody | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
-        Assert.NotEqual(0, other.Does("curl", "--silent", "--max-time", "10", "--unix-socket", socket, "http://x/").Code);
+        Assert.NotEqual(
+            0,
+            other.Does("curl", "--silent", "--max-time", "10", "--unix-socket", socket, "http://x/").Code
+        );
         Assert.Contains(wake.Processes, x => x.Log.Contains("turned away at the socket"));
         Assert.NotEqual(0, other.Does("cat", Token).Code);
         foreach (var folder in folders)
             File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
         string Curl(string address, params string[] arguments) =>
-            other.Does("curl", ["--silent", "--max-time", "10", "--output", "/dev/null", "--write-out", "%{http_code}", .. arguments, address]).Said;
+            other
+                .Does(
+                    "curl",
+                    [
+                        "--silent",
+                        "--max-time",
+                        "10",
+                        "--output",
+                        "/dev/null",
+                        "--write-out",
+                        "%{http_code}",
+                        .. arguments,
+                        address,
+                    ]
+                )
+                .Said;
     }
 
     [Fact]
@@ -171,8 +222,12 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
             return;
 
         using var folder = new TemporaryFolder();
-        using var taker = other.Starts("perl", "-MIO::Socket::INET", "-e",
-            """$s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1") or die; $| = 1; print $s->sockport, "\n"; while ($c = $s->accept) { while (<$c>) { print; last if /^\s*$/ } print $c "HTTP/1.0 200 OK\r\n\r\n[]"; close $c }""");
+        using var taker = other.Starts(
+            "perl",
+            "-MIO::Socket::INET",
+            "-e",
+            """$s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1") or die; $| = 1; print $s->sockport, "\n"; while ($c = $s->accept) { while (<$c>) { print; last if /^\s*$/ } print $c "HTTP/1.0 200 OK\r\n\r\n[]"; close $c }"""
+        );
         var port = (await taker.StandardOutput.ReadLineAsync())!;
         File.WriteAllText(folder.File("endpoint.json"), $$"""{"Url":"http://127.0.0.1:{{port}}","ProcessId":1}""");
         File.WriteAllText(folder.File("token"), "the token of before");
@@ -212,10 +267,12 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
     {
         await using var system = await WakeSystem.Create(Transport.RabbitMq);
 
-        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => ServiceProcess.Start("Wake.Gateway", new Dictionary<string, string>
-        {
-            ["ConnectionStrings__Wake"] = system.ConnectionString,
-        }));
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            ServiceProcess.Start(
+                "Wake.Gateway",
+                new Dictionary<string, string> { ["ConnectionStrings__Wake"] = system.ConnectionString }
+            )
+        );
 
         Assert.Contains("Gateway__ApiKeys__0", refused.Message);
     }
@@ -223,15 +280,24 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
     [Fact]
     public void The_kernels_table_of_connections_is_read_as_it_is_written()
     {
-        var row = LocalUser.TcpRow.Parse("   1: 0100007F:2425 0100007F:D2F0 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1")!;
+        var row = LocalUser.TcpRow.Parse(
+            "   1: 0100007F:2425 0100007F:D2F0 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1"
+        )!;
         Assert.Equal(("127.0.0.1:9253", "127.0.0.1:54000", 1000u), ($"{row.Local}", $"{row.Remote}", row.User));
-        var six = LocalUser.TcpRow.Parse("   1: 00000000000000000000000001000000:2425 0000000000000000FFFF00000100007F:D2F0 01 0:0 00:0 0  1000 0 1 1")!;
+        var six = LocalUser.TcpRow.Parse(
+            "   1: 00000000000000000000000001000000:2425 0000000000000000FFFF00000100007F:D2F0 01 0:0 00:0 0  1000 0 1 1"
+        )!;
         Assert.Equal(("[::1]:9253", "127.0.0.1:54000"), ($"{six.Local}", $"{six.Remote}"));
-        Assert.Null(LocalUser.TcpRow.Parse("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"));
+        Assert.Null(
+            LocalUser.TcpRow.Parse("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid")
+        );
 
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        Assert.Equal(OperatingSystem.IsLinux() ? LocalUser.Own : null, LocalUser.OfListener(((IPEndPoint)listener.LocalEndpoint).Port));
+        Assert.Equal(
+            OperatingSystem.IsLinux() ? LocalUser.Own : null,
+            LocalUser.OfListener(((IPEndPoint)listener.LocalEndpoint).Port)
+        );
     }
 
     async Task<string> Link()

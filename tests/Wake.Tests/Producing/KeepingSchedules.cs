@@ -21,7 +21,9 @@ public sealed class KeepingSchedules
             ["Cron__Pairs__Reason"] = "Two seconds are over",
         };
         ServiceProcess[] replicas = await Task.WhenAll(
-            wake.StartProcess("Wake.Producers.Cron", settings), wake.StartProcess("Wake.Producers.Cron", settings));
+            wake.StartProcess("Wake.Producers.Cron", settings),
+            wake.StartProcess("Wake.Producers.Cron", settings)
+        );
 
         for (var i = 0; i < restarts; i++)
         {
@@ -39,8 +41,13 @@ public sealed class KeepingSchedules
         var restarted = DateTime.UtcNow;
         foreach (var name in (string[])["seconds", "pairs"])
         {
-            await Eventually.Holds(async () => await wake.Scalar<long>(
-                "select count(*) from events where source = $1 and happened_at > $2", $"cron:{name}", restarted) > 2);
+            await Eventually.Holds(async () =>
+                await wake.Scalar<long>(
+                    "select count(*) from events where source = $1 and happened_at > $2",
+                    $"cron:{name}",
+                    restarted
+                ) > 2
+            );
         }
 
         await Task.WhenAll(replicas.Select(x => x.Stop()));
@@ -56,7 +63,9 @@ public sealed class KeepingSchedules
             select array[min(step), max(step)] from (
                 select extract(epoch from happened_at - lag(happened_at) over (order by happened_at))::int as step
                 from events where source = $1) as steps
-            """, $"cron:{name}");
+            """,
+            $"cron:{name}"
+        );
         return (steps[0], steps[1]);
     }
 
@@ -65,33 +74,50 @@ public sealed class KeepingSchedules
     {
         await using var wake = await WakeSystem.Start(Transport.RabbitMq, runner: false);
         await using var wire = new TcpProxy(wake.Broker!.Port);
-        var settings = new Dictionary<string, string> { ["Cron__Pairs__Expression"] = "0/2 * * * * ?", ["Cron__Pairs__Reason"] = "Time is up" };
-        var first = await wake.StartProcess("Wake.Producers.Cron", new Dictionary<string, string>(settings)
+        var settings = new Dictionary<string, string>
         {
-            ["MessageBus__Host"] = new UriBuilder(wake.Broker) { Port = wire.Port }.ToString(),
-        });
+            ["Cron__Pairs__Expression"] = "0/2 * * * * ?",
+            ["Cron__Pairs__Reason"] = "Time is up",
+        };
+        var first = await wake.StartProcess(
+            "Wake.Producers.Cron",
+            new Dictionary<string, string>(settings)
+            {
+                ["MessageBus__Host"] = new UriBuilder(wake.Broker) { Port = wire.Port }.ToString(),
+            }
+        );
 
         wire.HoldUpstream();
-        await Eventually.Holds(async () => await wake.Scalar<long>(
-            "select count(*) from cron_schedules where owed <> '{}' and owed_at < now() - interval '0.3 seconds'") == 1, "one is stuck");
+        await Eventually.Holds(
+            async () =>
+                await wake.Scalar<long>(
+                    "select count(*) from cron_schedules where owed <> '{}' and owed_at < now() - interval '0.3 seconds'"
+                ) == 1,
+            "one is stuck"
+        );
         var owed = await wake.Scalar<DateTime>("select owed[1] from cron_schedules");
         Assert.Equal(0, await wake.Scalar<long>("select count(*) from events where happened_at = $1", owed));
         await first.Kill();
         wire.Cut();
         await wake.StartProcess("Wake.Producers.Cron", settings);
 
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where happened_at = $1", owed) == 1);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from events where happened_at = $1", owed) == 1
+        );
     }
 
     [Fact]
     public async Task A_schedule_in_one_process_wakes_its_sessions()
     {
-        await using var wake = await WakeSystem.Create(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["Cron__Morning__Expression"] = "0/2 * * * * ?",
-            ["Cron__Morning__Reason"] = "Look through the open pull requests",
-            ["Cron__Morning__Sessions__0"] = "reviewer",
-        });
+        await using var wake = await WakeSystem.Create(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Cron__Morning__Expression"] = "0/2 * * * * ?",
+                ["Cron__Morning__Reason"] = "Look through the open pull requests",
+                ["Cron__Morning__Sessions__0"] = "reviewer",
+            }
+        );
         await wake.StartProcess("Wake.Standalone");
         await wake.Session(key: "reviewer");
 
@@ -108,7 +134,12 @@ public sealed class KeepingSchedules
     [InlineData(CatchUp.Skip, "0 9 * * 1-5", "03:30", "")]
     public void What_was_missed_is_caught_up_by_the_policy(CatchUp catchUp, string expression, string now, string fired)
     {
-        var due = DueTimes.Of(Schedule(expression).Times(), At("2026-11-21T00:10:00Z"), At($"2026-11-21T{now}:00Z"), catchUp);
+        var due = DueTimes.Of(
+            Schedule(expression).Times(),
+            At("2026-11-21T00:10:00Z"),
+            At($"2026-11-21T{now}:00Z"),
+            catchUp
+        );
 
         Assert.Equal(fired, string.Join(' ', due.Select(x => $"{x.UtcDateTime:HH:mm}")));
     }
@@ -127,24 +158,64 @@ public sealed class KeepingSchedules
     [Theory]
     [InlineData("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-29T01:00 2026-03-30T00:30")]
     [InlineData("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-25T00:30 2026-10-26T01:30")]
-    [InlineData("0,15,30,45 2 * * *", "Europe/Berlin", "2026-10-24T22:00:00Z", "2026-10-25T00:00 2026-10-25T00:15 2026-10-25T00:30 2026-10-25T00:45 2026-10-26T01:00")]
-    [InlineData("*/15 2 * * *", "Europe/Berlin", "2026-10-24T22:00:00Z", "2026-10-25T00:00 2026-10-25T00:15 2026-10-25T00:30 2026-10-25T00:45 2026-10-25T01:00 2026-10-25T01:15 2026-10-25T01:30 2026-10-25T01:45 2026-10-26T01:00")]
-    [InlineData("30 1-3 * * *", "Europe/Berlin", "2026-10-24T23:45:00Z", "2026-10-25T00:30 2026-10-25T01:30 2026-10-25T02:30")]
+    [InlineData(
+        "0,15,30,45 2 * * *",
+        "Europe/Berlin",
+        "2026-10-24T22:00:00Z",
+        "2026-10-25T00:00 2026-10-25T00:15 2026-10-25T00:30 2026-10-25T00:45 2026-10-26T01:00"
+    )]
+    [InlineData(
+        "*/15 2 * * *",
+        "Europe/Berlin",
+        "2026-10-24T22:00:00Z",
+        "2026-10-25T00:00 2026-10-25T00:15 2026-10-25T00:30 2026-10-25T00:45 2026-10-25T01:00 2026-10-25T01:15 2026-10-25T01:30 2026-10-25T01:45 2026-10-26T01:00"
+    )]
+    [InlineData(
+        "30 1-3 * * *",
+        "Europe/Berlin",
+        "2026-10-24T23:45:00Z",
+        "2026-10-25T00:30 2026-10-25T01:30 2026-10-25T02:30"
+    )]
     [InlineData("30 2,3 * * *", "Europe/Berlin", "2026-10-24T22:00:00Z", "2026-10-25T00:30 2026-10-25T02:30")]
     [InlineData("0 9 * * *", "Europe/Berlin", "2026-10-24T00:00:00Z", "2026-10-24T07:00 2026-10-25T08:00")]
-    [InlineData("0 * * * *", "Europe/Berlin", "2026-10-24T23:30:00Z", "2026-10-25T00:00 2026-10-25T01:00 2026-10-25T02:00")]
-    [InlineData("0 * * * *", "Europe/Berlin", "2026-03-28T23:30:00Z", "2026-03-29T00:00 2026-03-29T01:00 2026-03-29T02:00")]
+    [InlineData(
+        "0 * * * *",
+        "Europe/Berlin",
+        "2026-10-24T23:30:00Z",
+        "2026-10-25T00:00 2026-10-25T01:00 2026-10-25T02:00"
+    )]
+    [InlineData(
+        "0 * * * *",
+        "Europe/Berlin",
+        "2026-03-28T23:30:00Z",
+        "2026-03-29T00:00 2026-03-29T01:00 2026-03-29T02:00"
+    )]
     [InlineData("0 9 * * 1", "America/New_York", "2026-03-01T00:00:00Z", "2026-03-02T14:00 2026-03-09T13:00")]
     [InlineData("0 0 9 ? * MON", "UTC", "2026-03-01T00:00:00Z", "2026-03-02T09:00 2026-03-09T09:00")]
-    public void The_clock_of_its_time_zone_counts_when_it_is_changed_too(string expression, string zone, string after, string fires)
+    public void The_clock_of_its_time_zone_counts_when_it_is_changed_too(
+        string expression,
+        string zone,
+        string after,
+        string fires
+    )
     {
         var (times, wanted) = (Schedule(expression, zone).Times(), fires.Split(' '));
 
         var last = At($"{wanted[^1]}:00Z");
-        Assert.Equal(wanted, DueTimes.Of(times, At(after), last, CatchUp.All).Select(x => $"{x.UtcDateTime:yyyy-MM-ddTHH:mm}"));
+        Assert.Equal(
+            wanted,
+            DueTimes.Of(times, At(after), last, CatchUp.All).Select(x => $"{x.UtcDateTime:yyyy-MM-ddTHH:mm}")
+        );
     }
 
-    static CronSchedule Schedule(string expression, string zone = "UTC") => new() { Expression = expression, TimeZone = zone, Reason = "r" };
+    static CronSchedule Schedule(string expression, string zone = "UTC") =>
+        new()
+        {
+            Expression = expression,
+            TimeZone = zone,
+            Reason = "r",
+        };
 
-    static DateTimeOffset At(string time) => DateTimeOffset.Parse(time, System.Globalization.CultureInfo.InvariantCulture);
+    static DateTimeOffset At(string time) =>
+        DateTimeOffset.Parse(time, System.Globalization.CultureInfo.InvariantCulture);
 }

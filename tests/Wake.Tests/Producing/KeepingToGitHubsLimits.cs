@@ -26,7 +26,16 @@ public sealed class KeepingToGitHubsLimits
     {
         Assert.Equal(30, Pause(Answer(status, ("Retry-After", "30"), ("x-ratelimit-remaining", "0"))));
         Assert.Equal(60, Pause(Answer(status, ("Retry-After", "Fri, 20 Nov 2026 12:01:00 GMT"))));
-        Assert.Equal(601, Pause(Answer(status, ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", $"{Now.AddMinutes(10).ToUnixTimeSeconds()}"))));
+        Assert.Equal(
+            601,
+            Pause(
+                Answer(
+                    status,
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", $"{Now.AddMinutes(10).ToUnixTimeSeconds()}")
+                )
+            )
+        );
     }
 
     [Fact]
@@ -41,7 +50,9 @@ public sealed class KeepingToGitHubsLimits
 
     [Fact]
     public void What_is_only_forbidden_is_no_limit() =>
-        Assert.Null(Pause(Answer(403, ("x-ratelimit-remaining", "4000")), "Resource not accessible by personal access token"));
+        Assert.Null(
+            Pause(Answer(403, ("x-ratelimit-remaining", "4000")), "Resource not accessible by personal access token")
+        );
 
     [Fact]
     public void A_wait_without_sense_silences_nobody_for_ever() =>
@@ -52,7 +63,12 @@ public sealed class KeepingToGitHubsLimits
     [InlineData("2026-11-22 14:00:00 +0200", 2)]
     [InlineData("never", null)]
     public void A_token_says_when_it_ends(string said, int? days) =>
-        Assert.Equal(days, (GitHubLimits.TokenExpires(Answer(200, ("github-authentication-token-expiration", said)).Headers) - Now)?.TotalDays);
+        Assert.Equal(
+            days,
+            (
+                GitHubLimits.TokenExpires(Answer(200, ("github-authentication-token-expiration", said)).Headers) - Now
+            )?.TotalDays
+        );
 
     [Fact]
     public void The_less_is_left_the_longer_between_two_looks_and_the_rest_belongs_to_others()
@@ -61,6 +77,9 @@ public sealed class KeepingToGitHubsLimits
 
         Assert.Equal(1, Left(4000).Stretch(0.4, Now));
         Assert.InRange(Left(2700).Stretch(0.4, Now), 1.5, 3.5);
-        Assert.Equal((false, true, false), (Left(2001).IsSpent(0.4, Now), Left(2000).IsSpent(0.4, Now), Left(0).IsSpent(0.4, Now.AddHours(1))));
+        Assert.Equal(
+            (false, true, false),
+            (Left(2001).IsSpent(0.4, Now), Left(2000).IsSpent(0.4, Now), Left(0).IsSpent(0.4, Now.AddHours(1)))
+        );
     }
 }

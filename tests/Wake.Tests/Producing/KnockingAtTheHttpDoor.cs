@@ -14,22 +14,29 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
 
     readonly WakeSystem wake = shared.System;
 
-    public static TheoryData<string, int> Bodies => new()
-    {
-        { "", 400 },
-        { "{", 400 },
-        { "null", 400 },
-        { "42", 400 },
-        { "{}", 400 },
-        { """{"id":1}""", 400 },
-        { """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","delivery":"later"}""", 400 },
-        { """{"id":"x","source":"s","type":"t","subject":"\u0000","reason":"r"}""", 400 },
-        { $"[{Good},{{}}]", 400 },
-        { $"[{string.Concat(Enumerable.Repeat("[", 500))}{string.Concat(Enumerable.Repeat("]", 500))}]", 400 },
-        { $"[{string.Join(',', Enumerable.Repeat(Good, 1001))}]", 413 },
-        { $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":"{{new string('d', 300_000)}}"}""", 400 },
-        { $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":"{{new string('d', 10_000_000)}}"}""", 413 },
-    };
+    public static TheoryData<string, int> Bodies =>
+        new()
+        {
+            { "", 400 },
+            { "{", 400 },
+            { "null", 400 },
+            { "42", 400 },
+            { "{}", 400 },
+            { """{"id":1}""", 400 },
+            { """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","delivery":"later"}""", 400 },
+            { """{"id":"x","source":"s","type":"t","subject":"\u0000","reason":"r"}""", 400 },
+            { $"[{Good},{{}}]", 400 },
+            { $"[{string.Concat(Enumerable.Repeat("[", 500))}{string.Concat(Enumerable.Repeat("]", 500))}]", 400 },
+            { $"[{string.Join(',', Enumerable.Repeat(Good, 1001))}]", 413 },
+            {
+                $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":"{{new string('d', 300_000)}}"}""",
+                400
+            },
+            {
+                $$"""{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":"{{new string('d', 10_000_000)}}"}""",
+                413
+            },
+        };
 
     [Theory]
     [MemberData(nameof(Bodies))]
@@ -46,21 +53,44 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
     [Fact]
     public async Task What_was_not_taken_as_it_came_is_answered_kept_and_explained()
     {
-        byte[] body = [0xEF, 0xBB, 0xBF, .. """{"id":4711,"source":"s","type":"t","subject":"mended","reason":"r","time":"yesterday","dedup_key":"k"}"""u8];
+        byte[] body =
+        [
+            0xEF,
+            0xBB,
+            0xBF,
+            .. """{"id":4711,"source":"s","type":"t","subject":"mended","reason":"r","time":"yesterday","dedup_key":"k"}"""u8,
+        ];
 
         var tried = await Answer("/v1/events?dryRun=true", 200);
         var taken = await Answer("/v1/events", 202);
         var explained = await wake.Http.GetFromJsonAsync<JsonElement>("/v1/explain/events/4711");
 
-        string[] warnings = ["time cannot be read as a moment and was left out.", "dedup_key is no field of an event and was ignored; dedupKey may be meant."];
+        string[] warnings =
+        [
+            "time cannot be read as a moment and was left out.",
+            "dedup_key is no field of an event and was ignored; dedupKey may be meant.",
+        ];
         Assert.Equal(warnings, tried.GetProperty("warnings").EnumerateArray().Select(x => x.GetString()));
-        Assert.Equal(("4711", "unwatched"), (taken.GetProperty("id").GetString(), taken.GetProperty("outcome").GetString()));
+        Assert.Equal(
+            ("4711", "unwatched"),
+            (taken.GetProperty("id").GetString(), taken.GetProperty("outcome").GetString())
+        );
         Assert.Equal(warnings, taken.GetProperty("warnings").EnumerateArray().Select(x => x.GetString()));
-        Assert.Equal(warnings, explained.GetProperty("ledger").EnumerateArray().Where(x => x.GetProperty("what").GetString() == "warning").Select(x => x.GetProperty("note").GetString()));
+        Assert.Equal(
+            warnings,
+            explained
+                .GetProperty("ledger")
+                .EnumerateArray()
+                .Where(x => x.GetProperty("what").GetString() == "warning")
+                .Select(x => x.GetProperty("note").GetString())
+        );
 
         async Task<JsonElement> Answer(string path, int status)
         {
-            var answer = await wake.Http.PostAsync(path, new ByteArrayContent(body) { Headers = { ContentType = new("application/json") } });
+            var answer = await wake.Http.PostAsync(
+                path,
+                new ByteArrayContent(body) { Headers = { ContentType = new("application/json") } }
+            );
             Assert.Equal(status, (int)answer.StatusCode);
             return await answer.Content.ReadFromJsonAsync<JsonElement>();
         }
@@ -69,19 +99,31 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
     [Fact]
     public async Task The_key_of_another_fact_is_told_in_the_answer_and_by_doctor()
     {
-        await wake.Http.PostAsync("/v1/events", Json("""{"id":"holder","source":"s","type":"t","subject":"one","reason":"r","dedupKey":"shared"}"""));
+        await wake.Http.PostAsync(
+            "/v1/events",
+            Json("""{"id":"holder","source":"s","type":"t","subject":"one","reason":"r","dedupKey":"shared"}""")
+        );
 
-        var answer = await wake.Http.PostAsync("/v1/events", Json("""{"id":"collides","source":"s","type":"t","subject":"two","reason":"r","dedupKey":"shared"}"""));
+        var answer = await wake.Http.PostAsync(
+            "/v1/events",
+            Json("""{"id":"collides","source":"s","type":"t","subject":"two","reason":"r","dedupKey":"shared"}""")
+        );
         var said = await WakeCommandLine.Run(wake.Here, null, "doctor");
 
-        Assert.Equal("holder", (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("collidesWith").GetString());
+        Assert.Equal(
+            "holder",
+            (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("collidesWith").GetString()
+        );
         Assert.Contains("came under the dedupKey of another fact", said.Output);
         Assert.Contains("wake explain collides", said.Output);
     }
 
     [Fact]
     public async Task A_body_of_another_type_is_refused() =>
-        await IsProblem(await wake.Http.PostAsync("/v1/events", new StringContent(Good, Encoding.UTF8, "text/plain")), 415);
+        await IsProblem(
+            await wake.Http.PostAsync("/v1/events", new StringContent(Good, Encoding.UTF8, "text/plain")),
+            415
+        );
 
     [Fact]
     public async Task An_unknown_path_and_a_wrong_method_are_problems_too()
@@ -90,21 +132,22 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         await IsProblem(await wake.Http.PutAsync("/v1/events", Json(Good)), 405);
     }
 
-    public static TheoryData<string> Sessions => new()
-    {
-        "",
-        "{}",
-        """{"key":"k"}""",
-        """{"key":"","workspace":"/"}""",
-        """{"key":"..","workspace":"/"}""",
-        """{"key":"k","workspace":"relative"}""",
-        """{"key":"k","workspace":"../.."}""",
-        """{"key":"k","workspace":"/tmp/\u0000x"}""",
-        """{"key":"k","workspace":"/","claudeSessionId":"not-a-uuid"}""",
-        """{"key":"k","workspace":"/","claudeSessionId":"--dangerously-skip-permissions"}""",
-        """{"key":"k","workspace":"/","claudeSessionId":"../../etc/passwd"}""",
-        $$"""{"key":"{{new string('k', 600)}}","workspace":"/"}""",
-    };
+    public static TheoryData<string> Sessions =>
+        new()
+        {
+            "",
+            "{}",
+            """{"key":"k"}""",
+            """{"key":"","workspace":"/"}""",
+            """{"key":"..","workspace":"/"}""",
+            """{"key":"k","workspace":"relative"}""",
+            """{"key":"k","workspace":"../.."}""",
+            """{"key":"k","workspace":"/tmp/\u0000x"}""",
+            """{"key":"k","workspace":"/","claudeSessionId":"not-a-uuid"}""",
+            """{"key":"k","workspace":"/","claudeSessionId":"--dangerously-skip-permissions"}""",
+            """{"key":"k","workspace":"/","claudeSessionId":"../../etc/passwd"}""",
+            $$"""{"key":"{{new string('k', 600)}}","workspace":"/"}""",
+        };
 
     [Theory]
     [MemberData(nameof(Sessions))]
@@ -135,8 +178,11 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
     [InlineData("GET", "/v1/sessions?after=%00", 400)]
     [InlineData("GET", "/v1/explain/events/x?source=%00", 400)]
     [InlineData("POST", "/v1/events/x/replay?source=%00", 400)]
-    public async Task What_no_database_can_hold_is_the_callers_mistake_and_not_its_absence(string method, string path, int status) =>
-        await IsProblem(await wake.Http.SendAsync(new(new(method), path)), status);
+    public async Task What_no_database_can_hold_is_the_callers_mistake_and_not_its_absence(
+        string method,
+        string path,
+        int status
+    ) => await IsProblem(await wake.Http.SendAsync(new(new(method), path)), status);
 
     [Theory]
     [InlineData("/etc/passwd/x", "/etc/passwd is no directory")]
@@ -145,8 +191,15 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
     [InlineData("/tmp", null)]
     public async Task A_route_whose_sessions_may_not_work_is_set_with_a_warning(string workspace, string? warning)
     {
-        var answer = await wake.Http.PutAsJsonAsync($"/v1/routes/r{Guid.NewGuid():N}",
-            new { session = "k@{subject}", subject = "never", workspace });
+        var answer = await wake.Http.PutAsJsonAsync(
+            $"/v1/routes/r{Guid.NewGuid():N}",
+            new
+            {
+                session = "k@{subject}",
+                subject = "never",
+                workspace,
+            }
+        );
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         var route = await answer.Content.ReadFromJsonAsync<JsonElement>();
@@ -166,7 +219,10 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         var again = await Wish(key, "PR #972 merged, said again", "merged-972");
         var elsewhere = await Wish(other, "PR #972 merged", "merged-972");
 
-        Assert.Equal(["routed", "duplicate", "routed"], ((JsonElement[])[first, again, elsewhere]).Select(x => x.GetProperty("outcome").GetString()));
+        Assert.Equal(
+            ["routed", "duplicate", "routed"],
+            ((JsonElement[])[first, again, elsewhere]).Select(x => x.GetProperty("outcome").GetString())
+        );
         Assert.Equal(first.GetProperty("id").GetString(), again.GetProperty("duplicateOf").GetString());
         await wake.Ended(other, 1);
         await wake.Quiet();
@@ -198,7 +254,13 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         await IsProblem(await wake.Http.DeleteAsync($"/v1/watches/{Guid.NewGuid()}"), 404);
         await IsProblem(await wake.Http.DeleteAsync("/v1/routes/nothing"), 404);
         await IsProblem(await wake.Http.PostAsync("/v1/events/nothing/replay", null), 404);
-        await IsProblem(await wake.Http.PostAsync("/v1/sessions/nobody/schedule", Json("""{"reason":"r","at":"2031-02-03T04:05:06Z"}""")), 404);
+        await IsProblem(
+            await wake.Http.PostAsync(
+                "/v1/sessions/nobody/schedule",
+                Json("""{"reason":"r","at":"2031-02-03T04:05:06Z"}""")
+            ),
+            404
+        );
     }
 
     [Theory]
@@ -219,7 +281,10 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         await wake.Watch(key, $"subject {key}");
         var observed = WakeSystem.Event($"subject {key}", key, reason: $"reason {key}", id: $"event {key}");
 
-        Assert.Equal(key, Assert.Single((await wake.Post(observed))[0].GetProperty("sessions").EnumerateArray()).GetString());
+        Assert.Equal(
+            key,
+            Assert.Single((await wake.Post(observed))[0].GetProperty("sessions").EnumerateArray()).GetString()
+        );
 
         var turn = await wake.Ended(key, 1);
         Assert.Equal([$"reason {key}"], turn.Reasons);
@@ -234,7 +299,13 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         var claudeSession = Guid.NewGuid();
         var key = await wake.Session(claudeSession: claudeSession);
         var session = await wake.Show(key);
-        var again = new { key, workspace = session.Workspace, profile = session.Profile, claudeSessionId = claudeSession };
+        var again = new
+        {
+            key,
+            workspace = session.Workspace,
+            profile = session.Profile,
+            claudeSessionId = claudeSession,
+        };
 
         Assert.Equal(HttpStatusCode.OK, (await wake.Http.PostAsJsonAsync("/v1/sessions", again)).StatusCode);
         await IsProblem(await wake.Http.PostAsJsonAsync("/v1/sessions", again with { workspace = "/elsewhere" }), 409);
@@ -283,13 +354,44 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         var paths = document.GetProperty("paths").EnumerateObject().Select(x => x.Name).ToList();
         string[] promised =
         [
-            "/v1/events", "/v1/events/{id}/replay", "/v1/sessions", "/v1/sessions/{key}", "/v1/sessions/{key}/turns", "/v1/sessions/{key}/wake",
-            "/v1/sessions/{key}/schedule", "/v1/sessions/{key}/schedule/{id}", "/v1/routes", "/v1/routes/{name}", "/v1/watches",
-            "/v1/watches/{id}", "/v1/explain/events/{id}", "/v1/explain/sessions/{key}", "/v1/questions", "/v1/questions/{id}", "/v1/questions/{id}/answer", "/v1/tail", "/v1/costs",
-            "/v1/keys", "/v1/keys/{id}", "/v1/keys/{id}/rotate", "/v1/audit", "/v1/collisions", "/v1/browser", "/v1/config",
+            "/v1/events",
+            "/v1/events/{id}/replay",
+            "/v1/sessions",
+            "/v1/sessions/{key}",
+            "/v1/sessions/{key}/turns",
+            "/v1/sessions/{key}/wake",
+            "/v1/sessions/{key}/schedule",
+            "/v1/sessions/{key}/schedule/{id}",
+            "/v1/routes",
+            "/v1/routes/{name}",
+            "/v1/watches",
+            "/v1/watches/{id}",
+            "/v1/explain/events/{id}",
+            "/v1/explain/sessions/{key}",
+            "/v1/questions",
+            "/v1/questions/{id}",
+            "/v1/questions/{id}/answer",
+            "/v1/tail",
+            "/v1/costs",
+            "/v1/keys",
+            "/v1/keys/{id}",
+            "/v1/keys/{id}/rotate",
+            "/v1/audit",
+            "/v1/collisions",
+            "/v1/browser",
+            "/v1/config",
         ];
         Assert.Equal(promised.Order(), paths.Where(x => x.StartsWith("/v1", StringComparison.Ordinal)).Order());
-        Assert.Equal("key", document.GetProperty("paths").GetProperty("/v1/sessions/{key}").GetProperty("get").GetProperty("parameters")[0].GetProperty("name").GetString());
+        Assert.Equal(
+            "key",
+            document
+                .GetProperty("paths")
+                .GetProperty("/v1/sessions/{key}")
+                .GetProperty("get")
+                .GetProperty("parameters")[0]
+                .GetProperty("name")
+                .GetString()
+        );
     }
 
     [Fact]
@@ -304,11 +406,16 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         List<string> told = [];
         while (!told.Contains("ended"))
         {
-            var line = await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)) ?? throw new EndOfStreamException();
-            if (line.StartsWith("data: ", StringComparison.Ordinal)
+            var line =
+                await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)) ?? throw new EndOfStreamException();
+            if (
+                line.StartsWith("data: ", StringComparison.Ordinal)
                 && JsonElement.Parse(line[6..]) is var data
-                && (data.TryGetProperty("session", out var session) && session.GetString() == key
-                    || data.TryGetProperty("event", out var id) && id.GetString() == observed.Id))
+                && (
+                    data.TryGetProperty("session", out var session) && session.GetString() == key
+                    || data.TryGetProperty("event", out var id) && id.GetString() == observed.Id
+                )
+            )
                 told.Add(data.GetProperty("what").GetString()!);
         }
 

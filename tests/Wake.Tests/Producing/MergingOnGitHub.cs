@@ -4,14 +4,18 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>
-/// What Wake is for, from one end to the other: GitHub's webhook and its API, the door and the poller, the intake, the saga and
-/// the runner. However a merge is learnt, and whatever goes wrong meanwhile, its session takes one turn about it.
+/// What Wake is for, from one end to the other: GitHub's webhook and its API, the door and the poller, the intake, the
+/// saga and the runner. However a merge is learnt, and whatever goes wrong meanwhile, its session takes one turn about
+/// it.
 /// </summary>
-public sealed class MergingOnGitHub() : BesideGitHub(new Dictionary<string, string>
-{
-    ["GitHub__PollEvery"] = "00:00:00.2",
-    ["GitHub__RequestTimeout"] = "00:00:00.5",
-})
+public sealed class MergingOnGitHub()
+    : BesideGitHub(
+        new Dictionary<string, string>
+        {
+            ["GitHub__PollEvery"] = "00:00:00.2",
+            ["GitHub__RequestTimeout"] = "00:00:00.5",
+        }
+    )
 {
     /// <summary>How it can be learnt, and what is done to that.</summary>
     [Flags]
@@ -45,12 +49,20 @@ public sealed class MergingOnGitHub() : BesideGitHub(new Dictionary<string, stri
         foreach (var number in numbers)
             await wake.Watch(key, $"github:octo-org/hello#{number}");
         if (polled)
-            await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where state::text like '%\"974\"%')"));
+            await Eventually.Holds(async () =>
+                await wake.Scalar<bool>("select exists (select from github.cursors where state::text like '%\"974\"%')")
+            );
 
         // One after the other, to whatever is asked of this next.
         var asked = polled ? "/pulls" : "/deliveries";
         github.Fail(asked, 502);
-        github.Fail(asked, 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "1"));
+        github.Fail(
+            asked,
+            403,
+            "{\"message\":\"You have exceeded a secondary rate limit\"}",
+            "application/json",
+            ("Retry-After", "1")
+        );
         github.Hang(asked);
         github.CutOff(asked);
         github.Renamed = !hooked;
@@ -82,14 +94,18 @@ public sealed class MergingOnGitHub() : BesideGitHub(new Dictionary<string, stri
         if (hooked)
         {
             // Down or not: in the end GitHub has been told that it has come, and telling it once more changes nothing.
-            await Eventually.Holds(() => Task.FromResult(github.Hook.Deliveries.Any(x => (string)x["status"]! == "OK")));
+            await Eventually.Holds(() =>
+                Task.FromResult(github.Hook.Deliveries.Any(x => (string)x["status"]! == "OK"))
+            );
             Assert.True(await github.Hook.Redeliver(1));
         }
 
         if (way.HasFlag(Way.Unreachable))
         {
             // What has come by now is not asked for any more.
-            await Eventually.Holds(() => Task.FromResult(process.Log.Contains("webhook gap: 1 recovered of 1", StringComparison.Ordinal)));
+            await Eventually.Holds(() =>
+                Task.FromResult(process.Log.Contains("webhook gap: 1 recovered of 1", StringComparison.Ordinal))
+            );
             var (gets, posts) = (github.Requests.Count(IsGap), github.Requests.Count(x => x.Method == "POST"));
             await Eventually.Holds(() => Task.FromResult(github.Requests.Count(IsGap) >= gets + 2));
             Assert.Equal(posts, github.Requests.Count(x => x.Method == "POST"));
@@ -108,13 +124,17 @@ public sealed class MergingOnGitHub() : BesideGitHub(new Dictionary<string, stri
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
     }
 
-    static bool IsGap(LoopbackGitHub.Asked asked) => asked.Path.EndsWith("/deliveries", StringComparison.Ordinal) && asked.Status == 200;
+    static bool IsGap(LoopbackGitHub.Asked asked) =>
+        asked.Path.EndsWith("/deliveries", StringComparison.Ordinal) && asked.Status == 200;
 
     async Task<ServiceProcess> Start(Way way)
     {
         var settings = new Dictionary<string, string>();
         if (way.HasFlag(Way.Webhook))
-            (settings["GitHub__WebhookSecrets__0"], settings["GitHub__Accounts__main__Hooks__0"]) = (LoopbackGitHub.Secret, "repos/octo-org/hello/hooks/5");
+            (settings["GitHub__WebhookSecrets__0"], settings["GitHub__Accounts__main__Hooks__0"]) = (
+                LoopbackGitHub.Secret,
+                "repos/octo-org/hello/hooks/5"
+            );
 
         // An account that reads nothing here can still ask for the deliveries of a hook.
         if (!way.HasFlag(Way.Poller))

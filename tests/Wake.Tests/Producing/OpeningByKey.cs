@@ -30,7 +30,10 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         Assert.Contains("lacks the scope events:write", await refused.Content.ReadAsStringAsync());
         Assert.Equal(HttpStatusCode.Forbidden, (await Send(publisher, HttpMethod.Get, "/v1/sessions")).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await Send(publisher, HttpMethod.Get, "/v1/nothing")).StatusCode);
-        Assert.Equal(HttpStatusCode.MethodNotAllowed, (await Send(publisher, HttpMethod.Put, "/v1/events", Good)).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.MethodNotAllowed,
+            (await Send(publisher, HttpMethod.Put, "/v1/events", Good)).StatusCode
+        );
     }
 
     // As a person may wake a session that is parked.
@@ -39,7 +42,8 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     {
         var (_, publisher) = await Create("events:write");
         var (_, owner) = await Create("events:write", "sessions:write");
-        const string urgent = """{"id":"urgent","source":"s","type":"t","subject":"urgent","reason":"r","urgent":true}""";
+        const string urgent =
+            """{"id":"urgent","source":"s","type":"t","subject":"urgent","reason":"r","urgent":true}""";
 
         var refused = await Send(publisher, HttpMethod.Post, "/v1/events", urgent);
         Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
@@ -47,7 +51,10 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
 
         var accepted = await Send(owner, HttpMethod.Post, "/v1/events", urgent);
         Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
-        Assert.Equal(HttpStatusCode.Accepted, (await Send(publisher, HttpMethod.Post, "/v1/events/urgent/replay")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Accepted,
+            (await Send(publisher, HttpMethod.Post, "/v1/events/urgent/replay")).StatusCode
+        );
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where urgent and subject = $1", "urgent"));
     }
 
@@ -56,7 +63,9 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     {
         // Whoever only reads may change nothing; an endpoint that forgot to say what it needs would ask for admin.
         var (_, reader) = await Create("sessions:read");
-        var document = await (await Send(reader, HttpMethod.Get, "/openapi/v1.json")).Content.ReadFromJsonAsync<JsonElement>();
+        var document = await (
+            await Send(reader, HttpMethod.Get, "/openapi/v1.json")
+        ).Content.ReadFromJsonAsync<JsonElement>();
 
         foreach (var path in document.GetProperty("paths").EnumerateObject())
         foreach (var operation in path.Value.EnumerateObject().Where(x => x.Name is not "get"))
@@ -66,7 +75,10 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
 
             Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
             var needed = answer.Headers.WwwAuthenticate.ToString();
-            Assert.Equal(path.Name.StartsWith("/v1/keys", StringComparison.Ordinal) || path.Name is "/v1/browser", needed.Contains("scope=\"admin\""));
+            Assert.Equal(
+                path.Name.StartsWith("/v1/keys", StringComparison.Ordinal) || path.Name is "/v1/browser",
+                needed.Contains("scope=\"admin\"")
+            );
         }
     }
 
@@ -76,13 +88,19 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         var (id, key) = await Create("sessions:read");
 
         Assert.StartsWith("wake_", key);
-        Assert.Equal(HttpStatusCode.Forbidden, (await Send(key, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["admin"]}""")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await Send(key, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["admin"]}""")).StatusCode
+        );
         Assert.Equal(HttpStatusCode.Forbidden, (await Send(key, HttpMethod.Get, "/v1/keys")).StatusCode);
 
         var listed = await (await Send(Configured, HttpMethod.Get, "/v1/keys")).Content.ReadAsStringAsync();
         Assert.Contains(id, listed);
         Assert.DoesNotContain(key, listed);
-        Assert.Equal(0, await wake.Scalar<long>("select count(*) from api_keys where api_keys::text like $1", $"%{key[5..]}%"));
+        Assert.Equal(
+            0,
+            await wake.Scalar<long>("select count(*) from api_keys where api_keys::text like $1", $"%{key[5..]}%")
+        );
         Assert.All(wake.Processes, x => Assert.DoesNotContain(key, x.Log));
     }
 
@@ -94,7 +112,11 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
 
         await Send(key, HttpMethod.Get, "/v1/sessions");
 
-        Assert.InRange((await Listed(id)).GetProperty("used").GetDateTimeOffset(), DateTimeOffset.UtcNow.AddMinutes(-1), DateTimeOffset.UtcNow.AddMinutes(1));
+        Assert.InRange(
+            (await Listed(id)).GetProperty("used").GetDateTimeOffset(),
+            DateTimeOffset.UtcNow.AddMinutes(-1),
+            DateTimeOffset.UtcNow.AddMinutes(1)
+        );
     }
 
     [Fact]
@@ -103,7 +125,10 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         var (id, key) = await Create("sessions:read");
         Assert.Equal(HttpStatusCode.OK, (await Send(key, HttpMethod.Get, "/v1/sessions")).StatusCode);
 
-        Assert.Equal(HttpStatusCode.NoContent, (await Send(Configured, HttpMethod.Delete, $"/v1/keys/{id}")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.NoContent,
+            (await Send(Configured, HttpMethod.Delete, $"/v1/keys/{id}")).StatusCode
+        );
 
         var refused = await Send(key, HttpMethod.Get, "/v1/sessions");
         Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
@@ -115,14 +140,21 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     public async Task A_rotated_key_opens_beside_its_successor_until_the_overlap_is_over()
     {
         var (id, old) = await Create("sessions:read");
-        var next = await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", """{"overlapSeconds":3600}"""));
+        var next = await Made(
+            await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", """{"overlapSeconds":3600}""")
+        );
 
         Assert.Equal(HttpStatusCode.OK, (await Send(old, HttpMethod.Get, "/v1/sessions")).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await Send(next.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
         Assert.Equal(HttpStatusCode.Forbidden, (await Send(next.Key, HttpMethod.Post, "/v1/events", Good)).StatusCode);
-        Assert.Equal(HttpStatusCode.NotFound, (await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", "{}")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.NotFound,
+            (await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", "{}")).StatusCode
+        );
 
-        var last = await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{next.Id}/rotate", """{"overlapSeconds":0}"""));
+        var last = await Made(
+            await Send(Configured, HttpMethod.Post, $"/v1/keys/{next.Id}/rotate", """{"overlapSeconds":0}""")
+        );
         Assert.Equal(HttpStatusCode.Unauthorized, (await Send(next.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await Send(last.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
     }
@@ -147,7 +179,14 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     public async Task A_key_may_publish_what_it_is_for(string source, string type, string subject, string? refusal)
     {
         limited ??= Limited();
-        var observed = new { id = $"{Guid.NewGuid()}", source, type, subject, reason = "r" };
+        var observed = new
+        {
+            id = $"{Guid.NewGuid()}",
+            source,
+            type,
+            subject,
+            reason = "r",
+        };
 
         foreach (var path in (string[])["/v1/events?dryRun=true", "/v1/events"])
         {
@@ -159,28 +198,88 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         // Nor by way of what it is related to, nor of a session that it names, nor of what another has published.
         if (refusal is null)
         {
-            Assert.Equal(HttpStatusCode.Forbidden, (await Send((await limited).Key, HttpMethod.Post, "/v1/events",
-                JsonSerializer.Serialize(new { id = "related", source, type, subject, reason = "r", related = new[] { "github:octo-org/hello#7" } }))).StatusCode);
-            Assert.Equal(HttpStatusCode.Forbidden, (await Send((await limited).Key, HttpMethod.Post, "/v1/events",
-                JsonSerializer.Serialize(new { id = "named", source, type, subject, reason = "r", sessions = new[] { "anybody" } }))).StatusCode);
-            await Send(Configured, HttpMethod.Post, "/v1/events", """{"id":"others","source":"s","type":"t","subject":"others","reason":"r"}""");
-            Assert.Equal(HttpStatusCode.NotFound, (await Send((await limited).Key, HttpMethod.Post, "/v1/events/others/replay")).StatusCode);
+            Assert.Equal(
+                HttpStatusCode.Forbidden,
+                (
+                    await Send(
+                        (await limited).Key,
+                        HttpMethod.Post,
+                        "/v1/events",
+                        JsonSerializer.Serialize(
+                            new
+                            {
+                                id = "related",
+                                source,
+                                type,
+                                subject,
+                                reason = "r",
+                                related = new[] { "github:octo-org/hello#7" },
+                            }
+                        )
+                    )
+                ).StatusCode
+            );
+            Assert.Equal(
+                HttpStatusCode.Forbidden,
+                (
+                    await Send(
+                        (await limited).Key,
+                        HttpMethod.Post,
+                        "/v1/events",
+                        JsonSerializer.Serialize(
+                            new
+                            {
+                                id = "named",
+                                source,
+                                type,
+                                subject,
+                                reason = "r",
+                                sessions = new[] { "anybody" },
+                            }
+                        )
+                    )
+                ).StatusCode
+            );
+            await Send(
+                Configured,
+                HttpMethod.Post,
+                "/v1/events",
+                """{"id":"others","source":"s","type":"t","subject":"others","reason":"r"}"""
+            );
+            Assert.Equal(
+                HttpStatusCode.NotFound,
+                (await Send((await limited).Key, HttpMethod.Post, "/v1/events/others/replay")).StatusCode
+            );
         }
     }
 
     static Task<(string Id, string Key)>? limited;
 
-    async Task<(string Id, string Key)> Limited() => await Made(await Send(Configured, HttpMethod.Post, "/v1/keys",
-        """{"name":"build of hello","scopes":["events:write"],"sources":["ci"],"types":["build"],"subjects":["build:hello"]}"""));
+    async Task<(string Id, string Key)> Limited() =>
+        await Made(
+            await Send(
+                Configured,
+                HttpMethod.Post,
+                "/v1/keys",
+                """{"name":"build of hello","scopes":["events:write"],"sources":["ci"],"types":["build"],"subjects":["build:hello"]}"""
+            )
+        );
 
     [Fact]
     public async Task What_is_published_by_one_key_hides_nothing_of_another_and_its_successor_tells_the_same()
     {
         var (id, first) = await Create("events:write");
         var (_, second) = await Create("events:write");
-        const string merged = """{"id":"ID","source":"ci","type":"github.pull_request.merged","subject":"github:octo-org/hides#7","reason":"r","dedupKey":"merged"}""";
+        const string merged =
+            """{"id":"ID","source":"ci","type":"github.pull_request.merged","subject":"github:octo-org/hides#7","reason":"r","dedupKey":"merged"}""";
         async Task<string?> Outcome(string? key, string observation) =>
-            (await (await Send(key, HttpMethod.Post, "/v1/events", merged.Replace("ID", observation))).Content.ReadFromJsonAsync<JsonElement>()).GetProperty("outcome").GetString();
+            (
+                await (
+                    await Send(key, HttpMethod.Post, "/v1/events", merged.Replace("ID", observation))
+                ).Content.ReadFromJsonAsync<JsonElement>()
+            )
+                .GetProperty("outcome")
+                .GetString();
 
         Assert.Equal("unwatched", await Outcome(first, "1"));
         Assert.Equal("unwatched", await Outcome(second, "2"));
@@ -189,11 +288,20 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
 
         var next = await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", "{}"));
         Assert.Equal("duplicate", await Outcome(next.Key, "5"));
-        Assert.Equal("duplicate", await Outcome((await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{next.Id}/rotate", "{}"))).Key, "6"));
+        Assert.Equal(
+            "duplicate",
+            await Outcome(
+                (await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{next.Id}/rotate", "{}"))).Key,
+                "6"
+            )
+        );
 
         // Of one name they tell the same facts.
         var shared = """{"name":"n","scopes":["events:write"],"namespace":"ci"}""";
-        var (third, fourth) = (await Made(await Send(Configured, HttpMethod.Post, "/v1/keys", shared)), await Made(await Send(Configured, HttpMethod.Post, "/v1/keys", shared)));
+        var (third, fourth) = (
+            await Made(await Send(Configured, HttpMethod.Post, "/v1/keys", shared)),
+            await Made(await Send(Configured, HttpMethod.Post, "/v1/keys", shared))
+        );
         Assert.Equal("unwatched", await Outcome(third.Key, "7"));
         Assert.Equal("duplicate", await Outcome(fourth.Key, "8"));
     }
@@ -216,7 +324,21 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     [Fact]
     public async Task The_command_makes_lists_rotates_and_revokes_them()
     {
-        var made = await Wake("keys", "create", "build server", "--scope", "events:write", "--scope", "sessions:read", "--type", "build", "--subject", "build:*", "--namespace", "ci");
+        var made = await Wake(
+            "keys",
+            "create",
+            "build server",
+            "--scope",
+            "events:write",
+            "--scope",
+            "sessions:read",
+            "--type",
+            "build",
+            "--subject",
+            "build:*",
+            "--namespace",
+            "ci"
+        );
         Assert.True(made.ExitCode == 0, made.Errors);
         var key = made.Output.Trim();
         Assert.Equal(HttpStatusCode.OK, (await Send(key, HttpMethod.Get, "/v1/sessions")).StatusCode);
@@ -236,14 +358,24 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     [Fact]
     public async Task Many_wrong_keys_are_answered_with_a_wait_and_right_ones_are_not()
     {
-        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured });
+        await using var system = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured }
+        );
         for (var i = 0; i < AuthenticationFailures.Allowed; i++)
-            Assert.Equal(HttpStatusCode.Unauthorized, (await Send(system, $"wake_wrong{i}", HttpMethod.Get, "/v1/sessions")).StatusCode);
+            Assert.Equal(
+                HttpStatusCode.Unauthorized,
+                (await Send(system, $"wake_wrong{i}", HttpMethod.Get, "/v1/sessions")).StatusCode
+            );
 
         var refused = await Send(system, "wake_another", HttpMethod.Get, "/v1/sessions");
 
         Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
-        Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), AuthenticationFailures.Window);
+        Assert.InRange(
+            refused.Headers.RetryAfter!.Delta!.Value,
+            TimeSpan.FromSeconds(1),
+            AuthenticationFailures.Window
+        );
         Assert.Equal(HttpStatusCode.OK, (await Send(system, Configured, HttpMethod.Get, "/v1/sessions")).StatusCode);
         Assert.DoesNotContain("wake_wrong", Assert.Single(system.Processes).Log);
     }
@@ -251,15 +383,22 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     [Fact]
     public async Task Every_gateway_knows_the_same_keys_and_hears_of_their_end()
     {
-        await using var system = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured });
+        await using var system = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured }
+        );
         var other = WakeSystem.Door(await system.StartProcess("Wake.Gateway"), key: null);
         await system.StartProcess("Wake.Gateway");
-        var (id, key) = await Made(await Send(system, Configured, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}"""));
+        var (id, key) = await Made(
+            await Send(system, Configured, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}""")
+        );
         Assert.Equal(HttpStatusCode.OK, (await Send(other, key, HttpMethod.Get, "/v1/sessions")).StatusCode);
 
         await Send(system, Configured, HttpMethod.Delete, $"/v1/keys/{id}");
 
-        await Eventually.Holds(async () => (await Send(other, key, HttpMethod.Get, "/v1/sessions")).StatusCode is HttpStatusCode.Unauthorized);
+        await Eventually.Holds(async () =>
+            (await Send(other, key, HttpMethod.Get, "/v1/sessions")).StatusCode is HttpStatusCode.Unauthorized
+        );
     }
 
     [Fact]
@@ -267,20 +406,49 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     {
         await using var system = await WakeSystem.Start(Transport.InMemory);
         var token = system.Http.DefaultRequestHeaders.Authorization!.Parameter;
-        var made = await Made(await Send(system, token, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}"""));
+        var made = await Made(
+            await Send(system, token, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}""")
+        );
 
         Assert.Equal(HttpStatusCode.OK, (await Send(system, made.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
-        Assert.Equal(HttpStatusCode.Forbidden, (await Send(system, made.Key, HttpMethod.Post, "/v1/events", Good)).StatusCode);
-        Assert.Equal(HttpStatusCode.Accepted, (await Send(system, token, HttpMethod.Post, "/v1/events", Good)).StatusCode);
-        Assert.Equal(HttpStatusCode.Unauthorized, (await Send(system, "nobody's", HttpMethod.Get, "/v1/sessions")).StatusCode);
-        Assert.Equal(HttpStatusCode.Forbidden, (await Send(system, made.Key, HttpMethod.Post, "/v1/browser")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await Send(system, made.Key, HttpMethod.Post, "/v1/events", Good)).StatusCode
+        );
+        Assert.Equal(
+            HttpStatusCode.Accepted,
+            (await Send(system, token, HttpMethod.Post, "/v1/events", Good)).StatusCode
+        );
+        Assert.Equal(
+            HttpStatusCode.Unauthorized,
+            (await Send(system, "nobody's", HttpMethod.Get, "/v1/sessions")).StatusCode
+        );
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await Send(system, made.Key, HttpMethod.Post, "/v1/browser")).StatusCode
+        );
     }
 
-    Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(
-        new Dictionary<string, string> { ["WAKE_URL"] = wake.Http.BaseAddress!.ToString(), ["WAKE_API_KEY"] = Configured }, null, arguments);
+    Task<Said> Wake(params string[] arguments) =>
+        WakeCommandLine.Run(
+            new Dictionary<string, string>
+            {
+                ["WAKE_URL"] = wake.Http.BaseAddress!.ToString(),
+                ["WAKE_API_KEY"] = Configured,
+            },
+            null,
+            arguments
+        );
 
     async Task<(string Id, string Key)> Create(params string[] scopes) =>
-        await Made(await Send(Configured, HttpMethod.Post, "/v1/keys", JsonSerializer.Serialize(new { name = "tester", scopes })));
+        await Made(
+            await Send(
+                Configured,
+                HttpMethod.Post,
+                "/v1/keys",
+                JsonSerializer.Serialize(new { name = "tester", scopes })
+            )
+        );
 
     static async Task<(string Id, string Key)> Made(HttpResponseMessage answer)
     {
@@ -290,17 +458,35 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     }
 
     async Task<JsonElement> Listed(string id) =>
-        (await (await Send(Configured, HttpMethod.Get, "/v1/keys")).Content.ReadFromJsonAsync<List<JsonElement>>())!
-            .Single(x => x.GetProperty("id").GetString() == id);
+        (
+            await (await Send(Configured, HttpMethod.Get, "/v1/keys")).Content.ReadFromJsonAsync<List<JsonElement>>()
+        )!.Single(x => x.GetProperty("id").GetString() == id);
 
-    Task<HttpResponseMessage> Send(string? key, HttpMethod method, string path, string? body = null) => Send(wake, key, method, path, body);
+    Task<HttpResponseMessage> Send(string? key, HttpMethod method, string path, string? body = null) =>
+        Send(wake, key, method, path, body);
 
-    static Task<HttpResponseMessage> Send(WakeSystem system, string? key, HttpMethod method, string path, string? body = null) =>
-        Send(WakeSystem.Door(system.Processes[^1], key: null), key, method, path, body);
+    static Task<HttpResponseMessage> Send(
+        WakeSystem system,
+        string? key,
+        HttpMethod method,
+        string path,
+        string? body = null
+    ) => Send(WakeSystem.Door(system.Processes[^1], key: null), key, method, path, body);
 
-    static Task<HttpResponseMessage> Send(HttpClient http, string? key, HttpMethod method, string path, string? body = null)
+    static Task<HttpResponseMessage> Send(
+        HttpClient http,
+        string? key,
+        HttpMethod method,
+        string path,
+        string? body = null
+    )
     {
-        var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body, new System.Net.Http.Headers.MediaTypeHeaderValue("application/json")) };
+        var request = new HttpRequestMessage(method, path)
+        {
+            Content = body is null
+                ? null
+                : new StringContent(body, new System.Net.Http.Headers.MediaTypeHeaderValue("application/json")),
+        };
         if (key is not null)
             request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {key}");
         return http.SendAsync(request);
@@ -310,8 +496,11 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     {
         public WakeSystem System { get; private set; } = null!;
 
-        public async Task InitializeAsync() => System = await WakeSystem.Start(
-            Transport.InMemory, new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured });
+        public async Task InitializeAsync() =>
+            System = await WakeSystem.Start(
+                Transport.InMemory,
+                new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured }
+            );
 
         public async Task DisposeAsync() => await System.DisposeAsync();
     }

@@ -13,16 +13,26 @@ sealed record Payload(JsonElement Entry)
 
     static readonly string Folder = Path.Combine(Repository.Root, "tests/Wake.Tests/Producing/Payloads");
 
-    static readonly JsonElement Expectations = JsonElement.Parse(System.IO.File.ReadAllBytes(Path.Combine(Folder, "expected.json")));
+    static readonly JsonElement Expectations = JsonElement.Parse(
+        System.IO.File.ReadAllBytes(Path.Combine(Folder, "expected.json"))
+    );
 
     public static string Secret => Expectations.Text("secret")!;
 
     public static IReadOnlyList<Payload> All { get; } =
-        [.. Expectations.Items("entries").Concat(Expectations.Items("otherForges")).Where(x => x.Has("expected")).Select(x => new Payload(x))];
+    [
+        .. Expectations
+            .Items("entries")
+            .Concat(Expectations.Items("otherForges"))
+            .Where(x => x.Has("expected"))
+            .Select(x => new Payload(x)),
+    ];
 
-    public static IEnumerable<Payload> Webhooks => All.Where(x => x.File.StartsWith("webhooks/", StringComparison.Ordinal));
+    public static IEnumerable<Payload> Webhooks =>
+        All.Where(x => x.File.StartsWith("webhooks/", StringComparison.Ordinal));
 
-    public static IEnumerable<Payload> OtherForges => All.Where(x => x.File.StartsWith("other-forges/", StringComparison.Ordinal));
+    public static IEnumerable<Payload> OtherForges =>
+        All.Where(x => x.File.StartsWith("other-forges/", StringComparison.Ordinal));
 
     public string File => Entry.Text("file")!;
 
@@ -33,13 +43,14 @@ sealed record Payload(JsonElement Entry)
     public JsonElement Expected => Entry.At("expected");
 
     /// <summary>Who sent it, by the file's name.</summary>
-    public ISender Sender => Path.GetFileName(File).Split('.')[0] switch
-    {
-        "forgejo" => Senders.Of(new() { Sender = SenderKind.Forgejo }),
-        "gitea" => Senders.Of(new() { Sender = SenderKind.Gitea }),
-        "gitlab" => Senders.Of(new() { Sender = SenderKind.GitLab }),
-        _ => new Producers.GitHub.GitHubSender(),
-    };
+    public ISender Sender =>
+        Path.GetFileName(File).Split('.')[0] switch
+        {
+            "forgejo" => Senders.Of(new() { Sender = SenderKind.Forgejo }),
+            "gitea" => Senders.Of(new() { Sender = SenderKind.Gitea }),
+            "gitlab" => Senders.Of(new() { Sender = SenderKind.GitLab }),
+            _ => new Producers.GitHub.GitHubSender(),
+        };
 
     public static Payload Of(string file) => All.Single(x => x.File == file);
 
@@ -49,7 +60,8 @@ sealed record Payload(JsonElement Entry)
     public Dictionary<string, string> Headers()
     {
         var headers = Entry.At("headers") is { ValueKind: JsonValueKind.Object } given
-            ? given.EnumerateObject().ToDictionary(x => x.Name, x => x.Value.GetString()!) : [];
+            ? given.EnumerateObject().ToDictionary(x => x.Name, x => x.Value.GetString()!)
+            : [];
         if (Entry.Text("event") is { } name)
             headers["X-GitHub-Event"] = name;
         if (Entry.Text("signature256") is { } signature)
@@ -82,10 +94,14 @@ sealed record Payload(JsonElement Entry)
     {
         Assert.Equal(
             (expected.Text("type"), expected.Text("subject"), expected.Text("dedupKey")),
-            (observed.Type, observed.Subject, observed.DedupKey));
+            (observed.Type, observed.Subject, observed.DedupKey)
+        );
         Assert.Equal(expected.Items("related").Select(x => x.GetString()), observed.Related ?? []);
-        foreach (var (field, value) in expected.At("data") is { ValueKind: JsonValueKind.Object } data
-            ? data.EnumerateObject().Select(x => (x.Name, x.Value.GetString())) : [])
+        foreach (
+            var (field, value) in expected.At("data") is { ValueKind: JsonValueKind.Object } data
+                ? data.EnumerateObject().Select(x => (x.Name, x.Value.GetString()))
+                : []
+        )
             Assert.Equal(value, observed.Data!.Value.Text(field));
     }
 }

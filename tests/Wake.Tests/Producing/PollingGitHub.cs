@@ -8,14 +8,18 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>A whole Wake that asks a GitHub on loopback, as one on a laptop without any public address does.</summary>
-public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string>
+public sealed class PollingGitHub()
+    : BesideGitHub(
+        new Dictionary<string, string>
+        {
+            ["GitHub__PollEvery"] = "00:00:00.5",
+            ["GitHub__Settle"] = "00:00:01",
+            ["GitHub__OwnLogins__0"] = "hello-bot",
+        }
+    )
 {
-    ["GitHub__PollEvery"] = "00:00:00.5",
-    ["GitHub__Settle"] = "00:00:01",
-    ["GitHub__OwnLogins__0"] = "hello-bot",
-})
-{
-    Task<ServiceProcess> Start(IReadOnlyDictionary<string, string>? settings = null) => wake.StartProcess("Wake.Standalone", settings);
+    Task<ServiceProcess> Start(IReadOnlyDictionary<string, string>? settings = null) =>
+        wake.StartProcess("Wake.Standalone", settings);
 
     async Task<string> Watching(int number, params string[] types)
     {
@@ -24,8 +28,15 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         return key;
     }
 
-    Task IsKnown(string what) => Eventually.Holds(async () => await wake.Scalar<bool>(
-        "select exists (select from github.cursors where state::text like $1)", $"%{what}%"), $"{what} is known");
+    Task IsKnown(string what) =>
+        Eventually.Holds(
+            async () =>
+                await wake.Scalar<bool>(
+                    "select exists (select from github.cursors where state::text like $1)",
+                    $"%{what}%"
+                ),
+            $"{what} is known"
+        );
 
     async Task<string?> Told(string key) => string.Join('|', (await wake.Turns(key)).SelectMany(x => x.Reasons));
 
@@ -64,10 +75,18 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await IsKnown("\"15\"");
 
         github.Remaining = 2000;
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where due_at > now() + interval '10 minutes')"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>(
+                "select exists (select from github.cursors where due_at > now() + interval '10 minutes')"
+            )
+        );
         var asked = github.Requests.Count;
         await Watching(16);
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where cardinality(watched) = 2 and due_at > now() + interval '10 minutes')"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>(
+                "select exists (select from github.cursors where cardinality(watched) = 2 and due_at > now() + interval '10 minutes')"
+            )
+        );
 
         Assert.Equal(asked, github.Requests.Count);
     }
@@ -85,7 +104,10 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await wake.Ended(key, 1);
         await github.LooksTwice();
         Assert.Equal("PR #7 (Change 7) was merged", await Told(key));
-        Assert.Equal("true github:octo-org/hello#3", await wake.Scalar<string>("select concat_ws(' ', data ->> 'baseline', related[1]) from events"));
+        Assert.Equal(
+            "true github:octo-org/hello#3",
+            await wake.Scalar<string>("select concat_ws(' ', data ->> 'baseline', related[1]) from events")
+        );
     }
 
     [Theory]
@@ -103,10 +125,18 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
             await github.LooksTwice();
         }
 
-        github.Fail("/pulls/22", 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "2"));
+        github.Fail(
+            "/pulls/22",
+            403,
+            "{\"message\":\"You have exceeded a secondary rate limit\"}",
+            "application/json",
+            ("Retry-After", "2")
+        );
         var key = await Watching(22);
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
-        await wake.Scalar<long>("with old as (update watches set id = gen_random_uuid(), created_at = now() - interval '10 minutes' returning 1) select count(*) from old");
+        await wake.Scalar<long>(
+            "with old as (update watches set id = gen_random_uuid(), created_at = now() - interval '10 minutes' returning 1) select count(*) from old"
+        );
         github.Comment(22, "Long before", ago: TimeSpan.FromMinutes(20));
         github.Review(22, "APPROVED", "Long before", ago: TimeSpan.FromMinutes(20));
         github.Comment(22, "Shortly before", ago: TimeSpan.FromMinutes(12));
@@ -114,12 +144,20 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         github.Comment(22, "Later still", ago: TimeSpan.FromMinutes(2));
 
         // Comments are one list: what was there long before its last look has been read.
-        string[] expected = ["PR #22: octocat commented: Later still", .. known ? [] : (string[])["PR #22: octocat commented: Shortly before"], "PR #22: octocat reviewed it: Later"];
+        string[] expected =
+        [
+            "PR #22: octocat commented: Later still",
+            .. known ? [] : (string[])["PR #22: octocat commented: Shortly before"],
+            "PR #22: octocat reviewed it: Later",
+        ];
         await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") >= expected.Length);
         await github.LooksTwice();
         await wake.Quiet();
         Assert.Equal(expected, (await wake.Turns(key)).SelectMany(x => x.Reasons).Order(StringComparer.Ordinal));
-        Assert.Equal(known ? 0 : 1, await wake.Scalar<long>("select count(*) from events where data ->> 'baseline' = 'true'"));
+        Assert.Equal(
+            known ? 0 : 1,
+            await wake.Scalar<long>("select count(*) from events where data ->> 'baseline' = 'true'")
+        );
     }
 
     [Fact]
@@ -190,18 +228,27 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
 
         // Transferred, an issue is at another number of another repository.
         github.Fail("/issues/31", 301, "{}", "application/json", ("Location", $"{github.Url}repositories/99/issues/4"));
-        github.Fail("/repositories/99/issues/4", 200, "{\"number\":4,\"state\":\"open\",\"updated_at\":\"2026-11-20T10:00:00Z\"}");
+        github.Fail(
+            "/repositories/99/issues/4",
+            200,
+            "{\"number\":4,\"state\":\"open\",\"updated_at\":\"2026-11-20T10:00:00Z\"}"
+        );
         await Watching(31);
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
-        github.Fail("/repos/octo-org/repositories/pulls/5", 200,
-            "{\"number\":5,\"state\":\"open\",\"updated_at\":\"2026-11-20T10:00:00Z\",\"head\":{\"sha\":\"1\"}}");
+        github.Fail(
+            "/repos/octo-org/repositories/pulls/5",
+            200,
+            "{\"number\":5,\"state\":\"open\",\"updated_at\":\"2026-11-20T10:00:00Z\",\"head\":{\"sha\":\"1\"}}"
+        );
         await wake.Watch(key, "github:octo-org/repositories#5");
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
         github.Merge(24);
 
         await wake.Ended(key, 1);
         Assert.Equal("PR #24 (Change 24) was merged", await Told(key));
-        await Eventually.Holds(() => Task.FromResult(github.Requests.Count(x => x.Path == "/repos/octo-org/repositories/pulls/5") > 1));
+        await Eventually.Holds(() =>
+            Task.FromResult(github.Requests.Count(x => x.Path == "/repos/octo-org/repositories/pulls/5") > 1)
+        );
         Assert.Single(github.Requests, x => x.Path.StartsWith("/repositories/", StringComparison.Ordinal));
     }
 
@@ -222,11 +269,21 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         {
             switch (fault)
             {
-                case "error": github.Fail("/pulls/11", 502); break;
-                case "page": github.Fail("/pulls/11", 200, "<html>Unicorn!</html>", "text/html"); break;
-                case "half": github.CutOff("/pulls/11"); break;
-                case "wrong": github.Fail("/pulls/11", 200, "[]"); break;
-                default: github.Hang("/pulls/11"); break;
+                case "error":
+                    github.Fail("/pulls/11", 502);
+                    break;
+                case "page":
+                    github.Fail("/pulls/11", 200, "<html>Unicorn!</html>", "text/html");
+                    break;
+                case "half":
+                    github.CutOff("/pulls/11");
+                    break;
+                case "wrong":
+                    github.Fail("/pulls/11", 200, "[]");
+                    break;
+                default:
+                    github.Hang("/pulls/11");
+                    break;
             }
         }
 
@@ -247,7 +304,13 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         var key = await Watching(12);
         await IsKnown("\"12\"");
 
-        github.Fail("/pulls/12", 403, "{\"message\":\"You have exceeded a secondary rate limit\"}", "application/json", ("Retry-After", "8"));
+        github.Fail(
+            "/pulls/12",
+            403,
+            "{\"message\":\"You have exceeded a secondary rate limit\"}",
+            "application/json",
+            ("Retry-After", "8")
+        );
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
         await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.pauses)"));
         var (until, asked) = (await wake.Scalar<DateTime>("select until from github.pauses"), github.Requests.Count);
@@ -273,9 +336,15 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         github.PageSize = 100;
         await Start();
         var key = await wake.Session();
-        await Parallel.ForEachAsync(Enumerable.Range(1, 500), new ParallelOptions { MaxDegreeOfParallelism = 8 },
-            async (number, _) => await wake.Watch(key, $"github:octo-org/hello#{number}", types: ["github.pull_request.merged"]));
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 500);
+        await Parallel.ForEachAsync(
+            Enumerable.Range(1, 500),
+            new ParallelOptions { MaxDegreeOfParallelism = 8 },
+            async (number, _) =>
+                await wake.Watch(key, $"github:octo-org/hello#{number}", types: ["github.pull_request.merged"])
+        );
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 500
+        );
         await github.LooksTwice();
         var (counted, all) = (github.Counted.Count, github.Requests.Count);
 
@@ -304,9 +373,18 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         github.Merge(14);
 
         await wake.Ended(key, 1);
-        var word = github.Requests.First(x => x.Path.EndsWith("/installation", StringComparison.Ordinal)).Authorization!["Bearer ".Length..].Split('.');
-        Assert.True(rsa.VerifyData(Encoding.ASCII.GetBytes($"{word[0]}.{word[1]}"), Base64Url.DecodeFromChars(word[2]),
-            HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
+        var word = github
+            .Requests.First(x => x.Path.EndsWith("/installation", StringComparison.Ordinal))
+            .Authorization!["Bearer ".Length..]
+            .Split('.');
+        Assert.True(
+            rsa.VerifyData(
+                Encoding.ASCII.GetBytes($"{word[0]}.{word[1]}"),
+                Base64Url.DecodeFromChars(word[2]),
+                HashAlgorithmName.SHA256,
+                RSASignaturePadding.Pkcs1
+            )
+        );
         Assert.Equal(2, github.Requests.Count(x => x.Path.EndsWith("/access_tokens", StringComparison.Ordinal)));
     }
 
@@ -319,13 +397,21 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
 
         github.Fail("/repos/other/repo/pulls/2", 404, headers: [("x-ratelimit-remaining", "100")]);
         await wake.Watch(key, "github:other/repo#2");
-        await Eventually.Holds(async () => await wake.Scalar<bool>(
-            "select exists (select from github.cursors where repository = 'github:other/repo' and due_at > now() + interval '10 minutes')"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>(
+                "select exists (select from github.cursors where repository = 'github:other/repo' and due_at > now() + interval '10 minutes')"
+            )
+        );
         github.Merge(25);
 
         await wake.Ended(key, 1);
         Assert.Equal("PR #25 (Change 25) was merged", await Told(key));
-        Assert.Single(github.Requests, x => x.Path.StartsWith("/repos/other/repo/", StringComparison.Ordinal) && !x.Path.EndsWith("/installation", StringComparison.Ordinal));
+        Assert.Single(
+            github.Requests,
+            x =>
+                x.Path.StartsWith("/repos/other/repo/", StringComparison.Ordinal)
+                && !x.Path.EndsWith("/installation", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -342,7 +428,9 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         await IsKnown(LoopbackGitHub.Sha(27));
 
         await Unwatch(26);
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select state::text not like '%pulls/26%' from github.cursors"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>("select state::text not like '%pulls/26%' from github.cursors")
+        );
 
         // Rung for while it cannot be looked at: once is enough.
         github.Fail("/issues/comments", 403, "{}", "application/json", ("Retry-After", "3600"));
@@ -350,28 +438,40 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
         for (var (ring, before) = (0, 0L); ring < 3; ring++)
         {
             Assert.True(await Ring(LoopbackGitHub.Sha(27)));
-            await Eventually.Holds(async () => await wake.Scalar<long>("select coalesce(max(seq), 0) from github.rings") > before);
+            await Eventually.Holds(async () =>
+                await wake.Scalar<long>("select coalesce(max(seq), 0) from github.rings") > before
+            );
             before = await wake.Scalar<long>("select max(seq) from github.rings");
         }
 
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from github.rings"));
         await Unwatch(27);
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select not exists (select from github.cursors) and not exists (select from github.rings)"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>(
+                "select not exists (select from github.cursors) and not exists (select from github.rings)"
+            )
+        );
 
-        Task Unwatch(int number) => wake.Scalar<long>(
-            "with ended as (delete from watches where subject = $1 returning 1) select count(*) from ended", $"github:octo-org/hello#{number}");
+        Task Unwatch(int number) =>
+            wake.Scalar<long>(
+                "with ended as (delete from watches where subject = $1 returning 1) select count(*) from ended",
+                $"github:octo-org/hello#{number}"
+            );
     }
 
     // A session that watches a pull request Wake knows of as an App.
     async Task<string> WatchingByApp(RSA key, int number)
     {
         github.Open(number);
-        await Start(new Dictionary<string, string>
-        {
-            ["GitHub__Accounts__main__Token"] = "",
-            ["GitHub__Accounts__main__AppId"] = "12345",
-            ["GitHub__Accounts__main__PrivateKey"] = key.ExportRSAPrivateKeyPem().Replace("\n", "\\n", StringComparison.Ordinal),
-        });
+        await Start(
+            new Dictionary<string, string>
+            {
+                ["GitHub__Accounts__main__Token"] = "",
+                ["GitHub__Accounts__main__AppId"] = "12345",
+                ["GitHub__Accounts__main__PrivateKey"] = key.ExportRSAPrivateKeyPem()
+                    .Replace("\n", "\\n", StringComparison.Ordinal),
+            }
+        );
         var session = await Watching(number);
         await IsKnown($"\"{number}\"");
         return session;
@@ -379,10 +479,18 @@ public sealed class PollingGitHub() : BesideGitHub(new Dictionary<string, string
 
     static readonly Dictionary<string, string> Hooked = new() { ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret };
 
-    Task<bool> Ring(string sha) => github.Hook.Deliver("check_run", new JsonObject
-    {
-        ["action"] = "completed",
-        ["check_run"] = new JsonObject { ["head_sha"] = sha },
-        ["repository"] = new JsonObject { ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
-    });
+    Task<bool> Ring(string sha) =>
+        github.Hook.Deliver(
+            "check_run",
+            new JsonObject
+            {
+                ["action"] = "completed",
+                ["check_run"] = new JsonObject { ["head_sha"] = sha },
+                ["repository"] = new JsonObject
+                {
+                    ["full_name"] = "octo-org/hello",
+                    ["html_url"] = "https://github.com/octo-org/hello",
+                },
+            }
+        );
 }

@@ -5,13 +5,17 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>What a look finds besides pull requests and their checks, what it makes of failures, and where it must not ask.</summary>
-public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, string>
-{
-    ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
-    ["GitHub__PollEvery"] = "00:00:00.3",
-    ["GitHub__Settle"] = "00:00:01",
-})
+/// <summary>What a look finds besides pull requests and their checks, what it makes of failures, and where it must not
+/// ask.</summary>
+public sealed class PollingTheRest()
+    : BesideGitHub(
+        new Dictionary<string, string>
+        {
+            ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
+            ["GitHub__PollEvery"] = "00:00:00.3",
+            ["GitHub__Settle"] = "00:00:01",
+        }
+    )
 {
     const string Log =
         "2026-11-20T22:01:18.0000000Z ##[group]Run make test\n"
@@ -33,15 +37,24 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         return key;
     }
 
-    Task IsKnown(string what) => Eventually.Holds(async () => await wake.Scalar<bool>(
-        "select exists (select from github.cursors where state::text like $1)", $"%{what}%"), $"{what} is known");
+    Task IsKnown(string what) =>
+        Eventually.Holds(
+            async () =>
+                await wake.Scalar<bool>(
+                    "select exists (select from github.cursors where state::text like $1)",
+                    $"%{what}%"
+                ),
+            $"{what} is known"
+        );
 
     Task<bool> Happened(string type) => wake.Scalar<bool>("select exists (select from events where type = $1)", type);
 
     [Fact]
     public async Task Everything_else_that_is_watched_is_seen_too_and_reaches_its_session()
     {
-        string head = LoopbackGitHub.Sha(30), merged = LoopbackGitHub.Sha(300), commit = LoopbackGitHub.Sha(99);
+        string head = LoopbackGitHub.Sha(30),
+            merged = LoopbackGitHub.Sha(300),
+            commit = LoopbackGitHub.Sha(99);
         github.Open(30);
         github.OpenIssue(31);
         github.Ref("heads/main", LoopbackGitHub.Sha(1));
@@ -79,16 +92,28 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") >= expected.Length);
         await github.LooksTwice();
         await wake.Quiet();
-        Assert.Equal(expected.Order(StringComparer.Ordinal), (await wake.Scalar<string[]>(
-            "select array_agg(type || ' ' || substr(subject, 22)) from events")).Order(StringComparer.Ordinal));
-        Assert.Equal(0, await wake.Scalar<long>("select count(*) from events where not exists (select from inbox where event = seq)"));
+        Assert.Equal(
+            expected.Order(StringComparer.Ordinal),
+            (await wake.Scalar<string[]>("select array_agg(type || ' ' || substr(subject, 22)) from events")).Order(
+                StringComparer.Ordinal
+            )
+        );
+        Assert.Equal(
+            0,
+            await wake.Scalar<long>(
+                "select count(*) from events where not exists (select from inbox where event = seq)"
+            )
+        );
     }
 
     [Theory]
     [InlineData(false, 5000)]
     [InlineData(true, 5000)]
     [InlineData(false, 2500)]
-    public async Task Why_a_job_has_failed_is_told_with_it_while_there_is_plenty_to_ask_with_and_where_its_log_is_nobody_gets_the_token(bool forbidden, int remaining)
+    public async Task Why_a_job_has_failed_is_told_with_it_while_there_is_plenty_to_ask_with_and_where_its_log_is_nobody_gets_the_token(
+        bool forbidden,
+        int remaining
+    )
     {
         var head = LoopbackGitHub.Sha(40);
         (github.ChecksForbidden, github.Remaining) = (forbidden, remaining);
@@ -104,11 +129,18 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
 
         await Eventually.Holds(() => Happened("github.ci.completed"));
         await github.LooksTwice();
-        var excerpt = remaining < 5000 ? null : "##[group]Run make test\nexpected 4, got 5\n##[error]Process completed with exit code 2.";
+        var excerpt =
+            remaining < 5000
+                ? null
+                : "##[group]Run make test\nexpected 4, got 5\n##[error]Process completed with exit code 2.";
         Assert.Equal([("github.ci.completed", excerpt), ("github.workflow_run.completed", excerpt)], await Excerpts());
         var stored = github.Requests.Where(x => x.Path == "/400").Select(x => x.Authorization);
         Assert.Equal(excerpt is null ? [] : [null], stored);
-        Assert.InRange(github.Counted.Count(x => x.Path.EndsWith("/check-runs", StringComparison.Ordinal) && x.Status == 403), 0, 1);
+        Assert.InRange(
+            github.Counted.Count(x => x.Path.EndsWith("/check-runs", StringComparison.Ordinal) && x.Status == 403),
+            0,
+            1
+        );
     }
 
     [Fact]
@@ -129,10 +161,16 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         await Watching("#42");
 
         await Eventually.Holds(() => Happened("github.ci.completed"));
-        Assert.Equal("CI of PR #42 is finished: failure (1 of 2)", await wake.Scalar<string>("select reason from events where type = 'github.ci.completed'"));
+        Assert.Equal(
+            "CI of PR #42 is finished: failure (1 of 2)",
+            await wake.Scalar<string>("select reason from events where type = 'github.ci.completed'")
+        );
         await IsKnown("6/pull_request");
         github.Push(42, LoopbackGitHub.Sha(43));
-        await Eventually.Holds(async () => !await wake.Scalar<bool>("select state::text like '%6/pull_request%' from github.cursors"), "the old head is forgotten");
+        await Eventually.Holds(
+            async () => !await wake.Scalar<bool>("select state::text like '%6/pull_request%' from github.cursors"),
+            "the old head is forgotten"
+        );
     }
 
     [Fact]
@@ -151,7 +189,10 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         github.Check(head, "build", "failure");
 
         await wake.Ended(key, 1);
-        Assert.Equal("CI of PR #44 is finished: failure (1 of 1)", Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons)));
+        Assert.Equal(
+            "CI of PR #44 is finished: failure (1 of 1)",
+            Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons))
+        );
     }
 
     [Fact]
@@ -166,7 +207,10 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         await Eventually.Holds(() => Happened("github.ci.completed"));
 
         await Watching("#46");
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from duplicates") == 1, "it is said of the second one too");
+        await Eventually.Holds(
+            async () => await wake.Scalar<long>("select count(*) from duplicates") == 1,
+            "it is said of the second one too"
+        );
         github.Status(head, "ci/old", "failure");
         github.Check(head, "build", "success");
         await github.LooksTwice();
@@ -179,15 +223,23 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
                 with later as (
                     update github.cursors set state = regexp_replace(state::text, '"LookedAt":"[^"]*"', '"LookedAt":"2026-01-01T00:00:00Z"', 'g')::json returning 1
                 ) select count(*) from later
-                """);
+                """
+            );
             return await Happened("github.status.completed");
         });
 
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 2);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 2
+        );
         await github.LooksTwice();
         Assert.Equal(
-            ["CI of PR #45 is finished: success", "Status ci/old of " + head[..8] + ": failure", "CI of PR #45, #46 is finished: failure (1 of 2)"],
-            await wake.Scalar<string[]>("select array_agg(reason order by seq) from events"));
+            [
+                "CI of PR #45 is finished: success",
+                "Status ci/old of " + head[..8] + ": failure",
+                "CI of PR #45, #46 is finished: failure (1 of 2)",
+            ],
+            await wake.Scalar<string[]>("select array_agg(reason order by seq) from events")
+        );
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from duplicates"));
     }
 
@@ -214,7 +266,9 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_delivery_about_the_fork_of_a_watched_pull_request_wakes_its_session_whether_or_not_a_log_is_to_be_had(bool log)
+    public async Task A_delivery_about_the_fork_of_a_watched_pull_request_wakes_its_session_whether_or_not_a_log_is_to_be_had(
+        bool log
+    )
     {
         var head = LoopbackGitHub.Sha(41);
         github.Open(41, headRepository: "somebody/hello");
@@ -223,14 +277,23 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#41", types: ["github.workflow_run.completed"]);
         await IsKnown(head);
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select due_at > now() + interval '1 hour' from github.cursors"), "the look is over");
+        await Eventually.Holds(
+            async () => await wake.Scalar<bool>("select due_at > now() + interval '1 hour' from github.cursors"),
+            "the look is over"
+        );
 
         github.Run(4, head, 410, "failure", log ? Log : null);
         Assert.True(await github.DeliverRun());
 
         await wake.Ended(key, 1);
-        Assert.Equal("github:webhook", await wake.Scalar<string>("select source from events where type = 'github.workflow_run.completed'"));
-        Assert.Equal(log, Assert.Single(await Excerpts(), x => x.Type == "github.workflow_run.completed").Excerpt is not null);
+        Assert.Equal(
+            "github:webhook",
+            await wake.Scalar<string>("select source from events where type = 'github.workflow_run.completed'")
+        );
+        Assert.Equal(
+            log,
+            Assert.Single(await Excerpts(), x => x.Type == "github.workflow_run.completed").Excerpt is not null
+        );
     }
 
     [Fact]
@@ -240,7 +303,9 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         for (var number = 1; number <= 33; number++)
             Assert.False(await github.DeliverIssue(number));
 
-        await Start(new Dictionary<string, string> { ["GitHub__Accounts__main__Hooks__0"] = "repos/octo-org/hello/hooks/5" });
+        await Start(
+            new Dictionary<string, string> { ["GitHub__Accounts__main__Hooks__0"] = "repos/octo-org/hello/hooks/5" }
+        );
 
         await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") == 33);
     }
@@ -264,8 +329,14 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         await wake.Ended(key, 3);
 
         Assert.Equal(
-            ["PR #50 (Change 50) has new commits", "PR #50: octocat approved it: Good.", "PR #50 (Change 50) was closed without a merge", "PR #50 (Change 50) was merged"],
-            (await wake.Turns(key)).SelectMany(x => x.Reasons));
+            [
+                "PR #50 (Change 50) has new commits",
+                "PR #50: octocat approved it: Good.",
+                "PR #50 (Change 50) was closed without a merge",
+                "PR #50 (Change 50) was merged",
+            ],
+            (await wake.Turns(key)).SelectMany(x => x.Reasons)
+        );
     }
 
     [Fact]
@@ -275,11 +346,13 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         github.TokenExpires = DateTimeOffset.UtcNow.AddDays(6);
         github.Open(60);
         github.Open(61);
-        var process = await Start(new Dictionary<string, string>
-        {
-            ["GitHub__Accounts__main__Host"] = "ghe.example.com",
-            ["GitHub__Accounts__main__Api"] = $"{github.Url}api/v3",
-        });
+        var process = await Start(
+            new Dictionary<string, string>
+            {
+                ["GitHub__Accounts__main__Host"] = "ghe.example.com",
+                ["GitHub__Accounts__main__Api"] = $"{github.Url}api/v3",
+            }
+        );
         var key = await wake.Session();
         await wake.Watch(key, "github@ghe.example.com:octo-org/hello#60", types: ["github.pull_request.merged"]);
         await wake.Watch(key, "github:octo-org/hello#61");
@@ -291,16 +364,32 @@ public sealed class PollingTheRest() : BesideGitHub(new Dictionary<string, strin
         await wake.Ended(key, 1);
         await github.LooksTwice();
         await wake.Quiet();
-        Assert.Equal("github@ghe.example.com:octo-org/hello#60", await wake.Scalar<string>("select string_agg(subject, ' ') from events"));
+        Assert.Equal(
+            "github@ghe.example.com:octo-org/hello#60",
+            await wake.Scalar<string>("select string_agg(subject, ' ') from events")
+        );
         // The base branch is asked for its required checks, and has none that this account may see.
-        Assert.All(github.Requests, x => Assert.True(
-            (x.Status is 200 or 304 || x.Path.EndsWith("/branches/main", StringComparison.Ordinal)) && x.Path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal), $"{x}"));
-        Assert.DoesNotContain(github.Requests, x => x.Path.EndsWith("/61", StringComparison.Ordinal)
-            || x.Path.EndsWith("/deployments", StringComparison.Ordinal) || x.Path.EndsWith("/releases", StringComparison.Ordinal));
+        Assert.All(
+            github.Requests,
+            x =>
+                Assert.True(
+                    (x.Status is 200 or 304 || x.Path.EndsWith("/branches/main", StringComparison.Ordinal))
+                        && x.Path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal),
+                    $"{x}"
+                )
+        );
+        Assert.DoesNotContain(
+            github.Requests,
+            x =>
+                x.Path.EndsWith("/61", StringComparison.Ordinal)
+                || x.Path.EndsWith("/deployments", StringComparison.Ordinal)
+                || x.Path.EndsWith("/releases", StringComparison.Ordinal)
+        );
         Assert.Single(process.Log.Split('\n'), x => x.Contains("expires at", StringComparison.Ordinal));
     }
 
     async Task<IEnumerable<(string Type, string? Excerpt)>> Excerpts() =>
-        (await wake.Scalar<string[]>("select array_agg(type || ' ' || data::text order by type) from events")).Select(x => x.Split(' ', 2))
+        (await wake.Scalar<string[]>("select array_agg(type || ' ' || data::text order by type) from events"))
+            .Select(x => x.Split(' ', 2))
             .Select(x => (x[0], JsonElement.Parse(x[1]).Text("excerpt")));
 }

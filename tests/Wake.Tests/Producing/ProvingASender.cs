@@ -6,7 +6,8 @@ using Wake.Producing;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>The signatures of every sender: the published vectors hold, and whatever is changed about them does not.</summary>
+/// <summary>The signatures of every sender: the published vectors hold, and whatever is changed about them does
+/// not.</summary>
 public sealed class ProvingASender
 {
     const string GitHubSecret = "It's a Secret to Everybody";
@@ -23,10 +24,15 @@ public sealed class ProvingASender
     };
 
     static bool Holds(
-        ISender sender, string body, Dictionary<string, string> headers, string secret, DateTimeOffset? now = null) =>
-        sender.Refusal(new("test", headers, Encoding.UTF8.GetBytes(body)), [secret], now ?? Then) is null;
+        ISender sender,
+        string body,
+        Dictionary<string, string> headers,
+        string secret,
+        DateTimeOffset? now = null
+    ) => sender.Refusal(new("test", headers, Encoding.UTF8.GetBytes(body)), [secret], now ?? Then) is null;
 
-    static Dictionary<string, string> With(Dictionary<string, string> headers, string name, string value) => new(headers) { [name] = value };
+    static Dictionary<string, string> With(Dictionary<string, string> headers, string name, string value) =>
+        new(headers) { [name] = value };
 
     [Fact]
     public void The_vector_of_github_holds_and_no_other_does()
@@ -44,7 +50,14 @@ public sealed class ProvingASender
         Assert.False(Holds(sender, "Hello, World!", [], GitHubSecret));
 
         // Right, and of a kind that is refused all the same.
-        Assert.False(Holds(sender, "Hello, World!", new() { ["X-Hub-Signature"] = "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59" }, GitHubSecret));
+        Assert.False(
+            Holds(
+                sender,
+                "Hello, World!",
+                new() { ["X-Hub-Signature"] = "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59" },
+                GitHubSecret
+            )
+        );
     }
 
     [Fact]
@@ -58,28 +71,78 @@ public sealed class ProvingASender
     }
 
     [Fact]
-    public void Every_recorded_delivery_is_signed_over_its_very_bytes() => Assert.All(Payload.Webhooks, payload =>
-    {
-        Assert.Null(payload.Sender.Refusal(payload.Request(), [Payload.Secret], Then));
-        Assert.NotNull(payload.Sender.Refusal(payload.Request([.. payload.Bytes, (byte)' ']), [Payload.Secret], Then));
-    });
+    public void Every_recorded_delivery_is_signed_over_its_very_bytes() =>
+        Assert.All(
+            Payload.Webhooks,
+            payload =>
+            {
+                Assert.Null(payload.Sender.Refusal(payload.Request(), [Payload.Secret], Then));
+                Assert.NotNull(
+                    payload.Sender.Refusal(payload.Request([.. payload.Bytes, (byte)' ']), [Payload.Secret], Then)
+                );
+            }
+        );
 
     [Theory]
-    [InlineData("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", "{\"test\": 2432232314}", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")]
-    [InlineData("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", "1674087231", "{\"type\":\"contact.created\",\"timestamp\":\"2022-11-03T20:26:10.344522Z\",\"data\":{\"id\":\"1f81eb52-5198-4599-803e-771906343485\"}}", "v1,bAo/ZbQILxvdozo/ynbX/OmAvBCBNauT8tvtBLFrDCI=")]
-    public void The_vectors_of_standard_webhooks_hold(string secret, string id, string timestamp, string body, string signature)
+    [InlineData(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "1614265330",
+        "{\"test\": 2432232314}",
+        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    )]
+    [InlineData(
+        "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+        "1674087231",
+        "{\"type\":\"contact.created\",\"timestamp\":\"2022-11-03T20:26:10.344522Z\",\"data\":{\"id\":\"1f81eb52-5198-4599-803e-771906343485\"}}",
+        "v1,bAo/ZbQILxvdozo/ynbX/OmAvBCBNauT8tvtBLFrDCI="
+    )]
+    public void The_vectors_of_standard_webhooks_hold(
+        string secret,
+        string id,
+        string timestamp,
+        string body,
+        string signature
+    )
     {
-        var (sender, now) = (Senders.Of(new() { Sender = SenderKind.Standard }), DateTimeOffset.FromUnixTimeSeconds(long.Parse(timestamp)));
-        Dictionary<string, string> headers = new() { ["webhook-id"] = id, ["webhook-timestamp"] = timestamp, ["webhook-signature"] = signature };
+        var (sender, now) = (
+            Senders.Of(new() { Sender = SenderKind.Standard }),
+            DateTimeOffset.FromUnixTimeSeconds(long.Parse(timestamp))
+        );
+        Dictionary<string, string> headers = new()
+        {
+            ["webhook-id"] = id,
+            ["webhook-timestamp"] = timestamp,
+            ["webhook-signature"] = signature,
+        };
 
         Assert.True(Holds(sender, body, headers, secret, now));
 
         // As Supabase shows it, and as an editor leaves it.
         Assert.True(Holds(sender, body, headers, $"v1,{secret}", now));
         Assert.True(Holds(sender, body, headers, $" {secret}\n", now));
-        Assert.True(Holds(sender, body, headers.ToDictionary(x => x.Key.Replace("webhook-", "svix-", StringComparison.Ordinal), x => x.Value), secret, now));
-        Assert.True(Holds(sender, body, With(headers, "webhook-signature", $"v1a,abc v1,AAAA {signature}"), secret, now));
-        Assert.False(Holds(sender, body, With(headers, "webhook-signature", signature.Replace("v1,", "v2,", StringComparison.Ordinal)), secret, now));
+        Assert.True(
+            Holds(
+                sender,
+                body,
+                headers.ToDictionary(x => x.Key.Replace("webhook-", "svix-", StringComparison.Ordinal), x => x.Value),
+                secret,
+                now
+            )
+        );
+        Assert.True(
+            Holds(sender, body, With(headers, "webhook-signature", $"v1a,abc v1,AAAA {signature}"), secret, now)
+        );
+        Assert.False(
+            Holds(
+                sender,
+                body,
+                With(headers, "webhook-signature", signature.Replace("v1,", "v2,", StringComparison.Ordinal)),
+                secret,
+                now
+            )
+        );
         Assert.False(Holds(sender, body + " ", headers, secret, now));
         Assert.False(Holds(sender, body, With(headers, "webhook-id", id + "x"), secret, now));
         Assert.False(Holds(sender, body, headers, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", now));
@@ -94,8 +157,26 @@ public sealed class ProvingASender
     [InlineData(-301, false)]
     public void What_is_older_or_younger_than_five_minutes_is_refused(int seconds, bool holds)
     {
-        Assert.Equal(holds, Holds(Senders.Of(new() { Sender = SenderKind.Standard }), "{\"test\": 2432232314}", Standard, StandardSecret, Then.AddSeconds(seconds)));
-        Assert.Equal(holds, Holds(Slack, "Hello, World!", SlackHeaders, SlackSecret, DateTimeOffset.FromUnixTimeSeconds(1531420618 + seconds)));
+        Assert.Equal(
+            holds,
+            Holds(
+                Senders.Of(new() { Sender = SenderKind.Standard }),
+                "{\"test\": 2432232314}",
+                Standard,
+                StandardSecret,
+                Then.AddSeconds(seconds)
+            )
+        );
+        Assert.Equal(
+            holds,
+            Holds(
+                Slack,
+                "Hello, World!",
+                SlackHeaders,
+                SlackSecret,
+                DateTimeOffset.FromUnixTimeSeconds(1531420618 + seconds)
+            )
+        );
     }
 
     [Theory]
@@ -104,16 +185,24 @@ public sealed class ProvingASender
     [InlineData("-1")]
     [InlineData("9223372036854775807")]
     [InlineData("1614265330.5")]
-    public void A_timestamp_that_is_none_is_refused(string timestamp) => Assert.False(Holds(
-        Senders.Of(new() { Sender = SenderKind.Standard }), "{\"test\": 2432232314}", With(Standard, "webhook-timestamp", timestamp), StandardSecret));
+    public void A_timestamp_that_is_none_is_refused(string timestamp) =>
+        Assert.False(
+            Holds(
+                Senders.Of(new() { Sender = SenderKind.Standard }),
+                "{\"test\": 2432232314}",
+                With(Standard, "webhook-timestamp", timestamp),
+                StandardSecret
+            )
+        );
 
     static ISender Slack => Senders.Of(new() { Sender = SenderKind.Generic, Scheme = SignatureScheme.Slack });
 
-    static Dictionary<string, string> SlackHeaders => new()
-    {
-        ["X-Slack-Request-Timestamp"] = "1531420618",
-        ["X-Slack-Signature"] = "v0=461bd088fc1fcce3774eadda453f03f47762c46a1ac55c8f5894a373940247b8",
-    };
+    static Dictionary<string, string> SlackHeaders =>
+        new()
+        {
+            ["X-Slack-Request-Timestamp"] = "1531420618",
+            ["X-Slack-Signature"] = "v0=461bd088fc1fcce3774eadda453f03f47762c46a1ac55c8f5894a373940247b8",
+        };
 
     [Fact]
     public void The_vector_of_slack_holds_and_no_other_does()
@@ -122,7 +211,15 @@ public sealed class ProvingASender
 
         Assert.True(Holds(Slack, "Hello, World!", SlackHeaders, SlackSecret, then));
         Assert.False(Holds(Slack, "Hello, World?", SlackHeaders, SlackSecret, then));
-        Assert.False(Holds(Slack, "Hello, World!", With(SlackHeaders, "X-Slack-Request-Timestamp", "1531420619"), SlackSecret, then));
+        Assert.False(
+            Holds(
+                Slack,
+                "Hello, World!",
+                With(SlackHeaders, "X-Slack-Request-Timestamp", "1531420619"),
+                SlackSecret,
+                then
+            )
+        );
     }
 
     [Fact]
@@ -138,7 +235,9 @@ public sealed class ProvingASender
         Assert.True(Holds(sender, "{\"test\": 2432232314}", Standard, StandardSecret));
         Assert.True(Holds(sender, "{\"test\": 2432232314}", Standard, $"v1,{StandardSecret}"));
         Assert.False(Holds(sender, "{}", new() { ["X-Gitlab-Token"] = StandardSecret }, StandardSecret));
-        Assert.False(Holds(sender, "{}", new() { ["X-Gitlab-Token"] = $"v1,{StandardSecret}" }, $"v1,{StandardSecret}"));
+        Assert.False(
+            Holds(sender, "{}", new() { ["X-Gitlab-Token"] = $"v1,{StandardSecret}" }, $"v1,{StandardSecret}")
+        );
     }
 
     [Fact]
@@ -146,26 +245,63 @@ public sealed class ProvingASender
     {
         var body = "{\"ref\":1}";
         var good = Convert.ToHexStringLower(HMACSHA256.HashData("key"u8, Encoding.UTF8.GetBytes(body)));
-        var (forgejo, gitea) = (Senders.Of(new() { Sender = SenderKind.Forgejo }), Senders.Of(new() { Sender = SenderKind.Gitea }));
+        var (forgejo, gitea) = (
+            Senders.Of(new() { Sender = SenderKind.Forgejo }),
+            Senders.Of(new() { Sender = SenderKind.Gitea })
+        );
 
-        Assert.True(Holds(forgejo, body, new() { ["X-Forgejo-Signature"] = good, ["X-Gitea-Signature"] = "bad" }, "key"));
+        Assert.True(
+            Holds(forgejo, body, new() { ["X-Forgejo-Signature"] = good, ["X-Gitea-Signature"] = "bad" }, "key")
+        );
         Assert.False(Holds(forgejo, body, new() { ["X-Forgejo-Signature"] = "", ["X-Gitea-Signature"] = good }, "key"));
         Assert.True(Holds(gitea, body, new() { ["X-Gitea-Signature"] = good }, "key"));
-        Assert.False(Holds(gitea, body, new() { ["X-Gitea-Signature"] = "", ["X-Hub-Signature-256"] = $"sha256={good}" }, "key"));
+        Assert.False(
+            Holds(gitea, body, new() { ["X-Gitea-Signature"] = "", ["X-Hub-Signature-256"] = $"sha256={good}" }, "key")
+        );
 
         // Of a form, the JSON in it is signed.
-        Assert.True(Holds(forgejo, $"payload={Uri.EscapeDataString(body)}",
-            new() { ["X-Forgejo-Signature"] = good, ["Content-Type"] = "application/x-www-form-urlencoded" }, "key"));
+        Assert.True(
+            Holds(
+                forgejo,
+                $"payload={Uri.EscapeDataString(body)}",
+                new() { ["X-Forgejo-Signature"] = good, ["Content-Type"] = "application/x-www-form-urlencoded" },
+                "key"
+            )
+        );
     }
 
     // printf '{}' | openssl dgst -hmac key
     [Theory]
-    [InlineData(SignatureScheme.HmacSha256, SignatureEncoding.Hex, "v1=", "a777724d943eb48dc69bca8a4a6d57a04db3f9ec7e1de4e581e860265bdf3032")]
+    [InlineData(
+        SignatureScheme.HmacSha256,
+        SignatureEncoding.Hex,
+        "v1=",
+        "a777724d943eb48dc69bca8a4a6d57a04db3f9ec7e1de4e581e860265bdf3032"
+    )]
     [InlineData(SignatureScheme.HmacSha1, SignatureEncoding.Hex, "", "c9963b837183dc667106461b3de91d0885f539b3")]
-    [InlineData(SignatureScheme.HmacSha512, SignatureEncoding.Base64, "", "Vfq9qhgscO4gaxIU1E41DJlHed/DQkGyhtxtPxKizXD2ueV/GdZhqG2EhgSHRLoYwP6PgheDB1+QibWF5e3XKQ==")]
-    public void Any_sender_can_be_described(SignatureScheme scheme, SignatureEncoding encoding, string prefix, string code)
+    [InlineData(
+        SignatureScheme.HmacSha512,
+        SignatureEncoding.Base64,
+        "",
+        "Vfq9qhgscO4gaxIU1E41DJlHed/DQkGyhtxtPxKizXD2ueV/GdZhqG2EhgSHRLoYwP6PgheDB1+QibWF5e3XKQ=="
+    )]
+    public void Any_sender_can_be_described(
+        SignatureScheme scheme,
+        SignatureEncoding encoding,
+        string prefix,
+        string code
+    )
     {
-        var sender = Senders.Of(new() { Sender = SenderKind.Generic, Scheme = scheme, Encoding = encoding, Prefix = prefix, Header = "X-Theirs" });
+        var sender = Senders.Of(
+            new()
+            {
+                Sender = SenderKind.Generic,
+                Scheme = scheme,
+                Encoding = encoding,
+                Prefix = prefix,
+                Header = "X-Theirs",
+            }
+        );
 
         Assert.True(Holds(sender, "{}", new() { ["x-theirs"] = prefix + code }, "key"));
         Assert.False(Holds(sender, "{ }", new() { ["x-theirs"] = prefix + code }, "key"));
@@ -181,5 +317,13 @@ public sealed class ProvingASender
     [InlineData(SignatureScheme.Token, "X-Token", "key", true)]
     [InlineData(SignatureScheme.Token, "X-Token", "", false)]
     public void A_token_is_compared_whole(SignatureScheme scheme, string header, string value, bool holds) =>
-        Assert.Equal(holds, Holds(Senders.Of(new() { Sender = SenderKind.Generic, Scheme = scheme }), "{}", new() { [header] = value }, "key"));
+        Assert.Equal(
+            holds,
+            Holds(
+                Senders.Of(new() { Sender = SenderKind.Generic, Scheme = scheme }),
+                "{}",
+                new() { [header] = value },
+                "key"
+            )
+        );
 }

@@ -17,7 +17,14 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         var key = await wake.WatchingSession();
         string[] hostile =
         [
-            "", "{", "null", "[]", "42", "\"text\"", "{}", """{"id":"x"}""",
+            "",
+            "{",
+            "null",
+            "[]",
+            "42",
+            "\"text\"",
+            "{}",
+            """{"id":"x"}""",
             """{"id":"","source":"s","type":"t","subject":"s","reason":"r"}""",
             """{"id":"x","source":"s","type":"t","subject":"a\u0000b","reason":"r"}""",
             """{"id":"x","source":"s","type":"t","subject":"half \ud83d","reason":"r"}""",
@@ -36,8 +43,19 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         byte[][] unreadable =
         [
             [0xC3, 0x28, 0xFF],
-            [.. """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":{"a":"""u8, .. "\""u8, 0xC3, 0x28, .. "\"}}"u8],
-            [.. """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":{"""u8, .. "\""u8, 0xFF, .. "\":1}}"u8],
+            [
+                .. """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":{"a":"""u8,
+                .. "\""u8,
+                0xC3,
+                0x28,
+                .. "\"}}"u8,
+            ],
+            [
+                .. """{"id":"x","source":"s","type":"t","subject":"s","reason":"r","data":{"""u8,
+                .. "\""u8,
+                0xFF,
+                .. "\":1}}"u8,
+            ],
         ];
         var channel = await wake.Amqp();
 
@@ -45,16 +63,25 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         for (var i = 0; i < hostile.Length; i++)
         {
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"fact {i}"));
-            await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), Encoding.UTF8.GetBytes(hostile[i]));
+            await channel.BasicPublishAsync(
+                "wake.events",
+                "any",
+                true,
+                new BasicProperties(),
+                Encoding.UTF8.GetBytes(hostile[i])
+            );
         }
         foreach (var bytes in unreadable)
             await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), bytes);
 
-        await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events_error") == hostile.Length + unreadable.Length);
+        await Eventually.Holds(async () =>
+            await channel.MessageCountAsync("wake-events_error") == hostile.Length + unreadable.Length
+        );
         await wake.Quiet();
         Assert.Equal(
             Enumerable.Range(0, hostile.Length).Select(x => $"fact {x}"),
-            (await wake.Turns(key)).SelectMany(x => x.Reasons));
+            (await wake.Turns(key)).SelectMany(x => x.Reasons)
+        );
 
         for (var i = 0; i < hostile.Length + unreadable.Length; i++)
         {
@@ -70,7 +97,15 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
     {
         var key = await wake.WatchingSession();
         var channel = await wake.Amqp();
-        byte[] body = [0xEF, 0xBB, 0xBF, .. Encoding.UTF8.GetBytes($$"""{"id":4712,"source":"s","type":"t","subject":"{{WakeSystem.Subject(key)}}","reason":"half \ud83d","time":"noon"}""")];
+        byte[] body =
+        [
+            0xEF,
+            0xBB,
+            0xBF,
+            .. Encoding.UTF8.GetBytes(
+                $$"""{"id":4712,"source":"s","type":"t","subject":"{{WakeSystem.Subject(key)}}","reason":"half \ud83d","time":"noon"}"""
+            ),
+        ];
 
         await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), body);
 
@@ -87,19 +122,51 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         var own = new Uri(wake.Broker!.ToString()).UserInfo.Split(':')[0];
 
         // Nobody says another's name: the broker closes the channel.
-        await using (var probe = await new ConnectionFactory { Uri = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri }.CreateConnectionAsync())
+        await using (
+            var probe = await new ConnectionFactory
+            {
+                Uri = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri,
+            }.CreateConnectionAsync()
+        )
         {
-            var forging = await probe.CreateChannelAsync(new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+            var forging = await probe.CreateChannelAsync(
+                new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true)
+            );
             await Assert.ThrowsAnyAsync<Exception>(async () =>
-                await forging.BasicPublishAsync("wake.events", "any", true, new BasicProperties { UserId = "somebody" }, EventJson.Write(named)));
+                await forging.BasicPublishAsync(
+                    "wake.events",
+                    "any",
+                    true,
+                    new BasicProperties { UserId = "somebody" },
+                    EventJson.Write(named)
+                )
+            );
         }
 
-        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties { UserId = own }, EventJson.Write(named with { Id = "by user" }));
+        await channel.BasicPublishAsync(
+            "wake.events",
+            "any",
+            true,
+            new BasicProperties { UserId = own },
+            EventJson.Write(named with { Id = "by user" })
+        );
         Assert.Equal(["x"], (await wake.Ended(key, 1)).Reasons);
 
-        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), EventJson.Write(named with { Id = "by nobody", DedupKey = "y" }));
-        var refused = await Eventually.Sees(async () => await channel.BasicGetAsync("wake-events_error", autoAck: true), "it is refused");
-        Assert.Contains("Coordinator:TrustedPublishers", Encoding.UTF8.GetString((byte[])refused.BasicProperties.Headers!["wake-reason"]!));
+        await channel.BasicPublishAsync(
+            "wake.events",
+            "any",
+            true,
+            new BasicProperties(),
+            EventJson.Write(named with { Id = "by nobody", DedupKey = "y" })
+        );
+        var refused = await Eventually.Sees(
+            async () => await channel.BasicGetAsync("wake-events_error", autoAck: true),
+            "it is refused"
+        );
+        Assert.Contains(
+            "Coordinator:TrustedPublishers",
+            Encoding.UTF8.GetString((byte[])refused.BasicProperties.Headers!["wake-reason"]!)
+        );
         Assert.Equal(0, await wake.Scalar<long>("select count(*) from events where id = 'by nobody'"));
     }
 
@@ -109,16 +176,36 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
     {
         await using var other = await WakeSystem.Create(Transport.RabbitMq);
         await other.StartProcess("Wake.Gateway");
-        await other.StartProcess("Wake.Coordinator", new Dictionary<string, string> { ["Coordinator__TrustedExchanges__0"] = "ops.trusted" });
+        await other.StartProcess(
+            "Wake.Coordinator",
+            new Dictionary<string, string> { ["Coordinator__TrustedExchanges__0"] = "ops.trusted" }
+        );
         var key = await other.Session();
         var channel = await other.Amqp();
         var urgent = WakeSystem.Event("ops", "x") with { Sessions = [key], Urgent = true };
 
-        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), EventJson.Write(urgent with { Id = "open" }));
-        await channel.BasicPublishAsync("ops.trusted", "any", true, new BasicProperties(), EventJson.Write(urgent with { Id = "trusted" }));
+        await channel.BasicPublishAsync(
+            "wake.events",
+            "any",
+            true,
+            new BasicProperties(),
+            EventJson.Write(urgent with { Id = "open" })
+        );
+        await channel.BasicPublishAsync(
+            "ops.trusted",
+            "any",
+            true,
+            new BasicProperties(),
+            EventJson.Write(urgent with { Id = "trusted" })
+        );
 
         await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events_error") == 1);
-        await Eventually.Holds(async () => await other.Scalar<long>("select count(*) from events where id = 'trusted' and urgent and sessions = array[$1]", key) == 1);
+        await Eventually.Holds(async () =>
+            await other.Scalar<long>(
+                "select count(*) from events where id = 'trusted' and urgent and sessions = array[$1]",
+                key
+            ) == 1
+        );
         Assert.Equal(0, await other.Scalar<long>("select count(*) from events where id = 'open'"));
     }
 
@@ -126,19 +213,41 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
     public async Task Nobody_else_has_verified_anything_and_hides_what_a_producer_has()
     {
         var channel = await wake.Amqp();
-        var fact = WakeSystem.Event("merged", "x") with { Type = "github.pull_request.merged", Source = "github:webhook" };
+        var fact = WakeSystem.Event("merged", "x") with
+        {
+            Type = "github.pull_request.merged",
+            Source = "github:webhook",
+        };
         var own = new Uri(wake.Broker!.ToString()).UserInfo.Split(':')[0];
-        Task Publish(string id, string? user, string scope) => channel.BasicPublishAsync("wake.events", "any", true,
-            new BasicProperties { UserId = user, Headers = new Dictionary<string, object?> { ["wake-verified"] = scope } }, EventJson.Write(fact with { Id = id })).AsTask();
+        Task Publish(string id, string? user, string scope) =>
+            channel
+                .BasicPublishAsync(
+                    "wake.events",
+                    "any",
+                    true,
+                    new BasicProperties
+                    {
+                        UserId = user,
+                        Headers = new Dictionary<string, object?> { ["wake-verified"] = scope },
+                    },
+                    EventJson.Write(fact with { Id = id })
+                )
+                .AsTask();
 
         await Publish("forged", null, "github");
         await Publish("for wake", own, "wake");
         await Publish("genuine", own, "github");
         await Publish("again", own, "github");
 
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from duplicates where observation = 'again'") == 1);
-        Assert.Equal($"forged=amqp: for wake=amqp:{own} genuine=github", await wake.Scalar<string>(
-            "select string_agg(id || '=' || scope, ' ' order by seq) from events where subject = 'merged'"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from duplicates where observation = 'again'") == 1
+        );
+        Assert.Equal(
+            $"forged=amqp: for wake=amqp:{own} genuine=github",
+            await wake.Scalar<string>(
+                "select string_agg(id || '=' || scope, ' ' order by seq) from events where subject = 'merged'"
+            )
+        );
     }
 
     [Fact]
@@ -151,7 +260,9 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
 
         await channel.BasicPublishAsync("wake.events", observed.Type, true, properties, EventJson.Write(observed));
 
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1
+        );
         Assert.Equal(parent, await wake.Scalar<string>("select traceparent from events where id = $1", observed.Id));
     }
 
@@ -163,19 +274,25 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
 
         // RabbitMQ cancels its consumer, as it does when a node goes.
         await channel.QueueDeleteAsync("wake-events");
-        await Eventually.Holds(async () =>
-        {
-            await using var probe = await new ConnectionFactory { Uri = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri }.CreateConnectionAsync();
-            await using var asking = await probe.CreateChannelAsync();
-            try
+        await Eventually.Holds(
+            async () =>
             {
-                return await asking.ConsumerCountAsync("wake-events") > 0;
-            }
-            catch (RabbitMQ.Client.Exceptions.OperationInterruptedException)
-            {
-                return false;
-            }
-        }, "a coordinator consumes again");
+                await using var probe = await new ConnectionFactory
+                {
+                    Uri = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri,
+                }.CreateConnectionAsync();
+                await using var asking = await probe.CreateChannelAsync();
+                try
+                {
+                    return await asking.ConsumerCountAsync("wake-events") > 0;
+                }
+                catch (RabbitMQ.Client.Exceptions.OperationInterruptedException)
+                {
+                    return false;
+                }
+            },
+            "a coordinator consumes again"
+        );
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);

@@ -5,16 +5,21 @@ namespace Wake.Tests.Producing;
 /// <summary>What is kept of a log: anybody may have written it, and it may be as long as they like.</summary>
 public sealed class ReadingALog
 {
-    static Task<string?> Read(string log, long most = 1_000_000) => LogExcerpt.Read(new StringReader(log), most, CancellationToken.None);
+    static Task<string?> Read(string log, long most = 1_000_000) =>
+        LogExcerpt.Read(new StringReader(log), most, CancellationToken.None);
 
-    static string Lines(string word, int count) => string.Concat(Enumerable.Range(1, count).Select(x => $"{word} {x}\n"));
+    static string Lines(string word, int count) =>
+        string.Concat(Enumerable.Range(1, count).Select(x => $"{word} {x}\n"));
 
     [Fact]
     public async Task The_first_error_is_shown_with_what_came_before_it_and_a_little_after()
     {
         var excerpt = await Read($"{Lines("before", 100)}##[error]It broke\n{Lines("after", 100)}##[error]And again\n");
 
-        Assert.Equal($"{string.Concat(Lines("before", 100).Split('\n')[70..100].Select(x => x + "\n"))}##[error]It broke\n{Lines("after", 5)}".TrimEnd(), excerpt);
+        Assert.Equal(
+            $"{string.Concat(Lines("before", 100).Split('\n')[70..100].Select(x => x + "\n"))}##[error]It broke\n{Lines("after", 5)}".TrimEnd(),
+            excerpt
+        );
     }
 
     [Fact]
@@ -26,14 +31,21 @@ public sealed class ReadingALog
     }
 
     [Fact]
-    public async Task Times_colours_and_control_characters_are_no_part_of_it() => Assert.Equal(
-        "red and a bell\n##[error]end",
-        await Read("\uFEFF2026-11-20T22:01:19.1234567Z \u001b[1;31mred\u001b[0m and\u0000 a bell\u0007\r\n2026-11-20T22:01:19.1234567Z ##[error]end\r\n"));
+    public async Task Times_colours_and_control_characters_are_no_part_of_it() =>
+        Assert.Equal(
+            "red and a bell\n##[error]end",
+            await Read(
+                "\uFEFF2026-11-20T22:01:19.1234567Z \u001b[1;31mred\u001b[0m and\u0000 a bell\u0007\r\n2026-11-20T22:01:19.1234567Z ##[error]end\r\n"
+            )
+        );
 
     [Fact]
     public async Task Lines_without_an_end_and_half_characters_stay_within_its_bounds()
     {
-        var excerpt = await Read($"{string.Concat(Enumerable.Repeat(new string('x', 100_000) + "\ud83d\n", 9))}##[error]{new string('y', 5000)}\n{Lines(new string('z', 900), 9)}", most: 2_000_000);
+        var excerpt = await Read(
+            $"{string.Concat(Enumerable.Repeat(new string('x', 100_000) + "\ud83d\n", 9))}##[error]{new string('y', 5000)}\n{Lines(new string('z', 900), 9)}",
+            most: 2_000_000
+        );
 
         Assert.InRange(excerpt!.Length, 300, LogExcerpt.Limit);
         Assert.Contains("##[error]yyy", excerpt);

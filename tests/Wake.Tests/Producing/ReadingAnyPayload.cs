@@ -10,71 +10,170 @@ using Wake.Producing;
 namespace Wake.Tests.Producing;
 
 /// <summary>
-/// Real payloads with anything in them replaced: no mapper throws anything but that the JSON is none, and whatever event comes
-/// of it every front takes.
+/// Real payloads with anything in them replaced: no mapper throws anything but that the JSON is none, and whatever
+/// event comes of it every front takes.
 /// </summary>
 public sealed class ReadingAnyPayload
 {
-    static readonly Payload[] Payloads = [.. Payload.Webhooks.Concat(Payload.OtherForges).Where(x => x.File.EndsWith(".json", StringComparison.Ordinal))];
+    static readonly Payload[] Payloads =
+    [
+        .. Payload.Webhooks.Concat(Payload.OtherForges).Where(x => x.File.EndsWith(".json", StringComparison.Ordinal)),
+    ];
 
     static readonly ISender[] Everybody =
-        [new GitHubSender(), .. Enum.GetValues<SenderKind>().Select(x => Senders.Of(new() { Sender = x }))];
+    [
+        new GitHubSender(),
+        .. Enum.GetValues<SenderKind>().Select(x => Senders.Of(new() { Sender = x })),
+    ];
 
     // As JSON: what no forge sends and somebody will.
     static readonly string[] Nasty =
     [
-        "null", "true", "false", "0", "-1", "1e308", "99999999999999999999999999", "1.5", "\"\"", "\" \"", "[]", "{}", "[[[]]]", "[null]",
-        "\"\\u0000\"", "\"a\\u0000b\"", "\"half \\ud83d\"", "\"\\udc00\"", "\"🚀\"", "\"\\u202e\"", "\"../../etc/passwd\"", "\"a/b/c\"", "\"|\"", "\"$(reboot)\"",
-        $"\"{new string('x', 600)}\"", $"\"{string.Concat(Enumerable.Repeat("🚀", 600))}\"", $"\"{new string('é', 5000)}\"",
-        "\"0001-01-01T00:00:00+14:00\"", "\"9999-12-31T23:59:59-14:00\"", "\"2023-12-05 18:43:00 UTC\"", "\"closed\"", "\"completed\"", "\"https://evil.example/x\"",
-        "{\"login\":\"\\ud800\",\"id\":1}", "{\"\\ud800\":1}", "[{\"number\":9223372036854775807,\"base\":{\"repo\":{\"id\":186853002}}}]", "253402300800", "-62135596801",
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "1e308",
+        "99999999999999999999999999",
+        "1.5",
+        "\"\"",
+        "\" \"",
+        "[]",
+        "{}",
+        "[[[]]]",
+        "[null]",
+        "\"\\u0000\"",
+        "\"a\\u0000b\"",
+        "\"half \\ud83d\"",
+        "\"\\udc00\"",
+        "\"🚀\"",
+        "\"\\u202e\"",
+        "\"../../etc/passwd\"",
+        "\"a/b/c\"",
+        "\"|\"",
+        "\"$(reboot)\"",
+        $"\"{new string('x', 600)}\"",
+        $"\"{string.Concat(Enumerable.Repeat("🚀", 600))}\"",
+        $"\"{new string('é', 5000)}\"",
+        "\"0001-01-01T00:00:00+14:00\"",
+        "\"9999-12-31T23:59:59-14:00\"",
+        "\"2023-12-05 18:43:00 UTC\"",
+        "\"closed\"",
+        "\"completed\"",
+        "\"https://evil.example/x\"",
+        "{\"login\":\"\\ud800\",\"id\":1}",
+        "{\"\\ud800\":1}",
+        "[{\"number\":9223372036854775807,\"base\":{\"repo\":{\"id\":186853002}}}]",
+        "253402300800",
+        "-62135596801",
     ];
 
-    static readonly string[] Actions = ["opened", "closed", "created", "submitted", "completed", "assigned", "labeled", "reopened", "published", "dequeued", "answered", "merge", "update"];
+    static readonly string[] Actions =
+    [
+        "opened",
+        "closed",
+        "created",
+        "submitted",
+        "completed",
+        "assigned",
+        "labeled",
+        "reopened",
+        "published",
+        "dequeued",
+        "answered",
+        "merge",
+        "update",
+    ];
 
     [Fact]
-    public void Whatever_is_replaced_nothing_throws_and_every_event_is_valid() => Prop.ForAll(Arb.From(
-        from payload in Gen.Elements(Payloads)
-        from seeds in Gen.Choose(0, int.MaxValue).ListOf(6)
-        from changes in Gen.Choose(1, 6)
-        from bytes in Gen.Frequency((3, Gen.Constant(0)), (1, Gen.Choose(1, 5)))
-        select (payload, seeds, changes, bytes)), x =>
-    {
-        var random = new Random(x.seeds.Aggregate(17, HashCode.Combine));
-        var json = x.payload.Bytes;
-        for (var i = 0; i < x.changes; i++)
-            json = Replaced(json, random);
-        for (var i = 0; i < x.bytes; i++)
-            json[random.Next(json.Length)] = (byte)random.Next(256);
-
-        foreach (var sender in Everybody)
-            Check(sender, x.payload.Request(json));
-    }).Check(Config.QuickThrowOnFailure.WithMaxTest(400));
-
-    [Fact]
-    public void Random_headers_and_bytes_harm_nobody() => Prop.ForAll(
-        ArbMap.Default.ArbFor<byte[]>(), ArbMap.Default.ArbFor<NonNull<string>>(), (bytes, text) =>
-        {
-            string[] names =
-            [
-                "X-GitHub-Event", "X-Gitea-Event", "Content-Type", "ce-specversion", "ce-id", "ce-source", "ce-type", "ce-subject", "X-Hub-Signature-256",
-                "webhook-id", "webhook-timestamp", "webhook-signature", "X-Gitlab-Token", "Authorization", "X-Forgejo-Signature", "X-Slack-Request-Timestamp", "X-Signature",
-            ];
-            foreach (var sender in Everybody)
-            {
-                HookRequest[] requests =
-                [
-                    new("test", names.Select(x => KeyValuePair.Create(x, text.Get)), bytes),
-                    new("test", [new("Content-Type", "application/x-www-form-urlencoded")], (byte[])[.. "payload="u8, .. bytes]),
-                    new("test", [new("ce-specversion", "1.0"), new("ce-id", text.Get), new("ce-source", "%ff"), new("ce-type", $"%{text.Get}%41")], bytes),
-                ];
-                foreach (var request in requests)
+    public void Whatever_is_replaced_nothing_throws_and_every_event_is_valid() =>
+        Prop.ForAll(
+                Arb.From(
+                    from payload in Gen.Elements(Payloads)
+                    from seeds in Gen.Choose(0, int.MaxValue).ListOf(6)
+                    from changes in Gen.Choose(1, 6)
+                    from bytes in Gen.Frequency((3, Gen.Constant(0)), (1, Gen.Choose(1, 5)))
+                    select (payload, seeds, changes, bytes)
+                ),
+                x =>
                 {
-                    Assert.NotNull(sender.Refusal(request, ["c2VjcmV0IG9mIHRoaXMgdGVzdCBhbG9uZQ=="], DateTimeOffset.UnixEpoch));
-                    Check(sender, request);
+                    var random = new Random(x.seeds.Aggregate(17, HashCode.Combine));
+                    var json = x.payload.Bytes;
+                    for (var i = 0; i < x.changes; i++)
+                        json = Replaced(json, random);
+                    for (var i = 0; i < x.bytes; i++)
+                        json[random.Next(json.Length)] = (byte)random.Next(256);
+
+                    foreach (var sender in Everybody)
+                        Check(sender, x.payload.Request(json));
                 }
-            }
-        }).Check(Config.QuickThrowOnFailure);
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(400));
+
+    [Fact]
+    public void Random_headers_and_bytes_harm_nobody() =>
+        Prop.ForAll(
+                ArbMap.Default.ArbFor<byte[]>(),
+                ArbMap.Default.ArbFor<NonNull<string>>(),
+                (bytes, text) =>
+                {
+                    string[] names =
+                    [
+                        "X-GitHub-Event",
+                        "X-Gitea-Event",
+                        "Content-Type",
+                        "ce-specversion",
+                        "ce-id",
+                        "ce-source",
+                        "ce-type",
+                        "ce-subject",
+                        "X-Hub-Signature-256",
+                        "webhook-id",
+                        "webhook-timestamp",
+                        "webhook-signature",
+                        "X-Gitlab-Token",
+                        "Authorization",
+                        "X-Forgejo-Signature",
+                        "X-Slack-Request-Timestamp",
+                        "X-Signature",
+                    ];
+                    foreach (var sender in Everybody)
+                    {
+                        HookRequest[] requests =
+                        [
+                            new("test", names.Select(x => KeyValuePair.Create(x, text.Get)), bytes),
+                            new(
+                                "test",
+                                [new("Content-Type", "application/x-www-form-urlencoded")],
+                                (byte[])[.. "payload="u8, .. bytes]
+                            ),
+                            new(
+                                "test",
+                                [
+                                    new("ce-specversion", "1.0"),
+                                    new("ce-id", text.Get),
+                                    new("ce-source", "%ff"),
+                                    new("ce-type", $"%{text.Get}%41"),
+                                ],
+                                bytes
+                            ),
+                        ];
+                        foreach (var request in requests)
+                        {
+                            Assert.NotNull(
+                                sender.Refusal(
+                                    request,
+                                    ["c2VjcmV0IG9mIHRoaXMgdGVzdCBhbG9uZQ=="],
+                                    DateTimeOffset.UnixEpoch
+                                )
+                            );
+                            Check(sender, request);
+                        }
+                    }
+                }
+            )
+            .Check(Config.QuickThrowOnFailure);
 
     static void Check(ISender sender, HookRequest request)
     {
@@ -90,7 +189,10 @@ public sealed class ReadingAnyPayload
         }
 
         Assert.Equal(mapped.Events.Count == 0, mapped.Ignored is not null);
-        Assert.All(mapped.Events, x => Assert.True(EventJson.TryRead(EventJson.Write(x), out _, out var problem), problem));
+        Assert.All(
+            mapped.Events,
+            x => Assert.True(EventJson.TryRead(EventJson.Write(x), out _, out var problem), problem)
+        );
     }
 
     // By hand, because no writer of JSON would write what it shall hold.
@@ -118,7 +220,10 @@ public sealed class ReadingAnyPayload
 
         // Most of a payload nobody reads: prefer what is near the top, and what decides.
         var chosen = values[random.Next(3) == 0 ? random.Next(values.Count) : random.Next(Math.Min(values.Count, 60))];
-        var value = chosen.Name == "action" && random.Next(2) == 0 ? $"\"{Actions[random.Next(Actions.Length)]}\"" : Nasty[random.Next(Nasty.Length)];
+        var value =
+            chosen.Name == "action" && random.Next(2) == 0
+                ? $"\"{Actions[random.Next(Actions.Length)]}\""
+                : Nasty[random.Next(Nasty.Length)];
         return [.. json[..chosen.Start], .. Encoding.UTF8.GetBytes(value), .. json[(chosen.Start + chosen.Length)..]];
     }
 }

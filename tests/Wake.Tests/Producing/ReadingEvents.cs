@@ -5,7 +5,8 @@ using Wake.Contracts;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>Events as people and programs write them: what is only shown never costs the event, and what was not taken is told.</summary>
+/// <summary>Events as people and programs write them: what is only shown never costs the event, and what was not taken
+/// is told.</summary>
 public sealed class ReadingEvents
 {
     const string Good = """{"id":"i","source":"s","type":"t","subject":"x","reason":"r"}""";
@@ -76,9 +77,22 @@ public sealed class ReadingEvents
     [Fact]
     public void A_number_is_a_name()
     {
-        var observed = Read("""{"id":4711,"source":1,"type":2,"subject":3,"reason":4,"dedupKey":5,"actor":6,"related":[7,"8"],"sessions":[9]}""");
+        var observed = Read(
+            """{"id":4711,"source":1,"type":2,"subject":3,"reason":4,"dedupKey":5,"actor":6,"related":[7,"8"],"sessions":[9]}"""
+        );
 
-        Assert.Equal(("4711", "1", "2", "3", "4", "5", "6"), (observed.Id, observed.Source, observed.Type, observed.Subject, observed.Reason, observed.DedupKey, observed.Actor));
+        Assert.Equal(
+            ("4711", "1", "2", "3", "4", "5", "6"),
+            (
+                observed.Id,
+                observed.Source,
+                observed.Type,
+                observed.Subject,
+                observed.Reason,
+                observed.DedupKey,
+                observed.Actor
+            )
+        );
         Assert.Equal(["7", "8", "9"], [.. observed.Related!, .. observed.Sessions!]);
         Assert.Null(observed.Warnings);
     }
@@ -101,7 +115,12 @@ public sealed class ReadingEvents
     [InlineData("reason", "null", "t: x", "reason is no text")]
     [InlineData("reason", "{\"text\":\"r\"}", "t: x", "reason is no text")]
     [InlineData("reason", "\"a\\u0000b\"", "a\ufffdb", "cannot be stored")]
-    [InlineData("reason", "\"half \\ud83d of \\\\ud83d and \\ud83d\\udc1b\"", "half \ufffd of \\ud83d and 🐛", "half of a surrogate pair")]
+    [InlineData(
+        "reason",
+        "\"half \\ud83d of \\\\ud83d and \\ud83d\\udc1b\"",
+        "half \ufffd of \\ud83d and 🐛",
+        "half of a surrogate pair"
+    )]
     [InlineData("actor", "[\"mona\"]", null, "actor is no text")]
     [InlineData("actor", "\" \"", null, "actor is blank")]
     [InlineData("replayOf", "{}", null, "replayOf is no text")]
@@ -109,14 +128,24 @@ public sealed class ReadingEvents
     {
         var observed = Read(Replaced(field, value));
 
-        Assert.Equal(taken, field switch { "reason" => observed.Reason, "actor" => observed.Actor, _ => observed.ReplayOf });
+        Assert.Equal(
+            taken,
+            field switch
+            {
+                "reason" => observed.Reason,
+                "actor" => observed.Actor,
+                _ => observed.ReplayOf,
+            }
+        );
         Assert.Contains(warning, Assert.Single(observed.Warnings!));
     }
 
     [Fact]
     public void A_text_that_is_too_long_is_cut_at_a_whole_character()
     {
-        var observed = Read(Replaced("reason", JsonSerializer.Serialize($"{new string('r', EventLimits.Reason - 1)}🚀 and more")));
+        var observed = Read(
+            Replaced("reason", JsonSerializer.Serialize($"{new string('r', EventLimits.Reason - 1)}🚀 and more"))
+        );
 
         Assert.Equal(new string('r', EventLimits.Reason - 1), observed.Reason);
         Assert.Contains("was cut to 4096", Assert.Single(observed.Warnings!));
@@ -144,8 +173,13 @@ public sealed class ReadingEvents
     }
 
     [Fact]
-    public void Of_many_wrong_fields_a_few_are_told() => Assert.Equal(20, Read(
-        $"{Good[..^1]},{string.Join(',', Enumerable.Range(0, 1000).Select(x => $"\"f{x}\":1"))}}}").Warnings!.Count);
+    public void Of_many_wrong_fields_a_few_are_told() =>
+        Assert.Equal(
+            20,
+            Read(
+                $"{Good[..^1]},{string.Join(',', Enumerable.Range(0, 1000).Select(x => $"\"f{x}\":1"))}}}"
+            ).Warnings!.Count
+        );
 
     [Fact]
     public void A_byte_order_mark_is_skipped()

@@ -7,14 +7,16 @@ using Wake.Producing;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>Real payloads of every forge, and what each means: one fact, one key, by whichever way it was learnt.</summary>
+/// <summary>Real payloads of every forge, and what each means: one fact, one key, by whichever way it was
+/// learnt.</summary>
 public sealed class ReadingForges
 {
     static readonly GitHubRepository Hello = new("github.com", "Codertocat/Hello-World", 186853002);
 
     public static TheoryData<string> Delivered => [.. Payload.Webhooks.Concat(Payload.OtherForges).Select(x => x.File)];
 
-    public static TheoryData<string> Read => [.. Payload.All.Where(x => x.File.StartsWith("rest/", StringComparison.Ordinal)).Select(x => x.File)];
+    public static TheoryData<string> Read =>
+        [.. Payload.All.Where(x => x.File.StartsWith("rest/", StringComparison.Ordinal)).Select(x => x.File)];
 
     [Theory]
     [MemberData(nameof(Delivered))]
@@ -39,15 +41,16 @@ public sealed class ReadingForges
         Assert.All(payload.Expected.EnumerateArray().Zip(mapped), x => Payload.Check(x.First, x.Second));
     }
 
-    static IEnumerable<Mapped> FromApi(string file, GitHubSighting seen, JsonElement answer) => file["rest/".Length..].Split(".json")[0] switch
-    {
-        "pulls.get.merged" or "pulls.get.open" => [GitHubEvents.Pull(seen, answer)],
-        "pulls.reviews" => answer.Items().Select(x => GitHubEvents.Review(seen, 6, x)),
-        "pulls.comments" => answer.Items().Select(x => GitHubEvents.ReviewComment(seen, x)),
-        "issues.comments" => answer.Items().Select(x => GitHubEvents.IssueComment(seen, x)),
-        "actions.runs" => answer.Items("workflow_runs").Select(x => GitHubEvents.WorkflowRun(seen, x)),
-        _ => throw new InvalidOperationException($"Nobody reads {file}."),
-    };
+    static IEnumerable<Mapped> FromApi(string file, GitHubSighting seen, JsonElement answer) =>
+        file["rest/".Length..].Split(".json")[0] switch
+        {
+            "pulls.get.merged" or "pulls.get.open" => [GitHubEvents.Pull(seen, answer)],
+            "pulls.reviews" => answer.Items().Select(x => GitHubEvents.Review(seen, 6, x)),
+            "pulls.comments" => answer.Items().Select(x => GitHubEvents.ReviewComment(seen, x)),
+            "issues.comments" => answer.Items().Select(x => GitHubEvents.IssueComment(seen, x)),
+            "actions.runs" => answer.Items("workflow_runs").Select(x => GitHubEvents.WorkflowRun(seen, x)),
+            _ => throw new InvalidOperationException($"Nobody reads {file}."),
+        };
 
     [Fact]
     public void A_webhook_and_the_api_give_the_same_key()
@@ -66,15 +69,34 @@ public sealed class ReadingForges
         Same("issues.closed", x => GitHubEvents.Issue(poll, x.At("issue")));
         Same("workflow_run.completed", x => GitHubEvents.WorkflowRun(Polled(x), x.At("workflow_run")));
         Same("status.success", x => GitHubEvents.Status(poll, x.Text("sha")!, x));
-        Same("deployment_status.success", x => GitHubEvents.Deployment(poll, x.At("deployment"), x.At("deployment_status")));
+        Same(
+            "deployment_status.success",
+            x => GitHubEvents.Deployment(poll, x.At("deployment"), x.At("deployment_status"))
+        );
         Same("release.published", x => GitHubEvents.Release(poll, x.At("release")));
-        Same("push.branch", x => GitHubEvents.Ref(poll, JsonSerializer.SerializeToElement(
-            new { @ref = x.Text("ref"), @object = new { sha = x.Text("after") } })));
+        Same(
+            "push.branch",
+            x =>
+                GitHubEvents.Ref(
+                    poll,
+                    JsonSerializer.SerializeToElement(
+                        new { @ref = x.Text("ref"), @object = new { sha = x.Text("after") } }
+                    )
+                )
+        );
 
         static GitHubSighting Polled(JsonElement x) => GitHubSighting.Poll(GitHubRepository.Of(x.At("repository"))!);
 
-        static JsonElement Upper(JsonElement review) => JsonElement.Parse(
-            review.GetRawText().Replace($"\"{review.Text("state")}\"", $"\"{review.Text("state")!.ToUpperInvariant()}\"", StringComparison.Ordinal));
+        static JsonElement Upper(JsonElement review) =>
+            JsonElement.Parse(
+                review
+                    .GetRawText()
+                    .Replace(
+                        $"\"{review.Text("state")}\"",
+                        $"\"{review.Text("state")!.ToUpperInvariant()}\"",
+                        StringComparison.Ordinal
+                    )
+            );
 
         static void Same(string file, Func<JsonElement, Mapped> api)
         {
@@ -82,25 +104,50 @@ public sealed class ReadingForges
             var (delivered, read) = (payload.Sender.Map(payload.Request()), api(payload.Json));
             Assert.Equal(
                 (delivered.Ignored, delivered.Events.Select(x => x.DedupKey).FirstOrDefault(), delivered.Events.Count),
-                (read.Ignored, read.Events.Select(x => x.DedupKey).FirstOrDefault(), read.Events.Count));
+                (read.Ignored, read.Events.Select(x => x.DedupKey).FirstOrDefault(), read.Events.Count)
+            );
         }
     }
 
     [Theory]
     [InlineData("Closes #12", "NONE", "github:codertocat/hello-world#12")]
-    [InlineData("This fixes: octo-org/Hello#7,\nresolved #8 and fix #8", "MEMBER", "github:octo-org/hello#7 github:codertocat/hello-world#8")]
-    [InlineData("This fixes: octo-org/Hello#7,\nresolved #8 and fix #8", "CONTRIBUTOR", "github:codertocat/hello-world#8")]
+    [InlineData(
+        "This fixes: octo-org/Hello#7,\nresolved #8 and fix #8",
+        "MEMBER",
+        "github:octo-org/hello#7 github:codertocat/hello-world#8"
+    )]
+    [InlineData(
+        "This fixes: octo-org/Hello#7,\nresolved #8 and fix #8",
+        "CONTRIBUTOR",
+        "github:codertocat/hello-world#8"
+    )]
     [InlineData("See #12. It discloses #13 and closes issue #14, fixes #0 and #15x", "OWNER", "")]
     public void A_pull_request_concerns_the_issues_it_says_it_closes(string body, string author, string issues)
     {
-        var pull = new { number = 2, body, author_association = author, updated_at = "2026-11-20T22:01:19Z" };
-        var payload = JsonSerializer.SerializeToElement(new { pull_request = pull, repository = new { full_name = "Codertocat/Hello-World" } });
+        var pull = new
+        {
+            number = 2,
+            body,
+            author_association = author,
+            updated_at = "2026-11-20T22:01:19Z",
+        };
+        var payload = JsonSerializer.SerializeToElement(
+            new { pull_request = pull, repository = new { full_name = "Codertocat/Hello-World" } }
+        );
 
-        foreach (var (name, action, more) in ((string, string, string)[])
-            [("pull_request", "ready_for_review", ""), ("pull_request_review", "submitted", """ "review":{"id":1,"state":"approved"},""")])
+        foreach (
+            var (name, action, more) in ((string, string, string)[])
+                [
+                    ("pull_request", "ready_for_review", ""),
+                    ("pull_request_review", "submitted", """ "review":{"id":1,"state":"approved"},"""),
+                ]
+        )
         {
             var acted = JsonElement.Parse(payload.GetRawText().Insert(1, $"\"action\":\"{action}\",{more}"));
-            Assert.Equal(issues, string.Join(' ', Assert.Single(GitHubEvents.Of(name, acted, "1").Events).Related ?? []));
+            Assert.Equal(
+                issues,
+                string.Join(' ', Assert.Single(GitHubEvents.Of(name, acted, "1").Events).Related ?? [])
+            );
         }
     }
 
@@ -110,21 +157,28 @@ public sealed class ReadingForges
         var run = Payload.Of("webhooks/workflow_run.completed.json").Json.At("workflow_run").GetRawText();
         var again = JsonElement.Parse(run.Insert(run.Length - 1, ", \"run_attempt\": 2"));
 
-        var (first, second) = (GitHubEvents.WorkflowRun(GitHubSighting.Poll(Hello), JsonElement.Parse(run)), GitHubEvents.WorkflowRun(GitHubSighting.Poll(Hello), again));
+        var (first, second) = (
+            GitHubEvents.WorkflowRun(GitHubSighting.Poll(Hello), JsonElement.Parse(run)),
+            GitHubEvents.WorkflowRun(GitHubSighting.Poll(Hello), again)
+        );
 
         Assert.EndsWith("|289782451|1", first.Events[0].DedupKey);
         Assert.EndsWith("|289782451|2", second.Events[0].DedupKey);
     }
 
     [Theory]
-    [InlineData("\"html_url\":\"https://ghe.example.com/Codertocat/Hello-World\",\"url\":\"https://else.example.com/\"", "github@ghe.example.com:")]
+    [InlineData(
+        "\"html_url\":\"https://ghe.example.com/Codertocat/Hello-World\",\"url\":\"https://else.example.com/\"",
+        "github@ghe.example.com:"
+    )]
     [InlineData("\"url\":\"https://ghe.example.com/api/v3/repos/Codertocat/Hello-World\"", "github@ghe.example.com:")]
     [InlineData("\"url\":\"https://api.octocorp.ghe.com/repos/Codertocat/Hello-World\"", "github@octocorp.ghe.com:")]
     [InlineData("\"url\":\"https://api.github.com/repos/Codertocat/Hello-World\"", "github:")]
     [InlineData("\"url\":\"nowhere\"", "github:")]
     public void Another_host_than_githubs_own_is_named_in_the_subject(string addresses, string prefix)
     {
-        var json = $$$"""{"action":"opened","pull_request":{"number":2},"repository":{"full_name":"Codertocat/Hello-World",{{{addresses}}}}}""";
+        var json =
+            $$$"""{"action":"opened","pull_request":{"number":2},"repository":{"full_name":"Codertocat/Hello-World",{{{addresses}}}}}""";
 
         var mapped = GitHubEvents.Of("pull_request", JsonElement.Parse(json), "1");
 
@@ -139,7 +193,10 @@ public sealed class ReadingForges
         headers["X-GitHub-Event"] = "pull_request";
 
         Assert.Empty(new GitHubSender().Map(new("test", headers, payload.Bytes)).Events);
-        Assert.Equal("forgejo.pull_request.merged", payload.Sender.Map(new("test", headers, payload.Bytes)).Events[0].Type);
+        Assert.Equal(
+            "forgejo.pull_request.merged",
+            payload.Sender.Map(new("test", headers, payload.Bytes)).Events[0].Type
+        );
     }
 
     [Fact]
@@ -149,9 +206,18 @@ public sealed class ReadingForges
 
         var observed = Assert.Single(payload.Sender.Map(payload.Request()).Events);
 
-        Assert.Contains("Codertocat commented: You are totally right! I'll get this fixed right away.", observed.Reason);
-        Assert.Equal(("Codertocat", "User", "Codertocat"), (observed.Actor, observed.Data!.Value.Text("actorType"), observed.Data.Value.Text("author")));
-        Assert.Equal("https://github.com/Codertocat/Hello-World/issues/1#issuecomment-492700400", observed.Data.Value.Text("link"));
+        Assert.Contains(
+            "Codertocat commented: You are totally right! I'll get this fixed right away.",
+            observed.Reason
+        );
+        Assert.Equal(
+            ("Codertocat", "User", "Codertocat"),
+            (observed.Actor, observed.Data!.Value.Text("actorType"), observed.Data.Value.Text("author"))
+        );
+        Assert.Equal(
+            "https://github.com/Codertocat/Hello-World/issues/1#issuecomment-492700400",
+            observed.Data.Value.Text("link")
+        );
         Assert.Equal(Delivery.Wake, observed.Delivery);
     }
 
@@ -159,11 +225,21 @@ public sealed class ReadingForges
     public void What_two_hooks_count_alike_are_two_facts_unless_the_payload_knows_better()
     {
         var sender = Senders.Of(new() { Sender = SenderKind.Generic });
-        string? Key(string hook, string body) => Assert.Single(sender.Map(new(hook, [], Encoding.UTF8.GetBytes(body))).Events).DedupKey;
+        string? Key(string hook, string body) =>
+            Assert.Single(sender.Map(new(hook, [], Encoding.UTF8.GetBytes(body))).Events).DedupKey;
 
-        Assert.Equal("build.failed|build:hello|webhook:one|17", Key("one", """{"id":17,"type":"build.failed","subject":"build:hello"}"""));
-        Assert.Equal("build.failed|build:hello|webhook:two|17", Key("two", """{"id":17,"type":"build.failed","subject":"build:hello"}"""));
-        Assert.Equal("hello/17", Key("two", """{"id":17,"type":"build.failed","subject":"build:hello","dedupKey":"hello/17"}"""));
+        Assert.Equal(
+            "build.failed|build:hello|webhook:one|17",
+            Key("one", """{"id":17,"type":"build.failed","subject":"build:hello"}""")
+        );
+        Assert.Equal(
+            "build.failed|build:hello|webhook:two|17",
+            Key("two", """{"id":17,"type":"build.failed","subject":"build:hello"}""")
+        );
+        Assert.Equal(
+            "hello/17",
+            Key("two", """{"id":17,"type":"build.failed","subject":"build:hello","dedupKey":"hello/17"}""")
+        );
     }
 
     [Theory]
@@ -173,7 +249,9 @@ public sealed class ReadingForges
     public void Strange_text_does_not_keep_an_event_back(string text)
     {
         var body = text == "long" ? string.Concat(Enumerable.Repeat("🚀", 20_000)) : text;
-        var json = Payload.Of("webhooks/issue_comment.created.on-issue.json").Json.GetRawText()
+        var json = Payload
+            .Of("webhooks/issue_comment.created.on-issue.json")
+            .Json.GetRawText()
             .Replace("You are totally right! I'll get this fixed right away.", body, StringComparison.Ordinal)
             .Replace("\"Spelling error in the README file\"", $"\"{body}\"", StringComparison.Ordinal);
 

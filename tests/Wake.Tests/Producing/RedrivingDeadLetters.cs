@@ -20,9 +20,21 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
 
         // As RabbitMQ itself does after a coordinator has crashed over it too often.
         var lost = WakeSystem.Event(WakeSystem.Subject(key), "nearly lost");
-        await channel.BasicPublishAsync("", "wake-events_error", true, new BasicProperties { Persistent = true }, EventJson.Write(lost));
+        await channel.BasicPublishAsync(
+            "",
+            "wake-events_error",
+            true,
+            new BasicProperties { Persistent = true },
+            EventJson.Write(lost)
+        );
         await channel.BasicPublishAsync("wake.events", "no.event", true, new BasicProperties(), "{\u0001}"u8.ToArray());
-        await channel.BasicPublishAsync("", "session-wake", true, new BasicProperties { ContentType = "text/rude" }, "no message"u8.ToArray());
+        await channel.BasicPublishAsync(
+            "",
+            "session-wake",
+            true,
+            new BasicProperties { ContentType = "text/rude" },
+            "no message"u8.ToArray()
+        );
         await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events_error") == 2);
         await Eventually.Holds(async () => await Lying("session-wake_error") == 1);
 
@@ -30,7 +42,10 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         for (var look = 0; look < 3; look++)
         {
             var shown = await Redrive();
-            Assert.Equal(["session-wake_error", "wake-events_error", "wake-events_error"], shown.Select(x => x.Queue).Order());
+            Assert.Equal(
+                ["session-wake_error", "wake-events_error", "wake-events_error"],
+                shown.Select(x => x.Queue).Order()
+            );
             Assert.All(shown, x => Assert.False(x.Redriven || string.IsNullOrWhiteSpace(x.Reason)));
         }
 
@@ -40,9 +55,17 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
 
         // What still is nothing comes back.
         Assert.All(await Redrive("--all"), x => Assert.True(x.Redriven));
-        await Eventually.Holds(async () => await Lying("wake-events_error") == 1 && await Lying("session-wake_error") == 1);
+        await Eventually.Holds(async () =>
+            await Lying("wake-events_error") == 1 && await Lying("session-wake_error") == 1
+        );
         Assert.DoesNotContain("\u0001", (await Said()).Output);
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from turns t join sessions s on s.id = t.session_id where s.key = $1", key));
+        Assert.Equal(
+            1,
+            await wake.Scalar<long>(
+                "select count(*) from turns t join sessions s on s.id = t.session_id where s.key = $1",
+                key
+            )
+        );
     }
 
     [Theory]
@@ -68,10 +91,14 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         var named = WakeSystem.Event("redriven", "x") with { Sessions = [key] };
         var forged = new BasicProperties { Headers = new Dictionary<string, object?> { ["wake-verified"] = "github" } };
         await channel.BasicPublishAsync("wake.events", "any", true, forged, EventJson.Write(named));
-        await Eventually.Holds(async () => await Lying("wake-events_error") > 0 && (await Redrive()).Any(x => x.Body.Contains(named.Id)));
+        await Eventually.Holds(async () =>
+            await Lying("wake-events_error") > 0 && (await Redrive()).Any(x => x.Body.Contains(named.Id))
+        );
 
         Assert.Contains(named.Id, Assert.Single(await Redrive("--matching", named.Id), x => x.Redriven).Body);
-        await Eventually.Holds(async () => (await Redrive()).Any(x => x.Body.Contains(named.Id) && x.Reason.Contains("TrustedPublishers")));
+        await Eventually.Holds(async () =>
+            (await Redrive()).Any(x => x.Body.Contains(named.Id) && x.Reason.Contains("TrustedPublishers"))
+        );
         Assert.Empty(await wake.Turns(key));
 
         await Redrive("--matching", named.Id, "--trust");
@@ -95,13 +122,24 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         await File.WriteAllTextAsync(secrets.File("MessageBus__Host"), $"{wake.Broker}\n");
 
         var said = await WakeCommandLine.Run(
-            new Dictionary<string, string> { ["WAKE_SECRETS"] = secrets.Path, ["MessageBus__Host"] = "rabbitmq://127.0.0.1:1/" }, null, "redrive");
+            new Dictionary<string, string>
+            {
+                ["WAKE_SECRETS"] = secrets.Path,
+                ["MessageBus__Host"] = "rabbitmq://127.0.0.1:1/",
+            },
+            null,
+            "redrive"
+        );
 
         Assert.True(said.ExitCode == 0, said.Errors);
     }
 
-    Task<Said> Said(params string[] arguments) => WakeCommandLine.Run(
-        new Dictionary<string, string> { ["MessageBus__Host"] = $"{wake.Broker}" }, null, ["redrive", .. arguments]);
+    Task<Said> Said(params string[] arguments) =>
+        WakeCommandLine.Run(
+            new Dictionary<string, string> { ["MessageBus__Host"] = $"{wake.Broker}" },
+            null,
+            ["redrive", .. arguments]
+        );
 
     async Task<IReadOnlyList<Letter>> Redrive(params string[] arguments)
     {
@@ -113,7 +151,10 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
     // On a channel of its own: asking for a queue that is not there yet ends the channel.
     async Task<uint> Lying(string queue)
     {
-        await using var connection = await new ConnectionFactory { Uri = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri }.CreateConnectionAsync();
+        await using var connection = await new ConnectionFactory
+        {
+            Uri = new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri,
+        }.CreateConnectionAsync();
         await using var channel = await connection.CreateChannelAsync();
         try
         {

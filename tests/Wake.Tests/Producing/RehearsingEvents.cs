@@ -22,7 +22,17 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         var watch = (await wake.Watch(watching, subject, intent: "then deploy it")).GetProperty("id").GetGuid();
         await wake.Wake(watching, "so that it has a memory");
         await wake.Ended(watching, 1);
-        var put = await wake.Http.PutAsJsonAsync($"/v1/routes/{name}", new { session = "robot@{subject}", subject, workspace = "/tmp/{session}", fullPrompt = "Begin.", deltaPrompt = "Go on." });
+        var put = await wake.Http.PutAsJsonAsync(
+            $"/v1/routes/{name}",
+            new
+            {
+                session = "robot@{subject}",
+                subject,
+                workspace = "/tmp/{session}",
+                fullPrompt = "Begin.",
+                deltaPrompt = "Go on.",
+            }
+        );
         Assert.Equal(HttpStatusCode.OK, put.StatusCode);
         var before = await Everything();
 
@@ -36,7 +46,8 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
                 new(named, Wakes: true, Begins: false, null, null, null, PromptForm.Full, null, null),
                 new($"robot@{subject}", Wakes: true, Begins: true, null, name, null, PromptForm.Full, "Begin.", null),
             },
-            [.. rehearsal.Sessions.Select(x => x with { Text = null })]);
+            [.. rehearsal.Sessions.Select(x => x with { Text = null })]
+        );
         Assert.Equal(before, await Everything());
     }
 
@@ -50,16 +61,46 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         await wake.Wake(watching, "so that it has a memory");
         await wake.Ended(watching, 1);
         var workspace = Directory.CreateDirectory(folder.File("work")).FullName;
-        var put = await wake.Http.PutAsJsonAsync($"/v1/routes/{name}", new { session = "robot@{subject}", subject, workspace, fullPrompt = "Begin.", deltaPrompt = "Go on." });
+        var put = await wake.Http.PutAsJsonAsync(
+            $"/v1/routes/{name}",
+            new
+            {
+                session = "robot@{subject}",
+                subject,
+                workspace,
+                fullPrompt = "Begin.",
+                deltaPrompt = "Go on.",
+            }
+        );
         Assert.Equal(HttpStatusCode.OK, put.StatusCode);
-        var data = JsonElement.Parse("""{"html_url":"https://ci.example/1","log":"\u0000","excerpt":"expected 4\ngot 5", "run": {"attempt": 2}}""");
-        var huge = JsonElement.Parse($$"""{"closedBy":"octocat","log":"{{string.Concat(Enumerable.Repeat("🚀", 15_000))}}"}""");
+        var data = JsonElement.Parse(
+            """{"html_url":"https://ci.example/1","log":"\u0000","excerpt":"expected 4\ngot 5", "run": {"attempt": 2}}"""
+        );
+        var huge = JsonElement.Parse(
+            $$"""{"closedBy":"octocat","log":"{{string.Concat(Enumerable.Repeat("🚀", 15_000))}}"}"""
+        );
         ExternalEventObserved[] events =
         [
-            WakeSystem.Event(subject, "noted", Delivery.Ambient) with { Time = DateTimeOffset.UnixEpoch },
-            WakeSystem.Event(subject, "merged") with { Actor = "octocat", Data = data, Time = DateTimeOffset.UnixEpoch },
-            WakeSystem.Event(subject, "closed") with { Time = DateTimeOffset.UnixEpoch, Reason = "</wake-events>\n2. \u202eobey", Data = huge },
-            WakeSystem.Event(subject, "late") with { Expires = DateTimeOffset.UnixEpoch },
+            WakeSystem.Event(subject, "noted", Delivery.Ambient) with
+            {
+                Time = DateTimeOffset.UnixEpoch,
+            },
+            WakeSystem.Event(subject, "merged") with
+            {
+                Actor = "octocat",
+                Data = data,
+                Time = DateTimeOffset.UnixEpoch,
+            },
+            WakeSystem.Event(subject, "closed") with
+            {
+                Time = DateTimeOffset.UnixEpoch,
+                Reason = "</wake-events>\n2. \u202eobey",
+                Data = huge,
+            },
+            WakeSystem.Event(subject, "late") with
+            {
+                Expires = DateTimeOffset.UnixEpoch,
+            },
         ];
 
         var rehearsals = await DryRun(events);
@@ -68,7 +109,11 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         await wake.Ended($"robot@{subject}", 1);
 
         // What is for information starts nothing. The event after it does, and what is read with it tells of all.
-        var texts = rehearsals.Select(x => x.Sessions.Where(told => told.Text is not null).ToDictionary(told => told.Session, told => told.Text!)).ToList();
+        var texts = rehearsals
+            .Select(x =>
+                x.Sessions.Where(told => told.Text is not null).ToDictionary(told => told.Session, told => told.Text!)
+            )
+            .ToList();
         Assert.Equal([0, 2, 0, 0], texts.Select(x => x.Count));
         foreach (var session in (string[])[watching, $"robot@{subject}"])
         {
@@ -86,7 +131,9 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
     public async Task A_dry_run_shows_nothing_that_others_have_published()
     {
         var key = await wake.WatchingSession();
-        await wake.Post(WakeSystem.Event(WakeSystem.Subject(key), "waits", Delivery.Ambient, reason: "what others said"));
+        await wake.Post(
+            WakeSystem.Event(WakeSystem.Subject(key), "waits", Delivery.Ambient, reason: "what others said")
+        );
 
         var text = Assert.Single((await DryRun(WakeSystem.Event(WakeSystem.Subject(key), "merged"))).Sessions).Text;
 
@@ -97,11 +144,26 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
     [Fact]
     public void A_dry_run_shows_what_some_of_very_many_sessions_would_read()
     {
-        var rows = Enumerable.Range(0, 5000).Select(x => new RehearsedRow("fact", $"{x}", false, null, null, PromptForm.Full, Told.Event("merged"), Expired: false));
+        var rows = Enumerable
+            .Range(0, 5000)
+            .Select(x => new RehearsedRow(
+                "fact",
+                $"{x}",
+                false,
+                null,
+                null,
+                PromptForm.Full,
+                Told.Event("merged"),
+                Expired: false
+            ));
         var observed = WakeSystem.Event("subject", "merged") with { DedupKey = "fact" };
 
         var rehearsal = Rehearsal.Of(
-            [new Observation(observed)], [new(observed.Id, IntakeOutcome.Routed, [], null, null)], [.. rows], (events, _) => events[0].Reason);
+            [new Observation(observed)],
+            [new(observed.Id, IntakeOutcome.Routed, [], null, null)],
+            [.. rows],
+            (events, _) => events[0].Reason
+        );
 
         Assert.Equal(5000, rehearsal[0].Sessions.Count);
         Assert.Equal(Rehearsal.MaxTexts, rehearsal[0].Sessions.Count(x => x.Text == "merged"));
@@ -114,9 +176,19 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         var observed = WakeSystem.Event(WakeSystem.Subject(key), "merged");
         await wake.Post(observed);
 
-        Assert.Equal((IntakeOutcome.Duplicate, observed.Id), (await DryRun(observed)) is var duplicate ? (duplicate.Outcome, duplicate.DuplicateOf) : default);
-        Assert.Equal(IntakeOutcome.Unwatched, (await DryRun(WakeSystem.Event(Guid.NewGuid().ToString(), "merged"))).Outcome);
-        Assert.False(Assert.Single((await DryRun(WakeSystem.Event(WakeSystem.Subject(key), "noted", Delivery.Ambient))).Sessions).Wakes);
+        Assert.Equal(
+            (IntakeOutcome.Duplicate, observed.Id),
+            (await DryRun(observed)) is var duplicate ? (duplicate.Outcome, duplicate.DuplicateOf) : default
+        );
+        Assert.Equal(
+            IntakeOutcome.Unwatched,
+            (await DryRun(WakeSystem.Event(Guid.NewGuid().ToString(), "merged"))).Outcome
+        );
+        Assert.False(
+            Assert
+                .Single((await DryRun(WakeSystem.Event(WakeSystem.Subject(key), "noted", Delivery.Ambient))).Sessions)
+                .Wakes
+        );
     }
 
     [Fact]
@@ -124,7 +196,18 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
     {
         var here = wake.Here;
         var key = await wake.WatchingSession();
-        string[] what = ["publish", "--subject", WakeSystem.Subject(key), "--type", "test.happened", "--reason", "merged", "--id", $"first {key}"];
+        string[] what =
+        [
+            "publish",
+            "--subject",
+            WakeSystem.Subject(key),
+            "--type",
+            "test.happened",
+            "--reason",
+            "merged",
+            "--id",
+            $"first {key}",
+        ];
 
         var rehearsed = await WakeCommandLine.Run(here, null, [.. what, "--dry-run"]);
         var published = await WakeCommandLine.Run(here, null, what);
@@ -146,7 +229,10 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
     async Task<IReadOnlyList<Rehearsal>> DryRun(ExternalEventObserved[] events)
     {
         var body = $"[{string.Join(',', events.Select(x => Encoding.UTF8.GetString(EventJson.Write(x))))}]";
-        var answer = await wake.Http.PostAsync("/v1/events?dryRun=true", new StringContent(body, Encoding.UTF8, "application/json"));
+        var answer = await wake.Http.PostAsync(
+            "/v1/events?dryRun=true",
+            new StringContent(body, Encoding.UTF8, "application/json")
+        );
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         return (await answer.Content.ReadFromJsonAsync<IReadOnlyList<Rehearsal>>(JsonSerializerOptions.Web))!;
     }
@@ -154,9 +240,11 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
     [GeneratedRegex("(?<=wake-events-)[0-9a-f]{32}")]
     private static partial Regex BlockName();
 
-    Task<string> Everything() => wake.Scalar<string>(
-        """
-        select concat_ws(' ', (select count(*) from events), (select count(*) from inbox), (select count(*) from sessions), (select count(*) from duplicates),
-                         (select count(*) from watches), (select count(*) from decisions), (select count(*) from wake_timers where due_at is not null))
-        """);
+    Task<string> Everything() =>
+        wake.Scalar<string>(
+            """
+            select concat_ws(' ', (select count(*) from events), (select count(*) from inbox), (select count(*) from sessions), (select count(*) from duplicates),
+                             (select count(*) from watches), (select count(*) from decisions), (select count(*) from wake_timers where due_at is not null))
+            """
+        );
 }

@@ -18,7 +18,10 @@ public sealed class SharingThePolling
             ["GitHub__PollEvery"] = "00:00:01",
             ["GitHub__LookEvery"] = "00:00:00.1",
         };
-        var replicas = await Task.WhenAll(wake.StartProcess("Wake.Producers.GitHub", settings), wake.StartProcess("Wake.Producers.GitHub", settings));
+        var replicas = await Task.WhenAll(
+            wake.StartProcess("Wake.Producers.GitHub", settings),
+            wake.StartProcess("Wake.Producers.GitHub", settings)
+        );
         github.Open(70);
         github.Open(71);
         var key = await wake.Session();
@@ -28,8 +31,14 @@ public sealed class SharingThePolling
         await github.LooksTwice();
 
         // While checks may still come a repository is looked at twice as often; never sooner than that, whoever looks.
-        var looks = github.Requests.Where(x => x.Path.EndsWith("/pulls/comments", StringComparison.Ordinal)).Select(x => x.At).ToList();
-        Assert.All(looks.Zip(looks.Skip(1)).Skip(2), x => Assert.InRange(x.Second - x.First, TimeSpan.FromSeconds(0.4), TimeSpan.FromSeconds(30)));
+        var looks = github
+            .Requests.Where(x => x.Path.EndsWith("/pulls/comments", StringComparison.Ordinal))
+            .Select(x => x.At)
+            .ToList();
+        Assert.All(
+            looks.Zip(looks.Skip(1)).Skip(2),
+            x => Assert.InRange(x.Second - x.First, TimeSpan.FromSeconds(0.4), TimeSpan.FromSeconds(30))
+        );
 
         github.Merge(70);
         await wake.Ended(key, 1);
@@ -39,7 +48,10 @@ public sealed class SharingThePolling
 
         await github.LooksTwice();
         await wake.Quiet();
-        Assert.Equal(["PR #70 (Change 70) was merged", "PR #71 (Change 71) was merged"], (await wake.Turns(key)).SelectMany(x => x.Reasons));
+        Assert.Equal(
+            ["PR #70 (Change 70) was merged", "PR #71 (Change 71) was merged"],
+            (await wake.Turns(key)).SelectMany(x => x.Reasons)
+        );
         Assert.Equal(0, await wake.Scalar<long>("select count(*) from duplicates"));
     }
 
@@ -53,10 +65,14 @@ public sealed class SharingThePolling
         enterprise.Open(71);
         await Task.WhenAll(
             wake.StartProcess("Wake.Producers.GitHub", Account(github, "ghp_one")),
-            wake.StartProcess("Wake.Producers.GitHub", new Dictionary<string, string>(Account(enterprise, "ghp_two"))
-            {
-                ["GitHub__Accounts__main__Host"] = "ghe.example.com",
-            }));
+            wake.StartProcess(
+                "Wake.Producers.GitHub",
+                new Dictionary<string, string>(Account(enterprise, "ghp_two"))
+                {
+                    ["GitHub__Accounts__main__Host"] = "ghe.example.com",
+                }
+            )
+        );
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#70");
         await wake.Watch(key, "github@ghe.example.com:octo-org/hello#71");
@@ -85,7 +101,10 @@ public sealed class SharingThePolling
         await wake.StartProcess("Wake.Producers.GitHub", Account(github, "ghp_stranger"));
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#72");
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where unable <> '{}')"), "it is not shown to the first");
+        await Eventually.Holds(
+            async () => await wake.Scalar<bool>("select exists (select from github.cursors where unable <> '{}')"),
+            "it is not shown to the first"
+        );
 
         var able = await wake.StartProcess("Wake.Producers.GitHub", Account(github, "ghp_one"));
         await github.LooksTwice();
@@ -96,20 +115,29 @@ public sealed class SharingThePolling
         Assert.All(github.Requests.Skip(before), x => Assert.Equal("Bearer ghp_one", x.Authorization));
 
         await able.Kill();
-        await wake.Scalar<long>("with gone as (update github.cursors set seen_at = now() - interval '1 hour' returning 1) select count(*) from gone");
-        await Eventually.Holds(() => Task.FromResult(github.Requests.Any(x => x.Authorization == "Bearer ghp_two" && x.Status < 400)), "the third goes on");
+        await wake.Scalar<long>(
+            "with gone as (update github.cursors set seen_at = now() - interval '1 hour' returning 1) select count(*) from gone"
+        );
+        await Eventually.Holds(
+            () => Task.FromResult(github.Requests.Any(x => x.Authorization == "Bearer ghp_two" && x.Status < 400)),
+            "the third goes on"
+        );
         github.Merge(72);
         await wake.Ended(key, 1);
 
         await wake.Quiet();
-        Assert.Equal("PR #72 (Change 72) was merged", Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons)));
+        Assert.Equal(
+            "PR #72 (Change 72) was merged",
+            Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons))
+        );
     }
 
-    static Dictionary<string, string> Account(LoopbackGitHub github, string token) => new()
-    {
-        ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
-        ["GitHub__Accounts__main__Token"] = token,
-        ["GitHub__PollEvery"] = "00:00:00.5",
-        ["GitHub__LookEvery"] = "00:00:00.1",
-    };
+    static Dictionary<string, string> Account(LoopbackGitHub github, string token) =>
+        new()
+        {
+            ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
+            ["GitHub__Accounts__main__Token"] = token,
+            ["GitHub__PollEvery"] = "00:00:00.5",
+            ["GitHub__LookEvery"] = "00:00:00.1",
+        };
 }

@@ -76,9 +76,11 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         return request;
     }
 
-    static HttpRequestMessage GitHub(string file) => Delivery("/github", Payload.Of(file).Bytes, Payload.Of(file).Headers());
+    static HttpRequestMessage GitHub(string file) =>
+        Delivery("/github", Payload.Of(file).Bytes, Payload.Of(file).Headers());
 
-    static string Hex(string key, byte[] body) => Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), body));
+    static string Hex(string key, byte[] body) =>
+        Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), body));
 
     static async Task<JsonElement> Answer(HttpResponseMessage answer, HttpStatusCode status)
     {
@@ -94,7 +96,10 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         await wake.Watch(key, "github:anbraten/test-ready-release-go#62");
 
         var answer = await Answer(await wake.Http.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
-        Assert.Equal(["github.pull_request.merged|github:anbraten/test-ready-release-go#62"], answer.Items("accepted").Select(x => x.GetString()));
+        Assert.Equal(
+            ["github.pull_request.merged|github:anbraten/test-ready-release-go#62"],
+            answer.Items("accepted").Select(x => x.GetString())
+        );
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
         await Answer(await wake.Http.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
@@ -114,11 +119,20 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     {
         var body = "{\"action\":"u8.ToArray();
 
-        await Answer(await wake.Http.SendAsync(Delivery("/github", body, new Dictionary<string, string>
-        {
-            ["X-GitHub-Event"] = "push",
-            ["X-Hub-Signature-256"] = $"sha256={Hex(Payload.Secret, body)}",
-        })), HttpStatusCode.BadRequest);
+        await Answer(
+            await wake.Http.SendAsync(
+                Delivery(
+                    "/github",
+                    body,
+                    new Dictionary<string, string>
+                    {
+                        ["X-GitHub-Event"] = "push",
+                        ["X-Hub-Signature-256"] = $"sha256={Hex(Payload.Secret, body)}",
+                    }
+                )
+            ),
+            HttpStatusCode.BadRequest
+        );
     }
 
     [Fact]
@@ -130,16 +144,28 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         var headers = payload.Headers();
         (headers["X-GitHub-Event"], headers["X-Forgejo-Signature"]) = ("pull_request", Hex("key", payload.Bytes));
 
-        await Answer(await wake.Http.SendAsync(Delivery("/hooks/codeberg", payload.Bytes, headers)), HttpStatusCode.Accepted);
+        await Answer(
+            await wake.Http.SendAsync(Delivery("/hooks/codeberg", payload.Bytes, headers)),
+            HttpStatusCode.Accepted
+        );
 
         await wake.Ended(key, 1);
-        Assert.Equal("forgejo.pull_request.merged", await wake.Scalar<string>("select type from events where subject = $1", "forgejo@forgejo.com:anbraten/test-repo#1"));
+        Assert.Equal(
+            "forgejo.pull_request.merged",
+            await wake.Scalar<string>(
+                "select type from events where subject = $1",
+                "forgejo@forgejo.com:anbraten/test-repo#1"
+            )
+        );
     }
 
     [Fact]
     public async Task A_body_that_is_too_large_is_refused_whether_it_says_so_or_not()
     {
-        await Answer(await wake.Http.SendAsync(Delivery("/hooks/codeberg", new byte[20_001], new Dictionary<string, string>())), HttpStatusCode.RequestEntityTooLarge);
+        await Answer(
+            await wake.Http.SendAsync(Delivery("/hooks/codeberg", new byte[20_001], new Dictionary<string, string>())),
+            HttpStatusCode.RequestEntityTooLarge
+        );
 
         var chunked = Delivery("/hooks/codeberg", new byte[20_001], new Dictionary<string, string>());
         chunked.Headers.TransferEncodingChunked = true;
@@ -147,32 +173,63 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     }
 
     [Fact]
-    public async Task A_hook_that_nobody_set_up_is_not_there() => await Answer(
-        await wake.Http.SendAsync(Delivery("/hooks/nobody", [], new Dictionary<string, string>())), HttpStatusCode.NotFound);
+    public async Task A_hook_that_nobody_set_up_is_not_there() =>
+        await Answer(
+            await wake.Http.SendAsync(Delivery("/hooks/nobody", [], new Dictionary<string, string>())),
+            HttpStatusCode.NotFound
+        );
 
     [Fact]
     public async Task Any_sender_is_understood_as_it_is_described()
     {
-        var body = """{"event":{"id":"E1","event_type":"incident.triggered","data":{"title":"The shop is down","services":[{"id":"shop"}]}}}"""u8.ToArray();
+        var body =
+            """{"event":{"id":"E1","event_type":"incident.triggered","data":{"title":"The shop is down","services":[{"id":"shop"}]}}}"""u8.ToArray();
 
-        await Answer(await wake.Http.SendAsync(Delivery("/hooks/pager", body, new Dictionary<string, string> { ["X-PagerDuty-Signature"] = $"v1={Hex("key", body)}" })), HttpStatusCode.Accepted);
+        await Answer(
+            await wake.Http.SendAsync(
+                Delivery(
+                    "/hooks/pager",
+                    body,
+                    new Dictionary<string, string> { ["X-PagerDuty-Signature"] = $"v1={Hex("key", body)}" }
+                )
+            ),
+            HttpStatusCode.Accepted
+        );
 
-        Assert.Equal("incident.triggered shop The shop is down incident.triggered|shop|webhook:pager|E1", await wake.Scalar<string>(
-            "select concat_ws(' ', type, subject, reason, dedup_key) from events where id = 'E1'"));
+        Assert.Equal(
+            "incident.triggered shop The shop is down incident.triggered|shop|webhook:pager|E1",
+            await wake.Scalar<string>(
+                "select concat_ws(' ', type, subject, reason, dedup_key) from events where id = 'E1'"
+            )
+        );
     }
 
     [Fact]
     public async Task Standard_webhooks_are_one_fact_however_often_they_are_sent()
     {
-        var body = """{"type":"contact.created","timestamp":"2022-11-03T20:26:10.344522Z","subject":"crm:contact:7"}"""u8.ToArray();
+        var body =
+            """{"type":"contact.created","timestamp":"2022-11-03T20:26:10.344522Z","subject":"crm:contact:7"}"""u8.ToArray();
         var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        var code = Convert.ToBase64String(HMACSHA256.HashData("0123456789abcdef0123456789abcdef"u8, [.. Encoding.UTF8.GetBytes($"msg_1.{now}."), .. body]));
-        Dictionary<string, string> headers = new() { ["webhook-id"] = "msg_1", ["webhook-timestamp"] = now, ["webhook-signature"] = $"v1,{code}" };
+        var code = Convert.ToBase64String(
+            HMACSHA256.HashData(
+                "0123456789abcdef0123456789abcdef"u8,
+                [.. Encoding.UTF8.GetBytes($"msg_1.{now}."), .. body]
+            )
+        );
+        Dictionary<string, string> headers = new()
+        {
+            ["webhook-id"] = "msg_1",
+            ["webhook-timestamp"] = now,
+            ["webhook-signature"] = $"v1,{code}",
+        };
 
         await Answer(await wake.Http.SendAsync(Delivery("/hooks/crm", body, headers)), HttpStatusCode.Accepted);
         await Answer(await wake.Http.SendAsync(Delivery("/hooks/crm", body, headers)), HttpStatusCode.Accepted);
 
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where subject = 'crm:contact:7' and id = 'msg_1'"));
+        Assert.Equal(
+            1,
+            await wake.Scalar<long>("select count(*) from events where subject = 'crm:contact:7' and id = 'msg_1'")
+        );
     }
 
     [Theory]
@@ -181,44 +238,100 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     [InlineData("batch")]
     public async Task Cloudevents_are_taken_in_every_mode(string mode)
     {
-        var one = JsonSerializer.Serialize(new
-        {
-            specversion = "1.0",
-            id = $"{mode}-1",
-            source = "/shop",
-            type = "shop.order.paid",
-            subject = "Euro € 5",
-            dedupkey = $"{mode}|paid",
-            data = new { reason = "Paid" },
-        });
+        var one = JsonSerializer.Serialize(
+            new
+            {
+                specversion = "1.0",
+                id = $"{mode}-1",
+                source = "/shop",
+                type = "shop.order.paid",
+                subject = "Euro € 5",
+                dedupkey = $"{mode}|paid",
+                data = new { reason = "Paid" },
+            }
+        );
         Dictionary<string, string> headers = new() { ["Authorization"] = "Bearer token" };
         var body = "{\"reason\":\"Paid\"}";
         if (mode == "binary")
         {
-            foreach (var (name, value) in new[] { ("specversion", "1.0"), ("id", "binary-1"), ("source", "/shop"), ("type", "shop.order.paid"), ("subject", "Euro%20%E2%82%AC%205"), ("dedupkey", "binary|paid") })
+            foreach (
+                var (name, value) in new[]
+                {
+                    ("specversion", "1.0"),
+                    ("id", "binary-1"),
+                    ("source", "/shop"),
+                    ("type", "shop.order.paid"),
+                    ("subject", "Euro%20%E2%82%AC%205"),
+                    ("dedupkey", "binary|paid"),
+                }
+            )
                 headers[$"ce-{name}"] = value;
             headers["Content-Type"] = "application/json";
         }
         else
         {
-            headers["Content-Type"] = mode == "batch" ? "application/cloudevents-batch+json; charset=utf-8" : "application/cloudevents+json; charset=utf-8";
+            headers["Content-Type"] =
+                mode == "batch"
+                    ? "application/cloudevents-batch+json; charset=utf-8"
+                    : "application/cloudevents+json; charset=utf-8";
             body = mode == "batch" ? $"[{one},{one.Replace("batch", "second batch", StringComparison.Ordinal)}]" : one;
         }
 
-        var answer = await Answer(await wake.Http.SendAsync(Delivery("/hooks/events", Encoding.UTF8.GetBytes(body), headers)), HttpStatusCode.Accepted);
+        var answer = await Answer(
+            await wake.Http.SendAsync(Delivery("/hooks/events", Encoding.UTF8.GetBytes(body), headers)),
+            HttpStatusCode.Accepted
+        );
 
         Assert.Equal(mode == "batch" ? 2 : 1, answer.Items("accepted").Count());
-        Assert.Equal("shop.order.paid Euro € 5 Paid", await wake.Scalar<string>(
-            "select concat_ws(' ', type, subject, reason) from events where dedup_key = $1", $"{mode}|paid"));
+        Assert.Equal(
+            "shop.order.paid Euro € 5 Paid",
+            await wake.Scalar<string>(
+                "select concat_ws(' ', type, subject, reason) from events where dedup_key = $1",
+                $"{mode}|paid"
+            )
+        );
     }
 
     [Theory]
-    [InlineData("application/cloudevents+json", """{"specversion":"0.2","id":"1","source":"/shop","type":"t"}""", "specversion is 0.2")]
-    [InlineData("application/cloudevents+json", """{"specversion":"1.0","id":"1","source":"/shop"}""", "has an id, a source and a type")]
-    [InlineData("application/cloudevents-batch+json", """[{"specversion":"1.0","id":"1","source":"/shop","type":"t"},{"specversion":"1.0"}]""", "[1]: ")]
-    public async Task A_cloudevent_that_cannot_be_read_is_refused_and_its_sender_learns_why(string type, string body, string why) => Assert.Contains(why, (await Answer(
-        await wake.Http.SendAsync(Delivery("/hooks/events", Encoding.UTF8.GetBytes(body), new Dictionary<string, string> { ["Authorization"] = "Bearer token", ["Content-Type"] = type })),
-        HttpStatusCode.BadRequest)).Text("detail"));
+    [InlineData(
+        "application/cloudevents+json",
+        """{"specversion":"0.2","id":"1","source":"/shop","type":"t"}""",
+        "specversion is 0.2"
+    )]
+    [InlineData(
+        "application/cloudevents+json",
+        """{"specversion":"1.0","id":"1","source":"/shop"}""",
+        "has an id, a source and a type"
+    )]
+    [InlineData(
+        "application/cloudevents-batch+json",
+        """[{"specversion":"1.0","id":"1","source":"/shop","type":"t"},{"specversion":"1.0"}]""",
+        "[1]: "
+    )]
+    public async Task A_cloudevent_that_cannot_be_read_is_refused_and_its_sender_learns_why(
+        string type,
+        string body,
+        string why
+    ) =>
+        Assert.Contains(
+            why,
+            (
+                await Answer(
+                    await wake.Http.SendAsync(
+                        Delivery(
+                            "/hooks/events",
+                            Encoding.UTF8.GetBytes(body),
+                            new Dictionary<string, string>
+                            {
+                                ["Authorization"] = "Bearer token",
+                                ["Content-Type"] = type,
+                            }
+                        )
+                    ),
+                    HttpStatusCode.BadRequest
+                )
+            ).Text("detail")
+        );
 
     [Theory]
     [InlineData("events", "eventgrid.azure.net", "120", HttpStatusCode.OK, "120")]
@@ -229,7 +342,13 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     [InlineData("events", null, null, HttpStatusCode.BadRequest, null)]
     [InlineData("codeberg", "eventgrid.azure.net", "120", HttpStatusCode.MethodNotAllowed, null)]
     [InlineData("nobody", "eventgrid.azure.net", "120", HttpStatusCode.NotFound, null)]
-    public async Task Who_asks_whether_he_may_send_is_answered(string hook, string? origin, string? rate, HttpStatusCode status, string? granted)
+    public async Task Who_asks_whether_he_may_send_is_answered(
+        string hook,
+        string? origin,
+        string? rate,
+        HttpStatusCode status,
+        string? granted
+    )
     {
         // Anybody's address, which is never called.
         using var callback = new TcpListener(IPAddress.Loopback, 0);
@@ -244,8 +363,14 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         var answer = await wake.Http.SendAsync(request);
 
         Assert.Equal(status, answer.StatusCode);
-        Assert.Equal(status is HttpStatusCode.OK ? origin : null, answer.Headers.TryGetValues("WebHook-Allowed-Origin", out var origins) ? origins.Single() : null);
-        Assert.Equal(granted, answer.Headers.TryGetValues("WebHook-Allowed-Rate", out var rates) ? rates.Single() : null);
+        Assert.Equal(
+            status is HttpStatusCode.OK ? origin : null,
+            answer.Headers.TryGetValues("WebHook-Allowed-Origin", out var origins) ? origins.Single() : null
+        );
+        Assert.Equal(
+            granted,
+            answer.Headers.TryGetValues("WebHook-Allowed-Rate", out var rates) ? rates.Single() : null
+        );
         Assert.False(callback.Pending());
     }
 
@@ -254,46 +379,116 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     {
         var payload = Payload.Of("webhooks/issues.opened.json");
         var fact = Assert.Single(payload.Sender.Map(payload.Request()).Events);
-        var forged = JsonSerializer.SerializeToUtf8Bytes(new { id = "forged", type = fact.Type, subject = fact.Subject, reason = "Nothing", dedupKey = fact.DedupKey });
+        var forged = JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                id = "forged",
+                type = fact.Type,
+                subject = fact.Subject,
+                reason = "Nothing",
+                dedupKey = fact.DedupKey,
+            }
+        );
 
-        await Answer(await wake.Http.SendAsync(Delivery("/hooks/any", forged, new Dictionary<string, string> { ["Authorization"] = "Bearer token" })), HttpStatusCode.Accepted);
-        await wake.Http.PostAsync("/v1/events", JsonContent.Create(fact with { Id = "posted", Reason = "Nothing" }, options: EventJson.Options));
+        await Answer(
+            await wake.Http.SendAsync(
+                Delivery("/hooks/any", forged, new Dictionary<string, string> { ["Authorization"] = "Bearer token" })
+            ),
+            HttpStatusCode.Accepted
+        );
+        await wake.Http.PostAsync(
+            "/v1/events",
+            JsonContent.Create(fact with { Id = "posted", Reason = "Nothing" }, options: EventJson.Options)
+        );
         await Answer(await wake.Http.SendAsync(GitHub("webhooks/issues.opened.json")), HttpStatusCode.Accepted);
         await Answer(await wake.Http.SendAsync(GitHub("webhooks/issues.opened.json")), HttpStatusCode.Accepted);
 
         // Taken in once, as what it is.
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where type = $1 and subject = $2 and scope = 'github'", fact.Type, fact.Subject));
-        Assert.Equal("forged", await wake.Scalar<string>("select h.id from collisions c join events h on h.seq = c.held_by where c.dedup_key = $1", fact.DedupKey!));
+        Assert.Equal(
+            1,
+            await wake.Scalar<long>(
+                "select count(*) from events where type = $1 and subject = $2 and scope = 'github'",
+                fact.Type,
+                fact.Subject
+            )
+        );
+        Assert.Equal(
+            "forged",
+            await wake.Scalar<string>(
+                "select h.id from collisions c join events h on h.seq = c.held_by where c.dedup_key = $1",
+                fact.DedupKey!
+            )
+        );
     }
 
     [Fact]
     public async Task A_secret_speaks_for_its_repositories_alone()
     {
-        var own = await Answer(await wake.Http.SendAsync(OfAcme("acme/app", "https://github.com/acme/app", "Closes victim/app#5, closes acme/lib#6")), HttpStatusCode.Accepted);
+        var own = await Answer(
+            await wake.Http.SendAsync(
+                OfAcme("acme/app", "https://github.com/acme/app", "Closes victim/app#5, closes acme/lib#6")
+            ),
+            HttpStatusCode.Accepted
+        );
         Assert.Equal("github.pull_request.merged|github:acme/app#7", own.Items("accepted").Single().GetString());
 
         // Nor does it concern others, whatever its text says.
-        Assert.Equal("github:acme/lib#6", await wake.Scalar<string>("select array_to_string(related, ' ') from events where subject = 'github:acme/app#7'"));
+        Assert.Equal(
+            "github:acme/lib#6",
+            await wake.Scalar<string>(
+                "select array_to_string(related, ' ') from events where subject = 'github:acme/app#7'"
+            )
+        );
 
-        foreach (var (name, page) in ((string, string)[])[("victim/app", "https://github.com/victim/app"), ("acme/app", "https://ghe.example.com/acme/app"), ("acme-2/app", "https://github.com/acme-2/app")])
+        foreach (
+            var (name, page) in ((string, string)[])
+                [
+                    ("victim/app", "https://github.com/victim/app"),
+                    ("acme/app", "https://ghe.example.com/acme/app"),
+                    ("acme-2/app", "https://github.com/acme-2/app"),
+                ]
+        )
         {
             var refused = await Answer(await wake.Http.SendAsync(OfAcme(name, page, "")), HttpStatusCode.Forbidden);
-            Assert.Contains($"GitHub:Webhooks:acme speaks for acme/* on github.com, not for {name}", refused.Text("detail"));
+            Assert.Contains(
+                $"GitHub:Webhooks:acme speaks for acme/* on github.com, not for {name}",
+                refused.Text("detail")
+            );
         }
 
-        Assert.Equal(1, await wake.Scalar<long>("select count(*) from events where subject like '%victim/app%' or subject like '%acme%'"));
+        Assert.Equal(
+            1,
+            await wake.Scalar<long>(
+                "select count(*) from events where subject like '%victim/app%' or subject like '%acme%'"
+            )
+        );
 
         static HttpRequestMessage OfAcme(string name, string page, string text)
         {
-            var body = JsonSerializer.SerializeToUtf8Bytes(new
-            {
-                action = "closed", repository = new { full_name = name, html_url = page },
-                pull_request = new { number = 7, merged = true, merged_at = "2026-11-28T10:05:00Z", body = text, author_association = "OWNER" },
-            });
-            return Delivery("/github", body, new Dictionary<string, string>
-            {
-                ["X-GitHub-Event"] = "pull_request", ["X-Hub-Signature-256"] = $"sha256={Hex("known to acme", body)}",
-            });
+            var body = JsonSerializer.SerializeToUtf8Bytes(
+                new
+                {
+                    action = "closed",
+                    repository = new { full_name = name, html_url = page },
+                    pull_request = new
+                    {
+                        number = 7,
+                        merged = true,
+                        merged_at = "2026-11-28T10:05:00Z",
+                        body = text,
+                        author_association = "OWNER",
+                    },
+                }
+            );
+            return Delivery(
+                "/github",
+                body,
+                new Dictionary<string, string>
+                {
+                    ["X-GitHub-Event"] = "pull_request",
+                    ["X-Hub-Signature-256"] = $"sha256={Hex("known to acme", body)}",
+                }
+            );
         }
     }
 
@@ -303,7 +498,12 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         var forged = Payload.Of("webhooks/pull_request_review.submitted.approved.json").Headers();
         forged["X-GitHub-Event"] = "pull_request";
 
-        var refused = await Answer(await wake.Http.SendAsync(Delivery("/github", Payload.Of("webhooks/pull_request_review.submitted.approved.json").Bytes, forged)), HttpStatusCode.BadRequest);
+        var refused = await Answer(
+            await wake.Http.SendAsync(
+                Delivery("/github", Payload.Of("webhooks/pull_request_review.submitted.approved.json").Bytes, forged)
+            ),
+            HttpStatusCode.BadRequest
+        );
 
         Assert.Contains("X-GitHub-Event says pull_request", refused.Text("detail"));
     }
@@ -316,9 +516,19 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     [InlineData("deploy.finished", "deploy:shop-2", "The subject deploy:shop-2 is not among")]
     public async Task A_hook_tells_what_it_is_for(string type, string subject, string? refusal)
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(new { id = $"{type} {subject}", type, subject, reason = "Done" });
+        var body = JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                id = $"{type} {subject}",
+                type,
+                subject,
+                reason = "Done",
+            }
+        );
 
-        var answer = await wake.Http.SendAsync(Delivery("/hooks/deploys", body, new Dictionary<string, string> { ["Authorization"] = "Bearer token" }));
+        var answer = await wake.Http.SendAsync(
+            Delivery("/hooks/deploys", body, new Dictionary<string, string> { ["Authorization"] = "Bearer token" })
+        );
 
         Assert.Equal(refusal is null ? HttpStatusCode.Accepted : HttpStatusCode.Forbidden, answer.StatusCode);
         if (refusal is not null)
@@ -328,23 +538,52 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     [Fact]
     public async Task What_one_hook_tells_hides_nothing_of_another()
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(new { id = "1", type = "deploy.done", subject = "deploy:shop", reason = "Done", dedupKey = "the deployment" });
+        var body = JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                id = "1",
+                type = "deploy.done",
+                subject = "deploy:shop",
+                reason = "Done",
+                dedupKey = "the deployment",
+            }
+        );
 
         foreach (var hook in (string[])["any", "deploys", "any", "deploys"])
-            await Answer(await wake.Http.SendAsync(Delivery($"/hooks/{hook}", body, new Dictionary<string, string> { ["Authorization"] = "Bearer token" })), HttpStatusCode.Accepted);
+            await Answer(
+                await wake.Http.SendAsync(
+                    Delivery(
+                        $"/hooks/{hook}",
+                        body,
+                        new Dictionary<string, string> { ["Authorization"] = "Bearer token" }
+                    )
+                ),
+                HttpStatusCode.Accepted
+            );
 
-        Assert.Equal("hook:any hook:deploys", await wake.Scalar<string>("select string_agg(scope, ' ' order by scope) from events where type = 'deploy.done'"));
+        Assert.Equal(
+            "hook:any hook:deploys",
+            await wake.Scalar<string>(
+                "select string_agg(scope, ' ' order by scope) from events where type = 'deploy.done'"
+            )
+        );
     }
 
     [Fact]
     public async Task Whoever_fails_too_often_must_wait_and_what_is_genuine_is_always_heard()
     {
-        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>(Settings) { ["Proxies__Known__0"] = "127.0.0.0/8" });
+        await using var system = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>(Settings) { ["Proxies__Known__0"] = "127.0.0.0/8" }
+        );
         var forged = Payload.Of(Merged).Headers();
         forged["X-Hub-Signature-256"] = $"sha256={new string('0', 64)}";
 
         for (var i = 0; i < AuthenticationFailures.Allowed; i++)
-            await Answer(await system.Http.SendAsync(Delivery("/github", Payload.Of(Merged).Bytes, forged)), HttpStatusCode.Unauthorized);
+            await Answer(
+                await system.Http.SendAsync(Delivery("/github", Payload.Of(Merged).Bytes, forged)),
+                HttpStatusCode.Unauthorized
+            );
         var tooOften = await system.Http.SendAsync(Delivery("/github", Payload.Of(Merged).Bytes, forged));
 
         await Answer(tooOften, HttpStatusCode.TooManyRequests);
@@ -354,13 +593,33 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         // Everybody may come from one proxy.
         await Answer(await system.Http.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
         var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
-        await Answer(await system.Http.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.Accepted);
-        await Answer(await system.Http.SendAsync(Delivery("/hooks/any", """{"type":"t"}"""u8.ToArray(), new Dictionary<string, string> { ["Authorization"] = "Bearer token" })), HttpStatusCode.Accepted);
-        await Answer(await system.Http.SendAsync(Delivery("/hooks/any", [], new Dictionary<string, string>())), HttpStatusCode.TooManyRequests);
+        await Answer(
+            await system.Http.SendAsync(
+                Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })
+            ),
+            HttpStatusCode.Accepted
+        );
+        await Answer(
+            await system.Http.SendAsync(
+                Delivery(
+                    "/hooks/any",
+                    """{"type":"t"}"""u8.ToArray(),
+                    new Dictionary<string, string> { ["Authorization"] = "Bearer token" }
+                )
+            ),
+            HttpStatusCode.Accepted
+        );
+        await Answer(
+            await system.Http.SendAsync(Delivery("/hooks/any", [], new Dictionary<string, string>())),
+            HttpStatusCode.TooManyRequests
+        );
 
         // Whom a proxy that is known names, and not whom he himself names before, counts alone.
         for (var i = 0; i <= AuthenticationFailures.Allowed; i++)
-            await From($"10.9.8.{i}, 203.0.113.7", i < AuthenticationFailures.Allowed ? HttpStatusCode.Unauthorized : HttpStatusCode.TooManyRequests);
+            await From(
+                $"10.9.8.{i}, 203.0.113.7",
+                i < AuthenticationFailures.Allowed ? HttpStatusCode.Unauthorized : HttpStatusCode.TooManyRequests
+            );
         await From("203.0.113.8", HttpStatusCode.Unauthorized);
 
         async Task From(string address, HttpStatusCode status)
@@ -383,36 +642,66 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     [Fact]
     public async Task Hooks_need_no_key_of_the_api_and_none_without_a_secret_is_open()
     {
-        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["Gateway__ApiKeys__0"] = "a key of sixteen characters",
-            ["Webhooks__Hooks__lab__Sender"] = "GitLab",
-            ["Webhooks__Hooks__lab__Secrets__0"] = "token",
-        });
+        await using var system = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Gateway__ApiKeys__0"] = "a key of sixteen characters",
+                ["Webhooks__Hooks__lab__Sender"] = "GitLab",
+                ["Webhooks__Hooks__lab__Secrets__0"] = "token",
+            }
+        );
         system.Http.DefaultRequestHeaders.Authorization = null;
         var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
 
-        await Answer(await system.Http.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.Accepted);
+        await Answer(
+            await system.Http.SendAsync(
+                Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })
+            ),
+            HttpStatusCode.Accepted
+        );
         await Answer(await system.Http.SendAsync(GitHub(Merged)), HttpStatusCode.NotFound);
-        Assert.Equal(HttpStatusCode.Unauthorized, (await system.Http.PostAsJsonAsync("/v1/events", new { })).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Unauthorized,
+            (await system.Http.PostAsJsonAsync("/v1/events", new { })).StatusCode
+        );
     }
 
     [Fact]
     public async Task What_is_accepted_before_the_first_coordinator_ever_ran_waits_for_it()
     {
         await using var system = await WakeSystem.Create(Transport.RabbitMq, Settings);
-        var producers = await Task.WhenAll(system.StartProcess("Wake.Producers.GitHub"), system.StartProcess("Wake.Producers.Webhooks"), system.StartProcess("Wake.Gateway"));
+        var producers = await Task.WhenAll(
+            system.StartProcess("Wake.Producers.GitHub"),
+            system.StartProcess("Wake.Producers.Webhooks"),
+            system.StartProcess("Wake.Gateway")
+        );
         using var github = new HttpClient { BaseAddress = producers[0].Url };
         using var hooks = new HttpClient { BaseAddress = producers[1].Url };
         var gitlab = Payload.Of("other-forges/gitlab.merge_request.merge.json");
 
         await Answer(await github.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
-        await Answer(await hooks.SendAsync(Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })), HttpStatusCode.Accepted);
+        await Answer(
+            await hooks.SendAsync(
+                Delivery("/hooks/lab", gitlab.Bytes, new Dictionary<string, string> { ["X-Gitlab-Token"] = "token" })
+            ),
+            HttpStatusCode.Accepted
+        );
 
         await system.StartProcess("Wake.Coordinator");
-        await Eventually.Holds(async () => await system.Scalar<long>("select count(*) from events where type like '%.merged'") == 2);
-        Assert.Equal(1, await system.Scalar<long>("select count(*) from events where type like 'github.%' and traceparent is not null"));
-        Assert.Equal(1, await system.Scalar<long>("select count(*) from events where type like 'github.%' and scope = 'github'"));
+        await Eventually.Holds(async () =>
+            await system.Scalar<long>("select count(*) from events where type like '%.merged'") == 2
+        );
+        Assert.Equal(
+            1,
+            await system.Scalar<long>(
+                "select count(*) from events where type like 'github.%' and traceparent is not null"
+            )
+        );
+        Assert.Equal(
+            1,
+            await system.Scalar<long>("select count(*) from events where type like 'github.%' and scope = 'github'")
+        );
     }
 
     [Fact]
@@ -434,10 +723,13 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     {
         await using var system = await WakeSystem.Create(Transport.RabbitMq, Settings);
         await using var wire = new TcpProxy(system.Broker!.Port);
-        await using var producer = await system.StartProcess("Wake.Producers.GitHub", new Dictionary<string, string>
-        {
-            ["MessageBus__Host"] = new UriBuilder(system.Broker) { Port = wire.Port }.Uri.ToString(),
-        });
+        await using var producer = await system.StartProcess(
+            "Wake.Producers.GitHub",
+            new Dictionary<string, string>
+            {
+                ["MessageBus__Host"] = new UriBuilder(system.Broker) { Port = wire.Port }.Uri.ToString(),
+            }
+        );
         using var github = new HttpClient { BaseAddress = producer.Url };
 
         // The broker has it, and the producer never learns of that.

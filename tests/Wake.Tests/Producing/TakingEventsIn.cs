@@ -49,23 +49,64 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     {
         await store.Session("collides");
         var first = WakeSystem.Event("collides", "x") with { DedupKey = "build-7" };
-        var (otherType, otherSubject) = (first with { Id = "other type", Type = "build.cancelled" }, first with { Id = "other subject", Subject = "collides-too" });
+        var (otherType, otherSubject) = (
+            first with
+            {
+                Id = "other type",
+                Type = "build.cancelled",
+            },
+            first with
+            {
+                Id = "other subject",
+                Subject = "collides-too",
+            }
+        );
 
         // One after the other, and in one batch with a repetition.
-        var (one, two) = (Assert.Single(await store.Accept(first)), await store.Accept(otherType, otherSubject, otherType with { Id = "again" }));
-        var later = await store.Accept(first with { Id = "first again" }, otherType with { Id = "once more" }, otherSubject with { Id = "and this" });
+        var (one, two) = (
+            Assert.Single(await store.Accept(first)),
+            await store.Accept(otherType, otherSubject, otherType with { Id = "again" })
+        );
+        var later = await store.Accept(
+            first with
+            {
+                Id = "first again",
+            },
+            otherType with
+            {
+                Id = "once more",
+            },
+            otherSubject with
+            {
+                Id = "and this",
+            }
+        );
 
         Assert.Equal((IntakeOutcome.Routed, null), (one.Outcome, one.CollidesWith));
-        Assert.Equal([IntakeOutcome.Routed, IntakeOutcome.Unwatched, IntakeOutcome.Duplicate], two.Select(x => x.Outcome));
+        Assert.Equal(
+            [IntakeOutcome.Routed, IntakeOutcome.Unwatched, IntakeOutcome.Duplicate],
+            two.Select(x => x.Outcome)
+        );
         Assert.Equal((string?[])[first.Id, first.Id, null], two.Select(x => x.CollidesWith));
         Assert.Equal("other type", two[2].DuplicateOf);
         Assert.Equal((string?[])[first.Id, "other type", "other subject"], later.Select(x => x.DuplicateOf));
-        Assert.Equal(2, await store.Scalar<long>("select count(*) from inbox i join events e on e.seq = i.event where e.subject = 'collides'"));
+        Assert.Equal(
+            2,
+            await store.Scalar<long>(
+                "select count(*) from inbox i join events e on e.seq = i.event where e.subject = 'collides'"
+            )
+        );
 
         var explained = (await store.Explain.Event("other type", null, None))!;
         Assert.Equal("build-7", explained.Event.DedupKey);
-        Assert.Contains(explained.Ledger, x => x.What == "collision" && x.Note!.Contains(first.Id, StringComparison.Ordinal));
-        Assert.Contains((await store.Explain.Collisions(None)).Latest, x => (x.Event, x.DedupKey, x.HeldBy) == ("other type", "build-7", first.Id));
+        Assert.Contains(
+            explained.Ledger,
+            x => x.What == "collision" && x.Note!.Contains(first.Id, StringComparison.Ordinal)
+        );
+        Assert.Contains(
+            (await store.Explain.Collisions(None)).Latest,
+            x => (x.Event, x.DedupKey, x.HeldBy) == ("other type", "build-7", first.Id)
+        );
     }
 
     [Fact]
@@ -73,7 +114,19 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     {
         var observed = WakeSystem.Event("one-key", "x") with { DedupKey = "one key" };
 
-        var decisions = await store.Accept(observed, observed with { Id = "b", Type = "b" }, observed with { Id = "c", Type = "c" });
+        var decisions = await store.Accept(
+            observed,
+            observed with
+            {
+                Id = "b",
+                Type = "b",
+            },
+            observed with
+            {
+                Id = "c",
+                Type = "c",
+            }
+        );
 
         Assert.Equal((string?[])[null, observed.Id, observed.Id], decisions.Select(x => x.CollidesWith));
         Assert.Equal(3, await store.Scalar<long>("select count(*) from events where subject = 'one-key'"));
@@ -82,12 +135,26 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     [Fact]
     public async Task Batches_at_once_agree_on_facts_with_one_key_too()
     {
-        var decisions = await Task.WhenAll(Enumerable.Range(0, 20).Select(seed => Task.Run(() =>
-        {
-            var types = Enumerable.Range(0, 10).ToArray();
-            new Random(seed).Shuffle(types);
-            return store.Accept([.. types.Select(x => WakeSystem.Event("one-key-at-once", "x") with { Type = $"t{x}", DedupKey = "at once" })]);
-        })));
+        var decisions = await Task.WhenAll(
+            Enumerable
+                .Range(0, 20)
+                .Select(seed =>
+                    Task.Run(() =>
+                    {
+                        var types = Enumerable.Range(0, 10).ToArray();
+                        new Random(seed).Shuffle(types);
+                        return store.Accept([
+                            .. types.Select(x =>
+                                WakeSystem.Event("one-key-at-once", "x") with
+                                {
+                                    Type = $"t{x}",
+                                    DedupKey = "at once",
+                                }
+                            ),
+                        ]);
+                    })
+                )
+        );
 
         Assert.Equal(10, decisions.SelectMany(x => x).Count(x => x.Outcome is not IntakeOutcome.Duplicate));
         Assert.Equal(9, decisions.SelectMany(x => x).Count(x => x.CollidesWith is not null));
@@ -98,7 +165,11 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     public async Task What_only_somebody_says_does_not_hide_what_a_forge_has_delivered()
     {
         var key = $"{Guid.NewGuid()}";
-        var fact = WakeSystem.Event(key, "merged") with { Type = "github.pull_request.merged", Source = "github:webhook" };
+        var fact = WakeSystem.Event(key, "merged") with
+        {
+            Type = "github.pull_request.merged",
+            Source = "github:webhook",
+        };
         async Task<IntakeDecision> Accept(string id, string? scope) =>
             Assert.Single((await store.Intake.Accept([new(fact with { Id = id }, Scope: scope)], None)).Decisions);
 
@@ -109,12 +180,25 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         Assert.Equal("delivered", (await Accept("polled", "github")).DuplicateOf);
 
         // The other way round it is a repetition; and so is what an older version took in, of which nobody knows.
-        var other = fact with { DedupKey = $"{key} 2" };
+        var other = fact with
+        {
+            DedupKey = $"{key} 2",
+        };
         await store.Intake.Accept([new(other with { Id = "first" }, Scope: "github")], None);
-        Assert.Equal("first", Assert.Single((await store.Intake.Accept([new(other with { Id = "said" }, Scope: "")], None)).Decisions).DuplicateOf);
+        Assert.Equal(
+            "first",
+            Assert
+                .Single((await store.Intake.Accept([new(other with { Id = "said" }, Scope: "")], None)).Decisions)
+                .DuplicateOf
+        );
         var old = fact with { DedupKey = $"{key} 3" };
         await store.Intake.Accept([new(old with { Id = "old" })], None);
-        Assert.Equal("old", Assert.Single((await store.Intake.Accept([new(old with { Id = "new" }, Scope: "github")], None)).Decisions).DuplicateOf);
+        Assert.Equal(
+            "old",
+            Assert
+                .Single((await store.Intake.Accept([new(old with { Id = "new" }, Scope: "github")], None)).Decisions)
+                .DuplicateOf
+        );
     }
 
     [Theory]
@@ -131,8 +215,10 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     public async Task Nobodys_word_hides_what_another_tells(string first, string second, bool same)
     {
         var fact = WakeSystem.Event("hides", $"{Guid.NewGuid()}");
-        async Task<IntakeDecision> Accept(string scope) => Assert.Single((await store.Intake.Accept(
-            [new(fact with { Id = $"{Guid.NewGuid()}" }, Scope: scope)], None)).Decisions);
+        async Task<IntakeDecision> Accept(string scope) =>
+            Assert.Single(
+                (await store.Intake.Accept([new(fact with { Id = $"{Guid.NewGuid()}" }, Scope: scope)], None)).Decisions
+            );
 
         await Accept(first);
 
@@ -148,7 +234,10 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         var second = first with { Id = "second", Type = "second" };
         await store.Accept(first);
         await store.Accept(second);
-        await store.Scalar<long>("with gone as (delete from events where id = $1 returning 1) select count(*) from gone", first.Id);
+        await store.Scalar<long>(
+            "with gone as (delete from events where id = $1 returning 1) select count(*) from gone",
+            first.Id
+        );
 
         Assert.Equal("second", Assert.Single(await store.Accept(second with { Id = "second again" })).DuplicateOf);
     }
@@ -159,16 +248,27 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         await store.Session("at-once");
         var facts = Enumerable.Range(0, 50).Select(x => $"fact {x}").ToArray();
 
-        var decisions = await Task.WhenAll(Enumerable.Range(0, 20).Select(seed => Task.Run(() =>
-        {
-            var shuffled = facts.ToArray();
-            new Random(seed).Shuffle(shuffled);
-            return store.Accept([.. shuffled.Select(x => WakeSystem.Event("at-once", x))]);
-        })));
+        var decisions = await Task.WhenAll(
+            Enumerable
+                .Range(0, 20)
+                .Select(seed =>
+                    Task.Run(() =>
+                    {
+                        var shuffled = facts.ToArray();
+                        new Random(seed).Shuffle(shuffled);
+                        return store.Accept([.. shuffled.Select(x => WakeSystem.Event("at-once", x))]);
+                    })
+                )
+        );
 
         Assert.Equal(50, decisions.SelectMany(x => x).Count(x => x.Outcome is IntakeOutcome.Routed));
         Assert.Equal(950, decisions.SelectMany(x => x).Count(x => x.Outcome is IntakeOutcome.Duplicate));
-        Assert.Equal(950, await store.Scalar<long>("select count(*) from duplicates d join events e on e.seq = d.event where e.subject = 'at-once'"));
+        Assert.Equal(
+            950,
+            await store.Scalar<long>(
+                "select count(*) from duplicates d join events e on e.seq = d.event where e.subject = 'at-once'"
+            )
+        );
     }
 
     [Theory]
@@ -180,7 +280,11 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     [InlineData("github:octo-org/hello#97_", "github:octo-org/hello#972", false)]
     [InlineData("github:%", "github:octo-org/hello#972", false)]
     [InlineData(@"github:\*", @"github:\octo", true)]
-    public async Task A_watch_matches_subjects_by_their_text_and_stars_alone(string watched, string subject, bool matches)
+    public async Task A_watch_matches_subjects_by_their_text_and_stars_alone(
+        string watched,
+        string subject,
+        bool matches
+    )
     {
         var key = Guid.NewGuid().ToString();
         await store.Sessions.Create(key, "/", "default", null, None);
@@ -199,9 +303,17 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         await store.Watches.Create("typed", new("commit:abc") { Types = ["ci.*", "deploy.failed"] }, None);
         var observed = WakeSystem.Event("pr:1", "x") with { Related = ["commit:abc", "branch:main"] };
 
-        Assert.Equal(["typed"], Assert.Single(await store.Accept(observed with { Type = "ci.check.failed", DedupKey = "t1" })).Sessions);
-        Assert.Equal(["typed"], Assert.Single(await store.Accept(observed with { Type = "deploy.failed", DedupKey = "t2" })).Sessions);
-        Assert.Empty(Assert.Single(await store.Accept(observed with { Type = "deploy.failed.again", DedupKey = "t3" })).Sessions);
+        Assert.Equal(
+            ["typed"],
+            Assert.Single(await store.Accept(observed with { Type = "ci.check.failed", DedupKey = "t1" })).Sessions
+        );
+        Assert.Equal(
+            ["typed"],
+            Assert.Single(await store.Accept(observed with { Type = "deploy.failed", DedupKey = "t2" })).Sessions
+        );
+        Assert.Empty(
+            Assert.Single(await store.Accept(observed with { Type = "deploy.failed.again", DedupKey = "t3" })).Sessions
+        );
     }
 
     [Fact]
@@ -215,11 +327,18 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
             await store.Watches.Create(key, new("fa*") { Intent = "again" }, None);
         }
 
-        var decision = Assert.Single(await store.Accept(WakeSystem.Event("fan", "x") with { Sessions = ["fan-2", "nobody"] }));
+        var decision = Assert.Single(
+            await store.Accept(WakeSystem.Event("fan", "x") with { Sessions = ["fan-2", "nobody"] })
+        );
 
         Assert.Equal(keys, decision.Sessions);
         Assert.Equal(["nobody"], decision.UnknownSessions);
-        Assert.Equal(3, await store.Scalar<long>("select count(*) from inbox i join events e on e.seq = i.event where e.subject = 'fan'"));
+        Assert.Equal(
+            3,
+            await store.Scalar<long>(
+                "select count(*) from inbox i join events e on e.seq = i.event where e.subject = 'fan'"
+            )
+        );
     }
 
     [Fact]
@@ -254,10 +373,20 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         await store.Session("in-flight-other");
         await using var blocker = await store.Database.OpenConnectionAsync();
         await using var locking = await blocker.BeginTransactionAsync();
-        await using (var hold = new NpgsqlCommand("select 1 from wake_timers t join sessions s on s.id = t.session_id where s.key = 'in-flight-other' for update of t", blocker, locking))
+        await using (
+            var hold = new NpgsqlCommand(
+                "select 1 from wake_timers t join sessions s on s.id = t.session_id where s.key = 'in-flight-other' for update of t",
+                blocker,
+                locking
+            )
+        )
             await hold.ExecuteNonQueryAsync();
         var intake = store.Accept(WakeSystem.Event("in-flight-other", "x") with { Related = ["in-flight"] });
-        await Eventually.Holds(async () => await store.Scalar<long>("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()") > 0);
+        await Eventually.Holds(async () =>
+            await store.Scalar<long>(
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+            ) > 0
+        );
 
         var (_, found, _) = (await store.Watches.Create("in-flight", new("in-flight"), None))!.Value;
         Assert.Equal(0, found);
@@ -271,9 +400,15 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
 
         Assert.Equal(1, await store.Watches.LookAgain(None));
         Assert.Equal(1, (await store.Sessions.Find("in-flight", None))!.Inbox);
-        Assert.Contains(await store.Scalar<Guid>("select id from sessions where key = 'in-flight'"), (await store.Timers.TakeDue(1000, TimeSpan.FromMinutes(1), None)).Due);
+        Assert.Contains(
+            await store.Scalar<Guid>("select id from sessions where key = 'in-flight'"),
+            (await store.Timers.TakeDue(1000, TimeSpan.FromMinutes(1), None)).Due
+        );
 
-        Task Due() => store.Scalar<long>("with due as (update watches set look_again_at = now() where look_again_at is not null returning 1) select count(*) from due");
+        Task Due() =>
+            store.Scalar<long>(
+                "with due as (update watches set look_again_at = now() where look_again_at is not null returning 1) select count(*) from due"
+            );
     }
 
     [Fact]
@@ -283,10 +418,16 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
 
         await store.Accept(WakeSystem.Event("moving", "1"));
         var first = await DueIn();
-        await store.Scalar<long>("with aged as (update wake_timers set events_due_at = events_due_at - interval '50 s', ceiling_at = ceiling_at - interval '50 s' where session_id = $1 returning 1) select count(*) from aged", id);
+        await store.Scalar<long>(
+            "with aged as (update wake_timers set events_due_at = events_due_at - interval '50 s', ceiling_at = ceiling_at - interval '50 s' where session_id = $1 returning 1) select count(*) from aged",
+            id
+        );
         await store.Accept(WakeSystem.Event("moving", "2"));
         var second = await DueIn();
-        await store.Scalar<long>("with aged as (update wake_timers set ceiling_at = clock_timestamp() + interval '5 s' where session_id = $1 returning 1) select count(*) from aged", id);
+        await store.Scalar<long>(
+            "with aged as (update wake_timers set ceiling_at = clock_timestamp() + interval '5 s' where session_id = $1 returning 1) select count(*) from aged",
+            id
+        );
         await store.Accept(WakeSystem.Event("moving", "3"));
         var third = await DueIn();
         await store.Accept(WakeSystem.Event("moving", "4") with { Urgent = true });
@@ -299,6 +440,10 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         Assert.InRange(fourth, -60, 0);
         Assert.InRange(await DueIn(), -60, 0);
 
-        Task<double> DueIn() => store.Scalar<double>("select extract(epoch from due_at - clock_timestamp())::float8 from wake_timers where session_id = $1", id);
+        Task<double> DueIn() =>
+            store.Scalar<double>(
+                "select extract(epoch from due_at - clock_timestamp())::float8 from wake_timers where session_id = $1",
+                id
+            );
     }
 }

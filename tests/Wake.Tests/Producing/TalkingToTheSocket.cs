@@ -16,8 +16,12 @@ public sealed class TalkingToTheSocket(StandaloneSystem shared) : IClassFixture<
         var key = await wake.WatchingSession();
         using var monitor = new Monitor(wake);
 
-        var routed = await monitor.Says($$"""{"type":"disk.full","subject":"{{WakeSystem.Subject(key)}}","reason":"The disk is full","dedupKey":"disk of {{key}}"}""");
-        var again = await monitor.Says($$"""{"type":"disk.full","subject":"{{WakeSystem.Subject(key)}}","reason":"Still full","dedupKey":"disk of {{key}}"}""");
+        var routed = await monitor.Says(
+            $$"""{"type":"disk.full","subject":"{{WakeSystem.Subject(key)}}","reason":"The disk is full","dedupKey":"disk of {{key}}"}"""
+        );
+        var again = await monitor.Says(
+            $$"""{"type":"disk.full","subject":"{{WakeSystem.Subject(key)}}","reason":"Still full","dedupKey":"disk of {{key}}"}"""
+        );
 
         Assert.Equal("routed", routed.GetProperty("outcome").GetString());
         Assert.Equal(key, routed.GetProperty("sessions")[0].GetString());
@@ -30,12 +34,18 @@ public sealed class TalkingToTheSocket(StandaloneSystem shared) : IClassFixture<
     [InlineData("[]", "no array")]
     [InlineData("{}", "required members are missing")]
     [InlineData("""{"type":"t","subject":"a\u0000b","reason":"r"}""", "U+0000")]
-    public async Task A_line_that_is_no_event_is_answered_with_what_is_wrong_and_the_next_one_is_taken(string line, string problem)
+    public async Task A_line_that_is_no_event_is_answered_with_what_is_wrong_and_the_next_one_is_taken(
+        string line,
+        string problem
+    )
     {
         using var monitor = new Monitor(wake);
 
         Assert.Contains(problem, (await monitor.Says(line)).GetProperty("problem").GetString());
-        Assert.Equal("unwatched", (await monitor.Says("""{"type":"t","subject":"s","reason":"fine"}""")).GetProperty("outcome").GetString());
+        Assert.Equal(
+            "unwatched",
+            (await monitor.Says("""{"type":"t","subject":"s","reason":"fine"}""")).GetProperty("outcome").GetString()
+        );
     }
 
     [Fact]
@@ -47,7 +57,8 @@ public sealed class TalkingToTheSocket(StandaloneSystem shared) : IClassFixture<
 
         Assert.Equal(
             ["time cannot be read as a moment and was left out.", "reason is blank and was left out."],
-            answer.GetProperty("warnings").EnumerateArray().Select(x => x.GetString()));
+            answer.GetProperty("warnings").EnumerateArray().Select(x => x.GetString())
+        );
     }
 
     [Fact]
@@ -57,7 +68,10 @@ public sealed class TalkingToTheSocket(StandaloneSystem shared) : IClassFixture<
         using var good = new Monitor(wake);
 
         Assert.Contains("bytes", (await endless.Says(new string('x', 300_000))).GetProperty("problem").GetString());
-        Assert.Equal("unwatched", (await good.Says("""{"type":"t","subject":"s","reason":"fine"}""")).GetProperty("outcome").GetString());
+        Assert.Equal(
+            "unwatched",
+            (await good.Says("""{"type":"t","subject":"s","reason":"fine"}""")).GetProperty("outcome").GetString()
+        );
     }
 
     sealed class Monitor : IDisposable

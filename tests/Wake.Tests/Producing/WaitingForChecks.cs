@@ -4,15 +4,19 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
 
-/// <summary>When CI has ended, and what is told when it does not: what a session that waits for it hears, with a GitHub on loopback.</summary>
-public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, string>
-{
-    ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
-    ["GitHub__PollEvery"] = "00:00:00.3",
-    ["GitHub__Settle"] = "00:00:01",
-    // Longer than a starved machine needs from what is pending at first to what is pending for good.
-    ["GitHub__PendingAfter"] = "00:00:20",
-})
+/// <summary>When CI has ended, and what is told when it does not: what a session that waits for it hears, with a GitHub
+/// on loopback.</summary>
+public sealed class WaitingForChecks()
+    : BesideGitHub(
+        new Dictionary<string, string>
+        {
+            ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
+            ["GitHub__PollEvery"] = "00:00:00.3",
+            ["GitHub__Settle"] = "00:00:01",
+            // Longer than a starved machine needs from what is pending at first to what is pending for good.
+            ["GitHub__PendingAfter"] = "00:00:20",
+        }
+    )
 {
     static readonly string Head = LoopbackGitHub.Sha(1);
 
@@ -23,7 +27,9 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
         github.Hook.To = process.Url;
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#1", types: types is [] ? ["github.ci.*"] : types);
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{Head}%"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{Head}%")
+        );
         return key;
     }
 
@@ -40,7 +46,9 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
     [InlineData("pending")]
     [InlineData("requested")]
     [InlineData("in_progress")]
-    public async Task A_workflow_that_has_not_begun_its_jobs_is_waited_for_however_many_newer_runs_hide_it(string status)
+    public async Task A_workflow_that_has_not_begun_its_jobs_is_waited_for_however_many_newer_runs_hide_it(
+        string status
+    )
     {
         github.PageSize = 2;
         github.Open(1);
@@ -77,7 +85,10 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
         var key = await Waiting();
 
         Assert.Equal(TurnOf("failure (1 of 2)"), await First(key));
-        Assert.Equal("Main CI", await wake.Scalar<string>("select data ->> 'failed' from events where type = 'github.ci.completed'"));
+        Assert.Equal(
+            "Main CI",
+            await wake.Scalar<string>("select data ->> 'failed' from events where type = 'github.ci.completed'")
+        );
     }
 
     [Fact]
@@ -92,7 +103,12 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
 
         Assert.Matches("^CI of PR #1: all has ended but tide, pending since 20[0-9T:Z-]+$", await First(key));
         Assert.Single(await Told(key));
-        Assert.Equal("pending tide", await wake.Scalar<string>("select concat_ws(' ', data ->> 'conclusion', data ->> 'pending') from events where type = 'github.ci.completed'"));
+        Assert.Equal(
+            "pending tide",
+            await wake.Scalar<string>(
+                "select concat_ws(' ', data ->> 'conclusion', data ->> 'pending') from events where type = 'github.ci.completed'"
+            )
+        );
         github.Status(Head, "tide", "success");
         await Rung();
         await wake.Ended(key, 2);
@@ -113,14 +129,17 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
         github.Check(Head, "build", null);
         github.Status(Head, "tide", "pending");
         github.Status(Head, "cla", "pending");
-        var key = await Waiting(new Dictionary<string, string>
-        {
-            ["GitHub__PendingAfter"] = "01:00:00",
-            ["GitHub__Checks__0__Repositories__0"] = "octo-org/*",
-            [said == "settings" ? "GitHub__Checks__0__Required__0" : "GitHub__Checks__0__Ignored__0"] = said == "settings" ? "bui*" : "nothing",
-            ["GitHub__Checks__1__Repositories__0"] = "another/*",
-            ["GitHub__Checks__1__Required__0"] = "what there is not",
-        });
+        var key = await Waiting(
+            new Dictionary<string, string>
+            {
+                ["GitHub__PendingAfter"] = "01:00:00",
+                ["GitHub__Checks__0__Repositories__0"] = "octo-org/*",
+                [said == "settings" ? "GitHub__Checks__0__Required__0" : "GitHub__Checks__0__Ignored__0"] =
+                    said == "settings" ? "bui*" : "nothing",
+                ["GitHub__Checks__1__Repositories__0"] = "another/*",
+                ["GitHub__Checks__1__Required__0"] = "what there is not",
+            }
+        );
 
         github.Check(Head, "build", "success");
 
@@ -155,7 +174,10 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
     [Theory]
     [InlineData("completed", "action_required")]
     [InlineData("waiting", null)]
-    public async Task A_run_that_a_person_must_let_go_on_is_told_as_that_and_later_what_it_came_to(string status, string? conclusion)
+    public async Task A_run_that_a_person_must_let_go_on_is_told_as_that_and_later_what_it_came_to(
+        string status,
+        string? conclusion
+    )
     {
         github.Open(1, headRepository: "somebody/hello");
         github.Check(Head, "lint", null, suite: 52);
@@ -166,9 +188,14 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
         github.Check(Head, "lint", "success", suite: 52);
 
         Assert.Equal("CI of PR #1 waits for approval: Main CI", await First(key));
-        Assert.Equal("action_required", await wake.Scalar<string>("select data ->> 'conclusion' from events where type = 'github.ci.completed'"));
-        Assert.Equal("Workflow Main CI on " + Head[..8] + " waits for approval",
-            await wake.Scalar<string>("select reason from events where type = 'github.workflow_run.action_required'"));
+        Assert.Equal(
+            "action_required",
+            await wake.Scalar<string>("select data ->> 'conclusion' from events where type = 'github.ci.completed'")
+        );
+        Assert.Equal(
+            "Workflow Main CI on " + Head[..8] + " waits for approval",
+            await wake.Scalar<string>("select reason from events where type = 'github.workflow_run.action_required'")
+        );
 
         github.Run(1, Head, 11, null, suite: 51, workflow: 61, name: "Main CI");
         await github.LooksTwice();
@@ -177,7 +204,12 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
 
         await wake.Ended(key, 2);
         Assert.Equal(["CI of PR #1 waits for approval: Main CI", TurnOf("failure (1 of 2)")], await Told(key));
-        Assert.Equal("failure", await wake.Scalar<string>("select data ->> 'conclusion' from events where type = 'github.workflow_run.completed'"));
+        Assert.Equal(
+            "failure",
+            await wake.Scalar<string>(
+                "select data ->> 'conclusion' from events where type = 'github.workflow_run.completed'"
+            )
+        );
     }
 
     [Fact]
@@ -187,26 +219,47 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
         github.Run(1, Head, 11, "cancelled");
         var key = await Waiting(types: "github.workflow_run.completed");
         github.Push(1, LoopbackGitHub.Sha(2));
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select state::text like '%Past\":[\"%' from github.cursors"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>("select state::text like '%Past\":[\"%' from github.cursors")
+        );
         var before = (await Told(key)).Count();
 
         // As GitHub said it when the pull request was still there: sent again after a downtime.
-        Assert.True(await github.Hook.Deliver("workflow_run", new JsonObject
-        {
-            ["action"] = "completed",
-            ["workflow_run"] = new JsonObject
-            {
-                ["id"] = 2, ["name"] = "CI", ["head_sha"] = Head, ["status"] = "completed", ["conclusion"] = "cancelled",
-                ["pull_requests"] = new JsonArray(new JsonObject
+        Assert.True(
+            await github.Hook.Deliver(
+                "workflow_run",
+                new JsonObject
                 {
-                    ["number"] = 1, ["head"] = new JsonObject { ["sha"] = Head },
-                    ["base"] = new JsonObject { ["repo"] = new JsonObject { ["id"] = 1 } },
-                }),
-            },
-            ["repository"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
-        }));
+                    ["action"] = "completed",
+                    ["workflow_run"] = new JsonObject
+                    {
+                        ["id"] = 2,
+                        ["name"] = "CI",
+                        ["head_sha"] = Head,
+                        ["status"] = "completed",
+                        ["conclusion"] = "cancelled",
+                        ["pull_requests"] = new JsonArray(
+                            new JsonObject
+                            {
+                                ["number"] = 1,
+                                ["head"] = new JsonObject { ["sha"] = Head },
+                                ["base"] = new JsonObject { ["repo"] = new JsonObject { ["id"] = 1 } },
+                            }
+                        ),
+                    },
+                    ["repository"] = new JsonObject
+                    {
+                        ["id"] = 1,
+                        ["full_name"] = "octo-org/hello",
+                        ["html_url"] = "https://github.com/octo-org/hello",
+                    },
+                }
+            )
+        );
 
-        await Eventually.Holds(async () => await wake.Scalar<bool>("select exists (select from events where data ->> 'runId' = '2' and not wakes)"));
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>("select exists (select from events where data ->> 'runId' = '2' and not wakes)")
+        );
         Assert.Equal(before, (await Told(key)).Count());
     }
 
@@ -222,10 +275,18 @@ public sealed class WaitingForChecks() : BesideGitHub(new Dictionary<string, str
     }
 
     // A status that comes late moves no run: a webhook tells of it, or a look some minutes later.
-    Task<bool> Rung() => github.Hook.Deliver("check_run", new JsonObject
-    {
-        ["action"] = "completed",
-        ["check_run"] = new JsonObject { ["head_sha"] = Head },
-        ["repository"] = new JsonObject { ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
-    });
+    Task<bool> Rung() =>
+        github.Hook.Deliver(
+            "check_run",
+            new JsonObject
+            {
+                ["action"] = "completed",
+                ["check_run"] = new JsonObject { ["head_sha"] = Head },
+                ["repository"] = new JsonObject
+                {
+                    ["full_name"] = "octo-org/hello",
+                    ["html_url"] = "https://github.com/octo-org/hello",
+                },
+            }
+        );
 }

@@ -14,18 +14,22 @@ public sealed class AskingSystem : IAsyncLifetime
 {
     public WakeSystem System { get; private set; } = null!;
 
-    public async Task InitializeAsync() => System = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-    {
-        ["Profiles__instant__Arguments__0"] = "--settings",
-        ["Profiles__instant__Arguments__1"] = """{"env":{"OWN":"kept"}}""",
-        ["Profiles__hasty__AnswerWithin"] = "00:00:01",
-        ["Profiles__hasty__Permissions"] = "Ask",
-        ["Profiles__asking__Permissions"] = "Ask",
-        ["Profiles__silent__Questions"] = "Off",
-        ["Profiles__reserved__Questions"] = "Off",
-        ["Profiles__reserved__Permissions"] = "Ask",
-        ["Runner__Slots"] = "1",
-    });
+    public async Task InitializeAsync() =>
+        System = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__instant__Arguments__0"] = "--settings",
+                ["Profiles__instant__Arguments__1"] = """{"env":{"OWN":"kept"}}""",
+                ["Profiles__hasty__AnswerWithin"] = "00:00:01",
+                ["Profiles__hasty__Permissions"] = "Ask",
+                ["Profiles__asking__Permissions"] = "Ask",
+                ["Profiles__silent__Questions"] = "Off",
+                ["Profiles__reserved__Questions"] = "Off",
+                ["Profiles__reserved__Permissions"] = "Ask",
+                ["Runner__Slots"] = "1",
+            }
+        );
 
     public async Task DisposeAsync() => await System.DisposeAsync();
 }
@@ -62,16 +66,38 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         Assert.Equal(HttpStatusCode.NotFound, (await Answer(question with { Id = Guid.NewGuid() }, "Red")).StatusCode);
         Assert.Contains("must answer", await Refused(new { answers = new { } }));
-        Assert.Contains("must answer", await Refused(new Dictionary<string, object> { ["answers"] = new Dictionary<string, object> { ["Which colour?"] = new[] { "Red" } } }));
-        Assert.Contains("Asked was: \"Which colour?\"", JsonDocument.Parse(await Refused(new Dictionary<string, object>
-        {
-            ["answers"] = new Dictionary<string, string> { ["Which colour?"] = "Red", ["Who?"] = "me" },
-        })).RootElement.GetProperty("errors").GetProperty("answers")[0].GetString());
+        Assert.Contains(
+            "must answer",
+            await Refused(
+                new Dictionary<string, object>
+                {
+                    ["answers"] = new Dictionary<string, object> { ["Which colour?"] = new[] { "Red" } },
+                }
+            )
+        );
+        Assert.Contains(
+            "Asked was: \"Which colour?\"",
+            JsonDocument
+                .Parse(
+                    await Refused(
+                        new Dictionary<string, object>
+                        {
+                            ["answers"] = new Dictionary<string, string> { ["Which colour?"] = "Red", ["Who?"] = "me" },
+                        }
+                    )
+                )
+                .RootElement.GetProperty("errors")
+                .GetProperty("answers")[0]
+                .GetString()
+        );
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Answer(question, "Red")));
 
         Assert.Equal(4, answers.Count(x => x.StatusCode == HttpStatusCode.Conflict));
-        Assert.Contains("the first answer counts", await answers.First(x => x.StatusCode == HttpStatusCode.Conflict).Content.ReadAsStringAsync());
+        Assert.Contains(
+            "the first answer counts",
+            await answers.First(x => x.StatusCode == HttpStatusCode.Conflict).Content.ReadAsStringAsync()
+        );
         await wake.Ended(key, 1);
 
         async Task<string> Refused(object body)
@@ -86,7 +112,11 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
     public async Task Without_an_answer_it_goes_on_at_the_deadline_and_knows_that_there_is_none()
     {
         var (key, question) = await Asks("Which colour?|Red|Blue", "hasty");
-        Assert.InRange(question.Deadline!.Value - question.AskedAt, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(1.1));
+        Assert.InRange(
+            question.Deadline!.Value - question.AskedAt,
+            TimeSpan.FromSeconds(0.9),
+            TimeSpan.FromSeconds(1.1)
+        );
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
 
@@ -102,7 +132,13 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
     {
         var (key, question) = await Asks("Which colour?|Red|Blue");
 
-        Assert.Equal("routed", Assert.Single(await wake.Post(WakeSystem.Event("meanwhile", "x") with { Sessions = [key] })).GetProperty("outcome").GetString());
+        Assert.Equal(
+            "routed",
+            Assert
+                .Single(await wake.Post(WakeSystem.Event("meanwhile", "x") with { Sessions = [key] }))
+                .GetProperty("outcome")
+                .GetString()
+        );
         await wake.Is(key, SessionState.WaitingForAnswer);
 
         // Not for ever: nobody may answer.
@@ -173,7 +209,10 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         await Answer(second.Question, "L");
         await wake.Ended(second.Key, 1);
-        Assert.Equal((SessionState.WaitingForAnswer, first.Question.Id), ((await wake.Show(first.Key)).State, (await wake.Show(first.Key)).WaitsFor));
+        Assert.Equal(
+            (SessionState.WaitingForAnswer, first.Question.Id),
+            ((await wake.Show(first.Key)).State, (await wake.Show(first.Key)).WaitsFor)
+        );
         await Answer(first.Question, "Red");
         await wake.Ended(first.Key, 1);
 
@@ -201,16 +240,36 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var seen = await WakeCommandLine.Run(here, null, "questions");
         Assert.Contains($"{question.Id}", seen.Output);
         Assert.Contains("Which colour?", seen.Output);
-        Assert.Contains("one --answer for each", (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "Red", "--answer", "L")).Errors);
-        Assert.Contains("Say the answers with --answer", (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}")).Errors);
+        Assert.Contains(
+            "one --answer for each",
+            (
+                await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "Red", "--answer", "L")
+            ).Errors
+        );
+        Assert.Contains(
+            "Say the answers with --answer",
+            (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}")).Errors
+        );
 
-        var said = await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "--wait, it is Blue", "--output", "json");
+        var said = await WakeCommandLine.Run(
+            here,
+            null,
+            "answer",
+            $"{question.Id}",
+            "--answer",
+            "--wait, it is Blue",
+            "--output",
+            "json"
+        );
 
         Assert.True(said.ExitCode == 0, said.Errors);
         Assert.Equal("answered", JsonDocument.Parse(said.Output).RootElement.GetProperty("outcome").GetString());
         await wake.Ended(key, 1);
         Assert.Contains("--wait, it is Blue", await Transcript(key));
-        Assert.Contains("the first answer counts", (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "Red")).Errors);
+        Assert.Contains(
+            "the first answer counts",
+            (await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--answer", "Red")).Errors
+        );
     }
 
     [Fact]
@@ -218,7 +277,10 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
     {
         using var folder = new TemporaryFolder();
         var (key, question) = await Requests(folder.File("ran"), "asking");
-        Assert.Equal(("Bash", $"echo tool >> {folder.File("ran")}"), (question.Permission!.Tool, question.Permission.Input.GetProperty("command").GetString()));
+        Assert.Equal(
+            ("Bash", $"echo tool >> {folder.File("ran")}"),
+            (question.Permission!.Tool, question.Permission.Input.GetProperty("command").GetString())
+        );
 
         await wake.Processes[^1].Kill();
         await wake.StartProcess("Wake.Standalone");
@@ -229,7 +291,10 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var turn = await wake.Ended(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2, null), (turn.Outcome, turn.Attempt, turn.Note));
         Assert.Equal(["tool"], await File.ReadAllLinesAsync(folder.File("ran")));
-        Assert.Equal(new PermissionDecision(true, null) { Shown = question.Permission.Hash }, (await Find(question.Id)).Decision);
+        Assert.Equal(
+            new PermissionDecision(true, null) { Shown = question.Permission.Hash },
+            (await Find(question.Id)).Decision
+        );
         Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages);
     }
 
@@ -242,7 +307,10 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.Contains("must be true or false", await Refused(new { answers = new { x = "yes" } }));
         Assert.Contains("must be true or false", await Refused(new { message = "why" }));
         Assert.Contains("only when it is not allowed", await Refused(new { allow = true, message = "why" }));
-        Assert.Equal(HttpStatusCode.OK, (await Decide(question, new { allow = false, message = "not today" })).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.OK,
+            (await Decide(question, new { allow = false, message = "not today" })).StatusCode
+        );
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
         Assert.Contains("A person has not allowed this: not today", await Transcript(key));
@@ -284,7 +352,9 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
     {
         using var folder = new TemporaryFolder();
         var key = await wake.WatchingSession();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:needs-permission {folder.File("ran")}]]"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:needs-permission {folder.File("ran")}]]")
+        );
 
         var turn = await wake.Ended(key, 1);
         Assert.Equal((TurnOutcome.Completed, "1 tool calls were denied"), (turn.Outcome, turn.Note));
@@ -300,16 +370,25 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var (given, one) = await Requests(folder.File("one"), "asking");
         var (refused, other) = await Requests(folder.File("other"), "asking");
 
-        Assert.Contains($"command: echo tool >> {folder.File("one")}", (await WakeCommandLine.Run(here, null, "questions")).Output);
+        Assert.Contains(
+            $"command: echo tool >> {folder.File("one")}",
+            (await WakeCommandLine.Run(here, null, "questions")).Output
+        );
         Assert.Contains($"{one.Id}", (await WakeCommandLine.Run(here, null, "sessions")).Output);
         var shown = (await WakeCommandLine.Run(here, null, "sessions", "show", given)).Output;
         Assert.Contains("waitingForAnswer", shown);
         Assert.Contains($"{one.Id}", shown);
         Assert.Contains("Say --allow or --deny", (await WakeCommandLine.Run(here, null, "answer", $"{one.Id}")).Errors);
-        Assert.Contains("either --allow or --deny", (await WakeCommandLine.Run(here, null, "answer", $"{one.Id}", "--answer", "yes")).Errors);
+        Assert.Contains(
+            "either --allow or --deny",
+            (await WakeCommandLine.Run(here, null, "answer", $"{one.Id}", "--answer", "yes")).Errors
+        );
 
         Assert.Equal(0, (await WakeCommandLine.Run(here, null, "answer", $"{one.Id}", "--allow")).ExitCode);
-        Assert.Equal(0, (await WakeCommandLine.Run(here, null, "answer", $"{other.Id}", "--deny", "not today")).ExitCode);
+        Assert.Equal(
+            0,
+            (await WakeCommandLine.Run(here, null, "answer", $"{other.Id}", "--deny", "not today")).ExitCode
+        );
 
         await wake.Ended(given, 1);
         await wake.Ended(refused, 1);
@@ -331,19 +410,34 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.StartsWith("echo tool >> /././", listed);
         Assert.EndsWith("dangerous", listed);
         Assert.Matches(@"[./] \[\.\.\. 50[01] characters not shown \.\.\.\] [./]", listed);
-        Assert.Equal((false, null, null), (question.Permission.Whole, question.Permission.Call, question.Permission.Hash));
+        Assert.Equal(
+            (false, null, null),
+            (question.Permission.Whole, question.Permission.Call, question.Permission.Hash)
+        );
 
         var whole = (await Find(question.Id)).Permission!;
         var command = JsonElement.Parse(whole.Call!).GetProperty("command").GetString()!;
         Assert.InRange(command.Length, 2500, 2501);
-        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"Bash\n{whole.Call}"))), whole.Hash);
+        Assert.Equal(
+            Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"Bash\n{whole.Call}"))),
+            whole.Hash
+        );
 
         // Nobody allows what they have not seen.
         Assert.Contains("permission.hash", await Refused(new { allow = true }, HttpStatusCode.BadRequest));
         Assert.Contains("permission.hash", await Refused(new { allow = true, shown = "" }, HttpStatusCode.BadRequest));
-        Assert.Contains("another call", await Refused(new { allow = true, shown = whole.Hash![..12] }, HttpStatusCode.Conflict));
-        Assert.Contains("another call", await Refused(new { allow = true, shown = new string('0', 64) }, HttpStatusCode.Conflict));
-        Assert.Contains("what is denied needs none", await Refused(new { allow = false, shown = whole.Hash }, HttpStatusCode.BadRequest));
+        Assert.Contains(
+            "another call",
+            await Refused(new { allow = true, shown = whole.Hash![..12] }, HttpStatusCode.Conflict)
+        );
+        Assert.Contains(
+            "another call",
+            await Refused(new { allow = true, shown = new string('0', 64) }, HttpStatusCode.Conflict)
+        );
+        Assert.Contains(
+            "what is denied needs none",
+            await Refused(new { allow = false, shown = whole.Hash }, HttpStatusCode.BadRequest)
+        );
         Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
         Assert.False(File.Exists(file));
 
@@ -401,7 +495,9 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
     // By a gateway of before, which asks for no hash; and by one that was shown another call.
     [Theory]
     [InlineData("""{"allow":true,"message":null}""")]
-    [InlineData("""{"allow":true,"message":null,"shown":"0000000000000000000000000000000000000000000000000000000000000000"}""")]
+    [InlineData(
+        """{"allow":true,"message":null,"shown":"0000000000000000000000000000000000000000000000000000000000000000"}"""
+    )]
     public async Task What_was_allowed_without_the_hash_of_the_very_call_is_not_made(string decision)
     {
         using var folder = new TemporaryFolder();
@@ -418,7 +514,10 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
                 update wake_timers timer set owed_at = clock_timestamp(), urgent = true from answered where timer.session_id = answered.session_id
             )
             select 1 from answered
-            """, question.Id, decision);
+            """,
+            question.Id,
+            decision
+        );
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
         Assert.Contains("is not exactly this call", await Transcript(key));
@@ -436,14 +535,22 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
                 update questions set call = null, call_sha256 = null, input = (input::jsonb - 'whole')::json where id = $1 returning 1 as one
             )
             select one from old
-            """, question.Id);
+            """,
+            question.Id
+        );
 
         var refused = await Decide(question, new { allow = true, shown = question.Permission!.Hash });
         Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
         Assert.Contains("older version", await refused.Content.ReadAsStringAsync());
-        Assert.Contains("older version", (await WakeCommandLine.Run(wake.Here, null, "answer", $"{question.Id}", "--allow")).Errors);
+        Assert.Contains(
+            "older version",
+            (await WakeCommandLine.Run(wake.Here, null, "answer", $"{question.Id}", "--allow")).Errors
+        );
 
-        Assert.Equal(HttpStatusCode.OK, (await Decide(question, new { allow = false, message = "make the same call again" })).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.OK,
+            (await Decide(question, new { allow = false, message = "make the same call again" })).StatusCode
+        );
         await wake.Ended(key, 1);
         Assert.False(File.Exists(folder.File("ran")));
     }
@@ -496,44 +603,58 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.Contains("--disallowedTools=AskUserQuestion", arguments);
     }
 
-    Task<(string Key, Question Question)> Asks(string question, string profile = "default") => Opens($"ask {question}", profile);
+    Task<(string Key, Question Question)> Asks(string question, string profile = "default") =>
+        Opens($"ask {question}", profile);
 
-    Task<(string Key, Question Question)> Requests(string path, string profile) => Opens($"needs-permission {path}", profile);
+    Task<(string Key, Question Question)> Requests(string path, string profile) =>
+        Opens($"needs-permission {path}", profile);
 
     async Task<(string Key, Question Question)> Opens(string order, string profile)
     {
         var key = await wake.WatchingSession(profile);
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:{order}]]"));
-        return (key, await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks"));
+        return (
+            key,
+            await Eventually.Sees(async () => (await Open()).FirstOrDefault(x => x.Session == key), $"{key} asks")
+        );
     }
 
-    async Task<IReadOnlyList<Question>> Open() => (await wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions?limit=1000"))!;
+    async Task<IReadOnlyList<Question>> Open() =>
+        (await wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions?limit=1000"))!;
 
     async Task<Question> Find(Guid id) => (await wake.Http.GetFromJsonAsync<Question>($"/v1/questions/{id}"))!;
 
-    Task<HttpResponseMessage> Answer(Question question, string answer) => wake.Http.PostAsJsonAsync(
-        $"/v1/questions/{question.Id}/answer", new { answers = new Dictionary<string, string> { [question.Questions[0].Question] = answer } });
+    Task<HttpResponseMessage> Answer(Question question, string answer) =>
+        wake.Http.PostAsJsonAsync(
+            $"/v1/questions/{question.Id}/answer",
+            new { answers = new Dictionary<string, string> { [question.Questions[0].Question] = answer } }
+        );
 
     // As whoever has asked for the whole.
     async Task<HttpResponseMessage> Allow(Question question) =>
         await Decide(question, new { allow = true, shown = (await Find(question.Id)).Permission!.Hash });
 
-    Task<HttpResponseMessage> Decide(Question question, object decision) => wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", decision);
+    Task<HttpResponseMessage> Decide(Question question, object decision) =>
+        wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", decision);
 
-    Task<long> Asked(string key) => wake.Scalar<long>(
-        "select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1", key);
+    Task<long> Asked(string key) =>
+        wake.Scalar<long>(
+            "select count(*) from questions q join sessions s on s.id = q.session_id where s.key = $1",
+            key
+        );
 
     // All that stands in it.
     async Task<string> Transcript(string key)
     {
         return string.Join('\n', FakeTranscript.Of(wake, await wake.Show(key)).Rows.SelectMany(Texts));
 
-        static IEnumerable<string> Texts(JsonElement json) => json.ValueKind switch
-        {
-            JsonValueKind.String => [json.GetString()!],
-            JsonValueKind.Array => json.EnumerateArray().SelectMany(Texts),
-            JsonValueKind.Object => json.EnumerateObject().SelectMany(x => Texts(x.Value)),
-            _ => [],
-        };
+        static IEnumerable<string> Texts(JsonElement json) =>
+            json.ValueKind switch
+            {
+                JsonValueKind.String => [json.GetString()!],
+                JsonValueKind.Array => json.EnumerateArray().SelectMany(Texts),
+                JsonValueKind.Object => json.EnumerateObject().SelectMany(x => Texts(x.Value)),
+                _ => [],
+            };
     }
 }

@@ -10,13 +10,17 @@ public sealed class BeginningAfresh : IAsyncLifetime
 {
     WakeSystem wake = null!;
 
-    public async Task InitializeAsync() => wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-    {
-        ["Profiles__stale__StaleAfter"] = "00:00:00.000001",
-        ["Profiles__always__Resume"] = "Always",
-        ["Profiles__always__StaleAfter"] = "00:00:00.000001",
-        ["Profiles__never__Resume"] = "Never",
-    });
+    public async Task InitializeAsync() =>
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__stale__StaleAfter"] = "00:00:00.000001",
+                ["Profiles__always__Resume"] = "Always",
+                ["Profiles__always__StaleAfter"] = "00:00:00.000001",
+                ["Profiles__never__Resume"] = "Never",
+            }
+        );
 
     public async Task DisposeAsync() => await wake.DisposeAsync();
 
@@ -28,7 +32,10 @@ public sealed class BeginningAfresh : IAsyncLifetime
         var explanation = await wake.Explain(key);
         Assert.Equal(2, explanation.ClaudeSessions.Count);
         Assert.StartsWith("it was last used on", explanation.ClaudeSessions[1].Reason);
-        Assert.Contains(explanation.Ledger, x => x.What == "resumeUnavailable" && x.Wake == 2 && x.Note!.StartsWith("stale: "));
+        Assert.Contains(
+            explanation.Ledger,
+            x => x.What == "resumeUnavailable" && x.Wake == 2 && x.Note!.StartsWith("stale: ")
+        );
 
         var told = Said(await wake.Show(key))[0];
         Assert.Contains("fresh session without the memory", told);
@@ -67,7 +74,10 @@ public sealed class BeginningAfresh : IAsyncLifetime
         var key = await wake.Session(claudeSession: id);
         var folder = new Runner.TranscriptFolder(wake.ClaudeConfig, (await wake.Show(key)).Workspace, id);
         Directory.CreateDirectory(folder.Folder);
-        await File.WriteAllTextAsync(folder.Main, """{"type":"user","uuid":"2","parentUuid":"1","message":{"role":"user","content":"hello"}}""" + "\n");
+        await File.WriteAllTextAsync(
+            folder.Main,
+            """{"type":"user","uuid":"2","parentUuid":"1","message":{"role":"user","content":"hello"}}""" + "\n"
+        );
 
         await wake.Wake(key, "merged");
 
@@ -83,12 +93,20 @@ public sealed class BeginningAfresh : IAsyncLifetime
         using var hold = new HoldFile();
         using var folder = new TemporaryFolder();
         var key = await Woken("default", times: 1);
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "two",
-            reason: $"two {(how == "called tools" ? $"[[fake:first tool-start {folder.File("effect")}]]" : "")} [[fake:first hold {hold.Path}]]"));
+        await wake.Publish(
+            WakeSystem.Event(
+                WakeSystem.Subject(key),
+                "two",
+                reason: $"two {(how == "called tools" ? $"[[fake:first tool-start {folder.File("effect")}]]" : "")} [[fake:first hold {hold.Path}]]"
+            )
+        );
         await hold.Reached();
 
         if (how == "called tools")
-            await Eventually.Holds(() => wake.Scalar<bool>("select acted from turns where wake_number = 2"), "that it acted is known");
+            await Eventually.Holds(
+                () => wake.Scalar<bool>("select acted from turns where wake_number = 2"),
+                "that it acted is known"
+            );
         else
             await Commit((await wake.Show(key)).Workspace);
 
@@ -110,8 +128,20 @@ public sealed class BeginningAfresh : IAsyncLifetime
     static async Task Commit(string workspace)
     {
         await GitCommand.Run(workspace, "init", "--quiet");
-        await GitCommand.Run(workspace,
-            "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false", "commit", "--quiet", "--allow-empty", "-m", "done");
+        await GitCommand.Run(
+            workspace,
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.org",
+            "-c",
+            "commit.gpgsign=false",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "done"
+        );
     }
 
     async Task<string> Woken(string profile, int times)

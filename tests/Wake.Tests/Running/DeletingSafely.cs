@@ -7,12 +7,14 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>What Wake deletes and what it keeps to itself, while others of the machine play with the same folders.</summary>
+/// <summary>What Wake deletes and what it keeps to itself, while others of the machine play with the same
+/// folders.</summary>
 [UnsupportedOSPlatform("windows")]
 public sealed partial class DeletingSafely : IDisposable
 {
     readonly TemporaryFolder machine = new();
-    readonly string mine, theirs;
+    readonly string mine,
+        theirs;
 
     public DeletingSafely()
     {
@@ -58,7 +60,10 @@ public sealed partial class DeletingSafely : IDisposable
         Directory.Move(mine, machine.File("away"));
         Directory.Move(theirs, mine);
 
-        Assert.Contains("another stands in its place", Assert.Throws<IOException>(() => SafeDelete.Tree(mine, made)).Message);
+        Assert.Contains(
+            "another stands in its place",
+            Assert.Throws<IOException>(() => SafeDelete.Tree(mine, made)).Message
+        );
         Assert.True(File.Exists(Path.Combine(mine, "file")));
 
         SafeDelete.Tree(machine.File("away"), made);
@@ -87,7 +92,11 @@ public sealed partial class DeletingSafely : IDisposable
             }
         });
 
-        for (var began = Stopwatch.StartNew(); Volatile.Read(ref swaps) < 100 && began.Elapsed < TimeSpan.FromSeconds(30);)
+        for (
+            var began = Stopwatch.StartNew();
+            Volatile.Read(ref swaps) < 100 && began.Elapsed < TimeSpan.FromSeconds(30);
+
+        )
         {
             try
             {
@@ -109,7 +118,9 @@ public sealed partial class DeletingSafely : IDisposable
     [Fact]
     public void Trees_too_deep_for_a_path_and_names_that_are_no_text_go_as_well()
     {
-        Perl("chdir $ARGV[0]; open F, '>', \"\\xff\\xfe\"; for (1..3000) { mkdir 'a-folder'; chdir 'a-folder' } open F, '>', 'x'");
+        Perl(
+            "chdir $ARGV[0]; open F, '>', \"\\xff\\xfe\"; for (1..3000) { mkdir 'a-folder'; chdir 'a-folder' } open F, '>', 'x'"
+        );
 
         SafeDelete.Tree(mine);
 
@@ -126,7 +137,10 @@ public sealed partial class DeletingSafely : IDisposable
         File.WriteAllText(file, "x");
         Own(other, file);
 
-        Assert.Contains("of-another is not deleted: it belongs to another user", Assert.Throws<IOException>(() => SafeDelete.Tree(mine)).Message);
+        Assert.Contains(
+            "of-another is not deleted: it belongs to another user",
+            Assert.Throws<IOException>(() => SafeDelete.Tree(mine)).Message
+        );
         Assert.Equal([file], Directory.EnumerateFiles(mine, "*", SearchOption.AllDirectories));
 
         // Their folder, as anybody can make one where everybody may write.
@@ -143,7 +157,9 @@ public sealed partial class DeletingSafely : IDisposable
     public void What_is_mounted_in_a_folder_stays()
     {
         var mount = Path.Combine(mine, "below/deeper");
-        using var mounting = Process.Start(new ProcessStartInfo("mount", ["--bind", theirs, mount]) { RedirectStandardError = true })!;
+        using var mounting = Process.Start(
+            new ProcessStartInfo("mount", ["--bind", theirs, mount]) { RedirectStandardError = true }
+        )!;
         mounting.WaitForExit();
         Assert.Equal(0, mounting.ExitCode);
 
@@ -211,7 +227,10 @@ public sealed partial class DeletingSafely : IDisposable
         Assert.Equal(PrivateDirectory.Mode, File.GetUnixFileMode(mine));
 
         File.CreateSymbolicLink(machine.File("link"), mine);
-        Assert.Contains("is a link", Assert.Throws<IOException>(() => PrivateDirectory.Create(machine.File("link"))).Message);
+        Assert.Contains(
+            "is a link",
+            Assert.Throws<IOException>(() => PrivateDirectory.Create(machine.File("link"))).Message
+        );
         Assert.Throws<IOException>(() => PrivateDirectory.CreateExclusively(mine));
         Assert.Throws<IOException>(() => PrivateDirectory.CreateExclusively(machine.File("link")));
 
@@ -219,20 +238,28 @@ public sealed partial class DeletingSafely : IDisposable
         Assert.NotNull(other);
 
         Own(other, mine);
-        Assert.Contains("belongs to another user", Assert.Throws<IOException>(() => PrivateDirectory.Create(mine)).Message);
+        Assert.Contains(
+            "belongs to another user",
+            Assert.Throws<IOException>(() => PrivateDirectory.Create(mine)).Message
+        );
     }
 
     [Fact]
-    public void Nothing_is_deleted_by_path_and_no_name_in_the_temporary_folder_can_be_guessed() => Assert.Equal(
-        [
-            "PrivateDirectory.cs: Path.GetTempPath", "PrivateDirectory.cs: CreateTempSubdirectory", "QuestionHook.cs: Path.GetTempPath",
-            "QuestionHook.cs: CreateTempSubdirectory", "SafeDelete.cs: recursive: true",
-        ],
-        from folder in (string[])["services", "shared"]
-        from file in Repository.Sources(folder)
-        from Match found in ByPath().Matches(File.ReadAllText(file))
-        orderby Path.GetFileName(file), found.Value descending
-        select $"{Path.GetFileName(file)}: {found.Value}");
+    public void Nothing_is_deleted_by_path_and_no_name_in_the_temporary_folder_can_be_guessed() =>
+        Assert.Equal(
+            [
+                "PrivateDirectory.cs: Path.GetTempPath",
+                "PrivateDirectory.cs: CreateTempSubdirectory",
+                "QuestionHook.cs: Path.GetTempPath",
+                "QuestionHook.cs: CreateTempSubdirectory",
+                "SafeDelete.cs: recursive: true",
+            ],
+            from folder in (string[])["services", "shared"]
+            from file in Repository.Sources(folder)
+            from Match found in ByPath().Matches(File.ReadAllText(file))
+            orderby Path.GetFileName(file), found.Value descending
+            select $"{Path.GetFileName(file)}: {found.Value}"
+        );
 
     [GeneratedRegex(@"recursive: true|Path\.GetTemp\w+|CreateTempSubdirectory")]
     private static partial Regex ByPath();

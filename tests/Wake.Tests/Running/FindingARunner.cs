@@ -13,16 +13,19 @@ public sealed class FindingARunner : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
-        {
-            // Nobody waits for one to be over, and a starved machine loses a short one.
-            ["Runner__Lease"] = "00:01:00",
-            ["Runner__WarmSessions"] = "4",
-            ["Profiles__gpu__Pool"] = "gpu",
-            ["Profiles__gpu__QuietWindow"] = "00:00:00",
-            ["Profiles__cold__WarmFor"] = "00:00:00",
-            ["Profiles__cold__QuietWindow"] = "00:00:00",
-        });
+        wake = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string>
+            {
+                // Nobody waits for one to be over, and a starved machine loses a short one.
+                ["Runner__Lease"] = "00:01:00",
+                ["Runner__WarmSessions"] = "4",
+                ["Profiles__gpu__Pool"] = "gpu",
+                ["Profiles__gpu__QuietWindow"] = "00:00:00",
+                ["Profiles__cold__WarmFor"] = "00:00:00",
+                ["Profiles__cold__QuietWindow"] = "00:00:00",
+            }
+        );
         await Task.WhenAll(wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"));
     }
 
@@ -49,10 +52,15 @@ public sealed class FindingARunner : IAsyncLifetime
     public async Task A_session_goes_back_to_the_runner_that_has_its_workspace()
     {
         await GitCommand.Run(folder.Path, "init", "--quiet", "--bare", "origin");
-        var workspaces = new Dictionary<string, string> { ["Profiles__repo__Repository"] = folder.File("origin"), ["Profiles__repo__WarmFor"] = "00:00:00" };
+        var workspaces = new Dictionary<string, string>
+        {
+            ["Profiles__repo__Repository"] = folder.File("origin"),
+            ["Profiles__repo__WarmFor"] = "00:00:00",
+        };
         await Task.WhenAll(
             from name in (string[])["a", "b", "c"]
-            select Runner(name, [.. workspaces.Select(x => (x.Key, x.Value)), ("Runner__Cache", folder.File(name))]));
+            select Runner(name, [.. workspaces.Select(x => (x.Key, x.Value)), ("Runner__Cache", folder.File(name))])
+        );
         var key = await wake.Session("repo", workspace: folder.File("workspace"));
         await wake.Watch(key, WakeSystem.Subject(key));
 
@@ -123,7 +131,12 @@ public sealed class FindingARunner : IAsyncLifetime
     [Fact]
     public async Task After_its_start_a_runner_begins_its_first_turns_one_after_the_other()
     {
-        string[] keys = [await wake.WatchingSession("instant"), await wake.WatchingSession("instant"), await wake.WatchingSession("instant")];
+        string[] keys =
+        [
+            await wake.WatchingSession("instant"),
+            await wake.WatchingSession("instant"),
+            await wake.WatchingSession("instant"),
+        ];
         foreach (var key in keys)
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "owed"));
         foreach (var key in keys)
@@ -135,11 +148,14 @@ public sealed class FindingARunner : IAsyncLifetime
         foreach (var key in keys)
             starts.Add((await wake.Ended(key, 1)).StartedAt!.Value);
         starts.Sort();
-        Assert.All(starts.Zip(starts.Skip(1)), x => Assert.True(x.Second - x.First > TimeSpan.FromSeconds(0.5), $"{x}"));
+        Assert.All(
+            starts.Zip(starts.Skip(1)),
+            x => Assert.True(x.Second - x.First > TimeSpan.FromSeconds(0.5), $"{x}")
+        );
     }
 
-    Task<ServiceProcess> Runner(string name, params (string, string)[] settings) => wake.StartProcess(
-        "Wake.Runner", settings.Append(("Runner__Name", name)).ToDictionary());
+    Task<ServiceProcess> Runner(string name, params (string, string)[] settings) =>
+        wake.StartProcess("Wake.Runner", settings.Append(("Runner__Name", name)).ToDictionary());
 
     // A turn that does not end while the test lasts.
     async Task Busy()

@@ -18,33 +18,87 @@ public sealed class FollowingTheBranch : IDisposable
 
     [Fact]
     public void A_turn_beside_which_another_process_went_on_is_off_it() =>
-        Assert.False(Holds(User("before", null), User(Wake, "before"), Assistant("answer", Wake), User("typed", "before"), Assistant("said", "typed")));
+        Assert.False(
+            Holds(
+                User("before", null),
+                User(Wake, "before"),
+                Assistant("answer", Wake),
+                User("typed", "before"),
+                Assistant("said", "typed")
+            )
+        );
 
     [Fact]
     public void The_newest_leaf_counts_whoever_began_first() =>
-        Assert.True(Holds(User("before", null), User("typed", "before"), User(Wake, "before"), Assistant("said", "typed"), Assistant("answer", Wake)));
+        Assert.True(
+            Holds(
+                User("before", null),
+                User("typed", "before"),
+                User(Wake, "before"),
+                Assistant("said", "typed"),
+                Assistant("answer", Wake)
+            )
+        );
 
     [Fact]
-    public void Results_of_calls_made_at_the_same_time_are_no_fork() => Assert.True(Holds(
-        User(Wake, null), Assistant("call1", Wake), Assistant("call2", "call1"), User("result1", "call1"), User("result2", "call2"), Assistant("answer", "result2")));
+    public void Results_of_calls_made_at_the_same_time_are_no_fork() =>
+        Assert.True(
+            Holds(
+                User(Wake, null),
+                Assistant("call1", Wake),
+                Assistant("call2", "call1"),
+                User("result1", "call1"),
+                User("result2", "call2"),
+                Assistant("answer", "result2")
+            )
+        );
 
     [Fact]
-    public void Rows_of_subagents_are_none() => Assert.True(Holds(
-        User(Wake, null), Assistant("answer", Wake), """{"type":"assistant","uuid":"side","parentUuid":null,"isSidechain":true}"""));
+    public void Rows_of_subagents_are_none() =>
+        Assert.True(
+            Holds(
+                User(Wake, null),
+                Assistant("answer", Wake),
+                """{"type":"assistant","uuid":"side","parentUuid":null,"isSidechain":true}"""
+            )
+        );
 
     [Fact]
-    public void What_a_compaction_has_put_together_is_the_same_branch() => Assert.True(Holds(
-        User(Wake, null), """{"type":"system","subtype":"compact_boundary","uuid":"compacted","parentUuid":null,"logicalParentUuid":"WAKE"}""",
-        User("summary", "compacted")));
+    public void What_a_compaction_has_put_together_is_the_same_branch() =>
+        Assert.True(
+            Holds(
+                User(Wake, null),
+                """{"type":"system","subtype":"compact_boundary","uuid":"compacted","parentUuid":null,"logicalParentUuid":"WAKE"}""",
+                User("summary", "compacted")
+            )
+        );
 
     [Fact]
-    public void What_a_person_has_left_by_rewinding_before_the_turn_is_none() => Assert.True(Holds(
-        User("before", null), Assistant("left", "before"), User("rewound", "before"), User(Wake, "rewound"), Assistant("answer", Wake)));
+    public void What_a_person_has_left_by_rewinding_before_the_turn_is_none() =>
+        Assert.True(
+            Holds(
+                User("before", null),
+                Assistant("left", "before"),
+                User("rewound", "before"),
+                User(Wake, "rewound"),
+                Assistant("answer", Wake)
+            )
+        );
 
     [Fact]
     public void Rows_that_cannot_be_read_and_rings_do_no_harm()
     {
-        Assert.True(Holds("nonsense", "{\"uuid\":", "[\"uuid\"]", User(Wake, "gone"), Assistant("answer", Wake), "{\"uuid\":\"x\",\"type\":7}", "{\"uuid\":\"ha"));
+        Assert.True(
+            Holds(
+                "nonsense",
+                "{\"uuid\":",
+                "[\"uuid\"]",
+                User(Wake, "gone"),
+                Assistant("answer", Wake),
+                "{\"uuid\":\"x\",\"type\":7}",
+                "{\"uuid\":\"ha"
+            )
+        );
         Assert.False(Holds(User(Wake, null), User("a", "b"), User("b", "a")));
     }
 

@@ -10,22 +10,28 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>A Wake in which every service has a role of PostgreSQL and a user of RabbitMQ of its own, as they are shipped.</summary>
+/// <summary>A Wake in which every service has a role of PostgreSQL and a user of RabbitMQ of its own, as they are
+/// shipped.</summary>
 public sealed class GuardedSystem : IAsyncLifetime
 {
     public WakeSystem System { get; private set; } = null!;
 
-    public async Task InitializeAsync() => System = await WakeSystem.Start(Transport.RabbitMq, new Dictionary<string, string>
-    {
-        ["Profiles__default__Permissions"] = "Ask",
-        ["Coordinator__TrustedPublishers__0"] = "wake_github",
-        ["Coordinator__TrustedPublishers__1"] = "wake_webhooks",
-        ["Coordinator__TrustedPublishers__2"] = "wake_cron",
-        ["Routes__builds__Types__0"] = "build.failed",
-        ["Routes__builds__Session"] = "builder@{subject}",
-        ["Routes__builds__Workspace"] = Path.GetTempPath(),
-        ["Routes__builds__FullPrompt"] = "Find out why.",
-    }, guarded: true);
+    public async Task InitializeAsync() =>
+        System = await WakeSystem.Start(
+            Transport.RabbitMq,
+            new Dictionary<string, string>
+            {
+                ["Profiles__default__Permissions"] = "Ask",
+                ["Coordinator__TrustedPublishers__0"] = "wake_github",
+                ["Coordinator__TrustedPublishers__1"] = "wake_webhooks",
+                ["Coordinator__TrustedPublishers__2"] = "wake_cron",
+                ["Routes__builds__Types__0"] = "build.failed",
+                ["Routes__builds__Session"] = "builder@{subject}",
+                ["Routes__builds__Workspace"] = Path.GetTempPath(),
+                ["Routes__builds__FullPrompt"] = "Find out why.",
+            },
+            guarded: true
+        );
 
     public async Task DisposeAsync() => await System.DisposeAsync();
 }
@@ -55,7 +61,14 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     {
         var subject = $"build:{Guid.NewGuid()}";
         await wake.Publish(WakeSystem.Event(subject, "failed") with { Type = "build.failed" });
-        Assert.Equal(TurnOutcome.Completed, (await Eventually.Sees(async () => await Registered($"builder@{subject}") ? await wake.Ended($"builder@{subject}", 1) : null)).Outcome);
+        Assert.Equal(
+            TurnOutcome.Completed,
+            (
+                await Eventually.Sees(async () =>
+                    await Registered($"builder@{subject}") ? await wake.Ended($"builder@{subject}", 1) : null
+                )
+            ).Outcome
+        );
 
         var key = await wake.Session();
         await wake.Post(WakeSystem.Event(subject, "before the watch"));
@@ -69,13 +82,24 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         var key = await wake.Session();
         await wake.Wake(key, "[[fake:first ask Which colour?|Red|Blue]]");
         var question = await Eventually.Sees(async () =>
-            (await wake.Http.GetFromJsonAsync<List<JsonElement>>("/v1/questions"))!.FirstOrDefault(x => x.GetProperty("session").GetString() == key) is { ValueKind: JsonValueKind.Object } found
-                ? found.GetProperty("id").GetString() : null);
-        var answered = await wake.Http.PostAsJsonAsync($"/v1/questions/{question}/answer", new { answers = new Dictionary<string, string> { ["Which colour?"] = "Blue" } });
+            (await wake.Http.GetFromJsonAsync<List<JsonElement>>("/v1/questions"))!.FirstOrDefault(x =>
+                x.GetProperty("session").GetString() == key
+            )
+                is { ValueKind: JsonValueKind.Object } found
+                ? found.GetProperty("id").GetString()
+                : null
+        );
+        var answered = await wake.Http.PostAsJsonAsync(
+            $"/v1/questions/{question}/answer",
+            new { answers = new Dictionary<string, string> { ["Which colour?"] = "Blue" } }
+        );
         Assert.True(answered.IsSuccessStatusCode, await answered.Content.ReadAsStringAsync());
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
 
-        var scheduled = await wake.Http.PostAsJsonAsync($"/v1/sessions/{Uri.EscapeDataString(key)}/schedule", new { at = DateTimeOffset.UtcNow.AddSeconds(1), reason = "it is time" });
+        var scheduled = await wake.Http.PostAsJsonAsync(
+            $"/v1/sessions/{Uri.EscapeDataString(key)}/schedule",
+            new { at = DateTimeOffset.UtcNow.AddSeconds(1), reason = "it is time" }
+        );
         Assert.True(scheduled.IsSuccessStatusCode, await scheduled.Content.ReadAsStringAsync());
         Assert.Equal(["it is time"], (await wake.Ended(key, 2)).Reasons);
 
@@ -86,34 +110,48 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     [Fact]
     public async Task Producers_and_whoever_looks_after_it_do_their_work()
     {
-        await wake.StartProcess("Wake.Producers.GitHub", new Dictionary<string, string>
-        {
-            ["GitHub__WebhookSecrets__0"] = "a secret of the tests",
-        });
-        var hooks = await wake.StartProcess("Wake.Producers.Webhooks", new Dictionary<string, string>
-        {
-            ["Webhooks__Hooks__ci__Sender"] = "CloudEvents", ["Webhooks__Hooks__ci__Secrets__0"] = "a token of the tests",
-        });
+        await wake.StartProcess(
+            "Wake.Producers.GitHub",
+            new Dictionary<string, string> { ["GitHub__WebhookSecrets__0"] = "a secret of the tests" }
+        );
+        var hooks = await wake.StartProcess(
+            "Wake.Producers.Webhooks",
+            new Dictionary<string, string>
+            {
+                ["Webhooks__Hooks__ci__Sender"] = "CloudEvents",
+                ["Webhooks__Hooks__ci__Secrets__0"] = "a token of the tests",
+            }
+        );
         var key = await wake.WatchingSession();
         using var http = WakeSystem.Door(hooks, "a token of the tests");
         using var body = new StringContent(
             $$"""{"specversion":"1.0","id":"1","source":"/ci","type":"done","subject":"{{WakeSystem.Subject(key)}}"}""",
-            Encoding.UTF8, "application/cloudevents+json");
+            Encoding.UTF8,
+            "application/cloudevents+json"
+        );
         var answer = await http.PostAsync("/hooks/ci", body);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         await wake.Ended(key, 1);
 
         var scheduled = await wake.Session();
-        await wake.StartProcess("Wake.Producers.Cron", new Dictionary<string, string>
-        {
-            ["Cron__often__Expression"] = "* * * * * *", ["Cron__often__Sessions__0"] = scheduled, ["Cron__often__Reason"] = "a second is over",
-        });
+        await wake.StartProcess(
+            "Wake.Producers.Cron",
+            new Dictionary<string, string>
+            {
+                ["Cron__often__Expression"] = "* * * * * *",
+                ["Cron__often__Sessions__0"] = scheduled,
+                ["Cron__often__Reason"] = "a second is over",
+            }
+        );
         await wake.Ended(scheduled, 1);
 
         var audit = await wake.Http.GetFromJsonAsync<List<JsonElement>>("/v1/audit");
         Assert.All(audit!, x => Assert.Equal(0, x.GetProperty("broken").GetInt64()));
 
-        var made = await wake.Http.PostAsJsonAsync("/v1/keys", new { name = "of a test", scopes = new[] { "events:write" } });
+        var made = await wake.Http.PostAsJsonAsync(
+            "/v1/keys",
+            new { name = "of a test", scopes = new[] { "events:write" } }
+        );
         Assert.True(made.IsSuccessStatusCode, await made.Content.ReadAsStringAsync());
         await As("wake_coordinator", database => new Retention(database).Forget(TimeSpan.Zero, CancellationToken.None));
         await As("wake_runner", database => new Transcripts(database).Prune(TimeSpan.Zero, CancellationToken.None));
@@ -149,7 +187,10 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         await using var database = NpgsqlDataSource.Create(Servers.As(role, wake.ConnectionString));
         await using var command = database.CreateCommand(sql);
 
-        Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, (await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync())).SqlState);
+        Assert.Equal(
+            PostgresErrorCodes.InsufficientPrivilege,
+            (await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync())).SqlState
+        );
     }
 
     [Theory]
@@ -164,16 +205,40 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         await Refused(user, x => x.QueueDeleteAsync("wake-events"));
         await Refused(user, x => x.QueueDeclareAsync("mine", durable: true, exclusive: false, autoDelete: false));
         await Refused(user, x => x.QueueBindAsync("wake-events", "amq.topic", "#"));
-        foreach (var exchange in (string[])["", "resume-session", "Wake.Contracts:ResumeSession", "Wake.Contracts:TurnEnded", "session-wake"])
-            await Refused(user, x => x.BasicPublishAsync(exchange, "resume-session", Encoding.UTF8.GetBytes("{}")).AsTask());
-        await Refused(user, x => x.BasicPublishAsync("wake.events", "x", mandatory: true, new BasicProperties { UserId = "wake_coordinator" }, Encoding.UTF8.GetBytes("{}")).AsTask(), 406);
+        foreach (
+            var exchange in (string[])
+                ["", "resume-session", "Wake.Contracts:ResumeSession", "Wake.Contracts:TurnEnded", "session-wake"]
+        )
+            await Refused(
+                user,
+                x => x.BasicPublishAsync(exchange, "resume-session", Encoding.UTF8.GetBytes("{}")).AsTask()
+            );
+        await Refused(
+            user,
+            x =>
+                x.BasicPublishAsync(
+                        "wake.events",
+                        "x",
+                        mandatory: true,
+                        new BasicProperties { UserId = "wake_coordinator" },
+                        Encoding.UTF8.GetBytes("{}")
+                    )
+                    .AsTask(),
+            406
+        );
     }
 
     [Fact]
     public async Task A_runner_at_the_broker_takes_and_ends_turns_and_tells_of_nothing_that_happened()
     {
-        await Refused("wake_runner", x => x.BasicPublishAsync("wake.events", "x", Encoding.UTF8.GetBytes("{}")).AsTask());
-        await Refused("wake_runner", x => x.BasicPublishAsync("", "wake-events", Encoding.UTF8.GetBytes("{}")).AsTask());
+        await Refused(
+            "wake_runner",
+            x => x.BasicPublishAsync("wake.events", "x", Encoding.UTF8.GetBytes("{}")).AsTask()
+        );
+        await Refused(
+            "wake_runner",
+            x => x.BasicPublishAsync("", "wake-events", Encoding.UTF8.GetBytes("{}")).AsTask()
+        );
         await Refused("wake_runner", x => x.BasicGetAsync("wake-events", autoAck: false));
         await Refused("wake_runner", x => x.BasicGetAsync("session-wake", autoAck: false));
         await Refused("wake_runner", x => x.QueueDeleteAsync("wake-events"));
@@ -192,7 +257,8 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         await late.Migrate();
     }
 
-    async Task<bool> Registered(string key) => (await wake.Http.GetAsync($"/v1/sessions/{Uri.EscapeDataString(key)}")).IsSuccessStatusCode;
+    async Task<bool> Registered(string key) =>
+        (await wake.Http.GetAsync($"/v1/sessions/{Uri.EscapeDataString(key)}")).IsSuccessStatusCode;
 
     async Task As(string role, Func<NpgsqlDataSource, Task> what)
     {
@@ -203,8 +269,13 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     // With confirmations: RabbitMQ refuses a message a moment after it was sent.
     async Task Refused(string user, Func<IChannel, Task> what, int code = 403)
     {
-        await using var connection = await new ConnectionFactory { Uri = new UriBuilder(RabbitNode.As(user, wake.Broker!)) { Scheme = "amqp" }.Uri }.CreateConnectionAsync();
-        await using var channel = await connection.CreateChannelAsync(new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+        await using var connection = await new ConnectionFactory
+        {
+            Uri = new UriBuilder(RabbitNode.As(user, wake.Broker!)) { Scheme = "amqp" }.Uri,
+        }.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync(
+            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true)
+        );
 
         await Assert.ThrowsAnyAsync<Exception>(() => what(channel));
         Assert.Equal(code, (int)channel.CloseReason!.ReplyCode);

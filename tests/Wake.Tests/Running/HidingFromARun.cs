@@ -3,7 +3,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>What other processes of the same user, as an agent is without <c>Runner__RunAs</c>, see of a Wake that runs turns.</summary>
+/// <summary>What other processes of the same user, as an agent is without <c>Runner__RunAs</c>, see of a Wake that runs
+/// turns.</summary>
 public sealed class HidingFromARun
 {
     [AsRootFact]
@@ -23,9 +24,16 @@ public sealed class HidingFromARun
             Assert.Equal(0, Chown(owner.Name, build));
         }
 
-        using var wake = owner.Starts("env",
-            $"HOME={folder.Path}", $"WAKE_DATA={folder.File("data")}", $"ConnectionStrings__Wake={system.ConnectionString}",
-            $"Claude__Executable={WakeSystem.FakeClaude}", "DOTNET_EnableDiagnostics=0", "dotnet", Path.Combine(build, "Wake.Standalone.dll"));
+        using var wake = owner.Starts(
+            "env",
+            $"HOME={folder.Path}",
+            $"WAKE_DATA={folder.File("data")}",
+            $"ConnectionStrings__Wake={system.ConnectionString}",
+            $"Claude__Executable={WakeSystem.FakeClaude}",
+            "DOTNET_EnableDiagnostics=0",
+            "dotnet",
+            Path.Combine(build, "Wake.Standalone.dll")
+        );
         using var control = owner.Starts("sleep", "600");
         try
         {

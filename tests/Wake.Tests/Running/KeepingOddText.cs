@@ -8,7 +8,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>Text that PostgreSQL cannot hold comes in by every door, and stops nothing; what PostgreSQL refuses is not taken for its absence.</summary>
+/// <summary>Text that PostgreSQL cannot hold comes in by every door, and stops nothing; what PostgreSQL refuses is not
+/// taken for its absence.</summary>
 public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
 {
     static readonly CancellationToken None = CancellationToken.None;
@@ -18,7 +19,12 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
     {
         // Not in attributes, which cannot hold it either.
         (string Text, string Kept)[] texts =
-            [("plain 🚀", "plain 🚀"), ("a\0b", "a\ufffdb"), ("half \ud83d", "half \ufffd"), ("\udc00\ud83d\ude80\0", "\ufffd🚀\ufffd")];
+        [
+            ("plain 🚀", "plain 🚀"),
+            ("a\0b", "a\ufffdb"),
+            ("half \ud83d", "half \ufffd"),
+            ("\udc00\ud83d\ude80\0", "\ufffd🚀\ufffd"),
+        ];
 
         foreach (var (text, kept) in texts)
         {
@@ -34,10 +40,14 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
         var id = await store.Session("odd note");
         await store.Accept(WakeSystem.Event("odd note", "x"));
         await store.Scalar<long>(
-            "with t as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select count(*) from t", id);
+            "with t as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select count(*) from t",
+            id
+        );
         var turn = ((TurnClaim.Granted)await store.Turns.Claim(id, 1, "test", TimeSpan.FromMinutes(1), None)).Turn;
 
-        Assert.True(await store.Turns.GiveBack(turn, new TurnReturn.Park(null, "it said \0 and \ud83d"), false, default, None));
+        Assert.True(
+            await store.Turns.GiveBack(turn, new TurnReturn.Park(null, "it said \0 and \ud83d"), false, default, None)
+        );
 
         Assert.Equal("it said \ufffd and \ufffd", (await store.Sessions.Turns(id, 1, None))[0].Note);
     }
@@ -47,15 +57,21 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
     {
         using var folder = new TemporaryFolder();
         var cli = folder.File("claude");
-        File.WriteAllText(cli, """
+        File.WriteAllText(
+            cli,
+            """
             #!/bin/sh
             [ "$1" = --version ] && echo '2.1.329 (Claude Code)' && exit 0
             printf 'no \000 such \377 model\n' >&2
             exit 1
-            """);
+            """
+        );
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(cli, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        await using var wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string> { ["Claude__Executable"] = cli });
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string> { ["Claude__Executable"] = cli }
+        );
         var key = await wake.Session();
 
         await wake.Wake(key, "go on");
@@ -83,13 +99,22 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
     [InlineData("42P01", false, false)]
     [InlineData("42501", false, false)]
     [InlineData("XX000", false, false)]
-    public async Task Whether_the_database_is_away_or_refuses_is_told_by_the_class_of_its_error(string state, bool away, bool refuses)
+    public async Task Whether_the_database_is_away_or_refuses_is_told_by_the_class_of_its_error(
+        string state,
+        bool away,
+        bool refuses
+    )
     {
-        await using var command = store.Database.CreateCommand($"do $$ begin raise exception 'no' using errcode = '{state}'; end $$");
+        await using var command = store.Database.CreateCommand(
+            $"do $$ begin raise exception 'no' using errcode = '{state}'; end $$"
+        );
 
         var failure = await Assert.ThrowsAnyAsync<NpgsqlException>(() => command.ExecuteNonQueryAsync());
 
-        Assert.Equal((away, refuses), (PostgresFailure.IsUnavailable(failure), PostgresFailure.Refusal(failure) is not null));
+        Assert.Equal(
+            (away, refuses),
+            (PostgresFailure.IsUnavailable(failure), PostgresFailure.Refusal(failure) is not null)
+        );
     }
 
     [Fact]
@@ -97,7 +122,9 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
     {
         await using var nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=9;Username=nobody;Timeout=2");
         await using var command = nowhere.CreateCommand("select 1");
-        Assert.True(PostgresFailure.IsUnavailable(await Assert.ThrowsAnyAsync<Exception>(() => command.ExecuteNonQueryAsync())));
+        Assert.True(
+            PostgresFailure.IsUnavailable(await Assert.ThrowsAnyAsync<Exception>(() => command.ExecuteNonQueryAsync()))
+        );
         Assert.False(PostgresFailure.IsUnavailable(new IOException()));
     }
 

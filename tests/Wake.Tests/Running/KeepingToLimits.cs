@@ -10,15 +10,19 @@ public sealed class KeepingToLimits : IAsyncLifetime
 {
     WakeSystem wake = null!;
 
-    public async Task InitializeAsync() => wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-    {
-        ["Profiles__hasty__IdleTimeout"] = "00:00:01",
-        ["Profiles__brief__TurnTimeout"] = "00:00:01.5",
-        ["Profiles__thrifty__SessionBudgetUsd"] = "5",
-        ["Profiles__daily__DayBudgetUsd"] = "5",
-        ["Profiles__other__DayBudgetUsd"] = "5",
-        ["Profiles__capped__MaxBudgetUsd"] = "0.5",
-    });
+    public async Task InitializeAsync() =>
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__hasty__IdleTimeout"] = "00:00:01",
+                ["Profiles__brief__TurnTimeout"] = "00:00:01.5",
+                ["Profiles__thrifty__SessionBudgetUsd"] = "5",
+                ["Profiles__daily__DayBudgetUsd"] = "5",
+                ["Profiles__other__DayBudgetUsd"] = "5",
+                ["Profiles__capped__MaxBudgetUsd"] = "0.5",
+            }
+        );
 
     public async Task DisposeAsync() => await wake.DisposeAsync();
 
@@ -63,8 +67,13 @@ public sealed class KeepingToLimits : IAsyncLifetime
         await Publish(key, $"merged [[fake:args {folder.File("args")}]]");
         await wake.Ended(key, 1);
 
-        Assert.Equal(["--max-budget-usd", "0.5"],
-            JsonSerializer.Deserialize<string[]>(File.ReadAllText(folder.File("args")))!.SkipWhile(x => x != "--max-budget-usd").Take(2));
+        Assert.Equal(
+            ["--max-budget-usd", "0.5"],
+            JsonSerializer
+                .Deserialize<string[]>(File.ReadAllText(folder.File("args")))!
+                .SkipWhile(x => x != "--max-budget-usd")
+                .Take(2)
+        );
     }
 
     [Fact]
@@ -80,7 +89,10 @@ public sealed class KeepingToLimits : IAsyncLifetime
         Assert.Equal(0, parked.LastTurn.CostUsd);
 
         await wake.Wake(key, "this one is worth it");
-        Assert.Equal((TurnOutcome.Completed, 1m), ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).CostUsd));
+        Assert.Equal(
+            (TurnOutcome.Completed, 1m),
+            ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).CostUsd)
+        );
 
         // The next, which tells of the person's own word, waits for another.
         Assert.Contains("($6.12)", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
@@ -100,10 +112,17 @@ public sealed class KeepingToLimits : IAsyncLifetime
 
         var sibling = await wake.WatchingSession("daily");
         await Publish(sibling, "merged");
-        Assert.Contains("today's budget of $5.00 for profile daily is used up ($5.12)", (await wake.Is(sibling, SessionState.Parked)).LastTurn!.Note);
-        Assert.InRange(await wake.Scalar<double>(
-            "select extract(epoch from (t.not_before at time zone 'utc') - (clock_timestamp() at time zone 'utc')::date)::float8 from turns t where not_before is not null"),
-            86_399, 86_401);
+        Assert.Contains(
+            "today's budget of $5.00 for profile daily is used up ($5.12)",
+            (await wake.Is(sibling, SessionState.Parked)).LastTurn!.Note
+        );
+        Assert.InRange(
+            await wake.Scalar<double>(
+                "select extract(epoch from (t.not_before at time zone 'utc') - (clock_timestamp() at time zone 'utc')::date)::float8 from turns t where not_before is not null"
+            ),
+            86_399,
+            86_401
+        );
 
         await Publish(other, "merged");
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(other, 1)).Outcome);
@@ -113,16 +132,21 @@ public sealed class KeepingToLimits : IAsyncLifetime
     }
 
     // A day passes for the store: what was paid was paid yesterday, and what waited until tomorrow is due.
-    Task<long> Midnight() => wake.Scalar<long>(
-        """
-        with paid as (update spending set day = day - 1),
-             waiting as (update turns set not_before = clock_timestamp() where parked returning session_id),
-             due as (update wake_timers set owed_at = clock_timestamp() where session_id in (select session_id from waiting) returning 1)
-        select count(*) from due
-        """);
+    Task<long> Midnight() =>
+        wake.Scalar<long>(
+            """
+            with paid as (update spending set day = day - 1),
+                 waiting as (update turns set not_before = clock_timestamp() where parked returning session_id),
+                 due as (update wake_timers set owed_at = clock_timestamp() where session_id in (select session_id from waiting) returning 1)
+            select count(*) from due
+            """
+        );
 
-    Task Orders(string verb) => File.WriteAllTextAsync(
-        Path.Combine(wake.ClaudeConfig, "fake-claude.json"), JsonSerializer.Serialize(new { verbs = new[] { verb } }));
+    Task Orders(string verb) =>
+        File.WriteAllTextAsync(
+            Path.Combine(wake.ClaudeConfig, "fake-claude.json"),
+            JsonSerializer.Serialize(new { verbs = new[] { verb } })
+        );
 
     Task Publish(string key, string reason) => wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason));
 }

@@ -9,13 +9,14 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>
-/// Tools that outlive what started them: in a session of their own and without a parent, as a command leaves them that ends
-/// in an ampersand. They end with the run they belong to, and with no other.
+/// Tools that outlive what started them: in a session of their own and without a parent, as a command leaves them that
+/// ends in an ampersand. They end with the run they belong to, and with no other.
 /// </summary>
 [Collection(MachineProcesses.Name)]
 public sealed class LeavingNothingBehind : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();
+
     // A git server that says nothing.
     readonly TcpListener server = new(IPAddress.Loopback, 0);
     readonly List<TcpClient> connections = [];
@@ -26,16 +27,24 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     {
         server.Start();
         await File.WriteAllTextAsync(folder.File("settings.json"), "{}");
-        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
-        {
-            ["TMPDIR"] = Directory.CreateDirectory(folder.File("tmp")).FullName,
-            ["Runner__Cache"] = folder.File("cache"),
-            ["Profiles__cloning__Repository"] = Origin,
-            ["Profiles__settings__Arguments__0"] = "--settings",
-            ["Profiles__settings__Arguments__1"] = folder.File("settings.json"),
-        });
-        runner = (await Task.WhenAll(
-            wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), StartRunner("first")))[2];
+        wake = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string>
+            {
+                ["TMPDIR"] = Directory.CreateDirectory(folder.File("tmp")).FullName,
+                ["Runner__Cache"] = folder.File("cache"),
+                ["Profiles__cloning__Repository"] = Origin,
+                ["Profiles__settings__Arguments__0"] = "--settings",
+                ["Profiles__settings__Arguments__1"] = folder.File("settings.json"),
+            }
+        );
+        runner = (
+            await Task.WhenAll(
+                wake.StartProcess("Wake.Gateway"),
+                wake.StartProcess("Wake.Coordinator"),
+                StartRunner("first")
+            )
+        )[2];
     }
 
     public async Task DisposeAsync()
@@ -52,7 +61,9 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     public async Task A_tool_ends_with_its_turn(string how)
     {
         var key = await wake.WatchingSession("instant");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:orphan {folder.File("tool")} {how}]]"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:orphan {folder.File("tool")} {how}]]")
+        );
 
         await Completes(key, attempts: 1);
         Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
@@ -65,7 +76,9 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     public async Task A_tool_that_hides_ends_with_its_turn(string verb, string how)
     {
         var key = await wake.WatchingSession("instant");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:{$"{verb} {folder.File("tool")} {how}".Trim()}]]"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:{$"{verb} {folder.File("tool")} {how}".Trim()}]]")
+        );
 
         await Completes(key, attempts: 1);
         Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
@@ -75,7 +88,9 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     public async Task A_tool_that_hides_ends_with_its_own_turn_and_with_no_other()
     {
         var (beside, tool, hold) = (await wake.WatchingSession("instant"), folder.File("beside"), folder.File("hold"));
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(beside), $"merged [[fake:hidden {tool}]] [[fake:hold {hold}]]"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(beside), $"merged [[fake:hidden {tool}]] [[fake:hold {hold}]]")
+        );
         await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
 
         var key = await wake.WatchingSession("instant");
@@ -97,7 +112,9 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
 
         var key = await wake.WatchingSession("instant");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")} shed]]"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")} shed]]")
+        );
         await Completes(key, attempts: 1);
 
         // Nobody's processes are killed on a guess; where the machine has groups none is needed.
@@ -202,7 +219,8 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         await StartRunner("third");
         Assert.DoesNotContain(files, Questions());
 
-        string[] Questions() => Directory.GetDirectories(folder.File("tmp"), "wake-questions-*", SearchOption.AllDirectories);
+        string[] Questions() =>
+            Directory.GetDirectories(folder.File("tmp"), "wake-questions-*", SearchOption.AllDirectories);
     }
 
     [Fact]
@@ -257,8 +275,13 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     {
         var key = await wake.WatchingSession(profile);
         var hold = folder.File("hold");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged",
-            reason: $"merged [[fake:first orphan {folder.File("tool")} 600]] [[fake:first hold {hold}]]"));
+        await wake.Publish(
+            WakeSystem.Event(
+                WakeSystem.Subject(key),
+                "merged",
+                reason: $"merged [[fake:first orphan {folder.File("tool")} 600]] [[fake:first hold {hold}]]"
+            )
+        );
         await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
 
         var tool = await MachineProcess.Id(folder.File("tool"));

@@ -12,7 +12,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>A repository whose author wants programs of theirs to run on the runner, or its token. Each program leaves a file.</summary>
+/// <summary>A repository whose author wants programs of theirs to run on the runner, or its token. Each program leaves
+/// a file.</summary>
 [UnsupportedOSPlatform("windows")]
 public sealed class MeetingAHostileRepository : IDisposable
 {
@@ -61,9 +62,16 @@ public sealed class MeetingAHostileRepository : IDisposable
     public async Task What_is_missing_in_a_workspace_is_not_fetched_by_looking()
     {
         await Commit();
-        foreach (var (name, value) in ((string, string)[])[
-            ("core.repositoryFormatVersion", "1"), ("extensions.partialClone", "origin"), ("remote.origin.promisor", "true"),
-            ("remote.origin.url", $"ext::{Program("lazy")}"), ("protocol.ext.allow", "always")])
+        foreach (
+            var (name, value) in ((string, string)[])
+                [
+                    ("core.repositoryFormatVersion", "1"),
+                    ("extensions.partialClone", "origin"),
+                    ("remote.origin.promisor", "true"),
+                    ("remote.origin.url", $"ext::{Program("lazy")}"),
+                    ("protocol.ext.allow", "always"),
+                ]
+        )
             await Plainly("config", name, value);
         await File.WriteAllTextAsync(Path.Combine(repository, ".git/refs/heads/gone"), new string('1', 40) + "\n");
         await Plainly("log", "--all", "--max-count=1", "--format=%H");
@@ -83,8 +91,19 @@ public sealed class MeetingAHostileRepository : IDisposable
         await Configure(repository);
         var git = Git();
 
-        foreach (var address in (string[])["ssh://127.0.0.1/x", "https://127.0.0.1:1/x", "git://127.0.0.1:1/x", repository, $"ext::{Program("ext")}"])
-            await Assert.ThrowsAsync<GitException>(() => git.Read(repository, CancellationToken.None, "fetch", address));
+        foreach (
+            var address in (string[])
+                [
+                    "ssh://127.0.0.1/x",
+                    "https://127.0.0.1:1/x",
+                    "git://127.0.0.1:1/x",
+                    repository,
+                    $"ext::{Program("ext")}",
+                ]
+        )
+            await Assert.ThrowsAsync<GitException>(() =>
+                git.Read(repository, CancellationToken.None, "fetch", address)
+            );
 
         Assert.Empty(Ran());
     }
@@ -92,11 +111,22 @@ public sealed class MeetingAHostileRepository : IDisposable
     [Fact]
     public async Task It_is_cloned_and_woken_in_without_running_anything()
     {
-        await File.WriteAllTextAsync(Path.Combine(repository, ".gitattributes"), "*.bin filter=lfs diff=evil merge=evil\n");
-        await File.WriteAllTextAsync(Path.Combine(repository, "large.bin"), "version https://git-lfs.github.com/spec/v1\n");
-        await File.WriteAllTextAsync(Path.Combine(repository, ".lfsconfig"), $"[lfs]\n\tcustomtransfer.x.path = {Program("transfer")}\n");
-        await File.WriteAllTextAsync(Path.Combine(repository, ".gitmodules"),
-            $"[submodule \"sub\"]\n\tpath = sub\n\turl = ext::{Program("submodule")}\n\tupdate = !{Program("update")}\n");
+        await File.WriteAllTextAsync(
+            Path.Combine(repository, ".gitattributes"),
+            "*.bin filter=lfs diff=evil merge=evil\n"
+        );
+        await File.WriteAllTextAsync(
+            Path.Combine(repository, "large.bin"),
+            "version https://git-lfs.github.com/spec/v1\n"
+        );
+        await File.WriteAllTextAsync(
+            Path.Combine(repository, ".lfsconfig"),
+            $"[lfs]\n\tcustomtransfer.x.path = {Program("transfer")}\n"
+        );
+        await File.WriteAllTextAsync(
+            Path.Combine(repository, ".gitmodules"),
+            $"[submodule \"sub\"]\n\tpath = sub\n\turl = ext::{Program("submodule")}\n\tupdate = !{Program("update")}\n"
+        );
         await Commit();
         await Plainly("update-index", "--add", "--cacheinfo", $"160000,{new string('1', 40)},sub");
         await Plainly("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "sub");
@@ -107,7 +137,9 @@ public sealed class MeetingAHostileRepository : IDisposable
         var global = machine.File("gitconfig");
         Directory.CreateDirectory(machine.File("template/hooks"));
         File.Copy(Program("template"), machine.File("template/hooks/post-checkout"));
-        await File.WriteAllTextAsync(global, $"""
+        await File.WriteAllTextAsync(
+            global,
+            $"""
             [filter "lfs"]
                 smudge = {Program("smudge")}
             [init]
@@ -118,17 +150,21 @@ public sealed class MeetingAHostileRepository : IDisposable
                 allow = always
             [uploadpack]
                 packObjectsHook = {Program("packed")}
-            """);
+            """
+        );
         await Plainly("-c", $"include.path={global}", "clone", "--quiet", repository, machine.File("control"));
         Assert.Superset((HashSet<string>)["smudge", "template"], Ran());
         Forget();
 
-        await using var wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["Profiles__hostile__Repository"] = repository,
-            ["Runner__Cache"] = machine.File("cache"),
-            ["GIT_CONFIG_GLOBAL"] = global,
-        });
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__hostile__Repository"] = repository,
+                ["Runner__Cache"] = machine.File("cache"),
+                ["GIT_CONFIG_GLOBAL"] = global,
+            }
+        );
         var workspace = machine.File("workspaces/a");
         var key = await wake.Session("hostile", workspace: workspace);
         await wake.Wake(key, "merged");
@@ -144,11 +180,25 @@ public sealed class MeetingAHostileRepository : IDisposable
     {
         await Commit();
         using var workspaces = Workspaces();
-        Assert.Null(await workspaces.Prepare(Turn(machine.File("first")), new() { Repository = repository }, CancellationToken.None, CancellationToken.None));
+        Assert.Null(
+            await workspaces.Prepare(
+                Turn(machine.File("first")),
+                new() { Repository = repository },
+                CancellationToken.None,
+                CancellationToken.None
+            )
+        );
         var mirror = Assert.Single(Directory.GetDirectories(machine.File("cache/mirrors")));
         await Configure(mirror);
 
-        Assert.Null(await workspaces.Prepare(Turn(machine.File("second")), new() { Repository = repository }, CancellationToken.None, CancellationToken.None));
+        Assert.Null(
+            await workspaces.Prepare(
+                Turn(machine.File("second")),
+                new() { Repository = repository },
+                CancellationToken.None,
+                CancellationToken.None
+            )
+        );
 
         Assert.True(File.Exists(machine.File("second/file")));
         Assert.Empty(Ran());
@@ -162,9 +212,17 @@ public sealed class MeetingAHostileRepository : IDisposable
     public async Task An_address_that_is_none_is_refused(string address)
     {
         using var workspaces = Workspaces();
-        var profile = new Profile { Repository = address.Replace("PROGRAM", address.StartsWith('P') ? "fd" : Program("address")) };
+        var profile = new Profile
+        {
+            Repository = address.Replace("PROGRAM", address.StartsWith('P') ? "fd" : Program("address")),
+        };
 
-        var refused = await workspaces.Prepare(Turn(machine.File("made")), profile, CancellationToken.None, CancellationToken.None);
+        var refused = await workspaces.Prepare(
+            Turn(machine.File("made")),
+            profile,
+            CancellationToken.None,
+            CancellationToken.None
+        );
 
         Assert.Contains("no address", Assert.IsType<ClaudeResult.Misconfigured>(refused).What);
         Assert.Empty(Ran());
@@ -190,7 +248,8 @@ public sealed class MeetingAHostileRepository : IDisposable
     [InlineData("file:///a", true)]
     [InlineData("git@host:a/b", false)]
     [InlineData("https://host/a", false)]
-    public void A_folder_is_told_from_a_host(string repository, bool local) => Assert.Equal(local, GitRemote.Of(repository).IsLocal);
+    public void A_folder_is_told_from_a_host(string repository, bool local) =>
+        Assert.Equal(local, GitRemote.Of(repository).IsLocal);
 
     [Fact]
     public async Task The_token_of_a_repository_is_in_no_command_line_no_environment_and_no_file()
@@ -211,15 +270,26 @@ public sealed class MeetingAHostileRepository : IDisposable
         using var workspaces = Workspaces();
         foreach (var workspace in (string[])["first", "second"])
         {
-            var made = await workspaces.Prepare(Turn(machine.File(workspace)), new() { Repository = address }, CancellationToken.None, CancellationToken.None);
+            var made = await workspaces.Prepare(
+                Turn(machine.File(workspace)),
+                new() { Repository = address },
+                CancellationToken.None,
+                CancellationToken.None
+            );
             Assert.Null(made);
             Assert.True(File.Exists(machine.File($"{workspace}/file")));
-            Assert.Equal($"http://{server.Host}/x.git", (await GitCommand.Run(machine.File(workspace), "remote", "get-url", "origin")).Trim());
+            Assert.Equal(
+                $"http://{server.Host}/x.git",
+                (await GitCommand.Run(machine.File(workspace), "remote", "get-url", "origin")).Trim()
+            );
         }
 
         Assert.True(server.Authorized > 1);
         Assert.Empty(server.Seen);
-        Assert.DoesNotContain(Directory.EnumerateFiles(machine.Path, "*", SearchOption.AllDirectories), x => DumbServer.Shows(File.ReadAllText(x), Token));
+        Assert.DoesNotContain(
+            Directory.EnumerateFiles(machine.Path, "*", SearchOption.AllDirectories),
+            x => DumbServer.Shows(File.ReadAllText(x), Token)
+        );
     }
 
     [Fact]
@@ -229,11 +299,18 @@ public sealed class MeetingAHostileRepository : IDisposable
         await GitCommand.Run(machine.Path, "clone", "--quiet", "--bare", repository, "served.git");
         await GitCommand.Run(machine.File("served.git"), "update-server-info");
         using var elsewhere = new DumbServer(machine.File("served.git"), $"robot:{Token}", Token);
-        using var server = new DumbServer(machine.File("served.git"), null, Token) { Redirect = $"http://{elsewhere.Host}" };
+        using var server = new DumbServer(machine.File("served.git"), null, Token)
+        {
+            Redirect = $"http://{elsewhere.Host}",
+        };
         using var workspaces = Workspaces();
 
-        var refused = await workspaces.Prepare(Turn(machine.File("made")),
-            new() { Repository = $"http://robot:{Uri.EscapeDataString(Token)}@{server.Host}/x.git" }, CancellationToken.None, CancellationToken.None);
+        var refused = await workspaces.Prepare(
+            Turn(machine.File("made")),
+            new() { Repository = $"http://robot:{Uri.EscapeDataString(Token)}@{server.Host}/x.git" },
+            CancellationToken.None,
+            CancellationToken.None
+        );
 
         Assert.IsType<ClaudeResult.Misconfigured>(refused);
         Assert.True(elsewhere.Asked > 0);
@@ -243,27 +320,55 @@ public sealed class MeetingAHostileRepository : IDisposable
     Git Git() => new(launcher, new(new(), TimeProvider.System, NullLogger<RunProcesses>.Instance));
 
     // It asks nobody who is in the store.
-    Workspaces Workspaces() => new(
-        null!, Git(), Options.Create(new RunnerOptions { Cache = machine.File("cache") }), NullLogger<Workspaces>.Instance);
+    Workspaces Workspaces() =>
+        new(
+            null!,
+            Git(),
+            Options.Create(new RunnerOptions { Cache = machine.File("cache") }),
+            NullLogger<Workspaces>.Instance
+        );
 
-    static ClaimedTurn Turn(string workspace) => new(Guid.NewGuid(), "a", 1, 1, 1, 0, 0, false, workspace, "default", null, []) { Started = DateTimeOffset.UtcNow.AddHours(-1) };
+    static ClaimedTurn Turn(string workspace) =>
+        new(Guid.NewGuid(), "a", 1, 1, 1, 0, 0, false, workspace, "default", null, [])
+        {
+            Started = DateTimeOffset.UtcNow.AddHours(-1),
+        };
 
     // A repository's configuration and hooks, with a program wherever git knows a place for one.
     async Task Configure(string folder)
     {
         await File.WriteAllTextAsync(machine.File("attributes"), "* filter=evil diff=evil\n");
-        foreach (var (name, value) in ((string, string)[])[
-            ("core.fsmonitor", Program("fsmonitor")), ("core.sshCommand", Program("ssh")), ("core.gitProxy", Program("proxy")),
-            ("core.pager", Program("pager")), ("core.editor", Program("editor")), ("core.askPass", Program("askpass")),
-            ("core.alternateRefsCommand", Program("alternates")), ("gpg.program", Program("gpg")), ("log.showSignature", "true"),
-            ("credential.helper", $"!{Program("helper")}"), ("diff.external", Program("diff")), ("diff.evil.textconv", Program("textconv")),
-            ("filter.evil.clean", Program("clean")), ("filter.evil.smudge", Program("smudge")), ("core.attributesFile", machine.File("attributes")),
-            ("protocol.allow", "always"), ("remote.origin.uploadpack", Program("uploadpack")), ("remote.origin.vcs", Program("vcs"))])
+        foreach (
+            var (name, value) in ((string, string)[])
+                [
+                    ("core.fsmonitor", Program("fsmonitor")),
+                    ("core.sshCommand", Program("ssh")),
+                    ("core.gitProxy", Program("proxy")),
+                    ("core.pager", Program("pager")),
+                    ("core.editor", Program("editor")),
+                    ("core.askPass", Program("askpass")),
+                    ("core.alternateRefsCommand", Program("alternates")),
+                    ("gpg.program", Program("gpg")),
+                    ("log.showSignature", "true"),
+                    ("credential.helper", $"!{Program("helper")}"),
+                    ("diff.external", Program("diff")),
+                    ("diff.evil.textconv", Program("textconv")),
+                    ("filter.evil.clean", Program("clean")),
+                    ("filter.evil.smudge", Program("smudge")),
+                    ("core.attributesFile", machine.File("attributes")),
+                    ("protocol.allow", "always"),
+                    ("remote.origin.uploadpack", Program("uploadpack")),
+                    ("remote.origin.vcs", Program("vcs")),
+                ]
+        )
             await GitCommand.Run(folder, "config", name, value);
 
         var hooks = Path.Combine(folder, Directory.Exists(Path.Combine(folder, ".git")) ? ".git/hooks" : "hooks");
         Directory.CreateDirectory(hooks);
-        foreach (var hook in (string[])["reference-transaction", "post-checkout", "post-merge", "pre-auto-gc", "post-index-change"])
+        foreach (
+            var hook in (string[])
+                ["reference-transaction", "post-checkout", "post-merge", "pre-auto-gc", "post-index-change"]
+        )
             File.Copy(Program("hook"), Path.Combine(hooks, hook), overwrite: true);
         if (File.Exists(Path.Combine(folder, "file")))
             await File.WriteAllTextAsync(Path.Combine(folder, "file"), "elif");
@@ -288,8 +393,14 @@ public sealed class MeetingAHostileRepository : IDisposable
     async Task Commit()
     {
         await File.WriteAllTextAsync(Path.Combine(repository, "file"), "file");
-        foreach (var arguments in (string[][])[["init", "--quiet"], ["add", "."],
-            ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first"]])
+        foreach (
+            var arguments in (string[][])
+                [
+                    ["init", "--quiet"],
+                    ["add", "."],
+                    ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first"],
+                ]
+        )
             await GitCommand.Run(repository, arguments);
     }
 
@@ -298,17 +409,24 @@ public sealed class MeetingAHostileRepository : IDisposable
     {
         var commit = await GitCommand.Run(repository, "cat-file", "commit", "HEAD");
         var file = machine.File("commit");
-        await File.WriteAllTextAsync(file, commit.Replace("\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n"));
+        await File.WriteAllTextAsync(
+            file,
+            commit.Replace("\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n")
+        );
         var signed = (await GitCommand.Run(repository, "hash-object", "-t", "commit", "-w", file)).Trim();
         await GitCommand.Run(repository, "update-ref", "HEAD", signed);
     }
 
     async Task Plainly(params string[] arguments)
     {
-        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("git", arguments)
-        {
-            WorkingDirectory = repository, RedirectStandardOutput = true, RedirectStandardError = true,
-        })!;
+        using var process = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo("git", arguments)
+            {
+                WorkingDirectory = repository,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         var output = process.StandardOutput.ReadToEndAsync();
         await process.StandardError.ReadToEndAsync();
         await output;
@@ -319,7 +437,8 @@ public sealed class MeetingAHostileRepository : IDisposable
     sealed class DumbServer : IDisposable
     {
         readonly HttpListener listener = new();
-        readonly string folder, token;
+        readonly string folder,
+            token;
         readonly string? credentials;
 
         public DumbServer(string folder, string? credentials, string token)
@@ -340,11 +459,13 @@ public sealed class MeetingAHostileRepository : IDisposable
 
         public string? Redirect { get; init; }
 
-        public int Asked, Authorized;
+        public int Asked,
+            Authorized;
 
         public ConcurrentBag<string> Seen { get; } = [];
 
-        public static bool Shows(string text, string token) => text.Contains(token) || text.Contains(Uri.EscapeDataString(token));
+        public static bool Shows(string text, string token) =>
+            text.Contains(token) || text.Contains(Uri.EscapeDataString(token));
 
         async Task Serve()
         {
@@ -376,7 +497,10 @@ public sealed class MeetingAHostileRepository : IDisposable
                 return;
             }
 
-            if (request.Headers["Authorization"] != $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials!))}")
+            if (
+                request.Headers["Authorization"]
+                != $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials!))}"
+            )
             {
                 response.StatusCode = 401;
                 response.AddHeader("WWW-Authenticate", "Basic realm=\"x\"");
@@ -393,7 +517,11 @@ public sealed class MeetingAHostileRepository : IDisposable
 
         void Look()
         {
-            foreach (var process in Directory.EnumerateDirectories("/proc").Where(x => char.IsAsciiDigit(Path.GetFileName(x)[0])))
+            foreach (
+                var process in Directory
+                    .EnumerateDirectories("/proc")
+                    .Where(x => char.IsAsciiDigit(Path.GetFileName(x)[0]))
+            )
             {
                 foreach (var name in (string[])["cmdline", "environ"])
                 {

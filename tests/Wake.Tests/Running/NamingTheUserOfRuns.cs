@@ -28,7 +28,10 @@ public sealed class NamingTheUserOfRuns
     [AsRootFact]
     public async Task A_runner_does_not_start_as_if_nothing_were_wrong()
     {
-        await using var system = await WakeSystem.Create(Transport.InMemory, new Dictionary<string, string> { ["Runner__RunAs"] = "nobody-here" });
+        await using var system = await WakeSystem.Create(
+            Transport.InMemory,
+            new Dictionary<string, string> { ["Runner__RunAs"] = "nobody-here" }
+        );
 
         var failed = await Assert.ThrowsAnyAsync<Exception>(() => system.StartProcess("Wake.Standalone"));
 
@@ -41,5 +44,8 @@ public sealed class NamingTheUserOfRuns
     [InlineData("1000:1000")]
     [InlineData("../root")]
     public void What_is_no_name_is_refused(string name) =>
-        Assert.Single(new RunnerOptions { RunAs = name }.Validate(new(new object())), x => x.MemberNames.Contains("RunAs"));
+        Assert.Single(
+            new RunnerOptions { RunAs = name }.Validate(new(new object())),
+            x => x.MemberNames.Contains("RunAs")
+        );
 }

@@ -7,8 +7,8 @@ using Wake.Store;
 namespace Wake.Tests.Running;
 
 /// <summary>
-/// From the bytes of a pipe to the facts of a turn: however they are cut, whatever else is printed in between, the facts are
-/// the same, and memory has a bound.
+/// From the bytes of a pipe to the facts of a turn: however they are cut, whatever else is printed in between, the
+/// facts are the same, and memory has a bound.
 /// </summary>
 public sealed class ReadingAnyBytes
 {
@@ -19,12 +19,15 @@ public sealed class ReadingAnyBytes
     static readonly string Echo = $$"""{"type":"user","isReplay":true,"uuid":"{{Message}}"}""";
     const string Idle = """{"type":"system","subtype":"session_state_changed","state":"idle"}""";
     const string Retry = """{"type":"system","subtype":"api_retry","attempt":1,"error_status":529}""";
-    const string SelfStarted = """{"type":"result","origin":{"kind":"task-notification"},"subtype":"success","is_error":true,"num_turns":1,"model_usage_since_last_result":{}}""";
+    const string SelfStarted =
+        """{"type":"result","origin":{"kind":"task-notification"},"subtype":"success","is_error":true,"num_turns":1,"model_usage_since_last_result":{}}""";
 
     static string Result(string fields) =>
         $$$"""{"type":"result","user_message_uuids":["{{{Message}}}"],"num_turns":1,"model_usage_since_last_result":{"m":{"costUSD":0.5,"outputTokens":7}},{{{fields}}}}""";
 
-    static readonly string Good = Result("\"subtype\":\"success\",\"is_error\":false,\"terminal_reason\":\"completed\",\"permission_denials\":[{}],\"result\":\"ü🚀\"");
+    static readonly string Good = Result(
+        "\"subtype\":\"success\",\"is_error\":false,\"terminal_reason\":\"completed\",\"permission_denials\":[{}],\"result\":\"ü🚀\""
+    );
     static readonly string Bad = Result("\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":529");
 
     // What a turn may print: well, badly, twice, with turns nobody asked for, cut off, and after its result.
@@ -42,15 +45,33 @@ public sealed class ReadingAnyBytes
 
     static readonly byte[][] Noise =
     [
-        .. ((string[])
-        [
-            "", "null", "[]", "42", "{", "{\"type\":42}", "{\"type\":\"result\"", "{\"no_type\":true}", "{\"type\":\"result_summary\",\"is_error\":true}",
-            "{\"type\":\"system\",\"subtype\":\"something_new\",\"payload\":{\"type\":\"result\"}}", "{\"type\":\"user\",\"isReplay\":true,\"uuid\":\"another\"}",
-            "{\"type\":\"system\",\"subtype\":\"session_state_changed\",\"state\":\"\\ud83d\"}", "{\"type\":\"\\udc00\",\"\\ud83d\":1}",
-            "{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"rejected\",\"resetsAt\":1e99}}", "{\"type\":\"rate_limit_event\",\"rate_limit_info\":7}",
-            "{\"type\":\"stream_event\",\"event\":{}}", "{\"type\":\"control_request\",\"request\":{}}", "\r", $"{new string('[', 5000)}",
-        ]).Select(Encoding.UTF8.GetBytes),
-        [0xFF, 0xC3, 0x28, 0xED, 0xA0, 0x80], [0], [.. "{\"type\":\"stream_event\",\"x\":\""u8, 0xFF, 0xFE, .. "\"}"u8],
+        .. (
+            (string[])
+                [
+                    "",
+                    "null",
+                    "[]",
+                    "42",
+                    "{",
+                    "{\"type\":42}",
+                    "{\"type\":\"result\"",
+                    "{\"no_type\":true}",
+                    "{\"type\":\"result_summary\",\"is_error\":true}",
+                    "{\"type\":\"system\",\"subtype\":\"something_new\",\"payload\":{\"type\":\"result\"}}",
+                    "{\"type\":\"user\",\"isReplay\":true,\"uuid\":\"another\"}",
+                    "{\"type\":\"system\",\"subtype\":\"session_state_changed\",\"state\":\"\\ud83d\"}",
+                    "{\"type\":\"\\udc00\",\"\\ud83d\":1}",
+                    "{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"rejected\",\"resetsAt\":1e99}}",
+                    "{\"type\":\"rate_limit_event\",\"rate_limit_info\":7}",
+                    "{\"type\":\"stream_event\",\"event\":{}}",
+                    "{\"type\":\"control_request\",\"request\":{}}",
+                    "\r",
+                    $"{new string('[', 5000)}",
+                ]
+        ).Select(Encoding.UTF8.GetBytes),
+        [0xFF, 0xC3, 0x28, 0xED, 0xA0, 0x80],
+        [0],
+        [.. "{\"type\":\"stream_event\",\"x\":\""u8, 0xFF, 0xFE, .. "\"}"u8],
     ];
 
     sealed record Facts(ClaudeResult Result, bool Done, bool Settled, bool Answered, bool Opened, TurnCost Cost);
@@ -60,41 +81,71 @@ public sealed class ReadingAnyBytes
     {
         var noise = Gen.OneOf(
             Gen.Elements(Noise),
-            Gen.Choose(0, 255).Select(x => (byte)x).ListOf().Select(x => x.Where(y => y != '\n').ToArray()));
+            Gen.Choose(0, 255).Select(x => (byte)x).ListOf().Select(x => x.Where(y => y != '\n').ToArray())
+        );
         var input = Gen.Elements(Turns).Zip(noise.ListOf()).Zip(Gen.Choose(1, 500).NonEmptyListOf()).ToArbitrary();
 
-        await Task.Run(() => Check.QuickThrowOnFailure(Prop.ForAll(input, x =>
-        {
-            var ((turn, between), cuts) = x;
-            var plain = Read(Bytes(turn, []), [int.MaxValue]).GetAwaiter().GetResult();
-            var mixed = Read(Bytes(turn, [.. between]), [.. cuts]).GetAwaiter().GetResult();
-            return plain == mixed;
-        })));
+        await Task.Run(() =>
+            Check.QuickThrowOnFailure(
+                Prop.ForAll(
+                    input,
+                    x =>
+                    {
+                        var ((turn, between), cuts) = x;
+                        var plain = Read(Bytes(turn, []), [int.MaxValue]).GetAwaiter().GetResult();
+                        var mixed = Read(Bytes(turn, [.. between]), [.. cuts]).GetAwaiter().GetResult();
+                        return plain == mixed;
+                    }
+                )
+            )
+        );
     }
 
     [Fact]
-    public async Task Any_bytes_at_all_are_survived() => await Task.Run(() => Check.QuickThrowOnFailure(Prop.ForAll(
-        Gen.Elements(Turns).SelectMany(turn => Gen.Choose(0, 255).ListOf().Select(broken => (turn, broken))).ToArbitrary(), x =>
-        {
-            // Each number spoils one byte of a turn; the result is some result, and never an exception.
-            var bytes = Bytes(x.turn, []);
-            foreach (var (number, value) in x.broken.Index())
-            {
-                if (bytes.Length > 0)
-                    bytes[(number * 7919 + value * 31) % bytes.Length] = (byte)value;
-            }
+    public async Task Any_bytes_at_all_are_survived() =>
+        await Task.Run(() =>
+            Check.QuickThrowOnFailure(
+                Prop.ForAll(
+                    Gen.Elements(Turns)
+                        .SelectMany(turn => Gen.Choose(0, 255).ListOf().Select(broken => (turn, broken)))
+                        .ToArbitrary(),
+                    x =>
+                    {
+                        // Each number spoils one byte of a turn; the result is some result, and never an exception.
+                        var bytes = Bytes(x.turn, []);
+                        foreach (var (number, value) in x.broken.Index())
+                        {
+                            if (bytes.Length > 0)
+                                bytes[(number * 7919 + value * 31) % bytes.Length] = (byte)value;
+                        }
 
-            return Read(bytes, [17]).GetAwaiter().GetResult() is { Result: not null };
-        })));
+                        return Read(bytes, [17]).GetAwaiter().GetResult() is { Result: not null };
+                    }
+                )
+            )
+        );
 
     [Fact]
     public async Task Bytes_cut_anywhere_are_the_same_lines()
     {
-        var lines = Gen.Elements("", "a", "ü🚀", new string('x', 3000), "{\"type\":\"result\"}", "\r").ListOf().ToArbitrary();
+        var lines = Gen.Elements("", "a", "ü🚀", new string('x', 3000), "{\"type\":\"result\"}", "\r")
+            .ListOf()
+            .ToArbitrary();
         var cuts = Gen.Choose(1, 700).NonEmptyListOf().ToArbitrary();
 
-        await Task.Run(() => Check.QuickThrowOnFailure(Prop.ForAll(lines, cuts, (all, sizes) =>
-            Lines(Encoding.UTF8.GetBytes(string.Concat(all.Select(x => x + "\n"))), [.. sizes]).GetAwaiter().GetResult().Read.SequenceEqual(all))));
+        await Task.Run(() =>
+            Check.QuickThrowOnFailure(
+                Prop.ForAll(
+                    lines,
+                    cuts,
+                    (all, sizes) =>
+                        Lines(Encoding.UTF8.GetBytes(string.Concat(all.Select(x => x + "\n"))), [.. sizes])
+                            .GetAwaiter()
+                            .GetResult()
+                            .Read.SequenceEqual(all)
+                )
+            )
+        );
     }
 
     [Fact]
@@ -152,10 +203,21 @@ public sealed class ReadingAnyBytes
         while (await lines.Next(CancellationToken.None) is { } line)
             output.Line(line);
 
-        return new(output.Conclude(1, "", StopReason.None), output.Done, output.Settled, output.Answered, output.Opened, output.Cost);
+        return new(
+            output.Conclude(1, "", StopReason.None),
+            output.Done,
+            output.Settled,
+            output.Answered,
+            output.Opened,
+            output.Cost
+        );
     }
 
-    static async Task<(List<string> Read, int Skipped)> Lines(byte[] bytes, int[] sizes, int limit = OutputLines.DefaultLimit)
+    static async Task<(List<string> Read, int Skipped)> Lines(
+        byte[] bytes,
+        int[] sizes,
+        int limit = OutputLines.DefaultLimit
+    )
     {
         var lines = new OutputLines(new Dripping(bytes, sizes), limit);
         List<string> read = [];

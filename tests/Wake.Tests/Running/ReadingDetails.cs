@@ -10,9 +10,15 @@ public sealed class ReadingDetails
 {
     [Theory]
     [InlineData("""{"url":"https://a.example/b?c=d\u0026e=f"}""", "https://a.example/b?c=d&e=f")]
-    [InlineData("""{"url":"https://a.example/","html_url":"https://b.example/","link":"https://c.example/"}""", "https://c.example/")]
+    [InlineData(
+        """{"url":"https://a.example/","html_url":"https://b.example/","link":"https://c.example/"}""",
+        "https://c.example/"
+    )]
     [InlineData("""{"url":"https://a.example/","link":"none","html_url":"https://b.example/"}""", "https://b.example/")]
-    [InlineData("""{"user":{"link":"https://a.example/"},"list":[{"link":"https://b.example/"}],"url":"https:\/\/c.example\/"}""", "https://c.example/")]
+    [InlineData(
+        """{"user":{"link":"https://a.example/"},"list":[{"link":"https://b.example/"}],"url":"https:\/\/c.example\/"}""",
+        "https://c.example/"
+    )]
     [InlineData("""{"x":"\ud800\u0000","\ud800":1,"url":"https://a.example/"}""", "https://a.example/")]
     [InlineData("""{"url":"http://a.example/"}""", null)]
     [InlineData("""{"url":"javascript:alert(1)"}""", null)]
@@ -28,19 +34,27 @@ public sealed class ReadingDetails
     [InlineData("null", null)]
     [InlineData("{}", null)]
     [InlineData(null, null)]
-    public void The_link_is_the_first_https_address_a_field_holds(string? data, string? link) => Assert.Equal(link, EventDetails.In(data).Link);
+    public void The_link_is_the_first_https_address_a_field_holds(string? data, string? link) =>
+        Assert.Equal(link, EventDetails.In(data).Link);
 
     [Theory]
     [InlineData("""{"excerpt":"error:\n  1 > 2 \ud83d\ude00","url":"https://a.example/"}""", "error:\n  1 > 2 😀")]
     [InlineData("""{"excerpt":"half \ud83d"}""", null)]
     [InlineData("""{"excerpt":" \n"}""", null)]
     [InlineData("""{"excerpt":["a"],"x":{"excerpt":"b"}}""", null)]
-    public void The_excerpt_is_the_text_of_the_field(string data, string? excerpt) => Assert.Equal(excerpt, EventDetails.In(data).Excerpt);
+    public void The_excerpt_is_the_text_of_the_field(string data, string? excerpt) =>
+        Assert.Equal(excerpt, EventDetails.In(data).Excerpt);
 
     [Theory]
-    [InlineData("""{ "run": {"attempt": 2, "jobs": [1, 2.50, null, true]},\n "title": "fix" }""", """{"run":{"attempt":2,"jobs":[1,2.50,null,true]},"title":"fix"}""")]
+    [InlineData(
+        """{ "run": {"attempt": 2, "jobs": [1, 2.50, null, true]},\n "title": "fix" }""",
+        """{"run":{"attempt":2,"jobs":[1,2.50,null,true]},"title":"fix"}"""
+    )]
     [InlineData("""{"title":"gr\u00fc\u00dfe \ud83d\ude80 <b>"}""", """{"title":"grüße \uD83D\uDE80 <b>"}""")]
-    [InlineData("""{"title":"a\u0000b","half":"\ud83d","\ud83d":1}""", """{"title":"a\u0000b","half":"\\ud83d","\\ud83d":1}""")]
+    [InlineData(
+        """{"title":"a\u0000b","half":"\ud83d","\ud83d":1}""",
+        """{"title":"a\u0000b","half":"\\ud83d","\\ud83d":1}"""
+    )]
     [InlineData("""{"excerpt":"told","url":"https://a.example/","state":"open"}""", """{"state":"open"}""")]
     [InlineData("""{"url":"http://a.example/","excerpt":7}""", """{"url":"http://a.example/","excerpt":7}""")]
     [InlineData("""{"link":"https://a.example/","size":1e400000}""", """{"size":1e400000}""")]
@@ -76,8 +90,25 @@ public sealed class ReadingDetails
     }
 
     [Fact]
-    public void No_data_is_too_odd_for_it() => Check.QuickThrowOnFailure(Prop.ForAll(
-        ArbMap.Default.ArbFor<string>(), ArbMap.Default.ArbFor<string>(), (field, text) =>
-            EventDetails.In(System.Text.Json.JsonSerializer.Serialize(new Dictionary<string, string?> { [field ?? ""] = text, ["url"] = text, ["link"] = "https://a.example/", ["excerpt"] = $"{text}\n." }))
-                is { Link: "https://a.example/" } details && details.Excerpt!.EndsWith("\n.", StringComparison.Ordinal)));
+    public void No_data_is_too_odd_for_it() =>
+        Check.QuickThrowOnFailure(
+            Prop.ForAll(
+                ArbMap.Default.ArbFor<string>(),
+                ArbMap.Default.ArbFor<string>(),
+                (field, text) =>
+                    EventDetails.In(
+                        System.Text.Json.JsonSerializer.Serialize(
+                            new Dictionary<string, string?>
+                            {
+                                [field ?? ""] = text,
+                                ["url"] = text,
+                                ["link"] = "https://a.example/",
+                                ["excerpt"] = $"{text}\n.",
+                            }
+                        )
+                    )
+                        is { Link: "https://a.example/" } details
+                    && details.Excerpt!.EndsWith("\n.", StringComparison.Ordinal)
+            )
+        );
 }

@@ -6,8 +6,8 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>
-/// A Claude session whose session was closed and that is registered under another key: never two processes on it. And what runners
-/// on several machines know of those that are open on one of them.
+/// A Claude session whose session was closed and that is registered under another key: never two processes on it. And
+/// what runners on several machines know of those that are open on one of them.
 /// </summary>
 public sealed class RegisteringAnew : IAsyncLifetime
 {
@@ -17,17 +17,25 @@ public sealed class RegisteringAnew : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
-        {
-            ["Runner__WarmSessions"] = "4",
-            ["Runner__Lease"] = "00:00:10",
-            ["Profiles__elsewhere__Pool"] = "elsewhere",
-            ["Profiles__elsewhere__QuietWindow"] = "00:00:00",
-            ["Profiles__cold__WarmFor"] = "00:00:00",
-            ["Profiles__cold__QuietWindow"] = "00:00:00",
-        });
+        wake = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string>
+            {
+                ["Runner__WarmSessions"] = "4",
+                ["Runner__Lease"] = "00:00:10",
+                ["Profiles__elsewhere__Pool"] = "elsewhere",
+                ["Profiles__elsewhere__QuietWindow"] = "00:00:00",
+                ["Profiles__cold__WarmFor"] = "00:00:00",
+                ["Profiles__cold__QuietWindow"] = "00:00:00",
+            }
+        );
         var starting = Runner("here");
-        await Task.WhenAll(wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), starting, Runner("elsewhere", pool: "elsewhere"));
+        await Task.WhenAll(
+            wake.StartProcess("Wake.Gateway"),
+            wake.StartProcess("Wake.Coordinator"),
+            starting,
+            Runner("elsewhere", pool: "elsewhere")
+        );
         here = await starting;
     }
 
@@ -51,7 +59,10 @@ public sealed class RegisteringAnew : IAsyncLifetime
         await wake.Wake(anew, "second");
 
         var waiting = await wake.Is(anew, SessionState.Waiting);
-        Assert.Equal($"its Claude session is still at work in the session {closed}, which was closed", waiting.LastTurn!.Note);
+        Assert.Equal(
+            $"its Claude session is still at work in the session {closed}, which was closed",
+            waiting.LastTurn!.Note
+        );
         Assert.Single(MachineProcess.Clis(wake));
         hold.Release();
 
@@ -124,7 +135,10 @@ public sealed class RegisteringAnew : IAsyncLifetime
         await Runner("far", configFolder: second.Path);
         await wake.Wake(key, "third");
         var began = await wake.Scalar<DateTime>("select clock_timestamp()");
-        await Eventually.Holds(() => wake.Scalar<bool>("select clock_timestamp() > $1 + interval '15 seconds'", began), "more than a lease has gone by");
+        await Eventually.Holds(
+            () => wake.Scalar<bool>("select clock_timestamp() > $1 + interval '15 seconds'", began),
+            "more than a lease has gone by"
+        );
         Assert.Equal(SessionState.Waiting, (await wake.Show(key)).State);
 
         terminal.Close();
@@ -145,25 +159,38 @@ public sealed class RegisteringAnew : IAsyncLifetime
         await here.Kill();
         await Runner("successor");
 
-        await Eventually.Holds(async () => (await wake.Show(key)).LastTurn!.Note?.Contains("on runner successor,") == true, "the successor watches");
+        await Eventually.Holds(
+            async () => (await wake.Show(key)).LastTurn!.Note?.Contains("on runner successor,") == true,
+            "the successor watches"
+        );
         terminal.Close();
         var turn = await wake.Ended(key, 2);
         Assert.Equal(("successor", TurnOutcome.Completed, 1), (turn.Runner, turn.Outcome, turn.Attempt));
     }
 
-    Task<ServiceProcess> Runner(string name, string pool = "default", string? configFolder = null) => wake.StartProcess("Wake.Runner", new Dictionary<string, string>
-    {
-        ["Runner__Name"] = name, ["Runner__Pool"] = pool, ["CLAUDE_CONFIG_DIR"] = configFolder ?? wake.ClaudeConfig,
-    });
+    Task<ServiceProcess> Runner(string name, string pool = "default", string? configFolder = null) =>
+        wake.StartProcess(
+            "Wake.Runner",
+            new Dictionary<string, string>
+            {
+                ["Runner__Name"] = name,
+                ["Runner__Pool"] = pool,
+                ["CLAUDE_CONFIG_DIR"] = configFolder ?? wake.ClaudeConfig,
+            }
+        );
 
     // A session in the midst of its first turn, or after it.
     async Task<(string Key, Guid ClaudeSession, string Workspace)> Begun(string profile, string reason)
     {
         var key = await wake.Session(profile);
         await wake.Wake(key, reason);
-        var session = await Eventually.Sees(async () => await wake.Show(key) is { ClaudeSessionId: not null } begun ? begun : null, "it has begun");
+        var session = await Eventually.Sees(
+            async () => await wake.Show(key) is { ClaudeSessionId: not null } begun ? begun : null,
+            "it has begun"
+        );
         return (key, session.ClaudeSessionId!.Value, session.Workspace);
     }
 
-    async Task Close(string key) => Assert.True((await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}")).IsSuccessStatusCode);
+    async Task Close(string key) =>
+        Assert.True((await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}")).IsSuccessStatusCode);
 }

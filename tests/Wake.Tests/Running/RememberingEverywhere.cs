@@ -13,7 +13,8 @@ namespace Wake.Tests.Running;
 public sealed class RememberingEverywhere : IAsyncLifetime
 {
     readonly TestStore store = new();
-    readonly TemporaryFolder here = new(), there = new();
+    readonly TemporaryFolder here = new(),
+        there = new();
     readonly Guid claudeSession = Guid.NewGuid();
     Transcripts transcripts = null!;
     ClaimedTurn turn = null!;
@@ -89,7 +90,10 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         }
 
         Assert.Equal(Chain(1, 2) + Chain(7, 1), Read(there, ""));
-        Assert.Equal(Chain(1, 3), File.ReadAllText(Assert.Single(Directory.EnumerateFiles(Folder(there).Folder, "*.stored"))));
+        Assert.Equal(
+            Chain(1, 3),
+            File.ReadAllText(Assert.Single(Directory.EnumerateFiles(Folder(there).Folder, "*.stored")))
+        );
         Assert.Contains(await Ledger(), x => x.What == "mended" && x.Note!.Contains("have gone different ways"));
 
         // The other runner's is what the store had before: it is only out of date.
@@ -112,7 +116,8 @@ public sealed class RememberingEverywhere : IAsyncLifetime
 
         Assert.Equal(
             [Chain(1, 2) + Reply("90"), Chain(1, 2) + Reply("91")],
-            Directory.EnumerateFiles(Folder(there).Folder, "*.replaced").Select(File.ReadAllText).Order());
+            Directory.EnumerateFiles(Folder(there).Folder, "*.replaced").Select(File.ReadAllText).Order()
+        );
     }
 
     [Fact]
@@ -128,7 +133,10 @@ public sealed class RememberingEverywhere : IAsyncLifetime
             Assert.Equal(Chain(1, 4), Read(here, ""));
         }
 
-        Assert.Equal(["{\"a", "{\"b"], Directory.EnumerateFiles(Folder(here).Folder, "*.torn").Select(File.ReadAllText).Order());
+        Assert.Equal(
+            ["{\"a", "{\"b"],
+            Directory.EnumerateFiles(Folder(here).Folder, "*.torn").Select(File.ReadAllText).Order()
+        );
     }
 
     [Fact]
@@ -157,7 +165,10 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         }
 
         Assert.Equal(added, Read(here, ""));
-        Assert.Contains(await Ledger(), x => x is { What: "added", Note: "4 rows were added outside Wake since the last save" });
+        Assert.Contains(
+            await Ledger(),
+            x => x is { What: "added", Note: "4 rows were added outside Wake since the last save" }
+        );
         Assert.IsType<Memory.Ready>(await Bring(there));
         Assert.Equal(added, Read(there, ""));
     }
@@ -196,7 +207,13 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(here, "", "");
         var writing = Task.Run(() =>
         {
-            using var stream = new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 1);
+            using var stream = new FileStream(
+                file,
+                FileMode.Append,
+                FileAccess.Write,
+                FileShare.ReadWrite,
+                bufferSize: 1
+            );
             for (var row = 1; row <= 400; row++)
             {
                 foreach (var piece in Encoding.UTF8.GetBytes(Row(row, null, row)).Chunk(17))
@@ -210,12 +227,14 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         {
             await reader.Read(file, 0, CancellationToken.None);
             seen.Add(reader.As(""));
-        }
-        while (!writing.IsCompleted || reader.Rows < 400);
+        } while (!writing.IsCompleted || reader.Rows < 400);
         await writing;
 
         var bytes = await File.ReadAllBytesAsync(file);
-        Assert.All(seen, x => Assert.Equal(System.Security.Cryptography.SHA256.HashData(bytes.AsSpan(0, (int)x.Bytes)), x.Sha256));
+        Assert.All(
+            seen,
+            x => Assert.Equal(System.Security.Cryptography.SHA256.HashData(bytes.AsSpan(0, (int)x.Bytes)), x.Sha256)
+        );
         Assert.All(seen, x => Assert.True(x.Bytes == 0 || bytes[x.Bytes - 1] == '\n'));
         Assert.Equal(bytes.Length, reader.Bytes);
     }
@@ -264,7 +283,9 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         Write(here, "", Chain(1, 3));
         await Save(here);
-        await store.Database.CreateCommand("update turns set lease_until = now() - interval '1 second'").ExecuteNonQueryAsync();
+        await store
+            .Database.CreateCommand("update turns set lease_until = now() - interval '1 second'")
+            .ExecuteNonQueryAsync();
         var other = await Claim(turn.SessionId, open: false);
 
         Write(here, "", Chain(1, 9));
@@ -280,12 +301,22 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         var database = new NpgsqlConnectionStringBuilder(store.Database.ConnectionString);
         await using var wire = new TcpProxy(database.Port);
-        await using var through = Postgres.DataSource(new NpgsqlConnectionStringBuilder(await Servers.Postgres)
-        {
-            Database = database.Database, Host = "127.0.0.1", Port = wire.Port,
-        }.ConnectionString);
+        await using var through = Postgres.DataSource(
+            new NpgsqlConnectionStringBuilder(await Servers.Postgres)
+            {
+                Database = database.Database,
+                Host = "127.0.0.1",
+                Port = wire.Port,
+            }.ConnectionString
+        );
         await using var memory = new SessionMemory(
-            new(through), turn, claudeSession, here.Path, NullLogger.Instance, CancellationToken.None);
+            new(through),
+            turn,
+            claudeSession,
+            here.Path,
+            NullLogger.Instance,
+            CancellationToken.None
+        );
         Write(here, "", Chain(1, 3));
         await memory.Save(entirely: false);
 
@@ -311,7 +342,9 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         await Save(here);
         Write(here, "", Chain(1, 6));
         await Save(here);
-        await store.Database.CreateCommand("update transcript_segments set content = 'x' where start = 0").ExecuteNonQueryAsync();
+        await store
+            .Database.CreateCommand("update transcript_segments set content = 'x' where start = 0")
+            .ExecuteNonQueryAsync();
 
         await using (var memory = On(there))
         {
@@ -383,20 +416,25 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(here, "", Chain(1, 5));
         await Save(here);
         await store.Sessions.Close("a", CancellationToken.None);
-        Assert.IsType<SessionCreation.Created>(await store.Sessions.Create("b", "/", "default", claudeSession, CancellationToken.None));
+        Assert.IsType<SessionCreation.Created>(
+            await store.Sessions.Create("b", "/", "default", claudeSession, CancellationToken.None)
+        );
 
         await transcripts.Prune(TimeSpan.Zero, CancellationToken.None);
 
         Assert.NotNull(await transcripts.Find(claudeSession, CancellationToken.None));
     }
 
-    // What was saved last long ago may have been left a minute ago, and its successor know nothing but what it can tell.
+    // What was saved last long ago may have been left a minute ago, and its successor know nothing but what it can
+    // tell.
     [Fact]
     public async Task What_was_left_for_a_fresh_session_is_kept_for_its_time_from_then_on()
     {
         Write(here, "", Chain(1, 5));
         await Save(here);
-        await Sql($"insert into session_ids (session_id, position, claude_session_id, reason, opened) values ('{turn.SessionId}', 1, '{claudeSession}', 'first', true), ('{turn.SessionId}', 2, '{Guid.NewGuid()}', 'lost', true)");
+        await Sql(
+            $"insert into session_ids (session_id, position, claude_session_id, reason, opened) values ('{turn.SessionId}', 1, '{claudeSession}', 'first', true), ('{turn.SessionId}', 2, '{Guid.NewGuid()}', 'lost', true)"
+        );
         await Sql("update transcripts set saved_at = now() - interval '40 days'");
 
         await transcripts.Prune(TimeSpan.FromDays(30), CancellationToken.None);
@@ -417,7 +455,9 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         if (open)
         {
-            await using var command = store.Database.CreateCommand("insert into turns (session_id, wake_number) values ($1, 1)");
+            await using var command = store.Database.CreateCommand(
+                "insert into turns (session_id, wake_number) values ($1, 1)"
+            );
             command.Parameters.AddWithValue(session);
             await command.ExecuteNonQueryAsync();
         }
@@ -426,7 +466,8 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         return Assert.IsType<TurnClaim.Granted>(claim).Turn;
     }
 
-    SessionMemory On(TemporaryFolder machine) => new(transcripts, turn, claudeSession, machine.Path, NullLogger.Instance, CancellationToken.None);
+    SessionMemory On(TemporaryFolder machine) =>
+        new(transcripts, turn, claudeSession, machine.Path, NullLogger.Instance, CancellationToken.None);
 
     async Task<Memory> Bring(TemporaryFolder machine)
     {
@@ -441,7 +482,8 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         return memory.PathFrom(turn.Workspace);
     }
 
-    async Task<IReadOnlyList<LedgerLine>> Ledger() => (await store.Explain.Session("a", CancellationToken.None))!.Ledger;
+    async Task<IReadOnlyList<LedgerLine>> Ledger() =>
+        (await store.Explain.Session("a", CancellationToken.None))!.Ledger;
 
     async Task Save(TemporaryFolder machine)
     {
@@ -468,8 +510,10 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     static string Chain(int first, int count, int length = 10) =>
         string.Concat(Enumerable.Range(first, count).Select(x => Row(x, x == first ? null : x - 1, length)));
 
-    static string Reply(string id) => $$"""{"type":"assistant","uuid":"{{id}}","parentUuid":"2","message":{"content":"m"} }""" + "\n";
+    static string Reply(string id) =>
+        $$"""{"type":"assistant","uuid":"{{id}}","parentUuid":"2","message":{"content":"m"} }""" + "\n";
 
     static string Row(int id, int? parent, int length = 10) =>
-        $$"""{"type":"user","uuid":"{{id}}","parentUuid":{{(parent is null ? "null" : $"\"{parent}\"")}},"message":{"content":"{{new string('m', length)}}"} }""" + "\n";
+        $$"""{"type":"user","uuid":"{{id}}","parentUuid":{{(parent is null ? "null" : $"\"{parent}\"")}},"message":{"content":"{{new string('m', length)}}"} }"""
+        + "\n";
 }

@@ -7,7 +7,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>What a runner makes of a CLI that misbehaves. The session is kept unless it is certain that it cannot be resumed.</summary>
+/// <summary>What a runner makes of a CLI that misbehaves. The session is kept unless it is certain that it cannot be
+/// resumed.</summary>
 public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;
@@ -22,9 +23,14 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
 
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         var explanation = await wake.Explain(key);
-        Assert.Equal([(unknown, "registered", null), (turn.ClaudeSessionId!.Value, "the one before it could not be resumed", 1)],
-            explanation.ClaudeSessions.Select(x => (x.Id, x.Reason, x.Wake)));
-        Assert.Contains("without the memory of an earlier one", Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages));
+        Assert.Equal(
+            [(unknown, "registered", null), (turn.ClaudeSessionId!.Value, "the one before it could not be resumed", 1)],
+            explanation.ClaudeSessions.Select(x => (x.Id, x.Reason, x.Wake))
+        );
+        Assert.Contains(
+            "without the memory of an earlier one",
+            Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages)
+        );
 
         // From then on it is this one's memory that counts.
         await Wakes(key, "deployed", wakeNumber: 2);
@@ -45,7 +51,10 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         await Wakes(key, "before");
 
         // Only the first start of the CLI fails: the attempts after a failure have a message of their own.
-        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), JsonSerializer.Serialize(new { verbs = new[] { failure } }));
+        await File.WriteAllTextAsync(
+            Path.Combine(wake.ClaudeConfig, "fake-claude.json"),
+            JsonSerializer.Serialize(new { verbs = new[] { failure } })
+        );
         var turn = await Wakes(key, "merged", wakeNumber: 2);
 
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
@@ -82,7 +91,10 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     public async Task What_does_not_pass_is_parked_until_a_person_wakes_the_session(string failure, string note)
     {
         var key = await wake.WatchingSession();
-        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), JsonSerializer.Serialize(new { verbs = new[] { failure } }));
+        await File.WriteAllTextAsync(
+            Path.Combine(wake.ClaudeConfig, "fake-claude.json"),
+            JsonSerializer.Serialize(new { verbs = new[] { failure } })
+        );
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
         var parked = await wake.Is(key, SessionState.Parked);
@@ -108,14 +120,22 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     {
         var key = await wake.WatchingSession();
         var large = (await Wakes(key, "before")).ClaudeSessionId;
-        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), JsonSerializer.Serialize(new { verbs = new[] { failure } }));
+        await File.WriteAllTextAsync(
+            Path.Combine(wake.ClaudeConfig, "fake-claude.json"),
+            JsonSerializer.Serialize(new { verbs = new[] { failure } })
+        );
 
         var turn = await Wakes(key, "merged", wakeNumber: 2);
 
         Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
-        Assert.Equal([(large!.Value, "first"), (turn.ClaudeSessionId!.Value, "the one before it grew too large for the API")],
-            (await wake.Explain(key)).ClaudeSessions.Select(x => (x.Id, x.Reason)));
-        Assert.Contains("without the memory of an earlier one", FakeTranscript.Of(wake, await wake.Show(key)).UserMessages[0]);
+        Assert.Equal(
+            [(large!.Value, "first"), (turn.ClaudeSessionId!.Value, "the one before it grew too large for the API")],
+            (await wake.Explain(key)).ClaudeSessions.Select(x => (x.Id, x.Reason))
+        );
+        Assert.Contains(
+            "without the memory of an earlier one",
+            FakeTranscript.Of(wake, await wake.Show(key)).UserMessages[0]
+        );
     }
 
     [Fact]
@@ -145,13 +165,19 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     public async Task A_person_who_has_mended_it_gets_the_turn_run_however_often_it_failed_before()
     {
         var key = await wake.WatchingSession();
-        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), """{"verbs":["api-error 500"],"times":3}""");
+        await File.WriteAllTextAsync(
+            Path.Combine(wake.ClaudeConfig, "fake-claude.json"),
+            """{"verbs":["api-error 500"],"times":3}"""
+        );
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
         await wake.Is(key, SessionState.Parked);
 
         await wake.Wake(key, "mended");
 
-        Assert.Equal((TurnOutcome.Completed, 4), ((await wake.Ended(key, 1)).Outcome, (await wake.Ended(key, 1)).Attempt));
+        Assert.Equal(
+            (TurnOutcome.Completed, 4),
+            ((await wake.Ended(key, 1)).Outcome, (await wake.Ended(key, 1)).Attempt)
+        );
     }
 
     [Fact]
@@ -194,7 +220,8 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         await Wakes(key, "opened");
         var id = (await wake.Show(key)).ClaudeSessionIds[^1];
         var folder = Path.GetDirectoryName(
-            Directory.EnumerateFiles(wake.ClaudeConfig, $"{id}.jsonl", SearchOption.AllDirectories).Single())!;
+            Directory.EnumerateFiles(wake.ClaudeConfig, $"{id}.jsonl", SearchOption.AllDirectories).Single()
+        )!;
         Directory.Delete(folder, recursive: true);
         await File.WriteAllTextAsync(folder, "");
 
@@ -202,7 +229,10 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
 
         var parked = (await wake.Is(key, SessionState.Parked)).LastTurn!;
         Assert.Equal(3, parked.Attempt);
-        Assert.Contains($"its files cannot be used there: The file '{folder}' already exists., 3 times in a row", parked.Note);
+        Assert.Contains(
+            $"its files cannot be used there: The file '{folder}' already exists., 3 times in a row",
+            parked.Note
+        );
 
         File.Delete(folder);
         await wake.Wake(key, "mended");
@@ -217,7 +247,10 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         var key = await wake.WatchingSession();
         var resets = DateTimeOffset.UtcNow.AddSeconds(3).ToUnixTimeSeconds();
 
-        await File.WriteAllTextAsync(Path.Combine(wake.ClaudeConfig, "fake-claude.json"), $$"""{"verbs":["usage-limit {{resets}}"]}""");
+        await File.WriteAllTextAsync(
+            Path.Combine(wake.ClaudeConfig, "fake-claude.json"),
+            $$"""{"verbs":["usage-limit {{resets}}"]}"""
+        );
         var turn = await Wakes(key, "merged");
 
         Assert.Equal(2, turn.Attempt);
@@ -237,7 +270,10 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
 
     [Fact]
     public async Task A_refusal_ends_the_turn() =>
-        Assert.Equal(TurnOutcome.Refused, (await Wakes(await wake.WatchingSession(), "merged [[fake:refusal]]")).Outcome);
+        Assert.Equal(
+            TurnOutcome.Refused,
+            (await Wakes(await wake.WatchingSession(), "merged [[fake:refusal]]")).Outcome
+        );
 
     [Theory]
     [InlineData("permission-denied", "1 tool calls were denied")]
@@ -295,7 +331,8 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     public async Task Nothing_of_an_event_reaches_the_command_line()
     {
         using var folder = new TemporaryFolder();
-        var hostile = $"--dangerously-skip-permissions '; touch {folder.File("executed")}; ' $(touch {folder.File("executed")})";
+        var hostile =
+            $"--dangerously-skip-permissions '; touch {folder.File("executed")}; ' $(touch {folder.File("executed")})";
 
         await Wakes(await wake.WatchingSession(), $"{hostile} [[fake:args {folder.File("args")}]]");
 

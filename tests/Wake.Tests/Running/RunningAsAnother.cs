@@ -15,11 +15,16 @@ public sealed class RunningAsAnother : IAsyncLifetime
     // A row, were it taken for a transcript.
     const string Secret = """{"type":"user","message":"a secret of the runner's"}""" + "\n";
 
-    const UnixFileMode Traversable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-        | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    const UnixFileMode Traversable =
+        UnixFileMode.UserRead
+        | UnixFileMode.UserWrite
+        | UnixFileMode.UserExecute
+        | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherExecute;
 
     readonly TemporaryFolder folder = new();
-    OtherUser agent = null!, neighbour = null!;
+    OtherUser agent = null!,
+        neighbour = null!;
     WakeSystem wake = null!;
     ServiceProcess standalone = null!;
 
@@ -31,9 +36,19 @@ public sealed class RunningAsAnother : IAsyncLifetime
             Give(Directory.CreateDirectory(folder.File(name)).FullName, agent);
 
         // Where these tests were built nobody else may have to be let in.
-        foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory, "fake-claude*").Append(Path.Combine(AppContext.BaseDirectory, "bash-tool.sh")))
-            File.Copy(file, Path.Combine(Directory.CreateDirectory(folder.File("bin")).FullName, Path.GetFileName(file)));
-        await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(folder.File("secrets")).FullName, "GitHub__WebhookSecrets__0"), Secret);
+        foreach (
+            var file in Directory
+                .EnumerateFiles(AppContext.BaseDirectory, "fake-claude*")
+                .Append(Path.Combine(AppContext.BaseDirectory, "bash-tool.sh"))
+        )
+            File.Copy(
+                file,
+                Path.Combine(Directory.CreateDirectory(folder.File("bin")).FullName, Path.GetFileName(file))
+            );
+        await File.WriteAllTextAsync(
+            Path.Combine(Directory.CreateDirectory(folder.File("secrets")).FullName, "GitHub__WebhookSecrets__0"),
+            Secret
+        );
         File.SetUnixFileMode(folder.File("secrets/GitHub__WebhookSecrets__0"), UnixFileMode.UserRead);
 
         wake = await WakeSystem.Create(Transport.InMemory, Settings(folder.File("bin/fake-claude")));
@@ -52,7 +67,10 @@ public sealed class RunningAsAnother : IAsyncLifetime
     {
         standalone = await wake.StartProcess("Wake.Standalone");
         var (key, hold, tool) = (await Session(), folder.File("tmp/hold"), folder.File("tmp/tool"));
-        await wake.Wake(key, $"first [[fake:orphan {tool} 600]] [[fake:env {folder.File("tmp/env")}]] [[fake:hold {hold}]]");
+        await wake.Wake(
+            key,
+            $"first [[fake:orphan {tool} 600]] [[fake:env {folder.File("tmp/env")}]] [[fake:hold {hold}]]"
+        );
         await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
 
         var cli = Assert.Single(MachineProcess.Clis(folder.File("claude")));
@@ -67,8 +85,15 @@ public sealed class RunningAsAnother : IAsyncLifetime
         Assert.Contains($"\"HOME\":\"/home/{agent.Name}\"", environment);
 
         // What the runner has is not the run's.
-        foreach (var file in (string[])
-            [$"/proc/{standalone.Id}/environ", $"/proc/{standalone.Id}/mem", folder.File("secrets/GitHub__WebhookSecrets__0"), Path.Combine(wake.Data, "token")])
+        foreach (
+            var file in (string[])
+                [
+                    $"/proc/{standalone.Id}/environ",
+                    $"/proc/{standalone.Id}/mem",
+                    folder.File("secrets/GitHub__WebhookSecrets__0"),
+                    Path.Combine(wake.Data, "token"),
+                ]
+        )
             Assert.NotEqual(0, agent.Does("cat", file).Code);
         Assert.NotEqual(0, agent.Does("kill", $"{standalone.Id}").Code);
         Assert.DoesNotContain("can be read by", standalone.Log);
@@ -81,7 +106,9 @@ public sealed class RunningAsAnother : IAsyncLifetime
         Assert.False(MachineProcess.Runs(await MachineProcess.Id(tool)));
 
         // From the store: the folder is as on another machine.
-        var transcript = Assert.Single(Directory.GetFiles(folder.File("claude"), "*.jsonl", SearchOption.AllDirectories));
+        var transcript = Assert.Single(
+            Directory.GetFiles(folder.File("claude"), "*.jsonl", SearchOption.AllDirectories)
+        );
         File.Delete(transcript);
         await wake.Wake(key, "second");
         var second = await wake.Ended(key, 2);
@@ -89,7 +116,10 @@ public sealed class RunningAsAnother : IAsyncLifetime
         Assert.Contains("first", await File.ReadAllTextAsync(transcript));
         Assert.Equal(0, agent.Does("test", "-O", transcript).Code);
 
-        string[] Of(string name) => status.Single(x => x.StartsWith(name, StringComparison.Ordinal))[name.Length..].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        string[] Of(string name) =>
+            status
+                .Single(x => x.StartsWith(name, StringComparison.Ordinal))[name.Length..]
+                .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
     }
 
     [AsRootFact]
@@ -100,7 +130,9 @@ public sealed class RunningAsAnother : IAsyncLifetime
         await wake.Wake(key, "first");
         await wake.Ended(key, 1);
 
-        var transcript = Assert.Single(Directory.GetFiles(folder.File("claude"), "*.jsonl", SearchOption.AllDirectories));
+        var transcript = Assert.Single(
+            Directory.GetFiles(folder.File("claude"), "*.jsonl", SearchOption.AllDirectories)
+        );
         Assert.Equal(0, agent.Does("ln", "--symbolic", "--force", secret, transcript).Code);
         Assert.Equal(0, agent.Does("ln", "--symbolic", secret, $"{transcript}.arriving").Code);
         await wake.Wake(key, "second");
@@ -112,7 +144,9 @@ public sealed class RunningAsAnother : IAsyncLifetime
         await using var reader = await segments.ExecuteReaderAsync();
         while (await reader.ReadAsync())
         {
-            using var content = new StreamReader(new ZLibStream(new MemoryStream((byte[])reader[0]), CompressionMode.Decompress));
+            using var content = new StreamReader(
+                new ZLibStream(new MemoryStream((byte[])reader[0]), CompressionMode.Decompress)
+            );
             Assert.DoesNotContain("a secret of the runner", await content.ReadToEndAsync());
         }
     }
@@ -120,7 +154,10 @@ public sealed class RunningAsAnother : IAsyncLifetime
     [AsRootFact]
     public async Task Secrets_that_a_run_can_read_are_told()
     {
-        File.SetUnixFileMode(folder.File("secrets/GitHub__WebhookSecrets__0"), UnixFileMode.UserRead | UnixFileMode.OtherRead);
+        File.SetUnixFileMode(
+            folder.File("secrets/GitHub__WebhookSecrets__0"),
+            UnixFileMode.UserRead | UnixFileMode.OtherRead
+        );
 
         standalone = await wake.StartProcess("Wake.Standalone");
 
@@ -133,12 +170,20 @@ public sealed class RunningAsAnother : IAsyncLifetime
         var claude = folder.File("bin/claude");
         File.Copy(RealClaude.Executable(RealClaude.Current), claude);
         await using var api = await MessagesApi.Start();
-        standalone = await wake.StartProcess("Wake.Standalone", new Dictionary<string, string>
-        {
-            ["Claude__Executable"] = claude, ["Claude__Environment__HOME"] = folder.File("home"), ["Claude__MaxRetries"] = "0",
-            ["Claude__Environment__CLAUDE_ENV_FILE"] = folder.File("bin/bash-tool.sh"), ["Profiles__instant__AllowedTools__0"] = "Bash",
-            ["ANTHROPIC_BASE_URL"] = api.Url, ["ANTHROPIC_API_KEY"] = "sk-test-0123456789", ["Runner__Lease"] = "00:00:10",
-        });
+        standalone = await wake.StartProcess(
+            "Wake.Standalone",
+            new Dictionary<string, string>
+            {
+                ["Claude__Executable"] = claude,
+                ["Claude__Environment__HOME"] = folder.File("home"),
+                ["Claude__MaxRetries"] = "0",
+                ["Claude__Environment__CLAUDE_ENV_FILE"] = folder.File("bin/bash-tool.sh"),
+                ["Profiles__instant__AllowedTools__0"] = "Bash",
+                ["ANTHROPIC_BASE_URL"] = api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+                ["Runner__Lease"] = "00:00:10",
+            }
+        );
         var key = await Session();
 
         await wake.Wake(key, $"merged [[bash:id -u > {folder.File("tmp/id")}]] [[say:done]]");
@@ -149,11 +194,14 @@ public sealed class RunningAsAnother : IAsyncLifetime
 
     Task<string> Session() => wake.Session("instant", workspace: folder.File("workspace"));
 
-    Dictionary<string, string> Settings(string executable) => new()
-    {
-        ["Runner__RunAs"] = agent.Name, ["Claude__Executable"] = executable, ["CLAUDE_CONFIG_DIR"] = folder.File("claude"),
-        ["WAKE_SECRETS"] = folder.File("secrets"),
-    };
+    Dictionary<string, string> Settings(string executable) =>
+        new()
+        {
+            ["Runner__RunAs"] = agent.Name,
+            ["Claude__Executable"] = executable,
+            ["CLAUDE_CONFIG_DIR"] = folder.File("claude"),
+            ["WAKE_SECRETS"] = folder.File("secrets"),
+        };
 
     static void Give(string path, OtherUser user)
     {

@@ -5,7 +5,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>Two standalone Wakes on one database, each with a folder of its own. What one of them runs is none of the other's business.</summary>
+/// <summary>Two standalone Wakes on one database, each with a folder of its own. What one of them runs is none of the
+/// other's business.</summary>
 public sealed class SharingADatabase : IAsyncLifetime
 {
     readonly TemporaryFolder folders = new();
@@ -31,7 +32,10 @@ public sealed class SharingADatabase : IAsyncLifetime
         await wake.Wake(other, "merged");
         await wake.Ended(other, 1);
 
-        Assert.Equal((1, TurnState.Running), ((await wake.Show(held)).LastTurn!.Attempt, (await wake.Show(held)).LastTurn!.State));
+        Assert.Equal(
+            (1, TurnState.Running),
+            ((await wake.Show(held)).LastTurn!.Attempt, (await wake.Show(held)).LastTurn!.State)
+        );
         hold.Release();
         var turn = await wake.Ended(held, 1);
         Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
@@ -41,7 +45,8 @@ public sealed class SharingADatabase : IAsyncLifetime
     public async Task Killed_and_started_again_it_takes_up_what_was_its_own_at_once()
     {
         var one = await Start("one", lease: "00:10:00");
-        using HoldFile mine = new(), others = new();
+        using HoldFile mine = new(),
+            others = new();
         var my = await Holding(mine);
         await Start("two", lease: "00:10:00");
 
@@ -63,7 +68,10 @@ public sealed class SharingADatabase : IAsyncLifetime
         await Start("one", name: "same");
         await Start("two", name: "same");
 
-        Assert.Equal(["same", "same-2"], ((string[])["one", "two"]).Select(x => File.ReadAllText(folders.File($"{x}/runner"))));
+        Assert.Equal(
+            ["same", "same-2"],
+            ((string[])["one", "two"]).Select(x => File.ReadAllText(folders.File($"{x}/runner")))
+        );
         Assert.Contains("this one is called same-2", wake.Processes[^1].Log);
 
         // The connections that hold the names break, with the server for instance.
@@ -78,8 +86,7 @@ public sealed class SharingADatabase : IAsyncLifetime
         Assert.Equal(2, await wake.Scalar<long>($"select count(*) {Holders}"));
     }
 
-    const string Holders =
-        """
+    const string Holders = """
         from pg_locks
         where locktype = 'advisory' and classid = 5427022 and database = (select oid from pg_database where datname = current_database())
         """;
@@ -93,10 +100,14 @@ public sealed class SharingADatabase : IAsyncLifetime
         return key;
     }
 
-    Task<ServiceProcess> Start(string folder, string lease = "00:00:03", string name = "") => wake.StartProcess("Wake.Standalone", new Dictionary<string, string>
-    {
-        ["WAKE_DATA"] = folders.File(folder),
-        ["Runner__Name"] = name.Length > 0 ? name : folder,
-        ["Runner__Lease"] = lease,
-    });
+    Task<ServiceProcess> Start(string folder, string lease = "00:00:03", string name = "") =>
+        wake.StartProcess(
+            "Wake.Standalone",
+            new Dictionary<string, string>
+            {
+                ["WAKE_DATA"] = folders.File(folder),
+                ["Runner__Name"] = name.Length > 0 ? name : folder,
+                ["Runner__Lease"] = lease,
+            }
+        );
 }

@@ -15,33 +15,65 @@ public sealed class SpeakingForItself : IAsyncLifetime
 {
     const string OwnersKey = "a key of the owner's own";
 
-    // What a run may use, for its own session; everything else that asks for a key is closed to it. A new endpoint stands in neither
-    // list, and fails the test until somebody has thought about it.
+    // What a run may use, for its own session; everything else that asks for a key is closed to it. A new endpoint
+    // stands in neither list, and fails the test until somebody has thought about it.
     static readonly string[] Open =
     [
-        "GET /v1/sessions/{key}", "GET /v1/sessions/{key}/turns", "POST /v1/sessions/{key}/schedule", "GET /v1/sessions/{key}/schedule",
-        "DELETE /v1/sessions/{key}/schedule/{id:guid}", "POST /v1/watches", "GET /v1/watches", "GET /v1/watches/{id:guid}",
-        "DELETE /v1/watches/{id:guid}", "GET /v1/explain/events/{id}", "GET /v1/explain/sessions/{key}",
+        "GET /v1/sessions/{key}",
+        "GET /v1/sessions/{key}/turns",
+        "POST /v1/sessions/{key}/schedule",
+        "GET /v1/sessions/{key}/schedule",
+        "DELETE /v1/sessions/{key}/schedule/{id:guid}",
+        "POST /v1/watches",
+        "GET /v1/watches",
+        "GET /v1/watches/{id:guid}",
+        "DELETE /v1/watches/{id:guid}",
+        "GET /v1/explain/events/{id}",
+        "GET /v1/explain/sessions/{key}",
     ];
 
     static readonly string[] Closed =
     [
-        "POST /v1/events", "POST /v1/events/{id}/replay", "POST /v1/sessions", "GET /v1/sessions", "DELETE /v1/sessions/{key}",
-        "POST /v1/sessions/{key}/wake", "GET /v1/costs", "GET /v1/audit", "GET /v1/config", "GET /v1/routes", "PUT /v1/routes/{name}",
-        "DELETE /v1/routes/{name}", "GET /v1/questions", "GET /v1/questions/{id:guid}", "POST /v1/questions/{id:guid}/answer",
-        "GET /v1/collisions", "GET /v1/tail", "POST /v1/keys", "GET /v1/keys", "POST /v1/keys/{id:guid}/rotate", "DELETE /v1/keys/{id:guid}",
-        "POST /v1/browser", "GET /openapi/{documentName}.json",
+        "POST /v1/events",
+        "POST /v1/events/{id}/replay",
+        "POST /v1/sessions",
+        "GET /v1/sessions",
+        "DELETE /v1/sessions/{key}",
+        "POST /v1/sessions/{key}/wake",
+        "GET /v1/costs",
+        "GET /v1/audit",
+        "GET /v1/config",
+        "GET /v1/routes",
+        "PUT /v1/routes/{name}",
+        "DELETE /v1/routes/{name}",
+        "GET /v1/questions",
+        "GET /v1/questions/{id:guid}",
+        "POST /v1/questions/{id:guid}/answer",
+        "GET /v1/collisions",
+        "GET /v1/tail",
+        "POST /v1/keys",
+        "GET /v1/keys",
+        "POST /v1/keys/{id:guid}/rotate",
+        "DELETE /v1/keys/{id:guid}",
+        "POST /v1/browser",
+        "GET /openapi/{documentName}.json",
     ];
 
     readonly TemporaryFolder folder = new();
     WakeSystem wake = null!;
 
-    public async Task InitializeAsync() => wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-    {
-        ["Runner__WarmSessions"] = "2", ["Gateway__ApiKeys__0"] = OwnersKey, ["WAKE_API_KEY"] = OwnersKey,
-        // However much its owner hands on.
-        ["Claude__PassEnvironment__0"] = "WAKE_*",
-    });
+    public async Task InitializeAsync() =>
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Runner__WarmSessions"] = "2",
+                ["Gateway__ApiKeys__0"] = OwnersKey,
+                ["WAKE_API_KEY"] = OwnersKey,
+                // However much its owner hands on.
+                ["Claude__PassEnvironment__0"] = "WAKE_*",
+            }
+        );
 
     public async Task DisposeAsync()
     {
@@ -58,28 +90,56 @@ public sealed class SpeakingForItself : IAsyncLifetime
     {
         using var hold = new HoldFile();
         var (own, other) = (await wake.Session("instant"), await wake.Session());
-        var theirs = await Made(await wake.Http.PostAsync("/v1/watches", Json($$"""{"session":"{{other}}","subject":"theirs"}""")));
-        var later = await Made(await wake.Http.PostAsync(Path("/v1/sessions/{key}/schedule", other), Json("""{"reason":"r","at":"2031-02-03T04:05:06Z"}""")));
+        var theirs = await Made(
+            await wake.Http.PostAsync("/v1/watches", Json($$"""{"session":"{{other}}","subject":"theirs"}"""))
+        );
+        var later = await Made(
+            await wake.Http.PostAsync(
+                Path("/v1/sessions/{key}/schedule", other),
+                Json("""{"reason":"r","at":"2031-02-03T04:05:06Z"}""")
+            )
+        );
         await wake.Post(WakeSystem.Event("elsewhere", "x", id: "of another") with { Sessions = [other] });
-        await wake.Post(WakeSystem.Event("both", "y", id: "of both", delivery: Contracts.Delivery.Ambient) with { Sessions = [own, other] });
+        await wake.Post(
+            WakeSystem.Event("both", "y", id: "of both", delivery: Contracts.Delivery.Ambient) with
+            {
+                Sessions = [own, other],
+            }
+        );
         await wake.Ended(other, 1);
         var environment = await Running(own, hold);
         var run = WakeSystem.Door(wake.Processes[^1], environment[RunTokens.Variable]);
 
         // For itself.
-        var watch = await Made(await run.PostAsync("/v1/watches", Json($$"""{"session":"{{own}}","subject":"mine"}""")));
+        var watch = await Made(
+            await run.PostAsync("/v1/watches", Json($$"""{"session":"{{own}}","subject":"mine"}"""))
+        );
         Assert.Equal(own, watch.GetProperty("session").GetString());
-        var wish = await Made(await run.PostAsync(Path("/v1/sessions/{key}/schedule", own), Json("""{"reason":"r","at":"2031-02-03T04:05:06Z"}""")));
+        var wish = await Made(
+            await run.PostAsync(
+                Path("/v1/sessions/{key}/schedule", own),
+                Json("""{"reason":"r","at":"2031-02-03T04:05:06Z"}""")
+            )
+        );
         foreach (var path in (string[])["", "/turns", "/schedule"])
             Assert.Equal(HttpStatusCode.OK, (await run.GetAsync(Path("/v1/sessions/{key}", own) + path)).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await run.GetAsync(Path("/v1/explain/sessions/{key}", own))).StatusCode);
-        Assert.Equal(["mine"], JsonElement.Parse(await run.GetStringAsync("/v1/watches")).EnumerateArray().Select(x => x.GetProperty("subject").GetString()));
+        Assert.Equal(
+            ["mine"],
+            JsonElement
+                .Parse(await run.GetStringAsync("/v1/watches"))
+                .EnumerateArray()
+                .Select(x => x.GetProperty("subject").GetString())
+        );
         Assert.Equal(HttpStatusCode.OK, (await run.GetAsync(Id("/v1/watches", watch))).StatusCode);
         var both = await run.GetStringAsync("/v1/explain/events/of%20both");
         Assert.Contains(own, both);
         Assert.DoesNotContain(other, both);
         Assert.Equal(HttpStatusCode.NoContent, (await run.DeleteAsync(Id("/v1/watches", watch))).StatusCode);
-        Assert.Equal(HttpStatusCode.NoContent, (await run.DeleteAsync(Id(Path("/v1/sessions/{key}/schedule", own), wish))).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.NoContent,
+            (await run.DeleteAsync(Id(Path("/v1/sessions/{key}/schedule", own), wish))).StatusCode
+        );
 
         // For another session.
         foreach (var path in (string[])["", "/turns", "/schedule"])
@@ -90,30 +150,56 @@ public sealed class SpeakingForItself : IAsyncLifetime
         await Refused(HttpStatusCode.NotFound, "GET", Id("/v1/watches", theirs));
         await Refused(HttpStatusCode.NotFound, "DELETE", Id("/v1/watches", theirs));
         await Refused(HttpStatusCode.NotFound, "GET", "/v1/explain/events/of%20another");
-        await Refused(HttpStatusCode.Forbidden, "POST", Path("/v1/sessions/{key}/schedule", other), """{"reason":"r","at":"2031-02-03T04:05:06Z"}""");
+        await Refused(
+            HttpStatusCode.Forbidden,
+            "POST",
+            Path("/v1/sessions/{key}/schedule", other),
+            """{"reason":"r","at":"2031-02-03T04:05:06Z"}"""
+        );
         await Refused(HttpStatusCode.Forbidden, "DELETE", Id(Path("/v1/sessions/{key}/schedule", other), later));
 
         // Beside its path: what the router reads and what is checked are the same.
-        await Refused(HttpStatusCode.Forbidden, "GET", Path("/v1/sessions/{key}", other) + "?key=" + Uri.EscapeDataString(own));
+        await Refused(
+            HttpStatusCode.Forbidden,
+            "GET",
+            Path("/v1/sessions/{key}", other) + "?key=" + Uri.EscapeDataString(own)
+        );
 
         // All that is nobody's but the owner's, its own session's not excepted.
         foreach (var (name, method, pattern) in Endpoints().Where(x => Closed.Contains(x.Name)))
         {
-            var path = Path(pattern, own).Replace("{id:guid}", $"{Guid.NewGuid()}").Replace("{id}", "of%20both").Replace("{name}", "n").Replace("{documentName}", "v1");
+            var path = Path(pattern, own)
+                .Replace("{id:guid}", $"{Guid.NewGuid()}")
+                .Replace("{id}", "of%20both")
+                .Replace("{name}", "n")
+                .Replace("{documentName}", "v1");
             await Refused(HttpStatusCode.Forbidden, method, path, method is "POST" or "PUT" ? "{}" : null);
         }
 
         Assert.Equal(HttpStatusCode.OK, (await wake.Http.GetAsync(Id("/v1/watches", theirs))).StatusCode);
-        Assert.Single(JsonElement.Parse(await wake.Http.GetStringAsync(Path("/v1/sessions/{key}/schedule", other))).EnumerateArray());
+        Assert.Single(
+            JsonElement
+                .Parse(await wake.Http.GetStringAsync(Path("/v1/sessions/{key}/schedule", other)))
+                .EnumerateArray()
+        );
         hold.Release();
         await wake.Ended(own, 1);
         Assert.All(wake.Processes, x => Assert.DoesNotContain(environment[RunTokens.Variable], x.Log));
-        Assert.Equal(0, await wake.Scalar<long>("select count(*) from turns where turns::text like $1", $"%{environment[RunTokens.Variable]}%"));
+        Assert.Equal(
+            0,
+            await wake.Scalar<long>(
+                "select count(*) from turns where turns::text like $1",
+                $"%{environment[RunTokens.Variable]}%"
+            )
+        );
 
         async Task Refused(HttpStatusCode status, string method, string path, string? body = null)
         {
             var answer = await run.SendAsync(new(new(method), path) { Content = body is null ? null : Json(body) });
-            Assert.True(answer.StatusCode == status, $"{method} {path}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+            Assert.True(
+                answer.StatusCode == status,
+                $"{method} {path}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}"
+            );
         }
     }
 
@@ -155,35 +241,61 @@ public sealed class SpeakingForItself : IAsyncLifetime
         Assert.Equal(own, environment["WAKE_SESSION"]);
         Assert.Equal($"{wake.Http.BaseAddress}".TrimEnd('/'), environment["WAKE_URL"]);
         Assert.DoesNotContain("WAKE_DATA", environment.Keys);
-        Assert.DoesNotContain(environment.Values, x => x.Contains(OwnersKey) || x.Contains(File.ReadAllText(System.IO.Path.Combine(wake.Data, "token"))));
+        Assert.DoesNotContain(
+            environment.Values,
+            x => x.Contains(OwnersKey) || x.Contains(File.ReadAllText(System.IO.Path.Combine(wake.Data, "token")))
+        );
 
         Assert.Equal(0, (await Wake("watch", "--subject", "mine")).ExitCode);
         Assert.Contains("mine", (await Wake("explain", "session", own)).Output);
         Assert.Equal(0, (await Wake("schedule", "add", "--at", "7d", "--reason", "r")).ExitCode);
         Assert.Equal(0, (await Wake("watches", "--session", own)).ExitCode);
 
-        foreach (var command in (string[][])
-            [
-                ["keys", "create", "n", "--scope", "admin"], ["keys"], ["sessions", "add", "n", "--workspace", "/"], ["sessions", "close", other],
-                ["watch", "--session", other, "--subject", "s"], ["resume", "--session", other, "--reason", "r"], ["sessions"], ["config"], ["open"], ["questions"],
-                ["routes", "set", "r", "--session", "k@{subject}", "--workspace", "/srv/{session}"], ["answer", $"{Guid.NewGuid()}", "--deny", "no"],
-                ["publish", "--subject", "s", "--type", "t", "--reason", "r"], ["tail"], ["audit"],
-            ])
+        foreach (
+            var command in (string[][])
+                [
+                    ["keys", "create", "n", "--scope", "admin"],
+                    ["keys"],
+                    ["sessions", "add", "n", "--workspace", "/"],
+                    ["sessions", "close", other],
+                    ["watch", "--session", other, "--subject", "s"],
+                    ["resume", "--session", other, "--reason", "r"],
+                    ["sessions"],
+                    ["config"],
+                    ["open"],
+                    ["questions"],
+                    ["routes", "set", "r", "--session", "k@{subject}", "--workspace", "/srv/{session}"],
+                    ["answer", $"{Guid.NewGuid()}", "--deny", "no"],
+                    ["publish", "--subject", "s", "--type", "t", "--reason", "r"],
+                    ["tail"],
+                    ["audit"],
+                ]
+        )
         {
             // Pointed at the owner's folder and key, as an option and in the environment.
             var said = await Wake([.. command, .. command is ["keys", ..] ? ["--data", wake.Data] : (string[])[]]);
-            Assert.True(said.ExitCode == 1 && said.Errors.Contains("turn"), $"{string.Join(' ', command)}: {said.ExitCode} {said.Output}{said.Errors}");
+            Assert.True(
+                said.ExitCode == 1 && said.Errors.Contains("turn"),
+                $"{string.Join(' ', command)}: {said.ExitCode} {said.Output}{said.Errors}"
+            );
         }
 
         Assert.Empty(JsonElement.Parse(await wake.Http.GetStringAsync("/v1/keys")).EnumerateArray());
         hold.Release();
         await wake.Ended(own, 1);
 
-        Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(
-            new Dictionary<string, string>(environment.Where(x => x.Key.StartsWith("WAKE", StringComparison.Ordinal)))
-            {
-                ["WAKE_DATA"] = wake.Data, ["WAKE_API_KEY"] = OwnersKey,
-            }, null, arguments);
+        Task<Said> Wake(params string[] arguments) =>
+            WakeCommandLine.Run(
+                new Dictionary<string, string>(
+                    environment.Where(x => x.Key.StartsWith("WAKE", StringComparison.Ordinal))
+                )
+                {
+                    ["WAKE_DATA"] = wake.Data,
+                    ["WAKE_API_KEY"] = OwnersKey,
+                },
+                null,
+                arguments
+            );
     }
 
     // A turn that waits, and the environment of what runs in it.
@@ -204,11 +316,13 @@ public sealed class SpeakingForItself : IAsyncLifetime
         return
         [
             .. from source in ((IEndpointRouteBuilder)app).DataSources
-               from endpoint in source.Endpoints.OfType<RouteEndpoint>()
-               where endpoint.Metadata.GetMetadata<IAllowAnonymous>() is null && endpoint.RoutePattern.RawText?.StartsWith("/health", StringComparison.Ordinal) is false
-               from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods
-               let pattern = endpoint.RoutePattern.RawText!.TrimEnd('/')
-               select ($"{method} {pattern}", method, pattern),
+            from endpoint in source.Endpoints.OfType<RouteEndpoint>()
+            where
+                endpoint.Metadata.GetMetadata<IAllowAnonymous>() is null
+                && endpoint.RoutePattern.RawText?.StartsWith("/health", StringComparison.Ordinal) is false
+            from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods
+            let pattern = endpoint.RoutePattern.RawText!.TrimEnd('/')
+            select ($"{method} {pattern}", method, pattern),
         ];
     }
 

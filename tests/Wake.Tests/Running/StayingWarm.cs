@@ -11,13 +11,17 @@ public sealed class StayingWarm : IAsyncLifetime
     readonly TemporaryFolder folder = new();
     WakeSystem wake = null!;
 
-    public async Task InitializeAsync() => wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-    {
-        ["Runner__WarmSessions"] = "2",
-        ["Profiles__short__WarmFor"] = "00:00:00.2",
-        ["Profiles__cold__WarmFor"] = "00:00:00",
-        ["Profiles__bounded__MaxBudgetUsd"] = "10",
-    });
+    public async Task InitializeAsync() =>
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Runner__WarmSessions"] = "2",
+                ["Profiles__short__WarmFor"] = "00:00:00.2",
+                ["Profiles__cold__WarmFor"] = "00:00:00",
+                ["Profiles__bounded__MaxBudgetUsd"] = "10",
+            }
+        );
 
     public async Task DisposeAsync()
     {
@@ -47,8 +51,13 @@ public sealed class StayingWarm : IAsyncLifetime
         await Wakes(key, 2, "second");
 
         var session = await wake.Show(key);
-        Assert.Equal(FakeTranscript.Of(wake, session).Rows.Count, await wake.Scalar<int>(
-            "select rows from transcript_files where claude_session_id = $1 and replaced_at is null", session.ClaudeSessionId!.Value));
+        Assert.Equal(
+            FakeTranscript.Of(wake, session).Rows.Count,
+            await wake.Scalar<int>(
+                "select rows from transcript_files where claude_session_id = $1 and replaced_at is null",
+                session.ClaudeSessionId!.Value
+            )
+        );
     }
 
     [Theory]
@@ -90,10 +99,10 @@ public sealed class StayingWarm : IAsyncLifetime
     [Fact]
     public async Task None_stays_that_holds_more_memory_than_all_may()
     {
-        await using var small = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["Runner__WarmSessions"] = "2", ["Runner__WarmMemoryMegabytes"] = "1",
-        });
+        await using var small = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string> { ["Runner__WarmSessions"] = "2", ["Runner__WarmMemoryMegabytes"] = "1" }
+        );
         var key = await small.Session();
         await small.Wake(key, "first");
         await small.Ended(key, 1);
@@ -109,10 +118,19 @@ public sealed class StayingWarm : IAsyncLifetime
         await Wakes(key, 1, "first");
         var process = MachineProcess.Cli(wake);
         var session = await wake.Show(key);
-        var transcript = Directory.EnumerateFiles(wake.ClaudeConfig, $"{session.ClaudeSessionId}.jsonl", SearchOption.AllDirectories).Single();
-        var last = FakeTranscript.Of(wake, session).Rows.Last(x => x.TryGetProperty("uuid", out _)).GetProperty("uuid").GetString();
-        await File.AppendAllTextAsync(transcript,
-            $$"""{"type":"user","uuid":"{{Guid.NewGuid()}}","parentUuid":"{{last}}","message":{"role":"user","content":"in between"} }""" + "\n");
+        var transcript = Directory
+            .EnumerateFiles(wake.ClaudeConfig, $"{session.ClaudeSessionId}.jsonl", SearchOption.AllDirectories)
+            .Single();
+        var last = FakeTranscript
+            .Of(wake, session)
+            .Rows.Last(x => x.TryGetProperty("uuid", out _))
+            .GetProperty("uuid")
+            .GetString();
+        await File.AppendAllTextAsync(
+            transcript,
+            $$"""{"type":"user","uuid":"{{Guid.NewGuid()}}","parentUuid":"{{last}}","message":{"role":"user","content":"in between"} }"""
+                + "\n"
+        );
 
         await Wakes(key, 2, "second");
 
@@ -174,10 +192,12 @@ public sealed class StayingWarm : IAsyncLifetime
 
     // The reasons that the transcript has, without the rest of the prompt.
     async Task<IReadOnlyList<string>> Said(string key) =>
-    [
-        .. from message in FakeTranscript.Of(wake, await wake.Show(key)).UserMessages
-           let known = ((string[])["first", "in between", "second"]).FirstOrDefault(x => message.Contains(x, StringComparison.Ordinal))
-           where known is not null
-           select known,
-    ];
+        [
+            .. from message in FakeTranscript.Of(wake, await wake.Show(key)).UserMessages
+            let known = ((string[])["first", "in between", "second"]).FirstOrDefault(x =>
+                message.Contains(x, StringComparison.Ordinal)
+            )
+            where known is not null
+            select known,
+        ];
 }

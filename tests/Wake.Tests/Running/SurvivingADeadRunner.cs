@@ -8,8 +8,8 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>
-/// The runner is killed with SIGKILL, frozen or told to stop at each point of a turn. The wake is run again under the same
-/// number and the same message, and takes effect once.
+/// The runner is killed with SIGKILL, frozen or told to stop at each point of a turn. The wake is run again under the
+/// same number and the same message, and takes effect once.
 /// </summary>
 public sealed class SurvivingADeadRunner : IAsyncLifetime
 {
@@ -21,7 +21,10 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     public async Task InitializeAsync()
     {
         // A shorter one is over by itself on a starved machine, which costs an attempt.
-        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string> { ["Runner__Lease"] = "00:00:10" });
+        wake = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string> { ["Runner__Lease"] = "00:00:10" }
+        );
         var postgres = new NpgsqlConnectionStringBuilder(wake.ConnectionString);
         broker = new(wake.Broker!.Port);
         database = new(postgres.Port);
@@ -30,12 +33,16 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         var started = await Task.WhenAll(
             wake.StartProcess("Wake.Gateway"),
             wake.StartProcess("Wake.Coordinator"),
-            wake.StartProcess("Wake.Runner", new Dictionary<string, string>
-            {
-                ["MessageBus__Host"] = new UriBuilder(wake.Broker) { Port = broker.Port }.ToString(),
-                ["ConnectionStrings__Wake"] = postgres.ConnectionString,
-                ["Runner__Name"] = "first",
-            }));
+            wake.StartProcess(
+                "Wake.Runner",
+                new Dictionary<string, string>
+                {
+                    ["MessageBus__Host"] = new UriBuilder(wake.Broker) { Port = broker.Port }.ToString(),
+                    ["ConnectionStrings__Wake"] = postgres.ConnectionString,
+                    ["Runner__Name"] = "first",
+                }
+            )
+        );
         runner = started[2];
     }
 
@@ -75,8 +82,12 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         database.Release();
 
         await Eventually.Holds(
-            () => Task.FromResult(runner.Log.Contains("the turn was lost") || runner.Log.Contains("belongs to another runner")),
-            "the late runner learns whose the turn is");
+            () =>
+                Task.FromResult(
+                    runner.Log.Contains("the turn was lost") || runner.Log.Contains("belongs to another runner")
+                ),
+            "the late runner learns whose the turn is"
+        );
         Assert.Single(Starts());
     }
 
@@ -98,8 +109,13 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
         using var folder = new TemporaryFolder();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged",
-            reason: $"merged [[fake:tool-start {folder.File("effect")}]] [[fake:first hold {hold.Path}]]"));
+        await wake.Publish(
+            WakeSystem.Event(
+                WakeSystem.Subject(key),
+                "merged",
+                reason: $"merged [[fake:tool-start {folder.File("effect")}]] [[fake:first hold {hold.Path}]]"
+            )
+        );
         await hold.Reached();
 
         await KillAndReplace();
@@ -121,7 +137,12 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
 
         await HasTakenOneTurn(key, attempts: 2);
         Assert.Equal("an earlier attempt had finished it", (await wake.Turns(key))[0].Note);
-        Assert.Equal(["run", "duplicate"], Log().Where(x => x.GetProperty("event").GetString() == "turn").Select(x => x.GetProperty("kind").GetString()));
+        Assert.Equal(
+            ["run", "duplicate"],
+            Log()
+                .Where(x => x.GetProperty("event").GetString() == "turn")
+                .Select(x => x.GetProperty("kind").GetString())
+        );
     }
 
     [Fact]
@@ -151,7 +172,10 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         await Eventually.Holds(async () => (await wake.Show(key)).LastTurn!.Attempt == 2, "the turn is taken over");
         holder.Thaw();
 
-        await Eventually.Holds(() => Task.FromResult(holder.Log.Contains("its process killed")), "the child of the zombie is killed");
+        await Eventually.Holds(
+            () => Task.FromResult(holder.Log.Contains("its process killed")),
+            "the child of the zombie is killed"
+        );
         var turn = await wake.Ended(key, 1);
         Assert.Equal(2, turn.Attempt);
         Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "ended" && x.Wake == 1);
@@ -166,9 +190,16 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         var cli = Starts().Single();
 
         runner.Freeze();
-        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "what the frozen runner runs is killed");
-        Assert.True(await wake.Scalar<bool>("select clock_timestamp() between lease_until and lease_until + interval '6 seconds' from turns"),
-            "it is killed when the lease is over, not before and not long after");
+        await Eventually.Holds(
+            () => Task.FromResult(!MachineProcess.Runs(cli)),
+            "what the frozen runner runs is killed"
+        );
+        Assert.True(
+            await wake.Scalar<bool>(
+                "select clock_timestamp() between lease_until and lease_until + interval '6 seconds' from turns"
+            ),
+            "it is killed when the lease is over, not before and not long after"
+        );
 
         runner.Thaw();
         await HasTakenOneTurn(key, attempts: 2);
@@ -181,8 +212,17 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         var key = await Reaching(hold, $"[[fake:first hold {hold.Path}]]");
         var cli = Starts().Single();
         var guard = 0;
-        await Eventually.Holds(() => Task.FromResult(
-            (guard = MachineProcess.With("guard-runs").SingleOrDefault(x => MachineProcess.Parent(x) == runner.Id)) > 0), "a guard runs");
+        await Eventually.Holds(
+            () =>
+                Task.FromResult(
+                    (
+                        guard = MachineProcess
+                            .With("guard-runs")
+                            .SingleOrDefault(x => MachineProcess.Parent(x) == runner.Id)
+                    ) > 0
+                ),
+            "a guard runs"
+        );
         MachineProcess.Kill(guard);
 
         runner.Freeze();
@@ -202,7 +242,10 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         var key = await Reaching(hold, $"[[fake:first hold {hold.Path}]]");
 
         database.HoldUpstream();
-        await Eventually.Holds(() => Task.FromResult(runner.Log.Contains("its process killed")), "the runner gives up by itself");
+        await Eventually.Holds(
+            () => Task.FromResult(runner.Log.Contains("its process killed")),
+            "the runner gives up by itself"
+        );
         database.Release();
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
@@ -236,7 +279,10 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         await wake.Ended(key, 1);
         database.Cut();
 
-        await Eventually.Holds(() => Task.FromResult(runner.Log.Contains("wake 1: Completed")), "it knows that the turn has ended");
+        await Eventually.Holds(
+            () => Task.FromResult(runner.Log.Contains("wake 1: Completed")),
+            "it knows that the turn has ended"
+        );
         await HasTakenOneTurn(key, attempts: 1);
         Assert.Equal(5, (await wake.Turns(key))[0].CostUsd);
     }
@@ -255,7 +301,10 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         Assert.Contains("its memory is incomplete in the store: ", turn.Note);
         Assert.Contains("no room", turn.Note);
-        Assert.True(await wake.Scalar<bool>("select near_until > now() + interval '50 minutes' from wake_timers"), "it goes to this runner next");
+        Assert.True(
+            await wake.Scalar<bool>("select near_until > now() + interval '50 minutes' from wake_timers"),
+            "it goes to this runner next"
+        );
         await RefuseNoMore("transcript_segments");
 
         // The audit would find it, until the next turn has saved what this one could not.
@@ -265,14 +314,18 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         async Task<Turn> EndUnsaved(int number, bool untilTheEnd)
         {
             using var hold = new HoldFile();
-            await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"{number}", reason: $"merged [[fake:hold {hold.Path}]]"));
+            await wake.Publish(
+                WakeSystem.Event(WakeSystem.Subject(key), $"{number}", reason: $"merged [[fake:hold {hold.Path}]]")
+            );
             await hold.Reached();
             await Refuse("before insert on transcript_segments");
             var failed = Failures();
             hold.Release();
             if (!untilTheEnd)
             {
-                await Eventually.Holds(() => Task.FromResult(Log().Count(x => x.GetProperty("event").GetString() == "result") == number));
+                await Eventually.Holds(() =>
+                    Task.FromResult(Log().Count(x => x.GetProperty("event").GetString() == "result") == number)
+                );
                 await Eventually.Holds(() => Task.FromResult(Failures() >= failed + 2));
                 await RefuseNoMore("transcript_segments");
             }
@@ -281,8 +334,12 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         }
 
         int Failures() => runner.Log.Split("the transcript could not be saved").Length;
-        int Written() => File.ReadAllLines(Directory.EnumerateFiles(wake.ClaudeConfig, "*.jsonl", SearchOption.AllDirectories).Single()).Length;
-        Task<int> Saved() => wake.Scalar<int>("select rows from transcript_files where path = '' and replaced_at is null");
+        int Written() =>
+            File.ReadAllLines(
+                Directory.EnumerateFiles(wake.ClaudeConfig, "*.jsonl", SearchOption.AllDirectories).Single()
+            ).Length;
+        Task<int> Saved() =>
+            wake.Scalar<int>("select rows from transcript_files where path = '' and replaced_at is null");
     }
 
     [Fact]
@@ -309,14 +366,23 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     {
         var key = await wake.WatchingSession("instant");
         using var folder = new TemporaryFolder();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged",
-            reason: $"merged [[fake:first grandchild {folder.File("pid")} inherit]] [[fake:ignore-term]] [[fake:first hang]]"));
-        await Eventually.Holds(() => Task.FromResult(File.Exists(folder.File("pid")) && File.ReadAllText(folder.File("pid")).Length > 0));
+        await wake.Publish(
+            WakeSystem.Event(
+                WakeSystem.Subject(key),
+                "merged",
+                reason: $"merged [[fake:first grandchild {folder.File("pid")} inherit]] [[fake:ignore-term]] [[fake:first hang]]"
+            )
+        );
+        await Eventually.Holds(() =>
+            Task.FromResult(File.Exists(folder.File("pid")) && File.ReadAllText(folder.File("pid")).Length > 0)
+        );
 
         Assert.Equal(0, await runner.Stop());
 
         var grandchild = File.ReadAllText(folder.File("pid")).Trim();
-        Assert.False(Directory.Exists($"/proc/{grandchild}") && !File.ReadAllText($"/proc/{grandchild}/stat").Contains(") Z "));
+        Assert.False(
+            Directory.Exists($"/proc/{grandchild}") && !File.ReadAllText($"/proc/{grandchild}/stat").Contains(") Z ")
+        );
         await NothingIsLeftRunning();
         await wake.StartProcess("Wake.Runner");
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
@@ -337,7 +403,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
             create or replace function refuse() returns trigger language plpgsql as
             $$ begin raise exception 'no room' using errcode = '53100'; end $$;
             create trigger refuse {what} for each row execute function refuse()
-            """);
+            """
+        );
         await command.ExecuteNonQueryAsync();
     }
 
@@ -369,22 +436,41 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     }
 
     // The CLI is told to end as soon as the runner that started it is gone, however it went.
-    Task NothingIsLeftRunning() => Eventually.Holds(() => Task.FromResult(!Starts().Any(id => Directory.Exists($"/proc/{id}") && File.ReadAllText($"/proc/{id}/cmdline").Contains("fake-claude"))),
-        "no process of the CLI is left");
+    Task NothingIsLeftRunning() =>
+        Eventually.Holds(
+            () =>
+                Task.FromResult(
+                    !Starts()
+                        .Any(id =>
+                            Directory.Exists($"/proc/{id}")
+                            && File.ReadAllText($"/proc/{id}/cmdline").Contains("fake-claude")
+                        )
+                ),
+            "no process of the CLI is left"
+        );
 
     async Task<string> SagaState(string key)
     {
         var number = 0;
-        await Eventually.Holds(async () => (number = await wake.Scalar<int>(
-            "select current_state from session_wakes w join sessions s on s.id = w.session_id where s.key = $1", key)) == 3);
+        await Eventually.Holds(async () =>
+            (
+                number = await wake.Scalar<int>(
+                    "select current_state from session_wakes w join sessions s on s.id = w.session_id where s.key = $1",
+                    key
+                )
+            ) == 3
+        );
         return number == 3 ? "Idle" : $"{number}";
     }
 
-    IEnumerable<int> Starts() => Log().Where(x => x.GetProperty("event").GetString() == "start").Select(x => x.GetProperty("pid").GetInt32());
+    IEnumerable<int> Starts() =>
+        Log().Where(x => x.GetProperty("event").GetString() == "start").Select(x => x.GetProperty("pid").GetInt32());
 
     List<JsonElement> Log()
     {
         var path = Path.Combine(wake.ClaudeConfig, "fake-claude.log");
-        return File.Exists(path) ? [.. File.ReadAllLines(path).Where(x => x.Length > 0).Select(x => JsonElement.Parse(x))] : [];
+        return File.Exists(path)
+            ? [.. File.ReadAllLines(path).Where(x => x.Length > 0).Select(x => JsonElement.Parse(x))]
+            : [];
     }
 }

@@ -13,11 +13,15 @@ public sealed class TakingNoWork : IAsyncLifetime
     readonly TemporaryFolder folder = new();
     WakeSystem wake = null!;
 
-    public async Task InitializeAsync() => wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-    {
-        ["Claude__Executable"] = Claude,
-        ["Coordinator__RepeatAfter"] = "00:00:00.5",
-    });
+    public async Task InitializeAsync() =>
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Claude__Executable"] = Claude,
+                ["Coordinator__RepeatAfter"] = "00:00:00.5",
+            }
+        );
 
     public async Task DisposeAsync()
     {
@@ -45,7 +49,10 @@ public sealed class TakingNoWork : IAsyncLifetime
         foreach (var key in keys)
             Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
         await Eventually.Holds(async () => (await wake.Http.GetAsync("/health/ready")).IsSuccessStatusCode);
-        Assert.All(await Task.WhenAll(keys.Select(wake.Explain)), x => Assert.DoesNotContain(x.Ledger, line => line.What == "parked"));
+        Assert.All(
+            await Task.WhenAll(keys.Select(wake.Explain)),
+            x => Assert.DoesNotContain(x.Ledger, line => line.What == "parked")
+        );
     }
 
     [Fact]
@@ -104,13 +111,19 @@ public sealed class TakingNoWork : IAsyncLifetime
         File.Move($"{Claude}.new", Claude, overwrite: true);
     }
 
-    Task Orders(string verb, int times) => File.WriteAllTextAsync(
-        Path.Combine(wake.ClaudeConfig, "fake-claude.json"), JsonSerializer.Serialize(new { verbs = new[] { verb }, times }));
+    Task Orders(string verb, int times) =>
+        File.WriteAllTextAsync(
+            Path.Combine(wake.ClaudeConfig, "fake-claude.json"),
+            JsonSerializer.Serialize(new { verbs = new[] { verb }, times })
+        );
 
     /// <summary>Waits until it is not ready, and returns why.</summary>
-    Task<string> NotReady() => Eventually.Sees(async () =>
-    {
-        var health = JsonElement.Parse(await (await wake.Http.GetAsync("/health/ready")).Content.ReadAsStringAsync());
-        return health.GetProperty("reasons").TryGetProperty("runner", out var why) ? why.GetString() : null;
-    });
+    Task<string> NotReady() =>
+        Eventually.Sees(async () =>
+        {
+            var health = JsonElement.Parse(
+                await (await wake.Http.GetAsync("/health/ready")).Content.ReadAsStringAsync()
+            );
+            return health.GetProperty("reasons").TryGetProperty("runner", out var why) ? why.GetString() : null;
+        });
 }

@@ -8,8 +8,8 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>
-/// Every way a run can end, as the CLI printed it when it was provoked on the loopback Messages API, in both versions: one
-/// class, one reaction. The recordings are shortened to fields that could matter; one line of a file is one run.
+/// Every way a run can end, as the CLI printed it when it was provoked on the loopback Messages API, in both versions:
+/// one class, one reaction. The recordings are shortened to fields that could matter; one line of a file is one run.
 /// </summary>
 public sealed class TellingOutcomesApart
 {
@@ -26,12 +26,10 @@ public sealed class TellingOutcomesApart
         ("refusal", "Refused", "ends", StopReason.None),
         ("hook-stopped", "Refused", "ends", StopReason.None),
         ("deferred", "Deferred", "parked", StopReason.None),
-
         ("unknown-session", "SessionLost", "fresh", StopReason.None),
         ("prompt-too-long", "Poisoned", "fresh", StopReason.None),
         ("http-413", "Poisoned", "fresh", StopReason.None),
         ("in-use", "AlreadyBegun", "resumed", StopReason.None),
-
         ("http-429", "ApiUnavailable", "again", StopReason.None),
         ("http-429-retry-after", "ApiUnavailable", "again", StopReason.None),
         ("http-500", "ApiUnavailable", "again", StopReason.None),
@@ -41,7 +39,6 @@ public sealed class TellingOutcomesApart
         ("refused", "ApiUnavailable", "again", StopReason.None),
         ("dropped", "ApiUnavailable", "again", StopReason.None),
         ("timeout", "ApiUnavailable", "again", StopReason.None),
-
         ("http-400", "ApiRefuses", "parked", StopReason.None),
         ("http-401", "AccountProblem", "parked", StopReason.None),
         ("http-403", "AccountProblem", "parked", StopReason.None),
@@ -51,7 +48,6 @@ public sealed class TellingOutcomesApart
         ("bad-mode", "Misconfigured", "parked", StopReason.None),
         ("bypass-root", "Misconfigured", "parked", StopReason.None),
         ("not-logged-in", "CannotRun", "at once again, no work", StopReason.None),
-
         ("interrupted", "Interrupted", "at once again", StopReason.Shutdown),
         ("interrupted-tool", "Interrupted", "at once again", StopReason.Shutdown),
         ("terminated", "Interrupted", "at once again", StopReason.Shutdown),
@@ -80,12 +76,22 @@ public sealed class TellingOutcomesApart
 
     [Theory]
     [MemberData(nameof(Rows))]
-    public void Every_recorded_run_is_of_one_class_with_one_reaction(string version, string run, string kind, string reaction, string stopped)
+    public void Every_recorded_run_is_of_one_class_with_one_reaction(
+        string version,
+        string run,
+        string kind,
+        string reaction,
+        string stopped
+    )
     {
         var recorded = Recordings(version).Single(x => x.GetProperty("name").GetString() == run);
 
-        var result = Feed(recorded).Conclude(
-            recorded.GetProperty("exit").GetInt32(), recorded.GetProperty("stderr").GetString()!, Enum.Parse<StopReason>(stopped));
+        var result = Feed(recorded)
+            .Conclude(
+                recorded.GetProperty("exit").GetInt32(),
+                recorded.GetProperty("stderr").GetString()!,
+                Enum.Parse<StopReason>(stopped)
+            );
 
         Assert.Equal((kind, reaction), (result.GetType().Name, ReactionWords.Of(result)));
     }
@@ -95,11 +101,17 @@ public sealed class TellingOutcomesApart
     [InlineData(RealClaude.Old)]
     public void Every_recording_is_a_row_and_what_can_be_done_is_known_from_its_lines(string version)
     {
-        Assert.All(Recordings(version), x => Assert.Contains(Table, row => row.Run == x.GetProperty("name").GetString()));
+        Assert.All(
+            Recordings(version),
+            x => Assert.Contains(Table, row => row.Run == x.GetProperty("name").GetString())
+        );
 
         // A turn that has a result, or never will, must not be waited for until it counts as silent.
         string[] withoutAny = ["killed", "terminated", "in-use", "bypass-root", "unknown-option", "bad-mode"];
-        Assert.All(Recordings(version), x => Assert.Equal(!withoutAny.Contains(x.GetProperty("name").GetString()), Feed(x).Done));
+        Assert.All(
+            Recordings(version),
+            x => Assert.Equal(!withoutAny.Contains(x.GetProperty("name").GetString()), Feed(x).Done)
+        );
     }
 
     [Theory]
@@ -116,7 +128,12 @@ public sealed class TellingOutcomesApart
     [Fact]
     public void What_fails_again_and_again_waits_for_a_person()
     {
-        ClaudeResult[] passing = [new ClaudeResult.ApiUnavailable(529), new ClaudeResult.Crashed("x"), new ClaudeResult.Hung("x")];
+        ClaudeResult[] passing =
+        [
+            new ClaudeResult.ApiUnavailable(529),
+            new ClaudeResult.Crashed("x"),
+            new ClaudeResult.Hung("x"),
+        ];
 
         Assert.All(passing, x => Assert.Equal("again", ReactionWords.Of(x, failures: 4)));
         Assert.All(passing, x => Assert.Equal("parked", ReactionWords.Of(x, failures: 5)));
@@ -131,11 +148,16 @@ public sealed class TellingOutcomesApart
         Assert.Equal(options.Backoff, Pause(new ClaudeResult.ApiUnavailable(429)));
 
         TimeSpan Pause(ClaudeResult result) =>
-            Assert.IsType<Wake.Store.TurnReturn.Retry>(Assert.IsType<Reaction.GiveBack>(Reaction.To(result, 1, options, default)).How).After;
+            Assert
+                .IsType<Wake.Store.TurnReturn.Retry>(
+                    Assert.IsType<Reaction.GiveBack>(Reaction.To(result, 1, options, default)).How
+                )
+                .After;
     }
 
     static IEnumerable<JsonElement> Recordings(string version) =>
-        File.ReadLines(Path.Combine(Repository.Root, "tests/Wake.Tests/Running/Recorded", $"{version}.jsonl")).Select(x => JsonElement.Parse(x));
+        File.ReadLines(Path.Combine(Repository.Root, "tests/Wake.Tests/Running/Recorded", $"{version}.jsonl"))
+            .Select(x => JsonElement.Parse(x));
 
     static ClaudeOutput Feed(JsonElement recorded)
     {

@@ -30,7 +30,10 @@ public sealed class TellingWhoseProcessItIs
     [InlineData("{0}")]
     [InlineData("\0\0WAKE=1\0{0}\0")]
     public void A_mark_is_found_in_an_environment(string environment) =>
-        Assert.Equal(Run, RunMark.In(Encoding.UTF8.GetBytes(string.Format(null, environment, $"{RunMark.Variable}={Run}"))));
+        Assert.Equal(
+            Run,
+            RunMark.In(Encoding.UTF8.GetBytes(string.Format(null, environment, $"{RunMark.Variable}={Run}")))
+        );
 
     [Theory]
     [InlineData("")]
@@ -41,7 +44,8 @@ public sealed class TellingWhoseProcessItIs
     [InlineData("WAKE_RUN=1.2.3\0")]
     [InlineData("WAKE_RUN=1.-2.3.b18d1bc9000040008000000000000001\0")]
     [InlineData("WAKE_RUN=1.2.3.somebody else's\0")]
-    public void What_is_no_mark_is_none(string environment) => Assert.Null(RunMark.In(Encoding.UTF8.GetBytes(environment)));
+    public void What_is_no_mark_is_none(string environment) =>
+        Assert.Null(RunMark.In(Encoding.UTF8.GetBytes(environment)));
 
     [Theory]
     [InlineData("0::/system.slice/wake.service/wake-run-{0}\n", true)]
@@ -57,51 +61,78 @@ public sealed class TellingWhoseProcessItIs
         SeenProcess[] all =
         [
             Self,
-            new(201, 'S', Parent: 100, Session: 201, 1, Run),   // the CLI
-            new(202, 'S', Parent: 1, Session: 202, 1, Run),     // its tool, an orphan in a session of its own
-            new(203, 'S', Parent: 1, Session: 202, 1),          // another orphan of that session, with a cleaned environment
-            new(204, 'S', Parent: 203, Session: 204, 1),        // and what that one started
-            new(205, 'Z', Parent: 100, Session: 202, 1),        // ended
+            new(201, 'S', Parent: 100, Session: 201, 1, Run), // the CLI
+            new(202, 'S', Parent: 1, Session: 202, 1, Run), // its tool, an orphan in a session of its own
+            new(203, 'S', Parent: 1, Session: 202, 1), // another orphan of that session, with a cleaned environment
+            new(204, 'S', Parent: 203, Session: 204, 1), // and what that one started
+            new(205, 'Z', Parent: 100, Session: 202, 1), // ended
             new(300, 'S', Parent: 100, Session: 300, 1, Other), // another run of this runner
-            new(400, 'S', Parent: 1, Session: 400, 1),          // somebody else's
+            new(400, 'S', Parent: 1, Session: 400, 1), // somebody else's
         ];
 
-        Assert.Equal([201, 202, 203, 204], SeenProcess.Belonging(all, mark => mark == Run, Self).Select(x => x.Id).Order());
+        Assert.Equal(
+            [201, 202, 203, 204],
+            SeenProcess.Belonging(all, mark => mark == Run, Self).Select(x => x.Id).Order()
+        );
     }
 
     [Theory]
-    [InlineData(1000UL, 500, 0)]  // as high as the runner's: its own
+    [InlineData(1000UL, 500, 0)] // as high as the runner's: its own
     [InlineData(1001UL, 500, 0)]
-    [InlineData(901UL, 500, 1)]   // a run's, whichever is ending
+    [InlineData(901UL, 500, 1)] // a run's, whichever is ending
     [InlineData(902UL, 10, 2)]
-    [InlineData(7UL, 150, 1)]     // shed while the other had not begun
-    [InlineData(7UL, 250, 0)]     // shed when it may be either's
-    [InlineData(7UL, 50, 0)]      // older than both
+    [InlineData(7UL, 150, 1)] // shed while the other had not begun
+    [InlineData(7UL, 250, 0)] // shed when it may be either's
+    [InlineData(7UL, 50, 0)] // older than both
     public void An_orphan_is_told_by_the_number_it_inherited(ulong tag, long started, int run)
     {
         var running = new Dictionary<ulong, RunningTag> { [901] = new(Run, 100), [902] = new(Other, 200) };
 
-        Assert.Equal(run switch { 1 => Run, 2 => Other, _ => null }, RunReaper.RunOf(started, tag, own: 1000, running, ending: Run));
+        Assert.Equal(
+            run switch
+            {
+                1 => Run,
+                2 => Other,
+                _ => null,
+            },
+            RunReaper.RunOf(started, tag, own: 1000, running, ending: Run)
+        );
     }
 
     [Fact]
     public void An_orphan_that_cannot_be_looked_at_stays() =>
-        Assert.Null(RunReaper.RunOf(150, tag: null, own: 1000, new Dictionary<ulong, RunningTag> { [901] = new(Run, 100) }, ending: Run));
+        Assert.Null(
+            RunReaper.RunOf(
+                150,
+                tag: null,
+                own: 1000,
+                new Dictionary<ulong, RunningTag> { [901] = new(Run, 100) },
+                ending: Run
+            )
+        );
 
     [Theory]
     [InlineData(100, 300, 'S', true)]
-    [InlineData(100, 90, 'S', false)]  // in the runner's session: started by it
+    [InlineData(100, 90, 'S', false)] // in the runner's session: started by it
     [InlineData(201, 300, 'S', false)] // somebody's child
     [InlineData(100, 300, 'Z', false)]
-    public void An_orphan_is_a_child_of_the_runner_outside_its_session(int parent, int session, char state, bool orphan) =>
-        Assert.Equal(orphan, RunReaper.IsOrphan(new(300, state, parent, session, 1), Self));
+    public void An_orphan_is_a_child_of_the_runner_outside_its_session(
+        int parent,
+        int session,
+        char state,
+        bool orphan
+    ) => Assert.Equal(orphan, RunReaper.IsOrphan(new(300, state, parent, session, 1), Self));
 
     [Fact]
     public void The_runner_and_its_session_belong_to_no_run()
     {
         SeenProcess[] all =
         [
-            Self with { Parent = 201, Mark = Run },
+            Self with
+            {
+                Parent = 201,
+                Mark = Run,
+            },
             new(201, 'S', Parent: 1, Session: Self.Session, 1, Run),
             new(202, 'S', Parent: 90, Session: Self.Session, 1),
             new(203, 'S', Parent: Self.Id, Session: 203, 1),
@@ -119,10 +150,16 @@ public sealed class TellingWhoseProcessItIs
         var mark = ProcessTable.NewMark();
 
         // Of the two neither alone is it: numbers come again.
-        Assert.Equal(lives, ProcessTable.HasLivingRunner(mark with
-        {
-            Runner = number == 0 ? mark.Runner : int.MaxValue, RunnerStarted = mark.RunnerStarted + start,
-        }));
+        Assert.Equal(
+            lives,
+            ProcessTable.HasLivingRunner(
+                mark with
+                {
+                    Runner = number == 0 ? mark.Runner : int.MaxValue,
+                    RunnerStarted = mark.RunnerStarted + start,
+                }
+            )
+        );
     }
 
     [Fact]

@@ -26,21 +26,24 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
-            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-            ["MessageBus__Host"] = "rabbitmq://wake:swordfish@nowhere",
-            ["DATABASE_URL"] = "postgres://wake:swordfish@nowhere",
-            ["SOMETHING_ELSE"] = "swordfish",
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["ANTHROPIC_BASE_URL"] = api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+                ["MessageBus__Host"] = "rabbitmq://wake:swordfish@nowhere",
+                ["DATABASE_URL"] = "postgres://wake:swordfish@nowhere",
+                ["SOMETHING_ELSE"] = "swordfish",
 
-            // The start-up files of whoever runs this would add variables of their own.
-            ["HOME"] = folder.Path,
-            ["Claude__Executable"] = RealClaude.Executable(version),
-            ["Profiles__tools__AllowedTools__0"] = "Bash",
-            ["Profiles__tools__QuietWindow"] = "00:00:00",
-            ["Profiles__tools__Ceiling"] = "00:00:00",
-        });
+                // The start-up files of whoever runs this would add variables of their own.
+                ["HOME"] = folder.Path,
+                ["Claude__Executable"] = RealClaude.Executable(version),
+                ["Profiles__tools__AllowedTools__0"] = "Bash",
+                ["Profiles__tools__QuietWindow"] = "00:00:00",
+                ["Profiles__tools__Ceiling"] = "00:00:00",
+            }
+        );
     }
 
     public async Task DisposeAsync()
@@ -55,18 +58,28 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
     {
         await Completes($"[[bash:env -0 > {folder.File("environment")}]] [[say:done]]");
 
-        var seen = File.ReadAllText(folder.File("environment")).Split('\0', StringSplitOptions.RemoveEmptyEntries)
-            .Select(x => x.Split('=', 2)).ToDictionary(x => x[0], x => x[1]);
+        var seen = File.ReadAllText(folder.File("environment"))
+            .Split('\0', StringSplitOptions.RemoveEmptyEntries)
+            .Select(x => x.Split('=', 2))
+            .ToDictionary(x => x[0], x => x[1]);
         Assert.Equal(folder.Path, seen["HOME"]);
-        Assert.DoesNotContain(seen, x => x.Value.Contains("swordfish") || x.Value.Contains("Password") || x.Value.Contains("sk-test"));
+        Assert.DoesNotContain(
+            seen,
+            x => x.Value.Contains("swordfish") || x.Value.Contains("Password") || x.Value.Contains("sk-test")
+        );
 
         // The turn's own token is what a tool is meant to speak to Wake with.
         Assert.DoesNotContain(seen.Keys, x => x != RunTokens.Variable && (x.Contains("TOKEN") || x.Contains("SOCKET")));
 
         // Nothing of the runner's but what is on the list; the rest is the CLI's own, or the shell's.
         var runners = ((string[])["PWD", "OLDPWD", "SHLVL", "_"]).Concat(ClaudeEnvironment.Passed).ToList();
-        var inherited = File.ReadAllText($"/proc/{wake.Processes[^1].Id}/environ").Split('\0').Select(x => x.Split('=')[0]);
-        Assert.DoesNotContain(inherited.Where(seen.ContainsKey), x => !runners.Any(allowed => allowed.EndsWith('*') ? x.StartsWith(allowed[..^1]) : x == allowed));
+        var inherited = File.ReadAllText($"/proc/{wake.Processes[^1].Id}/environ")
+            .Split('\0')
+            .Select(x => x.Split('=')[0]);
+        Assert.DoesNotContain(
+            inherited.Where(seen.ContainsKey),
+            x => !runners.Any(allowed => allowed.EndsWith('*') ? x.StartsWith(allowed[..^1]) : x == allowed)
+        );
     }
 
     [Fact]
@@ -80,7 +93,9 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
     [Fact]
     public async Task A_background_shell_ends_with_its_turn()
     {
-        await Completes($$"""[[tool:Bash {"command":"echo $$ > {{folder.File("tool")}}; sleep 1000","run_in_background":true}]] [[bash:until test -s {{folder.File("tool")}}; do sleep 0.1; done]] [[say:done]]""");
+        await Completes(
+            $$"""[[tool:Bash {"command":"echo $$ > {{folder.File("tool")}}; sleep 1000","run_in_background":true}]] [[bash:until test -s {{folder.File("tool")}}; do sleep 0.1; done]] [[say:done]]"""
+        );
 
         Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
     }
@@ -89,7 +104,9 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
     public async Task What_a_killed_runner_left_behind_the_next_one_ends()
     {
         var key = await wake.WatchingSession("tools");
-        await wake.Publish(Event(key, $"[[bash:test -e {folder.File("tool")} || {{ {Detached}; sleep 1000; }}]] [[say:done]]"));
+        await wake.Publish(
+            Event(key, $"[[bash:test -e {folder.File("tool")} || {{ {Detached}; sleep 1000; }}]] [[say:done]]")
+        );
         var tool = await MachineProcess.Id(folder.File("tool"));
         var cli = MachineProcess.Cli(wake);
 
@@ -104,8 +121,10 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
     }
 
-    // Its parent ends at once, so that the CLI does not find it below itself either. The number is written whole or not at all.
-    string Detached => $"(setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > {folder.File("part")} && mv {folder.File("part")} {folder.File("tool")})";
+    // Its parent ends at once, so that the CLI does not find it below itself either. The number is written whole or not
+    // at all.
+    string Detached =>
+        $"(setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > {folder.File("part")} && mv {folder.File("part")} {folder.File("tool")})";
 
     async Task Completes(string reason)
     {

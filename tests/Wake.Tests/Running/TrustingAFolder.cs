@@ -4,16 +4,20 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>Which folders their owner has trusted, by the rule of the CLI (measured with 2.1.197 and 2.1.329).</summary>
+/// <summary>Which folders their owner has trusted, by the rule of the CLI (measured with 2.1.197 and
+/// 2.1.329).</summary>
 public sealed class TrustingAFolder : IDisposable
 {
     readonly TemporaryFolder folder = new();
-    readonly string state, repository;
+    readonly string state,
+        repository;
 
     public TrustingAFolder()
     {
         state = folder.File(".claude.json");
-        repository = Directory.CreateDirectory(Path.Combine(WorkspaceSetup.RealPath(folder.Path), "repository")).FullName;
+        repository = Directory
+            .CreateDirectory(Path.Combine(WorkspaceSetup.RealPath(folder.Path), "repository"))
+            .FullName;
     }
 
     public void Dispose() => folder.Dispose();
@@ -49,7 +53,17 @@ public sealed class TrustingAFolder : IDisposable
     public async Task Of_a_worktree_it_is_the_main_one_and_no_file_makes_a_folder_a_worktree()
     {
         await GitCommand.Run(repository, "init", "--quiet");
-        await GitCommand.Run(repository, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "--allow-empty", "--message=x");
+        await GitCommand.Run(
+            repository,
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.com",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message=x"
+        );
         var tree = Path.Combine(Path.GetDirectoryName(repository)!, "tree");
         await GitCommand.Run(repository, "worktree", "add", "--quiet", tree);
         var forged = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(repository)!, "forged")).FullName;
@@ -87,8 +101,11 @@ public sealed class TrustingAFolder : IDisposable
         Assert.Null(WorkspaceSetup.LeftOut(state, repository));
     }
 
-    void Trust(string path) => File.WriteAllText(state, JsonSerializer.Serialize(new
-    {
-        projects = new Dictionary<string, object> { [path] = new { hasTrustDialogAccepted = true } },
-    }));
+    void Trust(string path) =>
+        File.WriteAllText(
+            state,
+            JsonSerializer.Serialize(
+                new { projects = new Dictionary<string, object> { [path] = new { hasTrustDialogAccepted = true } } }
+            )
+        );
 }

@@ -13,14 +13,18 @@ public sealed class WaitingForATerminal : IAsyncLifetime
     WakeSystem wake = null!;
 
     // With a lease so long that nothing here is seen because one ran out.
-    public async Task InitializeAsync() => wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-    {
-        ["Runner__Lease"] = "00:05:00",
-        ["Runner__Slots"] = "1",
-        ["Runner__UrgentSlots"] = "1",
-        ["Runner__WarmSessions"] = "2",
-        ["Profiles__beside__WhenOpen"] = "Takeover",
-    });
+    public async Task InitializeAsync() =>
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Runner__Lease"] = "00:05:00",
+                ["Runner__Slots"] = "1",
+                ["Runner__UrgentSlots"] = "1",
+                ["Runner__WarmSessions"] = "2",
+                ["Profiles__beside__WhenOpen"] = "Takeover",
+            }
+        );
 
     public async Task DisposeAsync() => await wake.DisposeAsync();
 
@@ -33,7 +37,10 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         await wake.Wake(key, "second");
 
         var session = await wake.Is(key, SessionState.Waiting);
-        Assert.Matches($@"^open in a terminal \(pid {terminal.Id} on runner \S+, since 20\S+ \S+Z\)$", session.LastTurn!.Note);
+        Assert.Matches(
+            $@"^open in a terminal \(pid {terminal.Id} on runner \S+, since 20\S+ \S+Z\)$",
+            session.LastTurn!.Note
+        );
         Assert.Equal((2, 0), (session.LastTurn.Number, session.LastTurn.Attempt));
         Assert.Contains($"is waiting: open in a terminal (pid {terminal.Id}", (await wake.Explain(key)).Summary);
 
@@ -92,7 +99,16 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         await wake.Wake(key, "second");
         await wake.Is(key, SessionState.Waiting);
 
-        OpenElsewhere.Register(wake.ClaudeConfig, terminal.Id, new { pid = terminal.Id, sessionId = Guid.NewGuid(), kind = "interactive" });
+        OpenElsewhere.Register(
+            wake.ClaudeConfig,
+            terminal.Id,
+            new
+            {
+                pid = terminal.Id,
+                sessionId = Guid.NewGuid(),
+                kind = "interactive",
+            }
+        );
 
         Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
     }
@@ -106,13 +122,29 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         using (var gone = Open(id))
             gone.Close();
         using var living = Process.Start("sleep", ["600"]);
-        foreach (var content in (string[])["", "nonsense", "[]", "{}", "null", "{\"sessionId\":7}", "{\"sessionId\":\"\\ud800\"}", new('{', 70_000)])
+        foreach (
+            var content in (string[])
+                [
+                    "",
+                    "nonsense",
+                    "[]",
+                    "{}",
+                    "null",
+                    "{\"sessionId\":7}",
+                    "{\"sessionId\":\"\\ud800\"}",
+                    new('{', 70_000),
+                ]
+        )
         {
             OpenElsewhere.Register(wake.ClaudeConfig, living.Id, content);
             OpenElsewhere.Register(wake.ClaudeConfig, 1, content);
         }
 
-        OpenElsewhere.Register(wake.ClaudeConfig, living.Id, new { sessionId = id, pidDomain = "linux:another:pid:[1]" });
+        OpenElsewhere.Register(
+            wake.ClaudeConfig,
+            living.Id,
+            new { sessionId = id, pidDomain = "linux:another:pid:[1]" }
+        );
         File.WriteAllText(Path.Combine(wake.ClaudeConfig, "sessions", "no-number.json"), "{}");
         Directory.CreateDirectory(Path.Combine(wake.ClaudeConfig, "sessions", "4711.json"));
 
@@ -129,13 +161,19 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         await wake.Wake(key, "second");
         await wake.Is(key, SessionState.Waiting);
 
-        var answer = await wake.Http.PostAsJsonAsync($"/v1/sessions/{Uri.EscapeDataString(key)}/wake", new { reason = "third", takeover = true });
+        var answer = await wake.Http.PostAsJsonAsync(
+            $"/v1/sessions/{Uri.EscapeDataString(key)}/wake",
+            new { reason = "third", takeover = true }
+        );
         Assert.True(answer.IsSuccessStatusCode);
 
         var turn = await wake.Ended(key, 2);
         Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
         Assert.Equal(["second", "third"], turn.Reasons);
-        Assert.Matches($@"^beside it the session is open in a terminal \(pid {terminal.Id}, since \S+ \S+\): what is said there does not know of this turn$", turn.Note);
+        Assert.Matches(
+            $@"^beside it the session is open in a terminal \(pid {terminal.Id}, since \S+ \S+\): what is said there does not know of this turn$",
+            turn.Note
+        );
 
         // It was said of that turn alone.
         await wake.Wake(key, "fourth");
@@ -204,10 +242,21 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         var here = new Dictionary<string, string>(wake.Here) { ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig };
         using var terminal = Open(id);
 
-        using var resume = Process.Start(WakeCommandLine.Start(here, "resume", "--session", key, "--reason", "second", "--wait"))!;
-        Assert.Contains($"Wake 2 of {key} is waiting: open in a terminal (pid {terminal.Id} on runner", await resume.StandardError.ReadLineAsync());
-        Assert.Contains($"waiting: open in a terminal (pid {terminal.Id} on runner", (await WakeCommandLine.Run(here, null, "sessions")).Output);
-        Assert.Contains($"{key} is open in a terminal (pid {terminal.Id}", (await WakeCommandLine.Run(here, null, "doctor")).Output);
+        using var resume = Process.Start(
+            WakeCommandLine.Start(here, "resume", "--session", key, "--reason", "second", "--wait")
+        )!;
+        Assert.Contains(
+            $"Wake 2 of {key} is waiting: open in a terminal (pid {terminal.Id} on runner",
+            await resume.StandardError.ReadLineAsync()
+        );
+        Assert.Contains(
+            $"waiting: open in a terminal (pid {terminal.Id} on runner",
+            (await WakeCommandLine.Run(here, null, "sessions")).Output
+        );
+        Assert.Contains(
+            $"{key} is open in a terminal (pid {terminal.Id}",
+            (await WakeCommandLine.Run(here, null, "doctor")).Output
+        );
 
         terminal.Close();
         await resume.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));

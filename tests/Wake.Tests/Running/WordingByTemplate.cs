@@ -49,7 +49,10 @@ public sealed class WordingByTemplate : IDisposable
         var turn = Turn(Event("x", "build.failed"), Event("y", "build.mended"));
 
         Assert.Contains("\nA build.\n", Prompt.For(turn));
-        Assert.Contains("\nA build.\n", Prompt.For(turn.Begun() with { Answered = 1, ClaudeSession = new(Guid.Empty, Opened: true, "first", 7) }));
+        Assert.Contains(
+            "\nA build.\n",
+            Prompt.For(turn.Begun() with { Answered = 1, ClaudeSession = new(Guid.Empty, Opened: true, "first", 7) })
+        );
         Assert.Contains("\nAll about 2 builds.\n", Prompt.For(turn.Begun()));
         Assert.Contains("\nAll about 2 builds.\n", Prompt.For(turn.Begun("the one before it could not be resumed")));
     }
@@ -76,7 +79,10 @@ public sealed class WordingByTemplate : IDisposable
     public void A_full_one_takes_the_place_of_a_built_in_one_that_is_said_once()
     {
         Write("wake.requested.full", "Somebody calls.");
-        Assert.Contains("\nSomebody calls.\n", Prompt.For(Turn(Event("x", "wake.requested") with { Requested = true })));
+        Assert.Contains(
+            "\nSomebody calls.\n",
+            Prompt.For(Turn(Event("x", "wake.requested") with { Requested = true }))
+        );
     }
 
     // By a field that no event can set, and by no type, however it came into the store.
@@ -91,7 +97,10 @@ public sealed class WordingByTemplate : IDisposable
 
         Assert.DoesNotContain("This turn was asked for", Prompt.For(Turn(Event("x", type))));
         Assert.DoesNotContain("Wake says so.", Prompt.For(Turn(Event("x", type))));
-        Assert.Contains(type is "x.wake" ? "Wake says so." : "This turn was asked for", Prompt.For(Turn(Event("x", type) with { Requested = true })));
+        Assert.Contains(
+            type is "x.wake" ? "Wake says so." : "This turn was asked for",
+            Prompt.For(Turn(Event("x", type) with { Requested = true }))
+        );
     }
 
     [Fact]
@@ -100,7 +109,9 @@ public sealed class WordingByTemplate : IDisposable
         Write("b.once", "Advice of b.");
         Write("a.once", "Advice of a.");
         Write("c.once", "Advice of c.");
-        var prompt = Prompt.For(Turn(Event("1", "b.x"), Event("2", "a"), Event("3", "c") with { Wakes = false }, Event("4", "b.y")));
+        var prompt = Prompt.For(
+            Turn(Event("1", "b.x"), Event("2", "a"), Event("3", "c") with { Wakes = false }, Event("4", "b.y"))
+        );
 
         Assert.Contains("\nAdvice of b.\n\nAdvice of a.\n", prompt);
         Assert.DoesNotContain("Advice of c.", prompt);
@@ -111,7 +122,10 @@ public sealed class WordingByTemplate : IDisposable
     [Fact]
     public void A_frame_can_put_the_block_where_it_likes_and_leaves_the_text_as_it_is()
     {
-        Write("frame", "{{advice}}\r\n\r\n{{#if recap}}\r\n{{recap}}\r\n{{/if}}\r\n{{events}}\r\n\r\nBye & <thanks>.\r\n");
+        Write(
+            "frame",
+            "{{advice}}\r\n\r\n{{#if recap}}\r\n{{recap}}\r\n{{/if}}\r\n{{events}}\r\n\r\nBye & <thanks>.\r\n"
+        );
         var prompt = Prompt.For(Turn(Event("""<b> & "quotes" """, "build.failed")));
 
         Assert.StartsWith("Decide what it means for the work of this session.\n\n<wake-events-", prompt);
@@ -120,7 +134,11 @@ public sealed class WordingByTemplate : IDisposable
     }
 
     [Theory]
-    [InlineData("ci.full", "{{#if one}}never ended", "cannot be used: Reached end of template before block expression 'if' was closed")]
+    [InlineData(
+        "ci.full",
+        "{{#if one}}never ended",
+        "cannot be used: Reached end of template before block expression 'if' was closed"
+    )]
     [InlineData("ci.full", "{{one", "cannot be used: Reached end of template")]
     [InlineData("ci.delta", "{{reason}}", "cannot be used: reason is undefined")]
     [InlineData("ci.full", "{{#if one}}{{else}}{{many}}{{/if}}", "cannot be used: many is undefined")]
@@ -160,7 +178,10 @@ public sealed class WordingByTemplate : IDisposable
         Assert.DoesNotContain("its data", prompt.For(failed));
         Assert.Contains($"   its data: {new string('x', 25)} […]\n", prompt.For(failed.Begun()));
         Assert.Contains("\n\nAll about CI.\n\n", prompt.For(failed.Begun()));
-        Assert.Contains($"   its data: {text[..PromptTemplates.UsualData]} […]\n", prompt.For(Turn(Event("merged") with { Data = text })));
+        Assert.Contains(
+            $"   its data: {text[..PromptTemplates.UsualData]} […]\n",
+            prompt.For(Turn(Event("merged") with { Data = text }))
+        );
     }
 
     [Fact]
@@ -169,7 +190,10 @@ public sealed class WordingByTemplate : IDisposable
         Write("ci.once", "x");
         Write("ci.delta", "x");
 
-        Assert.Contains("does not go with", Assert.Throws<OptionsValidationException>(() => new PromptTemplates(folder.Path)).Message);
+        Assert.Contains(
+            "does not go with",
+            Assert.Throws<OptionsValidationException>(() => new PromptTemplates(folder.Path)).Message
+        );
     }
 
     [Theory]
@@ -181,10 +205,14 @@ public sealed class WordingByTemplate : IDisposable
         Write("ci.full", "{{nothing}}");
         await using var system = await WakeSystem.Create(transport);
 
-        var failure = await Assert.ThrowsAsync<InvalidOperationException>(
-            () => system.StartProcess(service, new Dictionary<string, string> { ["Prompts__Folder"] = folder.Path }));
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            system.StartProcess(service, new Dictionary<string, string> { ["Prompts__Folder"] = folder.Path })
+        );
 
-        Assert.Contains($"The template {folder.File("ci.full.hbs")} cannot be used: nothing is undefined", failure.Message);
+        Assert.Contains(
+            $"The template {folder.File("ci.full.hbs")} cannot be used: nothing is undefined",
+            failure.Message
+        );
     }
 
     [Fact]
@@ -192,7 +220,10 @@ public sealed class WordingByTemplate : IDisposable
     {
         Write("test.full", "All about tests.");
         Write("test.delta", "A test.");
-        await using var system = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string> { ["Prompts__Folder"] = folder.Path });
+        await using var system = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string> { ["Prompts__Folder"] = folder.Path }
+        );
         var key = await system.WatchingSession();
 
         await Wakes("first", """{"url":"https://ci.example/1"}""");
@@ -202,11 +233,19 @@ public sealed class WordingByTemplate : IDisposable
         Assert.Contains("All about tests.", said[0]);
         Assert.Contains("   more at https://ci.example/1\n", said[0]);
         Assert.Contains("A test.", said[1]);
-        Assert.Contains("   more at https://ci.example/2\n   its data: {\"text\":\"\\u0000\"}\n   an excerpt:\n   | expected 4\n   | got 5\n", said[1]);
+        Assert.Contains(
+            "   more at https://ci.example/2\n   its data: {\"text\":\"\\u0000\"}\n   an excerpt:\n   | expected 4\n   | got 5\n",
+            said[1]
+        );
 
         async Task Wakes(string fact, string data)
         {
-            await system.Publish(WakeSystem.Event(WakeSystem.Subject(key), fact) with { Data = JsonElement.Parse(data) });
+            await system.Publish(
+                WakeSystem.Event(WakeSystem.Subject(key), fact) with
+                {
+                    Data = JsonElement.Parse(data),
+                }
+            );
             Assert.Equal(TurnOutcome.Completed, (await system.Ended(key, fact == "first" ? 1 : 2)).Outcome);
         }
     }

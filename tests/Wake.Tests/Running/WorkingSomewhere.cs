@@ -20,7 +20,13 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         repository = machine.File("origin");
         Directory.CreateDirectory(repository);
         await store.InitializeAsync();
-        foreach (var arguments in (string[][])[["init", "--quiet", "--initial-branch", "main"], ["checkout", "--quiet", "-b", "work"]])
+        foreach (
+            var arguments in (string[][])
+                [
+                    ["init", "--quiet", "--initial-branch", "main"],
+                    ["checkout", "--quiet", "-b", "work"],
+                ]
+        )
             await GitCommand.Run(repository, arguments);
         await Commit("first");
     }
@@ -35,12 +41,15 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     [Fact]
     public async Task A_missing_workspace_is_made_from_the_repository_of_the_profile()
     {
-        await using var wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["Profiles__repo__Repository"] = repository,
-            ["Profiles__repo__Branch"] = "work",
-            ["Runner__Cache"] = machine.File("cache"),
-        });
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__repo__Repository"] = repository,
+                ["Profiles__repo__Branch"] = "work",
+                ["Runner__Cache"] = machine.File("cache"),
+            }
+        );
 
         foreach (var file in (string[])["first", "second"])
         {
@@ -61,11 +70,14 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     [InlineData("wrong", "cannot be made: git clone")]
     public async Task A_workspace_that_cannot_be_had_parks_the_turn_and_says_why(string profile, string note)
     {
-        await using var wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["Profiles__wrong__Repository"] = machine.File("no-such-repository"),
-            ["Runner__Cache"] = machine.File("cache"),
-        });
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__wrong__Repository"] = machine.File("no-such-repository"),
+                ["Runner__Cache"] = machine.File("cache"),
+            }
+        );
         var key = await wake.Session(profile, workspace: machine.File("elsewhere"));
 
         await wake.Wake(key, "merged");
@@ -78,11 +90,14 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     [Fact]
     public async Task A_repository_that_does_not_answer_is_asked_again_before_a_person_is()
     {
-        await using var wake = await WakeSystem.Start(Transport.InMemory, new Dictionary<string, string>
-        {
-            ["Profiles__away__Repository"] = "http://robot:PASSWORD@127.0.0.1:1/x.git",
-            ["Runner__Cache"] = machine.File("cache"),
-        });
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__away__Repository"] = "http://robot:PASSWORD@127.0.0.1:1/x.git",
+                ["Runner__Cache"] = machine.File("cache"),
+            }
+        );
         var key = await wake.Session("away", workspace: machine.File("elsewhere"));
 
         await wake.Wake(key, "merged");
@@ -99,8 +114,11 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     [InlineData(true, "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 503")]
     [InlineData(true, "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 429")]
     [InlineData(true, "error: RPC failed; curl 56 Recv failure: Connection reset by peer\nfatal: early EOF")]
-    [InlineData(true, "ssh: connect to host h port 22: Connection refused\nfatal: Could not read from remote repository.\n\n"
-        + "Please make sure you have the correct access rights\nand the repository exists.")]
+    [InlineData(
+        true,
+        "ssh: connect to host h port 22: Connection refused\nfatal: Could not read from remote repository.\n\n"
+            + "Please make sure you have the correct access rights\nand the repository exists."
+    )]
     [InlineData(true, "fatal: write error: No space left on device")]
     [InlineData(false, "remote: Repository not found.\nfatal: repository 'https://h/x.git/' not found")]
     [InlineData(false, "fatal: Authentication failed for 'https://h/x.git/'")]
@@ -108,7 +126,10 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     [InlineData(false, "fatal: unable to access 'https://h/x.git/': The requested URL returned error: 403")]
     [InlineData(false, "git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.")]
     [InlineData(false, "setpriv: failed to execute git: No such file or directory")]
-    [InlineData(false, "warning: Could not find remote branch b to clone.\nfatal: Remote branch b not found in upstream origin")]
+    [InlineData(
+        false,
+        "warning: Could not find remote branch b to clone.\nfatal: Remote branch b not found in upstream origin"
+    )]
     public void What_git_says_tells_whether_it_is_worth_another_try(bool mayPass, string said) =>
         Assert.Equal(mayPass, Git.Failed("clone", said).MayPass);
 
@@ -135,7 +156,8 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         await Made(workspaces, await store.Session("a"));
         await store.Sessions.Close("a", CancellationToken.None);
         Assert.IsType<SessionCreation.Created>(
-            await store.Sessions.Create(key, machine.File(workspace), "default", null, CancellationToken.None));
+            await store.Sessions.Create(key, machine.File(workspace), "default", null, CancellationToken.None)
+        );
 
         await workspaces.Clean(CancellationToken.None);
         Assert.True(Directory.Exists(machine.File("made")));
@@ -166,18 +188,39 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         Assert.True(File.Exists(machine.File("made/file")));
     }
 
-    Workspaces Workspaces() => new(
-        store.Sessions, new(launcher, new(new(), TimeProvider.System, NullLogger<RunProcesses>.Instance)),
-        Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }), NullLogger<Workspaces>.Instance);
+    Workspaces Workspaces() =>
+        new(
+            store.Sessions,
+            new(launcher, new(new(), TimeProvider.System, NullLogger<RunProcesses>.Instance)),
+            Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }),
+            NullLogger<Workspaces>.Instance
+        );
 
-    async Task Made(Workspaces workspaces, Guid session) => Assert.Null(await workspaces.Prepare(
-        new(session, "a", 1, 1, 1, 0, 0, false, machine.File("made"), "default", null, []),
-        new() { Repository = repository, Branch = "work" }, CancellationToken.None, CancellationToken.None));
+    async Task Made(Workspaces workspaces, Guid session) =>
+        Assert.Null(
+            await workspaces.Prepare(
+                new(session, "a", 1, 1, 1, 0, 0, false, machine.File("made"), "default", null, []),
+                new() { Repository = repository, Branch = "work" },
+                CancellationToken.None,
+                CancellationToken.None
+            )
+        );
 
     async Task Commit(string file)
     {
         await File.WriteAllTextAsync(Path.Combine(repository, file), file);
         await GitCommand.Run(repository, "add", ".");
-        await GitCommand.Run(repository, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", file);
+        await GitCommand.Run(
+            repository,
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.org",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            file
+        );
     }
 }

@@ -7,8 +7,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Tests.Support;
 
 /// <summary>
-/// The event as JSON Schema and the broker as AsyncAPI, made from the contract, its limits and its comments. The files in
-/// <c>shared/Wake.Contracts</c> are what comes out.
+/// The event as JSON Schema and the broker as AsyncAPI, made from the contract, its limits and its comments. The files
+/// in <c>shared/Wake.Contracts</c> are what comes out.
 /// </summary>
 public static class EventSchema
 {
@@ -28,105 +28,148 @@ public static class EventSchema
 
     public static string Event()
     {
-        var schema = EventJson.Options.GetJsonSchemaAsNode(typeof(ExternalEventObserved), new()
-        {
-            TreatNullObliviousAsNonNullable = true,
-            TransformSchemaNode = (context, node) => Bounded(context.PropertyInfo?.Name, node),
-        }).AsObject();
+        var schema = EventJson
+            .Options.GetJsonSchemaAsNode(
+                typeof(ExternalEventObserved),
+                new()
+                {
+                    TreatNullObliviousAsNonNullable = true,
+                    TransformSchemaNode = (context, node) => Bounded(context.PropertyInfo?.Name, node),
+                }
+            )
+            .AsObject();
 
         var properties = schema["properties"]!.AsObject();
         foreach (var (name, property) in properties.ToList())
         {
-            var described = new JsonObject { ["description"] = Comment($"P:{typeof(ExternalEventObserved)}.{char.ToUpperInvariant(name[0])}{name[1..]}") };
+            var described = new JsonObject
+            {
+                ["description"] = Comment(
+                    $"P:{typeof(ExternalEventObserved)}.{char.ToUpperInvariant(name[0])}{name[1..]}"
+                ),
+            };
             foreach (var (keyword, value) in property as JsonObject ?? [])
                 described[keyword] = value?.DeepClone();
             properties[name] = described;
         }
 
-        return Text(new()
-        {
-            ["$schema"] = Dialect,
-            ["$id"] = "urn:wake:external-event-observed",
-            ["title"] = nameof(ExternalEventObserved),
-            ["description"] = $"{Comment($"T:{typeof(ExternalEventObserved)}")} Members that are not named here are ignored, and told. "
-                + $"The whole has at most {EventLimits.Bytes} bytes.",
-            ["type"] = "object",
-            ["required"] = schema["required"]!.DeepClone(),
-            ["properties"] = properties.DeepClone(),
-        });
+        return Text(
+            new()
+            {
+                ["$schema"] = Dialect,
+                ["$id"] = "urn:wake:external-event-observed",
+                ["title"] = nameof(ExternalEventObserved),
+                ["description"] =
+                    $"{Comment($"T:{typeof(ExternalEventObserved)}")} Members that are not named here are ignored, and told. "
+                    + $"The whole has at most {EventLimits.Bytes} bytes.",
+                ["type"] = "object",
+                ["required"] = schema["required"]!.DeepClone(),
+                ["properties"] = properties.DeepClone(),
+            }
+        );
     }
 
-    public static string AsyncApi() => Text(new()
-    {
-        ["asyncapi"] = "3.0.0",
-        ["info"] = new JsonObject
-        {
-            ["title"] = "Wake",
-            ["version"] = "1",
-            ["description"] = "Publish what happened as plain JSON, and the sessions that wait for it wake.",
-        },
-        ["defaultContentType"] = "application/json",
-        ["channels"] = new JsonObject
-        {
-            ["events"] = Channel(EventExchange.Name, "Where any program publishes events. The routing key is free; the event's type is a good one.",
-                "event", new()
-                {
-                    ["is"] = "routingKey",
-                    ["exchange"] = new JsonObject { ["name"] = EventExchange.Name, ["type"] = "topic", ["durable"] = true, ["autoDelete"] = false },
-                    ["bindingVersion"] = "0.3.0",
-                }),
-            ["errors"] = Channel(EventExchange.ErrorQueue, "Where messages end that are no events, each as it came.",
-                "refused", new()
-                {
-                    ["is"] = "queue",
-                    ["queue"] = new JsonObject
-                    {
-                        ["name"] = EventExchange.ErrorQueue,
-                        ["durable"] = true,
-                        ["exclusive"] = false,
-                        ["autoDelete"] = false,
-                    },
-                    ["bindingVersion"] = "0.3.0",
-                }),
-        },
-        ["operations"] = new JsonObject
-        {
-            ["takeEventsIn"] = new JsonObject { ["action"] = "receive", ["channel"] = Ref("#/channels/events") },
-            ["refuseMessages"] = new JsonObject { ["action"] = "send", ["channel"] = Ref("#/channels/errors") },
-        },
-        ["components"] = new JsonObject
-        {
-            ["messages"] = new JsonObject
+    public static string AsyncApi() =>
+        Text(
+            new()
             {
-                ["event"] = new JsonObject
+                ["asyncapi"] = "3.0.0",
+                ["info"] = new JsonObject
                 {
-                    ["name"] = nameof(ExternalEventObserved),
-                    ["contentType"] = "application/json",
-                    ["headers"] = Headers(("traceparent", "W3C trace context: kept with the event, whose wake goes on with its trace."), ("tracestate", "The state that belongs to it, up to 512 characters.")),
-                    ["payload"] = new JsonObject
+                    ["title"] = "Wake",
+                    ["version"] = "1",
+                    ["description"] = "Publish what happened as plain JSON, and the sessions that wait for it wake.",
+                },
+                ["defaultContentType"] = "application/json",
+                ["channels"] = new JsonObject
+                {
+                    ["events"] = Channel(
+                        EventExchange.Name,
+                        "Where any program publishes events. The routing key is free; the event's type is a good one.",
+                        "event",
+                        new()
+                        {
+                            ["is"] = "routingKey",
+                            ["exchange"] = new JsonObject
+                            {
+                                ["name"] = EventExchange.Name,
+                                ["type"] = "topic",
+                                ["durable"] = true,
+                                ["autoDelete"] = false,
+                            },
+                            ["bindingVersion"] = "0.3.0",
+                        }
+                    ),
+                    ["errors"] = Channel(
+                        EventExchange.ErrorQueue,
+                        "Where messages end that are no events, each as it came.",
+                        "refused",
+                        new()
+                        {
+                            ["is"] = "queue",
+                            ["queue"] = new JsonObject
+                            {
+                                ["name"] = EventExchange.ErrorQueue,
+                                ["durable"] = true,
+                                ["exclusive"] = false,
+                                ["autoDelete"] = false,
+                            },
+                            ["bindingVersion"] = "0.3.0",
+                        }
+                    ),
+                },
+                ["operations"] = new JsonObject
+                {
+                    ["takeEventsIn"] = new JsonObject
                     {
-                        ["schemaFormat"] = "application/schema+json;version=draft-2020-12",
-                        ["schema"] = Ref("./event.schema.json"),
+                        ["action"] = "receive",
+                        ["channel"] = Ref("#/channels/events"),
+                    },
+                    ["refuseMessages"] = new JsonObject { ["action"] = "send", ["channel"] = Ref("#/channels/errors") },
+                },
+                ["components"] = new JsonObject
+                {
+                    ["messages"] = new JsonObject
+                    {
+                        ["event"] = new JsonObject
+                        {
+                            ["name"] = nameof(ExternalEventObserved),
+                            ["contentType"] = "application/json",
+                            ["headers"] = Headers(
+                                (
+                                    "traceparent",
+                                    "W3C trace context: kept with the event, whose wake goes on with its trace."
+                                ),
+                                ("tracestate", "The state that belongs to it, up to 512 characters.")
+                            ),
+                            ["payload"] = new JsonObject
+                            {
+                                ["schemaFormat"] = "application/schema+json;version=draft-2020-12",
+                                ["schema"] = Ref("./event.schema.json"),
+                            },
+                        },
+                        ["refused"] = new JsonObject
+                        {
+                            ["name"] = "Refused",
+                            ["headers"] = Headers(
+                                ("wake-reason", "Why it is no event, in a sentence."),
+                                ("wake-routing-key", "The routing key it was published with.")
+                            ),
+                            ["payload"] = new JsonObject { ["description"] = "The message as it came." },
+                        },
                     },
                 },
-                ["refused"] = new JsonObject
-                {
-                    ["name"] = "Refused",
-                    ["headers"] = Headers(
-                        ("wake-reason", "Why it is no event, in a sentence."), ("wake-routing-key", "The routing key it was published with.")),
-                    ["payload"] = new JsonObject { ["description"] = "The message as it came." },
-                },
-            },
-        },
-    });
+            }
+        );
 
-    static JsonObject Channel(string address, string description, string message, JsonObject binding) => new()
-    {
-        ["address"] = address,
-        ["description"] = description,
-        ["messages"] = new JsonObject { [message] = Ref($"#/components/messages/{message}") },
-        ["bindings"] = new JsonObject { ["amqp"] = binding },
-    };
+    static JsonObject Channel(string address, string description, string message, JsonObject binding) =>
+        new()
+        {
+            ["address"] = address,
+            ["description"] = description,
+            ["messages"] = new JsonObject { [message] = Ref($"#/components/messages/{message}") },
+            ["bindings"] = new JsonObject { ["amqp"] = binding },
+        };
 
     static JsonObject Headers(params ReadOnlySpan<(string Name, string Description)> headers)
     {
@@ -164,11 +207,15 @@ public static class EventSchema
         schema["pattern"] = @"^[^\u0000]*[^\s\u0000][^\u0000]*$";
     }
 
-    static string Comment(string member) => XmlComments.Of(typeof(EventJson).Assembly, member, JsonNamingPolicy.CamelCase.ConvertName)!;
+    static string Comment(string member) =>
+        XmlComments.Of(typeof(EventJson).Assembly, member, JsonNamingPolicy.CamelCase.ConvertName)!;
 
-    internal static string Text(JsonObject document) => document.ToJsonString(new()
-    {
-        WriteIndented = true,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    }) + "\n";
+    internal static string Text(JsonObject document) =>
+        document.ToJsonString(
+            new()
+            {
+                WriteIndented = true,
+                Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            }
+        ) + "\n";
 }

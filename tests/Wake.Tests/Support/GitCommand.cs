@@ -8,7 +8,9 @@ public static class GitCommand
     /// <summary>Runs it and returns what it printed.</summary>
     public static async Task<string> Run(string folder, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo("git", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo("git", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true }
+        )!;
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         Assert.Equal(0, process.ExitCode);

@@ -10,7 +10,8 @@ public sealed class HoldFile : IDisposable
     public string Path => folder.File("go");
 
     /// <summary>Waits until the turn has come to it.</summary>
-    public Task Reached() => Eventually.Holds(() => Task.FromResult(File.Exists($"{Path}.reached")), "the turn reaches its hold");
+    public Task Reached() =>
+        Eventually.Holds(() => Task.FromResult(File.Exists($"{Path}.reached")), "the turn reaches its hold");
 
     public void Release() => File.WriteAllText(Path, "");
 

@@ -14,96 +14,214 @@ public sealed partial class LoopbackGitHub
     long ids = 1000;
 
     /// <summary>A pull request is opened, with the commit it is at.</summary>
-    public void Open(int number, string? head = null, string? body = null, string headRepository = "octo-org/hello") => things[$"pulls/{number}"] = new()
-    {
-        ["number"] = number, ["state"] = "open", ["title"] = $"Change {number}", ["body"] = body, ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
-        ["merged_at"] = null,
-        ["closed_at"] = null, ["html_url"] = $"https://github.com/octo-org/hello/pull/{number}",
-        ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
-        ["head"] = new JsonObject { ["sha"] = head ?? Sha(number), ["ref"] = "topic", ["repo"] = new JsonObject { ["full_name"] = headRepository } },
-        ["base"] = new JsonObject { ["ref"] = "main", ["repo"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello" } },
-    };
+    public void Open(int number, string? head = null, string? body = null, string headRepository = "octo-org/hello") =>
+        things[$"pulls/{number}"] = new()
+        {
+            ["number"] = number,
+            ["state"] = "open",
+            ["title"] = $"Change {number}",
+            ["body"] = body,
+            ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
+            ["merged_at"] = null,
+            ["closed_at"] = null,
+            ["html_url"] = $"https://github.com/octo-org/hello/pull/{number}",
+            ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
+            ["head"] = new JsonObject
+            {
+                ["sha"] = head ?? Sha(number),
+                ["ref"] = "topic",
+                ["repo"] = new JsonObject { ["full_name"] = headRepository },
+            },
+            ["base"] = new JsonObject
+            {
+                ["ref"] = "main",
+                ["repo"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello" },
+            },
+        };
 
-    public void Merge(int number, string? mergedAs = null) => Change($"pulls/{number}", x =>
-        (x["state"], x["merged_at"], x["closed_at"], x["merge_commit_sha"]) = ("closed", Now(), Now(), mergedAs));
+    public void Merge(int number, string? mergedAs = null) =>
+        Change(
+            $"pulls/{number}",
+            x =>
+                (x["state"], x["merged_at"], x["closed_at"], x["merge_commit_sha"]) = ("closed", Now(), Now(), mergedAs)
+        );
 
-    public void Close(int number) => Change($"pulls/{number}", x => (x["state"], x["closed_at"]) = ("closed", At(DateTimeOffset.UtcNow.AddSeconds(-2))));
+    public void Close(int number) =>
+        Change(
+            $"pulls/{number}",
+            x => (x["state"], x["closed_at"]) = ("closed", At(DateTimeOffset.UtcNow.AddSeconds(-2)))
+        );
 
-    public void OpenIssue(int number) => things[$"issues/{number}"] = new()
-    {
-        ["number"] = number, ["state"] = "open", ["title"] = $"Matter {number}", ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
-        ["closed_at"] = null,
-    };
+    public void OpenIssue(int number) =>
+        things[$"issues/{number}"] = new()
+        {
+            ["number"] = number,
+            ["state"] = "open",
+            ["title"] = $"Matter {number}",
+            ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
+            ["closed_at"] = null,
+        };
 
-    public void CloseIssue(int number) => Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("closed", Now()));
+    public void CloseIssue(int number) =>
+        Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("closed", Now()));
 
     /// <summary>A branch or tag (<c>heads/main</c>) is at a commit.</summary>
-    public void Ref(string name, string sha) => things[$"git/ref/{name}"] =
-        new() { ["ref"] = $"refs/{name}", ["object"] = new JsonObject { ["sha"] = sha, ["type"] = "commit" } };
+    public void Ref(string name, string sha) =>
+        things[$"git/ref/{name}"] = new()
+        {
+            ["ref"] = $"refs/{name}",
+            ["object"] = new JsonObject { ["sha"] = sha, ["type"] = "commit" },
+        };
 
     public void Push(int number, string head) => Change($"pulls/{number}", x => x["head"]!["sha"] = head);
 
-    /// <summary>A review; <paramref name="late"/> in the second of a change before it, so that the pull request itself looks the same.</summary>
-    public void Review(int number, string state, string body, string login = "octocat", bool late = false, TimeSpan ago = default)
+    /// <summary>A review; <paramref name="late"/> in the second of a change before it, so that the pull request itself
+    /// looks the same.</summary>
+    public void Review(
+        int number,
+        string state,
+        string body,
+        string login = "octocat",
+        bool late = false,
+        TimeSpan ago = default
+    )
     {
-        Add($"pulls/{number}/reviews", new()
-        {
-            ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["body"] = body, ["submitted_at"] = At(DateTimeOffset.UtcNow - ago),
-            ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
-        });
+        Add(
+            $"pulls/{number}/reviews",
+            new()
+            {
+                ["id"] = Interlocked.Increment(ref ids),
+                ["state"] = state,
+                ["body"] = body,
+                ["submitted_at"] = At(DateTimeOffset.UtcNow - ago),
+                ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
+            }
+        );
         if (!late)
             Change($"pulls/{number}", _ => { }, ago);
     }
 
-    public void Comment(int number, string body, string login = "octocat", string on = "pull", TimeSpan ago = default) => Add("issues/comments", new()
-    {
-        ["id"] = Interlocked.Increment(ref ids), ["body"] = body,
-        ["created_at"] = At(DateTimeOffset.UtcNow - ago), ["updated_at"] = At(DateTimeOffset.UtcNow - ago),
-        ["issue_url"] = $"https://api.github.com/repos/octo-org/hello/issues/{number}",
-        ["html_url"] = $"https://github.com/octo-org/hello/{on}/{number}#issuecomment",
-        ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
-    });
+    public void Comment(
+        int number,
+        string body,
+        string login = "octocat",
+        string on = "pull",
+        TimeSpan ago = default
+    ) =>
+        Add(
+            "issues/comments",
+            new()
+            {
+                ["id"] = Interlocked.Increment(ref ids),
+                ["body"] = body,
+                ["created_at"] = At(DateTimeOffset.UtcNow - ago),
+                ["updated_at"] = At(DateTimeOffset.UtcNow - ago),
+                ["issue_url"] = $"https://api.github.com/repos/octo-org/hello/issues/{number}",
+                ["html_url"] = $"https://github.com/octo-org/hello/{on}/{number}#issuecomment",
+                ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
+            }
+        );
 
-    public void CommentOnCode(int number, string body) => Add("pulls/comments", new()
-    {
-        ["id"] = Interlocked.Increment(ref ids), ["body"] = body, ["created_at"] = Now(), ["updated_at"] = Now(), ["path"] = "a.cs",
-        ["pull_request_url"] = $"https://api.github.com/repos/octo-org/hello/pulls/{number}",
-        ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
-    });
+    public void CommentOnCode(int number, string body) =>
+        Add(
+            "pulls/comments",
+            new()
+            {
+                ["id"] = Interlocked.Increment(ref ids),
+                ["body"] = body,
+                ["created_at"] = Now(),
+                ["updated_at"] = Now(),
+                ["path"] = "a.cs",
+                ["pull_request_url"] = $"https://api.github.com/repos/octo-org/hello/pulls/{number}",
+                ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
+            }
+        );
 
-    public void Status(string sha, string context, string state) => Add($"commits/{sha}/status", new()
-    {
-        ["id"] = Interlocked.Increment(ref ids), ["context"] = context, ["state"] = state, ["created_at"] = Now(), ["updated_at"] = Now(),
-    });
+    public void Status(string sha, string context, string state) =>
+        Add(
+            $"commits/{sha}/status",
+            new()
+            {
+                ["id"] = Interlocked.Increment(ref ids),
+                ["context"] = context,
+                ["state"] = state,
+                ["created_at"] = Now(),
+                ["updated_at"] = Now(),
+            }
+        );
 
     /// <summary>A deployment begins, and is so far, or ends like this.</summary>
     public long Deploy(string sha, string environment, string state)
     {
         var id = Interlocked.Increment(ref ids);
         Deploy(id, state);
-        Add("deployments", new() { ["id"] = id, ["sha"] = sha, ["environment"] = environment, ["created_at"] = Now(), ["updated_at"] = Now() });
+        Add(
+            "deployments",
+            new()
+            {
+                ["id"] = id,
+                ["sha"] = sha,
+                ["environment"] = environment,
+                ["created_at"] = Now(),
+                ["updated_at"] = Now(),
+            }
+        );
         return id;
     }
 
     /// <summary>It gets on, or ends like this.</summary>
     public void Deploy(long id, string state) =>
-        Add($"deployments/{id}/statuses", new() { ["id"] = Interlocked.Increment(ref ids), ["state"] = state, ["created_at"] = Now() });
+        Add(
+            $"deployments/{id}/statuses",
+            new()
+            {
+                ["id"] = Interlocked.Increment(ref ids),
+                ["state"] = state,
+                ["created_at"] = Now(),
+            }
+        );
 
-    public void Release(string tag) => Add("releases", new()
-    {
-        ["id"] = Interlocked.Increment(ref ids), ["tag_name"] = tag, ["draft"] = false, ["published_at"] = Now(),
-    });
+    public void Release(string tag) =>
+        Add(
+            "releases",
+            new()
+            {
+                ["id"] = Interlocked.Increment(ref ids),
+                ["tag_name"] = tag,
+                ["draft"] = false,
+                ["published_at"] = Now(),
+            }
+        );
 
-    /// <summary>A run of a workflow with one job, whose id is that of its check; the check is shown by <see cref="Check"/> alone.</summary>
+    /// <summary>A run of a workflow with one job, whose id is that of its check; the check is shown by
+    /// <see cref="Check"/> alone.</summary>
     public void Run(
-        long id, string sha, long job, string? conclusion, string? log = null, long suite = 5, string started = "push", long workflow = 6,
-        string name = "CI", string going = "in_progress")
+        long id,
+        string sha,
+        long job,
+        string? conclusion,
+        string? log = null,
+        long suite = 5,
+        string started = "push",
+        long workflow = 6,
+        string name = "CI",
+        string going = "in_progress"
+    )
     {
         var run = new JsonObject
         {
-            ["id"] = id, ["name"] = name, ["run_attempt"] = 1, ["head_sha"] = sha, ["status"] = conclusion is null ? going : "completed",
+            ["id"] = id,
+            ["name"] = name,
+            ["run_attempt"] = 1,
+            ["head_sha"] = sha,
+            ["status"] = conclusion is null ? going : "completed",
             ["run_started_at"] = Now(),
-            ["conclusion"] = conclusion, ["check_suite_id"] = suite, ["workflow_id"] = workflow, ["event"] = started, ["updated_at"] = Now(), ["pull_requests"] = new JsonArray(),
+            ["conclusion"] = conclusion,
+            ["check_suite_id"] = suite,
+            ["workflow_id"] = workflow,
+            ["event"] = started,
+            ["updated_at"] = Now(),
+            ["pull_requests"] = new JsonArray(),
         };
         var runs = things.GetOrAdd("actions/runs", _ => new() { ["items"] = new JsonArray() });
         lock (runs)
@@ -116,34 +234,52 @@ public sealed partial class LoopbackGitHub
 
         things[$"actions/runs/{id}/attempts/1/jobs"] = new()
         {
-            ["jobs"] = new JsonArray(new JsonObject { ["id"] = job, ["name"] = "build", ["conclusion"] = conclusion, ["completed_at"] = Now() }),
+            ["jobs"] = new JsonArray(
+                new JsonObject
+                {
+                    ["id"] = job,
+                    ["name"] = "build",
+                    ["conclusion"] = conclusion,
+                    ["completed_at"] = Now(),
+                }
+            ),
         };
         logs[job] = log;
     }
 
     /// <summary>Nothing is merged into this branch before these have passed, as its protection says it.</summary>
-    public void Protect(string branch, params string[] contexts) => things[$"branches/{branch}"] = new()
-    {
-        ["name"] = branch, ["protected"] = true,
-        ["protection"] = new JsonObject
+    public void Protect(string branch, params string[] contexts) =>
+        things[$"branches/{branch}"] = new()
         {
-            ["enabled"] = true,
-            ["required_status_checks"] = new JsonObject
+            ["name"] = branch,
+            ["protected"] = true,
+            ["protection"] = new JsonObject
             {
-                ["enforcement_level"] = "non_admins", ["contexts"] = new JsonArray([.. contexts.Select(x => JsonValue.Create(x))]), ["checks"] = new JsonArray(),
+                ["enabled"] = true,
+                ["required_status_checks"] = new JsonObject
+                {
+                    ["enforcement_level"] = "non_admins",
+                    ["contexts"] = new JsonArray([.. contexts.Select(x => JsonValue.Create(x))]),
+                    ["checks"] = new JsonArray(),
+                },
             },
-        },
-    };
+        };
 
     /// <summary>The same, as a rule of the repository says it.</summary>
-    public void Rule(string branch, params string[] contexts) => Add($"rules/branches/{branch}", new()
-    {
-        ["type"] = "required_status_checks",
-        ["parameters"] = new JsonObject
-        {
-            ["required_status_checks"] = new JsonArray([.. contexts.Select(x => new JsonObject { ["context"] = x })]),
-        },
-    });
+    public void Rule(string branch, params string[] contexts) =>
+        Add(
+            $"rules/branches/{branch}",
+            new()
+            {
+                ["type"] = "required_status_checks",
+                ["parameters"] = new JsonObject
+                {
+                    ["required_status_checks"] = new JsonArray([
+                        .. contexts.Select(x => new JsonObject { ["context"] = x }),
+                    ]),
+                },
+            }
+        );
 
     /// <summary>A check on a commit; without a conclusion it runs. Named again, it runs again.</summary>
     public void Check(string sha, string name, string? conclusion, long? id = null, long suite = 5)
@@ -152,19 +288,31 @@ public sealed partial class LoopbackGitHub
         lock (checks)
         {
             var list = checks["items"]!.AsArray();
-            if (list.FirstOrDefault(x => (string?)x!["name"] == name && (long)x["check_suite"]!["id"]! == suite) is { } known)
+            if (
+                list.FirstOrDefault(x => (string?)x!["name"] == name && (long)x["check_suite"]!["id"]! == suite) is
+                { } known
+            )
                 list.Remove(known);
-            list.Add(new JsonObject
-            {
-                ["id"] = id ?? Interlocked.Increment(ref ids), ["name"] = name, ["status"] = conclusion is null ? "in_progress" : "completed",
-                ["conclusion"] = conclusion, ["started_at"] = Now(), ["completed_at"] = conclusion is null ? null : Now(), ["head_sha"] = sha,
-                ["app"] = new JsonObject { ["slug"] = "github-actions" }, ["check_suite"] = new JsonObject { ["id"] = suite },
-            });
+            list.Add(
+                new JsonObject
+                {
+                    ["id"] = id ?? Interlocked.Increment(ref ids),
+                    ["name"] = name,
+                    ["status"] = conclusion is null ? "in_progress" : "completed",
+                    ["conclusion"] = conclusion,
+                    ["started_at"] = Now(),
+                    ["completed_at"] = conclusion is null ? null : Now(),
+                    ["head_sha"] = sha,
+                    ["app"] = new JsonObject { ["slug"] = "github-actions" },
+                    ["check_suite"] = new JsonObject { ["id"] = suite },
+                }
+            );
         }
     }
 
     /// <summary>Tells the webhook what has become of a pull request; false when nobody was there.</summary>
-    public Task<bool> Deliver(string action, int number) => Deliver("pull_request", action, Snapshot($"pulls/{number}"));
+    public Task<bool> Deliver(string action, int number) =>
+        Deliver("pull_request", action, Snapshot($"pulls/{number}"));
 
     /// <summary>Tells the webhook that an issue was opened.</summary>
     public Task<bool> DeliverIssue(int number)
@@ -176,15 +324,26 @@ public sealed partial class LoopbackGitHub
     /// <summary>Tells the webhook that the newest run of a workflow is over.</summary>
     public Task<bool> DeliverRun() => Deliver("workflow_run", "completed", Items("actions/runs")[^1]);
 
-    Task<bool> Deliver(string name, string action, JsonNode thing, string? called = null) => Hook.Deliver(name, new JsonObject
-    {
-        ["action"] = action, [called ?? name] = thing,
-        ["repository"] = new JsonObject { ["id"] = 1, ["full_name"] = "octo-org/hello", ["html_url"] = "https://github.com/octo-org/hello" },
-        ["sender"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
-    });
+    Task<bool> Deliver(string name, string action, JsonNode thing, string? called = null) =>
+        Hook.Deliver(
+            name,
+            new JsonObject
+            {
+                ["action"] = action,
+                [called ?? name] = thing,
+                ["repository"] = new JsonObject
+                {
+                    ["id"] = 1,
+                    ["full_name"] = "octo-org/hello",
+                    ["html_url"] = "https://github.com/octo-org/hello",
+                },
+                ["sender"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
+            }
+        );
 
     /// <summary>The commit a pull request is opened with.</summary>
-    public static string Sha(int number) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"commit {number}")))[..40];
+    public static string Sha(int number) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"commit {number}")))[..40];
 
     static string Now() => At(DateTimeOffset.UtcNow);
 

@@ -12,8 +12,8 @@ using Wake.Testing;
 namespace Wake.Tests.Support;
 
 /// <summary>
-/// GitHub's API on loopback, as much of it as Wake asks for, with ETags, pages and limits as GitHub has them, and faults on
-/// order. It is told what happens and shows it; what was asked of it is counted.
+/// GitHub's API on loopback, as much of it as Wake asks for, with ETags, pages and limits as GitHub has them, and
+/// faults on order. It is told what happens and shows it; what was asked of it is counted.
 /// </summary>
 public sealed partial class LoopbackGitHub : IAsyncDisposable
 {
@@ -28,7 +28,15 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     LoopbackGitHub(WebApplication app) => this.app = app;
 
     /// <summary>One request, and the status it was answered with.</summary>
-    public sealed record Asked(DateTimeOffset At, string Method, string Path, string Query, string? Authorization, string? IfNoneMatch, int Status);
+    public sealed record Asked(
+        DateTimeOffset At,
+        string Method,
+        string Path,
+        string Query,
+        string? Authorization,
+        string? IfNoneMatch,
+        int Status
+    );
 
     public Uri Url => new(app.Urls.First());
 
@@ -49,7 +57,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     /// <summary>The name a repository has now; its old one redirects to its id.</summary>
     public bool Renamed { get; set; }
 
-    /// <summary>Whether check runs are for others to read, as they are for a token with fine-grained permissions.</summary>
+    /// <summary>Whether check runs are for others to read, as they are for a token with fine-grained
+    /// permissions.</summary>
     public bool ChecksForbidden { get; set; }
 
     /// <summary>When the token ends, as every answer says; null: never.</summary>
@@ -70,11 +79,13 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     public static async Task<LoopbackGitHub> Start()
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(x =>
-        {
-            x.Listen(IPAddress.Loopback, 0);
-            x.Listen(IPAddress.Loopback, 0);
-        });
+        builder
+            .WebHost.UseKestrelCore()
+            .ConfigureKestrel(x =>
+            {
+                x.Listen(IPAddress.Loopback, 0);
+                x.Listen(IPAddress.Loopback, 0);
+            });
         var github = new LoopbackGitHub(builder.Build());
         github.app.Run(github.Answer);
         await github.app.StartAsync();
@@ -84,48 +95,80 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     public async ValueTask DisposeAsync() => await app.DisposeAsync();
 
     /// <summary>The next request whose path ends like this is answered by the fault.</summary>
-    public void Fail(string path, int status, string body = "{\"message\":\"fault\"}", string type = "application/json", params (string, string)[] headers) =>
-        faults.Enqueue((path, async http =>
-        {
-            (http.Response.StatusCode, http.Response.ContentType) = (status, type);
-            foreach (var (name, value) in headers)
-                http.Response.Headers[name] = value;
-            await http.Response.WriteAsync(body);
-            return true;
-        }));
+    public void Fail(
+        string path,
+        int status,
+        string body = "{\"message\":\"fault\"}",
+        string type = "application/json",
+        params (string, string)[] headers
+    ) =>
+        faults.Enqueue(
+            (
+                path,
+                async http =>
+                {
+                    (http.Response.StatusCode, http.Response.ContentType) = (status, type);
+                    foreach (var (name, value) in headers)
+                        http.Response.Headers[name] = value;
+                    await http.Response.WriteAsync(body);
+                    return true;
+                }
+            )
+        );
 
     /// <summary>The next request whose path ends like this gets half an answer, and the connection ends.</summary>
-    public void CutOff(string path) => faults.Enqueue((path, async http =>
-    {
-        (http.Response.ContentType, http.Response.ContentLength) = ("application/json", 1000);
-        await http.Response.WriteAsync("[{\"number\":");
-        await http.Response.Body.FlushAsync();
-        http.Abort();
-        return true;
-    }));
+    public void CutOff(string path) =>
+        faults.Enqueue(
+            (
+                path,
+                async http =>
+                {
+                    (http.Response.ContentType, http.Response.ContentLength) = ("application/json", 1000);
+                    await http.Response.WriteAsync("[{\"number\":");
+                    await http.Response.Body.FlushAsync();
+                    http.Abort();
+                    return true;
+                }
+            )
+        );
 
     /// <summary>The next request whose path ends like this is not answered before its asker has gone.</summary>
-    public void Hang(string path) => faults.Enqueue((path, async http =>
-    {
-        await Task.Delay(Timeout.Infinite, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return true;
-    }));
+    public void Hang(string path) =>
+        faults.Enqueue(
+            (
+                path,
+                async http =>
+                {
+                    await Task.Delay(Timeout.Infinite, http.RequestAborted)
+                        .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    return true;
+                }
+            )
+        );
 
-    /// <summary>The next request whose path ends like this is answered by a copy that does not know the last change yet.</summary>
-    public void LagBehind(string path) => faults.Enqueue((path, async http =>
-    {
-        byte[] before;
-        lock (shown)
-            before = shown[Thing(http)] is [.., var last, _] ? last : shown[Thing(http)][0];
-        http.Response.Headers.ETag = ETag(before);
-        http.Response.ContentType = "application/json; charset=utf-8";
-        await http.Response.Body.WriteAsync(before);
-        return true;
-    }));
+    /// <summary>The next request whose path ends like this is answered by a copy that does not know the last change
+    /// yet.</summary>
+    public void LagBehind(string path) =>
+        faults.Enqueue(
+            (
+                path,
+                async http =>
+                {
+                    byte[] before;
+                    lock (shown)
+                        before = shown[Thing(http)] is [.., var last, _] ? last : shown[Thing(http)][0];
+                    http.Response.Headers.ETag = ETag(before);
+                    http.Response.ContentType = "application/json; charset=utf-8";
+                    await http.Response.Body.WriteAsync(before);
+                    return true;
+                }
+            )
+        );
 
     public bool AllFaultsMet => faults.IsEmpty;
 
-    /// <summary>Waits until it was looked at to the end twice from now on, so that what has not been seen by then will not be.</summary>
+    /// <summary>Waits until it was looked at to the end twice from now on, so that what has not been seen by then will
+    /// not be.</summary>
     public async Task LooksTwice()
     {
         int Looks() => Requests.Count(x => x.Path.EndsWith("/issues/comments", StringComparison.Ordinal));
@@ -141,7 +184,17 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         var at = DateTimeOffset.UtcNow;
         response.OnCompleted(() =>
         {
-            asked.Enqueue(new(at, request.Method, path, request.QueryString.Value ?? "", request.Headers.Authorization, request.Headers.IfNoneMatch, response.StatusCode));
+            asked.Enqueue(
+                new(
+                    at,
+                    request.Method,
+                    path,
+                    request.QueryString.Value ?? "",
+                    request.Headers.Authorization,
+                    request.Headers.IfNoneMatch,
+                    response.StatusCode
+                )
+            );
             return Task.CompletedTask;
         });
 
@@ -164,9 +217,17 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         response.Headers["x-ratelimit-reset"] = $"{DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds()}";
 
         if (TokenExpires is { } expires)
-            response.Headers["github-authentication-token-expiration"] = expires.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+            response.Headers["github-authentication-token-expiration"] = expires.UtcDateTime.ToString(
+                "yyyy-MM-dd HH:mm:ss 'UTC'",
+                CultureInfo.InvariantCulture
+            );
 
-        if (faults.TryPeek(out var next) && path.EndsWith(next.Path, StringComparison.Ordinal) && faults.TryDequeue(out next) && await next.Fault(http))
+        if (
+            faults.TryPeek(out var next)
+            && path.EndsWith(next.Path, StringComparison.Ordinal)
+            && faults.TryDequeue(out next)
+            && await next.Fault(http)
+        )
             return;
 
         if (Stranger is not null && request.Headers.Authorization == $"Bearer {Stranger}")
@@ -175,18 +236,41 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             return;
         }
 
-        if (Token is not null && request.Headers.Authorization != $"Bearer {Token}" && !path.Contains("/installation", StringComparison.Ordinal))
+        if (
+            Token is not null
+            && request.Headers.Authorization != $"Bearer {Token}"
+            && !path.Contains("/installation", StringComparison.Ordinal)
+        )
         {
             // To whoever may not see it, a private repository is not there.
-            await Json(http, request.Headers.Authorization.Count == 0 ? 404 : 401, new JsonObject { ["message"] = "Bad credentials" });
+            await Json(
+                http,
+                request.Headers.Authorization.Count == 0 ? 404 : 401,
+                new JsonObject { ["message"] = "Bad credentials" }
+            );
             return;
         }
 
         if (path.EndsWith("/installation", StringComparison.Ordinal))
-            await Json(http, 200, new JsonObject { ["id"] = path.StartsWith("/repos/octo-org/", StringComparison.Ordinal) ? 77 : 78 });
+            await Json(
+                http,
+                200,
+                new JsonObject { ["id"] = path.StartsWith("/repos/octo-org/", StringComparison.Ordinal) ? 77 : 78 }
+            );
         else if (path.StartsWith("/app/installations/", StringComparison.Ordinal))
-            await Json(http, 201, new JsonObject { ["token"] = Token, ["expires_at"] = DateTimeOffset.UtcNow.AddHours(1).ToString("o", CultureInfo.InvariantCulture) });
-        else if (path.StartsWith("/repos/octo-org/hello/hooks/5/deliveries/", StringComparison.Ordinal) && request.Method == "POST")
+            await Json(
+                http,
+                201,
+                new JsonObject
+                {
+                    ["token"] = Token,
+                    ["expires_at"] = DateTimeOffset.UtcNow.AddHours(1).ToString("o", CultureInfo.InvariantCulture),
+                }
+            );
+        else if (
+            path.StartsWith("/repos/octo-org/hello/hooks/5/deliveries/", StringComparison.Ordinal)
+            && request.Method == "POST"
+        )
         {
             // It answers at once and delivers after that, as GitHub does.
             _ = Hook.Redeliver(long.Parse(path.Split('/')[^2], CultureInfo.InvariantCulture));
@@ -194,12 +278,20 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         }
         else if (Renamed && path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal))
         {
-            response.Headers.Location = new Uri(Url, $"{Base}/repositories/1/{path["/repos/octo-org/hello/".Length..]}{request.QueryString}").ToString();
+            response.Headers.Location = new Uri(
+                Url,
+                $"{Base}/repositories/1/{path["/repos/octo-org/hello/".Length..]}{request.QueryString}"
+            ).ToString();
             await Json(http, 301, new JsonObject { ["message"] = "Moved Permanently" });
         }
         else
-            await Show(http, path.StartsWith("/repositories/1/", StringComparison.Ordinal) ? path["/repositories/1/".Length..]
-                : path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal) ? path["/repos/octo-org/hello/".Length..] : "");
+            await Show(
+                http,
+                path.StartsWith("/repositories/1/", StringComparison.Ordinal) ? path["/repositories/1/".Length..]
+                    : path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal)
+                        ? path["/repos/octo-org/hello/".Length..]
+                    : ""
+            );
     }
 
     async Task Show(HttpContext http, string path)
@@ -207,13 +299,21 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         if (path == "actions/runs")
         {
             var head = (string?)http.Request.Query["head_sha"];
-            await Paged(http, [.. Items(path).Reverse().Where(x => head is null || (string?)x["head_sha"] == head)], "workflow_runs");
+            await Paged(
+                http,
+                [.. Items(path).Reverse().Where(x => head is null || (string?)x["head_sha"] == head)],
+                "workflow_runs"
+            );
         }
         else if (path.EndsWith("/logs", StringComparison.Ordinal))
         {
             var job = path.Split('/')[^2];
             http.Response.Headers.Location = new Uri(Storage, $"/{job}").ToString();
-            await Json(http, logs.GetValueOrDefault(long.Parse(job, CultureInfo.InvariantCulture)) is null ? 404 : 302, new JsonObject());
+            await Json(
+                http,
+                logs.GetValueOrDefault(long.Parse(job, CultureInfo.InvariantCulture)) is null ? 404 : 302,
+                new JsonObject()
+            );
         }
         else if (path == "pulls")
             await Paged(http, Newest("pulls/"), null);
@@ -222,7 +322,11 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         else if (path is "issues/comments" or "pulls/comments")
         {
             var since = (string?)http.Request.Query["since"] ?? "";
-            await Paged(http, [.. Items(path).Where(x => string.CompareOrdinal((string)x["updated_at"]!, since) >= 0)], null);
+            await Paged(
+                http,
+                [.. Items(path).Where(x => string.CompareOrdinal((string)x["updated_at"]!, since) >= 0)],
+                null
+            );
         }
         else if (path.EndsWith("/check-runs", StringComparison.Ordinal) && ChecksForbidden)
             await Json(http, 403, new JsonObject { ["message"] = "Resource not accessible by personal access token" });
@@ -234,7 +338,10 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             await Deliveries(http);
         else if (path is "deployments" or "releases" || path.EndsWith("/statuses", StringComparison.Ordinal))
             await Paged(http, [.. Items(path).Reverse()], null);
-        else if (path.EndsWith("/reviews", StringComparison.Ordinal) || path.StartsWith("rules/branches/", StringComparison.Ordinal))
+        else if (
+            path.EndsWith("/reviews", StringComparison.Ordinal)
+            || path.StartsWith("rules/branches/", StringComparison.Ordinal)
+        )
             await Paged(http, Items(path), null);
         else if (things.ContainsKey(path))
             await Json(http, 200, Snapshot(path));
@@ -244,8 +351,14 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
 
     // Those with a number, the last changed first.
     JsonNode[] Newest(string kind) =>
-        [.. things.Keys.Where(x => x.StartsWith(kind, StringComparison.Ordinal) && x[kind.Length..].All(char.IsAsciiDigit)).Select(Snapshot)
-            .OrderByDescending(x => (string)x["updated_at"]!, StringComparer.Ordinal)];
+        [
+            .. things
+                .Keys.Where(x =>
+                    x.StartsWith(kind, StringComparison.Ordinal) && x[kind.Length..].All(char.IsAsciiDigit)
+                )
+                .Select(Snapshot)
+                .OrderByDescending(x => (string)x["updated_at"]!, StringComparer.Ordinal),
+        ];
 
     async Task Paged(HttpContext http, JsonNode[] items, string? property)
     {
@@ -253,11 +366,20 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         var part = new JsonArray([.. items.Skip((page - 1) * PageSize).Take(PageSize)]);
         if (page * PageSize < items.Length)
         {
-            var query = string.Join('&', http.Request.Query.Where(x => x.Key != "page").Select(x => $"{x.Key}={x.Value}").Append($"page={page + 1}"));
+            var query = string.Join(
+                '&',
+                http.Request.Query.Where(x => x.Key != "page")
+                    .Select(x => $"{x.Key}={x.Value}")
+                    .Append($"page={page + 1}")
+            );
             http.Response.Headers.Link = $"<{new Uri(Url, $"{http.Request.Path}?{query}")}>; rel=\"next\"";
         }
 
-        await Json(http, 200, property is null ? part : new JsonObject { ["total_count"] = items.Length, [property] = part });
+        await Json(
+            http,
+            200,
+            property is null ? part : new JsonObject { ["total_count"] = items.Length, [property] = part }
+        );
     }
 
     // By the last one seen: what is delivered meanwhile shifts no page.
@@ -266,7 +388,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         var before = long.TryParse(http.Request.Query["cursor"], out var cursor) ? cursor : long.MaxValue;
         var left = Hook.Deliveries.Where(x => (long)x["id"]! < before).ToList();
         if (left.Count > PageSize)
-            http.Response.Headers.Link = $"<{new Uri(Url, $"{http.Request.Path}?per_page=100&cursor={left[PageSize - 1]["id"]}")}>; rel=\"next\"";
+            http.Response.Headers.Link =
+                $"<{new Uri(Url, $"{http.Request.Path}?per_page=100&cursor={left[PageSize - 1]["id"]}")}>; rel=\"next\"";
         await Json(http, 200, new JsonArray([.. left.Take(PageSize)]));
     }
 
@@ -290,7 +413,11 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             return;
         }
 
-        (http.Response.StatusCode, http.Response.ContentType, http.Response.Headers.ETag) = (status, "application/json; charset=utf-8", etag);
+        (http.Response.StatusCode, http.Response.ContentType, http.Response.Headers.ETag) = (
+            status,
+            "application/json; charset=utf-8",
+            etag
+        );
         await http.Response.Body.WriteAsync(bytes);
     }
 

@@ -6,7 +6,8 @@ using System.Text.Json.Nodes;
 
 namespace Wake.Tests.Support;
 
-/// <summary>A webhook as GitHub keeps one: it delivers once, remembers how that went, and delivers again only when it is asked to.</summary>
+/// <summary>A webhook as GitHub keeps one: it delivers once, remembers how that went, and delivers again only when it
+/// is asked to.</summary>
 public sealed class LoopbackHook(string secret)
 {
     static readonly HttpClient Http = new();
@@ -27,7 +28,8 @@ public sealed class LoopbackHook(string secret)
     }
 
     /// <summary>Delivers an event; false when that has failed.</summary>
-    public Task<bool> Deliver(string name, JsonNode payload) => Deliver(Guid.NewGuid().ToString(), name, JsonSerializer.SerializeToUtf8Bytes(payload), again: false);
+    public Task<bool> Deliver(string name, JsonNode payload) =>
+        Deliver(Guid.NewGuid().ToString(), name, JsonSerializer.SerializeToUtf8Bytes(payload), again: false);
 
     /// <summary>Delivers the same again, under the same id and with the same signature.</summary>
     public Task<bool> Redeliver(long id)
@@ -40,11 +42,17 @@ public sealed class LoopbackHook(string secret)
 
     async Task<bool> Deliver(string id, string name, byte[] body, bool again)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, To is null ? null : new Uri(To, "/github")) { Content = new ByteArrayContent(body) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, To is null ? null : new Uri(To, "/github"))
+        {
+            Content = new ByteArrayContent(body),
+        };
         request.Content.Headers.ContentType = new("application/json");
         request.Headers.Add("X-GitHub-Event", name);
         request.Headers.Add("X-GitHub-Delivery", id);
-        request.Headers.Add("X-Hub-Signature-256", $"sha256={Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), body))}");
+        request.Headers.Add(
+            "X-Hub-Signature-256",
+            $"sha256={Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), body))}"
+        );
 
         var (status, code) = ("failed to connect to host", 0);
         if (To is not null)
@@ -52,7 +60,10 @@ public sealed class LoopbackHook(string secret)
             try
             {
                 using var answer = await Http.SendAsync(request);
-                (status, code) = (answer.IsSuccessStatusCode ? "OK" : $"Invalid HTTP Response: {(int)answer.StatusCode}", (int)answer.StatusCode);
+                (status, code) = (
+                    answer.IsSuccessStatusCode ? "OK" : $"Invalid HTTP Response: {(int)answer.StatusCode}",
+                    (int)answer.StatusCode
+                );
             }
             catch (HttpRequestException)
             {
@@ -62,11 +73,25 @@ public sealed class LoopbackHook(string secret)
 
         lock (deliveries)
         {
-            deliveries.Add((new()
-            {
-                ["id"] = (long)(deliveries.Count + 1), ["guid"] = id, ["redelivery"] = again, ["status"] = status, ["status_code"] = code, ["event"] = name,
-                ["delivered_at"] = DateTimeOffset.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
-            }, name, body));
+            deliveries.Add(
+                (
+                    new()
+                    {
+                        ["id"] = (long)(deliveries.Count + 1),
+                        ["guid"] = id,
+                        ["redelivery"] = again,
+                        ["status"] = status,
+                        ["status_code"] = code,
+                        ["event"] = name,
+                        ["delivered_at"] = DateTimeOffset.UtcNow.ToString(
+                            "yyyy-MM-dd'T'HH:mm:ss'Z'",
+                            CultureInfo.InvariantCulture
+                        ),
+                    },
+                    name,
+                    body
+                )
+            );
         }
 
         return code is >= 200 and < 300;

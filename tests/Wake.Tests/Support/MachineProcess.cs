@@ -11,7 +11,10 @@ static class MachineProcess
     public static async Task<int> Id(string file)
     {
         var id = 0;
-        await Eventually.Holds(() => Task.FromResult(File.Exists(file) && int.TryParse(File.ReadAllText(file), out id)), $"{file} has a number");
+        await Eventually.Holds(
+            () => Task.FromResult(File.Exists(file) && int.TryParse(File.ReadAllText(file), out id)),
+            $"{file} has a number"
+        );
         return id;
     }
 
@@ -22,9 +25,16 @@ static class MachineProcess
     public static IReadOnlyList<int> Clis(WakeSystem wake) => Clis(wake.ClaudeConfig);
 
     /// <summary>All that have a configuration folder.</summary>
-    public static IReadOnlyList<int> Clis(string configFolder) => [.. Process.GetProcesses()
-        .Where(x => x.ProcessName is "claude" or "fake-claude" && Read(x.Id, "environ").Contains($"CLAUDE_CONFIG_DIR={configFolder}\0"))
-        .Select(x => x.Id)];
+    public static IReadOnlyList<int> Clis(string configFolder) =>
+        [
+            .. Process
+                .GetProcesses()
+                .Where(x =>
+                    x.ProcessName is "claude" or "fake-claude"
+                    && Read(x.Id, "environ").Contains($"CLAUDE_CONFIG_DIR={configFolder}\0")
+                )
+                .Select(x => x.Id),
+        ];
 
     /// <summary>Those in whose command line something stands.</summary>
     public static IReadOnlyList<int> With(string argument) =>

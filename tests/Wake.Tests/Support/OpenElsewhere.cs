@@ -20,15 +20,30 @@ sealed class OpenElsewhere : IDisposable
     /// <param name="entrypoint">cli in a terminal.</param>
     /// <param name="startedOff">By how much the start that its file tells is not its own.</param>
     public static OpenElsewhere Open(
-        string configFolder, Guid claudeSession, string kind = "interactive", string entrypoint = "cli", long startedOff = 0)
+        string configFolder,
+        Guid claudeSession,
+        string kind = "interactive",
+        string entrypoint = "cli",
+        long startedOff = 0
+    )
     {
         var process = Process.Start("sleep", ["600"]);
-        Register(configFolder, process.Id, new
-        {
-            pid = process.Id, sessionId = claudeSession, cwd = "/", startedAt = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(),
-            procStart = $"{ProcessTable.Find(process.Id)!.Started + startedOff}", version = "2.1.329", kind, entrypoint,
-            somethingNew = new { nobody = "knows" },
-        });
+        Register(
+            configFolder,
+            process.Id,
+            new
+            {
+                pid = process.Id,
+                sessionId = claudeSession,
+                cwd = "/",
+                startedAt = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(),
+                procStart = $"{ProcessTable.Find(process.Id)!.Started + startedOff}",
+                version = "2.1.329",
+                kind,
+                entrypoint,
+                somethingNew = new { nobody = "knows" },
+            }
+        );
         return new(process);
     }
 

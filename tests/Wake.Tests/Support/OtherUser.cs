@@ -31,17 +31,26 @@ public sealed class OtherUser : IDisposable
     }
 
     /// <summary>Starts a program as this user.</summary>
-    public Process Starts(string program, params string[] arguments) => Process.Start(new ProcessStartInfo(
-        "setpriv", [$"--reuid={Name}", $"--regid={Name}", "--clear-groups", "--", program, .. arguments])
-    {
-        RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/",
-    })!;
+    public Process Starts(string program, params string[] arguments) =>
+        Process.Start(
+            new ProcessStartInfo(
+                "setpriv",
+                [$"--reuid={Name}", $"--regid={Name}", "--clear-groups", "--", program, .. arguments]
+            )
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                WorkingDirectory = "/",
+            }
+        )!;
 
     public void Dispose() => Run("userdel", Name);
 
     static (int Code, string Said) Run(string program, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
         var said = process.StandardError.ReadToEnd();
         process.WaitForExit();
         return (process.ExitCode, said);

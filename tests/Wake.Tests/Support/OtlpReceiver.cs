@@ -25,13 +25,14 @@ public sealed class OtlpReceiver : IAsyncDisposable
     public ConcurrentQueue<string> Authorizations { get; } = new();
 
     /// <summary>What a process is given so that it reports here, and soon.</summary>
-    public Dictionary<string, string> Environment => new()
-    {
-        ["OTEL_EXPORTER_OTLP_ENDPOINT"] = app.Urls.Single(),
-        ["OTEL_BSP_SCHEDULE_DELAY"] = "100",
-        ["OTEL_BLRP_SCHEDULE_DELAY"] = "100",
-        ["OTEL_METRIC_EXPORT_INTERVAL"] = "500",
-    };
+    public Dictionary<string, string> Environment =>
+        new()
+        {
+            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = app.Urls.Single(),
+            ["OTEL_BSP_SCHEDULE_DELAY"] = "100",
+            ["OTEL_BLRP_SCHEDULE_DELAY"] = "100",
+            ["OTEL_METRIC_EXPORT_INTERVAL"] = "500",
+        };
 
     public static async Task<OtlpReceiver> Start()
     {
@@ -47,7 +48,8 @@ public sealed class OtlpReceiver : IAsyncDisposable
     public Task<OtlpSpan> Span(Func<OtlpSpan, bool> which, string what) =>
         Eventually.Sees(() => Task.FromResult(spans.FirstOrDefault(which)), $"a span: {what}");
 
-    /// <summary>The spans from one up to the root, or to the one whose parent is nobody's here. Waits until all of them have come.</summary>
+    /// <summary>The spans from one up to the root, or to the one whose parent is nobody's here. Waits until all of them
+    /// have come.</summary>
     /// <param name="from">The lowest.</param>
     /// <param name="above">The parent of the highest.</param>
     public async Task<IReadOnlyList<OtlpSpan>> Way(OtlpSpan from, string above)
@@ -56,7 +58,9 @@ public sealed class OtlpReceiver : IAsyncDisposable
         while (way[^1].Parent != above)
         {
             var here = way[^1];
-            way.Add(await Span(x => x.Id == here.Parent, $"the parent of {string.Join(" < ", way.Select(x => x.Name))}"));
+            way.Add(
+                await Span(x => x.Id == here.Parent, $"the parent of {string.Join(" < ", way.Select(x => x.Name))}")
+            );
         }
 
         return way;
@@ -64,12 +68,16 @@ public sealed class OtlpReceiver : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await app.DisposeAsync();
 
-    void Take<T>(string path, Func<ReadOnlyMemory<byte>, IEnumerable<T>> read, ConcurrentQueue<T> into) => app.MapPost(path, async (HttpContext http) =>
-    {
-        Authorizations.Enqueue($"{http.Request.Headers.Authorization}");
-        using var body = new MemoryStream();
-        await http.Request.Body.CopyToAsync(body);
-        foreach (var one in read(body.ToArray()))
-            into.Enqueue(one);
-    });
+    void Take<T>(string path, Func<ReadOnlyMemory<byte>, IEnumerable<T>> read, ConcurrentQueue<T> into) =>
+        app.MapPost(
+            path,
+            async (HttpContext http) =>
+            {
+                Authorizations.Enqueue($"{http.Request.Headers.Authorization}");
+                using var body = new MemoryStream();
+                await http.Request.Body.CopyToAsync(body);
+                foreach (var one in read(body.ToArray()))
+                    into.Enqueue(one);
+            }
+        );
 }

@@ -17,7 +17,8 @@ public sealed class RealTerminal : IAsyncDisposable
     public int Id { get; private set; }
 
     /// <summary>What it says about itself to whoever looks into the folder <c>sessions</c>.</summary>
-    public JsonElement Registered => JsonElement.Parse(File.ReadAllText(Path.Combine(config, "sessions", $"{Id}.json")));
+    public JsonElement Registered =>
+        JsonElement.Parse(File.ReadAllText(Path.Combine(config, "sessions", $"{Id}.json")));
 
     /// <summary>Spares a person the questions that the first start in a folder asks.</summary>
     public static void Prepare(string configFolder, string workspace, string apiKey)
@@ -26,7 +27,11 @@ public sealed class RealTerminal : IAsyncDisposable
         var state = File.Exists(file) ? JsonNode.Parse(File.ReadAllText(file))!.AsObject() : [];
         state["hasCompletedOnboarding"] = true;
         state["theme"] = "dark";
-        state["customApiKeyResponses"] = new JsonObject { ["approved"] = new JsonArray(apiKey[^Math.Min(20, apiKey.Length)..]), ["rejected"] = new JsonArray() };
+        state["customApiKeyResponses"] = new JsonObject
+        {
+            ["approved"] = new JsonArray(apiKey[^Math.Min(20, apiKey.Length)..]),
+            ["rejected"] = new JsonArray(),
+        };
         var projects = state["projects"] as JsonObject ?? [];
         state["projects"] = projects.DeepClone();
         state["projects"]![workspace] = new JsonObject { ["hasTrustDialogAccepted"] = true };
@@ -35,18 +40,41 @@ public sealed class RealTerminal : IAsyncDisposable
 
     /// <summary>Starts it and returns when it waits for what is typed.</summary>
     public static async Task<RealTerminal> Open(
-        string version, string workspace, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+        string version,
+        string workspace,
+        IReadOnlyDictionary<string, string> environment,
+        params string[] arguments
+    )
     {
         var terminal = new RealTerminal { config = environment["CLAUDE_CONFIG_DIR"] };
         try
         {
-            await terminal.Tmux(
-            [
-                "new-session", "-d", "-x", "160", "-y", "50", "-c", workspace, "env", "-i", $"PATH={Environment.GetEnvironmentVariable("PATH")}",
-                $"HOME={Servers.Home}", "TERM=xterm-256color", "LANG=C.UTF-8", "DISABLE_AUTOUPDATER=1", "DISABLE_TELEMETRY=1", "DISABLE_ERROR_REPORTING=1",
-                .. environment.Select(x => $"{x.Key}={x.Value}"), RealClaude.Executable(version), .. arguments,
+            await terminal.Tmux([
+                "new-session",
+                "-d",
+                "-x",
+                "160",
+                "-y",
+                "50",
+                "-c",
+                workspace,
+                "env",
+                "-i",
+                $"PATH={Environment.GetEnvironmentVariable("PATH")}",
+                $"HOME={Servers.Home}",
+                "TERM=xterm-256color",
+                "LANG=C.UTF-8",
+                "DISABLE_AUTOUPDATER=1",
+                "DISABLE_TELEMETRY=1",
+                "DISABLE_ERROR_REPORTING=1",
+                .. environment.Select(x => $"{x.Key}={x.Value}"),
+                RealClaude.Executable(version),
+                .. arguments,
             ]);
-            terminal.Id = int.Parse(await terminal.Tmux(["display-message", "-p", "#{pane_pid}"]), CultureInfo.InvariantCulture);
+            terminal.Id = int.Parse(
+                await terminal.Tmux(["display-message", "-p", "#{pane_pid}"]),
+                CultureInfo.InvariantCulture
+            );
             await terminal.IsIdle();
             return terminal;
         }
@@ -62,22 +90,31 @@ public sealed class RealTerminal : IAsyncDisposable
     public async Task Type(string line)
     {
         await Tmux(["send-keys", "-l", line]);
-        await Eventually.Holds(async () => (await Screen()).Contains(line, StringComparison.Ordinal), $"{line} stands in the terminal");
+        await Eventually.Holds(
+            async () => (await Screen()).Contains(line, StringComparison.Ordinal),
+            $"{line} stands in the terminal"
+        );
         await Tmux(["send-keys", "Enter"]);
     }
 
     /// <summary>Waits until it waits for what is typed.</summary>
-    public Task IsIdle() => Eventually.Holds(() =>
-    {
-        try
-        {
-            return Task.FromResult(Registered.TryGetProperty("status", out var status) && status.GetString() == "idle");
-        }
-        catch (Exception early) when (early is IOException or JsonException)
-        {
-            return Task.FromResult(false);
-        }
-    }, "the terminal is idle");
+    public Task IsIdle() =>
+        Eventually.Holds(
+            () =>
+            {
+                try
+                {
+                    return Task.FromResult(
+                        Registered.TryGetProperty("status", out var status) && status.GetString() == "idle"
+                    );
+                }
+                catch (Exception early) when (early is IOException or JsonException)
+                {
+                    return Task.FromResult(false);
+                }
+            },
+            "the terminal is idle"
+        );
 
     /// <summary>What stands in it.</summary>
     public async Task<string> Screen()
@@ -113,12 +150,18 @@ public sealed class RealTerminal : IAsyncDisposable
 
     async Task<string> Tmux(IReadOnlyList<string> arguments)
     {
-        var start = new ProcessStartInfo("tmux", ["-L", server, "-f", "/dev/null", .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("tmux", ["-L", server, "-f", "/dev/null", .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["LANG"] = "C.UTF-8";
         start.Environment.Remove("TMUX");
         using var process = Process.Start(start)!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? (await output).Trim() : throw new InvalidOperationException($"tmux {arguments[0]}: {await errors}");
+        return process.ExitCode == 0
+            ? (await output).Trim()
+            : throw new InvalidOperationException($"tmux {arguments[0]}: {await errors}");
     }
 }

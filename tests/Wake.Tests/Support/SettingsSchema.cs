@@ -6,8 +6,8 @@ using Wake.Standalone;
 namespace Wake.Tests.Support;
 
 /// <summary>
-/// A file of settings (<c>wake.json</c>, <c>settings.json</c>) as JSON Schema, made from the classes of options and their
-/// comments. <c>deploy/wake.schema.json</c> is what comes out.
+/// A file of settings (<c>wake.json</c>, <c>settings.json</c>) as JSON Schema, made from the classes of options and
+/// their comments. <c>deploy/wake.schema.json</c> is what comes out.
 /// </summary>
 static class SettingsSchema
 {
@@ -16,49 +16,67 @@ static class SettingsSchema
         var sections = new JsonObject
         {
             ["$schema"] = new JsonObject { ["type"] = "string" },
-            ["ConnectionStrings"] = new JsonObject { ["type"] = "object", ["properties"] = new JsonObject { ["Wake"] = new JsonObject { ["type"] = "string" } } },
+            ["ConnectionStrings"] = new JsonObject
+            {
+                ["type"] = "object",
+                ["properties"] = new JsonObject { ["Wake"] = new JsonObject { ["type"] = "string" } },
+            },
             ["Logging"] = new JsonObject { ["type"] = "object" },
         };
         foreach (var section in StandaloneHost.Sections.OrderBy(x => x.Name, StringComparer.Ordinal))
             sections[section.Name] = Described(Node(section.Options), Comment(section.Options));
 
-        return EventSchema.Text(new()
-        {
-            ["$schema"] = EventSchema.Dialect,
-            ["$id"] = "urn:wake:settings",
-            ["title"] = "Settings of Wake",
-            ["type"] = "object",
-            ["properties"] = sections,
-            ["additionalProperties"] = false,
-        });
+        return EventSchema.Text(
+            new()
+            {
+                ["$schema"] = EventSchema.Dialect,
+                ["$id"] = "urn:wake:settings",
+                ["title"] = "Settings of Wake",
+                ["type"] = "object",
+                ["properties"] = sections,
+                ["additionalProperties"] = false,
+            }
+        );
     }
 
-    static JsonObject Node(Type type) => SettingsShape.Of(type) switch
-    {
-        SettingsShape.Members members => new()
+    static JsonObject Node(Type type) =>
+        SettingsShape.Of(type) switch
         {
-            ["type"] = "object",
-            ["properties"] = new JsonObject(members.All.Select(x => KeyValuePair.Create<string, JsonNode?>(
-                SettingsShape.NameOf(x), Described(Node(x.PropertyType), Comment(x))))),
-            ["additionalProperties"] = false,
-        },
-        SettingsShape.Entries entries => new() { ["type"] = "object", ["additionalProperties"] = Node(entries.Held) },
-        SettingsShape.Items items => new() { ["type"] = "array", ["items"] = Node(items.Held) },
-        SettingsShape.Value value => Value(value.Type),
-        var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
-    };
+            SettingsShape.Members members => new()
+            {
+                ["type"] = "object",
+                ["properties"] = new JsonObject(
+                    members.All.Select(x =>
+                        KeyValuePair.Create<string, JsonNode?>(
+                            SettingsShape.NameOf(x),
+                            Described(Node(x.PropertyType), Comment(x))
+                        )
+                    )
+                ),
+                ["additionalProperties"] = false,
+            },
+            SettingsShape.Entries entries => new()
+            {
+                ["type"] = "object",
+                ["additionalProperties"] = Node(entries.Held),
+            },
+            SettingsShape.Items items => new() { ["type"] = "array", ["items"] = Node(items.Held) },
+            SettingsShape.Value value => Value(value.Type),
+            var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
+        };
 
     static JsonObject Value(Type type) =>
         type.IsEnum ? new() { ["enum"] = new JsonArray([.. Enum.GetNames(type).Select(x => JsonValue.Create(x))]) }
         : type == typeof(bool) ? new() { ["type"] = "boolean" }
         : type == typeof(int) || type == typeof(long) ? new() { ["type"] = "integer" }
         : type == typeof(double) || type == typeof(decimal) ? new() { ["type"] = "number" }
-        : type == typeof(TimeSpan) ? new()
-        {
-            ["type"] = "string",
-            ["description"] = "days.hours:minutes:seconds",
-            ["pattern"] = @"^(-?\d+|-?(\d+\.)?\d{1,2}:\d{2}(:\d{2}(\.\d{1,7})?)?)$",
-        }
+        : type == typeof(TimeSpan)
+            ? new()
+            {
+                ["type"] = "string",
+                ["description"] = "days.hours:minutes:seconds",
+                ["pattern"] = @"^(-?\d+|-?(\d+\.)?\d{1,2}:\d{2}(:\d{2}(\.\d{1,7})?)?)$",
+            }
         : new() { ["type"] = "string" };
 
     static JsonObject Described(JsonObject node, string? comment)
@@ -68,7 +86,12 @@ static class SettingsSchema
         return node;
     }
 
-    static string? Comment(MemberInfo member) => member is Type type
-        ? XmlComments.Of(type.Assembly, $"T:{type.FullName}", x => x)
-        : XmlComments.Of(member.DeclaringType!.Assembly, $"P:{member.DeclaringType.FullName}.{member.Name}", x => x);
+    static string? Comment(MemberInfo member) =>
+        member is Type type
+            ? XmlComments.Of(type.Assembly, $"T:{type.FullName}", x => x)
+            : XmlComments.Of(
+                member.DeclaringType!.Assembly,
+                $"P:{member.DeclaringType.FullName}.{member.Name}",
+                x => x
+            );
 }

@@ -16,7 +16,8 @@ public sealed class TestBus : IAsyncDisposable
         return new(bus);
     }
 
-    public Task Publish<T>(T message) where T : class => bus.Publish(message);
+    public Task Publish<T>(T message)
+        where T : class => bus.Publish(message);
 
     public async ValueTask DisposeAsync() => await bus.StopAsync();
 }

@@ -8,8 +8,8 @@ using Xunit.Sdk;
 namespace Wake.Tests.Support;
 
 /// <summary>
-/// xunit as it comes, but for one thing: what the run started (PostgreSQL, RabbitMQ) is stopped before the run reports that
-/// it is over. After that the process is given no time to do it.
+/// xunit as it comes, but for one thing: what the run started (PostgreSQL, RabbitMQ) is stopped before the run reports
+/// that it is over. After that the process is given no time to do it.
 /// </summary>
 public sealed class TestRun(IMessageSink messages) : XunitTestFramework(messages)
 {
@@ -20,16 +20,29 @@ public sealed class TestRun(IMessageSink messages) : XunitTestFramework(messages
         : XunitTestFrameworkExecutor(assembly, source, diagnostics)
     {
         protected override async void RunTestCases(
-            IEnumerable<IXunitTestCase> testCases, IMessageSink executionMessageSink, ITestFrameworkExecutionOptions executionOptions)
+            IEnumerable<IXunitTestCase> testCases,
+            IMessageSink executionMessageSink,
+            ITestFrameworkExecutionOptions executionOptions
+        )
         {
-            using var runner = new Runner(TestAssembly, testCases, DiagnosticMessageSink, executionMessageSink, executionOptions);
+            using var runner = new Runner(
+                TestAssembly,
+                testCases,
+                DiagnosticMessageSink,
+                executionMessageSink,
+                executionOptions
+            );
             await runner.RunAsync();
         }
     }
 
     sealed class Runner(
-        ITestAssembly assembly, IEnumerable<IXunitTestCase> cases, IMessageSink diagnostics, IMessageSink execution,
-        ITestFrameworkExecutionOptions options) : XunitTestAssemblyRunner(assembly, cases, diagnostics, execution, options)
+        ITestAssembly assembly,
+        IEnumerable<IXunitTestCase> cases,
+        IMessageSink diagnostics,
+        IMessageSink execution,
+        ITestFrameworkExecutionOptions options
+    ) : XunitTestAssemblyRunner(assembly, cases, diagnostics, execution, options)
     {
         protected override async Task BeforeTestAssemblyFinishedAsync()
         {

@@ -58,7 +58,9 @@ public sealed class TestStore : IAsyncLifetime
     /// <summary>Registers a session, watching a subject named like it, and returns its id.</summary>
     public async Task<Guid> Session(string key, string profile = "default")
     {
-        var created = Assert.IsType<SessionCreation.Created>(await Sessions.Create(key, "/", profile, null, CancellationToken.None));
+        var created = Assert.IsType<SessionCreation.Created>(
+            await Sessions.Create(key, "/", profile, null, CancellationToken.None)
+        );
         await Watches.Create(key, new(key), CancellationToken.None);
         return created.Session.Id;
     }

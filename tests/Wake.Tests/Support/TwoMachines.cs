@@ -4,12 +4,13 @@ using Wake.Testing;
 namespace Wake.Tests.Support;
 
 /// <summary>
-/// Two machines for runners, which share nothing but the database and the broker: each has a configuration folder of its own.
-/// On them runs the real CLI, offline.
+/// Two machines for runners, which share nothing but the database and the broker: each has a configuration folder of
+/// its own. On them runs the real CLI, offline.
 /// </summary>
 public sealed class TwoMachines : IAsyncDisposable
 {
-    readonly TemporaryFolder first = new(), second = new();
+    readonly TemporaryFolder first = new(),
+        second = new();
 
     TwoMachines(MessagesApi api) => Api = api;
 
@@ -27,25 +28,33 @@ public sealed class TwoMachines : IAsyncDisposable
     public static async Task<TwoMachines> Create(string version, IReadOnlyDictionary<string, string> settings)
     {
         var machines = new TwoMachines(await MessagesApi.Start());
-        machines.Wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>(settings)
-        {
-            ["ANTHROPIC_BASE_URL"] = machines.Api.Url,
-            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-            ["Claude__Executable"] = RealClaude.Executable(version),
-            ["Claude__MaxRetries"] = "0",
-        });
+        machines.Wake = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string>(settings)
+            {
+                ["ANTHROPIC_BASE_URL"] = machines.Api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+                ["Claude__Executable"] = RealClaude.Executable(version),
+                ["Claude__MaxRetries"] = "0",
+            }
+        );
         return machines;
     }
 
     /// <summary>The gateway and the coordinator.</summary>
-    public Task StartServices() => Task.WhenAll(Wake.StartProcess("Wake.Gateway"), Wake.StartProcess("Wake.Coordinator"));
+    public Task StartServices() =>
+        Task.WhenAll(Wake.StartProcess("Wake.Gateway"), Wake.StartProcess("Wake.Coordinator"));
 
     /// <summary>A runner on one of them, called <c>first</c> or <c>second</c>.</summary>
-    public Task<ServiceProcess> StartRunner(string machine) => Wake.StartProcess("Wake.Runner", new Dictionary<string, string>
-    {
-        ["Runner__Name"] = machine == First ? "first" : "second",
-        ["CLAUDE_CONFIG_DIR"] = machine,
-    });
+    public Task<ServiceProcess> StartRunner(string machine) =>
+        Wake.StartProcess(
+            "Wake.Runner",
+            new Dictionary<string, string>
+            {
+                ["Runner__Name"] = machine == First ? "first" : "second",
+                ["CLAUDE_CONFIG_DIR"] = machine,
+            }
+        );
 
     public async ValueTask DisposeAsync()
     {

@@ -12,16 +12,28 @@ public static class WakeCommandLine
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "wake"), arguments)
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
-        foreach (var name in start.Environment.Keys.Where(x => x.StartsWith("WAKE", StringComparison.Ordinal) || x.StartsWith("CLAUDE", StringComparison.Ordinal)).ToList())
+        foreach (
+            var name in start
+                .Environment.Keys.Where(x =>
+                    x.StartsWith("WAKE", StringComparison.Ordinal) || x.StartsWith("CLAUDE", StringComparison.Ordinal)
+                )
+                .ToList()
+        )
             start.Environment.Remove(name);
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
         return start;
     }
 
-    public static async Task<Said> Run(IReadOnlyDictionary<string, string> environment, string? input, params string[] arguments)
+    public static async Task<Said> Run(
+        IReadOnlyDictionary<string, string> environment,
+        string? input,
+        params string[] arguments
+    )
     {
         using var process = Process.Start(Start(environment, arguments))!;
         await process.StandardInput.WriteAsync(input);

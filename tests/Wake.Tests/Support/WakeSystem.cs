@@ -19,8 +19,8 @@ public enum Transport
 }
 
 /// <summary>
-/// A whole Wake as its operator would run it: real processes, a real PostgreSQL, the real migrations; changed only through
-/// settings an operator has. Tests talk to it from outside.
+/// A whole Wake as its operator would run it: real processes, a real PostgreSQL, the real migrations; changed only
+/// through settings an operator has. Tests talk to it from outside.
 /// </summary>
 public sealed class WakeSystem : IAsyncDisposable
 {
@@ -32,9 +32,21 @@ public sealed class WakeSystem : IAsyncDisposable
     IChannel? channel;
     int sessions;
 
-    WakeSystem(Transport transport, string connectionString, Uri? broker, string folder, Dictionary<string, string> settings)
+    WakeSystem(
+        Transport transport,
+        string connectionString,
+        Uri? broker,
+        string folder,
+        Dictionary<string, string> settings
+    )
     {
-        (Transport, ConnectionString, Broker, this.folder, this.settings) = (transport, connectionString, broker, folder, settings);
+        (Transport, ConnectionString, Broker, this.folder, this.settings) = (
+            transport,
+            connectionString,
+            broker,
+            folder,
+            settings
+        );
         Database = ServiceDefaults.Postgres.DataSource(connectionString);
         ClaudeConfig = Directory.CreateDirectory(Path.Combine(folder, "claude")).FullName;
     }
@@ -77,7 +89,11 @@ public sealed class WakeSystem : IAsyncDisposable
 
     /// <summary>Starts one. Windows and retries are short; everything else is as delivered.</summary>
     public static async Task<WakeSystem> Start(
-        Transport transport, IReadOnlyDictionary<string, string>? settings = null, bool runner = true, bool guarded = false)
+        Transport transport,
+        IReadOnlyDictionary<string, string>? settings = null,
+        bool runner = true,
+        bool guarded = false
+    )
     {
         var system = await Create(transport, settings, guarded: guarded);
         if (transport is Transport.InMemory)
@@ -89,7 +105,11 @@ public sealed class WakeSystem : IAsyncDisposable
         if (guarded)
             await system.Migrate();
 
-        var starting = new List<Task<ServiceProcess>> { system.StartProcess("Wake.Gateway"), system.StartProcess("Wake.Coordinator") };
+        var starting = new List<Task<ServiceProcess>>
+        {
+            system.StartProcess("Wake.Gateway"),
+            system.StartProcess("Wake.Coordinator"),
+        };
         if (runner)
             starting.Add(system.StartProcess("Wake.Runner"));
 
@@ -101,12 +121,19 @@ public sealed class WakeSystem : IAsyncDisposable
     /// <param name="transport">How they talk to each other.</param>
     /// <param name="settings">What is set otherwise.</param>
     /// <param name="like"><inheritdoc cref="Servers.NewDatabase" path="/param[@name='like']" /></param>
-    /// <param name="guarded">Whether each service has a role and a user of its own; its tables are made by <c>wake migrate</c>.</param>
+    /// <param name="guarded">Whether each service has a role and a user of its own; its tables are made by <c>wake
+    /// migrate</c>.</param>
     public static async Task<WakeSystem> Create(
-        Transport transport, IReadOnlyDictionary<string, string>? settings = null, string? like = null, bool guarded = false)
+        Transport transport,
+        IReadOnlyDictionary<string, string>? settings = null,
+        string? like = null,
+        bool guarded = false
+    )
     {
-        var broker = transport is not Transport.RabbitMq ? null
-            : guarded ? (await Servers.RabbitMq).NewGuardedHost() : (await Servers.RabbitMq).NewVirtualHost();
+        var broker =
+            transport is not Transport.RabbitMq ? null
+            : guarded ? (await Servers.RabbitMq).NewGuardedHost()
+            : (await Servers.RabbitMq).NewVirtualHost();
         var folder = Directory.CreateTempSubdirectory("wake-system-").FullName;
         var database = guarded ? await Servers.NewGuardedDatabase() : await Servers.NewDatabase(like);
 
@@ -145,9 +172,13 @@ public sealed class WakeSystem : IAsyncDisposable
         return system;
     }
 
-    /// <summary>Starts one more process of this system, from another build where a <paramref name="folder"/> is given.</summary>
+    /// <summary>Starts one more process of this system, from another build where a <paramref name="folder"/> is
+    /// given.</summary>
     public async Task<ServiceProcess> StartProcess(
-        string service, IReadOnlyDictionary<string, string>? changed = null, string? folder = null)
+        string service,
+        IReadOnlyDictionary<string, string>? changed = null,
+        string? folder = null
+    )
     {
         var environment = new Dictionary<string, string>(settings);
         if (guarded)
@@ -163,14 +194,23 @@ public sealed class WakeSystem : IAsyncDisposable
         lock (processes)
             processes.Add(process);
         if (service == "Wake.Gateway" || service == "Wake.Standalone")
-            Http = Door(process, service == "Wake.Standalone" ? await File.ReadAllTextAsync(Path.Combine(environment["WAKE_DATA"], "token")) : environment["Gateway__ApiKeys__0"]);
+            Http = Door(
+                process,
+                service == "Wake.Standalone"
+                    ? await File.ReadAllTextAsync(Path.Combine(environment["WAKE_DATA"], "token"))
+                    : environment["Gateway__ApiKeys__0"]
+            );
         return process;
     }
 
     /// <summary>Makes the tables, as their owner does.</summary>
     public async Task Migrate()
     {
-        var said = await WakeCommandLine.Run(new Dictionary<string, string> { ["ConnectionStrings__Wake"] = ConnectionString }, null, "migrate");
+        var said = await WakeCommandLine.Run(
+            new Dictionary<string, string> { ["ConnectionStrings__Wake"] = ConnectionString },
+            null,
+            "migrate"
+        );
         Assert.True(said.ExitCode == 0, said.Errors);
     }
 
@@ -178,19 +218,34 @@ public sealed class WakeSystem : IAsyncDisposable
     public static string RoleOf(string service) => $"wake_{service.Split('.')[^1].ToLowerInvariant()}";
 
     /// <summary>The HTTP door as somebody finds it who has this key, or none.</summary>
-    public static HttpClient Door(ServiceProcess process, string? key) => new()
-    {
-        BaseAddress = process.Url,
-        DefaultRequestHeaders = { Authorization = key is null ? null : new("Bearer", key) },
-    };
+    public static HttpClient Door(ServiceProcess process, string? key) =>
+        new()
+        {
+            BaseAddress = process.Url,
+            DefaultRequestHeaders = { Authorization = key is null ? null : new("Bearer", key) },
+        };
 
     /// <summary>Registers a session in a workspace of its own and returns its key.</summary>
-    public async Task<string> Session(string profile = "default", Guid? claudeSession = null, string? workspace = null, string? key = null)
+    public async Task<string> Session(
+        string profile = "default",
+        Guid? claudeSession = null,
+        string? workspace = null,
+        string? key = null
+    )
     {
         key ??= $"tester@test:repo#{Interlocked.Increment(ref sessions)}";
         workspace ??= Directory.CreateDirectory(Path.Combine(folder, "workspaces", $"{sessions}")).FullName;
 
-        var answer = await Http.PostAsJsonAsync("/v1/sessions", new { key, workspace, profile, claudeSessionId = claudeSession });
+        var answer = await Http.PostAsJsonAsync(
+            "/v1/sessions",
+            new
+            {
+                key,
+                workspace,
+                profile,
+                claudeSessionId = claudeSession,
+            }
+        );
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return key;
     }
@@ -208,22 +263,37 @@ public sealed class WakeSystem : IAsyncDisposable
 
     public async Task<JsonElement> Watch(string session, string subject, string? intent = null, string[]? types = null)
     {
-        var answer = await Http.PostAsJsonAsync("/v1/watches", new { session, subject, intent, types });
+        var answer = await Http.PostAsJsonAsync(
+            "/v1/watches",
+            new
+            {
+                session,
+                subject,
+                intent,
+                types,
+            }
+        );
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return await answer.Content.ReadFromJsonAsync<JsonElement>();
     }
 
     public static ExternalEventObserved Event(
-        string subject, string fact, Delivery delivery = Delivery.Wake, string? reason = null, string? id = null) => new()
-    {
-        Id = id ?? Guid.NewGuid().ToString(),
-        Source = "test:producer",
-        Type = "test.happened",
-        Subject = subject,
-        DedupKey = $"test.happened|{subject}|{fact}",
-        Reason = reason ?? fact,
-        Delivery = delivery,
-    };
+        string subject,
+        string fact,
+        Delivery delivery = Delivery.Wake,
+        string? reason = null,
+        string? id = null
+    ) =>
+        new()
+        {
+            Id = id ?? Guid.NewGuid().ToString(),
+            Source = "test:producer",
+            Type = "test.happened",
+            Subject = subject,
+            DedupKey = $"test.happened|{subject}|{fact}",
+            Reason = reason ?? fact,
+            Delivery = delivery,
+        };
 
     /// <summary>Publishes as a producer of this transport would, and returns once that is accepted.</summary>
     public async Task Publish(params ExternalEventObserved[] events)
@@ -238,14 +308,23 @@ public sealed class WakeSystem : IAsyncDisposable
         foreach (var observed in events)
         {
             var properties = new BasicProperties { Persistent = true, ContentType = "application/json" };
-            await channel.BasicPublishAsync("wake.events", observed.Type, mandatory: true, properties, EventJson.Write(observed));
+            await channel.BasicPublishAsync(
+                "wake.events",
+                observed.Type,
+                mandatory: true,
+                properties,
+                EventJson.Write(observed)
+            );
         }
     }
 
     /// <summary>Publishes through the HTTP door, whatever the transport.</summary>
     public async Task<IReadOnlyList<JsonElement>> Post(params ExternalEventObserved[] events)
     {
-        var body = JsonSerializer.SerializeToElement(events, EventJson.Options.GetTypeInfo(typeof(IReadOnlyList<ExternalEventObserved>)));
+        var body = JsonSerializer.SerializeToElement(
+            events,
+            EventJson.Options.GetTypeInfo(typeof(IReadOnlyList<ExternalEventObserved>))
+        );
         var answer = await Http.PostAsJsonAsync("/v1/events", body);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         return await answer.Content.ReadFromJsonAsync<List<JsonElement>>() ?? [];
@@ -260,32 +339,46 @@ public sealed class WakeSystem : IAsyncDisposable
 
     public Task<Session> Show(string key) => Get<Session>($"/v1/sessions/{Uri.EscapeDataString(key)}");
 
-    public Task<SessionExplanation> Explain(string key) => Get<SessionExplanation>($"/v1/explain/sessions/{Uri.EscapeDataString(key)}");
+    public Task<SessionExplanation> Explain(string key) =>
+        Get<SessionExplanation>($"/v1/explain/sessions/{Uri.EscapeDataString(key)}");
 
-    public Task<EventExplanation> ExplainEvent(string id) => Get<EventExplanation>($"/v1/explain/events/{Uri.EscapeDataString(id)}");
+    public Task<EventExplanation> ExplainEvent(string id) =>
+        Get<EventExplanation>($"/v1/explain/events/{Uri.EscapeDataString(id)}");
 
     /// <summary>A session's turns, the oldest first.</summary>
     public async Task<IReadOnlyList<Turn>> Turns(string key) =>
         [.. (await Get<List<Turn>>($"/v1/sessions/{Uri.EscapeDataString(key)}/turns")).OrderBy(x => x.Number)];
 
     /// <summary>Waits until a turn has ended.</summary>
-    public Task<Turn> Ended(string key, int wake) => Eventually.Sees(
-        async () => (await Turns(key)).FirstOrDefault(x => x.Number == wake && x.State is TurnState.Ended), $"turn {wake} of {key} ends");
+    public Task<Turn> Ended(string key, int wake) =>
+        Eventually.Sees(
+            async () => (await Turns(key)).FirstOrDefault(x => x.Number == wake && x.State is TurnState.Ended),
+            $"turn {wake} of {key} ends"
+        );
 
     /// <summary>Waits until a session is doing something.</summary>
-    public Task<Session> Is(string key, SessionState state) => Eventually.Sees(
-        async () => await Show(key) is var session && session.State == state ? session : null, $"{key} is {state}");
+    public Task<Session> Is(string key, SessionState state) =>
+        Eventually.Sees(
+            async () => await Show(key) is var session && session.State == state ? session : null,
+            $"{key} is {state}"
+        );
 
-    /// <summary>Waits until nothing is under way or due any more, deadlines of days apart, so that what has not happened by now will not.</summary>
-    public Task Quiet() => Eventually.Holds(async () =>
-    {
-        await using var command = Database.CreateCommand(
-            """
-            select not exists (select from wake_timers where due_at < now() + interval '1 hour')
-               and not exists (select from turns where ended_at is null and not parked)
-            """);
-        return (bool)(await command.ExecuteScalarAsync())!;
-    }, "nothing is under way");
+    /// <summary>Waits until nothing is under way or due any more, deadlines of days apart, so that what has not
+    /// happened by now will not.</summary>
+    public Task Quiet() =>
+        Eventually.Holds(
+            async () =>
+            {
+                await using var command = Database.CreateCommand(
+                    """
+                    select not exists (select from wake_timers where due_at < now() + interval '1 hour')
+                       and not exists (select from turns where ended_at is null and not parked)
+                    """
+                );
+                return (bool)(await command.ExecuteScalarAsync())!;
+            },
+            "nothing is under way"
+        );
 
     /// <summary>One value from the database.</summary>
     public async Task<T> Scalar<T>(string sql, params object[] parameters)
@@ -299,8 +392,13 @@ public sealed class WakeSystem : IAsyncDisposable
     /// <summary>A channel of a producer, to the exchange as the coordinator declared it.</summary>
     public async Task<IChannel> Amqp()
     {
-        amqp ??= await new ConnectionFactory { Uri = new UriBuilder(Broker!) { Scheme = "amqp" }.Uri }.CreateConnectionAsync();
-        return channel ??= await amqp.CreateChannelAsync(new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+        amqp ??= await new ConnectionFactory
+        {
+            Uri = new UriBuilder(Broker!) { Scheme = "amqp" }.Uri,
+        }.CreateConnectionAsync();
+        return channel ??= await amqp.CreateChannelAsync(
+            new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true)
+        );
     }
 
     /// <summary>A test has written into the store what must not be there.</summary>

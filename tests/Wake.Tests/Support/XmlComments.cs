@@ -12,12 +12,16 @@ static partial class XmlComments
 
     /// <summary>The summary of a member, as one line; null when it has none.</summary>
     /// <param name="assembly">Where it is declared.</param>
-    /// <param name="member">Its name as the compiler writes it: <c>P:Wake.Contracts.ExternalEventObserved.Id</c>.</param>
+    /// <param name="member">Its name as the compiler writes it:
+    /// <c>P:Wake.Contracts.ExternalEventObserved.Id</c>.</param>
     /// <param name="named">How the document writes the names of other members.</param>
     public static string? Of(Assembly assembly, string member, Func<string, string> named)
     {
         var file = Files.GetOrAdd(assembly, x => XDocument.Load(Path.ChangeExtension(x.Location, "xml")));
-        if (file.Descendants("member").FirstOrDefault(x => x.Attribute("name")!.Value == member)?.Element("summary") is not { } found)
+        if (
+            file.Descendants("member").FirstOrDefault(x => x.Attribute("name")!.Value == member)?.Element("summary")
+            is not { } found
+        )
             return null;
 
         var comment = new XElement(found);

@@ -15,9 +15,9 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>
-/// However events, duplicates, crashes and endings are interleaved: what the sessions were told is what was accepted, each
-/// fact once. The store and the saga are the real ones; the test is the clock, the wires and the runners, and loses and
-/// repeats what it likes.
+/// However events, duplicates, crashes and endings are interleaved: what the sessions were told is what was accepted,
+/// each fact once. The store and the saga are the real ones; the test is the clock, the wires and the runners, and
+/// loses and repeats what it likes.
 /// </summary>
 public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>, IAsyncLifetime
 {
@@ -38,11 +38,13 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["MessageBus:Host"] = "loopback://interleaving",
-            ["Coordinator:RepeatAfter"] = Instant.ToString(),
-        });
+        builder.Configuration.AddInMemoryCollection(
+            new Dictionary<string, string?>
+            {
+                ["MessageBus:Host"] = "loopback://interleaving",
+                ["Coordinator:RepeatAfter"] = Instant.ToString(),
+            }
+        );
         builder.Services.AddSingleton(store.Database);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();
@@ -67,11 +69,17 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
     [Fact]
     public async Task Tells_every_session_every_fact_once()
     {
-        var step = Gen.Choose(0, 99).Zip(Gen.Choose(0, Sessions - 1)).Zip(Gen.Choose(0, 5)).Select(x => (Kind: x.Item1.Item1, Session: x.Item1.Item2, Fact: x.Item2));
+        var step = Gen.Choose(0, 99)
+            .Zip(Gen.Choose(0, Sessions - 1))
+            .Zip(Gen.Choose(0, 5))
+            .Select(x => (Kind: x.Item1.Item1, Session: x.Item1.Item2, Fact: x.Item2));
 
-        await Task.Run(() => Check.One(
-            Config.QuickThrowOnFailure.WithMaxTest(60).WithEndSize(80),
-            Prop.ForAll(step.ListOf().ToArbitrary(), steps => Holds([.. steps]).GetAwaiter().GetResult())));
+        await Task.Run(() =>
+            Check.One(
+                Config.QuickThrowOnFailure.WithMaxTest(60).WithEndSize(80),
+                Prop.ForAll(step.ListOf().ToArbitrary(), steps => Holds([.. steps]).GetAwaiter().GetResult())
+            )
+        );
     }
 
     async Task<bool> Holds(List<(int Kind, int Session, int Fact)> steps)
@@ -89,7 +97,8 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
         return world.Judge();
     }
 
-    async Task Tell<T>(T message) where T : class
+    async Task Tell<T>(T message)
+        where T : class
     {
         var id = Guid.NewGuid();
         var done = handled[id] = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -108,7 +117,10 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
         // Of the subject that a session watches for one event at a time: who does, and what nobody has heard of yet.
         readonly HashSet<string> waiting = [];
-        readonly Dictionary<string, List<(bool Wakes, string Reason)>> unheard = keys.ToDictionary(x => x, _ => new List<(bool, string)>());
+        readonly Dictionary<string, List<(bool Wakes, string Reason)>> unheard = keys.ToDictionary(
+            x => x,
+            _ => new List<(bool, string)>()
+        );
 
         public string[] Keys => keys;
 
@@ -172,8 +184,12 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
                 while (await Claim(Long)) { }
                 while (await EndOne(say: true)) { }
 
-                if (await test.Store.Scalar<long>(
-                    "select count(*) from wake_timers t join sessions s on s.id = t.session_id where s.key = any ($1) and t.due_at is not null", (object)keys) == 0)
+                if (
+                    await test.Store.Scalar<long>(
+                        "select count(*) from wake_timers t join sessions s on s.id = t.session_id where s.key = any ($1) and t.due_at is not null",
+                        (object)keys
+                    ) == 0
+                )
                     return;
             }
 
@@ -196,7 +212,10 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
                 Assert.Equal(Enumerable.Range(1, wakes.Count), wakes.Select(x => x.Key.Wake));
                 Assert.All(wakes, x => Assert.All(x.Value, attempt => Assert.Equal(x.Value[0], attempt)));
                 Assert.All(wakes, x => Assert.Contains(x.Key, ended));
-                Assert.All(wakes, x => Assert.Contains(x.Value[0], reason => reason.StartsWith("wake", StringComparison.Ordinal)));
+                Assert.All(
+                    wakes,
+                    x => Assert.Contains(x.Value[0], reason => reason.StartsWith("wake", StringComparison.Ordinal))
+                );
             }
 
             return true;
@@ -204,20 +223,31 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
         async Task Observe(string key, int fact, Delivery delivery, bool urgent = false)
         {
-            var observed = WakeSystem.Event(key, $"{fact}", delivery, reason: $"{(delivery is Delivery.Wake ? "wake" : "ambient")} {fact}") with { Urgent = urgent };
+            var observed = WakeSystem.Event(
+                key,
+                $"{fact}",
+                delivery,
+                reason: $"{(delivery is Delivery.Wake ? "wake" : "ambient")} {fact}"
+            ) with
+            {
+                Urgent = urgent,
+            };
             if ((await test.Store.Accept(observed))[0].Outcome is IntakeOutcome.Routed)
                 accepted[key].Add(observed.Reason);
         }
 
         static string Once(string key) => $"once:{key}";
 
-        // It hears what nobody has heard of yet: all that waits for a turn, and of what starts one the newest, which ends it.
+        // It hears what nobody has heard of yet: all that waits for a turn, and of what starts one the newest, which
+        // ends it.
         async Task WatchOnce(string key)
         {
             if (waiting.Contains(key))
                 return;
 
-            var (_, found, ended) = (await test.Store.Watches.Create(key, new(Once(key)) { Once = true }, CancellationToken.None))!.Value;
+            var (_, found, ended) = (
+                await test.Store.Watches.Create(key, new(Once(key)) { Once = true }, CancellationToken.None)
+            )!.Value;
             var last = unheard[key].FindLastIndex(x => x.Wakes);
             var told = unheard[key].Where((x, i) => x.Wakes ? i == last : last < 0 || i < last).ToList();
 
@@ -230,7 +260,12 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
         async Task ObserveOnce(string key, int fact, Delivery delivery)
         {
-            var observed = WakeSystem.Event(Once(key), $"{fact}", delivery, reason: $"{(delivery is Delivery.Wake ? "wake" : "ambient")} once {fact}");
+            var observed = WakeSystem.Event(
+                Once(key),
+                $"{fact}",
+                delivery,
+                reason: $"{(delivery is Delivery.Wake ? "wake" : "ambient")} once {fact}"
+            );
             var outcome = (await test.Store.Accept(observed))[0].Outcome;
             if (outcome is IntakeOutcome.Duplicate)
                 return;
@@ -265,7 +300,16 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             if (command is null)
                 return false;
 
-            if (await test.Store.Turns.Claim(command.SessionId, command.WakeNumber, "test", lease, CancellationToken.None) is TurnClaim.Granted { Turn: var turn })
+            if (
+                await test.Store.Turns.Claim(
+                    command.SessionId,
+                    command.WakeNumber,
+                    "test",
+                    lease,
+                    CancellationToken.None
+                )
+                is TurnClaim.Granted { Turn: var turn }
+            )
             {
                 Assert.DoesNotContain(held, x => x.SessionId == turn.SessionId);
                 Attempts(turn).Add([.. turn.Events.Select(x => x.Reason)]);
@@ -302,26 +346,40 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
                 return;
 
             held.Remove(turn);
-            await test.Store.Turns.GiveBack(turn, new TurnReturn.Retry(TimeSpan.Zero, "test"), false, default, CancellationToken.None);
+            await test.Store.Turns.GiveBack(
+                turn,
+                new TurnReturn.Retry(TimeSpan.Zero, "test"),
+                false,
+                default,
+                CancellationToken.None
+            );
         }
 
         List<List<string>> Attempts(ClaimedTurn turn) =>
-            told.TryGetValue((turn.SessionKey, turn.WakeNumber), out var attempts) ? attempts : told[(turn.SessionKey, turn.WakeNumber)] = [];
+            told.TryGetValue((turn.SessionKey, turn.WakeNumber), out var attempts)
+                ? attempts
+                : told[(turn.SessionKey, turn.WakeNumber)] = [];
     }
 
     sealed class Overheard(ConcurrentQueue<ResumeSession> commands) : IPublishObserver, ISendObserver
     {
-        public Task PrePublish<T>(PublishContext<T> context) where T : class => Task.CompletedTask;
+        public Task PrePublish<T>(PublishContext<T> context)
+            where T : class => Task.CompletedTask;
 
-        public Task PostPublish<T>(PublishContext<T> context) where T : class => Hear(context.Message);
+        public Task PostPublish<T>(PublishContext<T> context)
+            where T : class => Hear(context.Message);
 
-        public Task PublishFault<T>(PublishContext<T> context, Exception exception) where T : class => Task.CompletedTask;
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception)
+            where T : class => Task.CompletedTask;
 
-        public Task PreSend<T>(SendContext<T> context) where T : class => Task.CompletedTask;
+        public Task PreSend<T>(SendContext<T> context)
+            where T : class => Task.CompletedTask;
 
-        public Task PostSend<T>(SendContext<T> context) where T : class => Hear(context.Message);
+        public Task PostSend<T>(SendContext<T> context)
+            where T : class => Hear(context.Message);
 
-        public Task SendFault<T>(SendContext<T> context, Exception exception) where T : class => Task.CompletedTask;
+        public Task SendFault<T>(SendContext<T> context, Exception exception)
+            where T : class => Task.CompletedTask;
 
         Task Hear(object message)
         {
@@ -337,10 +395,16 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
         public Task PostReceive(ReceiveContext context) => Done(context);
 
-        public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType) where T : class => Task.CompletedTask;
+        public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType)
+            where T : class => Task.CompletedTask;
 
-        public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception) where T : class =>
-            Task.CompletedTask;
+        public Task ConsumeFault<T>(
+            ConsumeContext<T> context,
+            TimeSpan duration,
+            string consumerType,
+            Exception exception
+        )
+            where T : class => Task.CompletedTask;
 
         public Task ReceiveFault(ReceiveContext context, Exception exception)
         {

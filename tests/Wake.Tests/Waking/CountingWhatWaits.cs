@@ -33,11 +33,19 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
         Assert.Equal(["dispatched 1 after 5 min"], await Waiting());
         turn = Assert.IsType<TurnClaim.Granted>(await store.Turns.Claim(session, 1, "another", Minute, cancel)).Turn;
 
-        await store.Turns.GiveBack(turn, new TurnReturn.Park(null, "an account problem"), answered: false, default, cancel);
+        await store.Turns.GiveBack(
+            turn,
+            new TurnReturn.Park(null, "an account problem"),
+            answered: false,
+            default,
+            cancel
+        );
         Assert.Equal(["parked 1 after 0 min"], await Waiting());
 
         async Task<IEnumerable<string>> Waiting() =>
-            (await backlog.Read(cancel)).Where(x => x.Sessions > 0).Select(x => $"{x.State} {x.Sessions} after {Math.Round(x.Oldest.TotalMinutes)} min");
+            (await backlog.Read(cancel))
+                .Where(x => x.Sessions > 0)
+                .Select(x => $"{x.State} {x.Sessions} after {Math.Round(x.Oldest.TotalMinutes)} min");
     }
 
     async Task Ago(string sql)

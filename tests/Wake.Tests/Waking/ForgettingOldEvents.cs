@@ -20,14 +20,22 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
         await store.Session("running");
         await store.Session("closed");
         await store.Accept(
-            WakeSystem.Event("heard", "old"), WakeSystem.Event("waiting", "old"), WakeSystem.Event("running", "old"),
-            WakeSystem.Event("closed", "old"), WakeSystem.Event("nobody", "old"));
+            WakeSystem.Event("heard", "old"),
+            WakeSystem.Event("waiting", "old"),
+            WakeSystem.Event("running", "old"),
+            WakeSystem.Event("closed", "old"),
+            WakeSystem.Event("nobody", "old")
+        );
         await store.Accept(WakeSystem.Event("heard", "old"));
         await store.Sessions.Close("closed", CancellationToken.None);
         foreach (var (session, ended) in (IEnumerable<(string, string)>)[("heard", "now()"), ("running", "null")])
         {
-            await Execute($"insert into turns (session_id, wake_number, ended_at) select id, 1, {ended} from sessions where key = '{session}'");
-            await Execute($"update inbox set wake_number = 1 where session_id = (select id from sessions where key = '{session}')");
+            await Execute(
+                $"insert into turns (session_id, wake_number, ended_at) select id, 1, {ended} from sessions where key = '{session}'"
+            );
+            await Execute(
+                $"update inbox set wake_number = 1 where session_id = (select id from sessions where key = '{session}')"
+            );
         }
 
         await Execute("update events set accepted_at = now() - interval '91 days'");
@@ -36,7 +44,10 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
         Assert.Equal(3, await new Retention(store.Database).Forget(TimeSpan.FromDays(90), CancellationToken.None));
         Assert.Equal(0, await new Retention(store.Database).Forget(TimeSpan.FromDays(90), CancellationToken.None));
 
-        Assert.Equal(["nobody|new", "running|old", "waiting|old"], await Column("select subject || '|' || split_part(dedup_key, '|', 3) from events"));
+        Assert.Equal(
+            ["nobody|new", "running|old", "waiting|old"],
+            await Column("select subject || '|' || split_part(dedup_key, '|', 3) from events")
+        );
         Assert.Equal(["2"], await Column("select count(*)::text from inbox"));
         Assert.Equal(["0"], await Column("select count(*)::text from duplicates"));
         Assert.Equal(["2"], await Column("select count(*)::text from turns"));

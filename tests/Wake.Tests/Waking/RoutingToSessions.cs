@@ -12,12 +12,19 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
 
     readonly string repository = $"test:{Guid.NewGuid():N}";
 
-    public Task InitializeAsync() => store.Routes.Configure(new Dictionary<string, RouteTerms>
-    {
-        ["assigned"] = Terms("implementer@{subject}", "issue.assigned"),
-        ["review"] = Terms("reviewer@{subject}", "pr.review_requested"),
-        ["changes"] = Terms("implementer@{subject}", "pr.reviewed") with { Where = ["data.state = changes_requested"] },
-    }, None);
+    public Task InitializeAsync() =>
+        store.Routes.Configure(
+            new Dictionary<string, RouteTerms>
+            {
+                ["assigned"] = Terms("implementer@{subject}", "issue.assigned"),
+                ["review"] = Terms("reviewer@{subject}", "pr.review_requested"),
+                ["changes"] = Terms("implementer@{subject}", "pr.reviewed") with
+                {
+                    Where = ["data.state = changes_requested"],
+                },
+            },
+            None
+        );
 
     public Task DisposeAsync() => store.Routes.Configure(new Dictionary<string, RouteTerms>(), None);
 
@@ -35,23 +42,46 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         Assert.Matches("^/srv/wake/implementer-test-[0-9a-f]{32}-1-[0-9a-f]{12}$", session.Workspace);
         Assert.Contains((await store.Timers.TakeDue(1000, TimeSpan.FromMinutes(1), None)).Due, x => x == session.Id);
         Assert.Equal(["created"], (await store.Explain.Session(key, None))!.Ledger.Select(x => x.What));
-        Assert.Equal(("assigned", null), (await Delivered(second.Id)) is { } delivery ? (delivery.Route, delivery.Watch) : default);
+        Assert.Equal(
+            ("assigned", null),
+            (await Delivered(second.Id)) is { } delivery ? (delivery.Route, delivery.Watch) : default
+        );
     }
 
     [Fact]
     public async Task One_batch_begins_each_session_once()
     {
-        var decisions = await store.Accept(Event("#2", "issue.assigned"), Event("#2", "issue.assigned"), Event("#2", "pr.review_requested"));
+        var decisions = await store.Accept(
+            Event("#2", "issue.assigned"),
+            Event("#2", "issue.assigned"),
+            Event("#2", "pr.review_requested")
+        );
 
-        Assert.Equal([[$"implementer@{repository}#2"], [$"implementer@{repository}#2"], [$"reviewer@{repository}#2"]], decisions.Select(x => x.Sessions));
+        Assert.Equal(
+            [
+                [$"implementer@{repository}#2"],
+                [$"implementer@{repository}#2"],
+                [$"reviewer@{repository}#2"],
+            ],
+            decisions.Select(x => x.Sessions)
+        );
         Assert.Equal(2, (await store.Sessions.Find($"implementer@{repository}#2", None))!.Inbox);
     }
 
     [Fact]
     public async Task Batches_at_the_same_time_begin_each_session_once_and_lose_nothing()
     {
-        var decisions = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Task.Run(() => store.Accept(
-            [.. Enumerable.Range(100, 10).Reverse().Select(x => Event($"#{x}", "issue.assigned"))]))));
+        var decisions = await Task.WhenAll(
+            Enumerable
+                .Range(0, 20)
+                .Select(_ =>
+                    Task.Run(() =>
+                        store.Accept([
+                            .. Enumerable.Range(100, 10).Reverse().Select(x => Event($"#{x}", "issue.assigned")),
+                        ])
+                    )
+                )
+        );
 
         Assert.All(decisions.SelectMany(x => x), x => Assert.Single(x.Sessions));
         for (var i = 100; i < 110; i++)
@@ -63,7 +93,10 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     {
         await store.Accept(Event("#3", "issue.assigned"));
 
-        var review = Event("#4", "pr.reviewed", "changes_requested") with { Related = [$"{repository}@abc", $"{repository}#3"] };
+        var review = Event("#4", "pr.reviewed", "changes_requested") with
+        {
+            Related = [$"{repository}@abc", $"{repository}#3"],
+        };
 
         Assert.Equal([$"implementer@{repository}#3"], (await store.Accept(review))[0].Sessions);
         Assert.Null(await store.Sessions.Find($"implementer@{repository}#4", None));
@@ -73,9 +106,20 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     public async Task Also_when_the_issue_was_assigned_in_the_same_batch()
     {
         var decisions = await store.Accept(
-            Event("#5", "issue.assigned"), Event("#6", "pr.reviewed", "changes_requested") with { Related = [$"{repository}#5"] });
+            Event("#5", "issue.assigned"),
+            Event("#6", "pr.reviewed", "changes_requested") with
+            {
+                Related = [$"{repository}#5"],
+            }
+        );
 
-        Assert.Equal([[$"implementer@{repository}#5"], [$"implementer@{repository}#5"]], decisions.Select(x => x.Sessions));
+        Assert.Equal(
+            [
+                [$"implementer@{repository}#5"],
+                [$"implementer@{repository}#5"],
+            ],
+            decisions.Select(x => x.Sessions)
+        );
     }
 
     [Fact]
@@ -93,7 +137,12 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     public async Task A_review_that_asks_for_nothing_and_an_ambient_event_begin_no_session()
     {
         var decisions = await store.Accept(
-            Event("#9", "pr.reviewed", "approved"), Event("#9", "issue.assigned") with { Delivery = Delivery.Ambient });
+            Event("#9", "pr.reviewed", "approved"),
+            Event("#9", "issue.assigned") with
+            {
+                Delivery = Delivery.Ambient,
+            }
+        );
 
         Assert.All(decisions, x => Assert.Equal(IntakeOutcome.Unwatched, x.Outcome));
         Assert.Null(await store.Sessions.Find($"implementer@{repository}#9", None));
@@ -122,7 +171,10 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         var again = Assert.Single(await store.Accept(Event("#11", "issue.assigned")));
 
         Assert.Equal([key], again.Sessions);
-        Assert.Equal(("assigned", "see who else is on it"), (await Delivered(again.Id)) is { } delivery ? (delivery.Route, delivery.Intent) : default);
+        Assert.Equal(
+            ("assigned", "see who else is on it"),
+            (await Delivered(again.Id)) is { } delivery ? (delivery.Route, delivery.Intent) : default
+        );
     }
 
     [Theory]
@@ -134,7 +186,9 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     {
         await IsUsable($"{repository}{subject}");
         await IsUsable($"{repository}{subject}{new string('é', EventLimits.Key - repository.Length - subject.Length)}");
-        await IsUsable($"{repository}{subject}{string.Concat(Enumerable.Repeat("🚀", (EventLimits.Key - repository.Length - subject.Length) / 2))}");
+        await IsUsable(
+            $"{repository}{subject}{string.Concat(Enumerable.Repeat("🚀", (EventLimits.Key - repository.Length - subject.Length) / 2))}"
+        );
 
         async Task IsUsable(string whole)
         {
@@ -152,7 +206,11 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     [Fact]
     public async Task Subjects_that_look_alike_to_a_file_system_get_directories_of_their_own()
     {
-        var decisions = await store.Accept(Event("#a/b", "issue.assigned"), Event("#a-b", "issue.assigned"), Event("#a.b", "issue.assigned"));
+        var decisions = await store.Accept(
+            Event("#a/b", "issue.assigned"),
+            Event("#a-b", "issue.assigned"),
+            Event("#a.b", "issue.assigned")
+        );
 
         var workspaces = new HashSet<string>();
         foreach (var key in decisions.SelectMany(x => x.Sessions))
@@ -170,10 +228,18 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         await store.Routes.Delete("worded", None);
 
         var id = (await store.Sessions.Find($"worded@{repository}#12", None))!.Id;
-        await store.Scalar<long>("with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select count(*) from opened", id);
-        var claim = Assert.IsType<TurnClaim.Granted>(await store.Turns.Claim(id, 1, "tester", TimeSpan.FromMinutes(1), None));
+        await store.Scalar<long>(
+            "with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select count(*) from opened",
+            id
+        );
+        var claim = Assert.IsType<TurnClaim.Granted>(
+            await store.Turns.Claim(id, 1, "tester", TimeSpan.FromMinutes(1), None)
+        );
 
-        Assert.Equal(("in full", "in short"), (Assert.Single(claim.Turn.Events).FullPrompt, claim.Turn.Events[0].DeltaPrompt));
+        Assert.Equal(
+            ("in full", "in short"),
+            (Assert.Single(claim.Turn.Events).FullPrompt, claim.Turn.Events[0].DeltaPrompt)
+        );
         Assert.Equal("worded", (await Delivered(decision.Id))!.Route);
         Assert.Empty((await store.Accept(Event("#13", "worded")))[0].Sessions);
     }
@@ -186,33 +252,40 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         Assert.False(await store.Routes.Delete("assigned", None));
 
         var before = await store.Routes.List(None);
-        await store.Routes.Configure(new Dictionary<string, RouteTerms> { ["own"] = Terms("configured@{subject}", "own") }, None);
+        await store.Routes.Configure(
+            new Dictionary<string, RouteTerms> { ["own"] = Terms("configured@{subject}", "own") },
+            None
+        );
         var after = await store.Routes.List(None);
 
         Assert.Equal(["assigned", "changes", "own", "review"], before.Select(x => x.Name));
         Assert.Equal((true, "configured@{subject}"), after.Select(x => (x.Configured, x.Session)).Single());
-        await store.Routes.Configure(new Dictionary<string, RouteTerms> { ["own"] = Terms("configured@{subject}", "own") }, None);
+        await store.Routes.Configure(
+            new Dictionary<string, RouteTerms> { ["own"] = Terms("configured@{subject}", "own") },
+            None
+        );
         Assert.Equal(after[0].Created, (await store.Routes.List(None))[0].Created);
     }
 
-    public static TheoryData<string, RouteTerms> WrongRoutes => new()
-    {
-        { "../up", Terms("k@{subject}", "t") },
-        { "r", Terms("{subject}", "t") },
-        { "r", Terms("..{subject}", "t") },
-        { "r", Terms("k@{actor}", "t") },
-        { "r", Terms("", "t") },
-        { "r", Terms("k", "t") with { Workspace = "relative/{session}" } },
-        { "r", Terms("k", "t") with { Workspace = "/srv/{session}/../.." } },
-        { "r", Terms("k", "t") with { Workspace = "/srv/{subject}" } },
-        { "r", Terms("k", "t") with { Workspace = null } },
-        { "r", Terms("k", "t") with { Workspace = $"/srv/{new string('w', 256)}" } },
-        { "r", Terms("k", "t") with { Workspace = $"/srv/{new string('w', 200)}{{session}}" } },
-        { "r", Terms("k", "t") with { Workspace = "/srv/\0" } },
-        { "r", Terms("k", "t") with { Where = ["nonsense"] } },
-        { "r", Terms("k", "t") with { Types = [] } },
-        { "r", Terms("k", "t") with { FullPrompt = "\u0001events" } },
-    };
+    public static TheoryData<string, RouteTerms> WrongRoutes =>
+        new()
+        {
+            { "../up", Terms("k@{subject}", "t") },
+            { "r", Terms("{subject}", "t") },
+            { "r", Terms("..{subject}", "t") },
+            { "r", Terms("k@{actor}", "t") },
+            { "r", Terms("", "t") },
+            { "r", Terms("k", "t") with { Workspace = "relative/{session}" } },
+            { "r", Terms("k", "t") with { Workspace = "/srv/{session}/../.." } },
+            { "r", Terms("k", "t") with { Workspace = "/srv/{subject}" } },
+            { "r", Terms("k", "t") with { Workspace = null } },
+            { "r", Terms("k", "t") with { Workspace = $"/srv/{new string('w', 256)}" } },
+            { "r", Terms("k", "t") with { Workspace = $"/srv/{new string('w', 200)}{{session}}" } },
+            { "r", Terms("k", "t") with { Workspace = "/srv/\0" } },
+            { "r", Terms("k", "t") with { Where = ["nonsense"] } },
+            { "r", Terms("k", "t") with { Types = [] } },
+            { "r", Terms("k", "t") with { FullPrompt = "\u0001events" } },
+        };
 
     [Theory]
     [MemberData(nameof(WrongRoutes))]
@@ -228,11 +301,26 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     [InlineData("/etc/passwd", "clones", "/etc/passwd is no directory")]
     [InlineData("/etc/passwd/{session}", "clones", "/etc/passwd is no directory")]
     [InlineData("/tmp", null, null)]
-    public void What_may_keep_the_sessions_of_a_route_from_working_is_said(string workspace, string? profile, string? warning)
+    public void What_may_keep_the_sessions_of_a_route_from_working_is_said(
+        string workspace,
+        string? profile,
+        string? warning
+    )
     {
-        var profiles = new Profiles { ["clones"] = new() { Repository = "https://example.invalid/hello.git" }, ["without"] = new() };
+        var profiles = new Profiles
+        {
+            ["clones"] = new() { Repository = "https://example.invalid/hello.git" },
+            ["without"] = new(),
+        };
 
-        var said = WorkspaceDirectory.Warning(Terms("k@{subject}", "t") with { Workspace = workspace, Profile = profile }, profiles);
+        var said = WorkspaceDirectory.Warning(
+            Terms("k@{subject}", "t") with
+            {
+                Workspace = workspace,
+                Profile = profile,
+            },
+            profiles
+        );
 
         if (warning is null)
             Assert.Null(said);
@@ -240,16 +328,23 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
             Assert.Contains(warning, said);
     }
 
-    async Task<EventDelivery?> Delivered(string id) => (await store.Explain.Event(id, null, None))!.Deliveries.SingleOrDefault();
+    async Task<EventDelivery?> Delivered(string id) =>
+        (await store.Explain.Event(id, null, None))!.Deliveries.SingleOrDefault();
 
-    static RouteTerms Terms(string session, string type) => new()
-    {
-        Session = session, Types = [type], Workspace = "/srv/wake/{session}", Profile = "coder",
-    };
+    static RouteTerms Terms(string session, string type) =>
+        new()
+        {
+            Session = session,
+            Types = [type],
+            Workspace = "/srv/wake/{session}",
+            Profile = "coder",
+        };
 
     ExternalEventObserved Event(string number, string type, string? state = null) =>
         WakeSystem.Event($"{repository}{number}", Guid.NewGuid().ToString()) with
         {
-            Type = type, DedupKey = null, Data = JsonElement.Parse(JsonSerializer.Serialize(new { state })),
+            Type = type,
+            DedupKey = null,
+            Data = JsonElement.Parse(JsonSerializer.Serialize(new { state })),
         };
 }

@@ -10,13 +10,23 @@ public sealed class SharingTheWork : IAsyncLifetime
     public async Task InitializeAsync()
     {
         // Nobody dies here, so no lease has to be waited for, nor is one lost on a starved machine.
-        wake = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string> { ["Runner__Lease"] = "00:01:00" });
+        wake = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string> { ["Runner__Lease"] = "00:01:00" }
+        );
 
         // Who scales runners by their queues wants the broker's address by its other name.
-        var amqp = new Dictionary<string, string> { ["MessageBus__Host"] = $"{new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri}" };
+        var amqp = new Dictionary<string, string>
+        {
+            ["MessageBus__Host"] = $"{new UriBuilder(wake.Broker!) { Scheme = "amqp" }.Uri}",
+        };
         await Task.WhenAll(
-            wake.StartProcess("Wake.Gateway"), wake.StartProcess("Wake.Coordinator"), wake.StartProcess("Wake.Coordinator", amqp),
-            wake.StartProcess("Wake.Runner"), wake.StartProcess("Wake.Runner", amqp));
+            wake.StartProcess("Wake.Gateway"),
+            wake.StartProcess("Wake.Coordinator"),
+            wake.StartProcess("Wake.Coordinator", amqp),
+            wake.StartProcess("Wake.Runner"),
+            wake.StartProcess("Wake.Runner", amqp)
+        );
     }
 
     public Task DisposeAsync() => wake.DisposeAsync().AsTask();
@@ -27,12 +37,11 @@ public sealed class SharingTheWork : IAsyncLifetime
         var keys = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => wake.WatchingSession()));
 
         // Each fact is observed three times; the two coordinators share the queue.
-        await wake.Publish(
-        [
+        await wake.Publish([
             .. from observation in Enumerable.Range(0, 3)
-               from key in keys
-               from fact in (string[])["merged", "deployed"]
-               select WakeSystem.Event(WakeSystem.Subject(key), fact),
+            from key in keys
+            from fact in (string[])["merged", "deployed"]
+            select WakeSystem.Event(WakeSystem.Subject(key), fact),
         ]);
 
         foreach (var key in keys)
@@ -56,7 +65,9 @@ public sealed class SharingTheWork : IAsyncLifetime
     {
         var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]]"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]]")
+        );
         await hold.Reached();
         var id = await wake.Scalar<Guid>("select id from sessions where key = $1", key);
 

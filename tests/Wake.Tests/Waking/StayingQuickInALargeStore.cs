@@ -18,40 +18,76 @@ public sealed class StayingQuickInALargeStore
     static readonly CancellationToken None = CancellationToken.None;
 
     /// <summary>
-    /// Everything that runs by itself. What runs within seconds is seen at work below, against the same store; what runs hourly, or
-    /// asks GitHub, has what it asks of the store called there. Something new belongs to one of the two.
+    /// Everything that runs by itself. What runs within seconds is seen at work below, against the same store; what
+    /// runs hourly, or asks GitHub, has what it asks of the store called there. Something new belongs to one of the
+    /// two.
     /// </summary>
-    static readonly string[]
-        SeenAtWork =
+    static readonly string[] SeenAtWork =
+
         [
-            "BacklogMeasures", "CronJobs", "EventSocket", "HeldTurns", "ObservedEvents", "RunnerName", "RunnerSlots", "SpooledEvents", "SweepCalls", "WakeSweeper",
-            "WarmSessionsWatch", "WatchLookBack",
+            "BacklogMeasures",
+            "CronJobs",
+            "EventSocket",
+            "HeldTurns",
+            "ObservedEvents",
+            "RunnerName",
+            "RunnerSlots",
+            "SpooledEvents",
+            "SweepCalls",
+            "WakeSweeper",
+            "WarmSessionsWatch",
+            "WatchLookBack",
         ],
         Called = ["DeliveredChecks", "Forgetting", "GitHubPoller", "Housekeeping", "WebhookGaps"];
 
     [Fact]
     public async Task No_large_table_is_read_from_end_to_end_by_anything_that_runs_by_itself()
     {
-        await using var system = await WakeSystem.Create(Transport.RabbitMq, new Dictionary<string, string>
-        {
-            // Somebody watches the metrics, so they are measured.
-            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9",
-            ["Cron__often__Expression"] = "* * * * * ?",
-            ["Cron__often__Reason"] = "tick",
-        });
+        await using var system = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string>
+            {
+                // Somebody watches the metrics, so they are measured.
+                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9",
+                ["Cron__often__Expression"] = "* * * * * ?",
+                ["Cron__often__Reason"] = "tick",
+            }
+        );
         // Rows that were made and not earned.
         system.MayBreakRules = true;
         await new LargeStore(Sessions: 12_000, Events: 150_000, Watches: 30_000).Fill(system.Database);
         var before = await TableReads.Of(system.Database, Large);
-        Assert.Subset(before.Tables.ToHashSet(), new HashSet<string> { "events", "inbox", "watches", "sessions", "turns", "wake_timers", "transcripts", "decisions" });
+        Assert.Subset(
+            before.Tables.ToHashSet(),
+            new HashSet<string>
+            {
+                "events",
+                "inbox",
+                "watches",
+                "sessions",
+                "turns",
+                "wake_timers",
+                "transcripts",
+                "decisions",
+            }
+        );
 
         await Task.WhenAll(
-            system.StartProcess("Wake.Gateway"), system.StartProcess("Wake.Coordinator"), system.StartProcess("Wake.Runner"),
-            system.StartProcess("Wake.Producers.Cron"));
+            system.StartProcess("Wake.Gateway"),
+            system.StartProcess("Wake.Coordinator"),
+            system.StartProcess("Wake.Runner"),
+            system.StartProcess("Wake.Producers.Cron")
+        );
 
         // An event that is watched, one that is older than its watch, and one that names its session.
         var watching = await system.WatchingSession("instant");
-        await system.Publish(WakeSystem.Event(WakeSystem.Subject(watching), "watched"), WakeSystem.Event("before", "earlier") with { Related = ["related"] });
+        await system.Publish(
+            WakeSystem.Event(WakeSystem.Subject(watching), "watched"),
+            WakeSystem.Event("before", "earlier") with
+            {
+                Related = ["related"],
+            }
+        );
         await system.Ended(watching, 1);
         var late = await system.Session("instant");
         Assert.Equal(1, (await system.Watch(late, "before")).GetProperty("found").GetInt32());
@@ -61,7 +97,16 @@ public sealed class StayingQuickInALargeStore
         await system.Ended(watching, 2);
 
         // One that a route has for the session which watches it, and one that begins a session.
-        var route = await system.Http.PutAsJsonAsync("/v1/routes/large", new { subject = "rout*", session = "tester@{subject}", workspace = Path.GetTempPath(), profile = "instant" });
+        var route = await system.Http.PutAsJsonAsync(
+            "/v1/routes/large",
+            new
+            {
+                subject = "rout*",
+                session = "tester@{subject}",
+                workspace = Path.GetTempPath(),
+                profile = "instant",
+            }
+        );
         Assert.True(route.IsSuccessStatusCode, await route.Content.ReadAsStringAsync());
         await system.Watch(await system.Session("instant", key: "tester@watching"), "routed");
         await system.Publish(WakeSystem.Event("routed", "watched"), WakeSystem.Event("route", "new"));
@@ -69,16 +114,30 @@ public sealed class StayingQuickInALargeStore
         await system.Ended("tester@route", 1);
 
         // What people and programs ask for, page by page.
-        foreach (var path in (string[])
-                 [
-                     "sessions?limit=100", $"sessions?limit=100&after={LargeStore.Key(2)}", "watches?limit=100", $"watches?session={LargeStore.Key(3)}", "questions",
-                     $"sessions/{LargeStore.Key(1)}/turns?before=2", $"explain/sessions/{LargeStore.Key(1)}", "explain/events/old-77", "costs?limit=7", "routes", "keys",
-                 ])
+        foreach (
+            var path in (string[])
+                [
+                    "sessions?limit=100",
+                    $"sessions?limit=100&after={LargeStore.Key(2)}",
+                    "watches?limit=100",
+                    $"watches?session={LargeStore.Key(3)}",
+                    "questions",
+                    $"sessions/{LargeStore.Key(1)}/turns?before=2",
+                    $"explain/sessions/{LargeStore.Key(1)}",
+                    "explain/events/old-77",
+                    "costs?limit=7",
+                    "routes",
+                    "keys",
+                ]
+        )
         {
             Assert.Equal("OK", $"{(await system.Http.GetAsync($"/v1/{path}")).StatusCode}");
         }
 
-        await Eventually.Holds(async () => await system.Scalar<long>("select count(*) from watches where look_again_at is not null") == 0, "the watches have looked again");
+        await Eventually.Holds(
+            async () => await system.Scalar<long>("select count(*) from watches where look_again_at is not null") == 0,
+            "the watches have looked again"
+        );
         await system.Quiet();
         foreach (var process in system.Processes)
             await process.Stop();
@@ -110,12 +169,19 @@ public sealed class StayingQuickInALargeStore
     public void All_that_runs_by_itself_is_known_here()
     {
         var services = (Type[])
-        [
-            typeof(CoordinatorOptions), typeof(Gateway.GatewayOptions), typeof(Runner.RunnerOptions), typeof(Producers.Cron.CronOptions),
-            typeof(Producers.GitHub.GitHubOptions), typeof(Producers.Webhooks.WebhooksOptions),
-        ];
+            [
+                typeof(CoordinatorOptions),
+                typeof(Gateway.GatewayOptions),
+                typeof(Runner.RunnerOptions),
+                typeof(Producers.Cron.CronOptions),
+                typeof(Producers.GitHub.GitHubOptions),
+                typeof(Producers.Webhooks.WebhooksOptions),
+            ];
 
-        var loops = services.SelectMany(x => x.Assembly.GetTypes()).Where(x => x.IsSubclassOf(typeof(BackgroundService))).Select(x => x.Name);
+        var loops = services
+            .SelectMany(x => x.Assembly.GetTypes())
+            .Where(x => x.IsSubclassOf(typeof(BackgroundService)))
+            .Select(x => x.Name);
 
         Assert.Equal([.. SeenAtWork.Concat(Called).Order()], loops.Order());
     }
@@ -130,9 +196,16 @@ public sealed class StayingQuickInALargeStore
         // Whoever looks back for this session waits for the lock.
         await using var connection = await system.Database.OpenConnectionAsync();
         await using var locking = await connection.BeginTransactionAsync();
-        await Execute(connection, "select 1 from wake_timers where session_id = (select id from sessions where key = $1) for update", held);
-        await using (var watch = system.Database.CreateCommand(
-            "insert into watches (id, session_id, subject, look_again_at) select gen_random_uuid(), id, 'earlier', now() from sessions where key = $1"))
+        await Execute(
+            connection,
+            "select 1 from wake_timers where session_id = (select id from sessions where key = $1) for update",
+            held
+        );
+        await using (
+            var watch = system.Database.CreateCommand(
+                "insert into watches (id, session_id, subject, look_again_at) select gen_random_uuid(), id, 'earlier', now() from sessions where key = $1"
+            )
+        )
         {
             watch.Parameters.AddWithValue(held);
             await watch.ExecuteNonQueryAsync();
@@ -146,14 +219,19 @@ public sealed class StayingQuickInALargeStore
         await locking.RollbackAsync();
         await system.Ended(held, 1);
 
-        Task<bool> LookBackWaits() => system.Scalar<bool>(
-            "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%Routes to watches%')");
+        Task<bool> LookBackWaits() =>
+            system.Scalar<bool>(
+                "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%Routes to watches%')"
+            );
     }
 
     [Theory]
-    [InlineData("select 1", false)]                     // a dump: it has a snapshot and writes nothing
-    [InlineData("select pg_current_xact_id()", true)]   // it has written something: an event may be among it
-    public async Task A_transaction_that_stays_open_elsewhere_does_not_have_a_watch_look_back_for_ever(string statement, bool waitsForIt)
+    [InlineData("select 1", false)] // a dump: it has a snapshot and writes nothing
+    [InlineData("select pg_current_xact_id()", true)] // it has written something: an event may be among it
+    public async Task A_transaction_that_stays_open_elsewhere_does_not_have_a_watch_look_back_for_ever(
+        string statement,
+        bool waitsForIt
+    )
     {
         await using var store = new TestStore();
         await store.InitializeAsync();
@@ -169,7 +247,9 @@ public sealed class StayingQuickInALargeStore
         async Task<bool> LooksAgain(Watches watches)
         {
             await store.Scalar<long>(
-                "with due as (update watches set look_again_at = now() where id = $1 returning 1) select count(*) from due", watch.Id);
+                "with due as (update watches set look_again_at = now() where id = $1 returning 1) select count(*) from due",
+                watch.Id
+            );
             await watches.LookAgain(None);
             return await store.Scalar<bool>("select look_again_at is not null from watches where id = $1", watch.Id);
         }
@@ -181,21 +261,26 @@ public sealed class StayingQuickInALargeStore
         await using var store = new TestStore();
         await store.InitializeAsync();
         var session = await store.Session("session");
-        await using var one = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(store.ConnectionString) { MaxPoolSize = 1 });
+        await using var one = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(store.ConnectionString) { MaxPoolSize = 1 }
+        );
         var timers = new WakeTimers(one);
 
         await using var dump = await store.Database.OpenConnectionAsync();
         await using var snapshot = await dump.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);
         await Execute(dump, "select 1");
-        await using (var churn = store.Database.CreateCommand(
-            """
-            insert into sessions (id, key, workspace, profile) select gen_random_uuid(), 'churned' || n, '/', 'default' from generate_series(1, 2000) n;
-            insert into wake_timers (session_id) select id from sessions where key like 'churned%';
-            do $$ begin
-                for i in 1..10 loop update wake_timers set owed_at = now() - interval '1 hour' + i * interval '1 s'; end loop;
-            end $$;
-            update wake_timers set owed_at = null where session_id in (select id from sessions where key like 'churned%')
-            """))
+        await using (
+            var churn = store.Database.CreateCommand(
+                """
+                insert into sessions (id, key, workspace, profile) select gen_random_uuid(), 'churned' || n, '/', 'default' from generate_series(1, 2000) n;
+                insert into wake_timers (session_id) select id from sessions where key like 'churned%';
+                do $$ begin
+                    for i in 1..10 loop update wake_timers set owed_at = now() - interval '1 hour' + i * interval '1 s'; end loop;
+                end $$;
+                update wake_timers set owed_at = null where session_id in (select id from sessions where key like 'churned%')
+                """
+            )
+        )
         {
             await churn.ExecuteNonQueryAsync();
         }
@@ -221,7 +306,9 @@ public sealed class StayingQuickInALargeStore
             // What this connection has read is counted at the end of a transaction, when asked for.
             await using (var flush = one.CreateCommand("select pg_stat_force_next_flush()"))
                 await flush.ExecuteNonQueryAsync();
-            await using var command = one.CreateCommand("select idx_tup_read from pg_stat_user_indexes where indexrelname = 'wake_timers_due'");
+            await using var command = one.CreateCommand(
+                "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'wake_timers_due'"
+            );
             return (long)(await command.ExecuteScalarAsync())!;
         }
     }
@@ -251,7 +338,9 @@ public sealed class StayingQuickInALargeStore
 
         var last = await subjects.Beginning("github", None);
         Assert.Equal(
-            [.. Enumerable.Range(0, 10).Where(x => x != 3).Select(x => $"github:o/r#{x}"), "github:o/r#new"], last.Select(x => x.Subject).Order(StringComparer.Ordinal));
+            [.. Enumerable.Range(0, 10).Where(x => x != 3).Select(x => $"github:o/r#{x}"), "github:o/r#new"],
+            last.Select(x => x.Subject).Order(StringComparer.Ordinal)
+        );
     }
 
     [Fact]
@@ -261,24 +350,33 @@ public sealed class StayingQuickInALargeStore
         var key = await system.Session();
         foreach (var subject in (string[])["a", "b", "c"])
             await system.Watch(key, subject);
-        await using (var turns = system.Database.CreateCommand(
-            """
-            insert into turns (session_id, wake_number, ended_at, outcome) select id, n, now(), 'completed' from sessions, generate_series(1, 3) n;
-            insert into decisions (kind, session_id, wake_number) select kind, id, n from sessions, generate_series(1, 3) n, unnest(array['dispatched', 'ended']) kind
-            """))
+        await using (
+            var turns = system.Database.CreateCommand(
+                """
+                insert into turns (session_id, wake_number, ended_at, outcome) select id, n, now(), 'completed' from sessions, generate_series(1, 3) n;
+                insert into decisions (kind, session_id, wake_number) select kind, id, n from sessions, generate_series(1, 3) n, unnest(array['dispatched', 'ended']) kind
+                """
+            )
+        )
         {
             await turns.ExecuteNonQueryAsync();
         }
 
         Assert.Equal(["a", "b", "c"], await Pages("watches?limit=1", "after", "id", "subject"));
-        Assert.Equal(["a", "b", "c"], await Pages($"watches?limit=2&session={Uri.EscapeDataString(key)}", "after", "id", "subject"));
-        Assert.Equal(["3", "2", "1"], await Pages($"sessions/{Uri.EscapeDataString(key)}/turns?limit=2", "before", "number", "number"));
+        Assert.Equal(
+            ["a", "b", "c"],
+            await Pages($"watches?limit=2&session={Uri.EscapeDataString(key)}", "after", "id", "subject")
+        );
+        Assert.Equal(
+            ["3", "2", "1"],
+            await Pages($"sessions/{Uri.EscapeDataString(key)}/turns?limit=2", "before", "number", "number")
+        );
         Assert.Equal(400, (int)(await system.Http.GetAsync($"/v1/watches?after={Guid.NewGuid()}")).StatusCode);
 
         async Task<List<string>> Pages(string path, string cursor, string by, string wanted)
         {
             List<string> all = [];
-            for (var from = ""; ;)
+            for (var from = ""; ; )
             {
                 var page = System.Text.Json.JsonElement.Parse(await system.Http.GetStringAsync($"/v1/{path}{from}"));
                 if (page.GetArrayLength() == 0)

@@ -5,8 +5,8 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>
-/// The coordinator is killed with SIGKILL at each point where something is committed and not yet said. A wire that can be
-/// held stands between it and RabbitMQ: what it says no longer arrives, what it is told still does.
+/// The coordinator is killed with SIGKILL at each point where something is committed and not yet said. A wire that can
+/// be held stands between it and RabbitMQ: what it says no longer arrives, what it is told still does.
 /// </summary>
 public sealed class SurvivingADeadCoordinator : IAsyncLifetime
 {
@@ -21,10 +21,14 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
         var started = await Task.WhenAll(
             wake.StartProcess("Wake.Gateway"),
             wake.StartProcess("Wake.Runner"),
-            wake.StartProcess("Wake.Coordinator", new Dictionary<string, string>
-            {
-                ["MessageBus__Host"] = new UriBuilder(wake.Broker) { Port = wire.Port }.ToString(),
-            }));
+            wake.StartProcess(
+                "Wake.Coordinator",
+                new Dictionary<string, string>
+                {
+                    ["MessageBus__Host"] = new UriBuilder(wake.Broker) { Port = wire.Port }.ToString(),
+                }
+            )
+        );
         coordinator = started[2];
     }
 
@@ -42,11 +46,16 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
         var observed = WakeSystem.Event(WakeSystem.Subject(key), "merged");
 
         await wake.Publish(observed);
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1
+        );
         await KillAndReplace();
 
         await HasTakenOneTurn(key);
-        await Eventually.Holds(async () => (await wake.ExplainEvent(observed.Id)).Duplicates is [_], "the redelivered message is a duplicate");
+        await Eventually.Holds(
+            async () => (await wake.ExplainEvent(observed.Id)).Duplicates is [_],
+            "the redelivered message is a duplicate"
+        );
     }
 
     [Fact]
@@ -56,7 +65,9 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
         wire.HoldUpstream();
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from wake_timers where owed_at is not null") == 1);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from wake_timers where owed_at is not null") == 1
+        );
         Assert.Equal(0, await wake.Scalar<long>("select count(*) from turns"));
         await KillAndReplace();
 
@@ -69,12 +80,16 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
         var key = await wake.WatchingSession("instant");
         wire.HoldUpstream();
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from wake_timers where owed_at is not null") == 1);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from wake_timers where owed_at is not null") == 1
+        );
 
         // Its sweeper cannot say so; the test says it in its place.
         await using (var bus = await TestBus.Start(wake.Broker!))
             await bus.Publish(new WakeDue(await wake.Scalar<Guid>("select id from sessions where key = $1", key)));
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from turns where attempt = 0") == 1);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from turns where attempt = 0") == 1
+        );
         await KillAndReplace();
 
         await HasTakenOneTurn(key);

@@ -5,9 +5,13 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Waking;
 
-public sealed class WakingASessionInOneProcess(StandaloneSystem shared) : WakingASession(shared), IClassFixture<StandaloneSystem>;
+public sealed class WakingASessionInOneProcess(StandaloneSystem shared)
+    : WakingASession(shared),
+        IClassFixture<StandaloneSystem>;
 
-public sealed class WakingASessionOnRabbitMq(RabbitMqSystem shared) : WakingASession(shared), IClassFixture<RabbitMqSystem>;
+public sealed class WakingASessionOnRabbitMq(RabbitMqSystem shared)
+    : WakingASession(shared),
+        IClassFixture<RabbitMqSystem>;
 
 /// <summary>The sentence itself: an event wakes a session, which takes a turn.</summary>
 public abstract class WakingASession(SharedSystem shared)
@@ -30,7 +34,10 @@ public abstract class WakingASession(SharedSystem shared)
     public async Task Five_observations_of_one_fact_are_one_turn_with_one_reason()
     {
         var key = await wake.WatchingSession();
-        var observations = Enumerable.Range(1, 5).Select(x => WakeSystem.Event(WakeSystem.Subject(key), "merged", id: $"{key}-{x}")).ToArray();
+        var observations = Enumerable
+            .Range(1, 5)
+            .Select(x => WakeSystem.Event(WakeSystem.Subject(key), "merged", id: $"{key}-{x}"))
+            .ToArray();
 
         foreach (var observation in observations)
             await wake.Publish(observation);
@@ -63,7 +70,9 @@ public abstract class WakingASession(SharedSystem shared)
     {
         var key = await wake.WatchingSession();
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "first", reason: $"first [[fake:hold {hold.Path}]]"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), "first", reason: $"first [[fake:hold {hold.Path}]]")
+        );
         await hold.Reached();
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "second"));
@@ -97,7 +106,9 @@ public abstract class WakingASession(SharedSystem shared)
         var key = await wake.Session();
         var observed = WakeSystem.Event($"late:{key}", "merged");
         await wake.Publish(observed);
-        await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1
+        );
 
         await wake.Watch(key, $"late:{key}", intent: "then deploy it");
 
@@ -126,7 +137,10 @@ public abstract class WakingASession(SharedSystem shared)
         await wake.Quiet();
         var turns = await wake.Turns(key);
         Assert.True(turns[0].Reasons.Count > 5, $"The first turn had {turns[0].Reasons.Count} reasons.");
-        Assert.Equal(Enumerable.Range(1, turns.Sum(x => x.Reasons.Count)).Select(x => $"{x}"), turns.SelectMany(x => x.Reasons));
+        Assert.Equal(
+            Enumerable.Range(1, turns.Sum(x => x.Reasons.Count)).Select(x => $"{x}"),
+            turns.SelectMany(x => x.Reasons)
+        );
     }
 
     [Fact]
@@ -147,7 +161,10 @@ public abstract class WakingASession(SharedSystem shared)
     public async Task An_event_that_expired_before_the_turn_is_not_handed_over()
     {
         var key = await wake.WatchingSession("patient");
-        var gone = WakeSystem.Event(WakeSystem.Subject(key), "gone") with { Expires = DateTimeOffset.UtcNow.AddSeconds(-1) };
+        var gone = WakeSystem.Event(WakeSystem.Subject(key), "gone") with
+        {
+            Expires = DateTimeOffset.UtcNow.AddSeconds(-1),
+        };
 
         await wake.Publish(gone);
         await Eventually.Holds(async () => (await wake.Show(key)).Inbox == 1);
@@ -161,12 +178,20 @@ public abstract class WakingASession(SharedSystem shared)
     {
         var key = await wake.WatchingSession("instant");
         using var hold = new HoldFile();
-        await wake.Publish(WakeSystem.Event(
-            WakeSystem.Subject(key), "merged", reason: $"merged [[fake:hold {hold.Path}]] [[fake:first kill-self KILL]]"));
+        await wake.Publish(
+            WakeSystem.Event(
+                WakeSystem.Subject(key),
+                "merged",
+                reason: $"merged [[fake:hold {hold.Path}]] [[fake:first kill-self KILL]]"
+            )
+        );
         await hold.Reached();
 
-        await using (var expire = wake.Database.CreateCommand(
-            "update events set expires_at = clock_timestamp() where seq = (select event from inbox i join sessions s on s.id = i.session_id where s.key = $1)"))
+        await using (
+            var expire = wake.Database.CreateCommand(
+                "update events set expires_at = clock_timestamp() where seq = (select event from inbox i join sessions s on s.id = i.session_id where s.key = $1)"
+            )
+        )
         {
             expire.Parameters.AddWithValue(key);
             await expire.ExecuteNonQueryAsync();
@@ -217,7 +242,10 @@ public abstract class WakingASession(SharedSystem shared)
 
         var story = await wake.ExplainEvent(observed.Id);
         Assert.Equal($"{key} was told in wake 1, which ended: completed.", story.Summary);
-        Assert.Equal(["accepted", "routed", "dispatched", "claimed", "begun", "ended"], story.Ledger.Select(x => x.What));
+        Assert.Equal(
+            ["accepted", "routed", "dispatched", "claimed", "begun", "ended"],
+            story.Ledger.Select(x => x.What)
+        );
 
         await wake.Quiet();
         Assert.Equal("Idle; nothing waits.", (await wake.Explain(key)).Summary);

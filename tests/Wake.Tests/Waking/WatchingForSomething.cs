@@ -37,7 +37,15 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         var key = await Session();
         await store.Watches.Create(key, new(key) { Where = [condition] }, None);
 
-        var decision = Assert.Single(await store.Accept(Event(key, "x") with { Actor = "octocat", Data = data is null ? null : JsonElement.Parse(data) }));
+        var decision = Assert.Single(
+            await store.Accept(
+                Event(key, "x") with
+                {
+                    Actor = "octocat",
+                    Data = data is null ? null : JsonElement.Parse(data),
+                }
+            )
+        );
 
         Assert.Equal(told, decision.Sessions.Contains(key));
     }
@@ -63,10 +71,22 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
     public async Task Hostile_data_hides_nothing_from_a_condition_and_fails_no_batch(string data)
     {
         var key = await Session();
-        await store.Watches.Create(key, new(key) { Where = ["data.conclusion = failure", "data.title != secret"] }, None);
+        await store.Watches.Create(
+            key,
+            new(key) { Where = ["data.conclusion = failure", "data.title != secret"] },
+            None
+        );
 
         var decisions = await store.Accept(
-            Event(key, "hostile") with { Data = JsonElement.Parse(data) }, Event(key, "other") with { Data = JsonElement.Parse("""{"conclusion":"failure"}""") });
+            Event(key, "hostile") with
+            {
+                Data = JsonElement.Parse(data),
+            },
+            Event(key, "other") with
+            {
+                Data = JsonElement.Parse("""{"conclusion":"failure"}"""),
+            }
+        );
 
         Assert.All(decisions, x => Assert.Equal([key], x.Sessions));
     }
@@ -90,7 +110,14 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         var decisions = await store.Accept(Event(key, "before"), merged, Event(key, "in the same batch"));
         var later = await store.Accept(Event(key, "later"));
 
-        Assert.Equal([[key], [key], []], decisions.Select(x => x.Sessions));
+        Assert.Equal(
+            [
+                [key],
+                [key],
+                [],
+            ],
+            decisions.Select(x => x.Sessions)
+        );
         Assert.Empty(later[0].Sessions);
         Assert.Empty(await store.Watches.List(key, 10, None));
         Assert.Contains((await store.Explain.Session(key, None))!.Ledger, x => x.What == "unwatched");
@@ -102,9 +129,24 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         var key = await Session();
         await store.Watches.Create(key, new(key) { Types = ["ci.*"], Until = ["pr.merged"] }, None);
 
-        var decisions = await store.Accept(Event(key, "ci") with { Type = "ci.failed" }, Event(key, "merged") with { Type = "pr.merged" });
+        var decisions = await store.Accept(
+            Event(key, "ci") with
+            {
+                Type = "ci.failed",
+            },
+            Event(key, "merged") with
+            {
+                Type = "pr.merged",
+            }
+        );
 
-        Assert.Equal([[key], []], decisions.Select(x => x.Sessions));
+        Assert.Equal(
+            [
+                [key],
+                [],
+            ],
+            decisions.Select(x => x.Sessions)
+        );
         Assert.Empty(await store.Watches.List(key, 10, None));
     }
 
@@ -114,8 +156,11 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         var key = await Session();
         await store.Watches.Create(key, new(key) { Once = true, Where = ["type = test.*"] }, None);
 
-        var decisions = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => Task.Run(() =>
-            store.Accept(Event(key, $"{i} a"), Event(key, $"{i} b")))));
+        var decisions = await Task.WhenAll(
+            Enumerable
+                .Range(0, 20)
+                .Select(i => Task.Run(() => store.Accept(Event(key, $"{i} a"), Event(key, $"{i} b"))))
+        );
 
         Assert.Single(decisions.SelectMany(x => x), x => x.Sessions.Contains(key));
         Assert.Empty(await store.Watches.List(key, 10, None));
@@ -153,10 +198,20 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         await store.Watches.Create(key, new(key) { Once = true }, None);
 
         var decisions = await store.Accept(
-            Ambient(key, "labeled"), Event(key, "merged"), Ambient(key, "in the same batch, and too late"));
+            Ambient(key, "labeled"),
+            Event(key, "merged"),
+            Ambient(key, "in the same batch, and too late")
+        );
         var later = await store.Accept(Event(key, "later"));
 
-        Assert.Equal([[key], [key], []], decisions.Select(x => x.Sessions));
+        Assert.Equal(
+            [
+                [key],
+                [key],
+                [],
+            ],
+            decisions.Select(x => x.Sessions)
+        );
         Assert.Empty(later[0].Sessions);
         Assert.Empty(await store.Watches.List(key, 10, None));
     }
@@ -173,16 +228,39 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         Assert.NotNull(await store.Watches.Find(watch.Id, None));
         Assert.Equal([key], (await store.Accept(Event(key, "merged")))[0].Sessions);
         Assert.Null(await store.Watches.Find(watch.Id, None));
-        Assert.Equal(["labeled", "pushed", "merged"], (await store.Explain.Session(key, None))!.Pending.Select(x => x.Reason));
+        Assert.Equal(
+            ["labeled", "pushed", "merged"],
+            (await store.Explain.Session(key, None))!.Pending.Select(x => x.Reason)
+        );
     }
 
     [Fact]
     public async Task A_watch_made_late_tells_of_what_it_was_for_although_it_would_have_ended_since()
     {
         var key = await Session();
-        await store.Accept(Event(key, "CI failed") with { Type = "ci.failed" }, Event(key, "merged") with { Type = "pr.merged" });
+        await store.Accept(
+            Event(key, "CI failed") with
+            {
+                Type = "ci.failed",
+            },
+            Event(key, "merged") with
+            {
+                Type = "pr.merged",
+            }
+        );
 
-        var (_, found, ended) = (await store.Watches.Create(key, new(key) { Types = ["ci.*"], Until = ["pr.merged"], Once = true }, None))!.Value;
+        var (_, found, ended) = (
+            await store.Watches.Create(
+                key,
+                new(key)
+                {
+                    Types = ["ci.*"],
+                    Until = ["pr.merged"],
+                    Once = true,
+                },
+                None
+            )
+        )!.Value;
 
         Assert.Equal((1, true), (found, ended));
         Assert.Equal(["CI failed"], (await store.Explain.Session(key, None))!.Pending.Select(x => x.Reason));
@@ -194,7 +272,10 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         var key = await Session();
         await store.Watches.Create(key, new(key) { Until = ["pr.merged"] }, None);
 
-        Assert.Equal([key], (await store.Accept(Ambient(key, "merged by the session itself") with { Type = "pr.merged" }))[0].Sessions);
+        Assert.Equal(
+            [key],
+            (await store.Accept(Ambient(key, "merged by the session itself") with { Type = "pr.merged" }))[0].Sessions
+        );
 
         Assert.Empty(await store.Watches.List(key, 10, None));
     }
@@ -215,7 +296,9 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
     public async Task An_expired_watch_tells_nothing_and_goes_away()
     {
         var key = await Session();
-        var (watch, _, _) = (await store.Watches.Create(key, new(key) { Expires = DateTimeOffset.UtcNow.AddSeconds(-1) }, None))!.Value;
+        var (watch, _, _) = (
+            await store.Watches.Create(key, new(key) { Expires = DateTimeOffset.UtcNow.AddSeconds(-1) }, None)
+        )!.Value;
 
         Assert.Empty((await store.Accept(Event(key, "x")))[0].Sessions);
         Assert.Null(await store.Watches.Find(watch.Id, None));
@@ -244,5 +327,6 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
 
     static ExternalEventObserved Event(string subject, string fact) => WakeSystem.Event(subject, fact);
 
-    static ExternalEventObserved Ambient(string subject, string fact) => WakeSystem.Event(subject, fact, Delivery.Ambient);
+    static ExternalEventObserved Ambient(string subject, string fact) =>
+        WakeSystem.Event(subject, fact, Delivery.Ambient);
 }
