@@ -37,14 +37,19 @@ sealed class AddSessionCommand : ClientCommand
             Example:
               wake sessions add implementer --workspace ~/src/hello
             """
-        ) => Takes(key, workspace, claudeSession, profile);
+        ) => Accepts(key, workspace, claudeSession, profile);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var directory = given.GetRequiredValue(workspace);
 
         // From where one stands .. is what one sees; in a whole path it depends on links.
-        if (Path.IsPathFullyQualified(directory) && WorkspaceDirectory.HasParent(directory))
+        if (Path.IsPathFullyQualified(directory) && WorkspaceDirectory.HasParentSegment(directory))
             throw new CommandException("--workspace must have no .. in an absolute path.");
 
         var body = new JsonObject
@@ -57,14 +62,14 @@ sealed class AddSessionCommand : ClientCommand
         if (given.GetValue(profile) is { } name)
             body["profile"] = name;
 
-        var answer = (await wake.Post("/v1/sessions", body, cancel)).Expected();
+        var answer = (await wake.Post("/v1/sessions", body, cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var session = answer.Read(CliJson.Default.Session);
+        var session = answer.ReadAs(CliJson.Default.Session);
         var how = answer.Status is HttpStatusCode.Created ? "Registered" : "Registered before";
         output.Line($"{how}: {session.Key}, which works in {session.Workspace}");
         if (session.Notice is { } notice)

@@ -8,10 +8,10 @@ namespace Wake.Cli;
 /// <summary><c>wake answer</c>: a person answers what a session asks.</summary>
 sealed class AnswerCommand : ClientCommand
 {
-    const string Other = "something else";
+    const string OtherOption = "something else";
 
     // As much of a hash as nobody hits by chance.
-    const int ShortestHash = 12;
+    const int MinHashLength = 12;
 
     readonly Argument<Guid> id = new("QUESTION-ID") { Description = "The question's id, as wake questions shows it." };
 
@@ -32,7 +32,7 @@ sealed class AnswerCommand : ClientCommand
     {
         HelpName = "HEX",
         Description =
-            $"The hash of the call that is allowed, or its first {ShortestHash} digits or more, as wake questions show has it. Needed off "
+            $"The hash of the call that is allowed, or its first {MinHashLength} digits or more, as wake questions show has it. Needed off "
             + "a terminal where the call is too long for the list.",
     };
 
@@ -54,16 +54,21 @@ sealed class AnswerCommand : ClientCommand
               wake answer 01234567-89ab-cdef-0123-456789abcdef --allow --hash 3b1f4a0c92de
               wake answer 01234567-89ab-cdef-0123-456789abcdef --deny "not on a Friday"
             """
-        ) => Takes(id, answers, allow, hash, deny);
+        ) => Accepts(id, answers, allow, hash, deny);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var path = $"/v1/questions/{given.GetRequiredValue(id)}";
-        var question = (await wake.Get(path, cancel)).Expected().Read(CliJson.Default.Question);
+        var question = (await wake.Get(path, cancel)).EnsureSuccess().ReadAs(CliJson.Default.Question);
         var body = question.Permission is null
-            ? await Answers(question, given, output, cancel)
-            : await Decision(question, given, output, cancel);
-        var answer = (await wake.Post($"{path}/answer", body, cancel)).Expected();
+            ? await AnswersBody(question, given, output, cancel)
+            : await PermissionBody(question, given, output, cancel);
+        var answer = (await wake.Post($"{path}/answer", body, cancel)).EnsureSuccess();
 
         if (output.Json)
             output.Raw(answer.Body);
@@ -72,7 +77,7 @@ sealed class AnswerCommand : ClientCommand
         return 0;
     }
 
-    async Task<JsonObject> Decision(Question question, ParseResult given, Output output, CancellationToken cancel)
+    async Task<JsonObject> PermissionBody(Question question, ParseResult given, Output output, CancellationToken cancel)
     {
         var (allowed, why) = (given.GetValue(allow), given.GetValue(deny));
         if (given.GetValue(answers) is { Length: > 0 } || (allowed && why is not null))
@@ -84,10 +89,10 @@ sealed class AnswerCommand : ClientCommand
         if (question.Outcome is null && why is null)
         {
             // What has no hash cannot be allowed; the API says why.
-            var named = Named(question, given.GetValue(hash)) || question.Permission!.Hash is null;
-            if (!allowed && OnNoTerminal(output))
+            var named = ConfirmsWholeCall(question, given.GetValue(hash)) || question.Permission!.Hash is null;
+            if (!allowed && IsNonInteractive(output))
                 throw new CommandException("Say --allow or --deny WHY, or ask for this on a terminal.");
-            if (allowed && !named && OnNoTerminal(output))
+            if (allowed && !named && IsNonInteractive(output))
             {
                 throw new CommandException(
                     $"The list does not show all of this call. wake questions show {question.Id} does, with its hash: allow it with --hash, or on a terminal."
@@ -114,23 +119,23 @@ sealed class AnswerCommand : ClientCommand
     }
 
     // Whether the person knows the whole: by its hash, or because the list shows all of it.
-    static bool Named(Question question, string? given)
+    static bool ConfirmsWholeCall(Question question, string? given)
     {
         var hash = question.Permission!.Hash;
         if (
             given is not null
-            && (given.Length < ShortestHash || hash?.StartsWith(given, StringComparison.OrdinalIgnoreCase) != true)
+            && (given.Length < MinHashLength || hash?.StartsWith(given, StringComparison.OrdinalIgnoreCase) != true)
         )
         {
             throw new CommandException(
-                $"Not allowed: this is not the hash of that call, or less than {ShortestHash} digits of it. wake questions show {question.Id} shows the call and its hash."
+                $"Not allowed: this is not the hash of that call, or less than {MinHashLength} digits of it. wake questions show {question.Id} shows the call and its hash."
             );
         }
 
         return given is not null || question.Permission.Whole;
     }
 
-    async Task<JsonObject> Answers(Question question, ParseResult given, Output output, CancellationToken cancel)
+    async Task<JsonObject> AnswersBody(Question question, ParseResult given, Output output, CancellationToken cancel)
     {
         if (given.GetValue(allow) || given.GetValue(deny) is not null)
             throw new CommandException("It asks questions: say the answers with --answer.");
@@ -138,7 +143,7 @@ sealed class AnswerCommand : ClientCommand
         var asked = question.Questions.DistinctBy(x => x.Question).ToList();
         var texts =
             given.GetValue(answers) is { Length: > 0 } told ? told
-            : question.Outcome is null ? await Ask(asked, output, cancel)
+            : question.Outcome is null ? await Prompt(asked, output, cancel)
             : [];
         if (question.Outcome is null && texts.Count != asked.Count)
             throw new CommandException(
@@ -153,41 +158,42 @@ sealed class AnswerCommand : ClientCommand
         };
     }
 
-    static bool OnNoTerminal(Output output) => output.Json || Console.IsInputRedirected || Console.IsOutputRedirected;
+    static bool IsNonInteractive(Output output) =>
+        output.Json || Console.IsInputRedirected || Console.IsOutputRedirected;
 
-    static async Task<IReadOnlyList<string>> Ask(
+    static async Task<IReadOnlyList<string>> Prompt(
         IReadOnlyList<QuestionItem> asked,
         Output output,
         CancellationToken cancel
     )
     {
-        if (OnNoTerminal(output))
+        if (IsNonInteractive(output))
             throw new CommandException("Say the answers with --answer, or ask for this on a terminal.");
 
         List<string> texts = [];
         foreach (var item in asked)
-            texts.Add(await Ask(item, cancel));
+            texts.Add(await Prompt(item, cancel));
         return texts;
     }
 
-    static async Task<string> Ask(QuestionItem item, CancellationToken cancel)
+    static async Task<string> Prompt(QuestionItem item, CancellationToken cancel)
     {
         var title = Markup.Escape(Output.Visible(item.Question));
         var options = item.Options.Select(x => x.Label).Distinct().ToList();
         List<string> chosen =
-            options is [] ? [Other]
+            options is [] ? [OtherOption]
             : item.MultiSelect
                 ? await new MultiSelectionPrompt<string>()
                     .Title(title)
                     .UseConverter(Shown)
-                    .AddChoices([.. options, Other])
+                    .AddChoices([.. options, OtherOption])
                     .ShowAsync(AnsiConsole.Console, cancel)
             :
             [
                 await new SelectionPrompt<string>()
                     .Title(title)
                     .UseConverter(Shown)
-                    .AddChoices([.. options, Other])
+                    .AddChoices([.. options, OtherOption])
                     .ShowAsync(AnsiConsole.Console, cancel),
             ];
 

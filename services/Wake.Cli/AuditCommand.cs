@@ -15,12 +15,17 @@ sealed class AuditCommand : ClientCommand
             Example:
               wake audit
             """
-        ) => Takes();
+        ) => Accepts();
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Get("/v1/audit", cancel)).Expected();
-        var findings = answer.Read(CliJson.Default.AuditFindingArray);
+        var answer = (await wake.Get("/v1/audit", cancel)).EnsureSuccess();
+        var findings = answer.ReadAs(CliJson.Default.AuditFindingArray);
         if (output.Json)
             output.Raw(answer.Body);
 

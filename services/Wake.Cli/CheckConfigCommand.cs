@@ -23,10 +23,10 @@ sealed class CheckConfigCommand : WakeCommand
         )
     {
         Add(file);
-        SetAction(Run);
+        SetAction(Execute);
     }
 
-    int Run(ParseResult given)
+    int Execute(ParseResult given)
     {
         var path = Path.GetFullPath(given.GetValue(file)!);
         var problems = Problems(path);
@@ -45,7 +45,7 @@ sealed class CheckConfigCommand : WakeCommand
             var configuration = new ConfigurationBuilder()
                 .AddJsonFile(path, optional: false, reloadOnChange: false)
                 .Build();
-            return [.. SettingsCheck.Problems(configuration, StandaloneHost.Sections)];
+            return [.. SettingsValidation.FindProblems(configuration, StandaloneHost.Sections)];
         }
         catch (Exception unreadable) when (unreadable is InvalidDataException or FileNotFoundException)
         {

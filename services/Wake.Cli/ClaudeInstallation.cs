@@ -8,32 +8,37 @@ namespace Wake.Cli;
 sealed partial class ClaudeInstallation(IConfiguration settings)
 {
     /// <summary>The versions that Wake is tested with: the oldest, and the one to install.</summary>
-    static readonly Version Oldest = new(2, 1, 197),
-        Newest = new(2, 1, 329);
+    static readonly Version OldestSupported = new(2, 1, 197),
+        NewestTested = new(2, 1, 329);
 
     // Where its installers put it, which need not be on PATH.
-    static readonly string[] Usual =
+    static readonly string[] DefaultPaths =
     [
         Path.Combine(LocalTranscripts.Home, ".local/bin/claude"),
         Path.Combine(LocalTranscripts.Home, ".claude/local/claude"),
     ];
 
     // The names of settings; their values are never shown.
-    static readonly string[] Keys = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
-    static readonly string[] Clouds = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+    static readonly string[] KeyVariables = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
+    static readonly string[] CloudVariables =
+    [
+        "CLAUDE_CODE_USE_BEDROCK",
+        "CLAUDE_CODE_USE_VERTEX",
+        "CLAUDE_CODE_USE_FOUNDRY",
+    ];
 
     /// <summary>Where it keeps its state.</summary>
     public string ConfigFolder =>
         Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(LocalTranscripts.Home, ".claude");
 
     /// <summary>Is it there, and new enough?</summary>
-    public async Task<Finding> Program(CancellationToken cancel)
+    public async Task<CheckResult> CheckProgram(CancellationToken cancel)
     {
         var name = settings["Claude:Executable"] is { Length: > 0 } named ? named : "claude";
-        var path = name.Contains('/') ? (Checkup.IsProgram(name) ? name : null) : Checkup.OnPath(name);
+        var path = name.Contains('/') ? (DoctorChecks.IsExecutable(name) ? name : null) : DoctorChecks.FindOnPath(name);
         if (path is null)
         {
-            return Array.Find(Usual, Checkup.IsProgram) is { } elsewhere
+            return Array.Find(DefaultPaths, DoctorChecks.IsExecutable) is { } elsewhere
                 ? new(
                     "claude",
                     false,
@@ -44,32 +49,32 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
                     "claude",
                     false,
                     $"{name} is not found",
-                    $"Install it with: npm install -g @anthropic-ai/claude-code@{Newest}, or name the program in Claude__Executable."
+                    $"Install it with: npm install -g @anthropic-ai/claude-code@{NewestTested}, or name the program in Claude__Executable."
                 );
         }
 
         if (
-            await Checkup.Run(path, ["--version"], cancel) is not (0, var said)
+            await DoctorChecks.RunProgram(path, ["--version"], cancel) is not (0, var said)
             || !Version.TryParse(Number().Match(said).Value, out var version)
         )
             return new("claude", false, $"{path} does not say its version", $"Try it: {path} --version");
 
-        return version >= Oldest
+        return version >= OldestSupported
             ? new("claude", true, $"{version} at {path}", null)
             : new(
                 "claude",
                 false,
-                $"{version} at {path}, older than {Oldest}",
+                $"{version} at {path}, older than {OldestSupported}",
                 "Bring it up to date with: claude update"
             );
     }
 
     /// <summary>Can it talk to a model?</summary>
-    public Finding Login()
+    public CheckResult CheckLogin()
     {
-        if (Array.Find(Keys, x => Variable(x) is { Length: > 0 }) is { } key)
+        if (Array.Find(KeyVariables, x => Variable(x) is { Length: > 0 }) is { } key)
             return new("claude login", true, $"by {key}", null);
-        if (Array.Find(Clouds, x => Variable(x) is { Length: > 0 } and not ("0" or "false")) is { } cloud)
+        if (Array.Find(CloudVariables, x => Variable(x) is { Length: > 0 } and not ("0" or "false")) is { } cloud)
             return new("claude login", true, $"by {cloud}", null);
 
         var folder = ConfigFolder;
@@ -84,7 +89,7 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         return new(
             "claude login",
             false,
-            $"none of {string.Join(", ", Keys)} is set, and there is no {credentials}",
+            $"none of {string.Join(", ", KeyVariables)} is set, and there is no {credentials}",
             "Log in by starting claude once in a terminal, or set ANTHROPIC_API_KEY for wake up."
         );
     }

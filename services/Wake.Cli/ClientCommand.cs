@@ -13,10 +13,10 @@ abstract class ClientCommand(string name, string summary, string more, Option<st
     readonly Option<string?> folder = folder ?? CommonOptions.Data;
 
     /// <summary>Does it, and says with which code the process ends.</summary>
-    protected abstract Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel);
+    protected abstract Task<int> Execute(ParseResult given, WakeClient wake, Output output, CancellationToken cancel);
 
     /// <summary>Says what it takes beside what all of them take.</summary>
-    protected void Takes(params ReadOnlySpan<Symbol> own)
+    protected void Accepts(params ReadOnlySpan<Symbol> own)
     {
         foreach (var symbol in own)
         {
@@ -28,12 +28,12 @@ abstract class ClientCommand(string name, string summary, string more, Option<st
 
         Add(folder);
         Add(CommonOptions.Output);
-        SetAction(Act);
+        SetAction(ExecuteWithClient);
     }
 
-    async Task<int> Act(ParseResult given, CancellationToken cancel)
+    async Task<int> ExecuteWithClient(ParseResult given, CancellationToken cancel)
     {
         using var wake = new WakeClient(given.GetValue(folder));
-        return await Run(given, wake, new(given.GetValue(CommonOptions.Output) == "json"), cancel);
+        return await Execute(given, wake, new(given.GetValue(CommonOptions.Output) == "json"), cancel);
     }
 }

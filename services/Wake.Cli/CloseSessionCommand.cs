@@ -15,11 +15,16 @@ sealed class CloseSessionCommand : ClientCommand
             Example:
               wake sessions close implementer
             """
-        ) => Takes(key);
+        ) => Accepts(key);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Delete(SessionsCommand.Path(given.GetRequiredValue(key)), cancel)).Expected();
+        var answer = (await wake.Delete(SessionsCommand.ApiPath(given.GetRequiredValue(key)), cancel)).EnsureSuccess();
         if (output.Json)
             output.Raw(answer.Body);
         else

@@ -8,10 +8,10 @@ namespace Wake.Cli;
 static class CommonOptions
 {
     /// <summary>The data folder of a standalone Wake.</summary>
-    public static Option<string?> Data { get; } = Folder("--data", "--data-folder");
+    public static Option<string?> Data { get; } = FolderOption("--data", "--data-folder");
 
     /// <summary>The same where <c>--data</c> means something else.</summary>
-    public static Option<string?> DataFolder { get; } = Folder("--data-folder");
+    public static Option<string?> DataFolder { get; } = FolderOption("--data-folder");
 
     /// <summary>For whom to write.</summary>
     public static Option<string> Output { get; } =
@@ -27,10 +27,10 @@ static class CommonOptions
         new(name) { Description = description, Arity = ArgumentArity.Zero };
 
     /// <summary>The folder meant: the option's, else <c>WAKE_DATA</c>, else the default one.</summary>
-    public static DataFolder FolderOf(string? option) =>
+    public static DataFolder ResolveFolder(string? option) =>
         new(option ?? (Environment.GetEnvironmentVariable("WAKE_DATA") is { Length: > 0 } named ? named : null));
 
-    static Option<string?> Folder(string name, params string[] aliases)
+    static Option<string?> FolderOption(string name, params string[] aliases)
     {
         var option = new Option<string?>(name, aliases)
         {

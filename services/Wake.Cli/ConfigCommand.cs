@@ -24,19 +24,24 @@ sealed class ConfigCommand : ClientCommand
             """
         )
     {
-        Takes(changed);
+        Accepts(changed);
         Add(new CheckConfigCommand());
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var settings = await InForce(given, wake, cancel);
+        var settings = await EffectiveSettings(given, wake, cancel);
         if (given.GetValue(changed))
             settings = [.. settings.Where(x => x.Source != "default")];
 
         if (output.Json)
         {
-            output.Raw(settings, CliJson.Default.SettingInForceArray);
+            output.Raw(settings, CliJson.Default.EffectiveSettingArray);
             return 0;
         }
 
@@ -44,19 +49,23 @@ sealed class ConfigCommand : ClientCommand
         return 0;
     }
 
-    static async Task<SettingInForce[]> InForce(ParseResult given, WakeClient wake, CancellationToken cancel)
+    static async Task<EffectiveSetting[]> EffectiveSettings(
+        ParseResult given,
+        WakeClient wake,
+        CancellationToken cancel
+    )
     {
         try
         {
-            return (await wake.Get("/v1/config", cancel)).Expected().Read(CliJson.Default.SettingInForceArray);
+            return (await wake.Get("/v1/config", cancel)).EnsureSuccess().ReadAs(CliJson.Default.EffectiveSettingArray);
         }
         catch (NotRunningException none) when (none.Spool is not null)
         {
             Output.Note("Wake does not run. This is what wake up would use in this environment.");
             var (configuration, sections) = StandaloneHost.Settings(
-                CommonOptions.FolderOf(given.GetValue(CommonOptions.Data))
+                CommonOptions.ResolveFolder(given.GetValue(CommonOptions.Data))
             );
-            return [.. SettingInForce.All(configuration, sections)];
+            return [.. EffectiveSetting.ListAll(configuration, sections)];
         }
     }
 }

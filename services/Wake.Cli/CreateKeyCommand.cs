@@ -52,9 +52,14 @@ sealed class CreateKeyCommand : ClientCommand
               wake keys create "build server" --scope events:write
               wake keys create "build of hello" --scope events:write --type build --subject build:hello
             """
-        ) => Takes(name, scopes, sources, types, subjects, nameSpace);
+        ) => Accepts(name, scopes, sources, types, subjects, nameSpace);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var called = given.GetRequiredValue(name);
         var body = new JsonObject
@@ -73,7 +78,11 @@ sealed class CreateKeyCommand : ClientCommand
 
         if (given.GetValue(nameSpace) is { } own)
             body["namespace"] = own;
-        KeysCommand.Tell((await wake.Post("/v1/keys", body, cancel)).Expected(), output, $"Made the key {called}.");
+        KeysCommand.ShowNew(
+            (await wake.Post("/v1/keys", body, cancel)).EnsureSuccess(),
+            output,
+            $"Made the key {called}."
+        );
         return 0;
     }
 

@@ -14,7 +14,7 @@ namespace Wake.Cli;
 sealed class DeadLetters : IAsyncDisposable
 {
     // Enough to recognise a letter by.
-    const int Excerpt = 200;
+    const int MaxExcerptLength = 200;
 
     readonly IConnection connection;
     readonly string self;
@@ -26,13 +26,17 @@ sealed class DeadLetters : IAsyncDisposable
     [
         EventExchange.ErrorQueue,
         .. from queue in (string[])
-            ["session-wake", RunnerQueues.Of(RunnerQueues.DefaultPool), RunnerQueues.UrgentOf(RunnerQueues.DefaultPool)]
+            [
+                "session-wake",
+                RunnerQueues.ForPool(RunnerQueues.DefaultPool),
+                RunnerQueues.UrgentForPool(RunnerQueues.DefaultPool),
+            ]
         from kind in (string[])["error", "skipped"]
         select $"{queue}_{kind}",
     ];
 
     public static async Task<DeadLetters> Connect(MessageBusOptions bus, CancellationToken cancel) =>
-        new(await EventExchange.Connect(bus, "wake-redrive", cancel), EventExchange.UserOf(bus));
+        new(await EventExchange.Connect(bus, "wake-redrive", cancel), EventExchange.GetUserName(bus));
 
     /// <summary>Goes through the letters of a queue once, sending again those that are
     /// <paramref name="chosen"/>.</summary>
@@ -41,7 +45,7 @@ sealed class DeadLetters : IAsyncDisposable
     /// <param name="trust">Whether what is sent again is vouched for by whoever sends it.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <returns>All of them; null when there is no such queue.</returns>
-    public async Task<IReadOnlyList<DeadLetter>?> Go(
+    public async Task<IReadOnlyList<DeadLetter>?> RedriveQueue(
         string queue,
         Func<DeadLetter, bool> chosen,
         bool trust,
@@ -68,16 +72,16 @@ sealed class DeadLetters : IAsyncDisposable
         {
             var headers = Headers(got);
             var text = Encoding.UTF8.GetString(got.Body.Span);
-            var letter = new DeadLetter(queue, Reason(got, headers), EventText.Clip(text, Excerpt), false);
+            var letter = new DeadLetter(queue, Reason(got, headers), EventText.Truncate(text, MaxExcerptLength), false);
             letter = letter with { Redriven = chosen(letter with { Body = text }) };
 
-            var (exchange, routingKey) = letter.Redriven ? Origin(queue, headers) : ("", queue);
+            var (exchange, routingKey) = letter.Redriven ? OriginalAddress(queue, headers) : ("", queue);
 
             // One that stays goes to the end of its queue instead of back to where it was: RabbitMQ 4 counts how often
             // a message was given back, and drops it in the end.
             var properties = new BasicProperties(got.BasicProperties)
             {
-                Headers = letter.Redriven ? Plain(headers) : headers,
+                Headers = letter.Redriven ? WithoutFaultHeaders(headers) : headers,
             };
 
             // The broker lets nobody say another's name. What was not its own is a stranger's again, unless somebody
@@ -101,13 +105,13 @@ sealed class DeadLetters : IAsyncDisposable
     static Dictionary<string, object?> Headers(BasicGetResult got) =>
         new(got.BasicProperties.Headers ?? new Dictionary<string, object?>());
 
-    static (string Exchange, string RoutingKey) Origin(string queue, Dictionary<string, object?> headers) =>
+    static (string Exchange, string RoutingKey) OriginalAddress(string queue, Dictionary<string, object?> headers) =>
         queue == EventExchange.ErrorQueue
             ? (EventExchange.Name, Text(headers, EventExchange.RoutingKeyHeader) ?? "event")
             : ("", queue[..queue.LastIndexOf('_')]);
 
     // What the letter was given on its way here would be wrong on its second way.
-    static Dictionary<string, object?> Plain(Dictionary<string, object?> headers) =>
+    static Dictionary<string, object?> WithoutFaultHeaders(Dictionary<string, object?> headers) =>
         headers
             .Where(x =>
                 !x.Key.StartsWith("MT-Fault-", StringComparison.Ordinal)

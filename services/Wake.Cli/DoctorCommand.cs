@@ -19,16 +19,16 @@ sealed class DoctorCommand : WakeCommand
     {
         Add(CommonOptions.Data);
         Add(CommonOptions.Output);
-        SetAction(Run);
+        SetAction(Execute);
     }
 
-    static async Task<int> Run(ParseResult given, CancellationToken cancel)
+    static async Task<int> Execute(ParseResult given, CancellationToken cancel)
     {
         var output = new Output(given.GetValue(CommonOptions.Output) == "json");
-        var folder = CommonOptions.FolderOf(given.GetValue(CommonOptions.Data));
+        var folder = CommonOptions.ResolveFolder(given.GetValue(CommonOptions.Data));
 
-        List<Finding> findings = [];
-        await foreach (var finding in new Checkup(folder, given.GetValue(CommonOptions.Data)).All(cancel))
+        List<CheckResult> findings = [];
+        await foreach (var finding in new DoctorChecks(folder, given.GetValue(CommonOptions.Data)).RunAll(cancel))
         {
             findings.Add(finding);
             if (!output.Json)
@@ -36,11 +36,11 @@ sealed class DoctorCommand : WakeCommand
         }
 
         if (output.Json)
-            output.Raw([.. findings], CliJson.Default.FindingArray);
+            output.Raw([.. findings], CliJson.Default.CheckResultArray);
         return findings.All(x => x.Ok) ? 0 : 1;
     }
 
-    static void Show(Finding finding, Output output)
+    static void Show(CheckResult finding, Output output)
     {
         if (finding.Ok)
             output.Line($"[green]ok[/]       {finding.Check, -14} {finding.Found}");
@@ -57,4 +57,4 @@ sealed class DoctorCommand : WakeCommand
 /// <param name="Ok">Whether Wake can do its work with what was found.</param>
 /// <param name="Found">What was found, without secrets.</param>
 /// <param name="Fix">What to do; null when there is nothing to.</param>
-sealed record Finding(string Check, bool Ok, string Found, string? Fix);
+sealed record CheckResult(string Check, bool Ok, string Found, string? Fix);

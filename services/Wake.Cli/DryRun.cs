@@ -6,9 +6,9 @@ namespace Wake.Cli;
 static class DryRun
 {
     /// <summary>Asks, and says it.</summary>
-    public static async Task<int> Ask(WakeClient wake, byte[] events, Output output, CancellationToken cancel)
+    public static async Task<int> Send(WakeClient wake, byte[] events, Output output, CancellationToken cancel)
     {
-        var answer = (await wake.Post("/v1/events?dryRun=true", events, cancel)).Expected();
+        var answer = (await wake.Post("/v1/events?dryRun=true", events, cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
@@ -16,14 +16,14 @@ static class DryRun
         }
 
         var rehearsals = answer.Body.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'[', ..]
-            ? answer.Read(CliJson.Default.RehearsalArray)
-            : [answer.Read(CliJson.Default.Rehearsal)];
+            ? answer.ReadAs(CliJson.Default.DryRunResultArray)
+            : [answer.ReadAs(CliJson.Default.DryRunResult)];
         foreach (var rehearsal in rehearsals)
             Show(rehearsal, output);
         return 0;
     }
 
-    static void Show(Rehearsal rehearsal, Output output)
+    static void Show(DryRunResult rehearsal, Output output)
     {
         if (rehearsal is { DuplicateOf: { } first })
             output.Line($"{rehearsal.Id}: nobody would be told, it is a [yellow]duplicate[/] of {first}");
@@ -48,7 +48,9 @@ static class DryRun
                 { Route: { } route } => $"route {route}",
                 _ => "the event names it",
             };
-            output.Line($"{rehearsal.Id}: [green]{told.Session}[/] {what}: {why}, {Output.Word(told.Prompt)} prompt");
+            output.Line(
+                $"{rehearsal.Id}: [green]{told.Session}[/] {what}: {why}, {Output.EnumWord(told.Prompt)} prompt"
+            );
             if (told.Intent is { } intent)
                 output.Line($"  it noted: {intent}");
             if (told.Words is { } words)

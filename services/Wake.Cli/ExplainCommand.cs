@@ -6,7 +6,7 @@ namespace Wake.Cli;
 /// <summary><c>wake explain</c>: what became of an event, or why a session does what it does.</summary>
 sealed class ExplainCommand : ClientCommand
 {
-    readonly Argument<string[]> words = new("ID or KEY")
+    readonly Argument<string[]> target = new("ID or KEY")
     {
         Arity = new(1, 2),
         Description =
@@ -34,21 +34,26 @@ sealed class ExplainCommand : ClientCommand
             """
         )
     {
-        Takes(words, isEvent, isSession, source);
+        Accepts(target, isEvent, isSession, source);
         Validators.Add(given =>
         {
             if (given.GetValue(isEvent) && given.GetValue(isSession))
                 given.AddError("--event and --session exclude each other.");
-            if (given.GetValue(words) is [not ("event" or "session"), _])
+            if (given.GetValue(target) is [not ("event" or "session"), _])
                 given.AddError("Of two words the first is event or session.");
-            if (given.GetValue(words) is [_, _] && (given.GetValue(isEvent) || given.GetValue(isSession)))
+            if (given.GetValue(target) is [_, _] && (given.GetValue(isEvent) || given.GetValue(isSession)))
                 given.AddError("Say once whether it is an event or a session.");
         });
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var (name, onlyEvent, onlySession) = given.GetRequiredValue(words) switch
+        var (name, onlyEvent, onlySession) = given.GetRequiredValue(target) switch
         {
             ["event", var id] => (id, true, false),
             ["session", var key] => (key, false, true),
@@ -60,18 +65,20 @@ sealed class ExplainCommand : ClientCommand
             _ => throw new InvalidOperationException("The parser lets no empty list pass."),
         };
 
-        var answer = onlyEvent ? null : await wake.Get($"/v1/explain/sessions/{WakeClient.Segment(name)}", cancel);
-        if (answer is null || (answer.Unknown && !onlySession))
-            return await Event(given, wake, name, onlyEvent, output, cancel);
+        var answer = onlyEvent
+            ? null
+            : await wake.Get($"/v1/explain/sessions/{WakeClient.EscapeSegment(name)}", cancel);
+        if (answer is null || (answer.IsNotFound && !onlySession))
+            return await ExplainEvent(given, wake, name, onlyEvent, output, cancel);
 
         if (output.Json)
-            output.Raw(answer.Expected().Body);
+            output.Raw(answer.EnsureSuccess().Body);
         else
-            Show(answer.Expected().Read(CliJson.Default.SessionExplanation), output);
+            Show(answer.EnsureSuccess().ReadAs(CliJson.Default.SessionExplanation), output);
         return 0;
     }
 
-    async Task<int> Event(
+    async Task<int> ExplainEvent(
         ParseResult given,
         WakeClient wake,
         string id,
@@ -81,16 +88,16 @@ sealed class ExplainCommand : ClientCommand
     )
     {
         var which = given.GetValue(source) is { } named ? $"?source={Uri.EscapeDataString(named)}" : "";
-        var answer = await wake.Get($"/v1/explain/events/{WakeClient.Segment(id)}{which}", cancel);
-        if (answer.Unknown && !onlyEvent)
+        var answer = await wake.Get($"/v1/explain/events/{WakeClient.EscapeSegment(id)}{which}", cancel);
+        if (answer.IsNotFound && !onlyEvent)
             throw new CommandException(
                 $"There is neither a session nor an event {id}. wake sessions lists the sessions."
             );
 
         if (output.Json)
-            output.Raw(answer.Expected().Body);
+            output.Raw(answer.EnsureSuccess().Body);
         else
-            Show(answer.Expected().Read(CliJson.Default.EventExplanation), output);
+            Show(answer.EnsureSuccess().ReadAs(CliJson.Default.EventExplanation), output);
         return 0;
     }
 
@@ -110,26 +117,26 @@ sealed class ExplainCommand : ClientCommand
                         ["subject", what.Subject],
                         .. (what.Related ?? []).Select(x => (string?[])["related", x]),
                         ["reason", what.Reason],
-                        ["delivery", Output.Word(what.Delivery) + (what.Urgent ? ", urgent" : "")],
+                        ["delivery", Output.EnumWord(what.Delivery) + (what.Urgent ? ", urgent" : "")],
                         ["dedup key", what.DedupKey],
                         ["replay of", what.ReplayOf],
                         ["named sessions", what.Sessions is { } named ? string.Join(", ", named) : null],
                         ["actor", what.Actor],
-                        ["time", what.Time is { } time ? Times.Shown(time) : null],
-                        ["expires", what.Expires is { } end ? Times.Shown(end) : null],
-                        ["accepted", Times.Shown(explained.AcceptedAt)],
+                        ["time", what.Time is { } time ? TimeFormat.Format(time) : null],
+                        ["expires", what.Expires is { } end ? TimeFormat.Format(end) : null],
+                        ["accepted", TimeFormat.Format(explained.AcceptedAt)],
                         ["data", what.Data?.GetRawText()],
                         .. explained.Duplicates.Select(x =>
-                            (string?[])["duplicate", $"{x.Id} of {x.Source}, {Times.Shown(x.At)}"]
+                            (string?[])["duplicate", $"{x.Id} of {x.Source}, {TimeFormat.Format(x.At)}"]
                         ),
-                        .. explained.Deliveries.Select(x => (string?[])["delivered", InWords(x)]),
+                        .. explained.Deliveries.Select(x => (string?[])["delivered", Describe(x)]),
                     ]
             ).Where(x => x[1] is not null)
         );
         LedgerText.Table(explained.Ledger, about: null, output);
     }
 
-    static string InWords(EventDelivery delivery)
+    static string Describe(InboxEntry delivery)
     {
         var why =
             delivery.Watch is { } watch ? $", watch {watch}{(delivery.Intent is { } intent ? $" ({intent})" : "")}"
@@ -138,7 +145,7 @@ sealed class ExplainCommand : ClientCommand
         return $"{delivery.Session}, {(delivery.Wake is { } wake ? $"wake {wake}" : "waiting")}{why}";
     }
 
-    static string InWords(Watch watch) =>
+    static string Describe(Watch watch) =>
         string.Join(
             ' ',
             [
@@ -148,8 +155,8 @@ sealed class ExplainCommand : ClientCommand
             ]
         );
 
-    static string InWords(ClaudeSessionUse use) =>
-        $"{use.Id}, since {Times.Shown(use.Since)}{(use.Wake is { } wake ? $", wake {wake}" : "")}: {use.Reason}";
+    static string Describe(ClaudeSessionUse use) =>
+        $"{use.Id}, since {TimeFormat.Format(use.Since)}{(use.Wake is { } wake ? $", wake {wake}" : "")}: {use.Reason}";
 
     static void Show(SessionExplanation explained, Output output)
     {
@@ -161,10 +168,10 @@ sealed class ExplainCommand : ClientCommand
                 .. ShowSessionCommand
                     .Facts(explained.Session)
                     .Where(x => x[0] is not ("Claude session" or "last turn")),
-                .. explained.ClaudeSessions.Select(x => (string?[])["Claude session", InWords(x)]),
-                .. explained.Watches.Select(x => (string?[])["watch", InWords(x)]),
+                .. explained.ClaudeSessions.Select(x => (string?[])["Claude session", Describe(x)]),
+                .. explained.Watches.Select(x => (string?[])["watch", Describe(x)]),
                 .. explained.Pending.Select(x => (string?[])["pending", $"{x.Id} {x.Type}: {x.Reason}"]),
-                .. explained.Turns.Select(x => (string?[])["turn", ShowSessionCommand.InWords(x)]),
+                .. explained.Turns.Select(x => (string?[])["turn", ShowSessionCommand.DescribeTurn(x)]),
             ]
         );
         LedgerText.Table(explained.Ledger, explained.Session.Key, output);

@@ -26,14 +26,14 @@ sealed class InstallServiceCommand : WakeCommand
         Add(ServiceCommand.DryRun);
         Add(force);
         Add(CommonOptions.Output);
-        SetAction(Run);
+        SetAction(Execute);
     }
 
-    async Task<int> Run(ParseResult given, CancellationToken cancel)
+    async Task<int> Execute(ParseResult given, CancellationToken cancel)
     {
         var output = new Output(given.GetValue(CommonOptions.Output) == "json");
-        var facts = await ServiceFacts.Here(given.GetValue(CommonOptions.Data), cancel);
-        var plan = ServicePlan.For(facts);
+        var facts = await ServiceFacts.Collect(given.GetValue(CommonOptions.Data), cancel);
+        var plan = ServicePlan.Create(facts);
 
         if (given.GetValue(ServiceCommand.DryRun))
         {
@@ -44,22 +44,22 @@ sealed class InstallServiceCommand : WakeCommand
             ];
             return new ServiceSteps(
                 plan.Manager,
-                [.. files.Select(ShownFile.Of)],
+                [.. files.Select(ShownFile.From)],
                 [],
                 [.. plan.Start.Select(x => x.Arguments)]
             ).Show(output);
         }
 
-        if (Checkup.OnPath("claude") is null && !facts.Environment.ContainsKey("Claude__Executable"))
+        if (DoctorChecks.FindOnPath("claude") is null && !facts.Environment.ContainsKey("Claude__Executable"))
             Output.Note(
                 "claude is not on PATH. Unless wake.json names it (Claude:Executable), put it there and install again."
             );
-        if (Checkup.OnPath("git") is null)
+        if (DoctorChecks.FindOnPath("git") is null)
             Output.Note("git is not on PATH, so turns will not find it. Put it there and install again.");
 
-        var setup = new ServiceSetup(plan);
-        if (!await setup.IsServed(cancel))
-            throw setup.NobodyServes();
+        var setup = new ServiceInstaller(plan);
+        if (!await setup.HasManager(cancel))
+            throw setup.ManagerMissing();
 
         // What was started by hand must end first: the service would find its data in use.
         if (Directory.Exists(facts.Data) && !await setup.IsActive(cancel))
@@ -69,7 +69,7 @@ sealed class InstallServiceCommand : WakeCommand
 
         if (output.Json)
         {
-            output.Raw(await ServiceState.Of(plan, facts.Data, cancel), CliJson.Default.ServiceState);
+            output.Raw(await ServiceState.Inspect(plan, facts.Data, cancel), CliJson.Default.ServiceState);
             return 0;
         }
 
@@ -79,7 +79,7 @@ sealed class InstallServiceCommand : WakeCommand
                 ["service", plan.Service.Path],
                 ["keys", plan.Settings?.Path],
                 ["data", facts.Data],
-                ["log", plan.Log],
+                ["log", plan.LogCommand],
             ]
         );
         if (plan.Note is not null)

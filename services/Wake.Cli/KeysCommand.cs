@@ -22,14 +22,14 @@ sealed class KeysCommand : ClientCommand
             """
         )
     {
-        Takes();
+        Accepts();
         Add(new CreateKeyCommand());
         Add(new RotateKeyCommand());
         Add(new RevokeKeyCommand());
     }
 
     /// <summary>The address of a key, which is named by a UUID.</summary>
-    public static string Path(string id) =>
+    public static string ApiPath(string id) =>
         Guid.TryParse(id, out var key)
             ? $"/v1/keys/{key}"
             : throw new CommandException(
@@ -37,7 +37,7 @@ sealed class KeysCommand : ClientCommand
             );
 
     /// <summary>Tells a key that was just made: alone on standard output, so that a script can take it.</summary>
-    public static void Tell(Answer answer, Output output, string note)
+    public static void ShowNew(ApiResponse answer, Output output, string note)
     {
         if (output.Json)
         {
@@ -45,23 +45,28 @@ sealed class KeysCommand : ClientCommand
             return;
         }
 
-        var key = answer.Read(CliJson.Default.NewApiKey);
+        var key = answer.ReadAs(CliJson.Default.NewApiKey);
         Output.Note(
             $"{note} Its id is {key.Id}, its scopes are {string.Join(", ", key.Scopes)}. It is shown this once:"
         );
         output.Line($"{key.Key}");
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Get("/v1/keys", cancel)).Expected();
+        var answer = (await wake.Get("/v1/keys", cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var keys = answer.Read(CliJson.Default.ApiKeyArray);
+        var keys = answer.ReadAs(CliJson.Default.ApiKeyArray);
         output.Table(
             ["ID", "NAME", "SCOPES", "MAY SAY", "CREATED", "USED", "ENDS"],
             keys.Select(x =>
@@ -70,10 +75,10 @@ sealed class KeysCommand : ClientCommand
                         $"{x.Id}",
                         x.Name,
                         string.Join(' ', x.Scopes),
-                        Limits(x),
-                        Times.Shown(x.Created),
-                        x.Used is { } used ? Times.Shown(used) : "never",
-                        x.Ends is { } end ? Times.Shown(end) : "",
+                        DescribeLimits(x),
+                        TimeFormat.Format(x.Created),
+                        x.Used is { } used ? TimeFormat.Format(used) : "never",
+                        x.Ends is { } end ? TimeFormat.Format(end) : "",
                     ]
             )
         );
@@ -83,7 +88,7 @@ sealed class KeysCommand : ClientCommand
         return 0;
     }
 
-    static string Limits(ApiKey key) =>
+    static string DescribeLimits(ApiKey key) =>
         string.Join(
             ' ',
             (key.Sources ?? [])

@@ -21,28 +21,28 @@ static class LaunchdAgent
         // Ending takes its time, and launchd refuses to start what has not ended.
         PlannedCommand[] stop =
         [
-            new(["launchctl", "bootout", agent], Until.Tried),
-            new(["launchctl", "print", agent], Until.Gone),
+            new(["launchctl", "bootout", agent], CommandExpectation.MayFail),
+            new(["launchctl", "print", agent], CommandExpectation.RepeatUntilFailure),
         ];
 
         return new(
             "launchd",
-            new(file, PlannedFile.Readable, Agent(facts, log)),
+            new(file, PlannedFile.Readable, PlistText(facts, log)),
             Settings: null,
-            Serves: ["launchctl", "print", domain],
-            WithoutManager: "launchd keeps agents for users who are logged in at the screen, and you are not. Log in there and install again.",
+            ManagerProbe: ["launchctl", "print", domain],
+            ManagerMissingHint: "launchd keeps agents for users who are logged in at the screen, and you are not. Log in there and install again.",
             Start: [.. stop, new(["launchctl", "enable", agent]), new(["launchctl", "bootstrap", domain, file])],
             Stop: stop,
-            Forget: [],
-            IsActive: ["launchctl", "print", agent],
-            Leaves: [log],
-            Root: agents,
-            Log: $"tail -f {log}",
+            AfterDelete: [],
+            ActiveProbe: ["launchctl", "print", agent],
+            GeneratedFiles: [log],
+            PruneRoot: agents,
+            LogCommand: $"tail -f {log}",
             Note: $"Keys that claude does not find by itself go into Claude:Environment of {Path.Combine(facts.Data, "wake.json")}."
         );
     }
 
-    static string Agent(ServiceFacts facts, string log)
+    static string PlistText(ServiceFacts facts, string log)
     {
         string[] command = [.. facts.Program, "up", "--data", facts.Data];
         var plist = new XElement(
@@ -58,7 +58,7 @@ static class LaunchdAgent
                 ("KeepAlive", Dictionary(("SuccessfulExit", new XElement("false")))),
                 // It has no limit to the number of starts; this is the one to their rate.
                 ("ThrottleInterval", Number(30)),
-                ("ExitTimeOut", Number((int)ServicePlan.StopsWithin.TotalSeconds)),
+                ("ExitTimeOut", Number((int)ServicePlan.StopTimeout.TotalSeconds)),
                 // launchd reads it as a decimal number: 077.
                 ("Umask", Number(63)),
                 ("StandardOutPath", Text(log)),
@@ -68,10 +68,10 @@ static class LaunchdAgent
 
         try
         {
-            return ServiceSeal.Close(
+            return ManagedFileChecksum.Stamp(
                 $"""
                 <?xml version="1.0" encoding="UTF-8"?>
-                <!-- {ServiceSeal.Line(facts.Data)} -->
+                <!-- {ManagedFileChecksum.HeaderLine(facts.Data)} -->
                 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
                 {plist}
 

@@ -19,14 +19,21 @@ static class LedgerText
             ["TIME", "WHAT", "SESSION", "WAKE", "EVENT", "NOTE"],
             ledger.Select(x =>
                 (string?[])
-                    [Times.Shown(x.At), x.What, x.Session == about ? null : x.Session, $"{x.Wake}", x.Event, x.Note]
+                    [
+                        TimeFormat.Format(x.At),
+                        x.What,
+                        x.Session == about ? null : x.Session,
+                        $"{x.Wake}",
+                        x.Event,
+                        x.Note,
+                    ]
             )
         );
     }
 
     /// <summary>One line by itself.</summary>
     public static void Line(LedgerLine line, Output output) =>
-        output.Line($"[dim]{Times.Shown(line.At)}[/] [bold]{line.What, -10}[/] {string.Join(' ', Parts(line))}");
+        output.Line($"[dim]{TimeFormat.Format(line.At)}[/] [bold]{line.What, -10}[/] {string.Join(' ', Parts(line))}");
 
     static IEnumerable<string> Parts(LedgerLine line)
     {

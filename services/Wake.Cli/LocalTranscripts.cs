@@ -25,7 +25,7 @@ static class LocalTranscripts
     /// transcript of it. A session may have changed its directory: the one its folder is named after is the right one,
     /// unless it is a worktree that the session has entered, from where it goes on by itself.
     /// </summary>
-    public static string? Workspace(string configFolder, Guid claudeSessionId)
+    public static string? FindWorkspace(string configFolder, Guid claudeSessionId)
     {
         string? first = null;
         foreach (var transcript in ProjectFolder.TranscriptsOf(configFolder, claudeSessionId))

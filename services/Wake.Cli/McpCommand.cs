@@ -10,7 +10,7 @@ sealed class McpCommand : ClientCommand
         "Wake resumes this session when something happens outside, so that you need not wait or poll. Arm a watch for what you "
         + "wait for, then end your turn: you are told when it happens, also if it did in the last five minutes.";
 
-    readonly Option<string?> session = OwnSession.Option("The session that uses the tools.");
+    readonly Option<string?> session = CurrentSession.CreateOption("The session that uses the tools.");
 
     public McpCommand()
         : base(
@@ -22,9 +22,14 @@ sealed class McpCommand : ClientCommand
             Example:
               claude mcp add wake -- wake mcp
             """
-        ) => Takes(session);
+        ) => Accepts(session);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var tools = new McpTools(wake, given.GetValue(session));
         var options = new McpServerOptions

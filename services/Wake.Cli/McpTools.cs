@@ -46,9 +46,9 @@ sealed class McpTools(WakeClient wake, string? named)
             ["until"] = List(until),
             ["once"] = once,
             ["intent"] = intent,
-            ["expires"] = Moment(expires),
+            ["expires"] = ParseMoment(expires),
         };
-        return await Ask(
+        return await CallForSession(
             key =>
             {
                 body["session"] = key;
@@ -59,7 +59,8 @@ sealed class McpTools(WakeClient wake, string? named)
     }
 
     [Description("List what this session watches.")]
-    public Task<string> ListWatches(CancellationToken cancel = default) => Ask(key => Watches(key, cancel), cancel);
+    public Task<string> ListWatches(CancellationToken cancel = default) =>
+        CallForSession(key => Watches(key, cancel), cancel);
 
     [Description("End a watch of this session.")]
     public async Task<string> CancelWatch(
@@ -71,7 +72,7 @@ sealed class McpTools(WakeClient wake, string? named)
         if (!Guid.TryParse(id, out var watch) || !Array.Exists(watches, x => x.Id == watch))
             throw new McpException($"This session has no watch {id}.");
 
-        await Told(() => wake.Delete($"/v1/watches/{watch}", cancel));
+        await CallApi(() => wake.Delete($"/v1/watches/{watch}", cancel));
         return "Ended.";
     }
 
@@ -82,13 +83,13 @@ sealed class McpTools(WakeClient wake, string? named)
         CancellationToken cancel = default
     )
     {
-        var body = new JsonObject { ["reason"] = reason, ["at"] = Moment(at) };
-        return Ask(key => wake.Post(ScheduleCommand.Path(key), body, cancel), cancel);
+        var body = new JsonObject { ["reason"] = reason, ["at"] = ParseMoment(at) };
+        return CallForSession(key => wake.Post(ScheduleCommand.ApiPath(key), body, cancel), cancel);
     }
 
     [Description("List the times at which this session is to be woken.")]
     public Task<string> ListScheduledWakes(CancellationToken cancel = default) =>
-        Ask(key => wake.Get(ScheduleCommand.Path(key), cancel), cancel);
+        CallForSession(key => wake.Get(ScheduleCommand.ApiPath(key), cancel), cancel);
 
     [Description("Call off a wake of this session at a time.")]
     public async Task<string> CancelScheduledWake(
@@ -96,7 +97,7 @@ sealed class McpTools(WakeClient wake, string? named)
         CancellationToken cancel = default
     )
     {
-        await Told(() => ScheduleCommand.Cancel(wake, OwnSession.Of(named), id, cancel));
+        await CallApi(() => ScheduleCommand.Cancel(wake, CurrentSession.Resolve(named), id, cancel));
         return "Called off.";
     }
 
@@ -106,24 +107,26 @@ sealed class McpTools(WakeClient wake, string? named)
         CancellationToken cancel = default
     ) =>
         event_id is null
-            ? Ask(key => wake.Get($"/v1/explain/sessions/{WakeClient.Segment(key)}", cancel), cancel)
-            : Told(() => wake.Get($"/v1/explain/events/{WakeClient.Segment(event_id)}", cancel));
+            ? CallForSession(key => wake.Get($"/v1/explain/sessions/{WakeClient.EscapeSegment(key)}", cancel), cancel)
+            : CallApi(() => wake.Get($"/v1/explain/events/{WakeClient.EscapeSegment(event_id)}", cancel));
 
     // The list of an unknown session is empty and no refusal, so it is asked for itself first.
-    async Task<Answer> Watches(string key, CancellationToken cancel) =>
-        await wake.Get($"/v1/sessions/{WakeClient.Segment(key)}", cancel) is { Ok: false } refused
+    async Task<ApiResponse> Watches(string key, CancellationToken cancel) =>
+        await wake.Get($"/v1/sessions/{WakeClient.EscapeSegment(key)}", cancel) is { IsSuccess: false } refused
             ? refused
             : await wake.Get($"/v1/watches?limit=1000&session={Uri.EscapeDataString(key)}", cancel);
 
-    Task<string> Ask(Func<string, Task<Answer>> ask, CancellationToken cancel) =>
-        Told(async () => (await Registration.Ask(wake, OwnSession.Of(named), ask, cancel)).Answer);
+    Task<string> CallForSession(Func<string, Task<ApiResponse>> ask, CancellationToken cancel) =>
+        CallApi(async () =>
+            (await SessionRegistration.SendWithRegistration(wake, CurrentSession.Resolve(named), ask, cancel)).Answer
+        );
 
     // A refusal is told to the agent in the words a person would read.
-    static async Task<string> Told(Func<Task<Answer>> ask)
+    static async Task<string> CallApi(Func<Task<ApiResponse>> ask)
     {
         try
         {
-            return Encoding.UTF8.GetString((await ask()).Expected().Body);
+            return Encoding.UTF8.GetString((await ask()).EnsureSuccess().Body);
         }
         catch (CommandException refused)
         {
@@ -134,13 +137,14 @@ sealed class McpTools(WakeClient wake, string? named)
     static JsonArray? List(string[]? values) =>
         values is null or [] ? null : new JsonArray([.. values.Select(x => JsonValue.Create(x))]);
 
-    static JsonValue? Moment(string? text)
+    static JsonValue? ParseMoment(string? text)
     {
         if (text is null)
             return null;
 
         var moment =
-            Times.Moment(text) ?? (Times.Duration(text) is { } duration ? DateTimeOffset.UtcNow + duration : null);
+            TimeFormat.ParseMoment(text)
+            ?? (TimeFormat.ParseDuration(text) is { } duration ? DateTimeOffset.UtcNow + duration : null);
         return moment is { } found
             ? JsonValue.Create(found)
             : throw new McpException(

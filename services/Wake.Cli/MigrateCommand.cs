@@ -20,15 +20,15 @@ sealed class MigrateCommand : WakeCommand
             Example:
               wake migrate
             """
-        ) => SetAction(Run);
+        ) => SetAction(Execute);
 
-    static async Task<int> Run(ParseResult given, CancellationToken cancel)
+    static async Task<int> Execute(ParseResult given, CancellationToken cancel)
     {
         var address =
-            SecretFiles.Read(Environment.GetEnvironmentVariable(SecretFiles.Variable))[
-                $"ConnectionStrings:{Postgres.Name}"
+            SecretFiles.Load(Environment.GetEnvironmentVariable(SecretFiles.DirectoryVariable))[
+                $"ConnectionStrings:{Postgres.ConnectionStringName}"
             ]
-            ?? Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.Name}");
+            ?? Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.ConnectionStringName}");
         if (address is null or "")
             throw new CommandException(
                 "No database is named. Set ConnectionStrings__Wake, or WAKE_SECRETS where it is a file there."
@@ -36,8 +36,8 @@ sealed class MigrateCommand : WakeCommand
 
         try
         {
-            await using var database = Postgres.DataSource(address);
-            var applied = await Schema.Make(database, cancel);
+            await using var database = Postgres.CreateDataSource(address);
+            var applied = await Schema.Migrate(database, cancel);
             new Output(json: false).Line(
                 $"{(applied == 0 ? "Nothing was missing." : $"Applied {applied} migrations.")}"
             );

@@ -19,18 +19,23 @@ sealed class OpenCommand : ClientCommand
             Example:
               wake open
             """
-        ) => Takes();
+        ) => Accepts();
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Post("/v1/browser", new JsonObject(), cancel)).Expected();
+        var answer = (await wake.Post("/v1/browser", new JsonObject(), cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var link = wake.Url.GetLeftPart(UriPartial.Authority) + answer.Read(CliJson.Default.BrowserInvitation).Path;
+        var link = wake.Url.GetLeftPart(UriPartial.Authority) + answer.ReadAs(CliJson.Default.BrowserInvitation).Path;
         Output.Note(
             Launch(link)
                 ? "Opened in your browser. If it did not come up, open this within a minute:"

@@ -14,7 +14,7 @@ static class OptionValues
 {
     /// <summary>The arguments, every option in one piece with its value (<c>--reason=-x</c>) unless that is
     /// empty.</summary>
-    public static IReadOnlyList<string> Joined(IReadOnlyList<string> arguments, Command root)
+    public static IReadOnlyList<string> JoinValues(IReadOnlyList<string> arguments, Command root)
     {
         List<string> joined = [];
         var command = root;

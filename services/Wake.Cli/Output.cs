@@ -37,7 +37,7 @@ sealed class Output(bool json)
     /// <summary>Writes one line. Its own text may carry markup; what stands in its holes is data.</summary>
     public void Line(FormattableString line)
     {
-        var markup = line.ToString(Data.Instance);
+        var markup = line.ToString(EscapingFormatter.Instance);
 
         if (colours.Value is { } console)
             console.MarkupLine(markup);
@@ -96,13 +96,13 @@ sealed class Output(bool json)
         command is RootCommand ? "wake" : $"{NameOf(command.Parents.OfType<Command>().First())} {command.Name}";
 
     /// <summary>A member of an enum as the API spells it.</summary>
-    public static string Word(Enum? member) => JsonNamingPolicy.CamelCase.ConvertName($"{member}");
+    public static string EnumWord(Enum? member) => JsonNamingPolicy.CamelCase.ConvertName($"{member}");
 
     /// <summary>
     /// The text with everything in it that a terminal would act on written out: control characters, and the marks that
     /// turn the direction of writing.
     /// </summary>
-    public static string Visible(string text) => VisibleText.Of(text, VisibleText.Escaped);
+    public static string Visible(string text) => VisibleText.ReplaceInvisible(text, VisibleText.EscapeSequence);
 
     // Without enrichers: they switch colours on in CI systems, terminal or not.
     static IAnsiConsole Terminal(TextWriter writer) =>
@@ -126,9 +126,9 @@ sealed class Output(bool json)
     }
 
     // Whatever fills a hole, formatted as the hole says and then made harmless.
-    sealed class Data : IFormatProvider, ICustomFormatter
+    sealed class EscapingFormatter : IFormatProvider, ICustomFormatter
     {
-        public static readonly Data Instance = new();
+        public static readonly EscapingFormatter Instance = new();
 
         public object? GetFormat(Type? formatType) => formatType == typeof(ICustomFormatter) ? this : null;
 
@@ -151,7 +151,7 @@ sealed class Output(bool json)
         }
         catch (IOException) when (stream is FileStream)
         {
-            throw new ReaderGoneException();
+            throw new BrokenPipeException();
         }
     }
 
@@ -171,7 +171,7 @@ sealed class Output(bool json)
 }
 
 /// <summary>Nobody reads what this writes any more.</summary>
-sealed class ReaderGoneException : Exception;
+sealed class BrokenPipeException : Exception;
 
 /// <summary>The command cannot do what it was asked. The message says why, and what to do.</summary>
 class CommandException(string message) : Exception(message);

@@ -9,8 +9,8 @@ using Wake.Standalone;
 const int Failed = 1,
     Misused = 2;
 
-if (GuardProcess.IsAsked(args))
-    return await GuardProcess.Run(args);
+if (WatchdogProcess.IsRequested(args))
+    return await WatchdogProcess.RunWatchdog(args);
 
 var root = new RootCommand("Wakes Claude sessions when something happens that they wait for.")
 {
@@ -49,7 +49,7 @@ using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
 
 // No response files: a value that begins with @ is a value.
 var parsed = root.Parse(
-    args is [] ? ["--help"] : OptionValues.Joined(args, root),
+    args is [] ? ["--help"] : OptionValues.JoinValues(args, root),
     new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false }
 );
 
@@ -63,8 +63,10 @@ if (parsed.Action is ParseErrorAction)
 
 // Nobody reads what these two say on standard error.
 if (parsed.CommandResult.Command is WakeCommand and not (UpCommand or McpCommand) && !CurrentRun.Exists)
-    Undelivered.Tell(
-        CommonOptions.FolderOf(parsed.GetValue(CommonOptions.Data) ?? parsed.GetValue(CommonOptions.DataFolder)).Spool
+    UndeliveredNotice.Print(
+        CommonOptions
+            .ResolveFolder(parsed.GetValue(CommonOptions.Data) ?? parsed.GetValue(CommonOptions.DataFolder))
+            .Spool
     );
 
 try
@@ -81,7 +83,7 @@ catch (Exception told)
     Output.Note(told.Message);
     return Failed;
 }
-catch (ReaderGoneException)
+catch (BrokenPipeException)
 {
     // wake tail | head: it has what it wanted.
     return 0;

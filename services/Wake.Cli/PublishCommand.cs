@@ -48,13 +48,13 @@ sealed class PublishCommand : ClientCommand
         "A session that shall hear of it whether it watches or not; may be repeated."
     );
     readonly Option<string?> actor = Text("--actor", "WHO", "Who caused it.");
-    readonly Option<DateTimeOffset?> time = Times.MomentOption("--time", "When it happened.");
-    readonly Option<DateTimeOffset?> expires = Times.EndOption("--expires", "When it is no longer worth a turn.");
+    readonly Option<DateTimeOffset?> time = TimeFormat.MomentOption("--time", "When it happened.");
+    readonly Option<DateTimeOffset?> expires = TimeFormat.EndOption("--expires", "When it is no longer worth a turn.");
     readonly Option<JsonElement?> data = new("--data")
     {
         HelpName = "JSON",
         Description = "Anything else a reader might want, as JSON. (The data folder is named by --data-folder here.)",
-        CustomParser = Json,
+        CustomParser = ParseJson,
     };
     readonly Option<string?> file = Text(
         "--file",
@@ -65,7 +65,7 @@ sealed class PublishCommand : ClientCommand
         "--dry-run",
         "Publish nothing: say which sessions would be told, why, and in which form; with --from or --hook what the delivery means."
     );
-    readonly RawDelivery raw = new();
+    readonly WebhookPayload webhook = new();
 
     public PublishCommand()
         : base(
@@ -99,26 +99,31 @@ sealed class PublishCommand : ClientCommand
             expires,
             data,
         ];
-        Takes([.. own, file, dryRun, .. raw.Options]);
+        Accepts([.. own, file, dryRun, .. webhook.Options]);
         Validators.Add(given => Validate(given, own));
-        Validators.Add(given => raw.Validate(given, file));
+        Validators.Add(given => webhook.Validate(given, file));
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var body = given.GetValue(file) switch
         {
-            null => EventJson.Write(Event(given)),
-            "-" => await StandardInput(cancel),
+            null => EventJson.Serialize(BuildEvent(given)),
+            "-" => await ReadStandardInput(cancel),
             var path => await File.ReadAllBytesAsync(path, cancel),
         };
 
-        if (raw.IsMeant(given))
+        if (webhook.IsRequested(given))
         {
-            var mapped = raw.Read(given, body);
+            var mapped = webhook.MapEvents(given, body);
             if (given.GetValue(dryRun) || mapped.Events is [])
             {
-                RawDelivery.Show(mapped, output);
+                WebhookPayload.Show(mapped, output);
                 return 0;
             }
 
@@ -129,16 +134,16 @@ sealed class PublishCommand : ClientCommand
         }
 
         if (given.GetValue(dryRun))
-            return await DryRun.Ask(wake, body, output, cancel);
+            return await DryRun.Send(wake, body, output, cancel);
 
-        Answer answer;
+        ApiResponse answer;
         try
         {
-            answer = (await wake.Post("/v1/events", body, cancel)).Expected();
+            answer = (await wake.Post("/v1/events", body, cancel)).EnsureSuccess();
         }
         catch (NotRunningException down) when (down.Spool is { } spool)
         {
-            ForLater.Keep(spool, body, output);
+            SpoolWriter.Write(spool, body, output);
             return 0;
         }
 
@@ -149,15 +154,15 @@ sealed class PublishCommand : ClientCommand
         }
 
         var decisions = answer.Body.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'[', ..]
-            ? answer.Read(CliJson.Default.IntakeDecisionArray)
-            : [answer.Read(CliJson.Default.IntakeDecision)];
+            ? answer.ReadAs(CliJson.Default.IntakeResultArray)
+            : [answer.ReadAs(CliJson.Default.IntakeResult)];
         foreach (var decision in decisions)
             Show(decision, output);
         return 0;
     }
 
     /// <summary>Says what was decided about an event.</summary>
-    public static void Show(IntakeDecision decision, Output output)
+    public static void Show(IntakeResult decision, Output output)
     {
         switch (decision.Outcome)
         {
@@ -180,7 +185,7 @@ sealed class PublishCommand : ClientCommand
             Output.Note($"{decision.Id}: there is no open session {unknown}.");
     }
 
-    ExternalEventObserved Event(ParseResult given) =>
+    ExternalEventObserved BuildEvent(ParseResult given) =>
         new()
         {
             Id = given.GetValue(id) ?? Guid.CreateVersion7().ToString(),
@@ -203,7 +208,7 @@ sealed class PublishCommand : ClientCommand
     {
         if (given.GetResult(file) is null)
         {
-            foreach (var option in own[..3].Where(x => given.GetResult(x) is null && !raw.IsNamed(given)))
+            foreach (var option in own[..3].Where(x => given.GetResult(x) is null && !webhook.HasAnyOption(given)))
                 given.AddError($"Option '{option.Name}' is required, unless --file is given.");
         }
         else if (own.FirstOrDefault(x => given.GetResult(x) is not null) is { } other)
@@ -212,7 +217,7 @@ sealed class PublishCommand : ClientCommand
         }
     }
 
-    static async Task<byte[]> StandardInput(CancellationToken cancel)
+    static async Task<byte[]> ReadStandardInput(CancellationToken cancel)
     {
         using var whole = new MemoryStream();
         await using var input = Console.OpenStandardInput();
@@ -220,7 +225,7 @@ sealed class PublishCommand : ClientCommand
         return whole.ToArray();
     }
 
-    static JsonElement? Json(ArgumentResult given)
+    static JsonElement? ParseJson(ArgumentResult given)
     {
         try
         {

@@ -26,21 +26,26 @@ sealed class QuestionsCommand : ClientCommand
             """
         )
     {
-        Takes(after);
+        Accepts(after);
         Add(new ShowQuestionCommand());
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var from = given.GetValue(after) is { } id ? $"&after={id}" : "";
-        var answer = (await wake.Get($"/v1/questions?limit={Limit}{from}", cancel)).Expected();
+        var answer = (await wake.Get($"/v1/questions?limit={Limit}{from}", cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var questions = answer.Read(CliJson.Default.QuestionArray);
+        var questions = answer.ReadAs(CliJson.Default.QuestionArray);
         foreach (var question in questions)
             Show(question, output);
 
@@ -55,7 +60,7 @@ sealed class QuestionsCommand : ClientCommand
     public static void Show(Question question, Output output)
     {
         output.Line(
-            $"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {Times.Shown(question.AskedAt)}{Until(question)}"
+            $"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {TimeFormat.Format(question.AskedAt)}{DeadlineText(question)}"
         );
         if (question.Permission is { } permission)
         {
@@ -98,5 +103,6 @@ sealed class QuestionsCommand : ClientCommand
                 )
             : [("input", input.GetRawText())];
 
-    static string Until(Question question) => question.Deadline is { } end ? $", until {Times.Shown(end)}" : "";
+    static string DeadlineText(Question question) =>
+        question.Deadline is { } end ? $", until {TimeFormat.Format(end)}" : "";
 }

@@ -56,10 +56,10 @@ sealed class RedriveCommand : WakeCommand
         Add(queues);
         Add(broker);
         Add(CommonOptions.Output);
-        SetAction(Run);
+        SetAction(Execute);
     }
 
-    async Task<int> Run(ParseResult given, CancellationToken cancel)
+    async Task<int> Execute(ParseResult given, CancellationToken cancel)
     {
         var output = new Output(given.GetValue(CommonOptions.Output) == "json");
         var (everything, text) = (given.GetValue(all), given.GetValue(matching));
@@ -75,7 +75,7 @@ sealed class RedriveCommand : WakeCommand
                 foreach (var queue in DeadLetters.Queues.Concat(given.GetValue(queues) ?? []).Distinct())
                 {
                     show(queue);
-                    if (await letters.Go(queue, Chosen, given.GetValue(trust), cancel) is { } lying)
+                    if (await letters.RedriveQueue(queue, Chosen, given.GetValue(trust), cancel) is { } lying)
                         found.AddRange(lying);
                     else if (!DeadLetters.Queues.Contains(queue))
                         throw new CommandException($"There is no queue {queue}.");
@@ -123,7 +123,7 @@ sealed class RedriveCommand : WakeCommand
     {
         var address =
             given
-            ?? SecretFiles.Read(Environment.GetEnvironmentVariable(SecretFiles.Variable))["MessageBus:Host"]
+            ?? SecretFiles.Load(Environment.GetEnvironmentVariable(SecretFiles.DirectoryVariable))["MessageBus:Host"]
             ?? Environment.GetEnvironmentVariable("MessageBus__Host");
         if (address is null or "")
             throw new CommandException(

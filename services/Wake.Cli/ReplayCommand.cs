@@ -24,18 +24,23 @@ sealed class ReplayCommand : ClientCommand
             Example:
               wake replay 01234567-89ab-cdef-0123-456789abcdef
             """
-        ) => Takes(id, source);
+        ) => Accepts(id, source);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var which = given.GetValue(source) is { } named ? $"?source={Uri.EscapeDataString(named)}" : "";
-        var path = $"/v1/events/{WakeClient.Segment(given.GetRequiredValue(id))}/replay{which}";
+        var path = $"/v1/events/{WakeClient.EscapeSegment(given.GetRequiredValue(id))}/replay{which}";
 
-        var answer = (await wake.Post(path, new JsonObject(), cancel)).Expected();
+        var answer = (await wake.Post(path, new JsonObject(), cancel)).EnsureSuccess();
         if (output.Json)
             output.Raw(answer.Body);
         else
-            PublishCommand.Show(answer.Read(CliJson.Default.IntakeDecision), output);
+            PublishCommand.Show(answer.ReadAs(CliJson.Default.IntakeResult), output);
         return 0;
     }
 }

@@ -45,7 +45,7 @@ sealed class ResumeCommand : ClientCommand
             + "The history forks: neither knows what the other is told. Without it the turn waits until that is closed."
     );
 
-    readonly Option<TimeSpan?> timeout = Times.DurationOption(
+    readonly Option<TimeSpan?> timeout = TimeFormat.DurationOption(
         "--timeout",
         "With --wait: stop waiting after this long. The turn goes on."
     );
@@ -70,7 +70,7 @@ sealed class ResumeCommand : ClientCommand
             """
         )
     {
-        Takes(session, reason, dedupKey, wait, timeout, takeover);
+        Accepts(session, reason, dedupKey, wait, timeout, takeover);
         Validators.Add(given =>
         {
             if (given.GetResult(timeout) is not null && !given.GetValue(wait))
@@ -80,7 +80,7 @@ sealed class ResumeCommand : ClientCommand
                 && (
                     string.IsNullOrWhiteSpace(key)
                         ? "must not be blank."
-                        : EventValidation.TextProblem(key, EventLimits.Key)
+                        : EventValidation.TextProblem(key, EventLimits.MaxKeyLength)
                 )
                     is { } problem
             )
@@ -88,12 +88,17 @@ sealed class ResumeCommand : ClientCommand
         });
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var (named, why) = (given.GetRequiredValue(session), given.GetRequiredValue(reason));
         try
         {
-            return await Ask(given, wake, named, why, output, cancel);
+            return await RequestWake(given, wake, named, why, output, cancel);
         }
         catch (NotRunningException down)
             when (down.Spool is { } spool && !given.GetValue(wait) && !given.GetValue(takeover))
@@ -102,10 +107,10 @@ sealed class ResumeCommand : ClientCommand
             var key =
                 sessions?.GetValueOrDefault(named)
                 ?? (Guid.TryParse(named, out var id) ? sessions?.GetValueOrDefault($"{id:D}") : null);
-            if (key is null && Unknown(named, sessions is not null) is { } problem)
+            if (key is null && UnknownSessionProblem(named, sessions is not null) is { } problem)
                 throw new CommandException(problem);
 
-            ForLater.Keep(spool, new SpooledWake(key ?? named, why, given.GetValue(dedupKey)), output);
+            SpoolWriter.Write(spool, new SpooledWake(key ?? named, why, given.GetValue(dedupKey)), output);
             if (key is null && Guid.TryParse(named, out _))
                 Output.Note(
                     "If Wake does not know this session yet, say it again then: only a Wake that runs registers one from its transcript."
@@ -116,12 +121,12 @@ sealed class ResumeCommand : ClientCommand
 
     // Why a wish to a session that is not among the known ones would come to nothing, when nobody is there to be told;
     // null where it may be granted.
-    static string? Unknown(string named, bool areAllKnown)
+    static string? UnknownSessionProblem(string named, bool areAllKnown)
     {
         var folder = LocalTranscripts.ConfigFolder;
         if (Guid.TryParseExact(named, "D", out var id))
         {
-            return LocalTranscripts.Workspace(folder, id) is null
+            return LocalTranscripts.FindWorkspace(folder, id) is null
                     ? $"Wake is not running, and {Path.Combine(folder, "projects")} has no transcript of a Claude session {id}. If Wake knows it "
                         + "all the same, start it (wake up) and say it again."
                 : areAllKnown
@@ -134,7 +139,7 @@ sealed class ResumeCommand : ClientCommand
             : null;
     }
 
-    async Task<int> Ask(
+    async Task<int> RequestWake(
         ParseResult given,
         WakeClient wake,
         string named,
@@ -143,14 +148,14 @@ sealed class ResumeCommand : ClientCommand
         CancellationToken cancel
     )
     {
-        var (key, answer) = await Registration.Ask(
+        var (key, answer) = await SessionRegistration.SendWithRegistration(
             wake,
             named,
-            key => wake.Post($"/v1/sessions/{WakeClient.Segment(key)}/wake", Wish(given, why), cancel),
+            key => wake.Post($"/v1/sessions/{WakeClient.EscapeSegment(key)}/wake", WakeRequestBody(given, why), cancel),
             cancel
         );
 
-        var decision = answer.Expected().Read(CliJson.Default.IntakeDecision);
+        var decision = answer.EnsureSuccess().ReadAs(CliJson.Default.IntakeResult);
         var first = decision.DuplicateOf;
         if (first is not null)
             decision = decision with { Id = first, Sessions = [key] };
@@ -158,7 +163,7 @@ sealed class ResumeCommand : ClientCommand
             throw new CommandException($"The session {key} was closed in the meantime.");
 
         if (given.GetValue(wait))
-            return await Wait(wake, decision, given.GetValue(timeout), output, cancel);
+            return await WaitForTurn(wake, decision, given.GetValue(timeout), output, cancel);
 
         if (output.Json)
             output.Raw(answer.Body);
@@ -169,7 +174,7 @@ sealed class ResumeCommand : ClientCommand
         return 0;
     }
 
-    JsonObject Wish(ParseResult given, string why)
+    JsonObject WakeRequestBody(ParseResult given, string why)
     {
         var wish = new JsonObject { ["reason"] = why };
         if (given.GetValue(dedupKey) is { } key)
@@ -179,9 +184,9 @@ sealed class ResumeCommand : ClientCommand
         return wish;
     }
 
-    static async Task<int> Wait(
+    static async Task<int> WaitForTurn(
         WakeClient wake,
-        IntakeDecision decision,
+        IntakeResult decision,
         TimeSpan? timeout,
         Output output,
         CancellationToken cancel
@@ -229,7 +234,7 @@ sealed class ResumeCommand : ClientCommand
                 return 0;
 
             case FollowedTurn.Ended { Turn: var turn }:
-                Output.Note($"Wake {turn!.Number} of {key} ended: {Output.Word(turn.Outcome)}{note}");
+                Output.Note($"Wake {turn!.Number} of {key} ended: {Output.EnumWord(turn.Outcome)}{note}");
                 return 1;
 
             case FollowedTurn.Parked { Turn: var turn }:

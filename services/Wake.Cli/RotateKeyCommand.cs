@@ -7,7 +7,7 @@ namespace Wake.Cli;
 sealed class RotateKeyCommand : ClientCommand
 {
     readonly Argument<string> id = new("ID") { Description = "The key's id; wake keys lists them." };
-    readonly Option<TimeSpan?> overlap = Times.DurationOption(
+    readonly Option<TimeSpan?> overlap = TimeFormat.DurationOption(
         "--overlap",
         "How long the old one opens the door as well. Default: a day."
     );
@@ -20,16 +20,21 @@ sealed class RotateKeyCommand : ClientCommand
             Example:
               wake keys rotate 01234567-89ab-cdef-0123-456789abcdef --overlap 7d
             """
-        ) => Takes(id, overlap);
+        ) => Accepts(id, overlap);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var body = new JsonObject
         {
             ["overlapSeconds"] = given.GetValue(overlap) is { } time ? (long)time.TotalSeconds : null,
         };
-        var answer = await wake.Post($"{KeysCommand.Path(given.GetRequiredValue(id))}/rotate", body, cancel);
-        KeysCommand.Tell(answer.Expected(), output, "Made the key that takes its place.");
+        var answer = await wake.Post($"{KeysCommand.ApiPath(given.GetRequiredValue(id))}/rotate", body, cancel);
+        KeysCommand.ShowNew(answer.EnsureSuccess(), output, "Made the key that takes its place.");
         return 0;
     }
 }
@@ -47,11 +52,16 @@ sealed class RevokeKeyCommand : ClientCommand
             Example:
               wake keys revoke 01234567-89ab-cdef-0123-456789abcdef
             """
-        ) => Takes(id);
+        ) => Accepts(id);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Delete(KeysCommand.Path(given.GetRequiredValue(id)), cancel)).Expected();
+        var answer = (await wake.Delete(KeysCommand.ApiPath(given.GetRequiredValue(id)), cancel)).EnsureSuccess();
         if (output.Json)
             output.Raw(answer.Body);
         else

@@ -12,12 +12,12 @@ sealed class RouteChecks(DataFolder folder, string? data)
 {
     /// <summary>What is wrong with the routes of the settings, and what may be with those and with the ones that a
     /// running Wake was given.</summary>
-    public async IAsyncEnumerable<Finding> All(
+    public async IAsyncEnumerable<CheckResult> RunAll(
         IConfiguration settings,
         [EnumeratorCancellation] CancellationToken cancel
     )
     {
-        var routes = settings.GetSection("Routes").Get<Dictionary<string, RouteTerms>>() ?? [];
+        var routes = settings.GetSection("Routes").Get<Dictionary<string, RouteDefinition>>() ?? [];
         foreach (
             var (name, problem) in routes.SelectMany(
                 x => x.Value.Problems(x.Key),
@@ -29,12 +29,12 @@ sealed class RouteChecks(DataFolder folder, string? data)
                 "routes",
                 false,
                 $"{name}: {problem.Field} {problem.Problem}",
-                $"Mend Routes:{name} in {folder.Settings}, or where it is set."
+                $"Mend Routes:{name} in {folder.SettingsFile}, or where it is set."
             );
         }
 
-        var profiles = Known(settings);
-        foreach (var route in await Given(cancel))
+        var profiles = LoadProfiles(settings);
+        foreach (var route in await FetchRoutes(cancel))
             routes.TryAdd(
                 route.Name,
                 new()
@@ -59,7 +59,7 @@ sealed class RouteChecks(DataFolder folder, string? data)
         }
     }
 
-    static Profiles Known(IConfiguration settings)
+    static Profiles LoadProfiles(IConfiguration settings)
     {
         try
         {
@@ -72,13 +72,13 @@ sealed class RouteChecks(DataFolder folder, string? data)
         }
     }
 
-    async Task<IReadOnlyList<RouteRow>> Given(CancellationToken cancel)
+    async Task<IReadOnlyList<RouteRow>> FetchRoutes(CancellationToken cancel)
     {
         try
         {
             using var wake = new WakeClient(data);
-            return await wake.Get("/v1/routes", cancel) is { Ok: true } answer
-                ? answer.Read(CliJson.Default.RouteRowArray)
+            return await wake.Get("/v1/routes", cancel) is { IsSuccess: true } answer
+                ? answer.ReadAs(CliJson.Default.RouteRowArray)
                 : [];
         }
         catch (CommandException)

@@ -18,24 +18,29 @@ sealed class RoutesCommand : ClientCommand
             """
         )
     {
-        Takes();
+        Accepts();
         Add(new SetRouteCommand());
         Add(new RemoveRouteCommand());
     }
 
     /// <summary>The address of a route.</summary>
-    public static string Path(string name) => $"/v1/routes/{WakeClient.Segment(name)}";
+    public static string ApiPath(string name) => $"/v1/routes/{WakeClient.EscapeSegment(name)}";
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Get("/v1/routes", cancel)).Expected();
+        var answer = (await wake.Get("/v1/routes", cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var routes = answer.Read(CliJson.Default.RouteRowArray);
+        var routes = answer.ReadAs(CliJson.Default.RouteRowArray);
         output.Table(
             ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "FROM"],
             routes.Select(x =>
@@ -72,11 +77,16 @@ sealed class RemoveRouteCommand : ClientCommand
             Example:
               wake routes remove assigned
             """
-        ) => Takes(name);
+        ) => Accepts(name);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Delete(RoutesCommand.Path(given.GetRequiredValue(name)), cancel)).Expected();
+        var answer = (await wake.Delete(RoutesCommand.ApiPath(given.GetRequiredValue(name)), cancel)).EnsureSuccess();
         if (output.Json)
             output.Raw(answer.Body);
         else

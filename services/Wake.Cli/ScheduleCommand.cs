@@ -7,7 +7,7 @@ namespace Wake.Cli;
 /// off.</summary>
 sealed class ScheduleCommand : ClientCommand
 {
-    readonly Option<string?> session = OwnSession.Option("Whose.");
+    readonly Option<string?> session = CurrentSession.CreateOption("Whose.");
 
     public ScheduleCommand()
         : base(
@@ -23,41 +23,56 @@ sealed class ScheduleCommand : ClientCommand
             """
         )
     {
-        Takes(session);
+        Accepts(session);
         Add(new AddScheduledWakeCommand());
         Add(new CancelScheduledWakeCommand());
     }
 
     /// <summary>The address of a session's wakes to come.</summary>
-    public static string Path(string key) => $"/v1/sessions/{WakeClient.Segment(key)}/schedule";
+    public static string ApiPath(string key) => $"/v1/sessions/{WakeClient.EscapeSegment(key)}/schedule";
 
     /// <summary>
     /// Calls one off. That there is no such wake is told apart from that there is no such session, which may be
     /// registered yet.
     /// </summary>
     /// <exception cref="CommandException">There is none.</exception>
-    public static async Task<Answer> Cancel(WakeClient wake, string named, string id, CancellationToken cancel)
+    public static async Task<ApiResponse> Cancel(WakeClient wake, string named, string id, CancellationToken cancel)
     {
-        var (key, listed) = await Registration.Ask(wake, named, key => wake.Get(Path(key), cancel), cancel);
+        var (key, listed) = await SessionRegistration.SendWithRegistration(
+            wake,
+            named,
+            key => wake.Get(ApiPath(key), cancel),
+            cancel
+        );
         return
             Guid.TryParse(id, out var scheduled)
-            && Array.Exists(listed.Expected().Read(CliJson.Default.ScheduledWakeArray), x => x.Id == scheduled)
-            ? (await wake.Delete($"{Path(key)}/{scheduled}", cancel)).Expected()
+            && Array.Exists(listed.EnsureSuccess().ReadAs(CliJson.Default.ScheduledWakeArray), x => x.Id == scheduled)
+            ? (await wake.Delete($"{ApiPath(key)}/{scheduled}", cancel)).EnsureSuccess()
             : throw new CommandException($"{key} has no wake {id} ahead. wake schedule lists them.");
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var key = OwnSession.Of(given.GetValue(session));
-        var answer = (await Registration.Ask(wake, key, key => wake.Get(Path(key), cancel), cancel)).Answer.Expected();
+        var key = CurrentSession.Resolve(given.GetValue(session));
+        var answer = (
+            await SessionRegistration.SendWithRegistration(wake, key, key => wake.Get(ApiPath(key), cancel), cancel)
+        ).Answer.EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var wakes = answer.Read(CliJson.Default.ScheduledWakeArray);
-        output.Table(["ID", "AT", "REASON"], wakes.Select(x => (string?[])[$"{x.Id}", Times.Shown(x.At), x.Reason]));
+        var wakes = answer.ReadAs(CliJson.Default.ScheduledWakeArray);
+        output.Table(
+            ["ID", "AT", "REASON"],
+            wakes.Select(x => (string?[])[$"{x.Id}", TimeFormat.Format(x.At), x.Reason])
+        );
         if (wakes is [])
             Output.Note("No wake is put off to a date.");
         return 0;
@@ -67,8 +82,8 @@ sealed class ScheduleCommand : ClientCommand
 /// <summary><c>wake schedule add</c>: puts one off to a date.</summary>
 sealed class AddScheduledWakeCommand : ClientCommand
 {
-    readonly Option<string?> session = OwnSession.Option("The session to wake.");
-    readonly Option<DateTimeOffset?> at = Times.EndOption("--at", "When.");
+    readonly Option<string?> session = CurrentSession.CreateOption("The session to wake.");
+    readonly Option<DateTimeOffset?> at = TimeFormat.EndOption("--at", "When.");
     readonly Option<string> reason = new("--reason")
     {
         HelpName = "TEXT",
@@ -87,24 +102,34 @@ sealed class AddScheduledWakeCommand : ClientCommand
         )
     {
         at.Required = true;
-        Takes(session, at, reason);
+        Accepts(session, at, reason);
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var body = new JsonObject { ["at"] = given.GetRequiredValue(at), ["reason"] = given.GetRequiredValue(reason) };
-        var named = OwnSession.Of(given.GetValue(session));
+        var named = CurrentSession.Resolve(given.GetValue(session));
         var answer = (
-            await Registration.Ask(wake, named, key => wake.Post(ScheduleCommand.Path(key), body, cancel), cancel)
-        ).Answer.Expected();
+            await SessionRegistration.SendWithRegistration(
+                wake,
+                named,
+                key => wake.Post(ScheduleCommand.ApiPath(key), body, cancel),
+                cancel
+            )
+        ).Answer.EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var scheduled = answer.Read(CliJson.Default.ScheduledWake);
-        output.Line($"{scheduled.Session} wakes at {Times.Shown(scheduled.At)}: {scheduled.Id}");
+        var scheduled = answer.ReadAs(CliJson.Default.ScheduledWake);
+        output.Line($"{scheduled.Session} wakes at {TimeFormat.Format(scheduled.At)}: {scheduled.Id}");
         return 0;
     }
 }
@@ -112,7 +137,7 @@ sealed class AddScheduledWakeCommand : ClientCommand
 /// <summary><c>wake schedule cancel</c>: calls one off.</summary>
 sealed class CancelScheduledWakeCommand : ClientCommand
 {
-    readonly Option<string?> session = OwnSession.Option("Whose.");
+    readonly Option<string?> session = CurrentSession.CreateOption("Whose.");
     readonly Argument<Guid> id = new("ID") { Description = "The wake's id; wake schedule lists them." };
 
     public CancelScheduledWakeCommand()
@@ -123,12 +148,22 @@ sealed class CancelScheduledWakeCommand : ClientCommand
             Example:
               wake schedule cancel --session implementer 01234567-89ab-cdef-0123-456789abcdef
             """
-        ) => Takes(session, id);
+        ) => Accepts(session, id);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var which = given.GetRequiredValue(id);
-        var answer = await ScheduleCommand.Cancel(wake, OwnSession.Of(given.GetValue(session)), $"{which}", cancel);
+        var answer = await ScheduleCommand.Cancel(
+            wake,
+            CurrentSession.Resolve(given.GetValue(session)),
+            $"{which}",
+            cancel
+        );
         if (output.Json)
             output.Raw(answer.Body);
         else

@@ -71,6 +71,6 @@ sealed record ServiceSteps(
 sealed record ShownFile(string Path, string Mode, string Content)
 {
     /// <summary>As <c>chmod</c> spells modes.</summary>
-    public static ShownFile Of(PlannedFile file) =>
+    public static ShownFile From(PlannedFile file) =>
         new(file.Path, Convert.ToString((int)file.Mode, 8).PadLeft(4, '0'), file.Content);
 }

@@ -21,7 +21,7 @@ sealed record ServiceFacts(
 )
 {
     // Where programs and their settings are. Anything else belongs into wake.json or the file with the settings.
-    static readonly string[] Kept =
+    static readonly string[] InheritedVariables =
     [
         "CLAUDE_CONFIG_DIR",
         "Claude__Executable",
@@ -34,7 +34,7 @@ sealed record ServiceFacts(
     /// <summary>Those of this process.</summary>
     /// <param name="data">The data folder as the user named it; null when they did not.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public static async Task<ServiceFacts> Here(string? data, CancellationToken cancel)
+    public static async Task<ServiceFacts> Collect(string? data, CancellationToken cancel)
     {
         var home = LocalTranscripts.Home;
         var config =
@@ -42,11 +42,11 @@ sealed record ServiceFacts(
             && Path.IsPathRooted(named)
                 ? named
                 : Path.Combine(home, ".config");
-        var user = await Checkup.Run("id", ["-u"], cancel) is (0, var number) ? number : "";
+        var user = await DoctorChecks.RunProgram("id", ["-u"], cancel) is (0, var number) ? number : "";
 
         return new(
-            Started(),
-            CommonOptions.FolderOf(data).FullPath,
+            ProgramCommand(),
+            CommonOptions.ResolveFolder(data).FullPath,
             home,
             config,
             user,
@@ -76,7 +76,7 @@ sealed record ServiceFacts(
         };
         if (dotnetRoot is not null)
             variables["DOTNET_ROOT"] = dotnetRoot;
-        foreach (var name in Kept)
+        foreach (var name in InheritedVariables)
         {
             if (own(name) is { Length: > 0 } value)
                 variables[name] = value;
@@ -92,7 +92,7 @@ sealed record ServiceFacts(
             ? Path.GetDirectoryName(shared)
             : null;
 
-    static IReadOnlyList<string> Started() =>
+    static IReadOnlyList<string> ProgramCommand() =>
         System.Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet"
             ? [path, Assembly.GetExecutingAssembly().Location]
             :

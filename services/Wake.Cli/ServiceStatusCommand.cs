@@ -19,18 +19,18 @@ sealed class ServiceStatusCommand : WakeCommand
         )
     {
         Add(CommonOptions.Output);
-        SetAction(Run);
+        SetAction(Execute);
     }
 
-    static async Task<int> Run(ParseResult given, CancellationToken cancel)
+    static async Task<int> Execute(ParseResult given, CancellationToken cancel)
     {
         var output = new Output(given.GetValue(CommonOptions.Output) == "json");
-        var plan = ServicePlan.For(await ServiceFacts.Here(null, cancel));
+        var plan = ServicePlan.Create(await ServiceFacts.Collect(null, cancel));
 
         // What would be written now, for the data folder that is installed.
-        if (new ServiceSetup(plan).InstalledData is { } data)
-            plan = ServicePlan.For(await ServiceFacts.Here(data, cancel));
-        var state = await ServiceState.Of(plan, new ServiceSetup(plan).InstalledData, cancel);
+        if (new ServiceInstaller(plan).InstalledData is { } data)
+            plan = ServicePlan.Create(await ServiceFacts.Collect(data, cancel));
+        var state = await ServiceState.Inspect(plan, new ServiceInstaller(plan).InstalledData, cancel);
 
         if (output.Json)
         {
@@ -42,7 +42,7 @@ sealed class ServiceStatusCommand : WakeCommand
                 [],
                 [
                     ["service", state.Runs ? "runs" : "does not run"],
-                    ["file", $"{state.File}: {state.Words}"],
+                    ["file", $"{state.File}: {state.StateText}"],
                     ["data", state.Data],
                     ["address", state.Url?.ToString()],
                     ["log", state.Log],
@@ -78,24 +78,24 @@ sealed record ServiceState(
 )
 {
     /// <summary>Looks.</summary>
-    public static async Task<ServiceState> Of(ServicePlan plan, string? data, CancellationToken cancel)
+    public static async Task<ServiceState> Inspect(ServicePlan plan, string? data, CancellationToken cancel)
     {
-        var setup = new ServiceSetup(plan);
-        var runs = await setup.IsServed(cancel) && await setup.IsActive(cancel);
+        var setup = new ServiceInstaller(plan);
+        var runs = await setup.HasManager(cancel) && await setup.IsActive(cancel);
         return new(
             plan.Manager,
-            setup.Installed is not null,
-            setup.Installed is SealState.Broken or SealState.Missing,
+            setup.InstalledState is not null,
+            setup.InstalledState is ManagedFileState.Modified or ManagedFileState.Unmanaged,
             setup.IsCurrent,
             runs,
             plan.Service.Path,
             data,
-            runs && data is not null ? new DataFolder(data).Endpoint()?.Url : null,
-            plan.Log
+            runs && data is not null ? new DataFolder(data).ReadEndpoint()?.Url : null,
+            plan.LogCommand
         );
     }
 
-    internal string Words =>
+    internal string StateText =>
         !Installed ? "not installed. Install it with: wake service install"
         : ChangedByHand ? "installed, changed by hand"
         : Current ? "installed"

@@ -25,33 +25,38 @@ sealed class SessionsCommand : ClientCommand
             """
         )
     {
-        Takes(after);
+        Accepts(after);
         Add(new ShowSessionCommand());
         Add(new AddSessionCommand());
         Add(new CloseSessionCommand());
     }
 
     /// <summary>The address of a session.</summary>
-    public static string Path(string key) => $"/v1/sessions/{WakeClient.Segment(key)}";
+    public static string ApiPath(string key) => $"/v1/sessions/{WakeClient.EscapeSegment(key)}";
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var from = given.GetValue(after) is { } key ? $"&after={Uri.EscapeDataString(key)}" : "";
-        var answer = (await wake.Get($"/v1/sessions?limit={Limit}{from}", cancel)).Expected();
+        var answer = (await wake.Get($"/v1/sessions?limit={Limit}{from}", cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var sessions = answer.Read(CliJson.Default.SessionArray);
+        var sessions = answer.ReadAs(CliJson.Default.SessionArray);
         output.Table(
             ["KEY", "STATE", "QUESTION", "INBOX", "LAST TURN", "COST", "PROFILE", "WORKSPACE"],
             sessions.Select(x =>
                 (string?[])
                     [
                         x.Key,
-                        State(x),
+                        DescribeState(x),
                         $"{x.WaitsFor}",
                         $"{x.Inbox}",
                         LastTurn(x),
@@ -70,13 +75,13 @@ sealed class SessionsCommand : ClientCommand
     }
 
     /// <summary>What a session is doing, and for whom it waits if it does.</summary>
-    public static string State(Session session) =>
+    public static string DescribeState(Session session) =>
         session is { State: SessionState.Waiting, LastTurn.Note: { } note }
-            ? $"{Output.Word(session.State)}: {note}"
-            : Output.Word(session.State);
+            ? $"{Output.EnumWord(session.State)}: {note}"
+            : Output.EnumWord(session.State);
 
     static string LastTurn(Session session) =>
         session.LastTurn is { } turn
-            ? $"{turn.Number} {(turn.Outcome is { } outcome ? Output.Word(outcome) : Output.Word(turn.State))}"
+            ? $"{turn.Number} {(turn.Outcome is { } outcome ? Output.EnumWord(outcome) : Output.EnumWord(turn.State))}"
             : "";
 }

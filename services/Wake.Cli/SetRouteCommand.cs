@@ -63,9 +63,14 @@ sealed class SetRouteCommand : ClientCommand
               wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}" \
                 --full "Implement what this issue asks for." --delta "See what has changed about your issue."
             """
-        ) => Takes(name, session, workspace, types, subject, where, profile, full, delta);
+        ) => Accepts(name, session, workspace, types, subject, where, profile, full, delta);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var directory = given.GetRequiredValue(workspace);
         var body = new JsonObject
@@ -83,8 +88,10 @@ sealed class SetRouteCommand : ClientCommand
                 body[field] = new JsonArray([.. values.Select(x => JsonValue.Create(x))]);
         }
 
-        var answer = (await wake.Put(RoutesCommand.Path(given.GetRequiredValue(name)), body, cancel)).Expected();
-        foreach (var warning in answer.Read(CliJson.Default.RouteRow).Warnings ?? [])
+        var answer = (
+            await wake.Put(RoutesCommand.ApiPath(given.GetRequiredValue(name)), body, cancel)
+        ).EnsureSuccess();
+        foreach (var warning in answer.ReadAs(CliJson.Default.RouteRow).Warnings ?? [])
             Output.Note(warning);
         if (output.Json)
             output.Raw(answer.Body);

@@ -15,15 +15,20 @@ sealed class ShowQuestionCommand : ClientCommand
             Example:
               wake questions show 01234567-89ab-cdef-0123-456789abcdef
             """
-        ) => Takes(id);
+        ) => Accepts(id);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Get($"/v1/questions/{given.GetRequiredValue(id)}", cancel)).Expected();
+        var answer = (await wake.Get($"/v1/questions/{given.GetRequiredValue(id)}", cancel)).EnsureSuccess();
         if (output.Json)
             output.Raw(answer.Body);
         else
-            QuestionsCommand.Show(answer.Read(CliJson.Default.Question), output);
+            QuestionsCommand.Show(answer.ReadAs(CliJson.Default.Question), output);
         return 0;
     }
 }

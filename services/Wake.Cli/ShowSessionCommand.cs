@@ -17,15 +17,20 @@ sealed class ShowSessionCommand : ClientCommand
             Example:
               wake sessions show implementer
             """
-        ) => Takes(key);
+        ) => Accepts(key);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Get(SessionsCommand.Path(given.GetRequiredValue(key)), cancel)).Expected();
+        var answer = (await wake.Get(SessionsCommand.ApiPath(given.GetRequiredValue(key)), cancel)).EnsureSuccess();
         if (output.Json)
             output.Raw(answer.Body);
         else
-            output.Table([], Facts(answer.Read(CliJson.Default.Session)));
+            output.Table([], Facts(answer.ReadAs(CliJson.Default.Session)));
         return 0;
     }
 
@@ -33,36 +38,36 @@ sealed class ShowSessionCommand : ClientCommand
     public static IEnumerable<string?[]> Facts(Session session)
     {
         yield return ["session", session.Key];
-        yield return ["state", SessionsCommand.State(session)];
+        yield return ["state", SessionsCommand.DescribeState(session)];
         if (session.WaitsFor is { } question)
             yield return ["question", $"{question}"];
         yield return ["workspace", session.Workspace];
         yield return ["profile", session.Profile];
         yield return ["inbox", $"{session.Inbox}"];
         yield return ["cost", $"{Usd(session.CostUsd)}, today {Usd(session.CostTodayUsd)}"];
-        yield return ["created", Times.Shown(session.Created)];
+        yield return ["created", TimeFormat.Format(session.Created)];
         if (session.Closed is { } closed)
-            yield return ["closed", Times.Shown(closed)];
+            yield return ["closed", TimeFormat.Format(closed)];
         if (session.ClaudeSessionId is { } id)
             yield return ["Claude session", $"{id}"];
         if (session.LastTurn is { } turn)
-            yield return ["last turn", InWords(turn)];
+            yield return ["last turn", DescribeTurn(turn)];
     }
 
     /// <summary>An amount of money, as small as a turn may cost.</summary>
     public static string Usd(decimal amount) => string.Create(CultureInfo.InvariantCulture, $"${amount:0.####}");
 
     /// <summary>A turn in a line.</summary>
-    public static string InWords(Turn turn)
+    public static string DescribeTurn(Turn turn)
     {
         var end = turn.Outcome is { } outcome
-            ? $"{Output.Word(outcome)}, {turn.DurationMs / 1000.0:0.0} s, {Usd(turn.CostUsd)}{Tokens(turn.Tokens)}"
-            : Output.Word(turn.State);
+            ? $"{Output.EnumWord(outcome)}, {turn.DurationMs / 1000.0:0.0} s, {Usd(turn.CostUsd)}{Tokens(turn.Tokens)}"
+            : Output.EnumWord(turn.State);
         var note = turn.Note is { } text ? $" ({text})" : "";
         return $"{turn.Number} {end}{note}{(turn.Reasons is [] ? "" : $": {string.Join(" | ", turn.Reasons)}")}";
     }
 
-    static string Tokens(Tokens tokens) =>
+    static string Tokens(TokenUsage tokens) =>
         tokens == default
             ? ""
             : string.Create(

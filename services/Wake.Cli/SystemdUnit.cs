@@ -17,33 +17,38 @@ static class SystemdUnit
 
         return new(
             "systemd",
-            new(Path.Combine(units, Name), PlannedFile.Readable, Unit(facts, settings)),
-            new(settings, PlannedFile.Private, Settings(facts.Data)),
-            Serves: Manager("show", "--property=Version"),
-            WithoutManager: "There is no systemd that runs services for this user. In a container, make wake up its process. After su or sudo, log "
+            new(Path.Combine(units, Name), PlannedFile.Readable, UnitText(facts, settings)),
+            new(settings, PlannedFile.Private, SettingsText(facts.Data)),
+            ManagerProbe: Systemctl("show", "--property=Version"),
+            ManagerMissingHint: "There is no systemd that runs services for this user. In a container, make wake up its process. After su or sudo, log "
                 + "in as the user instead, or once as root: loginctl enable-linger USER, and set XDG_RUNTIME_DIR=/run/user/UID.",
             Start:
             [
-                new(Manager("daemon-reload")),
-                new(Manager("enable", Name)),
+                new(Systemctl("daemon-reload")),
+                new(Systemctl("enable", Name)),
                 // One that has failed too often is not started again before this.
-                new(Manager("reset-failed", Name), Until.Tried),
+                new(Systemctl("reset-failed", Name), CommandExpectation.MayFail),
                 // Also what runs already: it may be another version.
-                new(Manager("restart", Name)),
+                new(Systemctl("restart", Name)),
             ],
-            Stop: [new(Manager("disable", "--now", Name))],
-            Forget: [new(Manager("daemon-reload")), new(Manager("reset-failed", Name), Until.Tried)],
-            IsActive: Manager("is-active", "--quiet", Name),
-            Leaves: [Path.Combine(units, "default.target.wants", Name)],
-            Root: facts.Config,
-            Log: $"journalctl --user --unit {Name}",
+            Stop: [new(Systemctl("disable", "--now", Name))],
+            AfterDelete:
+            [
+                new(Systemctl("daemon-reload")),
+                new(Systemctl("reset-failed", Name), CommandExpectation.MayFail),
+            ],
+            ActiveProbe: Systemctl("is-active", "--quiet", Name),
+            GeneratedFiles: [Path.Combine(units, "default.target.wants", Name)],
+            PruneRoot: facts.Config,
+            LogCommand: $"journalctl --user --unit {Name}",
             Note: "It runs while you are logged in. To have it run always: loginctl enable-linger"
         );
     }
 
-    static IReadOnlyList<string> Manager(params IEnumerable<string> arguments) => ["systemctl", "--user", .. arguments];
+    static IReadOnlyList<string> Systemctl(params IEnumerable<string> arguments) =>
+        ["systemctl", "--user", .. arguments];
 
-    static string Unit(ServiceFacts facts, string settings)
+    static string UnitText(ServiceFacts facts, string settings)
     {
         // It refuses to start what is called so, however it is written.
         if (facts.Program[0].AsSpan().ContainsAny("\"'\\"))
@@ -55,9 +60,9 @@ static class SystemdUnit
         var environment = facts.Environment.Select(x => $"Environment={Quoted($"{x.Key}={x.Value}")}\n");
 
         // The colon: no $ in a path stands for a variable.
-        return ServiceSeal.Close(
+        return ManagedFileChecksum.Stamp(
             $"""
-            # {ServiceSeal.Line(facts.Data)}
+            # {ManagedFileChecksum.HeaderLine(facts.Data)}
             # What you want otherwise: systemctl --user edit {Name}
             [Unit]
             Description=Wake, which wakes Claude sessions when something happens that they wait for
@@ -72,7 +77,7 @@ static class SystemdUnit
             RestartSec=5
             # Wake alone hears that it shall stop: PostgreSQL must outlive the turns that are written down in it.
             KillMode=mixed
-            TimeoutStopSec={ServicePlan.StopsWithin.TotalSeconds.ToString(CultureInfo.InvariantCulture)}
+            TimeoutStopSec={ServicePlan.StopTimeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)}
             # A cgroup for each turn, which no tool of it leaves.
             Delegate=pids memory
             Environment=DOTNET_EnableDiagnostics=0
@@ -88,10 +93,10 @@ static class SystemdUnit
         );
     }
 
-    static string Settings(string data) =>
-        ServiceSeal.Close(
+    static string SettingsText(string data) =>
+        ManagedFileChecksum.Stamp(
             $"""
-            # {ServiceSeal.Line(data)}
+            # {ManagedFileChecksum.HeaderLine(data)}
             # Keys and settings of the service, a line NAME=value each. Nothing overwrites this file, and only its user can read it.
             # After a change: systemctl --user restart {Name}
             #

@@ -7,7 +7,7 @@ namespace Wake.Cli;
 /// <summary><c>wake tail</c>: the ledger as it is written.</summary>
 sealed class TailCommand : ClientCommand
 {
-    static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan ReconnectDelay = TimeSpan.FromSeconds(1);
 
     public TailCommand()
         : base(
@@ -20,19 +20,24 @@ sealed class TailCommand : ClientCommand
               wake tail
               wake tail --output json | jq .what
             """
-        ) => Takes();
+        ) => Accepts();
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         try
         {
             // The first time it has to be there.
-            var stream = await wake.Follow("/v1/tail", cancel);
+            var stream = await wake.OpenEventStream("/v1/tail", cancel);
             for (; ; )
             {
                 await Show(stream, output, cancel);
                 Output.Note("The connection was lost; connecting again.");
-                stream = await Again(wake, cancel);
+                stream = await Reconnect(wake, cancel);
                 Output.Note("Connected again.");
             }
         }
@@ -65,14 +70,14 @@ sealed class TailCommand : ClientCommand
         }
     }
 
-    static async Task<Stream> Again(WakeClient wake, CancellationToken cancel)
+    static async Task<Stream> Reconnect(WakeClient wake, CancellationToken cancel)
     {
         for (; ; )
         {
-            await Task.Delay(Pause, cancel);
+            await Task.Delay(ReconnectDelay, cancel);
             try
             {
-                return await wake.Follow("/v1/tail", cancel);
+                return await wake.OpenEventStream("/v1/tail", cancel);
             }
             catch (NoAnswerException)
             {

@@ -7,15 +7,15 @@ namespace Wake.Cli;
 /// <param name="decision">The decision about the event, which belongs to one session.</param>
 /// <param name="progress">Told how it stands.</param>
 /// <param name="held">Told once of each process that the turn waits for: it may have it open for days.</param>
-sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<string> progress, Action<string> held)
+sealed class TurnFollower(WakeClient wake, IntakeResult decision, Action<string> progress, Action<string> held)
 {
-    static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
     // Only each of so many looks asks about the session too: it answers what is true for hours.
-    const int LooksPerSession = 8;
+    const int PollsPerSessionCheck = 8;
 
     // A Wake that is restarted answers again after a few seconds.
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan UnavailableTimeout = TimeSpan.FromMinutes(1);
 
     readonly string key = decision.Sessions[0];
 
@@ -33,27 +33,30 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
         {
             try
             {
-                if (await Once(askSession: looks % LooksPerSession == LooksPerSession - 1, cancel) is { } over)
+                if (
+                    await PollTurn(askSession: looks % PollsPerSessionCheck == PollsPerSessionCheck - 1, cancel) is
+                    { } over
+                )
                     return over;
 
                 answered = DateTimeOffset.UtcNow;
             }
-            catch (NoAnswerException) when (DateTimeOffset.UtcNow - answered < Patience)
+            catch (NoAnswerException) when (DateTimeOffset.UtcNow - answered < UnavailableTimeout)
             {
                 progress("Wake does not answer; trying again");
             }
 
-            await Task.Delay(Look, cancel);
+            await Task.Delay(PollInterval, cancel);
         }
     }
 
-    async Task<FollowedTurn?> Once(bool askSession, CancellationToken cancel)
+    async Task<FollowedTurn?> PollTurn(bool askSession, CancellationToken cancel)
     {
-        var answer = await wake.Get($"/v1/explain/events/{WakeClient.Segment(decision.Id)}", cancel);
+        var answer = await wake.Get($"/v1/explain/events/{WakeClient.EscapeSegment(decision.Id)}", cancel);
         if ((int)answer.Status >= 500)
-            throw new NoAnswerException(answer.Failure().Message);
+            throw new NoAnswerException(answer.ToException().Message);
 
-        var explained = answer.Expected().Read(CliJson.Default.EventExplanation);
+        var explained = answer.EnsureSuccess().ReadAs(CliJson.Default.EventExplanation);
         var turn = explained.Deliveries.FirstOrDefault(x => x.Session == key)?.Turn;
         switch (turn?.State)
         {
@@ -70,7 +73,7 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
                 return null;
 
             case TurnState.Waiting:
-                Waits(turn);
+                ReportWaiting(turn);
                 return null;
         }
 
@@ -82,10 +85,10 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
                         : $"Wake {turn.Number} waits for a runner{(turn.Note is { } note ? $": {note}" : "")}"
                 )
         );
-        return askSession ? await Blocked(answer, explained.AcceptedAt, cancel) : null;
+        return askSession ? await CheckSession(answer, explained.AcceptedAt, cancel) : null;
     }
 
-    void Waits(Turn turn)
+    void ReportWaiting(Turn turn)
     {
         var why = $"Wake {turn.Number} of {key} is waiting: {turn.Note}.";
         progress(why);
@@ -98,18 +101,18 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
 
     // The event waits behind an earlier turn, which this wake frees from its park, now or when it parks next. Parked
     // since then, and still so a while later, means parked again.
-    async Task<FollowedTurn?> Blocked(Answer answer, DateTimeOffset acceptedAt, CancellationToken cancel)
+    async Task<FollowedTurn?> CheckSession(ApiResponse answer, DateTimeOffset acceptedAt, CancellationToken cancel)
     {
-        var asked = await wake.Get($"/v1/explain/sessions/{WakeClient.Segment(key)}", cancel);
-        if (!asked.Ok)
+        var asked = await wake.Get($"/v1/explain/sessions/{WakeClient.EscapeSegment(key)}", cancel);
+        if (!asked.IsSuccess)
             return null;
 
-        var explained = asked.Read(CliJson.Default.SessionExplanation);
+        var explained = asked.ReadAs(CliJson.Default.SessionExplanation);
         if (explained.Session.State is SessionState.Closed)
             return new FollowedTurn.Closed(answer);
 
         if (explained.Session is { State: SessionState.Waiting, LastTurn: { } turn })
-            Waits(turn);
+            ReportWaiting(turn);
         else
             waitsFor = null;
 
@@ -128,14 +131,14 @@ sealed class TurnFollower(WakeClient wake, IntakeDecision decision, Action<strin
 /// <summary>How the following of a turn ended.</summary>
 /// <param name="Answer">What the API said last about the event.</param>
 /// <param name="Turn">The turn, if there is one.</param>
-abstract record FollowedTurn(Answer Answer, Turn? Turn)
+abstract record FollowedTurn(ApiResponse Answer, Turn? Turn)
 {
     /// <summary>The turn is over.</summary>
-    public sealed record Ended(Answer Answer, Turn Turn) : FollowedTurn(Answer, Turn);
+    public sealed record Ended(ApiResponse Answer, Turn Turn) : FollowedTurn(Answer, Turn);
 
     /// <summary>The turn, or one before it, waits for a person or a date.</summary>
-    public sealed record Parked(Answer Answer, Turn Turn) : FollowedTurn(Answer, Turn);
+    public sealed record Parked(ApiResponse Answer, Turn Turn) : FollowedTurn(Answer, Turn);
 
     /// <summary>The session was closed and takes no more turns.</summary>
-    public sealed record Closed(Answer Answer) : FollowedTurn(Answer, Turn: null);
+    public sealed record Closed(ApiResponse Answer) : FollowedTurn(Answer, Turn: null);
 }

@@ -27,18 +27,18 @@ sealed class UninstallServiceCommand : WakeCommand
         Add(ServiceCommand.DryRun);
         Add(purge);
         Add(CommonOptions.Output);
-        SetAction(Run);
+        SetAction(Execute);
     }
 
-    async Task<int> Run(ParseResult given, CancellationToken cancel)
+    async Task<int> Execute(ParseResult given, CancellationToken cancel)
     {
         var output = new Output(given.GetValue(CommonOptions.Output) == "json");
-        var plan = ServicePlan.For(await ServiceFacts.Here(null, cancel));
-        var setup = new ServiceSetup(plan);
-        var installed = setup.Installed is not null;
+        var plan = ServicePlan.Create(await ServiceFacts.Collect(null, cancel));
+        var setup = new ServiceInstaller(plan);
+        var installed = setup.InstalledState is not null;
 
         // It may be another folder than this shell would name.
-        var data = new DataFolder(setup.InstalledData ?? CommonOptions.FolderOf(null).FullPath);
+        var data = new DataFolder(setup.InstalledData ?? CommonOptions.ResolveFolder(null).FullPath);
         var purges = given.GetValue(purge);
 
         if (given.GetValue(ServiceCommand.DryRun))
@@ -47,12 +47,12 @@ sealed class UninstallServiceCommand : WakeCommand
             return new ServiceSteps(
                 plan.Manager,
                 [],
-                [.. setup.Files(purges), .. folders],
-                installed ? [.. plan.Stop.Concat(plan.Forget).Select(x => x.Arguments)] : []
+                [.. setup.FilesToDelete(purges), .. folders],
+                installed ? [.. plan.Stop.Concat(plan.AfterDelete).Select(x => x.Arguments)] : []
             ).Show(output);
         }
 
-        if (setup.Installed is SealState.Missing)
+        if (setup.InstalledState is ManagedFileState.Unmanaged)
             throw new CommandException(
                 $"{plan.Service.Path} was not written by Wake. Delete it yourself, or replace it: wake service install --force"
             );
@@ -65,10 +65,10 @@ sealed class UninstallServiceCommand : WakeCommand
             data.Delete();
 
         if (output.Json)
-            output.Raw(await ServiceState.Of(plan, data.FullPath, cancel), CliJson.Default.ServiceState);
+            output.Raw(await ServiceState.Inspect(plan, data.FullPath, cancel), CliJson.Default.ServiceState);
 
         Output.Note(installed ? "The service is gone." : "The service was not installed.");
-        if (setup.Kept is { } kept)
+        if (setup.EditedSettingsFile is { } kept)
             Output.Note($"Keys and settings stay in {kept}.");
         if (Directory.Exists(data.FullPath))
             Output.Note(

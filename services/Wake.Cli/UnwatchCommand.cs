@@ -15,9 +15,14 @@ sealed class UnwatchCommand : ClientCommand
             Example:
               wake unwatch 01234567-89ab-cdef-0123-456789abcdef
             """
-        ) => Takes(id);
+        ) => Accepts(id);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         // Anything else is another address to the API, and no watch.
         if (!Guid.TryParse(given.GetRequiredValue(id), out var watch))
@@ -27,7 +32,7 @@ sealed class UnwatchCommand : ClientCommand
             );
         }
 
-        var answer = (await wake.Delete($"/v1/watches/{watch}", cancel)).Expected();
+        var answer = (await wake.Delete($"/v1/watches/{watch}", cancel)).EnsureSuccess();
         if (output.Json)
             output.Raw(answer.Body);
         else

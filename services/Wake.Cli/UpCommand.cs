@@ -37,15 +37,15 @@ sealed class UpCommand : WakeCommand
     {
         Add(CommonOptions.Data);
         Add(port);
-        SetAction(Run);
+        SetAction(Execute);
     }
 
-    async Task<int> Run(ParseResult given, CancellationToken cancel)
+    async Task<int> Execute(ParseResult given, CancellationToken cancel)
     {
         try
         {
             await StandaloneHost.Run(
-                CommonOptions.FolderOf(given.GetValue(CommonOptions.Data)).FullPath,
+                CommonOptions.ResolveFolder(given.GetValue(CommonOptions.Data)).FullPath,
                 given.GetValue(port),
                 url => Console.WriteLine($"ready {url.GetLeftPart(UriPartial.Authority)}"),
                 cancel

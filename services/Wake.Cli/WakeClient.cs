@@ -9,7 +9,7 @@ namespace Wake.Cli;
 sealed class WakeClient : IDisposable
 {
     // Longer than PostgreSQL takes for the largest batch; a command shall end some day.
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(100);
+    static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(100);
 
     readonly HttpClient http;
     readonly DataFolder folder;
@@ -19,14 +19,16 @@ sealed class WakeClient : IDisposable
     /// none.</param>
     public WakeClient(string? data)
     {
-        folder = CommonOptions.FolderOf(data);
+        folder = CommonOptions.ResolveFolder(data);
         named =
             (data is null || CurrentRun.Exists) && Environment.GetEnvironmentVariable("WAKE_URL") is { Length: > 0 } url
                 ? url
                 : null;
 
         // A key goes to the address it was meant for and to no other; and no proxy knows this machine's loopback.
-        http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = Endpoint() is { IsLoopback: false } })
+        http = new(
+            new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = ResolveEndpoint() is { IsLoopback: false } }
+        )
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };
@@ -34,36 +36,37 @@ sealed class WakeClient : IDisposable
 
     /// <summary>Where the API is.</summary>
     /// <exception cref="NotRunningException">No Wake runs.</exception>
-    public Uri Url => Endpoint() ?? throw NotRunning();
+    public Uri Url => ResolveEndpoint() ?? throw NotRunning();
 
     /// <summary>Where it looks, in words.</summary>
-    public string LookedAt =>
+    public string AddressDescription =>
         named is not null ? $"{named}, from WAKE_URL"
-        : folder.Endpoint() is { } endpoint ? $"{endpoint.Url}, named in {folder.FullPath}"
+        : folder.ReadEndpoint() is { } endpoint ? $"{endpoint.Url}, named in {folder.FullPath}"
         : folder.FullPath;
 
     /// <summary>A key or an id as one segment of a path.</summary>
     /// <exception cref="CommandException">No path can carry it: the address would be that of something
     /// else.</exception>
-    public static string Segment(string name) =>
+    public static string EscapeSegment(string name) =>
         name is not ("" or "." or "..")
             ? Uri.EscapeDataString(name)
             : throw new CommandException($"Nothing can be called '{name}'.");
 
-    public Task<Answer> Get(string path, CancellationToken cancel) => Send(Request(HttpMethod.Get, path), cancel);
+    public Task<ApiResponse> Get(string path, CancellationToken cancel) => Send(Request(HttpMethod.Get, path), cancel);
 
-    public Task<Answer> Delete(string path, CancellationToken cancel) => Send(Request(HttpMethod.Delete, path), cancel);
+    public Task<ApiResponse> Delete(string path, CancellationToken cancel) =>
+        Send(Request(HttpMethod.Delete, path), cancel);
 
-    public Task<Answer> Post(string path, JsonNode body, CancellationToken cancel) =>
+    public Task<ApiResponse> Post(string path, JsonNode body, CancellationToken cancel) =>
         Post(path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
 
-    public Task<Answer> Put(string path, JsonNode body, CancellationToken cancel) =>
+    public Task<ApiResponse> Put(string path, JsonNode body, CancellationToken cancel) =>
         SendJson(HttpMethod.Put, path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
 
-    public Task<Answer> Post(string path, byte[] json, CancellationToken cancel) =>
+    public Task<ApiResponse> Post(string path, byte[] json, CancellationToken cancel) =>
         SendJson(HttpMethod.Post, path, json, cancel);
 
-    Task<Answer> SendJson(HttpMethod method, string path, byte[] json, CancellationToken cancel)
+    Task<ApiResponse> SendJson(HttpMethod method, string path, byte[] json, CancellationToken cancel)
     {
         var request = Request(method, path);
         request.Content = new ByteArrayContent(json);
@@ -75,45 +78,45 @@ sealed class WakeClient : IDisposable
     }
 
     /// <summary>Opens a stream of server-sent events.</summary>
-    public async Task<Stream> Follow(string path, CancellationToken cancel)
+    public async Task<Stream> OpenEventStream(string path, CancellationToken cancel)
     {
         using var request = Request(HttpMethod.Get, path);
         request.Headers.Accept.Add(new("text/event-stream"));
-        return await Reached(async () =>
+        return await WithTransportErrors(async () =>
         {
             var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
             if (response.IsSuccessStatusCode)
                 return await response.Content.ReadAsStreamAsync(cancel);
 
-            var failure = (await Read(response, cancel)).Failure();
+            var failure = (await ReadResponse(response, cancel)).ToException();
             throw (int)response.StatusCode >= 500 ? new NoAnswerException(failure.Message) : failure;
         });
     }
 
     public void Dispose() => http.Dispose();
 
-    async Task<Answer> Send(HttpRequestMessage request, CancellationToken cancel)
+    async Task<ApiResponse> Send(HttpRequestMessage request, CancellationToken cancel)
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        bound.CancelAfter(Patience);
+        bound.CancelAfter(RequestTimeout);
         try
         {
-            return await Reached(async () =>
+            return await WithTransportErrors(async () =>
             {
                 using var _ = request;
                 using var response = await http.SendAsync(request, bound.Token);
-                return await Read(response, bound.Token);
+                return await ReadResponse(response, bound.Token);
             });
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             throw new NoAnswerException(
-                $"Wake did not answer within {Patience.TotalSeconds:0} s (looked at {LookedAt})."
+                $"Wake did not answer within {RequestTimeout.TotalSeconds:0} s (looked at {AddressDescription})."
             );
         }
     }
 
-    async Task<T> Reached<T>(Func<Task<T>> talk)
+    async Task<T> WithTransportErrors<T>(Func<Task<T>> talk)
     {
         try
         {
@@ -127,12 +130,12 @@ sealed class WakeClient : IDisposable
         catch (Exception broken) when (broken is HttpRequestException or IOException)
         {
             throw new NoAnswerException(
-                $"Wake did not answer (looked at {LookedAt}): {broken.GetBaseException().Message}"
+                $"Wake did not answer (looked at {AddressDescription}): {broken.GetBaseException().Message}"
             );
         }
     }
 
-    static async Task<Answer> Read(HttpResponseMessage response, CancellationToken cancel) =>
+    static async Task<ApiResponse> ReadResponse(HttpResponseMessage response, CancellationToken cancel) =>
         new(
             response.RequestMessage!.RequestUri!,
             response.StatusCode,
@@ -143,14 +146,14 @@ sealed class WakeClient : IDisposable
     // One that WAKE_URL names may be anywhere, and no folder of this machine is its own.
     NotRunningException NotRunning() =>
         new(
-            $"Wake is not running (looked at {LookedAt}). Start it with: wake up",
+            $"Wake is not running (looked at {AddressDescription}). Start it with: wake up",
             named is null && !CurrentRun.Exists ? folder : null
         );
 
-    Uri? Endpoint()
+    Uri? ResolveEndpoint()
     {
         if (named is null)
-            return folder.Endpoint()?.Url;
+            return folder.ReadEndpoint()?.Url;
 
         return Uri.TryCreate(named, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
             ? url
@@ -181,11 +184,11 @@ sealed class WakeClient : IDisposable
             return CurrentRun.Token;
 
         var key = Environment.GetEnvironmentVariable("WAKE_API_KEY") is { Length: > 0 } given ? given.Trim() : null;
-        if (!url.IsLoopback || folder.Endpoint()?.Url.Port != url.Port || named is not null && key is not null)
+        if (!url.IsLoopback || folder.ReadEndpoint()?.Url.Port != url.Port || named is not null && key is not null)
             return key;
 
         // A Wake that was killed leaves its address behind, and the port to anybody.
-        return LocalUser.OfListener(url.Port) is not { } user || LocalUser.IsTrusted(user)
+        return LocalUser.GetListenerUser(url.Port) is not { } user || LocalUser.IsTrusted(user)
             ? key ?? OwnerToken.Read(folder.TokenFile)
             : throw new NoAnswerException(
                 $"It is not your Wake that listens at {url.GetLeftPart(UriPartial.Authority)} but a program of the user {user}. "
@@ -204,5 +207,5 @@ sealed class NotRunningException(string message, DataFolder? folder) : NoAnswerE
     public SpoolFolder? Spool => folder?.Spool;
 
     /// <summary>The names of the sessions it will know then, each with the key; null when that is not known.</summary>
-    public IReadOnlyDictionary<string, string>? Sessions => folder?.Sessions.Read();
+    public IReadOnlyDictionary<string, string>? Sessions => folder?.SessionsFile.Read();
 }

@@ -16,10 +16,10 @@ abstract class WakeCommand(string name, string summary, string more) : Command(n
     public static void CompleteHelp(RootCommand root)
     {
         var option = root.Options.OfType<HelpOption>().Single();
-        option.Action = new Complete((SynchronousCommandLineAction)option.Action!);
+        option.Action = new ExtendedHelpAction((SynchronousCommandLineAction)option.Action!);
     }
 
-    sealed class Complete(SynchronousCommandLineAction usual) : SynchronousCommandLineAction
+    sealed class ExtendedHelpAction(SynchronousCommandLineAction usual) : SynchronousCommandLineAction
     {
         public override bool ClearsParseErrors => usual.ClearsParseErrors;
 

@@ -7,7 +7,7 @@ namespace Wake.Cli;
 /// <summary><c>wake watch</c>: a session wants to hear of something.</summary>
 sealed partial class WatchCommand : ClientCommand
 {
-    readonly Option<string?> session = OwnSession.Option("The session to wake.");
+    readonly Option<string?> session = CurrentSession.CreateOption("The session to wake.");
 
     readonly Option<string?> subject = new("--subject")
     {
@@ -63,7 +63,7 @@ sealed partial class WatchCommand : ClientCommand
         Description = "A note to the session, shown when it wakes: then deploy it.",
     };
 
-    readonly Option<DateTimeOffset?> expires = Times.EndOption(
+    readonly Option<DateTimeOffset?> expires = TimeFormat.EndOption(
         "--expires",
         "When it ends by itself. Default: with the session."
     );
@@ -80,7 +80,7 @@ sealed partial class WatchCommand : ClientCommand
             """
         )
     {
-        Takes(session, pullRequest, subject, types, ci, deploy, where, until, once, intent, expires);
+        Accepts(session, pullRequest, subject, types, ci, deploy, where, until, once, intent, expires);
         Validators.Add(given =>
         {
             if (given.GetResult(subject) is null == given.GetResult(pullRequest) is null)
@@ -90,23 +90,28 @@ sealed partial class WatchCommand : ClientCommand
         });
     }
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var (_, answer) = await Registration.Ask(
+        var (_, answer) = await SessionRegistration.SendWithRegistration(
             wake,
-            OwnSession.Of(given.GetValue(session)),
-            key => wake.Post("/v1/watches", Watch(given, key), cancel),
+            CurrentSession.Resolve(given.GetValue(session)),
+            key => wake.Post("/v1/watches", WatchRequestBody(given, key), cancel),
             cancel
         );
 
-        answer.Expected();
+        answer.EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var watch = answer.Read(CliJson.Default.CreatedWatch);
+        var watch = answer.ReadAs(CliJson.Default.CreatedWatch);
         var found = watch.Found switch
         {
             0 => "",
@@ -120,7 +125,7 @@ sealed partial class WatchCommand : ClientCommand
         return 0;
     }
 
-    JsonObject Watch(ParseResult given, string key)
+    JsonObject WatchRequestBody(ParseResult given, string key)
     {
         // GitHub does not care about the case of names; subjects do, and are written in lower case.
         var watch = new JsonObject
@@ -135,13 +140,13 @@ sealed partial class WatchCommand : ClientCommand
                 .. given.GetValue(types) ?? [],
                 .. given.GetValue(ci)
                     ? github
-                        ? Ci
-                        : [.. Ci, .. CiElsewhere]
+                        ? CiTypes
+                        : [.. CiTypes, .. OtherForgesCiTypes]
                     : [],
                 .. given.GetValue(deploy)
                     ? github
-                        ? Deployments
-                        : [.. Deployments, "gitlab.deployment.completed"]
+                        ? DeploymentTypes
+                        : [.. DeploymentTypes, "gitlab.deployment.completed"]
                     : [],
             ]
         );
@@ -164,8 +169,8 @@ sealed partial class WatchCommand : ClientCommand
 
     // The sum alone: single workflows would each wake it once more, and the first of them would end a watch for one
     // event.
-    static readonly string[] Ci = ["github.ci.*"];
-    static readonly string[] CiElsewhere =
+    static readonly string[] CiTypes = ["github.ci.*"];
+    static readonly string[] OtherForgesCiTypes =
     [
         "gitlab.pipeline.*",
         "forgejo.workflow_run.completed",
@@ -173,7 +178,7 @@ sealed partial class WatchCommand : ClientCommand
         "forgejo.status.completed",
         "gitea.status.completed",
     ];
-    static readonly string[] Deployments = ["github.deployment.completed"];
+    static readonly string[] DeploymentTypes = ["github.deployment.completed"];
 
     [GeneratedRegex(@"\A[\w.-]+/[\w.-]+#[0-9]+\z")]
     private static partial Regex PullRequest();

@@ -26,20 +26,25 @@ sealed class WatchesCommand : ClientCommand
             Example:
               wake watches --session implementer
             """
-        ) => Takes(session, after);
+        ) => Accepts(session, after);
 
-    protected override async Task<int> Run(ParseResult given, WakeClient wake, Output output, CancellationToken cancel)
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
     {
         var only = given.GetValue(session) is { } key ? $"&session={Uri.EscapeDataString(key)}" : "";
         var from = given.GetValue(after) is { } id ? $"&after={id}" : "";
-        var answer = (await wake.Get($"/v1/watches?limit={Limit}{only}{from}", cancel)).Expected();
+        var answer = (await wake.Get($"/v1/watches?limit={Limit}{only}{from}", cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var watches = answer.Read(CliJson.Default.WatchArray);
+        var watches = answer.ReadAs(CliJson.Default.WatchArray);
         output.Table(
             ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "INTENT"],
             watches.Select(x =>
@@ -51,7 +56,7 @@ sealed class WatchesCommand : ClientCommand
                         string.Join(' ', x.Types ?? ["*"]),
                         string.Join(", ", x.Where ?? []),
                         string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
-                        x.Expires is { } end ? Times.Shown(end) : "",
+                        x.Expires is { } end ? TimeFormat.Format(end) : "",
                         x.Intent,
                     ]
             )

@@ -8,7 +8,7 @@ namespace Wake.Coordinator;
 /// The routes of the configuration, by name: <c>Routes__NAME__Session</c> and so on. They count more than what the API
 /// made under the same name, and those that are no longer here are gone.
 /// </summary>
-sealed class RouteOptions : Dictionary<string, RouteTerms>, IValidatableObject
+sealed class RouteOptions : Dictionary<string, RouteDefinition>, IValidatableObject
 {
     public const string Section = "Routes";
 
@@ -34,7 +34,7 @@ sealed class ConfiguredRoutes(
                 log.LogWarning("The route {Route}: {Warning}", name, warning);
         }
 
-        return routes.Configure(options.Value, cancellationToken);
+        return routes.ReplaceConfigured(options.Value, cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -62,8 +62,11 @@ public sealed class CoordinatorOptions : IValidatableObject
         if (PollInterval <= TimeSpan.Zero)
             yield return new("PollInterval must be positive.", [nameof(PollInterval)]);
 
-        if (KeepEvents < Retention.Least)
-            yield return new($"KeepEvents must be {Retention.Least.TotalDays} days at least.", [nameof(KeepEvents)]);
+        if (KeepEvents < EventRetention.Minimum)
+            yield return new(
+                $"KeepEvents must be {EventRetention.Minimum.TotalDays} days at least.",
+                [nameof(KeepEvents)]
+            );
 
         if (TrustedPublishers.Any(string.IsNullOrWhiteSpace))
             yield return new(

@@ -20,20 +20,20 @@ public static class CoordinatorServices
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();
-        builder.Services.AddHostedService<SweepCalls>();
+        builder.Services.AddHostedService<SweepNotificationListener>();
         builder.Services.AddHostedService<WakeSweeper>();
         builder.Services.AddHostedService<WatchLookBack>();
-        builder.Services.AddHostedService<BacklogMeasures>();
-        builder.Services.AddHostedService<Forgetting>();
+        builder.Services.AddHostedService<BacklogMetrics>();
+        builder.Services.AddHostedService<EventPruner>();
 
         if (
             builder.Configuration.GetSection(MessageBusOptions.Section).Get<MessageBusOptions>()
             is not { InMemory: true }
         )
         {
-            builder.Services.AddSingleton<ObservedEvents>();
-            builder.Services.AddHostedService(services => services.GetRequiredService<ObservedEvents>());
-            builder.Services.AddHealthChecks().AddCheck<ObservedEvents>("wake-events", tags: [Health.Ready]);
+            builder.Services.AddSingleton<EventQueueConsumer>();
+            builder.Services.AddHostedService(services => services.GetRequiredService<EventQueueConsumer>());
+            builder.Services.AddHealthChecks().AddCheck<EventQueueConsumer>("wake-events", tags: [Health.ReadyTag]);
         }
 
         return builder;
@@ -42,7 +42,7 @@ public static class CoordinatorServices
     /// <summary>The saga and its queue.</summary>
     public static void AddSessionWake(this IBusRegistrationConfigurator bus)
     {
-        bus.AddSingleton<WakeAddresses>();
+        bus.AddSingleton<ResumeSessionRouting>();
         bus.AddSagaStateMachine<SessionWakeStateMachine, SessionWake, SessionWakeEndpoint>().UsePostgres();
     }
 

@@ -25,7 +25,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
     public TimeSpan? DueIn { get; set; }
 
     /// <summary>Adds a statement to the commit.</summary>
-    public void Add(NpgsqlBatchCommand write) => writes.Add(write);
+    public void AddWrite(NpgsqlBatchCommand write) => writes.Add(write);
 
     /// <summary>
     /// Locks a session and reads the saga's row with the facts. Null when there is no such session, or no saga yet and
@@ -42,16 +42,16 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
             {
                 new("begin"),
                 new("set local synchronous_commit = off"),
-                SessionFacts.Lock(sessionId),
+                SessionSnapshot.Lock(sessionId),
                 new("select current_state, wake_number from session_wakes where session_id = $1")
                 {
                     Parameters = { new() { Value = sessionId } },
                 },
-                SessionFacts.Read(sessionId),
+                SessionSnapshot.SelectStatement(sessionId),
             },
         };
         if (traced)
-            batch.BatchCommands.Add(Traces.Waiting(sessionId, Tracing.MaxEvents));
+            batch.BatchCommands.Add(StoredTraceContexts.SelectPendingEvents(sessionId, Tracing.MaxEvents));
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
 
@@ -69,15 +69,15 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         if (saga is null || !await rows.ReadAsync(cancel))
             return null;
 
-        saga.Facts = SessionFacts.From(rows);
+        saga.Facts = SessionSnapshot.FromRow(rows);
         if (!traced)
             return saga;
 
         await rows.NextResultAsync(cancel);
-        List<WaitingEvent> waiting = [];
+        List<PendingEventTrace> waiting = [];
         while (await rows.ReadAsync(cancel))
-            waiting.Add(Traces.From(rows));
-        saga.Waiting = waiting;
+            waiting.Add(StoredTraceContexts.FromRow(rows));
+        saga.InboxEvents = waiting;
         return saga;
     }
 

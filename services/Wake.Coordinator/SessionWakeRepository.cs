@@ -37,7 +37,7 @@ sealed class SessionWakeContextFactory(
         await next.Send(new SessionWakeContext<T>(transaction, context, contexts));
 
         if (transaction is { Committed: true, DueIn: { } due })
-            sweeper.LookIn(due);
+            sweeper.SweepIn(due);
     }
 
     public Task SendQuery<T>(

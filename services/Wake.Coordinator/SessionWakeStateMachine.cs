@@ -18,7 +18,7 @@ namespace Wake.Coordinator;
 public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
 {
     /// <summary>Writes the table.</summary>
-    public SessionWakeStateMachine(IOptions<CoordinatorOptions> options, WakeAddresses addresses)
+    public SessionWakeStateMachine(IOptions<CoordinatorOptions> options, ResumeSessionRouting addresses)
     {
         var repeatAfter = options.Value.RepeatAfter;
 
@@ -46,16 +46,16 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
         During(
             [Initial, Idle],
             When(Due, x => x.Saga.HasWork).Wake(repeatAfter, addresses).TransitionTo(Dispatched),
-            When(Due, x => x.Saga.HasNone).Disarm().TransitionTo(Idle)
+            When(Due, x => x.Saga.HasNoWork).ClearTimer().TransitionTo(Idle)
         );
 
         // Idle too: should the saga's row and the turns ever disagree, the turns are right.
         During(
             [Initial, Idle, Dispatched, Parked],
-            When(Due, x => x.Saga.TurnIsHeld).LookAgainWhenItsLeaseEnds().TransitionTo(Dispatched),
+            When(Due, x => x.Saga.TurnIsHeld).CheckWhenLeaseEnds().TransitionTo(Dispatched),
             When(Due, x => x.Saga.TurnIsFree).RepeatWake(repeatAfter, addresses).TransitionTo(Dispatched),
             When(Due, x => x.Saga.TurnMustWait)
-                .LookAgainWhenItsTimeComes()
+                .CheckWhenWaitEnds()
                 .IfElse(
                     x => x.Saga.Facts.OpenTurn!.Parked,
                     then => then.TransitionTo(Parked),
@@ -63,24 +63,27 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
                 )
         );
 
-        During([Dispatched, Parked], When(Due, x => x.Saga.TurnIsOver && !x.Saga.IsClosed).Rest().TransitionTo(Idle));
+        During(
+            [Dispatched, Parked],
+            When(Due, x => x.Saga.TurnIsOver && !x.Saga.IsClosed).ClearCheck().TransitionTo(Idle)
+        );
 
         During(
             Dispatched,
             When(Ended, x => x.Saga.IsCurrent(x.Message.WakeNumber) && x.Saga.TurnIsOver && !x.Saga.IsClosed)
-                .Rest()
+                .ClearCheck()
                 .TransitionTo(Idle)
         );
 
         During(
             [Initial, Idle, Dispatched, Parked],
-            When(Due, x => x.Saga.IsClosed).Disarm().TransitionTo(Closed),
-            When(Ended, x => x.Saga.IsClosed).Disarm().TransitionTo(Closed)
+            When(Due, x => x.Saga.IsClosed).ClearTimer().TransitionTo(Closed),
+            When(Ended, x => x.Saga.IsClosed).ClearTimer().TransitionTo(Closed)
         );
 
         // Late words about wakes that are over, and about those that are parked already.
         During([Initial, Idle, Parked], Ignore(Ended));
-        During(Closed, When(Due).Disarm(), Ignore(Ended));
+        During(Closed, When(Due).ClearTimer(), Ignore(Ended));
     }
 
     /// <summary>Nothing is under way.</summary>
@@ -111,47 +114,54 @@ static class SessionWakeVerbs
     public static EventActivityBinder<SessionWake, WakeDue> Wake(
         this EventActivityBinder<SessionWake, WakeDue> when,
         TimeSpan repeatAfter,
-        WakeAddresses addresses
+        ResumeSessionRouting addresses
     ) =>
         when.Then(x => x.Saga.WakeNumber = x.Saga.Facts.LastWake + 1)
-            .Trace("dispatched")
-            .Write(x =>
-                SagaWrites.OpenTurn(x.CorrelationId, x.WakeNumber, repeatAfter, x.Decision.Parent, x.Decision.State)
+            .TraceDecision("dispatched")
+            .AddWrite(x =>
+                SagaStatements.OpenTurn(
+                    x.CorrelationId,
+                    x.WakeNumber,
+                    repeatAfter,
+                    x.DecisionTrace.TraceParent,
+                    x.DecisionTrace.TraceState
+                )
             )
-            .SendWake(repeatAfter, x => addresses.Of(x, mayBeNear: true));
+            .SendWake(repeatAfter, x => addresses.AddressFor(x, mayBeNear: true));
 
     // Not to the runner that has it at hand: that one may be the reason why it is repeated.
     public static EventActivityBinder<SessionWake, WakeDue> RepeatWake(
         this EventActivityBinder<SessionWake, WakeDue> when,
         TimeSpan repeatAfter,
-        WakeAddresses addresses
+        ResumeSessionRouting addresses
     ) =>
         when.Then(x => x.Saga.WakeNumber = x.Saga.Facts.OpenTurn!.WakeNumber)
-            .Trace("repeated")
-            .Write(x => SagaWrites.RepeatTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
-            .SendWake(repeatAfter, x => addresses.Of(x, mayBeNear: false));
+            .TraceDecision("repeated")
+            .AddWrite(x => SagaStatements.RepeatTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
+            .SendWake(repeatAfter, x => addresses.AddressFor(x, mayBeNear: false));
 
-    public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsLeaseEnds(
+    public static EventActivityBinder<SessionWake, WakeDue> CheckWhenLeaseEnds(
         this EventActivityBinder<SessionWake, WakeDue> when
-    ) => when.Owe(x => x.Facts.OpenTurn!.HeldFor);
+    ) => when.ScheduleCheck(x => x.Facts.OpenTurn!.LeaseRemaining);
 
-    public static EventActivityBinder<SessionWake, WakeDue> LookAgainWhenItsTimeComes(
+    public static EventActivityBinder<SessionWake, WakeDue> CheckWhenWaitEnds(
         this EventActivityBinder<SessionWake, WakeDue> when
-    ) => when.Owe(x => x.Facts.OpenTurn!.WaitsFor);
+    ) => when.ScheduleCheck(x => x.Facts.OpenTurn!.DelayRemaining);
 
-    public static EventActivityBinder<SessionWake, T> Rest<T>(this EventActivityBinder<SessionWake, T> when)
+    public static EventActivityBinder<SessionWake, T> ClearCheck<T>(this EventActivityBinder<SessionWake, T> when)
         where T : class =>
-        when.Write(x => SagaWrites.OweNothing(x.CorrelationId)).DueIn(x => x.Facts.Pending ? TimeSpan.Zero : null);
+        when.AddWrite(x => SagaStatements.ClearCheck(x.CorrelationId))
+            .DueIn(x => x.Facts.HasPendingWake ? TimeSpan.Zero : null);
 
-    public static EventActivityBinder<SessionWake, T> Disarm<T>(this EventActivityBinder<SessionWake, T> when)
-        where T : class => when.Write(x => SagaWrites.Disarm(x.CorrelationId));
+    public static EventActivityBinder<SessionWake, T> ClearTimer<T>(this EventActivityBinder<SessionWake, T> when)
+        where T : class => when.AddWrite(x => SagaStatements.ClearTimer(x.CorrelationId));
 
     // A command nobody takes in time is sent again, so that it may as well vanish: busy runners shall not find a heap
     // of them.
     static EventActivityBinder<SessionWake, WakeDue> SendWake(
         this EventActivityBinder<SessionWake, WakeDue> when,
         TimeSpan repeatAfter,
-        Func<SessionFacts, Uri?> address
+        Func<SessionSnapshot, Uri?> address
     ) =>
         when.DueIn(_ => repeatAfter)
             .IfElse(
@@ -164,7 +174,7 @@ static class SessionWakeVerbs
         new(context.Saga.CorrelationId, context.Saga.Facts.Key, context.Saga.WakeNumber, context.Saga.Facts.Urgent);
 
     // A moment of its own in the trace of the first event, with links to those that share the wake.
-    static EventActivityBinder<SessionWake, WakeDue> Trace(
+    static EventActivityBinder<SessionWake, WakeDue> TraceDecision(
         this EventActivityBinder<SessionWake, WakeDue> when,
         string outcome
     ) =>
@@ -175,20 +185,21 @@ static class SessionWakeVerbs
                 Tracing.Decide,
                 ActivityKind.Internal,
                 default,
-                saga.Waiting.Select(y => new KeptTrace(y.TraceParent, y.TraceState))
+                saga.InboxEvents.Select(y => new TraceContext(y.TraceParent, y.TraceState))
             );
             decision?.SetTag(Tracing.Session, saga.Facts.Key);
             decision?.SetTag(Tracing.WakeNumber, saga.WakeNumber);
             decision?.SetTag(Tracing.Outcome, outcome);
-            decision?.SetTag(Tracing.Events, saga.Waiting.Select(y => y.Id).ToArray());
-            saga.Decision = KeptTrace.Current;
+            decision?.SetTag(Tracing.Events, saga.InboxEvents.Select(y => y.Id).ToArray());
+            saga.DecisionTrace = TraceContext.Current;
         });
 
-    static EventActivityBinder<SessionWake, T> Owe<T>(
+    static EventActivityBinder<SessionWake, T> ScheduleCheck<T>(
         this EventActivityBinder<SessionWake, T> when,
         Func<SessionWake, TimeSpan?> lookAgain
     )
-        where T : class => when.Write(x => SagaWrites.Owe(x.CorrelationId, lookAgain(x))).DueIn(lookAgain);
+        where T : class =>
+        when.AddWrite(x => SagaStatements.ScheduleCheck(x.CorrelationId, lookAgain(x))).DueIn(lookAgain);
 
     static EventActivityBinder<SessionWake, T> DueIn<T>(
         this EventActivityBinder<SessionWake, T> when,
@@ -196,9 +207,9 @@ static class SessionWakeVerbs
     )
         where T : class => when.Then(x => x.GetPayload<SessionTransaction>().DueIn = dueIn(x.Saga));
 
-    static EventActivityBinder<SessionWake, T> Write<T>(
+    static EventActivityBinder<SessionWake, T> AddWrite<T>(
         this EventActivityBinder<SessionWake, T> when,
         Func<SessionWake, Npgsql.NpgsqlBatchCommand> statement
     )
-        where T : class => when.Then(x => x.GetPayload<SessionTransaction>().Add(statement(x.Saga)));
+        where T : class => when.Then(x => x.GetPayload<SessionTransaction>().AddWrite(statement(x.Saga)));
 }

@@ -9,16 +9,16 @@ sealed class SweepSignal(TimeProvider time) : IDisposable
     readonly SemaphoreSlim changed = new(0);
     readonly Lock gate = new();
     long due = long.MaxValue,
-        pouringUntil;
+        burstUntil;
 
     /// <summary>Whether events were pouring in a moment ago.</summary>
-    public bool EventsPourIn => time.GetTimestamp() < Interlocked.Read(ref pouringUntil);
+    public bool IsBurst => time.GetTimestamp() < Interlocked.Read(ref burstUntil);
 
     /// <summary>More events arrive than can be taken in one by one.</summary>
-    public void NoteEventsPourIn() => Interlocked.Exchange(ref pouringUntil, After(TimeSpan.FromMilliseconds(100)));
+    public void NoteBurst() => Interlocked.Exchange(ref burstUntil, After(TimeSpan.FromMilliseconds(100)));
 
     /// <summary>Look at the timers in this long.</summary>
-    public void LookIn(TimeSpan delay)
+    public void SweepIn(TimeSpan delay)
     {
         lock (gate)
         {
@@ -31,7 +31,7 @@ sealed class SweepSignal(TimeProvider time) : IDisposable
     }
 
     /// <summary>Look at the timers now.</summary>
-    public void Look() => LookIn(TimeSpan.Zero);
+    public void SweepNow() => SweepIn(TimeSpan.Zero);
 
     /// <summary>Returns when it is time to look, or after this long.</summary>
     public async Task Wait(TimeSpan atMost, CancellationToken cancel)

@@ -12,7 +12,7 @@ namespace Wake.Coordinator;
 sealed class WakeSweeper(
     WakeTimers timers,
     ScheduledWakes scheduled,
-    Traces traces,
+    StoredTraceContexts traces,
     IBus bus,
     SweepSignal signal,
     IOptions<CoordinatorOptions> options,
@@ -21,24 +21,24 @@ sealed class WakeSweeper(
 ) : BackgroundService
 {
     // Looks follow each other at least at this distance: what becomes due in between is taken together.
-    static readonly TimeSpan Distance = TimeSpan.FromMilliseconds(10);
+    static readonly TimeSpan MinSweepInterval = TimeSpan.FromMilliseconds(10);
 
     // While events pour in, what is due waits for this long at most: a turn shall be told of the whole burst, and all
     // of it is taken in the sooner when nothing else is done meanwhile.
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan MaxBurstDelay = TimeSpan.FromSeconds(1);
 
     // Above 64 unconfirmed publishes a MassTransit channel holds the next ones back for a second.
     const int PublishAtOnce = 48;
 
     // A timer is set by a transaction that hardly ever takes longer than this, so a look that begins here sees it.
-    static readonly TimeSpan Overlap = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan SweepOverlap = TimeSpan.FromSeconds(5);
 
     // A look at all timers is taken as often as it takes no more than a twentieth of the time: always, but while a
     // transaction that stays open has it pass every timer that was due since.
-    const int Rest = 20;
+    const int FullSweepPauseFactor = 20;
 
-    DateTimeOffset? complete;
-    long restUntil;
+    DateTimeOffset? sweptUpTo;
+    long nextFullSweep;
 
     protected override async Task ExecuteAsync(CancellationToken cancel)
     {
@@ -50,14 +50,14 @@ sealed class WakeSweeper(
             var looked = time.GetTimestamp();
             try
             {
-                wait = await RunOnce(cancel);
+                wait = await SweepOnce(cancel);
 
                 if (time.GetElapsedTime(fired) >= options.Value.PollInterval)
                 {
                     fired = time.GetTimestamp();
-                    foreach (var (observed, outcome) in await scheduled.Fire(cancel))
+                    foreach (var (observed, outcome) in await scheduled.FireDue(cancel))
                     {
-                        Measures.Observed(observed.Source, observed.Type, outcome);
+                        WakeMetrics.RecordObservation(observed.Source, observed.Type, outcome);
                         wait = TimeSpan.Zero;
                     }
                 }
@@ -81,30 +81,30 @@ sealed class WakeSweeper(
             while (
                 !cancel.IsCancellationRequested
                 && (
-                    time.GetElapsedTime(looked) < Distance
-                    || (signal.EventsPourIn && time.GetElapsedTime(woken) < Patience)
+                    time.GetElapsedTime(looked) < MinSweepInterval
+                    || (signal.IsBurst && time.GetElapsedTime(woken) < MaxBurstDelay)
                 )
             )
             {
-                await Task.Delay(Distance, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(MinSweepInterval, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
     /// <summary>One look. Returns how long the next one can wait.</summary>
-    public async Task<TimeSpan> RunOnce(CancellationToken cancel)
+    public async Task<TimeSpan> SweepOnce(CancellationToken cancel)
     {
         var (due, next, looked) = await TakeDue(cancel);
 
-        var known = due is not [] && Tracing.Source.HasListeners() ? await traces.Of(due, cancel) : null;
+        var known = due is not [] && Tracing.Source.HasListeners() ? await traces.FindBySessions(due, cancel) : null;
 
         foreach (var some in due.Chunk(PublishAtOnce))
-            await Task.WhenAll(some.Select(session => Tell(session, known, cancel)));
+            await Task.WhenAll(some.Select(session => PublishDue(session, known, cancel)));
 
         if (due.Count == options.Value.SweepSize)
             return TimeSpan.Zero;
 
-        complete = looked;
+        sweptUpTo = looked;
 
         // A timer that is due within a millisecond is worth the wait, not a loop.
         return TimeSpan.FromTicks(
@@ -115,22 +115,22 @@ sealed class WakeSweeper(
     async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> TakeDue(CancellationToken cancel)
     {
         var (size, visibility, begun) = (options.Value.SweepSize, options.Value.RepeatAfter, time.GetTimestamp());
-        if (begun < restUntil)
-            return await timers.TakeDue(size, visibility, cancel, complete - Overlap);
+        if (begun < nextFullSweep)
+            return await timers.ClaimDue(size, visibility, cancel, sweptUpTo - SweepOverlap);
 
         try
         {
-            return await timers.TakeDue(size, visibility, cancel);
+            return await timers.ClaimDue(size, visibility, cancel);
         }
         finally
         {
             var end = time.GetTimestamp();
-            restUntil = end + ((end - begun) * Rest);
+            nextFullSweep = end + ((end - begun) * FullSweepPauseFactor);
         }
     }
 
     // In the trace of what the session owes or is owed, and so is everything that comes of it: messages carry it on.
-    async Task Tell(
+    async Task PublishDue(
         Guid session,
         IReadOnlyDictionary<Guid, (string Parent, string? State)>? known,
         CancellationToken cancel

@@ -23,8 +23,8 @@ sealed class WatchLookBack(
         {
             try
             {
-                if (await watches.LookAgain(stoppingToken) > 0)
-                    sweeper.Look();
+                if (await watches.RepeatLookBack(stoppingToken) > 0)
+                    sweeper.SweepNow();
                 await watches.DeleteExpired(stoppingToken);
             }
             catch (Exception failed) when (failed is NpgsqlException or TimeoutException)

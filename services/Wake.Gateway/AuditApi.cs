@@ -7,8 +7,11 @@ static class AuditApi
 {
     public static void MapAudit(this IEndpointRouteBuilder routes) =>
         routes
-            .MapGet("/v1/audit", async (Audit audit, CancellationToken cancel) => Results.Ok(await audit.Run(cancel)))
-            .Needs(ApiScopes.Admin)
+            .MapGet(
+                "/v1/audit",
+                async (ConsistencyAudit audit, CancellationToken cancel) => Results.Ok(await audit.CheckRules(cancel))
+            )
+            .RequireScope(ApiScopes.Admin)
             .WithTags("operations")
             .WithName("Audit")
             .WithSummary(

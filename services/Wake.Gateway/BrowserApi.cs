@@ -13,8 +13,8 @@ static class BrowserApi
     public static void MapBrowser(this IEndpointRouteBuilder routes)
     {
         routes
-            .MapPost("/v1/browser", Invite)
-            .Needs(ApiScopes.Admin)
+            .MapPost("/v1/browser", CreateInvitation)
+            .RequireScope(ApiScopes.Admin)
             .WithName("OpenBrowser")
             .WithTags("operations")
             .WithSummary("A path that lets one browser of this machine in, once and within a minute. For wake open.")
@@ -27,17 +27,17 @@ static class BrowserApi
     /// <param name="Ends">Until when.</param>
     internal sealed record Invitation(string Path, DateTimeOffset Ends);
 
-    static IResult Invite(HttpContext http, BrowserSessions browsers)
+    static IResult CreateInvitation(HttpContext http, BrowserSessions browsers)
     {
-        if (Caller.Of(http) != Caller.Owner)
+        if (Caller.From(http) != Caller.Owner)
         {
-            return Problems.Of(
+            return ProblemResults.Create(
                 StatusCodes.Status403Forbidden,
                 "A browser is let in by the token of this machine's own Wake (wake open), and by no key."
             );
         }
 
-        var (code, ends) = browsers.Invite();
+        var (code, ends) = browsers.CreateCode();
         http.Response.Headers.CacheControl = "no-store";
         return Results.Ok(new Invitation($"/open?code={code}", ends));
     }
@@ -46,11 +46,14 @@ static class BrowserApi
     static IResult Open(HttpContext http, BrowserSessions browsers, string code = "")
     {
         http.Response.Headers.CacheControl = "no-store";
-        if (Access.NotOfThisMachine(http) is { } elsewhere)
+        if (ApiKeyAuthentication.RejectNonLocal(http) is { } elsewhere)
             return elsewhere;
 
         // The code stood on a command line, which all users of a machine can read.
-        if (!Access.IsOfOwner(http.Connection) || browsers.Exchange(code) is not var (cookie, ends))
+        if (
+            !ApiKeyAuthentication.IsFromOwnUser(http.Connection)
+            || browsers.ExchangeCode(code) is not var (cookie, ends)
+        )
             return Page(
                 StatusCodes.Status401Unauthorized,
                 "This link lets nobody in: it was used, or its minute is over. For another: wake open"

@@ -10,30 +10,30 @@ namespace Wake.Gateway;
 sealed class BrowserSessions(TimeProvider time)
 {
     /// <summary>How long a code is good for: a browser that has to start first takes a few seconds.</summary>
-    public static readonly TimeSpan CodeLasts = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan CodeLifetime = TimeSpan.FromMinutes(1);
 
     /// <summary>How long a browser is let in: a day's work.</summary>
-    public static readonly TimeSpan Lasts = TimeSpan.FromHours(12);
+    public static readonly TimeSpan SessionLifetime = TimeSpan.FromHours(12);
 
     // One person has few browsers. The oldest go first.
-    const int Max = 16;
+    const int MaxEntries = 16;
 
     readonly Lock mutex = new();
     readonly List<Entry> codes = [],
         cookies = [];
 
     /// <summary>A code for one browser.</summary>
-    public (string Code, DateTimeOffset Ends) Invite() => Issue(codes, CodeLasts);
+    public (string Code, DateTimeOffset Ends) CreateCode() => Issue(codes, CodeLifetime);
 
     /// <summary>What a browser gets for a code, which is used up by that; null when it is none.</summary>
-    public (string Cookie, DateTimeOffset Ends)? Exchange(string code)
+    public (string Cookie, DateTimeOffset Ends)? ExchangeCode(string code)
     {
         lock (mutex)
-            return Find(codes, code) is { } invited && codes.Remove(invited) ? Issue(cookies, Lasts) : null;
+            return Find(codes, code) is { } invited && codes.Remove(invited) ? Issue(cookies, SessionLifetime) : null;
     }
 
     /// <summary>Whether a browser was let in and still is.</summary>
-    public bool Knows(string cookie)
+    public bool IsValid(string cookie)
     {
         lock (mutex)
             return Find(cookies, cookie) is not null;
@@ -41,11 +41,11 @@ sealed class BrowserSessions(TimeProvider time)
 
     (string, DateTimeOffset) Issue(List<Entry> entries, TimeSpan lasts)
     {
-        var (secret, ends) = (Secrets.New(), time.GetUtcNow() + lasts);
+        var (secret, ends) = (SecretTokens.Generate(), time.GetUtcNow() + lasts);
         lock (mutex)
         {
-            entries.Add(new(Secrets.Hash(secret), ends));
-            if (entries.Count > Max)
+            entries.Add(new(SecretTokens.Hash(secret), ends));
+            if (entries.Count > MaxEntries)
                 entries.RemoveAt(0);
         }
 
@@ -54,7 +54,7 @@ sealed class BrowserSessions(TimeProvider time)
 
     Entry? Find(List<Entry> entries, string secret)
     {
-        var hash = Secrets.Hash(secret);
+        var hash = SecretTokens.Hash(secret);
         return entries.Find(x => x.Ends > time.GetUtcNow() && CryptographicOperations.FixedTimeEquals(x.Hash, hash));
     }
 

@@ -19,28 +19,28 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
     public RunningSession? Run { get; init; }
 
     /// <summary>What runs in a session's turn, which has no scopes: it comes in where an endpoint says so
-    /// (<see cref="OpenToRuns"/>).</summary>
-    public static Caller Of(RunningSession run) => new($"run of {run.Id}", []) { Run = run };
+    /// (<see cref="AllowsRunTokens"/>).</summary>
+    public static Caller From(RunningSession run) => new($"run of {run.Id}", []) { Run = run };
 
     /// <summary>Whether it may speak for a session: what runs in a turn for its own alone.</summary>
-    public bool MaySpeakFor(string session) => Run is null || Run.Key == session;
+    public bool MayActFor(string session) => Run is null || Run.Key == session;
 
     /// <summary>What events they may publish.</summary>
-    public EventRights Rights { get; init; } = EventRights.Any;
+    public PublishPermissions Rights { get; init; } = PublishPermissions.Unrestricted;
 
     /// <summary>In whose name dedup keys of theirs count; null: with all who may do anything.</summary>
     public string? Namespace { get; init; }
 
     /// <summary>Whoever has a key that was made here.</summary>
-    public static Caller By(ApiKey key) =>
+    public static Caller FromKey(ApiKey key) =>
         new($"{key.Id}", key.Scopes)
         {
-            Rights = key.Rights,
+            Rights = key.PublishPermissions,
             Namespace = key.Scopes.Contains(ApiScopes.Admin) ? null : $"key:{key.Namespace ?? $"{key.Id}"}",
         };
 
     /// <summary>Whoever sent a request that was let in.</summary>
-    public static Caller Of(HttpContext http) => http.Features.GetRequiredFeature<Caller>();
+    public static Caller From(HttpContext http) => http.Features.GetRequiredFeature<Caller>();
 
     /// <summary>The answer to events that they may not publish; null when they may.</summary>
     public IResult? Refusal(params IEnumerable<ExternalEventObserved> events)
@@ -48,43 +48,44 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
         foreach (var observed in events)
         {
             var why =
-                observed.Urgent && !May(ApiScopes.SessionsWrite)
+                observed.Urgent && !HasScope(ApiScopes.SessionsWrite)
                     ? $"An urgent event is a person's word: it needs a key with the scope {ApiScopes.SessionsWrite}. Leave urgent out."
-                : observed.Sessions is { Count: > 0 } && Rights.Subjects is not [] && !May(ApiScopes.SessionsWrite)
+                : observed.Sessions is { Count: > 0 } && Rights.Subjects is not [] && !HasScope(ApiScopes.SessionsWrite)
                     ? $"A key that is for some subjects names no sessions without the scope {ApiScopes.SessionsWrite}: any session could be meant. Leave sessions out."
-                : Rights.Refusal(observed);
+                : Rights.DenialReason(observed);
             if (why is not null)
-                return Problems.Of(StatusCodes.Status403Forbidden, why);
+                return ProblemResults.Create(StatusCodes.Status403Forbidden, why);
         }
 
         return null;
     }
 
-    public bool May(string scope) => Scopes.Contains(scope) || Scopes.Contains(ApiScopes.Admin);
+    public bool HasScope(string scope) => Scopes.Contains(scope) || Scopes.Contains(ApiScopes.Admin);
 }
 
 /// <summary>What a caller must be allowed to use an endpoint.</summary>
-sealed record NeededScope(string Scope);
+sealed record RequiredScope(string Scope);
 
 /// <summary>
 /// What runs in a turn may use the endpoint for its own session, for which its token stands in place of a scope. An
-/// endpoint whose path names a session is kept to that by <see cref="Access"/>; any other keeps to it by itself.
+/// endpoint whose path names a session is kept to that by <see cref="ApiKeyAuthentication"/>; any other keeps to it by
+/// itself.
 /// </summary>
-sealed record OpenToRuns;
+sealed record AllowsRunTokens;
 
 /// <summary>How an endpoint says so. One that says nothing needs <see cref="ApiScopes.Admin"/>.</summary>
-static class NeededScopes
+static class EndpointScopes
 {
-    public static T Needs<T>(this T endpoint, string scope)
-        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new NeededScope(scope));
+    public static T RequireScope<T>(this T endpoint, string scope)
+        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new RequiredScope(scope));
 
-    public static T AlsoForRuns<T>(this T endpoint)
-        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new OpenToRuns());
+    public static T AllowRunTokens<T>(this T endpoint)
+        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new AllowsRunTokens());
 
     /// <summary>What the endpoint of a request needs; null where there is no endpoint of ours, so that the answer is
     /// 404 or 405.</summary>
-    public static string? Of(HttpContext http) =>
+    public static string? RequiredBy(HttpContext http) =>
         http.GetEndpoint() is RouteEndpoint ours
-            ? ours.Metadata.GetMetadata<NeededScope>()?.Scope ?? ApiScopes.Admin
+            ? ours.Metadata.GetMetadata<RequiredScope>()?.Scope ?? ApiScopes.Admin
             : null;
 }

@@ -11,13 +11,13 @@ static class ConfigApi
             .MapGet(
                 "/v1/config",
                 (IConfiguration configuration, IEnumerable<SettingsSection> sections) =>
-                    Results.Ok(SettingInForce.All((IConfigurationRoot)configuration, sections))
+                    Results.Ok(EffectiveSetting.ListAll((IConfigurationRoot)configuration, sections))
             )
-            .Needs(ApiScopes.Admin)
+            .RequireScope(ApiScopes.Admin)
             .WithTags("operations")
             .WithName("Config")
             .WithSummary(
                 "The settings in force in the process that answers, with where each is from. Secrets are masked."
             )
-            .Produces<IReadOnlyList<SettingInForce>>();
+            .Produces<IReadOnlyList<EffectiveSetting>>();
 }

@@ -8,7 +8,7 @@ static class CostsApi
     public static void MapCosts(this IEndpointRouteBuilder routes) =>
         routes
             .MapGet("/v1/costs", Days)
-            .Needs(ApiScopes.SessionsRead)
+            .RequireScope(ApiScopes.SessionsRead)
             .WithTags("costs")
             .WithName("ListCosts")
             .WithSummary("What all sessions together cost, by day (UTC), the newest first.")
@@ -16,5 +16,5 @@ static class CostsApi
             .ProducesValidationProblem();
 
     static async Task<IResult> Days(Costs costs, CancellationToken cancel, int limit = 30) =>
-        Fields.Limit(limit) ?? Results.Ok(await costs.Days(limit, cancel));
+        RequestValidation.ValidateLimit(limit) ?? Results.Ok(await costs.ListDays(limit, cancel));
 }

@@ -13,7 +13,7 @@ namespace Wake.Gateway;
 /// A Unix socket for programs of the user this runs as: one event as JSON per line, answered by a line with the
 /// decision, after the commit, or with what is wrong. An event need not name its source and id.
 /// </summary>
-sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimeProvider time, ILogger<EventSocket> log)
+sealed class EventSocket(IOptions<LocalOptions> options, EventIngress door, TimeProvider time, ILogger<EventSocket> log)
     : BackgroundService
 {
     // One machine has few monitors.
@@ -21,10 +21,10 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
 
     // A monitor keeps its connection while it has nothing to say, but not for ever: it may be gone without having
     // closed it.
-    static readonly TimeSpan Silence = TimeSpan.FromHours(1);
+    static readonly TimeSpan IdleTimeout = TimeSpan.FromHours(1);
 
     // Who begins a line ends it, and who is answered reads the answer.
-    static readonly TimeSpan WithinLine = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan LineTimeout = TimeSpan.FromMinutes(1);
 
     readonly Lock mutex = new();
     readonly HashSet<Connection> connections = [];
@@ -48,19 +48,19 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
 
             // The permissions of the socket and of its folder are the first wall; a folder may be one that somebody
             // else has made.
-            if (LocalUser.PeerOf(socket) is { } user && !LocalUser.IsTrusted(user))
+            if (LocalUser.GetPeerUser(socket) is { } user && !LocalUser.IsTrusted(user))
             {
                 log.LogWarning("A program of the user {User} was turned away at the socket.", user);
                 socket.Dispose();
                 continue;
             }
 
-            _ = Serve(Add(socket), stoppingToken);
+            _ = ServeConnection(AddConnection(socket), stoppingToken);
         }
     }
 
     // Whoever comes finds room: where there is none, the connection ends that has been silent the longest.
-    Connection Add(Socket socket)
+    Connection AddConnection(Socket socket)
     {
         lock (mutex)
         {
@@ -85,9 +85,9 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
 
     static Socket Listen(string path)
     {
-        PrivateDirectory.CreateMissing(Path.GetDirectoryName(path)!);
+        PrivateDirectory.CreateIfMissing(Path.GetDirectoryName(path)!);
         if (File.Exists(path))
-            DeleteLeftOver(path);
+            DeleteStaleSocket(path);
 
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.Bind(new UnixDomainSocketEndPoint(path));
@@ -100,7 +100,7 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
     }
 
     // A killed process leaves its socket behind, and nobody can listen where a file is.
-    static void DeleteLeftOver(string path)
+    static void DeleteStaleSocket(string path)
     {
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -117,12 +117,12 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
         throw new InvalidOperationException($"Local:Socket: another process listens on {path}.");
     }
 
-    async Task Serve(Connection connection, CancellationToken cancel)
+    async Task ServeConnection(Connection connection, CancellationToken cancel)
     {
         try
         {
             await using var stream = new NetworkStream(connection.Socket, ownsSocket: true);
-            await Converse(connection, stream, cancel);
+            await ProcessLines(connection, stream, cancel);
         }
         catch (Exception gone) when (gone is IOException or OperationCanceledException or ObjectDisposedException)
         {
@@ -135,36 +135,36 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
         }
     }
 
-    async Task Converse(Connection connection, NetworkStream stream, CancellationToken cancel)
+    async Task ProcessLines(Connection connection, NetworkStream stream, CancellationToken cancel)
     {
         try
         {
             var lines = PipeReader.Create(stream);
-            while (await NextLine(lines, cancel) is { } line)
+            while (await ReadLine(lines, cancel) is { } line)
             {
                 (connection.LastLine, connection.Answering) = (time.GetTimestamp(), true);
                 if (line.AsSpan().ContainsAnyExcept(" \t\r"u8))
-                    await Write(stream, await Answer(line, cancel), cancel);
+                    await WriteAnswer(stream, await AcceptLine(line, cancel), cancel);
                 connection.Answering = false;
             }
         }
         catch (InvalidDataException wrong)
         {
-            await Write(stream, Problem(wrong.Message), cancel);
+            await WriteAnswer(stream, Problem(wrong.Message), cancel);
         }
     }
 
-    async Task Write(NetworkStream stream, byte[] answer, CancellationToken cancel)
+    async Task WriteAnswer(NetworkStream stream, byte[] answer, CancellationToken cancel)
     {
-        using var patience = new CancellationTokenSource(WithinLine, time);
+        using var patience = new CancellationTokenSource(LineTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
         await stream.WriteAsync((byte[])[.. answer, (byte)'\n'], either.Token);
     }
 
     // Null at the end. The last line may lack its end.
-    async Task<byte[]?> NextLine(PipeReader lines, CancellationToken cancel)
+    async Task<byte[]?> ReadLine(PipeReader lines, CancellationToken cancel)
     {
-        using var patience = new CancellationTokenSource(Silence, time);
+        using var patience = new CancellationTokenSource(IdleTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
         for (var begun = false; ; )
         {
@@ -172,9 +172,9 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
             var end = read.Buffer.PositionOf((byte)'\n');
             var line = end is { } found ? read.Buffer.Slice(0, found) : read.Buffer;
 
-            if (line.Length > EventLimits.Bytes)
+            if (line.Length > EventLimits.MaxBytes)
                 throw new InvalidDataException(
-                    $"The line has more than {EventLimits.Bytes} bytes; the connection ends here."
+                    $"The line has more than {EventLimits.MaxBytes} bytes; the connection ends here."
                 );
 
             if (end is not null || read.IsCompleted)
@@ -188,7 +188,7 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
             if (!begun && !line.IsEmpty)
             {
                 begun = true;
-                patience.CancelAfter(WithinLine);
+                patience.CancelAfter(LineTimeout);
             }
 
             async ValueTask<ReadResult> Read()
@@ -201,15 +201,15 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
                 {
                     throw new InvalidDataException(
                         begun
-                            ? $"The line was begun {WithinLine.TotalSeconds:0} seconds ago and is not ended; the connection ends here."
-                            : $"Nothing was said for {Silence.TotalMinutes:0} minutes; the connection ends here."
+                            ? $"The line was begun {LineTimeout.TotalSeconds:0} seconds ago and is not ended; the connection ends here."
+                            : $"Nothing was said for {IdleTimeout.TotalMinutes:0} minutes; the connection ends here."
                     );
                 }
             }
         }
     }
 
-    async Task<byte[]> Answer(byte[] line, CancellationToken cancel)
+    async Task<byte[]> AcceptLine(byte[] line, CancellationToken cancel)
     {
         try
         {
@@ -217,7 +217,7 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
             if (body.RootElement.ValueKind is JsonValueKind.Array)
                 return Problem("One event per line, no array.");
 
-            var (events, problems) = EventBatch.Read(
+            var (events, problems) = EventBatch.Parse(
                 body.RootElement,
                 "local:socket",
                 Guid.CreateVersion7().ToString()
@@ -231,9 +231,9 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventDoor door, TimePro
         }
         catch (JsonException wrong)
         {
-            return Problem($"The line is not JSON: {EventJson.WithoutTypeNames(wrong)}");
+            return Problem($"The line is not JSON: {EventJson.DescribeError(wrong)}");
         }
-        catch (NpgsqlException refused) when (PostgresFailure.Refusal(refused) is { } why)
+        catch (NpgsqlException refused) when (PostgresErrors.RejectionReason(refused) is { } why)
         {
             return Problem(why);
         }

@@ -15,9 +15,9 @@ static class EventsApi
         routes
             .MapPost("/v1/events", Accept)
             .WithName("AcceptEvents")
-            .Needs(ApiScopes.EventsWrite)
-            .HeedsIdempotencyKey()
-            .WithMetadata(new Waiting.Heeded())
+            .RequireScope(ApiScopes.EventsWrite)
+            .WithIdempotencyKey()
+            .WithMetadata(new PreferWait.SupportsPreferWait())
             .WithSummary("Publish one event, or an array of them.")
             .WithDescription(
                 "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
@@ -25,10 +25,10 @@ static class EventsApi
                     + "wake would read, and leaves everything as it was; a key without the scope sessions:read is told only how many. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
                     + "seconds with what is known by then (202)."
             )
-            .WithMetadata(new RequestSizeLimitAttribute(Bodies.MaxDrained))
+            .WithMetadata(new RequestSizeLimitAttribute(RequestBody.MaxDrainedBytes))
             .Accepts<ExternalEventObserved>("application/json")
-            .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
-            .Produces<Rehearsal>()
+            .Produces<IntakeResult>(StatusCodes.Status202Accepted)
+            .Produces<DryRunResult>()
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
             .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
@@ -36,28 +36,28 @@ static class EventsApi
 
     static async Task<IResult> Accept(
         HttpContext http,
-        EventDoor door,
-        Waiting waiting,
+        EventIngress door,
+        PreferWait waiting,
         CancellationToken cancel,
         bool dryRun = false
     )
     {
         if (!http.Request.HasJsonContentType())
-            return Problems.Of(StatusCodes.Status415UnsupportedMediaType, "Send events as application/json.");
+            return ProblemResults.Create(StatusCodes.Status415UnsupportedMediaType, "Send events as application/json.");
 
-        if (await Bodies.Read(http.Request.BodyReader, cancel) is not { } bytes)
-            return Bodies.TooLarge();
+        if (await RequestBody.ReadBounded(http.Request.BodyReader, cancel) is not { } bytes)
+            return RequestBody.TooLarge();
 
         try
         {
             using var body = JsonDocument.Parse(ByteOrderMark.Skip(bytes));
-            return await TakeIn(http, body.RootElement, door, waiting, dryRun, cancel);
+            return await AcceptParsed(http, body.RootElement, door, waiting, dryRun, cancel);
         }
         catch (JsonException wrong)
         {
-            return Problems.Of(
+            return ProblemResults.Create(
                 StatusCodes.Status400BadRequest,
-                $"The body is not JSON: {EventJson.WithoutTypeNames(wrong)}"
+                $"The body is not JSON: {EventJson.DescribeError(wrong)}"
             );
         }
         finally
@@ -66,27 +66,27 @@ static class EventsApi
         }
     }
 
-    static async Task<IResult> TakeIn(
+    static async Task<IResult> AcceptParsed(
         HttpContext http,
         JsonElement body,
-        EventDoor door,
-        Waiting waiting,
+        EventIngress door,
+        PreferWait waiting,
         bool dryRun,
         CancellationToken cancel
     )
     {
         var (single, count) = (body.ValueKind is not JsonValueKind.Array, EventBatch.Count(body));
-        if (count > EventLimits.Batch)
-            return Problems.Of(
+        if (count > EventLimits.MaxBatchSize)
+            return ProblemResults.Create(
                 StatusCodes.Status413PayloadTooLarge,
-                $"{count} events; {EventLimits.Batch} are allowed in one request."
+                $"{count} events; {EventLimits.MaxBatchSize} are allowed in one request."
             );
 
-        var (events, problems) = EventBatch.Read(body);
+        var (events, problems) = EventBatch.Parse(body);
         if (problems is not [])
-            return Problems.Invalid(problems);
+            return ProblemResults.Invalid(problems);
 
-        var caller = Caller.Of(http);
+        var caller = Caller.From(http);
         if (caller.Refusal(events) is { } refusal)
             return refusal;
 
@@ -94,21 +94,21 @@ static class EventsApi
 
         if (dryRun)
         {
-            var rehearsals = await door.Rehearse(events, cancel);
-            if (!caller.May(ApiScopes.SessionsRead))
+            var rehearsals = await door.DryRun(events, cancel);
+            if (!caller.HasScope(ApiScopes.SessionsRead))
                 rehearsals = [.. rehearsals.Select(x => x.WithoutSessions())];
             return single ? Results.Ok(rehearsals[0]) : Results.Ok(rehearsals);
         }
 
         var decisions = await door.Accept(http, events, cancel);
-        if (await waiting.For(http, decisions) is { } awaited)
-            return Answer(single, awaited);
+        if (await waiting.WaitForTurns(http, decisions) is { } awaited)
+            return AwaitedResult(single, awaited);
 
         return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
     }
 
     /// <summary>What came of waiting for turns: 200 when all are over.</summary>
-    public static IResult Answer(bool single, IReadOnlyList<AwaitedDecision> awaited)
+    public static IResult AwaitedResult(bool single, IReadOnlyList<AwaitedDecision> awaited)
     {
         object body = single ? awaited[0] : awaited;
         return awaited.All(x => x.Over) ? Results.Ok(body) : Results.Accepted(null, body);
@@ -116,13 +116,13 @@ static class EventsApi
 }
 
 /// <summary>The intake as the HTTP door uses it: with the trace of the request, and a call to the sweepers.</summary>
-public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers timers, WakePrompt prompt)
+public sealed class EventIngress(Intake intake, InboxEntries deliveries, WakeTimers timers, WakePrompt prompt)
 {
     /// <summary>What is due later than this a sweeper finds by itself: it polls every second.</summary>
-    static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan NotifySweepersWithin = TimeSpan.FromSeconds(1);
 
     /// <summary>Returns once the events are committed, with what was decided about each.</summary>
-    public async Task<IReadOnlyList<IntakeDecision>> Accept(
+    public async Task<IReadOnlyList<IntakeResult>> Accept(
         IReadOnlyList<ExternalEventObserved> events,
         CancellationToken cancel
     )
@@ -133,19 +133,19 @@ public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers t
         using var activity = Tracing.Start(Tracing.Intake, ActivityKind.Internal, default);
         activity?.SetTag(Tracing.Events, events.Take(Tracing.MaxEvents).Select(x => x.Id).ToArray());
 
-        var trace = KeptTrace.Current;
-        var (decisions, dueIn) = await intake.Accept([.. events.Select(x => Seen(x, trace))], cancel);
+        var trace = TraceContext.Current;
+        var (decisions, dueIn) = await intake.Accept([.. events.Select(x => ToObservation(x, trace))], cancel);
 
         for (var i = 0; i < events.Count; i++)
-            Measures.Observed(
+            WakeMetrics.RecordObservation(
                 events[i].Source,
                 events[i].Type,
                 decisions[i].Outcome,
                 decisions[i].CollidesWith is not null
             );
 
-        if (dueIn < Soon)
-            await timers.CallSweepers();
+        if (dueIn < NotifySweepersWithin)
+            await timers.NotifySweepers();
 
         return decisions;
     }
@@ -154,17 +154,17 @@ public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers t
     /// The same for a request. Of one that is done again, because its answer was lost, the events are duplicates of
     /// themselves, and what was decided is what was decided then.
     /// </summary>
-    internal async Task<IReadOnlyList<IntakeDecision>> Accept(
+    internal async Task<IReadOnlyList<IntakeResult>> Accept(
         HttpContext http,
         IReadOnlyList<ExternalEventObserved> events,
         CancellationToken cancel
     )
     {
         var decisions = await Accept(events, cancel);
-        if (!http.IsRepetition() || !decisions.Any(IsOfItself))
+        if (!http.IsRetry() || !decisions.Any(IsOfItself))
             return decisions;
 
-        var sessions = (await deliveries.Of(decisions.Select(x => x.Event), cancel)).ToLookup(
+        var sessions = (await deliveries.FindByEvents(decisions.Select(x => x.Event), cancel)).ToLookup(
             x => x.Event,
             x => x.Delivery.Session
         );
@@ -174,7 +174,7 @@ public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers t
                 decisions,
                 (observed, decision) =>
                     IsOfItself(decision)
-                        ? IntakeDecision.Of(observed, [.. sessions[decision.Event]]) with
+                        ? IntakeResult.Create(observed, [.. sessions[decision.Event]]) with
                         {
                             Event = decision.Event,
                             Warnings = decision.Warnings,
@@ -183,16 +183,19 @@ public sealed class EventDoor(Intake intake, Deliveries deliveries, WakeTimers t
             ),
         ];
 
-        static bool IsOfItself(IntakeDecision decision) => decision.DuplicateOf == decision.Id;
+        static bool IsOfItself(IntakeResult decision) => decision.DuplicateOf == decision.Id;
     }
 
     /// <summary>Says what would be decided about events, and takes none.</summary>
-    public async Task<IReadOnlyList<Rehearsal>> Rehearse(
+    public async Task<IReadOnlyList<DryRunResult>> DryRun(
         IReadOnlyList<ExternalEventObserved> events,
         CancellationToken cancel
-    ) => events is [] ? [] : await intake.Rehearse([.. events.Select(x => Seen(x, default))], prompt.Rehearsed, cancel);
+    ) =>
+        events is []
+            ? []
+            : await intake.DryRun([.. events.Select(x => ToObservation(x, default))], prompt.RenderDryRun, cancel);
 
     // What comes in by this door is only its publisher's word, but for what a producer of the same process vouches for.
-    static Observation Seen(ExternalEventObserved observed, KeptTrace trace) =>
-        new(observed, trace.Parent, trace.State, observed.Scope);
+    static Observation ToObservation(ExternalEventObserved observed, TraceContext trace) =>
+        new(observed, trace.TraceParent, trace.TraceState, observed.DedupScope);
 }

@@ -12,8 +12,8 @@ static class ExplainApi
     {
         routes
             .MapGet("/v1/explain/events/{id}", Event)
-            .Needs(ApiScopes.SessionsRead)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsRead)
+            .AllowRunTokens()
             .WithName("ExplainEvent")
             .WithTags("explain")
             .WithSummary("What became of an event, by the id of any observation of it.")
@@ -21,8 +21,8 @@ static class ExplainApi
             .ProducesProblem(StatusCodes.Status404NotFound);
         routes
             .MapGet("/v1/explain/sessions/{key}", Session)
-            .Needs(ApiScopes.SessionsRead)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsRead)
+            .AllowRunTokens()
             .WithName("ExplainSession")
             .WithTags("explain")
             .WithSummary("Why a session does what it does.")
@@ -31,16 +31,17 @@ static class ExplainApi
         routes
             .MapGet(
                 "/v1/collisions",
-                async (Explain explain, CancellationToken cancel) => Results.Ok(await explain.Collisions(cancel))
+                async (Explanations explain, CancellationToken cancel) =>
+                    Results.Ok(await explain.ListCollisions(cancel))
             )
-            .Needs(ApiScopes.SessionsRead)
+            .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListCollisions")
             .WithTags("explain")
             .WithSummary("Events that came under the dedup key of another fact.")
             .Produces<Collisions>();
         routes
             .MapGet("/v1/tail", Tail)
-            .Needs(ApiScopes.SessionsRead)
+            .RequireScope(ApiScopes.SessionsRead)
             .WithName("Tail")
             .WithTags("explain")
             .WithSummary(
@@ -52,15 +53,15 @@ static class ExplainApi
     static async Task<IResult> Event(
         PathKey named,
         HttpContext http,
-        Explain explain,
+        Explanations explain,
         CancellationToken cancel,
         string? source = null
     )
     {
-        var run = Caller.Of(http).Run;
-        return await explain.Event(named.Value, source, cancel, run?.Key) is { } explanation
+        var run = Caller.From(http).Run;
+        return await explain.ExplainEvent(named.Value, source, cancel, run?.Key) is { } explanation
             ? Results.Ok(explanation)
-            : Problems.Of(
+            : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
                 run is null
                     ? $"No event {named.Value} was accepted here."
@@ -68,10 +69,10 @@ static class ExplainApi
             );
     }
 
-    static async Task<IResult> Session(PathKey named, Explain explain, CancellationToken cancel) =>
-        await explain.Session(named.Value, cancel) is { } explanation
+    static async Task<IResult> Session(PathKey named, Explanations explain, CancellationToken cancel) =>
+        await explain.ExplainSession(named.Value, cancel) is { } explanation
             ? Results.Ok(explanation)
-            : Problems.Of(
+            : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
                 $"There is no session {named.Value}. wake sessions lists them."
             );
@@ -90,7 +91,7 @@ static class ExplainApi
         if (await feed.Follow(either.Token) is not { } follower)
         {
             http.Response.Headers.RetryAfter = "5";
-            return Problems.Of(
+            return ProblemResults.Create(
                 StatusCodes.Status503ServiceUnavailable,
                 $"{options.Value.MaxFollowers} follow already, which is as many as may (Gateway__MaxFollowers). Ask again."
             );
@@ -104,19 +105,19 @@ static class ExplainApi
             await http.Response.Body.FlushAsync(either.Token);
 
             await SseFormatter.WriteAsync(
-                follower.Lines(either.Token),
+                follower.ReadLines(either.Token),
                 http.Response.Body,
                 (item, writer) => writer.Write(item.Data),
-                follower.GivenUp
+                follower.Abandoned
             );
         }
-        catch (OperationCanceledException) when (follower.GivenUp.IsCancellationRequested)
+        catch (OperationCanceledException) when (follower.Abandoned.IsCancellationRequested)
         {
             http.Abort();
         }
         finally
         {
-            feed.Leave(follower);
+            feed.Unfollow(follower);
         }
 
         return Results.Empty;

@@ -11,7 +11,7 @@ namespace Wake.Gateway;
 public static class GatewayServices
 {
     /// <summary>The largest body of a request that carries no events, in bytes.</summary>
-    internal const int MaxBody = 64 * 1024;
+    internal const int MaxBodyBytes = 64 * 1024;
 
     /// <summary>The HTTP door's services.</summary>
     public static IHostApplicationBuilder AddGateway(this IHostApplicationBuilder builder)
@@ -20,27 +20,27 @@ public static class GatewayServices
         builder.Services.AddValidatedOptions<Profiles>(Profiles.Section);
         builder.AddPrompts();
         builder.Services.AddKnownProxies();
-        builder.Services.AddProblems();
-        builder.Services.AddSingleton<EventDoor>();
-        builder.Services.AddSingleton<KeyRing>();
+        builder.Services.AddProblemResponses();
+        builder.Services.AddSingleton<EventIngress>();
+        builder.Services.AddSingleton<ApiKeyCache>();
         builder.Services.AddSingleton<BrowserSessions>();
-        builder.Services.AddSingleton<Waiting>();
+        builder.Services.AddSingleton<PreferWait>();
         builder.Services.AddSingleton<LedgerFeed>();
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddHttpDoor();
-        builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBody);
+        builder.Services.AddHttpServerDefaults();
+        builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBodyBytes);
         builder.Services.Configure<JsonOptions>(json =>
             json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict
         );
-        builder.Services.AddDocument();
+        builder.Services.AddOpenApiDocument();
         return builder;
     }
 
     /// <summary>The spool folder and the socket, where they are configured.</summary>
-    public static IHostApplicationBuilder AddLocalDoors(this IHostApplicationBuilder builder)
+    public static IHostApplicationBuilder AddLocalIngress(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<LocalOptions>(LocalOptions.Section);
-        builder.Services.AddHostedService<SpooledEvents>();
+        builder.Services.AddHostedService<SpoolReader>();
         builder.Services.AddHostedService<EventSocket>();
         return builder;
     }
@@ -52,11 +52,11 @@ public static class GatewayServices
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseBodyLimits();
-        app.UseAccess();
-        app.UseRepeats();
+        app.UseApiKeyAuthentication();
+        app.UseIdempotencyKeys();
 
-        app.MapOpenApi().Needs(ApiScopes.SessionsRead);
-        var api = app.MapGroup("").TellsAllStatuses();
+        app.MapOpenApi().RequireScope(ApiScopes.SessionsRead);
+        var api = app.MapGroup("").WithCommonErrorResponses();
         api.MapEvents();
         api.MapReplay();
         api.MapSessions();

@@ -8,13 +8,13 @@ namespace Wake.Gateway;
 static class KeysApi
 {
     /// <summary>How long a key lives on after it was rotated, unless told otherwise.</summary>
-    static readonly TimeSpan Overlap = TimeSpan.FromDays(1);
+    static readonly TimeSpan DefaultOverlap = TimeSpan.FromDays(1);
 
-    static readonly TimeSpan LongestOverlap = TimeSpan.FromDays(90);
+    static readonly TimeSpan MaxOverlap = TimeSpan.FromDays(90);
 
     public static void MapKeys(this IEndpointRouteBuilder routes)
     {
-        var keys = routes.MapGroup("/v1/keys").WithTags("keys").Needs(ApiScopes.Admin);
+        var keys = routes.MapGroup("/v1/keys").WithTags("keys").RequireScope(ApiScopes.Admin);
 
         keys.MapPost("", Create)
             .WithName("CreateKey")
@@ -62,7 +62,7 @@ static class KeysApi
     {
         /// <summary>What its events may say.</summary>
         [JsonIgnore]
-        public EventRights Rights =>
+        public PublishPermissions Rights =>
             new()
             {
                 Sources = Sources ?? [],
@@ -79,27 +79,29 @@ static class KeysApi
         NewKey body,
         HttpContext http,
         ApiKeys keys,
-        KeyRing ring,
+        ApiKeyCache ring,
         CancellationToken cancel
     )
     {
-        var problems = Fields.Problems(Fields.Required("name", body.Name, EventLimits.Name));
+        var problems = RequestValidation.Collect(
+            RequestValidation.RequiredText("name", body.Name, EventLimits.MaxNameLength)
+        );
         if (body.Scopes is not { Count: > 0 } || body.Scopes.Except(ApiScopes.All).Any())
             problems.Add(("scopes", $"must be some of {string.Join(", ", ApiScopes.All)}."));
-        problems.AddRange(Limits(body));
+        problems.AddRange(ValidateLimits(body));
         if (problems.Count > 0)
-            return Problems.Invalid(problems);
+            return ProblemResults.Invalid(problems);
 
         return
             await keys.Create(body.Name!, [.. body.Scopes!.Distinct()], body.Rights, body.Namespace, cancel) is { } key
-            ? await Made(key, http, ring)
-            : Problems.Of(
+            ? await KeyCreated(key, http, ring)
+            : ProblemResults.Create(
                 StatusCodes.Status409Conflict,
                 $"There are {ApiKeys.Max} keys, as many as there may be. Revoke some first."
             );
     }
 
-    static IEnumerable<(string, string)> Limits(NewKey body)
+    static IEnumerable<(string, string)> ValidateLimits(NewKey body)
     {
         foreach (
             var (field, list) in ((string, IReadOnlyList<string>?)[])
@@ -109,11 +111,11 @@ static class KeysApi
             if (list is null)
                 continue;
             if (
-                list.Count > EventLimits.Listed
-                || list.Any(x => x is null || EventValidation.TextProblem(x, EventLimits.Key) is not null)
+                list.Count > EventLimits.MaxListEntries
+                || list.Any(x => x is null || EventValidation.TextProblem(x, EventLimits.MaxKeyLength) is not null)
             )
-                yield return (field, $"is a list of at most {EventLimits.Listed} beginnings.");
-            else if (new EventRights { Subjects = list }.Problem() is { } problem)
+                yield return (field, $"is a list of at most {EventLimits.MaxListEntries} beginnings.");
+            else if (new PublishPermissions { Subjects = list }.Problem() is { } problem)
                 yield return (field, problem);
             else if (list is not [] && body.Scopes?.Contains(ApiScopes.EventsWrite) is not true)
                 yield return (field, $"limits what is published, and so needs the scope {ApiScopes.EventsWrite}.");
@@ -126,7 +128,7 @@ static class KeysApi
             && (
                 string.IsNullOrWhiteSpace(name)
                     ? "must not be blank."
-                    : EventValidation.TextProblem(name, EventLimits.Name)
+                    : EventValidation.TextProblem(name, EventLimits.MaxNameLength)
             )
                 is { } wrong
         )
@@ -141,37 +143,37 @@ static class KeysApi
         Rotation? body,
         HttpContext http,
         ApiKeys keys,
-        KeyRing ring,
+        ApiKeyCache ring,
         CancellationToken cancel
     )
     {
-        var overlap = body?.OverlapSeconds ?? (long)Overlap.TotalSeconds;
-        if (overlap < 0 || overlap > LongestOverlap.TotalSeconds)
-            return Problems.Invalid(
+        var overlap = body?.OverlapSeconds ?? (long)DefaultOverlap.TotalSeconds;
+        if (overlap < 0 || overlap > MaxOverlap.TotalSeconds)
+            return ProblemResults.Invalid(
                 "overlapSeconds",
-                $"must be from 0 to {LongestOverlap.TotalSeconds:0}, which is {LongestOverlap.TotalDays:0} days."
+                $"must be from 0 to {MaxOverlap.TotalSeconds:0}, which is {MaxOverlap.TotalDays:0} days."
             );
 
         return await keys.Rotate(id, TimeSpan.FromSeconds(overlap), cancel) is { } key
-            ? await Made(key, http, ring)
-            : Problems.Of(
+            ? await KeyCreated(key, http, ring)
+            : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
                 $"There is no key {id}, or another has taken its place already."
             );
     }
 
-    static async Task<IResult> Revoke(Guid id, ApiKeys keys, KeyRing ring, CancellationToken cancel)
+    static async Task<IResult> Revoke(Guid id, ApiKeys keys, ApiKeyCache ring, CancellationToken cancel)
     {
         if (!await keys.Revoke(id, cancel))
-            return Problems.Of(StatusCodes.Status404NotFound, $"There is no key {id}. wake keys lists them.");
+            return ProblemResults.Create(StatusCodes.Status404NotFound, $"There is no key {id}. wake keys lists them.");
 
-        await ring.Forget();
+        await ring.Invalidate();
         return Results.NoContent();
     }
 
-    static async Task<IResult> Made(NewApiKey key, HttpContext http, KeyRing ring)
+    static async Task<IResult> KeyCreated(NewApiKey key, HttpContext http, ApiKeyCache ring)
     {
-        await ring.Forget();
+        await ring.Invalidate();
         http.Response.Headers.CacheControl = "no-store";
         return Results.Created($"/v1/keys/{key.Id}", key);
     }

@@ -13,7 +13,7 @@ namespace Wake.Gateway;
 /// is ended, so that it slows nobody.
 /// </summary>
 sealed class LedgerFeed(
-    Explain explain,
+    Explanations explain,
     IOptions<GatewayOptions> options,
     IOptions<JsonOptions> json,
     TimeProvider time,
@@ -22,7 +22,7 @@ sealed class LedgerFeed(
 )
 {
     /// <summary>How often it looks for new lines.</summary>
-    static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
     /// <summary>How far each look goes back, for rows of transactions that commit late.</summary>
     static readonly TimeSpan Overlap = TimeSpan.FromSeconds(10);
@@ -45,7 +45,7 @@ sealed class LedgerFeed(
             if (!isReading)
             {
                 isReading = true;
-                _ = Task.Run(Read, CancellationToken.None);
+                _ = Task.Run(PollLedger, CancellationToken.None);
             }
         }
 
@@ -56,22 +56,22 @@ sealed class LedgerFeed(
         }
         catch
         {
-            Leave(follower);
+            Unfollow(follower);
             throw;
         }
     }
 
     /// <summary>Ends it. The reading ends with the last.</summary>
-    public void Leave(LedgerFollower follower)
+    public void Unfollow(LedgerFollower follower)
     {
         lock (mutex)
             followers.Remove(follower);
         follower.Dispose();
     }
 
-    async Task Read()
+    async Task PollLedger()
     {
-        using var ticks = new PeriodicTimer(Look, time);
+        using var ticks = new PeriodicTimer(PollInterval, time);
         var seen = new HashSet<LedgerLine>();
         DateTimeOffset? begin = null;
         Exception? failure = null;
@@ -80,22 +80,24 @@ sealed class LedgerFeed(
             do
             {
                 // Those that come while it reads join with the next look.
-                var present = Present();
-                var now = await explain.Now(CancellationToken.None);
+                var present = CurrentFollowers();
+                var now = await explain.GetDatabaseTime(CancellationToken.None);
                 begin ??= now;
                 foreach (var follower in present)
-                    follower.Join(now);
+                    follower.MarkJoined(now);
 
                 var from = now - Overlap;
-                foreach (var line in await explain.Since(from > begin ? from : begin.Value, CancellationToken.None))
+                foreach (
+                    var line in await explain.ListLedgerSince(from > begin ? from : begin.Value, CancellationToken.None)
+                )
                 {
                     if (seen.Add(line))
-                        Tell(present, line);
+                        Broadcast(present, line);
                 }
 
                 seen.RemoveWhere(x => x.At < from);
                 await ticks.WaitForNextTickAsync(CancellationToken.None);
-            } while (!IsOver());
+            } while (!TryStopReading());
         }
         catch (Exception failed)
         {
@@ -105,35 +107,35 @@ sealed class LedgerFeed(
         }
         finally
         {
-            EndAll(failure);
+            FailAll(failure);
         }
     }
 
-    LedgerFollower[] Present()
+    LedgerFollower[] CurrentFollowers()
     {
         lock (mutex)
             return [.. followers];
     }
 
-    void Tell(LedgerFollower[] present, LedgerLine line)
+    void Broadcast(LedgerFollower[] present, LedgerLine line)
     {
-        var told = new LedgerFollower.Told(
+        var told = new LedgerFollower.SerializedLine(
             line.What,
             line.At,
             JsonSerializer.SerializeToUtf8Bytes(line, json.Value.SerializerOptions)
         );
         foreach (var follower in present)
         {
-            if (!follower.Tell(told))
-                follower.End(
-                    LastLine(
+            if (!follower.TryEnqueue(told))
+                follower.Complete(
+                    EndLine(
                         "This reads more slowly than lines are written, and what comes after this is not told. Connect again to go on from there."
                     )
                 );
         }
     }
 
-    bool IsOver()
+    bool TryStopReading()
     {
         lock (mutex)
         {
@@ -146,7 +148,7 @@ sealed class LedgerFeed(
     }
 
     // Where nobody failed, nobody follows any more.
-    void EndAll(Exception? failure)
+    void FailAll(Exception? failure)
     {
         if (failure is null)
             return;
@@ -159,20 +161,20 @@ sealed class LedgerFeed(
         }
 
         foreach (var follower in left)
-            follower.End(
-                LastLine("PostgreSQL does not answer. Connect again; what is decided until then is not told."),
+            follower.Complete(
+                EndLine("PostgreSQL does not answer. Connect again; what is decided until then is not told."),
                 failure
             );
     }
 
-    LedgerFollower.Told LastLine(string why)
+    LedgerFollower.SerializedLine EndLine(string why)
     {
         var now = time.GetUtcNow();
         return new(
-            LedgerFollower.Last,
+            LedgerFollower.EndType,
             now,
             JsonSerializer.SerializeToUtf8Bytes(
-                new LedgerLine(now, LedgerFollower.Last, null, null, null, why),
+                new LedgerLine(now, LedgerFollower.EndType, null, null, null, why),
                 json.Value.SerializerOptions
             )
         );
@@ -184,47 +186,47 @@ sealed class LedgerFollower : IDisposable
 {
     /// <summary>An empty event of this type is sent after a silence: a connection that broke without a word is only
     /// noticed by writing to it.</summary>
-    public const string Ping = "ping";
+    public const string PingType = "ping";
 
     /// <summary>What the last line of a follower that is ended says it is.</summary>
-    public const string Last = "end";
+    public const string EndType = "end";
 
     // Twice what one look may bring.
-    const int Backlog = 20_000;
+    const int BufferCapacity = 20_000;
 
-    static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
+    static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(15);
 
     // For reading what there is, once it is ended.
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(30);
 
-    readonly Channel<Told> lines = Channel.CreateBounded<Told>(
-        new BoundedChannelOptions(Backlog) { SingleReader = true, SingleWriter = true }
+    readonly Channel<SerializedLine> lines = Channel.CreateBounded<SerializedLine>(
+        new BoundedChannelOptions(BufferCapacity) { SingleReader = true, SingleWriter = true }
     );
     readonly TaskCompletionSource joined = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly CancellationTokenSource givenUp = new();
     readonly Lock mutex = new();
     DateTimeOffset? begin;
-    Told? last;
+    SerializedLine? last;
     bool isGone;
 
     /// <summary>Done when it is told what happens.</summary>
     public Task Joined => joined.Task;
 
     /// <summary>Cancelled when it was ended and still does not read.</summary>
-    public CancellationToken GivenUp => givenUp.Token;
+    public CancellationToken Abandoned => givenUp.Token;
 
-    public void Join(DateTimeOffset now)
+    public void MarkJoined(DateTimeOffset now)
     {
         begin ??= now;
         joined.TrySetResult();
     }
 
     /// <summary>False: it does not keep up.</summary>
-    public bool Tell(Told line) => line.At <= begin || last is not null || lines.Writer.TryWrite(line);
+    public bool TryEnqueue(SerializedLine line) => line.At <= begin || last is not null || lines.Writer.TryWrite(line);
 
     /// <summary>Ends it after what it has not read yet, with a last line; where it has not even begun, with what
     /// failed.</summary>
-    public void End(Told why, Exception? failure = null)
+    public void Complete(SerializedLine why, Exception? failure = null)
     {
         lock (mutex)
         {
@@ -232,7 +234,7 @@ sealed class LedgerFollower : IDisposable
                 return;
 
             last = why;
-            givenUp.CancelAfter(Patience);
+            givenUp.CancelAfter(DrainTimeout);
         }
 
         lines.Writer.TryComplete();
@@ -241,12 +243,12 @@ sealed class LedgerFollower : IDisposable
     }
 
     /// <summary>What it is told, until it is ended.</summary>
-    public async IAsyncEnumerable<SseItem<byte[]>> Lines([EnumeratorCancellation] CancellationToken cancel)
+    public async IAsyncEnumerable<SseItem<byte[]>> ReadLines([EnumeratorCancellation] CancellationToken cancel)
     {
-        while (await HasLines(cancel) is not false and var some)
+        while (await WaitForLines(cancel) is not false and var some)
         {
             if (some is null)
-                yield return new("{}"u8.ToArray(), Ping);
+                yield return new("{}"u8.ToArray(), PingType);
 
             while (lines.Reader.TryRead(out var line))
                 yield return new(line.Json, line.What);
@@ -266,10 +268,10 @@ sealed class LedgerFollower : IDisposable
     }
 
     // Null: not for long; false: never again.
-    async Task<bool?> HasLines(CancellationToken cancel)
+    async Task<bool?> WaitForLines(CancellationToken cancel)
     {
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        silence.CancelAfter(Silence);
+        silence.CancelAfter(PingInterval);
         try
         {
             return await lines.Reader.WaitToReadAsync(silence.Token);
@@ -281,5 +283,5 @@ sealed class LedgerFollower : IDisposable
     }
 
     /// <summary>A line as it is sent, the same bytes to everybody.</summary>
-    public sealed record Told(string What, DateTimeOffset At, byte[] Json);
+    public sealed record SerializedLine(string What, DateTimeOffset At, byte[] Json);
 }

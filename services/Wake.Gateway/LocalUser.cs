@@ -26,13 +26,13 @@ public static class LocalUser
 
     /// <summary>Whether this process may take a user's word as its own user's: it is the same one, or root, who can do
     /// anything anyway.</summary>
-    public static bool IsTrusted(uint user) => user == Root || user == Own;
+    public static bool IsTrusted(uint user) => user == Root || user == CurrentUser;
 
     /// <summary>The user this process runs as.</summary>
-    public static uint Own => OperatingSystem.IsWindows() ? Root : geteuid();
+    public static uint CurrentUser => OperatingSystem.IsWindows() ? Root : geteuid();
 
     /// <summary>Who connected to a Unix socket; null where the system cannot say.</summary>
-    public static uint? PeerOf(Socket socket)
+    public static uint? GetPeerUser(Socket socket)
     {
         if (OperatingSystem.IsLinux())
         {
@@ -52,11 +52,11 @@ public static class LocalUser
     /// <summary>Who is at the other end of a connection over loopback; null where the system does not say.</summary>
     /// <param name="here">This end.</param>
     /// <param name="there">The other one.</param>
-    public static uint? PeerOf(IPEndPoint here, IPEndPoint there) =>
-        Find(x => x.State == Established && x.Local.Equals(Plain(there)) && x.Remote.Equals(Plain(here)));
+    public static uint? GetPeerUser(IPEndPoint here, IPEndPoint there) =>
+        Find(x => x.State == Established && x.Local.Equals(UnmapIPv4(there)) && x.Remote.Equals(UnmapIPv4(here)));
 
     /// <summary>Who listens on a port of loopback; null where nobody does, or the system does not say.</summary>
-    public static uint? OfListener(int port) =>
+    public static uint? GetListenerUser(int port) =>
         Find(x =>
             x.State == Listening
             && x.Local.Port == port
@@ -86,7 +86,7 @@ public static class LocalUser
 
     static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
 
-    static IPEndPoint Plain(IPEndPoint end) =>
+    static IPEndPoint UnmapIPv4(IPEndPoint end) =>
         end.Address.IsIPv4MappedToIPv6 ? new(end.Address.MapToIPv4(), end.Port) : end;
 
     [DllImport("libc", EntryPoint = "geteuid")]
@@ -104,14 +104,14 @@ public static class LocalUser
         public static TcpRow? Parse(string line) =>
             line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
                 is [_, var local, var remote, var state, _, _, _, var user, ..]
-            && End(local) is { } here
-            && End(remote) is { } there
+            && ParseEndpoint(local) is { } here
+            && ParseEndpoint(remote) is { } there
             && uint.TryParse(user, NumberStyles.None, CultureInfo.InvariantCulture, out var uid)
                 ? new(here, there, state, uid)
                 : null;
 
         // The address in words of four bytes, each as the processor has it in memory; the port as a number.
-        static IPEndPoint? End(string text)
+        static IPEndPoint? ParseEndpoint(string text)
         {
             if (
                 text.Split(':') is not [{ Length: 8 or 32 } address, var port]
@@ -129,7 +129,7 @@ public static class LocalUser
                     );
             }
 
-            return Plain(new(new IPAddress(bytes), number));
+            return UnmapIPv4(new(new IPAddress(bytes), number));
         }
     }
 }

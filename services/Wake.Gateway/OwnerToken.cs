@@ -16,8 +16,8 @@ public static class OwnerToken
     /// <summary>Makes one and puts it into the file, whatever is there.</summary>
     public static string Issue(string file)
     {
-        var token = Secrets.New(Prefix);
-        PrivateFile.Write(file, token);
+        var token = SecretTokens.Generate(Prefix);
+        PrivateFile.WriteAtomically(file, token);
         return token;
     }
 

@@ -9,10 +9,10 @@ namespace Wake.Gateway;
 sealed record PathKey(string Value)
 {
     public static ValueTask<PathKey?> BindAsync(HttpContext http, ParameterInfo parameter) =>
-        ValueTask.FromResult(In(http));
+        ValueTask.FromResult(FromRequest(http));
 
     /// <summary>The one in a request; null when there is none.</summary>
-    public static PathKey? In(HttpContext http)
+    public static PathKey? FromRequest(HttpContext http)
     {
         if (http.GetEndpoint() is not RouteEndpoint { RoutePattern.PathSegments: var pattern })
             return null;

@@ -8,7 +8,7 @@ builder.AddServiceDefaults();
 builder.AddMigrations(typeof(Intake).Assembly);
 builder.Services.AddStore();
 builder.AddGateway();
-builder.AddLocalDoors();
+builder.AddLocalIngress();
 
 var app = builder.Build();
 app.MapHealth();

@@ -13,7 +13,7 @@ static class QuestionsApi
 
         questions
             .MapGet("", List)
-            .Needs(ApiScopes.SessionsRead)
+            .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListQuestions")
             .WithSummary(
                 "The questions that wait for an answer, the oldest first; pass the id of the last as after for the next page."
@@ -22,15 +22,15 @@ static class QuestionsApi
             .ProducesValidationProblem();
         questions
             .MapGet("/{id:guid}", Show)
-            .Needs(ApiScopes.SessionsRead)
+            .RequireScope(ApiScopes.SessionsRead)
             .WithName("ShowQuestion")
             .WithSummary("One question, open or settled, with the whole call it asks about and its hash.")
             .Produces<Question>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         questions
             .MapPost("/{id:guid}/answer", Answer)
-            .Needs(ApiScopes.QuestionsAnswer)
-            .HeedsIdempotencyKey()
+            .RequireScope(ApiScopes.QuestionsAnswer)
+            .WithIdempotencyKey()
             .WithName("AnswerQuestion")
             .WithSummary(
                 "Answer a question; its session goes on. The first answer counts. A call is allowed by the hash of the whole of it."
@@ -59,17 +59,17 @@ static class QuestionsApi
 
     static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100, Guid? after = null)
     {
-        if (Fields.Limit(limit) is { } wrong)
+        if (RequestValidation.ValidateLimit(limit) is { } wrong)
             return wrong;
 
         var last = after is { } id ? await questions.Find(id, cancel) : null;
         return after is not null && last is null
-            ? Problems.Invalid("after", "is no question that was ever asked.")
-            : Results.Ok(await questions.Open(limit, cancel, last));
+            ? ProblemResults.Invalid("after", "is no question that was ever asked.")
+            : Results.Ok(await questions.ListOpen(limit, cancel, last));
     }
 
     static async Task<IResult> Show(Guid id, Questions questions, CancellationToken cancel) =>
-        await questions.Find(id, cancel) is { } question ? Results.Ok(question) : Unknown(id);
+        await questions.Find(id, cancel) is { } question ? Results.Ok(question) : QuestionNotFound(id);
 
     static async Task<IResult> Answer(
         Guid id,
@@ -81,14 +81,14 @@ static class QuestionsApi
     )
     {
         if (await questions.Find(id, cancel) is not { } question)
-            return Unknown(id);
+            return QuestionNotFound(id);
 
-        if (question.Outcome is not null && !http.IsRepetition())
-            return Settled(question);
+        if (question.Outcome is not null && !http.IsRetry())
+            return AlreadySettled(question);
 
         if (body.Allow is true && question.Permission is { Hash: null })
         {
-            return Problems.Of(
+            return ProblemResults.Create(
                 StatusCodes.Status409Conflict,
                 $"Question {id} was asked by a runner of an older version, which has not kept the whole call, so it cannot be allowed. Deny it with the "
                     + "message to make the same call again: it is then asked about in full."
@@ -96,45 +96,45 @@ static class QuestionsApi
         }
 
         var (answers, problems) = question.Permission is null
-            ? Read(question, body.Answers ?? [])
-            : ([], Decision(body));
+            ? ParseAnswers(question, body.Answers ?? [])
+            : ([], ValidateDecision(body));
         if (
             question.Permission is null
             && (body.Allow is not null || body.Message is not null || body.Shown is not null)
         )
             problems.Add(("allow", "and message are for permissions; these are questions."));
         if (problems.Count > 0)
-            return Problems.Invalid(problems);
+            return ProblemResults.Invalid(problems);
 
         if (
             body.Allow is true
             && !string.Equals(question.Permission!.Hash, body.Shown, StringComparison.OrdinalIgnoreCase)
         )
         {
-            return Problems.Of(
+            return ProblemResults.Create(
                 StatusCodes.Status409Conflict,
                 $"Not allowed: \"shown\" is the hash of another call than question {id} asks about. GET /v1/questions/{id} shows the whole call with "
                     + "its hash (permission.hash)."
             );
         }
 
-        var decision = new PermissionDecision(body.Allow is true, body.Message)
+        var decision = new PermissionAnswer(body.Allow is true, body.Message)
         {
             Shown = body.Allow is true ? question.Permission?.Hash : null,
         };
         var first = body.Allow is not null
-            ? await questions.Decide(id, decision, cancel)
+            ? await questions.AnswerPermission(id, decision, cancel)
             : await questions.Answer(id, answers, cancel);
         var now = await questions.Find(id, cancel) ?? question;
-        if (!first && !(http.IsRepetition() && IsSo(now, answers, decision)))
-            return Settled(now);
+        if (!first && !(http.IsRetry() && IsSameAnswer(now, answers, decision)))
+            return AlreadySettled(now);
 
-        await timers.CallSweepers();
+        await timers.NotifySweepers();
         return Results.Ok(now);
     }
 
     // The same request has been here before, and its answer was lost.
-    static bool IsSo(Question question, Dictionary<string, string> answers, PermissionDecision decision) =>
+    static bool IsSameAnswer(Question question, Dictionary<string, string> answers, PermissionAnswer decision) =>
         question switch
         {
             { Decision: { } decided } => decided == decision,
@@ -143,9 +143,11 @@ static class QuestionsApi
             _ => false,
         };
 
-    static List<(string Field, string Problem)> Decision(NewAnswer body)
+    static List<(string Field, string Problem)> ValidateDecision(NewAnswer body)
     {
-        var problems = Fields.Problems(Fields.Optional("message", body.Message, EventLimits.Reason));
+        var problems = RequestValidation.Collect(
+            RequestValidation.OptionalText("message", body.Message, EventLimits.MaxReasonLength)
+        );
         if (body.Allow is null || body.Answers is { Count: > 0 })
             problems.Add(("allow", "must be true or false, without answers: it asks for a permission."));
         else if (body is { Allow: true, Message: not null })
@@ -165,7 +167,7 @@ static class QuestionsApi
         return problems;
     }
 
-    static (Dictionary<string, string> Answers, List<(string Field, string Problem)> Problems) Read(
+    static (Dictionary<string, string> Answers, List<(string Field, string Problem)> Problems) ParseAnswers(
         Question question,
         Dictionary<string, JsonElement> given
     )
@@ -184,7 +186,7 @@ static class QuestionsApi
 
         foreach (var item in question.Questions.DistinctBy(x => x.Question))
         {
-            var text = given.TryGetValue(item.Question, out var answer) ? InWords(answer, item.MultiSelect) : "";
+            var text = given.TryGetValue(item.Question, out var answer) ? AnswerText(answer, item.MultiSelect) : "";
             if (text is null)
                 problems.Add(
                     (
@@ -194,7 +196,7 @@ static class QuestionsApi
                 );
             else if (string.IsNullOrWhiteSpace(text))
                 problems.Add(("answers", $"must answer \"{item.Question}\"."));
-            else if (EventValidation.TextProblem(text, EventLimits.Reason) is { } problem)
+            else if (EventValidation.TextProblem(text, EventLimits.MaxReasonLength) is { } problem)
                 problems.Add(("answers", $"to \"{item.Question}\" {problem}"));
             else
                 answers[item.Question] = text;
@@ -204,7 +206,7 @@ static class QuestionsApi
     }
 
     // Several are one text to the CLI.
-    static string? InWords(JsonElement answer, bool multiSelect)
+    static string? AnswerText(JsonElement answer, bool multiSelect)
     {
         try
         {
@@ -224,8 +226,8 @@ static class QuestionsApi
         }
     }
 
-    static IResult Settled(Question question) =>
-        Problems.Of(
+    static IResult AlreadySettled(Question question) =>
+        ProblemResults.Create(
             StatusCodes.Status409Conflict,
             question.Outcome switch
             {
@@ -237,6 +239,9 @@ static class QuestionsApi
             }
         );
 
-    static IResult Unknown(Guid id) =>
-        Problems.Of(StatusCodes.Status404NotFound, $"There is no question {id}. wake questions lists the open ones.");
+    static IResult QuestionNotFound(Guid id) =>
+        ProblemResults.Create(
+            StatusCodes.Status404NotFound,
+            $"There is no question {id}. wake questions lists the open ones."
+        );
 }

@@ -12,13 +12,13 @@ static class RoutesApi
 
         routes
             .MapGet("", List)
-            .Needs(ApiScopes.SessionsRead)
+            .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListRoutes")
             .WithSummary("The routes, by name.")
             .Produces<IReadOnlyList<Store.Route>>();
         routes
             .MapPut("/{name}", Put)
-            .Needs(ApiScopes.SessionsWrite)
+            .RequireScope(ApiScopes.SessionsWrite)
             .WithName("PutRoute")
             .WithSummary("Make a route, or change it, from the next event on.")
             .WithDescription(
@@ -30,7 +30,7 @@ static class RoutesApi
             .ProducesProblem(StatusCodes.Status409Conflict);
         routes
             .MapDelete("/{name}", Delete)
-            .Needs(ApiScopes.SessionsWrite)
+            .RequireScope(ApiScopes.SessionsWrite)
             .WithName("DeleteRoute")
             .WithSummary("End a route. The sessions it began stay.")
             .Produces(StatusCodes.Status204NoContent)
@@ -41,14 +41,14 @@ static class RoutesApi
 
     static async Task<IResult> Put(
         string name,
-        RouteTerms body,
+        RouteDefinition body,
         Routes routes,
         IOptions<Profiles> profiles,
         CancellationToken cancel
     )
     {
         if (body.Problems(name).ToList() is { Count: > 0 } problems)
-            return Problems.Invalid(problems);
+            return ProblemResults.Invalid(problems);
 
         return await routes.Put(name, body, cancel) is { } route
             ? Results.Ok(
@@ -59,7 +59,7 @@ static class RoutesApi
                     }
                     : route
             )
-            : Problems.Of(
+            : ProblemResults.Create(
                 StatusCodes.Status409Conflict,
                 $"The route {name} stands in the configuration of the coordinator; change it there."
             );
@@ -68,7 +68,7 @@ static class RoutesApi
     static async Task<IResult> Delete(string name, Routes routes, CancellationToken cancel) =>
         await routes.Delete(name, cancel)
             ? Results.NoContent()
-            : Problems.Of(
+            : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
                 $"There is no route {name}, or it stands in the configuration of the coordinator."
             );

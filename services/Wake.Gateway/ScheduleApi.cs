@@ -12,9 +12,9 @@ static class ScheduleApi
 
         schedule
             .MapPost("", Add)
-            .Needs(ApiScopes.SessionsWrite)
-            .AlsoForRuns()
-            .HeedsIdempotencyKey()
+            .RequireScope(ApiScopes.SessionsWrite)
+            .AllowRunTokens()
+            .WithIdempotencyKey()
             .WithName("ScheduleWake")
             .WithSummary("Wake a session at a date.")
             .Produces<ScheduledWake>(StatusCodes.Status202Accepted)
@@ -22,16 +22,16 @@ static class ScheduleApi
             .ProducesProblem(StatusCodes.Status404NotFound);
         schedule
             .MapGet("", List)
-            .Needs(ApiScopes.SessionsRead)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsRead)
+            .AllowRunTokens()
             .WithName("ListScheduledWakes")
             .WithSummary("The wakes of a session that are put off, the next one first.")
             .Produces<IReadOnlyList<ScheduledWake>>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         schedule
             .MapDelete("/{id:guid}", Cancel)
-            .Needs(ApiScopes.SessionsWrite)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsWrite)
+            .AllowRunTokens()
             .WithName("CancelScheduledWake")
             .WithSummary("Call a wake off that was put off to a date.")
             .Produces(StatusCodes.Status204NoContent)
@@ -51,15 +51,17 @@ static class ScheduleApi
         CancellationToken cancel
     )
     {
-        var problems = Fields.Problems(Fields.Required("reason", body.Reason, EventLimits.Reason));
+        var problems = RequestValidation.Collect(
+            RequestValidation.RequiredText("reason", body.Reason, EventLimits.MaxReasonLength)
+        );
         if (body.At is null)
             problems.Add(("at", "is required."));
         if (problems.Count > 0)
-            return Problems.Invalid(problems);
+            return ProblemResults.Invalid(problems);
 
-        return await scheduled.Add(named.Value, body.Reason!, body.At!.Value, cancel, http.NewId()) is { } wake
+        return await scheduled.Add(named.Value, body.Reason!, body.At!.Value, cancel, http.NewOperationId()) is { } wake
             ? Results.Accepted(null, wake)
-            : SessionsApi.Unknown(named);
+            : SessionsApi.SessionNotFound(named);
     }
 
     static async Task<IResult> List(
@@ -70,10 +72,10 @@ static class ScheduleApi
     ) =>
         await sessions.Find(named.Value, cancel) is { } session
             ? Results.Ok(await scheduled.List(session.Id, cancel))
-            : SessionsApi.Unknown(named);
+            : SessionsApi.SessionNotFound(named);
 
     static async Task<IResult> Cancel(PathKey named, Guid id, ScheduledWakes scheduled, CancellationToken cancel) =>
         await scheduled.Cancel(named.Value, id, cancel)
             ? Results.NoContent()
-            : Problems.Of(StatusCodes.Status404NotFound, $"{named.Value} has no wake {id} ahead.");
+            : ProblemResults.Create(StatusCodes.Status404NotFound, $"{named.Value} has no wake {id} ahead.");
 }

@@ -13,8 +13,8 @@ static class SessionsApi
 
         sessions
             .MapPost("", Create)
-            .Needs(ApiScopes.SessionsWrite)
-            .HeedsIdempotencyKey()
+            .RequireScope(ApiScopes.SessionsWrite)
+            .WithIdempotencyKey()
             .WithName("CreateSession")
             .WithSummary("Register a session.")
             .Produces<Session>(StatusCodes.Status201Created)
@@ -23,29 +23,29 @@ static class SessionsApi
             .ProducesProblem(StatusCodes.Status409Conflict);
         sessions
             .MapGet("", List)
-            .Needs(ApiScopes.SessionsRead)
+            .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListSessions")
             .WithSummary("Open sessions by key; pass the last key as after for the next page.")
             .Produces<IReadOnlyList<Session>>();
         sessions
             .MapGet("/{key}", Show)
-            .Needs(ApiScopes.SessionsRead)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsRead)
+            .AllowRunTokens()
             .WithName("ShowSession")
             .WithSummary("One session.")
             .Produces<Session>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
             .MapDelete("/{key}", Close)
-            .Needs(ApiScopes.SessionsWrite)
+            .RequireScope(ApiScopes.SessionsWrite)
             .WithName("CloseSession")
             .WithSummary("Close a session: no more turns, no more watches.")
             .Produces(StatusCodes.Status204NoContent)
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
             .MapGet("/{key}/turns", Turns)
-            .Needs(ApiScopes.SessionsRead)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsRead)
+            .AllowRunTokens()
             .WithName("ListTurns")
             .WithSummary(
                 "A session's turns, the newest first; pass the number of the last as before for the next page."
@@ -54,9 +54,9 @@ static class SessionsApi
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
             .MapPost("/{key}/wake", Wake)
-            .Needs(ApiScopes.SessionsWrite)
-            .HeedsIdempotencyKey()
-            .WithMetadata(new Waiting.Heeded())
+            .RequireScope(ApiScopes.SessionsWrite)
+            .WithIdempotencyKey()
+            .WithMetadata(new PreferWait.SupportsPreferWait())
             .WithName("WakeSession")
             .WithSummary("Wake a session now, for a reason of your own. Ends a park.")
             .WithDescription(
@@ -64,7 +64,7 @@ static class SessionsApi
                     + "dedupKey that this session had before is a duplicate: it wakes nobody, and what is waited for is the turn of the first."
             )
             .Produces<AwaitedDecision>()
-            .Produces<IntakeDecision>(StatusCodes.Status202Accepted)
+            .Produces<IntakeResult>(StatusCodes.Status202Accepted)
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
@@ -93,13 +93,13 @@ static class SessionsApi
         HttpContext http,
         Sessions sessions,
         CancellationToken cancel,
-        [FromServices] RegistrationNotice? notice = null
+        [FromServices] RegistrationNoticeProvider? notice = null
     )
     {
-        var problems = Fields.Problems(
-            Fields.Required("key", body.Key, EventLimits.Key),
-            Fields.Required("workspace", body.Workspace, 4096),
-            Fields.Optional("profile", body.Profile, EventLimits.Name)
+        var problems = RequestValidation.Collect(
+            RequestValidation.RequiredText("key", body.Key, EventLimits.MaxKeyLength),
+            RequestValidation.RequiredText("workspace", body.Workspace, 4096),
+            RequestValidation.OptionalText("profile", body.Profile, EventLimits.MaxNameLength)
         );
         if (body.Key is "." or "..")
             problems.Add(("key", "must not be . or .., which cannot stand in a URL."));
@@ -115,25 +115,25 @@ static class SessionsApi
         }
 
         if (problems.Count > 0)
-            return Problems.Invalid(problems);
+            return ProblemResults.Invalid(problems);
 
         return await sessions.Create(
             body.Key!,
             Path.TrimEndingDirectorySeparator(body.Workspace!),
-            body.Profile ?? Profiles.Default,
+            body.Profile ?? Profiles.DefaultName,
             claudeSessionId,
             cancel,
-            http.NewId()
+            http.NewOperationId()
         ) switch
         {
             SessionCreation.Created { Session: var created } => Results.Created(
                 $"/v1/sessions/{Uri.EscapeDataString(created.Key)}",
-                await Noticed(created, sessions, notice, cancel)
+                await WithNotice(created, sessions, notice, cancel)
             ),
-            SessionCreation.AlreadyThere { Session: var there } => Results.Ok(
-                await Noticed(there, sessions, notice, cancel)
+            SessionCreation.AlreadyExists { Session: var there } => Results.Ok(
+                await WithNotice(there, sessions, notice, cancel)
             ),
-            SessionCreation.KeyTaken { Session: var there } => Problems.Of(
+            SessionCreation.KeyTaken { Session: var there } => ProblemResults.Create(
                 StatusCodes.Status409Conflict,
                 $"The key {there.Key} belongs to an open session with other values (workspace {there.Workspace}, profile {there.Profile}). "
                     + "Choose another key, or close that session first."
@@ -147,17 +147,17 @@ static class SessionsApi
         };
     }
 
-    static async Task<Session> Noticed(
+    static async Task<Session> WithNotice(
         Session session,
         Sessions sessions,
-        RegistrationNotice? notice,
+        RegistrationNoticeProvider? notice,
         CancellationToken cancel
     ) =>
         notice is null
             ? session
             : session with
             {
-                Notice = notice.Of(session, await sessions.BegunByOwner(session.Id, cancel)),
+                Notice = notice.GetNotice(session, await sessions.FindRegisteredClaudeSession(session.Id, cancel)),
             };
 
     static async Task<IResult> List(
@@ -165,24 +165,24 @@ static class SessionsApi
         CancellationToken cancel,
         string? after = null,
         int limit = 100
-    ) => Fields.Limit(limit) ?? Results.Ok(await sessions.List(after, limit, cancel));
+    ) => RequestValidation.ValidateLimit(limit) ?? Results.Ok(await sessions.List(after, limit, cancel));
 
     static async Task<IResult> Show(
         PathKey named,
         Sessions sessions,
         CancellationToken cancel,
-        [FromServices] RegistrationNotice? notice = null
+        [FromServices] RegistrationNoticeProvider? notice = null
     ) =>
         await sessions.Find(named.Value, cancel) is { } session
-            ? Results.Ok(await Noticed(session, sessions, notice, cancel))
-            : Unknown(named);
+            ? Results.Ok(await WithNotice(session, sessions, notice, cancel))
+            : SessionNotFound(named);
 
     static async Task<IResult> Close(PathKey named, Sessions sessions, WakeTimers timers, CancellationToken cancel)
     {
         if (!await sessions.Close(named.Value, cancel))
-            return Unknown(named);
+            return SessionNotFound(named);
 
-        await timers.CallSweepers();
+        await timers.NotifySweepers();
         return Results.NoContent();
     }
 
@@ -193,11 +193,11 @@ static class SessionsApi
         int limit = 100,
         int before = int.MaxValue
     ) =>
-        Fields.Limit(limit)
+        RequestValidation.ValidateLimit(limit)
         ?? (
             await sessions.Find(named.Value, cancel) is { } session
-                ? Results.Ok(await sessions.Turns(session.Id, limit, cancel, before))
-                : Unknown(named)
+                ? Results.Ok(await sessions.ListTurns(session.Id, limit, cancel, before))
+                : SessionNotFound(named)
         );
 
     static async Task<IResult> Wake(
@@ -206,39 +206,44 @@ static class SessionsApi
         HttpContext http,
         Sessions sessions,
         TurnHolds holds,
-        EventDoor door,
-        Waiting waiting,
+        EventIngress door,
+        PreferWait waiting,
         CancellationToken cancel
     )
     {
-        var problems = Fields.Problems(
-            Fields.Required("reason", body.Reason, EventLimits.Reason),
-            body.DedupKey is null ? null : Fields.Required("dedupKey", body.DedupKey, EventLimits.Key)
+        var problems = RequestValidation.Collect(
+            RequestValidation.RequiredText("reason", body.Reason, EventLimits.MaxReasonLength),
+            body.DedupKey is null
+                ? null
+                : RequestValidation.RequiredText("dedupKey", body.DedupKey, EventLimits.MaxKeyLength)
         );
         if (problems.Count > 0)
-            return Problems.Invalid(problems);
+            return ProblemResults.Invalid(problems);
 
         if (await sessions.Find(named.Value, cancel) is not { Closed: null } session)
-            return Unknown(named);
+            return SessionNotFound(named);
 
         // Before the wake, which may be claimed as soon as it is accepted.
         if (body.Takeover)
-            await holds.TakeOver(session.Id, cancel);
+            await holds.AllowTakeover(session.Id, cancel);
 
-        var wake = WakeRequested.Of(session.Key, body.Reason!, body.DedupKey) with { Id = http.NewId().ToString() };
+        var wake = WakeRequested.Create(session.Key, body.Reason!, body.DedupKey) with
+        {
+            Id = http.NewOperationId().ToString(),
+        };
         var decisions = await door.Accept(http, [wake], cancel);
 
         // It was granted before: that turn has run, or waits and may run now.
         if (body.Takeover && decisions[0].Outcome is IntakeOutcome.Duplicate)
-            await holds.EndTakeOver(session.Id, cancel);
+            await holds.ClearTakeover(session.Id, cancel);
 
-        return await waiting.For(http, decisions) is { } awaited
-            ? EventsApi.Answer(single: true, awaited)
+        return await waiting.WaitForTurns(http, decisions) is { } awaited
+            ? EventsApi.AwaitedResult(single: true, awaited)
             : Results.Accepted(null, decisions[0]);
     }
 
-    internal static IResult Unknown(PathKey named) =>
-        Problems.Of(
+    internal static IResult SessionNotFound(PathKey named) =>
+        ProblemResults.Create(
             StatusCodes.Status404NotFound,
             $"There is no open session {named.Value}. wake sessions lists them."
         );

@@ -11,22 +11,22 @@ namespace Wake.Gateway;
 public sealed class SpoolFolder(string path)
 {
     /// <summary>The largest file, in bytes: what is too much for one request is too much for one file.</summary>
-    public const int MaxBytes = Bodies.Max;
+    public const int MaxBytes = RequestBody.MaxBytes;
 
     // Files looked at in one go; the rest a second later.
-    const int MaxAtOnce = 1000;
+    const int MaxFilesPerScan = 1000;
 
-    const string Events = ".json",
-        Wakes = ".wake.json";
+    const string EventsSuffix = ".json",
+        WakeSuffix = ".wake.json";
 
-    const string ReasonOf = ".reason",
-        ToldOf = ".told";
+    const string ReasonSuffix = ".reason",
+        ReportedSuffix = ".told";
 
     // Whoever drops nonsense without end shall not fill the disk.
-    const int MaxBad = 1000;
+    const int MaxBadFiles = 1000;
 
     // Enough to recognize the file by, short enough that the longest name of a file stays one.
-    const int KeptOfName = 50;
+    const int MaxNameLength = 50;
 
     /// <summary>Its absolute path.</summary>
     public string FullPath { get; } = Path.GetFullPath(path);
@@ -39,16 +39,16 @@ public sealed class SpoolFolder(string path)
     /// <summary>Makes the folder, its user's alone, if it is not there.</summary>
     public void Create()
     {
-        PrivateDirectory.CreateMissing(Path.GetDirectoryName(FullPath)!);
+        PrivateDirectory.CreateIfMissing(Path.GetDirectoryName(FullPath)!);
         foreach (var folder in (string[])[FullPath, Taken, Bad])
             PrivateDirectory.Create(folder);
     }
 
     /// <summary>Drops one event or an array of them, for whenever Wake runs. Returns the file.</summary>
-    public string Put(ReadOnlySpan<byte> json) => Put(json, Events);
+    public string Put(ReadOnlySpan<byte> json) => Put(json, EventsSuffix);
 
     /// <summary>The same for a person's wish.</summary>
-    public string Put(SpooledWake wake) => Put(wake.ToJson(), Wakes);
+    public string Put(SpooledWake wake) => Put(wake.ToJson(), WakeSuffix);
 
     string Put(ReadOnlySpan<byte> json, string extension)
     {
@@ -69,19 +69,19 @@ public sealed class SpoolFolder(string path)
     }
 
     /// <summary>Whether a file is a person's wish.</summary>
-    internal static bool IsWake(FileInfo file) => file.Name.EndsWith(Wakes, StringComparison.Ordinal);
+    internal static bool IsWake(FileInfo file) => file.Name.EndsWith(WakeSuffix, StringComparison.Ordinal);
 
     /// <summary>Moves what was dropped to where it is nobody else's, and returns what is there, the oldest
     /// first.</summary>
-    internal IReadOnlyList<FileInfo> Take()
+    internal IReadOnlyList<FileInfo> ClaimFiles()
     {
         // Somebody may have cleared it away.
         Create();
-        foreach (var dropped in new DirectoryInfo(FullPath).EnumerateFiles($"*{Events}").Take(MaxAtOnce))
+        foreach (var dropped in new DirectoryInfo(FullPath).EnumerateFiles($"*{EventsSuffix}").Take(MaxFilesPerScan))
         {
-            var name = dropped.Name[..Math.Min(KeptOfName, dropped.Name.Length)];
-            if (IsWake(dropped) && !name.EndsWith(Wakes, StringComparison.Ordinal))
-                name = Wakes;
+            var name = dropped.Name[..Math.Min(MaxNameLength, dropped.Name.Length)];
+            if (IsWake(dropped) && !name.EndsWith(WakeSuffix, StringComparison.Ordinal))
+                name = WakeSuffix;
             try
             {
                 File.Move(dropped.FullName, Path.Combine(Taken, $"{Guid.CreateVersion7():N}-{name}"));
@@ -96,16 +96,16 @@ public sealed class SpoolFolder(string path)
         [
             .. new DirectoryInfo(Taken)
                 .EnumerateFiles()
-                .Take(MaxAtOnce)
+                .Take(MaxFilesPerScan)
                 .OrderBy(x => x.LastWriteTimeUtc)
                 .ThenBy(x => x.Name, StringComparer.Ordinal),
         ];
     }
 
     /// <summary>Moves a file to where a person finds it, with the reason beside it.</summary>
-    internal void SetAside(FileInfo taken, string reason)
+    internal void MoveToBad(FileInfo taken, string reason)
     {
-        File.WriteAllText(Path.Combine(Bad, taken.Name + ReasonOf), reason + "\n");
+        File.WriteAllText(Path.Combine(Bad, taken.Name + ReasonSuffix), reason + "\n");
         File.Move(taken.FullName, Path.Combine(Bad, taken.Name), overwrite: true);
 
         // Each has up to three files. Their names begin with the time.
@@ -113,28 +113,28 @@ public sealed class SpoolFolder(string path)
             var old in new DirectoryInfo(Bad)
                 .GetFiles()
                 .OrderByDescending(x => x.Name, StringComparer.Ordinal)
-                .Skip(3 * MaxBad)
+                .Skip(3 * MaxBadFiles)
         )
             old.Delete();
     }
 
     /// <summary>The files that were set aside and that nobody was told of yet, with the reasons. Each is named
     /// once.</summary>
-    public IReadOnlyList<(string File, string Reason)> TakeUntold()
+    public IReadOnlyList<(string File, string Reason)> TakeUnreported()
     {
         if (!Directory.Exists(Bad))
             return [];
 
         List<(string, string)> untold = [];
-        foreach (var reason in Directory.EnumerateFiles(Bad, $"*{ReasonOf}").Order(StringComparer.Ordinal))
+        foreach (var reason in Directory.EnumerateFiles(Bad, $"*{ReasonSuffix}").Order(StringComparer.Ordinal))
         {
-            var file = reason[..^ReasonOf.Length];
-            if (File.Exists(file + ToldOf))
+            var file = reason[..^ReasonSuffix.Length];
+            if (File.Exists(file + ReportedSuffix))
                 continue;
 
             try
             {
-                using (new FileStream(file + ToldOf, FileMode.CreateNew, FileAccess.Write))
+                using (new FileStream(file + ReportedSuffix, FileMode.CreateNew, FileAccess.Write))
                     untold.Add((file, File.ReadAllText(reason).Trim()));
             }
             catch (Exception taken) when (taken is IOException or UnauthorizedAccessException)

@@ -14,10 +14,10 @@ public sealed record SpooledWake(string Session, string Reason, string? DedupKey
 {
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
     public string? Problem =>
-        Fields.Problems(
-            Fields.Required("session", Session, EventLimits.Key),
-            Fields.Required("reason", Reason, EventLimits.Reason),
-            DedupKey is null ? null : Fields.Required("dedupKey", DedupKey, EventLimits.Key)
+        RequestValidation.Collect(
+            RequestValidation.RequiredText("session", Session, EventLimits.MaxKeyLength),
+            RequestValidation.RequiredText("reason", Reason, EventLimits.MaxReasonLength),
+            DedupKey is null ? null : RequestValidation.RequiredText("dedupKey", DedupKey, EventLimits.MaxKeyLength)
         )
             is [var (name, problem), ..]
             ? $"{name} {problem}"
@@ -28,7 +28,7 @@ public sealed record SpooledWake(string Session, string Reason, string? DedupKey
 
     /// <summary>Reads it.</summary>
     /// <exception cref="JsonException">It is none.</exception>
-    public static SpooledWake Read(ReadOnlySpan<byte> json) =>
+    public static SpooledWake FromJson(ReadOnlySpan<byte> json) =>
         JsonSerializer.Deserialize<SpooledWake>(json, JsonSerializerOptions.Web)
             is { Session: not null, Reason: not null } wake
             ? wake

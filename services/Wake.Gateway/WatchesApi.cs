@@ -13,9 +13,9 @@ static class WatchesApi
 
         watches
             .MapPost("", Create)
-            .Needs(ApiScopes.SessionsWrite)
-            .AlsoForRuns()
-            .HeedsIdempotencyKey()
+            .RequireScope(ApiScopes.SessionsWrite)
+            .AllowRunTokens()
+            .WithIdempotencyKey()
             .WithName("CreateWatch")
             .WithSummary("Wake a session when events match, those of the last five minutes included.")
             .Produces<CreatedWatch>(StatusCodes.Status201Created)
@@ -23,8 +23,8 @@ static class WatchesApi
             .ProducesProblem(StatusCodes.Status404NotFound);
         watches
             .MapGet("", List)
-            .Needs(ApiScopes.SessionsRead)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsRead)
+            .AllowRunTokens()
             .WithName("ListWatches")
             .WithSummary(
                 "The watches of one session, or of all, the oldest first; pass the id of the last as after for the next page."
@@ -33,16 +33,16 @@ static class WatchesApi
             .ProducesValidationProblem();
         watches
             .MapGet("/{id:guid}", Show)
-            .Needs(ApiScopes.SessionsRead)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsRead)
+            .AllowRunTokens()
             .WithName("ShowWatch")
             .WithSummary("One watch.")
             .Produces<Watch>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         watches
             .MapDelete("/{id:guid}", Delete)
-            .Needs(ApiScopes.SessionsWrite)
-            .AlsoForRuns()
+            .RequireScope(ApiScopes.SessionsWrite)
+            .AllowRunTokens()
             .WithName("DeleteWatch")
             .WithSummary("End a watch. What it has routed stays routed.")
             .Produces(StatusCodes.Status204NoContent)
@@ -112,22 +112,22 @@ static class WatchesApi
         CancellationToken cancel
     )
     {
-        var problems = Fields.Problems(
-            Fields.Required("session", body.Session, EventLimits.Key),
-            Fields.Required("subject", body.Subject, EventLimits.Key),
-            Fields.Optional("intent", body.Intent, EventLimits.Reason)
+        var problems = RequestValidation.Collect(
+            RequestValidation.RequiredText("session", body.Session, EventLimits.MaxKeyLength),
+            RequestValidation.RequiredText("subject", body.Subject, EventLimits.MaxKeyLength),
+            RequestValidation.OptionalText("intent", body.Intent, EventLimits.MaxReasonLength)
         );
-        problems.AddRange(Fields.Listed("types", body.Types, EventLimits.Name));
-        problems.AddRange(Fields.Listed("until", body.Until, EventLimits.Name));
-        problems.AddRange(Fields.Conditions("where", body.Where));
+        problems.AddRange(RequestValidation.ValidateList("types", body.Types, EventLimits.MaxNameLength));
+        problems.AddRange(RequestValidation.ValidateList("until", body.Until, EventLimits.MaxNameLength));
+        problems.AddRange(RequestValidation.ValidateConditions("where", body.Where));
 
         if (problems.Count > 0)
-            return Problems.Invalid(problems);
+            return ProblemResults.Invalid(problems);
 
-        if (Caller.Of(http) is { Run: { } run } caller && !caller.MaySpeakFor(body.Session!))
-            return Access.OfAnotherSession(run);
+        if (Caller.From(http) is { Run: { } run } caller && !caller.MayActFor(body.Session!))
+            return ApiKeyAuthentication.ForbiddenForOtherSession(run);
 
-        var wanted = new WatchTerms(body.Subject!)
+        var wanted = new WatchDefinition(body.Subject!)
         {
             Types = body.Types,
             Where = body.Where,
@@ -136,14 +136,14 @@ static class WatchesApi
             Intent = body.Intent,
             Expires = body.Expires,
         };
-        if (await watches.Create(body.Session!, wanted, cancel, http.NewId()) is not var (watch, found, ended))
-            return Problems.Of(
+        if (await watches.Create(body.Session!, wanted, cancel, http.NewOperationId()) is not var (watch, found, ended))
+            return ProblemResults.Create(
                 StatusCodes.Status404NotFound,
                 $"There is no open session {body.Session}. Register it first (wake sessions add, or POST /v1/sessions)."
             );
 
         if (found > 0)
-            await timers.CallSweepers();
+            await timers.NotifySweepers();
 
         return Results.Created($"/v1/watches/{watch.Id}", new CreatedWatch(watch, found, ended));
     }
@@ -157,31 +157,31 @@ static class WatchesApi
         Guid? after = null
     )
     {
-        if (Fields.Limit(limit) is { } wrong)
+        if (RequestValidation.ValidateLimit(limit) is { } wrong)
             return wrong;
 
         // Those of all are not its to see.
-        if (Caller.Of(http) is { Run: { } run } caller && !caller.MaySpeakFor(session ??= run.Key))
-            return Access.OfAnotherSession(run);
+        if (Caller.From(http) is { Run: { } run } caller && !caller.MayActFor(session ??= run.Key))
+            return ApiKeyAuthentication.ForbiddenForOtherSession(run);
 
         var last = after is { } id ? await watches.Find(id, cancel) : null;
         return after is not null && last is null
-            ? Problems.Invalid("after", "is no watch, or one that has ended meanwhile. Begin again without it.")
+            ? ProblemResults.Invalid("after", "is no watch, or one that has ended meanwhile. Begin again without it.")
             : Results.Ok(await watches.List(session, limit, cancel, last));
     }
 
     static async Task<IResult> Show(Guid id, HttpContext http, Watches watches, CancellationToken cancel) =>
-        await watches.Find(id, cancel) is { } watch && Caller.Of(http).MaySpeakFor(watch.Session)
+        await watches.Find(id, cancel) is { } watch && Caller.From(http).MayActFor(watch.Session)
             ? Results.Ok(watch)
-            : Unknown(id);
+            : WatchNotFound(id);
 
     static async Task<IResult> Delete(Guid id, HttpContext http, Watches watches, CancellationToken cancel)
     {
-        var caller = Caller.Of(http);
-        var own =
-            caller.Run is null || await watches.Find(id, cancel) is { } watch && caller.MaySpeakFor(watch.Session);
-        return own && await watches.Delete(id, cancel) ? Results.NoContent() : Unknown(id);
+        var caller = Caller.From(http);
+        var own = caller.Run is null || await watches.Find(id, cancel) is { } watch && caller.MayActFor(watch.Session);
+        return own && await watches.Delete(id, cancel) ? Results.NoContent() : WatchNotFound(id);
     }
 
-    static IResult Unknown(Guid id) => Problems.Of(StatusCodes.Status404NotFound, $"There is no watch {id}.");
+    static IResult WatchNotFound(Guid id) =>
+        ProblemResults.Create(StatusCodes.Status404NotFound, $"There is no watch {id}.");
 }

@@ -52,7 +52,7 @@ public sealed class CronSchedule
     public CatchUp CatchUp { get; init; } = CatchUp.Skip;
 
     /// <summary>The event of one fire time. Every replica makes the same.</summary>
-    internal ExternalEventObserved At(string name, DateTimeOffset time)
+    internal ExternalEventObserved CreateEvent(string name, DateTimeOffset time)
     {
         var moment = time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         return new()
@@ -67,16 +67,18 @@ public sealed class CronSchedule
             Sessions = Sessions is { Count: > 0 } ? Sessions : null,
             Time = time,
             Data = JsonSerializer.SerializeToElement(
-                new { schedule = name, time = TimeZoneInfo.ConvertTime(time, Zone()) }
+                new { schedule = name, time = TimeZoneInfo.ConvertTime(time, FindTimeZone()) }
             ),
         };
     }
 
     /// <summary>The times it means.</summary>
-    internal CronExpression Times()
+    internal CronExpression ParseExpression()
     {
         var fields = Expression.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
-        return CronExpression.Parse(Expression, fields == 5 ? CronFormat.Unix : CronFormat.Quartz).WithTimeZone(Zone());
+        return CronExpression
+            .Parse(Expression, fields == 5 ? CronFormat.Unix : CronFormat.Quartz)
+            .WithTimeZone(FindTimeZone());
     }
 
     /// <summary>What is wrong with it, in sentences.</summary>
@@ -87,7 +89,7 @@ public sealed class CronSchedule
 
         try
         {
-            if (Times().GetNextValidTimeAfter(DateTimeOffset.UnixEpoch) is null)
+            if (ParseExpression().GetNextValidTimeAfter(DateTimeOffset.UnixEpoch) is null)
                 return ["Expression never fires."];
         }
         catch (FormatException wrong)
@@ -95,10 +97,12 @@ public sealed class CronSchedule
             return [$"Expression: {wrong.Message}"];
         }
 
-        return EventValidation.Problems(At(name, DateTimeOffset.UnixEpoch)).Select(x => $"{x.Field} {x.Problem}");
+        return EventValidation
+            .Problems(CreateEvent(name, DateTimeOffset.UnixEpoch))
+            .Select(x => $"{x.Field} {x.Problem}");
     }
 
-    TimeZoneInfo Zone() => TimeZoneInfo.FindSystemTimeZoneById(TimeZone);
+    TimeZoneInfo FindTimeZone() => TimeZoneInfo.FindSystemTimeZoneById(TimeZone);
 }
 
 /// <summary>What becomes of fire times that were missed by more than a minute.</summary>

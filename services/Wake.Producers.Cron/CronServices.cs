@@ -12,8 +12,8 @@ public static class CronServices
         builder.Services.AddValidatedOptions<CronOptions>(CronOptions.Section);
         builder.AddMigrations(typeof(CronServices).Assembly);
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<CronTimes>();
-        builder.Services.AddHostedService<CronJobs>();
+        builder.Services.AddSingleton<CronScheduleStore>();
+        builder.Services.AddHostedService<CronScheduler>();
         return builder;
     }
 }

@@ -7,21 +7,21 @@ namespace Wake.Producers.Cron;
 static class DueTimes
 {
     /// <summary>Later than this a time counts as missed: a restart or a deployment is over by then.</summary>
-    public static readonly TimeSpan Late = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan MissedAfter = TimeSpan.FromMinutes(1);
 
     /// <summary>A schedule of every second must not bury its session after a weekend. More than fire within
-    /// <see cref="Late"/>.</summary>
+    /// <see cref="MissedAfter"/>.</summary>
     public const int MaxCaughtUp = 100;
 
     /// <summary>The times in (after, now] at which to fire, the oldest first.</summary>
-    public static IReadOnlyList<DateTimeOffset> Of(
+    public static IReadOnlyList<DateTimeOffset> Find(
         CronExpression times,
         DateTimeOffset after,
         DateTimeOffset now,
         CatchUp catchUp
     )
     {
-        var inTime = Last(times, after > now - Late ? after : now - Late, now, MaxCaughtUp);
+        var inTime = Last(times, after > now - MissedAfter ? after : now - MissedAfter, now, MaxCaughtUp);
         return catchUp switch
         {
             CatchUp.All => Last(times, after, now, MaxCaughtUp),
@@ -34,7 +34,7 @@ static class DueTimes
     // many.
     static List<DateTimeOffset> Last(CronExpression times, DateTimeOffset after, DateTimeOffset now, int count)
     {
-        for (var back = Late; ; back *= 2)
+        for (var back = MissedAfter; ; back *= 2)
         {
             var whole = now - after <= back;
             var found = Between(times, whole ? after : now - back, now).TakeLast(count).ToList();

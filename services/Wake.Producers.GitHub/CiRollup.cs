@@ -62,7 +62,7 @@ public abstract record CiRollup
     /// failed counts by itself where no check tells of it, as after a start that failed.
     /// </param>
     /// <param name="rules">What must pass and what does not matter; null: nothing is known.</param>
-    public static CiRollup Of(
+    public static CiRollup Aggregate(
         IEnumerable<JsonElement> checkRuns,
         IEnumerable<JsonElement> statuses,
         IReadOnlyDictionary<long, string>? suites = null,
@@ -75,24 +75,24 @@ public abstract record CiRollup
         // A second run of a workflow on the same commit adds a second set of check runs, and the old red one stays
         // listed. What the second one skips it says nothing about.
         var all = checkRuns.Where(x => x.Number("id") is not null).ToList();
-        var checks = all.Where(x => !rules.Ignores(x.Text("name")))
+        var checks = all.Where(x => !rules.IsIgnored(x.Text("name")))
             .GroupBy(x => (App(x), x.Text("name"), Origin(x)))
             .Select(x =>
                 x.OrderBy(y => y.Text("conclusion") == "skipped").ThenByDescending(y => y.Number("id")).First()
             )
             .ToList();
         var contexts = statuses
-            .Where(x => x.Number("id") is not null && !rules.Ignores(x.Text("context")))
+            .Where(x => x.Number("id") is not null && !rules.IsIgnored(x.Text("context")))
             .GroupBy(x => x.Text("context"))
             .Select(x => x.MaxBy(y => y.Number("id")))
             .ToList();
         var newest = (runs ?? [])
-            .Where(x => !rules.Ignores(x.Name))
+            .Where(x => !rules.IsIgnored(x.Name))
             .GroupBy(x => x.Origin)
             .Select(x => x.OrderBy(y => y.Conclusion == "skipped").ThenByDescending(y => y.Id).First())
             .ToList();
 
-        var (ended, going) = (checks.Where(IsOver).ToList(), checks.Where(x => !IsOver(x)).ToList());
+        var (ended, going) = (checks.Where(IsCompleted).ToList(), checks.Where(x => !IsCompleted(x)).ToList());
         var (said, pending) = (
             contexts.Where(x => StateOf(x) != "pending").ToList(),
             contexts.Where(x => StateOf(x) == "pending").ToList()
@@ -102,8 +102,8 @@ public abstract record CiRollup
         // failure.
         var alone = newest
             .Where(x =>
-                x.IsOver
-                && !x.Approval
+                x.IsCompleted
+                && !x.NeedsApproval
                 && (
                     IsFailing(x.Conclusion)
                         ? !ended.Exists(y => IsOf(y, x) && IsFailing(y.Text("conclusion")))
@@ -112,7 +112,7 @@ public abstract record CiRollup
             )
             .ToList();
         var waiting = newest.Where(x =>
-            (!x.IsOver || x.Approval) && !going.Exists(y => IsOf(y, x) && y.Text("status") != "waiting")
+            (!x.IsCompleted || x.NeedsApproval) && !going.Exists(y => IsOf(y, x) && y.Text("status") != "waiting")
         );
 
         List<OpenCheck> open =
@@ -120,31 +120,31 @@ public abstract record CiRollup
             .. waiting.Select(x => new OpenCheck(
                 x.Name,
                 x.StartedAt,
-                rules.Counts(x.Name),
-                x.Approval || going.Exists(y => IsOf(y, x))
+                rules.IsRequired(x.Name),
+                x.NeedsApproval || going.Exists(y => IsOf(y, x))
             )),
             .. going
                 .Where(x => x.Text("status") != "waiting" || !newest.Exists(y => IsOf(x, y)))
                 .Select(x => new OpenCheck(
                     Name(x),
                     x.Time("started_at"),
-                    rules.Counts(Name(x)),
+                    rules.IsRequired(Name(x)),
                     x.Text("status") == "waiting"
                 )),
             .. pending.Select(x => new OpenCheck(
                 Context(x),
                 x.Time("updated_at") ?? x.Time("created_at"),
-                rules.Counts(Context(x)),
+                rules.IsRequired(Context(x)),
                 Approval: false
             )),
             .. rules
-                .Named.Except(checks.Select(Name))
+                .RequiredNames.Except(checks.Select(Name))
                 .Except(contexts.Select(Context))
                 .Select(x => new OpenCheck(x, Since: null, Counts: true, Approval: false)),
         ];
         var lines = ended
             .Select(x =>
-                $"c/{App(x)}/{x.Text("name")}={x.Number("id")}:{x.Text("conclusion")}:{x.Moment("completed_at")}"
+                $"c/{App(x)}/{x.Text("name")}={x.Number("id")}:{x.Text("conclusion")}:{x.TimeForKey("completed_at")}"
             )
             .Concat(
                 alone.Select(x =>
@@ -176,19 +176,19 @@ public abstract record CiRollup
         };
 
         // A job that runs will end. A status that nobody requires may be one that its bot never brings to an end.
-        var held = open.Exists(x => x.Counts) || going.Count > 0 || newest.Exists(x => !x.IsOver);
+        var held = open.Exists(x => x.Counts) || going.Count > 0 || newest.Exists(x => !x.IsCompleted);
         return held || sum.Total == 0 ? new Unfinished(sum) : sum;
 
         string? Origin(JsonElement check) =>
             check.Number("check_suite", "id") is { } suite && suites?.TryGetValue(suite, out var origin) is true
                 ? origin
-                : check.Name("check_suite", "id");
+                : check.TextOrNumber("check_suite", "id");
 
         static bool IsOf(JsonElement check, WorkflowRun run) =>
             check.Number("check_suite", "id") is { } suite && suite == run.Suite;
     }
 
-    static bool IsOver(JsonElement check) => check.Text("status") == "completed";
+    static bool IsCompleted(JsonElement check) => check.Text("status") == "completed";
 
     static bool IsFailing(string? conclusion) => Failing.Contains(conclusion ?? "");
 
@@ -196,7 +196,7 @@ public abstract record CiRollup
 
     static string Context(JsonElement status) => status.Text("context") ?? "?";
 
-    static string? App(JsonElement check) => check.Text("app", "slug") ?? check.Name("app", "id");
+    static string? App(JsonElement check) => check.Text("app", "slug") ?? check.TextOrNumber("app", "id");
 
     static string StateOf(JsonElement status) => status.Text("state")?.ToLowerInvariant() ?? "pending";
 }
@@ -230,21 +230,21 @@ public sealed record WorkflowRun(
     DateTimeOffset? UpdatedAt
 )
 {
-    internal bool IsOver => Status == "completed";
+    internal bool IsCompleted => Status == "completed";
 
     /// <summary>
     /// Whether a person must let it go on. GitHub ends a run of a stranger's fork until it is approved, and lets one
     /// wait whose deployment is to be reviewed.
     /// </summary>
-    internal bool Approval => Status == "waiting" || Conclusion == "action_required";
+    internal bool NeedsApproval => Status == "waiting" || Conclusion == "action_required";
 
     /// <summary>Reads GitHub's object; null when it is none.</summary>
-    public static WorkflowRun? Of(JsonElement run) =>
+    public static WorkflowRun? Parse(JsonElement run) =>
         run.Number("id") is { } id
             ? new(
                 id,
                 run.Text("name") ?? "?",
-                OriginOf(run) ?? GitHubSighting.Text(id),
+                OriginOf(run) ?? GitHubObservation.FormatNumber(id),
                 run.Number("check_suite_id"),
                 run.Number("run_attempt") ?? 1,
                 run.Text("status"),

@@ -12,13 +12,13 @@ public sealed record CiRules(IReadOnlyList<string> Required, IReadOnlyList<strin
     public static CiRules None { get; } = new([], []);
 
     /// <summary>What must be there: a pattern names nothing that could be missed.</summary>
-    internal IEnumerable<string> Named => Required.Where(x => !x.Contains('*') && !Ignores(x));
+    internal IEnumerable<string> RequiredNames => Required.Where(x => !x.Contains('*') && !IsIgnored(x));
 
-    internal bool Ignores(string? name) => Matches(Ignored, name);
+    internal bool IsIgnored(string? name) => Matches(Ignored, name);
 
-    internal bool Counts(string name) => Required.Count == 0 || Matches(Required, name);
+    internal bool IsRequired(string name) => Required.Count == 0 || Matches(Required, name);
 
-    internal bool AreThose(CiRules? others) =>
+    internal bool SameAs(CiRules? others) =>
         others is not null && Required.SequenceEqual(others.Required) && Ignored.SequenceEqual(others.Ignored);
 
     static bool Matches(IReadOnlyList<string> patterns, string? name) =>
@@ -30,7 +30,7 @@ public sealed record CiRules(IReadOnlyList<string> Required, IReadOnlyList<strin
 
 /// <summary>What its owner says of the checks of repositories. Environment:
 /// <c>GitHub__Checks__0__Ignored__0=tide</c>.</summary>
-public sealed class GitHubChecks
+public sealed class GitHubCheckOptions
 {
     /// <summary>The repositories it is said of (<c>octo-org/*</c>); all by default.</summary>
     public IReadOnlyList<string> Repositories { get; init; } = [];

@@ -34,7 +34,7 @@ public sealed class GitHubAccount
     public IReadOnlyList<string> Hooks { get; init; } = [];
 
     /// <summary>The API's address, ending in a slash.</summary>
-    internal Uri Address =>
+    internal Uri ApiBaseAddress =>
         Api is not null ? new(Api.AbsoluteUri.TrimEnd('/') + "/")
         : Host.Equals(GitHubRepository.Public, StringComparison.OrdinalIgnoreCase) ? new("https://api.github.com/")
         : Host.EndsWith(".ghe.com", StringComparison.OrdinalIgnoreCase) ? new($"https://api.{Host}/")
@@ -48,11 +48,11 @@ public sealed class GitHubAccount
         $"{name}@{Host.ToLowerInvariant()}#"
         + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"wake account {AppId ?? Token}")))[..8];
 
-    internal bool Reads(GitHubRepository repository) =>
-        Host.Equals(repository.Host, StringComparison.OrdinalIgnoreCase) && Names(Repositories, repository);
+    internal bool CanRead(GitHubRepository repository) =>
+        Host.Equals(repository.Host, StringComparison.OrdinalIgnoreCase) && MatchesAny(Repositories, repository);
 
     /// <summary>Whether a repository is among these; none are all.</summary>
-    internal static bool Names(IReadOnlyList<string> patterns, GitHubRepository repository) =>
+    internal static bool MatchesAny(IReadOnlyList<string> patterns, GitHubRepository repository) =>
         patterns.Count == 0
         || patterns.Any(x =>
             System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(x, repository.FullName, ignoreCase: true)
@@ -69,7 +69,7 @@ public sealed class GitHubAccount
             yield return new($"{at}: Api must be an http or https address.");
         if (string.IsNullOrWhiteSpace(Host))
             yield return new($"{at}: Host must not be empty.");
-        else if (AppId is not null && PrivateKey is not null && !GitHubTokens.IsKey(PrivateKey))
+        else if (AppId is not null && PrivateKey is not null && !GitHubTokens.IsPrivateKey(PrivateKey))
             yield return new($"{at}: PrivateKey is not an RSA key in PEM.");
     }
 }

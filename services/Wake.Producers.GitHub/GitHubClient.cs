@@ -14,37 +14,37 @@ namespace Wake.Producers.GitHub;
 sealed class GitHubClient : IDisposable
 {
     // A page of a hundred pull requests has about two.
-    const int LargestAnswer = 32 * 1024 * 1024;
+    const int MaxResponseBytes = 32 * 1024 * 1024;
 
-    const int Attempts = 4;
+    const int MaxAttempts = 4;
 
-    const string Agent = "wake/0.1";
+    const string UserAgent = "wake/0.1";
 
     // A token that was refused is not mended by asking again soon.
-    static readonly TimeSpan RefusedFor = TimeSpan.FromMinutes(10);
+    static readonly TimeSpan UnauthorizedBackoff = TimeSpan.FromMinutes(10);
 
     static readonly TimeSpan WarnBefore = TimeSpan.FromDays(7);
 
     readonly GitHubAccount account;
     readonly GitHubOptions options;
-    readonly GitHubPauses pauses;
+    readonly RateLimitBackoff backoff;
     readonly TimeProvider time;
     readonly ILogger log;
     readonly HttpClient http;
     readonly GitHubTokens tokens;
-    readonly ConcurrentDictionary<string, GitHubBudget> budgets = new();
-    DateTimeOffset refusedUntil;
+    readonly ConcurrentDictionary<string, GitHubRateLimit> rateLimits = new();
+    DateTimeOffset unauthorizedUntil;
     DateTimeOffset warnedAt;
 
     public GitHubClient(
         GitHubAccount account,
         GitHubOptions options,
-        GitHubPauses pauses,
+        RateLimitBackoff pauses,
         TimeProvider time,
         ILogger log
     )
     {
-        (this.account, this.options, this.pauses, this.time, this.log) = (account, options, pauses, time, log);
+        (this.account, this.options, this.backoff, this.time, this.log) = (account, options, pauses, time, log);
 
         // Redirects are followed by hand: the handler would leave the token behind, and a private repository that was
         // renamed would look as if it were gone.
@@ -58,21 +58,22 @@ sealed class GitHubClient : IDisposable
             }
         )
         {
-            MaxResponseContentBufferSize = LargestAnswer,
+            MaxResponseContentBufferSize = MaxResponseBytes,
             Timeout = Timeout.InfiniteTimeSpan,
         };
-        tokens = new(account, AskAsApp, time);
+        tokens = new(account, SendAsApp, time);
     }
 
     /// <summary>
     /// What is left of the requests that may be made for a repository: those of the account, of an App those of each
     /// place where it is installed. Null before the first answer, or without limits.
     /// </summary>
-    public GitHubBudget? Budget(string? repository) =>
-        tokens.Place(repository) is { } place ? budgets.GetValueOrDefault(place) : null;
+    public GitHubRateLimit? RateLimitOf(string? repository) =>
+        tokens.RateLimitKey(repository) is { } place ? rateLimits.GetValueOrDefault(place) : null;
 
     /// <summary>Whether so little is left for a repository that only what matters is asked for.</summary>
-    public bool IsShort(string repository) => Budget(repository)?.Stretch(options.Reserve, time.GetUtcNow()) > 1;
+    public bool IsRateLimitLow(string repository) =>
+        RateLimitOf(repository)?.SlowdownFactor(options.Reserve, time.GetUtcNow()) > 1;
 
     /// <summary>Asks for what is at a path of the API, below its address.</summary>
     /// <param name="path">The path.</param>
@@ -82,49 +83,56 @@ sealed class GitHubClient : IDisposable
     /// <param name="kind">What it must be to be an answer at all.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <exception cref="GitHubUnavailableException">GitHub has said nothing, or not to ask now.</exception>
-    public Task<GitHubAnswer> Get(
+    public Task<GitHubResponse> Get(
         string path,
         string? repository,
         string? etag,
         JsonValueKind kind,
         CancellationToken cancel
-    ) => Ask(HttpMethod.Get, new(account.Address, path), repository, etag, kind, cancel);
+    ) => SendWithRetries(HttpMethod.Get, new(account.ApiBaseAddress, path), repository, etag, kind, cancel);
 
     /// <summary>The page that follows; only ever on the same host.</summary>
-    public Task<GitHubAnswer> Get(Uri next, string? repository, JsonValueKind kind, CancellationToken cancel) =>
-        Ask(HttpMethod.Get, next, repository, null, kind, cancel);
+    public Task<GitHubResponse> Get(Uri next, string? repository, JsonValueKind kind, CancellationToken cancel) =>
+        SendWithRetries(HttpMethod.Get, next, repository, null, kind, cancel);
 
     /// <summary>Asks for something to be done.</summary>
-    public Task<GitHubAnswer> Post(string path, string? repository, CancellationToken cancel) =>
-        Ask(HttpMethod.Post, new(account.Address, path), repository, null, JsonValueKind.Undefined, cancel);
+    public Task<GitHubResponse> Post(string path, string? repository, CancellationToken cancel) =>
+        SendWithRetries(
+            HttpMethod.Post,
+            new(account.ApiBaseAddress, path),
+            repository,
+            null,
+            JsonValueKind.Undefined,
+            cancel
+        );
 
     /// <summary>
     /// Fetches what GitHub keeps elsewhere, as it does logs: the answer of the place it points to, of which nothing has
     /// been read yet. That place gets no token. Null when there is nothing, or nothing for us.
     /// </summary>
-    public async Task<HttpResponseMessage?> Fetch(string path, string repository, CancellationToken cancel)
+    public async Task<HttpResponseMessage?> Download(string path, string repository, CancellationToken cancel)
     {
-        await MayAsk(repository, cancel);
+        await ThrowIfPaused(repository, cancel);
         using var pointer = await Send(
             HttpMethod.Get,
-            new(account.Address, path),
+            new(account.ApiBaseAddress, path),
             repository,
             null,
             cancel,
             elsewhere: true
         );
-        if (Target(pointer) is not { } target || IsOurs(target))
+        if (RedirectTarget(pointer) is not { } target || IsApiHost(target))
         {
-            await Judge(pointer, repository, JsonValueKind.Undefined, cancel);
+            await ParseResponse(pointer, repository, JsonValueKind.Undefined, cancel);
             return null;
         }
 
         // Out of a connection that nobody could read on the way, no one is led into one that somebody can.
-        if (target.Scheme != Uri.UriSchemeHttps && target.Scheme != account.Address.Scheme)
+        if (target.Scheme != Uri.UriSchemeHttps && target.Scheme != account.ApiBaseAddress.Scheme)
             return null;
 
         using var request = new HttpRequestMessage(HttpMethod.Get, target);
-        request.Headers.UserAgent.ParseAdd(Agent);
+        request.Headers.UserAgent.ParseAdd(UserAgent);
         var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
         if (answer.IsSuccessStatusCode)
             return answer;
@@ -139,7 +147,7 @@ sealed class GitHubClient : IDisposable
         tokens.Dispose();
     }
 
-    async Task<GitHubAnswer> Ask(
+    async Task<GitHubResponse> SendWithRetries(
         HttpMethod method,
         Uri address,
         string? repository,
@@ -150,15 +158,15 @@ sealed class GitHubClient : IDisposable
     {
         for (var attempt = 1; ; attempt++)
         {
-            await MayAsk(repository, cancel);
+            await ThrowIfPaused(repository, cancel);
             try
             {
                 using var answer = await Send(method, address, repository, etag, cancel);
-                return await Judge(answer, repository, kind, cancel);
+                return await ParseResponse(answer, repository, kind, cancel);
             }
             catch (Exception failed) when (IsTransient(failed, cancel))
             {
-                if (attempt == Attempts || method != HttpMethod.Get)
+                if (attempt == MaxAttempts || method != HttpMethod.Get)
                     throw new GitHubUnavailableException($"{account.Host} gives no answer: {failed.Message}");
 
                 // So that many that were cut off at the same moment do not all come back at the same moment.
@@ -171,16 +179,16 @@ sealed class GitHubClient : IDisposable
         }
     }
 
-    async ValueTask MayAsk(string? repository, CancellationToken cancel)
+    async ValueTask ThrowIfPaused(string? repository, CancellationToken cancel)
     {
         var now = time.GetUtcNow();
-        if (refusedUntil > now)
-            throw new GitHubUnavailableException($"{account.Host} refuses the token", refusedUntil);
+        if (unauthorizedUntil > now)
+            throw new GitHubUnavailableException($"{account.Host} refuses the token", unauthorizedUntil);
 
-        if (await pauses.Of(account.Host, now, cancel) is var (until, _) && until > now)
+        if (await backoff.Get(account.Host, now, cancel) is var (until, _) && until > now)
             throw new GitHubUnavailableException($"{account.Host} asked for a pause", until);
 
-        if (Budget(repository) is { } budget && budget.IsSpent(options.Reserve, now))
+        if (RateLimitOf(repository) is { } budget && budget.IsExhausted(options.Reserve, now))
             throw new GitHubUnavailableException("The rest of this hour's requests is left to others", budget.Reset);
     }
 
@@ -196,17 +204,17 @@ sealed class GitHubClient : IDisposable
         var renewed = false;
         for (var redirects = 0; ; )
         {
-            if (!IsOurs(address))
+            if (!IsApiHost(address))
                 throw new GitHubUnavailableException($"{account.Host} points to another host, which gets no token.");
 
-            var answer = await SendOnce(method, address, await tokens.Token(repository, cancel), etag, cancel);
+            var answer = await SendOnce(method, address, await tokens.GetToken(repository, cancel), etag, cancel);
             switch (answer.StatusCode)
             {
                 case HttpStatusCode.MovedPermanently
                 or HttpStatusCode.Found
                 or HttpStatusCode.TemporaryRedirect
                 or HttpStatusCode.PermanentRedirect
-                    when redirects++ < 3 && Target(answer) is { } target && (IsOurs(target) || !elsewhere):
+                    when redirects++ < 3 && RedirectTarget(answer) is { } target && (IsApiHost(target) || !elsewhere):
                     address = target;
                     break;
 
@@ -214,13 +222,13 @@ sealed class GitHubClient : IDisposable
                 // our clock is wrong.
                 case HttpStatusCode.Unauthorized when tokens.Renewable && !renewed:
                     renewed = true;
-                    tokens.Skew =
+                    tokens.ClockSkew =
                         answer.Headers.Date is { } there
                         && (there - time.GetUtcNow()).Duration() > TimeSpan.FromSeconds(30)
                             ? there - time.GetUtcNow()
                             : TimeSpan.Zero;
                     if (repository is not null)
-                        tokens.Forget(repository);
+                        tokens.Invalidate(repository);
                     break;
 
                 default:
@@ -240,7 +248,7 @@ sealed class GitHubClient : IDisposable
     )
     {
         using var request = new HttpRequestMessage(method, address);
-        request.Headers.UserAgent.ParseAdd(Agent);
+        request.Headers.UserAgent.ParseAdd(UserAgent);
         request.Headers.Accept.ParseAdd("application/vnd.github+json");
         request.Headers.Authorization = new("Bearer", token);
         request.Headers.TryAddWithoutValidation("X-GitHub-Api-Version", options.ApiVersion);
@@ -252,7 +260,7 @@ sealed class GitHubClient : IDisposable
         return await http.SendAsync(request, bound.Token);
     }
 
-    async Task<GitHubAnswer> Judge(
+    async Task<GitHubResponse> ParseResponse(
         HttpResponseMessage answer,
         string? repository,
         JsonValueKind kind,
@@ -260,11 +268,14 @@ sealed class GitHubClient : IDisposable
     )
     {
         var (now, at) = (time.GetUtcNow(), answer.Headers.Date ?? time.GetUtcNow());
-        if (GitHubLimits.Budget(answer.Headers) is { } budget && tokens.Place(repository) is { } place)
-            budgets[place] = budget;
+        if (
+            RateLimitHeaders.ParseRateLimit(answer.Headers) is { } budget
+            && tokens.RateLimitKey(repository) is { } place
+        )
+            rateLimits[place] = budget;
 
         if (
-            GitHubLimits.TokenExpires(answer.Headers) is { } expires
+            RateLimitHeaders.TokenExpires(answer.Headers) is { } expires
             && expires - now < WarnBefore
             && now - warnedAt >= TimeSpan.FromDays(1)
         )
@@ -273,82 +284,84 @@ sealed class GitHubClient : IDisposable
             log.LogWarning("The token of this account for {Host} expires at {Expires:u}.", account.Host, expires);
         }
 
-        var (_, strikes) = await pauses.Of(account.Host, now, cancel);
+        var (_, strikes) = await backoff.Get(account.Host, now, cancel);
         var status = (int)answer.StatusCode;
         if (status is 304 or >= 200 and < 300)
         {
             if (strikes > 0)
-                await pauses.End(account.Host, now, cancel);
+                await backoff.Clear(account.Host, now, cancel);
             return status == 304
-                ? new GitHubAnswer.Unchanged(at)
-                : new GitHubAnswer.Found(
-                    await Json(answer, kind, cancel),
+                ? new GitHubResponse.NotModified(at)
+                : new GitHubResponse.Success(
+                    await ReadJson(answer, kind, cancel),
                     answer.Headers.ETag?.ToString(),
-                    Next(answer.Headers),
+                    NextPage(answer.Headers),
                     at,
-                    Below(answer.RequestMessage!.RequestUri!)
+                    RelativePath(answer.RequestMessage!.RequestUri!)
                 );
         }
 
         if (status >= 500)
             throw new HttpRequestException($"status {status}");
 
-        var message = status is 403 or 429 ? await Message(answer, cancel) : null;
-        if (GitHubLimits.Pause(answer, message, strikes, now) is { } until)
+        var message = status is 403 or 429 ? await ReadErrorMessage(answer, cancel) : null;
+        if (RateLimitHeaders.PauseUntil(answer, message, strikes, now) is { } until)
         {
             log.LogWarning("{Host} has told us to wait until {Until:u}.", account.Host, until);
-            await pauses.Begin(account.Host, until, strikes + 1, now, cancel);
+            await backoff.Start(account.Host, until, strikes + 1, now, cancel);
             throw new GitHubUnavailableException($"{account.Host} asked for a pause", until);
         }
 
         switch (status)
         {
             case 403:
-                return new GitHubAnswer.Forbidden(EventText.Line(message ?? "no reason given", EventText.Titled));
+                return new GitHubResponse.Forbidden(
+                    EventText.TruncateToLine(message ?? "no reason given", EventText.MaxTitleLength)
+                );
             case 404 or 410 or 422 or 451:
-                return new GitHubAnswer.Missing();
+                return new GitHubResponse.NotFound();
             case 401:
-                refusedUntil = now + RefusedFor;
+                unauthorizedUntil = now + UnauthorizedBackoff;
                 log.LogError(
                     "{Host} refuses the token of this account. Polling it stops until {Until:u}.",
                     account.Host,
-                    refusedUntil
+                    unauthorizedUntil
                 );
-                throw new GitHubUnavailableException($"{account.Host} refuses the token", refusedUntil);
+                throw new GitHubUnavailableException($"{account.Host} refuses the token", unauthorizedUntil);
             default:
                 throw new GitHubUnavailableException($"{account.Host} answered with status {status}.");
         }
     }
 
-    async Task<JsonElement> AskAsApp(HttpMethod method, string path, CancellationToken cancel) =>
-        await Ask(method, new(account.Address, path), null, null, JsonValueKind.Object, cancel)
-            is GitHubAnswer.Found found
+    async Task<JsonElement> SendAsApp(HttpMethod method, string path, CancellationToken cancel) =>
+        await SendWithRetries(method, new(account.ApiBaseAddress, path), null, null, JsonValueKind.Object, cancel)
+            is GitHubResponse.Success found
             ? found.Body
             : throw new GitHubUnavailableException("The App is not installed there, or not allowed what it asks for.");
 
-    static Uri? Target(HttpResponseMessage answer) =>
+    static Uri? RedirectTarget(HttpResponseMessage answer) =>
         answer.Headers.Location is { } location ? new(answer.RequestMessage!.RequestUri!, location) : null;
 
-    bool IsOurs(Uri address) =>
+    bool IsApiHost(Uri address) =>
         Uri.Compare(
             address,
-            account.Address,
+            account.ApiBaseAddress,
             UriComponents.SchemeAndServer,
             UriFormat.Unescaped,
             StringComparison.OrdinalIgnoreCase
         ) == 0;
 
-    string Below(Uri address)
+    string RelativePath(Uri address)
     {
         var (path, root) = (
             Uri.UnescapeDataString(address.AbsolutePath),
-            Uri.UnescapeDataString(account.Address.AbsolutePath)
+            Uri.UnescapeDataString(account.ApiBaseAddress.AbsolutePath)
         );
         return path.StartsWith(root, StringComparison.Ordinal) ? path[root.Length..] : path;
     }
 
     // Gateways answer with pages for people, and a broken connection with half of what it began.
-    static async Task<JsonElement> Json(HttpResponseMessage answer, JsonValueKind kind, CancellationToken cancel)
+    static async Task<JsonElement> ReadJson(HttpResponseMessage answer, JsonValueKind kind, CancellationToken cancel)
     {
         if (kind is JsonValueKind.Undefined)
             return default;
@@ -365,7 +378,7 @@ sealed class GitHubClient : IDisposable
             : throw new HttpRequestException($"the answer is of kind {body.ValueKind}");
     }
 
-    static async Task<string?> Message(HttpResponseMessage answer, CancellationToken cancel)
+    static async Task<string?> ReadErrorMessage(HttpResponseMessage answer, CancellationToken cancel)
     {
         try
         {
@@ -380,7 +393,7 @@ sealed class GitHubClient : IDisposable
         }
     }
 
-    static Uri? Next(HttpResponseHeaders headers)
+    static Uri? NextPage(HttpResponseHeaders headers)
     {
         if (!headers.TryGetValues("Link", out var links))
             return null;

@@ -5,7 +5,7 @@ namespace Wake.Producers.GitHub;
 /// <summary>The client of every account.</summary>
 sealed class GitHubClients(
     IOptions<GitHubOptions> options,
-    GitHubPauses pauses,
+    RateLimitBackoff pauses,
     TimeProvider time,
     ILogger<GitHubClient> log
 ) : IDisposable
@@ -15,7 +15,7 @@ sealed class GitHubClients(
         x => new GitHubClient(x.Value, options.Value, pauses, time, log)
     );
 
-    public GitHubClient Of(string account) => clients[account];
+    public GitHubClient ClientOf(string account) => clients[account];
 
     /// <summary>The account that is preferred for a repository; null when none reads it.</summary>
     public string? AccountOf(GitHubRepository repository) => AccountsOf(repository).FirstOrDefault();
@@ -23,7 +23,7 @@ sealed class GitHubClients(
     /// <summary>The accounts that read a repository, those that name repositories before those that take all.</summary>
     public IEnumerable<string> AccountsOf(GitHubRepository repository) =>
         options
-            .Value.Accounts.Where(x => x.Value.Reads(repository))
+            .Value.Accounts.Where(x => x.Value.CanRead(repository))
             .OrderBy(x => x.Value.Repositories.Count == 0)
             .ThenBy(x => x.Key, StringComparer.Ordinal)
             .Select(x => x.Key);

@@ -8,25 +8,30 @@ sealed class GitHubCursors(NpgsqlDataSource database)
 {
     // A look that has kept nothing for so long is over: its process is dead, and another takes it on. One that is only
     // slow is then done twice, which costs requests and nothing else.
-    static readonly TimeSpan Busy = TimeSpan.FromSeconds(15);
+    static readonly TimeSpan ClaimTimeout = TimeSpan.FromSeconds(15);
 
     // A producer that was not seen for so long is gone, and what its accounts looked at is another's. What nobody has
     // taken on for a day nobody will.
-    static readonly TimeSpan Gone = TimeSpan.FromMinutes(2),
-        Abandoned = TimeSpan.FromDays(1);
+    static readonly TimeSpan AccountTimeout = TimeSpan.FromMinutes(2),
+        AbandonedAfter = TimeSpan.FromDays(1);
 
     /// <summary>One repository that is due.</summary>
     /// <param name="Watched">What is watched in it.</param>
     /// <param name="State">What was seen last.</param>
-    /// <param name="Rung">The subjects that have moved.</param>
-    /// <param name="Rings">The last of the rings among them.</param>
-    public sealed record Due(WatchedRepository Watched, RepositoryState State, IReadOnlyList<string> Rung, long Rings);
+    /// <param name="RequestedSubjects">The subjects that have moved.</param>
+    /// <param name="LastRequest">The last of the rings among them.</param>
+    public sealed record DueRepository(
+        WatchedRepository Watched,
+        RepositoryState State,
+        IReadOnlyList<string> RequestedSubjects,
+        long LastRequest
+    );
 
     /// <summary>Takes note of what is watched. What is newly watched is due at once.</summary>
     /// <param name="all">Everything that is watched in the store, whoever can look at it.</param>
     /// <param name="readers">The accounts of this process that read each repository, the preferred ones first.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task Watch(
+    public async Task SyncWatched(
         IReadOnlyList<WatchedRepository> all,
         ILookup<string, string> readers,
         CancellationToken cancel
@@ -70,7 +75,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                     new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Deployments)).ToArray() },
                     new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray() },
                     new() { Value = all.Select(x => x.Repository.Subject).ToArray() },
-                    new() { Value = Abandoned },
+                    new() { Value = AbandonedAfter },
                 },
             }
         );
@@ -106,7 +111,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 {
                     new() { Value = readers.SelectMany(x => x.Select(_ => x.Key)).ToArray() },
                     new() { Value = readers.SelectMany(x => x).ToArray() },
-                    new() { Value = Gone },
+                    new() { Value = AccountTimeout },
                 },
             }
         );
@@ -114,7 +119,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     }
 
     /// <summary>These have moved, as a webhook says. What nobody looks at is left alone.</summary>
-    public async Task Ring(IReadOnlyCollection<string> subjects, CancellationToken cancel)
+    public async Task RequestRepoll(IReadOnlyCollection<string> subjects, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
@@ -131,7 +136,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             update github.cursors set due_at = least(due_at, clock_timestamp()) where repository in (select repository from rung)
             """
         );
-        command.Parameters.AddWithValue(subjects.Select(x => WatchedRepository.HomeOf(x) ?? "").ToArray());
+        command.Parameters.AddWithValue(subjects.Select(x => WatchedRepository.RepositorySubjectOf(x) ?? "").ToArray());
         command.Parameters.AddWithValue(subjects.ToArray());
         await command.ExecuteNonQueryAsync(cancel);
     }
@@ -140,7 +145,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     /// The pull requests that a commit is the head of, or has become; whether the commit is watched itself; and whether
     /// it is one that a pull request has left.
     /// </summary>
-    public async Task<(long[] Pulls, bool Watched, bool Left)> Waiting(
+    public async Task<(long[] Pulls, bool Watched, bool Left)> FindCommit(
         string repository,
         string sha,
         CancellationToken cancel
@@ -163,7 +168,11 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     }
 
     /// <summary>Takes one of these repositories that is this account's and due; null when none is.</summary>
-    public async Task<Due?> Take(string account, IReadOnlyCollection<string> repositories, CancellationToken cancel)
+    public async Task<DueRepository?> ClaimDue(
+        string account,
+        IReadOnlyCollection<string> repositories,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             """
@@ -182,7 +191,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             """
         );
         command.Parameters.AddWithValue(repositories.ToArray());
-        command.Parameters.AddWithValue(Busy);
+        command.Parameters.AddWithValue(ClaimTimeout);
         command.Parameters.AddWithValue(account);
         await using var row = await command.ExecuteReaderAsync(cancel);
         if (!await row.ReadAsync(cancel))
@@ -190,20 +199,20 @@ sealed class GitHubCursors(NpgsqlDataSource database)
 
         var watched = row.GetFieldValue<string[]>(0);
         return new(
-            WatchedRepository.Of(watched).Single() with
+            WatchedRepository.FromSubjects(watched).Single() with
             {
                 Since = watched.Zip(row.GetFieldValue<DateTimeOffset[]>(1)).ToDictionary(x => x.First, x => x.Second),
                 Deployments = row.GetBoolean(2),
                 Releases = row.GetBoolean(3),
             },
-            RepositoryState.Read(row.GetString(4)),
+            RepositoryState.FromJson(row.GetString(4)),
             row.GetFieldValue<string[]>(5),
             row.GetInt64(6)
         );
     }
 
     /// <summary>Keeps what was seen, whose events have been accepted.</summary>
-    public async Task Keep(string repository, string state, IEnumerable<string> also, CancellationToken cancel)
+    public async Task SaveState(string repository, string state, IEnumerable<string> also, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
@@ -215,7 +224,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         command.Parameters.AddWithValue(repository);
         command.Parameters.AddWithValue(state);
         command.Parameters.AddWithValue(also.ToArray());
-        command.Parameters.AddWithValue(Busy);
+        command.Parameters.AddWithValue(ClaimTimeout);
         await command.ExecuteNonQueryAsync(cancel);
     }
 
@@ -281,7 +290,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
     /// <param name="kept">How far back a first look goes.</param>
     /// <param name="turn">How long one look lasts for all.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task<DateTimeOffset?> TakeHook(
+    public async Task<DateTimeOffset?> ClaimHook(
         string hook,
         string before,
         TimeSpan kept,
@@ -306,7 +315,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         return await command.ExecuteScalarAsync(cancel) is DateTime until ? until : null;
     }
 
-    public async Task Account(string hook, DateTimeOffset until, CancellationToken cancel)
+    public async Task SaveHookProgress(string hook, DateTimeOffset until, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "update github.hooks set until = greatest(until, $2) where hook = $1"

@@ -42,7 +42,7 @@ public sealed class GitHubOptions : IValidatableObject
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>Which checks must pass and which do not count, for all repositories or some.</summary>
-    public IReadOnlyList<GitHubChecks> Checks { get; init; } = [];
+    public IReadOnlyList<GitHubCheckOptions> Checks { get; init; } = [];
 
     /// <summary>
     /// How long nothing must have moved before it is told what CI still waits for: a check that has not ended when all
@@ -66,26 +66,28 @@ public sealed class GitHubOptions : IValidatableObject
     public string ApiVersion { get; init; } = "2022-11-28";
 
     /// <summary>What deliveries prove themselves with.</summary>
-    internal IReadOnlyList<HookCredentials> Credentials =>
+    internal IReadOnlyList<WebhookCredentials> Credentials =>
         [
-            .. WebhookSecrets is [] ? [] : (HookCredentials[])[new(WebhookSecrets)],
+            .. WebhookSecrets is [] ? [] : (WebhookCredentials[])[new(WebhookSecrets)],
             .. Webhooks
                 .OrderBy(x => x.Key, StringComparer.Ordinal)
-                .Select(x => new HookCredentials(
+                .Select(x => new WebhookCredentials(
                     x.Value.Secrets,
                     delivery => x.Value.Refusal(x.Key, delivery),
-                    subject => GitHubRepository.InSubject(subject) is { } its && x.Value.SpeaksFor(its)
+                    subject => GitHubRepository.FromSubject(subject) is { } its && x.Value.SpeaksFor(its)
                 )),
         ];
 
     /// <summary>What is said of the checks of a repository, by its subject.</summary>
     internal CiRules Rules(string repository) =>
-        WatchedRepository.Of([$"{repository}#1"]).FirstOrDefault() is { } home ? Rules(home.Repository) : CiRules.None;
+        WatchedRepository.FromSubjects([$"{repository}#1"]).FirstOrDefault() is { } home
+            ? Rules(home.Repository)
+            : CiRules.None;
 
     /// <summary>What is said of the checks of a repository.</summary>
     internal CiRules Rules(GitHubRepository repository)
     {
-        var said = Checks.Where(x => GitHubAccount.Names(x.Repositories, repository)).ToList();
+        var said = Checks.Where(x => GitHubAccount.MatchesAny(x.Repositories, repository)).ToList();
         return new([.. said.SelectMany(x => x.Required)], [.. said.SelectMany(x => x.Ignored)]);
     }
 

@@ -16,7 +16,7 @@ sealed class GitHubPoller(
     GitHubClients clients,
     IEventPublisher publisher,
     JobLogs logs,
-    Doorbell bell,
+    RepollRequests bell,
     TimeProvider time,
     ILogger<GitHubPoller> log
 ) : BackgroundService
@@ -25,27 +25,27 @@ sealed class GitHubPoller(
     static readonly TimeSpan IdleAfter = TimeSpan.FromHours(1);
 
     // To whom nothing of a repository is shown it may be shown later, and another account may see it now.
-    static readonly TimeSpan BlindFor = TimeSpan.FromHours(1);
+    static readonly TimeSpan NoAccessRetryAfter = TimeSpan.FromHours(1);
 
     readonly GitHubOptions settings = options.Value;
     readonly Dictionary<string, string> identities = options.Value.Accounts.ToDictionary(
         x => x.Key,
         x => x.Value.Identity(x.Key)
     );
-    volatile Dictionary<string, string[]> shares = [];
-    IReadOnlyList<WatchedSubject>? noticed;
+    volatile Dictionary<string, string[]> repositoriesByAccount = [];
+    IReadOnlyList<WatchedSubject>? lastSubjects;
     IReadOnlyList<WatchedRepository> watched = [];
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(
             settings
                 .Accounts.Keys.Select(x =>
-                    Repeat($"looking with the account {x}", () => Look(x, stoppingToken), stoppingToken)
+                    RunLoop($"looking with the account {x}", () => PollNext(x, stoppingToken), stoppingToken)
                 )
-                .Append(Repeat("seeing what is watched", () => Notice(stoppingToken), stoppingToken))
+                .Append(RunLoop("seeing what is watched", () => RefreshWatched(stoppingToken), stoppingToken))
         );
 
-    async Task Repeat(string what, Func<Task<bool>> once, CancellationToken cancel)
+    async Task RunLoop(string what, Func<Task<bool>> once, CancellationToken cancel)
     {
         while (!cancel.IsCancellationRequested)
         {
@@ -74,13 +74,13 @@ sealed class GitHubPoller(
         }
     }
 
-    async Task<bool> Notice(CancellationToken cancel)
+    async Task<bool> RefreshWatched(CancellationToken cancel)
     {
-        var all = await subjects.Beginning("github", cancel);
-        if (!ReferenceEquals(all, noticed))
+        var all = await subjects.FindByPrefix("github", cancel);
+        if (!ReferenceEquals(all, lastSubjects))
         {
-            watched = [.. WatchedRepository.Of(all)];
-            noticed = all;
+            watched = [.. WatchedRepository.FromSubjects(all)];
+            lastSubjects = all;
         }
 
         var readers = (
@@ -88,40 +88,45 @@ sealed class GitHubPoller(
             from account in clients.AccountsOf(one.Repository)
             select (one.Repository.Subject, Account: account)
         ).ToList();
-        await cursors.Watch(watched, readers.ToLookup(x => x.Subject, x => identities[x.Account]), cancel);
-        shares = readers.GroupBy(x => x.Account, x => x.Subject).ToDictionary(x => x.Key, x => x.ToArray());
+        await cursors.SyncWatched(watched, readers.ToLookup(x => x.Subject, x => identities[x.Account]), cancel);
+        repositoriesByAccount = readers
+            .GroupBy(x => x.Account, x => x.Subject)
+            .ToDictionary(x => x.Key, x => x.ToArray());
 
-        if (bell.Heard() is { Count: > 0 } heard)
-            await cursors.Ring(heard, cancel);
+        if (bell.Drain() is { Count: > 0 } heard)
+            await cursors.RequestRepoll(heard, cancel);
         return false;
     }
 
     /// <summary>Looks at one repository that is due. False when none is.</summary>
-    async Task<bool> Look(string account, CancellationToken cancel)
+    async Task<bool> PollNext(string account, CancellationToken cancel)
     {
         if (
-            !shares.TryGetValue(account, out var mine)
-            || await cursors.Take(identities[account], mine, cancel) is not { } due
+            !repositoriesByAccount.TryGetValue(account, out var mine)
+            || await cursors.ClaimDue(identities[account], mine, cancel) is not { } due
         )
             return false;
 
-        var (subject, client) = (due.Watched.Repository.Subject, clients.Of(account));
+        var (subject, client) = (due.Watched.Repository.Subject, clients.ClientOf(account));
         var (rings, wait, unable) = (-1L, settings.PollEvery, TimeSpan.Zero);
-        due.State.SeenBy(identities[account]);
+        due.State.UseAccount(identities[account]);
         try
         {
-            var kept = due.State.Write();
-            var patience = new CommitLook.Patience(
+            var kept = due.State.ToJson();
+            var patience = new CommitPoll.CheckWaitPolicy(
                 settings.Settle,
                 settings.PendingAfter,
                 settings.Rules(due.Watched.Repository)
             );
-            var look = new RepositoryLook(due.Watched, due.State, client, logs, Keep, time, log);
-            await look.Run(due.Rung, patience, cancel);
-            unable = look.IsBlind ? BlindFor : TimeSpan.Zero;
-            (rings, wait) = (due.Rings, Wait(due.State, client.Budget(due.Watched.Repository.FullName)));
+            var look = new RepositoryPoll(due.Watched, due.State, client, logs, Keep, time, log);
+            await look.PollRepository(due.RequestedSubjects, patience, cancel);
+            unable = look.HasNoAccess ? NoAccessRetryAfter : TimeSpan.Zero;
+            (rings, wait) = (
+                due.LastRequest,
+                NextPollDelay(due.State, client.RateLimitOf(due.Watched.Repository.FullName))
+            );
 
-            async Task Keep(IReadOnlyList<Mapped> found)
+            async Task Keep(IReadOnlyList<EventMapping> found)
             {
                 // Handed over first: what is kept and was never handed over would be lost.
                 if (
@@ -133,14 +138,14 @@ sealed class GitHubPoller(
                     await publisher.Publish(events, cancel);
                 }
 
-                if (due.State.Write() is var now && now != kept)
-                    await cursors.Keep(subject, kept = now, Also(due), cancel);
+                if (due.State.ToJson() is var now && now != kept)
+                    await cursors.SaveState(subject, kept = now, RelatedSubjects(due), cancel);
             }
         }
         catch (GitHubUnavailableException unavailable)
         {
             log.LogWarning("{Repository} was not looked at to the end: {Reason}", subject, unavailable.Message);
-            if (unavailable.Until is { } until && until - time.GetUtcNow() is var pause && pause > wait)
+            if (unavailable.RetryAt is { } until && until - time.GetUtcNow() is var pause && pause > wait)
                 wait = unable = pause;
         }
         finally
@@ -152,12 +157,12 @@ sealed class GitHubPoller(
         return true;
     }
 
-    static IEnumerable<string> Also(GitHubCursors.Due due) =>
+    static IEnumerable<string> RelatedSubjects(GitHubCursors.DueRepository due) =>
         due
             .State.Commits.Keys.Select(due.Watched.Repository.Commit)
             .Concat(due.State.Pulls.Keys.Concat(due.State.Issues.Keys).Select(due.Watched.Repository.Item));
 
-    TimeSpan Wait(RepositoryState state, GitHubBudget? budget)
+    TimeSpan NextPollDelay(RepositoryState state, GitHubRateLimit? budget)
     {
         var open = state.Commits.Values.Where(x => !x.Done).ToList();
         var wait =
@@ -168,7 +173,7 @@ sealed class GitHubPoller(
 
         // Never all at the same moment, and the slower the less is left.
         return wait
-            * (budget?.Stretch(settings.Reserve, time.GetUtcNow()) ?? 1)
+            * (budget?.SlowdownFactor(settings.Reserve, time.GetUtcNow()) ?? 1)
             * (0.9 + Random.Shared.NextDouble() / 5);
     }
 }

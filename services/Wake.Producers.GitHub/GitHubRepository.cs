@@ -34,7 +34,7 @@ public sealed record GitHubRepository(string Host, string FullName, long? Id)
 
     /// <summary>The repository that the object <c>repository</c> of a payload, or one of the API's, names; null when it
     /// names none.</summary>
-    public static GitHubRepository? Of(JsonElement repository) =>
+    public static GitHubRepository? Parse(JsonElement repository) =>
         repository.Text("full_name") is { } name && IsName(name)
             ? new(
                 HostOf(repository.Text("html_url")) ?? HostOf(repository.Text("url")) ?? Public,
@@ -44,7 +44,7 @@ public sealed record GitHubRepository(string Host, string FullName, long? Id)
             : null;
 
     /// <summary>The repository that a subject is in; null when it is in none.</summary>
-    public static GitHubRepository? InSubject(string subject)
+    public static GitHubRepository? FromSubject(string subject)
     {
         var (colon, host) = (subject.IndexOf(':'), Public);
         if (

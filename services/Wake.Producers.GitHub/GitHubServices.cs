@@ -16,8 +16,8 @@ public static class GitHubServices
     public static IHostApplicationBuilder AddGitHub(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<GitHubOptions>(GitHubOptions.Section);
-        builder.Services.AddHookDoor();
-        builder.Services.AddSingleton<Doorbell>();
+        builder.Services.AddWebhookReceiver();
+        builder.Services.AddSingleton<RepollRequests>();
 
         var settings = builder.Configuration.GetSection(GitHubOptions.Section);
         bool Has(string setting) => settings.GetSection(setting).GetChildren().Any();
@@ -25,13 +25,13 @@ public static class GitHubServices
             Has(nameof(GitHubOptions.Accounts)),
             Has(nameof(GitHubOptions.WebhookSecrets)) || Has(nameof(GitHubOptions.Webhooks))
         );
-        var stored = builder.Configuration.GetConnectionString(Postgres.Name) is { Length: > 0 };
+        var stored = builder.Configuration.GetConnectionString(Postgres.ConnectionStringName) is { Length: > 0 };
         if (polls || (hooked && stored))
             builder.AddMigrations(typeof(GitHubServices).Assembly);
         if (hooked && stored)
         {
-            builder.Services.AddSingleton<DeliveredChecks>();
-            builder.Services.AddHostedService(services => services.GetRequiredService<DeliveredChecks>());
+            builder.Services.AddSingleton<WebhookCheckAggregator>();
+            builder.Services.AddHostedService(services => services.GetRequiredService<WebhookCheckAggregator>());
         }
 
         if (!polls)
@@ -39,12 +39,12 @@ public static class GitHubServices
 
         builder.Services.TryAddSingleton<WatchedSubjects>();
         builder.Services.AddSingleton<GitHubCursors>();
-        builder.Services.AddSingleton<GitHubPauses>();
+        builder.Services.AddSingleton<RateLimitBackoff>();
         builder.Services.AddSingleton<GitHubClients>();
         builder.Services.AddSingleton<JobLogs>();
-        builder.Services.AddSingleton<DeliveryDetails>();
+        builder.Services.AddSingleton<DeliveryEnricher>();
         builder.Services.AddHostedService<GitHubPoller>();
-        builder.Services.AddHostedService<WebhookGaps>();
+        builder.Services.AddHostedService<MissedDeliveryRecovery>();
         return builder;
     }
 

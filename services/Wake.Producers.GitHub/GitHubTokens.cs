@@ -29,10 +29,10 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
     public bool Renewable => account.AppId is not null;
 
     /// <summary>How far the clock here is behind GitHub's. It refuses what is signed in its future.</summary>
-    public TimeSpan Skew { get; set; }
+    public TimeSpan ClockSkew { get; set; }
 
     /// <summary>The token for a repository (<c>octo-org/hello</c>); null to speak as the account itself.</summary>
-    public async ValueTask<string> Token(string? repository, CancellationToken cancel)
+    public async ValueTask<string> GetToken(string? repository, CancellationToken cancel)
     {
         if (account.AppId is null)
             return account.Token!;
@@ -59,7 +59,10 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
 
             var given = await ask(HttpMethod.Post, $"app/installations/{installation}/access_tokens", cancel);
             var token = given.Text("token") ?? throw new GitHubUnavailableException("GitHub gave the App no token.");
-            tokens[Place(repository)!] = (token, given.Time("expires_at") ?? time.GetUtcNow() + TimeSpan.FromHours(1));
+            tokens[RateLimitKey(repository)!] = (
+                token,
+                given.Time("expires_at") ?? time.GetUtcNow() + TimeSpan.FromHours(1)
+            );
             return token;
         }
         finally
@@ -69,9 +72,9 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
     }
 
     /// <summary>Forgets the token of a repository, which GitHub has refused.</summary>
-    public void Forget(string repository)
+    public void Invalidate(string repository)
     {
-        if (Place(repository) is { } place)
+        if (RateLimitKey(repository) is { } place)
             tokens.TryRemove(place, out _);
         installations.TryRemove(repository, out _);
     }
@@ -80,19 +83,19 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
     /// Whose requests are counted together with those for this repository: the account's, or those of the installation;
     /// null while nobody knows where that is.
     /// </summary>
-    public string? Place(string? repository) =>
+    public string? RateLimitKey(string? repository) =>
         account.AppId is null || repository is null ? ""
-        : installations.TryGetValue(repository, out var id) ? GitHubSighting.Text(id)
+        : installations.TryGetValue(repository, out var id) ? GitHubObservation.FormatNumber(id)
         : null;
 
     public void Dispose() => renewing.Dispose();
 
     /// <summary>Whether this is a key an App can sign with.</summary>
-    public static bool IsKey(string pem)
+    public static bool IsPrivateKey(string pem)
     {
         try
         {
-            using var key = Key(pem);
+            using var key = ParsePrivateKey(pem);
             return true;
         }
         catch (Exception wrong) when (wrong is ArgumentException or CryptographicException)
@@ -102,7 +105,7 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
     }
 
     string? Cached(string repository) =>
-        Place(repository) is { } place
+        RateLimitKey(repository) is { } place
         && tokens.TryGetValue(place, out var known)
         && known.Expires - RenewBefore > time.GetUtcNow()
             ? known.Token
@@ -111,7 +114,7 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
     string Jwt()
     {
         // Back by a minute for clocks that differ; GitHub allows ten minutes at most.
-        var now = (time.GetUtcNow() + Skew).ToUnixTimeSeconds();
+        var now = (time.GetUtcNow() + ClockSkew).ToUnixTimeSeconds();
         var claims = JsonSerializer.SerializeToUtf8Bytes(
             new Dictionary<string, object>
             {
@@ -123,7 +126,7 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
         var unsigned =
             $"{Base64Url.EncodeToString("""{"alg":"RS256","typ":"JWT"}"""u8)}.{Base64Url.EncodeToString(claims)}";
 
-        using var key = Key(account.PrivateKey!);
+        using var key = ParsePrivateKey(account.PrivateKey!);
         var signature = key.SignData(
             System.Text.Encoding.ASCII.GetBytes(unsigned),
             HashAlgorithmName.SHA256,
@@ -132,7 +135,7 @@ sealed class GitHubTokens(GitHubAccount account, GitHubTokens.AppRequest ask, Ti
         return $"{unsigned}.{Base64Url.EncodeToString(signature)}";
     }
 
-    static RSA Key(string pem)
+    static RSA ParsePrivateKey(string pem)
     {
         var key = RSA.Create();
         key.ImportFromPem(pem.Replace("\\n", "\n", StringComparison.Ordinal));

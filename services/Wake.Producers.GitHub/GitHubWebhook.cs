@@ -10,20 +10,20 @@ static class GitHubWebhook
     /// <summary>GitHub drops larger payloads; as a form they may be three times as large.</summary>
     public const int MaxBody = 25 * 1024 * 1024;
 
-    static readonly GitHubSender Sender = new();
+    static readonly GitHubWebhookProvider Sender = new();
 
     public static void Map(IEndpointRouteBuilder routes) =>
         routes
-            .MapPost("/github", Take)
+            .MapPost("/github", HandleDelivery)
             // Deliveries prove themselves by their signature, and the body is bounded as it is read.
             .AllowAnonymous()
             .WithMetadata(new DisableRequestSizeLimitAttribute())
             .ExcludeFromDescription();
 
-    static Task<IResult> Take(
+    static Task<IResult> HandleDelivery(
         HttpContext http,
-        HookDoor door,
-        Doorbell bell,
+        WebhookReceiver door,
+        RepollRequests bell,
         IOptions<GitHubOptions> options,
         CancellationToken cancel
     )
@@ -38,8 +38,8 @@ static class GitHubWebhook
             );
         }
 
-        var listening = new Listening();
-        return door.Take(
+        var listening = new CapturingProvider();
+        return door.Receive(
             http,
             "github",
             listening,
@@ -50,33 +50,44 @@ static class GitHubWebhook
         );
 
         // What only this process knows: which words are its own, what else there is to tell, and a poller to be told.
-        async Task<Mapped> Heard(Mapped mapped, CancellationToken bound)
+        async Task<EventMapping> Heard(EventMapping mapped, CancellationToken bound)
         {
             mapped = SelfAuthoredFilter.MakeAmbient(mapped, options.Value.OwnLogins);
-            if (http.RequestServices.GetService<DeliveryDetails>() is { } details)
-                mapped = await details.Add(mapped, bound);
-            if (http.RequestServices.GetService<DeliveredChecks>() is { } checks && listening.Delivery is { } delivery)
+            if (http.RequestServices.GetService<DeliveryEnricher>() is { } details)
+                mapped = await details.Enrich(mapped, bound);
+            if (
+                http.RequestServices.GetService<WebhookCheckAggregator>() is { } checks
+                && listening.Delivery is { } delivery
+            )
             {
-                mapped = await checks.Heard(mapped, delivery.Header("X-GitHub-Event"), delivery.Payload(), bound);
+                mapped = await checks.RecordDelivery(
+                    mapped,
+                    delivery.Header("X-GitHub-Event"),
+                    delivery.Payload(),
+                    bound
+                );
             }
 
-            bell.Ring(mapped);
+            bell.Request(mapped);
             return mapped;
         }
     }
 
     // The payload says more than its events do, to whoever adds checks up.
-    sealed class Listening : ISender
+    sealed class CapturingProvider : IWebhookProvider
     {
-        public HookRequest? Delivery { get; private set; }
+        public WebhookRequest? Delivery { get; private set; }
 
-        public string? Refusal(HookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now) =>
-            Sender.Refusal(delivery, secrets, now);
+        public string? VerificationFailure(
+            WebhookRequest delivery,
+            IReadOnlyList<string> secrets,
+            DateTimeOffset now
+        ) => Sender.VerificationFailure(delivery, secrets, now);
 
-        public Mapped Map(HookRequest delivery)
+        public EventMapping Map(WebhookRequest delivery)
         {
             var mapped = Sender.Map(delivery);
-            Delivery = GitHubSender.IsOthers(delivery) ? null : delivery;
+            Delivery = GitHubWebhookProvider.IsOthers(delivery) ? null : delivery;
             return mapped;
         }
     }

@@ -33,7 +33,7 @@ public sealed class GitHubWebhookOptions
     }
 
     /// <summary>Why a delivery that one of the secrets proves is not its own to send; null when it is.</summary>
-    internal string? Refusal(string name, HookRequest delivery)
+    internal string? Refusal(string name, WebhookRequest delivery)
     {
         JsonElement payload;
         try
@@ -47,7 +47,7 @@ public sealed class GitHubWebhookOptions
         }
 
         // A ping of an organization's webhook, say, is about none.
-        return GitHubRepository.Of(payload.At("repository")) is not { } repository || SpeaksFor(repository)
+        return GitHubRepository.Parse(payload.At("repository")) is not { } repository || SpeaksFor(repository)
             ? null
             : $"The secret of {GitHubOptions.Section}:Webhooks:{name} speaks for {string.Join(", ", Repositories)} on {Host}, not for {repository.FullName} on {repository.Host}.";
     }
@@ -55,5 +55,5 @@ public sealed class GitHubWebhookOptions
     // Hosts are told apart as subjects tell them.
     internal bool SpeaksFor(GitHubRepository repository) =>
         new GitHubRepository(Host, repository.FullName, null).Subject == repository.Subject
-        && GitHubAccount.Names(Repositories, repository);
+        && GitHubAccount.MatchesAny(Repositories, repository);
 }

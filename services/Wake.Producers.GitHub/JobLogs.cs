@@ -14,42 +14,47 @@ namespace Wake.Producers.GitHub;
 sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
 {
     // GitHub waits ten seconds for the answer to a delivery, and a poll has others to look at.
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+    static readonly TimeSpan FetchTimeout = TimeSpan.FromSeconds(3);
 
     // The log of a long build with everything printed.
     const long LargestLog = 16 * 1024 * 1024;
 
     // One failure is told by its run and by the sum of all checks, soon after each other.
-    const int Remembered = 100;
+    const int CacheSize = 100;
 
-    readonly ConcurrentDictionary<(string Repository, long Job), string> known = new();
+    readonly ConcurrentDictionary<(string Repository, long Job), string> cache = new();
 
     /// <summary>Whether something with this conclusion has a log that says why.</summary>
     public static bool IsFailure(string? conclusion) => conclusion is "failure" or "timed_out";
 
     /// <summary>The same with an excerpt where it tells of a run that has failed.</summary>
-    public async Task<Mapped> Add(Mapped mapped, CancellationToken cancel) =>
+    public async Task<EventMapping> AddExcerpt(EventMapping mapped, CancellationToken cancel) =>
         mapped.Events is [{ Type: "github.workflow_run.completed", Data: { } data } observed]
         && IsFailure(data.Text("conclusion"))
-        && WatchedRepository.Of([observed.Subject]).FirstOrDefault() is { } home
+        && WatchedRepository.FromSubjects([observed.Subject]).FirstOrDefault() is { } home
         && data.Number("runId") is { } run
-        && await OfRun(home.Repository, run, data.Number("attempt") ?? 1, cancel) is { } excerpt
+        && await ReadRunExcerpt(home.Repository, run, data.Number("attempt") ?? 1, cancel) is { } excerpt
             ? mapped with
             {
-                Events = [observed with { Data = With(data, excerpt) }],
+                Events = [observed with { Data = WithExcerpt(data, excerpt) }],
             }
             : mapped;
 
     /// <summary>Of the job of a run that failed first; null when there is none to be had now.</summary>
-    public Task<string?> OfRun(GitHubRepository repository, long run, long attempt, CancellationToken cancel) =>
-        Bounded(
+    public Task<string?> ReadRunExcerpt(
+        GitHubRepository repository,
+        long run,
+        long attempt,
+        CancellationToken cancel
+    ) =>
+        WithTimeout(
             repository,
             async (client, bound) =>
             {
                 var path = $"repos/{repository.FullName}/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100";
                 return
                     await client.Get(path, repository.FullName, null, JsonValueKind.Object, bound)
-                        is GitHubAnswer.Found found
+                        is GitHubResponse.Success found
                     && found
                         .Body.Items("jobs")
                         .Where(x => IsFailure(x.Text("conclusion")))
@@ -57,29 +62,29 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
                         .FirstOrDefault()
                         .Number("id")
                         is { } job
-                    ? await Read(client, repository, job, bound)
+                    ? await FetchExcerpt(client, repository, job, bound)
                     : null;
             },
             cancel
         );
 
     /// <summary>Of one job, whose id is that of its check run.</summary>
-    public Task<string?> OfJob(GitHubRepository repository, long job, CancellationToken cancel) =>
-        Bounded(repository, (client, bound) => Read(client, repository, job, bound), cancel);
+    public Task<string?> ReadJobExcerpt(GitHubRepository repository, long job, CancellationToken cancel) =>
+        WithTimeout(repository, (client, bound) => FetchExcerpt(client, repository, job, bound), cancel);
 
-    async Task<string?> Bounded(
+    async Task<string?> WithTimeout(
         GitHubRepository repository,
         Func<GitHubClient, CancellationToken, Task<string?>> ask,
         CancellationToken cancel
     )
     {
         // What is left of the hour is for what only asking tells.
-        var client = clients.AccountOf(repository) is { } account ? clients.Of(account) : null;
-        if (client?.IsShort(repository.FullName) is not false)
+        var client = clients.AccountOf(repository) is { } account ? clients.ClientOf(account) : null;
+        if (client?.IsRateLimitLow(repository.FullName) is not false)
             return null;
 
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        bound.CancelAfter(Patience);
+        bound.CancelAfter(FetchTimeout);
         try
         {
             return await ask(client, bound.Token);
@@ -99,12 +104,17 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
         }
     }
 
-    async Task<string?> Read(GitHubClient client, GitHubRepository repository, long job, CancellationToken cancel)
+    async Task<string?> FetchExcerpt(
+        GitHubClient client,
+        GitHubRepository repository,
+        long job,
+        CancellationToken cancel
+    )
     {
-        if (known.TryGetValue((repository.Subject, job), out var before))
+        if (cache.TryGetValue((repository.Subject, job), out var before))
             return before;
 
-        using var answer = await client.Fetch(
+        using var answer = await client.Download(
             $"repos/{repository.FullName}/actions/jobs/{job}/logs",
             repository.FullName,
             cancel
@@ -116,15 +126,15 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
         if (await LogExcerpt.Read(text, LargestLog, cancel) is not { } excerpt)
             return null;
 
-        if (known.Count >= Remembered)
-            known.Clear();
-        return known[(repository.Subject, job)] = excerpt;
+        if (cache.Count >= CacheSize)
+            cache.Clear();
+        return cache[(repository.Subject, job)] = excerpt;
     }
 
-    static JsonElement With(JsonElement data, string excerpt)
+    static JsonElement WithExcerpt(JsonElement data, string excerpt)
     {
         var fields = JsonObject.Create(data)!;
-        fields["excerpt"] = EventText.Clip(excerpt, LogExcerpt.Limit);
+        fields["excerpt"] = EventText.Truncate(excerpt, LogExcerpt.Limit);
         return JsonSerializer.SerializeToElement(fields);
     }
 }

@@ -23,7 +23,7 @@ sealed partial class LogExcerpt
     const string Error = "##[error]";
 
     readonly Queue<string> lines = new();
-    int? left;
+    int? linesLeft;
 
     /// <summary>Reads a log up to where nothing more is needed; null when there is nothing to show, or when it is too
     /// long to find it.</summary>
@@ -49,13 +49,13 @@ sealed partial class LogExcerpt
                     continue;
                 }
 
-                if (!excerpt.Take(line.ToString()))
+                if (!excerpt.AddLine(line.ToString()))
                     return excerpt.Text;
                 line.Clear();
             }
         }
 
-        excerpt.Take(line.ToString());
+        excerpt.AddLine(line.ToString());
         return excerpt.Text;
     }
 
@@ -70,19 +70,19 @@ sealed partial class LogExcerpt
     }
 
     // False when it has all it needs.
-    bool Take(string raw)
+    bool AddLine(string raw)
     {
-        var line = EventText.Clip(
+        var line = EventText.Truncate(
             string.Concat(Noise().Replace(raw, "").Where(x => !char.IsControl(x) || x == '\t')).TrimEnd(),
             LineLimit
         );
         if (line.Length > 0 && line is not "##[endgroup]")
             lines.Enqueue(line);
 
-        if (left is not null)
-            return --left > 0;
+        if (linesLeft is not null)
+            return --linesLeft > 0;
         if (line.StartsWith(Error, StringComparison.Ordinal))
-            left = After;
+            linesLeft = After;
         else if (lines.Count > Before)
             lines.Dequeue();
         return true;

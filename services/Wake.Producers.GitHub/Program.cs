@@ -11,7 +11,7 @@ builder.AddBrokerPublisher();
 builder.AddGitHub();
 
 var app = builder.Build();
-app.UseHookDoor();
+app.UseWebhookReceiver();
 app.MapHealth();
 app.MapGitHub();
 await app.RunAsync();

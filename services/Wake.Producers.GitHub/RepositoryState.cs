@@ -60,10 +60,10 @@ sealed class RepositoryState
     public DateTimeOffset RunsForbiddenUntil { get; set; }
 
     /// <summary>What must pass before something is merged into a branch, by the branch's name.</summary>
-    public Dictionary<string, RequiredState> Required { get; set; } = [];
+    public Dictionary<string, RequiredChecksState> Required { get; set; } = [];
 
     /// <summary>What is watched and cannot be found.</summary>
-    public Dictionary<string, MissingState> Missing { get; set; } = [];
+    public Dictionary<string, NotFoundState> Missing { get; set; } = [];
 
     /// <summary>When something was last different from before.</summary>
     public DateTimeOffset ChangedAt { get; set; }
@@ -73,7 +73,7 @@ sealed class RepositoryState
 
     /// <summary>Another account looks: what could not be seen was said to the one before, and the ETags are its
     /// own.</summary>
-    public void SeenBy(string account)
+    public void UseAccount(string account)
     {
         if (Account is not null && Account != account)
         {
@@ -87,11 +87,12 @@ sealed class RepositoryState
     }
 
     /// <summary>Whether what the checks of a commit add up to is still to be told.</summary>
-    public bool IsOpen(string? sha) => sha is not null && Commits.TryGetValue(sha, out var commit) && !commit.Done;
+    public bool HasPendingChecks(string? sha) =>
+        sha is not null && Commits.TryGetValue(sha, out var commit) && !commit.Done;
 
-    public static RepositoryState Read(string json) => JsonSerializer.Deserialize<RepositoryState>(json) ?? new();
+    public static RepositoryState FromJson(string json) => JsonSerializer.Deserialize<RepositoryState>(json) ?? new();
 
-    public string Write() => JsonSerializer.Serialize(this);
+    public string ToJson() => JsonSerializer.Serialize(this);
 }
 
 /// <summary>A thing with a number. What was said on it before <paramref name="Since"/> is no news.</summary>
@@ -176,7 +177,7 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
 }
 
 /// <summary>What must pass, and when GitHub was asked for it last.</summary>
-sealed record RequiredState(DateTimeOffset ReadAt, IReadOnlyList<string> Checks, IReadOnlyList<string> ByRule);
+sealed record RequiredChecksState(DateTimeOffset ReadAt, IReadOnlyList<string> Checks, IReadOnlyList<string> ByRule);
 
 /// <summary>A deployment; done once it has ended, until it is different again.</summary>
 sealed record DeploymentState(
@@ -193,4 +194,4 @@ sealed record DeploymentState(
 sealed record FailedCheck(long Id, long? Attempt);
 
 /// <summary>How often something was not there, and when to look again.</summary>
-sealed record MissingState(int Times, DateTimeOffset LookAt);
+sealed record NotFoundState(int Times, DateTimeOffset LookAt);

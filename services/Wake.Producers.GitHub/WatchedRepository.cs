@@ -25,7 +25,7 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     public IReadOnlySet<string> Refs { get; } = Named(Subjects, "ref");
 
     /// <summary>Whether issues and pull requests nobody has named yet may be meant.</summary>
-    public bool ByPattern =>
+    public bool WatchesNumbersByPattern =>
         patterns.Exists(x => x.IndexOf('*') <= Repository.Subject.Length + 1 || x[Repository.Subject.Length] == '#');
 
     /// <summary>Since when each of the subjects is waited for, where that is known.</summary>
@@ -38,16 +38,16 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     public bool Releases { get; init; }
 
     /// <summary>Whether a subject in it is watched, by name or by a pattern.</summary>
-    public bool Means(string subject) =>
+    public bool IsWatched(string subject) =>
         Subjects.Contains(subject)
         || patterns.Exists(x => FileSystemName.MatchesSimpleExpression(x, subject, ignoreCase: false));
 
-    public bool Means(long number) =>
-        Numbers.Contains(number) || (patterns.Count > 0 && Means(Repository.Item(number)));
+    public bool IsWatched(long number) =>
+        Numbers.Contains(number) || (patterns.Count > 0 && IsWatched(Repository.Item(number)));
 
     /// <summary>The repositories that subjects are in. A pattern for more than one repository names none that could be
     /// asked.</summary>
-    public static IEnumerable<WatchedRepository> Of(IEnumerable<WatchedSubject> watches) =>
+    public static IEnumerable<WatchedRepository> FromSubjects(IEnumerable<WatchedSubject> watches) =>
         from watch in watches
         let match = Subject().Match(watch.Subject)
         where match.Success
@@ -57,23 +57,24 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
         {
             Since = one.GroupBy(x => x.Subject).ToDictionary(x => x.Key, x => x.Min(y => y.Since)),
             Deployments = one.Any(x =>
-                x.Wants("github.deployment.completed")
-                && (CouldBegin(x.Subject, $"{one.Key.Subject}#") || CouldBegin(x.Subject, $"{one.Key.Subject}@"))
+                x.MatchesType("github.deployment.completed")
+                && (MayStartWith(x.Subject, $"{one.Key.Subject}#") || MayStartWith(x.Subject, $"{one.Key.Subject}@"))
             ),
             Releases = one.Any(x =>
-                x.Wants("github.release.published") && CouldBegin(x.Subject, $"{one.Key.Subject}:refs/tags/")
+                x.MatchesType("github.release.published") && MayStartWith(x.Subject, $"{one.Key.Subject}:refs/tags/")
             ),
         };
 
     /// <summary>The repositories that subjects are in, of which nothing more is known.</summary>
-    public static IEnumerable<WatchedRepository> Of(IEnumerable<string> subjects) =>
-        Of(subjects.Select(x => new WatchedSubject(x, Types: [], Since: DateTimeOffset.MaxValue)));
+    public static IEnumerable<WatchedRepository> FromSubjects(IEnumerable<string> subjects) =>
+        FromSubjects(subjects.Select(x => new WatchedSubject(x, Types: [], Since: DateTimeOffset.MaxValue)));
 
     /// <summary>The subject of the repository that a subject is in; null when it is in none.</summary>
-    public static string? HomeOf(string subject) => Of([subject]).FirstOrDefault()?.Repository.Subject;
+    public static string? RepositorySubjectOf(string subject) =>
+        FromSubjects([subject]).FirstOrDefault()?.Repository.Subject;
 
     // A pattern may begin like this once its stars have been filled.
-    static bool CouldBegin(string subject, string beginning) =>
+    static bool MayStartWith(string subject, string beginning) =>
         subject.StartsWith(beginning, StringComparison.Ordinal)
         || (
             subject.IndexOf('*') is >= 0 and var star && beginning.StartsWith(subject[..star], StringComparison.Ordinal)

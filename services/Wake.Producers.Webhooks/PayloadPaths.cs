@@ -90,19 +90,19 @@ public sealed partial class PayloadPaths
     /// Whether that header is as genuine as the payload. Where it is not it names the observation alone: otherwise
     /// whoever has a delivery could tell its fact again and again, under one id after the other.
     /// </param>
-    internal Mapped Map(JsonElement payload, HookRequest delivery, string? idHeader, bool isIdProven)
+    internal EventMapping Map(JsonElement payload, WebhookRequest delivery, string? idHeader, bool isIdProven)
     {
         if (Find(payload, delivery, Type) is not { } type)
-            return Mapped.Nothing($"no type at {Type}");
+            return EventMapping.Ignore($"no type at {Type}");
 
         var given = idHeader is null ? null : delivery.Header(idHeader);
         var own = Find(payload, delivery, Id) ?? delivery.Fingerprint;
         var id = given ?? own;
         var (source, subject) = (
-            $"webhook:{delivery.Hook}",
-            Find(payload, delivery, Subject) ?? $"hook:{delivery.Hook}"
+            $"webhook:{delivery.HookName}",
+            Find(payload, delivery, Subject) ?? $"hook:{delivery.HookName}"
         );
-        return Mapped.Of(
+        return EventMapping.FromEvent(
             new()
             {
                 Id = id,
@@ -112,25 +112,27 @@ public sealed partial class PayloadPaths
 
                 // Two senders may count alike; a payload with a key of its own knows better.
                 DedupKey = Find(payload, delivery, DedupKey) ?? $"{type}|{subject}|{source}|{(isIdProven ? id : own)}",
-                Reason = EventText.Reason(Find(payload, delivery, Reason) ?? $"{type} at {delivery.Hook}"),
-                Actor = Find(payload, delivery, Actor) is { } actor ? EventText.Clip(actor, EventText.Titled) : null,
-                Time = EventTime.Read(Find(payload, delivery, Time)),
-                Data = Whole(payload),
+                Reason = EventText.TruncateReason(Find(payload, delivery, Reason) ?? $"{type} at {delivery.HookName}"),
+                Actor = Find(payload, delivery, Actor) is { } actor
+                    ? EventText.Truncate(actor, EventText.MaxTitleLength)
+                    : null,
+                Time = EventTime.Parse(Find(payload, delivery, Time)),
+                Data = ToEventData(payload),
             }
         );
     }
 
     /// <summary>When a delivery says that it was made; null when it says nothing that can be read.</summary>
-    internal DateTimeOffset? Made(JsonElement payload, HookRequest delivery) =>
-        EventTime.Read(Find(payload, delivery, Time));
+    internal DateTimeOffset? CreatedAt(JsonElement payload, WebhookRequest delivery) =>
+        EventTime.Parse(Find(payload, delivery, Time));
 
     /// <summary>The payload as data of an event, unless it is too large to be worth carrying or cannot be
     /// stored.</summary>
-    internal static JsonElement? Whole(JsonElement payload)
+    internal static JsonElement? ToEventData(JsonElement payload)
     {
         try
         {
-            return payload.GetRawText().Length <= EventLimits.Bytes / 8 ? payload : null;
+            return payload.GetRawText().Length <= EventLimits.MaxBytes / 8 ? payload : null;
         }
         catch (InvalidOperationException)
         {
@@ -140,17 +142,17 @@ public sealed partial class PayloadPaths
     }
 
     // What stands at a place; null when it, or any part that it is put together from, is not there.
-    static string? Find(JsonElement payload, HookRequest delivery, string place)
+    static string? Find(JsonElement payload, WebhookRequest delivery, string place)
     {
         if (place.StartsWith(TextPrefix, StringComparison.Ordinal))
             return place[TextPrefix.Length..];
         if (!place.Contains('{', StringComparison.Ordinal))
-            return One(payload, delivery, place);
+            return Resolve(payload, delivery, place);
 
         var (text, from) = (new StringBuilder(), 0);
         foreach (Match part in Braces().Matches(place))
         {
-            if (One(payload, delivery, part.Groups[1].Value) is not { } found)
+            if (Resolve(payload, delivery, part.Groups[1].Value) is not { } found)
                 return null;
             text.Append(place.AsSpan(from, part.Index - from)).Append(found);
             from = part.Index + part.Length;
@@ -159,7 +161,7 @@ public sealed partial class PayloadPaths
         return text.Append(place.AsSpan(from)).ToString();
     }
 
-    static string? One(JsonElement payload, HookRequest delivery, string place)
+    static string? Resolve(JsonElement payload, WebhookRequest delivery, string place)
     {
         if (place.StartsWith(HeaderPrefix, StringComparison.Ordinal))
             return delivery.Header(place[HeaderPrefix.Length..]);
@@ -175,7 +177,7 @@ public sealed partial class PayloadPaths
                     : payload.At(name);
         }
 
-        return payload.Name();
+        return payload.TextOrNumber();
     }
 
     static string? Problem(string place)

@@ -10,7 +10,7 @@ builder.AddBrokerPublisher();
 builder.AddWebhooks();
 
 var app = builder.Build();
-app.UseHookDoor();
+app.UseWebhookReceiver();
 app.MapHealth();
 app.MapWebhooks();
 await app.RunAsync();

@@ -8,18 +8,18 @@ namespace Wake.Producers.Webhooks;
 /// </summary>
 sealed class ShortTokenWarning(IOptions<WebhooksOptions> options, ILogger<ShortTokenWarning> log) : IHostedService
 {
-    const int Enough = 16;
+    const int MinTokenLength = 16;
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
         foreach (var (name, hook) in options.Value.Hooks.Where(x => !x.Value.SignsBody))
         {
             // A signing token of GitLab's never travels.
-            if (hook.Secrets.Any(x => x.Length < Enough && !StandardWebhooks.IsSecret(x)))
+            if (hook.Secrets.Any(x => x.Length < MinTokenLength && !StandardWebhooksProvider.IsSecret(x)))
                 log.LogWarning(
                     "The token of the hook {Hook} has fewer than {Enough} characters, and may be found by trying. openssl rand -hex 24 makes a good one.",
                     name,
-                    Enough
+                    MinTokenLength
                 );
         }
 

@@ -27,7 +27,7 @@ public sealed class WebhooksOptions : IValidatableObject
 public sealed class HookOptions
 {
     /// <summary>Who sends.</summary>
-    public SenderKind? Sender { get; init; }
+    public WebhookProviderKind? Sender { get; init; }
 
     /// <summary>What deliveries prove themselves with: during a rotation the old and the new one.</summary>
     public IReadOnlyList<string> Secrets { get; init; } = [];
@@ -109,7 +109,7 @@ public sealed class HookOptions
     public string? Namespace { get; init; }
 
     /// <summary>What its events may say.</summary>
-    internal EventRights Rights =>
+    internal PublishPermissions Rights =>
         new()
         {
             Sources = Sources,
@@ -120,17 +120,17 @@ public sealed class HookOptions
     /// <summary>Whether deliveries are signed, rather than sent with the secret: then only what is signed is
     /// genuine.</summary>
     internal bool SignsBody =>
-        Sender is SenderKind.Standard or SenderKind.Forgejo or SenderKind.Gitea
-        || (Sender is SenderKind.Generic && Scheme is not (SignatureScheme.Bearer or SignatureScheme.Token));
+        Sender is WebhookProviderKind.Standard or WebhookProviderKind.Forgejo or WebhookProviderKind.Gitea
+        || (Sender is WebhookProviderKind.Generic && Scheme is not (SignatureScheme.Bearer or SignatureScheme.Token));
 
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
     internal string? Problem() =>
         Sender is null
-            ? $"Sender is not set; known are {string.Join(", ", Enum.GetNames<SenderKind>()).ToLowerInvariant()}."
+            ? $"Sender is not set; known are {string.Join(", ", Enum.GetNames<WebhookProviderKind>()).ToLowerInvariant()}."
         : Secrets is [] || Secrets.Any(string.IsNullOrWhiteSpace)
             ? "Secrets needs at least one, and none that is empty: anybody could send."
         : MaxBody is < 1024 or > 100 * 1024 * 1024 ? "MaxBody must be between 1 KB and 100 MB."
-        : Sender is SenderKind.Standard && Secrets.Any(x => StandardWebhooks.Key(x) is null)
+        : Sender is WebhookProviderKind.Standard && Secrets.Any(x => StandardWebhooksProvider.ParseKey(x) is null)
             ? "Secrets of Standard Webhooks are base64, usually after whsec_."
         : !Enum.IsDefined(Scheme) || !Enum.IsDefined(Encoding) || !Enum.IsDefined(Sender.Value)
             ? "Sender, Scheme and Encoding are words, not numbers."
@@ -138,27 +138,31 @@ public sealed class HookOptions
         || IdHeader is not null && string.IsNullOrWhiteSpace(IdHeader)
             ? "Header and IdHeader are names of headers, or left out."
         : OwnLogins.Any(string.IsNullOrWhiteSpace) ? "OwnLogins must not hold an empty one."
-        : AllowedOrigins.Count > 0 && Sender is not SenderKind.CloudEvents
+        : AllowedOrigins.Count > 0 && Sender is not WebhookProviderKind.CloudEvents
             ? "AllowedOrigins belongs to hooks of the sender CloudEvents."
         : AllowedOrigins.FirstOrDefault(x => x is not "*" && Uri.CheckHostName(x) is UriHostNameType.Unknown)
             is { } origin
             ? $"AllowedOrigins are names of hosts or *, not '{origin}'."
         : Namespace is not null && string.IsNullOrWhiteSpace(Namespace) ? "Namespace is a name, or left out."
-        : MaxAge is not null && Sender is not SenderKind.Generic ? "MaxAge belongs to hooks of the sender Generic."
+        : MaxAge is not null && Sender is not WebhookProviderKind.Generic
+            ? "MaxAge belongs to hooks of the sender Generic."
         : MaxAge <= TimeSpan.Zero ? "MaxAge must be positive."
         : Rights.Problem() is { } wrong ? $"Sources, Types, Subjects: {wrong}"
         : Paths.Problem()
             ?? (
                 SignsBody
                 && !TrustHeaders
-                && Paths.ReadsHeader(Sender is SenderKind.Standard ? [.. StandardWebhooks.Signed] : []) is { } place
+                && Paths.ReadsHeader(
+                    Sender is WebhookProviderKind.Standard ? [.. StandardWebhooksProvider.SignedHeaders] : []
+                )
+                    is { } place
                     ? $"{place} reads a header, which the signature does not cover. Take it from the payload, or set TrustHeaders to true."
                     : null
             );
 }
 
 /// <summary>Whose deliveries come in by a hook.</summary>
-public enum SenderKind
+public enum WebhookProviderKind
 {
     /// <summary>Anybody who signs by the Standard Webhooks specification.</summary>
     Standard,

@@ -12,7 +12,7 @@ public static class WebhooksServices
     public static IHostApplicationBuilder AddWebhooks(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<WebhooksOptions>(WebhooksOptions.Section);
-        builder.Services.AddHookDoor();
+        builder.Services.AddWebhookReceiver();
         builder.Services.AddHostedService<ShortTokenWarning>();
         return builder;
     }
@@ -22,7 +22,7 @@ public static class WebhooksServices
     public static void MapWebhooks(this IEndpointRouteBuilder routes)
     {
         routes
-            .MapPost("/hooks/{name}", Take)
+            .MapPost("/hooks/{name}", HandleDelivery)
             // Deliveries prove themselves, and the body is bounded as it is read.
             .AllowAnonymous()
             .WithMetadata(new DisableRequestSizeLimitAttribute())
@@ -35,16 +35,23 @@ public static class WebhooksServices
             .ExcludeFromDescription();
     }
 
-    static Task<IResult> Take(
+    static Task<IResult> HandleDelivery(
         string name,
         HttpContext http,
-        HookDoor door,
+        WebhookReceiver door,
         IOptions<WebhooksOptions> options,
         CancellationToken cancel
     ) =>
         options.Value.Hooks.TryGetValue(name, out var hook)
             // One name in keys and counters, however the address was spelt.
-            ? door.Take(http, name.ToLowerInvariant(), Senders.Of(hook), [new(hook.Secrets)], hook.MaxBody, cancel)
+            ? door.Receive(
+                http,
+                name.ToLowerInvariant(),
+                WebhookProviders.Create(hook),
+                [new(hook.Secrets)],
+                hook.MaxBody,
+                cancel
+            )
             : Task.FromResult(
                 Results.Problem("There is no hook of this name.", statusCode: StatusCodes.Status404NotFound)
             );

@@ -11,13 +11,13 @@ namespace Wake.Runner;
 sealed class Budgets(Costs costs, IOptions<Profiles> profiles)
 {
     /// <summary>Why and until when a turn must wait; null when it need not.</summary>
-    public async Task<TurnReturn.Park?> Exceeded(ClaimedTurn turn, CancellationToken cancel)
+    public async Task<TurnRelease.Park?> Exceeded(ClaimedTurn turn, CancellationToken cancel)
     {
-        var profile = profiles.Value.Of(turn.Profile);
-        if (turn.Insisted || profile is { SessionBudgetUsd: null, DayBudgetUsd: null })
+        var profile = profiles.Value.GetOrDefault(turn.Profile);
+        if (turn.BudgetOverride || profile is { SessionBudgetUsd: null, DayBudgetUsd: null })
             return null;
 
-        var spent = await costs.Of(turn.SessionId, turn.Profile, cancel);
+        var spent = await costs.GetSpent(turn.SessionId, turn.Profile, cancel);
 
         if (profile.SessionBudgetUsd is { } ever && spent.Session >= ever)
         {

@@ -8,16 +8,18 @@ namespace Wake.Runner;
 
 /// <summary>What one run of the CLI came to.</summary>
 /// <param name="Result">How it ended.</param>
-/// <param name="Answered">Whether the CLI answered the message, well or badly, and so will not act on it again.</param>
-/// <param name="Acted">Whether the model called a tool.</param>
+/// <param name="Acknowledged">Whether the CLI answered the message, well or badly, and so will not act on it
+/// again.</param>
+/// <param name="HasSideEffects">Whether the model called a tool.</param>
 /// <param name="Cost">What it cost.</param>
-sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost Cost)
+sealed record ClaudeRun(ClaudeResult Result, bool Acknowledged, bool HasSideEffects, TurnCost Cost)
 {
     /// <summary>One that never came to running the CLI.</summary>
-    public static ClaudeRun NotBegun(ClaudeResult why) => new(why, Answered: false, Acted: false, default);
+    public static ClaudeRun NotStarted(ClaudeResult why) =>
+        new(why, Acknowledged: false, HasSideEffects: false, default);
 
     /// <summary>The process, if it is there for the next message; it is the caller's.</summary>
-    public ClaudeProcess? Alive { get; init; }
+    public ClaudeProcess? WarmProcess { get; init; }
 
     /// <inheritdoc cref="ClaudeOutput.McpServers" />
     public IReadOnlyDictionary<string, bool>? McpServers { get; init; }
@@ -36,8 +38,8 @@ sealed record ClaudeRun(ClaudeResult Result, bool Answered, bool Acted, TurnCost
 /// </summary>
 sealed class ClaudeCli(
     ProcessLauncher launcher,
-    RunProcesses processes,
-    RunReaper reaper,
+    RunReaper processes,
+    RlimitTags reaper,
     ClaudeProbe probe,
     IOptions<ClaudeOptions> options,
     TimeProvider time,
@@ -52,19 +54,19 @@ sealed class ClaudeCli(
                 options.Value,
                 isRepetition: false,
                 trace: default,
-                ProcessTable.NewMark()
+                ProcessTable.NewTag()
             )
         );
 
     /// <summary>Where it keeps what it knows of folders.</summary>
     public string StateFile { get; } =
-        WorkspaceSetup.StateFile(
+        WorkspaceTrust.StateFile(
             ClaudeEnvironment.Build(
                 OwnEnvironment(),
                 options.Value,
                 isRepetition: false,
                 trace: default,
-                ProcessTable.NewMark()
+                ProcessTable.NewTag()
             )
         );
 
@@ -76,7 +78,7 @@ sealed class ClaudeCli(
     /// <param name="shutdown">Asks the turn to stop and to leave a transcript that says so.</param>
     /// <param name="lost">The turn belongs to somebody else now: everything is killed at once.</param>
     /// <exception cref="OperationCanceledException">The turn was lost.</exception>
-    public async Task<ClaudeRun> Run(
+    public async Task<ClaudeRun> RunCommand(
         ClaudeCommand command,
         ClaudeProcess? warm,
         Action<ClaudeOutput> heard,
@@ -98,14 +100,14 @@ sealed class ClaudeCli(
             activity.AddLink(new(context));
 
         // It may have ended in this moment, without having heard of the message.
-        var run = warm is null ? null : await Converse(warm, warm: true, command, heard, shutdown, lost);
-        run ??= await RunCold(command, heard, shutdown, lost);
+        var run = warm is null ? null : await RunInProcess(warm, warm: true, command, heard, shutdown, lost);
+        run ??= await RunInNewProcess(command, heard, shutdown, lost);
 
         activity?.SetTag(Tracing.Result, run.Result.GetType().Name);
         if (run.Result is ClaudeResult.Crashed or ClaudeResult.Hung)
         {
             activity?.SetStatus(ActivityStatusCode.Error);
-            Measures.UnknownOutcomes.Add(
+            WakeMetrics.UnknownOutcomes.Add(
                 1,
                 new KeyValuePair<string, object?>("result", run.Result is ClaudeResult.Hung ? "hung" : "crashed")
             );
@@ -114,7 +116,7 @@ sealed class ClaudeCli(
         return run;
     }
 
-    async Task<ClaudeRun> RunCold(
+    async Task<ClaudeRun> RunInNewProcess(
         ClaudeCommand command,
         Action<ClaudeOutput> heard,
         CancellationToken shutdown,
@@ -122,20 +124,20 @@ sealed class ClaudeCli(
     )
     {
         var settings = options.Value;
-        var mark = ProcessTable.NewMark(command.Owner);
+        var mark = ProcessTable.NewTag(command.OwnerSessionId);
         var environment = ClaudeEnvironment.Build(
             OwnEnvironment(),
             settings,
-            command.IsRepetition,
-            KeptTrace.Current,
+            command.MayRepeatMessage,
+            TraceContext.Current,
             mark,
-            command.Access
+            command.Credentials
         );
 
         // The attempt before may have died with its runner, and its tools may be at work in this workspace to this
         // moment.
-        if (command.IsRepetition)
-            await processes.EndLeftBehind();
+        if (command.MayRepeatMessage)
+            await processes.ReapOrphans();
 
         ClaudeProcess process;
         try
@@ -146,24 +148,24 @@ sealed class ClaudeCli(
                 command.Workspace,
                 environment,
                 apart: true,
-                reaper.Tag(mark)
+                reaper.CommandPrefix(mark)
             );
-            RunGroups.Begin(mark, started.Id);
+            RunCgroup.AddProcess(mark, started.Id);
             process = new(started, mark, environment, processes, settings.KillAfter, time);
         }
         catch (Win32Exception missing)
         {
-            reaper.End(mark);
-            return ClaudeRun.NotBegun(
-                await AnySession(new($"{settings.Executable} cannot be started: {missing.Message}."), lost)
+            reaper.Release(mark);
+            return ClaudeRun.NotStarted(
+                await ClassifyStartFailure(new($"{settings.Executable} cannot be started: {missing.Message}."), lost)
             );
         }
 
-        return (await Converse(process, warm: false, command, heard, shutdown, lost))!;
+        return (await RunInProcess(process, warm: false, command, heard, shutdown, lost))!;
     }
 
     // Null: it was warm and ended before it took the message up.
-    async Task<ClaudeRun?> Converse(
+    async Task<ClaudeRun?> RunInProcess(
         ClaudeProcess process,
         bool warm,
         ClaudeCommand command,
@@ -175,27 +177,27 @@ sealed class ClaudeCli(
         var settings = options.Value;
         var output = new ClaudeOutput(command.SessionId, command.MessageId)
         {
-            PaidBefore = process.Paid,
+            PriorProcessCost = process.CostSoFar,
             Environment = process.Environment,
         };
         var keep = false;
         await using var kill = lost.Register(process.Kill);
         try
         {
-            var stopped = await process.Tell(
+            var stopped = await process.SendMessage(
                 command,
-                () => Transcript(command),
+                () => LocateTranscript(command),
                 output,
                 command.Profile.TurnTimeout ?? settings.TurnTimeout,
                 command.Profile.IdleTimeout ?? settings.IdleTimeout,
-                settings.NoticeOf(command.Profile.TurnTimeout ?? settings.TurnTimeout),
+                settings.TimeoutNoticeFor(command.Profile.TurnTimeout ?? settings.TurnTimeout),
                 heard,
                 shutdown,
                 lost
             );
             lost.ThrowIfCancellationRequested();
 
-            if (output.OpenedAnother)
+            if (output.OpenedOtherSession)
                 log.LogWarning(
                     "The CLI opened another session than {SessionId}; its id is not adopted.",
                     command.SessionId
@@ -203,56 +205,56 @@ sealed class ClaudeCli(
 
             ClaudeResult result;
             if (
-                command.MayStay
+                command.CanStayWarm
                 && stopped is StopReason.None
-                && output is { Answered: true, Settled: true }
-                && !process.Over.IsCompleted
-                && !process.HasToolsLeft
+                && output is { Acknowledged: true, IsIdle: true }
+                && !process.Unusable.IsCompleted
+                && !process.HasLeftoverProcesses
             )
             {
                 keep = true;
-                process.Rest();
+                process.EndConversation();
                 result = output.Conclude(exitCode: 0, stderr: "", stopped);
             }
             else
             {
                 // Told to end, it would settle the call itself.
-                if (output.PutOff is not null)
+                if (output.DeferredCall is not null)
                     process.Kill();
 
-                var (exitCode, stderr) = await process.End(
-                    output.Done ? settings.KillAfter : TimeSpan.FromSeconds(1),
+                var (exitCode, stderr) = await process.ShutDown(
+                    output.HasOutcome ? settings.KillAfter : TimeSpan.FromSeconds(1),
                     lost
                 );
                 lost.ThrowIfCancellationRequested();
-                if (warm && !output.TakenUp && stopped is StopReason.None)
+                if (warm && !output.IsStarted && stopped is StopReason.None)
                     return null;
 
-                result = output.PutOff is { } call
-                    ? await PutOff(call, command, process, lost)
+                result = output.DeferredCall is { } call
+                    ? await Defer(call, command, process, lost)
                     : output.Conclude(exitCode, stderr, stopped);
                 if (result is ClaudeResult.Misconfigured refused && !output.Opened)
-                    result = await AnySession(refused, lost);
+                    result = await ClassifyStartFailure(refused, lost);
             }
 
-            if (process.Skipped > 0)
+            if (process.SkippedLines > 0)
                 log.LogWarning(
                     "{Count} lines of the CLI in session {SessionId} were too long and dropped.",
-                    process.Skipped,
+                    process.SkippedLines,
                     command.SessionId
                 );
-            if (output.Unreadable > 0)
+            if (output.UnreadableLines > 0)
                 log.LogWarning(
                     "{Count} lines of the CLI in session {SessionId} could not be read.",
-                    output.Unreadable,
+                    output.UnreadableLines,
                     command.SessionId
                 );
 
-            return new(result, output.Answered, output.Acted, output.Cost)
+            return new(result, output.Acknowledged, output.HasSideEffects, output.Cost)
             {
-                Alive = keep ? process : null,
+                WarmProcess = keep ? process : null,
                 McpServers = output.McpServers,
-                Remarks = process.WasNoticed ? "it was told that its time was nearly over" : null,
+                Remarks = process.TimeoutNoticeSent ? "it was told that its time was nearly over" : null,
             };
         }
         finally
@@ -262,28 +264,28 @@ sealed class ClaudeCli(
         }
     }
 
-    async Task<ClaudeResult> PutOff(
+    async Task<ClaudeResult> Defer(
         ControlRequest call,
         ClaudeCommand command,
         ClaudeProcess process,
         CancellationToken lost
     ) =>
-        await PutOffCall.Mark(Transcript(command), call, time, lost)
-            ? new ClaudeResult.Deferred(call.Tool!, PutOffCall.Asked(call, process.Environment))
+        await DeferredToolCall.AppendDeferredRow(LocateTranscript(command), call, time, lost)
+            ? new ClaudeResult.Deferred(call.Tool!, DeferredToolCall.ToQuestion(call, process.Environment))
             : new ClaudeResult.Crashed(
                 $"a call of {call.Tool} that waits for a person could not be kept in the transcript"
             );
 
-    string Transcript(ClaudeCommand command)
+    string LocateTranscript(ClaudeCommand command)
     {
         var folder = new TranscriptFolder(ConfigFolder, command.Workspace, command.SessionId);
         folder.Locate();
-        return folder.Main;
+        return folder.MainFile;
     }
 
     // It would not start. If it starts for nobody, that is this machine's fault and not the session's.
-    async Task<ClaudeResult> AnySession(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>
-        await probe.Trouble(cancel) is { } trouble ? new ClaudeResult.CannotRun(trouble) : refused;
+    async Task<ClaudeResult> ClassifyStartFailure(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>
+        await probe.FindProblem(cancel) is { } trouble ? new ClaudeResult.CannotRun(trouble) : refused;
 
     /// <summary>The runner's own variables, of which the CLI gets a part.</summary>
     public static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>

@@ -11,7 +11,7 @@ namespace Wake.Runner;
 /// <param name="Profile">What the session may do.</param>
 /// <param name="MessageId">The message's identity: the CLI takes each id once, in this process or any later
 /// one.</param>
-/// <param name="IsRepetition">Whether the CLI may have taken this very message up before, and died over it.</param>
+/// <param name="MayRepeatMessage">Whether the CLI may have taken this very message up before, and died over it.</param>
 /// <param name="Prompt">The message.</param>
 sealed record ClaudeCommand(
     Guid SessionId,
@@ -19,28 +19,28 @@ sealed record ClaudeCommand(
     string Workspace,
     Profile Profile,
     Guid MessageId,
-    bool IsRepetition,
+    bool MayRepeatMessage,
     string Prompt
 )
 {
     /// <summary>The session it runs for, whatever Claude session that has.</summary>
-    public Guid Owner { get; init; }
+    public Guid OwnerSessionId { get; init; }
 
     /// <summary>What its process shows to the API; null for nothing.</summary>
-    public RunAccess? Access { get; init; }
+    public RunCredentials? Credentials { get; init; }
 
     /// <summary>The transcript to resume, if the CLI would not find it by the session's id from that
     /// directory.</summary>
     public string? Transcript { get; init; }
 
     /// <summary>Whether its process may stay for the session's next message.</summary>
-    public bool MayStay { get; init; }
+    public bool CanStayWarm { get; init; }
 
     /// <summary>Whose settings count: the user's own, or the workspace's as well.</summary>
-    public string SettingSources { get; init; } = Profile.SettingSources ?? WorkspaceSetup.UserOnly;
+    public string SettingSources { get; init; } = Profile.SettingSources ?? WorkspaceTrust.UserSourceOnly;
 
     /// <summary>What follows those made here.</summary>
-    public IReadOnlyList<string> Further { get; init; } = Profile.Arguments;
+    public IReadOnlyList<string> ExtraArguments { get; init; } = Profile.Arguments;
 
     /// <summary>What is answered when the CLI asks whether it may call a tool.</summary>
     public Permissions Permissions { get; init; } = new(Profile.Permissions, []);
@@ -79,13 +79,13 @@ sealed record ClaudeCommand(
         if (Profile.MaxBudgetUsd is { } budget)
             arguments.AddRange(["--max-budget-usd", budget.ToString(CultureInfo.InvariantCulture)]);
 
-        arguments.AddRange(Further);
+        arguments.AddRange(ExtraArguments);
         return arguments;
     }
 
     /// <summary>The message as the line the CLI reads.</summary>
-    public byte[] Message() =>
-        Line(
+    public byte[] UserMessageLine() =>
+        JsonLine(
             new
             {
                 type = "user",
@@ -98,8 +98,8 @@ sealed record ClaudeCommand(
     /// The line that tells the model within its turn that the time for it is nearly over. The CLI puts it beside the
     /// next result of a tool, where it gives no turn and no result of its own (2.1.197, 2.1.329).
     /// </summary>
-    public static byte[] Notice(TimeSpan left) =>
-        Line(
+    public static byte[] TimeoutNoticeLine(TimeSpan left) =>
+        JsonLine(
             new
             {
                 type = "user",
@@ -115,8 +115,8 @@ sealed record ClaudeCommand(
         );
 
     /// <summary>The line that asks the CLI to stop what it is doing and say so.</summary>
-    public static byte[] Interrupt() =>
-        Line(
+    public static byte[] InterruptLine() =>
+        JsonLine(
             new
             {
                 type = "control_request",
@@ -127,8 +127,8 @@ sealed record ClaudeCommand(
 
     /// <summary>The line that asks the CLI what it has spent so far, which is then a
     /// <see cref="ClaudeOutput.Cost"/>.</summary>
-    public static byte[] AskUsage() =>
-        Line(
+    public static byte[] UsageRequestLine() =>
+        JsonLine(
             new
             {
                 type = "control_request",
@@ -138,7 +138,7 @@ sealed record ClaudeCommand(
         );
 
     /// <summary>A value as a line.</summary>
-    public static byte[] Line<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
+    public static byte[] JsonLine<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
 
     /// <summary>
     /// The id of a wake's message: the same for every attempt, so that a wake delivered again after a crash is taken
@@ -147,12 +147,12 @@ sealed record ClaudeCommand(
     /// interrupt, after the second failure of the API; 2.1.329).
     /// </summary>
     public static Guid MessageIdOf(ClaimedTurn turn) =>
-        Uuid5.Of(
+        Uuid5.Create(
             turn.SessionId,
             string.Concat(
                 $"wake {turn.WakeNumber}",
                 turn.MessageSalt is { } salt ? $" {salt}" : "",
-                turn.Answered == 0 ? "" : $" after attempt {turn.Answered}"
+                turn.LastAcknowledgedAttempt == 0 ? "" : $" after attempt {turn.LastAcknowledgedAttempt}"
             )
         );
 }

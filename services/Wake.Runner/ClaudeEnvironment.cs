@@ -18,7 +18,7 @@ static class ClaudeEnvironment
     /// The runner's variables that reach the CLI. Its tools can learn them, so nothing is here that a tool may not
     /// know; the database and the broker in particular never are.
     /// </summary>
-    public static readonly IReadOnlyList<string> Passed =
+    public static readonly IReadOnlyList<string> PassedVariables =
     [
         "PATH",
         "HOME",
@@ -48,9 +48,11 @@ static class ClaudeEnvironment
         "SSL_CERT_DIR",
         "NODE_EXTRA_CA_CERTS",
         // Not OTEL_EXPORTER_OTLP_HEADERS: they may hold a key. Who wants them there names them in PassEnvironment.
-        Telemetry.Endpoint,
-        Telemetry.Protocol,
-        .. Telemetry.Signals.SelectMany(x => new[] { Telemetry.Own(x, "ENDPOINT"), Telemetry.Own(x, "PROTOCOL") }),
+        Telemetry.EndpointVariable,
+        Telemetry.ProtocolVariable,
+        .. Telemetry.Signals.SelectMany(x =>
+            new[] { Telemetry.SignalVariable(x, "ENDPOINT"), Telemetry.SignalVariable(x, "PROTOCOL") }
+        ),
         "SSH_AUTH_SOCK",
         "GIT_*",
         "GH_*",
@@ -61,10 +63,10 @@ static class ClaudeEnvironment
 
     // What its owner shows to the API, or finds that by, a run is never told, however it is asked for: it has a token
     // of its own.
-    static readonly string[] Owners = ["WAKE_API_KEY", "WAKE_DATA", "WAKE_SECRETS"];
+    static readonly string[] NeverPassed = ["WAKE_API_KEY", "WAKE_DATA", "WAKE_SECRETS"];
 
     // The CLI runs it at the head of every Bash command. Missing where somebody delivers Wake without it.
-    static readonly string ToolSetup = Path.Combine(AppContext.BaseDirectory, "bash-tool.sh");
+    static readonly string BashToolScript = Path.Combine(AppContext.BaseDirectory, "bash-tool.sh");
 
     /// <summary>Builds it.</summary>
     /// <param name="own">The runner's environment.</param>
@@ -78,14 +80,14 @@ static class ClaudeEnvironment
         IEnumerable<KeyValuePair<string, string>> own,
         ClaudeOptions options,
         bool isRepetition,
-        KeptTrace trace,
-        RunMark mark,
-        RunAccess? access = null
+        TraceContext trace,
+        RunTag mark,
+        RunCredentials? access = null
     )
     {
         var environment = own.Where(x =>
-                Named(x.Key, [.. Passed, .. options.PassEnvironment])
-                && !Named(x.Key, [.. options.DropEnvironment, .. Owners])
+                MatchesAny(x.Key, [.. PassedVariables, .. options.PassEnvironment])
+                && !MatchesAny(x.Key, [.. options.DropEnvironment, .. NeverPassed])
             )
             .ToDictionary(x => x.Key, x => x.Value);
 
@@ -111,18 +113,18 @@ static class ClaudeEnvironment
             environment["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"] = "1";
         environment["CLAUDE_CODE_RESUME_SHOWS_CUT_OFF_CALLS"] = "1";
 
-        if (trace.Parent is not null)
-            environment["TRACEPARENT"] = trace.Parent;
-        if (trace.State is not null)
-            environment["TRACESTATE"] = trace.State;
+        if (trace.TraceParent is not null)
+            environment["TRACEPARENT"] = trace.TraceParent;
+        if (trace.TraceState is not null)
+            environment["TRACESTATE"] = trace.TraceState;
 
         // Where the runner reports, it reports as well. Spans it calls a beta.
         if (
-            Telemetry.Signals.Where(x => Telemetry.IsOn(x, environment.GetValueOrDefault)).ToList() is
+            Telemetry.Signals.Where(x => Telemetry.IsEnabled(x, environment.GetValueOrDefault)).ToList() is
             { Count: > 0 } signals
         )
         {
-            environment.TryAdd(Telemetry.Protocol, "http/protobuf");
+            environment.TryAdd(Telemetry.ProtocolVariable, "http/protobuf");
             environment["CLAUDE_CODE_ENABLE_TELEMETRY"] = "1";
             if (signals.Contains("TRACES"))
                 environment["CLAUDE_CODE_ENHANCED_TELEMETRY_BETA"] = "1";
@@ -133,17 +135,17 @@ static class ClaudeEnvironment
                 environment[$"OTEL_{signal}_EXPORTER"] = "otlp";
         }
 
-        if (File.Exists(ToolSetup))
-            environment["CLAUDE_ENV_FILE"] = ToolSetup;
+        if (File.Exists(BashToolScript))
+            environment["CLAUDE_ENV_FILE"] = BashToolScript;
 
         foreach (var (name, value) in options.Environment)
             environment[name] = value;
 
-        environment[RunMark.Variable] = mark.ToString();
+        environment[RunTag.Variable] = mark.ToString();
         if (access is not null)
         {
             environment[RunTokens.Variable] = access.Token;
-            environment[RunAccess.Session] = access.SessionKey;
+            environment[RunCredentials.SessionVariable] = access.SessionKey;
         }
 
         return environment;
@@ -155,7 +157,7 @@ static class ClaudeEnvironment
             ? named
             : Path.Combine(environment.TryGetValue("HOME", out var home) ? home : "/", ".claude");
 
-    static bool Named(string name, IEnumerable<string> patterns) =>
+    static bool MatchesAny(string name, IEnumerable<string> patterns) =>
         patterns.Any(pattern =>
             pattern.EndsWith('*') ? name.StartsWith(pattern[..^1], StringComparison.Ordinal) : name == pattern
         );
@@ -164,8 +166,8 @@ static class ClaudeEnvironment
 /// <summary>How what runs in a turn comes into the API: for its session and nothing else.</summary>
 /// <param name="Token">What it shows.</param>
 /// <param name="SessionKey">The session, which the <c>wake</c> command then takes for meant.</param>
-sealed record RunAccess(string Token, string SessionKey)
+sealed record RunCredentials(string Token, string SessionKey)
 {
     /// <summary>The variable that names the session.</summary>
-    public const string Session = "WAKE_SESSION";
+    public const string SessionVariable = "WAKE_SESSION";
 }

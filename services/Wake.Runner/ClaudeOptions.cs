@@ -37,7 +37,7 @@ sealed class ClaudeOptions : IValidatableObject
     public TimeSpan DrainTime => 2 * KillAfter + TimeSpan.FromSeconds(20);
 
     /// <summary>How long before its end a turn of this length is told; zero when it is not.</summary>
-    public TimeSpan NoticeOf(TimeSpan turnTimeout)
+    public TimeSpan TimeoutNoticeFor(TimeSpan turnTimeout)
     {
         var most = turnTimeout / 10;
         return TimeoutNotice is { } chosen ? (chosen < turnTimeout ? chosen : most)
@@ -52,7 +52,8 @@ sealed class ClaudeOptions : IValidatableObject
 
     /// <summary>
     /// Names of further variables of the runner's environment that reach the CLI, beside those of
-    /// <see cref="ClaudeEnvironment.Passed"/>; a * at the end stands for any rest. The CLI's tools can read them all.
+    /// <see cref="ClaudeEnvironment.PassedVariables"/>; a * at the end stands for any rest. The CLI's tools can read
+    /// them all.
     /// </summary>
     public IReadOnlyList<string> PassEnvironment { get; init; } = [];
 

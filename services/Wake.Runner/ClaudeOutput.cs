@@ -22,9 +22,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     bool idleSinceEcho;
     bool initSeen;
     string? callingMessage;
-    int callsBeside;
+    int siblingCalls;
     TurnCost? costBefore;
-    bool usageTold;
+    bool usageReported;
 
     /// <summary>The id of the request by which the CLI is asked what it has spent.</summary>
     public const string UsageRequest = "wake-usage";
@@ -33,41 +33,41 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     public bool Opened { get; private set; }
 
     /// <summary>Whether the CLI opened another session than it was asked for; its id is never adopted.</summary>
-    public bool OpenedAnother { get; private set; }
+    public bool OpenedOtherSession { get; private set; }
 
     /// <summary>The MCP servers it has, and whether each works as far as it says; null before it has said so.</summary>
     public IReadOnlyDictionary<string, bool>? McpServers { get; private set; }
 
     /// <summary>Whether the model has called a tool.</summary>
-    public bool Acted { get; private set; }
+    public bool HasSideEffects { get; private set; }
 
     /// <summary>Whether the CLI has begun to deal with the message, or with anything.</summary>
-    public bool TakenUp => echoed || initSeen || own is not null;
+    public bool IsStarted => echoed || initSeen || own is not null;
 
     /// <summary>Rows of the transcript that were told of: it has grown by as many, or more.</summary>
-    public int Told { get; private set; }
+    public int RowsReported { get; private set; }
 
     /// <summary>Whether all is known that this run will tell about the message.</summary>
-    public bool Done => own is not null || Lost || AlreadyDone || PutOff is not null;
+    public bool HasOutcome => own is not null || SessionNotFound || AlreadyDone || DeferredCall is not null;
 
     /// <summary>Whether the CLI gave a result for the message. One that was put off it will act on again.</summary>
-    public bool Answered => own is not null and not { PutOff: true };
+    public bool Acknowledged => own is not null and not { IsDeferred: true };
 
     /// <summary>Whether the CLI has also finished what it does after a result.</summary>
-    public bool Settled => PutOff is not null ? usageTold : Done && (idleSinceEcho || Lost);
+    public bool IsIdle => DeferredCall is not null ? usageReported : HasOutcome && (idleSinceEcho || SessionNotFound);
 
     /// <summary>The call that waits for a person to allow it; the runner ends the process over it.</summary>
-    public ControlRequest? PutOff { get; private set; }
+    public ControlRequest? DeferredCall { get; private set; }
 
     /// <summary>Whether the model has just asked a person something, and the CLI has not said what became of
     /// that.</summary>
-    public bool Asks { get; private set; }
+    public bool IsAskingPerson { get; private set; }
 
     /// <summary>Whether a tool that the model has called is at work, as far as is known.</summary>
-    public bool Calls { get; private set; }
+    public bool IsCallingTool { get; private set; }
 
     /// <summary>How many other calls the message makes that the model is at.</summary>
-    public int CallsBeside => callsBeside;
+    public int SiblingCalls => siblingCalls;
 
     /// <summary>
     /// What the run cost so far, as the CLI computed it; turns that the session took besides are in it, for they were
@@ -76,27 +76,27 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     public TurnCost Cost { get; private set; }
 
     /// <summary>What the process had cost before, for releases that count from its start.</summary>
-    public TurnCost PaidBefore { get; init; }
+    public TurnCost PriorProcessCost { get; init; }
 
     /// <summary>The environment of the CLI, whose secrets are no part of what it is quoted with.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
     /// <summary>What the process has cost by now, in such a release.</summary>
-    public TurnCost Total { get; private set; }
+    public TurnCost ProcessCost { get; private set; }
 
     /// <summary>What the CLI asked its host and waits for; whoever takes one answers it.</summary>
     public Queue<ControlRequest> Requests { get; } = [];
 
     /// <summary>Lines that could not be read.</summary>
-    public int Unreadable { get; private set; }
+    public int UnreadableLines { get; private set; }
 
-    bool Lost { get; set; }
+    bool SessionNotFound { get; set; }
 
     // The message was taken up, and put down again without a turn: an earlier run had finished it.
     bool AlreadyDone => own is null && echoed && idleSinceEcho && !turnSinceEcho;
 
     /// <summary>Takes one line of standard output, without its line break.</summary>
-    public void Line(ReadOnlyMemory<byte> line)
+    public void ParseLine(ReadOnlyMemory<byte> line)
     {
         if (line.IsEmpty)
             return;
@@ -109,17 +109,17 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         {
             using var json = JsonDocument.Parse(line);
             if (json.RootElement.ValueKind is JsonValueKind.Object)
-                Frame(json.RootElement);
+                ParseFrame(json.RootElement);
         }
         catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
             // No JSON, or one with half a character in a field's name.
-            Unreadable++;
+            UnreadableLines++;
         }
     }
 
     /// <summary>Whether a line tells of a turn, or belongs to one. Asked of a process that has nothing to do.</summary>
-    public static bool IsOfATurn(ReadOnlyMemory<byte> line)
+    public static bool IsTurnLine(ReadOnlyMemory<byte> line)
     {
         try
         {
@@ -137,7 +137,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         }
     }
 
-    void Frame(JsonElement frame)
+    void ParseFrame(JsonElement frame)
     {
         switch (frame.Text("type"), frame.Text("subtype"))
         {
@@ -148,7 +148,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                 if (frame.Text("session_id") == sessionId.ToString())
                     Opened = true;
                 else
-                    OpenedAnother = true;
+                    OpenedOtherSession = true;
                 break;
 
             case ("system", "session_state_changed") when frame.Text("state") is { } state:
@@ -156,15 +156,15 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                 break;
 
             case ("user", _):
-                Told++;
-                Asks = Calls = false;
+                RowsReported++;
+                IsAskingPerson = IsCallingTool = false;
                 if (frame.Flag("isReplay") && frame.Text("uuid") == messageId.ToString())
                     (echoed, turnSinceEcho, idleSinceEcho) = (true, false, false);
                 break;
 
             case ("assistant", _):
-                Told++;
-                CallsOf(frame);
+                RowsReported++;
+                ParseToolCalls(frame);
                 turnSinceEcho |= echoed;
                 lastAssistantError = frame.Text("error") ?? lastAssistantError;
                 break;
@@ -185,15 +185,15 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                     {
                         ToolUseId = request?.Text("tool_use_id"),
                         Input = request?.Object("input")?.GetRawText(),
-                        Why = request?.Text("decision_reason") ?? request?.Text("description"),
-                        Agent = request?.Text("agent_id"),
+                        Reason = request?.Text("decision_reason") ?? request?.Text("description"),
+                        SubagentId = request?.Text("agent_id"),
                     }
                 );
                 break;
 
             case ("control_response", _)
                 when frame.Object("response") is { } response && response.Text("request_id") == UsageRequest:
-                Usage(response.Object("response")?.Object("session"));
+                ParseUsage(response.Object("response")?.Object("session"));
                 break;
 
             case ("system", "api_retry"):
@@ -201,16 +201,16 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                 break;
 
             case ("result", _):
-                Result(frame);
+                ParseResult(frame);
                 break;
         }
     }
 
-    void Result(JsonElement frame)
+    void ParseResult(JsonElement frame)
     {
-        var result = ResultLine.Of(frame, Environment);
-        Total = result.CostIsOwn ? default : result.Cost;
-        Cost = result.CostIsOwn ? Cost + result.Cost : result.Cost - PaidBefore;
+        var result = ResultLine.Parse(frame, Environment);
+        ProcessCost = result.CostIsIncremental ? default : result.Cost;
+        Cost = result.CostIsIncremental ? Cost + result.Cost : result.Cost - PriorProcessCost;
 
         // A turn the session started by itself, for instance because a background shell ended.
         if (frame.Object("origin") is not null)
@@ -222,16 +222,16 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             && error.StartsWith("No conversation found with session ID:", StringComparison.Ordinal)
         )
         {
-            Lost = true;
+            SessionNotFound = true;
             return;
         }
 
         // Older releases do not say which messages a result is about; there it is the one taken up last. One that a
         // hook stopped at the door they never call taken up.
         if (
-            result.Messages is { Count: > 0 } messages
+            result.MessageIds is { Count: > 0 } messages
                 ? messages.Contains(messageId.ToString())
-                : echoed || result.StoppedAtTheDoor
+                : echoed || result.BlockedByPromptHook
         )
             own ??= result;
         else
@@ -239,17 +239,17 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     }
 
     /// <summary>Ends the run over a call that a person has to decide about.</summary>
-    public void Suspend(ControlRequest call) => (PutOff, usageTold) = (call, false);
+    public void Defer(ControlRequest call) => (DeferredCall, usageReported) = (call, false);
 
     // Told before the message and when a call is put off, which has no result line to tell it.
-    void Usage(JsonElement? session)
+    void ParseUsage(JsonElement? session)
     {
-        usageTold = true;
+        usageReported = true;
         if (session is not { } told)
             return;
 
-        var cost = ResultLine.CostOf(told.Object("model_usage"), told.Number("total_cost_usd"));
-        if (PutOff is null)
+        var cost = ResultLine.ParseCost(told.Object("model_usage"), told.Number("total_cost_usd"));
+        if (DeferredCall is null)
             costBefore = cost;
         else if (costBefore is { } before)
             Cost = cost - before;
@@ -261,16 +261,16 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <param name="stopped">Why the runner stopped it, if it did.</param>
     public ClaudeResult Conclude(int exitCode, string stderr, StopReason stopped)
     {
-        if (Lost)
+        if (SessionNotFound)
             return new ClaudeResult.SessionLost();
 
         if (own is not null)
-            return Judge(own, stopped);
+            return Classify(own, stopped);
 
         if (AlreadyDone)
-            return earlier is { IsError: true } or { PutOff: true }
-                ? Judge(earlier, stopped)
-                : new ClaudeResult.Completed(0, Already: true);
+            return earlier is { IsError: true } or { IsDeferred: true }
+                ? Classify(earlier, stopped)
+                : new ClaudeResult.Completed(0, AlreadyProcessed: true);
 
         if (stopped is StopReason.Idle or StopReason.Timeout)
             return new ClaudeResult.Hung(Describe(stopped));
@@ -300,7 +300,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         );
     }
 
-    ClaudeResult Judge(ResultLine result, StopReason stopped) =>
+    ClaudeResult Classify(ResultLine result, StopReason stopped) =>
         result switch
         {
             { TerminalReason: "aborted_streaming" or "aborted_tools" } => stopped switch
@@ -310,35 +310,35 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                 _ => new ClaudeResult.Hung(Describe(stopped)),
             },
 
-            { PutOff: true } => new ClaudeResult.Deferred(
+            { IsDeferred: true } => new ClaudeResult.Deferred(
                 result.DeferredTool ?? "a tool",
-                result.Asks,
-                callsBeside > 0
+                result.Question,
+                siblingCalls > 0
             ),
             { StopReason: "refusal" } => new ClaudeResult.Refused("the model refused"),
-            { TerminalReason: "stop_hook_prevented" or "hook_stopped" } or { StoppedAtTheDoor: true } =>
+            { TerminalReason: "stop_hook_prevented" or "hook_stopped" } or { BlockedByPromptHook: true } =>
                 new ClaudeResult.Refused("a hook stopped it"),
             { IsError: false } => new ClaudeResult.Completed(result.Denials),
 
             { Subtype: "error_max_turns" } => new ClaudeResult.LimitReached("the limit of steps"),
             { Subtype: "error_max_budget_usd" } => new ClaudeResult.LimitReached("the budget"),
             { TerminalReason: "prompt_too_long" or "image_error" } or { Status: 413 } => new ClaudeResult.Poisoned(
-                result.What
+                result.Message
             ),
 
             { Status: null or 429 } when limitedUntil is { } until => new ClaudeResult.UsageLimited(until),
             { Status: null } when lastAssistantError is "authentication_failed" => new ClaudeResult.CannotRun(
                 "the CLI is not logged in"
             ),
-            { Status: 401 or 402 or 403 } => new ClaudeResult.AccountProblem(result.What),
+            { Status: 401 or 402 or 403 } => new ClaudeResult.AccountProblem(result.Message),
             _ when lastAssistantError is "authentication_failed" or "billing_error" or "oauth_org_not_allowed" =>
-                new ClaudeResult.AccountProblem(result.What),
-            { Status: 404 } => new ClaudeResult.Misconfigured(result.What),
+                new ClaudeResult.AccountProblem(result.Message),
+            { Status: 404 } => new ClaudeResult.Misconfigured(result.Message),
             { Status: null or 408 or 409 or 429 or >= 500 } => new ClaudeResult.ApiUnavailable(
                 result.Status,
                 GaveUpAtOnce: !retried
             ),
-            _ => new ClaudeResult.ApiRefuses(result.What),
+            _ => new ClaudeResult.ApiRefuses(result.Message),
         };
 
     static string Describe(StopReason stopped) =>
@@ -360,7 +360,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     }
 
     // A message comes in several lines, often one for each of its blocks.
-    void CallsOf(JsonElement frame)
+    void ParseToolCalls(JsonElement frame)
     {
         if (
             frame.Object("message") is not { } message
@@ -377,10 +377,10 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         if (names is not { Count: > 0 and var calls })
             return;
 
-        Acted = Calls = true;
-        Asks |= names.Contains(QuestionHook.Tool);
+        HasSideEffects = IsCallingTool = true;
+        IsAskingPerson |= names.Contains(QuestionHook.Tool);
         var id = message.Text("id");
-        callsBeside = id is not null && id == callingMessage ? callsBeside + calls : calls - 1;
+        siblingCalls = id is not null && id == callingMessage ? siblingCalls + calls : calls - 1;
         callingMessage = id;
     }
 }
@@ -398,8 +398,8 @@ sealed record ControlRequest(string Id, string? Subtype, string? Tool)
     public string? Input { get; init; }
 
     /// <summary>Why the CLI asks.</summary>
-    public string? Why { get; init; }
+    public string? Reason { get; init; }
 
     /// <summary>The subagent that wants to call it; null for the main conversation.</summary>
-    public string? Agent { get; init; }
+    public string? SubagentId { get; init; }
 }

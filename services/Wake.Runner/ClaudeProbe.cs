@@ -11,13 +11,13 @@ namespace Wake.Runner;
 sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> options, TimeProvider time)
 {
     // It takes a fraction of a second, and what takes this long is no better than nothing.
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(20);
 
     // No folder in which others could leave settings for it.
-    const string Folder = "/";
+    const string WorkingDirectory = "/";
 
     /// <summary>What is wrong; null when it starts.</summary>
-    public async Task<string?> Trouble(CancellationToken cancel)
+    public async Task<string?> FindProblem(CancellationToken cancel)
     {
         var settings = options.Value;
         var environment = ClaudeEnvironment.Build(
@@ -25,17 +25,17 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
             settings,
             isRepetition: false,
             trace: default,
-            ProcessTable.NewMark()
+            ProcessTable.NewTag()
         );
 
-        using var bound = new CancellationTokenSource(Patience, time);
+        using var bound = new CancellationTokenSource(ProbeTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(bound.Token, cancel);
         try
         {
             using var process = await launcher.Start(
                 settings.Executable,
                 ["--version"],
-                Folder,
+                WorkingDirectory,
                 environment,
                 apart: true
             );
@@ -62,7 +62,7 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return $"{settings.Executable} does not start: no answer within {Patience.TotalSeconds:0} s";
+            return $"{settings.Executable} does not start: no answer within {ProbeTimeout.TotalSeconds:0} s";
         }
     }
 

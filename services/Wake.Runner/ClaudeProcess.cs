@@ -13,25 +13,25 @@ namespace Wake.Runner;
 sealed class ClaudeProcess : IAsyncDisposable
 {
     // What an interrupted turn gets in any case to say so.
-    static readonly TimeSpan Last = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan MinInterruptTime = TimeSpan.FromSeconds(1);
 
     // Enough to see why it refused to start; a flood beyond it is read and dropped.
-    const int StderrKept = 8 * 1024;
+    const int StderrLimit = 8 * 1024;
 
     readonly Process process;
-    readonly RunProcesses processes;
-    readonly RunMark mark;
+    readonly RunReaper processes;
+    readonly RunTag tag;
     readonly TimeProvider time;
     readonly TimeSpan killAfter;
     readonly SemaphoreSlim writing = new(1);
     readonly CancellationTokenSource closing = new();
-    readonly TaskCompletionSource over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource unusable = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly Task<string> stderr;
     Task? stdout;
     volatile Conversation? conversation;
-    Task puttingOff = Task.CompletedTask,
-        beginning = Task.CompletedTask;
-    TimeSpan grace = RunProcesses.Grace;
+    Task deferring = Task.CompletedTask,
+        allowing = Task.CompletedTask;
+    TimeSpan grace = RunReaper.Grace;
     long openedAt = long.MaxValue;
 
     /// <param name="process">What was started.</param>
@@ -43,48 +43,48 @@ sealed class ClaudeProcess : IAsyncDisposable
     /// <param name="time">The clock.</param>
     public ClaudeProcess(
         Process process,
-        RunMark mark,
+        RunTag mark,
         IReadOnlyDictionary<string, string> environment,
-        RunProcesses processes,
+        RunReaper processes,
         TimeSpan killAfter,
         TimeProvider time
     )
     {
-        (this.process, this.mark, Environment, this.processes) = (process, mark, environment, processes);
+        (this.process, this.tag, Environment, this.processes) = (process, mark, environment, processes);
         (this.killAfter, this.time) = (killAfter, time);
-        stderr = Tail(process.StandardError.BaseStream, closing.Token);
+        stderr = ReadStderr(process.StandardError.BaseStream, closing.Token);
     }
 
     /// <summary>By which everything it starts is known.</summary>
-    public RunMark Mark => mark;
+    public RunTag Tag => tag;
 
     /// <summary>Its environment.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; }
 
     /// <summary>Completes when it can be told no more: it has ended, or has begun a turn that nobody asked it
     /// for.</summary>
-    public Task Over => over.Task;
+    public Task Unusable => unusable.Task;
 
     /// <summary>What it had cost before, where the CLI counts from the start of the process.</summary>
-    public TurnCost Paid { get; private set; }
+    public TurnCost CostSoFar { get; private set; }
 
     /// <summary>Whether it was told, about its newest message, that the time for it was nearly over.</summary>
-    public bool WasNoticed { get; private set; }
+    public bool TimeoutNoticeSent { get; private set; }
 
     /// <summary>Lines of it that were too long and dropped.</summary>
-    public int Skipped { get; private set; }
+    public int SkippedLines { get; private set; }
 
     /// <summary>
     /// Whether a tool left something running: a process whose parents are gone, or that is younger than the first turn.
     /// What the CLI starts for itself, such as servers of tools, is older.
     /// </summary>
-    public bool HasToolsLeft =>
+    public bool HasLeftoverProcesses =>
         processes
-            .Of(mark)
-            .Any(x => x.Id != process.Id && (x.Parent == System.Environment.ProcessId || x.Started > openedAt));
+            .ProcessesOf(tag)
+            .Any(x => x.Id != process.Id && (x.ParentId == System.Environment.ProcessId || x.StartTicks > openedAt));
 
     /// <summary>What it holds of the machine's memory with all that belongs to it, in bytes.</summary>
-    public long Memory => ProcessTable.MemoryOf(mark) ?? process.WorkingSet64;
+    public long MemoryBytes => ProcessTable.MemoryOf(tag) ?? process.WorkingSet64;
 
     /// <summary>Kills it, and what it started without asking first.</summary>
     public void Kill()
@@ -104,7 +104,7 @@ sealed class ClaudeProcess : IAsyncDisposable
     /// <param name="shutdown">Asks the turn to stop and to leave a transcript that says so.</param>
     /// <param name="lost">Nobody waits for it any more.</param>
     /// <returns>Why it was stopped, if it was.</returns>
-    public async Task<StopReason> Tell(
+    public async Task<StopReason> SendMessage(
         ClaudeCommand command,
         Func<string> transcript,
         ClaudeOutput output,
@@ -120,68 +120,68 @@ sealed class ClaudeProcess : IAsyncDisposable
         using var silent = new CancellationTokenSource(idle, time);
         var talk = new Conversation(command.Permissions, transcript, output, heard, silent, idle);
         conversation = talk;
-        WasNoticed = false;
+        TimeoutNoticeSent = false;
         var ends = time.GetTimestamp() + (long)(total.TotalSeconds * time.TimestampFrequency);
         await using var nearly = time.CreateTimer(
-            _ => _ = Notice(talk, ends, isDue: true),
+            _ => _ = SendTimeoutNotice(talk, ends, isDue: true),
             null,
             notice > TimeSpan.Zero ? total - notice : Timeout.InfiniteTimeSpan,
             Timeout.InfiniteTimeSpan
         );
-        talk.Heard = () => _ = Notice(talk, ends, isDue: false);
+        talk.OnLine = () => _ = SendTimeoutNotice(talk, ends, isDue: false);
 
         // Not before: what it says at its start, that there is no such session for instance, is about the first
         // message.
-        stdout ??= Listen();
+        stdout ??= ReadOutput();
         if (stdout.IsCompleted)
-            talk.End();
+            talk.CompleteAll();
 
         if (command.Permissions.Policy is PermissionPolicy.Ask)
-            await Write(ClaudeCommand.AskUsage());
-        await Write(command.Message());
+            await WriteLine(ClaudeCommand.UsageRequestLine());
+        await WriteLine(command.UserMessageLine());
 
         using (var until = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost, tooLong.Token, silent.Token))
-            await talk.Done.WaitAsync(until.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await talk.OutcomeKnown.WaitAsync(until.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         var stopped = StopReason.None;
-        if (!talk.Done.IsCompleted && !lost.IsCancellationRequested)
+        if (!talk.OutcomeKnown.IsCompleted && !lost.IsCancellationRequested)
         {
             stopped =
                 shutdown.IsCancellationRequested ? StopReason.Shutdown
                 : tooLong.IsCancellationRequested ? StopReason.Timeout
                 : StopReason.Idle;
-            await Stop(talk, lost);
+            await InterruptTurn(talk, lost);
         }
 
         // A second for what follows a result.
-        if (talk.Done.IsCompleted)
-            await Within(talk.Settled, TimeSpan.FromSeconds(1), lost);
+        if (talk.OutcomeKnown.IsCompleted)
+            await WaitAtMost(talk.Idle, TimeSpan.FromSeconds(1), lost);
 
-        talk.StopWatch();
-        Paid = output.Total;
+        talk.StopIdleTimer();
+        CostSoFar = output.ProcessCost;
         return stopped;
     }
 
     // An interrupt rejects the call that is open: the session reads that the user did not want it, whatever a person
     // has answered, and the next run finds a call that has its result. A killed process leaves the call as it was.
-    async Task Stop(Conversation talk, CancellationToken lost)
+    async Task InterruptTurn(Conversation talk, CancellationToken lost)
     {
         var began = time.GetTimestamp();
 
         // What is just being asked will be asked, and ends the run by itself.
-        if (!puttingOff.IsCompleted || talk.Output.Asks)
+        if (!deferring.IsCompleted || talk.Output.IsAskingPerson)
         {
-            if (!await Within(talk.Done, killAfter, lost))
+            if (!await WaitAtMost(talk.OutcomeKnown, killAfter, lost))
                 Kill();
             return;
         }
 
         // A call that was not begun is not begun any more; of one that was, a person would like to hear how it ended.
         if (
-            !await PutOffCall.HaveResults(
+            !await DeferredToolCall.WaitForResults(
                 talk.Transcript,
                 talk.SettledCalls,
-                talk.EndBeginning() ? killAfter : TimeSpan.Zero,
+                talk.StopAllowingCalls() ? killAfter : TimeSpan.Zero,
                 time,
                 lost
             )
@@ -191,51 +191,51 @@ sealed class ClaudeProcess : IAsyncDisposable
             return;
         }
 
-        await Write(ClaudeCommand.Interrupt());
+        await WriteLine(ClaudeCommand.InterruptLine());
         var left = killAfter - time.GetElapsedTime(began);
-        await Within(talk.Done, left > Last ? left : Last, lost);
+        await WaitAtMost(talk.OutcomeKnown, left > MinInterruptTime ? left : MinInterruptTime, lost);
     }
 
     /// <summary>The message is dealt with, and whatever it says from now on belongs to none.</summary>
-    public void Rest() => conversation = null;
+    public void EndConversation() => conversation = null;
 
     /// <summary>Ends it: the polite way, the firm one, and the last one.</summary>
     /// <param name="patience">How long it gets to end by itself once its input is closed.</param>
     /// <param name="lost">Nobody waits for it any more.</param>
     /// <returns>Its exit code, and the end of its standard error.</returns>
-    public async Task<(int ExitCode, string Stderr)> End(TimeSpan patience, CancellationToken lost)
+    public async Task<(int ExitCode, string Stderr)> ShutDown(TimeSpan patience, CancellationToken lost)
     {
         // The stream and not its writer, which would flush into a pipe that may be broken and fail.
         process.StandardInput.BaseStream.Close();
-        if (!await Within(process.WaitForExitAsync(CancellationToken.None), patience, lost))
+        if (!await WaitAtMost(process.WaitForExitAsync(CancellationToken.None), patience, lost))
         {
             process.Terminate();
-            if (!await Within(process.WaitForExitAsync(CancellationToken.None), killAfter, lost))
+            if (!await WaitAtMost(process.WaitForExitAsync(CancellationToken.None), killAfter, lost))
                 process.KillTree();
         }
 
         await process.WaitForExitAsync(CancellationToken.None);
 
         // Something it left behind may hold the pipes open; what is in them by now is all there is to hear.
-        await Within(Task.WhenAll(stdout!, stderr), TimeSpan.FromSeconds(1), lost);
+        await WaitAtMost(Task.WhenAll(stdout!, stderr), TimeSpan.FromSeconds(1), lost);
         await closing.CancelAsync();
         await stdout!;
-        await Task.WhenAll(puttingOff, beginning);
+        await Task.WhenAll(deferring, allowing);
         return (process.ExitCode, Redaction.Redact(await stderr, Environment));
     }
 
     public async ValueTask DisposeAsync()
     {
         process.KillTree();
-        await processes.End(mark, grace);
+        await processes.EndRun(tag, grace);
         await closing.CancelAsync();
-        await Task.WhenAll(stdout ?? Task.CompletedTask, stderr, puttingOff, beginning);
+        await Task.WhenAll(stdout ?? Task.CompletedTask, stderr, deferring, allowing);
         process.Dispose();
         closing.Dispose();
         writing.Dispose();
     }
 
-    async Task Write(byte[] line)
+    async Task WriteLine(byte[] line)
     {
         await writing.WaitAsync();
         try
@@ -255,22 +255,22 @@ sealed class ClaudeProcess : IAsyncDisposable
 
     // Said while a tool is at work: said while the model speaks it may come too late for this turn, and begin one of
     // its own.
-    async Task Notice(Conversation talk, long ends, bool isDue)
+    async Task SendTimeoutNotice(Conversation talk, long ends, bool isDue)
     {
-        if (!talk.TakeNotice(isDue))
+        if (!talk.TryTakeNotice(isDue))
             return;
 
-        WasNoticed = true;
-        await Write(ClaudeCommand.Notice(time.GetElapsedTime(time.GetTimestamp(), ends)));
+        TimeoutNoticeSent = true;
+        await WriteLine(ClaudeCommand.TimeoutNoticeLine(time.GetElapsedTime(time.GetTimestamp(), ends)));
     }
 
     // Noted before it is made: a call that is cut off is not made a second time by the next run.
-    async Task Begin(Conversation talk, ControlRequest request, byte[] reply)
+    async Task AllowCall(Conversation talk, ControlRequest request, byte[] reply)
     {
         try
         {
-            if (talk.TryBegin() && await talk.Permissions.Begins(request.ToolUseId!))
-                await Write(reply);
+            if (talk.TryAllowCall() && await talk.Permissions.RecordCallStart(request.ToolUseId!))
+                await WriteLine(reply);
         }
         catch (OperationCanceledException)
         {
@@ -280,37 +280,37 @@ sealed class ClaudeProcess : IAsyncDisposable
 
     // The CLI calls tools while the model still speaks: once it has written this call down, one beside it is heard of
     // too.
-    async Task PutOff(Conversation talk, ControlRequest request)
+    async Task DeferCall(Conversation talk, ControlRequest request)
     {
-        await PutOffCall
-            .Written(talk.Transcript, request, time, closing.Token)
+        await DeferredToolCall
+            .WaitUntilWritten(talk.Transcript, request, time, closing.Token)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (talk.Reply(request) is { } reply)
         {
-            await Write(reply);
+            await WriteLine(reply);
             return;
         }
 
-        talk.Output.Suspend(request);
-        await Write(ClaudeCommand.AskUsage());
-        talk.Finish();
+        talk.Output.Defer(request);
+        await WriteLine(ClaudeCommand.UsageRequestLine());
+        talk.CompleteOutcome();
     }
 
-    async Task Listen()
+    async Task ReadOutput()
     {
-        var lines = new OutputLines(process.StandardOutput.BaseStream);
+        var lines = new BoundedLineReader(process.StandardOutput.BaseStream);
         try
         {
-            while (await lines.Next(closing.Token) is { } line)
+            while (await lines.ReadLine(closing.Token) is { } line)
             {
                 if (conversation is not { } talk)
                 {
-                    if (ClaudeOutput.IsOfATurn(line))
-                        over.TrySetResult();
+                    if (ClaudeOutput.IsTurnLine(line))
+                        unusable.TrySetResult();
                     continue;
                 }
 
-                talk.Line(line);
+                talk.ProcessLine(line);
                 if (talk.Output.Opened && openedAt == long.MaxValue)
                     openedAt = ProcessTable.Now;
 
@@ -318,11 +318,11 @@ sealed class ClaudeProcess : IAsyncDisposable
                 while (talk.Output.Requests.TryDequeue(out var request))
                 {
                     if (talk.Reply(request) is not { } reply)
-                        puttingOff = PutOff(talk, request);
+                        deferring = DeferCall(talk, request);
                     else if (talk.Permissions.IsAllowed(request, talk.Output.Environment))
-                        beginning = Begin(talk, request, reply);
+                        allowing = AllowCall(talk, request, reply);
                     else
-                        await Write(reply);
+                        await WriteLine(reply);
                 }
             }
         }
@@ -332,15 +332,15 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
         finally
         {
-            Skipped = lines.Skipped;
-            over.TrySetResult();
-            conversation?.End();
+            SkippedLines = lines.SkippedLines;
+            unusable.TrySetResult();
+            conversation?.CompleteAll();
         }
     }
 
-    static async Task<string> Tail(Stream stream, CancellationToken cancel)
+    static async Task<string> ReadStderr(Stream stream, CancellationToken cancel)
     {
-        var kept = new byte[StderrKept];
+        var kept = new byte[StderrLimit];
         var dropped = new byte[4096];
         var length = 0;
         try
@@ -365,7 +365,7 @@ sealed class ClaudeProcess : IAsyncDisposable
     }
 
     /// <summary>Waits for a task, at most so long. Whether it completed.</summary>
-    async Task<bool> Within(Task task, TimeSpan atMost, CancellationToken cancel)
+    async Task<bool> WaitAtMost(Task task, TimeSpan atMost, CancellationToken cancel)
     {
         await task.WaitAsync(atMost, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return task.IsCompleted;
@@ -397,16 +397,16 @@ sealed class ClaudeProcess : IAsyncDisposable
         public Permissions Permissions => permissions;
 
         /// <summary>Called after every line.</summary>
-        public Action Heard { get; set; } = () => { };
+        public Action OnLine { get; set; } = () => { };
 
         /// <summary>The calls that wait for nobody any more.</summary>
         public IEnumerable<string> SettledCalls => permissions.Settled.Select(x => x.ToolUseId);
 
-        public Task Done => done.Task;
+        public Task OutcomeKnown => done.Task;
 
-        public Task Settled => settled.Task;
+        public Task Idle => settled.Task;
 
-        public void Line(ReadOnlyMemory<byte> line)
+        public void ProcessLine(ReadOnlyMemory<byte> line)
         {
             lock (watching)
             {
@@ -414,36 +414,43 @@ sealed class ClaudeProcess : IAsyncDisposable
                     silent.CancelAfter(idle);
             }
 
-            output.Line(line);
+            output.ParseLine(line);
             heard(output);
-            Heard();
+            OnLine();
 
-            if (output.Done)
+            if (output.HasOutcome)
                 done.TrySetResult();
-            if (output.Settled)
+            if (output.IsIdle)
                 settled.TrySetResult();
         }
 
         /// <summary>What is answered to a request; null when a person has to decide.</summary>
         public byte[]? Reply(ControlRequest request) =>
-            permissions.Reply(request, output.CallsBeside, output.Environment);
+            permissions.Reply(request, output.SiblingCalls, output.Environment);
 
         /// <summary>Whether the model is to be told now that its time is nearly over; once, and when there is something
         /// to tell it beside.</summary>
         /// <param name="isDue">Its time is nearly over from now on.</param>
-        public bool TakeNotice(bool isDue)
+        public bool TryTakeNotice(bool isDue)
         {
             lock (watching)
             {
                 noticeIsDue |= isDue;
-                if (!noticeIsDue || noticed || !watched || !output.Calls || output.Asks || output.Done)
+                if (
+                    !noticeIsDue
+                    || noticed
+                    || !watched
+                    || !output.IsCallingTool
+                    || output.IsAskingPerson
+                    || output.HasOutcome
+                )
                     return false;
                 return noticed = true;
             }
         }
 
         /// <summary>Whether a call that a person has allowed may be made: not in a run that is being stopped.</summary>
-        public bool TryBegin()
+        public bool TryAllowCall()
         {
             lock (watching)
             {
@@ -453,7 +460,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
 
         /// <summary>No such call is made from now on. Whether one was.</summary>
-        public bool EndBeginning()
+        public bool StopAllowingCalls()
         {
             lock (watching)
             {
@@ -463,17 +470,17 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
 
         /// <summary>All that matters is said.</summary>
-        public void Finish() => done.TrySetResult();
+        public void CompleteOutcome() => done.TrySetResult();
 
         /// <summary>Nothing more is heard.</summary>
-        public void End()
+        public void CompleteAll()
         {
             done.TrySetResult();
             settled.TrySetResult();
         }
 
         /// <summary>Silence no longer matters, and its timer is gone.</summary>
-        public void StopWatch()
+        public void StopIdleTimer()
         {
             lock (watching)
                 watched = false;

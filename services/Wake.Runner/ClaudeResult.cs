@@ -4,15 +4,15 @@ namespace Wake.Runner;
 
 /// <summary>
 /// The ways a run of the CLI can end, as a closed set. Decided by <see cref="ClaudeOutput.Conclude"/> from fields, not
-/// from texts, which change with every release. What follows from each is <see cref="Reaction.To"/>'s; the README has
+/// from texts, which change with every release. What follows from each is <see cref="Reaction.For"/>'s; the README has
 /// both as a table.
 /// </summary>
 abstract record ClaudeResult
 {
     /// <summary>The session took its turn.</summary>
-    /// <param name="Denied">Tool calls that its permissions did not allow; no failure.</param>
-    /// <param name="Already">It had taken it in an earlier run, and the CLI recognised the message.</param>
-    public sealed record Completed(int Denied, bool Already = false) : ClaudeResult;
+    /// <param name="DeniedCalls">Tool calls that its permissions did not allow; no failure.</param>
+    /// <param name="AlreadyProcessed">It had taken it in an earlier run, and the CLI recognised the message.</param>
+    public sealed record Completed(int DeniedCalls, bool AlreadyProcessed = false) : ClaudeResult;
 
     /// <summary>A limit of the profile ended the turn.</summary>
     public sealed record LimitReached(string Limit) : ClaudeResult;
@@ -22,10 +22,11 @@ abstract record ClaudeResult
 
     /// <summary>The turn waits inside a tool call for a person's answer; the call is safe in the transcript.</summary>
     /// <param name="Tool">The tool.</param>
-    /// <param name="Asks">The call, if it is one that a person can answer through Wake.</param>
-    /// <param name="BesideOthers">Whether the same message made other calls. Then the CLI may lose the answer
+    /// <param name="Question">The call, if it is one that a person can answer through Wake.</param>
+    /// <param name="HasSiblingCalls">Whether the same message made other calls. Then the CLI may lose the answer
     /// (2.1.197), or the other question.</param>
-    public sealed record Deferred(string Tool, AskedCall? Asks = null, bool BesideOthers = false) : ClaudeResult;
+    public sealed record Deferred(string Tool, ToolCallQuestion? Question = null, bool HasSiblingCalls = false)
+        : ClaudeResult;
 
     /// <summary>This session cannot be gone on with.</summary>
     /// <param name="Why">Why it was not even tried; null when the CLI gave its exact signal that it has no such

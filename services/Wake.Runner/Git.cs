@@ -8,19 +8,19 @@ namespace Wake.Runner;
 /// <summary>
 /// Runs <c>git</c>, without a shell's words, without a prompt, not for ever, and no longer than the runner lives.
 /// Whoever writes into a repository can name programs in its configuration; none of them is run. There are three ways,
-/// each with what it needs and no more: <see cref="Read"/>, <see cref="Fetch"/> and <see cref="Make"/>.
+/// each with what it needs and no more: <see cref="RunReadOnly"/>, <see cref="RunRemote"/> and <see cref="RunLocal"/>.
 /// </summary>
-sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
+sealed partial class Git(ProcessLauncher launcher, RunReaper processes)
 {
     // To fetch a large repository over a slow line; and to look into one, whose configuration may be a pipe that nobody
     // writes to.
-    static readonly TimeSpan LongestFetch = TimeSpan.FromMinutes(10),
-        LongestRead = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan FetchTimeout = TimeSpan.FromMinutes(10),
+        ReadTimeout = TimeSpan.FromMinutes(1);
 
-    static readonly string Helper = Path.Combine(AppContext.BaseDirectory, "git-credentials.sh");
+    static readonly string CredentialHelper = Path.Combine(AppContext.BaseDirectory, "git-credentials.sh");
 
     // Programs that the configuration of a repository may name, and that those of its owner need not run here either.
-    static readonly string[] Quiet =
+    static readonly string[] SafeSettings =
     [
         "core.hooksPath=/dev/null",
         "core.fsmonitor=false",
@@ -36,9 +36,9 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
 
     // And those by which it would talk to others, sign, compare. The workspace may be another user's: nothing of its
     // own counts.
-    static readonly string[] Closed =
+    static readonly string[] IsolatedSettings =
     [
-        .. Quiet,
+        .. SafeSettings,
         "core.sshCommand=false",
         "core.gitProxy=false",
         "core.askPass=",
@@ -53,7 +53,7 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
     ];
 
     // What git, ssh and the credential helpers of the owner need to reach a repository as the owner does.
-    static readonly HashSet<string> OwnersWays = new(
+    static readonly HashSet<string> OwnerVariables = new(
         [
             "HOME",
             "USER",
@@ -87,7 +87,7 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
     );
 
     // GIT_SSL_CAINFO, GIT_CONFIG_GLOBAL, GIT_CONFIG_KEY_0 and the like.
-    static readonly string[] OwnersWaysBegin = ["GIT_SSL_", "GIT_HTTP_", "GIT_PROXY_SSL_", "GIT_CONFIG_"];
+    static readonly string[] OwnerVariablePrefixes = ["GIT_SSL_", "GIT_HTTP_", "GIT_PROXY_SSL_", "GIT_CONFIG_"];
 
     /// <summary>Looks into a repository, in which anybody may have worked, and returns what git printed.</summary>
     /// <param name="folder">Where; must exist.</param>
@@ -95,32 +95,35 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
     /// <param name="arguments">A command of plumbing, since those for people run filters, pagers and gpg; and its
     /// arguments.</param>
     /// <exception cref="GitException">It failed; the message is what it said.</exception>
-    public Task<string> Read(string folder, CancellationToken cancel, params string[] arguments) =>
-        Run(new(folder, Closed, Alone("none"), LongestRead), arguments, cancel);
+    public Task<string> RunReadOnly(string folder, CancellationToken cancel, params string[] arguments) =>
+        RunGit(new(folder, IsolatedSettings, IsolatedEnvironment("none"), ReadTimeout), arguments, cancel);
 
     /// <summary>
     /// Makes a workspace, or mends one, from a repository of this machine. Nothing is filtered on the way: a file of
     /// LFS is what is committed.
     /// </summary>
-    public Task<string> Make(string folder, CancellationToken cancel, params string[] arguments) =>
-        Run(new(folder, Closed, Alone("file"), LongestFetch), arguments, cancel);
+    public Task<string> RunLocal(string folder, CancellationToken cancel, params string[] arguments) =>
+        RunGit(new(folder, IsolatedSettings, IsolatedEnvironment("file"), FetchTimeout), arguments, cancel);
 
     /// <summary>
     /// Reaches a repository with the configuration, the keys and the credential helpers of the runner's user, or with
     /// the credentials in its address and nothing else. To be used in folders that only the runner writes to.
     /// </summary>
-    public Task<string> Fetch(string folder, GitRemote remote, CancellationToken cancel, params string[] arguments)
+    public Task<string> RunRemote(string folder, GitRemote remote, CancellationToken cancel, params string[] arguments)
     {
         // Others, such as ext, run a program that the address names.
-        var environment = Basic(remote.IsLocal ? "file" : "https:http:ssh:git");
+        var environment = BaseEnvironment(remote.IsLocal ? "file" : "https:http:ssh:git");
         foreach (var (name, value) in ClaudeCli.OwnEnvironment())
         {
-            if (OwnersWays.Contains(name) || OwnersWaysBegin.Any(x => name.StartsWith(x, StringComparison.Ordinal)))
+            if (
+                OwnerVariables.Contains(name)
+                || OwnerVariablePrefixes.Any(x => name.StartsWith(x, StringComparison.Ordinal))
+            )
                 environment[name] = value;
         }
 
         if (remote.Credentials is null)
-            return Run(new(folder, Quiet, environment, LongestFetch), arguments, cancel);
+            return RunGit(new(folder, SafeSettings, environment, FetchTimeout), arguments, cancel);
 
         foreach (
             var name in (string[])
@@ -130,18 +133,23 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
         environment["WAKE_GIT_ORIGIN"] = remote.Origin!;
 
         // The first takes back those of the owner: they would be asked first, and told to keep what they do not know.
-        string[] settings = [.. Quiet, "credential.helper=", $"credential.helper=!sh '{Helper.Replace("'", "'\\''")}'"];
-        return Run(
-            new(folder, settings, environment, LongestFetch) { Credentials = remote.Credentials },
+        string[] settings =
+        [
+            .. SafeSettings,
+            "credential.helper=",
+            $"credential.helper=!sh '{CredentialHelper.Replace("'", "'\\''")}'",
+        ];
+        return RunGit(
+            new(folder, settings, environment, FetchTimeout) { Credentials = remote.Credentials },
             arguments,
             cancel
         );
     }
 
-    async Task<string> Run(Call call, string[] arguments, CancellationToken cancel)
+    async Task<string> RunGit(Call call, string[] arguments, CancellationToken cancel)
     {
-        var mark = ProcessTable.NewMark();
-        call.Environment[RunMark.Variable] = mark.ToString();
+        var mark = ProcessTable.NewTag();
+        call.Environment[RunTag.Variable] = mark.ToString();
         string[] all = ["--no-pager", .. call.Settings.SelectMany(x => (string[])["-c", x]), .. arguments];
 
         // In a folder of theirs git runs programs of theirs, and believes nobody else about it.
@@ -150,7 +158,7 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
             RunUser.Current!.Apply(call.Environment);
 
         using var longest = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        longest.CancelAfter(call.Longest);
+        longest.CancelAfter(call.Timeout);
         try
         {
             // What is read from there is for the helper alone.
@@ -162,14 +170,14 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
                     call.Folder,
                     call.Environment
                 );
-            await HandOver(process, call.Credentials);
+            await WriteCredentials(process, call.Credentials);
             var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
             var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
             await process.WaitForExitAsync(longest.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
             // Asked first: it removes its locks, which would keep out the next one. Where nobody sees them, killed.
             if (longest.IsCancellationRequested)
-                await processes.End(mark, RunProcesses.Grace);
+                await processes.EndRun(mark, RunReaper.Grace);
             if (!process.HasExited)
                 process.KillTree();
             await process.WaitForExitAsync(CancellationToken.None);
@@ -177,10 +185,10 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
 
             if (longest.IsCancellationRequested)
                 throw new GitException(
-                    $"git {arguments[0]} took longer than {call.Longest.TotalMinutes} minutes",
+                    $"git {arguments[0]} took longer than {call.Timeout.TotalMinutes} minutes",
                     mayPass: true
                 );
-            return process.ExitCode == 0 ? await output : throw Failed(arguments[0], await errors);
+            return process.ExitCode == 0 ? await output : throw CreateException(arguments[0], await errors);
         }
         catch (Win32Exception missing)
         {
@@ -188,7 +196,7 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
         }
     }
 
-    static async Task HandOver(Process process, string? credentials)
+    static async Task WriteCredentials(Process process, string? credentials)
     {
         try
         {
@@ -203,8 +211,8 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
     }
 
     // Neither the machine's configuration nor the user's, and nobody to ask.
-    static Dictionary<string, string> Alone(string protocols) =>
-        new(Basic(protocols))
+    static Dictionary<string, string> IsolatedEnvironment(string protocols) =>
+        new(BaseEnvironment(protocols))
         {
             ["HOME"] = "/nonexistent",
             ["GIT_CONFIG_NOSYSTEM"] = "1",
@@ -213,7 +221,7 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
             ["GIT_ATTR_NOSYSTEM"] = "1",
         };
 
-    static Dictionary<string, string> Basic(string protocols) =>
+    static Dictionary<string, string> BaseEnvironment(string protocols) =>
         new()
         {
             // A relative one is the workspace.
@@ -233,7 +241,7 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
         };
 
     /// <summary>Its failure, from what it said.</summary>
-    public static GitException Failed(string what, string errors) =>
+    public static GitException CreateException(string what, string errors) =>
         new(
             $"git {what}: {Redaction.Redact(errors, new Dictionary<string, string>()).Trim()}",
             mayPass: !Final().IsMatch(errors)
@@ -246,7 +254,7 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
     )]
     private static partial Regex Final();
 
-    sealed record Call(string Folder, string[] Settings, Dictionary<string, string> Environment, TimeSpan Longest)
+    sealed record Call(string Folder, string[] Settings, Dictionary<string, string> Environment, TimeSpan Timeout)
     {
         public string? Credentials { get; init; }
     }
@@ -256,5 +264,5 @@ sealed partial class Git(ProcessLauncher launcher, RunProcesses processes)
 sealed class GitException(string message, bool mayPass) : Exception(message)
 {
     /// <summary>Whether the same again may succeed without anybody mending something.</summary>
-    public bool MayPass => mayPass;
+    public bool IsTransient => mayPass;
 }

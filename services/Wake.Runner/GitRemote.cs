@@ -16,7 +16,7 @@ sealed partial record GitRemote(string Address, string? Origin, string? Credenti
 
     /// <summary>Reads an address as <c>git clone</c> takes it.</summary>
     /// <exception cref="GitException">It would be an option, or names a program to run.</exception>
-    public static GitRemote Of(string repository)
+    public static GitRemote Parse(string repository)
     {
         if (repository.StartsWith('-') || repository.Any(char.IsControl) || Helper().IsMatch(repository))
             throw new GitException("the profile's Repository is no address of a repository", mayPass: false);

@@ -24,7 +24,7 @@ sealed class Housekeeping(
 
         while (await hours.WaitForNextTickAsync(stoppingToken))
         {
-            await Do(
+            await RunTask(
                 "Old transcripts",
                 async () =>
                 {
@@ -33,11 +33,11 @@ sealed class Housekeeping(
                         log.LogInformation("Deleted {Count} transcripts of sessions that are over.", deleted);
                 }
             );
-            await Do("Workspaces of closed sessions", () => workspaces.Clean(stoppingToken));
+            await RunTask("Workspaces of closed sessions", () => workspaces.DeleteExpired(stoppingToken));
         }
     }
 
-    async Task Do(string what, Func<Task> duty)
+    async Task RunTask(string what, Func<Task> duty)
     {
         try
         {

@@ -6,17 +6,17 @@ namespace Wake.Runner;
 
 /// <summary>A process that has a Claude session open and that no runner has started.</summary>
 /// <param name="ClaudeSessionId">The Claude session.</param>
-/// <param name="Id">The process.</param>
+/// <param name="ProcessId">The process.</param>
 /// <param name="Since">When it was started.</param>
-/// <param name="Where">Where it has it open, in words that follow "open".</param>
-public sealed record OpenProcess(Guid ClaudeSessionId, int Id, DateTimeOffset Since, string Where)
+/// <param name="Location">Where it has it open, in words that follow "open".</param>
+public sealed record OpenSessionProcess(Guid ClaudeSessionId, int ProcessId, DateTimeOffset Since, string Location)
 {
     /// <summary>All of that in words.</summary>
     /// <param name="runner">The runner on whose machine the number means something; null leaves it out.</param>
-    public string InWords(string? runner) =>
+    public string Describe(string? runner) =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"open {Where} (pid {Id}{(runner is null ? "" : $" on runner {runner}")}, since {Since.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)"
+            $"open {Location} (pid {ProcessId}{(runner is null ? "" : $" on runner {runner}")}, since {Since.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)"
         );
 }
 
@@ -34,28 +34,28 @@ public sealed record OpenProcess(Guid ClaudeSessionId, int Id, DateTimeOffset Si
 public static class OpenSessions
 {
     // A real one has a few hundred bytes.
-    const int LongestFile = 64 * 1024;
+    const int MaxFileLength = 64 * 1024;
 
     // Between the kernel's count of a process's start and the clock by which the CLI writes its own down.
-    static readonly TimeSpan Slack = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan ClockSlack = TimeSpan.FromSeconds(5);
 
     // Of a file that is just being written.
-    static readonly TimeSpan ReadsAgainAfter = TimeSpan.FromMilliseconds(10);
-    const int Reads = 3;
+    static readonly TimeSpan ReadRetryDelay = TimeSpan.FromMilliseconds(10);
+    const int MaxReads = 3;
 
     /// <summary>All of them. Whatever cannot be read is left out.</summary>
-    public static IReadOnlyList<OpenProcess> In(string configFolder)
+    public static IReadOnlyList<OpenSessionProcess> List(string configFolder)
     {
         try
         {
             return
             [
                 .. RunUser
-                    .Do(() =>
+                    .Impersonate(() =>
                         new DirectoryInfo(Path.Combine(configFolder, "sessions")).EnumerateFiles("*.json").ToList()
                     )
-                    .Select(Look)
-                    .OfType<OpenProcess>(),
+                    .Select(ParseFile)
+                    .OfType<OpenSessionProcess>(),
             ];
         }
         catch (Exception none) when (none is IOException or UnauthorizedAccessException)
@@ -66,10 +66,10 @@ public static class OpenSessions
     }
 
     /// <summary>The process that has a Claude session open; null when none has.</summary>
-    public static OpenProcess? Of(string configFolder, Guid claudeSessionId) =>
-        In(configFolder).FirstOrDefault(x => x.ClaudeSessionId == claudeSessionId);
+    public static OpenSessionProcess? Find(string configFolder, Guid claudeSessionId) =>
+        List(configFolder).FirstOrDefault(x => x.ClaudeSessionId == claudeSessionId);
 
-    static OpenProcess? Look(FileInfo file)
+    static OpenSessionProcess? ParseFile(FileInfo file)
     {
         if (
             !int.TryParse(
@@ -86,21 +86,21 @@ public static class OpenSessions
         if (ProcessTable.Self is not null && process is not { IsZombie: false })
             return null;
 
-        for (var read = 1; read <= Reads; read++)
+        for (var read = 1; read <= MaxReads; read++)
         {
             try
             {
-                if (file.Length > LongestFile)
+                if (file.Length > MaxFileLength)
                     return null;
 
-                using var json = JsonDocument.Parse(RunUser.Do(() => File.ReadAllBytes(file.FullName)));
+                using var json = JsonDocument.Parse(RunUser.Impersonate(() => File.ReadAllBytes(file.FullName)));
                 return json.RootElement.ValueKind is JsonValueKind.Object
-                    ? Judge(json.RootElement, id, process, file)
+                    ? ToOpenSession(json.RootElement, id, process, file)
                     : null;
             }
             catch (JsonException)
             {
-                Thread.Sleep(ReadsAgainAfter);
+                Thread.Sleep(ReadRetryDelay);
             }
             catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
             {
@@ -112,7 +112,7 @@ public static class OpenSessions
         return null;
     }
 
-    static OpenProcess? Judge(JsonElement said, int id, SeenProcess? process, FileInfo file)
+    static OpenSessionProcess? ToOpenSession(JsonElement said, int id, ProcessSnapshot? process, FileInfo file)
     {
         if (!Guid.TryParse(said.Text("sessionId"), out var claudeSession))
             return null;
@@ -120,7 +120,7 @@ public static class OpenSessions
         if (
             said.Text("pidDomain") is { } domain
             && domain.IndexOf("pid:[", StringComparison.Ordinal) is >= 0 and var at
-            && !ProcessTable.IsOwnSpace(domain[at..])
+            && !ProcessTable.IsOwnPidNamespace(domain[at..])
         )
             return null;
 
@@ -138,15 +138,15 @@ public static class OpenSessions
             // The number may be another process's by now.
             if (
                 long.TryParse(said.Text("procStart"), NumberStyles.None, CultureInfo.InvariantCulture, out var started)
-                    ? started != process.Started
-                    : ProcessTable.StartOf(process) > written + Slack
+                    ? started != process.StartTicks
+                    : ProcessTable.StartOf(process) > written + ClockSlack
             )
                 return null;
 
-            if (ProcessTable.MarkOf(id) is not null)
+            if (ProcessTable.TagOf(id) is not null)
                 return null;
         }
-        else if (entrypoint is not (null or "cli") || !Lives(id, written))
+        else if (entrypoint is not (null or "cli") || !IsAlive(id, written))
         {
             return null;
         }
@@ -162,12 +162,12 @@ public static class OpenSessions
     }
 
     // Where there is no /proc.
-    static bool Lives(int id, DateTimeOffset written)
+    static bool IsAlive(int id, DateTimeOffset written)
     {
         try
         {
             using var process = Process.GetProcessById(id);
-            return process.StartTime <= (written + Slack).LocalDateTime;
+            return process.StartTime <= (written + ClockSlack).LocalDateTime;
         }
         catch (Exception gone)
             when (gone is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)

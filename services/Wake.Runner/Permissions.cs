@@ -42,15 +42,15 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
     /// Told of a call that a person has allowed, by its id, before the CLI is. False: the turn is another runner's by
     /// now, and the call is not to be made.
     /// </summary>
-    public Func<string, Task<bool>> Begins { get; init; } = _ => Task.FromResult(true);
+    public Func<string, Task<bool>> RecordCallStart { get; init; } = _ => Task.FromResult(true);
 
     /// <summary>Whether the call that is asked about will be made because a person has allowed it.</summary>
     /// <param name="request">What the CLI asks.</param>
     /// <param name="environment">The CLI's, whose secrets no person was shown.</param>
     public bool IsAllowed(ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
-        Find(request) is { Begun: false } settled
+        FindSettled(request) is { CallStarted: false } settled
         && Decision(settled) is { Allow: true } given
-        && IsAbout(given, request, environment);
+        && MatchesShownCall(given, request, environment);
 
     /// <summary>The line to answer with; null when a person has to decide first, and the call is to be put
     /// off.</summary>
@@ -80,12 +80,12 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
             );
         }
 
-        if (Find(request) is { } settled)
+        if (FindSettled(request) is { } settled)
         {
             return Decision(settled) switch
             {
-                { Allow: true } when settled.Begun => Deny(request, CutOff),
-                { Allow: true } given => IsAbout(given, request, environment)
+                { Allow: true } when settled.CallStarted => Deny(request, CutOff),
+                { Allow: true } given => MatchesShownCall(given, request, environment)
                     ? Allow(request)
                     : Deny(request, NotTheAllowed),
                 { Message: var message } => Deny(
@@ -102,28 +102,28 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
                 $"Claude requested permissions to use {request.Tool}, but you haven't granted it yet."
             );
 
-        return request.Agent is not null ? Deny(request, NotFromHere)
+        return request.SubagentId is not null ? Deny(request, NotFromHere)
             : callsBeside > 0 || request is not { Tool: not null, ToolUseId: not null, Input: not null }
                 ? Deny(request, CallAgain)
-            : ShownCall.Of(request, environment) is null ? Deny(request, NotShown)
+            : ShownCall.From(request, environment) is null ? Deny(request, NotShown)
             : null;
     }
 
-    SettledQuestion? Find(ControlRequest request) =>
+    SettledQuestion? FindSettled(ControlRequest request) =>
         request.Subtype != "can_use_tool"
             ? null
             : Settled.FirstOrDefault(x => x.Tool != QuestionHook.Tool && x.ToolUseId == request.ToolUseId);
 
     // Without a hash it was allowed by a gateway that did not show the whole.
-    static bool IsAbout(
-        PermissionDecision given,
+    static bool MatchesShownCall(
+        PermissionAnswer given,
         ControlRequest request,
         IReadOnlyDictionary<string, string> environment
-    ) => given.Shown is { } hash && hash == ShownCall.Of(request, environment)?.Hash;
+    ) => given.Shown is { } hash && hash == ShownCall.From(request, environment)?.Hash;
 
-    static PermissionDecision? Decision(SettledQuestion settled) =>
+    static PermissionAnswer? Decision(SettledQuestion settled) =>
         settled.Answers is { } answers
-            ? JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web)
+            ? JsonSerializer.Deserialize<PermissionAnswer>(answers, JsonSerializerOptions.Web)
             : null;
 
     static byte[] Deny(ControlRequest request, string message) =>
@@ -142,5 +142,5 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
             }
         );
 
-    static byte[] Line<T>(T response) => ClaudeCommand.Line(new { type = "control_response", response });
+    static byte[] Line<T>(T response) => ClaudeCommand.JsonLine(new { type = "control_response", response });
 }

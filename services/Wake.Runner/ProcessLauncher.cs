@@ -14,25 +14,25 @@ namespace Wake.Runner;
 /// </remarks>
 sealed class ProcessLauncher : IDisposable
 {
-    readonly Orphans orphans = new();
+    readonly ChildSubreaper orphans = new();
     readonly BlockingCollection<(ProcessStartInfo Start, TaskCompletionSource<Process> Started)> requests = [];
 
     // Both come with util-linux. Where one is missing (another system), its service is missing and nothing else.
     readonly List<string> wrappers = [],
         asRunUser = [],
         endsWithRunner = [];
-    readonly bool limits = RunReaper.Exists && Works("prlimit", "--version");
+    readonly bool limits = RlimitTags.IsAvailable && CanStart("prlimit", "--version");
 
     public ProcessLauncher(IOptions<RunnerOptions> options)
     {
-        RunUser.Choose(options.Value.RunAs);
-        if (Works("setsid", "true"))
+        RunUser.SetCurrent(options.Value.RunAs);
+        if (CanStart("setsid", "true"))
             wrappers.Add("setsid");
-        if (Works("setpriv", "--pdeathsig", "TERM", "true"))
+        if (CanStart("setpriv", "--pdeathsig", "TERM", "true"))
             endsWithRunner.AddRange(["setpriv", "--pdeathsig", "TERM"]);
-        asRunUser.AddRange(RunUser.Current?.Prefix ?? []);
+        asRunUser.AddRange(RunUser.Current?.CommandPrefix ?? []);
 
-        new Thread(Serve) { IsBackground = true, Name = "process launcher" }.Start();
+        new Thread(StartLoop) { IsBackground = true, Name = "process launcher" }.Start();
     }
 
     /// <summary>Starts a process with all three standard streams redirected.</summary>
@@ -41,7 +41,7 @@ sealed class ProcessLauncher : IDisposable
     /// <param name="workspace">Where it works.</param>
     /// <param name="environment">All of its environment.</param>
     /// <param name="apart">Whether it runs as the user of runs, where there is one.</param>
-    /// <param name="tag">How <see cref="RunReaper"/> will know it.</param>
+    /// <param name="tag">How <see cref="RlimitTags"/> will know it.</param>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
     public Task<Process> Start(
         string program,
@@ -77,13 +77,13 @@ sealed class ProcessLauncher : IDisposable
         return started.Task;
     }
 
-    void Serve()
+    void StartLoop()
     {
         foreach (var (start, started) in requests.GetConsumingEnumerable())
         {
             try
             {
-                started.SetResult(Orphans.Start(start));
+                started.SetResult(ChildSubreaper.StartTracked(start));
             }
             catch (Exception failed) when (failed is System.ComponentModel.Win32Exception or InvalidOperationException)
             {
@@ -92,11 +92,11 @@ sealed class ProcessLauncher : IDisposable
         }
     }
 
-    static bool Works(string program, params string[] arguments)
+    static bool CanStart(string program, params string[] arguments)
     {
         try
         {
-            using var trial = Orphans.Start(
+            using var trial = ChildSubreaper.StartTracked(
                 new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true }
             );
             return trial.WaitForExit(TimeSpan.FromSeconds(5)) && trial.ExitCode == 0;

@@ -39,19 +39,19 @@ static class ProcessSignals
     }
 
     /// <summary>Asks a process to end, if it is still the one that was seen.</summary>
-    public static void Terminate(this SeenProcess process) => Send(process, SigTerm);
+    public static void Terminate(this ProcessSnapshot process) => SendSignal(process, SigTerm);
 
     /// <summary>Kills a process, if it is still the one that was seen.</summary>
-    public static void Kill(this SeenProcess process) => Send(process, SigKill);
+    public static void Kill(this ProcessSnapshot process) => SendSignal(process, SigKill);
 
-    static void Send(SeenProcess process, int signal)
+    static void SendSignal(ProcessSnapshot process, int signal)
     {
         // From here on the handle means one process, whatever becomes of the number; then it only remains to be seen
         // which. Kernels before 5.3 have no such handle.
         var descriptor = SystemCall(PidFdOpen, process.Id, 0, 0, 0);
         using var handle = new SafeFileHandle((nint)descriptor, ownsHandle: true);
 
-        if (ProcessTable.Find(process.Id)?.Started != process.Started)
+        if (ProcessTable.Find(process.Id)?.StartTicks != process.StartTicks)
             return;
 
         if (handle.IsInvalid)

@@ -12,56 +12,59 @@ static class ProcessTable
     const int TicksPerSecond = 100;
 
     // The pid namespace, such as pid:[4026531836].
-    static readonly string Space = string.Concat(
+    static readonly string PidNamespace = string.Concat(
         (new FileInfo($"{Root}/self/ns/pid").LinkTarget ?? "").Where(char.IsAsciiDigit)
     );
 
     /// <summary>This process; null where nothing can be seen.</summary>
-    public static SeenProcess? Self { get; } =
-        Find(Environment.ProcessId) is { } self ? self with { Mark = MarkOfSelf(self.Id) } : null;
+    public static ProcessSnapshot? Self { get; } =
+        Find(Environment.ProcessId) is { } self ? self with { Tag = TagOfSelf(self.Id) } : null;
 
     /// <summary>A mark for a new run of this process.</summary>
     /// <param name="session">The session it is of; default for one of none.</param>
-    public static RunMark NewMark(Guid session = default) =>
-        new(Space, Environment.ProcessId, Self?.Started ?? 0, RunMark.NewRun(session));
+    public static RunTag NewTag(Guid session = default) =>
+        new(PidNamespace, Environment.ProcessId, Self?.StartTicks ?? 0, RunTag.NewRunId(session));
 
     /// <summary>Whether the runner that put the mark on lives, or might: another namespace cannot be judged from
     /// here.</summary>
-    public static bool HasLivingRunner(RunMark mark) =>
-        mark.Space != Space || Find(mark.Runner) is { IsZombie: false } runner && runner.Started == mark.RunnerStarted;
+    public static bool IsRunnerAlive(RunTag mark) =>
+        mark.PidNamespace != PidNamespace
+        || Find(mark.RunnerPid) is { IsZombie: false } runner && runner.StartTicks == mark.RunnerStartTicks;
 
     /// <summary>One process, without its mark; null when it is gone.</summary>
-    public static SeenProcess? Find(int id) => Read($"{Root}/{id}/stat") is { } stat ? SeenProcess.Parse(stat) : null;
+    public static ProcessSnapshot? Find(int id) =>
+        TryReadText($"{Root}/{id}/stat") is { } stat ? ProcessSnapshot.Parse(stat) : null;
 
     /// <summary>All of them, without their marks.</summary>
-    public static IReadOnlyList<SeenProcess> All()
+    public static IReadOnlyList<ProcessSnapshot> All()
     {
         if (!Directory.Exists(Root))
             return [];
 
         var ids = Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Where(x => int.TryParse(x, out _));
-        return [.. ids.Select(x => Find(int.Parse(x!, CultureInfo.InvariantCulture))).OfType<SeenProcess>()];
+        return [.. ids.Select(x => Find(int.Parse(x!, CultureInfo.InvariantCulture))).OfType<ProcessSnapshot>()];
     }
 
     /// <summary>All of them, with the marks of those whose environment this user may read.</summary>
-    public static IReadOnlyList<SeenProcess> AllMarked() =>
-        [.. All().Select(x => x.IsZombie ? x : x with { Mark = MarkOf(x.Id) })];
+    public static IReadOnlyList<ProcessSnapshot> AllTagged() =>
+        [.. All().Select(x => x.IsZombie ? x : x with { Tag = TagOf(x.Id) })];
 
     /// <summary>A time in those ticks.</summary>
-    public static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * TicksPerSecond);
+    public static long ToTicks(TimeSpan time) => (long)(time.TotalSeconds * TicksPerSecond);
 
     /// <summary>So many of those ticks.</summary>
-    public static TimeSpan Span(long ticks) => TimeSpan.FromSeconds((double)ticks / TicksPerSecond);
+    public static TimeSpan FromTicks(long ticks) => TimeSpan.FromSeconds((double)ticks / TicksPerSecond);
 
     /// <summary>Whether a pid namespace, as the kernel names it (<c>pid:[4026531836]</c>), is this one.</summary>
-    public static bool IsOwnSpace(string name) => string.Concat(name.Where(char.IsAsciiDigit)) == Space;
+    public static bool IsOwnPidNamespace(string name) => string.Concat(name.Where(char.IsAsciiDigit)) == PidNamespace;
 
     /// <summary>When a process was started, by the clock on the wall.</summary>
-    public static DateTimeOffset StartOf(SeenProcess process) => DateTimeOffset.UtcNow - Span(Now - process.Started);
+    public static DateTimeOffset StartOf(ProcessSnapshot process) =>
+        DateTimeOffset.UtcNow - FromTicks(Now - process.StartTicks);
 
-    /// <summary>This moment, as <see cref="SeenProcess.Started"/> counts.</summary>
+    /// <summary>This moment, as <see cref="ProcessSnapshot.StartTicks"/> counts.</summary>
     public static long Now =>
-        Read($"{Root}/uptime") is { } uptime
+        TryReadText($"{Root}/uptime") is { } uptime
         && decimal.TryParse(uptime.Split(' ')[0], CultureInfo.InvariantCulture, out var seconds)
             ? (long)(seconds * TicksPerSecond)
             : 0;
@@ -70,11 +73,11 @@ static class ProcessTable
     /// Bytes of memory held by the processes with a mark, what they share with others counted in part. Null where the
     /// kernel does not tell.
     /// </summary>
-    public static long? MemoryOf(RunMark mark)
+    public static long? MemoryOf(RunTag mark)
     {
-        var lines = AllMarked()
-            .Where(x => x.Mark == mark)
-            .Select(x => Read($"{Root}/{x.Id}/smaps_rollup"))
+        var lines = AllTagged()
+            .Where(x => x.Tag == mark)
+            .Select(x => TryReadText($"{Root}/{x.Id}/smaps_rollup"))
             .OfType<string>()
             .SelectMany(x => x.Split('\n'))
             .Where(x => x.StartsWith("Pss:", StringComparison.Ordinal))
@@ -90,15 +93,19 @@ static class ProcessTable
 
     /// <summary>The mark of a process; null when it has none, or when its environment is not this user's to
     /// read.</summary>
-    public static RunMark? MarkOf(int id)
+    public static RunTag? TagOf(int id)
     {
         // First what it cannot change by itself.
-        if (RunGroups.Exist && Read($"{Root}/{id}/cgroup") is { } groups && RunGroups.In(groups) is { } held)
+        if (
+            RunCgroup.IsAvailable
+            && TryReadText($"{Root}/{id}/cgroup") is { } groups
+            && RunCgroup.FindTag(groups) is { } held
+        )
             return held;
 
         try
         {
-            return RunMark.In(File.ReadAllBytes($"{Root}/{id}/environ"));
+            return RunTag.FindIn(File.ReadAllBytes($"{Root}/{id}/environ"));
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
@@ -108,10 +115,10 @@ static class ProcessTable
     }
 
     // Its environment is nobody's to read in /proc, not even its own (OwnProcess.Hide).
-    static RunMark? MarkOfSelf(int id) =>
-        MarkOf(id) ?? (Environment.GetEnvironmentVariable(RunMark.Variable) is { } mark ? RunMark.Parse(mark) : null);
+    static RunTag? TagOfSelf(int id) =>
+        TagOf(id) ?? (Environment.GetEnvironmentVariable(RunTag.Variable) is { } mark ? RunTag.Parse(mark) : null);
 
-    static string? Read(string file)
+    static string? TryReadText(string file)
     {
         try
         {

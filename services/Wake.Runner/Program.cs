@@ -2,10 +2,10 @@ using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
-if (GuardProcess.IsAsked(args))
-    return await GuardProcess.Run(args);
+if (WatchdogProcess.IsRequested(args))
+    return await WatchdogProcess.RunWatchdog(args);
 
-OwnProcess.Hide();
+ProcessHardening.Apply();
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();

@@ -9,7 +9,7 @@ public static class ProjectFolder
     /// <summary>The name for a directory, links in its path resolved.</summary>
     public static string NameOf(string directory)
     {
-        var real = WorkspaceSetup.RealPath(Path.TrimEndingDirectorySeparator(directory));
+        var real = WorkspaceTrust.RealPath(Path.TrimEndingDirectorySeparator(directory));
         var name = string.Concat(real.Select(x => char.IsAsciiLetterOrDigit(x) ? x : '-'));
         return name.Length <= MaxLength ? name : $"{name[..MaxLength]}-{Base36(Math.Abs((long)Hash(real)))}";
     }

@@ -15,7 +15,7 @@ namespace Wake.Runner;
 sealed class QuestionHook : IDisposable
 {
     /// <summary>The tool it is about.</summary>
-    public const string Tool = QuestionItem.Tool;
+    public const string Tool = QuestionItem.ToolName;
 
     // Without it the CLI hides the tool, since nobody could answer; with it, it asks the runner
     // (ClaudeOutput.Requests).
@@ -37,9 +37,9 @@ sealed class QuestionHook : IDisposable
     /// <param name="profile">What its owner wants, settings of their own included.</param>
     /// <param name="workspace">Where the CLI will run.</param>
     /// <param name="settled">What was asked before in this turn.</param>
-    public static QuestionHook For(Profile profile, string workspace, IReadOnlyList<SettledQuestion> settled)
+    public static QuestionHook Create(Profile profile, string workspace, IReadOnlyList<SettledQuestion> settled)
     {
-        var (given, own) = Split(profile.Arguments);
+        var (given, own) = SplitSettings(profile.Arguments);
         var hook = new QuestionHook(profile.Arguments);
 
         // Whoever named a prompt tool has taken such decisions elsewhere.
@@ -55,15 +55,15 @@ sealed class QuestionHook : IDisposable
         }
 
         // With settings that cannot be read the CLI does not start, and says why better than we could.
-        if (Read(own, workspace) is not { } settings || !hook.Add(settings, settled))
+        if (ReadSettings(own, workspace) is not { } settings || !hook.TryAddHook(settings, settled))
             return hook;
 
-        hook.Arguments = [PromptTool, "stdio", Settings, hook.Pass(settings, own), .. given];
+        hook.Arguments = [PromptTool, "stdio", Settings, hook.SettingsArgument(settings, own), .. given];
         return hook;
     }
 
     /// <summary>What the hook says to a call that was settled.</summary>
-    public static string Decision(SettledQuestion settled)
+    public static string HookOutput(SettledQuestion settled)
     {
         var decision = new JsonObject { ["hookEventName"] = "PreToolUse" };
         if (settled.AskAgain)
@@ -88,26 +88,26 @@ sealed class QuestionHook : IDisposable
     public void Dispose()
     {
         if (folder is not null)
-            SafeDelete.Tree(folder, null, RunUser.Others);
+            SafeDelete.DeleteDirectory(folder, null, RunUser.AllowedOwners);
     }
 
     /// <summary>Deletes what runners wrote that are gone.</summary>
-    public static void EndLeftBehind()
+    public static void DeleteStale()
     {
         string[] places = RunUser.Current is null
-            ? [PrivateDirectory.Temporary()]
-            : [PrivateDirectory.Temporary(), Path.GetTempPath()];
+            ? [PrivateDirectory.GetTemporary()]
+            : [PrivateDirectory.GetTemporary(), Path.GetTempPath()];
         foreach (var left in places.SelectMany(x => Directory.EnumerateDirectories(x, $"{Prefix}*")))
         {
             if (
-                RunMark.Parse(Path.GetFileName(left)[Prefix.Length..].Split('-')[0]) is not { } mark
-                || ProcessTable.HasLivingRunner(mark)
+                RunTag.Parse(Path.GetFileName(left)[Prefix.Length..].Split('-')[0]) is not { } mark
+                || ProcessTable.IsRunnerAlive(mark)
             )
                 continue;
 
             try
             {
-                SafeDelete.Tree(left, null, RunUser.Others);
+                SafeDelete.DeleteDirectory(left, null, RunUser.AllowedOwners);
             }
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {
@@ -116,7 +116,7 @@ sealed class QuestionHook : IDisposable
         }
     }
 
-    bool Add(JsonObject settings, IReadOnlyList<SettledQuestion> settled)
+    bool TryAddHook(JsonObject settings, IReadOnlyList<SettledQuestion> settled)
     {
         if (
             (settings["hooks"] ??= new JsonObject()) is not JsonObject hooks
@@ -126,7 +126,7 @@ sealed class QuestionHook : IDisposable
 
         var command = $"sh {Quoted(Script)}";
         foreach (var question in settled.Where(x => x.Tool == Tool && IsFileName(x.ToolUseId)))
-            Write(question.ToolUseId, Decision(question));
+            WriteFile(question.ToolUseId, HookOutput(question));
         if (folder is not null)
             command += $" {Quoted(folder)}";
 
@@ -141,33 +141,33 @@ sealed class QuestionHook : IDisposable
     }
 
     // What its owner keeps in a file may be meant for few, and everybody on a machine reads command lines.
-    string Pass(JsonObject settings, string? own) =>
+    string SettingsArgument(JsonObject settings, string? own) =>
         own is null || own.TrimStart().StartsWith('{')
             ? settings.ToJsonString()
-            : Write("settings.json", settings.ToJsonString());
+            : WriteFile("settings.json", settings.ToJsonString());
 
     // The CLI reads it, and where it is another user it cannot get into the runner's own.
     static string NewFolder()
     {
-        var name = $"{Prefix}{ProcessTable.NewMark()}-";
+        var name = $"{Prefix}{ProcessTable.NewTag()}-";
         var made = RunUser.Current is null
-            ? Path.Combine(PrivateDirectory.Temporary(), $"{name}{Guid.NewGuid():N}")
+            ? Path.Combine(PrivateDirectory.GetTemporary(), $"{name}{Guid.NewGuid():N}")
             : Directory.CreateTempSubdirectory(name).FullName;
         PrivateDirectory.Create(made);
-        RunUser.Give(made);
+        RunUser.Chown(made);
         return made;
     }
 
-    string Write(string name, string content)
+    string WriteFile(string name, string content)
     {
         folder ??= NewFolder();
         var path = Path.Combine(folder, name);
-        RunUser.Do(() => PrivateFile.Write(path, content));
+        RunUser.Impersonate(() => PrivateFile.WriteAtomically(path, content));
         return path;
     }
 
     // As the CLI itself: the last one counts.
-    static (IReadOnlyList<string> Given, string? Settings) Split(IReadOnlyList<string> arguments)
+    static (IReadOnlyList<string> Given, string? Settings) SplitSettings(IReadOnlyList<string> arguments)
     {
         List<string> given = [];
         string? settings = null;
@@ -184,7 +184,7 @@ sealed class QuestionHook : IDisposable
         return (given, settings);
     }
 
-    static JsonObject? Read(string? own, string workspace)
+    static JsonObject? ReadSettings(string? own, string workspace)
     {
         try
         {
@@ -193,7 +193,7 @@ sealed class QuestionHook : IDisposable
                 : JsonNode.Parse(
                     own.TrimStart().StartsWith('{')
                         ? own
-                        : RunUser.Do(() => File.ReadAllText(Path.Combine(workspace, own)))
+                        : RunUser.Impersonate(() => File.ReadAllText(Path.Combine(workspace, own)))
                 ) as JsonObject;
         }
         catch (Exception unreadable) when (unreadable is JsonException or IOException or UnauthorizedAccessException)

@@ -17,12 +17,12 @@ abstract record Reaction
     public sealed record End(TurnOutcome Outcome, string? Note) : Reaction;
 
     /// <summary>The turn is given back: tried again by itself, or parked.</summary>
-    public sealed record GiveBack(TurnReturn How) : Reaction;
+    public sealed record Release(TurnRelease How) : Reaction;
 
     /// <summary>The turn goes on at once in a fresh session, if the owner's policy and what the failed run has done
     /// permit it.</summary>
     /// <param name="Why">Why the old one is left, for the record and for the new one.</param>
-    public sealed record Fresh(ResumeUnavailable Why) : Reaction;
+    public sealed record StartFresh(ResumeUnavailable Why) : Reaction;
 
     /// <summary>The turn goes on at once in the session that was to be begun and exists.</summary>
     public sealed record Resume : Reaction;
@@ -32,7 +32,7 @@ abstract record Reaction
     /// <param name="How">What becomes of the turn.</param>
     /// <param name="Why">Why, for readiness and the log.</param>
     /// <param name="Until">Until when; null when nobody knows.</param>
-    public sealed record StopWork(TurnReturn How, string Why, DateTimeOffset? Until) : Reaction;
+    public sealed record PauseRunner(TurnRelease How, string Why, DateTimeOffset? Until) : Reaction;
 
     /// <summary>The reaction to a result.</summary>
     /// <param name="result">How the run ended.</param>
@@ -40,102 +40,107 @@ abstract record Reaction
     /// count.</param>
     /// <param name="options">How often and after which pauses it is tried.</param>
     /// <param name="now">The time, for limits that hold until a date.</param>
-    public static Reaction To(ClaudeResult result, int failures, RunnerOptions options, DateTimeOffset now) =>
+    public static Reaction For(ClaudeResult result, int failures, RunnerOptions options, DateTimeOffset now) =>
         result switch
         {
-            ClaudeResult.Completed { Already: true } => new End(TurnOutcome.Completed, Turns.FinishedBefore),
-            ClaudeResult.Completed { Denied: 0 } => new End(TurnOutcome.Completed, null),
-            ClaudeResult.Completed { Denied: var denied } => new End(
+            ClaudeResult.Completed { AlreadyProcessed: true } => new End(TurnOutcome.Completed, Turns.FinishedBefore),
+            ClaudeResult.Completed { DeniedCalls: 0 } => new End(TurnOutcome.Completed, null),
+            ClaudeResult.Completed { DeniedCalls: var denied } => new End(
                 TurnOutcome.Completed,
                 $"{denied} tool calls were denied"
             ),
             ClaudeResult.LimitReached { Limit: var limit } => new End(TurnOutcome.LimitReached, $"it reached {limit}"),
             ClaudeResult.Refused { Why: var why } => new End(TurnOutcome.Refused, why),
 
-            ClaudeResult.Deferred { Tool: var tool, Asks: { } asks } => new GiveBack(
-                new TurnReturn.Park(
+            ClaudeResult.Deferred { Tool: var tool, Question: { } asks } => new Release(
+                new TurnRelease.Park(
                     null,
                     $"it waits for a person: {tool} asks {(tool == QuestionHook.Tool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it."
                 )
                 {
-                    Asks = asks,
+                    Question = asks,
                 }
             ),
 
             // A hook of the owner's own has put it off.
-            ClaudeResult.Deferred { Tool: var tool } => new GiveBack(
-                new TurnReturn.Park(
+            ClaudeResult.Deferred { Tool: var tool } => new Release(
+                new TurnRelease.Park(
                     null,
                     $"it waits for a person: {tool} asks for an answer. Wake the session again to go on without one."
                 )
             ),
 
-            ClaudeResult.SessionLost { Why: var why } => new Fresh(
+            ClaudeResult.SessionLost { Why: var why } => new StartFresh(
                 why ?? new(ResumeUnavailable.NotResumable, "the one before it could not be resumed")
             ),
-            ClaudeResult.Poisoned => new Fresh(
+            ClaudeResult.Poisoned => new StartFresh(
                 new(ResumeUnavailable.Poisoned, "the one before it grew too large for the API")
             ),
             ClaudeResult.AlreadyBegun => new Resume(),
 
-            ClaudeResult.Interrupted => new GiveBack(
-                new TurnReturn.Retry(TimeSpan.Zero, "interrupted because the runner shut down", Interrupted: true)
+            ClaudeResult.Interrupted => new Release(
+                new TurnRelease.Retry(TimeSpan.Zero, "interrupted because the runner shut down", Interrupted: true)
             ),
 
             // What the API wants waited for is not in the CLI's lines; that it wants more than the CLI waits is.
-            ClaudeResult.ApiUnavailable { Status: var status, GaveUpAtOnce: var atOnce } => Again(
+            ClaudeResult.ApiUnavailable { Status: var status, GaveUpAtOnce: var atOnce } => RetryOrPark(
                 status is { } code ? $"the API answered {code}" : "the API did not answer",
                 failures,
                 options,
                 status is 429 && atOnce ? options.MaxBackoff : options.BackoffAfter(failures)
             ),
-            ClaudeResult.Crashed { How: var how } => Again(
+            ClaudeResult.Crashed { How: var how } => RetryOrPark(
                 $"crashed: {how}",
                 failures,
                 options,
                 options.BackoffAfter(failures)
             ),
-            ClaudeResult.Hung { What: var what } => Again(
+            ClaudeResult.Hung { What: var what } => RetryOrPark(
                 $"hung: {what}",
                 failures,
                 options,
                 options.BackoffAfter(failures)
             ),
-            ClaudeResult.FilesFail { What: var what } => Again(what, failures, options, options.BackoffAfter(failures)),
+            ClaudeResult.FilesFail { What: var what } => RetryOrPark(
+                what,
+                failures,
+                options,
+                options.BackoffAfter(failures)
+            ),
 
-            ClaudeResult.UsageLimited { Until: var until } => new StopWork(
+            ClaudeResult.UsageLimited { Until: var until } => new PauseRunner(
                 // The date is by another clock, and may be over by this one.
-                new TurnReturn.Park(
+                new TurnRelease.Park(
                     until - now > options.LookAgainAfter ? until - now : options.LookAgainAfter,
                     $"the usage limit holds until {until:u}"
                 ),
                 $"the usage limit of the account holds until {until:u}",
                 until
             ),
-            ClaudeResult.CannotRun { What: var what } => new StopWork(
-                new TurnReturn.Retry(TimeSpan.Zero, $"no session can run there: {what}", Interrupted: true),
+            ClaudeResult.CannotRun { What: var what } => new PauseRunner(
+                new TurnRelease.Retry(TimeSpan.Zero, $"no session can run there: {what}", Interrupted: true),
                 what,
                 null
             ),
 
-            ClaudeResult.AccountProblem { What: var what } => Park($"the account needs attention: {what}"),
-            ClaudeResult.Misconfigured { What: var what } => Park($"the CLI cannot run this way: {what}"),
+            ClaudeResult.AccountProblem { What: var what } => ParkForOwner($"the account needs attention: {what}"),
+            ClaudeResult.Misconfigured { What: var what } => ParkForOwner($"the CLI cannot run this way: {what}"),
 
             // A fresh session might be taken, or refused as well when it is the set-up: not worth a memory without
             // asking.
-            ClaudeResult.ApiRefuses { What: var what } => Park($"the API refuses this request: {what}"),
+            ClaudeResult.ApiRefuses { What: var what } => ParkForOwner($"the API refuses this request: {what}"),
 
             _ => throw new InvalidOperationException($"No reaction to {result}."),
         };
 
-    static GiveBack Park(string note) =>
-        new(new TurnReturn.Park(null, $"{note}. Wake the session again when it is mended."));
+    static Release ParkForOwner(string note) =>
+        new(new TurnRelease.Park(null, $"{note}. Wake the session again when it is mended."));
 
-    static GiveBack Again(string note, int failures, RunnerOptions options, TimeSpan pause) =>
+    static Release RetryOrPark(string note, int failures, RunnerOptions options, TimeSpan pause) =>
         failures < options.MaxAttempts
-            ? new(new TurnReturn.Retry(pause, note))
+            ? new(new TurnRelease.Retry(pause, note))
             : new(
-                new TurnReturn.Park(
+                new TurnRelease.Park(
                     null,
                     $"{note}, {failures} times in a row. Wake the session again to try once more.",
                     Interrupted: false

@@ -15,10 +15,10 @@ static class Recap
     public const int MaxMessages = 12;
 
     /// <summary>Characters of one message.</summary>
-    public const int MaxMessage = 1500;
+    public const int MaxMessageLength = 1500;
 
     /// <summary>Characters in all.</summary>
-    public const int MaxText = 10_000;
+    public const int MaxLength = 10_000;
 
     /// <summary>Watches that are told.</summary>
     public const int MaxWatches = 50;
@@ -26,7 +26,7 @@ static class Recap
     /// <summary>The recap; empty when there is nothing to tell.</summary>
     /// <param name="exchanges">The last exchanges, as <see cref="LastExchanges"/> found them.</param>
     /// <param name="watches">What the session waits for.</param>
-    public static string Of(IReadOnlyList<string> exchanges, IReadOnlyList<Watch> watches)
+    public static string Build(IReadOnlyList<string> exchanges, IReadOnlyList<Watch> watches)
     {
         var text = new StringBuilder();
         if (exchanges is not [])
@@ -52,17 +52,17 @@ static class Recap
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static async Task<IReadOnlyList<string>> LastExchanges(string transcript, CancellationToken cancel)
     {
-        await using var stream = TranscriptFolder.Open(transcript);
-        var lines = new OutputLines(stream);
+        await using var stream = TranscriptFolder.OpenShared(transcript);
+        var lines = new BoundedLineReader(stream);
         var last = new Queue<string>();
 
-        while (await lines.Next(cancel) is { } line)
+        while (await lines.ReadLine(cancel) is { } line)
         {
             if (Exchange(line) is not { } exchange)
                 continue;
 
             last.Enqueue(exchange);
-            while (last.Count > MaxMessages || last.Sum(x => x.Length) > MaxText)
+            while (last.Count > MaxMessages || last.Sum(x => x.Length) > MaxLength)
                 last.Dequeue();
         }
 
@@ -93,7 +93,7 @@ static class Recap
                 JsonValueKind.Array => string.Join('\n', content.EnumerateArray().Select(Block).OfType<string>()),
                 _ => "",
             };
-            return said.Trim() is { Length: > 0 } text ? $"{who}: {Cut(text)}" : null;
+            return said.Trim() is { Length: > 0 } text ? $"{who}: {KeepEnd(text)}" : null;
         }
         catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
@@ -110,8 +110,8 @@ static class Recap
         };
 
     // The end of a long message says more about where the work stood than its beginning.
-    static string Cut(string text) =>
-        text.Length <= MaxMessage
+    static string KeepEnd(string text) =>
+        text.Length <= MaxMessageLength
             ? text
-            : $"[…] {text[(text.Length - MaxMessage + (char.IsLowSurrogate(text[^MaxMessage]) ? 1 : 0))..]}";
+            : $"[…] {text[(text.Length - MaxMessageLength + (char.IsLowSurrogate(text[^MaxMessageLength]) ? 1 : 0))..]}";
 }

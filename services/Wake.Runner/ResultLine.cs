@@ -14,15 +14,15 @@ namespace Wake.Runner;
 /// <param name="Turns">The model's steps; 0 when it was never asked.</param>
 /// <param name="TerminalReason">Why the turn ended.</param>
 /// <param name="StopReason">Why the model stopped.</param>
-/// <param name="What">What it says to a person, cut to what fits a note.</param>
+/// <param name="Message">What it says to a person, cut to what fits a note.</param>
 /// <param name="FirstError">The first of its errors.</param>
 /// <param name="Denials">How many tool calls were not allowed.</param>
 /// <param name="DeferredTool">The tool whose call waits for a person.</param>
-/// <param name="Asks">That call, if a person can be asked it.</param>
+/// <param name="Question">That call, if a person can be asked it.</param>
 /// <param name="Cost">What it cost.</param>
-/// <param name="CostIsOwn">Whether that is the cost since the result before; otherwise it counts from the start of the
-/// process.</param>
-/// <param name="Messages">The messages it is about; empty in older releases.</param>
+/// <param name="CostIsIncremental">Whether that is the cost since the result before; otherwise it counts from the start
+/// of the process.</param>
+/// <param name="MessageIds">The messages it is about; empty in older releases.</param>
 sealed record ResultLine(
     string? Subtype,
     bool IsError,
@@ -30,14 +30,14 @@ sealed record ResultLine(
     int? Turns,
     string? TerminalReason,
     string? StopReason,
-    string What,
+    string Message,
     string? FirstError,
     int Denials,
     string? DeferredTool,
-    AskedCall? Asks,
+    ToolCallQuestion? Question,
     TurnCost Cost,
-    bool CostIsOwn,
-    IReadOnlyList<string> Messages
+    bool CostIsIncremental,
+    IReadOnlyList<string> MessageIds
 )
 {
     // A reply may have megabytes, and a note is read by people.
@@ -48,7 +48,7 @@ sealed record ResultLine(
 
     /// <param name="frame">The line.</param>
     /// <param name="environment">The environment of the CLI; its secrets are taken out of what people read.</param>
-    public static ResultLine Of(JsonElement frame, IReadOnlyDictionary<string, string> environment)
+    public static ResultLine Parse(JsonElement frame, IReadOnlyDictionary<string, string> environment)
     {
         var own = frame.Object("model_usage_since_last_result");
         var error = frame.Texts("errors").FirstOrDefault();
@@ -59,7 +59,7 @@ sealed record ResultLine(
             frame.Int("num_turns"),
             frame.Text("terminal_reason"),
             frame.Text("stop_reason"),
-            UntrustedText.Cut(
+            UntrustedText.Truncate(
                 Redaction.Redact(
                     error
                         ?? frame.Text("result")
@@ -75,24 +75,24 @@ sealed record ResultLine(
                 ? denials.GetArrayLength()
                 : 0,
             frame.Object("deferred_tool_use")?.Text("name"),
-            frame.Object("deferred_tool_use") is { } call ? AskedIn(call) : null,
-            CostOf(own ?? frame.Object("modelUsage"), own is null ? frame.Number("total_cost_usd") : null),
-            CostIsOwn: own is not null,
+            frame.Object("deferred_tool_use") is { } call ? ParseQuestion(call) : null,
+            ParseCost(own ?? frame.Object("modelUsage"), own is null ? frame.Number("total_cost_usd") : null),
+            CostIsIncremental: own is not null,
             [.. frame.Texts("user_message_uuids")]
         );
     }
 
     /// <summary>A hook took the message before the model saw it: a success of no steps that names no reason.</summary>
-    public bool StoppedAtTheDoor => !IsError && Turns == 0 && TerminalReason is null;
+    public bool BlockedByPromptHook => !IsError && Turns == 0 && TerminalReason is null;
 
     /// <summary>A tool call of it waits for a person.</summary>
-    public bool PutOff => TerminalReason == "tool_deferred";
+    public bool IsDeferred => TerminalReason == "tool_deferred";
 
-    static AskedCall? AskedIn(JsonElement call) =>
+    static ToolCallQuestion? ParseQuestion(JsonElement call) =>
         call.Text("name") is QuestionHook.Tool and var tool
         && call.Text("id") is { } id
         && call.Object("input")?.GetRawText() is { } input
-        && QuestionItem.In(input) is not []
+        && QuestionItem.Parse(input) is not []
             ? new(id, tool, input)
             : null;
 
@@ -100,7 +100,7 @@ sealed record ResultLine(
     /// A cost by model, or in all. The total counts the process, and since 2.1.329 everything the session ever cost;
     /// that release tells the part since the result before beside it, by model.
     /// </summary>
-    public static TurnCost CostOf(JsonElement? models, decimal? total)
+    public static TurnCost ParseCost(JsonElement? models, decimal? total)
     {
         var used = models is { } all
             ? all.EnumerateObject().Select(x => x.Value).Where(x => x.ValueKind is JsonValueKind.Object).ToList()

@@ -10,7 +10,7 @@ namespace Wake.Runner;
 /// whole channel from a consumer that keeps a message for half an hour, and turns last longer.
 /// </summary>
 sealed class ResumeSessionConsumer(
-    HeldTurns turns,
+    WithheldTurns turns,
     RunnerSlots slots,
     RunnerName name,
     IOptions<RunnerOptions> options,
@@ -22,10 +22,12 @@ sealed class ResumeSessionConsumer(
         var (wake, runner, cancel) = (context.Message, options.Value, context.CancellationToken);
 
         // All busy, and consuming is about to stop: leave it to other runners.
-        if (!slots.TryTake(wake.Urgent, out var slot))
+        if (!slots.TryAcquire(wake.Urgent, out var slot))
         {
             var others = await context.GetSendEndpoint(
-                new($"exchange:{(wake.Urgent ? RunnerQueues.UrgentOf(runner.Pool) : RunnerQueues.Of(runner.Pool))}")
+                new(
+                    $"exchange:{(wake.Urgent ? RunnerQueues.UrgentForPool(runner.Pool) : RunnerQueues.ForPool(runner.Pool))}"
+                )
             );
             await others.Send(wake, sent => sent.TimeToLive = context.ExpirationTime - DateTime.UtcNow, cancel);
             return;
@@ -33,13 +35,13 @@ sealed class ResumeSessionConsumer(
 
         using (slot)
         {
-            await slots.Pace(cancel);
+            await slots.StaggerStart(cancel);
 
             var asked = time.GetTimestamp();
             switch (await turns.Claim(wake, cancel))
             {
                 case TurnClaim.Granted { Turn: var turn }:
-                    slot.Run(turn, asked);
+                    slot.StartTurn(turn, asked);
                     await context.Publish(
                         new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value),
                         cancel

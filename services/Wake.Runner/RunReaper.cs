@@ -1,165 +1,109 @@
-using System.Collections.Concurrent;
-using System.Globalization;
-using System.Runtime.InteropServices;
-
 namespace Wake.Runner;
 
 /// <summary>
-/// Tells whose a process is that has cleaned its environment and left its session and its parents. Every process
-/// inherits its limits: each run gets a number of its own as its limit of resident memory, which Linux has not enforced
-/// since 2.4.30, and whatever the runner starts for itself keeps the runner's number.
+/// Ends what runs of the CLI have started. A tool that called setsid, or whose parents are gone, is beyond the reach of
+/// a process group or of the tree below the CLI; the <see cref="RunTag"/> in its environment still tells whose it is.
 /// </summary>
 /// <remarks>
-/// Without root nobody gets such a number back who has given it away. An orphan with neither number has taken a lower
-/// one on purpose. It ends with the last run that was under way when it began. What a runner left behind that was
-/// killed is known to nobody.
+/// What cleans its environment and leaves its session too is found by its <see cref="RunCgroup">cgroup</see>, or by the
+/// <see cref="RlimitTags"/>.
 /// </remarks>
-sealed class RunReaper
+sealed class RunReaper(RlimitTags reaper, TimeProvider time, ILogger<RunReaper> log)
 {
-    // "WAKE", and room below it for four thousand million runs, and for runners that are tools of others.
-    const ulong First = 0x5741_4B45_FFFF_FFFF,
-        Room = 1UL << 32;
-    const int LimitOfResidentMemory = 5;
+    /// <summary>How long what is asked to end gets for it.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
-    static readonly ulong? Own = Begin();
+    // A process in the kernel's hands (a dead network drive) cannot be killed; that must not hold up the runner.
+    static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(5);
 
-    readonly ConcurrentDictionary<ulong, RunningTag> running = new();
+    // Between two looks; each reads a small file per process on the machine.
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Whether there is a number to tell processes apart by.</summary>
-    public static bool Exists => Own is not null;
-
-    /// <summary>What goes before the command of a run, so that all of it is known. Until <see cref="End"/>.</summary>
-    public IReadOnlyList<string> Tag(RunMark run)
+    /// <summary>Ends every process that carries a mark, and returns when none is left.</summary>
+    /// <param name="run">The mark.</param>
+    /// <param name="grace">How long they get between SIGTERM and SIGKILL; zero kills them at once.</param>
+    public async Task EndRun(RunTag run, TimeSpan grace)
     {
-        if (Own is not { } own)
-            return [];
-
-        ulong tag;
-        do tag = own - 1 - (ulong)Random.Shared.NextInt64((long)Room);
-        while (!running.TryAdd(tag, new(run, ProcessTable.Now)));
-
-        return ["prlimit", string.Create(CultureInfo.InvariantCulture, $"--rss={tag}:{tag}")];
+        await EndRun(mark => mark == run, grace, run);
+        RunCgroup.Delete(run);
+        reaper.Release(run);
     }
 
-    /// <summary>The run is over.</summary>
-    public void End(RunMark run)
+    /// <summary>The processes of a run that are alive.</summary>
+    public IReadOnlyList<ProcessSnapshot> ProcessesOf(RunTag run) =>
+        ProcessTable.Self is { } self
+            ? ProcessSnapshot.OfRuns(
+                reaper.AttributeOrphans(ProcessTable.AllTagged(), ending: null),
+                mark => mark == run,
+                self
+            )
+            : [];
+
+    /// <summary>
+    /// Kills processes of a session on this machine, whichever runner started them, living, frozen or dead, and returns
+    /// how many there were. Only where its turn is not theirs.
+    /// </summary>
+    /// <param name="session">The session.</param>
+    /// <param name="which">Of which runs.</param>
+    public Task<int> KillSession(Guid session, Predicate<RunTag> which) =>
+        EndRun(mark => mark.BelongsTo(session) && which(mark), TimeSpan.Zero);
+
+    /// <summary>
+    /// Ends what runners left behind that were killed, and returns how many processes that were. What belongs to a
+    /// living runner stays, and so does the run this very process is part of, should Wake itself be somebody's tool.
+    /// What they kept in files for a run goes as well.
+    /// </summary>
+    public async Task<int> ReapOrphans()
     {
-        foreach (var (tag, _) in running.Where(x => x.Value.Run == run))
-            running.TryRemove(tag, out _);
+        var count = await EndRun(mark => mark != ProcessTable.Self?.Tag && !ProcessTable.IsRunnerAlive(mark), Grace);
+        RunCgroup.DeleteStale();
+        if (ProcessTable.Self is not null)
+            QuestionHook.DeleteStale();
+
+        if (count > 0)
+            log.LogWarning("Ended {Count} processes that a killed runner had left behind.", count);
+        return count;
     }
 
-    /// <summary>The same processes, and whose those are that say nothing of themselves.</summary>
-    /// <param name="all">Every process there is.</param>
-    /// <param name="ending">The run that is ending, which takes along what is nobody's.</param>
-    public IReadOnlyList<SeenProcess> ReapOrphans(IReadOnlyList<SeenProcess> all, RunMark? ending)
+    async Task<int> EndRun(Predicate<RunTag> marked, TimeSpan grace, RunTag? ending = null)
     {
-        if (Own is not { } own || ProcessTable.Self is not { } self || running.IsEmpty)
-            return all;
+        if (ProcessTable.Self is not { } self)
+            return 0;
 
-        // What has parents left is found below them.
-        return
-        [
-            .. all.Select(x =>
-                IsOrphan(x, self) ? x with { Mark = RunOf(x.Started, TagOf(x.Id), own, running, ending) } : x
-            ),
-        ];
-    }
+        var seen = new HashSet<(int, long)>();
+        var began = time.GetTimestamp();
 
-    /// <summary>Whether a process may be one that a run has left behind, for all that can be seen of it.</summary>
-    public static bool IsOrphan(SeenProcess process, SeenProcess runner) =>
-        process is { Mark: null, IsZombie: false }
-        && process.Parent == runner.Id
-        && process.Session != runner.Session
-        && process.Id != runner.Id;
-
-    /// <summary>The run that an orphan belongs to; null when it is the runner's own, or may be of one that still
-    /// runs.</summary>
-    /// <param name="started">When it started.</param>
-    /// <param name="tag">Its number; null when it cannot be read.</param>
-    /// <param name="own">The runner's number.</param>
-    /// <param name="running">The runs, by their numbers.</param>
-    /// <param name="ending">The one of them that is ending.</param>
-    public static RunMark? RunOf(
-        long started,
-        ulong? tag,
-        ulong own,
-        IReadOnlyDictionary<ulong, RunningTag> running,
-        RunMark? ending
-    )
-    {
-        // Only what is lower than the runner's comes from a run: raising it takes root.
-        if (tag is not { } number || number >= own)
-            return null;
-        if (running.TryGetValue(number, out var known))
-            return known.Run;
-
-        // The kernel counts both in the same ticks, each cut off.
-        return
-            ending is not null
-            && running.Values.Where(x => x.Began <= started + 1).ToList() is [var only]
-            && only.Run == ending
-            ? ending
-            : null;
-    }
-
-    // prlimit(2) asks whose process it is.
-    static ulong? TagOf(int process)
-    {
-        try
-        {
-            // Max resident set          6287667842130870271  6287667842130870271  bytes
-            return
-                File.ReadLines($"/proc/{process}/limits")
-                    .FirstOrDefault(x => x.StartsWith("Max resident set", StringComparison.Ordinal))
-                    ?.Split(' ', StringSplitOptions.RemoveEmptyEntries)
-                    is [_, _, _, _, var hard, ..]
-                && ulong.TryParse(hard, NumberStyles.None, CultureInfo.InvariantCulture, out var tag)
-                ? tag
-                : null;
-        }
-        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>Gives this process its number, which everything inherits that it starts from now on.</summary>
-    public static void Prepare() => _ = Exists;
-
-    static ulong? Begin()
-    {
-        if (
-            !OperatingSystem.IsLinux()
-            || !Environment.Is64BitProcess
-            || GetLimit(LimitOfResidentMemory, out var limit) != 0
+        // Again and again: what forks while it is being killed leaves a child that was not in the table yet.
+        while (
+            ProcessSnapshot.OfRuns(reaper.AttributeOrphans(ProcessTable.AllTagged(), ending), marked, self)
+                is not []
+                    and var left
         )
-            return null;
+        {
+            var elapsed = time.GetElapsedTime(began);
+            if (elapsed > grace + KillTimeout)
+            {
+                log.LogError(
+                    "{Count} processes of a run cannot be killed: {Ids}.",
+                    left.Count,
+                    string.Join(", ", left.Select(x => x.Id))
+                );
+                break;
+            }
 
-        // As a tool of a run it has that one's number, and gives lower ones.
-        var own = Math.Min(limit.Hard, First);
-        if (own < First / 2)
-            return null;
+            foreach (var process in left)
+            {
+                if (elapsed >= grace)
+                    process.Kill();
+                else if (!seen.Contains((process.Id, process.StartTicks)))
+                    process.Terminate();
 
-        limit = new() { Soft = own, Hard = own };
-        return SetLimit(LimitOfResidentMemory, limit) == 0 ? own : null;
-    }
+                seen.Add((process.Id, process.StartTicks));
+            }
 
-    [DllImport("libc", EntryPoint = "getrlimit")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    static extern int GetLimit(int resource, out Limit limit);
+            await Task.Delay(PollInterval, time);
+        }
 
-    [DllImport("libc", EntryPoint = "setrlimit")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    static extern int SetLimit(int resource, in Limit limit);
-
-    struct Limit
-    {
-        public ulong Soft,
-            Hard;
+        return seen.Count;
     }
 }
-
-/// <summary>A run that is under way.</summary>
-/// <param name="Run">The run.</param>
-/// <param name="Began">When, in the kernel's ticks.</param>
-sealed record RunningTag(RunMark Run, long Began);

@@ -7,7 +7,8 @@ namespace Wake.Runner;
 
 /// <summary>
 /// The user that <c>claude</c> runs as where <c>Runner__RunAs</c> names one. What lies in that user's folders may be a
-/// link to anything, so the runner, which is root, does there only what that user may: <see cref="Do{T}(Func{T})"/>.
+/// link to anything, so the runner, which is root, does there only what that user may:
+/// <see cref="Impersonate{T}(Func{T})"/>.
 /// </summary>
 public sealed class RunUser
 {
@@ -20,7 +21,7 @@ public sealed class RunUser
     };
 
     // CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE
-    static readonly (int Bit, string Name)[] Needed =
+    static readonly (int Bit, string Name)[] RequiredCapabilities =
     [
         (0, "CHOWN"),
         (1, "DAC_OVERRIDE"),
@@ -36,7 +37,7 @@ public sealed class RunUser
         CanWrite = 2;
 
     [ThreadStatic]
-    static bool acting;
+    static bool impersonating;
 
     RunUser(string name, uint id, uint group, string home, string shell) =>
         (Name, Id, Group, Home, Shell) = (name, id, group, home, shell);
@@ -46,7 +47,7 @@ public sealed class RunUser
 
     /// <summary>The user of runs, where there is one: who else than the runner may own what the runner has made for
     /// runs.</summary>
-    public static uint[] Others => Current is { } user ? [user.Id] : [];
+    public static uint[] AllowedOwners => Current is { } user ? [user.Id] : [];
 
     /// <summary>Its name.</summary>
     public string Name { get; }
@@ -63,7 +64,7 @@ public sealed class RunUser
     string Shell { get; }
 
     /// <summary>What goes before a command to run it as this user, without any of the runner's capabilities.</summary>
-    public IReadOnlyList<string> Prefix =>
+    public IReadOnlyList<string> CommandPrefix =>
         string.Create(
                 CultureInfo.InvariantCulture,
                 $"setpriv --reuid={Id} --regid={Group} --init-groups --inh-caps=-all --ambient-caps=-all"
@@ -71,7 +72,7 @@ public sealed class RunUser
             .Split(' ');
 
     /// <summary>Why runs cannot be this user's, with what to do; null when they can.</summary>
-    public static string? Trouble(string? name)
+    public static string? FindProblem(string? name)
     {
         if (name is null)
             return null;
@@ -85,7 +86,8 @@ public sealed class RunUser
             return $"Runner__RunAs={name} is root, which nothing is apart from. Make a user for the runs: useradd --create-home agent.";
         if (
             Capabilities() is var has
-            && Needed.Where(x => (has >> x.Bit & 1) == 0).Select(x => x.Name).ToList() is { Count: > 0 } missing
+            && RequiredCapabilities.Where(x => (has >> x.Bit & 1) == 0).Select(x => x.Name).ToList()
+                is { Count: > 0 } missing
         )
             return $"Runner__RunAs={name}: root lacks the capabilities {string.Join(", ", missing)} here. Give them to the container (cap_add).";
 
@@ -97,7 +99,7 @@ public sealed class RunUser
     }
 
     /// <summary>Runs are this user's from now on.</summary>
-    internal static void Choose(string? name) => Current = name is null ? null : Find(name);
+    internal static void SetCurrent(string? name) => Current = name is null ? null : Find(name);
 
     /// <summary>A user of <c>/etc/passwd</c>.</summary>
     public static RunUser? Find(string name)
@@ -143,9 +145,9 @@ public sealed class RunUser
     /// Looks at files, opens them or changes them as the user of runs, where there is one: no link leads where that
     /// user may not go. What is opened stays open. Nothing may be awaited in it, since it is this thread that changes.
     /// </summary>
-    public static T Do<T>(Func<T> act)
+    public static T Impersonate<T>(Func<T> act)
     {
-        if (Current is not { } user || acting)
+        if (Current is not { } user || impersonating)
             return act();
 
         user.Enter();
@@ -159,9 +161,9 @@ public sealed class RunUser
         }
     }
 
-    /// <inheritdoc cref="Do{T}(Func{T})" />
-    public static void Do(Action act) =>
-        Do(() =>
+    /// <inheritdoc cref="Impersonate{T}(Func{T})" />
+    public static void Impersonate(Action act) =>
+        Impersonate(() =>
         {
             act();
             return true;
@@ -171,14 +173,14 @@ public sealed class RunUser
     public static bool? MayWrite(string folder) =>
         Current is null
             ? null
-            : Do(() => CallWithPath(FileAccessAt, CurrentFolder, folder, CanWrite, ByEffectiveUser) == 0);
+            : Impersonate(() => CallWithPath(FileAccessAt, CurrentFolder, folder, CanWrite, ByEffectiveUser) == 0);
 
     /// <summary>Whether something belongs to the user of runs; false where there is none.</summary>
-    public static bool Owns(string path) => Current is { } user && FileIdentity.Of(path)?.User == user.Id;
+    public static bool Owns(string path) => Current is { } user && FileIdentity.FromPath(path)?.UserId == user.Id;
 
     /// <summary>Gives a new file or folder of the runner's to the user of runs, where there is one.</summary>
     /// <exception cref="IOException">It could not be given.</exception>
-    public static void Give(string path)
+    public static void Chown(string path)
     {
         if (Current is { } user && ChangeOwner(path, user.Id, user.Group) != 0)
             throw new IOException($"{path} cannot be given to {user.Name}: {Marshal.GetLastPInvokeErrorMessage()}.");
@@ -187,11 +189,11 @@ public sealed class RunUser
     // Supplementary groups of root's let it read as well; the thread gets all of it back.
     void Enter()
     {
-        acting = true;
+        impersonating = true;
         var (groups, user, group) = Calls!.Value;
         if (SystemCall(groups, 0, 0) != 0)
         {
-            acting = false;
+            impersonating = false;
             throw new UnauthorizedAccessException($"The groups of {Name} cannot be taken on.");
         }
 
@@ -212,7 +214,7 @@ public sealed class RunUser
         _ = SystemCall(user, OwnUser, 0);
         _ = SystemCall(group, OwnGroup, 0);
         _ = SetGroups(groups, OwnGroups.Length, OwnGroups);
-        acting = false;
+        impersonating = false;
     }
 
     static ulong Capabilities() =>
@@ -283,7 +285,7 @@ public sealed class RunUser
 sealed class RunUserValidation : IValidateOptions<RunnerOptions>
 {
     public ValidateOptionsResult Validate(string? name, RunnerOptions options) =>
-        RunUser.Trouble(options.RunAs) is { } trouble
+        RunUser.FindProblem(options.RunAs) is { } trouble
             ? ValidateOptionsResult.Fail(trouble)
             : ValidateOptionsResult.Success;
 }

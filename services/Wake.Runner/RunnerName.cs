@@ -13,15 +13,15 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
     : BackgroundService
 {
     // Between two attempts to reach the database.
-    static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
-    HeldName? held;
+    RunnerNameLock? held;
 
     /// <summary>The name. Known once this has been started, which is before any turn is claimed.</summary>
     public string Value { get; private set; } = "";
 
     /// <summary>Told the name when it has been taken.</summary>
-    public Action<string>? Taken { get; set; }
+    public Action<string>? OnAcquired { get; set; }
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -30,7 +30,7 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
             var suffix = number == 1 ? "" : $"-{number}";
             Value =
                 $"{options.Value.Name[..Math.Min(options.Value.Name.Length, RunnerQueues.MaxRunnerName - suffix.Length)]}{suffix}";
-            held = await Take(Value, before: null, cancellationToken);
+            held = await Acquire(Value, before: null, cancellationToken);
         }
 
         if (Value != options.Value.Name)
@@ -40,7 +40,7 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
                 Value
             );
 
-        Taken?.Invoke(Value);
+        OnAcquired?.Invoke(Value);
         await base.StartAsync(cancellationToken);
     }
 
@@ -50,14 +50,14 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
         {
             while (true)
             {
-                await held!.Lost(stoppingToken);
+                await held!.WaitUntilLost(stoppingToken);
                 var before = held;
                 for (
                     held = null;
                     held is null;
-                    await Task.Delay(held is null ? Pause : TimeSpan.Zero, time, stoppingToken)
+                    await Task.Delay(held is null ? RetryDelay : TimeSpan.Zero, time, stoppingToken)
                 )
-                    held = await Take(Value, before, stoppingToken);
+                    held = await Acquire(Value, before, stoppingToken);
 
                 await before.DisposeAsync();
                 log.LogInformation("The connection that holds the name {Name} broke; it is held again.", Value);
@@ -77,13 +77,13 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
             await held.DisposeAsync();
     }
 
-    async Task<HeldName?> Take(string name, HeldName? before, CancellationToken cancel)
+    async Task<RunnerNameLock?> Acquire(string name, RunnerNameLock? before, CancellationToken cancel)
     {
         while (true)
         {
             try
             {
-                return await names.Take(name, before, cancel);
+                return await names.Acquire(name, before, cancel);
             }
             catch (NpgsqlException down)
             {
@@ -92,7 +92,7 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
                     name,
                     down.Message
                 );
-                await Task.Delay(Pause, time, cancel);
+                await Task.Delay(RetryDelay, time, cancel);
             }
         }
     }

@@ -108,10 +108,10 @@ sealed class RunnerOptions : IValidatableObject
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        if (!RunnerQueues.IsRunner(Name))
+        if (!RunnerQueues.IsValidRunner(Name))
             yield return new("Name must be letters, digits and _ - . : only, a hundred at most.", [nameof(Name)]);
 
-        if (!RunnerQueues.IsPool(Pool))
+        if (!RunnerQueues.IsValidPool(Pool))
             yield return new("Pool must be lower-case letters, digits and hyphens, forty at most.", [nameof(Pool)]);
 
         if (RunAs is not null && (RunAs.Length is 0 or > 64 || RunAs.AsSpan().ContainsAny(": \n/")))

@@ -25,26 +25,26 @@ public static class RunnerServices
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ProcessLauncher>();
         builder.Services.AddSingleton<ClaudeProbe>();
+        builder.Services.AddSingleton<RlimitTags>();
         builder.Services.AddSingleton<RunReaper>();
-        builder.Services.AddSingleton<RunProcesses>();
-        builder.Services.AddSingleton<RunGuard>();
+        builder.Services.AddSingleton<LeaseWatchdog>();
         builder.Services.AddSingleton<ClaudeCli>();
         builder.Services.AddSingleton<WarmSessions>();
         builder.Services.AddSingleton<Budgets>();
-        builder.Services.AddSingleton<Standstill>();
+        builder.Services.AddSingleton<RunnerPause>();
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerName>();
         builder.Services.AddSingleton<RunnerSlots>();
-        builder.Services.AddSingleton<HeldTurns>();
+        builder.Services.AddSingleton<WithheldTurns>();
         builder.Services.AddSingleton<Git>();
         builder.Services.AddSingleton<Workspaces>();
-        builder.Services.AddSingleton(services => new WorkspaceSources(
+        builder.Services.AddSingleton(services => new SettingSourceResolver(
             services.GetRequiredService<ClaudeCli>(),
             services.GetRequiredService<Workspaces>(),
             services.GetRequiredService<IOptions<Profiles>>()
         ));
         builder.Services.AddHostedService<Housekeeping>();
-        builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.Ready]);
+        builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.ReadyTag]);
         return builder;
     }
 
@@ -60,12 +60,12 @@ public static class RunnerServices
         Action<string>? named = null
     )
     {
-        builder.Services.AddHostedService<EndLeftBehindAtStart>();
-        builder.Services.AddHostedService<LooksForReadableSecrets>();
+        builder.Services.AddHostedService<ReapOrphansAtStart>();
+        builder.Services.AddHostedService<ReadableSecretsCheck>();
         builder.Services.AddHostedService(services =>
         {
             var name = services.GetRequiredService<RunnerName>();
-            name.Taken = named;
+            name.OnAcquired = named;
             return name;
         });
         builder.Services.AddHostedService(services =>
@@ -74,16 +74,16 @@ public static class RunnerServices
             services.GetRequiredService<WakePrompt>();
             return services.GetRequiredService<RunnerSlots>();
         });
-        builder.Services.AddHostedService(services => services.GetRequiredService<HeldTurns>());
-        builder.Services.AddHostedService<WarmSessionsWatch>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<WithheldTurns>());
+        builder.Services.AddHostedService<WarmSessionEvictor>();
         return builder;
     }
 
     /// <summary>A tool of a runner that was killed may still be at work in the very workspace that the next turn
     /// gets.</summary>
-    sealed class EndLeftBehindAtStart(RunProcesses processes) : IHostedService
+    sealed class ReapOrphansAtStart(RunReaper processes) : IHostedService
     {
-        public Task StartAsync(CancellationToken cancellationToken) => processes.EndLeftBehind();
+        public Task StartAsync(CancellationToken cancellationToken) => processes.ReapOrphans();
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }

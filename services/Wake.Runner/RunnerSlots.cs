@@ -10,7 +10,7 @@ namespace Wake.Runner;
 
 /// <summary>
 /// The turns this runner can run at the same time. While all slots are taken it does not consume, so that other runners
-/// get the work, and as little during a <see cref="Standstill"/>; when the process stops it interrupts what runs and
+/// get the work, and as little during a <see cref="RunnerPause"/>; when the process stops it interrupts what runs and
 /// gives it back.
 /// </summary>
 sealed class RunnerSlots(
@@ -18,7 +18,7 @@ sealed class RunnerSlots(
     IServiceProvider services,
     RunnerName name,
     WarmSessions warm,
-    Standstill standstill,
+    RunnerPause standstill,
     IOptions<RunnerOptions> options,
     IOptions<MessageBusOptions> bus,
     TimeProvider time,
@@ -26,18 +26,18 @@ sealed class RunnerSlots(
 ) : BackgroundService, IHealthCheck
 {
     // Longer than a runner needs that lives; shorter than a start of the CLI that it saves, or not much longer.
-    static readonly TimeSpan HandsOnAfter = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan AffinityTtl = TimeSpan.FromSeconds(2);
 
     /// <summary>How long the queue of a runner that is gone is kept, and so the longest that a session may be sent to
     /// it first.</summary>
-    public static readonly TimeSpan RememberedFor = TimeSpan.FromHours(1);
+    public static readonly TimeSpan AffinityQueueExpiry = TimeSpan.FromHours(1);
 
     readonly Lock taking = new();
     readonly HashSet<Task> running = [];
     readonly SemaphoreSlim changed = new(0);
     readonly CancellationTokenSource stop = new();
     int taken,
-        paced;
+        staggered;
     long nextStart;
     bool stopping;
     volatile bool consuming;
@@ -45,14 +45,14 @@ sealed class RunnerSlots(
     /// <summary>Takes a slot; false when all are taken, or the runner stops or takes no work.</summary>
     /// <param name="urgent">Whether one may be taken that is kept for wakes that a person waits for.</param>
     /// <param name="slot">The slot.</param>
-    public bool TryTake(bool urgent, [NotNullWhen(true)] out Slot? slot)
+    public bool TryAcquire(bool urgent, [NotNullWhen(true)] out Slot? slot)
     {
         lock (taking)
         {
             slot =
                 stopping
                 || taken >= options.Value.Slots + (urgent ? options.Value.UrgentSlots : 0)
-                || standstill.Why is not null
+                || standstill.Reason is not null
                     ? null
                     : new(this);
             if (slot is null)
@@ -70,7 +70,7 @@ sealed class RunnerSlots(
         CancellationToken cancellationToken = default
     )
     {
-        if (standstill.Why is { } why)
+        if (standstill.Reason is { } why)
             return Task.FromResult(HealthCheckResult.Unhealthy(why));
 
         var busy = Volatile.Read(ref taken) >= options.Value.Slots;
@@ -80,16 +80,16 @@ sealed class RunnerSlots(
     }
 
     /// <summary>Where the next wake of a session that a runner has at hand is best sent.</summary>
-    public static string AddressOf(RunnerName runner, string pool) =>
-        $"exchange:{RunnerQueues.OwnOf(runner.Value)}?alternateexchange={RunnerQueues.Of(pool)}";
+    public static string AffinityAddress(RunnerName runner, string pool) =>
+        $"exchange:{RunnerQueues.ForRunner(runner.Value)}?alternateexchange={RunnerQueues.ForPool(pool)}";
 
     /// <summary>Waits, with the first turns after the start, until their time has come.</summary>
-    public async Task Pace(CancellationToken cancel)
+    public async Task StaggerStart(CancellationToken cancel)
     {
         TimeSpan wait;
         lock (taking)
         {
-            if (paced++ >= options.Value.Slots)
+            if (staggered++ >= options.Value.Slots)
                 return;
 
             var now = time.GetTimestamp();
@@ -103,36 +103,36 @@ sealed class RunnerSlots(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        standstill.Begun = () => changed.Release();
-        List<Intake> intakes = [.. Connect()];
+        standstill.OnStarted = () => changed.Release();
+        List<QueueSubscription> intakes = [.. Subscribe()];
         foreach (var intake in intakes)
             await intake.Endpoint.Ready;
         consuming = true;
 
         while (!stoppingToken.IsCancellationRequested)
         {
-            Task woken = changed.WaitAsync(standstill.Left ?? Timeout.InfiniteTimeSpan, stoppingToken);
+            Task woken = changed.WaitAsync(standstill.TimeLeft ?? Timeout.InfiniteTimeSpan, stoppingToken);
             await woken.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await standstill.EndIfOver(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await standstill.EndIfElapsed(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
             foreach (var intake in intakes)
             {
-                var full = Volatile.Read(ref taken) >= intake.Slots || standstill.Why is not null;
+                var full = Volatile.Read(ref taken) >= intake.Slots || standstill.Reason is not null;
 
                 // Here and not in the consumer: an endpoint that stops waits for its consumers.
-                if ((full || stoppingToken.IsCancellationRequested) && intake.Consumes)
+                if ((full || stoppingToken.IsCancellationRequested) && intake.IsConsuming)
                 {
                     await intake.Endpoint.ReceiveEndpoint.Stop(CancellationToken.None);
-                    intake.Consumes = false;
+                    intake.IsConsuming = false;
                 }
-                else if (!full && !intake.Consumes)
+                else if (!full && !intake.IsConsuming)
                 {
                     await intake.Endpoint.ReceiveEndpoint.Start(stoppingToken).Ready;
-                    intake.Consumes = true;
+                    intake.IsConsuming = true;
                 }
             }
 
-            consuming = intakes.Exists(x => x.Consumes);
+            consuming = intakes.Exists(x => x.IsConsuming);
         }
     }
 
@@ -161,27 +161,27 @@ sealed class RunnerSlots(
         stop.Dispose();
     }
 
-    IEnumerable<Intake> Connect()
+    IEnumerable<QueueSubscription> Subscribe()
     {
         var (runner, all) = (options.Value, options.Value.Slots + options.Value.UrgentSlots);
-        var pool = RunnerQueues.Of(runner.Pool);
+        var pool = RunnerQueues.ForPool(runner.Pool);
 
-        yield return Connect(
+        yield return Subscribe(
             pool,
             runner.Slots,
             endpoint => endpoint.ConfigureConsumeTopology = runner.Pool == RunnerQueues.DefaultPool
         );
         if (runner.UrgentSlots > 0)
-            yield return Connect(
-                RunnerQueues.UrgentOf(runner.Pool),
+            yield return Subscribe(
+                RunnerQueues.UrgentForPool(runner.Pool),
                 all,
                 endpoint => endpoint.ConfigureConsumeTopology = false
             );
         if (bus.Value.InMemory)
             yield break;
 
-        var own = RunnerQueues.OwnOf(name.Value);
-        yield return Connect(
+        var own = RunnerQueues.ForRunner(name.Value);
+        yield return Subscribe(
             own,
             all,
             endpoint =>
@@ -191,22 +191,22 @@ sealed class RunnerSlots(
 
                 // Should this runner be dead or busy, any other of the pool takes them; should it be gone for good, its
                 // queue goes too.
-                rabbit.SetQueueArgument("x-message-ttl", (int)HandsOnAfter.TotalMilliseconds);
+                rabbit.SetQueueArgument("x-message-ttl", (int)AffinityTtl.TotalMilliseconds);
                 rabbit.SetQueueArgument("x-dead-letter-exchange", pool);
-                rabbit.QueueExpiration = RememberedFor;
+                rabbit.QueueExpiration = AffinityQueueExpiry;
                 rabbit.SetExchangeArgument("alternate-exchange", pool);
             }
         );
     }
 
-    Intake Connect(string queue, int slots, Action<IReceiveEndpointConfigurator> configure) =>
+    QueueSubscription Subscribe(string queue, int slots, Action<IReceiveEndpointConfigurator> configure) =>
         new(
             connector.ConnectReceiveEndpoint(
                 queue,
                 (context, endpoint) =>
                 {
                     configure(endpoint);
-                    MessageBus.HandlingPolicy(context, queue, endpoint);
+                    MessageBus.ConfigureEndpoint(context, queue, endpoint);
                     endpoint.PrefetchCount = 1;
                     endpoint.ConcurrentMessageLimit = 1;
                     endpoint.ConfigureConsumer<ResumeSessionConsumer>(context);
@@ -215,14 +215,14 @@ sealed class RunnerSlots(
             slots
         );
 
-    void Run(Slot slot, ClaimedTurn turn, long asked)
+    void StartTurn(Slot slot, ClaimedTurn turn, long asked)
     {
         var run = Task.Run(
             async () =>
             {
                 try
                 {
-                    await services.GetRequiredService<TurnRunner>().Run(turn, asked, stop.Token);
+                    await services.GetRequiredService<TurnRunner>().RunTurn(turn, asked, stop.Token);
                 }
                 catch (Exception failed)
                 {
@@ -236,7 +236,7 @@ sealed class RunnerSlots(
                 }
                 finally
                 {
-                    slot.Free();
+                    slot.Release();
                 }
             },
             CancellationToken.None
@@ -254,13 +254,13 @@ sealed class RunnerSlots(
     }
 
     /// <summary>A queue, and how many slots may be taken while it is consumed from.</summary>
-    sealed class Intake(HostReceiveEndpointHandle endpoint, int slots)
+    sealed class QueueSubscription(HostReceiveEndpointHandle endpoint, int slots)
     {
         public HostReceiveEndpointHandle Endpoint => endpoint;
 
         public int Slots => slots;
 
-        public bool Consumes { get; set; } = true;
+        public bool IsConsuming { get; set; } = true;
     }
 
     /// <summary>One slot: either a turn runs in it, or it is free again when disposed.</summary>
@@ -271,13 +271,13 @@ sealed class RunnerSlots(
         /// <summary>Runs a turn in this slot, and frees it after.</summary>
         /// <param name="turn">The turn.</param>
         /// <param name="asked">When its claim was sent.</param>
-        public void Run(ClaimedTurn turn, long asked)
+        public void StartTurn(ClaimedTurn turn, long asked)
         {
             used = true;
-            slots.Run(this, turn, asked);
+            slots.StartTurn(this, turn, asked);
         }
 
-        internal void Free()
+        internal void Release()
         {
             lock (slots.taking)
                 slots.taken--;
@@ -287,7 +287,7 @@ sealed class RunnerSlots(
         public void Dispose()
         {
             if (!used)
-                Free();
+                Release();
         }
     }
 }

@@ -28,17 +28,20 @@ sealed record ShownCall(string Text, string Hash)
     /// The CLI's. The values of its secrets are left out, which are the owner's and known to them. What only looks like
     /// a secret stays: the session has written it, and could hide a command in it.
     /// </param>
-    public static ShownCall? Of(ControlRequest call, IReadOnlyDictionary<string, string> environment)
+    public static ShownCall? From(ControlRequest call, IReadOnlyDictionary<string, string> environment)
     {
         if (
             call is not { Tool: { } tool, Input: { Length: <= MaxLength } input }
-            || VisibleText.Of(tool, Escaped) != tool
+            || VisibleText.ReplaceInvisible(tool, Escaped) != tool
         )
             return null;
 
         try
         {
-            var text = VisibleText.Of(Without(JsonNode.Parse(input), environment)!.ToJsonString(Readable), Escaped);
+            var text = VisibleText.ReplaceInvisible(
+                RedactSecrets(JsonNode.Parse(input), environment)!.ToJsonString(Readable),
+                Escaped
+            );
             return text.Length > MaxLength
                 ? null
                 : new(text, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{tool}\n{text}"))));
@@ -50,13 +53,13 @@ sealed record ShownCall(string Text, string Hash)
         }
     }
 
-    static JsonNode? Without(JsonNode? value, IReadOnlyDictionary<string, string> environment) =>
+    static JsonNode? RedactSecrets(JsonNode? value, IReadOnlyDictionary<string, string> environment) =>
         value switch
         {
             JsonObject all => new JsonObject(
-                all.Select(x => KeyValuePair.Create(x.Key, Without(x.Value, environment)))
+                all.Select(x => KeyValuePair.Create(x.Key, RedactSecrets(x.Value, environment)))
             ),
-            JsonArray all => new JsonArray([.. all.Select(x => Without(x, environment))]),
+            JsonArray all => new JsonArray([.. all.Select(x => RedactSecrets(x, environment))]),
             JsonValue one when one.GetValueKind() is JsonValueKind.String => Redaction.RedactValues(
                 one.GetValue<string>(),
                 environment

@@ -25,13 +25,13 @@ static class TranscriptBranch
     /// <param name="transcript">The file.</param>
     /// <param name="from">Where the turn began to write; the message stands after it.</param>
     /// <param name="message">The message's uuid.</param>
-    public static bool? Holds(string transcript, long from, Guid message)
+    public static bool? Contains(string transcript, long from, Guid message)
     {
         var parents = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
         string? leaf = null;
         try
         {
-            using var stream = TranscriptFolder.Open(transcript);
+            using var stream = TranscriptFolder.OpenShared(transcript);
             if (from > stream.Length)
                 return null;
 
@@ -44,7 +44,7 @@ static class TranscriptBranch
             );
             while (lines.ReadLine() is { } line)
             {
-                if (Row(line) is not var (id, parent))
+                if (ParseRow(line) is not var (id, parent))
                     continue;
 
                 parents[id] = parent;
@@ -71,7 +71,7 @@ static class TranscriptBranch
     }
 
     // The rows of the conversation itself; a compaction names what stood before it by another name.
-    static (string Id, string? Parent)? Row(string line)
+    static (string Id, string? Parent)? ParseRow(string line)
     {
         if (!line.Contains("\"uuid\"", StringComparison.Ordinal))
             return null;

@@ -9,43 +9,43 @@ namespace Wake.Runner;
 /// </summary>
 sealed class TranscriptFolder
 {
-    const int MostHead = 100;
+    const int MaxHeadRows = 100;
 
     readonly string configFolder,
         name,
-        usual;
+        expected;
     readonly Guid claudeSessionId;
     string parts = "";
 
     public TranscriptFolder(string configFolder, string workspace, Guid claudeSessionId)
     {
         (this.configFolder, this.claudeSessionId, name) = (configFolder, claudeSessionId, $"{claudeSessionId:D}.jsonl");
-        usual = At(workspace);
-        Is(usual);
+        expected = ProjectFolderFor(workspace);
+        SetFolder(expected);
     }
 
     /// <summary>The folder it lies in, whether it exists or not.</summary>
     public string Folder { get; private set; } = "";
 
     /// <summary>The transcript itself, whether it exists or not.</summary>
-    public string Main { get; private set; } = "";
+    public string MainFile { get; private set; } = "";
 
     /// <summary>Other copies, which were older when it was looked for.</summary>
-    public IReadOnlyList<string> Others { get; private set; } = [];
+    public IReadOnlyList<string> OtherCopies { get; private set; } = [];
 
     /// <summary>Looks for it where the CLI does first, then in every project. False: it is where it was thought to
     /// be.</summary>
     public bool Locate()
     {
-        if (RunUser.Do(() => File.Exists(Main)))
+        if (RunUser.Impersonate(() => File.Exists(MainFile)))
             return false;
 
         var before = Folder;
-        var found = RunUser.Do(() =>
-            File.Exists(Path.Combine(usual, name)) ? [] : ProjectFolder.TranscriptsOf(configFolder, claudeSessionId)
+        var found = RunUser.Impersonate(() =>
+            File.Exists(Path.Combine(expected, name)) ? [] : ProjectFolder.TranscriptsOf(configFolder, claudeSessionId)
         );
-        Is(found is [var newest, ..] ? Path.GetDirectoryName(newest)! : usual);
-        Others = [.. found.Skip(1)];
+        SetFolder(found is [var newest, ..] ? Path.GetDirectoryName(newest)! : expected);
+        OtherCopies = [.. found.Skip(1)];
         return Folder != before;
     }
 
@@ -53,29 +53,32 @@ sealed class TranscriptFolder
     /// The transcript, if a CLI that is started in a directory would look elsewhere first; null when it finds it by its
     /// id. Every CLI resumes a path from anywhere, an id only 2.1.329 and later, and only if no second copy is there.
     /// </summary>
-    public string? PathFrom(string directory) => Folder == At(directory) ? null : Main;
+    public string? ResumePathFrom(string directory) => Folder == ProjectFolderFor(directory) ? null : MainFile;
 
     /// <summary>A name beside the transcript that is not taken and that the CLI does not take for one.</summary>
-    public string Aside(string what, DateTimeOffset now)
+    public string NewAsidePath(string what, DateTimeOffset now)
     {
         var stem = Path.Combine(Folder, $"{claudeSessionId:D}.{now.UtcDateTime:yyyyMMdd'T'HHmmss}");
         for (var number = 1; ; number++)
         {
-            if ($"{stem}{(number == 1 ? "" : $"-{number}")}.{what}" is var free && !RunUser.Do(() => File.Exists(free)))
+            if (
+                $"{stem}{(number == 1 ? "" : $"-{number}")}.{what}" is var free
+                && !RunUser.Impersonate(() => File.Exists(free))
+            )
                 return free;
         }
     }
 
     /// <summary>The directory the session was begun in, as its transcript says; null when it does not, or there is
     /// none.</summary>
-    public string? BeganIn()
+    public string? ReadStartDirectory()
     {
         Locate();
-        if (!RunUser.Do(() => File.Exists(Main)))
+        if (!RunUser.Impersonate(() => File.Exists(MainFile)))
             return null;
 
         // It stands in the first row of any message.
-        foreach (var row in RunUser.Do(() => File.ReadLines(Main).Take(MostHead).ToList()))
+        foreach (var row in RunUser.Impersonate(() => File.ReadLines(MainFile).Take(MaxHeadRows).ToList()))
         {
             try
             {
@@ -95,15 +98,15 @@ sealed class TranscriptFolder
     /// <summary>The files there are, by their paths as the store names them.</summary>
     public IEnumerable<string> Paths()
     {
-        if (RunUser.Do(() => File.Exists(Main)))
+        if (RunUser.Impersonate(() => File.Exists(MainFile)))
             yield return "";
 
-        if (!RunUser.Do(() => Directory.Exists(parts)))
+        if (!RunUser.Impersonate(() => Directory.Exists(parts)))
             yield break;
 
         // A name that is no text is read as another one, by which there is no file.
         foreach (
-            var file in RunUser.Do(() =>
+            var file in RunUser.Impersonate(() =>
                 Directory
                     .EnumerateFiles(parts, "*", SearchOption.AllDirectories)
                     .Where(File.Exists)
@@ -119,7 +122,7 @@ sealed class TranscriptFolder
     public string FileOf(string path)
     {
         if (path.Length == 0)
-            return Main;
+            return MainFile;
 
         var file = Path.GetFullPath(Path.Combine(parts, path));
         return file.StartsWith(parts + Path.DirectorySeparatorChar, StringComparison.Ordinal)
@@ -128,8 +131,8 @@ sealed class TranscriptFolder
     }
 
     /// <summary>Opens a file that the CLI may be writing to.</summary>
-    public static FileStream Open(string file) =>
-        RunUser.Do(() =>
+    public static FileStream OpenShared(string file) =>
+        RunUser.Impersonate(() =>
             new FileStream(
                 file,
                 FileMode.Open,
@@ -141,10 +144,12 @@ sealed class TranscriptFolder
         );
 
     /// <summary>Whether a file consists of rows.</summary>
-    public static bool HasRows(string path) => path.Length == 0 || path.EndsWith(".jsonl", StringComparison.Ordinal);
+    public static bool IsJsonLines(string path) =>
+        path.Length == 0 || path.EndsWith(".jsonl", StringComparison.Ordinal);
 
-    string At(string directory) => Path.Combine(configFolder, "projects", ProjectFolder.NameOf(directory));
+    string ProjectFolderFor(string directory) =>
+        Path.Combine(configFolder, "projects", ProjectFolder.NameOf(directory));
 
-    void Is(string folder) =>
-        (Folder, Main, parts) = (folder, Path.Combine(folder, name), Path.Combine(folder, $"{claudeSessionId:D}"));
+    void SetFolder(string folder) =>
+        (Folder, MainFile, parts) = (folder, Path.Combine(folder, name), Path.Combine(folder, $"{claudeSessionId:D}"));
 }

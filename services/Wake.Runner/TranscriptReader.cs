@@ -10,10 +10,10 @@ namespace Wake.Runner;
 /// </summary>
 sealed class TranscriptReader : IDisposable
 {
-    const int Block = 256 * 1024;
+    const int BlockSize = 256 * 1024;
 
     // A longer row is a message: what the CLI notes about itself is short.
-    const int LongestNote = 64 * 1024;
+    const int MaxParsedRow = 64 * 1024;
 
     readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     readonly MemoryStream row = new();
@@ -26,22 +26,22 @@ sealed class TranscriptReader : IDisposable
     public int Rows { get; private set; }
 
     /// <summary>Whether a row without an end followed: one that was being written, or whose writer died.</summary>
-    public bool CutOff { get; private set; }
+    public bool HasTornTail { get; private set; }
 
     /// <summary>The hash of the rows up to the place that was to be marked; null when there is less.</summary>
-    public byte[]? Marked { get; private set; }
+    public byte[]? PrefixHash { get; private set; }
 
     /// <summary>Rows that were read after that place.</summary>
-    public int Added { get; private set; }
+    public int AddedRows { get; private set; }
 
     /// <summary>Whether something was said in them, by either side.</summary>
-    public bool Said { get; private set; }
+    public bool HasNewMessages { get; private set; }
 
     /// <summary>The worktree the session is in; null when it is in none.</summary>
     public string? Worktree { get; private set; }
 
     /// <summary>What was read, as a file of that name.</summary>
-    public TranscriptFile As(string path) => new(path, Bytes, Rows, hash.GetCurrentHash());
+    public TranscriptFile ToTranscriptFile(string path) => new(path, Bytes, Rows, hash.GetCurrentHash());
 
     /// <summary>
     /// Reads on from where it stopped, to the end of the last row that was whole when it began: what is being written
@@ -51,15 +51,15 @@ sealed class TranscriptReader : IDisposable
     /// <param name="mark">How many bytes from the beginning to take a hash of; 0 of none.</param>
     /// <param name="cancel">Ends the reading.</param>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public async Task Read(string file, long mark, CancellationToken cancel)
+    public async Task ReadAppended(string file, long mark, CancellationToken cancel)
     {
-        await using var stream = TranscriptFolder.Open(file);
+        await using var stream = TranscriptFolder.OpenShared(file);
         var length = stream.Length;
         var end = await EndOfRows(stream, Bytes, length, cancel);
-        CutOff = end < length;
+        HasTornTail = end < length;
 
         stream.Position = Bytes;
-        var buffer = new byte[Math.Clamp(end - Bytes, 1, Block)];
+        var buffer = new byte[Math.Clamp(end - Bytes, 1, BlockSize)];
         while (Bytes < end)
         {
             var wanted = Math.Min(buffer.Length, (Bytes < mark ? Math.Min(mark, end) : end) - Bytes);
@@ -68,17 +68,17 @@ sealed class TranscriptReader : IDisposable
                 throw new IOException($"{file} became shorter while it was read.");
 
             hash.AppendData(buffer, 0, read);
-            Take(buffer.AsSpan(0, read), isNew: Bytes >= mark);
+            ConsumeBytes(buffer.AsSpan(0, read), isNew: Bytes >= mark);
             Bytes += read;
             if (Bytes == mark)
-                Marked = hash.GetCurrentHash();
+                PrefixHash = hash.GetCurrentHash();
         }
     }
 
     /// <summary>Where the last row that has an end ends, from a place on where one ends.</summary>
     public static async Task<long> EndOfRows(Stream stream, long from, long length, CancellationToken cancel)
     {
-        var buffer = new byte[Math.Clamp(length - from, 1, Block)];
+        var buffer = new byte[Math.Clamp(length - from, 1, BlockSize)];
         for (var end = length; end > from; )
         {
             var start = Math.Max(from, end - buffer.Length);
@@ -92,30 +92,30 @@ sealed class TranscriptReader : IDisposable
         return from;
     }
 
-    void Take(ReadOnlySpan<byte> bytes, bool isNew)
+    void ConsumeBytes(ReadOnlySpan<byte> bytes, bool isNew)
     {
         while (!bytes.IsEmpty)
         {
             var at = bytes.IndexOf((byte)'\n');
             var piece = at < 0 ? bytes : bytes[..at];
-            isLong |= row.Length + piece.Length > LongestNote;
+            isLong |= row.Length + piece.Length > MaxParsedRow;
             if (!isLong)
                 row.Write(piece);
             if (at < 0)
                 return;
 
-            Row(row.GetBuffer().AsSpan(0, (int)row.Length), isNew);
+            ConsumeRow(row.GetBuffer().AsSpan(0, (int)row.Length), isNew);
             (isLong, row.Position) = (false, 0);
             row.SetLength(0);
             bytes = bytes[(at + 1)..];
         }
     }
 
-    void Row(ReadOnlySpan<byte> text, bool isNew)
+    void ConsumeRow(ReadOnlySpan<byte> text, bool isNew)
     {
         Rows++;
-        Added += isNew ? 1 : 0;
-        Said |= isNew && isLong;
+        AddedRows += isNew ? 1 : 0;
+        HasNewMessages |= isNew && isLong;
         if (isLong || !isNew && text.IndexOf("\"worktree-state\""u8) < 0)
             return;
 
@@ -126,7 +126,7 @@ sealed class TranscriptReader : IDisposable
             if (json.RootElement is not { ValueKind: JsonValueKind.Object } found)
                 return;
 
-            Said |= isNew && found.Text("type") is "user" or "assistant";
+            HasNewMessages |= isNew && found.Text("type") is "user" or "assistant";
             if (found.Text("type") == "worktree-state")
                 Worktree = found.Object("worktreeSession")?.Text("worktreePath");
         }

@@ -10,14 +10,14 @@ sealed record TranscriptRows(IReadOnlySet<string> Ids, IReadOnlySet<string> Prom
 {
     /// <summary>Reads a transcript; what cannot be read in it is passed over, as the CLI does.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static async Task<TranscriptRows> Of(string file, CancellationToken cancel)
+    public static async Task<TranscriptRows> Load(string file, CancellationToken cancel)
     {
-        await using var stream = TranscriptFolder.Open(file);
-        var lines = new OutputLines(stream);
+        await using var stream = TranscriptFolder.OpenShared(file);
+        var lines = new BoundedLineReader(stream);
         HashSet<string> ids = [],
             prompts = [];
 
-        while (await lines.Next(cancel) is { } line)
+        while (await lines.ReadLine(cancel) is { } line)
         {
             try
             {

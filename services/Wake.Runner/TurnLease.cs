@@ -13,8 +13,8 @@ sealed class TurnLease : IAsyncDisposable
 {
     readonly CancellationTokenSource lost;
     readonly CancellationTokenSource end = new();
-    readonly Task keeping;
-    readonly RunGuard guard;
+    readonly Task renewing;
+    readonly LeaseWatchdog guard;
     readonly ClaimedTurn turn;
 
     /// <param name="turns">Where it is renewed.</param>
@@ -27,7 +27,7 @@ sealed class TurnLease : IAsyncDisposable
     /// <param name="log">Told what goes wrong.</param>
     public TurnLease(
         Turns turns,
-        RunGuard guard,
+        LeaseWatchdog guard,
         ClaimedTurn turn,
         TimeSpan lease,
         long asked,
@@ -36,9 +36,9 @@ sealed class TurnLease : IAsyncDisposable
     )
     {
         (this.guard, this.turn) = (guard, turn);
-        lost = new(Left(lease, asked, time), time);
-        guard.Hold(turn.SessionId, turn.Epoch, Left(lease, asked, time));
-        keeping = Keep(turns, lease, time, log);
+        lost = new(Remaining(lease, asked, time), time);
+        guard.SetLease(turn.SessionId, turn.Epoch, Remaining(lease, asked, time));
+        renewing = RenewLoop(turns, lease, time, log);
     }
 
     /// <summary>
@@ -48,7 +48,7 @@ sealed class TurnLease : IAsyncDisposable
     /// </summary>
     public CancellationToken Lost => lost.Token;
 
-    async Task Keep(Turns turns, TimeSpan lease, TimeProvider time, ILogger log)
+    async Task RenewLoop(Turns turns, TimeSpan lease, TimeProvider time, ILogger log)
     {
         // A renewal every few seconds would bury what the turn did.
         Activity.Current = null;
@@ -78,8 +78,8 @@ sealed class TurnLease : IAsyncDisposable
                     return;
                 }
 
-                lost.CancelAfter(Left(lease, asked, time));
-                guard.Hold(turn.SessionId, turn.Epoch, Left(lease, asked, time));
+                lost.CancelAfter(Remaining(lease, asked, time));
+                guard.SetLease(turn.SessionId, turn.Epoch, Remaining(lease, asked, time));
             }
             catch (Exception down) when (down is NpgsqlException or TimeoutException)
             {
@@ -99,14 +99,14 @@ sealed class TurnLease : IAsyncDisposable
     }
 
     // Nothing is left when the answer was slow, or this process was frozen over it.
-    static TimeSpan Left(TimeSpan lease, long asked, TimeProvider time) =>
+    static TimeSpan Remaining(TimeSpan lease, long asked, TimeProvider time) =>
         lease - time.GetElapsedTime(asked) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
 
     public async ValueTask DisposeAsync()
     {
         await end.CancelAsync();
-        await keeping;
-        guard.Release(turn.SessionId, turn.Epoch);
+        await renewing;
+        guard.ClearLease(turn.SessionId, turn.Epoch);
         end.Dispose();
         lost.Dispose();
     }

@@ -17,15 +17,15 @@ sealed class TurnRunner(
     Transcripts transcripts,
     Watches watches,
     Workspaces workspaces,
-    WorkspaceSources settings,
+    SettingSourceResolver settings,
     ClaudeCli claude,
     WakePrompt prompt,
     WarmSessions warmSessions,
-    RunProcesses processes,
-    RunGuard guard,
+    RunReaper processes,
+    LeaseWatchdog guard,
     RunnerName name,
     Budgets budgets,
-    Standstill standstill,
+    RunnerPause standstill,
     IBus bus,
     IOptions<MessageBusOptions> busOptions,
     IOptions<RunnerOptions> options,
@@ -38,23 +38,23 @@ sealed class TurnRunner(
     const int MaxRuns = 5;
 
     // Between attempts to write down what a turn has come to, while the database is away.
-    static readonly TimeSpan WritesAgainAfter = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan StoreRetryDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Runs a claimed turn. Everything it comes to is in the store before it returns.</summary>
     /// <param name="turn">The turn.</param>
     /// <param name="asked">When its claim was sent, from which its lease counts.</param>
     /// <param name="shutdown">The runner shuts down: interrupt the turn and give it back.</param>
-    public async Task Run(ClaimedTurn turn, long asked, CancellationToken shutdown)
+    public async Task RunTurn(ClaimedTurn turn, long asked, CancellationToken shutdown)
     {
-        using var measured = new TurnMeasures(turn, time);
+        using var measured = new TurnTelemetry(turn, time);
         await using var lease = new TurnLease(turns, guard, turn, options.Value.Lease, asked, time, log);
         var started = time.GetTimestamp();
         var staysWarm = false;
         try
         {
             lease.Lost.ThrowIfCancellationRequested();
-            var (reaction, answered, cost) = await Attempt(turn, shutdown, lease.Lost);
-            var settled = await Settle(
+            var (reaction, answered, cost) = await RunAttempt(turn, shutdown, lease.Lost);
+            var settled = await RecordOutcome(
                 turn,
                 reaction,
                 answered,
@@ -66,7 +66,7 @@ sealed class TurnRunner(
             );
             staysWarm = settled && reaction is Reaction.End { Outcome: TurnOutcome.Completed };
             if (settled)
-                measured.Settled(reaction, cost);
+                measured.SetOutcome(reaction, cost);
         }
         catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested)
         {
@@ -79,11 +79,11 @@ sealed class TurnRunner(
         finally
         {
             if (!staysWarm)
-                await warmSessions.End(turn.SessionId);
+                await warmSessions.Evict(turn.SessionId);
         }
     }
 
-    async Task<(Reaction, bool Answered, TurnCost Cost)> Attempt(
+    async Task<(Reaction, bool Answered, TurnCost Cost)> RunAttempt(
         ClaimedTurn turn,
         CancellationToken shutdown,
         CancellationToken lost
@@ -98,9 +98,9 @@ sealed class TurnRunner(
                 default
             );
 
-        if (turn.Deaths >= options.Value.MaxAttempts)
+        if (turn.CrashedAttempts >= options.Value.MaxAttempts)
             return (
-                Reaction.To(
+                Reaction.For(
                     new ClaudeResult.Crashed("no runner survived it"),
                     failures,
                     options.Value,
@@ -111,29 +111,31 @@ sealed class TurnRunner(
             );
 
         if (await budgets.Exceeded(turn, CancellationToken.None).WaitAsync(lost) is { } park)
-            return (new Reaction.GiveBack(park), false, default);
+            return (new Reaction.Release(park), false, default);
 
         var claudeSession =
-            turn.ClaudeSession ?? await Begin(turn, instead: null, lost) ?? throw new OperationCanceledException(lost);
+            turn.ClaudeSession
+            ?? await CreateClaudeSession(turn, instead: null, lost)
+            ?? throw new OperationCanceledException(lost);
 
         // An id that an earlier attempt chose may have a transcript by now: resuming tells.
-        var (resume, acted, cost) = (turn.ClaudeSession is not null, turn.Acted, default(TurnCost));
+        var (resume, acted, cost) = (turn.ClaudeSession is not null, turn.HasSideEffects, default(TurnCost));
         var toldAgain = false;
 
         for (var runs = 1; runs <= MaxRuns; runs++)
         {
-            var run = await RunHere(turn, claudeSession, resume, shutdown, lost);
-            (cost, acted) = (cost + run.Cost, acted || run.Acted);
+            var run = await RunOnce(turn, claudeSession, resume, shutdown, lost);
+            (cost, acted) = (cost + run.Cost, acted || run.HasSideEffects);
 
             switch (
-                Reaction.To(run.Result, failures, options.Value, time.GetUtcNow()) with
+                Reaction.For(run.Result, failures, options.Value, time.GetUtcNow()) with
                 {
                     Unsaved = run.Unsaved,
                     Remarks = run.Remarks,
                 }
             )
             {
-                case Reaction.Fresh
+                case Reaction.StartFresh
                     when run.Result is ClaudeResult.SessionLost { Why: null } && !claudeSession.Opened && runs < 3:
                     resume = false;
                     break;
@@ -143,34 +145,35 @@ sealed class TurnRunner(
                     break;
 
                 // Of a message that nobody can have said before, that is no success: it was not told.
-                case Reaction.End when run.Result is ClaudeResult.Completed { Already: true } && !turn.IsRepetition:
+                case Reaction.End
+                    when run.Result is ClaudeResult.Completed { AlreadyProcessed: true } && !turn.MayRepeatMessage:
                     if (toldAgain)
                         return (Contradictory(), false, cost);
 
                     const string note =
                         "the CLI took the first attempt for a message it had finished before; told again under another id";
                     turn =
-                        await turns.TellAgain(turn, note, CancellationToken.None).WaitAsync(lost)
+                        await turns.RenewMessageSalt(turn, note, CancellationToken.None).WaitAsync(lost)
                         ?? throw new OperationCanceledException(lost);
                     log.LogWarning("{SessionKey} wake {Wake}: {Note}.", turn.SessionKey, turn.WakeNumber, note);
                     (resume, toldAgain) = (true, true);
                     break;
 
-                case Reaction.Fresh { Why: var why }:
-                    Measures.ResumeFailures.Add(1, new KeyValuePair<string, object?>("class", why.Class));
-                    if (await NoFresh(turn, why, acted, lost) is { } reason)
-                        return (new Reaction.GiveBack(new TurnReturn.Park(null, reason)), run.Answered, cost);
+                case Reaction.StartFresh { Why: var why }:
+                    WakeMetrics.ResumeFailures.Add(1, new KeyValuePair<string, object?>("class", why.Class));
+                    if (await WhyNoFreshSession(turn, why, acted, lost) is { } reason)
+                        return (new Reaction.Release(new TurnRelease.Park(null, reason)), run.Acknowledged, cost);
 
-                    if (await Begin(turn, why, lost) is not { } fresh)
+                    if (await CreateClaudeSession(turn, why, lost) is not { } fresh)
                     {
                         return (
-                            new Reaction.GiveBack(
-                                new TurnReturn.Park(
+                            new Reaction.Release(
+                                new TurnRelease.Park(
                                     null,
                                     $"a fresh session would be needed ({why.Detail}), and this wake has begun one already"
                                 )
                             ),
-                            run.Answered,
+                            run.Acknowledged,
                             cost
                         );
                     }
@@ -183,12 +186,13 @@ sealed class TurnRunner(
                         why.Class,
                         fresh.Id
                     );
-                    Measures.FreshRetries.Add(1);
+                    WakeMetrics.FreshRetries.Add(1);
                     (claudeSession, resume) = (fresh, false);
                     break;
 
-                case Reaction.GiveBack
-                    when run.Result is ClaudeResult.Deferred { Asks: { } asks, BesideOthers: true } && runs < MaxRuns:
+                case Reaction.Release
+                    when run.Result is ClaudeResult.Deferred { Question: { } asks, HasSiblingCalls: true }
+                        && runs < MaxRuns:
                     turn = turn with
                     {
                         Questions =
@@ -200,25 +204,25 @@ sealed class TurnRunner(
                     resume = true;
                     break;
 
-                case Reaction.GiveBack { How: TurnReturn.Park { Asks: not null } ask } back:
+                case Reaction.Release { How: TurnRelease.Park { Question: not null } ask } back:
                     return (
                         back with
                         {
-                            How = ask with { Until = profiles.Value.Of(turn.Profile).AnswerWithin },
+                            How = ask with { Until = profiles.Value.GetOrDefault(turn.Profile).AnswerWithin },
                         },
-                        run.Answered,
+                        run.Acknowledged,
                         cost
                     );
 
                 case var settled:
-                    return (settled, run.Answered, cost);
+                    return (settled, run.Acknowledged, cost);
             }
         }
 
         return (Contradictory(), false, cost);
 
         Reaction Contradictory() =>
-            Reaction.To(
+            Reaction.For(
                 new ClaudeResult.Misconfigured($"contradictory answers about Claude session {claudeSession.Id}"),
                 failures,
                 options.Value,
@@ -227,9 +231,9 @@ sealed class TurnRunner(
     }
 
     // What forbids a fresh session, for people; null when nothing does.
-    async Task<string?> NoFresh(ClaimedTurn turn, ResumeUnavailable why, bool acted, CancellationToken lost)
+    async Task<string?> WhyNoFreshSession(ClaimedTurn turn, ResumeUnavailable why, bool acted, CancellationToken lost)
     {
-        var profile = profiles.Value.Of(turn.Profile);
+        var profile = profiles.Value.GetOrDefault(turn.Profile);
 
         if (profile.Resume is ResumePolicy.Always)
             return $"the session cannot be gone on with ({why.Detail}), and its profile never begins a fresh one";
@@ -240,7 +244,7 @@ sealed class TurnRunner(
         // A person who insists has seen the commits; what was called since then they have not.
         var found =
             acted ? "this wake had called tools already"
-            : profile.CheckCommits && !turn.Insisted && await workspaces.HasNewCommits(turn, lost)
+            : profile.CheckCommits && !turn.BudgetOverride && await workspaces.HasNewCommits(turn, lost)
                 ? "its workspace has new commits"
             : null;
 
@@ -250,7 +254,7 @@ sealed class TurnRunner(
                 + "done, then wake the session again to begin a fresh one";
     }
 
-    async Task<ClaudeRun> RunHere(
+    async Task<ClaudeRun> RunOnce(
         ClaimedTurn turn,
         ClaudeSession claudeSession,
         bool resume,
@@ -260,19 +264,21 @@ sealed class TurnRunner(
     {
         // What is not begun need not be stopped.
         if (shutdown.IsCancellationRequested)
-            return ClaudeRun.NotBegun(new ClaudeResult.Interrupted());
+            return ClaudeRun.NotStarted(new ClaudeResult.Interrupted());
 
         try
         {
-            return await Run(turn, claudeSession, resume, shutdown, lost);
+            return await RunTurn(turn, claudeSession, resume, shutdown, lost);
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {
-            return ClaudeRun.NotBegun(new ClaudeResult.FilesFail($"its files cannot be used there: {failed.Message}"));
+            return ClaudeRun.NotStarted(
+                new ClaudeResult.FilesFail($"its files cannot be used there: {failed.Message}")
+            );
         }
     }
 
-    async Task<ClaudeRun> Run(
+    async Task<ClaudeRun> RunTurn(
         ClaimedTurn turn,
         ClaudeSession claudeSession,
         bool resume,
@@ -280,30 +286,35 @@ sealed class TurnRunner(
         CancellationToken lost
     )
     {
-        var profile = profiles.Value.Of(turn.Profile);
-        await using var warm = warmSessions.Take(turn.SessionId);
-        await EndEarlier(turn, warm, lost);
+        var profile = profiles.Value.GetOrDefault(turn.Profile);
+        await using var warm = warmSessions.TryTake(turn.SessionId);
+        await KillEarlierRuns(turn, warm, lost);
         if (await workspaces.Prepare(turn, profile, shutdown, lost) is { } unusable)
-            return ClaudeRun.NotBegun(unusable);
+            return ClaudeRun.NotStarted(unusable);
 
-        await warmSessions.EndOthers(claudeSession.Id, turn.SessionId);
-        await using var memory = new SessionMemory(
+        await warmSessions.EvictOthers(claudeSession.Id, turn.SessionId);
+        await using var memory = new TranscriptSync(
             transcripts,
             turn,
             claudeSession.Id,
             claude.ConfigFolder,
             log,
             lost,
-            warm?.TakeFiles()
+            warm?.DetachFiles()
         );
 
-        var brought = resume ? await memory.Bring() : new Memory.None();
-        if (resume && Freshness.Of(brought, claudeSession, turn, profile, time.GetUtcNow()) is { } why)
-            return ClaudeRun.NotBegun(new ClaudeResult.SessionLost(why));
+        var brought = resume ? await memory.Restore() : new TranscriptState.None();
+        if (resume && ResumeEligibility.Check(brought, claudeSession, turn, profile, time.GetUtcNow()) is { } why)
+            return ClaudeRun.NotStarted(new ClaudeResult.SessionLost(why));
 
-        var (sources, leftOut) = settings.Of(turn.SessionId, turn.Workspace, turn.Profile, turn.Registered);
-        var stay = warmSessions.StayOf(profile);
-        using var questions = QuestionHook.For(profile, turn.Workspace, turn.Questions);
+        var (sources, leftOut) = settings.Resolve(
+            turn.SessionId,
+            turn.Workspace,
+            turn.Profile,
+            turn.RegisteredClaudeSession
+        );
+        var stay = warmSessions.WarmTimeFor(profile);
+        using var questions = QuestionHook.Create(profile, turn.Workspace, turn.Questions);
         var messageId = ClaudeCommand.MessageIdOf(turn);
         var command = new ClaudeCommand(
             claudeSession.Id,
@@ -311,65 +322,68 @@ sealed class TurnRunner(
             memory.WorkingDirectory,
             profile,
             messageId,
-            turn.IsRepetition || turn.Questions is not [],
-            prompt.For(
+            turn.MayRepeatMessage || turn.Questions is not [],
+            prompt.RenderTurn(
                 turn with
                 {
                     ClaudeSession = claudeSession,
                 },
                 messageId,
-                await RecapFor(turn, claudeSession, lost)
+                await BuildRecap(turn, claudeSession, lost)
             )
         )
         {
-            Owner = turn.SessionId,
+            OwnerSessionId = turn.SessionId,
             SettingSources = sources,
-            Further = questions.Arguments,
-            Permissions = new(profile.Permissions, turn.Questions) { Begins = call => CallBegins(turn, call, lost) },
-            MayStay = stay > TimeSpan.Zero && turn.Questions is [],
-            Transcript = memory.PathFrom(memory.WorkingDirectory),
+            ExtraArguments = questions.Arguments,
+            Permissions = new(profile.Permissions, turn.Questions)
+            {
+                RecordCallStart = call => RecordCallStart(turn, call, lost),
+            },
+            CanStayWarm = stay > TimeSpan.Zero && turn.Questions is [],
+            Transcript = memory.ResumePathFrom(memory.WorkingDirectory),
         };
 
         // Its history is what it has read and said itself: of what others have added it would know nothing.
-        var mayGoOn = brought is Memory.Ready { IsUnchanged: true } && warm?.Fits(command) == true;
+        var mayGoOn = brought is TranscriptState.Ready { IsUnchanged: true } && warm?.CanTake(command) == true;
         if (warm is not null && !mayGoOn)
             await warm.DisposeAsync();
 
         // A process keeps the one it was started with, which counts again from now on.
         command = command with
         {
-            Access = mayGoOn && warm!.Access is { } own ? own : new(RunTokens.New(), turn.SessionKey),
+            Credentials = mayGoOn && warm!.Credentials is { } own ? own : new(RunTokens.Generate(), turn.SessionKey),
         };
-        if (!await runTokens.Assign(turn, command.Access.Token, CancellationToken.None).WaitAsync(lost))
+        if (!await runTokens.Assign(turn, command.Credentials.Token, CancellationToken.None).WaitAsync(lost))
             throw new OperationCanceledException(lost);
 
-        var beside = OpenSessions.Of(claude.ConfigFolder, claudeSession.Id);
-        var began = resume && !command.IsRepetition ? TranscriptBranch.LengthOf(memory.Transcript) : 0;
+        var beside = OpenSessions.Find(claude.ConfigFolder, claudeSession.Id);
+        var began = resume && !command.MayRepeatMessage ? TranscriptBranch.LengthOf(memory.Transcript) : 0;
 
-        memory.Keep();
+        memory.StartAutosave();
         var (opened, told) = (false, 0);
-        var run = await claude.Run(command, mayGoOn ? warm!.TakeProcess() : null, Heard, shutdown, lost);
+        var run = await claude.RunCommand(command, mayGoOn ? warm!.DetachProcess() : null, Heard, shutdown, lost);
 
         // Opened before, by leave of its owner; or while it ran, and then that process does not know of this turn.
-        beside = OpenSessions.Of(claude.ConfigFolder, claudeSession.Id) ?? beside;
+        beside = OpenSessions.Find(claude.ConfigFolder, claudeSession.Id) ?? beside;
         run = run with
         {
-            Unsaved = await SaveTheRest(memory, shutdown),
+            Unsaved = await SaveFinalTranscript(memory, shutdown),
             Remarks = Joined(
                 run.Remarks,
                 memory.Note,
                 leftOut,
-                await Lacks(turn, run.McpServers),
+                await CheckMcpServers(turn, run.McpServers),
                 beside is null
                     ? null
-                    : $"beside it the session is {beside.InWords(runner: null)}: what is said there does not know of this turn"
+                    : $"beside it the session is {beside.Describe(runner: null)}: what is said there does not know of this turn"
             ),
         };
-        await NoteHistory(
+        await RecordHistory(
             turn,
             run,
-            beside?.InWords(runner: null),
-            TranscriptBranch.Holds(memory.Transcript, began, messageId)
+            beside?.Describe(runner: null),
+            TranscriptBranch.Contains(memory.Transcript, began, messageId)
         );
         if (
             run is { Unsaved: null, Result: ClaudeResult.Completed }
@@ -389,17 +403,17 @@ sealed class TurnRunner(
             );
         }
 
-        if (run.Alive is { } alive)
+        if (run.WarmProcess is { } alive)
         {
-            if (beside is null && await MayStay(turn, claudeSession.Id))
+            if (beside is null && await TryRegisterWarm(turn, claudeSession.Id))
             {
-                memory.FilesAreKept = true;
-                warmSessions.Keep(new(turn.SessionId, command, alive, memory.Files, stay));
+                memory.FilesHandedOver = true;
+                warmSessions.Add(new(turn.SessionId, command, alive, memory.Files, stay));
             }
             else
             {
                 await alive.DisposeAsync();
-                run = run with { Alive = null };
+                run = run with { WarmProcess = null };
             }
         }
 
@@ -410,19 +424,19 @@ sealed class TurnRunner(
             if (output.Opened && !opened)
             {
                 opened = true;
-                _ = NoteOpened(turn, claudeSession.Id);
+                _ = RecordOpened(turn, claudeSession.Id);
             }
 
-            if (output.Told > told)
+            if (output.RowsReported > told)
             {
-                told = output.Told;
-                memory.Grew(output.Acted);
+                told = output.RowsReported;
+                memory.NotifyAppended(output.HasSideEffects);
             }
         }
     }
 
     // A session that has lost the tool by which it would arm its next wake sleeps for ever, and nobody knows why.
-    async Task<string?> Lacks(ClaimedTurn turn, IReadOnlyDictionary<string, bool>? servers)
+    async Task<string?> CheckMcpServers(ClaimedTurn turn, IReadOnlyDictionary<string, bool>? servers)
     {
         if (servers is null)
             return null;
@@ -430,7 +444,7 @@ sealed class TurnRunner(
         try
         {
             if (turn.McpServers is null || !turn.McpServers.ToHashSet().SetEquals(servers.Keys))
-                await sessions.HasMcpServers(
+                await sessions.SaveMcpServers(
                     turn.SessionId,
                     [.. servers.Keys.Order(StringComparer.Ordinal)],
                     CancellationToken.None
@@ -460,13 +474,13 @@ sealed class TurnRunner(
     static string? Joined(params IEnumerable<string?> parts) =>
         parts.OfType<string>().ToList() is { Count: > 0 } some ? string.Join("; ", some) : null;
 
-    async Task<bool> CallBegins(ClaimedTurn turn, string call, CancellationToken lost)
+    async Task<bool> RecordCallStart(ClaimedTurn turn, string call, CancellationToken lost)
     {
         while (true)
         {
             try
             {
-                return await turns.CallBegins(turn, call, CancellationToken.None).WaitAsync(lost);
+                return await turns.MarkCallStarted(turn, call, CancellationToken.None).WaitAsync(lost);
             }
             catch (NpgsqlException down)
             {
@@ -476,16 +490,16 @@ sealed class TurnRunner(
                     turn.WakeNumber,
                     down.Message
                 );
-                await Task.Delay(WritesAgainAfter, time, lost);
+                await Task.Delay(StoreRetryDelay, time, lost);
             }
         }
     }
 
     // Whoever ran the session before may be frozen, or lost the turn a moment ago, and its CLI still write and call
     // tools.
-    async Task EndEarlier(ClaimedTurn turn, WarmSession? ours, CancellationToken lost)
+    async Task KillEarlierRuns(ClaimedTurn turn, WarmSession? ours, CancellationToken lost)
     {
-        var ended = await processes.EndOf(turn.SessionId, mark => mark != ours?.Mark);
+        var ended = await processes.KillSession(turn.SessionId, mark => mark != ours?.Tag);
         if (ended == 0)
             return;
 
@@ -494,7 +508,7 @@ sealed class TurnRunner(
         log.LogWarning("{SessionKey} wake {Wake}: {Note}.", turn.SessionKey, turn.WakeNumber, note);
         try
         {
-            await turns.Note(turn, "processesKilled", note, CancellationToken.None).WaitAsync(lost);
+            await turns.WriteDecision(turn, "processesKilled", note, CancellationToken.None).WaitAsync(lost);
         }
         catch (NpgsqlException down)
         {
@@ -508,14 +522,14 @@ sealed class TurnRunner(
     }
 
     // A courtesy to whoever asks later: the turn has run.
-    async Task NoteHistory(ClaimedTurn turn, ClaudeRun run, string? beside, bool? onBranch)
+    async Task RecordHistory(ClaimedTurn turn, ClaudeRun run, string? beside, bool? onBranch)
     {
         try
         {
-            await holds.NoteHistory(
+            await holds.RecordHistory(
                 turn,
                 beside,
-                run.Result is ClaudeResult.Completed { Already: false } ? onBranch : null,
+                run.Result is ClaudeResult.Completed { AlreadyProcessed: false } ? onBranch : null,
                 CancellationToken.None
             );
         }
@@ -531,11 +545,11 @@ sealed class TurnRunner(
     }
 
     // What the store does not know of could be there beside the process of a session that is registered anew.
-    async Task<bool> MayStay(ClaimedTurn turn, Guid claudeSessionId)
+    async Task<bool> TryRegisterWarm(ClaimedTurn turn, Guid claudeSessionId)
     {
         try
         {
-            return await holds.StayWarm(turn, claudeSessionId, name.Value, options.Value.Lease, CancellationToken.None);
+            return await holds.MarkWarm(turn, claudeSessionId, name.Value, options.Value.Lease, CancellationToken.None);
         }
         catch (NpgsqlException)
         {
@@ -543,7 +557,7 @@ sealed class TurnRunner(
         }
     }
 
-    async Task<string?> SaveTheRest(SessionMemory memory, CancellationToken shutdown)
+    async Task<string?> SaveFinalTranscript(TranscriptSync memory, CancellationToken shutdown)
     {
         for (var began = time.GetTimestamp(); ; )
         {
@@ -551,12 +565,12 @@ sealed class TurnRunner(
             if (unsaved is null || shutdown.IsCancellationRequested || time.GetElapsedTime(began) > options.Value.Lease)
                 return unsaved;
 
-            await Task.Delay(WritesAgainAfter, time, shutdown).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(StoreRetryDelay, time, shutdown).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     // What a session begun in place of another is told of it. Without it the turn runs all the same.
-    async Task<string> RecapFor(ClaimedTurn turn, ClaudeSession claudeSession, CancellationToken lost)
+    async Task<string> BuildRecap(ClaimedTurn turn, ClaudeSession claudeSession, CancellationToken lost)
     {
         if (claudeSession.WakeNumber != turn.WakeNumber || claudeSession.Reason == Sessions.First)
             return "";
@@ -566,12 +580,15 @@ sealed class TurnRunner(
             var waitsFor = await watches
                 .List(turn.SessionKey, Recap.MaxWatches, CancellationToken.None)
                 .WaitAsync(lost);
-            if (await sessions.Predecessor(turn.SessionId, CancellationToken.None).WaitAsync(lost) is not { } before)
-                return Recap.Of([], waitsFor);
+            if (
+                await sessions.FindPreviousClaudeSession(turn.SessionId, CancellationToken.None).WaitAsync(lost)
+                is not { } before
+            )
+                return Recap.Build([], waitsFor);
 
-            await using var memory = new SessionMemory(transcripts, turn, before, claude.ConfigFolder, log, lost);
-            await memory.Bring();
-            return Recap.Of(
+            await using var memory = new TranscriptSync(transcripts, turn, before, claude.ConfigFolder, log, lost);
+            await memory.Restore();
+            return Recap.Build(
                 File.Exists(memory.Transcript) ? await Recap.LastExchanges(memory.Transcript, lost) : [],
                 waitsFor
             );
@@ -590,11 +607,11 @@ sealed class TurnRunner(
 
     // Early, so that a crash in this very turn leaves a session that is known to have a memory. Nothing waits for it:
     // the turn's ending notes it as well.
-    async Task NoteOpened(ClaimedTurn turn, Guid claudeSessionId)
+    async Task RecordOpened(ClaimedTurn turn, Guid claudeSessionId)
     {
         try
         {
-            await sessions.ClaudeSessionOpened(turn.SessionId, claudeSessionId, CancellationToken.None);
+            await sessions.MarkClaudeSessionOpened(turn.SessionId, claudeSessionId, CancellationToken.None);
         }
         catch (NpgsqlException failed)
         {
@@ -608,7 +625,7 @@ sealed class TurnRunner(
     }
 
     // The id is in the store before the CLI hears of it, so that a crash in between leaves no session nobody knows.
-    async Task<ClaudeSession?> Begin(ClaimedTurn turn, ResumeUnavailable? instead, CancellationToken lost)
+    async Task<ClaudeSession?> CreateClaudeSession(ClaimedTurn turn, ResumeUnavailable? instead, CancellationToken lost)
     {
         var id = Guid.NewGuid();
         return await sessions.BeginClaudeSession(turn, id, instead, CancellationToken.None).WaitAsync(lost)
@@ -617,31 +634,37 @@ sealed class TurnRunner(
     }
 
     // Inside one process there is one runner.
-    NearRunner? Near(ClaimedTurn turn, bool unsaved)
+    RunnerAffinity? AffinityFor(ClaimedTurn turn, bool unsaved)
     {
-        var profile = profiles.Value.Of(turn.Profile);
+        var profile = profiles.Value.GetOrDefault(turn.Profile);
         var stays =
-            warmSessions.Has(turn.SessionId) && !unsaved ? warmSessions.StayOf(profile)
-            : profile.Repository is not null || unsaved ? RunnerSlots.RememberedFor
+            warmSessions.Has(turn.SessionId) && !unsaved ? warmSessions.WarmTimeFor(profile)
+            : profile.Repository is not null || unsaved ? RunnerSlots.AffinityQueueExpiry
             : TimeSpan.Zero;
 
         return stays == TimeSpan.Zero || busOptions.Value.InMemory
             ? null
             : new(
-                RunnerSlots.AddressOf(name, options.Value.Pool),
-                stays < RunnerSlots.RememberedFor ? stays : RunnerSlots.RememberedFor
+                RunnerSlots.AffinityAddress(name, options.Value.Pool),
+                stays < RunnerSlots.AffinityQueueExpiry ? stays : RunnerSlots.AffinityQueueExpiry
             );
     }
 
     // False: the turn was no longer ours.
-    async Task<bool> Settle(ClaimedTurn turn, Reaction reaction, bool answered, TurnCost cost, CancellationToken lost)
+    async Task<bool> RecordOutcome(
+        ClaimedTurn turn,
+        Reaction reaction,
+        bool answered,
+        TurnCost cost,
+        CancellationToken lost
+    )
     {
         // Not cancelled by a shutdown: what the turn came to is worth the moment it takes.
         switch (reaction)
         {
             case Reaction.End end:
-                var (note, near) = (Noted(end.Note), Near(turn, end.Unsaved is not null));
-                if (!await Insist(() => turns.End(turn, end.Outcome, note, cost, CancellationToken.None, near)))
+                var (note, near) = (Noted(end.Note), AffinityFor(turn, end.Unsaved is not null));
+                if (!await Insist(() => turns.EndTurn(turn, end.Outcome, note, cost, CancellationToken.None, near)))
                     break;
 
                 log.LogInformation(
@@ -654,14 +677,14 @@ sealed class TurnRunner(
                 await bus.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, end.Outcome), CancellationToken.None);
                 return true;
 
-            case Reaction.GiveBack back:
+            case Reaction.Release back:
                 if (!await GiveBack(back.How))
                     break;
                 return true;
 
             // Before the turn is free again, so that it goes to another runner if there is one.
-            case Reaction.StopWork stop:
-                standstill.Begin(stop.Why, stop.Until);
+            case Reaction.PauseRunner stop:
+                standstill.StartOrExtend(stop.Why, stop.Until);
                 if (!await GiveBack(stop.How))
                     break;
                 return true;
@@ -674,10 +697,10 @@ sealed class TurnRunner(
         );
         return false;
 
-        async Task<bool> GiveBack(TurnReturn how)
+        async Task<bool> GiveBack(TurnRelease how)
         {
             how = how with { Note = Noted(how.Note)! };
-            if (!await Insist(() => turns.GiveBack(turn, how, answered, cost, CancellationToken.None)))
+            if (!await Insist(() => turns.Release(turn, how, answered, cost, CancellationToken.None)))
                 return false;
 
             log.LogWarning("{SessionKey} wake {Wake}: given back, {Note}", turn.SessionKey, turn.WakeNumber, how.Note);
@@ -701,10 +724,10 @@ sealed class TurnRunner(
                 try
                 {
                     return await settle().WaitAsync(lost)
-                        || unsure && await turns.IsSettled(turn, CancellationToken.None).WaitAsync(lost);
+                        || unsure && await turns.IsAttemptReported(turn, CancellationToken.None).WaitAsync(lost);
                 }
                 catch (Exception down)
-                    when (PostgresFailure.IsUnavailable(down) && time.GetElapsedTime(began) < options.Value.Lease)
+                    when (PostgresErrors.IsTransient(down) && time.GetElapsedTime(began) < options.Value.Lease)
                 {
                     log.LogWarning(
                         "{SessionKey} wake {Wake}: what the turn came to could not be written down ({Reason}); trying again.",
@@ -713,7 +736,7 @@ sealed class TurnRunner(
                         down.Message
                     );
                     if (unsure)
-                        await Task.Delay(WritesAgainAfter, time, lost);
+                        await Task.Delay(StoreRetryDelay, time, lost);
                 }
             }
         }

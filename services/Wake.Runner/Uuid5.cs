@@ -6,7 +6,7 @@ namespace Wake.Runner;
 /// <summary>Name-based UUIDs, RFC 9562 section 5.5.</summary>
 static class Uuid5
 {
-    public static Guid Of(Guid space, string name)
+    public static Guid Create(Guid space, string name)
     {
         Span<byte> hash = stackalloc byte[SHA1.HashSizeInBytes];
 #pragma warning disable CA5350 // The RFC prescribes SHA-1; nothing here relies on its strength.

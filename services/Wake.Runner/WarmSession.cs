@@ -9,8 +9,13 @@ namespace Wake.Runner;
 /// <param name="process">The process.</param>
 /// <param name="files">The files of its transcript as they are saved.</param>
 /// <param name="stay">How long it may stay.</param>
-sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess process, MemoryFiles files, TimeSpan stay)
-    : IAsyncDisposable
+sealed class WarmSession(
+    Guid sessionId,
+    ClaudeCommand command,
+    ClaudeProcess process,
+    TranscriptFiles files,
+    TimeSpan stay
+) : IAsyncDisposable
 {
     ITimer? timer;
     bool processIsTaken,
@@ -20,44 +25,44 @@ sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess pr
     public Guid SessionId => sessionId;
 
     /// <summary>By which its processes are known.</summary>
-    public RunMark Mark => process.Mark;
+    public RunTag Tag => process.Tag;
 
     /// <summary>The Claude session it has open.</summary>
     public Guid ClaudeSessionId => command.SessionId;
 
     /// <summary>What it shows to the API, for as long as it lives.</summary>
-    public RunAccess? Access => command.Access;
+    public RunCredentials? Credentials => command.Credentials;
 
     /// <summary>What it held when it began to wait, in bytes.</summary>
-    public long Memory { get; } = process.Memory;
+    public long MemoryBytes { get; } = process.MemoryBytes;
 
     /// <summary>Whether it can take a message: of the same Claude session, in the same place, under the same
     /// rules.</summary>
-    public bool Fits(ClaudeCommand other) =>
-        !process.Over.IsCompleted
-        && !other.IsRepetition
+    public bool CanTake(ClaudeCommand other) =>
+        !process.Unusable.IsCompleted
+        && !other.MayRepeatMessage
         && other.Workspace == command.Workspace
         && ArgumentsOf(other).SequenceEqual(ArgumentsOf(command));
 
     /// <summary>The process, which is the caller's from now on.</summary>
-    public ClaudeProcess TakeProcess()
+    public ClaudeProcess DetachProcess()
     {
         processIsTaken = true;
         return process;
     }
 
     /// <summary>The files, which are the caller's from now on.</summary>
-    public MemoryFiles TakeFiles()
+    public TranscriptFiles DetachFiles()
     {
         filesAreTaken = true;
         return files;
     }
 
     /// <summary>Calls when its time is over, or when it ends or does something by itself.</summary>
-    public void LeavesWith(TimeProvider time, Action<WarmSession> leave)
+    public void WatchExpiry(TimeProvider time, Action<WarmSession> leave)
     {
         timer = time.CreateTimer(_ => leave(this), null, stay, Timeout.InfiniteTimeSpan);
-        _ = process.Over.ContinueWith(_ => leave(this), TaskScheduler.Default);
+        _ = process.Unusable.ContinueWith(_ => leave(this), TaskScheduler.Default);
     }
 
     public async ValueTask DisposeAsync()
@@ -71,8 +76,8 @@ sealed class WarmSession(Guid sessionId, ClaudeCommand command, ClaudeProcess pr
 
         processIsTaken = true;
         // It has nothing to do, so it ends as soon as it is told. What does something by itself is not waited for.
-        if (!process.Over.IsCompleted)
-            await process.End(RunProcesses.Grace, CancellationToken.None);
+        if (!process.Unusable.IsCompleted)
+            await process.ShutDown(RunReaper.Grace, CancellationToken.None);
         await process.DisposeAsync();
     }
 

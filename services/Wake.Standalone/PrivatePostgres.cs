@@ -26,7 +26,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
     readonly string folder,
         options;
     readonly CancellationTokenSource stopping = new();
-    Task kept = Task.CompletedTask;
+    Task supervision = Task.CompletedTask;
 
     PrivatePostgres(
         PostgresBinaries binaries,
@@ -59,11 +59,11 @@ public sealed class PrivatePostgres : IAsyncDisposable
         CancellationToken cancel
     )
     {
-        var account = UnprivilegedUser.IfRoot();
-        var place = PostgresFolder.Of(parent);
+        var account = UnprivilegedUser.ForRoot();
+        var place = PostgresFolder.Prepare(parent);
         var folder = Path.Combine(place.Path, "postgres");
         var cluster = Path.Combine(folder, "data");
-        var binaries = Choose(cluster);
+        var binaries = ChooseBinaries(cluster);
 
         if (!File.Exists(Path.Combine(cluster, "PG_VERSION")))
             await Initialize(binaries, account, folder, cluster, cancel);
@@ -83,7 +83,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
                 binaries,
                 account,
                 folder,
-                Options(connection.Port, settings ?? []),
+                ServerOptions(connection.Port, settings ?? []),
                 connection.ConnectionString
             )
             {
@@ -105,23 +105,23 @@ public sealed class PrivatePostgres : IAsyncDisposable
     /// <summary>Starts it again, at the same address, whenever it ends: out of memory, say, or killed.</summary>
     /// <returns>Ends when it is disposed of.</returns>
     /// <exception cref="StandaloneException">It ended and does not start again.</exception>
-    public Task KeepRunning(ILogger log) => kept = Keep(log);
+    public Task Supervise(ILogger log) => supervision = RestartWhenEnded(log);
 
     /// <summary>Stops it, letting what is committed reach the disk.</summary>
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
-        await kept.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         stopping.Dispose();
         NpgsqlConnection.ClearAllPools();
         await Stop(CancellationToken.None);
     }
 
-    async Task Keep(ILogger log)
+    async Task RestartWhenEnded(ILogger log)
     {
         while (true)
         {
-            await Ended(stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await WaitForServerExit(stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stopping.IsCancellationRequested)
                 return;
 
@@ -137,7 +137,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
         }
     }
 
-    async Task Ended(CancellationToken cancel)
+    async Task WaitForServerExit(CancellationToken cancel)
     {
         // The first line of what it leaves where it runs.
         var pid = (await File.ReadAllLinesAsync(Path.Combine(folder, "data", "postmaster.pid"), cancel))[0];
@@ -148,16 +148,16 @@ public sealed class PrivatePostgres : IAsyncDisposable
     // What is wrong when it does not.
     async Task<string?> TryStart(CancellationToken cancel)
     {
-        var (code, output) = await Control(
+        var (code, output) = await RunPgCtl(
             ["-w", "-t", $"{StartTimeout.TotalSeconds:0}", "-l", Path.Combine(folder, "log"), "-o", options, "start"],
             cancel
         );
-        return code == 0 ? null : $"PostgreSQL does not start: {output.Trim()}\n{Log(folder)}";
+        return code == 0 ? null : $"PostgreSQL does not start: {output.Trim()}\n{ReadLogTail(folder)}";
     }
 
-    static PostgresBinaries Choose(string cluster)
+    static PostgresBinaries ChooseBinaries(string cluster)
     {
-        var found = PostgresBinaries.Find();
+        var found = PostgresBinaries.FindInstalled();
         if (found is [])
             throw new StandaloneException($"No PostgreSQL was found. {PostgresBinaries.HowToInstall}");
 
@@ -183,17 +183,17 @@ public sealed class PrivatePostgres : IAsyncDisposable
     {
         // Whatever an interrupted first start left is no database yet.
         if (Directory.Exists(cluster))
-            SafeDelete.Tree(cluster, made: null, account is null ? [] : [account.Id]);
+            SafeDelete.DeleteDirectory(cluster, made: null, account is null ? [] : [account.Id]);
 
-        PrivateDirectory.CreateMissing(folder);
-        account?.Own(folder);
+        PrivateDirectory.CreateIfMissing(folder);
+        account?.Chown(folder);
 
         var password = Path.Combine(folder, "password");
-        PrivateFile.Write(password, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)));
-        account?.Own(password);
+        PrivateFile.WriteAtomically(password, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)));
+        account?.Chown(password);
 
-        var (code, output) = await Run(
-            binaries.Program("initdb"),
+        var (code, output) = await RunProgram(
+            binaries.ProgramPath("initdb"),
             ["-D", cluster, "-U", User, $"--pwfile={password}", "--auth=scram-sha-256", "-E", "UTF8", "--no-locale"],
             folder,
             account,
@@ -205,7 +205,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
     }
 
     // Read by a shell inside pg_ctl, so nothing but this program's own words and a number may be in it.
-    static string Options(int port, IReadOnlyList<string> settings) =>
+    static string ServerOptions(int port, IReadOnlyList<string> settings) =>
         string.Join(
             ' ',
             (
@@ -239,15 +239,21 @@ public sealed class PrivatePostgres : IAsyncDisposable
 
     async Task Stop(CancellationToken cancel)
     {
-        var (running, _) = await Control(["status"], cancel);
+        var (running, _) = await RunPgCtl(["status"], cancel);
         if (running == 0)
-            await Control(["-w", "-m", "fast", "stop"], cancel);
+            await RunPgCtl(["-w", "-m", "fast", "stop"], cancel);
     }
 
-    Task<(int Code, string Output)> Control(string[] arguments, CancellationToken cancel) =>
-        Run(binaries.Program("pg_ctl"), ["-D", Path.Combine(folder, "data"), .. arguments], folder, account, cancel);
+    Task<(int Code, string Output)> RunPgCtl(string[] arguments, CancellationToken cancel) =>
+        RunProgram(
+            binaries.ProgramPath("pg_ctl"),
+            ["-D", Path.Combine(folder, "data"), .. arguments],
+            folder,
+            account,
+            cancel
+        );
 
-    static async Task<(int Code, string Output)> Run(
+    static async Task<(int Code, string Output)> RunProgram(
         string program,
         string[] arguments,
         string workingDirectory,
@@ -255,7 +261,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
         CancellationToken cancel
     )
     {
-        string[] command = [.. account?.Prefix ?? [], program, .. arguments];
+        string[] command = [.. account?.CommandPrefix ?? [], program, .. arguments];
         using var process = Process.Start(
             new ProcessStartInfo(command[0], command[1..])
             {
@@ -274,7 +280,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
         return (process.ExitCode, await errors + await output);
     }
 
-    static string Log(string folder)
+    static string ReadLogTail(string folder)
     {
         var log = Path.Combine(folder, "log");
         return File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(10)) : "";

@@ -1,8 +1,8 @@
 using Wake.Runner;
 using Wake.Standalone;
 
-if (GuardProcess.IsAsked(args))
-    return await GuardProcess.Run(args);
+if (WatchdogProcess.IsRequested(args))
+    return await WatchdogProcess.RunWatchdog(args);
 
 try
 {

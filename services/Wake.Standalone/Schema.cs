@@ -11,7 +11,7 @@ namespace Wake.Standalone;
 /// <summary>All tables of Wake, for those whose services come with roles that may not make them.</summary>
 public static class Schema
 {
-    static readonly Assembly[] Owners =
+    static readonly Assembly[] MigrationAssemblies =
     [
         typeof(Intake).Assembly,
         typeof(CoordinatorServices).Assembly,
@@ -21,13 +21,13 @@ public static class Schema
 
     /// <summary>Applies every migration that is missing and says what each role may do. Returns how many were
     /// missing.</summary>
-    public static async Task<int> Make(NpgsqlDataSource database, CancellationToken cancel)
+    public static async Task<int> Migrate(NpgsqlDataSource database, CancellationToken cancel)
     {
         var applied = 0;
-        foreach (var owner in Owners)
+        foreach (var owner in MigrationAssemblies)
             applied += await SqlMigrations.Apply(database, owner, cancel);
 
-        await Rights.Grant(database, cancel);
+        await RoleGrants.Apply(database, cancel);
         return applied;
     }
 }

@@ -23,7 +23,7 @@ public static class StandaloneHost
     /// <summary>Where the HTTP door is unless told otherwise: WAKE on a telephone's keys.</summary>
     public const int DefaultPort = 9253;
 
-    const string UrlOfRuns = "Claude:Environment:WAKE_URL";
+    const string RunUrlSetting = "Claude:Environment:WAKE_URL";
 
     /// <summary>
     /// Runs until it is told to stop (Ctrl-C, SIGTERM, or the token), and stops its PostgreSQL with itself. With
@@ -36,11 +36,11 @@ public static class StandaloneHost
     /// <exception cref="StandaloneException">It cannot start; the message says why and what to do.</exception>
     public static async Task Run(string? data, int? port, Action<Uri> ready, CancellationToken cancel)
     {
-        OwnProcess.Hide();
+        ProcessHardening.Apply();
         var folder = new DataFolder(data);
         using var locked = folder.Lock();
-        folder.Sessions.Delete();
-        var own = Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.Name}");
+        folder.SessionsFile.Delete();
+        var own = Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.ConnectionStringName}");
         await using var postgres = own is null
             ? await PrivatePostgres.Start(folder.FullPath, settings: null, cancel)
             : null;
@@ -56,7 +56,7 @@ public static class StandaloneHost
         folder.WriteEndpoint(new(url, Environment.ProcessId));
         ready(url);
 
-        var kept = postgres?.KeepRunning(app.Logger) ?? Task.Delay(Timeout.Infinite, CancellationToken.None);
+        var kept = postgres?.Supervise(app.Logger) ?? Task.Delay(Timeout.Infinite, CancellationToken.None);
         if (await Task.WhenAny(app.WaitForShutdownAsync(cancel), kept) == kept)
             await app.StopAsync(CancellationToken.None);
 
@@ -64,7 +64,7 @@ public static class StandaloneHost
         if (kept.IsFaulted)
             await kept;
         if (own is null)
-            await NoteSessions(app.Services.GetRequiredService<Sessions>(), folder);
+            await SaveKnownSessions(app.Services.GetRequiredService<Sessions>(), folder);
     }
 
     static async Task<WebApplication> Start(
@@ -92,16 +92,16 @@ public static class StandaloneHost
     }
 
     // Who is told of an unknown session while this does not run is told at once. Not needed for anything else.
-    static async Task NoteSessions(Sessions sessions, DataFolder folder)
+    static async Task SaveKnownSessions(Sessions sessions, DataFolder folder)
     {
         try
         {
-            folder.Sessions.Write(await sessions.Names(CancellationToken.None));
+            folder.SessionsFile.Write(await sessions.ListNames(CancellationToken.None));
         }
         catch (Exception failed)
-            when (PostgresFailure.IsUnavailable(failed) || failed is IOException or UnauthorizedAccessException)
+            when (PostgresErrors.IsTransient(failed) || failed is IOException or UnauthorizedAccessException)
         {
-            folder.Sessions.Delete();
+            folder.SessionsFile.Delete();
         }
     }
 
@@ -133,7 +133,7 @@ public static class StandaloneHost
 
     /// <summary>The sections of the configuration that it reads, which are all.</summary>
     public static IReadOnlyList<SettingsSection> Sections =>
-        [.. Services(WebApplication.CreateEmptyBuilder(new()), new DataFolder()).Sections()];
+        [.. AddServices(WebApplication.CreateEmptyBuilder(new()), new DataFolder()).GetSettingsSections()];
 
     /// <summary>The settings that it would use, and the sections they are in.</summary>
     /// <exception cref="StandaloneException">The folder's file of settings cannot be read.</exception>
@@ -142,7 +142,7 @@ public static class StandaloneHost
     )
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
-        Configure(builder, folder, ownDatabase: null);
+        ConfigureSettings(builder, folder, ownDatabase: null);
         builder.AddSecretFiles();
         return (builder.Configuration, Sections);
     }
@@ -154,11 +154,11 @@ public static class StandaloneHost
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
         );
 
-        Configure(builder, folder, ownDatabase);
+        ConfigureSettings(builder, folder, ownDatabase);
 
         // What runs in a turn knows where it is, and finds nothing else of it.
-        if (builder.Configuration[UrlOfRuns] is null)
-            builder.Configuration.AddInMemoryCollection([new(UrlOfRuns, $"http://{door.LocalEndPoint}")]);
+        if (builder.Configuration[RunUrlSetting] is null)
+            builder.Configuration.AddInMemoryCollection([new(RunUrlSetting, $"http://{door.LocalEndPoint}")]);
         if (builder.Configuration["Logging:LogLevel:Default"] is null)
             builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Wake", LogLevel.Information);
 
@@ -170,7 +170,7 @@ public static class StandaloneHost
 
         builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = _ => door);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(door.LocalEndPoint!));
-        Services(builder, folder);
+        AddServices(builder, folder);
 
         var app = builder.Build();
         app.MapHealth();
@@ -181,15 +181,17 @@ public static class StandaloneHost
     }
 
     // What stands in the folder, then what the environment says; where its own things are is nobody's choice.
-    static void Configure(WebApplicationBuilder builder, DataFolder folder, string? ownDatabase)
+    static void ConfigureSettings(WebApplicationBuilder builder, DataFolder folder, string? ownDatabase)
     {
         try
         {
-            builder.Configuration.AddJsonFile(folder.Settings, optional: true, reloadOnChange: false);
+            builder.Configuration.AddJsonFile(folder.SettingsFile, optional: true, reloadOnChange: false);
         }
         catch (Exception unreadable) when (unreadable is InvalidDataException or UnauthorizedAccessException)
         {
-            throw new StandaloneException($"{folder.Settings} cannot be read: {unreadable.GetBaseException().Message}");
+            throw new StandaloneException(
+                $"{folder.SettingsFile} cannot be read: {unreadable.GetBaseException().Message}"
+            );
         }
 
         builder.Configuration.AddEnvironmentVariables();
@@ -201,14 +203,16 @@ public static class StandaloneHost
                 [$"{LocalOptions.Section}:Spool"] = folder.Spool.FullPath,
                 // In a folder with a very long name there is none.
                 [$"{LocalOptions.Section}:Socket"] =
-                    folder.Socket.Length <= LocalOptions.MaxSocketPath ? folder.Socket : null,
+                    folder.SocketFile.Length <= LocalOptions.MaxSocketPath ? folder.SocketFile : null,
             }
         );
         if (ownDatabase is not null)
-            builder.Configuration.AddInMemoryCollection([new($"ConnectionStrings:{Postgres.Name}", ownDatabase)]);
+            builder.Configuration.AddInMemoryCollection([
+                new($"ConnectionStrings:{Postgres.ConnectionStringName}", ownDatabase),
+            ]);
     }
 
-    static IServiceCollection Services(WebApplicationBuilder builder, DataFolder folder)
+    static IServiceCollection AddServices(WebApplicationBuilder builder, DataFolder folder)
     {
         builder.AddServiceDefaults();
         builder.AddMigrations(typeof(Intake).Assembly);
@@ -219,18 +223,18 @@ public static class StandaloneHost
         );
         builder.AddRunner();
         builder.AddGateway();
-        builder.AddLocalDoors();
-        builder.Services.AddSingleton(services => new RegistrationNotice(
+        builder.AddLocalIngress();
+        builder.Services.AddSingleton(services => new RegistrationNoticeProvider(
             (session, registered) =>
                 services
-                    .GetRequiredService<WorkspaceSources>()
-                    .Of(session.Id, session.Workspace, session.Profile, registered)
+                    .GetRequiredService<SettingSourceResolver>()
+                    .Resolve(session.Id, session.Workspace, session.Profile, registered)
                     .LeftOut
                     is { } leftOut
                     ? $"Its turns run {leftOut}."
                     : null
         ));
-        builder.Services.AddSingleton<IEventPublisher, IntakePublisher>();
+        builder.Services.AddSingleton<IEventPublisher, InProcessPublisher>();
         builder.AddGitHub();
         builder.AddWebhooks();
         builder.AddCron();
@@ -250,15 +254,15 @@ public static class StandaloneHost
     sealed class RecoverAtStart(WakeTimers timers, DataFolder folder, ILogger<RecoverAtStart> log) : IHostedService
     {
         // The server hears at once that a process of this machine has died, and needs a moment over it.
-        static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
-        static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+        static readonly TimeSpan RecoveryTimeout = TimeSpan.FromSeconds(3);
+        static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
         public async Task StartAsync(CancellationToken cancellationToken)
         {
-            var last = folder.LastRunner();
+            var last = folder.ReadLastRunner();
             for (var began = Stopwatch.GetTimestamp(); !await timers.Recover(last, cancellationToken); )
             {
-                if (Stopwatch.GetElapsedTime(began) > Patience)
+                if (Stopwatch.GetElapsedTime(began) > RecoveryTimeout)
                 {
                     log.LogWarning(
                         "Another runner on this database is called {Name}, as the one before was on this folder. Turns that one "
@@ -268,7 +272,7 @@ public static class StandaloneHost
                     return;
                 }
 
-                await Task.Delay(Pause, cancellationToken);
+                await Task.Delay(RetryDelay, cancellationToken);
             }
         }
 

@@ -15,17 +15,17 @@ sealed class UnprivilegedUser
         this.name = name;
         ids = $"{uid}:{gid}";
         Id = uint.Parse(uid, CultureInfo.InvariantCulture);
-        Prefix = ["setpriv", $"--reuid={uid}", $"--regid={gid}", "--clear-groups", "--"];
+        CommandPrefix = ["setpriv", $"--reuid={uid}", $"--regid={gid}", "--clear-groups", "--"];
     }
 
     /// <summary>The number of this user.</summary>
     public uint Id { get; }
 
     /// <summary>What to put in front of a command to run it as this user.</summary>
-    public IReadOnlyList<string> Prefix { get; }
+    public IReadOnlyList<string> CommandPrefix { get; }
 
     /// <summary>The user, if this process needs one.</summary>
-    public static UnprivilegedUser? IfRoot()
+    public static UnprivilegedUser? ForRoot()
     {
         if (OperatingSystem.IsWindows() || !Environment.IsPrivilegedProcess)
             return null;
@@ -43,7 +43,7 @@ sealed class UnprivilegedUser
     }
 
     /// <summary>Gives a file or folder to this user; of a link, the link itself.</summary>
-    public void Own(string path)
+    public void Chown(string path)
     {
         using var chown = Process.Start(new ProcessStartInfo("chown", ["--no-dereference", ids, path]))!;
         chown.WaitForExit();

@@ -8,7 +8,7 @@ namespace Wake.Contracts;
 public static class EventBatch
 {
     // More would say nothing new about what is wrong with a file or a request.
-    const int Reported = 20;
+    const int MaxProblems = 20;
 
     /// <summary>How many events it has.</summary>
     public static int Count(JsonElement body) => body.ValueKind is JsonValueKind.Array ? body.GetArrayLength() : 1;
@@ -22,7 +22,7 @@ public static class EventBatch
     public static (
         IReadOnlyList<ExternalEventObserved> Events,
         IReadOnlyList<(string Where, string Problem)> Problems
-    ) Read(JsonElement body, string? source = null, string? id = null)
+    ) Parse(JsonElement body, string? source = null, string? id = null)
     {
         var single = body.ValueKind is not JsonValueKind.Array;
         JsonElement[] elements = single ? [body] : [.. body.EnumerateArray()];
@@ -35,9 +35,9 @@ public static class EventBatch
             if (source is not null && elements[i].ValueKind is JsonValueKind.Object)
                 raw = Complete(raw, elements[i].GetPropertyCount() == 0, source, single ? id! : $"{id}#{i}");
 
-            if (EventJson.TryRead(raw, out var observed, out var problem))
+            if (EventJson.TryParse(raw, out var observed, out var problem))
                 events.Add(observed);
-            else if (problems.Count < Reported)
+            else if (problems.Count < MaxProblems)
                 problems.Add((single ? "event" : $"[{i}]", problem));
         }
 

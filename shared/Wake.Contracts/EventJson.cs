@@ -13,7 +13,7 @@ public static class EventJson
     public static JsonSerializerOptions Options => EventJsonContext.Default.Options;
 
     /// <summary>Reads one event; otherwise says in one sentence why it is none.</summary>
-    public static bool TryRead(
+    public static bool TryParse(
         ReadOnlySpan<byte> json,
         [NotNullWhen(true)] out ExternalEventObserved? observed,
         [NotNullWhen(false)] out string? problem
@@ -22,9 +22,9 @@ public static class EventJson
         (observed, problem) = (null, null);
         json = ByteOrderMark.Skip(json);
 
-        if (json.Length > EventLimits.Bytes)
+        if (json.Length > EventLimits.MaxBytes)
         {
-            problem = $"The event has {json.Length} bytes; {EventLimits.Bytes} are allowed.";
+            problem = $"The event has {json.Length} bytes; {EventLimits.MaxBytes} are allowed.";
             return false;
         }
 
@@ -37,11 +37,11 @@ public static class EventJson
 
         try
         {
-            observed = TolerantEvent.Read(json);
+            observed = TolerantEventReader.Read(json);
         }
         catch (JsonException wrong)
         {
-            problem = $"Not an event: {WithoutTypeNames(wrong)}";
+            problem = $"Not an event: {DescribeError(wrong)}";
             return false;
         }
 
@@ -62,11 +62,11 @@ public static class EventJson
     }
 
     /// <summary>Writes one event as UTF-8.</summary>
-    public static byte[] Write(ExternalEventObserved observed) =>
+    public static byte[] Serialize(ExternalEventObserved observed) =>
         JsonSerializer.SerializeToUtf8Bytes(observed, EventJsonContext.Default.ExternalEventObserved);
 
     /// <summary>What System.Text.Json found, told by the JSON's own words: callers do not know our C# types.</summary>
-    public static string WithoutTypeNames(JsonException wrong)
+    public static string DescribeError(JsonException wrong)
     {
         const string missing = "was missing required properties including: ",
             wrongKind = "could not be converted to ";

@@ -7,22 +7,22 @@ namespace Wake.Contracts;
 public static class EventLimits
 {
     /// <summary>The whole event as JSON, in bytes.</summary>
-    public const int Bytes = 256 * 1024;
+    public const int MaxBytes = 256 * 1024;
 
     /// <summary><see cref="ExternalEventObserved.Id"/>, <see cref="ExternalEventObserved.Source"/> and
     /// <see cref="ExternalEventObserved.Type"/>.</summary>
-    public const int Name = 256;
+    public const int MaxNameLength = 256;
 
     /// <summary>A subject, a dedup key, a session key, an actor.</summary>
-    public const int Key = 512;
+    public const int MaxKeyLength = 512;
 
     /// <summary><see cref="ExternalEventObserved.Reason"/>.</summary>
-    public const int Reason = 4096;
+    public const int MaxReasonLength = 4096;
 
     /// <summary>Entries of <see cref="ExternalEventObserved.Related"/> and
     /// <see cref="ExternalEventObserved.Sessions"/>.</summary>
-    public const int Listed = 100;
+    public const int MaxListEntries = 100;
 
     /// <summary>Events in one HTTP request.</summary>
-    public const int Batch = 1000;
+    public const int MaxBatchSize = 1000;
 }

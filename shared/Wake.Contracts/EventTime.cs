@@ -14,7 +14,7 @@ public static class EventTime
         Last = 253_402_300_799;
 
     /// <summary>The moment; null for a text that is none.</summary>
-    public static DateTimeOffset? Read(string? text)
+    public static DateTimeOffset? Parse(string? text)
     {
         text = text?.Trim();
         if (text is not { Length: > 0 and <= 64 })
@@ -23,7 +23,7 @@ public static class EventTime
         // Of so many digits none is a date.
         const NumberStyles plain = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint;
         if (text.Length >= 9 && decimal.TryParse(text, plain, CultureInfo.InvariantCulture, out var number))
-            return Read(number);
+            return Parse(number);
 
         if (text.EndsWith(" UTC", StringComparison.Ordinal))
             text = text[..^4];
@@ -43,7 +43,7 @@ public static class EventTime
 
     /// <summary>The moment that a number means: seconds up to the year 9999, else the unit that brings it
     /// near.</summary>
-    public static DateTimeOffset? Read(decimal number)
+    public static DateTimeOffset? Parse(decimal number)
     {
         var seconds = Math.Abs(number) switch
         {

@@ -8,14 +8,14 @@ public static class EventValidation
     {
         List<(string, string)> problems = [];
 
-        Required("id", observed.Id, EventLimits.Name);
-        Required("source", observed.Source, EventLimits.Name);
-        Required("type", observed.Type, EventLimits.Name);
-        Required("subject", observed.Subject, EventLimits.Key);
-        Required("reason", observed.Reason, EventLimits.Reason);
-        Optional("dedupKey", observed.DedupKey, EventLimits.Key);
-        Optional("actor", observed.Actor, EventLimits.Key);
-        Optional("replayOf", observed.ReplayOf, EventLimits.Name);
+        Required("id", observed.Id, EventLimits.MaxNameLength);
+        Required("source", observed.Source, EventLimits.MaxNameLength);
+        Required("type", observed.Type, EventLimits.MaxNameLength);
+        Required("subject", observed.Subject, EventLimits.MaxKeyLength);
+        Required("reason", observed.Reason, EventLimits.MaxReasonLength);
+        Optional("dedupKey", observed.DedupKey, EventLimits.MaxKeyLength);
+        Optional("actor", observed.Actor, EventLimits.MaxKeyLength);
+        Optional("replayOf", observed.ReplayOf, EventLimits.MaxNameLength);
         Each("related", observed.Related);
         Each("sessions", observed.Sessions);
 
@@ -46,16 +46,16 @@ public static class EventValidation
             if (entries is null)
                 return;
 
-            if (entries.Count > EventLimits.Listed)
-                problems.Add((field, $"has {entries.Count} entries; {EventLimits.Listed} are allowed."));
+            if (entries.Count > EventLimits.MaxListEntries)
+                problems.Add((field, $"has {entries.Count} entries; {EventLimits.MaxListEntries} are allowed."));
 
-            for (var i = 0; i < Math.Min(entries.Count, EventLimits.Listed); i++)
-                Required($"{field}[{i}]", entries[i], EventLimits.Key);
+            for (var i = 0; i < Math.Min(entries.Count, EventLimits.MaxListEntries); i++)
+                Required($"{field}[{i}]", entries[i], EventLimits.MaxKeyLength);
         }
 
         void Foreign(string field, string? text)
         {
-            if (IsWakes(text))
+            if (IsReserved(text))
                 problems.Add(
                     (field, "begins with wake, which is Wake's own: nobody else says what Wake says. Choose another.")
                 );
@@ -72,7 +72,7 @@ public static class EventValidation
     /// Whether a source or a type is one of Wake's own: <c>wake:request</c>, <c>wake.requested</c>. Those are made
     /// behind the doors alone.
     /// </summary>
-    public static bool IsWakes(string? text) =>
+    public static bool IsReserved(string? text) =>
         text is not null
         && text.AsSpan().TrimStart() is var name
         && name.StartsWith("wake", StringComparison.OrdinalIgnoreCase)

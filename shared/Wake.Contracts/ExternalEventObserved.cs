@@ -90,8 +90,8 @@ public sealed record ExternalEventObserved
     public IReadOnlyList<string>? Warnings { get; init; }
 
     /// <summary>
-    /// Whose own reading of genuine deliveries it comes from: <c>github</c>; <see cref="WakeRequested.Verified"/> for
-    /// what Wake says itself. Null for what is only somebody's word. Never read from the JSON of an event: who may
+    /// Whose own reading of genuine deliveries it comes from: <c>github</c>; <see cref="WakeRequested.VerifiedByWake"/>
+    /// for what Wake says itself. Null for what is only somebody's word. Never read from the JSON of an event: who may
     /// publish must not be able to say it.
     /// </summary>
     [JsonIgnore]
@@ -107,15 +107,15 @@ public sealed record ExternalEventObserved
 
     /// <summary>What the store keeps of the two: the forge's name, the namespace with its colon, or nothing.</summary>
     [JsonIgnore]
-    public string Scope => VerifiedBy ?? Namespace ?? "";
+    public string DedupScope => VerifiedBy ?? Namespace ?? "";
 
     /// <summary>The fact's identity: <see cref="DedupKey"/>, or what stands for it.</summary>
     [JsonIgnore]
-    public string FactKey => DedupKey ?? $"{Source}#{Id}";
+    public string EffectiveDedupKey => DedupKey ?? $"{Source}#{Id}";
 }
 
 /// <summary>What an event asks of the sessions it belongs to.</summary>
-[JsonConverter(typeof(CamelCaseConverter<Delivery>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<Delivery>))]
 public enum Delivery
 {
     /// <summary>Actionable: starts a turn.</summary>

@@ -13,20 +13,20 @@ public static class RunnerQueues
     public const int MaxRunnerName = 100;
 
     /// <summary>What every runner of a pool takes work from.</summary>
-    public static string Of(string pool) => pool == DefaultPool ? "resume-session" : $"resume-session-{pool}";
+    public static string ForPool(string pool) => pool == DefaultPool ? "resume-session" : $"resume-session-{pool}";
 
     /// <summary>The same for wakes that a person waits for.</summary>
-    public static string UrgentOf(string pool) => $"{Of(pool)}.urgent";
+    public static string UrgentForPool(string pool) => $"{ForPool(pool)}.urgent";
 
     /// <summary>What one runner alone takes: the next wakes of sessions that it has at hand.</summary>
-    public static string OwnOf(string runner) => $"resume-session.of.{runner}";
+    public static string ForRunner(string runner) => $"resume-session.of.{runner}";
 
     /// <summary>Whether a pool can be called so: lower-case letters, digits and hyphens, forty at most.</summary>
-    public static bool IsPool(string name) =>
+    public static bool IsValidPool(string name) =>
         name.Length is > 0 and <= 40 && name.All(x => char.IsAsciiLetterLower(x) || char.IsAsciiDigit(x) || x == '-');
 
     /// <summary>Whether a runner can be called so: letters, digits and <c>_ - . :</c>, a hundred at most.</summary>
-    public static bool IsRunner(string name) =>
+    public static bool IsValidRunner(string name) =>
         name.Length is > 0 and <= MaxRunnerName
         && name.All(x => char.IsAsciiLetterOrDigit(x) || x is '_' or '-' or '.' or ':');
 }

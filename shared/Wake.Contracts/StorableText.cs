@@ -8,7 +8,7 @@ public static class StorableText
 {
     /// <summary>The text, with U+FFFD in place of what cannot be stored. Names stay apart that differ only
     /// there.</summary>
-    public static string Of(string text) =>
+    public static string Sanitize(string text) =>
         Problem(text) is null ? text : string.Concat(text.EnumerateRunes().Select(Storable));
 
     /// <summary>What keeps this text from being stored, as a sentence; null when nothing does.</summary>

@@ -12,7 +12,7 @@ namespace Wake.Contracts;
 public sealed record TurnEnded(Guid SessionId, int WakeNumber, TurnOutcome Outcome);
 
 /// <summary>How a turn ended. Stored and shown by its name in camel case.</summary>
-[JsonConverter(typeof(CamelCaseConverter<TurnOutcome>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<TurnOutcome>))]
 public enum TurnOutcome
 {
     /// <summary>The session took its turn about the events.</summary>

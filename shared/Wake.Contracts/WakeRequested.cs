@@ -10,7 +10,7 @@ public static class WakeRequested
     /// Stands behind what Wake says itself because a person or a session has asked for it: in
     /// <see cref="ExternalEventObserved.VerifiedBy"/>, which no event can set.
     /// </summary>
-    public const string Verified = "wake";
+    public const string VerifiedByWake = "wake";
 
     /// <summary>One such event.</summary>
     /// <param name="session">The session's key.</param>
@@ -19,14 +19,14 @@ public static class WakeRequested
     /// Names the wish among those to this session: the same again is the same wish, for as long as events are kept.
     /// Null: every call is a wish of its own.
     /// </param>
-    public static ExternalEventObserved Of(string session, string reason, string? dedupKey = null) =>
+    public static ExternalEventObserved Create(string session, string reason, string? dedupKey = null) =>
         new()
         {
             Id = Guid.CreateVersion7().ToString(),
             Source = "wake:request",
             Type = "wake.requested",
-            VerifiedBy = Verified,
-            Subject = $"session:{session}"[..Math.Min(EventLimits.Key, session.Length + 8)],
+            VerifiedBy = VerifiedByWake,
+            Subject = $"session:{session}"[..Math.Min(EventLimits.MaxKeyLength, session.Length + 8)],
             DedupKey = dedupKey is null ? null : Key(session, dedupKey),
             Reason = reason,
             Urgent = true,
@@ -37,7 +37,7 @@ public static class WakeRequested
     static string Key(string session, string dedupKey)
     {
         var key = $"wake.requested|session:{session}|{dedupKey.Length}:{dedupKey}";
-        return key.Length <= EventLimits.Key
+        return key.Length <= EventLimits.MaxKeyLength
             ? key
             : $"wake.requested|{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))}";
     }

@@ -26,7 +26,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
     // The protocol's limit for a routing key, in bytes.
     const int MaxRoutingKey = 255;
 
-    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+    static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(500);
 
     readonly SemaphoreSlim unconfirmed = new(MaxUnconfirmed);
     readonly SemaphoreSlim connecting = new(1);
@@ -47,10 +47,10 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         bound.CancelAfter(TimeSpan.FromSeconds(5));
         try
         {
-            await Open(bound.Token);
+            await OpenChannel(bound.Token);
             return HealthCheckResult.Healthy();
         }
-        catch (Exception lost) when (EventExchange.IsLost(lost) || lost is OperationCanceledException)
+        catch (Exception lost) when (EventExchange.IsConnectionLost(lost) || lost is OperationCanceledException)
         {
             return HealthCheckResult.Unhealthy("Not connected to RabbitMQ.");
         }
@@ -66,7 +66,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
 
     async Task Publish(ExternalEventObserved observed, CancellationToken cancel)
     {
-        var body = EventJson.Write(observed);
+        var body = EventJson.Serialize(observed);
         var routingKey = Encoding.UTF8.GetByteCount(observed.Type) <= MaxRoutingKey ? observed.Type : "event";
 
         using var activity = Tracing.Start(Tracing.Publish, ActivityKind.Producer, default);
@@ -80,19 +80,19 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         {
             Persistent = true,
             ContentType = "application/json",
-            UserId = user ??= EventExchange.UserOf(bus.Value),
-            Headers = Headers(observed.Scope),
+            UserId = user ??= EventExchange.GetUserName(bus.Value),
+            Headers = Headers(observed.DedupScope),
         };
 
         await unconfirmed.WaitAsync(cancel);
         try
         {
-            for (; ; await Task.Delay(Pause, cancel))
+            for (; ; await Task.Delay(RetryDelay, cancel))
             {
                 IChannel? used = null;
                 try
                 {
-                    used = await Open(cancel);
+                    used = await OpenChannel(cancel);
                     await used.BasicPublishAsync(
                         EventExchange.Name,
                         routingKey,
@@ -104,11 +104,13 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
                     return;
                 }
                 catch (Exception failed)
-                    when (EventExchange.IsLost(failed) || failed is PublishException or ObjectDisposedException)
+                    when (EventExchange.IsConnectionLost(failed)
+                        || failed is PublishException or ObjectDisposedException
+                    )
                 {
                     // Unreachable, refused because the queue is full, or returned because somebody deleted the queue.
                     log.LogWarning("RabbitMQ has not taken an event ({Reason}); trying again.", failed.Message);
-                    await Abandon(used, failed is PublishException { IsReturn: true });
+                    await DiscardChannel(used, failed is PublishException { IsReturn: true });
                 }
             }
         }
@@ -121,17 +123,17 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
     static Dictionary<string, object?> Headers(string scope)
     {
         Dictionary<string, object?> headers = new() { [EventExchange.VerifiedHeader] = scope };
-        if (KeptTrace.Current is { Parent: { } parent } trace)
+        if (TraceContext.Current is { TraceParent: { } parent } trace)
         {
             headers["traceparent"] = parent;
-            if (trace.State is { } state)
+            if (trace.TraceState is { } state)
                 headers["tracestate"] = state;
         }
 
         return headers;
     }
 
-    async Task<IChannel> Open(CancellationToken cancel)
+    async Task<IChannel> OpenChannel(CancellationToken cancel)
     {
         await connecting.WaitAsync(cancel);
         try
@@ -168,7 +170,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         }
     }
 
-    async Task Abandon(IChannel? used, bool returned)
+    async Task DiscardChannel(IChannel? used, bool returned)
     {
         await connecting.WaitAsync(CancellationToken.None);
         try

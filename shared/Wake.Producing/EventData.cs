@@ -10,10 +10,10 @@ public sealed class EventData
     readonly JsonObject fields = [];
 
     /// <summary>A text; cut where it is longer than a title, or as told.</summary>
-    public EventData Add(string name, string? text, int limit = EventText.Titled)
+    public EventData Add(string name, string? text, int limit = EventText.MaxTitleLength)
     {
         if (text is not null)
-            fields[name] = EventText.Clip(text, limit);
+            fields[name] = EventText.Truncate(text, limit);
         return this;
     }
 
@@ -34,10 +34,10 @@ public sealed class EventData
     }
 
     /// <summary>An address, or nothing: an address that was cut leads somewhere else.</summary>
-    public EventData Link(string? address)
+    public EventData AddLink(string? address)
     {
         if (address is { Length: <= 300 })
-            fields["link"] = EventText.Clip(address, 300);
+            fields["link"] = EventText.Truncate(address, 300);
         return this;
     }
 

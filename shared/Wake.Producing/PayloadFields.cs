@@ -64,7 +64,7 @@ public static class PayloadFields
         element.At(path).ValueKind is JsonValueKind.True;
 
     /// <summary>A number or a text, as text: what identifies a thing.</summary>
-    public static string? Name(this JsonElement element, params ReadOnlySpan<string> path) =>
+    public static string? TextOrNumber(this JsonElement element, params ReadOnlySpan<string> path) =>
         element.Number(path)?.ToString(CultureInfo.InvariantCulture) ?? element.Text(path);
 
     /// <summary>The login of an account as keys have it: forges do not tell cases apart, and write them as they
@@ -80,11 +80,11 @@ public static class PayloadFields
     public static DateTimeOffset? Time(this JsonElement element, params ReadOnlySpan<string> path) =>
         element.At(path) is { ValueKind: JsonValueKind.Number } number
             ? number.TryGetDecimal(out var value)
-                ? EventTime.Read(value)
+                ? EventTime.Parse(value)
                 : null
-            : EventTime.Read(element.Text(path));
+            : EventTime.Parse(element.Text(path));
 
     /// <summary>A moment as dedup keys have it: UTC, whole seconds.</summary>
-    public static string? Moment(this JsonElement element, params ReadOnlySpan<string> path) =>
+    public static string? TimeForKey(this JsonElement element, params ReadOnlySpan<string> path) =>
         element.Time(path)?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 }

@@ -15,24 +15,24 @@ public static class ProducingServices
         builder.Services.AddValidatedOptions<MessageBusOptions>(MessageBusOptions.Section);
         builder.Services.AddSingleton<BrokerPublisher>();
         builder.Services.AddSingleton<IEventPublisher>(services => services.GetRequiredService<BrokerPublisher>());
-        builder.Services.AddHealthChecks().AddCheck<BrokerPublisher>("wake-events", tags: [Health.Ready]);
+        builder.Services.AddHealthChecks().AddCheck<BrokerPublisher>("wake-events", tags: [Health.ReadyTag]);
         return builder;
     }
 
     /// <summary>The door that webhooks come in by.</summary>
-    public static IServiceCollection AddHookDoor(this IServiceCollection services)
+    public static IServiceCollection AddWebhookReceiver(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton<AuthenticationFailures>();
-        services.TryAddSingleton<HookDoor>();
-        services.AddHttpDoor();
+        services.TryAddSingleton<AuthenticationFailureLimiter>();
+        services.TryAddSingleton<WebhookReceiver>();
+        services.AddHttpServerDefaults();
         services.AddKnownProxies();
         services.AddProblemDetails();
         return services;
     }
 
     /// <summary>What comes before the hooks in a process of their own.</summary>
-    public static void UseHookDoor(this WebApplication app)
+    public static void UseWebhookReceiver(this WebApplication app)
     {
         app.UseForwardedHeaders();
         app.UseExceptionHandler();

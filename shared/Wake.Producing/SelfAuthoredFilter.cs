@@ -24,8 +24,8 @@ public static class SelfAuthoredFilter
     /// <param name="logins">The logins that the sessions work as.</param>
     /// <param name="author">Who wrote an event's content, null where that does not count; by default the author of what
     /// is written on a forge.</param>
-    public static Mapped MakeAmbient(
-        Mapped mapped,
+    public static EventMapping MakeAmbient(
+        EventMapping mapped,
         IReadOnlyList<string> logins,
         Func<ExternalEventObserved, string?>? author = null
     ) =>

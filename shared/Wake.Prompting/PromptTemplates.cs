@@ -22,10 +22,10 @@ sealed partial class PromptTemplates
     public const string RecapMark = "\u0001recap";
 
     /// <summary>Characters of an event's data that a session reads where no template says how many.</summary>
-    public const int UsualData = 1000;
+    public const int DefaultDataLimit = 1000;
 
     /// <summary>The most that a template can say.</summary>
-    public const int MaxData = 10_000;
+    public const int MaxDataLimit = 10_000;
 
     const string AnyType = "event";
 
@@ -48,24 +48,24 @@ sealed partial class PromptTemplates
             }
         );
 
-        foreach (var file in PromptFile.Read(folder))
+        foreach (var file in PromptTemplateFile.LoadAll(folder))
         {
             try
             {
                 var template = Compile(engine, DataMark().Replace(file.Text, ""));
                 templates[file.Name] = values => template(values).Trim();
 
-                if (file.Name is PromptFile.Frame)
-                    TryFrame(file);
+                if (file.Name is PromptTemplateFile.Frame)
+                    ValidateFrame(file);
                 else
-                    Array.ForEach([1, 2], count => templates[file.Name](Values(count)));
+                    Array.ForEach([1, 2], count => templates[file.Name](TemplateValues(count)));
 
-                data[file.Name] = DataOf(file);
+                data[file.Name] = ReadDataLimit(file);
             }
             // The engine has no exception in common for what can be wrong with a template.
             catch (Exception wrong) when (wrong is not OptionsValidationException)
             {
-                throw file.Wrong($"cannot be used: {wrong.Message.ReplaceLineEndings(" ")}");
+                throw file.CreateException($"cannot be used: {wrong.Message.ReplaceLineEndings(" ")}");
             }
         }
 
@@ -78,15 +78,15 @@ sealed partial class PromptTemplates
     /// <param name="count">How many events there are.</param>
     /// <param name="advice">What the types' own templates say.</param>
     /// <param name="recap">Whether there is one.</param>
-    public string Frame(Opening opening, string why, int count, string advice, bool recap) =>
-        templates[PromptFile.Frame]
+    public string RenderFrame(PromptOpening opening, string why, int count, string advice, bool recap) =>
+        templates[PromptTemplateFile.Frame]
             (
-                new Dictionary<string, object>(Values(count))
+                new Dictionary<string, object>(TemplateValues(count))
                 {
-                    ["again"] = opening is Opening.Again,
-                    ["first"] = opening is Opening.First,
-                    ["replaced"] = opening is Opening.Replaced,
-                    ["resumed"] = opening is Opening.Resumed,
+                    ["again"] = opening is PromptOpening.Retry,
+                    ["first"] = opening is PromptOpening.NewSession,
+                    ["replaced"] = opening is PromptOpening.Replaced,
+                    ["resumed"] = opening is PromptOpening.Resumed,
                     ["why"] = why,
                     ["advice"] = advice,
                     ["recap"] = recap ? RecapMark : "",
@@ -95,37 +95,37 @@ sealed partial class PromptTemplates
             );
 
     /// <summary>What there is to say about these events: each template once, in the order of the events.</summary>
-    public string Advice(IEnumerable<TurnEvent> events, bool remembers) =>
+    public string RenderAdvice(IEnumerable<TurnEvent> events, bool remembers) =>
         string.Join(
             "\n\n",
             events
-                .GroupBy(x => Choose(x, remembers))
-                .Select(x => templates[x.Key](Values(x.Count())))
+                .GroupBy(x => ChooseTemplate(x, remembers))
+                .Select(x => templates[x.Key](TemplateValues(x.Count())))
                 .Where(x => x.Length > 0)
         );
 
     /// <summary>How many characters of its data a session reads of an event.</summary>
-    public int Data(TurnEvent observed, bool remembers) => data[Choose(observed, remembers)];
+    public int DataLimit(TurnEvent observed, bool remembers) => data[ChooseTemplate(observed, remembers)];
 
     /// <summary>
     /// The template for an event, the most particular of its type there is. A session that remembers is told the delta,
     /// and in full where there is none. What Wake's own templates say, that somebody has asked for this, they say of
     /// what Wake itself says.
     /// </summary>
-    public string Choose(TurnEvent observed, bool remembers)
+    public string ChooseTemplate(TurnEvent observed, bool remembers)
     {
         string[] forms = remembers
-            ? [PromptFile.Once, PromptFile.Delta, PromptFile.Full]
-            : [PromptFile.Once, PromptFile.Full];
-        return Names(observed.Type)
-            .Where(name => observed.Requested || !EventValidation.IsWakes(name))
+            ? [PromptTemplateFile.Once, PromptTemplateFile.Delta, PromptTemplateFile.Full]
+            : [PromptTemplateFile.Once, PromptTemplateFile.Full];
+        return CandidateNames(observed.Type)
+            .Where(name => observed.IsWakeRequest || !EventValidation.IsReserved(name))
             .SelectMany(name => forms.Select(form => name + form))
             .First(templates.ContainsKey);
     }
 
     // github.ci.completed, ci.completed, github.ci, ci, github, event: who saw it comes first in a type and says the
     // least. A type may also be a hundred dots, so names that are longer than any template's are not even made.
-    IEnumerable<string> Names(string type)
+    IEnumerable<string> CandidateNames(string type)
     {
         var inner = type.IndexOf('.') + 1;
         for (var end = type.Length; end > 0; end = type.LastIndexOf('.', end - 1))
@@ -152,13 +152,14 @@ sealed partial class PromptTemplates
         }
     }
 
-    static Dictionary<string, object> Values(int count) => new() { ["count"] = count, ["one"] = count == 1 };
+    static Dictionary<string, object> TemplateValues(int count) => new() { ["count"] = count, ["one"] = count == 1 };
 
-    static int DataOf(PromptFile file)
+    static int ReadDataLimit(PromptTemplateFile file)
     {
         var marks = DataMark().Matches(file.Text);
-        return marks is [] ? UsualData
-            : file.Name is PromptFile.Frame ? throw file.Wrong("cannot say {{data}}, which the templates of types do.")
+        return marks is [] ? DefaultDataLimit
+            : file.Name is PromptTemplateFile.Frame
+                ? throw file.CreateException("cannot say {{data}}, which the templates of types do.")
             : marks is [var mark]
             && int.TryParse(
                 mark.Groups["characters"].Value,
@@ -166,26 +167,26 @@ sealed partial class PromptTemplates
                 CultureInfo.InvariantCulture,
                 out var characters
             )
-            && characters <= MaxData
+            && characters <= MaxDataLimit
                 ? characters
-            : throw file.Wrong($"must say {{{{data}}}} once at most, with a number up to {MaxData}.");
+            : throw file.CreateException($"must say {{{{data}}}} once at most, with a number up to {MaxDataLimit}.");
     }
 
-    void TryFrame(PromptFile file)
+    void ValidateFrame(PromptTemplateFile file)
     {
         var cases =
-            from opening in Enum.GetValues<Opening>()
+            from opening in Enum.GetValues<PromptOpening>()
             from count in (int[])[1, 2]
             from recap in (bool[])[true, false]
-            select (Text: Frame(opening, "why", count, "advice", recap), Recap: recap);
+            select (Text: RenderFrame(opening, "why", count, "advice", recap), Recap: recap);
 
         foreach (var (text, recap) in cases)
         {
             if (!ShowsOnce(text, EventsMark))
-                throw file.Wrong("must show {{events}} once, whatever the case, on a line of its own.");
+                throw file.CreateException("must show {{events}} once, whatever the case, on a line of its own.");
 
             if (recap && !ShowsOnce(text, RecapMark))
-                throw file.Wrong(
+                throw file.CreateException(
                     "must show {{recap}} once, whatever the case, on a line of its own. It is empty when there is none."
                 );
         }
@@ -199,16 +200,16 @@ sealed partial class PromptTemplates
 }
 
 /// <summary>What a session knows already when it is told of a wake.</summary>
-enum Opening
+enum PromptOpening
 {
     /// <summary>Everything up to now.</summary>
     Resumed,
 
     /// <summary>This very wake, in a turn that was cut short.</summary>
-    Again,
+    Retry,
 
     /// <summary>Nothing: it begins.</summary>
-    First,
+    NewSession,
 
     /// <summary>Nothing: it takes the place of another.</summary>
     Replaced,

@@ -20,14 +20,14 @@ public sealed class UntrustedText(Guid messageId)
         $"<{kind}-{secret} trust=\"untrusted\">\n{lines}</{kind}-{secret}>\n\n{trust}";
 
     /// <summary>A text as a part of a line.</summary>
-    public string Line(string text) => Visible(Cut(text, MaxLine).ReplaceLineEndings(" "));
+    public string Line(string text) => Visible(Truncate(text, MaxLine).ReplaceLineEndings(" "));
 
     /// <summary>A text of several lines, each after the first beginning with what keeps it below.</summary>
     public string Lines(string text, int limit, string before) =>
-        string.Join($"\n{before}", Cut(text, limit).ReplaceLineEndings("\n").Split('\n').Select(Visible));
+        string.Join($"\n{before}", Truncate(text, limit).ReplaceLineEndings("\n").Split('\n').Select(Visible));
 
     /// <summary>A text that ends, where it is longer than that, with a sign that it went on.</summary>
-    public static string Cut(string text, int limit)
+    public static string Truncate(string text, int limit)
     {
         if (text.Length <= limit)
             return text;
@@ -40,6 +40,6 @@ public sealed class UntrustedText(Guid messageId)
     // no person sees. The name itself can only come from an earlier attempt's prompt, which a recap may repeat.
     string Visible(string line) =>
         VisibleText
-            .Of(line, rune => rune.Value == '\t' ? "\t" : "\uFFFD")
+            .ReplaceInvisible(line, rune => rune.Value == '\t' ? "\t" : "\uFFFD")
             .Replace(secret, "[…]", StringComparison.OrdinalIgnoreCase);
 }

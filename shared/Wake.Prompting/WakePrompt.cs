@@ -44,19 +44,19 @@ public sealed class WakePrompt
     /// <param name="messageId">The id of the message, from which the block has its name.</param>
     /// <param name="recap">For a session begun anew, what is known of the one before; as little trusted as the
     /// events.</param>
-    public string For(ClaimedTurn turn, Guid messageId, string recap = "")
+    public string RenderTurn(ClaimedTurn turn, Guid messageId, string recap = "")
     {
         var begun =
             turn.ClaudeSession is { WakeNumber: { } by } session && by == turn.WakeNumber ? session.Reason : null;
         var opening = turn switch
         {
-            { Answered: > 0, ClaudeSession.Opened: true } => Opening.Again,
-            _ when begun == Sessions.First => Opening.First,
-            _ when begun is not null => Opening.Replaced,
-            _ => Opening.Resumed,
+            { LastAcknowledgedAttempt: > 0, ClaudeSession.Opened: true } => PromptOpening.Retry,
+            _ when begun == Sessions.First => PromptOpening.NewSession,
+            _ when begun is not null => PromptOpening.Replaced,
+            _ => PromptOpening.Resumed,
         };
 
-        return Word(turn.Events, opening, begun ?? "", messageId, recap);
+        return Render(turn.Events, opening, begun ?? "", messageId, recap);
     }
 
     /// <summary>
@@ -65,37 +65,40 @@ public sealed class WakePrompt
     /// </summary>
     /// <param name="events">What it would be about, in the order observed.</param>
     /// <param name="form">Whether the session would begin with it.</param>
-    public string Rehearsed(IReadOnlyList<TurnEvent> events, PromptForm form) =>
+    public string RenderDryRun(IReadOnlyList<TurnEvent> events, PromptForm form) =>
         form is PromptForm.Full
-            ? Word(events, Opening.First, Sessions.First, Guid.NewGuid())
-            : Word(events, Opening.Resumed, "", Guid.NewGuid());
+            ? Render(events, PromptOpening.NewSession, Sessions.First, Guid.NewGuid())
+            : Render(events, PromptOpening.Resumed, "", Guid.NewGuid());
 
-    string Word(IReadOnlyList<TurnEvent> all, Opening opening, string why, Guid messageId, string recap = "")
+    string Render(IReadOnlyList<TurnEvent> all, PromptOpening opening, string why, Guid messageId, string recap = "")
     {
         var untrusted = new UntrustedText(messageId);
-        var remembers = opening is Opening.Resumed or Opening.Again;
-        var (events, told) = Events(all, remembers, untrusted);
-        var advice = string.Join("\n\n", [.. Routed(told, remembers), templates.Advice(Advised(told), remembers)]);
+        var remembers = opening is PromptOpening.Resumed or PromptOpening.Retry;
+        var (events, told) = RenderEvents(all, remembers, untrusted);
+        var advice = string.Join(
+            "\n\n",
+            [.. RoutePrompts(told, remembers), templates.RenderAdvice(EventsForAdvice(told), remembers)]
+        );
 
         return templates
-            .Frame(opening, untrusted.Line(why), all.Count, advice, recap is not "")
-            .Replace(PromptTemplates.RecapMark, Recap(recap, untrusted))
+            .RenderFrame(opening, untrusted.Line(why), all.Count, advice, recap is not "")
+            .Replace(PromptTemplates.RecapMark, RenderRecap(recap, untrusted))
             .Replace(PromptTemplates.EventsMark, events);
     }
 
     // What is only for information asks for nothing, unless there is nothing else.
-    static IEnumerable<TurnEvent> Advised(IReadOnlyList<TurnEvent> told) =>
+    static IEnumerable<TurnEvent> EventsForAdvice(IReadOnlyList<TurnEvent> told) =>
         told.Any(x => x.Wakes) ? told.Where(x => x.Wakes) : told;
 
     // What routes say, each once. They are the owner's words, like a template.
-    static IEnumerable<string> Routed(IReadOnlyList<TurnEvent> told, bool remembers) =>
-        Advised(told)
+    static IEnumerable<string> RoutePrompts(IReadOnlyList<TurnEvent> told, bool remembers) =>
+        EventsForAdvice(told)
             .Select(x => (remembers ? x.DeltaPrompt : null) ?? x.FullPrompt)
             .OfType<string>()
             .Select(x => x.Trim())
             .Distinct();
 
-    (string Block, IReadOnlyList<TurnEvent> Told) Events(
+    (string Block, IReadOnlyList<TurnEvent> Told) RenderEvents(
         IReadOnlyList<TurnEvent> events,
         bool remembers,
         UntrustedText untrusted
@@ -104,18 +107,18 @@ public sealed class WakePrompt
         var lines = new StringBuilder();
         var told = 0;
         var (data, excerpts) = (MaxData, MaxExcerpts);
-        foreach (var observed in events.Take(Turns.MaxTold))
+        foreach (var observed in events.Take(Turns.MaxEventsInPrompt))
         {
             var before = lines.Length;
-            Event(lines, told + 1, observed, untrusted);
-            data -= Part(
+            AppendEvent(lines, told + 1, observed, untrusted);
+            data -= AppendPart(
                 lines,
                 "   its data: ",
                 observed.Data,
-                Math.Min(templates.Data(observed, remembers), data),
+                Math.Min(templates.DataLimit(observed, remembers), data),
                 untrusted
             );
-            excerpts -= Part(
+            excerpts -= AppendPart(
                 lines,
                 $"   an excerpt:\n{Below}",
                 observed.Excerpt,
@@ -146,7 +149,7 @@ public sealed class WakePrompt
         );
     }
 
-    static void Event(StringBuilder lines, int number, TurnEvent observed, UntrustedText untrusted)
+    static void AppendEvent(StringBuilder lines, int number, TurnEvent observed, UntrustedText untrusted)
     {
         lines.Append(CultureInfo.InvariantCulture, $"{number}. {untrusted.Lines(observed.Reason, MaxReason, Below)}\n");
         lines.Append(
@@ -168,7 +171,7 @@ public sealed class WakePrompt
     }
 
     // Says how many characters of it there are now.
-    static int Part(StringBuilder lines, string heading, string? text, int limit, UntrustedText untrusted)
+    static int AppendPart(StringBuilder lines, string heading, string? text, int limit, UntrustedText untrusted)
     {
         if (text is null || limit <= 0)
             return 0;
@@ -177,7 +180,7 @@ public sealed class WakePrompt
         return Math.Min(text.Length, limit);
     }
 
-    static string Recap(string recap, UntrustedText untrusted) =>
+    static string RenderRecap(string recap, UntrustedText untrusted) =>
         untrusted.Block(
             "wake-recap",
             $"| {untrusted.Lines(recap, MaxRecap, "| ")}\n",

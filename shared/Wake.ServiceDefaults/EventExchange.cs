@@ -37,20 +37,20 @@ public static class EventExchange
     /// The user that a process publishes as. In a message's property <c>user-id</c> the broker vouches for it: it
     /// refuses any other.
     /// </summary>
-    public static string UserOf(MessageBusOptions bus) => new ConnectionFactory { Uri = AddressOf(bus) }.UserName;
+    public static string GetUserName(MessageBusOptions bus) => new ConnectionFactory { Uri = GetAddress(bus) }.UserName;
 
     /// <summary>A connection that does not mend itself: what was not confirmed or acknowledged on it is the caller's to
     /// repeat.</summary>
     public static Task<IConnection> Connect(MessageBusOptions bus, string name, CancellationToken cancel) =>
         new ConnectionFactory
         {
-            Uri = AddressOf(bus),
+            Uri = GetAddress(bus),
             AutomaticRecoveryEnabled = false,
             ClientProvidedName = name,
         }.CreateConnectionAsync(cancel);
 
     /// <summary>Whether the broker, or the way to it, was lost: connect again.</summary>
-    public static bool IsLost(Exception failure) =>
+    public static bool IsConnectionLost(Exception failure) =>
         failure
             is BrokerUnreachableException
                 or OperationInterruptedException
@@ -58,7 +58,7 @@ public static class EventExchange
                 or IOException
                 or TimeoutException;
 
-    static Uri AddressOf(MessageBusOptions bus) =>
+    static Uri GetAddress(MessageBusOptions bus) =>
         new UriBuilder(bus.Host!) { Scheme = bus.Host!.Scheme.EndsWith('s') ? "amqps" : "amqp" }.Uri;
 
     /// <summary>

@@ -5,19 +5,19 @@ namespace Wake.ServiceDefaults;
 /// <summary>Which file or folder it is, whatever its name is and whoever has renamed it.</summary>
 /// <param name="Device">The file system it is on.</param>
 /// <param name="Inode">Its number there.</param>
-/// <param name="User">Whose it is.</param>
-/// <param name="Kind">Its type and permissions.</param>
+/// <param name="UserId">Whose it is.</param>
+/// <param name="Mode">Its type and permissions.</param>
 /// <param name="IsMount">Whether another file system, or another part of this one, is mounted there.</param>
-public readonly record struct FileIdentity(ulong Device, ulong Inode, uint User, int Kind, bool IsMount)
+public readonly record struct FileIdentity(ulong Device, ulong Inode, uint UserId, int Mode, bool IsMount)
 {
     const int TypeMask = 0xF000,
         Directory = 0x4000;
 
     /// <summary>Whether it is a folder, and no link to one.</summary>
-    public bool IsDirectory => (Kind & TypeMask) == Directory;
+    public bool IsDirectory => (Mode & TypeMask) == Directory;
 
     /// <summary>What is under a path, links not followed; null when nothing is, or the system does not say.</summary>
-    public static FileIdentity? Of(string path) => OperatingSystem.IsWindows() ? null : UnixFiles.Stat(path);
+    public static FileIdentity? FromPath(string path) => OperatingSystem.IsWindows() ? null : UnixFiles.Stat(path);
 
     /// <summary>Whether both are the same one.</summary>
     public bool IsSameAs(FileIdentity other) => Device == other.Device && Inode == other.Inode;

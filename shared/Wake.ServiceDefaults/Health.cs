@@ -15,12 +15,12 @@ namespace Wake.ServiceDefaults;
 public static class Health
 {
     /// <summary>What a check must be tagged with to count for readiness.</summary>
-    public const string Ready = "ready";
+    public const string ReadyTag = "ready";
 
     /// <summary>Adds the checks every service has.</summary>
     public static IHostApplicationBuilder AddHealth(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddHealthChecks().AddCheck<PostgresAnswers>("postgres", tags: [Ready]);
+        builder.Services.AddHealthChecks().AddCheck<PostgresHealthCheck>("postgres", tags: [ReadyTag]);
         return builder;
     }
 
@@ -31,7 +31,7 @@ public static class Health
         routes.MapHealthChecks("/health/live", new() { Predicate = _ => false, ResponseWriter = Write });
         routes.MapHealthChecks(
             "/health/ready",
-            new() { Predicate = check => check.Tags.Contains(Ready), ResponseWriter = Write }
+            new() { Predicate = check => check.Tags.Contains(ReadyTag), ResponseWriter = Write }
         );
     }
 
@@ -49,7 +49,7 @@ public static class Health
             }
         );
 
-    sealed class PostgresAnswers(NpgsqlDataSource database) : IHealthCheck
+    sealed class PostgresHealthCheck(NpgsqlDataSource database) : IHealthCheck
     {
         public async Task<HealthCheckResult> CheckHealthAsync(
             HealthCheckContext context,

@@ -24,7 +24,7 @@ public static class MessageBus
         {
             bus.DisableUsageTelemetry();
             bus.SetKebabCaseEndpointNameFormatter();
-            bus.AddConfigureEndpointsCallback(HandlingPolicy);
+            bus.AddConfigureEndpointsCallback(ConfigureEndpoint);
             consume?.Invoke(bus);
 
             if (
@@ -52,7 +52,11 @@ public static class MessageBus
     /// How every endpoint treats its messages, whatever the transport. Also for endpoints that are connected at run
     /// time.
     /// </summary>
-    public static void HandlingPolicy(IRegistrationContext context, string queue, IReceiveEndpointConfigurator endpoint)
+    public static void ConfigureEndpoint(
+        IRegistrationContext context,
+        string queue,
+        IReceiveEndpointConfigurator endpoint
+    )
     {
         // Survives a node of a cluster, and is cheaper than a classic queue even on one node.
         if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)

@@ -17,7 +17,7 @@ public static class OptionsValidation
         where T : class
     {
         var owned = new SettingsSection(section, typeof(T));
-        if (services.Sections().FirstOrDefault(x => x.Name == section) is { } known)
+        if (services.GetSettingsSections().FirstOrDefault(x => x.Name == section) is { } known)
         {
             return known == owned
                 ? services
@@ -28,21 +28,22 @@ public static class OptionsValidation
 
         services.AddSingleton(owned);
         services.AddOptions<T>().BindConfiguration(section).ValidateDataAnnotations().ValidateOnStart();
-        return services.AddSingleton<IValidateOptions<T>>(x => new RejectsUnreadable<T>(
+        return services.AddSingleton<IValidateOptions<T>>(x => new UnreadableValuesValidator<T>(
             x.GetRequiredService<IConfiguration>(),
             owned
         ));
     }
 
     /// <summary>The sections that have been added.</summary>
-    public static IEnumerable<SettingsSection> Sections(this IServiceCollection services) =>
+    public static IEnumerable<SettingsSection> GetSettingsSections(this IServiceCollection services) =>
         services.Select(x => x.ImplementationInstance).OfType<SettingsSection>();
 
-    sealed class RejectsUnreadable<T>(IConfiguration configuration, SettingsSection section) : IValidateOptions<T>
+    sealed class UnreadableValuesValidator<T>(IConfiguration configuration, SettingsSection section)
+        : IValidateOptions<T>
         where T : class
     {
         public ValidateOptionsResult Validate(string? name, T options) =>
-            SettingsCheck.Unreadable(configuration.GetSection(section.Name), section.Options).ToList()
+            SettingsValidation.FindUnreadable(configuration.GetSection(section.Name), section.Options).ToList()
                 is { Count: > 0 } problems
                 ? ValidateOptionsResult.Fail(problems)
                 : ValidateOptionsResult.Success;

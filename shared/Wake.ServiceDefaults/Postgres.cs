@@ -10,7 +10,7 @@ namespace Wake.ServiceDefaults;
 public static class Postgres
 {
     /// <summary>The name of the connection string: environment <c>ConnectionStrings__Wake</c>.</summary>
-    public const string Name = "Wake";
+    public const string ConnectionStringName = "Wake";
 
     /// <summary>
     /// Adds the data source of <c>ConnectionStrings__Wake</c>. What the connection string does not say gets the values
@@ -19,11 +19,11 @@ public static class Postgres
     public static IHostApplicationBuilder AddPostgres(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton(services =>
-            DataSource(
-                builder.Configuration.GetConnectionString(Name) is { Length: > 0 } text
+            CreateDataSource(
+                builder.Configuration.GetConnectionString(ConnectionStringName) is { Length: > 0 } text
                     ? text
                     : throw new InvalidOperationException(
-                        $"ConnectionStrings:{Name} is not set. Set ConnectionStrings__{Name}, for instance to "
+                        $"ConnectionStrings:{ConnectionStringName} is not set. Set ConnectionStrings__{ConnectionStringName}, for instance to "
                             + "Host=localhost;Database=wake;Username=wake;Password=…"
                     ),
                 services.GetRequiredService<ILoggerFactory>()
@@ -33,7 +33,7 @@ public static class Postgres
     }
 
     /// <summary>A data source with those values.</summary>
-    public static NpgsqlDataSource DataSource(string connectionString, ILoggerFactory? loggers = null)
+    public static NpgsqlDataSource CreateDataSource(string connectionString, ILoggerFactory? loggers = null)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
 

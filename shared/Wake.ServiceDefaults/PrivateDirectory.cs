@@ -6,10 +6,10 @@ public static class PrivateDirectory
     /// <summary>Entered, read and written by their user alone.</summary>
     public const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    static readonly Lazy<string> Instead = new(() => Directory.CreateTempSubdirectory("wake-").FullName);
+    static readonly Lazy<string> FallbackTemporary = new(() => Directory.CreateTempSubdirectory("wake-").FullName);
 
     /// <summary>Makes the folder; one that is there stays as somebody made it.</summary>
-    public static void CreateMissing(string path)
+    public static void CreateIfMissing(string path)
     {
         if (!Directory.Exists(path))
             Create(path);
@@ -27,14 +27,14 @@ public static class PrivateDirectory
         }
 
         Directory.CreateDirectory(path, Mode);
-        var found = FileIdentity.Of(path);
+        var found = FileIdentity.FromPath(path);
         if (found is not { IsDirectory: true })
             throw new IOException(
                 $"{path} is a link, and others may decide where it leads. Put a folder of your own there."
             );
-        if (found.Value.User != UnixFiles.User)
+        if (found.Value.UserId != UnixFiles.EffectiveUserId)
             throw new IOException(
-                $"{path} belongs to another user (uid {found.Value.User}). Delete it, or name another folder."
+                $"{path} belongs to another user (uid {found.Value.UserId}). Delete it, or name another folder."
             );
         if (File.GetUnixFileMode(path) == Mode)
             return;
@@ -65,9 +65,12 @@ public static class PrivateDirectory
     /// The folder for Wake's temporary files: its user's alone in one that everybody may write to. Where another user
     /// has taken its name it is one without a name to guess.
     /// </summary>
-    public static string Temporary()
+    public static string GetTemporary()
     {
-        var path = Path.Combine(Path.GetTempPath(), $"wake-{(OperatingSystem.IsWindows() ? 0 : UnixFiles.User)}");
+        var path = Path.Combine(
+            Path.GetTempPath(),
+            $"wake-{(OperatingSystem.IsWindows() ? 0 : UnixFiles.EffectiveUserId)}"
+        );
         try
         {
             Create(path);
@@ -75,7 +78,7 @@ public static class PrivateDirectory
         }
         catch (Exception taken) when (taken is IOException or UnauthorizedAccessException)
         {
-            return Instead.Value;
+            return FallbackTemporary.Value;
         }
     }
 }

@@ -13,7 +13,7 @@ public static class PrivateFile
     /// <param name="path">Where.</param>
     /// <param name="content">What is in it.</param>
     /// <param name="mode">Who may read it, where that is not only its user.</param>
-    public static void Write(string path, string content, UnixFileMode mode = Mode)
+    public static void WriteAtomically(string path, string content, UnixFileMode mode = Mode)
     {
         // A new file, or none: what another has put there under that name is not opened.
         var draft = $"{path}.{Guid.NewGuid():N}.new";

@@ -14,11 +14,11 @@ public static class RequestTarget
 {
     /// <summary>The segments of the path, each a text of its own without escapes.</summary>
     public static string[] Segments(HttpContext http) =>
-        [.. Path(Sent(http)).Split('/')[1..].Select(Uri.UnescapeDataString)];
+        [.. Path(RawTarget(http)).Split('/')[1..].Select(Uri.UnescapeDataString)];
 
     /// <summary>The path, spelt in one way whichever characters were escaped. Equal where, and only where, all segments
     /// are.</summary>
-    public static string PathOf(HttpContext http) =>
+    public static string NormalizedPath(HttpContext http) =>
         new PathString(
             $"/{string.Join('/', Segments(http)
         .Select(x => x.Replace("%", "%25", StringComparison.Ordinal).Replace("/", "%2F", StringComparison.Ordinal)))}"
@@ -27,7 +27,7 @@ public static class RequestTarget
     /// <summary>What keeps it from being answered, as a sentence; null when nothing does.</summary>
     internal static string? Problem(HttpContext http)
     {
-        var sent = Sent(http);
+        var sent = RawTarget(http);
         var bytes = Decoded(sent);
         return bytes.Contains((byte)0) ? "The address contains the character U+0000, which nothing here can hold."
             : !Utf8.IsValid(bytes) ? "The address is not UTF-8."
@@ -36,7 +36,7 @@ public static class RequestTarget
             : null;
     }
 
-    static string Sent(HttpContext http) => http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+    static string RawTarget(HttpContext http) => http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
 
     // A proxy is asked for the whole address.
     static string Path(string target)

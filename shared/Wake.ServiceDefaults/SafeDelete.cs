@@ -17,7 +17,7 @@ public static class SafeDelete
     /// <exception cref="DirectoryNotFoundException">There is none.</exception>
     /// <exception cref="IOException">It is a link or another's, or something in it stays; the message says
     /// what.</exception>
-    public static void Tree(string path, FileIdentity? made = null, params uint[] owners)
+    public static void DeleteDirectory(string path, FileIdentity? made = null, params uint[] owners)
     {
         if (OperatingSystem.IsWindows())
         {
@@ -33,7 +33,7 @@ public static class SafeDelete
         var name = Marshal.StringToCoTaskMemUTF8(Path.GetFileName(full));
         try
         {
-            Delete(full, parent, name, made, [UnixFiles.User, .. owners]);
+            Delete(full, parent, name, made, [UnixFiles.EffectiveUserId, .. owners]);
         }
         finally
         {
@@ -44,22 +44,22 @@ public static class SafeDelete
     static void Delete(string path, SafeFileHandle parent, nint name, FileIdentity? made, uint[] owners)
     {
         if (UnixFiles.Stat(parent, name) is not { } found)
-            throw UnixFiles.Failure(path);
+            throw UnixFiles.CreateException(path);
         if (!found.IsDirectory)
             throw new IOException($"{path} is not deleted: it is no folder, or a link.");
-        if (made is { } expected ? !found.IsSameAs(expected) : !owners.Contains(found.User))
+        if (made is { } expected ? !found.IsSameAs(expected) : !owners.Contains(found.UserId))
             throw new IOException(
-                $"{path} is not deleted: {(made is null ? $"it belongs to another user (uid {found.User})" : "another stands in its place")}."
+                $"{path} is not deleted: {(made is null ? $"it belongs to another user (uid {found.UserId})" : "another stands in its place")}."
             );
 
-        using var folder = UnixFiles.OpenDirectory(parent, name) ?? throw UnixFiles.Failure(path);
+        using var folder = UnixFiles.OpenDirectory(parent, name) ?? throw UnixFiles.CreateException(path);
         if (UnixFiles.Stat(folder) is not { } opened || !opened.IsSameAs(found))
             throw new IOException($"{path} is not deleted: it was replaced meanwhile.");
 
-        var deletion = new Deletion(path, folder, opened, made is null ? owners : [.. owners, found.User]);
+        var deletion = new Deletion(path, folder, opened, made is null ? owners : [.. owners, found.UserId]);
         deletion.Empty();
         if (!UnixFiles.Delete(parent, name, directory: true))
-            throw deletion.Kept ?? UnixFiles.Failure(path);
+            throw deletion.FirstFailure ?? UnixFiles.CreateException(path);
     }
 
     sealed class Deletion(string path, SafeFileHandle top, FileIdentity identity, uint[] owners)
@@ -70,7 +70,7 @@ public static class SafeDelete
         bool moved;
 
         /// <summary>The first that had to stay, and why.</summary>
-        public IOException? Kept { get; private set; }
+        public IOException? FirstFailure { get; private set; }
 
         public void Empty() => Empty(top, 0);
 
@@ -81,7 +81,7 @@ public static class SafeDelete
             do
             {
                 any = false;
-                foreach (var name in UnixFiles.Names(folder))
+                foreach (var name in UnixFiles.EnumerateNames(folder))
                     any |= Remove(folder, name, depth);
                 if (depth == 0)
                     (any, moved) = (any | moved, false);
@@ -94,34 +94,35 @@ public static class SafeDelete
             if (UnixFiles.Stat(folder, name) is not { } found)
                 return false;
             if (found.IsMount || found.Device != identity.Device)
-                return Keep(name, "something is mounted there");
-            if (!owners.Contains(found.User))
-                return Keep(name, $"it belongs to another user (uid {found.User})");
+                return RecordFailure(name, "something is mounted there");
+            if (!owners.Contains(found.UserId))
+                return RecordFailure(name, $"it belongs to another user (uid {found.UserId})");
             if (!found.IsDirectory)
-                return UnixFiles.Delete(folder, name, directory: false) || Keep(name, null);
+                return UnixFiles.Delete(folder, name, directory: false) || RecordFailure(name, null);
             if (depth == MaxDepth)
-                return (moved = UnixFiles.Move(folder, name, top, $"deep-{Guid.NewGuid():N}")) || Keep(name, null);
+                return (moved = UnixFiles.Move(folder, name, top, $"deep-{Guid.NewGuid():N}"))
+                    || RecordFailure(name, null);
 
             using (var inside = UnixFiles.OpenDirectory(folder, name))
             {
                 if (inside is null)
-                    return Keep(name, null);
+                    return RecordFailure(name, null);
                 if (UnixFiles.Stat(inside) is not { } opened || !opened.IsSameAs(found))
-                    return Keep(name, "it was replaced meanwhile");
+                    return RecordFailure(name, "it was replaced meanwhile");
 
                 // As caches of packages are.
-                if ((found.Kind & (int)PrivateDirectory.Mode) != (int)PrivateDirectory.Mode)
+                if ((found.Mode & (int)PrivateDirectory.Mode) != (int)PrivateDirectory.Mode)
                     UnixFiles.SetMode(inside, (int)PrivateDirectory.Mode);
                 Empty(inside, depth + 1);
             }
 
-            return UnixFiles.Delete(folder, name, directory: true) || Keep(name, null);
+            return UnixFiles.Delete(folder, name, directory: true) || RecordFailure(name, null);
         }
 
-        bool Keep(nint name, string? why)
+        bool RecordFailure(nint name, string? why)
         {
-            Kept ??= why is null
-                ? UnixFiles.Failure($"{path}: {Marshal.PtrToStringUTF8(name)} is not deleted")
+            FirstFailure ??= why is null
+                ? UnixFiles.CreateException($"{path}: {Marshal.PtrToStringUTF8(name)} is not deleted")
                 : new IOException($"{path}: {Marshal.PtrToStringUTF8(name)} is not deleted: {why}.");
             return false;
         }

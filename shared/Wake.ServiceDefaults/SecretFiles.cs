@@ -13,10 +13,10 @@ namespace Wake.ServiceDefaults;
 public static class SecretFiles
 {
     /// <summary>Names the folder; without it, the one where Docker puts them.</summary>
-    public const string Variable = "WAKE_SECRETS";
+    public const string DirectoryVariable = "WAKE_SECRETS";
 
     /// <summary>That one.</summary>
-    public const string Usual = "/run/secrets";
+    public const string DefaultDirectory = "/run/secrets";
 
     /// <summary>
     /// Reads the folder, if it is there: a file is named like the variable that it stands for
@@ -25,7 +25,7 @@ public static class SecretFiles
     /// </summary>
     public static IHostApplicationBuilder AddSecretFiles(this IHostApplicationBuilder builder)
     {
-        var files = Read(builder.Configuration[Variable]);
+        var files = Load(builder.Configuration[DirectoryVariable]);
         builder.Configuration.AddConfiguration(files);
 
         // The SDK of OpenTelemetry reads its variables itself, and nothing else.
@@ -34,17 +34,20 @@ public static class SecretFiles
         )
             Environment.SetEnvironmentVariable(name, value);
 
-        builder.Services.AddOptions<RejectsPlaceholders.Secrets>().ValidateOnStart();
+        builder.Services.AddOptions<PlaceholderSecretsValidator.Secrets>().ValidateOnStart();
         builder.Services.TryAddEnumerable(
-            ServiceDescriptor.Singleton<IValidateOptions<RejectsPlaceholders.Secrets>, RejectsPlaceholders>()
+            ServiceDescriptor.Singleton<
+                IValidateOptions<PlaceholderSecretsValidator.Secrets>,
+                PlaceholderSecretsValidator
+            >()
         );
         return builder;
     }
 
     /// <summary>What the folder says, by the names that settings have in a configuration.</summary>
-    /// <param name="folder">As <see cref="Variable"/> names it; null or empty when it does not.</param>
-    public static IConfiguration Read(string? folder) =>
+    /// <param name="folder">As <see cref="DirectoryVariable"/> names it; null or empty when it does not.</param>
+    public static IConfiguration Load(string? folder) =>
         new ConfigurationBuilder()
-            .AddKeyPerFile(Path.GetFullPath(folder is { Length: > 0 } ? folder : Usual), optional: true)
+            .AddKeyPerFile(Path.GetFullPath(folder is { Length: > 0 } ? folder : DefaultDirectory), optional: true)
             .Build();
 }

@@ -11,16 +11,16 @@ public abstract record SettingsShape
     public sealed record Value(Type Type) : SettingsShape;
 
     /// <summary>Values or objects by position: <c>AllowedTools__0</c>.</summary>
-    public sealed record Items(Type Held) : SettingsShape;
+    public sealed record Items(Type ElementType) : SettingsShape;
 
     /// <summary>Values or objects by names of the owner's: <c>Profiles__NAME__Model</c>.</summary>
-    public sealed record Entries(Type Held) : SettingsShape;
+    public sealed record Entries(Type ElementType) : SettingsShape;
 
     /// <summary>An object with members that are known.</summary>
-    public sealed record Members(IReadOnlyList<PropertyInfo> All) : SettingsShape;
+    public sealed record Members(IReadOnlyList<PropertyInfo> Properties) : SettingsShape;
 
     /// <summary>The shape of a type.</summary>
-    public static SettingsShape Of(Type type)
+    public static SettingsShape FromType(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
         if (
@@ -48,6 +48,6 @@ public abstract record SettingsShape
     }
 
     /// <summary>What a member is called in a configuration.</summary>
-    public static string NameOf(PropertyInfo member) =>
+    public static string GetName(PropertyInfo member) =>
         member.GetCustomAttribute<ConfigurationKeyNameAttribute>()?.Name ?? member.Name;
 }

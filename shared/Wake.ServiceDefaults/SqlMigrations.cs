@@ -20,7 +20,7 @@ public static class SqlMigrations
     public static IHostApplicationBuilder AddMigrations(this IHostApplicationBuilder builder, Assembly owner)
     {
         // AddHostedService would keep only the first of two owners: it registers a type once.
-        builder.Services.AddSingleton<IHostedService>(services => new AtStart(
+        builder.Services.AddSingleton<IHostedService>(services => new MigrationHostedService(
             services.GetRequiredService<NpgsqlDataSource>(),
             owner,
             services.GetRequiredService<ILoggerFactory>()
@@ -33,7 +33,7 @@ public static class SqlMigrations
     public static async Task<int> Apply(NpgsqlDataSource database, Assembly owner, CancellationToken cancel)
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
-        if (await IsWhole(connection, owner, cancel))
+        if (await IsUpToDate(connection, owner, cancel))
             return 0;
 
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -46,9 +46,9 @@ public static class SqlMigrations
             """
         );
 
-        var applied = await Applied(connection, cancel);
+        var applied = await GetApplied(connection, cancel);
         var count = 0;
-        foreach (var (name, sql) in Missing(owner, applied))
+        foreach (var (name, sql) in GetPending(owner, applied))
         {
             await Execute(sql);
             await using var note = new NpgsqlCommand(
@@ -80,24 +80,24 @@ public static class SqlMigrations
     }
 
     /// <summary>The migrations of an assembly in their order, as (name, text).</summary>
-    public static IEnumerable<(string Name, string Sql)> Files(Assembly owner) =>
+    public static IEnumerable<(string Name, string Sql)> GetScripts(Assembly owner) =>
         from resource in owner.GetManifestResourceNames()
         where resource.Contains(".Migrations.", StringComparison.Ordinal)
         orderby resource
         select (resource, Text(owner, resource));
 
     // Asked before anything is locked or made: a role of a service that may make nothing only needs to read this.
-    static async Task<bool> IsWhole(NpgsqlConnection connection, Assembly owner, CancellationToken cancel)
+    static async Task<bool> IsUpToDate(NpgsqlConnection connection, Assembly owner, CancellationToken cancel)
     {
         await using var readable = new NpgsqlCommand(
             "select coalesce(has_table_privilege(to_regclass('migrations'), 'select'), false)",
             connection
         );
         return (bool)(await readable.ExecuteScalarAsync(cancel))!
-            && !Missing(owner, await Applied(connection, cancel)).Any();
+            && !GetPending(owner, await GetApplied(connection, cancel)).Any();
     }
 
-    static async Task<Dictionary<string, string>> Applied(NpgsqlConnection connection, CancellationToken cancel)
+    static async Task<Dictionary<string, string>> GetApplied(NpgsqlConnection connection, CancellationToken cancel)
     {
         var applied = new Dictionary<string, string>();
         await using var known = new NpgsqlCommand("select name, sha256 from migrations", connection);
@@ -107,9 +107,9 @@ public static class SqlMigrations
         return applied;
     }
 
-    static IEnumerable<(string Name, string Sql)> Missing(Assembly owner, Dictionary<string, string> applied)
+    static IEnumerable<(string Name, string Sql)> GetPending(Assembly owner, Dictionary<string, string> applied)
     {
-        foreach (var (name, sql) in Files(owner))
+        foreach (var (name, sql) in GetScripts(owner))
         {
             if (!applied.TryGetValue(name, out var then))
                 yield return (name, sql);
@@ -129,7 +129,8 @@ public static class SqlMigrations
         return reader.ReadToEnd();
     }
 
-    sealed class AtStart(NpgsqlDataSource database, Assembly owner, ILoggerFactory loggers) : IHostedService
+    sealed class MigrationHostedService(NpgsqlDataSource database, Assembly owner, ILoggerFactory loggers)
+        : IHostedService
     {
         public async Task StartAsync(CancellationToken cancel)
         {

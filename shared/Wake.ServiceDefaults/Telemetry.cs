@@ -22,13 +22,13 @@ namespace Wake.ServiceDefaults;
 public static class Telemetry
 {
     /// <summary>The name of Wake's own spans and metrics.</summary>
-    public const string Source = "Wake";
+    public const string SourceName = "Wake";
 
     /// <summary>The variable that switches all signals on.</summary>
-    public const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    public const string EndpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
     /// <summary>The variable that says how to talk to it; over HTTP when it is not set.</summary>
-    public const string Protocol = "OTEL_EXPORTER_OTLP_PROTOCOL";
+    public const string ProtocolVariable = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
     /// <summary>The signals, as their variables name them.</summary>
     public static readonly IReadOnlyList<string> Signals = ["TRACES", "METRICS", "LOGS"];
@@ -36,11 +36,11 @@ public static class Telemetry
     // What could not be sent in this time at the end is lost: a collector that hangs must not hold up a shutdown.
     const int FlushMilliseconds = 1500;
 
-    static readonly string[] Sources = [Source, "MassTransit", "Npgsql", "Microsoft.AspNetCore", "System.Net.Http"];
+    static readonly string[] Sources = [SourceName, "MassTransit", "Npgsql", "Microsoft.AspNetCore", "System.Net.Http"];
 
     static readonly string[] Meters =
     [
-        Source,
+        SourceName,
         "MassTransit",
         "Npgsql",
         "Microsoft.AspNetCore.Hosting",
@@ -50,13 +50,14 @@ public static class Telemetry
 
     /// <summary>The variable of one signal that counts more than the one of all:
     /// <c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>.</summary>
-    public static string Own(string signal, string name) => $"OTEL_EXPORTER_OTLP_{signal}_{name}";
+    public static string SignalVariable(string signal, string name) => $"OTEL_EXPORTER_OTLP_{signal}_{name}";
 
     /// <summary>Whether a signal has an endpoint.</summary>
     /// <param name="signal">One of <see cref="Signals"/>.</param>
     /// <param name="variable">The environment.</param>
-    public static bool IsOn(string signal, Func<string, string?> variable) =>
-        variable(Own(signal, "ENDPOINT")) is { Length: > 0 } || variable(Endpoint) is { Length: > 0 };
+    public static bool IsEnabled(string signal, Func<string, string?> variable) =>
+        variable(SignalVariable(signal, "ENDPOINT")) is { Length: > 0 }
+        || variable(EndpointVariable) is { Length: > 0 };
 
     /// <summary>Adds the log on the console, and the exporters of those signals that an endpoint is configured
     /// for.</summary>
@@ -64,7 +65,11 @@ public static class Telemetry
     {
         builder.AddConsoleLog();
 
-        var (traces, metrics, logs) = (IsOn("TRACES", Variable), IsOn("METRICS", Variable), IsOn("LOGS", Variable));
+        var (traces, metrics, logs) = (
+            IsEnabled("TRACES", Variable),
+            IsEnabled("METRICS", Variable),
+            IsEnabled("LOGS", Variable)
+        );
         if (!traces && !metrics && !logs)
             return builder;
 
@@ -83,7 +88,7 @@ public static class Telemetry
             if (traces)
                 otel.WithTracing(x =>
                     x.AddSource(Sources)
-                        .AddProcessor(new Unasked())
+                        .AddProcessor(new NoiseFilter())
                         .AddOtlpExporter(exporter => Configure(exporter, "TRACES"))
                 );
             if (metrics)
@@ -98,9 +103,9 @@ public static class Telemetry
         builder.Services.AddSingleton(sdk);
         builder.Services.AddHostedService<FlushAtStop>();
         if (traces)
-            builder.Services.AddSingleton<IStartupFilter, RequestSpans>();
+            builder.Services.AddSingleton<IStartupFilter, HttpSpanEnrichment>();
         if (logs)
-            builder.Services.AddSingleton<ILoggerProvider>(new Forward(sdk.GetLoggerFactory()));
+            builder.Services.AddSingleton<ILoggerProvider>(new ForwardingLoggerProvider(sdk.GetLoggerFactory()));
         return builder;
     }
 
@@ -111,35 +116,41 @@ public static class Telemetry
     // gRPC.
     static void Configure(OtlpExporterOptions exporter, string signal)
     {
-        if (Variable(Own(signal, "PROTOCOL")) is { } own)
+        if (Variable(SignalVariable(signal, "PROTOCOL")) is { } own)
         {
             exporter.Protocol = own switch
             {
                 "grpc" => OtlpExportProtocol.Grpc,
                 "http/protobuf" => OtlpExportProtocol.HttpProtobuf,
                 _ => throw new InvalidOperationException(
-                    $"{Own(signal, "PROTOCOL")}: {own} is not known; it is grpc or http/protobuf."
+                    $"{SignalVariable(signal, "PROTOCOL")}: {own} is not known; it is grpc or http/protobuf."
                 ),
             };
         }
-        else if (Variable(Protocol) is null)
+        else if (Variable(ProtocolVariable) is null)
         {
             exporter.Protocol = OtlpExportProtocol.HttpProtobuf;
         }
 
         // Taken as it is: the path belongs to it.
-        if (Variable(Own(signal, "ENDPOINT")) is { } endpoint)
+        if (Variable(SignalVariable(signal, "ENDPOINT")) is { } endpoint)
         {
             exporter.Endpoint =
                 Uri.TryCreate(endpoint, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https")
                     ? address
-                    : throw new InvalidOperationException($"{Own(signal, "ENDPOINT")} is no http or https address.");
+                    : throw new InvalidOperationException(
+                        $"{SignalVariable(signal, "ENDPOINT")} is no http or https address."
+                    );
         }
 
-        if (Variable(Own(signal, "HEADERS")) is { } headers)
+        if (Variable(SignalVariable(signal, "HEADERS")) is { } headers)
             exporter.Headers = headers;
         if (
-            int.TryParse(Variable(Own(signal, "TIMEOUT")), CultureInfo.InvariantCulture, out var milliseconds)
+            int.TryParse(
+                Variable(SignalVariable(signal, "TIMEOUT")),
+                CultureInfo.InvariantCulture,
+                out var milliseconds
+            )
             && milliseconds > 0
         )
             exporter.TimeoutMilliseconds = milliseconds;
@@ -149,7 +160,7 @@ public static class Telemetry
     /// Leaves out what nobody asked for: the looks at the database that every process takes every second, and what asks
     /// it for its health. They would be nearly all there is to see.
     /// </summary>
-    sealed class Unasked : BaseProcessor<Activity>
+    sealed class NoiseFilter : BaseProcessor<Activity>
     {
         public override void OnStart(Activity data)
         {
@@ -182,7 +193,7 @@ public static class Telemetry
             );
     }
 
-    sealed class Forward(ILoggerFactory factory) : ILoggerProvider
+    sealed class ForwardingLoggerProvider(ILoggerFactory factory) : ILoggerProvider
     {
         public ILogger CreateLogger(string categoryName) => factory.CreateLogger(categoryName);
 

@@ -14,7 +14,7 @@ public static class Tracing
     public const int MaxEvents = 128;
 
     /// <summary>A delivery goes on in the trace that its payload tells, instead of that of its request.</summary>
-    public const string Delivery = "wake.delivery";
+    public const string WebhookDelivery = "wake.delivery";
 
     /// <summary>An event leaves a producer for the broker.</summary>
     public const string Publish = "publish wake.events";
@@ -59,7 +59,7 @@ public static class Tracing
     public const string Outcome = "wake.outcome";
 
     /// <summary>Where they come from.</summary>
-    public static readonly ActivitySource Source = new(Telemetry.Source);
+    public static readonly ActivitySource Source = new(Telemetry.SourceName);
 
     /// <summary>
     /// Begins a span under a context that was kept, with links to others. Without one it hangs under whatever runs now.
@@ -72,8 +72,8 @@ public static class Tracing
     public static Activity? Start(
         string name,
         ActivityKind kind,
-        KeptTrace parent,
-        IEnumerable<KeptTrace>? others = null
+        TraceContext parent,
+        IEnumerable<TraceContext>? others = null
     )
     {
         if (!Source.HasListeners())
@@ -99,20 +99,20 @@ public static class Tracing
 }
 
 /// <summary>A W3C trace context as it travels in headers and is kept in rows.</summary>
-/// <param name="Parent">The <c>traceparent</c>; null: none.</param>
-/// <param name="State">The <c>tracestate</c>, if there is one.</param>
-public readonly record struct KeptTrace(string? Parent, string? State)
+/// <param name="TraceParent">The <c>traceparent</c>; null: none.</param>
+/// <param name="TraceState">The <c>tracestate</c>, if there is one.</param>
+public readonly record struct TraceContext(string? TraceParent, string? TraceState)
 {
     // In characters. The recommendation asks for no more to be passed on.
     const int MaxState = 512;
 
     /// <summary>The one that this code runs in.</summary>
-    public static KeptTrace Current =>
-        Activity.Current is { IdFormat: ActivityIdFormat.W3C } here ? Of(here.Id, here.TraceStateString) : default;
+    public static TraceContext Current =>
+        Activity.Current is { IdFormat: ActivityIdFormat.W3C } here ? Parse(here.Id, here.TraceStateString) : default;
 
     /// <summary>What a foreign program sent, if it is a context at all. A state that cannot be kept is
     /// dropped.</summary>
-    public static KeptTrace Of(string? parent, string? state) =>
+    public static TraceContext Parse(string? parent, string? state) =>
         parent is null || !ActivityContext.TryParse(parent, null, out _)
             ? default
             : new(
@@ -123,5 +123,5 @@ public readonly record struct KeptTrace(string? Parent, string? State)
             );
 
     internal ActivityContext? Context =>
-        ActivityContext.TryParse(Parent, State, isRemote: true, out var context) ? context : null;
+        ActivityContext.TryParse(TraceParent, TraceState, isRemote: true, out var context) ? context : null;
 }

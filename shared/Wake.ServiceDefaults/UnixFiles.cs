@@ -44,7 +44,7 @@ static class UnixFiles
     static readonly int NameOffset = Mac ? 21 : 19;
 
     /// <summary>Whom this process acts as.</summary>
-    public static uint User => geteuid();
+    public static uint EffectiveUserId => geteuid();
 
     public static FileIdentity? Stat(string path) => WithName(path, name => Stat(WorkingDirectory, name));
 
@@ -88,7 +88,7 @@ static class UnixFiles
             is var opened
                 and >= 0
             ? new(opened, ownsHandle: true)
-            : throw Failure(path);
+            : throw CreateException(path);
 
     /// <summary>A folder in another; null when there is none, or a link, or it may not be read.</summary>
     public static SafeFileHandle? OpenDirectory(SafeFileHandle folder, nint name) =>
@@ -105,7 +105,7 @@ static class UnixFiles
     public static void SetMode(SafeFileHandle file, int mode)
     {
         if (fchmod((int)file.DangerousGetHandle(), (uint)mode) != 0)
-            throw Failure("a folder");
+            throw CreateException("a folder");
     }
 
     /// <exception cref="IOException">It cannot be made, or something is there.</exception>
@@ -115,11 +115,11 @@ static class UnixFiles
         if (WithName(path, name => mkdir(name, 0x1FF)) != 0)
             throw Marshal.GetLastPInvokeError() == Exists
                 ? new IOException($"{path} exists already, and was made by somebody else.")
-                : Failure(path);
+                : CreateException(path);
     }
 
     /// <summary>The names in a folder. Each is good until the next.</summary>
-    public static IEnumerable<nint> Names(SafeFileHandle folder)
+    public static IEnumerable<nint> EnumerateNames(SafeFileHandle folder)
     {
         // Of its own: two that read one and the same share a place.
         var again = WithName(".", name => openat((int)folder.DangerousGetHandle(), name, OpenOnlyDirectory));
@@ -128,7 +128,7 @@ static class UnixFiles
             : MacX64 ? fdopendir64(again)
             : fdopendir(again);
         if (stream == 0)
-            throw Failure("a folder");
+            throw CreateException("a folder");
 
         try
         {
@@ -165,7 +165,7 @@ static class UnixFiles
         }
     }
 
-    public static IOException Failure(string what)
+    public static IOException CreateException(string what)
     {
         var error = Marshal.GetLastPInvokeError();
         var message = $"{what}: {new Win32Exception(error).Message}";

@@ -33,7 +33,7 @@ public static class VisibleText
     /// <summary>The text.</summary>
     /// <param name="text">What may have such characters.</param>
     /// <param name="instead">What to see in place of one.</param>
-    public static string Of(string text, Func<Rune, string> instead)
+    public static string ReplaceInvisible(string text, Func<Rune, string> instead)
     {
         if (!text.AsSpan().ContainsAnyExceptInRange(' ', '~'))
             return text;
@@ -58,7 +58,7 @@ public static class VisibleText
     }
 
     /// <summary>A character as an escape, as programs write it.</summary>
-    public static string Escaped(Rune rune) =>
+    public static string EscapeSequence(Rune rune) =>
         rune.Value switch
         {
             '\n' => "\\n",

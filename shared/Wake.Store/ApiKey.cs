@@ -38,7 +38,7 @@ public sealed record ApiKey(
 
     /// <summary>What its events may say.</summary>
     [JsonIgnore]
-    public EventRights Rights =>
+    public PublishPermissions PublishPermissions =>
         new()
         {
             Sources = Sources ?? [],

@@ -26,11 +26,11 @@ public sealed class ApiKeys(NpgsqlDataSource database)
     public Task<NewApiKey?> Create(
         string name,
         IReadOnlyList<string> scopes,
-        EventRights rights,
+        PublishPermissions rights,
         string? nameSpace,
         CancellationToken cancel
     ) =>
-        Make(
+        Insert(
             $"""
             insert into api_keys (id, sha256, name, scopes, sources, types, subjects, namespace)
             select $1, $2, $3, $4, nullif($5, array[]::text[]), nullif($6, array[]::text[]), nullif($7, array[]::text[]), nullif($8, '')
@@ -53,7 +53,7 @@ public sealed class ApiKeys(NpgsqlDataSource database)
     /// no such key, or when another has taken its place before.
     /// </summary>
     public Task<NewApiKey?> Rotate(Guid id, TimeSpan overlap, CancellationToken cancel) =>
-        Make(
+        Insert(
             """
             with old as (
                 update api_keys set ends_at = clock_timestamp() + $4 where id = $3 and ends_at is null
@@ -72,7 +72,7 @@ public sealed class ApiKeys(NpgsqlDataSource database)
     {
         await using var batch = database.CreateBatch();
         batch.Add($"delete from api_keys where id = $1 and {Live}", id);
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>Those that open the door, with their hashes, the oldest first.</summary>
@@ -111,19 +111,19 @@ public sealed class ApiKeys(NpgsqlDataSource database)
     }
 
     /// <summary>Remembers that one was used now.</summary>
-    public async Task Used(Guid id, CancellationToken cancel)
+    public async Task MarkUsed(Guid id, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add("update api_keys set used_at = clock_timestamp() where id = $1", id);
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    async Task<NewApiKey?> Make(string sql, object[] terms, CancellationToken cancel)
+    async Task<NewApiKey?> Insert(string sql, object[] terms, CancellationToken cancel)
     {
-        var (id, key) = (Guid.CreateVersion7(), Secrets.New(Prefix));
+        var (id, key) = (Guid.CreateVersion7(), SecretTokens.Generate(Prefix));
         await using var batch = database.CreateBatch();
         batch.Add("delete from api_keys where ends_at < clock_timestamp()");
-        batch.Add(sql, [id, Secrets.Hash(key), .. terms]);
+        batch.Add(sql, [id, SecretTokens.Hash(key), .. terms]);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel) ? new(id, rows.GetString(0), rows.GetFieldValue<string[]>(1), key) : null;

@@ -6,7 +6,7 @@ namespace Wake.Store;
 public sealed class Backlog(NpgsqlDataSource database)
 {
     /// <summary>Every way to owe one, those in which none does at the moment included.</summary>
-    public async Task<IReadOnlyList<BacklogLine>> Read(CancellationToken cancel)
+    public async Task<IReadOnlyList<BacklogLine>> GetByState(CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """

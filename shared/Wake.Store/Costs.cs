@@ -7,7 +7,7 @@ namespace Wake.Store;
 public sealed class Costs(NpgsqlDataSource database)
 {
     /// <summary>What counts against the budgets of a session's next turn.</summary>
-    public async Task<Spent> Of(Guid sessionId, string profile, CancellationToken cancel)
+    public async Task<Spent> GetSpent(Guid sessionId, string profile, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             $"""
@@ -15,7 +15,7 @@ public sealed class Costs(NpgsqlDataSource database)
                    (select coalesce(sum(x.usd), 0) from spending x join sessions s on s.id = x.session_id
                     where x.day = today.day and s.profile = $2),
                    (today.day + 1)::timestamp at time zone 'utc' - clock_timestamp()
-            from (select {Sql.Today} as day) today
+            from (select {Sql.TodayUtc} as day) today
             """
         );
         command.Parameters.AddWithValue(sessionId);
@@ -26,7 +26,7 @@ public sealed class Costs(NpgsqlDataSource database)
     }
 
     /// <summary>All sessions together, by day, the newest first; days on which nothing was paid are left out.</summary>
-    public async Task<IReadOnlyList<DayCost>> Days(int limit, CancellationToken cancel)
+    public async Task<IReadOnlyList<DayCost>> ListDays(int limit, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
@@ -70,4 +70,4 @@ public readonly record struct Spent(decimal Session, decimal Today, TimeSpan Unt
 /// <param name="CostUsd">What was paid.</param>
 /// <param name="Tokens">What was read and written for it.</param>
 /// <param name="Sessions">How many sessions it was paid for.</param>
-public sealed record DayCost(DateOnly Day, decimal CostUsd, Tokens Tokens, int Sessions);
+public sealed record DayCost(DateOnly Day, decimal CostUsd, TokenUsage Tokens, int Sessions);

@@ -30,7 +30,7 @@ public static partial class EventCondition
     }
 
     /// <summary>Valid conditions as the SQL function <c>satisfies</c> takes them; null when there are none.</summary>
-    internal static string[]? Terms(IReadOnlyList<string>? conditions) =>
+    internal static string[]? ToSqlTerms(IReadOnlyList<string>? conditions) =>
         conditions is null or []
             ? null
             :

@@ -18,7 +18,7 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
     public const int MaxData = 32 * 1024;
 
     /// <summary>Characters of <see cref="Data"/>: more than any template shows.</summary>
-    public const int MaxShown = 16 * 1024;
+    public const int MaxDataShown = 16 * 1024;
 
     // Longer ones are left out: an address that was cut leads somewhere else.
     const int MaxLink = 300;
@@ -39,7 +39,7 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
     /// <summary>The first https address among the fields of a JSON object that may hold one, its excerpt, and
     /// everything else.</summary>
     /// <param name="data">The data, or its beginning; null for none.</param>
-    public static EventDetails In(string? data)
+    public static EventDetails Parse(string? data)
     {
         if (data is null)
             return default;
@@ -57,7 +57,8 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
     }
 
     /// <summary>The same of an event that is not stored yet.</summary>
-    public static EventDetails In(JsonElement? data) => In(data?.GetRawText() is not { } text ? null : Beginning(text));
+    public static EventDetails Parse(JsonElement? data) =>
+        Parse(data?.GetRawText() is not { } text ? null : Beginning(text));
 
     // As PostgreSQL counts characters.
     static string Beginning(string text)
@@ -94,7 +95,7 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
             {
                 (details, best) = (details with { Link = text }, field);
             }
-            else if (Shown(writer) < MaxShown)
+            else if (Shown(writer) < MaxDataShown)
             {
                 writer.WritePropertyName(name);
                 Copy(ref json, writer);
@@ -133,7 +134,7 @@ readonly record struct EventDetails(string? Link, string? Excerpt, string? Data)
         var depth = json.CurrentDepth;
         do
         {
-            if (Shown(writer) > MaxShown)
+            if (Shown(writer) > MaxDataShown)
                 continue;
 
             switch (json.TokenType)

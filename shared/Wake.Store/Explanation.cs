@@ -15,7 +15,7 @@ public sealed record EventExplanation(
     ExternalEventObserved Event,
     DateTimeOffset AcceptedAt,
     IReadOnlyList<Duplicate> Duplicates,
-    IReadOnlyList<EventDelivery> Deliveries,
+    IReadOnlyList<InboxEntry> Deliveries,
     IReadOnlyList<LedgerLine> Ledger
 );
 
@@ -45,7 +45,7 @@ public sealed record Duplicate(string Id, string Source, DateTimeOffset At);
 /// <param name="RoutedAt">When it was routed.</param>
 /// <param name="Wake">The wake it was handed over in; null while it waits.</param>
 /// <param name="Turn">That wake's turn.</param>
-public sealed record EventDelivery(
+public sealed record InboxEntry(
     string Session,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Watch,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Route,
@@ -57,7 +57,7 @@ public sealed record EventDelivery(
 {
     /// <summary>The same for who may publish and not read: who was told, and how the turn stands. What else it was told
     /// others have published.</summary>
-    public EventDelivery WithoutDetails() =>
+    public InboxEntry WithoutDetails() =>
         this with
         {
             Watch = null,

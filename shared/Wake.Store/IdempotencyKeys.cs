@@ -9,16 +9,16 @@ namespace Wake.Store;
 public sealed class IdempotencyKeys(NpgsqlDataSource database)
 {
     /// <summary>How long an answer is kept.</summary>
-    public static readonly TimeSpan Kept = TimeSpan.FromDays(1);
+    public static readonly TimeSpan Ttl = TimeSpan.FromDays(1);
 
     /// <summary>How many are kept; beyond that the oldest go sooner.</summary>
     public const int Max = 100_000;
 
     // For statements that make, under the id $1, what may be gone by the time it is asked for again: the row alone
     // would not say that it was made.
-    internal const string NotDone = "not exists (select from idempotency_keys where work = $1 and done)";
-    internal const string Done = "update idempotency_keys set done = true";
-    internal const string WhenDone = "select begun_at from idempotency_keys where work = $1 and done";
+    internal const string OperationNotDone = "not exists (select from idempotency_keys where work = $1 and done)";
+    internal const string MarkOperationDone = "update idempotency_keys set done = true";
+    internal const string SelectOperationDone = "select begun_at from idempotency_keys where work = $1 and done";
 
     /// <summary>Begins a request, unless it was begun before.</summary>
     /// <param name="key">The key, together with whose it is and what it is for, as a hash.</param>
@@ -26,7 +26,7 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
     /// <param name="patience">When it has no answer after this long, its gateway died; then the same request may do it
     /// again.</param>
     /// <param name="cancel">Ends it.</param>
-    public async Task<IdempotencyClaim> Begin(byte[] key, byte[] request, TimeSpan patience, CancellationToken cancel)
+    public async Task<IdempotencyClaim> Claim(byte[] key, byte[] request, TimeSpan patience, CancellationToken cancel)
     {
         var work = Guid.NewGuid();
         await using var batch = database.CreateBatch();
@@ -39,7 +39,7 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
                 select seq from (select seq, begun_at from idempotency_keys order by seq limit 50 for update skip locked) oldest
                 where begun_at < now() - $1 or seq <= (select max(seq) from idempotency_keys) - $2)
             """,
-            Kept,
+            Ttl,
             Max
         );
         batch.Add(
@@ -60,30 +60,30 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
             key,
             request,
             patience,
-            Kept,
+            Ttl,
             work
         );
         batch.Add("select request, status, location, body from idempotency_keys where key = $1", key);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         if (await rows.ReadAsync(cancel))
-            return new IdempotencyClaim.Granted(rows.GetGuid(0), Again: rows.GetGuid(0) != work);
+            return new IdempotencyClaim.Granted(rows.GetGuid(0), IsRetry: rows.GetGuid(0) != work);
 
         await rows.NextResultAsync(cancel);
 
         // Whoever had it gave it up a moment ago: it is as good as under way, and free when it comes again.
         if (!await rows.ReadAsync(cancel))
-            return new IdempotencyClaim.UnderWay();
+            return new IdempotencyClaim.InProgress();
         if (!rows.GetFieldValue<byte[]>(0).AsSpan().SequenceEqual(request))
-            return new IdempotencyClaim.OfAnother();
+            return new IdempotencyClaim.RequestMismatch();
 
         return rows.GetNullable<int>(1) is { } status
-            ? new IdempotencyClaim.Answered(status, rows.GetText(2), rows.GetFieldValue<byte[]>(3))
-            : new IdempotencyClaim.UnderWay();
+            ? new IdempotencyClaim.Completed(status, rows.GetText(2), rows.GetFieldValue<byte[]>(3))
+            : new IdempotencyClaim.InProgress();
     }
 
     /// <summary>Keeps the answer.</summary>
-    public async Task End(byte[] key, int status, string? location, byte[] body, CancellationToken cancel)
+    public async Task Complete(byte[] key, int status, string? location, byte[] body, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add(
@@ -105,7 +105,7 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
     }
 
     /// <summary>Lets the key go, because nothing was done.</summary>
-    public async Task GiveUp(byte[] key, CancellationToken cancel)
+    public async Task Discard(byte[] key, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add("delete from idempotency_keys where key = $1 and status is null", key);
@@ -117,19 +117,19 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
 public abstract record IdempotencyClaim
 {
     /// <summary>Nothing, or no more than that it was begun: do it.</summary>
-    /// <param name="Work">Names what is done, the same for both.</param>
-    /// <param name="Again">Whether it was begun before, and may be done.</param>
-    public sealed record Granted(Guid Work, bool Again) : IdempotencyClaim;
+    /// <param name="OperationId">Names what is done, the same for both.</param>
+    /// <param name="IsRetry">Whether it was begun before, and may be done.</param>
+    public sealed record Granted(Guid OperationId, bool IsRetry) : IdempotencyClaim;
 
     /// <summary>The same is being done at the moment.</summary>
-    public sealed record UnderWay : IdempotencyClaim;
+    public sealed record InProgress : IdempotencyClaim;
 
     /// <summary>The key belongs to a request that asked for something else.</summary>
-    public sealed record OfAnother : IdempotencyClaim;
+    public sealed record RequestMismatch : IdempotencyClaim;
 
     /// <summary>It was done.</summary>
     /// <param name="Status">The status it was answered with.</param>
     /// <param name="Location">Where what it made is.</param>
     /// <param name="Body">The body it was answered with.</param>
-    public sealed record Answered(int Status, string? Location, byte[] Body) : IdempotencyClaim;
+    public sealed record Completed(int Status, string? Location, byte[] Body) : IdempotencyClaim;
 }

@@ -13,7 +13,7 @@ namespace Wake.Store;
 /// </summary>
 public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profiles)
 {
-    static readonly string Statement = Sql.Embedded("Intake.sql");
+    static readonly string Statement = Sql.ReadResource("Intake.sql");
 
     // The planner takes every batch for ten rows and would join its parts by comparing each row with each. The look-ups
     // are lateral, so that for them nothing else is left. The id of the transaction is there before the statement reads
@@ -32,7 +32,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
     /// PostgreSQL refused, and nothing was accepted, or did not answer: then nobody knows, and the same again is
     /// accepted once.
     /// </exception>
-    public Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Accept(
+    public Task<(IReadOnlyList<IntakeResult> Decisions, TimeSpan? DueIn)> Accept(
         IReadOnlyList<Observation> observations,
         CancellationToken cancel
     ) => Decide(database.CreateBatch, observations, cancel);
@@ -41,32 +41,32 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
     /// <param name="observations">Valid events.</param>
     /// <param name="word">What a session that is woken would read about events, in the order observed.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task<IReadOnlyList<Rehearsal>> Rehearse(
+    public async Task<IReadOnlyList<DryRunResult>> DryRun(
         IReadOnlyList<Observation> observations,
         Func<IReadOnlyList<TurnEvent>, PromptForm, string> word,
         CancellationToken cancel
     )
     {
-        IReadOnlyList<IntakeDecision> decisions;
-        IReadOnlyList<RehearsedRow> rows;
+        IReadOnlyList<IntakeResult> decisions;
+        IReadOnlyList<DryRunRow> rows;
         await using (var connection = await database.OpenConnectionAsync(cancel))
         {
             // Never committed, and over before anything is worded: until then it holds up the sessions it would wake.
             await using var transaction = await connection.BeginTransactionAsync(cancel);
             (decisions, _) = await Decide(() => new(connection, transaction), observations, cancel);
-            rows = await RehearsedRow.Read(connection, observations, cancel);
+            rows = await DryRunRow.Read(connection, observations, cancel);
         }
 
-        return Rehearsal.Of(observations, decisions, rows, word);
+        return DryRunResult.Create(observations, decisions, rows, word);
     }
 
-    async Task<(IReadOnlyList<IntakeDecision> Decisions, TimeSpan? DueIn)> Decide(
+    async Task<(IReadOnlyList<IntakeResult> Decisions, TimeSpan? DueIn)> Decide(
         Func<NpgsqlBatch> newBatch,
         IReadOnlyList<Observation> observations,
         CancellationToken cancel
     )
     {
-        var decisions = new IntakeDecision[observations.Count];
+        var decisions = new IntakeResult[observations.Count];
         TimeSpan? dueIn = null;
         var pending = Enumerable.Range(0, observations.Count).ToList();
 
@@ -88,7 +88,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
                 if (rows.IsDBNull(1))
                     unseen.Add(index);
                 else
-                    decisions[index] = Decision(observations[index].Event, rows);
+                    decisions[index] = ReadResult(observations[index].Event, rows);
 
                 if (!rows.IsDBNull(5) && rows.GetTimeSpan(5) is var due && !(due > dueIn))
                     dueIn = due;
@@ -109,7 +109,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Type));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Subject));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Related)));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.FactKey));
+        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.EffectiveDedupKey));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Reason));
         Add(NpgsqlDbType.Boolean, batch.ConvertAll(x => x.Event.Delivery == Delivery.Wake));
         Add(NpgsqlDbType.Boolean, batch.ConvertAll(x => x.Event.Urgent));
@@ -122,14 +122,14 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.ReplayOf));
 
         var all = profiles.Value;
-        var standard = all.Of(Profiles.Default);
+        var standard = all.GetOrDefault(Profiles.DefaultName);
         Add(NpgsqlDbType.Text, all.Keys.ToList());
         Add(NpgsqlDbType.Interval, all.Values.Select(x => x.QuietWindow).ToList());
         Add(NpgsqlDbType.Interval, all.Values.Select(x => x.Ceiling).ToList());
         command.Parameters.Add(new() { Value = standard.QuietWindow, NpgsqlDbType = NpgsqlDbType.Interval });
         command.Parameters.Add(new() { Value = standard.Ceiling, NpgsqlDbType = NpgsqlDbType.Interval });
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceState));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Scope));
+        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.DedupScope));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.ScopedKey));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Warnings)));
 
@@ -147,7 +147,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
             );
     }
 
-    static IntakeDecision Decision(ExternalEventObserved observed, NpgsqlDataReader row)
+    static IntakeResult ReadResult(ExternalEventObserved observed, NpgsqlDataReader row)
     {
         if (row.GetBoolean(2))
             return new(observed.Id, IntakeOutcome.Duplicate, [], null, row.GetString(3))
@@ -156,7 +156,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
                 Warnings = observed.Warnings,
             };
 
-        return IntakeDecision.Of(observed, row.GetTexts(4) ?? []) with
+        return IntakeResult.Create(observed, row.GetTexts(4) ?? []) with
         {
             Event = row.GetInt64(1),
             CollidesWith = row.GetText(6),
@@ -169,21 +169,21 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
 /// <param name="Event">The event.</param>
 /// <param name="TraceParent">The W3C <c>traceparent</c> of whoever published it; null when it carried none.</param>
 /// <param name="TraceState">The <c>tracestate</c> beside it.</param>
-/// <param name="Scope">
-/// <see cref="ExternalEventObserved.Scope"/> as the door knows it: whose own reading of genuine deliveries it comes
-/// from, <c>github</c>; in whose name it is only somebody's word, <c>key:ID</c>; empty for those who share one. A word
-/// hides what nobody else tells.
+/// <param name="DedupScope">
+/// <see cref="ExternalEventObserved.DedupScope"/> as the door knows it: whose own reading of genuine deliveries it
+/// comes from, <c>github</c>; in whose name it is only somebody's word, <c>key:ID</c>; empty for those who share one. A
+/// word hides what nobody else tells.
 /// </param>
 public readonly record struct Observation(
     ExternalEventObserved Event,
     string? TraceParent = null,
     string? TraceState = null,
-    string? Scope = null
+    string? DedupScope = null
 )
 {
     /// <summary>The fact's key together with what else makes the fact. An event is stored under it when another fact
     /// has the key.</summary>
     internal string ScopedKey { get; } =
-        $"{Event.FactKey}~{Convert.ToHexStringLower(
-        SHA256.HashData(Encoding.UTF8.GetBytes($"{Event.Type}\n{Event.Subject}\n{Scope}")).AsSpan(0, 8))}";
+        $"{Event.EffectiveDedupKey}~{Convert.ToHexStringLower(
+        SHA256.HashData(Encoding.UTF8.GetBytes($"{Event.Type}\n{Event.Subject}\n{DedupScope}")).AsSpan(0, 8))}";
 }

@@ -19,11 +19,11 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
     static readonly TimeSpan LongestWait = TimeSpan.FromDays(3650);
 
     /// <summary>The name of the profile that serves when no other is given or known.</summary>
-    public const string Default = "default";
+    public const string DefaultName = "default";
 
     /// <summary>The profile of a name.</summary>
-    public Profile Of(string profile) =>
-        TryGetValue(profile, out var own) || TryGetValue(Default, out own) ? own : new();
+    public Profile GetOrDefault(string profile) =>
+        TryGetValue(profile, out var own) || TryGetValue(DefaultName, out own) ? own : new();
 
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
@@ -36,7 +36,7 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
             if (profile.Ceiling < profile.QuietWindow)
                 yield return new($"{Section}:{name}:Ceiling must not be shorter than its QuietWindow.");
 
-            if (!RunnerQueues.IsPool(profile.Pool))
+            if (!RunnerQueues.IsValidPool(profile.Pool))
                 yield return new(
                     $"{Section}:{name}:Pool must be lower-case letters, digits and hyphens, forty at most."
                 );

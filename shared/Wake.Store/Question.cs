@@ -24,13 +24,13 @@ public sealed record Question(
     string Session,
     int Wake,
     IReadOnlyList<QuestionItem> Questions,
-    PermissionAsked? Permission,
+    PermissionRequest? Permission,
     DateTimeOffset AskedAt,
     DateTimeOffset? Deadline,
     QuestionOutcome? Outcome,
     DateTimeOffset? SettledAt,
     IReadOnlyDictionary<string, string>? Answers,
-    PermissionDecision? Decision
+    PermissionAnswer? Decision
 );
 
 /// <summary>A tool call that the CLI's own rules leave to a person.</summary>
@@ -40,7 +40,7 @@ public sealed record Question(
 /// the number of characters between them, and what looks like a secret is taken out.
 /// </param>
 /// <param name="Why">Why the CLI asks.</param>
-public sealed record PermissionAsked(string Tool, JsonElement Input, string? Why)
+public sealed record PermissionRequest(string Tool, JsonElement Input, string? Why)
 {
     /// <summary>Whether the input is all of it. If not, the question itself (<c>GET /v1/questions/{id}</c>) has the
     /// whole call.</summary>
@@ -62,14 +62,14 @@ public sealed record PermissionAsked(string Tool, JsonElement Input, string? Why
 /// <summary>What a person decided about a tool call.</summary>
 /// <param name="Allow">Whether it is made, this once.</param>
 /// <param name="Message">What the session is told when it is not.</param>
-public sealed record PermissionDecision(bool Allow, string? Message)
+public sealed record PermissionAnswer(bool Allow, string? Message)
 {
     /// <summary>The hash of the call that was allowed. No other call is made, and none without it.</summary>
     public string? Shown { get; init; }
 }
 
 /// <summary>How a question was settled.</summary>
-[JsonConverter(typeof(CamelCaseConverter<QuestionOutcome>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<QuestionOutcome>))]
 public enum QuestionOutcome
 {
     /// <summary>A person answered, and the session is told.</summary>
@@ -96,13 +96,13 @@ public sealed record QuestionItem(
 )
 {
     /// <summary>The tool that asks questions; any other asks to be called.</summary>
-    public const string Tool = "AskUserQuestion";
+    public const string ToolName = "AskUserQuestion";
 
     // Far beyond what a person would read.
     const int MaxInput = 256 * 1024;
 
     /// <summary>The questions in a call's input; empty when a person could not be asked them.</summary>
-    public static IReadOnlyList<QuestionItem> In(string input)
+    public static IReadOnlyList<QuestionItem> Parse(string input)
     {
         if (input.Length > MaxInput)
             return [];
@@ -139,28 +139,28 @@ public sealed record QuestionOption(string Label, string? Description);
 /// <summary>A tool call that was put off.</summary>
 /// <param name="ToolUseId">The CLI's name for the call.</param>
 /// <param name="Tool">The tool.</param>
-/// <param name="Input">The questions as the CLI gave them, or a <see cref="PermissionAsked"/>; as JSON.</param>
-public sealed record AskedCall(string ToolUseId, string Tool, string Input)
+/// <param name="Input">The questions as the CLI gave them, or a <see cref="PermissionRequest"/>; as JSON.</param>
+public sealed record ToolCallQuestion(string ToolUseId, string Tool, string Input)
 {
-    /// <inheritdoc cref="PermissionAsked.Call" />
+    /// <inheritdoc cref="PermissionRequest.Call" />
     public string? Call { get; init; }
 
-    /// <inheritdoc cref="PermissionAsked.Hash" />
+    /// <inheritdoc cref="PermissionRequest.Hash" />
     public string? Hash { get; init; }
 }
 
 /// <summary>A tool call that can go on.</summary>
 /// <param name="ToolUseId">The CLI's name for the call.</param>
 /// <param name="Tool">The tool.</param>
-/// <param name="Input">What was asked, as in <see cref="AskedCall"/>.</param>
+/// <param name="Input">What was asked, as in <see cref="ToolCallQuestion"/>.</param>
 /// <param name="Answers">
-/// The text of each question and its answer, or a <see cref="PermissionDecision"/>; as JSON. Null when nobody answered.
+/// The text of each question and its answer, or a <see cref="PermissionAnswer"/>; as JSON. Null when nobody answered.
 /// </param>
 public sealed record SettledQuestion(string ToolUseId, string Tool, string Input, string? Answers)
 {
     /// <summary>An earlier attempt has made the call that was allowed, and did not live to hear what came of
     /// it.</summary>
-    public bool Begun { get; init; }
+    public bool CallStarted { get; init; }
 
     /// <summary>No person has seen it: it stood beside other calls, and is to be asked again alone.</summary>
     public bool AskAgain { get; init; }

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// What sessions ask people. A question is asked in the transaction that parks its turn (<see cref="Turns.GiveBack"/>),
+/// What sessions ask people. A question is asked in the transaction that parks its turn (<see cref="Turns.Release"/>),
 /// and is open until it is answered or its turn is claimed again.
 /// </summary>
 public sealed class Questions(NpgsqlDataSource database)
@@ -19,7 +19,7 @@ public sealed class Questions(NpgsqlDataSource database)
 
     /// <summary>The open ones, the longest waiting first, from after a given one on; without the whole of what is
     /// long.</summary>
-    public async Task<IReadOnlyList<Question>> Open(int limit, CancellationToken cancel, Question? after = null)
+    public async Task<IReadOnlyList<Question>> ListOpen(int limit, CancellationToken cancel, Question? after = null)
     {
         await using var command = database.CreateCommand(
             $"""
@@ -50,7 +50,7 @@ public sealed class Questions(NpgsqlDataSource database)
         Settle(id, JsonSerializer.Serialize(answers), cancel);
 
     /// <summary>Allows a tool call or does not; else as <see cref="Answer"/>.</summary>
-    public Task<bool> Decide(Guid id, PermissionDecision decision, CancellationToken cancel) =>
+    public Task<bool> AnswerPermission(Guid id, PermissionAnswer decision, CancellationToken cancel) =>
         Settle(id, JsonSerializer.Serialize(decision, JsonSerializerOptions.Web), cancel);
 
     async Task<bool> Settle(Guid id, string answers, CancellationToken cancel)
@@ -79,18 +79,18 @@ public sealed class Questions(NpgsqlDataSource database)
             id,
             answers
         );
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     static Question Read(NpgsqlDataReader row)
     {
         var (input, answers) = (row.GetString(4), row.GetText(9));
-        var isPermission = row.GetString(3) != QuestionItem.Tool;
+        var isPermission = row.GetString(3) != QuestionItem.ToolName;
         return new(
             row.GetGuid(0),
             row.GetString(1),
             row.GetInt32(2),
-            isPermission ? [] : QuestionItem.In(input),
+            isPermission ? [] : QuestionItem.Parse(input),
             isPermission ? Permission() : null,
             row.GetFieldValue<DateTimeOffset>(5),
             row.GetNullable<DateTimeOffset>(6),
@@ -99,12 +99,12 @@ public sealed class Questions(NpgsqlDataSource database)
             answers is null || isPermission ? null : JsonSerializer.Deserialize<Dictionary<string, string>>(answers),
             answers is null || !isPermission
                 ? null
-                : JsonSerializer.Deserialize<PermissionDecision>(answers, JsonSerializerOptions.Web)
+                : JsonSerializer.Deserialize<PermissionAnswer>(answers, JsonSerializerOptions.Web)
         );
 
         // Its hash is for whoever has the whole before them.
-        PermissionAsked Permission() =>
-            JsonSerializer.Deserialize<PermissionAsked>(input, JsonSerializerOptions.Web)! is var asked
+        PermissionRequest Permission() =>
+            JsonSerializer.Deserialize<PermissionRequest>(input, JsonSerializerOptions.Web)! is var asked
             && row.GetText(11) is { } call
                 ? asked with
                 {

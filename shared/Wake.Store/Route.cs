@@ -9,12 +9,12 @@ namespace Wake.Store;
 /// use.</summary>
 /// <param name="Name">Its owner's name for it.</param>
 /// <param name="Configured">Whether it stands in the configuration, and is changed there alone.</param>
-/// <param name="Terms">The rule.</param>
+/// <param name="Definition">The rule.</param>
 /// <param name="Created">Since when it is as it is.</param>
 public sealed record Route(
     string Name,
     bool Configured,
-    [property: JsonIgnore] RouteTerms Terms,
+    [property: JsonIgnore] RouteDefinition Definition,
     DateTimeOffset Created
 )
 {
@@ -22,44 +22,44 @@ public sealed record Route(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 
-    /// <inheritdoc cref="RouteTerms.Types" />
+    /// <inheritdoc cref="RouteDefinition.Types" />
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public IReadOnlyList<string>? Types => Terms.Types;
+    public IReadOnlyList<string>? Types => Definition.Types;
 
-    /// <inheritdoc cref="RouteTerms.Subject" />
+    /// <inheritdoc cref="RouteDefinition.Subject" />
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Subject => Terms.Subject;
+    public string? Subject => Definition.Subject;
 
-    /// <inheritdoc cref="RouteTerms.Where" />
+    /// <inheritdoc cref="RouteDefinition.Where" />
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public IReadOnlyList<string>? Where => Terms.Where;
+    public IReadOnlyList<string>? Where => Definition.Where;
 
-    /// <inheritdoc cref="RouteTerms.Session" />
-    public string? Session => Terms.Session;
+    /// <inheritdoc cref="RouteDefinition.Session" />
+    public string? Session => Definition.Session;
 
-    /// <inheritdoc cref="RouteTerms.Profile" />
-    public string? Profile => Terms.Profile;
+    /// <inheritdoc cref="RouteDefinition.Profile" />
+    public string? Profile => Definition.Profile;
 
-    /// <inheritdoc cref="RouteTerms.Workspace" />
-    public string? Workspace => Terms.Workspace;
+    /// <inheritdoc cref="RouteDefinition.Workspace" />
+    public string? Workspace => Definition.Workspace;
 
-    /// <inheritdoc cref="RouteTerms.FullPrompt" />
+    /// <inheritdoc cref="RouteDefinition.FullPrompt" />
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? FullPrompt => Terms.FullPrompt;
+    public string? FullPrompt => Definition.FullPrompt;
 
-    /// <inheritdoc cref="RouteTerms.DeltaPrompt" />
+    /// <inheritdoc cref="RouteDefinition.DeltaPrompt" />
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? DeltaPrompt => Terms.DeltaPrompt;
+    public string? DeltaPrompt => Definition.DeltaPrompt;
 }
 
 /// <summary>What a route says, in the configuration (<c>Routes:NAME</c>) as over the API.</summary>
-public sealed partial record RouteTerms
+public sealed partial record RouteDefinition
 {
     /// <summary>What stands in <see cref="Session"/> for the subject.</summary>
-    public const string SubjectMark = "{subject}";
+    public const string SubjectPlaceholder = "{subject}";
 
     /// <summary>What stands in <see cref="Workspace"/> for the session's own directory.</summary>
-    public const string SessionMark = "{session}";
+    public const string SessionPlaceholder = "{session}";
 
     /// <summary>The event types it matches, with <c>*</c> for anything; left out, all.</summary>
     public IReadOnlyList<string>? Types { get; init; }
@@ -102,13 +102,13 @@ public sealed partial record RouteTerms
 
         foreach (var (field, entries) in ((string, IReadOnlyList<string>?)[])[("types", Types), ("where", Where)])
         {
-            if (entries is { Count: 0 or > EventLimits.Listed })
-                yield return (field, $"must have from 1 to {EventLimits.Listed} entries, or be left out.");
+            if (entries is { Count: 0 or > EventLimits.MaxListEntries })
+                yield return (field, $"must have from 1 to {EventLimits.MaxListEntries} entries, or be left out.");
         }
 
         foreach (var type in Types ?? [])
         {
-            if (Wrong(type, EventLimits.Name) is { } problem)
+            if (Wrong(type, EventLimits.MaxNameLength) is { } problem)
                 yield return ("types", problem);
         }
 
@@ -118,29 +118,32 @@ public sealed partial record RouteTerms
                 yield return ("where", problem);
         }
 
-        if (Subject is not null && Wrong(Subject, EventLimits.Key) is { } subject)
+        if (Subject is not null && Wrong(Subject, EventLimits.MaxKeyLength) is { } subject)
             yield return ("subject", subject);
-        if (Profile is not null && Wrong(Profile, EventLimits.Name) is { } profile)
+        if (Profile is not null && Wrong(Profile, EventLimits.MaxNameLength) is { } profile)
             yield return ("profile", profile);
 
-        if (Wrong(Session, EventLimits.Name) is { } session)
+        if (Wrong(Session, EventLimits.MaxNameLength) is { } session)
             yield return ("session", session);
         else if (
-            Braces().IsMatch(Session!.Replace(SubjectMark, ""))
-            || !Session.Replace(SubjectMark, "").Any(char.IsLetterOrDigit)
+            Braces().IsMatch(Session!.Replace(SubjectPlaceholder, ""))
+            || !Session.Replace(SubjectPlaceholder, "").Any(char.IsLetterOrDigit)
         )
-            yield return ("session", $"must have words of its own, and no * and no braces but those of {SubjectMark}.");
+            yield return (
+                "session",
+                $"must have words of its own, and no * and no braces but those of {SubjectPlaceholder}."
+            );
 
         if (Wrong(Workspace, 3000) is { } workspace)
             yield return ("workspace", workspace);
         else if (WorkspaceDirectory.Problem(Workspace!) is { } path)
             yield return ("workspace", path);
-        else if (Braces().IsMatch(Workspace!.Replace(SessionMark, "")))
-            yield return ("workspace", $"must have no * and no braces but those of {SessionMark}.");
+        else if (Braces().IsMatch(Workspace!.Replace(SessionPlaceholder, "")))
+            yield return ("workspace", $"must have no * and no braces but those of {SessionPlaceholder}.");
         else if (
             Workspace
                 .Split('/')
-                .Any(x => Encoding.UTF8.GetByteCount(x.Replace(SessionMark, LongestFolder)) > MaxFileName)
+                .Any(x => Encoding.UTF8.GetByteCount(x.Replace(SessionPlaceholder, LongestFolder)) > MaxFileName)
         )
             yield return (
                 "workspace",

@@ -10,7 +10,7 @@ public sealed class Routes(NpgsqlDataSource database)
         "name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, created_at";
 
     // Coordinators that start together write the same routes. Any constant will do that no other lock has.
-    const string OneAtATime = "select pg_advisory_xact_lock(5427021)";
+    const string LockRoutes = "select pg_advisory_xact_lock(5427021)";
 
     /// <summary>The routes by name.</summary>
     public async Task<IReadOnlyList<Route>> List(CancellationToken cancel)
@@ -23,10 +23,10 @@ public sealed class Routes(NpgsqlDataSource database)
 
     /// <summary>Makes a route what is given, or leaves it if it is. Null when one of this name stands in the
     /// configuration.</summary>
-    public async Task<Route?> Put(string name, RouteTerms terms, CancellationToken cancel)
+    public async Task<Route?> Put(string name, RouteDefinition terms, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
-        batch.Add(OneAtATime);
+        batch.Add(LockRoutes);
         Put(batch, name, terms, configured: false);
         batch.Add($"select {Columns} from routes where name = $1 and ended_at is null and not configured", name);
 
@@ -48,10 +48,10 @@ public sealed class Routes(NpgsqlDataSource database)
 
     /// <summary>Makes the routes of the configuration those that are given, whoever made one of the same name
     /// before.</summary>
-    public async Task Configure(IReadOnlyDictionary<string, RouteTerms> routes, CancellationToken cancel)
+    public async Task ReplaceConfigured(IReadOnlyDictionary<string, RouteDefinition> routes, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
-        batch.Add(OneAtATime);
+        batch.Add(LockRoutes);
         batch.Add(
             "update routes set ended_at = clock_timestamp() where ended_at is null and configured and name <> all ($1)",
             (object)routes.Keys.ToArray()
@@ -61,7 +61,7 @@ public sealed class Routes(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    static void Put(NpgsqlBatch batch, string name, RouteTerms terms, bool configured)
+    static void Put(NpgsqlBatch batch, string name, RouteDefinition terms, bool configured)
     {
         object?[] given =
         [
@@ -71,7 +71,7 @@ public sealed class Routes(NpgsqlDataSource database)
             terms.Types?.ToArray(),
             terms.Where?.ToArray(),
             terms.Session,
-            terms.Profile ?? Profiles.Default,
+            terms.Profile ?? Profiles.DefaultName,
             Path.TrimEndingDirectorySeparator(terms.Workspace!),
             terms.FullPrompt,
             terms.DeltaPrompt,
@@ -98,8 +98,8 @@ public sealed class Routes(NpgsqlDataSource database)
                 Guid.CreateVersion7(),
                 Sql.LikePattern(terms.Subject ?? "*"),
                 Sql.LikePatterns(terms.Types),
-                EventCondition.Terms(terms.Where),
-                Sql.LikePattern(terms.Session!.Replace(RouteTerms.SubjectMark, "*")),
+                EventCondition.ToSqlTerms(terms.Where),
+                Sql.LikePattern(terms.Session!.Replace(RouteDefinition.SubjectPlaceholder, "*")),
             ]
         );
     }

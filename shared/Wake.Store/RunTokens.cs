@@ -15,7 +15,7 @@ public sealed class RunTokens(NpgsqlDataSource database)
     public const string Variable = "WAKE_RUN_TOKEN";
 
     /// <summary>A new one, which opens nothing before it is given to a turn.</summary>
-    public static string New() => Secrets.New(Prefix);
+    public static string Generate() => SecretTokens.Generate(Prefix);
 
     /// <summary>Assigns one to a turn, in the place of what it had. False: the turn is no longer the
     /// caller's.</summary>
@@ -24,17 +24,17 @@ public sealed class RunTokens(NpgsqlDataSource database)
         await using var batch = database.CreateBatch();
         batch.Add(Turns.LockSession, turn.SessionId);
         batch.Add(
-            $"update turns set run_token = $4 where {Turns.Mine}",
+            $"update turns set run_token = $4 where {Turns.IsHeldByCaller}",
             turn.SessionId,
             turn.WakeNumber,
             turn.Epoch,
-            Secrets.Hash(token)
+            SecretTokens.Hash(token)
         );
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>Whose it is; null when it is nobody's, or not any more.</summary>
-    public async Task<RunningSession?> Find(string token, CancellationToken cancel)
+    public async Task<RunningSession?> FindSession(string token, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
@@ -44,7 +44,7 @@ public sealed class RunTokens(NpgsqlDataSource database)
             where turn.run_token = $1 and turn.ended_at is null and turn.lease_until > clock_timestamp() and s.closed_at is null
             """
         );
-        command.Parameters.AddWithValue(Secrets.Hash(token));
+        command.Parameters.AddWithValue(SecretTokens.Hash(token));
         await using var rows = await command.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel) ? new(rows.GetGuid(0), rows.GetString(1)) : null;
     }

@@ -11,7 +11,7 @@ public sealed class RunnerNames(NpgsqlDataSource database)
 {
     /// <summary>The condition under which a transaction may act for a runner of this name: nobody goes by it, nor will
     /// until it ends.</summary>
-    internal const string IsFree = $"pg_try_advisory_xact_lock({Locks}, hashtext($1))";
+    internal const string NameIsFree = $"pg_try_advisory_xact_lock({Locks}, hashtext($1))";
 
     // The first half of the keys of these locks.
     const string Locks = "5427022";
@@ -23,7 +23,7 @@ public sealed class RunnerNames(NpgsqlDataSource database)
     /// told.
     /// </param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task<HeldName?> Take(string name, HeldName? before, CancellationToken cancel)
+    public async Task<RunnerNameLock?> Acquire(string name, RunnerNameLock? before, CancellationToken cancel)
     {
         var connection = await database.OpenConnectionAsync(cancel);
         var held = false;
@@ -40,7 +40,7 @@ public sealed class RunnerNames(NpgsqlDataSource database)
                     connection
                 );
                 end.Parameters.AddWithValue(name);
-                end.Parameters.AddWithValue(before.Server);
+                end.Parameters.AddWithValue(before.BackendPid);
                 await end.ExecuteNonQueryAsync(cancel);
             }
 
@@ -58,26 +58,27 @@ public sealed class RunnerNames(NpgsqlDataSource database)
 }
 
 /// <summary>A name that this process holds until it is disposed.</summary>
-public sealed class HeldName : IAsyncDisposable
+public sealed class RunnerNameLock : IAsyncDisposable
 {
     // Often enough that no firewall and no setting of the server takes the connection for idle.
-    static readonly TimeSpan Look = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(10);
 
     readonly NpgsqlConnection connection;
 
-    internal HeldName(NpgsqlConnection connection) => (this.connection, Server) = (connection, connection.ProcessID);
+    internal RunnerNameLock(NpgsqlConnection connection) =>
+        (this.connection, BackendPid) = (connection, connection.ProcessID);
 
     /// <summary>The server's process that holds the lock.</summary>
-    internal int Server { get; }
+    internal int BackendPid { get; }
 
     /// <summary>Returns when the connection that holds the name is gone, and the name with it.</summary>
-    public async Task Lost(CancellationToken cancel)
+    public async Task WaitUntilLost(CancellationToken cancel)
     {
         try
         {
             while (true)
             {
-                if (await connection.WaitAsync(Look, cancel))
+                if (await connection.WaitAsync(PingInterval, cancel))
                     continue;
 
                 await using var look = new NpgsqlCommand("select 1", connection);

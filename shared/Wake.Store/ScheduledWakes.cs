@@ -13,7 +13,7 @@ public sealed record ScheduledWake(Guid Id, string Session, string Reason, DateT
 /// <summary>Wakes that are put off to a date: rows until then, events from then on.</summary>
 public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
 {
-    const int AtOnce = 100;
+    const int BatchSize = 100;
     const string Select =
         "select w.id, s.key, w.reason, w.due_at from scheduled_wakes w join sessions s on s.id = w.session_id";
 
@@ -37,11 +37,11 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
             $"""
             with made as (
                 insert into scheduled_wakes (id, session_id, reason, due_at)
-                select $1, s.id, $3, $4 from sessions s where s.key = $2 and s.closed_at is null and {IdempotencyKeys.NotDone} for share
+                select $1, s.id, $3, $4 from sessions s where s.key = $2 and s.closed_at is null and {IdempotencyKeys.OperationNotDone} for share
                 on conflict (id) do nothing
                 returning id
             )
-            {IdempotencyKeys.Done} from made where work = made.id
+            {IdempotencyKeys.MarkOperationDone} from made where work = made.id
             """,
             wake.Id,
             session,
@@ -49,7 +49,7 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
             wake.At
         );
         batch.Add(
-            $"select 1 from scheduled_wakes where id = $1 union all select 1 from ({IdempotencyKeys.WhenDone}) before",
+            $"select 1 from scheduled_wakes where id = $1 union all select 1 from ({IdempotencyKeys.SelectOperationDone}) before",
             wake.Id
         );
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -73,7 +73,7 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
             id,
             session
         );
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>
@@ -81,19 +81,22 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     /// between, is made again and is a duplicate.
     /// </summary>
     /// <returns>The events, and what was decided about each.</returns>
-    public async Task<IReadOnlyList<(ExternalEventObserved Event, IntakeOutcome Outcome)>> Fire(
+    public async Task<IReadOnlyList<(ExternalEventObserved Event, IntakeOutcome Outcome)>> FireDue(
         CancellationToken cancel
     )
     {
         await using var look = database.CreateCommand(
-            $"{Select} where w.due_at <= now() order by w.due_at limit {AtOnce}"
+            $"{Select} where w.due_at <= now() order by w.due_at limit {BatchSize}"
         );
         var due = await look.ReadAll(Read, cancel);
         if (due is [])
             return [];
 
         var events = due.ConvertAll(Event);
-        var (decisions, _) = await intake.Accept(events.ConvertAll(x => new Observation(x, Scope: x.Scope)), cancel);
+        var (decisions, _) = await intake.Accept(
+            events.ConvertAll(x => new Observation(x, DedupScope: x.DedupScope)),
+            cancel
+        );
 
         await using var forget = database.CreateCommand("delete from scheduled_wakes where id = any ($1)");
         forget.Parameters.AddWithValue(due.Select(x => x.Id).ToArray());
@@ -110,7 +113,7 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
             Id = wake.Id.ToString(),
             Source = "wake:schedule",
             Type = "wake.requested",
-            VerifiedBy = WakeRequested.Verified,
+            VerifiedBy = WakeRequested.VerifiedByWake,
             Subject = $"schedule:{wake.Id}",
             DedupKey = $"wake.requested|schedule:{wake.Id}",
             Reason = wake.Reason,

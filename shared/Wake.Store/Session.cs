@@ -43,7 +43,7 @@ public sealed record Session(
 }
 
 /// <summary>What a session is doing.</summary>
-[JsonConverter(typeof(CamelCaseConverter<SessionState>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<SessionState>))]
 public enum SessionState
 {
     /// <summary>Nothing; it takes its next turn when something arrives.</summary>
@@ -99,7 +99,7 @@ public sealed record Turn(
     DateTimeOffset? EndedAt,
     decimal CostUsd,
     long DurationMs,
-    Tokens Tokens,
+    TokenUsage Tokens,
     IReadOnlyList<string> Reasons
 )
 {
@@ -116,7 +116,7 @@ public sealed record Turn(
 public sealed record FreshSession(Guid Left, Guid Begun, string Why);
 
 /// <summary>Where a turn stands.</summary>
-[JsonConverter(typeof(CamelCaseConverter<TurnState>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<TurnState>))]
 public enum TurnState
 {
     /// <summary>No runner holds it.</summary>

@@ -13,7 +13,7 @@ public sealed class Sessions(NpgsqlDataSource database)
     public const string First = "first";
 
     // The Claude session of session $1 that was registered with it, unless some wake had begun it.
-    internal const string Owners = """
+    internal const string SelectRegisteredClaudeSession = """
         (select r.claude_session_id from session_ids r
          where r.session_id = $1 and r.wake_number is null
            and not exists (select from session_ids b where b.claude_session_id = r.claude_session_id and b.wake_number is not null)
@@ -48,7 +48,7 @@ public sealed class Sessions(NpgsqlDataSource database)
         from sessions s
         cross join lateral (
             select coalesce(sum(usd), 0) as usd,
-                   coalesce(sum(usd) filter (where day = {Sql.Today}), 0) as today
+                   coalesce(sum(usd) filter (where day = {Sql.TodayUtc}), 0) as today
             from spending
             where session_id = s.id) cost
         left join lateral (select * from turns t where t.session_id = s.id order by wake_number desc limit 1) t on true
@@ -108,10 +108,12 @@ public sealed class Sessions(NpgsqlDataSource database)
                     there.Workspace == workspace
                     && there.Profile == profile
                     && (claudeSessionId is null || there.ClaudeSessionIds.Contains(claudeSessionId.Value));
-                return same ? new SessionCreation.AlreadyThere(there) : new SessionCreation.KeyTaken(there);
+                return same ? new SessionCreation.AlreadyExists(there) : new SessionCreation.KeyTaken(there);
             }
 
-            return new SessionCreation.ClaudeSessionTaken(await OwnerOf(claudeSessionId, cancel) ?? "another session");
+            return new SessionCreation.ClaudeSessionTaken(
+                await FindOwner(claudeSessionId, cancel) ?? "another session"
+            );
         }
 
         return new SessionCreation.Created((await Find(key, cancel))!);
@@ -142,7 +144,7 @@ public sealed class Sessions(NpgsqlDataSource database)
 
     /// <summary>By which names open sessions are known, their keys and the ids of their Claude sessions, each with the
     /// key.</summary>
-    public async Task<IReadOnlyDictionary<string, string>> Names(CancellationToken cancel)
+    public async Task<IReadOnlyDictionary<string, string>> ListNames(CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
@@ -159,7 +161,7 @@ public sealed class Sessions(NpgsqlDataSource database)
     }
 
     /// <summary>A session's turns, the newest first, from before a given wake on.</summary>
-    public async Task<IReadOnlyList<Turn>> Turns(
+    public async Task<IReadOnlyList<Turn>> ListTurns(
         Guid sessionId,
         int limit,
         CancellationToken cancel,
@@ -217,7 +219,7 @@ public sealed class Sessions(NpgsqlDataSource database)
             """,
             key
         );
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>
@@ -260,14 +262,19 @@ public sealed class Sessions(NpgsqlDataSource database)
             instead?.Detail ?? First,
             instead is null ? null : $"{instead.Class}: {instead.Detail}"
         );
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>
     /// Whether a session was closed at least so long ago, and so was every other that works in the same directory or
     /// below it: a new session of the same key goes on where the one before it worked.
     /// </summary>
-    public async Task<bool> HasLeft(Guid sessionId, string workspace, TimeSpan time, CancellationToken cancel)
+    public async Task<bool> IsWorkspaceUnusedFor(
+        Guid sessionId,
+        string workspace,
+        TimeSpan time,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
             """
@@ -285,7 +292,7 @@ public sealed class Sessions(NpgsqlDataSource database)
     }
 
     /// <summary>The Claude session that was in use before the present one; null when there was none.</summary>
-    public async Task<Guid?> Predecessor(Guid sessionId, CancellationToken cancel)
+    public async Task<Guid?> FindPreviousClaudeSession(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "select claude_session_id from session_ids where session_id = $1 order by position desc offset 1 limit 1"
@@ -296,15 +303,15 @@ public sealed class Sessions(NpgsqlDataSource database)
 
     /// <summary>The Claude session that a session's owner had begun before they registered it; null when they had begun
     /// none.</summary>
-    public async Task<Guid?> BegunByOwner(Guid sessionId, CancellationToken cancel)
+    public async Task<Guid?> FindRegisteredClaudeSession(Guid sessionId, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand($"select {Owners}");
+        await using var command = database.CreateCommand($"select {SelectRegisteredClaudeSession}");
         command.Parameters.AddWithValue(sessionId);
         return await command.ExecuteScalarAsync(cancel) as Guid?;
     }
 
     /// <summary>Notes which MCP servers a session's turn has, for the turn after it.</summary>
-    public async Task HasMcpServers(Guid sessionId, IReadOnlyList<string> servers, CancellationToken cancel)
+    public async Task SaveMcpServers(Guid sessionId, IReadOnlyList<string> servers, CancellationToken cancel)
     {
         await using var command = database.CreateCommand("update sessions set mcp_servers = $2 where id = $1");
         command.Parameters.AddWithValue(sessionId);
@@ -313,7 +320,7 @@ public sealed class Sessions(NpgsqlDataSource database)
     }
 
     /// <summary>Notes that the CLI has opened a Claude session: from now on it is resumed.</summary>
-    public async Task ClaudeSessionOpened(Guid sessionId, Guid claudeSessionId, CancellationToken cancel)
+    public async Task MarkClaudeSessionOpened(Guid sessionId, Guid claudeSessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "update session_ids set opened = true where session_id = $1 and claude_session_id = $2 and not opened"
@@ -323,7 +330,7 @@ public sealed class Sessions(NpgsqlDataSource database)
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    async Task<string?> OwnerOf(Guid? claudeSessionId, CancellationToken cancel)
+    async Task<string?> FindOwner(Guid? claudeSessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "select s.key from session_ids c join sessions s on s.id = c.session_id where c.claude_session_id = $1 and not c.closed"
@@ -403,7 +410,7 @@ public abstract record SessionCreation
 
     /// <summary>It was registered before with the same values.</summary>
     /// <param name="Session">The session.</param>
-    public sealed record AlreadyThere(Session Session) : SessionCreation;
+    public sealed record AlreadyExists(Session Session) : SessionCreation;
 
     /// <summary>An open session has this key and other values.</summary>
     /// <param name="Session">That session.</param>

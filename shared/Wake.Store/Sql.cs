@@ -6,10 +6,10 @@ namespace Wake.Store;
 static class Sql
 {
     /// <summary>The day on which something is paid: UTC, by the database's clock.</summary>
-    public const string Today = "(clock_timestamp() at time zone 'utc')::date";
+    public const string TodayUtc = "(clock_timestamp() at time zone 'utc')::date";
 
     /// <summary>A statement kept as a file of its own beside the class that runs it.</summary>
-    public static string Embedded(string file)
+    public static string ReadResource(string file)
     {
         using var resource =
             typeof(Sql).Assembly.GetManifestResourceStream($"Wake.Store.{file}")

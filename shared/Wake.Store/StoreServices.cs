@@ -19,17 +19,17 @@ public static class StoreServices
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();
         services.AddSingleton<Costs>();
-        services.AddSingleton<Audit>();
-        services.AddSingleton<Retention>();
+        services.AddSingleton<ConsistencyAudit>();
+        services.AddSingleton<EventRetention>();
         services.AddSingleton<WakeTimers>();
         services.AddSingleton<RunnerNames>();
-        services.AddSingleton<Traces>();
+        services.AddSingleton<StoredTraceContexts>();
         services.AddSingleton<Backlog>();
-        services.AddSingleton<Explain>();
+        services.AddSingleton<Explanations>();
         services.AddSingleton<ApiKeys>();
         services.AddSingleton<RunTokens>();
         services.AddSingleton<IdempotencyKeys>();
-        services.AddSingleton<Deliveries>();
+        services.AddSingleton<InboxEntries>();
         return services;
     }
 }

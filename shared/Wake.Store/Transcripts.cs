@@ -12,7 +12,7 @@ namespace Wake.Store;
 public sealed class Transcripts(NpgsqlDataSource database)
 {
     /// <summary>Bytes of a file that are held in memory, and written as one row, at a time.</summary>
-    public const int Segment = 1024 * 1024;
+    public const int SegmentBytes = 1024 * 1024;
 
     const int PrunedPage = 1_000,
         PrunedPages = 20;
@@ -21,7 +21,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
 
     // Open sessions whose last completed turn saved nothing of the Claude session that is in use. One whose events had
     // all expired ran no CLI.
-    internal const string NotSaved = """
+    internal const string UnsavedSessions = """
         sessions s
         cross join lateral (
             select * from turns where session_id = s.id and outcome = 'completed' order by wake_number desc limit 1) t
@@ -70,7 +70,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
     /// <param name="changes">The files that changed.</param>
     /// <param name="cancel">Ends the wait; nothing is saved then.</param>
     /// <exception cref="IOException">A file could not be read.</exception>
-    public async Task<TranscriptSave> Save(
+    public async Task<TranscriptSaveResult> Save(
         ClaimedTurn turn,
         Guid claudeSessionId,
         bool acted,
@@ -81,19 +81,19 @@ public sealed class Transcripts(NpgsqlDataSource database)
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 
-        if (!await Begin(connection, turn, claudeSessionId, acted, cancel))
-            return TranscriptSave.TurnIsLost;
+        if (!await BeginSave(connection, turn, claudeSessionId, acted, cancel))
+            return TranscriptSaveResult.TurnLost;
 
         foreach (var change in changes)
         {
-            if (await Copy(connection, claudeSessionId, change, cancel) is not { } copy)
-                return TranscriptSave.OutOfStep;
+            if (await BeginCopy(connection, claudeSessionId, change, cancel) is not { } copy)
+                return TranscriptSaveResult.Conflict;
 
             await Append(connection, copy, change, cancel);
         }
 
         await transaction.CommitAsync(cancel);
-        return TranscriptSave.Saved;
+        return TranscriptSaveResult.Saved;
     }
 
     /// <summary>
@@ -118,11 +118,11 @@ public sealed class Transcripts(NpgsqlDataSource database)
         );
         command.Parameters.AddWithValue(claudeSessionId);
         command.Parameters.AddWithValue(file.Path);
-        return await Write(command, file, destination, cancel);
+        return await WriteSegments(command, file, destination, cancel);
     }
 
     /// <summary>Whether a file is what an earlier copy, which another has replaced, was or began with.</summary>
-    public async Task<bool> WasStored(Guid claudeSessionId, TranscriptFile file, CancellationToken cancel)
+    public async Task<bool> MatchesReplacedCopy(Guid claudeSessionId, TranscriptFile file, CancellationToken cancel)
     {
         await using var copies = database.CreateCommand(
             "select copy from transcript_files where claude_session_id = $1 and path = $2 and bytes >= $3 and replaced_at is not null"
@@ -137,14 +137,14 @@ public sealed class Transcripts(NpgsqlDataSource database)
                 "select start, content from transcript_segments where copy = $1 order by start"
             );
             command.Parameters.AddWithValue(copy);
-            if (await Write(command, file, Stream.Null, cancel))
+            if (await WriteSegments(command, file, Stream.Null, cancel))
                 return true;
         }
 
         return false;
     }
 
-    static async Task<bool> Write(
+    static async Task<bool> WriteSegments(
         NpgsqlCommand segments,
         TranscriptFile file,
         Stream destination,
@@ -203,7 +203,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
     /// written.</param>
     /// <param name="what">What it was, for people.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task Noted(ClaimedTurn turn, string kind, string what, CancellationToken cancel)
+    public async Task WriteDecision(ClaimedTurn turn, string kind, string what, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "insert into decisions (kind, session_id, wake_number, note) values ($1, $2, $3, $4)"
@@ -211,7 +211,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
         command.Parameters.AddWithValue(kind);
         command.Parameters.AddWithValue(turn.SessionId);
         command.Parameters.AddWithValue(turn.WakeNumber);
-        command.Parameters.AddWithValue(StorableText.Of(what));
+        command.Parameters.AddWithValue(StorableText.Sanitize(what));
         await command.ExecuteNonQueryAsync(cancel);
     }
 
@@ -273,7 +273,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
         return deleted;
     }
 
-    static async Task<bool> Begin(
+    static async Task<bool> BeginSave(
         NpgsqlConnection connection,
         ClaimedTurn turn,
         Guid claudeSessionId,
@@ -289,7 +289,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
         batch.Add(
             $"""
             with mine as (
-                update turns set acted = acted or $5 where {Turns.Mine} returning session_id
+                update turns set acted = acted or $5 where {Turns.IsHeldByCaller} returning session_id
             )
             insert into transcripts as known (claude_session_id, session_id, version, wake_number, epoch)
             select $4, $1, 1, $2, $3 from mine
@@ -303,10 +303,10 @@ public sealed class Transcripts(NpgsqlDataSource database)
             claudeSessionId,
             acted
         );
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
-    static async Task<long?> Copy(
+    static async Task<long?> BeginCopy(
         NpgsqlConnection connection,
         Guid claudeSessionId,
         TranscriptChange change,
@@ -315,7 +315,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
     {
         var file = change.File;
         await using var batch = new NpgsqlBatch(connection);
-        if (change.From == 0)
+        if (change.StoredBytes == 0)
         {
             batch.Add(
                 "update transcript_files set replaced_at = clock_timestamp() where claude_session_id = $1 and path = $2 and replaced_at is null",
@@ -344,7 +344,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
                 file.Bytes,
                 file.Rows,
                 file.Sha256,
-                change.From
+                change.StoredBytes
             );
         }
 
@@ -355,10 +355,10 @@ public sealed class Transcripts(NpgsqlDataSource database)
     static async Task Append(NpgsqlConnection connection, long copy, TranscriptChange change, CancellationToken cancel)
     {
         await using var content = change.Open();
-        content.Position = change.From;
-        var buffer = new byte[Math.Min(Segment, change.File.Bytes - change.From)];
+        content.Position = change.StoredBytes;
+        var buffer = new byte[Math.Min(SegmentBytes, change.File.Bytes - change.StoredBytes)];
 
-        for (var start = change.From; start < change.File.Bytes; )
+        for (var start = change.StoredBytes; start < change.File.Bytes; )
         {
             var segment = buffer.AsMemory(0, (int)Math.Min(buffer.Length, change.File.Bytes - start));
             await content.ReadExactlyAsync(segment, cancel);
@@ -381,16 +381,16 @@ public sealed class Transcripts(NpgsqlDataSource database)
 }
 
 /// <summary>What became of saving a transcript.</summary>
-public enum TranscriptSave
+public enum TranscriptSaveResult
 {
     /// <summary>It is in the store.</summary>
     Saved,
 
     /// <summary>The turn is no longer the caller's, and nothing was written.</summary>
-    TurnIsLost,
+    TurnLost,
 
     /// <summary>What is stored is not what the caller took it to be, and nothing was written.</summary>
-    OutOfStep,
+    Conflict,
 }
 
 /// <summary>What is stored of a Claude session.</summary>
@@ -408,6 +408,6 @@ public sealed record TranscriptFile(string Path, long Bytes, int Rows, byte[] Sh
 
 /// <summary>A file that is to be saved.</summary>
 /// <param name="File">What it has become.</param>
-/// <param name="From">How much of it is stored already; 0 stores it as a new copy.</param>
+/// <param name="StoredBytes">How much of it is stored already; 0 stores it as a new copy.</param>
 /// <param name="Open">Opens it for reading; must be able to seek.</param>
-public sealed record TranscriptChange(TranscriptFile File, long From, Func<Stream> Open);
+public sealed record TranscriptChange(TranscriptFile File, long StoredBytes, Func<Stream> Open);

@@ -40,9 +40,9 @@ public abstract record TurnClaim
 /// <param name="Attempt">Counts the claims of this turn from 1.</param>
 /// <param name="Interruptions">How many earlier attempts ended for reasons outside the turn: their runner shut down, a
 /// limit, a budget.</param>
-/// <param name="Answered">The last attempt that the CLI answered without the turn being over; 0 when it never
-/// did.</param>
-/// <param name="Acted">Whether the model has called a tool in an earlier attempt that no person has looked at
+/// <param name="LastAcknowledgedAttempt">The last attempt that the CLI answered without the turn being over; 0 when it
+/// never did.</param>
+/// <param name="HasSideEffects">Whether the model has called a tool in an earlier attempt that no person has looked at
 /// since.</param>
 /// <param name="Workspace">The directory the session works in.</param>
 /// <param name="Profile">The name of its profile.</param>
@@ -55,8 +55,8 @@ public sealed record ClaimedTurn(
     long Epoch,
     int Attempt,
     int Interruptions,
-    int Answered,
-    bool Acted,
+    int LastAcknowledgedAttempt,
+    bool HasSideEffects,
     string Workspace,
     string Profile,
     ClaudeSession? ClaudeSession,
@@ -64,18 +64,18 @@ public sealed record ClaimedTurn(
 )
 {
     /// <summary>The last attempt whose runner said how it ended; 0 when none did.</summary>
-    public int Settled { get; init; }
+    public int LastReportedAttempt { get; init; }
 
     /// <summary>What this wake has asked a person so far, all of it settled: an open question ends with the
     /// claim.</summary>
     public IReadOnlyList<SettledQuestion> Questions { get; init; } = [];
 
     /// <summary>A person has ended the turn's park, and so allowed it to exceed a budget.</summary>
-    public bool Insisted { get; init; }
+    public bool BudgetOverride { get; init; }
 
     /// <summary>The Claude session that the session's owner had begun before they registered it; null when they had
     /// begun none.</summary>
-    public Guid? Registered { get; init; }
+    public Guid? RegisteredClaudeSession { get; init; }
 
     /// <summary>The MCP servers that the turn before had; null when that is not known.</summary>
     public IReadOnlyList<string>? McpServers { get; init; }
@@ -87,19 +87,19 @@ public sealed record ClaimedTurn(
     public Guid? MessageSalt { get; init; }
 
     /// <summary>When its first attempt was claimed.</summary>
-    public DateTimeOffset Started { get; init; }
+    public DateTimeOffset FirstClaimedAt { get; init; }
 
     /// <summary>How long the first of the events that start a turn had waited by then; null when all of them have
     /// expired.</summary>
-    public TimeSpan? Waited =>
-        Events.Where(x => x.Wakes).Min(x => (DateTimeOffset?)x.Routed) is { } first ? Started - first : null;
+    public TimeSpan? WakeLatency =>
+        Events.Where(x => x.Wakes).Min(x => (DateTimeOffset?)x.RoutedAt) is { } first ? FirstClaimedAt - first : null;
 
     /// <summary>How many attempts before this one died in a row without a word.</summary>
-    public int Deaths => Attempt - 1 - Settled;
+    public int CrashedAttempts => Attempt - 1 - LastReportedAttempt;
 
     /// <summary>Whether an earlier attempt may have said the same message to the CLI, and died before it was
     /// answered.</summary>
-    public bool IsRepetition => Attempt > Answered + 1;
+    public bool MayRepeatMessage => Attempt > LastAcknowledgedAttempt + 1;
 }
 
 /// <summary>A Claude session id in use.</summary>
@@ -135,7 +135,7 @@ public sealed record TurnEvent(
 {
     /// <summary>Whether Wake itself says it because a person or a session has asked for the wake, which no event can
     /// say of itself.</summary>
-    public bool Requested { get; init; }
+    public bool IsWakeRequest { get; init; }
 
     /// <inheritdoc cref="EventDetails.Link" />
     public string? Link { get; init; }
@@ -154,7 +154,7 @@ public sealed record TurnEvent(
     public string? DeltaPrompt { get; init; }
 
     /// <summary>When it came into the session's inbox.</summary>
-    public DateTimeOffset Routed { get; init; }
+    public DateTimeOffset RoutedAt { get; init; }
 
     /// <summary>The W3C <c>traceparent</c> it came with, if any.</summary>
     public string? TraceParent { get; init; }
@@ -162,7 +162,7 @@ public sealed record TurnEvent(
     /// <summary>The <c>tracestate</c> beside it.</summary>
     public string? TraceState { get; init; }
 
-    internal TurnEvent With(EventDetails details) =>
+    internal TurnEvent WithDetails(EventDetails details) =>
         this with
         {
             Link = details.Link,

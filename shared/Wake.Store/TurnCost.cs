@@ -4,7 +4,7 @@ namespace Wake.Store;
 /// <param name="Usd">As the CLI computed it.</param>
 /// <param name="Duration">From start to ending.</param>
 /// <param name="Tokens">What the model read and wrote.</param>
-public readonly record struct TurnCost(decimal Usd, TimeSpan Duration, Tokens Tokens = default)
+public readonly record struct TurnCost(decimal Usd, TimeSpan Duration, TokenUsage Tokens = default)
 {
     /// <summary>Both together.</summary>
     public static TurnCost operator +(TurnCost one, TurnCost other) =>
@@ -21,10 +21,10 @@ public readonly record struct TurnCost(decimal Usd, TimeSpan Duration, Tokens To
 /// <param name="Output">Written.</param>
 /// <param name="CacheRead">Read from the cache.</param>
 /// <param name="CacheCreation">Read and put into the cache.</param>
-public readonly record struct Tokens(long Input, long Output, long CacheRead, long CacheCreation)
+public readonly record struct TokenUsage(long Input, long Output, long CacheRead, long CacheCreation)
 {
     /// <summary>Both together.</summary>
-    public static Tokens operator +(Tokens one, Tokens other) =>
+    public static TokenUsage operator +(TokenUsage one, TokenUsage other) =>
         new(
             one.Input + other.Input,
             one.Output + other.Output,
@@ -33,7 +33,7 @@ public readonly record struct Tokens(long Input, long Output, long CacheRead, lo
         );
 
     /// <summary>What one are more than the other.</summary>
-    public static Tokens operator -(Tokens one, Tokens other) =>
+    public static TokenUsage operator -(TokenUsage one, TokenUsage other) =>
         new(
             one.Input - other.Input,
             one.Output - other.Output,

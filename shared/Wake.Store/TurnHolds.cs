@@ -31,9 +31,9 @@ public sealed class TurnHolds(NpgsqlDataSource database)
         int wakeNumber,
         string runner,
         TimeSpan lease,
-        OpenHere here
+        OpenClaudeSessions here
     ) =>
-        Rows.Command(
+        NpgsqlExtensions.CreateCommand(
             $"""
             with claimable as (
                 select turn.note, turn.held_until, s.key, timer.takeover, chain.claude_session_id,
@@ -88,11 +88,11 @@ public sealed class TurnHolds(NpgsqlDataSource database)
             here.Ids,
             here.What,
             here.Profiles.ToArray(),
-            here.BesideProfiles.ToArray()
+            here.TakeoverProfiles.ToArray()
         );
 
     /// <summary>Which holds of a runner are still in force, and what has changed about them.</summary>
-    public async Task<IReadOnlyList<HoldState>> Look(
+    public async Task<IReadOnlyList<HoldState>> GetStates(
         string runner,
         IReadOnlyList<(Guid SessionId, int WakeNumber)> holds,
         CancellationToken cancel
@@ -122,7 +122,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
 
     /// <summary>Prolongs a hold. False: it is none any more.</summary>
     public Task<bool> Renew(Guid sessionId, int wakeNumber, string runner, TimeSpan lease, CancellationToken cancel) =>
-        Set(
+        UpdateHold(
             """
             with until as (
                 select clock_timestamp() + $4 as at
@@ -142,8 +142,8 @@ public sealed class TurnHolds(NpgsqlDataSource database)
         );
 
     /// <summary>Ends a hold for whichever runner takes the turn: the one that watched has no room for it.</summary>
-    public Task<bool> Free(Guid sessionId, int wakeNumber, string runner, CancellationToken cancel) =>
-        Set(
+    public Task<bool> Release(Guid sessionId, int wakeNumber, string runner, CancellationToken cancel) =>
+        UpdateHold(
             """
             with freed as (
                 update turns set not_before = null, note = null
@@ -161,7 +161,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
 
     /// <summary>Lets the next turn of a session run beside whatever process has it open, because a person says
     /// so.</summary>
-    public async Task TakeOver(Guid sessionId, CancellationToken cancel)
+    public async Task AllowTakeover(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "update wake_timers set takeover = true where session_id = $1"
@@ -171,7 +171,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     }
 
     /// <summary>Takes that back, unless a turn is owed to which it may refer.</summary>
-    public async Task EndTakeOver(Guid sessionId, CancellationToken cancel)
+    public async Task ClearTakeover(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "update wake_timers set takeover = false where session_id = $1 and due_at is null"
@@ -188,10 +188,10 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     /// <param name="onBranch">Whether its message is on the branch that the session goes on from; null when nobody can
     /// tell.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task NoteHistory(ClaimedTurn turn, string? beside, bool? onBranch, CancellationToken cancel)
+    public async Task RecordHistory(ClaimedTurn turn, string? beside, bool? onBranch, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            $"update turns set beside = coalesce($4, beside), on_branch = $5 where {Turns.Mine}"
+            $"update turns set beside = coalesce($4, beside), on_branch = $5 where {Turns.IsHeldByCaller}"
         );
         command.Parameters.AddWithValue(turn.SessionId);
         command.Parameters.AddWithValue(turn.WakeNumber);
@@ -207,7 +207,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     /// Says, before a turn ends, that its process stays with the Claude session, so that a session registered anew with
     /// the same one does not begin beside it. False: the turn is no longer the caller's, and nothing may stay.
     /// </summary>
-    public async Task<bool> StayWarm(
+    public async Task<bool> MarkWarm(
         ClaimedTurn turn,
         Guid claudeSessionId,
         string runner,
@@ -218,7 +218,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
         await using var command = database.CreateCommand(
             $"""
             update session_ids chain set warm_on = $5, warm_until = clock_timestamp() + $6
-            where chain.session_id = $1 and chain.claude_session_id = $4 and exists (select from turns where {Turns.Mine})
+            where chain.session_id = $1 and chain.claude_session_id = $4 and exists (select from turns where {Turns.IsHeldByCaller})
             """
         );
         command.Parameters.AddWithValue(turn.SessionId);
@@ -234,7 +234,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     /// Of the sessions whose process stays on a runner those where it may: it goes on with the session's present Claude
     /// session, the session is open, and no other runner has gone on with it.
     /// </summary>
-    public async Task<IReadOnlySet<Guid>> MayStay(
+    public async Task<IReadOnlySet<Guid>> FindAllowedWarm(
         string runner,
         IReadOnlyList<(Guid SessionId, Guid ClaudeSessionId)> warm,
         CancellationToken cancel
@@ -275,7 +275,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    async Task<bool> Set(
+    async Task<bool> UpdateHold(
         string sql,
         Guid sessionId,
         int wakeNumber,
@@ -287,7 +287,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
         await using var batch = database.CreateBatch();
         batch.Add(Turns.LockSession, sessionId);
         batch.Add(sql, sessionId, wakeNumber, runner, lease);
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 }
 
@@ -295,15 +295,15 @@ public sealed class TurnHolds(NpgsqlDataSource database)
 /// turn.</summary>
 /// <param name="Open">The Claude sessions, each with the process that has it open in words.</param>
 /// <param name="Profiles">The profiles that are configured; all others are as <c>default</c>.</param>
-/// <param name="BesideProfiles">Those of them whose turns do not wait for such a process.</param>
-public sealed record OpenHere(
+/// <param name="TakeoverProfiles">Those of them whose turns do not wait for such a process.</param>
+public sealed record OpenClaudeSessions(
     IReadOnlyList<(Guid ClaudeSessionId, string What)> Open,
     IReadOnlyList<string> Profiles,
-    IReadOnlyList<string> BesideProfiles
+    IReadOnlyList<string> TakeoverProfiles
 )
 {
     /// <summary>Nobody has any.</summary>
-    public static OpenHere Nothing { get; } = new([], [], []);
+    public static OpenClaudeSessions None { get; } = new([], [], []);
 
     /// <summary>The caller watches the turn's hold and asks because that may be over.</summary>
     public bool EndsHold { get; init; }

@@ -19,7 +19,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// Events of a turn that are told in full; of a longer burst the others are counted, and their data is not even
     /// read. <c>wake explain</c> lists all of it.
     /// </summary>
-    public const int MaxTold = 200;
+    public const int MaxEventsInPrompt = 200;
 
     /// <summary>
     /// The note of a turn whose message the CLI knew as done. Of a turn that was attempted once it would be a
@@ -31,7 +31,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// How long the saga waits for the message that a turn ended before it looks for itself. The message takes
     /// milliseconds; this is for the runner that died between saying so to the store and to the bus.
     /// </summary>
-    static readonly TimeSpan EndingUnheard = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan EndedMessageTimeout = TimeSpan.FromSeconds(2);
 
     internal const string LockSession = "select 1 from wake_timers where session_id = $1 for update";
 
@@ -43,7 +43,7 @@ public sealed class Turns(NpgsqlDataSource database)
 
     const string Spend = $"""
         insert into spending as so_far (session_id, day, usd, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens)
-        select session_id, {Sql.Today}, $4, $6, $7, $8, $9
+        select session_id, {Sql.TodayUtc}, $4, $6, $7, $8, $9
         from settled
         where $4 > 0 or $6 + $7 + $8 + $9 > 0
         on conflict (session_id, day) do update set
@@ -55,7 +55,7 @@ public sealed class Turns(NpgsqlDataSource database)
         """;
 
     // Condition of every statement that belongs to the holder of the lease.
-    internal const string Mine =
+    internal const string IsHeldByCaller =
         "session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null and ended_at is null";
 
     /// <summary>
@@ -69,12 +69,14 @@ public sealed class Turns(NpgsqlDataSource database)
         string runner,
         TimeSpan lease,
         CancellationToken cancel,
-        OpenHere? here = null
+        OpenClaudeSessions? here = null
     )
     {
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, sessionId);
-        batch.BatchCommands.Add(TurnHolds.Withhold(sessionId, wakeNumber, runner, lease, here ?? OpenHere.Nothing));
+        batch.BatchCommands.Add(
+            TurnHolds.Withhold(sessionId, wakeNumber, runner, lease, here ?? OpenClaudeSessions.None)
+        );
         batch.Add(
             """
             with claimed as (
@@ -126,7 +128,7 @@ public sealed class Turns(NpgsqlDataSource database)
             select turn.outcome, turn.lease_until > clock_timestamp(), turn.epoch, turn.attempt, turn.interruptions, turn.answered,
                    turn.acted, s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number,
                    turn.settled, turn.insisted, turn.started_at,
-                   {Sessions.Owners},
+                   {Sessions.SelectRegisteredClaudeSession},
                    s.mcp_servers, turn.message_salt
             from turns turn
             join sessions s on s.id = turn.session_id
@@ -153,7 +155,7 @@ public sealed class Turns(NpgsqlDataSource database)
             sessionId,
             wakeNumber,
             EventDetails.MaxData,
-            MaxTold
+            MaxEventsInPrompt
         );
         batch.Add(
             """
@@ -200,10 +202,10 @@ public sealed class Turns(NpgsqlDataSource database)
             Events: []
         )
         {
-            Settled = rows.GetInt32(14),
-            Insisted = rows.GetBoolean(15),
-            Started = rows.GetFieldValue<DateTimeOffset>(16),
-            Registered = rows.GetNullable<Guid>(17),
+            LastReportedAttempt = rows.GetInt32(14),
+            BudgetOverride = rows.GetBoolean(15),
+            FirstClaimedAt = rows.GetFieldValue<DateTimeOffset>(16),
+            RegisteredClaudeSession = rows.GetNullable<Guid>(17),
             McpServers = rows.IsDBNull(18) ? null : rows.GetFieldValue<string[]>(18),
             MessageSalt = rows.GetNullable<Guid>(19),
         };
@@ -225,11 +227,11 @@ public sealed class Turns(NpgsqlDataSource database)
                 {
                     FullPrompt = row.GetText(10),
                     DeltaPrompt = row.GetText(11),
-                    Routed = row.GetFieldValue<DateTimeOffset>(12),
+                    RoutedAt = row.GetFieldValue<DateTimeOffset>(12),
                     TraceParent = row.GetText(13),
                     TraceState = row.GetText(14),
-                    Requested = row.GetString(15) == WakeRequested.Verified,
-                }.With(EventDetails.In(row.GetText(9))),
+                    IsWakeRequest = row.GetString(15) == WakeRequested.VerifiedByWake,
+                }.WithDetails(EventDetails.Parse(row.GetText(9))),
             cancel
         );
 
@@ -237,7 +239,7 @@ public sealed class Turns(NpgsqlDataSource database)
         var settled = await rows.ReadAll(
             row => new SettledQuestion(row.GetString(0), row.GetString(1), row.GetString(2), row.GetText(3))
             {
-                Begun = row.GetBoolean(4),
+                CallStarted = row.GetBoolean(4),
             },
             cancel
         );
@@ -253,7 +255,7 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(
             $"""
             with renewed as (
-                update turns set lease_until = clock_timestamp() + $4 where {Mine} returning lease_until
+                update turns set lease_until = clock_timestamp() + $4 where {IsHeldByCaller} returning lease_until
             )
             update wake_timers set owed_at = renewed.lease_until from renewed where session_id = $1
             """,
@@ -263,21 +265,21 @@ public sealed class Turns(NpgsqlDataSource database)
             lease
         );
 
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>
     /// Notes that a call which a person has allowed is made now. A later attempt that finds no result of it does not
     /// make it again. False: the turn is no longer the caller's, and the call is not to be made.
     /// </summary>
-    public async Task<bool> CallBegins(ClaimedTurn turn, string toolUseId, CancellationToken cancel)
+    public async Task<bool> MarkCallStarted(ClaimedTurn turn, string toolUseId, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, turn.SessionId);
         batch.Add(
             $"""
             update questions set begun_at = clock_timestamp()
-            where session_id = $1 and wake_number = $2 and tool_use_id = $4 and exists (select from turns where {Mine})
+            where session_id = $1 and wake_number = $2 and tool_use_id = $4 and exists (select from turns where {IsHeldByCaller})
             """,
             turn.SessionId,
             turn.WakeNumber,
@@ -285,14 +287,14 @@ public sealed class Turns(NpgsqlDataSource database)
             toolUseId
         );
 
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>
     /// Draws a new random part for the id of a turn's message, because the CLI took the first attempt for one that it
     /// had finished before, and says so in the ledger. Null: the turn is no longer the caller's.
     /// </summary>
-    public async Task<ClaimedTurn?> TellAgain(ClaimedTurn turn, string note, CancellationToken cancel)
+    public async Task<ClaimedTurn?> RenewMessageSalt(ClaimedTurn turn, string note, CancellationToken cancel)
     {
         var salt = Guid.NewGuid();
         await using var batch = database.CreateBatch();
@@ -300,7 +302,7 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(
             $"""
             with salted as (
-                update turns set message_salt = $4 where {Mine} returning session_id
+                update turns set message_salt = $4 where {IsHeldByCaller} returning session_id
             )
             insert into decisions (kind, session_id, wake_number, note) select 'toldAgain', $1, $2, $5 from salted
             """,
@@ -311,7 +313,7 @@ public sealed class Turns(NpgsqlDataSource database)
             note
         );
 
-        return await batch.Affected(cancel) ? turn with { MessageSalt = salt } : null;
+        return await batch.ExecuteAffected(cancel) ? turn with { MessageSalt = salt } : null;
     }
 
     /// <summary>Ends a turn for good. False: it is no longer the caller's, and nothing was written.</summary>
@@ -321,13 +323,13 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="cost">What the attempt took.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="near">Where the session's next wake is best sent; null when it does not matter.</param>
-    public async Task<bool> End(
+    public async Task<bool> EndTurn(
         ClaimedTurn turn,
         TurnOutcome outcome,
         string? note,
         TurnCost cost,
         CancellationToken cancel,
-        NearRunner? near = null
+        RunnerAffinity? near = null
     )
     {
         await using var batch = database.CreateBatch();
@@ -338,7 +340,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 update turns
                 set ended_at = clock_timestamp(), lease_until = null, outcome = $10, note = $11, {AddCost},
                     claude_session_id = (select claude_session_id from session_ids where session_id = $1 order by position desc limit 1)
-                where {Mine}
+                where {IsHeldByCaller}
                 returning session_id
             ), spent as (
                 {Spend}
@@ -359,15 +361,15 @@ public sealed class Turns(NpgsqlDataSource database)
                 turn.WakeNumber,
                 turn.Epoch,
                 .. Parameters(cost),
-                outcome.InCamelCase(),
+                outcome.ToCamelCase(),
                 note,
-                EndingUnheard,
+                EndedMessageTimeout,
                 near?.Address,
-                near?.For,
+                near?.Ttl,
             ]
         );
 
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>
@@ -379,20 +381,20 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="answered">Whether the CLI answered this attempt's message, and so will not act on it again.</param>
     /// <param name="cost">What the attempt took.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async Task<bool> GiveBack(
+    public async Task<bool> Release(
         ClaimedTurn turn,
-        TurnReturn how,
+        TurnRelease how,
         bool answered,
         TurnCost cost,
         CancellationToken cancel
     )
     {
-        var asks = (how as TurnReturn.Park)?.Asks;
+        var asks = (how as TurnRelease.Park)?.Question;
         var (kind, notBefore, parked) = how switch
         {
-            TurnReturn.Retry retry => ("released", retry.After, false),
-            TurnReturn.Park { Until: null } => ("parked", (TimeSpan?)null, true),
-            TurnReturn.Park { Until: { } until } => ("parked", until, true),
+            TurnRelease.Retry retry => ("released", retry.After, false),
+            TurnRelease.Park { Until: null } => ("parked", (TimeSpan?)null, true),
+            TurnRelease.Park { Until: { } until } => ("parked", until, true),
             _ => throw new InvalidOperationException($"Unknown {how}."),
         };
 
@@ -406,7 +408,7 @@ public sealed class Turns(NpgsqlDataSource database)
                     interruptions = interruptions + $13, answered = case when $15 then attempt else answered end,
                     -- what a person has allowed outlasts pauses, not the next park
                     insisted = insisted and not $11
-                where {Mine}
+                where {IsHeldByCaller}
                 returning session_id
             ), spent as (
                 {Spend}
@@ -445,11 +447,11 @@ public sealed class Turns(NpgsqlDataSource database)
             ]
         );
 
-        return await batch.Affected(cancel);
+        return await batch.ExecuteAffected(cancel);
     }
 
     /// <summary>Writes into the ledger what happened to a turn on its way.</summary>
-    public async Task Note(ClaimedTurn turn, string kind, string note, CancellationToken cancel)
+    public async Task WriteDecision(ClaimedTurn turn, string kind, string note, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "insert into decisions (kind, session_id, wake_number, note) values ($1, $2, $3, $4)"
@@ -462,7 +464,7 @@ public sealed class Turns(NpgsqlDataSource database)
     }
 
     /// <summary>Whether an attempt was ended or given back, for a caller who was not told that it was.</summary>
-    public async Task<bool> IsSettled(ClaimedTurn turn, CancellationToken cancel)
+    public async Task<bool> IsAttemptReported(ClaimedTurn turn, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             "select exists (select from turns where session_id = $1 and wake_number = $2 and settled = $3)"
@@ -486,29 +488,29 @@ public sealed class Turns(NpgsqlDataSource database)
 
 /// <summary>A runner that has a session at hand: its process, or its workspace.</summary>
 /// <param name="Address">Where to send the session's next wake.</param>
-/// <param name="For">For how long.</param>
-public sealed record NearRunner(string Address, TimeSpan For);
+/// <param name="Ttl">For how long.</param>
+public sealed record RunnerAffinity(string Address, TimeSpan Ttl);
 
 /// <summary>How a turn is given back.</summary>
 /// <param name="Note">Why, for people.</param>
 /// <param name="Interrupted">Whether the reason lies outside the turn (the runner shuts down, a limit, a budget), which
 /// is no failure.</param>
-public abstract record TurnReturn(string Note, bool Interrupted = false)
+public abstract record TurnRelease(string Note, bool Interrupted = false)
 {
     /// <summary>It is tried again by itself.</summary>
     /// <param name="After">How long to leave it alone.</param>
     /// <param name="Note">Why, for people.</param>
     /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure.</param>
-    public sealed record Retry(TimeSpan After, string Note, bool Interrupted = false) : TurnReturn(Note, Interrupted);
+    public sealed record Retry(TimeSpan After, string Note, bool Interrupted = false) : TurnRelease(Note, Interrupted);
 
     /// <summary>It waits for a person, who ends the wait by waking the session, or for a date.</summary>
     /// <param name="Until">How long; null waits for the person.</param>
     /// <param name="Note">Why, for people.</param>
     /// <param name="Interrupted">Whether the reason lies outside the turn, which is no failure; all but what has failed
     /// too often.</param>
-    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = true) : TurnReturn(Note, Interrupted)
+    public sealed record Park(TimeSpan? Until, string Note, bool Interrupted = true) : TurnRelease(Note, Interrupted)
     {
         /// <summary>What the person is asked; null when only their waking ends the wait.</summary>
-        public AskedCall? Asks { get; init; }
+        public ToolCallQuestion? Question { get; init; }
     }
 }

@@ -12,7 +12,7 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     public const string Channel = "wake_due";
 
     // As long as the sweepers poll: later it says nothing new.
-    static readonly TimeSpan HintPatience = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan NotifyTimeout = TimeSpan.FromSeconds(1);
 
     /// <summary>
     /// Takes the sessions that are due, the longest waiting first, and keeps them from other sweepers for a while. If
@@ -28,7 +28,7 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     /// </param>
     /// <returns>The sessions, how long until the next one is due (null when none is armed), and when this was
     /// so.</returns>
-    public async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> TakeDue(
+    public async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> ClaimDue(
         int limit,
         TimeSpan visibility,
         CancellationToken cancel,
@@ -68,11 +68,11 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     /// Tells the sweepers of all processes to look now. A hint, which fails nobody: who misses it finds the timer by
     /// polling.
     /// </summary>
-    public async Task CallSweepers()
+    public async Task NotifySweepers()
     {
         try
         {
-            await Call().WaitAsync(HintPatience);
+            await Call().WaitAsync(NotifyTimeout);
         }
         catch (Exception missed) when (missed is NpgsqlException or TimeoutException)
         {
@@ -106,7 +106,7 @@ public sealed class WakeTimers(NpgsqlDataSource database)
             batch.Add(
                 $"""
                 update turns set lease_until = clock_timestamp()
-                where ended_at is null and runner = $1 and lease_until > clock_timestamp() and (select {RunnerNames.IsFree})
+                where ended_at is null and runner = $1 and lease_until > clock_timestamp() and (select {RunnerNames.NameIsFree})
                 """,
                 runner
             );
@@ -115,14 +115,14 @@ public sealed class WakeTimers(NpgsqlDataSource database)
             batch.Add(
                 $"""
                 update turns set not_before = null
-                where held_by = $1 and not_before = held_until and ended_at is null and (select {RunnerNames.IsFree})
+                where held_by = $1 and not_before = held_until and ended_at is null and (select {RunnerNames.NameIsFree})
                 """,
                 runner
             );
             batch.Add(
                 $"""
                 update session_ids set warm_until = null
-                where warm_on = $1 and warm_until > clock_timestamp() and (select {RunnerNames.IsFree})
+                where warm_on = $1 and warm_until > clock_timestamp() and (select {RunnerNames.NameIsFree})
                 """,
                 runner
             );

@@ -29,7 +29,7 @@ public sealed record Watch(
 
 /// <summary>What a watch to be made shall tell of.</summary>
 /// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
-public sealed record WatchTerms(string Subject)
+public sealed record WatchDefinition(string Subject)
 {
     /// <summary>The event types to match; null matches all.</summary>
     public IReadOnlyList<string>? Types { get; init; }

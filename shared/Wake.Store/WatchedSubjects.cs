@@ -15,34 +15,34 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
     // A watch is seen when its transaction has committed, which may be that long after it was made.
     static readonly TimeSpan Overlap = TimeSpan.FromMinutes(1);
 
-    readonly Dictionary<string, Known> known = [];
+    readonly Dictionary<string, PrefixCache> known = [];
 
     /// <summary>Watches read at a time.</summary>
-    public int Page { get; init; } = 2_000;
+    public int PageSize { get; init; } = 2_000;
 
     /// <summary>
     /// The subjects of watches and routes that begin like this; with a <c>*</c> in them they are patterns. The same
     /// list as the last time while nothing has changed. Asked for by one at a time.
     /// </summary>
-    public async Task<IReadOnlyList<WatchedSubject>> Beginning(string prefix, CancellationToken cancel)
+    public async Task<IReadOnlyList<WatchedSubject>> FindByPrefix(string prefix, CancellationToken cancel)
     {
         if (!known.TryGetValue(prefix, out var all))
         {
-            var first = new Known();
-            while (!await Look(prefix, first, cancel)) { }
+            var first = new PrefixCache();
+            while (!await ReadPage(prefix, first, cancel)) { }
 
             known.Add(prefix, all = first);
         }
         else
         {
-            await Look(prefix, all, cancel);
+            await ReadPage(prefix, all, cancel);
         }
 
         return all.Subjects;
     }
 
     // Whether the page was the last one.
-    async Task<bool> Look(string prefix, Known all, CancellationToken cancel)
+    async Task<bool> ReadPage(string prefix, PrefixCache all, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add(
@@ -58,7 +58,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
             """,
             prefix,
             all.Position,
-            Page
+            PageSize
         );
         batch.Add(
             """
@@ -67,7 +67,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
             where created_at between $2 and now() + interval '1 hour' and starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
             """,
             prefix,
-            all.Looked - Overlap
+            all.ReadAt - Overlap
         );
         batch.Add(
             "select subject, types, created_at from routes where ended_at is null and starts_with(subject, $1)",
@@ -93,8 +93,8 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         await rows.NextResultAsync(cancel);
         await rows.ReadAsync(cancel);
 
-        all.Take(page, last, recent, routes);
-        all.Looked = rows.GetFieldValue<DateTimeOffset>(0);
+        all.ApplyPage(page, last, recent, routes);
+        all.ReadAt = rows.GetFieldValue<DateTimeOffset>(0);
         return last is null;
     }
 
@@ -104,7 +104,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         new(row.GetString(first), row.GetTexts(first + 1), row.GetFieldValue<DateTimeOffset>(first + 2));
 
     // What is known of one beginning.
-    sealed class Known
+    sealed class PrefixCache
     {
         readonly Dictionary<Guid, WatchedSubject> watches = [];
         List<WatchedSubject> routes = [];
@@ -112,7 +112,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 
         public Guid Position { get; private set; }
 
-        public DateTimeOffset Looked { get; set; } = DateTimeOffset.UtcNow;
+        public DateTimeOffset ReadAt { get; set; } = DateTimeOffset.UtcNow;
 
         public IReadOnlyList<WatchedSubject> Subjects =>
             subjects ??= [
@@ -122,7 +122,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
             ];
 
         // A page stands for all there is after the position, up to its last one or, when there is none, to the end.
-        public void Take(
+        public void ApplyPage(
             List<(Guid Id, WatchedSubject Subject)> page,
             Guid? last,
             List<(Guid Id, WatchedSubject Subject)> recent,
@@ -160,6 +160,6 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 public sealed record WatchedSubject(string Subject, IReadOnlyList<string>? Types, DateTimeOffset Since)
 {
     /// <summary>Whether events of this type are among them.</summary>
-    public bool Wants(string type) =>
+    public bool MatchesType(string type) =>
         Types is null || Types.Any(x => FileSystemName.MatchesSimpleExpression(x, type, ignoreCase: false));
 }

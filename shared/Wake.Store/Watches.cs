@@ -13,15 +13,15 @@ public sealed class Watches(NpgsqlDataSource database)
     /// How long after it was made a watch looks back again. An intake whose transaction was open at that moment neither
     /// saw the watch nor was seen by its first look.
     /// </summary>
-    static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan RepeatLookBackAfter = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// For how long it does so at most. What takes events in has ended by then: a statement of Wake's own is given up
     /// after thirty seconds, an idle transaction after ten.
     /// </summary>
-    internal TimeSpan LookAgainFor { get; init; } = TimeSpan.FromMinutes(1);
+    internal TimeSpan RepeatLookBackFor { get; init; } = TimeSpan.FromMinutes(1);
 
-    static readonly string LookBackStatement = Sql.Embedded("LookBack.sql");
+    static readonly string LookBackStatement = Sql.ReadResource("LookBack.sql");
 
     // The planner knows neither how many events the last minutes have brought nor, of a young table, how large it is.
     const string Planning = "select set_config('enable_seqscan', 'off', true)";
@@ -46,7 +46,7 @@ public sealed class Watches(NpgsqlDataSource database)
     /// </returns>
     public async Task<(Watch Watch, int Found, bool Ended)?> Create(
         string session,
-        WatchTerms wanted,
+        WatchDefinition wanted,
         CancellationToken cancel,
         Guid? work = null
     )
@@ -63,12 +63,12 @@ public sealed class Watches(NpgsqlDataSource database)
                 select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
                        $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15
                 from sessions s
-                where s.key = $2 and s.closed_at is null and {IdempotencyKeys.NotDone}
+                where s.key = $2 and s.closed_at is null and {IdempotencyKeys.OperationNotDone}
                 for share
                 on conflict (id) do nothing
                 returning id
             )
-            {IdempotencyKeys.Done} from made where work = made.id
+            {IdempotencyKeys.MarkOperationDone} from made where work = made.id
             """,
             id,
             session,
@@ -78,16 +78,16 @@ public sealed class Watches(NpgsqlDataSource database)
             wanted.Types?.ToArray(),
             Sql.LikePatterns(wanted.Types),
             wanted.Where?.ToArray(),
-            EventCondition.Terms(wanted.Where),
+            EventCondition.ToSqlTerms(wanted.Where),
             wanted.Until?.ToArray(),
             Sql.LikePatterns(wanted.Until),
             wanted.Once,
             wanted.Intent,
             wanted.Expires?.ToUniversalTime(),
-            LookAgainAfter
+            RepeatLookBackAfter
         );
         batch.Add($"select {Columns} where w.id = $1", id);
-        batch.Add(IdempotencyKeys.WhenDone, id);
+        batch.Add(IdempotencyKeys.SelectOperationDone, id);
         batch.Add(Planning);
         batch.Add(LookBackStatement, new[] { id }, LookBack);
 
@@ -177,7 +177,7 @@ public sealed class Watches(NpgsqlDataSource database)
     /// watches; a dump never has one.
     /// </summary>
     /// <returns>How many events it found that the first look could not see.</returns>
-    public async Task<int> LookAgain(CancellationToken cancel)
+    public async Task<int> RepeatLookBack(CancellationToken cancel)
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -209,8 +209,8 @@ public sealed class Watches(NpgsqlDataSource database)
             )
         )
         {
-            settle.Parameters.AddWithValue(LookAgainAfter);
-            settle.Parameters.AddWithValue(LookAgainFor);
+            settle.Parameters.AddWithValue(RepeatLookBackAfter);
+            settle.Parameters.AddWithValue(RepeatLookBackFor);
             await using var rows = await settle.ExecuteReaderAsync(cancel);
             while (await rows.ReadAsync(cancel))
                 due.Add(rows.GetGuid(0));

@@ -11,10 +11,12 @@ public static class WorkspaceDirectory
     /// <summary>Why a path cannot be a workspace, on any machine; null when it can. What .. means depends on the links
     /// before it.</summary>
     public static string? Problem(string path) =>
-        Path.IsPathFullyQualified(path) && !HasParent(path) ? null : "must be an absolute path without any .. in it.";
+        Path.IsPathFullyQualified(path) && !HasParentSegment(path)
+            ? null
+            : "must be an absolute path without any .. in it.";
 
     /// <summary>Whether a path leads out of a directory again.</summary>
-    public static bool HasParent(string path) => path.Split('/', Path.DirectorySeparatorChar).Contains("..");
+    public static bool HasParentSegment(string path) => path.Split('/', Path.DirectorySeparatorChar).Contains("..");
 
     /// <summary>Whether this process may write into a directory.</summary>
     public static bool IsWritable(string path) => OperatingSystem.IsWindows() || Access(path, CanWrite) == 0;
@@ -23,10 +25,10 @@ public static class WorkspaceDirectory
     /// against it.</summary>
     /// <param name="terms">The route, which is valid.</param>
     /// <param name="profiles">The profiles, as its runners have them as well.</param>
-    public static string? Warning(RouteTerms terms, Profiles profiles)
+    public static string? Warning(RouteDefinition terms, Profiles profiles)
     {
         var workspace = terms.Workspace!;
-        var mark = workspace.IndexOf(RouteTerms.SessionMark, StringComparison.Ordinal);
+        var mark = workspace.IndexOf(RouteDefinition.SessionPlaceholder, StringComparison.Ordinal);
         var isOfEach = mark >= 0;
         var path = isOfEach ? workspace[..(workspace.LastIndexOf('/', mark) is > 0 and var end ? end : 1)] : workspace;
 
@@ -42,8 +44,8 @@ public static class WorkspaceDirectory
                 ? null
                 : $"{workspace} cannot be written to on this machine by the user Wake runs as.";
 
-        var profile = terms.Profile ?? Profiles.Default;
-        if (profiles.Of(profile).Repository is null)
+        var profile = terms.Profile ?? Profiles.DefaultName;
+        if (profiles.GetOrDefault(profile).Repository is null)
         {
             return isOfEach
                 ? $"The profile {profile} names no Repository, so each {workspace} has to be made by somebody else before its session's first turn."

@@ -29,7 +29,7 @@ public static class Node
         params string[] arguments
     ) =>
         Directory.Exists(Path.Combine(Packages, "amqplib"))
-            ? Example.Run(
+            ? ExternalProgram.Run(
                 "node",
                 input,
                 new Dictionary<string, string>(environment) { ["NODE_PATH"] = Packages },
@@ -41,7 +41,7 @@ public static class Node
 }
 
 /// <summary>Programs of others.</summary>
-public static class Example
+public static class ExternalProgram
 {
     /// <summary>Runs one and returns what it said, if it ended well.</summary>
     public static async Task<string> Run(

@@ -13,7 +13,7 @@ public sealed class TableReads
     /// <summary>The counters now. What a connection that is still open did in its last second may be missing.</summary>
     /// <param name="database">The database.</param>
     /// <param name="large">Tables of more rows than this.</param>
-    public static async Task<TableReads> Of(NpgsqlDataSource database, long large)
+    public static async Task<TableReads> Capture(NpgsqlDataSource database, long large)
     {
         await using var command = database.CreateCommand(
             """
@@ -32,7 +32,7 @@ public sealed class TableReads
     }
 
     /// <summary>The counters once nobody else is connected any more, so that all is counted.</summary>
-    public static async Task<TableReads> OfAll(string connectionString, long large)
+    public static async Task<TableReads> CaptureWhenIdle(string connectionString, long large)
     {
         await using var alone = NpgsqlDataSource.Create(
             new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = 1 }
@@ -47,7 +47,7 @@ public sealed class TableReads
             },
             "nobody else is connected"
         );
-        return await Of(alone, large);
+        return await Capture(alone, large);
     }
 
     /// <summary>The names of the tables.</summary>

@@ -4,7 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Options;
 using Wake.Store;
 using Wake.Testing;
-using static Wake.Benchmarks.Figures;
+using static Wake.Benchmarks.BenchmarkResults;
 
 namespace Wake.Benchmarks;
 
@@ -16,17 +16,17 @@ static class Batches
     const int Size = 500,
         WarmUps = 8;
 
-    public static async Task Run(Figures figures, Messages messages, int repetitions)
+    public static async Task Run(BenchmarkResults figures, Messages messages, int repetitions)
     {
         const string name = "batches of 500";
 
         // Long, so that nothing but the intake is measured.
-        await using var lab = await Lab.Start(TimeSpan.FromHours(1));
+        await using var lab = await BenchmarkSystem.Start(TimeSpan.FromHours(1));
         await using var gateway = await ServiceProcess.Start("Wake.Gateway", lab.Settings);
         using var http = new HttpClient
         {
             BaseAddress = gateway.Url,
-            DefaultRequestHeaders = { Authorization = new("Bearer", Lab.Key) },
+            DefaultRequestHeaders = { Authorization = new("Bearer", BenchmarkSystem.Key) },
         };
         var profiles = new Profiles
         {
@@ -44,7 +44,7 @@ static class Batches
             );
             await lab.Register([.. first.Subjects, .. second.Subjects, .. third.Subjects]);
 
-            var floor = await Floors.Postgres(lab.Database, first);
+            var floor = await Baselines.Postgres(lab.Database, first);
             var inProcess = await Take(first, Accept);
             var bodies = Enumerable
                 .Range(0, second.Events.Count / Size)

@@ -1,6 +1,6 @@
 using Wake.Store;
 using Wake.Testing;
-using static Wake.Benchmarks.Figures;
+using static Wake.Benchmarks.BenchmarkResults;
 
 namespace Wake.Benchmarks;
 
@@ -9,15 +9,15 @@ static class Idle
 {
     static readonly TimeSpan Watched = TimeSpan.FromSeconds(15);
 
-    public static async Task Run(Figures figures, int repetitions)
+    public static async Task Run(BenchmarkResults figures, int repetitions)
     {
         await Services(figures, repetitions);
         await Standalone(figures, repetitions);
     }
 
-    static async Task Services(Figures figures, int repetitions)
+    static async Task Services(BenchmarkResults figures, int repetitions)
     {
-        await using var lab = await Lab.Start(
+        await using var lab = await BenchmarkSystem.Start(
             TimeSpan.Zero,
             new Dictionary<string, string> { ["Claude__Executable"] = "true" }
         );
@@ -36,7 +36,7 @@ static class Idle
         await Watch(figures, "idle, coordinator + gateway + runner", [lab.Coordinator, gateway, runner], repetitions);
     }
 
-    static async Task Standalone(Figures figures, int repetitions)
+    static async Task Standalone(BenchmarkResults figures, int repetitions)
     {
         var folder = Directory.CreateTempSubdirectory("wake-bench-").FullName;
         await using (
@@ -55,7 +55,7 @@ static class Idle
         Directory.Delete(folder, recursive: true);
     }
 
-    static async Task Watch(Figures figures, string name, ServiceProcess[] processes, int repetitions)
+    static async Task Watch(BenchmarkResults figures, string name, ServiceProcess[] processes, int repetitions)
     {
         // Until what starting set off is over.
         await Task.Delay(Watched);

@@ -10,9 +10,9 @@ sealed class Messages
     Messages(IReadOnlyList<ExternalEventObserved> events)
     {
         Events = events;
-        Json = [.. events.Select(EventJson.Write)];
+        Json = [.. events.Select(EventJson.Serialize)];
         Subjects = [.. events.Select(x => x.Subject).Distinct()];
-        Facts = events.Select(x => x.FactKey).Distinct().Count();
+        Facts = events.Select(x => x.EffectiveDedupKey).Distinct().Count();
     }
 
     public IReadOnlyList<ExternalEventObserved> Events { get; }
@@ -97,16 +97,16 @@ sealed class Messages
                 {
                     Id = $"{x.Id}-{name}",
                     Subject = $"{x.Subject}-{name}",
-                    DedupKey = $"{x.FactKey}-{name}",
+                    DedupKey = $"{x.EffectiveDedupKey}-{name}",
                 }
             ),
         ]);
 
     /// <summary>The first observation of every fact.</summary>
-    public Messages Firsts() => new([.. Events.DistinctBy(x => x.FactKey)]);
+    public Messages Firsts() => new([.. Events.DistinctBy(x => x.EffectiveDedupKey)]);
 
     /// <summary>All other observations.</summary>
-    public Messages Repeats() => new([.. Events.Except(Events.DistinctBy(x => x.FactKey))]);
+    public Messages Repeats() => new([.. Events.Except(Events.DistinctBy(x => x.EffectiveDedupKey))]);
 
     sealed record Line(
         [property: System.Text.Json.Serialization.JsonRequired] string EventId,

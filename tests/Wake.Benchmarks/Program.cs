@@ -64,7 +64,7 @@ var root = new RootCommand(
 root.SetAction(
     async (result, cancel) =>
     {
-        var figures = new Figures();
+        var figures = new BenchmarkResults();
         var (chosen, times, file) = (
             result.GetValue(kinds) is { Length: > 0 } named ? named : all,
             result.GetValue(repetitions),
@@ -112,7 +112,14 @@ static Option<int> Number(string name, int standard, string description)
     return option;
 }
 
-static async Task Measure(string kind, Figures figures, Messages messages, bool generated, int times, LargeStore store)
+static async Task Measure(
+    string kind,
+    BenchmarkResults figures,
+    Messages messages,
+    bool generated,
+    int times,
+    LargeStore store
+)
 {
     var (half, ten) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(10));
     switch (kind)
@@ -129,7 +136,7 @@ static async Task Measure(string kind, Figures figures, Messages messages, bool 
             await SingleEvents.Run(figures, generated ? Messages.Generate(500, 1, 1) : messages.Firsts(), times);
             break;
         case "growth":
-            await Growth.Run(figures, times);
+            await StoreGrowth.Run(figures, times);
             break;
         case "scale":
             await Scale.Run(figures, store, times);

@@ -3,7 +3,7 @@ using Wake.Offline;
 using Wake.Runner;
 using Wake.Store;
 using Wake.Testing;
-using static Wake.Benchmarks.Figures;
+using static Wake.Benchmarks.BenchmarkResults;
 
 namespace Wake.Benchmarks;
 
@@ -18,7 +18,7 @@ static class Resuming
         CrowdMegabytes = 4000;
 
     /// <summary>Every wake starts a process.</summary>
-    public static Task Cold(Figures figures, int repetitions) =>
+    public static Task Cold(BenchmarkResults figures, int repetitions) =>
         Run(
             "cold, claim → first model request",
             warmSessions: 0,
@@ -40,7 +40,7 @@ static class Resuming
         );
 
     /// <summary>Every wake finds the process of the one before, and twenty sessions that all stay.</summary>
-    public static async Task Warm(Figures figures, int repetitions)
+    public static async Task Warm(BenchmarkResults figures, int repetitions)
     {
         await Run(
             "warm, claim → first model request",
@@ -74,14 +74,14 @@ static class Resuming
         await using var place = await Place.Start(warmSessions);
         var workspace = Directory.CreateDirectory(Path.Combine(place.Folder, "workspace")).FullName;
         await place.Session("bench", workspace);
-        await using var byHand = new ClaudeByHand(place.Api, workspace, place.Environment, stays: warmSessions > 0);
+        await using var byHand = new BareClaude(place.Api, workspace, place.Environment, stays: warmSessions > 0);
 
         // The first two begin and resume; what stays is used from then on.
         Progress($"{name}: warming up");
         for (var number = 1; number <= 2; number++)
         {
             await place.Woken("bench", number);
-            await byHand.Tell(number);
+            await byHand.SendMessage(number);
         }
 
         for (var pair = 3; pair <= (repetitions * PairsPerRepetition) + 2; pair++)
@@ -90,13 +90,13 @@ static class Resuming
                 Progress($"{name}: {(pair / PairsPerRepetition) + 1} of {repetitions}");
 
             // Turn about, so that neither always finds the machine as the other left it.
-            var early = pair % 2 == 0 ? await byHand.Tell(pair) : default;
+            var early = pair % 2 == 0 ? await byHand.SendMessage(pair) : default;
             var woken = await place.Woken("bench", pair);
-            note(name, woken, pair % 2 == 0 ? early : await byHand.Tell(pair));
+            note(name, woken, pair % 2 == 0 ? early : await byHand.SendMessage(pair));
         }
     }
 
-    static async Task Hold(Figures figures)
+    static async Task Hold(BenchmarkResults figures)
     {
         const string name = "warm, 20 sessions";
         await using var place = await Place.Start(Crowd);
@@ -111,9 +111,9 @@ static class Resuming
         }
 
         var marks = ProcessTable
-            .AllMarked()
-            .Where(x => x.Mark?.Runner == place.Runner.Id)
-            .Select(x => x.Mark!)
+            .AllTagged()
+            .Where(x => x.Tag?.RunnerPid == place.Runner.Id)
+            .Select(x => x.Tag!)
             .Distinct()
             .ToList();
         figures.Add(name, "that stayed", marks.Count);
@@ -130,10 +130,15 @@ static class Resuming
     /// <summary>A coordinator, a runner and an API of their own.</summary>
     sealed class Place : IAsyncDisposable
     {
-        readonly Lab lab;
+        readonly BenchmarkSystem lab;
 
-        Place(string folder, MessagesApi api, Dictionary<string, string> environment, Lab lab, ServiceProcess runner) =>
-            (Folder, Api, Environment, this.lab, Runner) = (folder, api, environment, lab, runner);
+        Place(
+            string folder,
+            MessagesApi api,
+            Dictionary<string, string> environment,
+            BenchmarkSystem lab,
+            ServiceProcess runner
+        ) => (Folder, Api, Environment, this.lab, Runner) = (folder, api, environment, lab, runner);
 
         public string Folder { get; }
 
@@ -156,7 +161,7 @@ static class Resuming
                 ["Runner__WarmSessions"] = $"{warmSessions}",
                 ["Runner__WarmMemoryMegabytes"] = $"{CrowdMegabytes}",
             };
-            var lab = await Lab.Start(TimeSpan.Zero, environment);
+            var lab = await BenchmarkSystem.Start(TimeSpan.Zero, environment);
             return new(folder, api, environment, lab, await ServiceProcess.Start("Wake.Runner", lab.Settings));
         }
 
@@ -168,7 +173,7 @@ static class Resuming
         {
             var reason = $"reason {number} of {key} came from afar";
             await lab.Publish([
-                EventJson.Write(
+                EventJson.Serialize(
                     new()
                     {
                         Id = $"{key}-{number}",
@@ -181,7 +186,7 @@ static class Resuming
                 ),
             ]);
 
-            var request = await Api.Next(x => x.Hears(reason));
+            var request = await Api.Next(x => x.IsInTail(reason));
             await lab.Quiet();
             var claimed = await lab.Scalar<DateTime>(
                 "select started_at from turns where wake_number = $2 and session_id = (select id from sessions where key = $1)",

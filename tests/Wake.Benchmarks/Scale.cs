@@ -3,7 +3,7 @@ using Npgsql;
 using Wake.Contracts;
 using Wake.Store;
 using Wake.Testing;
-using static Wake.Benchmarks.Figures;
+using static Wake.Benchmarks.BenchmarkResults;
 
 namespace Wake.Benchmarks;
 
@@ -22,16 +22,16 @@ static class Scale
 
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
-    public static async Task Run(Figures figures, LargeStore size, int repetitions)
+    public static async Task Run(BenchmarkResults figures, LargeStore size, int repetitions)
     {
         var name = $"scale, {size.Sessions:#,0} sessions, {size.Watches:#,0} watches, {size.Events:#,0} events";
-        await using var lab = await Lab.Start(TimeSpan.Zero);
+        await using var lab = await BenchmarkSystem.Start(TimeSpan.Zero);
         await using var gateway = await ServiceProcess.Start("Wake.Gateway", lab.Settings);
         await using var runner = await StandInRunner.Start(lab.Broker, new Turns(lab.Database));
 
         await size.Fill(lab.Database, x => Progress($"{name}: {x}"));
         await lab.Register([.. Enumerable.Range(0, Singles).Select(Subject)]);
-        var before = await TableReads.Of(lab.Database, Math.Min(Large, size.Sessions / 2));
+        var before = await TableReads.Capture(lab.Database, Math.Min(Large, size.Sessions / 2));
 
         Progress($"{name}: warming up");
         await Events("warm");
@@ -65,7 +65,7 @@ static class Scale
         await lab.Quiet();
         await gateway.Stop();
         await lab.Coordinator.Stop();
-        var after = await TableReads.OfAll(lab.ConnectionString, Math.Min(Large, size.Sessions / 2));
+        var after = await TableReads.CaptureWhenIdle(lab.ConnectionString, Math.Min(Large, size.Sessions / 2));
         foreach (var scanned in after.ScannedSince(before))
             Progress($"{name}: read from end to end: {scanned}");
         figures.Add(name, "large tables read from end to end", after.ScannedSince(before).Count, new(0, Always: true));
@@ -96,7 +96,7 @@ static class Scale
                 runner.Arrived = _ => arrived.TrySetResult(Stopwatch.GetTimestamp());
                 var sent = Stopwatch.GetTimestamp();
                 await lab.Publish([
-                    EventJson.Write(
+                    EventJson.Serialize(
                         new()
                         {
                             Id = $"{round}-{i}",
@@ -156,23 +156,29 @@ static class Scale
             var watched = new WatchedSubjects(lab.Database);
             await Time(
                 "old events are looked for",
-                () => new Retention(lab.Database).Forget(TimeSpan.FromDays(90), cancel)
+                () => new EventRetention(lab.Database).DeleteOlderThan(TimeSpan.FromDays(90), cancel)
             );
             await Time(
                 "old transcripts are looked for",
                 () => new Transcripts(lab.Database).Prune(TimeSpan.FromDays(90), cancel)
             );
-            await Time("what waits is counted", () => new Backlog(lab.Database).Read(cancel));
-            await Time("all watched subjects", () => watched.Beginning("github", cancel));
-            await Time("watched subjects, from then on", () => watched.Beginning("github", cancel));
+            await Time("what waits is counted", () => new Backlog(lab.Database).GetByState(cancel));
+            await Time("all watched subjects", () => watched.FindByPrefix("github", cancel));
+            await Time("watched subjects, from then on", () => watched.FindByPrefix("github", cancel));
             await Time(
                 "a workspace is looked after",
-                () => new Sessions(lab.Database).HasLeft(Guid.NewGuid(), "/srv/wake/1", TimeSpan.FromDays(1), cancel)
+                () =>
+                    new Sessions(lab.Database).IsWorkspaceUnusedFor(
+                        Guid.NewGuid(),
+                        "/srv/wake/1",
+                        TimeSpan.FromDays(1),
+                        cancel
+                    )
             );
             using var http = new HttpClient
             {
                 BaseAddress = gateway.Url,
-                DefaultRequestHeaders = { Authorization = new("Bearer", Lab.Key) },
+                DefaultRequestHeaders = { Authorization = new("Bearer", BenchmarkSystem.Key) },
             };
             foreach (
                 var path in (string[])

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Wake.Store;
-using static Wake.Benchmarks.Figures;
+using static Wake.Benchmarks.BenchmarkResults;
 
 namespace Wake.Benchmarks;
 
@@ -11,10 +11,10 @@ static class SingleEvents
     // Long enough for everything the last one set off to be over.
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
-    public static async Task Run(Figures figures, Messages messages, int repetitions)
+    public static async Task Run(BenchmarkResults figures, Messages messages, int repetitions)
     {
         const string name = "single, window 0";
-        await using var lab = await Lab.Start(TimeSpan.Zero);
+        await using var lab = await BenchmarkSystem.Start(TimeSpan.Zero);
         await using var runner = await StandInRunner.Start(lab.Broker, new Turns(lab.Database));
 
         Progress($"{name}: warming up");
@@ -24,7 +24,7 @@ static class SingleEvents
         {
             Progress($"{name}: {repetition} of {repetitions}");
             var again = messages.Again($"{repetition}");
-            var floor = await Floors.Delivery(lab.Amqp, again.Json, Pause);
+            var floor = await Baselines.Delivery(lab.Amqp, again.Json, Pause);
             var times = await Once(lab, runner, again);
 
             var (p50, p99, floorP50, floorP99) = (
@@ -54,7 +54,7 @@ static class SingleEvents
         }
     }
 
-    static async Task<List<double>> Once(Lab lab, StandInRunner runner, Messages messages)
+    static async Task<List<double>> Once(BenchmarkSystem lab, StandInRunner runner, Messages messages)
     {
         await lab.Register(messages.Subjects);
         var times = new List<double>();

@@ -84,7 +84,7 @@ sealed class StandInRunner : IAsyncDisposable
         foreach (var happened in turn.Events)
             heard.AddOrUpdate(happened.Id, 1, (_, times) => times + 1);
 
-        await turns.End(turn, TurnOutcome.Completed, null, default, cancel);
+        await turns.EndTurn(turn, TurnOutcome.Completed, null, default, cancel);
         await context.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, TurnOutcome.Completed), cancel);
         Interlocked.Increment(ref ended);
     }

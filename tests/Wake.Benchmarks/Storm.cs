@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Wake.Store;
-using static Wake.Benchmarks.Figures;
+using static Wake.Benchmarks.BenchmarkResults;
 
 namespace Wake.Benchmarks;
 
@@ -12,12 +12,12 @@ static class Storm
 {
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
-    public static async Task Run(Figures figures, Messages messages, TimeSpan window, int repetitions)
+    public static async Task Run(BenchmarkResults figures, Messages messages, TimeSpan window, int repetitions)
     {
         var sessions = messages.Subjects.Count;
         var name =
             $"storm, {messages.Events.Count:#,0} messages of {messages.Facts:#,0} facts for {sessions:#,0} sessions, window {window.TotalSeconds} s";
-        await using var lab = await Lab.Start(window);
+        await using var lab = await BenchmarkSystem.Start(window);
         await using var runner = await StandInRunner.Start(lab.Broker, new Turns(lab.Database));
 
         Progress($"{name}: warming up");
@@ -27,8 +27,8 @@ static class Storm
         {
             Progress($"{name}: {repetition} of {repetitions}");
             var again = messages.Again($"{repetition}");
-            var postgres = await Floors.Postgres(lab.Database, again);
-            var broker = await Floors.Broker(lab.Amqp, again.Json);
+            var postgres = await Baselines.Postgres(lab.Database, again);
+            var broker = await Baselines.Broker(lab.Amqp, again.Json);
             var (ingest, wall, jobs, distinct, twice) = await Once(lab, runner, again, window);
 
             Line(
@@ -75,7 +75,7 @@ static class Storm
     }
 
     static async Task<(double Ingest, double Wall, int Jobs, int Distinct, int Twice)> Once(
-        Lab lab,
+        BenchmarkSystem lab,
         StandInRunner runner,
         Messages messages,
         TimeSpan window
@@ -96,7 +96,7 @@ static class Storm
         await lab.Quiet();
 
         var wall = Stopwatch.GetElapsedTime(begun, runner.Dispatched.Values.Max()).TotalSeconds;
-        var factOf = messages.Events.DistinctBy(x => x.Id).ToDictionary(x => x.Id, x => x.FactKey);
+        var factOf = messages.Events.DistinctBy(x => x.Id).ToDictionary(x => x.Id, x => x.EffectiveDedupKey);
         var heard = runner.Heard.GroupBy(x => factOf[x.Key], x => x.Value).ToList();
         return (ingest, wall, runner.Jobs, heard.Count, heard.Count(x => x.Sum() > 1));
     }

@@ -85,15 +85,15 @@ sealed class ConfigFolder(string path)
 
     /// <summary>
     /// Takes this start's share of <c>fake-claude.json</c>. Starting several processes at once hands out
-    /// <see cref="StartOrders.Times"/> shares and not one more.
+    /// <see cref="StartScript.Times"/> shares and not one more.
     /// </summary>
-    public StartOrders TakeOrders()
+    public StartScript TakeStartScript()
     {
         if (!File.Exists(Orders))
-            return StartOrders.None;
+            return StartScript.None;
 
         using var turn = Exclusively();
-        var orders = StartOrders.Read(File.ReadAllText(Orders));
+        var orders = StartScript.Read(File.ReadAllText(Orders));
 
         var left = Orders + ".left";
         File.WriteAllText(left, orders.AfterOneStart().ToLine());
@@ -102,7 +102,7 @@ sealed class ConfigFolder(string path)
     }
 
     /// <summary>The version to report, without using anything up; null when the file does not say.</summary>
-    public string? Version() => File.Exists(Orders) ? StartOrders.Read(File.ReadAllText(Orders)).Version : null;
+    public string? Version() => File.Exists(Orders) ? StartScript.Read(File.ReadAllText(Orders)).Version : null;
 
     // A lock of its own: the files themselves stay readable for a test at any moment.
     FileStream Exclusively()

@@ -39,8 +39,8 @@ static class ForeignTurn
         );
         session.Emit(session.Frames.Init([]));
 
-        var voice = new Voice(session, message: null, [], isRerun: false);
-        voice.Say("Noted.");
-        session.EmitResult(new(new Ending.Completed(voice.Said!), voice.Requests) { Origin = Origin() });
+        var voice = new TurnWriter(session, message: null, [], isRerun: false);
+        voice.WriteText("Noted.");
+        session.EmitResult(new(new Ending.Completed(voice.LastText!), voice.Requests) { Origin = Origin() });
     }
 }

@@ -20,7 +20,7 @@ sealed class Input(Session session, Cli cli)
         switch (Json.Parse(line))
         {
             case { } x when x.Text("type") == "user" && x.At("message", "content") is { } content:
-                session.Hear(new(x.Text("uuid"), content.DeepClone()));
+                session.Receive(new(x.Text("uuid"), content.DeepClone()));
                 break;
 
             case { } x when x.Text("type") == "control_request":

@@ -10,7 +10,7 @@ var config = folder is null ? null : new ConfigFolder(folder);
 if (arguments.Version)
 {
     var version =
-        config?.Version() ?? Environment.GetEnvironmentVariable("FAKE_CLAUDE_VERSION") ?? StartOrders.UsualVersion;
+        config?.Version() ?? Environment.GetEnvironmentVariable("FAKE_CLAUDE_VERSION") ?? StartScript.UsualVersion;
     Console.WriteLine($"{version} (Claude Code)");
     return 0;
 }
@@ -23,8 +23,8 @@ if (!Directory.Exists("."))
     ProcessVerbs.CwdGone();
 
 config.LogStart(arguments);
-var orders = config.TakeOrders();
-var cli = new Cli(arguments, config, orders.Version ?? StartOrders.UsualVersion);
+var orders = config.TakeStartScript();
+var cli = new Cli(arguments, config, orders.Version ?? StartScript.UsualVersion);
 using var signals = new Signals(cli);
 
 foreach (var order in orders.Verbs)

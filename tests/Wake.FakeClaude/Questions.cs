@@ -15,7 +15,7 @@ sealed class Questions(Turn turn)
     string? requestId;
     JsonObject? answer;
 
-    public Ending? Ask(JsonObject input) => Decide(turn.Voice.StartTool(Tool, input));
+    public Ending? Ask(JsonObject input) => Decide(turn.Writer.StartTool(Tool, input));
 
     /// <summary>A call that no rule allows; allowed, it writes into the file. "PATH N": named by a path that is longer
     /// by N times "./".</summary>
@@ -26,7 +26,7 @@ sealed class Questions(Turn turn)
             cut > 0 && int.TryParse(argument.AsSpan(cut + 1), out var times)
                 ? $"/{string.Concat(Enumerable.Repeat("./", times))}{argument[1..cut]}"
                 : argument;
-        return Decide(turn.Voice.StartTool("Bash", new() { ["command"] = $"{Appending}{path}" }));
+        return Decide(turn.Writer.StartTool("Bash", new() { ["command"] = $"{Appending}{path}" }));
     }
 
     /// <summary>Puts the question off whatever a hook says.</summary>
@@ -52,12 +52,12 @@ sealed class Questions(Turn turn)
         );
     }
 
-    public Ending Defer() => Defer(turn.Voice.StartTool(Tool, Default()));
+    public Ending Defer() => Defer(turn.Writer.StartTool(Tool, Default()));
 
     /// <summary>Settles a call, newly made or deferred by an earlier process; an ending means it is put off.</summary>
     public Ending? Decide(JsonObject call)
     {
-        turn.Voice.ResumeTool(call);
+        turn.Writer.ResumeTool(call);
 
         switch (new Hooks(turn.Session).BeforeTool(call))
         {
@@ -69,7 +69,7 @@ sealed class Questions(Turn turn)
                 break;
 
             case HookDecision.Deny deny:
-                turn.Voice.EndTool(deny.Reason, isError: true);
+                turn.Writer.EndTool(deny.Reason, isError: true);
                 break;
 
             default:
@@ -88,7 +88,7 @@ sealed class Questions(Turn turn)
                 return;
 
             answer = response;
-            turn.Ring();
+            turn.Signal();
         }
     }
 
@@ -102,7 +102,7 @@ sealed class Questions(Turn turn)
 
             turn.Session.Emit(ControlFrames.Cancel(requestId));
             requestId = null;
-            return turn.Voice.ToolCall;
+            return turn.Writer.ToolCall;
         }
     }
 
@@ -121,7 +121,7 @@ sealed class Questions(Turn turn)
         if (!turn.Session.Cli.Arguments.AsksOnStdio)
         {
             var isQuestion = call.Text("name") == Tool;
-            turn.Voice.EndTool(
+            turn.Writer.EndTool(
                 isQuestion ? $"No such tool available: {Tool}" : "You haven't granted it yet.",
                 isError: true
             );
@@ -159,7 +159,7 @@ sealed class Questions(Turn turn)
         // Refused together with the whole turn.
         if (reply.Flag("interrupt"))
             throw new OperationCanceledException();
-        turn.Voice.EndTool(reply.Text("message") ?? "Tool permission request failed", isError: true);
+        turn.Writer.EndTool(reply.Text("message") ?? "Tool permission request failed", isError: true);
     }
 
     void Settle(JsonObject call, JsonObject input)
@@ -167,7 +167,7 @@ sealed class Questions(Turn turn)
         if (call.Text("name") != Tool)
         {
             turn.Session.Cli.Config.Append(input.Text("command")![Appending.Length..], "tool");
-            turn.Voice.EndTool(Voice.NoOutput);
+            turn.Writer.EndTool(TurnWriter.NoOutput);
             return;
         }
 
@@ -177,7 +177,7 @@ sealed class Questions(Turn turn)
                 ? "The user did not answer the questions."
                 : $"Your questions have been answered: {string.Join(", ", answers.Select(x => $"\"{x.Key}\"=\"{x.Value}\""))}.";
 
-        turn.Voice.EndTool(told);
+        turn.Writer.EndTool(told);
         turn.Remark += " " + told;
     }
 

@@ -113,7 +113,7 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
         );
 
     /// <summary>Verbs from the start-up file that wait for a turn; the first turn takes them.</summary>
-    public IReadOnlyList<Step> TakeOrders() => Interlocked.Exchange(ref orders, []);
+    public IReadOnlyList<Step> TakeStartSteps() => Interlocked.Exchange(ref orders, []);
 
     public void AwaitFirstMessage()
     {
@@ -124,7 +124,7 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
         }
     }
 
-    public void Hear(UserMessage message)
+    public void Receive(UserMessage message)
     {
         lock (gate)
         {
@@ -212,7 +212,7 @@ sealed class Session(Cli cli, string id, Transcript transcript, IReadOnlyList<St
             while (waiting.Count == 0 && !isClosed)
                 Monitor.Wait(gate);
 
-            return waiting.TryDequeue(out var message) ? Begin(Turn.Of(this, message)) : null;
+            return waiting.TryDequeue(out var message) ? Begin(Turn.For(this, message)) : null;
         }
     }
 

@@ -4,7 +4,7 @@ namespace Wake.FakeClaude;
 static class SessionStart
 {
     /// <summary>Null when there is no session to run; the reason has been printed and the exit code is 1.</summary>
-    public static Session? Open(Cli cli, StartOrders orders)
+    public static Session? Open(Cli cli, StartScript orders)
     {
         if (cli.Arguments.UsageError is { } mistake)
         {
@@ -17,7 +17,7 @@ static class SessionStart
             : Create(cli, orders, cli.Arguments.SessionId ?? Guid.NewGuid().ToString());
     }
 
-    static Session? Resume(Cli cli, StartOrders orders, string id)
+    static Session? Resume(Cli cli, StartScript orders, string id)
     {
         // A path is resumed from any directory.
         var given = Path.IsPathRooted(id) && id.EndsWith(".jsonl", StringComparison.Ordinal) ? id : null;
@@ -44,7 +44,7 @@ static class SessionStart
     }
 
     // Only the own directory is looked at, and any file there counts, even an empty one.
-    static Session? Create(Cli cli, StartOrders orders, string id)
+    static Session? Create(Cli cli, StartScript orders, string id)
     {
         var path = cli.Config.TranscriptOf(Environment.CurrentDirectory, id);
         if (!File.Exists(path))
@@ -54,7 +54,7 @@ static class SessionStart
         return null;
     }
 
-    static Session Begin(Cli cli, StartOrders orders, string id, Transcript transcript) =>
+    static Session Begin(Cli cli, StartScript orders, string id, Transcript transcript) =>
         cli.Session = new(cli, id, transcript, orders.ForTheFirstTurn);
 
     static Session? Refuse(Cli cli, string id, string reason)

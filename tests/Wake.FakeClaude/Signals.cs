@@ -35,7 +35,7 @@ sealed class Signals : IDisposable
     // No result; a command under way is killed first and leaves its trace.
     void Terminate(int code)
     {
-        cli.Session?.Running?.Voice.EndTool("Exit code 137", isError: true);
+        cli.Session?.Running?.Writer.EndTool("Exit code 137", isError: true);
         cli.Output.Silence();
         Posix.Exit(code);
     }

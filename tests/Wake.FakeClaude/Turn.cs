@@ -11,7 +11,7 @@ sealed class Turn
     readonly LastTurn? resumed;
     readonly IReadOnlyList<Step> steps;
     readonly string? commandUuid;
-    readonly object bell = new();
+    readonly object changed = new();
     readonly JsonArray permissionDenials = [];
     bool stopped;
     bool stoppedBySignal;
@@ -22,13 +22,13 @@ sealed class Turn
 
         // A turn that nobody sent a message for goes by an id of its own.
         commandUuid = message is null ? Guid.NewGuid().ToString() : message.Uuid;
-        steps = [.. session.TakeOrders(), .. Script.In(message?.Text ?? Json.Prose(resumed!.Content) ?? "")];
-        Voice = new(session, message, Credited, IsRerun);
+        steps = [.. session.TakeStartSteps(), .. Script.In(message?.Text ?? Json.Prose(resumed!.Content) ?? "")];
+        Writer = new(session, message, Credited, IsRerun);
         Questions = new(this);
     }
 
     public Session Session => session;
-    public Voice Voice { get; }
+    public TurnWriter Writer { get; }
     public Questions Questions { get; }
 
     /// <summary>A resent message whose turn this is; it is told when the turn is over.</summary>
@@ -68,7 +68,7 @@ sealed class Turn
 
     /// <summary>A turn for a message. Its row may be there already, left by a process that died before it
     /// answered.</summary>
-    public static Turn Of(Session session, UserMessage message) =>
+    public static Turn For(Session session, UserMessage message) =>
         new(session, message, session.Transcript.LastTurn is { } last && last.Uuid == message.Uuid ? last : null);
 
     /// <summary>A turn that goes on where an earlier process stopped.</summary>
@@ -102,10 +102,10 @@ sealed class Turn
     /// <summary>Sleeps, unless the turn is stopped meanwhile.</summary>
     public void Wait(TimeSpan time)
     {
-        lock (bell)
+        lock (changed)
         {
             if (!stopped)
-                Monitor.Wait(bell, time);
+                Monitor.Wait(changed, time);
             ThrowIfStopped();
         }
     }
@@ -114,30 +114,30 @@ sealed class Turn
     public T WaitFor<T>(Func<T?> find)
         where T : class
     {
-        lock (bell)
+        lock (changed)
         {
             while (true)
             {
                 ThrowIfStopped();
                 if (find() is { } found)
                     return found;
-                Monitor.Wait(bell);
+                Monitor.Wait(changed);
             }
         }
     }
 
-    public void Ring()
+    public void Signal()
     {
-        lock (bell)
-            Monitor.PulseAll(bell);
+        lock (changed)
+            Monitor.PulseAll(changed);
     }
 
     public void Stop(bool bySignal = false)
     {
-        lock (bell)
+        lock (changed)
         {
             (stopped, stoppedBySignal) = (true, stoppedBySignal || bySignal);
-            Monitor.PulseAll(bell);
+            Monitor.PulseAll(changed);
         }
     }
 
@@ -170,7 +170,9 @@ sealed class Turn
                 return ending;
 
         ThrowIfStopped();
-        return new Ending.Completed(Voice.Said ?? $"I have seen {session.Transcript.Prompts} user messages.{Remark}");
+        return new Ending.Completed(
+            Writer.LastText ?? $"I have seen {session.Transcript.Prompts} user messages.{Remark}"
+        );
     }
 
     /// <summary>The rows a turn starts with; returns an ending when a deferred call is put off once more.</summary>
@@ -192,7 +194,7 @@ sealed class Turn
         if (resumed.State == TurnState.Deferred && Questions.Decide(resumed.OpenToolCall!) is { } ending)
             return ending;
         if (resumed is { State: TurnState.Cut, OpenToolCall: { } call } && Cli.ShowsCutOffCalls)
-            Voice.LoseTool(call);
+            Writer.LoseTool(call);
 
         session.Transcript.Continue();
         return null;
@@ -227,7 +229,7 @@ sealed class Turn
 
     TurnReport Report(Ending ending)
     {
-        var report = new TurnReport(ending, Voice.Requests)
+        var report = new TurnReport(ending, Writer.Requests)
         {
             PermissionDenials = permissionDenials,
             Messages = Credited,
@@ -238,7 +240,7 @@ sealed class Turn
 
     void ThrowIfStopped()
     {
-        lock (bell)
+        lock (changed)
         {
             if (stopped)
                 throw new OperationCanceledException();
@@ -247,8 +249,8 @@ sealed class Turn
 
     Ending.Interrupted Abort()
     {
-        var inTool = Voice.ToolCall is not null;
-        Voice.Interrupt();
+        var inTool = Writer.ToolCall is not null;
+        Writer.Interrupt();
 
         if (stoppedBySignal && !inTool)
             Posix.Exit(0);
@@ -257,10 +259,10 @@ sealed class Turn
 
     void End(Ending ending)
     {
-        if (ending is Ending.Completed completed && Voice.Said is null)
-            Voice.Say(completed.Text);
+        if (ending is Ending.Completed completed && Writer.LastText is null)
+            Writer.WriteText(completed.Text);
         if (ending is Ending.ApiFailed failed)
-            Voice.Fail(failed.Failure);
+            Writer.Fail(failed.Failure);
 
         foreach (var act in BeforeResult)
             act();

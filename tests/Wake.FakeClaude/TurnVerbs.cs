@@ -17,8 +17,8 @@ static class TurnVerbs
     /// <summary>After it, in the order they are written.</summary>
     public static readonly Dictionary<string, Func<Turn, string, Ending?>> InTurn = new()
     {
-        ["say"] = Silent((turn, text) => turn.Voice.Say(text)),
-        ["long-line"] = Silent((turn, bytes) => turn.Voice.Say(new string('x', ProcessVerbs.Number(bytes)))),
+        ["say"] = Silent((turn, text) => turn.Writer.WriteText(text)),
+        ["long-line"] = Silent((turn, bytes) => turn.Writer.WriteText(new string('x', ProcessVerbs.Number(bytes)))),
         ["cost"] = Silent((turn, usd) => turn.CostUsd = double.Parse(usd, CultureInfo.InvariantCulture)),
         ["tool"] = Silent(Tool),
         ["tool-start"] = Silent(ToolStart),
@@ -72,20 +72,20 @@ static class TurnVerbs
     static void Tool(Turn turn, string path)
     {
         ToolStart(turn, path);
-        turn.Voice.EndTool(Voice.NoOutput);
+        turn.Writer.EndTool(TurnWriter.NoOutput);
     }
 
     // The call stays open for the verbs that follow, until the turn says something or makes the next call.
     static void ToolStart(Turn turn, string path)
     {
-        turn.Voice.StartTool("Bash", new() { ["command"] = $"echo tool >> {path}" });
+        turn.Writer.StartTool("Bash", new() { ["command"] = $"echo tool >> {path}" });
         if (path != "")
             turn.Session.Cli.Config.Append(path, "tool");
     }
 
     static void HangMid(Turn turn, string argument)
     {
-        turn.Voice.StartTool("Bash", new() { ["command"] = "sleep infinity" });
+        turn.Writer.StartTool("Bash", new() { ["command"] = "sleep infinity" });
         ProcessVerbs.Hang(turn.Session.Cli);
     }
 
@@ -109,15 +109,15 @@ static class TurnVerbs
 
     static Ending.ApiFailed Refuse(Turn turn, string argument)
     {
-        turn.Voice.Say("I would rather not.");
+        turn.Writer.WriteText("I would rather not.");
         turn.Session.Emit(turn.Session.Frames.System("model_refusal_no_fallback", new() { ["content"] = "" }));
         return new Ending.ApiFailed(ApiFailure.Refusal);
     }
 
     static Ending.TurnsUsedUp MaxTurns(Turn turn, string argument)
     {
-        turn.Voice.StartTool("Bash", new() { ["command"] = "true" });
-        turn.Voice.EndTool(Voice.NoOutput);
+        turn.Writer.StartTool("Bash", new() { ["command"] = "true" });
+        turn.Writer.EndTool(TurnWriter.NoOutput);
         turn.Session.Transcript.Attachment(new() { ["type"] = "max_turns_reached" });
         return new Ending.TurnsUsedUp(turn.Session.Cli.Arguments.MaxTurns);
     }
@@ -125,14 +125,14 @@ static class TurnVerbs
     // The call stays without a result, so the same message runs again when it is resent.
     static Ending.BudgetUsedUp MaxBudget(Turn turn, string argument)
     {
-        turn.Voice.StartTool("Bash", new() { ["command"] = "true" });
+        turn.Writer.StartTool("Bash", new() { ["command"] = "true" });
         return new Ending.BudgetUsedUp(turn.Session.Cli.Arguments.MaxBudgetUsd);
     }
 
     static void PermissionDenied(Turn turn, string argument)
     {
         const string denied = "Permission for this tool use was denied. The action was NOT performed.";
-        var call = turn.Voice.StartTool("Bash", new() { ["command"] = "true" });
+        var call = turn.Writer.StartTool("Bash", new() { ["command"] = "true" });
 
         turn.Session.Emit(
             turn.Session.Frames.System(
@@ -145,7 +145,7 @@ static class TurnVerbs
                 }
             )
         );
-        turn.Voice.EndTool(denied, isError: true);
+        turn.Writer.EndTool(denied, isError: true);
         turn.Deny(call);
     }
 

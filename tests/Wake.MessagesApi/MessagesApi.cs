@@ -16,7 +16,7 @@ public sealed class MessagesApi : IAsyncDisposable
 
     readonly SeenRequests seen;
     readonly ReplyScript script = new();
-    readonly Holds holds = new();
+    readonly HeldReplies holds = new();
     readonly CancellationTokenSource stopping = new();
     readonly WebApplication app;
 
@@ -153,7 +153,7 @@ public sealed class MessagesApi : IAsyncDisposable
 
     Task Answer(HttpContext http, int status, object body)
     {
-        var request = Arrivals.Other(http.Request);
+        var request = RequestParser.Other(http.Request);
         seen.Add(request, default);
         seen.Answer(request, status);
         seen.End(request, status < 400 ? RequestEnding.Replied : RequestEnding.Failed);

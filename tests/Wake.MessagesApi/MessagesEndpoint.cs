@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Wake.Offline;
 
 /// <summary>Takes one request to the model from beginning to end: read it, show it, decide, wait, reply.</summary>
-sealed class MessagesEndpoint(SeenRequests seen, ReplyScript script, Holds holds, CancellationToken stopping)
+sealed class MessagesEndpoint(SeenRequests seen, ReplyScript script, HeldReplies holds, CancellationToken stopping)
 {
     public async Task Answer(HttpContext http)
     {
@@ -11,7 +11,7 @@ sealed class MessagesEndpoint(SeenRequests seen, ReplyScript script, Holds holds
         var cancel = either.Token;
 
         var (body, refusal) = await Read(http.Request, cancel);
-        var request = Arrivals.Messages(http.Request, body);
+        var request = RequestParser.Messages(http.Request, body);
         seen.Add(request, body);
 
         http.Response.Headers["request-id"] = $"req_{Guid.NewGuid():N}";
@@ -46,7 +46,7 @@ sealed class MessagesEndpoint(SeenRequests seen, ReplyScript script, Holds holds
         if (script.Hold is { } hold)
             await holds.Wait(hold, cancel);
 
-        var reply = new Reply(http.Response, request, cancel);
+        var reply = new ReplyWriter(http.Response, request, cancel);
 
         if (script.Failure is { } failure && request.Attempt <= failure.Attempts)
         {

@@ -69,10 +69,10 @@ public sealed class SeenRequest
     public Task<RequestEnding> Ending => ending.Task;
 
     /// <summary>Whether the text is anywhere in the conversation.</summary>
-    public bool Remembers(string text) => Messages.Any(x => x.Text.Contains(text, StringComparison.Ordinal));
+    public bool IsInConversation(string text) => Messages.Any(x => x.Text.Contains(text, StringComparison.Ordinal));
 
     /// <summary>Whether the text is new since the model last spoke.</summary>
-    public bool Hears(string text) => Tail.Any(x => x.Contains(text, StringComparison.Ordinal));
+    public bool IsInTail(string text) => Tail.Any(x => x.Contains(text, StringComparison.Ordinal));
 
     /// <summary>The request in one line, for messages about it.</summary>
     public override string ToString() =>

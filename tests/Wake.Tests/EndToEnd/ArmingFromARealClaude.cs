@@ -64,7 +64,7 @@ public abstract class ArmingFromARealClaude(string version) : IAsyncLifetime
         await wake.Wake(key, $"[[tool:mcp__wake__watch {watch}]] [[say:armed]]");
         Assert.Equal(
             (TurnOutcome.Completed, null),
-            ((await wake.Ended(key, 1)).Outcome, (await wake.Ended(key, 1)).Note)
+            ((await wake.WaitForTurnEnd(key, 1)).Outcome, (await wake.WaitForTurnEnd(key, 1)).Note)
         );
 
         await wake.Publish(
@@ -74,10 +74,10 @@ public abstract class ArmingFromARealClaude(string version) : IAsyncLifetime
             }
         );
 
-        Assert.Equal(["PR #972 merged"], (await wake.Ended(key, 2)).Reasons);
-        var request = await api.Next(x => x.Hears("PR #972 merged"));
-        Assert.True(request.Hears("then deploy it"));
-        Assert.True(request.Remembers("armed"));
+        Assert.Equal(["PR #972 merged"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
+        var request = await api.Next(x => x.IsInTail("PR #972 merged"));
+        Assert.True(request.IsInTail("then deploy it"));
+        Assert.True(request.IsInConversation("armed"));
         Assert.Empty((await wake.Explain(key)).Watches);
     }
 }

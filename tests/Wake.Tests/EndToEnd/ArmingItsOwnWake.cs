@@ -76,7 +76,7 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         var later = await Call(client, "schedule_wake", new() { ["at"] = "7d", ["reason"] = "next week" });
         var soon = await Call(client, "schedule_wake", new() { ["at"] = "1s", ["reason"] = "look at the build" });
 
-        Assert.Equal(["look at the build"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["look at the build"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
         await Eventually.Holds(async () =>
             await wake.Scalar<long>("select count(*) from scheduled_wakes where id = $1", Id(soon)) == 0
         );

@@ -18,8 +18,8 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         var key = await Wake.WatchingSession("hasty");
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[ask]][[say:fine]]"));
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("The user did not answer the questions."));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("The user did not answer the questions."));
     }
 
     [Fact]
@@ -28,8 +28,8 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         var key = await Wake.WatchingSession("hasty");
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[bash:{Ran}]][[say:fine]]"));
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("Nobody has allowed this"));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("Nobody has allowed this"));
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
@@ -55,7 +55,7 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
             }
         }
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.InRange(allowed, 1, 2);
         Assert.Equal(
             new string('x', allowed),
@@ -76,8 +76,8 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         );
         await Allow(await Asks(key, "merged"));
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.Contains(machines.Api.Requests, x => x.Remembers("only the main conversation can ask one"));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.Contains(machines.Api.Requests, x => x.IsInConversation("only the main conversation can ask one"));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 }
@@ -147,16 +147,16 @@ public abstract class AskingFromARealClaude
         );
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
 
-        var turn = await Wake.Ended(key, 1);
+        var turn = await Wake.WaitForTurnEnd(key, 1);
         Assert.Equal(
             (TurnOutcome.Completed, runs.Runner, 2, null),
             (turn.Outcome, turn.Runner, turn.Attempt, turn.Note)
         );
         Assert.Equal(2, machines.Api.Requests.Count(x => x.Status == 200));
         var told = machines.Api.Requests[^1];
-        Assert.True(told.Remembers("\"Which colour?\"=\"Blue\""));
-        Assert.True(told.Remembers("\"Which sizes?\"=\"S, L\""));
-        Assert.True(told.Remembers("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
+        Assert.True(told.IsInConversation("\"Which colour?\"=\"Blue\""));
+        Assert.True(told.IsInConversation("\"Which sizes?\"=\"S, L\""));
+        Assert.True(told.IsInConversation("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
         Assert.Equal(1L, await QuestionsOf(key));
         var session = await Wake.Show(key);
         Assert.Single(
@@ -165,8 +165,8 @@ public abstract class AskingFromARealClaude
         );
 
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
-        await Wake.Ended(key, 2);
-        Assert.True(machines.Api.Requests[^1].Remembers("\"Which sizes?\"=\"S, L\""));
+        await Wake.WaitForTurnEnd(key, 2);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("\"Which sizes?\"=\"S, L\""));
     }
 
     [Fact]
@@ -182,10 +182,10 @@ public abstract class AskingFromARealClaude
             "M"
         );
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal(3, machines.Api.Requests.Count(x => x.Status == 200));
-        Assert.True(machines.Api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
-        Assert.True(machines.Api.Requests[^1].Remembers("\"Which sizes?\"=\"M\""));
+        Assert.True(machines.Api.Requests[^1].IsInConversation("\"Which colour?\"=\"Red\""));
+        Assert.True(machines.Api.Requests[^1].IsInConversation("\"Which sizes?\"=\"M\""));
     }
 
     // The CLI loses an answer or a question when one message makes several calls.
@@ -199,8 +199,8 @@ public abstract class AskingFromARealClaude
         machines.Api.Queue(both, "[[ask]]", "[[say:fine]]");
         await Answer(await Asks(key, "merged"), "Red");
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("\"Which colour?\"=\"Red\""));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("\"Which colour?\"=\"Red\""));
         Assert.Equal(1L, await QuestionsOf(key));
     }
 
@@ -210,9 +210,9 @@ public abstract class AskingFromARealClaude
         var key = await Wake.WatchingSession();
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[bash:python3 -c 1]][[say:fine]]"));
 
-        var turn = await Wake.Ended(key, 1);
+        var turn = await Wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, "1 tool calls were denied"), (turn.Outcome, turn.Note));
-        Assert.True(machines.Api.Requests[^1].Remembers("you haven't granted it yet"));
+        Assert.True(machines.Api.Requests[^1].IsInConversation("you haven't granted it yet"));
     }
 
     [Fact]
@@ -220,7 +220,7 @@ public abstract class AskingFromARealClaude
     {
         var key = await Wake.WatchingSession("asking");
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "opened"));
-        await Wake.Ended(key, 1);
+        await Wake.WaitForTurnEnd(key, 1);
         var question = await Asks(key, $"merged [[bash:touch free]][[bash:{Ran}]][[say:fine]]");
         Assert.Equal(
             ("Bash", Ran),
@@ -235,7 +235,7 @@ public abstract class AskingFromARealClaude
         Assert.False(File.Exists(Path.Combine(waiting.Workspace, "ran")));
         await Allow(question);
 
-        var turn = await Wake.Ended(key, 2);
+        var turn = await Wake.WaitForTurnEnd(key, 2);
         Assert.Equal(
             (TurnOutcome.Completed, runs.Runner, 2, null),
             (turn.Outcome, turn.Runner, turn.Attempt, turn.Note)
@@ -254,7 +254,7 @@ public abstract class AskingFromARealClaude
         await Wake.Publish(
             WakeSystem.Event(WakeSystem.Subject(key), "again [[bash:touch free]][[bash:touch free]][[say:fine]]")
         );
-        Assert.Equal((await Wake.Ended(key, 3)).CostUsd, turn.CostUsd);
+        Assert.Equal((await Wake.WaitForTurnEnd(key, 3)).CostUsd, turn.CostUsd);
     }
 
     [Fact]
@@ -266,8 +266,8 @@ public abstract class AskingFromARealClaude
             new { allow = false, message = "not on a \"Friday\"" }
         );
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("A person has not allowed this: not on a \"Friday\""));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("A person has not allowed this: not on a \"Friday\""));
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
@@ -295,7 +295,7 @@ public abstract class AskingFromARealClaude
         await runs.KillAndStartOnTheOther();
         await Decide(question, new { allow = true, shown = whole.Hash });
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
         Assert.Equal(1L, await QuestionsOf(key));
     }
@@ -325,9 +325,9 @@ public abstract class AskingFromARealClaude
             $"{key} asks again"
         );
         Assert.False(File.Exists(Path.Combine(workspace, "ran")));
-        Assert.Contains(machines.Api.Requests, x => x.Remembers("is not exactly this call"));
+        Assert.Contains(machines.Api.Requests, x => x.IsInConversation("is not exactly this call"));
         await Allow(anew);
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(workspace, "ran")));
     }
 
@@ -346,9 +346,9 @@ public abstract class AskingFromARealClaude
         await runs.StopAndStartAgain();
         machines.Api.Release();
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("\"Which colour?\"=\"Blue\""));
-        Assert.DoesNotContain(machines.Api.Requests, x => x.Remembers("doesn't want to"));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("\"Which colour?\"=\"Blue\""));
+        Assert.DoesNotContain(machines.Api.Requests, x => x.IsInConversation("doesn't want to"));
         Assert.Equal(1L, await QuestionsOf(key));
     }
 
@@ -364,9 +364,12 @@ public abstract class AskingFromARealClaude
         await Reaches(when, key);
         await runs.StopAndStartAgain();
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
-        Assert.DoesNotContain(machines.Api.Requests, x => x.Remembers("aborted") || x.Remembers("doesn't want to"));
+        Assert.DoesNotContain(
+            machines.Api.Requests,
+            x => x.IsInConversation("aborted") || x.IsInConversation("doesn't want to")
+        );
         Assert.Equal(1L, await QuestionsOf(key));
     }
 
@@ -388,8 +391,8 @@ public abstract class AskingFromARealClaude
         await stopped;
         machines.Api.Release();
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("it is done"));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("it is done"));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(workspace, "ran")));
     }
 
@@ -407,8 +410,8 @@ public abstract class AskingFromARealClaude
         // A second call would come to its end, and be seen.
         await File.WriteAllTextAsync(Path.Combine(workspace, "go"), "");
 
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, 1)).Outcome);
-        Assert.True(machines.Api.Requests[^1].Remembers("Look whether it took effect"));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("Look whether it took effect"));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine(workspace, "ran")));
     }
 
@@ -432,9 +435,12 @@ public abstract class AskingFromARealClaude
             "the turn goes on"
         );
         if (when is Moment.Started)
-            await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(runs.Machine) is not []), "the CLI runs");
+            await Eventually.Holds(
+                () => Task.FromResult(MachineProcess.CliProcesses(runs.Machine) is not []),
+                "the CLI runs"
+            );
         if (when is Moment.Told)
-            await machines.Api.Next(x => x.Remembers("\"Which colour?\"=\"Blue\""));
+            await machines.Api.Next(x => x.IsInConversation("\"Which colour?\"=\"Blue\""));
     }
 
     private protected Task<long> QuestionsOf(string key) =>

@@ -21,7 +21,7 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         Assert.Equal(1, touched.ExitCode);
         Assert.Contains("BROKEN  The wakes of a session are counted without gaps.", touched.Output);
 
-        Task<Said> Said() => WakeCommandLine.Run(wake.Here, null, "audit");
+        Task<CommandOutput> Said() => WakeCommandLine.Run(wake.Here, null, "audit");
     }
 
     [Theory]
@@ -81,12 +81,12 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
     public async Task A_row_that_was_tampered_with_is_found(string tampering, string rule)
     {
         await using var copy = await finished.Copy();
-        Assert.All(await new Audit(copy).Run(CancellationToken.None), x => Assert.Equal(0, x.Broken));
+        Assert.All(await new ConsistencyAudit(copy).CheckRules(CancellationToken.None), x => Assert.Equal(0, x.Broken));
 
         await copy.CreateCommand(tampering).ExecuteNonQueryAsync();
 
         Assert.Contains(
-            await new Audit(copy).Run(CancellationToken.None),
+            await new ConsistencyAudit(copy).CheckRules(CancellationToken.None),
             x => x.Broken > 0 && x.Rule.StartsWith(rule, StringComparison.Ordinal)
         );
     }
@@ -113,13 +113,13 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         public static async Task<WakeSystem> Turns()
         {
             var wake = await WakeSystem.Start(Transport.InMemory);
-            wake.MayBreakRules = true;
+            wake.SkipInvariantChecks = true;
             var key = await wake.WatchingSession("instant");
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "first [[fake:cost 0.25]]"));
-            await wake.Ended(key, 1);
+            await wake.WaitForTurnEnd(key, 1);
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "second"));
-            await wake.Ended(key, 2);
-            await wake.Quiet();
+            await wake.WaitForTurnEnd(key, 2);
+            await wake.WaitUntilIdle();
             return wake;
         }
     }

@@ -41,7 +41,7 @@ public sealed class CollectorsThatFail
         for (var number = 1; number <= 10; number++)
         {
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"thing {number}"));
-            Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, number)).Outcome);
+            Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, number)).Outcome);
         }
 
         var stopping = Stopwatch.StartNew();

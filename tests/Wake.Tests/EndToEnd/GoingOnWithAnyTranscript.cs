@@ -70,14 +70,14 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
         var key = await wake.Session(claudeSession: id, workspace: workspace);
         var file = new Runner.TranscriptFolder(wake.ClaudeConfig, workspace, id);
         Directory.CreateDirectory(file.Folder);
-        await File.WriteAllTextAsync(file.Main, Conversation(id, workspace, damage));
+        await File.WriteAllTextAsync(file.MainFile, Conversation(id, workspace, damage));
 
         await wake.Wake(key, "CI failed");
 
-        await wake.Ended(key, 1);
-        Assert.True((await api.Next(x => x.Hears("CI failed"))).Remembers(remembered));
+        await wake.WaitForTurnEnd(key, 1);
+        Assert.True((await api.Next(x => x.IsInTail("CI failed"))).IsInConversation(remembered));
         Assert.Equal([id], (await wake.Show(key)).ClaudeSessionIds);
-        Assert.StartsWith(Conversation(id, workspace, damage), await File.ReadAllTextAsync(file.Main));
+        Assert.StartsWith(Conversation(id, workspace, damage), await File.ReadAllTextAsync(file.MainFile));
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
     {
         var key = await wake.Session();
         await wake.Wake(key, "heliotrope happened");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         var session = await wake.Show(key);
         await InATerminal(session, "marigold");
         await File.AppendAllTextAsync(
@@ -97,12 +97,12 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
         var before = await File.ReadAllTextAsync(Transcript());
 
         await wake.Wake(key, "CI failed");
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
 
-        var request = await api.Next(x => x.Hears("CI failed"));
+        var request = await api.Next(x => x.IsInTail("CI failed"));
         Assert.All(
             (string[])["heliotrope", "marigold", "petunia", "zinnia"],
-            x => Assert.True(request.Remembers(x), x)
+            x => Assert.True(request.IsInConversation(x), x)
         );
         Assert.StartsWith(before, await File.ReadAllTextAsync(Transcript()));
         Assert.Contains(
@@ -112,8 +112,8 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
 
         await OnAnotherMachine();
         await wake.Wake(key, "CI passed");
-        await wake.Ended(key, 3);
-        Assert.True((await api.Next(x => x.Hears("CI passed"))).Remembers("zinnia"));
+        await wake.WaitForTurnEnd(key, 3);
+        Assert.True((await api.Next(x => x.IsInTail("CI passed"))).IsInConversation("zinnia"));
     }
 
     // anthropics/claude-code#58591, #44456: the CLI resolves links, and cuts a long name and adds a hash.
@@ -134,13 +134,13 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
             workspace = Folder(string.Join('/', Enumerable.Repeat("a-directory.of_a-long-name", 10)));
         var key = await wake.Session(workspace: workspace);
         await wake.Wake(key, "heliotrope happened");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         await OnAnotherMachine();
         await wake.Wake(key, "CI failed");
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
 
-        Assert.True((await api.Next(x => x.Hears("CI failed"))).Remembers("heliotrope"));
+        Assert.True((await api.Next(x => x.IsInTail("CI failed"))).IsInConversation("heliotrope"));
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
     }
 
@@ -168,24 +168,24 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
         var key = await wake.Session(workspace: workspace);
 
         await wake.Wake(key, "heliotrope [[tool:EnterWorktree {\"name\":\"feature\"}]][[bash:echo 1=$(pwd).]]");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         await wake.Wake(key, "marigold [[bash:echo 2=$(pwd).]]");
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
         await OnAnotherMachine();
         await wake.Wake(key, "petunia [[bash:echo 3=$(pwd).]]");
-        Assert.Null((await wake.Ended(key, 3)).Note);
+        Assert.Null((await wake.WaitForTurnEnd(key, 3)).Note);
         Directory.Delete(worktree, recursive: true);
         await wake.Wake(key, "zinnia [[bash:echo 4=$(pwd).]]");
 
-        Assert.Contains("is not there any more", (await wake.Ended(key, 4)).Note);
+        Assert.Contains("is not there any more", (await wake.WaitForTurnEnd(key, 4)).Note);
         var request = api.Requests[^1];
         Assert.All(
             (string[])["heliotrope", "marigold", "petunia", "zinnia"],
-            x => Assert.True(request.Remembers(x), x)
+            x => Assert.True(request.IsInConversation(x), x)
         );
         Assert.All(
             (string[])[$"1={worktree}.", $"2={worktree}.", $"3={worktree}.", $"4={workspace}."],
-            x => Assert.True(request.Remembers(x), x)
+            x => Assert.True(request.IsInConversation(x), x)
         );
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
     }
@@ -195,31 +195,31 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
     {
         var key = await wake.Session();
         await wake.Wake(key, "heliotrope happened");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         var moved = Path.Combine(Projects, "-home-somebody-elsewhere", Path.GetFileName(Transcript()));
         Directory.Move(Path.GetDirectoryName(Transcript())!, Path.GetDirectoryName(moved)!);
 
         await wake.Wake(key, "CI failed");
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
 
-        Assert.True((await api.Next(x => x.Hears("CI failed"))).Remembers("heliotrope"));
+        Assert.True((await api.Next(x => x.IsInTail("CI failed"))).IsInConversation("heliotrope"));
         Assert.Equal(moved, Transcript());
     }
 
     [Fact]
     public async Task A_completed_turn_that_saved_nothing_is_told_and_found_by_the_audit()
     {
-        wake.MayBreakRules = true;
+        wake.SkipInvariantChecks = true;
         var key = await wake.Session("forgetful");
 
         await wake.Wake(key, "heliotrope happened");
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         Assert.Contains("there is no transcript", turn.Note);
         Assert.Contains("nothing of it is saved", (await wake.Explain(key)).Summary);
         Assert.Contains(
-            await new Audit(wake.Database).Run(CancellationToken.None),
+            await new ConsistencyAudit(wake.Database).CheckRules(CancellationToken.None),
             x => x is { Rule: "A memory is there in full.", Broken: 1 }
         );
     }
@@ -285,7 +285,7 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
                 }
             }
 
-            var own = Runner.Uuid5.Of(id, $"{index}");
+            var own = Runner.Uuid5.Create(id, $"{index}");
             object message =
                 index % 2 == 0
                     ? new { role = "user", content = text }

@@ -56,7 +56,7 @@ public sealed class KeepingItRunning
     [Fact]
     public void It_gets_more_time_to_stop_than_it_takes() =>
         Assert.True(
-            ServicePlan.StopsWithin > new ClaudeOptions().DrainTime + TimeSpan.FromSeconds(60),
+            ServicePlan.StopTimeout > new ClaudeOptions().DrainTime + TimeSpan.FromSeconds(60),
             "PostgreSQL ends after the turns"
         );
 
@@ -83,7 +83,7 @@ public sealed class KeepingItRunning
             values["KeepAlive"].Elements().Select(x => x.ToString())
         );
         Assert.Equal("true", values["RunAtLoad"].Name.LocalName);
-        Assert.Equal($"{ServicePlan.StopsWithin.TotalSeconds}", values["ExitTimeOut"].Value);
+        Assert.Equal($"{ServicePlan.StopTimeout.TotalSeconds}", values["ExitTimeOut"].Value);
         Assert.Equal($"{Convert.ToInt32("077", 8)}", values["Umask"].Value);
         Assert.Equal("/Users/m & e/Library/Logs/wake.log", values["StandardErrorPath"].Value);
         Assert.Equal(
@@ -96,8 +96,8 @@ public sealed class KeepingItRunning
                 .Value
         );
         Assert.Equal(["launchctl", "bootstrap", "gui/501", plan.Service.Path], plan.Start[^1].Arguments);
-        Assert.Equal(SealState.Whole, ServiceSeal.Of(plan.Service.Content));
-        Assert.Equal("/Users/m & e/100% \"mine\"/wake", ServiceSeal.Data(plan.Service.Content));
+        Assert.Equal(ManagedFileState.Intact, ManagedFileChecksum.Verify(plan.Service.Content));
+        Assert.Equal("/Users/m & e/100% \"mine\"/wake", ManagedFileChecksum.ReadDataFolder(plan.Service.Content));
     }
 
     [Fact]
@@ -316,7 +316,7 @@ public sealed class KeepingItRunning
                 ),
             };
 
-        public Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(Environment, null, arguments);
+        public Task<CommandOutput> Wake(params string[] arguments) => WakeCommandLine.Run(Environment, null, arguments);
 
         public async Task<int> OnTerminal(string answer, params string[] arguments)
         {

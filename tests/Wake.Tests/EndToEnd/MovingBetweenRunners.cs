@@ -44,13 +44,16 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
         {
             var runner = await Start(turn % 2 == 1 ? machines.First : machines.Second);
             await Wake.Publish(Event(key, $"event number {turn}."));
-            Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, turn)).Outcome);
+            Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, turn)).Outcome);
             Assert.Equal(0, await runner.Stop());
         }
 
         for (var turn = 1; turn <= 4; turn++)
-            Assert.True(machines.Api.Requests[^1].Remembers($"event number {turn}."), $"turn {turn} is forgotten");
-        Assert.True(machines.Api.Requests[^1].Remembers("I have seen 3 user messages."));
+            Assert.True(
+                machines.Api.Requests[^1].IsInConversation($"event number {turn}."),
+                $"turn {turn} is forgotten"
+            );
+        Assert.True(machines.Api.Requests[^1].IsInConversation("I have seen 3 user messages."));
         Assert.Single((await Wake.Show(key)).ClaudeSessionIds);
     }
 
@@ -67,7 +70,7 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
         for (var turn = 1; turn <= wakes; turn++)
         {
             await Wake.Publish(Event(key, $"event number {turn}. [[delay:0.4]][[say:noted {turn}.]]"));
-            Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, turn)).Outcome);
+            Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, turn)).Outcome);
         }
 
         await enough.CancelAsync();
@@ -75,7 +78,7 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
 
         // Whatever runs it, the next turn tells what the session knows.
         await Wake.Publish(Event(key, "the last one"));
-        Assert.Equal(TurnOutcome.Completed, (await Wake.Ended(key, wakes + 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, wakes + 1)).Outcome);
         var said = machines.Api.Requests[^1].Messages.Where(x => x.Role == "user").Select(x => x.Text).ToList();
         for (var turn = 1; turn <= wakes; turn++)
             Assert.True(
@@ -114,10 +117,10 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
             process.Kill();
         await Start(machines.Second);
 
-        var turn = await Wake.Ended(key, 1);
+        var turn = await Wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Equal(["ran"], File.ReadAllLines(effect));
-        Assert.Contains(machines.Api.Requests, x => x.Remembers("outcome is unknown"));
+        Assert.Contains(machines.Api.Requests, x => x.IsInConversation("outcome is unknown"));
         Assert.Single((await Wake.Show(key)).ClaudeSessionIds);
     }
 
@@ -128,11 +131,11 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
         await Start(machines.First);
         machines.Api.Queue("[[hold]][[say:never to be known]]");
         await Wake.Publish(Event(key, "merged"));
-        await machines.Api.Next(x => x.Hears("merged"));
+        await machines.Api.Next(x => x.IsInTail("merged"));
 
         await Start(machines.Second);
         runners[machines.First].Freeze();
-        Assert.Equal("second", (await Wake.Ended(key, 1)).Runner);
+        Assert.Equal("second", (await Wake.WaitForTurnEnd(key, 1)).Runner);
         machines.Api.Release();
         runners[machines.First].Thaw();
         await Eventually.Holds(
@@ -142,9 +145,9 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
         await runners[machines.Second].Stop();
 
         await Wake.Publish(Event(key, "deployed"));
-        Assert.Equal("first", (await Wake.Ended(key, 2)).Runner);
-        Assert.True(machines.Api.Requests[^1].Remembers("I have seen 1 user messages."));
-        Assert.False(machines.Api.Requests[^1].Remembers("never to be known"));
+        Assert.Equal("first", (await Wake.WaitForTurnEnd(key, 2)).Runner);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("I have seen 1 user messages."));
+        Assert.False(machines.Api.Requests[^1].IsInConversation("never to be known"));
         Assert.Single(machines.Api.Requests[^1].Messages, x => x.Text.Contains("merged"));
     }
 

@@ -173,10 +173,10 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
                 DropEnvironment = ["ANTHROPIC_*", "CLAUDE_*"],
             }
         );
-        var reaper = new RunReaper();
+        var reaper = new RlimitTags();
         var claude = new ClaudeCli(
             launcher,
-            new(reaper, TimeProvider.System, NullLogger<RunProcesses>.Instance),
+            new(reaper, TimeProvider.System, NullLogger<RunReaper>.Instance),
             reaper,
             new(launcher, options, TimeProvider.System),
             options,
@@ -184,14 +184,14 @@ public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
             NullLogger<ClaudeCli>.Instance
         );
 
-        return await claude.Run(
+        return await claude.RunCommand(
             new(
                 session ?? Guid.NewGuid(),
                 resume,
                 folder.File("work"),
                 profile ?? new(),
                 Guid.NewGuid(),
-                IsRepetition: false,
+                MayRepeatMessage: false,
                 "Something happened."
             ),
             warm: null,

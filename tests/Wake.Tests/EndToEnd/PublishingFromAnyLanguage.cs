@@ -48,7 +48,7 @@ public sealed class PublishingFromAnyLanguage : IAsyncLifetime
     [Fact]
     public async Task With_curl()
     {
-        var answer = await Example.Run(
+        var answer = await ExternalProgram.Run(
             Path.Combine(Examples, "publish.sh"),
             await File.ReadAllTextAsync(Path.Combine(Examples, "event.json")),
             environment
@@ -76,7 +76,7 @@ public sealed class PublishingFromAnyLanguage : IAsyncLifetime
     [Fact]
     public async Task With_dotnet()
     {
-        await Example.Run(
+        await ExternalProgram.Run(
             "dotnet",
             "",
             environment,
@@ -91,7 +91,7 @@ public sealed class PublishingFromAnyLanguage : IAsyncLifetime
 
     async Task Wakes(string reason)
     {
-        Assert.Equal([reason], (await wake.Ended(Key, 1)).Reasons);
-        await api.Next(x => x.Hears(reason[^8..]));
+        Assert.Equal([reason], (await wake.WaitForTurnEnd(Key, 1)).Reasons);
+        await api.Next(x => x.IsInTail(reason[^8..]));
     }
 }

@@ -29,7 +29,7 @@ public sealed class ReportingOneSignal
         await wake.Publish(
             WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:env {folder.File("env")}]]")
         );
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         await wake.Processes[0].Stop();
 
         Assert.Equal(

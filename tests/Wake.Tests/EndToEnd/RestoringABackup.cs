@@ -132,7 +132,7 @@ public sealed class RestoringABackup
         public async Task Restore()
         {
             await wake.Processes[^1].Stop();
-            restored = Postgres.DataSource(copy);
+            restored = Postgres.CreateDataSource(copy);
             await wake.StartProcess(
                 "Wake.Standalone",
                 new Dictionary<string, string> { ["ConnectionStrings__Wake"] = copy }
@@ -163,7 +163,7 @@ public sealed class RestoringABackup
             if (restored is not null)
             {
                 Assert.All(
-                    await new Audit(restored).Run(CancellationToken.None),
+                    await new ConsistencyAudit(restored).CheckRules(CancellationToken.None),
                     x => Assert.True(x.Broken == 0, x.Rule)
                 );
                 await restored.DisposeAsync();
@@ -178,8 +178,8 @@ public sealed class RestoringABackup
         {
             var number = (await wake.Turns(key)).Count + 1;
             await wake.Wake(key, reason);
-            var turn = await wake.Ended(key, number);
-            await wake.Is(key, SessionState.Idle);
+            var turn = await wake.WaitForTurnEnd(key, number);
+            await wake.WaitForState(key, SessionState.Idle);
             return turn;
         }
     }

@@ -42,7 +42,7 @@ public sealed partial class RollingOver
         await wake.StartProcess("Wake.Coordinator", folder: previous);
         await coordinator.Stop();
         await Happens("with the old coordinator once more");
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
 
         foreach (var key in keys)
         {

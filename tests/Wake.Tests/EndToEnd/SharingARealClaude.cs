@@ -77,28 +77,32 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
     {
         await using var terminal = await RealTerminal.Open(version, workspace.Path, login, "--resume", $"{id}");
         await wake.Wake(key, "marigold happened");
-        var waiting = await wake.Is(key, SessionState.Waiting);
+        var waiting = await wake.WaitForState(key, SessionState.Waiting);
         Assert.StartsWith($"open in a terminal (pid {terminal.Id} on runner ", waiting.LastTurn!.Note);
 
         await terminal.Type("Remember petunia.");
-        await api.Next(x => x.Hears("petunia"));
+        await api.Next(x => x.IsInTail("petunia"));
         await terminal.IsIdle();
-        Assert.DoesNotContain(api.Requests, x => x.Hears("marigold"));
+        Assert.DoesNotContain(api.Requests, x => x.IsInTail("marigold"));
 
         var closed = Stopwatch.StartNew();
         await terminal.Close();
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
 
         Assert.True(closed.Elapsed < TimeSpan.FromSeconds(30), $"{closed.Elapsed}");
         Assert.Equal((TurnOutcome.Completed, 1, null), (turn.Outcome, turn.Attempt, turn.Note));
-        var request = await api.Next(x => x.Hears("marigold"));
-        Assert.True(request.Remembers("petunia") && request.Remembers("marzipan"));
+        var request = await api.Next(x => x.IsInTail("marigold"));
+        Assert.True(request.IsInConversation("petunia") && request.IsInConversation("marzipan"));
 
         // And back in the terminal there is one history.
         await using var again = await RealTerminal.Open(version, workspace.Path, login, "--resume", $"{id}");
         await again.Type("What do you know?");
-        var asked = await api.Next(x => x.Hears("What do you know?"));
-        Assert.True(asked.Remembers("petunia") && asked.Remembers("marigold") && asked.Remembers("marzipan"));
+        var asked = await api.Next(x => x.IsInTail("What do you know?"));
+        Assert.True(
+            asked.IsInConversation("petunia")
+                && asked.IsInConversation("marigold")
+                && asked.IsInConversation("marzipan")
+        );
         Assert.True(await wake.Scalar<bool>("select on_branch from turns"));
     }
 
@@ -107,11 +111,11 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
     {
         await using var terminal = await RealTerminal.Open(version, workspace.Path, login, "--resume", $"{id}");
         await wake.Wake(key, "marigold happened");
-        await wake.Is(key, SessionState.Waiting);
+        await wake.WaitForState(key, SessionState.Waiting);
 
         await terminal.Type("/clear");
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.True(MachineProcess.Runs(terminal.Id));
     }
 
@@ -126,7 +130,7 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
         await wake.Wake(key, "marigold happened");
         Assert.StartsWith(
             $"open in another program (pid {program.Id} on runner ",
-            (await wake.Is(key, SessionState.Waiting)).LastTurn!.Note
+            (await wake.WaitForState(key, SessionState.Waiting)).LastTurn!.Note
         );
 
         await program.StandardInput.WriteLineAsync(
@@ -134,7 +138,7 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
                 new { type = "user", message = new { role = "user", content = "Remember petunia." } }
             )
         );
-        await api.Next(x => x.Hears("petunia"));
+        await api.Next(x => x.IsInTail("petunia"));
         while (
             await program.StandardOutput.ReadLineAsync() is { } line
             && !line.Contains("\"type\":\"result\"", StringComparison.Ordinal)
@@ -142,8 +146,8 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
 
         program.Kill();
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.True((await api.Next(x => x.Hears("marigold"))).Remembers("petunia"));
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True((await api.Next(x => x.IsInTail("marigold"))).IsInConversation("petunia"));
     }
 
     [Fact]
@@ -167,24 +171,24 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
 
         // The fork that the owner was told of.
         await terminal.Type("What do you know?");
-        Assert.False((await api.Next(x => x.Hears("What do you know?"))).Remembers("marigold"));
+        Assert.False((await api.Next(x => x.IsInTail("What do you know?"))).IsInConversation("marigold"));
     }
 
     [Fact]
     public async Task Processes_of_its_own_keep_no_wake_waiting()
     {
         await wake.Wake(key, "marigold happened");
-        await wake.Ended(key, 1);
-        var process = MachineProcess.Cli(wake);
+        await wake.WaitForTurnEnd(key, 1);
+        var process = MachineProcess.CliProcess(wake);
         Assert.True(File.Exists(Path.Combine(wake.ClaudeConfig, "sessions", $"{process}.json")));
 
         await wake.Wake(key, "petunia happened");
 
         Assert.Equal(
             (TurnOutcome.Completed, null),
-            ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).Note)
+            ((await wake.WaitForTurnEnd(key, 2)).Outcome, (await wake.WaitForTurnEnd(key, 2)).Note)
         );
-        Assert.Equal(process, MachineProcess.Cli(wake));
+        Assert.Equal(process, MachineProcess.CliProcess(wake));
         Assert.Equal(2, await wake.Scalar<long>("select count(*) from turns where on_branch"));
     }
 

@@ -174,7 +174,7 @@ public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
             key,
             $"go on {wakeNumber} [[tool:Write {JsonSerializer.Serialize(new { file_path = Written, content = "x" })}]][[say:fine]]"
         );
-        var turn = await wake.Ended(key, wakeNumber);
+        var turn = await wake.WaitForTurnEnd(key, wakeNumber);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         return turn;
     }

@@ -55,18 +55,18 @@ public abstract class TellingThatTimeIsNearlyOver(string version) : IAsyncLifeti
         );
         await File.WriteAllTextAsync(Path.Combine(workspace, "go"), "");
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(
             (TurnOutcome.Completed, "it was told that its time was nearly over", 1),
             (turn.Outcome, turn.Note, turn.Attempt)
         );
         Assert.Equal(2, api.Requests.Count(x => x.Status == 200));
-        Assert.True(api.Requests[^1].Remembers("Save your work now"));
+        Assert.True(api.Requests[^1].IsInConversation("Save your work now"));
 
         await wake.Wake(key, "deployed");
         Assert.Equal(
             (TurnOutcome.Completed, null),
-            ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).Note)
+            ((await wake.WaitForTurnEnd(key, 2)).Outcome, (await wake.WaitForTurnEnd(key, 2)).Note)
         );
         Assert.Equal(3, api.Requests.Count(x => x.Status == 200));
     }

@@ -63,9 +63,9 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         };
         request.Headers.Add("traceparent", $"00-{trace}-{caller}-01");
         (await wake.Http.SendAsync(request)).EnsureSuccessStatusCode();
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
-        var way = await otlp.Way(
+        var way = await otlp.PathToRoot(
             await otlp.Span(x => x.Trace == trace && x.Name == "claude_code.llm_request", "of the model"),
             caller
         );
@@ -151,12 +151,12 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
             WakeSystem.Subject(key),
             "Node says so"
         );
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         var turn = await otlp.Span(x => x.Trace == trace && x.Name == "wake.turn", "of the turn");
         Assert.Equal(
             ["wake.turn", "wake.due"],
-            (await otlp.Way(turn, caller)).Select(x => x.Name).Where(x => !IsOfTheBus(x))
+            (await otlp.PathToRoot(turn, caller)).Select(x => x.Name).Where(x => !IsOfTheBus(x))
         );
         var intake = await otlp.Span(x => x.Trace == trace && x.Name == "wake.intake", "of the intake");
         Assert.Equal(
@@ -207,9 +207,9 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
             ),
         };
         (await http.SendAsync(request)).EnsureSuccessStatusCode();
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
-        var way = await otlp.Way(
+        var way = await otlp.PathToRoot(
             await otlp.Span(x => x.Trace == trace && x.Name == "wake.turn", "of the turn"),
             caller
         );
@@ -241,12 +241,12 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
             );
         }
 
-        Assert.Equal(3, (await wake.Ended(key, 1)).Reasons.Count);
+        Assert.Equal(3, (await wake.WaitForTurnEnd(key, 1)).Reasons.Count);
         var (trace, caller) = contexts[0];
         var turn = await otlp.Span(x => x.Trace == trace && x.Name == "wake.turn", "of the turn");
         var decision = await otlp.Span(x => x.Trace == trace && x.Name == "wake.decide", "of the decision");
-        await otlp.Way(turn, caller);
-        await otlp.Way(decision, caller);
+        await otlp.PathToRoot(turn, caller);
+        await otlp.PathToRoot(decision, caller);
         Assert.Equal(contexts.Select(x => $"{x.Trace}-{x.Span}"), decision.Links);
         Assert.Equal(contexts.Select(x => $"{x.Trace}-{x.Span}"), turn.Links);
 
@@ -280,13 +280,13 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
 
         await runner.Kill();
         await using var another = await Runner();
-        Assert.Equal(2, (await wake.Ended(key, 1)).Attempt);
+        Assert.Equal(2, (await wake.WaitForTurnEnd(key, 1)).Attempt);
 
         var turn = await otlp.Span(
             x => x.Trace == trace && x.Name == "wake.turn" && x.Attributes["wake.attempt"] == "2",
             "of the second attempt"
         );
-        var way = await otlp.Way(turn, caller);
+        var way = await otlp.PathToRoot(turn, caller);
         Assert.Equal("dispatched", way.Single(x => x.Name == "wake.decide").Attributes["wake.outcome"]);
         Assert.Equal(2, way.Count(x => x.Name == "wake.due"));
         await otlp.Span(
@@ -311,12 +311,12 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
                 WakeSystem.Event(WakeSystem.Subject(key), $"thing {i}"),
                 $"00-{contexts[i].Trace}-{contexts[i].Span}-01"
             );
-            await wake.Ended(key, i + 1);
+            await wake.WaitForTurnEnd(key, i + 1);
         }
 
         var first = await otlp.Span(x => x.Trace == contexts[0].Trace && x.Name == "claude", "of the first run");
         var second = await otlp.Span(x => x.Trace == contexts[1].Trace && x.Name == "claude", "of the second run");
-        await otlp.Way(second, contexts[1].Span);
+        await otlp.PathToRoot(second, contexts[1].Span);
         Assert.Equal(("false", "true"), (first.Attributes["wake.warm"], second.Attributes["wake.warm"]));
         Assert.Equal([$"{first.Trace}-{first.Id}"], second.Links);
     }
@@ -334,12 +334,12 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
             "{}"u8.ToArray()
         );
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: "merged [[fake:cost 0.25]]"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         using var schedule = JsonContent.Create(new { reason = "later", at = DateTimeOffset.UnixEpoch });
         (
             await wake.Http.PostAsync($"/v1/sessions/{Uri.EscapeDataString(key)}/schedule", schedule)
         ).EnsureSuccessStatusCode();
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
 
         await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "test:producer"));
         await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "wake:schedule"));
@@ -401,7 +401,7 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
             observed.Type,
             mandatory: true,
             new BasicProperties { Headers = headers },
-            EventJson.Write(observed)
+            EventJson.Serialize(observed)
         );
     }
 

@@ -17,7 +17,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 
     Dictionary<string, string> Here => new(wake.Here) { ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig };
 
-    Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(Here, null, arguments);
+    Task<CommandOutput> Wake(params string[] arguments) => WakeCommandLine.Run(Here, null, arguments);
 
     [Fact]
     public async Task Resume_wakes_a_session_and_waits_for_its_turn()
@@ -27,7 +27,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var said = await Wake("resume", "--session", key, "--reason", "PR #972 merged", "--wait");
 
         Assert.True(said.ExitCode == 0, said.Errors);
-        Assert.Equal(["PR #972 merged"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["PR #972 merged"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
     }
 
     [Theory]
@@ -75,7 +75,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 
         // Only the turn that left it says so.
         await wake.Wake(key, "once more");
-        Assert.Null((await wake.Ended(key, 2)).Fresh);
+        Assert.Null((await wake.WaitForTurnEnd(key, 2)).Fresh);
 
         void Says(JsonElement answer)
         {
@@ -108,7 +108,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var said = await Wake("config", "--changed", "--output", "json");
 
         Assert.True(said.ExitCode == 0, said.Errors);
-        var settings = JsonSerializer.Deserialize<List<SettingInForce>>(said.Output, JsonSerializerOptions.Web)!;
+        var settings = JsonSerializer.Deserialize<List<EffectiveSetting>>(said.Output, JsonSerializerOptions.Web)!;
         Assert.Contains(new("Runner__MaxAttempts", "3", "environment"), settings);
         Assert.Contains(settings, x => x is { Name: "Local__Spool", Source: "wake up" });
         Assert.DoesNotContain(settings, x => x.Name == "Runner__Backoff" && x.Source == "default");
@@ -242,7 +242,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
             "json"
         );
         Assert.Equal("routed", JsonElement.Parse(published.Output).GetProperty("outcome").GetString());
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         var explained = await Wake("explain", $"event of {key}");
         Assert.Equal(0, explained.ExitCode);
@@ -382,7 +382,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         for (var number = 1; !seen.IsCompleted; number++)
         {
             await wake.Wake(key, $"{number}");
-            await wake.Ended(key, number);
+            await wake.WaitForTurnEnd(key, number);
             await Task.WhenAny(seen, Task.Delay(500));
         }
 
@@ -524,7 +524,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var data = folder.File("data");
         var environment = new Dictionary<string, string> { ["WAKE_DATA"] = data };
 
-        var (first, started) = (await UpAndDown(environment), new DataFolder(data).DatabaseElsewhere);
+        var (first, started) = (await UpAndDown(environment), new DataFolder(data).ExternalDatabaseFolder);
         Assert.Equal(Environment.IsPrivilegedProcess, started is not null);
         Assert.Equal(Environment.IsPrivilegedProcess, first.Contains($"its files are in {started}"));
         Assert.Equal(started is not null, (await Doctor()).Contains($"in {started}: as root's"));
@@ -534,8 +534,8 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         Assert.Equal(started is not null, (await UpAndDown(environment)).Contains("Wake goes on with them"));
 
         new DataFolder(data).Delete();
-        Assert.Null(new DataFolder(data).DatabaseElsewhere);
-        Assert.DoesNotContain(data, string.Join(' ', DataFolder.DatabasesLeftBehind));
+        Assert.Null(new DataFolder(data).ExternalDatabaseFolder);
+        Assert.DoesNotContain(data, string.Join(' ', DataFolder.OrphanedDatabases));
 
         async Task<string> Doctor() => (await WakeCommandLine.Run(environment, null, "doctor")).Output;
     }

@@ -60,15 +60,15 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.WatchingSession();
         await wake.Publish(Event(key, "the first thing happened"));
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
 
         await wake.Publish(Event(key, "the second thing happened"));
-        var second = await wake.Ended(key, 2);
+        var second = await wake.WaitForTurnEnd(key, 2);
 
         Assert.Equal(TurnOutcome.Completed, second.Outcome);
-        var request = await api.Next(x => x.Hears("the second thing happened"));
-        Assert.True(request.Remembers("the first thing happened"));
-        Assert.True(request.Remembers("I have seen 1 user messages."));
+        var request = await api.Next(x => x.IsInTail("the second thing happened"));
+        Assert.True(request.IsInConversation("the first thing happened"));
+        Assert.True(request.IsInConversation("I have seen 1 user messages."));
         Assert.Equal([request.SessionId!.Value], (await wake.Show(key)).ClaudeSessionIds);
         Assert.InRange(second.CostUsd, 0.00000001m, 0.01m);
     }
@@ -78,22 +78,22 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.Session("steps");
         await wake.Wake(key, "the first thing happened");
-        var first = await wake.Ended(key, 1);
-        var process = MachineProcess.Cli(wake);
+        var first = await wake.WaitForTurnEnd(key, 1);
+        var process = MachineProcess.CliProcess(wake);
 
         // Two steps each are allowed: they are counted by message.
         for (var number = 2; number <= 4; number++)
         {
             await wake.Wake(key, $"[[bash:true]] thing {number} happened");
-            var turn = await wake.Ended(key, number);
+            var turn = await wake.WaitForTurnEnd(key, number);
 
             Assert.Equal((number, TurnOutcome.Completed), (number, turn.Outcome!.Value));
             Assert.InRange(turn.CostUsd, first.CostUsd / 10, first.CostUsd * 10);
-            Assert.Equal(process, MachineProcess.Cli(wake));
+            Assert.Equal(process, MachineProcess.CliProcess(wake));
         }
 
-        var request = await api.Next(x => x.Hears("thing 4 happened"));
-        Assert.True(request.Remembers("the first thing happened"));
+        var request = await api.Next(x => x.IsInTail("thing 4 happened"));
+        Assert.True(request.IsInConversation("the first thing happened"));
         var session = await wake.Show(key);
         Assert.Equal(
             FakeTranscript.Of(wake, session).Rows.Count,
@@ -110,7 +110,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.Session();
         await wake.Wake(key, "the first thing happened");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         var session = await wake.Show(key);
         await RealClaude.Run(
             version,
@@ -123,9 +123,9 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         );
 
         await wake.Wake(key, "the second thing happened");
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
 
-        Assert.True((await api.Next(x => x.Hears("the second thing happened"))).Remembers("marzipan"));
+        Assert.True((await api.Next(x => x.IsInTail("the second thing happened"))).IsInConversation("marzipan"));
     }
 
     [Fact]
@@ -146,9 +146,9 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
 
         await wake.Wake(key, "PR #972 merged");
 
-        await wake.Ended(key, 1);
-        var request = await api.Next(x => x.Hears("PR #972 merged"));
-        Assert.True(request.Remembers("marzipan"));
+        await wake.WaitForTurnEnd(key, 1);
+        var request = await api.Next(x => x.IsInTail("PR #972 merged"));
+        Assert.True(request.IsInConversation("marzipan"));
         Assert.Equal([id], (await wake.Show(key)).ClaudeSessionIds);
     }
 
@@ -160,7 +160,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
 
         await wake.Wake(key, "PR #972 merged");
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
         var explanation = await wake.Explain(key);
         Assert.Equal(
@@ -177,17 +177,17 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.WatchingSession();
         await wake.Publish(Event(key, "before"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         api.Always($"[[http:{status}]]");
         await wake.Publish(Event(key, "while it failed"));
         await Eventually.Holds(async () => (await wake.Show(key)).LastTurn is { Number: 2, Attempt: 2 });
         api.Always(null);
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
-        Assert.Single(api.Requests, x => x.Hears("while it failed") && x.Status == 200);
-        Assert.True(api.Requests[^1].Remembers("before"));
+        Assert.Single(api.Requests, x => x.IsInTail("while it failed") && x.Status == 200);
+        Assert.True(api.Requests[^1].IsInConversation("before"));
     }
 
     [Fact]
@@ -195,11 +195,11 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.WatchingSession();
         await wake.Publish(Event(key, "before"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         api.Always("[[http:401]]");
         await wake.Publish(Event(key, "while nobody was logged in"));
-        Assert.Contains("account", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
+        Assert.Contains("account", (await wake.WaitForState(key, SessionState.Parked)).LastTurn!.Note);
         await wake.Wake(key, "logged in again");
         await Eventually.Holds(async () =>
             (await wake.Show(key)) is { State: SessionState.Parked, LastTurn.Attempt: 2 }
@@ -210,11 +210,15 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         // The third time the CLI is told: by then it would take the first message for handled.
         Assert.Equal(
             (TurnOutcome.Completed, 3, null),
-            ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).Attempt, (await wake.Ended(key, 2)).Note)
+            (
+                (await wake.WaitForTurnEnd(key, 2)).Outcome,
+                (await wake.WaitForTurnEnd(key, 2)).Attempt,
+                (await wake.WaitForTurnEnd(key, 2)).Note
+            )
         );
-        Assert.Equal(["logged in again", "now really"], (await wake.Ended(key, 3)).Reasons);
+        Assert.Equal(["logged in again", "now really"], (await wake.WaitForTurnEnd(key, 3)).Reasons);
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
-        Assert.Contains(api.Requests, x => x.Hears("while nobody was logged in") && x.Status == 200);
+        Assert.Contains(api.Requests, x => x.IsInTail("while nobody was logged in") && x.Status == 200);
     }
 
     [Fact]
@@ -222,25 +226,25 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.WatchingSession();
         await wake.Publish(Event(key, "before"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         api.Queue("[[hold]][[say:never heard]]");
         await wake.Publish(Event(key, "merged"));
-        await api.Next(x => x.Hears("merged"));
+        await api.Next(x => x.IsInTail("merged"));
 
         await Restart();
         api.Release();
 
-        var turn = await wake.Ended(key, 2);
+        var turn = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Single(Messages(await wake.Show(key)), x => x.Contains("merged"));
         Assert.Single(
             api.Requests,
             x =>
-                x.Hears("merged")
+                x.IsInTail("merged")
                 && x.Status == 200
                 && x.Ending is { IsCompletedSuccessfully: true, Result: RequestEnding.Replied }
         );
-        Assert.True(api.Requests[^1].Remembers("before"));
+        Assert.True(api.Requests[^1].IsInConversation("before"));
     }
 
     [Fact]
@@ -249,8 +253,8 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         var key = await wake.WatchingSession();
         api.Queue("[[hold]][[say:never heard]]");
         await wake.Publish(Event(key, "merged"));
-        await api.Next(x => x.Hears("merged"));
-        var cli = MachineProcess.Cli(wake);
+        await api.Next(x => x.IsInTail("merged"));
+        var cli = MachineProcess.CliProcess(wake);
 
         wake.Processes[^1].Freeze();
         await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the CLI is killed");
@@ -262,7 +266,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         wake.Processes[^1].Thaw();
         api.Release();
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Single(Messages(await wake.Show(key)), x => x.Contains("merged"));
     }
@@ -283,7 +287,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
 
         await Restart();
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Single(Messages(await wake.Show(key)), x => x.Contains("merged"));
 
@@ -297,19 +301,19 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.WatchingSession();
         await wake.Publish(Event(key, "before"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         api.Queue("[[hold]][[say:never heard]]");
         await wake.Publish(Event(key, "merged"));
-        await api.Next(x => x.Hears("merged"));
+        await api.Next(x => x.IsInTail("merged"));
 
         Assert.Equal(0, await wake.Processes[^1].Stop());
         api.Release();
         await wake.StartProcess("Wake.Standalone");
 
-        var turn = await wake.Ended(key, 2);
+        var turn = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
-        Assert.Single(api.Requests, x => x.Hears("You were told of this before") && x.Status == 200);
+        Assert.Single(api.Requests, x => x.IsInTail("You were told of this before") && x.Status == 200);
     }
 
     async Task Restart()

@@ -38,18 +38,20 @@ public sealed class WakingLater : IAsyncLifetime
     {
         var key = await wake.WatchingSession();
         await wake.Wake(key, "the first thing happened");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(0, await wake.Processes[^1].Stop());
 
-        await Example.Run(
+        await ExternalProgram.Run(
             Path.Combine(Repository.Root, "deploy/examples/drop.sh"),
             $$"""{"type":"backup.done","subject":"{{WakeSystem.Subject(key)}}","reason":"The backup is done"}""",
             new Dictionary<string, string> { ["WAKE_DATA"] = wake.Data }
         );
         await wake.StartProcess("Wake.Standalone");
 
-        Assert.Equal(["The backup is done"], (await wake.Ended(key, 2)).Reasons);
-        Assert.True((await api.Next(x => x.Hears("The backup is done"))).Remembers("the first thing happened"));
+        Assert.Equal(["The backup is done"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
+        Assert.True(
+            (await api.Next(x => x.IsInTail("The backup is done"))).IsInConversation("the first thing happened")
+        );
     }
 
     [Fact]
@@ -96,7 +98,7 @@ public sealed class WakingLater : IAsyncLifetime
         Assert.Equal(2, Directory.GetFiles(Path.Combine(wake.Data, "spool"), "*.json").Length);
         await wake.StartProcess("Wake.Standalone");
 
-        Assert.Equal(["PR #972 merged", "CI is green"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["PR #972 merged", "CI is green"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
         Assert.Equal("wake", await wake.Scalar<string>("select scope from events where reason = 'PR #972 merged'"));
     }
 
@@ -218,7 +220,7 @@ public sealed class WakingLater : IAsyncLifetime
             await Ends(up, "-TERM");
         }
 
-        Task<Said> Wake(params string[] arguments) => WakeCommandLine.Run(here, null, arguments);
+        Task<CommandOutput> Wake(params string[] arguments) => WakeCommandLine.Run(here, null, arguments);
 
         async Task<Process> Up()
         {

@@ -88,7 +88,7 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
             // The jobs of one begin when the one before it has ended, which is what a busy pool of runners does.
             var conclusion = workflow == 3 ? "failure" : "success";
             github.Check(head, $"job {workflow}", null, id: 10 + workflow, suite: 50 + workflow);
-            await github.LooksTwice();
+            await github.WaitForTwoPolls();
             github.Check(head, $"job {workflow}", conclusion, id: 10 + workflow, suite: 50 + workflow);
             github.Run(
                 workflow,
@@ -103,14 +103,14 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
                 await Task.Delay(Settle * 1.25);
         }
 
-        var turn = await wake.Ended(key, 1);
-        await wake.Quiet();
+        var turn = await wake.WaitForTurnEnd(key, 1);
+        await wake.WaitUntilIdle();
         Assert.Equal(
             (TurnOutcome.Completed, "CI of PR #1 is finished: failure (1 of 3)"),
             (turn.Outcome, Assert.Single(turn.Reasons))
         );
         Assert.Single(await wake.Turns(key));
-        Assert.True((await api.Next(x => x.Hears("CI of PR #1 is finished"))).Hears("failure (1 of 3)"));
+        Assert.True((await api.Next(x => x.IsInTail("CI of PR #1 is finished"))).IsInTail("failure (1 of 3)"));
         Assert.Empty((await wake.Explain(key)).Watches);
         Assert.Equal(
             3,

@@ -51,14 +51,14 @@ public sealed class WorkingOnIssues : IAsyncLifetime
             reviewer = "reviewer@github:octo-org/hello#13";
 
         await wake.Publish(Event("github.issue.assigned", 12, new { assignee = "hello-bot" }));
-        await wake.Ended(implementer, 1);
+        await wake.WaitForTurnEnd(implementer, 1);
         await wake.Watch(implementer, "github:octo-org/hello#13", types: ["github.ci.*"]);
         await wake.Publish(Event("github.pull_request.review_requested", 13, new { reviewer = "user:hello-bot" }));
-        await wake.Ended(reviewer, 1);
+        await wake.WaitForTurnEnd(reviewer, 1);
         await wake.Publish(Event("github.pull_request.review_submitted", 13, new { state = "changes_requested" }));
-        await wake.Ended(implementer, 2);
+        await wake.WaitForTurnEnd(implementer, 2);
         await wake.Publish(Event("github.pull_request.review_submitted", 13, new { state = "approved" }));
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
 
         var session = await wake.Show(implementer);
         Assert.Single(session.ClaudeSessionIds);

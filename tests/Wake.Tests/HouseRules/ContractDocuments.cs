@@ -84,7 +84,7 @@ public sealed class ContractDocuments
 
         Assert.Equal(
             others.Select(x =>
-                (x, EventJson.TryRead(Encoding.UTF8.GetBytes(x), out var observed, out _) && observed.Warnings is null)
+                (x, EventJson.TryParse(Encoding.UTF8.GetBytes(x), out var observed, out _) && observed.Warnings is null)
             ),
             others.Zip(verdicts, (text, verdict) => (text, verdict is null))
         );
@@ -117,8 +117,8 @@ public sealed class ContractDocuments
             .Select(file =>
             {
                 File.WriteAllText(folder.File("wake.json"), file);
-                return !SettingsCheck
-                    .Problems(new ConfigurationBuilder().AddJsonFile(folder.File("wake.json")).Build(), sections)
+                return !SettingsValidation
+                    .FindProblems(new ConfigurationBuilder().AddJsonFile(folder.File("wake.json")).Build(), sections)
                     .Any();
             })
             .ToList();
@@ -143,7 +143,7 @@ public sealed class ContractDocuments
         var written = Payload
             .Webhooks.Concat(Payload.OtherForges)
             .SelectMany(x => x.Sender.Map(x.Request()).Events)
-            .Select(x => Encoding.UTF8.GetString(EventJson.Write(x)))
+            .Select(x => Encoding.UTF8.GetString(EventJson.Serialize(x)))
             .ToList();
 
         Assert.True(written.Count > 20);

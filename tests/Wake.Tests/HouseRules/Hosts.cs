@@ -212,7 +212,7 @@ public sealed partial class Hosts
             .AddValidatedOptions<object>("Profiles")
             .AddValidatedOptions<object>("Profiles");
 
-        Assert.Single(services.Sections());
+        Assert.Single(services.GetSettingsSections());
         Assert.Contains(
             "belongs to Object",
             Assert.Throws<InvalidOperationException>(() => services.AddValidatedOptions<string>("Profiles")).Message

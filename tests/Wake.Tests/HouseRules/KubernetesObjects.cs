@@ -108,7 +108,7 @@ public sealed class KubernetesObjects
         var slots = objects.Single(x => (string)x["kind"]! == "ConfigMap")["data"]!["Runner__Slots"]!;
 
         Assert.Equal(
-            [RunnerQueues.Of(RunnerQueues.DefaultPool), RunnerQueues.UrgentOf(RunnerQueues.DefaultPool)],
+            [RunnerQueues.ForPool(RunnerQueues.DefaultPool), RunnerQueues.UrgentForPool(RunnerQueues.DefaultPool)],
             triggers.Select(x => (string)x["queueName"]!)
         );
         Assert.Equal((string)slots!, (string)triggers[0]["value"]!);
@@ -378,7 +378,7 @@ public sealed class KubernetesObjects
     static bool IsRead(string key, string? value)
     {
         if (
-            key == $"ConnectionStrings:{Postgres.Name}"
+            key == $"ConnectionStrings:{Postgres.ConnectionStringName}"
             || key.StartsWith("Logging:LogLevel:", StringComparison.Ordinal)
         )
             return true;

@@ -45,7 +45,7 @@ public sealed class MessageShapes
     {
         var shapes = new JsonObject
         {
-            [MessageUrn.ForTypeString<ExternalEventObserved>()] = JsonNode.Parse(EventJson.Write(Observed)),
+            [MessageUrn.ForTypeString<ExternalEventObserved>()] = JsonNode.Parse(EventJson.Serialize(Observed)),
         };
         foreach (var message in Messages)
             shapes[MessageUrn.ForTypeString(message.GetType())] = JsonSerializer.SerializeToNode(
@@ -74,8 +74,8 @@ public sealed class MessageShapes
     [Fact]
     public void The_event_reads_back_as_it_was_written()
     {
-        Assert.True(EventJson.TryRead(EventJson.Write(Observed), out var read, out _));
-        Assert.Equal(EventJson.Write(Observed), EventJson.Write(read));
+        Assert.True(EventJson.TryParse(EventJson.Serialize(Observed), out var read, out _));
+        Assert.Equal(EventJson.Serialize(Observed), EventJson.Serialize(read));
     }
 
     static string Text(JsonNode node) => node.ToJsonString(new() { WriteIndented = true });

@@ -33,16 +33,18 @@ public sealed class AddingUpChecks
         );
 
     static CiRollup.Finished Finished(JsonElement[] checks, params JsonElement[] statuses) =>
-        Assert.IsType<CiRollup.Finished>(CiRollup.Of(checks, statuses));
+        Assert.IsType<CiRollup.Finished>(CiRollup.Aggregate(checks, statuses));
 
     [Fact]
-    public void Nothing_at_all_is_not_finished() => Assert.IsType<CiRollup.Unfinished>(CiRollup.Of([], []));
+    public void Nothing_at_all_is_not_finished() => Assert.IsType<CiRollup.Unfinished>(CiRollup.Aggregate([], []));
 
     [Fact]
     public void What_still_runs_is_not_finished()
     {
-        Assert.IsType<CiRollup.Unfinished>(CiRollup.Of([Check(1, "a", "failure"), Check(2, "b", null)], []));
-        Assert.IsType<CiRollup.Unfinished>(CiRollup.Of([Check(1, "a", "success")], [Status(1, "ci", "pending")]));
+        Assert.IsType<CiRollup.Unfinished>(CiRollup.Aggregate([Check(1, "a", "failure"), Check(2, "b", null)], []));
+        Assert.IsType<CiRollup.Unfinished>(
+            CiRollup.Aggregate([Check(1, "a", "success")], [Status(1, "ci", "pending")])
+        );
     }
 
     [Theory]
@@ -89,7 +91,7 @@ public sealed class AddingUpChecks
             suites[11] = newer;
 
         var rollup = Assert.IsType<CiRollup.Finished>(
-            CiRollup.Of([Check(1, "build", first, suite: 10), Check(9, "build", second, suite: 11)], [], suites)
+            CiRollup.Aggregate([Check(1, "build", first, suite: 10), Check(9, "build", second, suite: 11)], [], suites)
         );
 
         Assert.Equal((failed, total), (rollup.Failed.SingleOrDefault(), rollup.Total));
@@ -98,7 +100,7 @@ public sealed class AddingUpChecks
     [Fact]
     public void A_second_run_that_is_not_over_is_waited_for() =>
         Assert.IsType<CiRollup.Unfinished>(
-            CiRollup.Of(
+            CiRollup.Aggregate(
                 [Check(1, "build", "failure", suite: 10), Check(9, "build", null, suite: 11)],
                 [],
                 new Dictionary<long, string> { [10] = "6/push", [11] = "6/push" }
@@ -129,7 +131,12 @@ public sealed class AddingUpChecks
     [InlineData("completed", "skipped", "success")]
     public void A_run_without_jobs_counts_as_what_it_is(string status, string? conclusion, string state)
     {
-        var rollup = CiRollup.Of([Check(1, "lint", "success", suite: 2)], [], null, [Run(7, status, conclusion)]);
+        var rollup = CiRollup.Aggregate(
+            [Check(1, "lint", "success", suite: 2)],
+            [],
+            null,
+            [Run(7, status, conclusion)]
+        );
 
         Assert.Equal(state is "success" or "failure", rollup is CiRollup.Finished);
         Assert.Equal(state, (rollup as CiRollup.Finished ?? ((CiRollup.Unfinished)rollup).SoFar).State);
@@ -139,7 +146,7 @@ public sealed class AddingUpChecks
     public void A_run_whose_jobs_tell_everything_adds_nothing()
     {
         var without = Finished([Check(1, "lint", "success"), Check(2, "build", "failure")]);
-        var with = CiRollup.Of(
+        var with = CiRollup.Aggregate(
             [Check(1, "lint", "success"), Check(2, "build", "failure")],
             [],
             null,
@@ -155,7 +162,7 @@ public sealed class AddingUpChecks
     [Fact]
     public void A_newer_run_of_the_same_workflow_takes_the_place_of_an_older_one() =>
         Assert.IsType<CiRollup.Finished>(
-            CiRollup.Of(
+            CiRollup.Aggregate(
                 [Check(1, "lint", "success", suite: 2)],
                 [],
                 null,
@@ -167,7 +174,7 @@ public sealed class AddingUpChecks
     public void Of_what_is_open_only_what_counts_or_runs_is_waited_for()
     {
         CiRollup With(CiRules rules, JsonElement[] checks, params JsonElement[] statuses) =>
-            CiRollup.Of(checks, statuses, rules: rules);
+            CiRollup.Aggregate(checks, statuses, rules: rules);
 
         var (green, tide) = (Check(1, "build", "success"), Status(1, "tide", "pending"));
         Assert.IsType<CiRollup.Unfinished>(With(CiRules.None, [green], tide));
@@ -223,7 +230,9 @@ public sealed class AddingUpChecks
         var rollup = Finished([Check(1, "a", "success"), Check(2, "b", "failure"), Check(3, "c", "timed_out")]);
 
         var observed = Assert.Single(
-            GitHubEvents.Ci(GitHubSighting.Poll(new("github.com", "Octo-Org/Hello", 1)), "abc123", rollup, [972]).Events
+            GitHubEvents
+                .Ci(GitHubObservation.Poll(new("github.com", "Octo-Org/Hello", 1)), "abc123", rollup, [972])
+                .Events
         );
 
         Assert.Equal("CI of PR #972 is finished: failure (2 of 3)", observed.Reason);
@@ -274,7 +283,7 @@ public sealed class AddingUpChecks
             }
         );
 
-        Assert.Equal(delivery, Assert.Single(GitHubEvents.Of(name, payload, "1").Events).Delivery);
+        Assert.Equal(delivery, Assert.Single(GitHubEvents.FromWebhook(name, payload, "1").Events).Delivery);
     }
 
     [Theory]
@@ -283,7 +292,7 @@ public sealed class AddingUpChecks
     [InlineData("error", "failure")]
     public void One_condition_holds_of_a_result_however_it_came(string state, string conclusion)
     {
-        var seen = GitHubSighting.Poll(new("github.com", "octo-org/hello", 1));
+        var seen = GitHubObservation.Poll(new("github.com", "octo-org/hello", 1));
 
         var whole = Assert.Single(GitHubEvents.Ci(seen, "abc123", Finished([], Status(1, "ci", state)), [972]).Events);
         var one = Assert.Single(GitHubEvents.Status(seen, "abc123", Status(1, "ci", state)).Events);

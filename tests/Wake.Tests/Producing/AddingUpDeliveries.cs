@@ -38,12 +38,12 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
 
     async Task<IEnumerable<string>> Told(int turns)
     {
-        await wake.Ended(key, turns);
+        await wake.WaitForTurnEnd(key, turns);
         await Eventually.Holds(
             async () => !await wake.Scalar<bool>("select exists (select from github.heads where due_at is not null)"),
             "all is told"
         );
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         return (await wake.Turns(key)).SelectMany(x => x.Reasons);
     }
 
@@ -125,7 +125,7 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
             async () => !await wake.Scalar<bool>("select exists (select from github.heads where due_at is not null)"),
             "all is told"
         );
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Contains("PR #972 (Change) was opened", Assert.Single(await wake.Turns(key)).Reasons);
         Assert.Equal(
             0,

@@ -106,7 +106,7 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
                 subjects = new[] { "mine" },
             }
         );
-        using var http = WakeSystem.Door(
+        using var http = WakeSystem.HttpClientFor(
             wake.Processes[^1],
             (await made.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("key").GetString()
         );
@@ -138,8 +138,8 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         );
         Assert.False(second.Headers.Contains("Idempotency-Replayed"));
         Assert.True(again.Headers.Contains("Idempotency-Replayed"));
-        await wake.Ended(slash, 1);
-        await wake.Ended(escape, 1);
+        await wake.WaitForTurnEnd(slash, 1);
+        await wake.WaitForTurnEnd(escape, 1);
 
         Task<HttpResponseMessage> Wake(string segment)
         {
@@ -218,7 +218,7 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     [Fact]
     public async Task Every_answer_tells_browsers_to_make_nothing_else_of_it()
     {
-        using var stranger = WakeSystem.Door(wake.Processes[^1], key: null);
+        using var stranger = WakeSystem.HttpClientFor(wake.Processes[^1], key: null);
         foreach (
             var (http, path) in ((HttpClient, string)[])
                 [
@@ -248,10 +248,13 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     [Fact]
     public async Task Two_hundred_followers_are_told_and_cost_the_database_nothing()
     {
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         const string connections = "select count(*) from pg_stat_activity where datname = current_database()";
         var before = await wake.Scalar<long>(connections);
-        using var http = WakeSystem.Door(wake.Processes[^1], wake.Http.DefaultRequestHeaders.Authorization!.Parameter);
+        using var http = WakeSystem.HttpClientFor(
+            wake.Processes[^1],
+            wake.Http.DefaultRequestHeaders.Authorization!.Parameter
+        );
         var followers = await Task.WhenAll(
             Enumerable.Range(0, 200).Select(async _ => new StreamReader(await http.GetStreamAsync("/v1/tail")))
         );
@@ -306,19 +309,22 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     public async Task A_follower_that_does_not_keep_up_is_ended_after_what_it_had_to_read_and_told_so()
     {
         using var follower = new LedgerFollower();
-        follower.Join(DateTimeOffset.UnixEpoch);
-        var (lines, line) = (0, new LedgerFollower.Told("accepted", DateTimeOffset.UnixEpoch.AddSeconds(1), []));
-        while (follower.Tell(line))
+        follower.MarkJoined(DateTimeOffset.UnixEpoch);
+        var (lines, line) = (
+            0,
+            new LedgerFollower.SerializedLine("accepted", DateTimeOffset.UnixEpoch.AddSeconds(1), [])
+        );
+        while (follower.TryEnqueue(line))
             lines++;
 
-        follower.End(line with { What = LedgerFollower.Last });
+        follower.Complete(line with { What = LedgerFollower.EndType });
 
         List<string> read = [];
-        await foreach (var item in follower.Lines(CancellationToken.None))
+        await foreach (var item in follower.ReadLines(CancellationToken.None))
             read.Add(item.EventType);
         Assert.InRange(lines, 10_000, 100_000);
-        Assert.Equal([.. Enumerable.Repeat("accepted", lines), LedgerFollower.Last], read);
-        Assert.True(follower.Tell(line));
+        Assert.Equal([.. Enumerable.Repeat("accepted", lines), LedgerFollower.EndType], read);
+        Assert.True(follower.TryEnqueue(line));
     }
 
     [Fact]
@@ -329,7 +335,9 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
 
         Assert.Contains(
             " 408 ",
-            await new StreamReader(client.GetStream()).ReadToEndAsync().WaitAsync(3 * HttpDoor.HeadersWithin)
+            await new StreamReader(client.GetStream())
+                .ReadToEndAsync()
+                .WaitAsync(3 * HttpServerDefaults.RequestHeadersTimeout)
         );
     }
 
@@ -339,13 +347,16 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         List<TcpClient> clients = [];
         try
         {
-            for (var i = 0; i < HttpDoor.MaxConnections; i++)
+            for (var i = 0; i < HttpServerDefaults.MaxConnections; i++)
                 clients.Add(await Connected());
             using var next = await Connected();
 
             Assert.Equal(
                 0,
-                await next.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(HttpDoor.HeadersWithin / 2)
+                await next.GetStream()
+                    .ReadAsync(new byte[1])
+                    .AsTask()
+                    .WaitAsync(HttpServerDefaults.RequestHeadersTimeout / 2)
             );
         }
         finally
@@ -445,7 +456,7 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         Assert.Empty(Found("Gateway__ApiKeys__0", "exchange-metrics-change-meter"));
 
         static IEnumerable<string> Found(string setting, string value) =>
-            Placeholders.In(
+            PlaceholderSecrets.FindProblems(
                 new ConfigurationBuilder()
                     .AddInMemoryCollection([new(setting.Replace("__", ":", StringComparison.Ordinal), value)])
                     .Build()
@@ -481,7 +492,7 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     {
         var made = await wake.Http.PostAsJsonAsync("/v1/keys", new { name = "tester", scopes });
         Assert.Equal(HttpStatusCode.Created, made.StatusCode);
-        return WakeSystem.Door(
+        return WakeSystem.HttpClientFor(
             wake.Processes[^1],
             (await made.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("key").GetString()
         );

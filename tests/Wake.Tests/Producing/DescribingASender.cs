@@ -21,7 +21,7 @@ public sealed class DescribingASender
     static HookOptions Hook(PayloadPaths paths, params string[] ownLogins) =>
         new()
         {
-            Sender = SenderKind.Generic,
+            Sender = WebhookProviderKind.Generic,
             Secrets = ["key"],
             Paths = paths,
             OwnLogins = ownLogins,
@@ -39,9 +39,9 @@ public sealed class DescribingASender
         Time = "pullrequest.updated_on",
     };
 
-    static Mapped Map(HookOptions hook, string body, params (string Name, string Value)[] headers) =>
-        Senders
-            .Of(hook)
+    static EventMapping Map(HookOptions hook, string body, params (string Name, string Value)[] headers) =>
+        WebhookProviders
+            .Create(hook)
             .Map(new("cloud", headers.Select(x => KeyValuePair.Create(x.Name, x.Value)), Encoding.UTF8.GetBytes(body)));
 
     [Fact]
@@ -82,7 +82,7 @@ public sealed class DescribingASender
                 )
                 .Subject
         );
-        Assert.Equal("no type at bitbucket.{header:X-Event-Key}", Map(Hook(OfBitbucket), "{}").Ignored);
+        Assert.Equal("no type at bitbucket.{header:X-Event-Key}", Map(Hook(OfBitbucket), "{}").IgnoredReason);
     }
 
     [Fact]
@@ -118,7 +118,7 @@ public sealed class DescribingASender
             Problems(
                 new()
                 {
-                    Sender = SenderKind.GitLab,
+                    Sender = WebhookProviderKind.GitLab,
                     Secrets = ["s"],
                     AllowedOrigins = ["*"],
                 }
@@ -129,7 +129,7 @@ public sealed class DescribingASender
             Problems(
                 new()
                 {
-                    Sender = SenderKind.CloudEvents,
+                    Sender = WebhookProviderKind.CloudEvents,
                     Secrets = ["s"],
                     AllowedOrigins = ["https://x"],
                 }
@@ -140,7 +140,7 @@ public sealed class DescribingASender
             Problems(
                 new()
                 {
-                    Sender = SenderKind.GitLab,
+                    Sender = WebhookProviderKind.GitLab,
                     Secrets = ["s"],
                     OwnLogins = [" "],
                 }
@@ -151,7 +151,7 @@ public sealed class DescribingASender
             Problems(
                 new()
                 {
-                    Sender = SenderKind.CloudEvents,
+                    Sender = WebhookProviderKind.CloudEvents,
                     Secrets = ["s"],
                     AllowedOrigins = ["eventgrid.azure.net", "*"],
                 }
@@ -223,11 +223,11 @@ public sealed class DescribingASender
         Assert.Contains("Webhooks:Hooks:bb: Paths:Type: the braces", wrong.Errors);
     }
 
-    static readonly HookOptions Cloud = new() { Sender = SenderKind.CloudEvents };
+    static readonly HookOptions Cloud = new() { Sender = WebhookProviderKind.CloudEvents };
 
-    static Mapped Structured(string body) => Map(Cloud, body, ("Content-Type", "application/cloudevents+json"));
+    static EventMapping Structured(string body) => Map(Cloud, body, ("Content-Type", "application/cloudevents+json"));
 
-    static Mapped Binary(string body, string type) =>
+    static EventMapping Binary(string body, string type) =>
         Map(
             Cloud,
             body,
@@ -315,23 +315,23 @@ public sealed class DescribingASender
     {
         var refused = Structured(body);
 
-        Assert.True(refused.Unreadable);
-        Assert.Contains(why, refused.Ignored);
+        Assert.True(refused.IsMalformed);
+        Assert.Contains(why, refused.IgnoredReason);
     }
 
     [Fact]
     public void Of_a_batch_all_are_taken_or_none_and_the_wrong_one_is_named()
     {
         const string good = """{"specversion":"1.0","id":"1","source":"/ci","type":"t"}""";
-        Mapped Batch(string body) => Map(Cloud, body, ("Content-Type", "application/cloudevents-batch+json"));
+        EventMapping Batch(string body) => Map(Cloud, body, ("Content-Type", "application/cloudevents-batch+json"));
 
         Assert.Equal(2, Batch($"[{good},{good.Replace("\"1\"", "\"2\"", StringComparison.Ordinal)}]").Events.Count);
-        Assert.Equal("empty", Batch("[]").Ignored);
+        Assert.Equal("empty", Batch("[]").IgnoredReason);
         var refused = Batch($"[{good},{{}}]");
-        Assert.True(refused.Unreadable);
-        Assert.StartsWith("[1]: ", refused.Ignored);
+        Assert.True(refused.IsMalformed);
+        Assert.StartsWith("[1]: ", refused.IgnoredReason);
         Assert.Empty(refused.Events);
-        Assert.True(Batch(good).Unreadable);
-        Assert.True(Batch($"[{string.Join(',', Enumerable.Repeat(good, 1001))}]").Unreadable);
+        Assert.True(Batch(good).IsMalformed);
+        Assert.True(Batch($"[{string.Join(',', Enumerable.Repeat(good, 1001))}]").IsMalformed);
     }
 }

@@ -23,11 +23,11 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
             "two.json",
             $$"""[{{{Bare}},"reason":"one","sessions":["{{key}}"]},{{{Bare}},"reason":"two","sessions":["{{key}}"]}]"""
         );
-        Assert.Equal(["one", "two"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["one", "two"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
 
         // The same name is not the same fact.
         Drop("two.json", $$"""{{{Bare}},"reason":"three","sessions":["{{key}}"]}""");
-        Assert.Equal(["three"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Equal(["three"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
         await Eventually.Holds(
             () => Task.FromResult(Files(Spool).Count == 0 && Files(Path.Combine(Spool, "taken")).Count == 0),
             "they are gone"
@@ -44,7 +44,7 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
             $$"""{{'\uFEFF'}}{{{Bare}},"id":"marked","reason":"marked","sessions":["{{key}}"],"time":"noon","\ud83d":1}"""
         );
 
-        Assert.Equal(["marked"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["marked"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
         Assert.Equal(2, await wake.Scalar<int>("select cardinality(warnings) from events where id = 'marked'"));
     }
 
@@ -118,7 +118,7 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
         Assert.Contains("link", Reason("link"));
         Assert.Contains("no file", Reason("pipe"));
         Assert.Equal("root", File.ReadAllText("/etc/passwd")[..4]);
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Equal(hostile.Length, (await wake.Turns(key)).Sum(x => x.Reasons.Count(y => y == "good")));
         Assert.DoesNotContain(await wake.Turns(key), x => x.Reasons.Contains("never heard"));
 
@@ -149,7 +149,7 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
             slow.Write(text.AsSpan(20));
         }
 
-        Assert.Equal(["slowly"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["slowly"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
     }
 
     [Fact]
@@ -182,12 +182,12 @@ public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<Stand
         Assert.Single(Files(Path.Combine(other.Data, "spool", "taken")));
         await other.StartProcess("Wake.Standalone");
 
-        Assert.Equal(["told once"], (await other.Ended(key, 1)).Reasons);
+        Assert.Equal(["told once"], (await other.WaitForTurnEnd(key, 1)).Reasons);
         await Eventually.Holds(
             () => Task.FromResult(Files(Path.Combine(other.Data, "spool", "taken")).Count == 0),
             "the file is gone"
         );
-        await other.Quiet();
+        await other.WaitUntilIdle();
         Assert.Single(await other.Turns(key));
         Assert.Empty(Files(Path.Combine(other.Data, "spool", "bad")));
     }

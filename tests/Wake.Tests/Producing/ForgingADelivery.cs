@@ -14,9 +14,9 @@ public sealed class ForgingADelivery
 {
     const string Form = "application/x-www-form-urlencoded";
 
-    static readonly GitHubSender GitHub = new();
+    static readonly GitHubWebhookProvider GitHub = new();
 
-    static Mapped? Read(ISender sender, byte[] body, IEnumerable<KeyValuePair<string, string>> headers)
+    static EventMapping? Read(IWebhookProvider sender, byte[] body, IEnumerable<KeyValuePair<string, string>> headers)
     {
         try
         {
@@ -52,7 +52,7 @@ public sealed class ForgingADelivery
                 )
         );
 
-        foreach (var name in GitHubShape.Events)
+        foreach (var name in GitHubPayloadShape.Events)
         {
             var events = Read(GitHub, body, Headers(name, content))?.Events ?? [];
             Assert.Equal(
@@ -102,7 +102,7 @@ public sealed class ForgingADelivery
                 var own = payload.Entry.Text("event")!;
                 var facts = payload.Sender.Map(payload.Request()).Events.Select(x => x.DedupKey).ToList();
 
-                foreach (var name in GitHubShape.Events.Append("ping").Append("fork"))
+                foreach (var name in GitHubPayloadShape.Events.Append("ping").Append("fork"))
                 {
                     foreach (var content in (string[])[Form, "application/json"])
                     {
@@ -117,7 +117,7 @@ public sealed class ForgingADelivery
                         var mapped = Read(payload.Sender, payload.Bytes, headers)!;
                         Assert.Equal(name == own ? facts : [], mapped.Events.Select(x => x.DedupKey));
                         Assert.True(
-                            name == own || !GitHubShape.Events.Contains(name) || mapped.Unreadable,
+                            name == own || !GitHubPayloadShape.Events.Contains(name) || mapped.IsMalformed,
                             $"{payload.File} as {name}"
                         );
                     }
@@ -144,8 +144,8 @@ public sealed class ForgingADelivery
 
         var mapped = Read(GitHub, Encoding.UTF8.GetBytes(json), Headers(name, null))!;
 
-        Assert.True(mapped.Unreadable);
-        Assert.Contains($"X-GitHub-Event says {name}", mapped.Ignored);
+        Assert.True(mapped.IsMalformed);
+        Assert.Contains($"X-GitHub-Event says {name}", mapped.IgnoredReason);
     }
 
     [Fact]
@@ -210,8 +210,8 @@ public sealed class ForgingADelivery
             """{"action":"failure","run":{"id":7,"commit_sha":"a1","stopped":"2026-11-28T10:05:00Z","repository":{"full_name":"team/app","html_url":"https://git.example.com/team/app"}}}"""u8.ToArray();
 
         var observed = Assert.Single(
-            Senders
-                .Of(new() { Sender = SenderKind.Forgejo })
+            WebhookProviders
+                .Create(new() { Sender = WebhookProviderKind.Forgejo })
                 .Map(new("test", [new("X-Forgejo-Event", "action_run_success")], run))
                 .Events
         );
@@ -222,7 +222,7 @@ public sealed class ForgingADelivery
     static HookOptions Signed(bool trust = false, TimeSpan? age = null) =>
         new()
         {
-            Sender = SenderKind.Generic,
+            Sender = WebhookProviderKind.Generic,
             Secrets = ["key"],
             IdHeader = "X-Id",
             TrustHeaders = trust,
@@ -232,7 +232,9 @@ public sealed class ForgingADelivery
 
     static string Key(HookOptions hook, string body, string id) =>
         Assert
-            .Single(Senders.Of(hook).Map(new("ci", [new("X-Id", id)], Encoding.UTF8.GetBytes(body))).Events)
+            .Single(
+                WebhookProviders.Create(hook).Map(new("ci", [new("X-Id", id)], Encoding.UTF8.GetBytes(body))).Events
+            )
             .DedupKey!;
 
     [Fact]
@@ -245,7 +247,7 @@ public sealed class ForgingADelivery
         Assert.NotEqual(Key(Signed(trust: true), """{"n":1}""", "1"), Key(Signed(trust: true), """{"n":1}""", "2"));
         var bearer = new HookOptions
         {
-            Sender = SenderKind.Generic,
+            Sender = WebhookProviderKind.Generic,
             Scheme = SignatureScheme.Bearer,
             IdHeader = "X-Id",
             Paths = new() { Type = "text:t" },
@@ -265,9 +267,9 @@ public sealed class ForgingADelivery
         var body = JsonSerializer.SerializeToUtf8Bytes(new { n = 1, at });
         var hook = Signed(age: TimeSpan.FromMinutes(5));
 
-        var why = Senders
-            .Of(hook)
-            .Refusal(
+        var why = WebhookProviders
+            .Create(hook)
+            .VerificationFailure(
                 new("ci", [new("X-Signature", Convert.ToHexStringLower(HMACSHA256.HashData("key"u8, body)))], body),
                 ["key"],
                 DateTimeOffset.Parse("2026-11-28T10:00:00Z")
@@ -281,26 +283,32 @@ public sealed class ForgingADelivery
 
     [Theory]
     [InlineData(
-        SenderKind.Generic,
+        WebhookProviderKind.Generic,
         SignatureScheme.HmacSha256,
         "kind.{header:X-Event-Key}",
         false,
         "Paths:Type reads a header"
     )]
-    [InlineData(SenderKind.Generic, SignatureScheme.Slack, "header:X-Event-Key", false, "Paths:Type reads a header")]
     [InlineData(
-        SenderKind.Standard,
+        WebhookProviderKind.Generic,
+        SignatureScheme.Slack,
+        "header:X-Event-Key",
+        false,
+        "Paths:Type reads a header"
+    )]
+    [InlineData(
+        WebhookProviderKind.Standard,
         SignatureScheme.HmacSha256,
         "header:X-Event-Key",
         false,
         "Paths:Type reads a header"
     )]
-    [InlineData(SenderKind.Standard, SignatureScheme.HmacSha256, "header:Webhook-Id", false, null)]
-    [InlineData(SenderKind.Generic, SignatureScheme.HmacSha256, "kind.{header:X-Event-Key}", true, null)]
-    [InlineData(SenderKind.Generic, SignatureScheme.Bearer, "header:X-Event-Key", false, null)]
-    [InlineData(SenderKind.Generic, SignatureScheme.HmacSha256, "text:header:X", false, null)]
+    [InlineData(WebhookProviderKind.Standard, SignatureScheme.HmacSha256, "header:Webhook-Id", false, null)]
+    [InlineData(WebhookProviderKind.Generic, SignatureScheme.HmacSha256, "kind.{header:X-Event-Key}", true, null)]
+    [InlineData(WebhookProviderKind.Generic, SignatureScheme.Bearer, "header:X-Event-Key", false, null)]
+    [InlineData(WebhookProviderKind.Generic, SignatureScheme.HmacSha256, "text:header:X", false, null)]
     public void A_header_that_is_not_signed_decides_only_where_the_owner_says_so(
-        SenderKind sender,
+        WebhookProviderKind sender,
         SignatureScheme scheme,
         string type,
         bool trust,
@@ -339,7 +347,7 @@ public sealed class ForgingADelivery
     public void A_subject_says_which_repository_it_is_in(string subject, string? repository) =>
         Assert.Equal(
             repository,
-            GitHubRepository.InSubject(subject) is { } found
+            GitHubRepository.FromSubject(subject) is { } found
                 ? found.Host == GitHubRepository.Public
                     ? found.FullName
                     : $"{found.FullName} on {found.Host}"

@@ -26,7 +26,7 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
 
     string Token => Path.Combine(wake.Data, "token");
 
-    HttpClient Stranger => WakeSystem.Door(wake.Processes[^1], key: null);
+    HttpClient Stranger => WakeSystem.HttpClientFor(wake.Processes[^1], key: null);
 
     [Fact]
     public async Task Without_the_token_nobody_comes_in_and_is_told_how_to()
@@ -68,7 +68,7 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         Assert.Equal(HttpStatusCode.OK, (await system.Http.GetAsync("/v1/sessions")).StatusCode);
         Assert.Equal(
             HttpStatusCode.Unauthorized,
-            (await WakeSystem.Door(next, first).GetAsync("/v1/sessions")).StatusCode
+            (await WakeSystem.HttpClientFor(next, first).GetAsync("/v1/sessions")).StatusCode
         );
         await next.Stop();
         Assert.False(Path.Exists(file));
@@ -173,7 +173,7 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         var url = $"{wake.Http.BaseAddress}".TrimEnd('/');
         Assert.EndsWith("401", Curl($"{url}/v1/keys", "--json", """{"name":"n","scopes":["admin"]}"""));
         Assert.EndsWith("401", Curl($"{url}/v1/sessions", "--json", """{"key":"theirs","workspace":"/"}"""));
-        Assert.NotEqual(0, other.Does("cat", Token).Code);
+        Assert.NotEqual(0, other.RunAs("cat", Token).Code);
 
         // What stands on a command line everybody can read.
         Assert.EndsWith("401", Curl(url + await Link()));
@@ -188,16 +188,16 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         File.SetUnixFileMode(socket, Everybody | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
         Assert.NotEqual(
             0,
-            other.Does("curl", "--silent", "--max-time", "10", "--unix-socket", socket, "http://x/").Code
+            other.RunAs("curl", "--silent", "--max-time", "10", "--unix-socket", socket, "http://x/").Code
         );
         Assert.Contains(wake.Processes, x => x.Log.Contains("turned away at the socket"));
-        Assert.NotEqual(0, other.Does("cat", Token).Code);
+        Assert.NotEqual(0, other.RunAs("cat", Token).Code);
         foreach (var folder in folders)
             File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
         string Curl(string address, params string[] arguments) =>
             other
-                .Does(
+                .RunAs(
                     "curl",
                     [
                         "--silent",
@@ -222,7 +222,7 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
             return;
 
         using var folder = new TemporaryFolder();
-        using var taker = other.Starts(
+        using var taker = other.StartAs(
             "perl",
             "-MIO::Socket::INET",
             "-e",
@@ -295,8 +295,8 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         Assert.Equal(
-            OperatingSystem.IsLinux() ? LocalUser.Own : null,
-            LocalUser.OfListener(((IPEndPoint)listener.LocalEndpoint).Port)
+            OperatingSystem.IsLinux() ? LocalUser.CurrentUser : null,
+            LocalUser.GetListenerUser(((IPEndPoint)listener.LocalEndpoint).Port)
         );
     }
 
@@ -307,6 +307,6 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         return JsonElement.Parse(said.Output).GetProperty("path").GetString()!;
     }
 
-    static Task<Said> Said(params (string Name, string Value)[] environment) =>
+    static Task<CommandOutput> Said(params (string Name, string Value)[] environment) =>
         WakeCommandLine.Run(environment.ToDictionary(x => x.Name, x => x.Value), null, "sessions");
 }

@@ -121,7 +121,7 @@ public sealed class KeepingSchedules
         await wake.StartProcess("Wake.Standalone");
         await wake.Session(key: "reviewer");
 
-        Assert.Contains("Look through the open pull requests", (await wake.Ended("reviewer", 1)).Reasons);
+        Assert.Contains("Look through the open pull requests", (await wake.WaitForTurnEnd("reviewer", 1)).Reasons);
     }
 
     // Whoever was away for longer than a minute has missed something.
@@ -134,8 +134,8 @@ public sealed class KeepingSchedules
     [InlineData(CatchUp.Skip, "0 9 * * 1-5", "03:30", "")]
     public void What_was_missed_is_caught_up_by_the_policy(CatchUp catchUp, string expression, string now, string fired)
     {
-        var due = DueTimes.Of(
-            Schedule(expression).Times(),
+        var due = DueTimes.Find(
+            Schedule(expression).ParseExpression(),
             At("2026-11-21T00:10:00Z"),
             At($"2026-11-21T{now}:00Z"),
             catchUp
@@ -149,7 +149,7 @@ public sealed class KeepingSchedules
     {
         var now = At("2026-11-21T12:00:00.5Z");
 
-        var due = DueTimes.Of(Schedule("* * * * * ?").Times(), now.AddYears(-1), now, CatchUp.All);
+        var due = DueTimes.Find(Schedule("* * * * * ?").ParseExpression(), now.AddYears(-1), now, CatchUp.All);
 
         Assert.Equal(Enumerable.Range(0, 100).Select(x => At("2026-11-21T12:00:00Z").AddSeconds(x - 99)), due);
     }
@@ -199,12 +199,12 @@ public sealed class KeepingSchedules
         string fires
     )
     {
-        var (times, wanted) = (Schedule(expression, zone).Times(), fires.Split(' '));
+        var (times, wanted) = (Schedule(expression, zone).ParseExpression(), fires.Split(' '));
 
         var last = At($"{wanted[^1]}:00Z");
         Assert.Equal(
             wanted,
-            DueTimes.Of(times, At(after), last, CatchUp.All).Select(x => $"{x.UtcDateTime:yyyy-MM-ddTHH:mm}")
+            DueTimes.Find(times, At(after), last, CatchUp.All).Select(x => $"{x.UtcDateTime:yyyy-MM-ddTHH:mm}")
         );
     }
 

@@ -17,7 +17,7 @@ public sealed class KeepingToGitHubsLimits
     }
 
     static double? Pause(HttpResponseMessage answer, string? message = null, int strikes = 0) =>
-        (GitHubLimits.Pause(answer, message, strikes, Now) - Now)?.TotalSeconds;
+        (RateLimitHeaders.PauseUntil(answer, message, strikes, Now) - Now)?.TotalSeconds;
 
     [Theory]
     [InlineData(403)]
@@ -66,20 +66,25 @@ public sealed class KeepingToGitHubsLimits
         Assert.Equal(
             days,
             (
-                GitHubLimits.TokenExpires(Answer(200, ("github-authentication-token-expiration", said)).Headers) - Now
+                RateLimitHeaders.TokenExpires(Answer(200, ("github-authentication-token-expiration", said)).Headers)
+                - Now
             )?.TotalDays
         );
 
     [Fact]
     public void The_less_is_left_the_longer_between_two_looks_and_the_rest_belongs_to_others()
     {
-        GitHubBudget Left(long left) => new(5000, left, Now.AddMinutes(30));
+        GitHubRateLimit Left(long left) => new(5000, left, Now.AddMinutes(30));
 
-        Assert.Equal(1, Left(4000).Stretch(0.4, Now));
-        Assert.InRange(Left(2700).Stretch(0.4, Now), 1.5, 3.5);
+        Assert.Equal(1, Left(4000).SlowdownFactor(0.4, Now));
+        Assert.InRange(Left(2700).SlowdownFactor(0.4, Now), 1.5, 3.5);
         Assert.Equal(
             (false, true, false),
-            (Left(2001).IsSpent(0.4, Now), Left(2000).IsSpent(0.4, Now), Left(0).IsSpent(0.4, Now.AddHours(1)))
+            (
+                Left(2001).IsExhausted(0.4, Now),
+                Left(2000).IsExhausted(0.4, Now),
+                Left(0).IsExhausted(0.4, Now.AddHours(1))
+            )
         );
     }
 }

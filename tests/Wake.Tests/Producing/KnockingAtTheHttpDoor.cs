@@ -215,7 +215,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         var (key, other) = (await wake.Session(), await wake.Session());
 
         var first = await Wish(key, "PR #972 merged", "merged-972");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         var again = await Wish(key, "PR #972 merged, said again", "merged-972");
         var elsewhere = await Wish(other, "PR #972 merged", "merged-972");
 
@@ -224,8 +224,8 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             ((JsonElement[])[first, again, elsewhere]).Select(x => x.GetProperty("outcome").GetString())
         );
         Assert.Equal(first.GetProperty("id").GetString(), again.GetProperty("duplicateOf").GetString());
-        await wake.Ended(other, 1);
-        await wake.Quiet();
+        await wake.WaitForTurnEnd(other, 1);
+        await wake.WaitUntilIdle();
         Assert.Single(await wake.Turns(key));
         foreach (var wrong in (string[])["", " ", "a\0b", new string('k', 513)])
             Assert.Equal(HttpStatusCode.BadRequest, (await Send(key, "r", wrong)).StatusCode);
@@ -286,7 +286,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             Assert.Single((await wake.Post(observed))[0].GetProperty("sessions").EnumerateArray()).GetString()
         );
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal([$"reason {key}"], turn.Reasons);
         Assert.Equal(key, (await wake.Show(key)).Key);
         Assert.Equal($"event {key}", (await wake.ExplainEvent($"event {key}")).Event.Id);
@@ -317,13 +317,13 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
     {
         var key = await wake.WatchingSession();
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "first"));
-        var first = (await wake.Ended(key, 1)).ClaudeSessionId;
+        var first = (await wake.WaitForTurnEnd(key, 1)).ClaudeSessionId;
         await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}");
 
         await wake.Session(key: key);
         await wake.Wake(key, "begin again");
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(["begin again"], turn.Reasons);
         Assert.NotEqual(first, turn.ClaudeSessionId);
     }

@@ -9,7 +9,7 @@ namespace Wake.Tests.Producing;
 /// it.
 /// </summary>
 public sealed class MergingOnGitHub()
-    : BesideGitHub(
+    : GitHubPollingTestBase(
         new Dictionary<string, string>
         {
             ["GitHub__PollEvery"] = "00:00:00.2",
@@ -83,7 +83,7 @@ public sealed class MergingOnGitHub()
         else
             github.Hook.To = wake.Http.BaseAddress;
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
         if (killed)
         {
@@ -116,15 +116,15 @@ public sealed class MergingOnGitHub()
             github.LagBehind("/pulls");
             github.LagBehind("/pulls");
             await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
-            await github.LooksTwice();
+            await github.WaitForTwoPolls();
         }
 
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Equal("PR #972 (Change 972) was merged", Assert.Single(Assert.Single(await wake.Turns(key)).Reasons));
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
     }
 
-    static bool IsGap(LoopbackGitHub.Asked asked) =>
+    static bool IsGap(LoopbackGitHub.ReceivedRequest asked) =>
         asked.Path.EndsWith("/deliveries", StringComparison.Ordinal) && asked.Status == 200;
 
     async Task<ServiceProcess> Start(Way way)

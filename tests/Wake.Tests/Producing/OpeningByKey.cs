@@ -362,7 +362,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
             Transport.InMemory,
             new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured }
         );
-        for (var i = 0; i < AuthenticationFailures.Allowed; i++)
+        for (var i = 0; i < AuthenticationFailureLimiter.MaxFailures; i++)
             Assert.Equal(
                 HttpStatusCode.Unauthorized,
                 (await Send(system, $"wake_wrong{i}", HttpMethod.Get, "/v1/sessions")).StatusCode
@@ -374,7 +374,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         Assert.InRange(
             refused.Headers.RetryAfter!.Delta!.Value,
             TimeSpan.FromSeconds(1),
-            AuthenticationFailures.Window
+            AuthenticationFailureLimiter.Window
         );
         Assert.Equal(HttpStatusCode.OK, (await Send(system, Configured, HttpMethod.Get, "/v1/sessions")).StatusCode);
         Assert.DoesNotContain("wake_wrong", Assert.Single(system.Processes).Log);
@@ -387,7 +387,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
             Transport.RabbitMq,
             new Dictionary<string, string> { ["Gateway__ApiKeys__0"] = Configured }
         );
-        var other = WakeSystem.Door(await system.StartProcess("Wake.Gateway"), key: null);
+        var other = WakeSystem.HttpClientFor(await system.StartProcess("Wake.Gateway"), key: null);
         await system.StartProcess("Wake.Gateway");
         var (id, key) = await Made(
             await Send(system, Configured, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["sessions:read"]}""")
@@ -429,7 +429,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         );
     }
 
-    Task<Said> Wake(params string[] arguments) =>
+    Task<CommandOutput> Wake(params string[] arguments) =>
         WakeCommandLine.Run(
             new Dictionary<string, string>
             {
@@ -471,7 +471,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         HttpMethod method,
         string path,
         string? body = null
-    ) => Send(WakeSystem.Door(system.Processes[^1], key: null), key, method, path, body);
+    ) => Send(WakeSystem.HttpClientFor(system.Processes[^1], key: null), key, method, path, body);
 
     static Task<HttpResponseMessage> Send(
         HttpClient http,

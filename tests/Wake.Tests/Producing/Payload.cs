@@ -43,13 +43,13 @@ sealed record Payload(JsonElement Entry)
     public JsonElement Expected => Entry.At("expected");
 
     /// <summary>Who sent it, by the file's name.</summary>
-    public ISender Sender =>
+    public IWebhookProvider Sender =>
         Path.GetFileName(File).Split('.')[0] switch
         {
-            "forgejo" => Senders.Of(new() { Sender = SenderKind.Forgejo }),
-            "gitea" => Senders.Of(new() { Sender = SenderKind.Gitea }),
-            "gitlab" => Senders.Of(new() { Sender = SenderKind.GitLab }),
-            _ => new Producers.GitHub.GitHubSender(),
+            "forgejo" => WebhookProviders.Create(new() { Sender = WebhookProviderKind.Forgejo }),
+            "gitea" => WebhookProviders.Create(new() { Sender = WebhookProviderKind.Gitea }),
+            "gitlab" => WebhookProviders.Create(new() { Sender = WebhookProviderKind.GitLab }),
+            _ => new Producers.GitHub.GitHubWebhookProvider(),
         };
 
     public static Payload Of(string file) => All.Single(x => x.File == file);
@@ -71,20 +71,20 @@ sealed record Payload(JsonElement Entry)
         return headers;
     }
 
-    public HookRequest Request(byte[]? body = null) => new("test", Headers(), body ?? Bytes);
+    public WebhookRequest Request(byte[]? body = null) => new("test", Headers(), body ?? Bytes);
 
     /// <summary>Compares what came of it with one expectation.</summary>
-    public static void Check(JsonElement expected, Mapped mapped)
+    public static void Check(JsonElement expected, EventMapping mapped)
     {
         if (expected.Text("outcome") == "ignored")
         {
-            Assert.Equal((expected.Text("why"), 0), (mapped.Ignored, mapped.Events.Count));
+            Assert.Equal((expected.Text("why"), 0), (mapped.IgnoredReason, mapped.Events.Count));
             if (expected.Text("hint") == "ci")
-                Assert.Equal(expected.Text("subject"), mapped.Ring);
+                Assert.Equal(expected.Text("subject"), mapped.RepollSubject);
             return;
         }
 
-        Assert.Null(mapped.Ignored);
+        Assert.Null(mapped.IgnoredReason);
         var events = expected.Has("events") ? expected.Items("events").ToList() : [expected];
         Assert.Equal(events.Select(x => x.Text("type")), mapped.Events.Select(x => x.Type));
         Assert.All(events.Zip(mapped.Events), x => Check(x.First, x.Second));

@@ -9,7 +9,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>A whole Wake that asks a GitHub on loopback, as one on a laptop without any public address does.</summary>
 public sealed class PollingGitHub()
-    : BesideGitHub(
+    : GitHubPollingTestBase(
         new Dictionary<string, string>
         {
             ["GitHub__PollEvery"] = "00:00:00.5",
@@ -51,7 +51,7 @@ public sealed class PollingGitHub()
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#*", types: ["*.merged"]);
         await wake.Watch(key, "github:octo-org/hel*", types: ["*.merged"]);
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
 
         // An old one is touched, and one on a later page is merged.
         github.Review(21, "COMMENTED", "Well done");
@@ -59,9 +59,9 @@ public sealed class PollingGitHub()
         github.Review(18, "COMMENTED", "Still open");
         github.Review(19, "COMMENTED", "Still open");
 
-        await wake.Ended(key, 1);
-        await github.LooksTwice();
-        await wake.Quiet();
+        await wake.WaitForTurnEnd(key, 1);
+        await github.WaitForTwoPolls();
+        await wake.WaitUntilIdle();
         Assert.Equal("PR #17 (Change 17) was merged", await Told(key));
         Assert.All(github.Requests, x => Assert.StartsWith("/repos/octo-org/hello/", x.Path));
     }
@@ -101,8 +101,8 @@ public sealed class PollingGitHub()
 
         var key = await Watching(7);
 
-        await wake.Ended(key, 1);
-        await github.LooksTwice();
+        await wake.WaitForTurnEnd(key, 1);
+        await github.WaitForTwoPolls();
         Assert.Equal("PR #7 (Change 7) was merged", await Told(key));
         Assert.Equal(
             "true github:octo-org/hello#3",
@@ -122,7 +122,7 @@ public sealed class PollingGitHub()
         {
             await Watching(23);
             await IsKnown("\"23\"");
-            await github.LooksTwice();
+            await github.WaitForTwoPolls();
         }
 
         github.Fail(
@@ -151,8 +151,8 @@ public sealed class PollingGitHub()
             "PR #22: octocat reviewed it: Later",
         ];
         await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") >= expected.Length);
-        await github.LooksTwice();
-        await wake.Quiet();
+        await github.WaitForTwoPolls();
+        await wake.WaitUntilIdle();
         Assert.Equal(expected, (await wake.Turns(key)).SelectMany(x => x.Reasons).Order(StringComparer.Ordinal));
         Assert.Equal(
             known ? 0 : 1,
@@ -170,11 +170,11 @@ public sealed class PollingGitHub()
 
         github.Comment(8, "Done.", login: "Hello-Bot");
         await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events where not wakes") == 1);
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Empty(await wake.Turns(key));
         github.Review(8, "CHANGES_REQUESTED", "Please test it");
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(2, (await wake.Turns(key))[0].Reasons.Count);
         Assert.Contains("PR #8: octocat requested changes: Please test it", await Told(key));
     }
@@ -188,15 +188,15 @@ public sealed class PollingGitHub()
         await Start(Hooked);
         var key = await Watching(9, "github.ci.*");
         await IsKnown(head);
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
 
         github.Check(head, "build", "failure");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         github.Check(head, "build", "success");
         github.Hook.To = wake.Http.BaseAddress;
         Assert.True(await Ring(head));
 
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
         Assert.Equal("CI of PR #9 is finished: failure (1 of 1)|CI of PR #9 is finished: success", await Told(key));
     }
 
@@ -212,9 +212,9 @@ public sealed class PollingGitHub()
         github.Renamed = true;
         github.Merge(10);
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal("PR #10 (Change 10) was merged", await Told(key));
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         Assert.DoesNotContain(github.Requests.TakeLast(4), x => x.Status == 301);
     }
 
@@ -244,7 +244,7 @@ public sealed class PollingGitHub()
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
         github.Merge(24);
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal("PR #24 (Change 24) was merged", await Told(key));
         await Eventually.Holds(() =>
             Task.FromResult(github.Requests.Count(x => x.Path == "/repos/octo-org/repositories/pulls/5") > 1)
@@ -291,7 +291,7 @@ public sealed class PollingGitHub()
         Assert.Empty(await wake.Turns(key));
         github.Merge(11);
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal("PR #11 (Change 11) was merged", await Told(key));
         Assert.DoesNotContain("ghp_secret", process.Log);
     }
@@ -319,7 +319,7 @@ public sealed class PollingGitHub()
         await Start();
         await Watching(13);
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal("PR #12 (Change 12) was merged", await Told(key));
         Assert.All(github.Requests.Skip(asked), x => Assert.True(x.At >= until, $"{x} came before {until:o}"));
     }
@@ -345,18 +345,18 @@ public sealed class PollingGitHub()
         await Eventually.Holds(async () =>
             await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 500
         );
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         var (counted, all) = (github.Counted.Count, github.Requests.Count);
 
-        await github.LooksTwice();
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
+        await github.WaitForTwoPolls();
 
         Assert.Equal(counted, github.Counted.Count);
         Assert.InRange(github.Requests.Count - all, 1, 60);
         Assert.DoesNotContain(github.Requests, x => x.Path.EndsWith("/deployments", StringComparison.Ordinal));
 
         github.Merge(250);
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal("PR #250 (Change 250) was merged", await Told(key));
         Assert.InRange(github.Counted.Count - counted, 1, 5);
     }
@@ -372,7 +372,7 @@ public sealed class PollingGitHub()
         github.Token = "ghs_second";
         github.Merge(14);
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         var word = github
             .Requests.First(x => x.Path.EndsWith("/installation", StringComparison.Ordinal))
             .Authorization!["Bearer ".Length..]
@@ -404,7 +404,7 @@ public sealed class PollingGitHub()
         );
         github.Merge(25);
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal("PR #25 (Change 25) was merged", await Told(key));
         Assert.Single(
             github.Requests,

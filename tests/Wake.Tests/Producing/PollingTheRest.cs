@@ -8,7 +8,7 @@ namespace Wake.Tests.Producing;
 /// <summary>What a look finds besides pull requests and their checks, what it makes of failures, and where it must not
 /// ask.</summary>
 public sealed class PollingTheRest()
-    : BesideGitHub(
+    : GitHubPollingTestBase(
         new Dictionary<string, string>
         {
             ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
@@ -62,7 +62,7 @@ public sealed class PollingTheRest()
         await Watching("#30", "#31", ":refs/heads/main", $"@{commit}", ":refs/tags/v1");
         await IsKnown("\"31\"");
         await IsKnown("refs/heads/main");
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
 
         github.CloseIssue(31);
         github.Comment(31, "Solved.", on: "issues");
@@ -90,8 +90,8 @@ public sealed class PollingTheRest()
             $"github.status.completed @{commit}",
         ];
         await Eventually.Holds(async () => await wake.Scalar<long>("select count(*) from events") >= expected.Length);
-        await github.LooksTwice();
-        await wake.Quiet();
+        await github.WaitForTwoPolls();
+        await wake.WaitUntilIdle();
         Assert.Equal(
             expected.Order(StringComparer.Ordinal),
             (await wake.Scalar<string[]>("select array_agg(type || ' ' || substr(subject, 22)) from events")).Order(
@@ -128,7 +128,7 @@ public sealed class PollingTheRest()
         github.Run(4, head, 400, "failure", Log);
 
         await Eventually.Holds(() => Happened("github.ci.completed"));
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         var excerpt =
             remaining < 5000
                 ? null
@@ -188,7 +188,7 @@ public sealed class PollingTheRest()
         await Eventually.Holds(() => Happened("github.pull_request.merged"));
         github.Check(head, "build", "failure");
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(
             "CI of PR #44 is finished: failure (1 of 1)",
             Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons))
@@ -213,7 +213,7 @@ public sealed class PollingTheRest()
         );
         github.Status(head, "ci/old", "failure");
         github.Check(head, "build", "success");
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from events"));
 
         await Eventually.Holds(async () =>
@@ -231,7 +231,7 @@ public sealed class PollingTheRest()
         await Eventually.Holds(async () =>
             await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 2
         );
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         Assert.Equal(
             [
                 "CI of PR #45 is finished: success",
@@ -256,7 +256,7 @@ public sealed class PollingTheRest()
         await IsKnown($"\"{deployment}\"");
         github.Deploy(LoopbackGitHub.Sha(1), "preview", "in_progress");
         github.Deploy(LoopbackGitHub.Sha(2), "preview", "in_progress");
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
 
         github.Deploy(deployment, "failure");
 
@@ -285,7 +285,7 @@ public sealed class PollingTheRest()
         github.Run(4, head, 410, "failure", log ? Log : null);
         Assert.True(await github.DeliverRun());
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(
             "github:webhook",
             await wake.Scalar<string>("select source from events where type = 'github.workflow_run.completed'")
@@ -321,12 +321,12 @@ public sealed class PollingTheRest()
         github.Push(50, LoopbackGitHub.Sha(51));
         await IsKnown(LoopbackGitHub.Sha(51));
         github.Review(50, "APPROVED", "Good.", late: true);
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         github.Close(50);
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
         github.Merge(50);
-        await wake.Ended(key, 3);
+        await wake.WaitForTurnEnd(key, 3);
 
         Assert.Equal(
             [
@@ -361,9 +361,9 @@ public sealed class PollingTheRest()
         github.Merge(60);
         github.Merge(61);
 
-        await wake.Ended(key, 1);
-        await github.LooksTwice();
-        await wake.Quiet();
+        await wake.WaitForTurnEnd(key, 1);
+        await github.WaitForTwoPolls();
+        await wake.WaitUntilIdle();
         Assert.Equal(
             "github@ghe.example.com:octo-org/hello#60",
             await wake.Scalar<string>("select string_agg(subject, ' ') from events")

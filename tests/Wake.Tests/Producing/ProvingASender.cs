@@ -24,12 +24,12 @@ public sealed class ProvingASender
     };
 
     static bool Holds(
-        ISender sender,
+        IWebhookProvider sender,
         string body,
         Dictionary<string, string> headers,
         string secret,
         DateTimeOffset? now = null
-    ) => sender.Refusal(new("test", headers, Encoding.UTF8.GetBytes(body)), [secret], now ?? Then) is null;
+    ) => sender.VerificationFailure(new("test", headers, Encoding.UTF8.GetBytes(body)), [secret], now ?? Then) is null;
 
     static Dictionary<string, string> With(Dictionary<string, string> headers, string name, string value) =>
         new(headers) { [name] = value };
@@ -37,7 +37,7 @@ public sealed class ProvingASender
     [Fact]
     public void The_vector_of_github_holds_and_no_other_does()
     {
-        var sender = new GitHubSender();
+        var sender = new GitHubWebhookProvider();
         Dictionary<string, string> Signed(string signature) => new() { ["X-Hub-Signature-256"] = signature };
         const string good = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 
@@ -65,9 +65,9 @@ public sealed class ProvingASender
     {
         var delivery = Payload.Of("webhooks/ping.json").Request();
 
-        Assert.Null(new GitHubSender().Refusal(delivery, ["new", GitHubSecret], Then));
-        Assert.NotNull(new GitHubSender().Refusal(delivery, ["new", "newer"], Then));
-        Assert.NotNull(new GitHubSender().Refusal(delivery, [], Then));
+        Assert.Null(new GitHubWebhookProvider().VerificationFailure(delivery, ["new", GitHubSecret], Then));
+        Assert.NotNull(new GitHubWebhookProvider().VerificationFailure(delivery, ["new", "newer"], Then));
+        Assert.NotNull(new GitHubWebhookProvider().VerificationFailure(delivery, [], Then));
     }
 
     [Fact]
@@ -76,9 +76,13 @@ public sealed class ProvingASender
             Payload.Webhooks,
             payload =>
             {
-                Assert.Null(payload.Sender.Refusal(payload.Request(), [Payload.Secret], Then));
+                Assert.Null(payload.Sender.VerificationFailure(payload.Request(), [Payload.Secret], Then));
                 Assert.NotNull(
-                    payload.Sender.Refusal(payload.Request([.. payload.Bytes, (byte)' ']), [Payload.Secret], Then)
+                    payload.Sender.VerificationFailure(
+                        payload.Request([.. payload.Bytes, (byte)' ']),
+                        [Payload.Secret],
+                        Then
+                    )
                 );
             }
         );
@@ -107,7 +111,7 @@ public sealed class ProvingASender
     )
     {
         var (sender, now) = (
-            Senders.Of(new() { Sender = SenderKind.Standard }),
+            WebhookProviders.Create(new() { Sender = WebhookProviderKind.Standard }),
             DateTimeOffset.FromUnixTimeSeconds(long.Parse(timestamp))
         );
         Dictionary<string, string> headers = new()
@@ -160,7 +164,7 @@ public sealed class ProvingASender
         Assert.Equal(
             holds,
             Holds(
-                Senders.Of(new() { Sender = SenderKind.Standard }),
+                WebhookProviders.Create(new() { Sender = WebhookProviderKind.Standard }),
                 "{\"test\": 2432232314}",
                 Standard,
                 StandardSecret,
@@ -188,14 +192,15 @@ public sealed class ProvingASender
     public void A_timestamp_that_is_none_is_refused(string timestamp) =>
         Assert.False(
             Holds(
-                Senders.Of(new() { Sender = SenderKind.Standard }),
+                WebhookProviders.Create(new() { Sender = WebhookProviderKind.Standard }),
                 "{\"test\": 2432232314}",
                 With(Standard, "webhook-timestamp", timestamp),
                 StandardSecret
             )
         );
 
-    static ISender Slack => Senders.Of(new() { Sender = SenderKind.Generic, Scheme = SignatureScheme.Slack });
+    static IWebhookProvider Slack =>
+        WebhookProviders.Create(new() { Sender = WebhookProviderKind.Generic, Scheme = SignatureScheme.Slack });
 
     static Dictionary<string, string> SlackHeaders =>
         new()
@@ -225,7 +230,7 @@ public sealed class ProvingASender
     [Fact]
     public void Gitlab_brings_its_token_or_a_signature()
     {
-        var sender = Senders.Of(new() { Sender = SenderKind.GitLab });
+        var sender = WebhookProviders.Create(new() { Sender = WebhookProviderKind.GitLab });
 
         Assert.True(Holds(sender, "{}", new() { ["X-Gitlab-Token"] = "s3cret" }, "s3cret"));
         Assert.False(Holds(sender, "{}", new() { ["X-Gitlab-Token"] = "s3cre" }, "s3cret"));
@@ -246,8 +251,8 @@ public sealed class ProvingASender
         var body = "{\"ref\":1}";
         var good = Convert.ToHexStringLower(HMACSHA256.HashData("key"u8, Encoding.UTF8.GetBytes(body)));
         var (forgejo, gitea) = (
-            Senders.Of(new() { Sender = SenderKind.Forgejo }),
-            Senders.Of(new() { Sender = SenderKind.Gitea })
+            WebhookProviders.Create(new() { Sender = WebhookProviderKind.Forgejo }),
+            WebhookProviders.Create(new() { Sender = WebhookProviderKind.Gitea })
         );
 
         Assert.True(
@@ -292,10 +297,10 @@ public sealed class ProvingASender
         string code
     )
     {
-        var sender = Senders.Of(
+        var sender = WebhookProviders.Create(
             new()
             {
-                Sender = SenderKind.Generic,
+                Sender = WebhookProviderKind.Generic,
                 Scheme = scheme,
                 Encoding = encoding,
                 Prefix = prefix,
@@ -320,7 +325,7 @@ public sealed class ProvingASender
         Assert.Equal(
             holds,
             Holds(
-                Senders.Of(new() { Sender = SenderKind.Generic, Scheme = scheme }),
+                WebhookProviders.Create(new() { Sender = WebhookProviderKind.Generic, Scheme = scheme }),
                 "{}",
                 new() { [header] = value },
                 "key"

@@ -77,7 +77,7 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         await Eventually.Holds(async () =>
             await channel.MessageCountAsync("wake-events_error") == hostile.Length + unreadable.Length
         );
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Equal(
             Enumerable.Range(0, hostile.Length).Select(x => $"fact {x}"),
             (await wake.Turns(key)).SelectMany(x => x.Reasons)
@@ -109,7 +109,7 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
 
         await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), body);
 
-        Assert.Equal(["half \ufffd"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["half \ufffd"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
         Assert.Equal(2, await wake.Scalar<int>("select cardinality(warnings) from events where id = '4712'"));
     }
 
@@ -138,7 +138,7 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
                     "any",
                     true,
                     new BasicProperties { UserId = "somebody" },
-                    EventJson.Write(named)
+                    EventJson.Serialize(named)
                 )
             );
         }
@@ -148,16 +148,16 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
             "any",
             true,
             new BasicProperties { UserId = own },
-            EventJson.Write(named with { Id = "by user" })
+            EventJson.Serialize(named with { Id = "by user" })
         );
-        Assert.Equal(["x"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["x"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
 
         await channel.BasicPublishAsync(
             "wake.events",
             "any",
             true,
             new BasicProperties(),
-            EventJson.Write(named with { Id = "by nobody", DedupKey = "y" })
+            EventJson.Serialize(named with { Id = "by nobody", DedupKey = "y" })
         );
         var refused = await Eventually.Sees(
             async () => await channel.BasicGetAsync("wake-events_error", autoAck: true),
@@ -189,14 +189,14 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
             "any",
             true,
             new BasicProperties(),
-            EventJson.Write(urgent with { Id = "open" })
+            EventJson.Serialize(urgent with { Id = "open" })
         );
         await channel.BasicPublishAsync(
             "ops.trusted",
             "any",
             true,
             new BasicProperties(),
-            EventJson.Write(urgent with { Id = "trusted" })
+            EventJson.Serialize(urgent with { Id = "trusted" })
         );
 
         await Eventually.Holds(async () => await channel.MessageCountAsync("wake-events_error") == 1);
@@ -230,7 +230,7 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
                         UserId = user,
                         Headers = new Dictionary<string, object?> { ["wake-verified"] = scope },
                     },
-                    EventJson.Write(fact with { Id = id })
+                    EventJson.Serialize(fact with { Id = id })
                 )
                 .AsTask();
 
@@ -258,7 +258,7 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         var channel = await wake.Amqp();
         var properties = new BasicProperties { Headers = new Dictionary<string, object?> { ["traceparent"] = parent } };
 
-        await channel.BasicPublishAsync("wake.events", observed.Type, true, properties, EventJson.Write(observed));
+        await channel.BasicPublishAsync("wake.events", observed.Type, true, properties, EventJson.Serialize(observed));
 
         await Eventually.Holds(async () =>
             await wake.Scalar<long>("select count(*) from events where id = $1", observed.Id) == 1
@@ -295,6 +295,6 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         );
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
     }
 }

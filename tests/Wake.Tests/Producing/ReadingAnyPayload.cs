@@ -20,10 +20,10 @@ public sealed class ReadingAnyPayload
         .. Payload.Webhooks.Concat(Payload.OtherForges).Where(x => x.File.EndsWith(".json", StringComparison.Ordinal)),
     ];
 
-    static readonly ISender[] Everybody =
+    static readonly IWebhookProvider[] Everybody =
     [
-        new GitHubSender(),
-        .. Enum.GetValues<SenderKind>().Select(x => Senders.Of(new() { Sender = x })),
+        new GitHubWebhookProvider(),
+        .. Enum.GetValues<WebhookProviderKind>().Select(x => WebhookProviders.Create(new() { Sender = x })),
     ];
 
     // As JSON: what no forge sends and somebody will.
@@ -140,7 +140,7 @@ public sealed class ReadingAnyPayload
                     ];
                     foreach (var sender in Everybody)
                     {
-                        HookRequest[] requests =
+                        WebhookRequest[] requests =
                         [
                             new("test", names.Select(x => KeyValuePair.Create(x, text.Get)), bytes),
                             new(
@@ -162,7 +162,7 @@ public sealed class ReadingAnyPayload
                         foreach (var request in requests)
                         {
                             Assert.NotNull(
-                                sender.Refusal(
+                                sender.VerificationFailure(
                                     request,
                                     ["c2VjcmV0IG9mIHRoaXMgdGVzdCBhbG9uZQ=="],
                                     DateTimeOffset.UnixEpoch
@@ -175,9 +175,9 @@ public sealed class ReadingAnyPayload
             )
             .Check(Config.QuickThrowOnFailure);
 
-    static void Check(ISender sender, HookRequest request)
+    static void Check(IWebhookProvider sender, WebhookRequest request)
     {
-        Mapped mapped;
+        EventMapping mapped;
         try
         {
             mapped = sender.Map(request);
@@ -188,10 +188,10 @@ public sealed class ReadingAnyPayload
             return;
         }
 
-        Assert.Equal(mapped.Events.Count == 0, mapped.Ignored is not null);
+        Assert.Equal(mapped.Events.Count == 0, mapped.IgnoredReason is not null);
         Assert.All(
             mapped.Events,
-            x => Assert.True(EventJson.TryRead(EventJson.Write(x), out _, out var problem), problem)
+            x => Assert.True(EventJson.TryParse(EventJson.Serialize(x), out _, out var problem), problem)
         );
     }
 

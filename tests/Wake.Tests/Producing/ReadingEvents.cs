@@ -13,7 +13,7 @@ public sealed class ReadingEvents
 
     static ExternalEventObserved Read(string json)
     {
-        Assert.True(EventJson.TryRead(Encoding.UTF8.GetBytes(json), out var observed, out var problem), problem);
+        Assert.True(EventJson.TryParse(Encoding.UTF8.GetBytes(json), out var observed, out var problem), problem);
         return observed;
     }
 
@@ -70,7 +70,7 @@ public sealed class ReadingEvents
     [InlineData("true")]
     public void When_it_expires_decides_so_it_is_refused(string expires)
     {
-        Assert.False(EventJson.TryRead(Encoding.UTF8.GetBytes(With("expires", expires)), out _, out var problem));
+        Assert.False(EventJson.TryParse(Encoding.UTF8.GetBytes(With("expires", expires)), out _, out var problem));
         Assert.Contains("expires is no moment", problem);
     }
 
@@ -144,10 +144,13 @@ public sealed class ReadingEvents
     public void A_text_that_is_too_long_is_cut_at_a_whole_character()
     {
         var observed = Read(
-            Replaced("reason", JsonSerializer.Serialize($"{new string('r', EventLimits.Reason - 1)}🚀 and more"))
+            Replaced(
+                "reason",
+                JsonSerializer.Serialize($"{new string('r', EventLimits.MaxReasonLength - 1)}🚀 and more")
+            )
         );
 
-        Assert.Equal(new string('r', EventLimits.Reason - 1), observed.Reason);
+        Assert.Equal(new string('r', EventLimits.MaxReasonLength - 1), observed.Reason);
         Assert.Contains("was cut to 4096", Assert.Single(observed.Warnings!));
     }
 
@@ -161,7 +164,7 @@ public sealed class ReadingEvents
     [InlineData("urgent", "\"yes\"")]
     [InlineData("related", "[{}]")]
     public void What_decides_is_never_guessed(string field, string value) =>
-        Assert.False(EventJson.TryRead(Encoding.UTF8.GetBytes(Replaced(field, value)), out _, out _));
+        Assert.False(EventJson.TryParse(Encoding.UTF8.GetBytes(Replaced(field, value)), out _, out _));
 
     [Fact]
     public void Data_stays_as_it_came_beside_a_field_that_is_mended()
@@ -184,7 +187,7 @@ public sealed class ReadingEvents
     [Fact]
     public void A_byte_order_mark_is_skipped()
     {
-        Assert.True(EventJson.TryRead([0xEF, 0xBB, 0xBF, .. Encoding.UTF8.GetBytes(Good)], out _, out _));
+        Assert.True(EventJson.TryParse([0xEF, 0xBB, 0xBF, .. Encoding.UTF8.GetBytes(Good)], out _, out _));
         var payload = Payload.Of("webhooks/pull_request.closed.merged.json");
         Assert.Single(payload.Sender.Map(payload.Request([0xEF, 0xBB, 0xBF, .. payload.Bytes])).Events);
     }

@@ -33,15 +33,15 @@ public sealed class ReadingForges
     {
         var payload = Payload.Of(file);
         var (owner, name) = payload.Entry.Text("request")!.Split('/') is [_, _, var x, var y, ..] ? (x, y) : default;
-        var seen = GitHubSighting.Poll(new("github.com", $"{owner}/{name}", 1));
+        var seen = GitHubObservation.Poll(new("github.com", $"{owner}/{name}", 1));
 
-        var mapped = FromApi(file, seen, payload.Json).Where(x => x.Ignored is null).ToList();
+        var mapped = FromApi(file, seen, payload.Json).Where(x => x.IgnoredReason is null).ToList();
 
         Assert.Equal(payload.Expected.GetArrayLength(), mapped.Count);
         Assert.All(payload.Expected.EnumerateArray().Zip(mapped), x => Payload.Check(x.First, x.Second));
     }
 
-    static IEnumerable<Mapped> FromApi(string file, GitHubSighting seen, JsonElement answer) =>
+    static IEnumerable<EventMapping> FromApi(string file, GitHubObservation seen, JsonElement answer) =>
         file["rest/".Length..].Split(".json")[0] switch
         {
             "pulls.get.merged" or "pulls.get.open" => [GitHubEvents.Pull(seen, answer)],
@@ -55,7 +55,7 @@ public sealed class ReadingForges
     [Fact]
     public void A_webhook_and_the_api_give_the_same_key()
     {
-        var poll = GitHubSighting.Poll(Hello);
+        var poll = GitHubObservation.Poll(Hello);
 
         // The objects inside of the deliveries are what the API answers, but for the case of a review's state.
         Same("pull_request.closed.merged", x => GitHubEvents.Pull(Polled(x), x.At("pull_request")));
@@ -85,7 +85,8 @@ public sealed class ReadingForges
                 )
         );
 
-        static GitHubSighting Polled(JsonElement x) => GitHubSighting.Poll(GitHubRepository.Of(x.At("repository"))!);
+        static GitHubObservation Polled(JsonElement x) =>
+            GitHubObservation.Poll(GitHubRepository.Parse(x.At("repository"))!);
 
         static JsonElement Upper(JsonElement review) =>
             JsonElement.Parse(
@@ -98,13 +99,17 @@ public sealed class ReadingForges
                     )
             );
 
-        static void Same(string file, Func<JsonElement, Mapped> api)
+        static void Same(string file, Func<JsonElement, EventMapping> api)
         {
             var payload = Payload.Of($"webhooks/{file}.json");
             var (delivered, read) = (payload.Sender.Map(payload.Request()), api(payload.Json));
             Assert.Equal(
-                (delivered.Ignored, delivered.Events.Select(x => x.DedupKey).FirstOrDefault(), delivered.Events.Count),
-                (read.Ignored, read.Events.Select(x => x.DedupKey).FirstOrDefault(), read.Events.Count)
+                (
+                    delivered.IgnoredReason,
+                    delivered.Events.Select(x => x.DedupKey).FirstOrDefault(),
+                    delivered.Events.Count
+                ),
+                (read.IgnoredReason, read.Events.Select(x => x.DedupKey).FirstOrDefault(), read.Events.Count)
             );
         }
     }
@@ -146,7 +151,7 @@ public sealed class ReadingForges
             var acted = JsonElement.Parse(payload.GetRawText().Insert(1, $"\"action\":\"{action}\",{more}"));
             Assert.Equal(
                 issues,
-                string.Join(' ', Assert.Single(GitHubEvents.Of(name, acted, "1").Events).Related ?? [])
+                string.Join(' ', Assert.Single(GitHubEvents.FromWebhook(name, acted, "1").Events).Related ?? [])
             );
         }
     }
@@ -158,8 +163,8 @@ public sealed class ReadingForges
         var again = JsonElement.Parse(run.Insert(run.Length - 1, ", \"run_attempt\": 2"));
 
         var (first, second) = (
-            GitHubEvents.WorkflowRun(GitHubSighting.Poll(Hello), JsonElement.Parse(run)),
-            GitHubEvents.WorkflowRun(GitHubSighting.Poll(Hello), again)
+            GitHubEvents.WorkflowRun(GitHubObservation.Poll(Hello), JsonElement.Parse(run)),
+            GitHubEvents.WorkflowRun(GitHubObservation.Poll(Hello), again)
         );
 
         Assert.EndsWith("|289782451|1", first.Events[0].DedupKey);
@@ -180,7 +185,7 @@ public sealed class ReadingForges
         var json =
             $$$"""{"action":"opened","pull_request":{"number":2},"repository":{"full_name":"Codertocat/Hello-World",{{{addresses}}}}}""";
 
-        var mapped = GitHubEvents.Of("pull_request", JsonElement.Parse(json), "1");
+        var mapped = GitHubEvents.FromWebhook("pull_request", JsonElement.Parse(json), "1");
 
         Assert.Equal($"{prefix}codertocat/hello-world#2", Assert.Single(mapped.Events).Subject);
     }
@@ -192,7 +197,7 @@ public sealed class ReadingForges
         var headers = payload.Headers();
         headers["X-GitHub-Event"] = "pull_request";
 
-        Assert.Empty(new GitHubSender().Map(new("test", headers, payload.Bytes)).Events);
+        Assert.Empty(new GitHubWebhookProvider().Map(new("test", headers, payload.Bytes)).Events);
         Assert.Equal(
             "forgejo.pull_request.merged",
             payload.Sender.Map(new("test", headers, payload.Bytes)).Events[0].Type
@@ -224,7 +229,7 @@ public sealed class ReadingForges
     [Fact]
     public void What_two_hooks_count_alike_are_two_facts_unless_the_payload_knows_better()
     {
-        var sender = Senders.Of(new() { Sender = SenderKind.Generic });
+        var sender = WebhookProviders.Create(new() { Sender = WebhookProviderKind.Generic });
         string? Key(string hook, string body) =>
             Assert.Single(sender.Map(new(hook, [], Encoding.UTF8.GetBytes(body))).Events).DedupKey;
 
@@ -255,7 +260,7 @@ public sealed class ReadingForges
             .Replace("You are totally right! I'll get this fixed right away.", body, StringComparison.Ordinal)
             .Replace("\"Spelling error in the README file\"", $"\"{body}\"", StringComparison.Ordinal);
 
-        var observed = Assert.Single(GitHubEvents.Of("issue_comment", JsonElement.Parse(json), "1").Events);
+        var observed = Assert.Single(GitHubEvents.FromWebhook("issue_comment", JsonElement.Parse(json), "1").Events);
 
         Assert.Empty(EventValidation.Problems(observed));
         Assert.Equal("github.issue.comment_created|github:codertocat/hello-world#1|492700400", observed.DedupKey);

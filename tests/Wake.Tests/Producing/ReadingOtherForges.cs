@@ -15,7 +15,7 @@ public sealed class ReadingOtherForges
     static IReadOnlyList<string> Facts(string file, string changes) =>
         [.. Mapped(file, changes).Events.Select(x => x.DedupKey!.Replace($"|{Updated}", "", StringComparison.Ordinal))];
 
-    static Mapped Mapped(string file, string changes, string? event_ = null)
+    static EventMapping Mapped(string file, string changes, string? event_ = null)
     {
         var payload = Payload.Of($"other-forges/{file}");
         var json = JsonNode.Parse(payload.Bytes)!.AsObject();
@@ -182,13 +182,16 @@ public sealed class ReadingOtherForges
     [InlineData("""{"event_name":"project_create","project":null}""", "no project")]
     [InlineData("""{"event_name":"push","object_kind":"push"}""", null)]
     public void A_system_hook_is_read_by_its_own_name_for_the_event(string changes, string? ignored) =>
-        Assert.Equal(ignored, Mapped("gitlab.push.system-hook.json", changes).Ignored);
+        Assert.Equal(ignored, Mapped("gitlab.push.system-hook.json", changes).IgnoredReason);
 
     [Fact]
     public void A_run_that_goes_on_and_a_status_that_is_pending_are_no_news()
     {
-        Assert.Equal("action", Mapped("gitea.workflow_run.completed.json", """{"action":"in_progress"}""").Ignored);
-        Assert.Equal("pending", Mapped("gitea.status.failure.json", """{"state":"pending"}""").Ignored);
+        Assert.Equal(
+            "action",
+            Mapped("gitea.workflow_run.completed.json", """{"action":"in_progress"}""").IgnoredReason
+        );
+        Assert.Equal("pending", Mapped("gitea.status.failure.json", """{"state":"pending"}""").IgnoredReason);
         Assert.EndsWith(
             "|41|2",
             Assert
@@ -222,7 +225,10 @@ public sealed class ReadingOtherForges
         var headers = new Dictionary<string, string> { ["X-Forgejo-Event"] = "action_run_failure" };
 
         var observed = Assert.Single(
-            Senders.Of(new() { Sender = SenderKind.Forgejo }).Map(new("test", headers, run)).Events
+            WebhookProviders
+                .Create(new() { Sender = WebhookProviderKind.Forgejo })
+                .Map(new("test", headers, run))
+                .Events
         );
 
         Assert.Equal(
@@ -233,13 +239,15 @@ public sealed class ReadingOtherForges
     }
 
     [Theory]
-    [InlineData("forgejo.issue_comment.by-the-agent.json", SenderKind.Forgejo)]
-    [InlineData("gitlab.note.by-the-agent.json", SenderKind.GitLab)]
-    public void What_the_agent_itself_wrote_starts_no_turn(string file, SenderKind kind)
+    [InlineData("forgejo.issue_comment.by-the-agent.json", WebhookProviderKind.Forgejo)]
+    [InlineData("gitlab.note.by-the-agent.json", WebhookProviderKind.GitLab)]
+    public void What_the_agent_itself_wrote_starts_no_turn(string file, WebhookProviderKind kind)
     {
         var request = Payload.Of($"other-forges/{file}").Request();
         Delivery Of(params string[] logins) =>
-            Assert.Single(Senders.Of(new() { Sender = kind, OwnLogins = logins }).Map(request).Events).Delivery;
+            Assert
+                .Single(WebhookProviders.Create(new() { Sender = kind, OwnLogins = logins }).Map(request).Events)
+                .Delivery;
 
         Assert.Equal(Delivery.Wake, Of());
         Assert.Equal(Delivery.Wake, Of("mona"));
@@ -257,7 +265,10 @@ public sealed class ReadingOtherForges
         Delivery Of(string login) =>
             Assert
                 .Single(
-                    Senders.Of(new() { Sender = SenderKind.Gitea, OwnLogins = [login] }).Map(payload.Request()).Events
+                    WebhookProviders
+                        .Create(new() { Sender = WebhookProviderKind.Gitea, OwnLogins = [login] })
+                        .Map(payload.Request())
+                        .Events
                 )
                 .Delivery;
 
@@ -272,8 +283,8 @@ public sealed class ReadingOtherForges
             Delivery.Wake,
             Assert
                 .Single(
-                    Senders
-                        .Of(new() { Sender = SenderKind.GitLab, OwnLogins = ["mona"] })
+                    WebhookProviders
+                        .Create(new() { Sender = WebhookProviderKind.GitLab, OwnLogins = ["mona"] })
                         .Map(Payload.Of("other-forges/gitlab.merge_request.update.draft-to-ready.json").Request())
                         .Events
                 )

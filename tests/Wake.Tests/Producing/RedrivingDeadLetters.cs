@@ -25,7 +25,7 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
             "wake-events_error",
             true,
             new BasicProperties { Persistent = true },
-            EventJson.Write(lost)
+            EventJson.Serialize(lost)
         );
         await channel.BasicPublishAsync("wake.events", "no.event", true, new BasicProperties(), "{\u0001}"u8.ToArray());
         await channel.BasicPublishAsync(
@@ -51,7 +51,7 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
 
         var sent = await Redrive("--matching", "nearly lost");
         Assert.Contains(lost.Id, sent.Single(x => x.Redriven).Body);
-        Assert.Equal(["nearly lost"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["nearly lost"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
 
         // What still is nothing comes back.
         Assert.All(await Redrive("--all"), x => Assert.True(x.Redriven));
@@ -90,7 +90,7 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         var channel = await wake.Amqp();
         var named = WakeSystem.Event("redriven", "x") with { Sessions = [key] };
         var forged = new BasicProperties { Headers = new Dictionary<string, object?> { ["wake-verified"] = "github" } };
-        await channel.BasicPublishAsync("wake.events", "any", true, forged, EventJson.Write(named));
+        await channel.BasicPublishAsync("wake.events", "any", true, forged, EventJson.Serialize(named));
         await Eventually.Holds(async () =>
             await Lying("wake-events_error") > 0 && (await Redrive()).Any(x => x.Body.Contains(named.Id))
         );
@@ -102,7 +102,7 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         Assert.Empty(await wake.Turns(key));
 
         await Redrive("--matching", named.Id, "--trust");
-        Assert.Equal(["x"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["x"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
         Assert.StartsWith("amqp:", await wake.Scalar<string>("select scope from events where id = $1", named.Id));
     }
 
@@ -134,7 +134,7 @@ public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<
         Assert.True(said.ExitCode == 0, said.Errors);
     }
 
-    Task<Said> Said(params string[] arguments) =>
+    Task<CommandOutput> Said(params string[] arguments) =>
         WakeCommandLine.Run(
             new Dictionary<string, string> { ["MessageBus__Host"] = $"{wake.Broker}" },
             null,

@@ -21,7 +21,7 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         var (watching, named) = (await wake.Session(), await wake.Session());
         var watch = (await wake.Watch(watching, subject, intent: "then deploy it")).GetProperty("id").GetGuid();
         await wake.Wake(watching, "so that it has a memory");
-        await wake.Ended(watching, 1);
+        await wake.WaitForTurnEnd(watching, 1);
         var put = await wake.Http.PutAsJsonAsync(
             $"/v1/routes/{name}",
             new
@@ -40,7 +40,7 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
 
         Assert.Equal(IntakeOutcome.Routed, rehearsal.Outcome);
         Assert.Equal(
-            new HashSet<RehearsedDelivery>
+            new HashSet<DryRunInboxEntry>
             {
                 new(watching, Wakes: true, Begins: false, watch, null, "then deploy it", PromptForm.Delta, null, null),
                 new(named, Wakes: true, Begins: false, null, null, null, PromptForm.Full, null, null),
@@ -59,7 +59,7 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         var watching = await wake.Session();
         await wake.Watch(watching, subject, intent: "then deploy it");
         await wake.Wake(watching, "so that it has a memory");
-        await wake.Ended(watching, 1);
+        await wake.WaitForTurnEnd(watching, 1);
         var workspace = Directory.CreateDirectory(folder.File("work")).FullName;
         var put = await wake.Http.PutAsJsonAsync(
             $"/v1/routes/{name}",
@@ -105,8 +105,8 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
 
         var rehearsals = await DryRun(events);
         await wake.Post(events);
-        await wake.Ended(watching, 2);
-        await wake.Ended($"robot@{subject}", 1);
+        await wake.WaitForTurnEnd(watching, 2);
+        await wake.WaitForTurnEnd($"robot@{subject}", 1);
 
         // What is for information starts nothing. The event after it does, and what is read with it tells of all.
         var texts = rehearsals
@@ -146,19 +146,19 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
     {
         var rows = Enumerable
             .Range(0, 5000)
-            .Select(x => new RehearsedRow(
+            .Select(x => new DryRunRow(
                 "fact",
                 $"{x}",
                 false,
                 null,
                 null,
                 PromptForm.Full,
-                Told.Event("merged"),
+                TurnSamples.Event("merged"),
                 Expired: false
             ));
         var observed = WakeSystem.Event("subject", "merged") with { DedupKey = "fact" };
 
-        var rehearsal = Rehearsal.Of(
+        var rehearsal = DryRunResult.Create(
             [new Observation(observed)],
             [new(observed.Id, IntakeOutcome.Routed, [], null, null)],
             [.. rows],
@@ -166,7 +166,7 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         );
 
         Assert.Equal(5000, rehearsal[0].Sessions.Count);
-        Assert.Equal(Rehearsal.MaxTexts, rehearsal[0].Sessions.Count(x => x.Text == "merged"));
+        Assert.Equal(DryRunResult.MaxTexts, rehearsal[0].Sessions.Count(x => x.Text == "merged"));
     }
 
     [Fact]
@@ -211,30 +211,30 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
 
         var rehearsed = await WakeCommandLine.Run(here, null, [.. what, "--dry-run"]);
         var published = await WakeCommandLine.Run(here, null, what);
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         var replayed = await WakeCommandLine.Run(here, null, "replay", $"first {key}", "--output", "json");
 
         Assert.Contains($"{key} would wake", rehearsed.Output);
         Assert.Contains("\n    1. merged\n", rehearsed.Output);
         Assert.Equal((0, 0, 0), (rehearsed.ExitCode, published.ExitCode, replayed.ExitCode));
-        Assert.Equal(["merged"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Equal(["merged"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
         var again = await wake.ExplainEvent(JsonElement.Parse(replayed.Output).GetProperty("id").GetString()!);
         Assert.Equal($"first {key}", again.Event.ReplayOf);
         Assert.Equal(2, (await wake.Turns(key)).Count);
         Assert.Equal(1, (await WakeCommandLine.Run(here, null, "replay", "nothing")).ExitCode);
     }
 
-    async Task<Rehearsal> DryRun(ExternalEventObserved observed) => Assert.Single(await DryRun([observed]));
+    async Task<DryRunResult> DryRun(ExternalEventObserved observed) => Assert.Single(await DryRun([observed]));
 
-    async Task<IReadOnlyList<Rehearsal>> DryRun(ExternalEventObserved[] events)
+    async Task<IReadOnlyList<DryRunResult>> DryRun(ExternalEventObserved[] events)
     {
-        var body = $"[{string.Join(',', events.Select(x => Encoding.UTF8.GetString(EventJson.Write(x))))}]";
+        var body = $"[{string.Join(',', events.Select(x => Encoding.UTF8.GetString(EventJson.Serialize(x))))}]";
         var answer = await wake.Http.PostAsync(
             "/v1/events?dryRun=true",
             new StringContent(body, Encoding.UTF8, "application/json")
         );
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        return (await answer.Content.ReadFromJsonAsync<IReadOnlyList<Rehearsal>>(JsonSerializerOptions.Web))!;
+        return (await answer.Content.ReadFromJsonAsync<IReadOnlyList<DryRunResult>>(JsonSerializerOptions.Web))!;
     }
 
     [GeneratedRegex("(?<=wake-events-)[0-9a-f]{32}")]

@@ -27,8 +27,8 @@ public sealed class SharingThePolling
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#70");
         await wake.Watch(key, "github:octo-org/hello#71");
-        await github.LooksTwice();
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
+        await github.WaitForTwoPolls();
 
         // While checks may still come a repository is looked at twice as often; never sooner than that, whoever looks.
         var looks = github
@@ -41,13 +41,13 @@ public sealed class SharingThePolling
         );
 
         github.Merge(70);
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         await replicas[0].Kill();
         github.Merge(71);
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
 
-        await github.LooksTwice();
-        await wake.Quiet();
+        await github.WaitForTwoPolls();
+        await wake.WaitUntilIdle();
         Assert.Equal(
             ["PR #70 (Change 70) was merged", "PR #71 (Change 71) was merged"],
             (await wake.Turns(key)).SelectMany(x => x.Reasons)
@@ -76,17 +76,17 @@ public sealed class SharingThePolling
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#70");
         await wake.Watch(key, "github@ghe.example.com:octo-org/hello#71");
-        await Task.WhenAll(github.LooksTwice(), enterprise.LooksTwice());
-        await Task.WhenAll(github.LooksTwice(), enterprise.LooksTwice());
+        await Task.WhenAll(github.WaitForTwoPolls(), enterprise.WaitForTwoPolls());
+        await Task.WhenAll(github.WaitForTwoPolls(), enterprise.WaitForTwoPolls());
 
         // What is remembered costs nothing to ask for again.
         var (one, two) = (github.Counted.Count, enterprise.Counted.Count);
-        await Task.WhenAll(github.LooksTwice(), enterprise.LooksTwice());
+        await Task.WhenAll(github.WaitForTwoPolls(), enterprise.WaitForTwoPolls());
         Assert.Equal((one, two), (github.Counted.Count, enterprise.Counted.Count));
 
         github.Merge(70);
         enterprise.Merge(71);
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         await Eventually.Holds(async () => (await wake.Turns(key)).SelectMany(x => x.Reasons).Count() == 2);
     }
 
@@ -95,7 +95,7 @@ public sealed class SharingThePolling
     {
         await using var github = await LoopbackGitHub.Start();
         await using var wake = await WakeSystem.Start(Transport.RabbitMq);
-        github.Stranger = "ghp_stranger";
+        github.DeniedToken = "ghp_stranger";
         github.Open(72);
         github.Open(73);
         await wake.StartProcess("Wake.Producers.GitHub", Account(github, "ghp_stranger"));
@@ -107,11 +107,11 @@ public sealed class SharingThePolling
         );
 
         var able = await wake.StartProcess("Wake.Producers.GitHub", Account(github, "ghp_one"));
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         await wake.StartProcess("Wake.Producers.GitHub", Account(github, "ghp_two"));
         var before = github.Requests.Count;
-        await github.LooksTwice();
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
+        await github.WaitForTwoPolls();
         Assert.All(github.Requests.Skip(before), x => Assert.Equal("Bearer ghp_one", x.Authorization));
 
         await able.Kill();
@@ -123,9 +123,9 @@ public sealed class SharingThePolling
             "the third goes on"
         );
         github.Merge(72);
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Equal(
             "PR #72 (Change 72) was merged",
             Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons))

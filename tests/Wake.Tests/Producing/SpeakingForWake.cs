@@ -140,7 +140,7 @@ public sealed class SpeakingForWake(SpeakingForWake.Hooked shared) : IClassFixtu
     {
         var key = await wake.Session();
         await wake.Wake(key, "Go on.");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         var id = await wake.Scalar<string>(
             "select id from events where type = 'wake.requested' and sessions = array[$1] and scope = 'wake'",
             key
@@ -158,7 +158,7 @@ public sealed class SpeakingForWake(SpeakingForWake.Hooked shared) : IClassFixtu
         Assert.Equal(HttpStatusCode.Forbidden, (await wake.Http.SendAsync(replay)).StatusCode);
 
         Assert.Equal(HttpStatusCode.Accepted, (await wake.Http.PostAsync($"/v1/events/{id}/replay", null)).StatusCode);
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
         Assert.Equal(
             2,
             await wake.Scalar<long>(

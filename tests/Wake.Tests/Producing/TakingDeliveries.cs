@@ -101,9 +101,9 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
             answer.Items("accepted").Select(x => x.GetString())
         );
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         await Answer(await wake.Http.SendAsync(GitHub(Merged)), HttpStatusCode.Accepted);
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Contains("PR #62", Assert.Single(Assert.Single(await wake.Turns(key)).Reasons));
     }
 
@@ -149,7 +149,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
             HttpStatusCode.Accepted
         );
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(
             "forgejo.pull_request.merged",
             await wake.Scalar<string>(
@@ -579,7 +579,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         var forged = Payload.Of(Merged).Headers();
         forged["X-Hub-Signature-256"] = $"sha256={new string('0', 64)}";
 
-        for (var i = 0; i < AuthenticationFailures.Allowed; i++)
+        for (var i = 0; i < AuthenticationFailureLimiter.MaxFailures; i++)
             await Answer(
                 await system.Http.SendAsync(Delivery("/github", Payload.Of(Merged).Bytes, forged)),
                 HttpStatusCode.Unauthorized
@@ -615,10 +615,12 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         );
 
         // Whom a proxy that is known names, and not whom he himself names before, counts alone.
-        for (var i = 0; i <= AuthenticationFailures.Allowed; i++)
+        for (var i = 0; i <= AuthenticationFailureLimiter.MaxFailures; i++)
             await From(
                 $"10.9.8.{i}, 203.0.113.7",
-                i < AuthenticationFailures.Allowed ? HttpStatusCode.Unauthorized : HttpStatusCode.TooManyRequests
+                i < AuthenticationFailureLimiter.MaxFailures
+                    ? HttpStatusCode.Unauthorized
+                    : HttpStatusCode.TooManyRequests
             );
         await From("203.0.113.8", HttpStatusCode.Unauthorized);
 

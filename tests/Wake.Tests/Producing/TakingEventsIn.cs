@@ -97,14 +97,14 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
             )
         );
 
-        var explained = (await store.Explain.Event("other type", null, None))!;
+        var explained = (await store.Explain.ExplainEvent("other type", null, None))!;
         Assert.Equal("build-7", explained.Event.DedupKey);
         Assert.Contains(
             explained.Ledger,
             x => x.What == "collision" && x.Note!.Contains(first.Id, StringComparison.Ordinal)
         );
         Assert.Contains(
-            (await store.Explain.Collisions(None)).Latest,
+            (await store.Explain.ListCollisions(None)).Latest,
             x => (x.Event, x.DedupKey, x.HeldBy) == ("other type", "build-7", first.Id)
         );
     }
@@ -170,8 +170,8 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
             Type = "github.pull_request.merged",
             Source = "github:webhook",
         };
-        async Task<IntakeDecision> Accept(string id, string? scope) =>
-            Assert.Single((await store.Intake.Accept([new(fact with { Id = id }, Scope: scope)], None)).Decisions);
+        async Task<IntakeResult> Accept(string id, string? scope) =>
+            Assert.Single((await store.Intake.Accept([new(fact with { Id = id }, DedupScope: scope)], None)).Decisions);
 
         // Forged down to its source, before the fact itself.
         Assert.Equal(IntakeOutcome.Unwatched, (await Accept("forged", "")).Outcome);
@@ -184,11 +184,11 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         {
             DedupKey = $"{key} 2",
         };
-        await store.Intake.Accept([new(other with { Id = "first" }, Scope: "github")], None);
+        await store.Intake.Accept([new(other with { Id = "first" }, DedupScope: "github")], None);
         Assert.Equal(
             "first",
             Assert
-                .Single((await store.Intake.Accept([new(other with { Id = "said" }, Scope: "")], None)).Decisions)
+                .Single((await store.Intake.Accept([new(other with { Id = "said" }, DedupScope: "")], None)).Decisions)
                 .DuplicateOf
         );
         var old = fact with { DedupKey = $"{key} 3" };
@@ -196,7 +196,9 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(
             "old",
             Assert
-                .Single((await store.Intake.Accept([new(old with { Id = "new" }, Scope: "github")], None)).Decisions)
+                .Single(
+                    (await store.Intake.Accept([new(old with { Id = "new" }, DedupScope: "github")], None)).Decisions
+                )
                 .DuplicateOf
         );
     }
@@ -215,9 +217,11 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     public async Task Nobodys_word_hides_what_another_tells(string first, string second, bool same)
     {
         var fact = WakeSystem.Event("hides", $"{Guid.NewGuid()}");
-        async Task<IntakeDecision> Accept(string scope) =>
+        async Task<IntakeResult> Accept(string scope) =>
             Assert.Single(
-                (await store.Intake.Accept([new(fact with { Id = $"{Guid.NewGuid()}" }, Scope: scope)], None)).Decisions
+                (
+                    await store.Intake.Accept([new(fact with { Id = $"{Guid.NewGuid()}" }, DedupScope: scope)], None)
+                ).Decisions
             );
 
         await Accept(first);
@@ -357,7 +361,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
 
         await store.Accept(observed);
 
-        var explained = (await store.Explain.Event(observed.Id, null, None))!.Event;
+        var explained = (await store.Explain.ExplainEvent(observed.Id, null, None))!.Event;
         Assert.Equal(observed.Related, explained.Related);
         Assert.Equal(observed.Reason, explained.Reason);
         Assert.Equal(observed.Time, explained.Time);
@@ -393,16 +397,16 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
 
         // As long as it is open, looking again is put off rather than given up.
         await Due();
-        Assert.Equal(0, await store.Watches.LookAgain(None));
+        Assert.Equal(0, await store.Watches.RepeatLookBack(None));
         await locking.RollbackAsync();
         Assert.DoesNotContain("in-flight", Assert.Single(await intake).Sessions);
         await Due();
 
-        Assert.Equal(1, await store.Watches.LookAgain(None));
+        Assert.Equal(1, await store.Watches.RepeatLookBack(None));
         Assert.Equal(1, (await store.Sessions.Find("in-flight", None))!.Inbox);
         Assert.Contains(
             await store.Scalar<Guid>("select id from sessions where key = 'in-flight'"),
-            (await store.Timers.TakeDue(1000, TimeSpan.FromMinutes(1), None)).Due
+            (await store.Timers.ClaimDue(1000, TimeSpan.FromMinutes(1), None)).Due
         );
 
         Task Due() =>

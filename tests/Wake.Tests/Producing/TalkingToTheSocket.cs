@@ -26,7 +26,7 @@ public sealed class TalkingToTheSocket(StandaloneSystem shared) : IClassFixture<
         Assert.Equal("routed", routed.GetProperty("outcome").GetString());
         Assert.Equal(key, routed.GetProperty("sessions")[0].GetString());
         Assert.Equal("duplicate", again.GetProperty("outcome").GetString());
-        Assert.Equal(["The disk is full"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["The disk is full"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
     }
 
     [Theory]

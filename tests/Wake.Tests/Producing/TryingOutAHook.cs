@@ -147,6 +147,6 @@ public sealed class TryingOutAHook(StandaloneSystem shared) : IClassFixture<Stan
 
         Assert.True(said.ExitCode == 0, said.Errors);
         Assert.Contains($"routed to {key}", said.Output);
-        await shared.System.Ended(key, 1);
+        await shared.System.WaitForTurnEnd(key, 1);
     }
 }

@@ -7,7 +7,7 @@ namespace Wake.Tests.Producing;
 /// <summary>When CI has ended, and what is told when it does not: what a session that waits for it hears, with a GitHub
 /// on loopback.</summary>
 public sealed class WaitingForChecks()
-    : BesideGitHub(
+    : GitHubPollingTestBase(
         new Dictionary<string, string>
         {
             ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
@@ -35,9 +35,9 @@ public sealed class WaitingForChecks()
 
     async Task<IEnumerable<string>> Told(string key)
     {
-        await github.LooksTwice();
-        await github.LooksTwice();
-        await wake.Quiet();
+        await github.WaitForTwoPolls();
+        await github.WaitForTwoPolls();
+        await wake.WaitUntilIdle();
         return (await wake.Turns(key)).SelectMany(x => x.Reasons);
     }
 
@@ -61,11 +61,11 @@ public sealed class WaitingForChecks()
 
         github.Check(Head, "lint", "success", id: 12, suite: 52);
         github.Run(2, Head, 12, "success", suite: 52, workflow: 62, name: "Lint");
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         await Task.Delay(TimeSpan.FromSeconds(1.5));
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         github.Check(Head, "build", null, id: 11, suite: 51);
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         github.Run(1, Head, 11, "failure", suite: 51, workflow: 61, name: "Main CI");
         github.Check(Head, "build", "failure", id: 11, suite: 51);
 
@@ -111,7 +111,7 @@ public sealed class WaitingForChecks()
         );
         github.Status(Head, "tide", "success");
         await Rung();
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
         Assert.Equal("CI of PR #1 is finished: success", (await Told(key)).Last());
     }
 
@@ -149,7 +149,7 @@ public sealed class WaitingForChecks()
         Assert.Single(await Told(key));
         github.Status(Head, "cla", "failure");
         await Rung();
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
         Assert.Equal(TurnOf("failure (1 of 3)"), (await Told(key)).Last());
     }
 
@@ -167,7 +167,7 @@ public sealed class WaitingForChecks()
         Assert.Equal("CI of PR #1: all has ended but deploy, required and not begun", await First(key));
         github.Status(Head, "deploy", "success");
         await Rung();
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
         Assert.Equal(TurnOf("success"), (await Told(key)).Last());
     }
 
@@ -198,11 +198,11 @@ public sealed class WaitingForChecks()
         );
 
         github.Run(1, Head, 11, null, suite: 51, workflow: 61, name: "Main CI");
-        await github.LooksTwice();
+        await github.WaitForTwoPolls();
         github.Check(Head, "build", "failure", id: 11, suite: 51);
         github.Run(1, Head, 11, "failure", suite: 51, workflow: 61, name: "Main CI");
 
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
         Assert.Equal(["CI of PR #1 waits for approval: Main CI", TurnOf("failure (1 of 2)")], await Told(key));
         Assert.Equal(
             "failure",
@@ -270,7 +270,7 @@ public sealed class WaitingForChecks()
 
     async Task<string> First(string key)
     {
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         return Assert.Single((await wake.Turns(key)).SelectMany(x => x.Reasons));
     }
 

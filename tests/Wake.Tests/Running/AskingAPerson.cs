@@ -50,7 +50,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         await wake.StartProcess("Wake.Standalone");
         Assert.Equal(HttpStatusCode.OK, (await Answer(question, "Blue, but \"dark\" 'blue' $(x)")).StatusCode);
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2, null), (turn.Outcome, turn.Attempt, turn.Note));
         Assert.Contains("\"Which colour?\"=\"Blue, but \"dark\" 'blue' $(x)\"", await Transcript(key));
         Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages);
@@ -98,7 +98,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
             "the first answer counts",
             await answers.First(x => x.StatusCode == HttpStatusCode.Conflict).Content.ReadAsStringAsync()
         );
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         async Task<string> Refused(object body)
         {
@@ -118,7 +118,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
             TimeSpan.FromSeconds(1.1)
         );
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
 
         Assert.Contains("The user did not answer the questions.", await Transcript(key));
         Assert.Equal(QuestionOutcome.NoAnswer, (await Find(question.Id)).Outcome);
@@ -139,7 +139,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
                 .GetProperty("outcome")
                 .GetString()
         );
-        await wake.Is(key, SessionState.WaitingForAnswer);
+        await wake.WaitForState(key, SessionState.WaitingForAnswer);
 
         // Not for ever: nobody may answer.
         Assert.Equal(3, (question.Deadline!.Value - question.AskedAt).TotalDays, tolerance: 0.001);
@@ -148,7 +148,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.Contains("One event waits behind it", summary);
         await Answer(question, "Red");
 
-        Assert.Equal(["x"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Equal(["x"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
         Assert.Contains("\"Which colour?\"=\"Red\"", await Transcript(key));
     }
 
@@ -161,7 +161,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
 
-        Assert.Equal(["deployed"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Equal(["deployed"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
         Assert.Contains("The user did not answer the questions.", await Transcript(key));
     }
 
@@ -171,17 +171,17 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         using var folder = new TemporaryFolder();
         var key = await wake.Session("instant");
         await wake.Wake(key, $"[[fake:hold {folder.File("go on")}]] [[fake:ask Which colour?|Red|Blue]]");
-        await wake.Is(key, SessionState.Running);
+        await wake.WaitForState(key, SessionState.Running);
         await wake.Wake(key, "look here");
         File.WriteAllText(folder.File("go on"), "");
 
-        await wake.Is(key, SessionState.WaitingForAnswer);
+        await wake.WaitForState(key, SessionState.WaitingForAnswer);
         var question = await Find((await wake.Show(key)).WaitsFor!.Value);
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
         await Answer(question, "Red");
 
-        Assert.Equal(["look here"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Equal(["look here"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
     }
 
     [Fact]
@@ -191,8 +191,8 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         await wake.Wake(key, "never mind the colour");
 
-        await wake.Ended(key, 1);
-        Assert.Equal(["never mind the colour"], (await wake.Ended(key, 2)).Reasons);
+        await wake.WaitForTurnEnd(key, 1);
+        Assert.Equal(["never mind the colour"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
         Assert.Contains("The user did not answer the questions.", await Transcript(key));
         Assert.Equal(QuestionOutcome.NoAnswer, (await Find(question.Id)).Outcome);
     }
@@ -205,16 +205,16 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var second = await Asks("Which size?|S|L");
         var third = await wake.WatchingSession();
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(third), "merged"));
-        await wake.Ended(third, 1);
+        await wake.WaitForTurnEnd(third, 1);
 
         await Answer(second.Question, "L");
-        await wake.Ended(second.Key, 1);
+        await wake.WaitForTurnEnd(second.Key, 1);
         Assert.Equal(
             (SessionState.WaitingForAnswer, first.Question.Id),
             ((await wake.Show(first.Key)).State, (await wake.Show(first.Key)).WaitsFor)
         );
         await Answer(first.Question, "Red");
-        await wake.Ended(first.Key, 1);
+        await wake.WaitForTurnEnd(first.Key, 1);
 
         Assert.Contains("\"Which size?\"=\"L\"", await Transcript(second.Key));
         Assert.Contains("\"Which colour?\"=\"Red\"", await Transcript(first.Key));
@@ -264,7 +264,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         Assert.True(said.ExitCode == 0, said.Errors);
         Assert.Equal("answered", JsonDocument.Parse(said.Output).RootElement.GetProperty("outcome").GetString());
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Contains("--wait, it is Blue", await Transcript(key));
         Assert.Contains(
             "the first answer counts",
@@ -288,11 +288,11 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Allow(question)));
         Assert.Equal(4, answers.Count(x => x.StatusCode == HttpStatusCode.Conflict));
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2, null), (turn.Outcome, turn.Attempt, turn.Note));
         Assert.Equal(["tool"], await File.ReadAllLinesAsync(folder.File("ran")));
         Assert.Equal(
-            new PermissionDecision(true, null) { Shown = question.Permission.Hash },
+            new PermissionAnswer(true, null) { Shown = question.Permission.Hash },
             (await Find(question.Id)).Decision
         );
         Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages);
@@ -312,7 +312,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
             (await Decide(question, new { allow = false, message = "not today" })).StatusCode
         );
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Contains("A person has not allowed this: not today", await Transcript(key));
         Assert.False(File.Exists(folder.File("ran")));
 
@@ -331,7 +331,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         Assert.Equal(HttpStatusCode.BadRequest, (await Decide(question, new { allow = true })).StatusCode);
         await Answer(question, "Red");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
     }
 
     [Fact]
@@ -340,7 +340,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         using var folder = new TemporaryFolder();
         var (key, question) = await Requests(folder.File("ran"), "hasty");
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Contains("Nobody has allowed this", await Transcript(key));
         Assert.Equal(QuestionOutcome.NoAnswer, (await Find(question.Id)).Outcome);
         Assert.Equal(HttpStatusCode.Conflict, (await Allow(question)).StatusCode);
@@ -356,7 +356,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
             WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:needs-permission {folder.File("ran")}]]")
         );
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, "1 tool calls were denied"), (turn.Outcome, turn.Note));
         Assert.Equal(0L, await Asked(key));
         Assert.False(File.Exists(folder.File("ran")));
@@ -390,8 +390,8 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
             (await WakeCommandLine.Run(here, null, "answer", $"{other.Id}", "--deny", "not today")).ExitCode
         );
 
-        await wake.Ended(given, 1);
-        await wake.Ended(refused, 1);
+        await wake.WaitForTurnEnd(given, 1);
+        await wake.WaitForTurnEnd(refused, 1);
         Assert.True(File.Exists(folder.File("one")));
         Assert.False(File.Exists(folder.File("other")));
         Assert.Contains("not today", await Transcript(refused));
@@ -442,7 +442,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         Assert.False(File.Exists(file));
 
         Assert.Equal(HttpStatusCode.OK, (await Allow(question)).StatusCode);
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal(["tool"], await File.ReadAllLinesAsync(file));
 
         async Task<string> Refused(object body, HttpStatusCode status)
@@ -481,7 +481,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var said = await WakeCommandLine.Run(here, null, "answer", $"{question.Id}", "--allow", "--hash", hash[..12]);
         Assert.True(said.ExitCode == 0, said.Errors);
         Assert.Contains($"command: {command}\n", said.Output);
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(["tool"], await File.ReadAllLinesAsync(file));
 
         async Task<string> Refused(params string[] arguments)
@@ -519,7 +519,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
             decision
         );
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Contains("is not exactly this call", await Transcript(key));
         Assert.False(File.Exists(folder.File("ran")));
     }
@@ -551,7 +551,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
             HttpStatusCode.OK,
             (await Decide(question, new { allow = false, message = "make the same call again" })).StatusCode
         );
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.False(File.Exists(folder.File("ran")));
     }
 
@@ -564,10 +564,10 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var beside = await wake.Session(workspace: (await wake.Show(key)).Workspace);
         await wake.Wake(beside, "look around");
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(beside, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(beside, 1)).Outcome);
         Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
         await Allow(question);
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
     }
 
     [Theory]
@@ -580,7 +580,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var file = folder.File("args");
         var key = await wake.WatchingSession(profile);
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:args {file}]]"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         var arguments = JsonSerializer.Deserialize<List<string>>(await File.ReadAllTextAsync(file))!;
         Assert.Equal(asks, arguments.Contains("--permission-prompt-tool"));
@@ -596,7 +596,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
         var file = folder.File("args");
         var key = await wake.WatchingSession("reserved");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:args {file}]]"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         var arguments = JsonSerializer.Deserialize<List<string>>(await File.ReadAllTextAsync(file))!;
         Assert.Contains("--permission-prompt-tool", arguments);

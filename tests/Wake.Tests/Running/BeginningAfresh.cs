@@ -59,7 +59,7 @@ public sealed class BeginningAfresh : IAsyncLifetime
         var lost = await wake.Session("always", claudeSession: unknown);
         await wake.Wake(lost, "merged");
 
-        var parked = await wake.Is(lost, SessionState.Parked);
+        var parked = await wake.WaitForState(lost, SessionState.Parked);
         Assert.Contains("never begins a fresh one", parked.LastTurn!.Note);
         Assert.Equal([unknown], parked.ClaudeSessionIds);
 
@@ -75,13 +75,13 @@ public sealed class BeginningAfresh : IAsyncLifetime
         var folder = new Runner.TranscriptFolder(wake.ClaudeConfig, (await wake.Show(key)).Workspace, id);
         Directory.CreateDirectory(folder.Folder);
         await File.WriteAllTextAsync(
-            folder.Main,
+            folder.MainFile,
             """{"type":"user","uuid":"2","parentUuid":"1","message":{"role":"user","content":"hello"}}""" + "\n"
         );
 
         await wake.Wake(key, "merged");
 
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal([id], (await wake.Show(key)).ClaudeSessionIds);
     }
 
@@ -115,13 +115,13 @@ public sealed class BeginningAfresh : IAsyncLifetime
         Directory.Delete(Path.Combine(wake.ClaudeConfig, "projects"), recursive: true);
         await wake.StartProcess("Wake.Standalone");
 
-        var parked = await wake.Is(key, SessionState.Parked);
+        var parked = await wake.WaitForState(key, SessionState.Parked);
         Assert.Contains(note, parked.LastTurn!.Note);
         Assert.Single(parked.ClaudeSessionIds);
 
         hold.Release();
         await wake.Wake(key, "I have looked");
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
         Assert.Equal(2, (await wake.Show(key)).ClaudeSessionIds.Count);
     }
 
@@ -150,7 +150,7 @@ public sealed class BeginningAfresh : IAsyncLifetime
         for (var time = 1; time <= times; time++)
         {
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"{time}"));
-            Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, time)).Outcome);
+            Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, time)).Outcome);
         }
 
         return key;

@@ -34,7 +34,7 @@ public sealed partial class DeletingSafely : IDisposable
         File.CreateSymbolicLink(Path.Combine(mine, "link"), Path.Combine(theirs, "file"));
         File.CreateSymbolicLink(Path.Combine(mine, "dangling"), "/nowhere");
 
-        SafeDelete.Tree(mine);
+        SafeDelete.DeleteDirectory(mine);
 
         Assert.False(Directory.Exists(mine));
         TheirsStays();
@@ -43,12 +43,12 @@ public sealed partial class DeletingSafely : IDisposable
     [Fact]
     public void A_folder_that_was_swapped_for_a_link_stays_and_so_does_what_it_leads_to()
     {
-        var made = FileIdentity.Of(mine);
+        var made = FileIdentity.FromPath(mine);
         Directory.Move(mine, machine.File("away"));
         File.CreateSymbolicLink(mine, theirs);
 
-        Assert.Throws<IOException>(() => SafeDelete.Tree(mine));
-        Assert.Throws<IOException>(() => SafeDelete.Tree(mine, made));
+        Assert.Throws<IOException>(() => SafeDelete.DeleteDirectory(mine));
+        Assert.Throws<IOException>(() => SafeDelete.DeleteDirectory(mine, made));
 
         TheirsStays();
     }
@@ -56,17 +56,17 @@ public sealed partial class DeletingSafely : IDisposable
     [Fact]
     public void Another_folder_in_the_place_of_the_one_that_was_made_stays()
     {
-        var made = FileIdentity.Parse($"{FileIdentity.Of(mine)}");
+        var made = FileIdentity.Parse($"{FileIdentity.FromPath(mine)}");
         Directory.Move(mine, machine.File("away"));
         Directory.Move(theirs, mine);
 
         Assert.Contains(
             "another stands in its place",
-            Assert.Throws<IOException>(() => SafeDelete.Tree(mine, made)).Message
+            Assert.Throws<IOException>(() => SafeDelete.DeleteDirectory(mine, made)).Message
         );
         Assert.True(File.Exists(Path.Combine(mine, "file")));
 
-        SafeDelete.Tree(machine.File("away"), made);
+        SafeDelete.DeleteDirectory(machine.File("away"), made);
         Assert.False(Directory.Exists(machine.File("away")));
     }
 
@@ -101,7 +101,7 @@ public sealed partial class DeletingSafely : IDisposable
             try
             {
                 Directory.CreateDirectory(below);
-                SafeDelete.Tree(mine);
+                SafeDelete.DeleteDirectory(mine);
             }
             catch (IOException)
             {
@@ -122,7 +122,7 @@ public sealed partial class DeletingSafely : IDisposable
             "chdir $ARGV[0]; open F, '>', \"\\xff\\xfe\"; for (1..3000) { mkdir 'a-folder'; chdir 'a-folder' } open F, '>', 'x'"
         );
 
-        SafeDelete.Tree(mine);
+        SafeDelete.DeleteDirectory(mine);
 
         Assert.False(Directory.Exists(mine));
     }
@@ -139,17 +139,20 @@ public sealed partial class DeletingSafely : IDisposable
 
         Assert.Contains(
             "of-another is not deleted: it belongs to another user",
-            Assert.Throws<IOException>(() => SafeDelete.Tree(mine)).Message
+            Assert.Throws<IOException>(() => SafeDelete.DeleteDirectory(mine)).Message
         );
         Assert.Equal([file], Directory.EnumerateFiles(mine, "*", SearchOption.AllDirectories));
 
         // Their folder, as anybody can make one where everybody may write.
         Own(other, theirs);
-        Assert.Contains("belongs to another user", Assert.Throws<IOException>(() => SafeDelete.Tree(theirs)).Message);
+        Assert.Contains(
+            "belongs to another user",
+            Assert.Throws<IOException>(() => SafeDelete.DeleteDirectory(theirs)).Message
+        );
         TheirsStays();
 
         // Unless it is known to be the one that was made for them.
-        SafeDelete.Tree(mine, made: null, FileIdentity.Of(file)!.Value.User);
+        SafeDelete.DeleteDirectory(mine, made: null, FileIdentity.FromPath(file)!.Value.UserId);
         Assert.False(Directory.Exists(mine));
     }
 
@@ -165,7 +168,7 @@ public sealed partial class DeletingSafely : IDisposable
 
         try
         {
-            Assert.Contains("mounted", Assert.Throws<IOException>(() => SafeDelete.Tree(mine)).Message);
+            Assert.Contains("mounted", Assert.Throws<IOException>(() => SafeDelete.DeleteDirectory(mine)).Message);
             TheirsStays();
         }
         finally
@@ -200,7 +203,7 @@ public sealed partial class DeletingSafely : IDisposable
         });
 
         for (var i = 0; i < 2000; i++)
-            PrivateFile.Write(file, "secret");
+            PrivateFile.WriteAtomically(file, "secret");
 
         await over.CancelAsync();
         await looking;
@@ -213,7 +216,7 @@ public sealed partial class DeletingSafely : IDisposable
         var file = Path.Combine(mine, "secret");
         File.CreateSymbolicLink(file, Path.Combine(theirs, "file"));
 
-        PrivateFile.Write(file, "secret");
+        PrivateFile.WriteAtomically(file, "secret");
 
         Assert.Null(new FileInfo(file).LinkTarget);
         TheirsStays();

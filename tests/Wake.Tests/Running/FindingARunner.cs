@@ -45,7 +45,7 @@ public sealed class FindingARunner : IAsyncLifetime
             await Wakes(key, number);
 
         Assert.Single((await wake.Turns(key)).Select(x => x.Runner).Distinct());
-        Assert.Single(MachineProcess.Clis(wake));
+        Assert.Single(MachineProcess.CliProcesses(wake));
     }
 
     [Fact]
@@ -68,7 +68,7 @@ public sealed class FindingARunner : IAsyncLifetime
             await Wakes(key, number);
 
         Assert.Single((await wake.Turns(key)).Select(x => x.Runner).Distinct());
-        Assert.Empty(MachineProcess.Clis(wake));
+        Assert.Empty(MachineProcess.CliProcesses(wake));
     }
 
     [Fact]
@@ -104,13 +104,13 @@ public sealed class FindingARunner : IAsyncLifetime
         await Runner("usual");
         var key = await wake.WatchingSession("gpu");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "for the pool"));
-        await wake.Is(key, SessionState.Dispatched);
+        await wake.WaitForState(key, SessionState.Dispatched);
         await Wakes(await wake.WatchingSession("instant"), 1);
         Assert.Equal(SessionState.Dispatched, (await wake.Show(key)).State);
 
         await Runner("special", ("Runner__Pool", "gpu"));
 
-        Assert.Equal("special", (await wake.Ended(key, 1)).Runner);
+        Assert.Equal("special", (await wake.WaitForTurnEnd(key, 1)).Runner);
     }
 
     [Fact]
@@ -120,11 +120,11 @@ public sealed class FindingARunner : IAsyncLifetime
         await Busy();
         var (program, person) = (await wake.WatchingSession("instant"), await wake.Session("instant"));
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(program), "a program's"));
-        await wake.Is(program, SessionState.Dispatched);
+        await wake.WaitForState(program, SessionState.Dispatched);
 
         await wake.Wake(person, "a person's");
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(person, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(person, 1)).Outcome);
         Assert.Equal(SessionState.Dispatched, (await wake.Show(program)).State);
     }
 
@@ -140,13 +140,13 @@ public sealed class FindingARunner : IAsyncLifetime
         foreach (var key in keys)
             await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "owed"));
         foreach (var key in keys)
-            await wake.Is(key, SessionState.Dispatched);
+            await wake.WaitForState(key, SessionState.Dispatched);
 
         await Runner("starting", ("Runner__StartPause", "00:00:01"));
 
         var starts = new List<DateTimeOffset>();
         foreach (var key in keys)
-            starts.Add((await wake.Ended(key, 1)).StartedAt!.Value);
+            starts.Add((await wake.WaitForTurnEnd(key, 1)).StartedAt!.Value);
         starts.Sort();
         Assert.All(
             starts.Zip(starts.Skip(1)),
@@ -162,13 +162,13 @@ public sealed class FindingARunner : IAsyncLifetime
     {
         var key = await wake.WatchingSession("cold");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"holding [[fake:hold {folder.File("never")}]]"));
-        await wake.Is(key, SessionState.Running);
+        await wake.WaitForState(key, SessionState.Running);
     }
 
     async Task<Turn> Wakes(string key, int number)
     {
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"wake {number}"));
-        var turn = await wake.Ended(key, number);
+        var turn = await wake.WaitForTurnEnd(key, number);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         return turn;
     }

@@ -106,7 +106,7 @@ public sealed class FollowingTheBranch : IDisposable
     public void Nobody_can_tell_where_the_message_is_not_there()
     {
         Assert.Null(Holds(User("before", null)));
-        Assert.Null(TranscriptBranch.Holds(folder.File("none.jsonl"), 0, Message));
+        Assert.Null(TranscriptBranch.Contains(folder.File("none.jsonl"), 0, Message));
     }
 
     [Fact]
@@ -116,13 +116,13 @@ public sealed class FollowingTheBranch : IDisposable
         var began = TranscriptBranch.LengthOf(file);
         File.AppendAllText(file, Row(User("typed", "answer")) + "\n");
 
-        Assert.Null(TranscriptBranch.Holds(file, began, Message));
-        Assert.True(TranscriptBranch.Holds(file, 0, Message));
+        Assert.Null(TranscriptBranch.Contains(file, began, Message));
+        Assert.True(TranscriptBranch.Contains(file, 0, Message));
     }
 
     const string Wake = "WAKE";
 
-    bool? Holds(params string[] rows) => TranscriptBranch.Holds(Write(rows), 0, Message);
+    bool? Holds(params string[] rows) => TranscriptBranch.Contains(Write(rows), 0, Message);
 
     string Write(params string[] rows)
     {

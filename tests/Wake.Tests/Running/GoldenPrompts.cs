@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using Wake.Prompting;
 using Wake.Runner;
 using Wake.Store;
-using static Wake.Tests.Support.Told;
+using static Wake.Tests.Support.TurnSamples;
 
 namespace Wake.Tests.Running;
 
@@ -38,8 +38,8 @@ public sealed class GoldenPrompts
             "data",
             new[] { Event("Disk of db-3 is 92% full", "disk.filling") with { Id = "alert-4711" } }
                 .Select(x =>
-                    x.With(
-                        EventDetails.In(
+                    x.WithDetails(
+                        EventDetails.Parse(
                             """{"host":"db-3","percent":92,"mounts":[{"path":"/var","free":"2 GB"}],"link":"https://monitor.example/4711"}"""
                         )
                     )
@@ -61,7 +61,7 @@ public sealed class GoldenPrompts
                 Subject = "session:implementer",
                 Actor = null,
                 Intent = null,
-                Requested = true,
+                IsWakeRequest = true,
             }
         );
 
@@ -69,14 +69,14 @@ public sealed class GoldenPrompts
     public void Of_several_events_of_several_types() => Is("several-events", Several);
 
     [Fact]
-    public void Of_a_session_that_begins() => Is("begins", Turn(Several).Begun());
+    public void Of_a_session_that_begins() => Is("begins", Turn(Several).InNewSession());
 
     [Fact]
     public void Of_a_session_that_replaces_another() =>
         Is(
             "replaces-another",
             Turn(Event("CI of #972 failed: 2 of 14", "github.ci.completed"))
-                .Begun("the one before it could not be resumed")
+                .InNewSession("the one before it could not be resumed")
         );
 
     [Fact]
@@ -84,13 +84,13 @@ public sealed class GoldenPrompts
         Is(
             "replaces-another-with-recap",
             Turn(Event("CI of #972 failed: 2 of 14", "github.ci.completed"))
-                .Begun("the one before it could not be resumed"),
+                .InNewSession("the one before it could not be resumed"),
             "It was told at 09:12: Open a pull request for the flag.\nIt said last: Opened #972.\nIt watches github:octo-org/hello#972."
         );
 
     [Fact]
     public void Of_a_turn_that_was_cut_short() =>
-        Is("cut-short", Turn(Event("PR #972 merged")) with { Answered = 1, Attempt = 2 });
+        Is("cut-short", Turn(Event("PR #972 merged")) with { LastAcknowledgedAttempt = 1, Attempt = 2 });
 
     [Fact]
     public void Of_a_burst() =>
@@ -150,7 +150,7 @@ public sealed class GoldenPrompts
     static void Is(string name, ClaimedTurn turn, string recap = "", [CallerFilePath] string here = "")
     {
         var file = Path.Combine(Path.GetDirectoryName(here)!, "Prompts", $"{name}.txt");
-        var said = $"{Prompt.For(turn, recap)}\n";
+        var said = $"{Prompt.RenderPrompt(turn, recap)}\n";
         var golden = File.Exists(file) ? File.ReadAllText(file) : "";
 
         if (said == golden)

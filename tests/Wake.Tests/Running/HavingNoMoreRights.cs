@@ -46,13 +46,13 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     {
         var key = await wake.WatchingSession();
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "over the broker"));
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
 
         await wake.Post(WakeSystem.Event(WakeSystem.Subject(key), "over HTTP"));
-        Assert.Equal(["over HTTP"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Equal(["over HTTP"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
 
         await wake.Wake(key, "by hand");
-        Assert.Equal(["by hand"], (await wake.Ended(key, 3)).Reasons);
+        Assert.Equal(["by hand"], (await wake.WaitForTurnEnd(key, 3)).Reasons);
         Assert.NotEmpty((await wake.Explain(key)).Ledger);
     }
 
@@ -65,7 +65,7 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
             TurnOutcome.Completed,
             (
                 await Eventually.Sees(async () =>
-                    await Registered($"builder@{subject}") ? await wake.Ended($"builder@{subject}", 1) : null
+                    await Registered($"builder@{subject}") ? await wake.WaitForTurnEnd($"builder@{subject}", 1) : null
                 )
             ).Outcome
         );
@@ -73,7 +73,7 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         var key = await wake.Session();
         await wake.Post(WakeSystem.Event(subject, "before the watch"));
         await wake.Watch(key, subject);
-        Assert.Contains("before the watch", (await wake.Ended(key, 1)).Reasons);
+        Assert.Contains("before the watch", (await wake.WaitForTurnEnd(key, 1)).Reasons);
     }
 
     [Fact]
@@ -94,14 +94,14 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
             new { answers = new Dictionary<string, string> { ["Which colour?"] = "Blue" } }
         );
         Assert.True(answered.IsSuccessStatusCode, await answered.Content.ReadAsStringAsync());
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
 
         var scheduled = await wake.Http.PostAsJsonAsync(
             $"/v1/sessions/{Uri.EscapeDataString(key)}/schedule",
             new { at = DateTimeOffset.UtcNow.AddSeconds(1), reason = "it is time" }
         );
         Assert.True(scheduled.IsSuccessStatusCode, await scheduled.Content.ReadAsStringAsync());
-        Assert.Equal(["it is time"], (await wake.Ended(key, 2)).Reasons);
+        Assert.Equal(["it is time"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
 
         var closed = await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}");
         Assert.True(closed.IsSuccessStatusCode, await closed.Content.ReadAsStringAsync());
@@ -123,7 +123,7 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
             }
         );
         var key = await wake.WatchingSession();
-        using var http = WakeSystem.Door(hooks, "a token of the tests");
+        using var http = WakeSystem.HttpClientFor(hooks, "a token of the tests");
         using var body = new StringContent(
             $$"""{"specversion":"1.0","id":"1","source":"/ci","type":"done","subject":"{{WakeSystem.Subject(key)}}"}""",
             Encoding.UTF8,
@@ -131,7 +131,7 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         );
         var answer = await http.PostAsync("/hooks/ci", body);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         var scheduled = await wake.Session();
         await wake.StartProcess(
@@ -143,7 +143,7 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
                 ["Cron__often__Reason"] = "a second is over",
             }
         );
-        await wake.Ended(scheduled, 1);
+        await wake.WaitForTurnEnd(scheduled, 1);
 
         var audit = await wake.Http.GetFromJsonAsync<List<JsonElement>>("/v1/audit");
         Assert.All(audit!, x => Assert.Equal(0, x.GetProperty("broken").GetInt64()));
@@ -153,7 +153,10 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
             new { name = "of a test", scopes = new[] { "events:write" } }
         );
         Assert.True(made.IsSuccessStatusCode, await made.Content.ReadAsStringAsync());
-        await As("wake_coordinator", database => new Retention(database).Forget(TimeSpan.Zero, CancellationToken.None));
+        await As(
+            "wake_coordinator",
+            database => new EventRetention(database).DeleteOlderThan(TimeSpan.Zero, CancellationToken.None)
+        );
         await As("wake_runner", database => new Transcripts(database).Prune(TimeSpan.Zero, CancellationToken.None));
     }
 
@@ -262,7 +265,7 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
 
     async Task As(string role, Func<NpgsqlDataSource, Task> what)
     {
-        await using var database = ServiceDefaults.Postgres.DataSource(Servers.As(role, wake.ConnectionString));
+        await using var database = ServiceDefaults.Postgres.CreateDataSource(Servers.As(role, wake.ConnectionString));
         await what(database);
     }
 

@@ -17,14 +17,14 @@ public sealed class HidingFromARun
 
         // What another user cannot read here he is given a copy of.
         var build = AppContext.BaseDirectory;
-        if (owner.Does("test", "-r", Path.Combine(build, "Wake.Standalone.dll")).Code != 0)
+        if (owner.RunAs("test", "-r", Path.Combine(build, "Wake.Standalone.dll")).Code != 0)
         {
             build = folder.File("build");
             Process.Start("cp", ["--recursive", AppContext.BaseDirectory, build]).WaitForExit();
             Assert.Equal(0, Chown(owner.Name, build));
         }
 
-        using var wake = owner.Starts(
+        using var wake = owner.StartAs(
             "env",
             $"HOME={folder.Path}",
             $"WAKE_DATA={folder.File("data")}",
@@ -34,20 +34,20 @@ public sealed class HidingFromARun
             "dotnet",
             Path.Combine(build, "Wake.Standalone.dll")
         );
-        using var control = owner.Starts("sleep", "600");
+        using var control = owner.StartAs("sleep", "600");
         try
         {
             var errors = wake.StandardError.ReadToEndAsync();
             var said = await wake.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60));
             Assert.True(said?.StartsWith("ready", StringComparison.Ordinal), said ?? await errors);
 
-            Assert.Equal(0, owner.Does("cat", $"/proc/{control.Id}/environ").Code);
-            Assert.NotEqual(0, owner.Does("cat", $"/proc/{wake.Id}/environ").Code);
-            Assert.NotEqual(0, owner.Does("head", "--bytes=1", $"/proc/{wake.Id}/mem").Code);
-            Assert.NotEqual(0, owner.Does("ls", $"/proc/{wake.Id}/fd").Code);
+            Assert.Equal(0, owner.RunAs("cat", $"/proc/{control.Id}/environ").Code);
+            Assert.NotEqual(0, owner.RunAs("cat", $"/proc/{wake.Id}/environ").Code);
+            Assert.NotEqual(0, owner.RunAs("head", "--bytes=1", $"/proc/{wake.Id}/mem").Code);
+            Assert.NotEqual(0, owner.RunAs("ls", $"/proc/{wake.Id}/fd").Code);
 
             // It is still there for its owner.
-            Assert.Equal(0, owner.Does("kill", "-TERM", $"{wake.Id}").Code);
+            Assert.Equal(0, owner.RunAs("kill", "-TERM", $"{wake.Id}").Code);
             Assert.True(wake.WaitForExit(TimeSpan.FromSeconds(60)));
         }
         finally

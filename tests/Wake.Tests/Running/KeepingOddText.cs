@@ -28,7 +28,7 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
 
         foreach (var (text, kept) in texts)
         {
-            Assert.Equal(kept, StorableText.Of(text));
+            Assert.Equal(kept, StorableText.Sanitize(text));
             Assert.Null(StorableText.Problem(kept));
             Assert.Equal(text == kept, StorableText.Problem(text) is null);
         }
@@ -46,10 +46,10 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
         var turn = ((TurnClaim.Granted)await store.Turns.Claim(id, 1, "test", TimeSpan.FromMinutes(1), None)).Turn;
 
         Assert.True(
-            await store.Turns.GiveBack(turn, new TurnReturn.Park(null, "it said \0 and \ud83d"), false, default, None)
+            await store.Turns.Release(turn, new TurnRelease.Park(null, "it said \0 and \ud83d"), false, default, None)
         );
 
-        Assert.Equal("it said \ufffd and \ufffd", (await store.Sessions.Turns(id, 1, None))[0].Note);
+        Assert.Equal("it said \ufffd and \ufffd", (await store.Sessions.ListTurns(id, 1, None))[0].Note);
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
 
         await wake.Wake(key, "go on");
 
-        var session = await wake.Is(key, SessionState.Parked);
+        var session = await wake.WaitForState(key, SessionState.Parked);
         Assert.Contains(": no \ufffd such \ufffd model", session.LastTurn!.Note);
         Assert.Equal(1, session.LastTurn.Attempt);
     }
@@ -113,7 +113,7 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
 
         Assert.Equal(
             (away, refuses),
-            (PostgresFailure.IsUnavailable(failure), PostgresFailure.Refusal(failure) is not null)
+            (PostgresErrors.IsTransient(failure), PostgresErrors.RejectionReason(failure) is not null)
         );
     }
 
@@ -123,9 +123,9 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
         await using var nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=9;Username=nobody;Timeout=2");
         await using var command = nowhere.CreateCommand("select 1");
         Assert.True(
-            PostgresFailure.IsUnavailable(await Assert.ThrowsAnyAsync<Exception>(() => command.ExecuteNonQueryAsync()))
+            PostgresErrors.IsTransient(await Assert.ThrowsAnyAsync<Exception>(() => command.ExecuteNonQueryAsync()))
         );
-        Assert.False(PostgresFailure.IsUnavailable(new IOException()));
+        Assert.False(PostgresErrors.IsTransient(new IOException()));
     }
 
     [Fact]
@@ -133,9 +133,9 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
     {
         using var folder = new TemporaryFolder();
         var transcript = new TranscriptFolder(folder.Path, "/work", Guid.NewGuid());
-        var parts = Path.ChangeExtension(transcript.Main, null);
+        var parts = Path.ChangeExtension(transcript.MainFile, null);
         Directory.CreateDirectory(parts);
-        File.WriteAllText(transcript.Main, "{}\n");
+        File.WriteAllText(transcript.MainFile, "{}\n");
         File.WriteAllText(Path.Combine(parts, "result.txt"), "x");
         await Shell("touch \"$(printf '%s/bad\\377' \"$1\")\"");
         Assert.Equal(2, Directory.GetFiles(parts).Length);

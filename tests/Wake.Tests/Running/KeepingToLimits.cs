@@ -39,7 +39,7 @@ public sealed class KeepingToLimits : IAsyncLifetime
         await Orders(hangs.Replace("/nowhere", folder.File("never")));
         await Publish(key, "merged");
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
         Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "released" && x.Note!.Contains(note));
@@ -53,7 +53,7 @@ public sealed class KeepingToLimits : IAsyncLifetime
 
         await Publish(key, $"merged [[fake:hold {folder.File("never")}]]");
 
-        var parked = (await wake.Is(key, SessionState.Parked)).LastTurn!;
+        var parked = (await wake.WaitForState(key, SessionState.Parked)).LastTurn!;
         Assert.Equal(3, parked.Attempt);
         Assert.Contains("3 times in a row", parked.Note);
     }
@@ -65,7 +65,7 @@ public sealed class KeepingToLimits : IAsyncLifetime
         var key = await wake.WatchingSession("capped");
 
         await Publish(key, $"merged [[fake:args {folder.File("args")}]]");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         Assert.Equal(
             ["--max-budget-usd", "0.5"],
@@ -81,26 +81,26 @@ public sealed class KeepingToLimits : IAsyncLifetime
     {
         var key = await wake.WatchingSession("thrifty");
         await Publish(key, "merged [[fake:cost 5.12]]");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         await Publish(key, "deployed [[fake:cost 1]]");
-        var parked = await wake.Is(key, SessionState.Parked);
+        var parked = await wake.WaitForState(key, SessionState.Parked);
         Assert.Contains("the session's budget of $5.00 is used up ($5.12)", parked.LastTurn!.Note);
         Assert.Equal(0, parked.LastTurn.CostUsd);
 
         await wake.Wake(key, "this one is worth it");
         Assert.Equal(
             (TurnOutcome.Completed, 1m),
-            ((await wake.Ended(key, 2)).Outcome, (await wake.Ended(key, 2)).CostUsd)
+            ((await wake.WaitForTurnEnd(key, 2)).Outcome, (await wake.WaitForTurnEnd(key, 2)).CostUsd)
         );
 
         // The next, which tells of the person's own word, waits for another.
-        Assert.Contains("($6.12)", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
+        Assert.Contains("($6.12)", (await wake.WaitForState(key, SessionState.Parked)).LastTurn!.Note);
 
         // Another session of the profile has its own.
         var other = await wake.WatchingSession("thrifty");
         await Publish(other, "merged");
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(other, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(other, 1)).Outcome);
     }
 
     [Fact]
@@ -108,13 +108,13 @@ public sealed class KeepingToLimits : IAsyncLifetime
     {
         var (key, other) = (await wake.WatchingSession("daily"), await wake.WatchingSession("other"));
         await Publish(key, "merged [[fake:cost 5.12]]");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         var sibling = await wake.WatchingSession("daily");
         await Publish(sibling, "merged");
         Assert.Contains(
             "today's budget of $5.00 for profile daily is used up ($5.12)",
-            (await wake.Is(sibling, SessionState.Parked)).LastTurn!.Note
+            (await wake.WaitForState(sibling, SessionState.Parked)).LastTurn!.Note
         );
         Assert.InRange(
             await wake.Scalar<double>(
@@ -125,10 +125,10 @@ public sealed class KeepingToLimits : IAsyncLifetime
         );
 
         await Publish(other, "merged");
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(other, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(other, 1)).Outcome);
 
         await Midnight();
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(sibling, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(sibling, 1)).Outcome);
     }
 
     // A day passes for the store: what was paid was paid yesterday, and what waited until tomorrow is due.

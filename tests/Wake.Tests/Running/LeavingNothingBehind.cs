@@ -66,7 +66,7 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         );
 
         await Completes(key, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
     }
 
     [Theory]
@@ -81,7 +81,7 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         );
 
         await Completes(key, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
     }
 
     [Fact]
@@ -96,12 +96,12 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         var key = await wake.WatchingSession("instant");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")}]]"));
         await Completes(key, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
-        Assert.True(MachineProcess.Runs(await MachineProcess.Id(tool)));
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
+        Assert.True(MachineProcess.Runs(await MachineProcess.ReadProcessId(tool)));
 
         await File.WriteAllTextAsync(hold, "");
         await Completes(beside, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(tool)));
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(tool)));
     }
 
     [Fact]
@@ -118,10 +118,13 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         await Completes(key, attempts: 1);
 
         // Nobody's processes are killed on a guess; where the machine has groups none is needed.
-        Assert.Equal(!RunGroups.Exist, MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        Assert.Equal(
+            !RunCgroup.IsAvailable,
+            MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool")))
+        );
         await File.WriteAllTextAsync(hold, "");
         await Completes(beside, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
     }
 
     [Fact]
@@ -258,7 +261,7 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
 
         // By then git has started all that it starts.
         connections.Add(await server.AcceptTcpClientAsync().WaitAsync(TimeSpan.FromSeconds(30)));
-        return (key, [.. MachineProcess.With(Origin).Order()]);
+        return (key, [.. MachineProcess.WithArgument(Origin).Order()]);
     }
 
     Task<ServiceProcess> StartRunner(string name) =>
@@ -266,7 +269,7 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
 
     async Task Completes(string key, int attempts)
     {
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, attempts), (turn.Outcome, turn.Attempt));
     }
 
@@ -284,7 +287,7 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         );
         await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
 
-        var tool = await MachineProcess.Id(folder.File("tool"));
-        return (key, tool, MachineProcess.Cli(wake));
+        var tool = await MachineProcess.ReadProcessId(folder.File("tool"));
+        return (key, tool, MachineProcess.CliProcess(wake));
     }
 }

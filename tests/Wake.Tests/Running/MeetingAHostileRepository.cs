@@ -102,7 +102,7 @@ public sealed class MeetingAHostileRepository : IDisposable
                 ]
         )
             await Assert.ThrowsAsync<GitException>(() =>
-                git.Read(repository, CancellationToken.None, "fetch", address)
+                git.RunReadOnly(repository, CancellationToken.None, "fetch", address)
             );
 
         Assert.Empty(Ran());
@@ -168,7 +168,7 @@ public sealed class MeetingAHostileRepository : IDisposable
         var workspace = machine.File("workspaces/a");
         var key = await wake.Session("hostile", workspace: workspace);
         await wake.Wake(key, "merged");
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
 
         Assert.StartsWith("version https://git-lfs", await File.ReadAllTextAsync(Path.Combine(workspace, "large.bin")));
         Assert.False(Directory.Exists(Path.Combine(workspace, ".git/hooks")));
@@ -238,7 +238,7 @@ public sealed class MeetingAHostileRepository : IDisposable
     [InlineData("git@host:owner/x.git", "git@host:owner/x.git", null)]
     public void An_address_is_parted_from_its_credentials(string repository, string address, string? credentials)
     {
-        var remote = GitRemote.Of(repository);
+        var remote = GitRemote.Parse(repository);
         Assert.Equal((address, credentials), (remote.Address, remote.Credentials));
     }
 
@@ -249,7 +249,7 @@ public sealed class MeetingAHostileRepository : IDisposable
     [InlineData("git@host:a/b", false)]
     [InlineData("https://host/a", false)]
     public void A_folder_is_told_from_a_host(string repository, bool local) =>
-        Assert.Equal(local, GitRemote.Of(repository).IsLocal);
+        Assert.Equal(local, GitRemote.Parse(repository).IsLocal);
 
     [Fact]
     public async Task The_token_of_a_repository_is_in_no_command_line_no_environment_and_no_file()
@@ -317,7 +317,7 @@ public sealed class MeetingAHostileRepository : IDisposable
         Assert.Equal(0, elsewhere.Authorized);
     }
 
-    Git Git() => new(launcher, new(new(), TimeProvider.System, NullLogger<RunProcesses>.Instance));
+    Git Git() => new(launcher, new(new(), TimeProvider.System, NullLogger<RunReaper>.Instance));
 
     // It asks nobody who is in the store.
     Workspaces Workspaces() =>
@@ -331,7 +331,7 @@ public sealed class MeetingAHostileRepository : IDisposable
     static ClaimedTurn Turn(string workspace) =>
         new(Guid.NewGuid(), "a", 1, 1, 1, 0, 0, false, workspace, "default", null, [])
         {
-            Started = DateTimeOffset.UtcNow.AddHours(-1),
+            FirstClaimedAt = DateTimeOffset.UtcNow.AddHours(-1),
         };
 
     // A repository's configuration and hooks, with a program wherever git knows a place for one.

@@ -11,18 +11,18 @@ public sealed class NamingTheUserOfRuns
     {
         using var agent = OtherUser.Create()!;
 
-        Assert.Null(RunUser.Trouble(agent.Name));
+        Assert.Null(RunUser.FindProblem(agent.Name));
         Assert.Equal($"/home/{agent.Name}", RunUser.Find(agent.Name)!.Home);
     }
 
     [Fact]
-    public void No_user_is_the_runners_own() => Assert.Null(RunUser.Trouble(null));
+    public void No_user_is_the_runners_own() => Assert.Null(RunUser.FindProblem(null));
 
     [AsRootFact]
     public void Nobody_and_root_are_refused()
     {
-        Assert.Contains("useradd --create-home nobody-here", RunUser.Trouble("nobody-here"));
-        Assert.Contains("is root", RunUser.Trouble("root"));
+        Assert.Contains("useradd --create-home nobody-here", RunUser.FindProblem("nobody-here"));
+        Assert.Contains("is root", RunUser.FindProblem("root"));
     }
 
     [AsRootFact]

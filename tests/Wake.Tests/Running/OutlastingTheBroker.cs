@@ -34,7 +34,7 @@ public sealed class OutlastingTheBroker
 
         Assert.Equal(
             (TurnOutcome.Completed, 1),
-            ((await wake.Ended(neighbour, 1)).Outcome, (await wake.Ended(neighbour, 1)).Attempt)
+            ((await wake.WaitForTurnEnd(neighbour, 1)).Outcome, (await wake.WaitForTurnEnd(neighbour, 1)).Attempt)
         );
         Assert.Equal(
             (SessionState.Running, 1),
@@ -43,7 +43,7 @@ public sealed class OutlastingTheBroker
         hold.Release();
         Assert.Equal(
             (TurnOutcome.Completed, 1),
-            ((await wake.Ended(patient, 1)).Outcome, (await wake.Ended(patient, 1)).Attempt)
+            ((await wake.WaitForTurnEnd(patient, 1)).Outcome, (await wake.WaitForTurnEnd(patient, 1)).Attempt)
         );
         Assert.Single(FakeTranscript.Of(wake, await wake.Show(patient)).UserMessages);
         Assert.DoesNotContain(wake.Processes, x => x.Log.Contains("PRECONDITION_FAILED"));

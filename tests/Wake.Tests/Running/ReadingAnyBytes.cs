@@ -174,13 +174,13 @@ public sealed class ReadingAnyBytes
     public async Task A_line_without_end_takes_no_more_memory_than_the_limit()
     {
         const int limit = 1_000_000;
-        var lines = new OutputLines(new Endless(total: 500_000_000), limit);
+        var lines = new BoundedLineReader(new Endless(total: 500_000_000), limit);
 
         var before = GC.GetTotalAllocatedBytes(precise: true);
-        Assert.Null(await lines.Next(CancellationToken.None));
+        Assert.Null(await lines.ReadLine(CancellationToken.None));
 
         Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 50 * limit);
-        Assert.Equal(1, lines.Skipped);
+        Assert.Equal(1, lines.SkippedLines);
     }
 
     static byte[] Bytes(string[] turn, byte[][] between)
@@ -198,16 +198,16 @@ public sealed class ReadingAnyBytes
 
     static async Task<Facts> Read(byte[] bytes, int[] cuts)
     {
-        var lines = new OutputLines(new Dripping(bytes, cuts));
+        var lines = new BoundedLineReader(new Dripping(bytes, cuts));
         var output = new ClaudeOutput(Session, Message);
-        while (await lines.Next(CancellationToken.None) is { } line)
-            output.Line(line);
+        while (await lines.ReadLine(CancellationToken.None) is { } line)
+            output.ParseLine(line);
 
         return new(
             output.Conclude(1, "", StopReason.None),
-            output.Done,
-            output.Settled,
-            output.Answered,
+            output.HasOutcome,
+            output.IsIdle,
+            output.Acknowledged,
             output.Opened,
             output.Cost
         );
@@ -216,14 +216,14 @@ public sealed class ReadingAnyBytes
     static async Task<(List<string> Read, int Skipped)> Lines(
         byte[] bytes,
         int[] sizes,
-        int limit = OutputLines.DefaultLimit
+        int limit = BoundedLineReader.DefaultLimit
     )
     {
-        var lines = new OutputLines(new Dripping(bytes, sizes), limit);
+        var lines = new BoundedLineReader(new Dripping(bytes, sizes), limit);
         List<string> read = [];
-        while (await lines.Next(CancellationToken.None) is { } line)
+        while (await lines.ReadLine(CancellationToken.None) is { } line)
             read.Add(Encoding.UTF8.GetString(line.Span));
-        return (read, lines.Skipped);
+        return (read, lines.SkippedLines);
     }
 
     /// <summary>A stream that gives as much at a time as it is told.</summary>

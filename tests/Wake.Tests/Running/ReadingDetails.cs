@@ -35,7 +35,7 @@ public sealed class ReadingDetails
     [InlineData("{}", null)]
     [InlineData(null, null)]
     public void The_link_is_the_first_https_address_a_field_holds(string? data, string? link) =>
-        Assert.Equal(link, EventDetails.In(data).Link);
+        Assert.Equal(link, EventDetails.Parse(data).Link);
 
     [Theory]
     [InlineData("""{"excerpt":"error:\n  1 > 2 \ud83d\ude00","url":"https://a.example/"}""", "error:\n  1 > 2 😀")]
@@ -43,7 +43,7 @@ public sealed class ReadingDetails
     [InlineData("""{"excerpt":" \n"}""", null)]
     [InlineData("""{"excerpt":["a"],"x":{"excerpt":"b"}}""", null)]
     public void The_excerpt_is_the_text_of_the_field(string data, string? excerpt) =>
-        Assert.Equal(excerpt, EventDetails.In(data).Excerpt);
+        Assert.Equal(excerpt, EventDetails.Parse(data).Excerpt);
 
     [Theory]
     [InlineData(
@@ -66,7 +66,7 @@ public sealed class ReadingDetails
     [InlineData("\"text\"", "\"text\"")]
     [InlineData("42", "42")]
     public void The_data_is_what_else_there_is_on_one_line(string? data, string? shown) =>
-        Assert.Equal(shown, EventDetails.In(data?.Replace("\\n", "\n")).Data);
+        Assert.Equal(shown, EventDetails.Parse(data?.Replace("\\n", "\n")).Data);
 
     [Fact]
     public void Of_data_that_is_huge_or_deep_the_beginning_is_read()
@@ -75,18 +75,18 @@ public sealed class ReadingDetails
         var many = $"{{{string.Join(',', Enumerable.Range(0, 20_000).Select(x => $"\"f{x}\":{x}"))}}}";
         var deep = $"{{\"a\":{new string('[', 5000)}{new string(']', 5000)}}}";
 
-        Assert.Equal("""{"number":972} […]""", EventDetails.In(JsonElement.Parse(huge)).Data);
-        Assert.StartsWith("""{"f0":0,"f1":1,""", EventDetails.In(JsonElement.Parse(many)).Data);
-        Assert.InRange(EventDetails.In(many).Data!.Length, 1000, EventDetails.MaxShown + 100);
-        Assert.Equal(deep, EventDetails.In(deep).Data);
-        Assert.Null(EventDetails.In($"{{\"a\":{new string('[', 40_000)}").Link);
+        Assert.Equal("""{"number":972} […]""", EventDetails.Parse(JsonElement.Parse(huge)).Data);
+        Assert.StartsWith("""{"f0":0,"f1":1,""", EventDetails.Parse(JsonElement.Parse(many)).Data);
+        Assert.InRange(EventDetails.Parse(many).Data!.Length, 1000, EventDetails.MaxDataShown + 100);
+        Assert.Equal(deep, EventDetails.Parse(deep).Data);
+        Assert.Null(EventDetails.Parse($"{{\"a\":{new string('[', 40_000)}").Link);
     }
 
     [Fact]
     public void A_long_address_is_left_out_and_not_cut()
     {
-        Assert.Null(EventDetails.In($$"""{"url":"https://a.example/{{new string('x', 300)}}"}""").Link);
-        Assert.NotNull(EventDetails.In($$"""{"url":"https://a.example/{{new string('x', 200)}}"}""").Link);
+        Assert.Null(EventDetails.Parse($$"""{"url":"https://a.example/{{new string('x', 300)}}"}""").Link);
+        Assert.NotNull(EventDetails.Parse($$"""{"url":"https://a.example/{{new string('x', 200)}}"}""").Link);
     }
 
     [Fact]
@@ -96,7 +96,7 @@ public sealed class ReadingDetails
                 ArbMap.Default.ArbFor<string>(),
                 ArbMap.Default.ArbFor<string>(),
                 (field, text) =>
-                    EventDetails.In(
+                    EventDetails.Parse(
                         System.Text.Json.JsonSerializer.Serialize(
                             new Dictionary<string, string?>
                             {

@@ -35,7 +35,7 @@ public sealed class ReadingTheCli
     {
         var output = new ClaudeOutput(Session, Message);
         foreach (var line in lines)
-            output.Line(Encoding.UTF8.GetBytes(line));
+            output.ParseLine(Encoding.UTF8.GetBytes(line));
         return output;
     }
 
@@ -54,12 +54,12 @@ public sealed class ReadingTheCli
 
     [Fact]
     public void A_message_an_earlier_run_had_finished_is_done() =>
-        Assert.Equal(new ClaudeResult.Completed(0, Already: true), Read([Echo, Idle]));
+        Assert.Equal(new ClaudeResult.Completed(0, AlreadyProcessed: true), Read([Echo, Idle]));
 
     [Fact]
     public void A_message_that_was_only_taken_up_is_not_done()
     {
-        Assert.False(Feed([Running, Init, Echo]).Done);
+        Assert.False(Feed([Running, Init, Echo]).HasOutcome);
         Assert.IsType<ClaudeResult.Crashed>(Read([Running, Init, Echo], exit: 137));
     }
 
@@ -68,7 +68,7 @@ public sealed class ReadingTheCli
     {
         var foreign =
             """{"type":"result","user_message_uuids":["00000000-0000-4000-8000-000000000000"],"subtype":"success","is_error":false}""";
-        Assert.False(Feed([Init, foreign, Init, Echo]).Done);
+        Assert.False(Feed([Init, foreign, Init, Echo]).HasOutcome);
         Assert.Equal(new ClaudeResult.Completed(0), Read([Init, foreign, Init, Echo, Result(Success), Idle]));
     }
 
@@ -81,7 +81,7 @@ public sealed class ReadingTheCli
             named: false
         );
         Assert.Equal(new ClaudeResult.Completed(0), Read([Init, Echo, selfStarted, own, selfStarted, Idle]));
-        Assert.False(Feed([Init, Echo, selfStarted]).Done);
+        Assert.False(Feed([Init, Echo, selfStarted]).HasOutcome);
     }
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed class ReadingTheCli
     public void Another_session_than_the_one_asked_for_is_noticed_and_never_opened()
     {
         var output = Feed([Init.Replace(Session.ToString(), Guid.Empty.ToString())]);
-        Assert.True(output.OpenedAnother);
+        Assert.True(output.OpenedOtherSession);
         Assert.False(output.Opened);
     }
 
@@ -195,7 +195,7 @@ public sealed class ReadingTheCli
 
         var cost = Feed([Init, Echo, selfStarted, Result($"{Success},{part}"), Idle]).Cost;
 
-        Assert.Equal((0.5m, new Tokens(2, 4, 6, 8)), (cost.Usd, cost.Tokens));
+        Assert.Equal((0.5m, new TokenUsage(2, 4, 6, 8)), (cost.Usd, cost.Tokens));
     }
 
     [Theory]
@@ -223,7 +223,7 @@ public sealed class ReadingTheCli
     {
         var output = new ClaudeOutput(Session, Message);
         foreach (var line in new[] { Init, Echo, Result($"{Success},\"result\":\"broken \u00ff\"") })
-            output.Line(Encoding.Latin1.GetBytes(line));
+            output.ParseLine(Encoding.Latin1.GetBytes(line));
 
         Assert.Equal(new ClaudeResult.Completed(0), output.Conclude(0, "", StopReason.None));
     }
@@ -256,7 +256,7 @@ public sealed class ReadingTheCli
                 ),
             }
         )
-            output.Line(Encoding.UTF8.GetBytes(line));
+            output.ParseLine(Encoding.UTF8.GetBytes(line));
 
         Assert.Equal(
             new ClaudeResult.AccountProblem("bad key [redacted], [redacted], at https://u:[redacted]@llm/v1"),

@@ -58,15 +58,15 @@ public sealed class RegisteringAnew : IAsyncLifetime
         var anew = await wake.Session(profile, id, workspace);
         await wake.Wake(anew, "second");
 
-        var waiting = await wake.Is(anew, SessionState.Waiting);
+        var waiting = await wake.WaitForState(anew, SessionState.Waiting);
         Assert.Equal(
             $"its Claude session is still at work in the session {closed}, which was closed",
             waiting.LastTurn!.Note
         );
-        Assert.Single(MachineProcess.Clis(wake));
+        Assert.Single(MachineProcess.CliProcesses(wake));
         hold.Release();
 
-        var turn = await wake.Ended(anew, 1);
+        var turn = await wake.WaitForTurnEnd(anew, 1);
         Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
         var messages = FakeTranscript.Of(wake, await wake.Show(anew)).UserMessages;
         Assert.Equal(2, messages.Count);
@@ -82,11 +82,11 @@ public sealed class RegisteringAnew : IAsyncLifetime
         await Close(closed);
         var anew = await wake.Session("elsewhere", id, workspace);
         await wake.Wake(anew, "second");
-        await wake.Is(anew, SessionState.Waiting);
+        await wake.WaitForState(anew, SessionState.Waiting);
 
         await here.Kill();
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(anew, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(anew, 1)).Outcome);
     }
 
     [Theory]
@@ -95,8 +95,8 @@ public sealed class RegisteringAnew : IAsyncLifetime
     public async Task Its_turns_never_find_the_process_that_the_closed_one_had_left(string profile)
     {
         var (closed, id, workspace) = await Begun("instant", "first");
-        await wake.Ended(closed, 1);
-        var left = MachineProcess.Cli(wake);
+        await wake.WaitForTurnEnd(closed, 1);
+        var left = MachineProcess.CliProcess(wake);
         await Close(closed);
         using var hold = new HoldFile();
         var anew = await wake.Session(profile, id, workspace);
@@ -106,29 +106,29 @@ public sealed class RegisteringAnew : IAsyncLifetime
 
         Assert.False(MachineProcess.Runs(left));
         hold.Release();
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(anew, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(anew, 1)).Outcome);
     }
 
     [Fact]
     public async Task The_process_of_a_session_ends_when_it_is_closed()
     {
         var (key, _, _) = await Begun("instant", "first");
-        await wake.Ended(key, 1);
-        Assert.Single(MachineProcess.Clis(wake));
+        await wake.WaitForTurnEnd(key, 1);
+        Assert.Single(MachineProcess.CliProcesses(wake));
 
         await Close(key);
 
-        await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(wake) is []), "it ends");
+        await Eventually.Holds(() => Task.FromResult(MachineProcess.CliProcesses(wake) is []), "it ends");
     }
 
     [Fact]
     public async Task A_runner_elsewhere_leaves_a_turn_that_waits_to_the_runner_that_sees_for_whom()
     {
         var (key, id, _) = await Begun("cold", "first");
-        await wake.Ended(key, 1);
-        using var terminal = OpenElsewhere.Open(wake.ClaudeConfig, id);
+        await wake.WaitForTurnEnd(key, 1);
+        using var terminal = OpenClaudeSession.Open(wake.ClaudeConfig, id);
         await wake.Wake(key, "second");
-        var waiting = await wake.Is(key, SessionState.Waiting);
+        var waiting = await wake.WaitForState(key, SessionState.Waiting);
         Assert.Contains("on runner here,", waiting.LastTurn!.Note);
 
         // It sees another configuration folder, and has all the time in the world.
@@ -142,7 +142,7 @@ public sealed class RegisteringAnew : IAsyncLifetime
         Assert.Equal(SessionState.Waiting, (await wake.Show(key)).State);
 
         terminal.Close();
-        var turn = await wake.Ended(key, 2);
+        var turn = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal(("here", 1), (turn.Runner, turn.Attempt));
         Assert.Equal(["second", "third"], turn.Reasons);
     }
@@ -151,10 +151,10 @@ public sealed class RegisteringAnew : IAsyncLifetime
     public async Task When_the_runner_that_watches_dies_its_successor_sees_the_same()
     {
         var (key, id, _) = await Begun("cold", "first");
-        await wake.Ended(key, 1);
-        using var terminal = OpenElsewhere.Open(wake.ClaudeConfig, id);
+        await wake.WaitForTurnEnd(key, 1);
+        using var terminal = OpenClaudeSession.Open(wake.ClaudeConfig, id);
         await wake.Wake(key, "second");
-        await wake.Is(key, SessionState.Waiting);
+        await wake.WaitForState(key, SessionState.Waiting);
 
         await here.Kill();
         await Runner("successor");
@@ -164,7 +164,7 @@ public sealed class RegisteringAnew : IAsyncLifetime
             "the successor watches"
         );
         terminal.Close();
-        var turn = await wake.Ended(key, 2);
+        var turn = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal(("successor", TurnOutcome.Completed, 1), (turn.Runner, turn.Outcome, turn.Attempt));
     }
 

@@ -41,7 +41,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(here, "tool-results/long.txt", new string('x', 3_000_000));
         await Save(here);
 
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
 
         foreach (var path in (string[])["", "subagents/agent-1.jsonl", "tool-results/long.txt"])
             Assert.Equal(Read(here, path), Read(there, path));
@@ -53,7 +53,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(here, "", Chain(1, 200, 200_000));
         await Save(here);
 
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
 
         Assert.Equal(Read(here, ""), Read(there, ""));
         Assert.Equal(1, await store.Scalar<long>("select count(*) from transcript_files where rows = 200"));
@@ -69,7 +69,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(there, "", Chain(1, 5));
         await Save(there);
 
-        Assert.IsType<Memory.Ready>(await Bring(here));
+        Assert.IsType<TranscriptState.Ready>(await Bring(here));
         Assert.Equal(Chain(1, 5), Read(here, ""));
         Assert.Equal(1, await store.Scalar<long>("select count(*) from transcript_files"));
         Assert.Equal(2, await store.Scalar<long>("select count(*) from transcript_segments"));
@@ -84,7 +84,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
 
         await using (var memory = On(there))
         {
-            Assert.IsType<Memory.Ready>(await memory.Bring());
+            Assert.IsType<TranscriptState.Ready>(await memory.Restore());
             Assert.Contains("have gone different ways", memory.Note);
             await memory.Save(entirely: false);
         }
@@ -97,7 +97,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Assert.Contains(await Ledger(), x => x.What == "mended" && x.Note!.Contains("have gone different ways"));
 
         // The other runner's is what the store had before: it is only out of date.
-        Assert.IsType<Memory.Ready>(await Bring(here));
+        Assert.IsType<TranscriptState.Ready>(await Bring(here));
         Assert.Equal(Chain(1, 2) + Chain(7, 1), Read(here, ""));
     }
 
@@ -110,7 +110,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         foreach (var reply in (string[])["90", "91"])
         {
             Write(there, "", Chain(1, 2) + Reply(reply));
-            Assert.IsType<Memory.Ready>(await Bring(there));
+            Assert.IsType<TranscriptState.Ready>(await Bring(there));
             Assert.Equal(Chain(1, 3), Read(there, ""));
         }
 
@@ -129,7 +129,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         foreach (var half in (string[])["{\"a", "{\"b"])
         {
             Write(here, "", Chain(1, 4) + half);
-            Assert.IsType<Memory.Ready>(await Bring(here));
+            Assert.IsType<TranscriptState.Ready>(await Bring(here));
             Assert.Equal(Chain(1, 4), Read(here, ""));
         }
 
@@ -144,7 +144,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         Write(here, "", Chain(1, 3).TrimEnd('\n'));
 
-        Assert.IsType<Memory.Ready>(await Bring(here));
+        Assert.IsType<TranscriptState.Ready>(await Bring(here));
 
         Assert.Equal(Chain(1, 3), Read(here, ""));
     }
@@ -160,7 +160,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
 
         await using (var memory = On(here))
         {
-            Assert.IsType<Memory.Ready>(await memory.Bring());
+            Assert.IsType<TranscriptState.Ready>(await memory.Restore());
             await memory.Save(entirely: true);
         }
 
@@ -169,7 +169,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
             await Ledger(),
             x => x is { What: "added", Note: "4 rows were added outside Wake since the last save" }
         );
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
         Assert.Equal(added, Read(there, ""));
     }
 
@@ -181,7 +181,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         var more = Chain(1, 2) + "\0\n" + Row(3, 2) + Row(4, 3);
         Write(there, "", more);
 
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
 
         Assert.Equal(more, Read(there, ""));
         Assert.Empty(Directory.EnumerateFiles(Folder(there).Folder, "*.stored"));
@@ -194,7 +194,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(here, "", rows);
         await Save(here);
 
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
 
         Assert.True(rows == Read(there, ""));
         Assert.Equal(1, await store.Scalar<long>("select count(*) from transcript_files where rows = 3"));
@@ -203,7 +203,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     [Fact]
     public async Task A_row_that_is_being_written_is_no_row_yet()
     {
-        var file = Folder(here).Main;
+        var file = Folder(here).MainFile;
         Write(here, "", "");
         var writing = Task.Run(() =>
         {
@@ -225,8 +225,8 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         List<TranscriptFile> seen = [];
         do
         {
-            await reader.Read(file, 0, CancellationToken.None);
-            seen.Add(reader.As(""));
+            await reader.ReadAppended(file, 0, CancellationToken.None);
+            seen.Add(reader.ToTranscriptFile(""));
         } while (!writing.IsCompleted || reader.Rows < 400);
         await writing;
 
@@ -247,8 +247,8 @@ public sealed class RememberingEverywhere : IAsyncLifetime
 
         await using (var memory = On(here))
         {
-            await memory.Bring();
-            memory.Keep();
+            await memory.Restore();
+            memory.StartAutosave();
             var moved = Path.Combine(here.Path, "projects", "-elsewhere", Path.GetFileName(memory.Transcript));
             Directory.CreateDirectory(Path.GetDirectoryName(moved)!);
             await File.WriteAllTextAsync(memory.Transcript, Chain(1, 4));
@@ -258,10 +258,10 @@ public sealed class RememberingEverywhere : IAsyncLifetime
             // By itself from there as well.
             await File.AppendAllTextAsync(moved, Row(5, 4));
             await Eventually.Holds(async () => await store.Scalar<int>("select rows from transcript_files") == 5);
-            Assert.Equal(moved, memory.PathFrom(turn.Workspace));
+            Assert.Equal(moved, memory.ResumePathFrom(turn.Workspace));
         }
 
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
         Assert.Equal(Chain(1, 5), Read(there, ""));
         Assert.Null(await PathFrom(there));
     }
@@ -274,7 +274,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(here, "", Chain(1, 4) + Row(9, 4));
         await Save(here);
 
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
         Assert.Equal(Chain(1, 4) + Row(9, 4), Read(there, ""));
     }
 
@@ -292,7 +292,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         await Save(here);
 
         Assert.True(other.Epoch > turn.Epoch);
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
         Assert.Equal(Chain(1, 3), Read(there, ""));
     }
 
@@ -301,7 +301,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         var database = new NpgsqlConnectionStringBuilder(store.Database.ConnectionString);
         await using var wire = new TcpProxy(database.Port);
-        await using var through = Postgres.DataSource(
+        await using var through = Postgres.CreateDataSource(
             new NpgsqlConnectionStringBuilder(await Servers.Postgres)
             {
                 Database = database.Database,
@@ -309,7 +309,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
                 Port = wire.Port,
             }.ConnectionString
         );
-        await using var memory = new SessionMemory(
+        await using var memory = new TranscriptSync(
             new(through),
             turn,
             claudeSession,
@@ -330,7 +330,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(here, "", Chain(1, 5));
         await memory.Save(entirely: false);
 
-        Assert.IsType<Memory.Ready>(await Bring(there));
+        Assert.IsType<TranscriptState.Ready>(await Bring(there));
         Assert.Equal(Chain(1, 5), Read(there, ""));
         Assert.Equal(1, await store.Scalar<long>("select count(*) from transcript_files"));
     }
@@ -348,7 +348,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
 
         await using (var memory = On(there))
         {
-            Assert.IsType<Memory.Ready>(await memory.Bring());
+            Assert.IsType<TranscriptState.Ready>(await memory.Restore());
             Assert.Contains("is not what was saved", memory.Note);
             await memory.Save(entirely: true);
         }
@@ -356,7 +356,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Assert.EndsWith("\n" + Chain(1, 6)[Chain(1, 3).Length..], Read(there, ""));
 
         // The one that is whole is the better one.
-        Assert.IsType<Memory.Ready>(await Bring(here));
+        Assert.IsType<TranscriptState.Ready>(await Bring(here));
         Assert.Equal(Chain(1, 6), Read(here, ""));
     }
 
@@ -367,11 +367,11 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         await Save(here);
         await store.Database.CreateCommand("delete from transcript_segments").ExecuteNonQueryAsync();
 
-        Assert.IsType<Memory.Damaged>(await Bring(there));
-        Assert.False(File.Exists(Folder(there).Main));
+        Assert.IsType<TranscriptState.Damaged>(await Bring(there));
+        Assert.False(File.Exists(Folder(there).MainFile));
 
         // Where the transcript is, nobody needs the stored one.
-        Assert.IsType<Memory.Ready>(await Bring(here));
+        Assert.IsType<TranscriptState.Ready>(await Bring(here));
     }
 
     [Fact]
@@ -466,24 +466,24 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         return Assert.IsType<TurnClaim.Granted>(claim).Turn;
     }
 
-    SessionMemory On(TemporaryFolder machine) =>
+    TranscriptSync On(TemporaryFolder machine) =>
         new(transcripts, turn, claudeSession, machine.Path, NullLogger.Instance, CancellationToken.None);
 
-    async Task<Memory> Bring(TemporaryFolder machine)
+    async Task<TranscriptState> Bring(TemporaryFolder machine)
     {
         await using var memory = On(machine);
-        return await memory.Bring();
+        return await memory.Restore();
     }
 
     async Task<string?> PathFrom(TemporaryFolder machine)
     {
         await using var memory = On(machine);
-        await memory.Bring();
-        return memory.PathFrom(turn.Workspace);
+        await memory.Restore();
+        return memory.ResumePathFrom(turn.Workspace);
     }
 
     async Task<IReadOnlyList<LedgerLine>> Ledger() =>
-        (await store.Explain.Session("a", CancellationToken.None))!.Ledger;
+        (await store.Explain.ExplainSession("a", CancellationToken.None))!.Ledger;
 
     async Task Save(TemporaryFolder machine)
     {
@@ -491,7 +491,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         var written = Read(machine, "");
         await using var memory = On(machine);
         if (await transcripts.Find(claudeSession, CancellationToken.None) is not null)
-            await memory.Bring();
+            await memory.Restore();
         Write(machine, "", written);
         await memory.Save(entirely: true);
     }

@@ -97,18 +97,18 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         );
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
-        var parked = await wake.Is(key, SessionState.Parked);
+        var parked = await wake.WaitForState(key, SessionState.Parked);
         Assert.Contains(note, parked.LastTurn!.Note);
         Assert.Single(parked.ClaudeSessionIds);
 
         // Events go on collecting and start nothing.
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Equal(SessionState.Parked, (await wake.Show(key)).State);
 
         await wake.Wake(key, "mended");
-        await wake.Ended(key, 1);
-        var next = await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 1);
+        var next = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal("deployed", next.Reasons[0]);
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
     }
@@ -145,7 +145,7 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         await Wakes(key, "before");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[fake:prompt-too-long]]"));
 
-        var parked = await wake.Is(key, SessionState.Parked);
+        var parked = await wake.WaitForState(key, SessionState.Parked);
 
         Assert.Equal(2, parked.ClaudeSessionIds.Count);
         Assert.Contains("has begun one already", parked.LastTurn!.Note);
@@ -157,7 +157,7 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         var key = await wake.WatchingSession("nonsense");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
-        Assert.Contains("unknown option", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
+        Assert.Contains("unknown option", (await wake.WaitForState(key, SessionState.Parked)).LastTurn!.Note);
         Assert.Equal(TurnOutcome.Completed, (await Wakes(await wake.WatchingSession(), "merged")).Outcome);
     }
 
@@ -170,13 +170,13 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
             """{"verbs":["api-error 500"],"times":3}"""
         );
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
-        await wake.Is(key, SessionState.Parked);
+        await wake.WaitForState(key, SessionState.Parked);
 
         await wake.Wake(key, "mended");
 
         Assert.Equal(
             (TurnOutcome.Completed, 4),
-            ((await wake.Ended(key, 1)).Outcome, (await wake.Ended(key, 1)).Attempt)
+            ((await wake.WaitForTurnEnd(key, 1)).Outcome, (await wake.WaitForTurnEnd(key, 1)).Attempt)
         );
     }
 
@@ -186,14 +186,14 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         var key = await wake.WatchingSession();
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged [[fake:api-error 500]]"));
 
-        var parked = (await wake.Is(key, SessionState.Parked)).LastTurn!;
+        var parked = (await wake.WaitForState(key, SessionState.Parked)).LastTurn!;
         Assert.Equal(3, parked.Attempt);
         Assert.Contains("3 times in a row", parked.Note);
 
         await wake.Wake(key, "try again");
         await Eventually.Holds(async () => (await wake.Show(key)).LastTurn!.Attempt == 4);
-        await wake.Is(key, SessionState.Parked);
-        await wake.Quiet();
+        await wake.WaitForState(key, SessionState.Parked);
+        await wake.WaitUntilIdle();
         Assert.Equal(4, (await wake.Show(key)).LastTurn!.Attempt);
     }
 
@@ -204,13 +204,13 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         var orders = Path.Combine(wake.ClaudeConfig, "fake-claude.json");
         await File.WriteAllTextAsync(orders, """{"verbs":["auth-error 0"]}""");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
-        await wake.Is(key, SessionState.Parked);
+        await wake.WaitForState(key, SessionState.Parked);
 
         await File.WriteAllTextAsync(orders, """{"verbs":["api-error 500"],"times":2}""");
         await wake.Wake(key, "mended");
 
-        Assert.Equal(4, (await wake.Ended(key, 1)).Attempt);
-        await wake.Quiet();
+        Assert.Equal(4, (await wake.WaitForTurnEnd(key, 1)).Attempt);
+        await wake.WaitUntilIdle();
     }
 
     [Fact]
@@ -227,7 +227,7 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
-        var parked = (await wake.Is(key, SessionState.Parked)).LastTurn!;
+        var parked = (await wake.WaitForState(key, SessionState.Parked)).LastTurn!;
         Assert.Equal(3, parked.Attempt);
         Assert.Contains(
             $"its files cannot be used there: The file '{folder}' already exists., 3 times in a row",
@@ -236,9 +236,9 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
 
         File.Delete(folder);
         await wake.Wake(key, "mended");
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
     }
 
     [Fact]
@@ -301,7 +301,7 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
         var key = await wake.WatchingSession();
 
         var turn = await Wakes(key, "merged [[fake:cost 0.25]]");
-        Assert.Equal((0.25m, new Tokens(10, 12, 0, 0)), (turn.CostUsd, turn.Tokens));
+        Assert.Equal((0.25m, new TokenUsage(10, 12, 0, 0)), (turn.CostUsd, turn.Tokens));
         Assert.Equal(0.5m, (await Wakes(key, "deployed [[fake:cost 0.5]]", wakeNumber: 2)).CostUsd);
 
         var session = await wake.Show(key);
@@ -349,7 +349,7 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
 
         await wake.Wake(key, "merged");
 
-        Assert.Contains("does not exist", (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
+        Assert.Contains("does not exist", (await wake.WaitForState(key, SessionState.Parked)).LastTurn!.Note);
     }
 
     [Fact]
@@ -366,6 +366,6 @@ public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<Standa
     async Task<Turn> Wakes(string key, string reason, int wakeNumber = 1)
     {
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason));
-        return await wake.Ended(key, wakeNumber);
+        return await wake.WaitForTurnEnd(key, wakeNumber);
     }
 }

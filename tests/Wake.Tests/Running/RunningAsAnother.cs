@@ -73,8 +73,8 @@ public sealed class RunningAsAnother : IAsyncLifetime
         );
         await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
 
-        var cli = Assert.Single(MachineProcess.Clis(folder.File("claude")));
-        var (user, group) = (agent.Does("id", "-u").Said.Trim(), agent.Does("id", "-g").Said.Trim());
+        var cli = Assert.Single(MachineProcess.CliProcesses(folder.File("claude")));
+        var (user, group) = (agent.RunAs("id", "-u").Said.Trim(), agent.RunAs("id", "-g").Said.Trim());
         var status = File.ReadAllLines($"/proc/{cli}/status");
         Assert.Equal([user, user, user, user], Of("Uid:"));
         Assert.Equal([group, group, group, group], Of("Gid:"));
@@ -94,16 +94,16 @@ public sealed class RunningAsAnother : IAsyncLifetime
                     Path.Combine(wake.Data, "token"),
                 ]
         )
-            Assert.NotEqual(0, agent.Does("cat", file).Code);
-        Assert.NotEqual(0, agent.Does("kill", $"{standalone.Id}").Code);
+            Assert.NotEqual(0, agent.RunAs("cat", file).Code);
+        Assert.NotEqual(0, agent.RunAs("kill", $"{standalone.Id}").Code);
         Assert.DoesNotContain("can be read by", standalone.Log);
 
         // Nor is the run's its neighbour's.
-        Assert.NotEqual(0, neighbour.Does("cat", $"/proc/{cli}/environ").Code);
+        Assert.NotEqual(0, neighbour.RunAs("cat", $"/proc/{cli}/environ").Code);
 
         await File.WriteAllTextAsync(hold, "");
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(tool)));
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(tool)));
 
         // From the store: the folder is as on another machine.
         var transcript = Assert.Single(
@@ -111,10 +111,10 @@ public sealed class RunningAsAnother : IAsyncLifetime
         );
         File.Delete(transcript);
         await wake.Wake(key, "second");
-        var second = await wake.Ended(key, 2);
+        var second = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal((TurnOutcome.Completed, 1), (second.Outcome, second.Attempt));
         Assert.Contains("first", await File.ReadAllTextAsync(transcript));
-        Assert.Equal(0, agent.Does("test", "-O", transcript).Code);
+        Assert.Equal(0, agent.RunAs("test", "-O", transcript).Code);
 
         string[] Of(string name) =>
             status
@@ -128,13 +128,13 @@ public sealed class RunningAsAnother : IAsyncLifetime
         standalone = await wake.StartProcess("Wake.Standalone");
         var (key, secret) = (await Session(), folder.File("secrets/GitHub__WebhookSecrets__0"));
         await wake.Wake(key, "first");
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         var transcript = Assert.Single(
             Directory.GetFiles(folder.File("claude"), "*.jsonl", SearchOption.AllDirectories)
         );
-        Assert.Equal(0, agent.Does("ln", "--symbolic", "--force", secret, transcript).Code);
-        Assert.Equal(0, agent.Does("ln", "--symbolic", secret, $"{transcript}.arriving").Code);
+        Assert.Equal(0, agent.RunAs("ln", "--symbolic", "--force", secret, transcript).Code);
+        Assert.Equal(0, agent.RunAs("ln", "--symbolic", secret, $"{transcript}.arriving").Code);
         await wake.Wake(key, "second");
         await Eventually.Holds(async () => (await wake.Turns(key)).Count > 1, "the second turn begins");
         await standalone.Stop();
@@ -188,8 +188,8 @@ public sealed class RunningAsAnother : IAsyncLifetime
 
         await wake.Wake(key, $"merged [[bash:id -u > {folder.File("tmp/id")}]] [[say:done]]");
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
-        Assert.Equal(agent.Does("id", "-u").Said.Trim(), (await File.ReadAllTextAsync(folder.File("tmp/id"))).Trim());
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.Equal(agent.RunAs("id", "-u").Said.Trim(), (await File.ReadAllTextAsync(folder.File("tmp/id"))).Trim());
     }
 
     Task<string> Session() => wake.Session("instant", workspace: folder.File("workspace"));

@@ -30,14 +30,14 @@ public sealed class SharingADatabase : IAsyncLifetime
         await Start("two");
         var other = await wake.Session("instant");
         await wake.Wake(other, "merged");
-        await wake.Ended(other, 1);
+        await wake.WaitForTurnEnd(other, 1);
 
         Assert.Equal(
             (1, TurnState.Running),
             ((await wake.Show(held)).LastTurn!.Attempt, (await wake.Show(held)).LastTurn!.State)
         );
         hold.Release();
-        var turn = await wake.Ended(held, 1);
+        var turn = await wake.WaitForTurnEnd(held, 1);
         Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
     }
 
@@ -57,9 +57,9 @@ public sealed class SharingADatabase : IAsyncLifetime
         mine.Release();
         await Start("one", lease: "00:10:00");
 
-        Assert.Equal(2, (await wake.Ended(my, 1)).Attempt);
+        Assert.Equal(2, (await wake.WaitForTurnEnd(my, 1)).Attempt);
         others.Release();
-        Assert.Equal(1, (await wake.Ended(their, 1)).Attempt);
+        Assert.Equal(1, (await wake.WaitForTurnEnd(their, 1)).Attempt);
     }
 
     [Fact]

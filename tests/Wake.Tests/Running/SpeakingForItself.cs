@@ -106,9 +106,9 @@ public sealed class SpeakingForItself : IAsyncLifetime
                 Sessions = [own, other],
             }
         );
-        await wake.Ended(other, 1);
+        await wake.WaitForTurnEnd(other, 1);
         var environment = await Running(own, hold);
-        var run = WakeSystem.Door(wake.Processes[^1], environment[RunTokens.Variable]);
+        var run = WakeSystem.HttpClientFor(wake.Processes[^1], environment[RunTokens.Variable]);
 
         // For itself.
         var watch = await Made(
@@ -183,7 +183,7 @@ public sealed class SpeakingForItself : IAsyncLifetime
                 .EnumerateArray()
         );
         hold.Release();
-        await wake.Ended(own, 1);
+        await wake.WaitForTurnEnd(own, 1);
         Assert.All(wake.Processes, x => Assert.DoesNotContain(environment[RunTokens.Variable], x.Log));
         Assert.Equal(
             0,
@@ -208,18 +208,18 @@ public sealed class SpeakingForItself : IAsyncLifetime
     {
         using var first = new HoldFile();
         var key = await wake.Session("instant");
-        var run = WakeSystem.Door(wake.Processes[^1], (await Running(key, first))[RunTokens.Variable]);
+        var run = WakeSystem.HttpClientFor(wake.Processes[^1], (await Running(key, first))[RunTokens.Variable]);
         Assert.Equal(HttpStatusCode.OK, await Asks());
-        var process = MachineProcess.Cli(wake);
+        var process = MachineProcess.CliProcess(wake);
 
         first.Release();
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(HttpStatusCode.Unauthorized, await Asks());
 
         using var second = new HoldFile();
         await wake.Wake(key, $"again [[fake:hold {second.Path}]]");
         await second.Reached();
-        Assert.Equal(process, MachineProcess.Cli(wake));
+        Assert.Equal(process, MachineProcess.CliProcess(wake));
         Assert.Equal(HttpStatusCode.OK, await Asks());
 
         // A session that is closed is nobody's, also where its key is another's by now.
@@ -282,9 +282,9 @@ public sealed class SpeakingForItself : IAsyncLifetime
 
         Assert.Empty(JsonElement.Parse(await wake.Http.GetStringAsync("/v1/keys")).EnumerateArray());
         hold.Release();
-        await wake.Ended(own, 1);
+        await wake.WaitForTurnEnd(own, 1);
 
-        Task<Said> Wake(params string[] arguments) =>
+        Task<CommandOutput> Wake(params string[] arguments) =>
             WakeCommandLine.Run(
                 new Dictionary<string, string>(
                     environment.Where(x => x.Key.StartsWith("WAKE", StringComparison.Ordinal))

@@ -34,11 +34,11 @@ public sealed class StayingWarm : IAsyncLifetime
     {
         var key = await wake.Session();
         await Wakes(key, 1, "first [[fake:cost 0.25]]");
-        var process = MachineProcess.Cli(wake);
+        var process = MachineProcess.CliProcess(wake);
 
         var second = await Wakes(key, 2, "second [[fake:cost 0.5]]");
 
-        Assert.Equal(process, MachineProcess.Cli(wake));
+        Assert.Equal(process, MachineProcess.CliProcess(wake));
         Assert.Equal(0.5m, second.CostUsd);
         Assert.Equal(["first", "second"], await Said(key));
     }
@@ -66,7 +66,7 @@ public sealed class StayingWarm : IAsyncLifetime
     public async Task It_ends_with_its_turn_where_it_may_not_stay(string profile)
     {
         await Wakes(await wake.Session(profile), 1, "first");
-        Assert.Empty(MachineProcess.Clis(wake));
+        Assert.Empty(MachineProcess.CliProcesses(wake));
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed class StayingWarm : IAsyncLifetime
     {
         var key = await wake.Session("short");
         await Wakes(key, 1, "first");
-        await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(wake) is []), "the process ends");
+        await Eventually.Holds(() => Task.FromResult(MachineProcess.CliProcesses(wake) is []), "the process ends");
 
         await Wakes(key, 2, "second");
         Assert.Equal(["first", "second"], await Said(key));
@@ -85,15 +85,18 @@ public sealed class StayingWarm : IAsyncLifetime
     {
         var (first, second, third) = (await wake.Session(), await wake.Session(), await wake.Session());
         await Wakes(first, 1, "1");
-        var oldest = MachineProcess.Cli(wake);
+        var oldest = MachineProcess.CliProcess(wake);
         await Wakes(second, 1, "2");
-        var kept = MachineProcess.Clis(wake).Single(x => x != oldest);
+        var kept = MachineProcess.CliProcesses(wake).Single(x => x != oldest);
 
         await Wakes(third, 1, "3");
 
-        await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(wake).Count == 2), "one of three ends");
-        Assert.DoesNotContain(oldest, MachineProcess.Clis(wake));
-        Assert.Contains(kept, MachineProcess.Clis(wake));
+        await Eventually.Holds(
+            () => Task.FromResult(MachineProcess.CliProcesses(wake).Count == 2),
+            "one of three ends"
+        );
+        Assert.DoesNotContain(oldest, MachineProcess.CliProcesses(wake));
+        Assert.Contains(kept, MachineProcess.CliProcesses(wake));
     }
 
     [Fact]
@@ -105,9 +108,9 @@ public sealed class StayingWarm : IAsyncLifetime
         );
         var key = await small.Session();
         await small.Wake(key, "first");
-        await small.Ended(key, 1);
+        await small.WaitForTurnEnd(key, 1);
 
-        await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(small) is []), "the process ends");
+        await Eventually.Holds(() => Task.FromResult(MachineProcess.CliProcesses(small) is []), "the process ends");
     }
 
     // As when a person goes on with the conversation in a terminal: the process would never hear of it.
@@ -116,7 +119,7 @@ public sealed class StayingWarm : IAsyncLifetime
     {
         var key = await wake.Session();
         await Wakes(key, 1, "first");
-        var process = MachineProcess.Cli(wake);
+        var process = MachineProcess.CliProcess(wake);
         var session = await wake.Show(key);
         var transcript = Directory
             .EnumerateFiles(wake.ClaudeConfig, $"{session.ClaudeSessionId}.jsonl", SearchOption.AllDirectories)
@@ -134,7 +137,7 @@ public sealed class StayingWarm : IAsyncLifetime
 
         await Wakes(key, 2, "second");
 
-        Assert.DoesNotContain(process, MachineProcess.Clis(wake));
+        Assert.DoesNotContain(process, MachineProcess.CliProcesses(wake));
         Assert.Equal(["first", "in between", "second"], await Said(key));
     }
 
@@ -143,10 +146,10 @@ public sealed class StayingWarm : IAsyncLifetime
     {
         var key = await wake.Session();
         await Wakes(key, 1, $"first [[fake:foreign-turn-after {folder.File("now")}]]");
-        Assert.Single(MachineProcess.Clis(wake));
+        Assert.Single(MachineProcess.CliProcesses(wake));
 
         await File.WriteAllTextAsync(folder.File("now"), "");
-        await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(wake) is []), "it ends");
+        await Eventually.Holds(() => Task.FromResult(MachineProcess.CliProcesses(wake) is []), "it ends");
 
         Assert.Equal(TurnOutcome.Completed, (await Wakes(key, 2, "second")).Outcome);
     }
@@ -156,8 +159,8 @@ public sealed class StayingWarm : IAsyncLifetime
     {
         await Wakes(await wake.Session(), 1, $"first [[fake:orphan {folder.File("tool")} 600]]");
 
-        Assert.Empty(MachineProcess.Clis(wake));
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        Assert.Empty(MachineProcess.CliProcesses(wake));
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
     }
 
     [Fact]
@@ -165,7 +168,7 @@ public sealed class StayingWarm : IAsyncLifetime
     {
         var key = await wake.Session();
         await Wakes(key, 1, "first");
-        MachineProcess.Kill(MachineProcess.Cli(wake));
+        MachineProcess.Kill(MachineProcess.CliProcess(wake));
 
         Assert.Equal(1, (await Wakes(key, 2, "second")).Attempt);
         Assert.Equal(["first", "second"], await Said(key));
@@ -175,7 +178,7 @@ public sealed class StayingWarm : IAsyncLifetime
     public async Task It_ends_with_Wake()
     {
         await Wakes(await wake.Session(), 1, "first");
-        var process = MachineProcess.Cli(wake);
+        var process = MachineProcess.CliProcess(wake);
 
         Assert.Equal(0, await wake.Processes[0].Stop());
 
@@ -185,7 +188,7 @@ public sealed class StayingWarm : IAsyncLifetime
     async Task<Turn> Wakes(string key, int number, string reason)
     {
         await wake.Wake(key, reason);
-        var turn = await wake.Ended(key, number);
+        var turn = await wake.WaitForTurnEnd(key, number);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         return turn;
     }

@@ -153,7 +153,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
 
         broker.HoldUpstream();
         hold.Release();
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         await KillAndReplace();
 
         await HasTakenOneTurn(key, attempts: 1);
@@ -176,7 +176,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
             () => Task.FromResult(holder.Log.Contains("its process killed")),
             "the child of the zombie is killed"
         );
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(2, turn.Attempt);
         Assert.Contains((await wake.Explain(key)).Ledger, x => x.What == "ended" && x.Wake == 1);
     }
@@ -217,7 +217,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
                 Task.FromResult(
                     (
                         guard = MachineProcess
-                            .With("guard-runs")
+                            .WithArgument("guard-runs")
                             .SingleOrDefault(x => MachineProcess.Parent(x) == runner.Id)
                     ) > 0
                 ),
@@ -227,7 +227,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
 
         runner.Freeze();
         await wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = "second" });
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         Assert.False(MachineProcess.Runs(cli));
         Assert.Contains("processesKilled", (await wake.Explain(key)).Ledger.Select(x => x.What));
@@ -248,7 +248,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         );
         database.Release();
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         await HasTakenOneTurn(key, attempts: 2);
     }
 
@@ -276,7 +276,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         var ended = database.HoldAnswersTo("set ended_at = clock_timestamp()");
         hold.Release();
         await ended;
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
         database.Cut();
 
         await Eventually.Holds(
@@ -292,7 +292,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
     {
         var key = await wake.WatchingSession("instant");
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "opened"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         Assert.Null((await EndUnsaved(2, untilTheEnd: false)).Note);
         Assert.Equal(Written(), await Saved());
@@ -309,7 +309,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
 
         // The audit would find it, until the next turn has saved what this one could not.
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
-        Assert.Null((await wake.Ended(key, 4)).Note);
+        Assert.Null((await wake.WaitForTurnEnd(key, 4)).Note);
 
         async Task<Turn> EndUnsaved(int number, bool untilTheEnd)
         {
@@ -330,7 +330,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
                 await RefuseNoMore("transcript_segments");
             }
 
-            return await wake.Ended(key, number);
+            return await wake.WaitForTurnEnd(key, number);
         }
 
         int Failures() => runner.Log.Split("the transcript could not be saved").Length;
@@ -353,7 +353,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         hold.Release();
         await wake.StartProcess("Wake.Runner");
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         var said = FakeTranscript.Of(wake, await wake.Show(key)).UserMessages;
         Assert.Contains("merged", said[0]);
@@ -385,7 +385,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         );
         await NothingIsLeftRunning();
         await wake.StartProcess("Wake.Runner");
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
     }
 
     async Task KillAndReplace()
@@ -425,8 +425,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
 
     async Task HasTakenOneTurn(string key, int attempts)
     {
-        var turn = await wake.Ended(key, 1);
-        await wake.Quiet();
+        var turn = await wake.WaitForTurnEnd(key, 1);
+        await wake.WaitUntilIdle();
 
         Assert.Equal((TurnOutcome.Completed, attempts), (turn.Outcome, turn.Attempt));
         Assert.Single(await wake.Turns(key));

@@ -47,7 +47,7 @@ public sealed class TakingNoWork : IAsyncLifetime
         Install($"#!/bin/sh\nexec {WakeSystem.FakeClaude} \"$@\"\n");
 
         foreach (var key in keys)
-            Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+            Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         await Eventually.Holds(async () => (await wake.Http.GetAsync("/health/ready")).IsSuccessStatusCode);
         Assert.All(
             await Task.WhenAll(keys.Select(wake.Explain)),
@@ -65,7 +65,7 @@ public sealed class TakingNoWork : IAsyncLifetime
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
         Assert.Contains("not logged in", await NotReady());
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, 7), (turn.Outcome, turn.Attempt));
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
     }
@@ -80,14 +80,14 @@ public sealed class TakingNoWork : IAsyncLifetime
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(first), "merged"));
         Assert.Contains("usage limit", await NotReady());
-        await wake.Is(first, SessionState.Parked);
+        await wake.WaitForState(first, SessionState.Parked);
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(second), "merged"));
 
         // The CLI would have run it: only the first start was refused.
-        var waited = await wake.Ended(second, 1);
+        var waited = await wake.WaitForTurnEnd(second, 1);
         Assert.Equal((TurnOutcome.Completed, 1), (waited.Outcome, waited.Attempt));
         Assert.True(waited.StartedAt >= DateTimeOffset.FromUnixTimeSeconds(resets.ToUnixTimeSeconds()));
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(first, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(first, 1)).Outcome);
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public sealed class TakingNoWork : IAsyncLifetime
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(5, turn.Attempt);
         Assert.True(turn.EndedAt - turn.StartedAt >= TimeSpan.FromSeconds(4 * 0.5), $"{turn.EndedAt - turn.StartedAt}");
     }

@@ -110,7 +110,7 @@ public sealed class TellingOutcomesApart
         string[] withoutAny = ["killed", "terminated", "in-use", "bypass-root", "unknown-option", "bad-mode"];
         Assert.All(
             Recordings(version),
-            x => Assert.Equal(!withoutAny.Contains(x.GetProperty("name").GetString()), Feed(x).Done)
+            x => Assert.Equal(!withoutAny.Contains(x.GetProperty("name").GetString()), Feed(x).HasOutcome)
         );
     }
 
@@ -149,8 +149,8 @@ public sealed class TellingOutcomesApart
 
         TimeSpan Pause(ClaudeResult result) =>
             Assert
-                .IsType<Wake.Store.TurnReturn.Retry>(
-                    Assert.IsType<Reaction.GiveBack>(Reaction.To(result, 1, options, default)).How
+                .IsType<Wake.Store.TurnRelease.Retry>(
+                    Assert.IsType<Reaction.Release>(Reaction.For(result, 1, options, default)).How
                 )
                 .After;
     }
@@ -163,7 +163,7 @@ public sealed class TellingOutcomesApart
     {
         var output = new ClaudeOutput(Session, Message);
         foreach (var line in recorded.GetProperty("lines").EnumerateArray())
-            output.Line(Encoding.UTF8.GetBytes(line.GetRawText()));
+            output.ParseLine(Encoding.UTF8.GetBytes(line.GetRawText()));
         return output;
     }
 }

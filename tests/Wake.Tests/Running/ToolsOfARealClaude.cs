@@ -72,7 +72,7 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
         Assert.DoesNotContain(seen.Keys, x => x != RunTokens.Variable && (x.Contains("TOKEN") || x.Contains("SOCKET")));
 
         // Nothing of the runner's but what is on the list; the rest is the CLI's own, or the shell's.
-        var runners = ((string[])["PWD", "OLDPWD", "SHLVL", "_"]).Concat(ClaudeEnvironment.Passed).ToList();
+        var runners = ((string[])["PWD", "OLDPWD", "SHLVL", "_"]).Concat(ClaudeEnvironment.PassedVariables).ToList();
         var inherited = File.ReadAllText($"/proc/{wake.Processes[^1].Id}/environ")
             .Split('\0')
             .Select(x => x.Split('=')[0]);
@@ -87,7 +87,7 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
     {
         await Completes($"[[bash:{Detached}]] [[say:done]]");
 
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
             $$"""[[tool:Bash {"command":"echo $$ > {{folder.File("tool")}}; sleep 1000","run_in_background":true}]] [[bash:until test -s {{folder.File("tool")}}; do sleep 0.1; done]] [[say:done]]"""
         );
 
-        Assert.False(MachineProcess.Runs(await MachineProcess.Id(folder.File("tool"))));
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
     }
 
     [Fact]
@@ -107,8 +107,8 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
         await wake.Publish(
             Event(key, $"[[bash:test -e {folder.File("tool")} || {{ {Detached}; sleep 1000; }}]] [[say:done]]")
         );
-        var tool = await MachineProcess.Id(folder.File("tool"));
-        var cli = MachineProcess.Cli(wake);
+        var tool = await MachineProcess.ReadProcessId(folder.File("tool"));
+        var cli = MachineProcess.CliProcess(wake);
 
         // Both at once: left a moment to itself 2.1.329 finds and ends some of its tools, and some not.
         MachineProcess.Freeze(cli);
@@ -118,7 +118,7 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
         await wake.StartProcess("Wake.Standalone");
 
         Assert.False(MachineProcess.Runs(tool));
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
     }
 
     // Its parent ends at once, so that the CLI does not find it below itself either. The number is written whole or not
@@ -130,7 +130,7 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
     {
         var key = await wake.WatchingSession("tools");
         await wake.Publish(Event(key, reason));
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
     }
 
     static ExternalEventObserved Event(string key, string reason) => WakeSystem.Event(WakeSystem.Subject(key), reason);

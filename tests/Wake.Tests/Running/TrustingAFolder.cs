@@ -16,7 +16,7 @@ public sealed class TrustingAFolder : IDisposable
     {
         state = folder.File(".claude.json");
         repository = Directory
-            .CreateDirectory(Path.Combine(WorkspaceSetup.RealPath(folder.Path), "repository"))
+            .CreateDirectory(Path.Combine(WorkspaceTrust.RealPath(folder.Path), "repository"))
             .FullName;
     }
 
@@ -28,9 +28,9 @@ public sealed class TrustingAFolder : IDisposable
         var below = Directory.CreateDirectory(Path.Combine(repository, "below")).FullName;
         Trust(repository);
 
-        Assert.True(WorkspaceSetup.IsTrusted(state, repository));
-        Assert.False(WorkspaceSetup.IsTrusted(state, below));
-        Assert.False(WorkspaceSetup.IsTrusted(state, Path.GetDirectoryName(repository)!));
+        Assert.True(WorkspaceTrust.IsTrusted(state, repository));
+        Assert.False(WorkspaceTrust.IsTrusted(state, below));
+        Assert.False(WorkspaceTrust.IsTrusted(state, Path.GetDirectoryName(repository)!));
     }
 
     [Fact]
@@ -40,13 +40,13 @@ public sealed class TrustingAFolder : IDisposable
         var below = Directory.CreateDirectory(Path.Combine(repository, "below")).FullName;
 
         Trust(below);
-        Assert.False(WorkspaceSetup.IsTrusted(state, below));
+        Assert.False(WorkspaceTrust.IsTrusted(state, below));
         Trust(repository);
-        Assert.True(WorkspaceSetup.IsTrusted(state, below));
+        Assert.True(WorkspaceTrust.IsTrusted(state, below));
 
         // One within is another one.
         await GitCommand.Run(below, "init", "--quiet");
-        Assert.False(WorkspaceSetup.IsTrusted(state, below));
+        Assert.False(WorkspaceTrust.IsTrusted(state, below));
     }
 
     [Fact]
@@ -70,10 +70,10 @@ public sealed class TrustingAFolder : IDisposable
         File.Copy(Path.Combine(tree, ".git"), Path.Combine(forged, ".git"));
 
         Trust(tree);
-        Assert.False(WorkspaceSetup.IsTrusted(state, tree));
+        Assert.False(WorkspaceTrust.IsTrusted(state, tree));
         Trust(repository);
-        Assert.True(WorkspaceSetup.IsTrusted(state, tree));
-        Assert.False(WorkspaceSetup.IsTrusted(state, forged));
+        Assert.True(WorkspaceTrust.IsTrusted(state, tree));
+        Assert.False(WorkspaceTrust.IsTrusted(state, forged));
     }
 
     [Fact]
@@ -83,9 +83,9 @@ public sealed class TrustingAFolder : IDisposable
         Directory.CreateSymbolicLink(link, repository);
 
         Trust(link);
-        Assert.False(WorkspaceSetup.IsTrusted(state, link));
+        Assert.False(WorkspaceTrust.IsTrusted(state, link));
         Trust(repository);
-        Assert.True(WorkspaceSetup.IsTrusted(state, link));
+        Assert.True(WorkspaceTrust.IsTrusted(state, link));
     }
 
     [Theory]
@@ -97,8 +97,8 @@ public sealed class TrustingAFolder : IDisposable
     {
         File.WriteAllText(state, content.Replace("REPOSITORY", repository));
 
-        Assert.False(WorkspaceSetup.IsTrusted(state, repository));
-        Assert.Null(WorkspaceSetup.LeftOut(state, repository));
+        Assert.False(WorkspaceTrust.IsTrusted(state, repository));
+        Assert.Null(WorkspaceTrust.FindUntrustedSetup(state, repository));
     }
 
     void Trust(string path) =>

@@ -36,7 +36,7 @@ public sealed class WaitingForATerminal : IAsyncLifetime
 
         await wake.Wake(key, "second");
 
-        var session = await wake.Is(key, SessionState.Waiting);
+        var session = await wake.WaitForState(key, SessionState.Waiting);
         Assert.Matches(
             $@"^open in a terminal \(pid {terminal.Id} on runner \S+, since 20\S+ \S+Z\)$",
             session.LastTurn!.Note
@@ -51,7 +51,7 @@ public sealed class WaitingForATerminal : IAsyncLifetime
 
         var closed = Stopwatch.StartNew();
         terminal.Close();
-        var turn = await wake.Ended(key, 2);
+        var turn = await wake.WaitForTurnEnd(key, 2);
 
         Assert.True(closed.Elapsed < TimeSpan.FromSeconds(20), $"{closed.Elapsed}");
         Assert.Equal((TurnOutcome.Completed, 1, null), (turn.Outcome, turn.Attempt, turn.Note));
@@ -63,12 +63,12 @@ public sealed class WaitingForATerminal : IAsyncLifetime
     [Fact]
     public async Task It_holds_no_slot()
     {
-        var (sessions, terminals) = (new[] { await Begun(), await Begun() }, new List<OpenElsewhere>());
+        var (sessions, terminals) = (new[] { await Begun(), await Begun() }, new List<OpenClaudeSession>());
         foreach (var (key, id) in sessions)
         {
             terminals.Add(Open(id));
             await wake.Wake(key, "second");
-            await wake.Is(key, SessionState.Waiting);
+            await wake.WaitForState(key, SessionState.Waiting);
         }
 
         Assert.Equal(TurnOutcome.Completed, (await Wakes(await wake.Session(), 1)).Outcome);
@@ -84,11 +84,14 @@ public sealed class WaitingForATerminal : IAsyncLifetime
     public async Task Whoever_has_it_open_counts(string kind, string entrypoint, string where)
     {
         var (key, id) = await Begun();
-        using var other = OpenElsewhere.Open(wake.ClaudeConfig, id, kind, entrypoint);
+        using var other = OpenClaudeSession.Open(wake.ClaudeConfig, id, kind, entrypoint);
 
         await wake.Wake(key, "second");
 
-        Assert.StartsWith($"open {where} (pid {other.Id}", (await wake.Is(key, SessionState.Waiting)).LastTurn!.Note);
+        Assert.StartsWith(
+            $"open {where} (pid {other.Id}",
+            (await wake.WaitForState(key, SessionState.Waiting)).LastTurn!.Note
+        );
     }
 
     [Fact]
@@ -97,9 +100,9 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         var (key, id) = await Begun();
         using var terminal = Open(id);
         await wake.Wake(key, "second");
-        await wake.Is(key, SessionState.Waiting);
+        await wake.WaitForState(key, SessionState.Waiting);
 
-        OpenElsewhere.Register(
+        OpenClaudeSession.Register(
             wake.ClaudeConfig,
             terminal.Id,
             new
@@ -110,7 +113,7 @@ public sealed class WaitingForATerminal : IAsyncLifetime
             }
         );
 
-        Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 2)).Outcome);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
     }
 
     [Fact]
@@ -118,7 +121,7 @@ public sealed class WaitingForATerminal : IAsyncLifetime
     {
         var (key, id) = await Begun();
         // Its number is another process's by now.
-        using var reused = OpenElsewhere.Open(wake.ClaudeConfig, id, startedOff: -100);
+        using var reused = OpenClaudeSession.Open(wake.ClaudeConfig, id, startedOff: -100);
         using (var gone = Open(id))
             gone.Close();
         using var living = Process.Start("sleep", ["600"]);
@@ -136,11 +139,11 @@ public sealed class WaitingForATerminal : IAsyncLifetime
                 ]
         )
         {
-            OpenElsewhere.Register(wake.ClaudeConfig, living.Id, content);
-            OpenElsewhere.Register(wake.ClaudeConfig, 1, content);
+            OpenClaudeSession.Register(wake.ClaudeConfig, living.Id, content);
+            OpenClaudeSession.Register(wake.ClaudeConfig, 1, content);
         }
 
-        OpenElsewhere.Register(
+        OpenClaudeSession.Register(
             wake.ClaudeConfig,
             living.Id,
             new { sessionId = id, pidDomain = "linux:another:pid:[1]" }
@@ -159,7 +162,7 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         var (key, id) = await Begun();
         using var terminal = Open(id);
         await wake.Wake(key, "second");
-        await wake.Is(key, SessionState.Waiting);
+        await wake.WaitForState(key, SessionState.Waiting);
 
         var answer = await wake.Http.PostAsJsonAsync(
             $"/v1/sessions/{Uri.EscapeDataString(key)}/wake",
@@ -167,7 +170,7 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         );
         Assert.True(answer.IsSuccessStatusCode);
 
-        var turn = await wake.Ended(key, 2);
+        var turn = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal((TurnOutcome.Completed, 1), (turn.Outcome, turn.Attempt));
         Assert.Equal(["second", "third"], turn.Reasons);
         Assert.Matches(
@@ -177,7 +180,7 @@ public sealed class WaitingForATerminal : IAsyncLifetime
 
         // It was said of that turn alone.
         await wake.Wake(key, "fourth");
-        await wake.Is(key, SessionState.Waiting);
+        await wake.WaitForState(key, SessionState.Waiting);
     }
 
     [Fact]
@@ -200,23 +203,23 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         using var terminal = Open(id);
         hold.Release();
 
-        var turn = await wake.Ended(key, 2);
+        var turn = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         Assert.Contains($"open in a terminal (pid {terminal.Id}", turn.Note);
         await wake.Wake(key, "third");
-        await wake.Is(key, SessionState.Waiting);
-        Assert.Empty(MachineProcess.Clis(wake));
+        await wake.WaitForState(key, SessionState.Waiting);
+        Assert.Empty(MachineProcess.CliProcesses(wake));
     }
 
     [Fact]
     public async Task A_process_that_stayed_ends_when_somebody_opens_its_session()
     {
         var (_, id) = await Begun();
-        Assert.Single(MachineProcess.Clis(wake));
+        Assert.Single(MachineProcess.CliProcesses(wake));
 
         using var terminal = Open(id);
 
-        await Eventually.Holds(() => Task.FromResult(MachineProcess.Clis(wake) is []), "it ends");
+        await Eventually.Holds(() => Task.FromResult(MachineProcess.CliProcesses(wake) is []), "it ends");
     }
 
     [Fact]
@@ -225,10 +228,10 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         var (key, id) = await Begun();
         using var terminal = Open(id);
         await wake.Wake(key, "second");
-        await wake.Is(key, SessionState.Waiting);
+        await wake.WaitForState(key, SessionState.Waiting);
 
         await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}");
-        await wake.Is(key, SessionState.Closed);
+        await wake.WaitForState(key, SessionState.Closed);
         terminal.Close();
 
         Assert.Equal(TurnOutcome.Completed, (await Wakes(await wake.Session(), 1)).Outcome);
@@ -263,7 +266,7 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         Assert.Equal(0, resume.ExitCode);
     }
 
-    OpenElsewhere Open(Guid claudeSession) => OpenElsewhere.Open(wake.ClaudeConfig, claudeSession);
+    OpenClaudeSession Open(Guid claudeSession) => OpenClaudeSession.Open(wake.ClaudeConfig, claudeSession);
 
     async Task<(string Key, Guid ClaudeSession)> Begun(string profile = "default")
     {
@@ -275,6 +278,6 @@ public sealed class WaitingForATerminal : IAsyncLifetime
     async Task<Turn> Wakes(string key, int number)
     {
         await wake.Wake(key, $"turn {number}");
-        return await wake.Ended(key, number);
+        return await wake.WaitForTurnEnd(key, number);
     }
 }

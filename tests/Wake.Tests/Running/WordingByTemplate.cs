@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 using Wake.Contracts;
 using Wake.Prompting;
 using Wake.Tests.Support;
-using static Wake.Tests.Support.Told;
+using static Wake.Tests.Support.TurnSamples;
 
 namespace Wake.Tests.Running;
 
@@ -30,15 +30,18 @@ public sealed class WordingByTemplate : IDisposable
     [InlineData("...", "event")]
     [InlineData(" ", "event")]
     public void The_most_particular_template_of_a_type_is_taken(string type, string taken) =>
-        Assert.StartsWith($"{taken}.", new PromptTemplates(folder: null).Choose(Event("x", type), remembers: false));
+        Assert.StartsWith(
+            $"{taken}.",
+            new PromptTemplates(folder: null).ChooseTemplate(Event("x", type), remembers: false)
+        );
 
     [Fact]
     public void A_template_of_the_whole_type_comes_before_one_of_its_beginning()
     {
         Write("github.ci.full", "GitHub's");
         Write("ci.completed.full", "completed");
-        Assert.Contains("completed", Prompt.For(Turn(Event("x", "github.ci.completed")).Begun()));
-        Assert.Contains("GitHub's", Prompt.For(Turn(Event("x", "github.ci.started")).Begun()));
+        Assert.Contains("completed", Prompt.RenderPrompt(Turn(Event("x", "github.ci.completed")).InNewSession()));
+        Assert.Contains("GitHub's", Prompt.RenderPrompt(Turn(Event("x", "github.ci.started")).InNewSession()));
     }
 
     [Fact]
@@ -48,13 +51,22 @@ public sealed class WordingByTemplate : IDisposable
         Write("build.delta", "A build.");
         var turn = Turn(Event("x", "build.failed"), Event("y", "build.mended"));
 
-        Assert.Contains("\nA build.\n", Prompt.For(turn));
+        Assert.Contains("\nA build.\n", Prompt.RenderPrompt(turn));
         Assert.Contains(
             "\nA build.\n",
-            Prompt.For(turn.Begun() with { Answered = 1, ClaudeSession = new(Guid.Empty, Opened: true, "first", 7) })
+            Prompt.RenderPrompt(
+                turn.InNewSession() with
+                {
+                    LastAcknowledgedAttempt = 1,
+                    ClaudeSession = new(Guid.Empty, Opened: true, "first", 7),
+                }
+            )
         );
-        Assert.Contains("\nAll about 2 builds.\n", Prompt.For(turn.Begun()));
-        Assert.Contains("\nAll about 2 builds.\n", Prompt.For(turn.Begun("the one before it could not be resumed")));
+        Assert.Contains("\nAll about 2 builds.\n", Prompt.RenderPrompt(turn.InNewSession()));
+        Assert.Contains(
+            "\nAll about 2 builds.\n",
+            Prompt.RenderPrompt(turn.InNewSession("the one before it could not be resumed"))
+        );
     }
 
     [Fact]
@@ -62,7 +74,7 @@ public sealed class WordingByTemplate : IDisposable
     {
         Write("build.full", "All about builds.");
 
-        Assert.Contains("\nAll about builds.\n", Prompt.For(Turn(Event("x", "build.failed"))));
+        Assert.Contains("\nAll about builds.\n", Prompt.RenderPrompt(Turn(Event("x", "build.failed"))));
     }
 
     [Fact]
@@ -71,8 +83,8 @@ public sealed class WordingByTemplate : IDisposable
         Write("ci.once", "CI again.");
         var turn = Turn(Event("x", "ci.check_failed"));
 
-        Assert.Contains("\nCI again.\n", Prompt.For(turn));
-        Assert.Contains("\nCI again.\n", Prompt.For(turn.Begun()));
+        Assert.Contains("\nCI again.\n", Prompt.RenderPrompt(turn));
+        Assert.Contains("\nCI again.\n", Prompt.RenderPrompt(turn.InNewSession()));
     }
 
     [Fact]
@@ -81,7 +93,7 @@ public sealed class WordingByTemplate : IDisposable
         Write("wake.requested.full", "Somebody calls.");
         Assert.Contains(
             "\nSomebody calls.\n",
-            Prompt.For(Turn(Event("x", "wake.requested") with { Requested = true }))
+            Prompt.RenderPrompt(Turn(Event("x", "wake.requested") with { IsWakeRequest = true }))
         );
     }
 
@@ -95,11 +107,11 @@ public sealed class WordingByTemplate : IDisposable
     {
         Write("wake.full", "Wake says so.");
 
-        Assert.DoesNotContain("This turn was asked for", Prompt.For(Turn(Event("x", type))));
-        Assert.DoesNotContain("Wake says so.", Prompt.For(Turn(Event("x", type))));
+        Assert.DoesNotContain("This turn was asked for", Prompt.RenderPrompt(Turn(Event("x", type))));
+        Assert.DoesNotContain("Wake says so.", Prompt.RenderPrompt(Turn(Event("x", type))));
         Assert.Contains(
             type is "x.wake" ? "Wake says so." : "This turn was asked for",
-            Prompt.For(Turn(Event("x", type) with { Requested = true }))
+            Prompt.RenderPrompt(Turn(Event("x", type) with { IsWakeRequest = true }))
         );
     }
 
@@ -109,14 +121,14 @@ public sealed class WordingByTemplate : IDisposable
         Write("b.once", "Advice of b.");
         Write("a.once", "Advice of a.");
         Write("c.once", "Advice of c.");
-        var prompt = Prompt.For(
+        var prompt = Prompt.RenderPrompt(
             Turn(Event("1", "b.x"), Event("2", "a"), Event("3", "c") with { Wakes = false }, Event("4", "b.y"))
         );
 
         Assert.Contains("\nAdvice of b.\n\nAdvice of a.\n", prompt);
         Assert.DoesNotContain("Advice of c.", prompt);
         Assert.Equal(2, prompt.Split("Advice of b.").Length);
-        Assert.Contains("Advice of c.", Prompt.For(Turn(Event("3", "c") with { Wakes = false })));
+        Assert.Contains("Advice of c.", Prompt.RenderPrompt(Turn(Event("3", "c") with { Wakes = false })));
     }
 
     [Fact]
@@ -126,7 +138,7 @@ public sealed class WordingByTemplate : IDisposable
             "frame",
             "{{advice}}\r\n\r\n{{#if recap}}\r\n{{recap}}\r\n{{/if}}\r\n{{events}}\r\n\r\nBye & <thanks>.\r\n"
         );
-        var prompt = Prompt.For(Turn(Event("""<b> & "quotes" """, "build.failed")));
+        var prompt = Prompt.RenderPrompt(Turn(Event("""<b> & "quotes" """, "build.failed")));
 
         Assert.StartsWith("Decide what it means for the work of this session.\n\n<wake-events-", prompt);
         Assert.Contains("\n1. <b> & \"quotes\" \n", prompt);
@@ -175,12 +187,12 @@ public sealed class WordingByTemplate : IDisposable
         var failed = Turn(Event("failed", "github.ci.completed") with { Data = text });
         var prompt = new WakePrompt(new(folder.Path));
 
-        Assert.DoesNotContain("its data", prompt.For(failed));
-        Assert.Contains($"   its data: {new string('x', 25)} […]\n", prompt.For(failed.Begun()));
-        Assert.Contains("\n\nAll about CI.\n\n", prompt.For(failed.Begun()));
+        Assert.DoesNotContain("its data", prompt.RenderPrompt(failed));
+        Assert.Contains($"   its data: {new string('x', 25)} […]\n", prompt.RenderPrompt(failed.InNewSession()));
+        Assert.Contains("\n\nAll about CI.\n\n", prompt.RenderPrompt(failed.InNewSession()));
         Assert.Contains(
-            $"   its data: {text[..PromptTemplates.UsualData]} […]\n",
-            prompt.For(Turn(Event("merged") with { Data = text }))
+            $"   its data: {text[..PromptTemplates.DefaultDataLimit]} […]\n",
+            prompt.RenderPrompt(Turn(Event("merged") with { Data = text }))
         );
     }
 
@@ -246,7 +258,7 @@ public sealed class WordingByTemplate : IDisposable
                     Data = JsonElement.Parse(data),
                 }
             );
-            Assert.Equal(TurnOutcome.Completed, (await system.Ended(key, fact == "first" ? 1 : 2)).Outcome);
+            Assert.Equal(TurnOutcome.Completed, (await system.WaitForTurnEnd(key, fact == "first" ? 1 : 2)).Outcome);
         }
     }
 

@@ -5,7 +5,7 @@ using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Store;
 using Wake.Tests.Support;
-using static Wake.Tests.Support.Told;
+using static Wake.Tests.Support.TurnSamples;
 
 namespace Wake.Tests.Running;
 
@@ -35,7 +35,7 @@ public sealed class WordingTheWake
             Act within what you were already asked and allowed to do. If nothing needs to be done, say so and end your turn.
             """,
             Anonymous(
-                Prompt.For(
+                Prompt.RenderPrompt(
                     Turn(Event("PR #972 merged", "deployment.completed") with { Link = "https://hello.example/972" })
                 )
             )
@@ -46,36 +46,49 @@ public sealed class WordingTheWake
     public void Every_attempt_of_a_wake_says_the_same_and_every_wake_has_its_own_id()
     {
         var turn = Turn(Event("merged"));
-        Assert.Equal(Prompt.For(turn), Prompt.For(turn with { Attempt = 3, Epoch = 99 }));
+        Assert.Equal(Prompt.RenderPrompt(turn), Prompt.RenderPrompt(turn with { Attempt = 3, Epoch = 99 }));
         Assert.Equal(ClaudeCommand.MessageIdOf(turn), ClaudeCommand.MessageIdOf(turn with { Attempt = 3 }));
         Assert.NotEqual(ClaudeCommand.MessageIdOf(turn), ClaudeCommand.MessageIdOf(turn with { WakeNumber = 8 }));
         Assert.NotEqual(
             ClaudeCommand.MessageIdOf(turn),
             ClaudeCommand.MessageIdOf(turn with { SessionId = Guid.NewGuid() })
         );
-        Assert.NotEqual(ClaudeCommand.MessageIdOf(turn), ClaudeCommand.MessageIdOf(turn with { Answered = 1 }));
+        Assert.NotEqual(
+            ClaudeCommand.MessageIdOf(turn),
+            ClaudeCommand.MessageIdOf(turn with { LastAcknowledgedAttempt = 1 })
+        );
     }
 
     [Fact]
     public void A_session_that_begins_is_not_told_of_a_time_it_was_idle()
     {
         var turn = Turn(Event("merged"));
-        Assert.StartsWith("This session begins", Prompt.For(turn.Begun()));
+        Assert.StartsWith("This session begins", Prompt.RenderPrompt(turn.InNewSession()));
         Assert.StartsWith(
             "This is a fresh session without the memory",
-            Prompt.For(turn.Begun("the one before it could not be resumed"))
+            Prompt.RenderPrompt(turn.InNewSession("the one before it could not be resumed"))
         );
         Assert.StartsWith(
             "Something happened",
-            Prompt.For(turn with { ClaudeSession = new(Guid.Empty, true, "the one before it could not be resumed", 6) })
+            Prompt.RenderPrompt(
+                turn with
+                {
+                    ClaudeSession = new(Guid.Empty, true, "the one before it could not be resumed", 6),
+                }
+            )
         );
-        Assert.StartsWith("You were told of this before", Prompt.For(turn with { Answered = 1 }));
+        Assert.StartsWith(
+            "You were told of this before",
+            Prompt.RenderPrompt(turn with { LastAcknowledgedAttempt = 1 })
+        );
     }
 
     [Fact]
     public void A_burst_is_bounded_and_what_is_left_out_is_counted()
     {
-        var prompt = Prompt.For(Turn([.. Enumerable.Range(1, 1000).Select(x => Event(new string('x', 5000)))]));
+        var prompt = Prompt.RenderPrompt(
+            Turn([.. Enumerable.Range(1, 1000).Select(x => Event(new string('x', 5000)))])
+        );
 
         Assert.InRange(prompt.Length, 1000, WakePrompt.MaxBlock + 3000);
         Assert.Matches(@"and \d+ more \(wake explain lists them\)", prompt);
@@ -85,7 +98,7 @@ public sealed class WordingTheWake
     public void Excerpts_of_a_burst_are_bounded_and_keep_no_event_out()
     {
         var lines = string.Concat(Enumerable.Repeat("a line of the log\n", 1000));
-        var prompt = Prompt.For(
+        var prompt = Prompt.RenderPrompt(
             Turn([.. Enumerable.Range(1, 100).Select(x => Event($"check {x} failed") with { Excerpt = lines })])
         );
 
@@ -98,13 +111,13 @@ public sealed class WordingTheWake
     public void Data_of_a_burst_is_bounded_and_keeps_no_event_out()
     {
         var data = $$"""{"title":"{{new string('x', 5000)}}"}""";
-        var prompt = Prompt.For(
+        var prompt = Prompt.RenderPrompt(
             Turn([.. Enumerable.Range(1, 100).Select(x => Event($"check {x} failed") with { Data = data })])
         );
 
         Assert.Contains("\n100. check 100 failed\n", prompt);
         Assert.Equal(
-            WakePrompt.MaxData / PromptTemplates.UsualData,
+            WakePrompt.MaxData / PromptTemplates.DefaultDataLimit,
             prompt.Split("   its data: {\"title\":\"x").Length - 1
         );
         Assert.Contains("xx […]\n", prompt);
@@ -176,16 +189,16 @@ public sealed class WordingTheWake
                     };
                     var turn = Turn(told, Event("the real second event"));
                     var harmless = Turn(Event("first", texts[1]), Event("second"));
-                    var replaced = turn.Begun(texts[7]);
+                    var replaced = turn.InNewSession(texts[7]);
 
-                    return Holds(prompt.For(turn), prompt.For(harmless))
+                    return Holds(prompt.RenderPrompt(turn), prompt.RenderPrompt(harmless))
                         && Holds(
-                            prompt.For(turn.Begun(), texts[8]),
-                            prompt.For(harmless.Begun(), texts[8].Length > 0 ? "recap" : "")
+                            prompt.RenderPrompt(turn.InNewSession(), texts[8]),
+                            prompt.RenderPrompt(harmless.InNewSession(), texts[8].Length > 0 ? "recap" : "")
                         )
                         && Holds(
-                            prompt.For(replaced, texts[8]),
-                            prompt.For(harmless.Begun(texts[7]), texts[8].Length > 0 ? "recap" : "")
+                            prompt.RenderPrompt(replaced, texts[8]),
+                            prompt.RenderPrompt(harmless.InNewSession(texts[7]), texts[8].Length > 0 ? "recap" : "")
                         );
                 }
             )
@@ -331,7 +344,7 @@ public sealed class WordingTheWake
         // RFC 9562, appendix A.4.
         Assert.Equal(
             Guid.Parse("2ed6657d-e927-568b-95e1-2665a8aea6a2"),
-            Uuid5.Of(Guid.Parse("6ba7b810-9dad-11d1-80b4-00c04fd430c8"), "www.example.com")
+            Uuid5.Create(Guid.Parse("6ba7b810-9dad-11d1-80b4-00c04fd430c8"), "www.example.com")
         );
 
     static string Anonymous(string prompt) =>

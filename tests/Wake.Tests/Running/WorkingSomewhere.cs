@@ -57,7 +57,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
             var key = await wake.Session("repo", workspace: workspace);
             await wake.Wake(key, "merged");
 
-            Assert.Equal(TurnOutcome.Completed, (await wake.Ended(key, 1)).Outcome);
+            Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
             Assert.True(File.Exists(Path.Combine(workspace, file)));
             Assert.Equal(repository, (await GitCommand.Run(workspace, "remote", "get-url", "origin")).Trim());
             Assert.Equal("work", (await GitCommand.Run(workspace, "branch", "--show-current")).Trim());
@@ -82,7 +82,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
 
         await wake.Wake(key, "merged");
 
-        Assert.Contains(note, (await wake.Is(key, SessionState.Parked)).LastTurn!.Note);
+        Assert.Contains(note, (await wake.WaitForState(key, SessionState.Parked)).LastTurn!.Note);
         Assert.False(Directory.Exists(machine.File("elsewhere")));
         Assert.False(File.Exists(Path.Combine(wake.ClaudeConfig, "fake-claude.log")));
     }
@@ -102,7 +102,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
 
         await wake.Wake(key, "merged");
 
-        var turn = (await wake.Is(key, SessionState.Parked)).LastTurn!;
+        var turn = (await wake.WaitForState(key, SessionState.Parked)).LastTurn!;
         Assert.Equal(3, turn.Attempt);
         Assert.Contains("cannot be made: git clone", turn.Note);
         Assert.Contains("3 times in a row", turn.Note);
@@ -131,7 +131,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         "warning: Could not find remote branch b to clone.\nfatal: Remote branch b not found in upstream origin"
     )]
     public void What_git_says_tells_whether_it_is_worth_another_try(bool mayPass, string said) =>
-        Assert.Equal(mayPass, Git.Failed("clone", said).MayPass);
+        Assert.Equal(mayPass, Git.CreateException("clone", said).IsTransient);
 
     [Fact]
     public async Task What_was_made_is_deleted_when_its_session_was_closed_long_enough()
@@ -139,11 +139,11 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         using var workspaces = Workspaces();
         await Made(workspaces, await store.Session("a"));
 
-        await workspaces.Clean(CancellationToken.None);
+        await workspaces.DeleteExpired(CancellationToken.None);
         Assert.True(Directory.Exists(machine.File("made")));
 
         await store.Sessions.Close("a", CancellationToken.None);
-        await workspaces.Clean(CancellationToken.None);
+        await workspaces.DeleteExpired(CancellationToken.None);
         Assert.False(Directory.Exists(machine.File("made")));
     }
 
@@ -159,11 +159,11 @@ public sealed class WorkingSomewhere : IAsyncLifetime
             await store.Sessions.Create(key, machine.File(workspace), "default", null, CancellationToken.None)
         );
 
-        await workspaces.Clean(CancellationToken.None);
+        await workspaces.DeleteExpired(CancellationToken.None);
         Assert.True(Directory.Exists(machine.File("made")));
 
         await store.Sessions.Close(key, CancellationToken.None);
-        await workspaces.Clean(CancellationToken.None);
+        await workspaces.DeleteExpired(CancellationToken.None);
         Assert.False(Directory.Exists(machine.File("made")));
     }
 
@@ -183,7 +183,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         else
             Directory.Move(machine.File("another"), machine.File("made"));
 
-        await workspaces.Clean(CancellationToken.None);
+        await workspaces.DeleteExpired(CancellationToken.None);
 
         Assert.True(File.Exists(machine.File("made/file")));
     }
@@ -191,7 +191,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     Workspaces Workspaces() =>
         new(
             store.Sessions,
-            new(launcher, new(new(), TimeProvider.System, NullLogger<RunProcesses>.Instance)),
+            new(launcher, new(new(), TimeProvider.System, NullLogger<RunReaper>.Instance)),
             Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }),
             NullLogger<Workspaces>.Instance
         );

@@ -16,14 +16,14 @@ public static class EventSchema
 
     static readonly Dictionary<string, int> Limits = new()
     {
-        ["id"] = EventLimits.Name,
-        ["source"] = EventLimits.Name,
-        ["type"] = EventLimits.Name,
-        ["replayOf"] = EventLimits.Name,
-        ["subject"] = EventLimits.Key,
-        ["dedupKey"] = EventLimits.Key,
-        ["actor"] = EventLimits.Key,
-        ["reason"] = EventLimits.Reason,
+        ["id"] = EventLimits.MaxNameLength,
+        ["source"] = EventLimits.MaxNameLength,
+        ["type"] = EventLimits.MaxNameLength,
+        ["replayOf"] = EventLimits.MaxNameLength,
+        ["subject"] = EventLimits.MaxKeyLength,
+        ["dedupKey"] = EventLimits.MaxKeyLength,
+        ["actor"] = EventLimits.MaxKeyLength,
+        ["reason"] = EventLimits.MaxReasonLength,
     };
 
     public static string Event()
@@ -61,7 +61,7 @@ public static class EventSchema
                 ["title"] = nameof(ExternalEventObserved),
                 ["description"] =
                     $"{Comment($"T:{typeof(ExternalEventObserved)}")} Members that are not named here are ignored, and told. "
-                    + $"The whole has at most {EventLimits.Bytes} bytes.",
+                    + $"The whole has at most {EventLimits.MaxBytes} bytes.",
                 ["type"] = "object",
                 ["required"] = schema["required"]!.DeepClone(),
                 ["properties"] = properties.DeepClone(),
@@ -192,8 +192,8 @@ public static class EventSchema
         else if (schema["items"] is JsonObject items)
         {
             items["type"] = "string";
-            Name(items, EventLimits.Key);
-            schema["maxItems"] = EventLimits.Listed;
+            Name(items, EventLimits.MaxKeyLength);
+            schema["maxItems"] = EventLimits.MaxListEntries;
         }
 
         return schema;

@@ -21,14 +21,14 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     public const string Secret = "a secret of both";
 
     readonly WebApplication app;
-    readonly ConcurrentQueue<Asked> asked = new();
+    readonly ConcurrentQueue<ReceivedRequest> received = new();
     readonly ConcurrentQueue<(string Path, Func<HttpContext, Task<bool>> Fault)> faults = new();
     readonly ConcurrentDictionary<string, List<byte[]>> shown = new();
 
     LoopbackGitHub(WebApplication app) => this.app = app;
 
     /// <summary>One request, and the status it was answered with.</summary>
-    public sealed record Asked(
+    public sealed record ReceivedRequest(
         DateTimeOffset At,
         string Method,
         string Path,
@@ -43,10 +43,10 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     /// <summary>Where it keeps logs: another host, that nobody may be led to with a token.</summary>
     public Uri Storage => new(app.Urls.Last());
 
-    public IReadOnlyList<Asked> Requests => [.. asked];
+    public IReadOnlyList<ReceivedRequest> Requests => [.. received];
 
     /// <summary>The requests that GitHub would count: all but those whose answer is that nothing has changed.</summary>
-    public IReadOnlyList<Asked> Counted => [.. asked.Where(x => x.Status != 304)];
+    public IReadOnlyList<ReceivedRequest> Counted => [.. received.Where(x => x.Status != 304)];
 
     /// <summary>How many entries a page has at most, whatever is asked for.</summary>
     public int PageSize { get; set; } = 100;
@@ -74,7 +74,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     public string? Token { get; set; }
 
     /// <summary>The token of an account that nothing is shown to, as of a private repository.</summary>
-    public string? Stranger { get; set; }
+    public string? DeniedToken { get; set; }
 
     public static async Task<LoopbackGitHub> Start()
     {
@@ -169,7 +169,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
 
     /// <summary>Waits until it was looked at to the end twice from now on, so that what has not been seen by then will
     /// not be.</summary>
-    public async Task LooksTwice()
+    public async Task WaitForTwoPolls()
     {
         int Looks() => Requests.Count(x => x.Path.EndsWith("/issues/comments", StringComparison.Ordinal));
 
@@ -184,7 +184,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         var at = DateTimeOffset.UtcNow;
         response.OnCompleted(() =>
         {
-            asked.Enqueue(
+            received.Enqueue(
                 new(
                     at,
                     request.Method,
@@ -230,7 +230,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         )
             return;
 
-        if (Stranger is not null && request.Headers.Authorization == $"Bearer {Stranger}")
+        if (DeniedToken is not null && request.Headers.Authorization == $"Bearer {DeniedToken}")
         {
             await Json(http, 404, new JsonObject { ["message"] = "Not Found" });
             return;

@@ -8,7 +8,7 @@ namespace Wake.Tests.Support;
 static class MachineProcess
 {
     /// <summary>The number that somebody writes into a file, once it is there.</summary>
-    public static async Task<int> Id(string file)
+    public static async Task<int> ReadProcessId(string file)
     {
         var id = 0;
         await Eventually.Holds(
@@ -19,13 +19,13 @@ static class MachineProcess
     }
 
     /// <summary>The CLI, real or fake, that runs in a system.</summary>
-    public static int Cli(WakeSystem wake) => Clis(wake).Single();
+    public static int CliProcess(WakeSystem wake) => CliProcesses(wake).Single();
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<int> Clis(WakeSystem wake) => Clis(wake.ClaudeConfig);
+    public static IReadOnlyList<int> CliProcesses(WakeSystem wake) => CliProcesses(wake.ClaudeConfig);
 
     /// <summary>All that have a configuration folder.</summary>
-    public static IReadOnlyList<int> Clis(string configFolder) =>
+    public static IReadOnlyList<int> CliProcesses(string configFolder) =>
         [
             .. Process
                 .GetProcesses()
@@ -37,20 +37,20 @@ static class MachineProcess
         ];
 
     /// <summary>Those in whose command line something stands.</summary>
-    public static IReadOnlyList<int> With(string argument) =>
+    public static IReadOnlyList<int> WithArgument(string argument) =>
         [.. Process.GetProcesses().Where(x => Read(x.Id, "cmdline").Contains(argument)).Select(x => x.Id)];
 
     /// <summary>Whether it runs; one that has ended and was not collected does not.</summary>
-    public static bool Runs(int id) => Look(id) is { IsZombie: false };
+    public static bool Runs(int id) => Find(id) is { IsZombie: false };
 
     /// <summary>Whether it has left nothing at all, not even an exit code for somebody to collect.</summary>
-    public static bool IsGone(int id) => Look(id) is null;
+    public static bool IsGone(int id) => Find(id) is null;
 
     public static void Freeze(int id) => Process.Start("kill", ["-STOP", $"{id}"]).WaitForExit();
 
     public static void Kill(int id) => Process.GetProcessById(id).Kill();
 
-    public static int Parent(int id) => Look(id)?.Parent ?? 0;
+    public static int Parent(int id) => Find(id)?.ParentId ?? 0;
 
     static string Read(int id, string what)
     {
@@ -65,7 +65,7 @@ static class MachineProcess
         }
     }
 
-    static SeenProcess? Look(int id) => ProcessTable.Find(id);
+    static ProcessSnapshot? Find(int id) => ProcessTable.Find(id);
 }
 
 /// <summary>

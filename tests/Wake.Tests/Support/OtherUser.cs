@@ -22,16 +22,16 @@ public sealed class OtherUser : IDisposable
     }
 
     /// <summary>Runs a program as this user and returns how it ended and what it said.</summary>
-    public (int Code, string Said) Does(string program, params string[] arguments)
+    public (int Code, string Said) RunAs(string program, params string[] arguments)
     {
-        using var process = Starts(program, arguments);
+        using var process = StartAs(program, arguments);
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         Assert.True(process.WaitForExit(TimeSpan.FromSeconds(60)), program);
         return (process.ExitCode, output.Result + errors.Result);
     }
 
     /// <summary>Starts a program as this user.</summary>
-    public Process Starts(string program, params string[] arguments) =>
+    public Process StartAs(string program, params string[] arguments) =>
         Process.Start(
             new ProcessStartInfo(
                 "setpriv",

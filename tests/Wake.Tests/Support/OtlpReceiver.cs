@@ -52,7 +52,7 @@ public sealed class OtlpReceiver : IAsyncDisposable
     /// have come.</summary>
     /// <param name="from">The lowest.</param>
     /// <param name="above">The parent of the highest.</param>
-    public async Task<IReadOnlyList<OtlpSpan>> Way(OtlpSpan from, string above)
+    public async Task<IReadOnlyList<OtlpSpan>> PathToRoot(OtlpSpan from, string above)
     {
         List<OtlpSpan> way = [from];
         while (way[^1].Parent != above)

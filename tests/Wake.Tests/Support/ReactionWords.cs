@@ -7,19 +7,19 @@ namespace Wake.Tests.Support;
 static class ReactionWords
 {
     public static string Of(ClaudeResult result, int failures = 1) =>
-        Of(Reaction.To(result, failures, new(), DateTimeOffset.UnixEpoch));
+        Of(Reaction.For(result, failures, new(), DateTimeOffset.UnixEpoch));
 
     static string Of(Reaction reaction) =>
         reaction switch
         {
             Reaction.End => "ends",
-            Reaction.GiveBack { How: TurnReturn.Retry { Interrupted: true } } => "at once again",
-            Reaction.GiveBack { How: TurnReturn.Retry } => "again",
-            Reaction.GiveBack { How: TurnReturn.Park { Until: null } } => "parked",
-            Reaction.Fresh => "fresh",
+            Reaction.Release { How: TurnRelease.Retry { Interrupted: true } } => "at once again",
+            Reaction.Release { How: TurnRelease.Retry } => "again",
+            Reaction.Release { How: TurnRelease.Park { Until: null } } => "parked",
+            Reaction.StartFresh => "fresh",
             Reaction.Resume => "resumed",
-            Reaction.StopWork { How: TurnReturn.Park } => "parked until then, no work",
-            Reaction.StopWork => "at once again, no work",
+            Reaction.PauseRunner { How: TurnRelease.Park } => "parked until then, no work",
+            Reaction.PauseRunner => "at once again, no work",
             _ => throw new InvalidOperationException($"No words for {reaction}."),
         };
 }

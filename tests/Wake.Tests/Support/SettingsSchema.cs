@@ -40,15 +40,15 @@ static class SettingsSchema
     }
 
     static JsonObject Node(Type type) =>
-        SettingsShape.Of(type) switch
+        SettingsShape.FromType(type) switch
         {
             SettingsShape.Members members => new()
             {
                 ["type"] = "object",
                 ["properties"] = new JsonObject(
-                    members.All.Select(x =>
+                    members.Properties.Select(x =>
                         KeyValuePair.Create<string, JsonNode?>(
-                            SettingsShape.NameOf(x),
+                            SettingsShape.GetName(x),
                             Described(Node(x.PropertyType), Comment(x))
                         )
                     )
@@ -58,9 +58,9 @@ static class SettingsSchema
             SettingsShape.Entries entries => new()
             {
                 ["type"] = "object",
-                ["additionalProperties"] = Node(entries.Held),
+                ["additionalProperties"] = Node(entries.ElementType),
             },
-            SettingsShape.Items items => new() { ["type"] = "array", ["items"] = Node(items.Held) },
+            SettingsShape.Items items => new() { ["type"] = "array", ["items"] = Node(items.ElementType) },
             SettingsShape.Value value => Value(value.Type),
             var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
         };

@@ -26,12 +26,12 @@ public sealed class TestStore : IAsyncLifetime
 
     public WakeTimers Timers { get; private set; } = null!;
 
-    public Explain Explain { get; private set; } = null!;
+    public Explanations Explain { get; private set; } = null!;
 
     public async Task InitializeAsync()
     {
         ConnectionString = await Servers.NewDatabase();
-        Database = Postgres.DataSource(ConnectionString);
+        Database = Postgres.CreateDataSource(ConnectionString);
         var profiles = new Profiles
         {
             ["default"] = new() { QuietWindow = TimeSpan.Zero, Ceiling = TimeSpan.Zero },
@@ -52,7 +52,7 @@ public sealed class TestStore : IAsyncLifetime
         await Servers.DropDatabase(ConnectionString);
     }
 
-    public async Task<IReadOnlyList<IntakeDecision>> Accept(params ExternalEventObserved[] events) =>
+    public async Task<IReadOnlyList<IntakeResult>> Accept(params ExternalEventObserved[] events) =>
         (await Intake.Accept([.. events.Select(x => new Observation(x))], CancellationToken.None)).Decisions;
 
     /// <summary>Registers a session, watching a subject named like it, and returns its id.</summary>

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Wake.Tests.Support;
 
 /// <summary>What a command said and how it ended.</summary>
-public sealed record Said(int ExitCode, string Output, string Errors);
+public sealed record CommandOutput(int ExitCode, string Output, string Errors);
 
 /// <summary>The <c>wake</c> command as a process, as a person or a script runs it.</summary>
 public static class WakeCommandLine
@@ -29,7 +29,7 @@ public static class WakeCommandLine
         return start;
     }
 
-    public static async Task<Said> Run(
+    public static async Task<CommandOutput> Run(
         IReadOnlyDictionary<string, string> environment,
         string? input,
         params string[] arguments

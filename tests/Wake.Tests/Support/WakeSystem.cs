@@ -47,7 +47,7 @@ public sealed class WakeSystem : IAsyncDisposable
             folder,
             settings
         );
-        Database = ServiceDefaults.Postgres.DataSource(connectionString);
+        Database = ServiceDefaults.Postgres.CreateDataSource(connectionString);
         ClaudeConfig = Directory.CreateDirectory(Path.Combine(folder, "claude")).FullName;
     }
 
@@ -194,7 +194,7 @@ public sealed class WakeSystem : IAsyncDisposable
         lock (processes)
             processes.Add(process);
         if (service == "Wake.Gateway" || service == "Wake.Standalone")
-            Http = Door(
+            Http = HttpClientFor(
                 process,
                 service == "Wake.Standalone"
                     ? await File.ReadAllTextAsync(Path.Combine(environment["WAKE_DATA"], "token"))
@@ -218,7 +218,7 @@ public sealed class WakeSystem : IAsyncDisposable
     public static string RoleOf(string service) => $"wake_{service.Split('.')[^1].ToLowerInvariant()}";
 
     /// <summary>The HTTP door as somebody finds it who has this key, or none.</summary>
-    public static HttpClient Door(ServiceProcess process, string? key) =>
+    public static HttpClient HttpClientFor(ServiceProcess process, string? key) =>
         new()
         {
             BaseAddress = process.Url,
@@ -313,7 +313,7 @@ public sealed class WakeSystem : IAsyncDisposable
                 observed.Type,
                 mandatory: true,
                 properties,
-                EventJson.Write(observed)
+                EventJson.Serialize(observed)
             );
         }
     }
@@ -350,14 +350,14 @@ public sealed class WakeSystem : IAsyncDisposable
         [.. (await Get<List<Turn>>($"/v1/sessions/{Uri.EscapeDataString(key)}/turns")).OrderBy(x => x.Number)];
 
     /// <summary>Waits until a turn has ended.</summary>
-    public Task<Turn> Ended(string key, int wake) =>
+    public Task<Turn> WaitForTurnEnd(string key, int wake) =>
         Eventually.Sees(
             async () => (await Turns(key)).FirstOrDefault(x => x.Number == wake && x.State is TurnState.Ended),
             $"turn {wake} of {key} ends"
         );
 
     /// <summary>Waits until a session is doing something.</summary>
-    public Task<Session> Is(string key, SessionState state) =>
+    public Task<Session> WaitForState(string key, SessionState state) =>
         Eventually.Sees(
             async () => await Show(key) is var session && session.State == state ? session : null,
             $"{key} is {state}"
@@ -365,7 +365,7 @@ public sealed class WakeSystem : IAsyncDisposable
 
     /// <summary>Waits until nothing is under way or due any more, deadlines of days apart, so that what has not
     /// happened by now will not.</summary>
-    public Task Quiet() =>
+    public Task WaitUntilIdle() =>
         Eventually.Holds(
             async () =>
             {
@@ -402,16 +402,16 @@ public sealed class WakeSystem : IAsyncDisposable
     }
 
     /// <summary>A test has written into the store what must not be there.</summary>
-    public bool MayBreakRules { get; set; }
+    public bool SkipInvariantChecks { get; set; }
 
     // Whatever a test has done to the processes, the rows must add up.
-    async Task KeepsItsPromises()
+    async Task VerifyInvariants()
     {
         await using var migrated = Database.CreateCommand("select to_regclass('turns') is not null");
         if (!(bool)(await migrated.ExecuteScalarAsync())!)
             return;
 
-        foreach (var finding in await new Audit(Database).Run(CancellationToken.None))
+        foreach (var finding in await new ConsistencyAudit(Database).CheckRules(CancellationToken.None))
             Assert.True(finding.Broken == 0, $"{finding.Rule} {string.Join("; ", finding.Examples)}");
     }
 
@@ -421,8 +421,8 @@ public sealed class WakeSystem : IAsyncDisposable
             await process.DisposeAsync();
         if (amqp is not null)
             await amqp.DisposeAsync();
-        if (!MayBreakRules)
-            await KeepsItsPromises();
+        if (!SkipInvariantChecks)
+            await VerifyInvariants();
         await Database.DisposeAsync();
         await Servers.DropDatabase(ConnectionString);
         Directory.Delete(folder, recursive: true);

@@ -281,7 +281,7 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
         async Task Sweep(bool tell)
         {
-            foreach (var session in (await test.Store.Timers.TakeDue(100, Instant, CancellationToken.None)).Due)
+            foreach (var session in (await test.Store.Timers.ClaimDue(100, Instant, CancellationToken.None)).Due)
             {
                 if (tell)
                     await test.Tell(new WakeDue(session));
@@ -332,7 +332,7 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
         async Task End(ClaimedTurn turn, bool say)
         {
             held.Remove(turn);
-            if (!await test.Store.Turns.End(turn, TurnOutcome.Completed, null, default, CancellationToken.None))
+            if (!await test.Store.Turns.EndTurn(turn, TurnOutcome.Completed, null, default, CancellationToken.None))
                 return;
 
             Assert.True(ended.Add((turn.SessionKey, turn.WakeNumber)), "A turn ended twice.");
@@ -346,9 +346,9 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
                 return;
 
             held.Remove(turn);
-            await test.Store.Turns.GiveBack(
+            await test.Store.Turns.Release(
                 turn,
-                new TurnReturn.Retry(TimeSpan.Zero, "test"),
+                new TurnRelease.Retry(TimeSpan.Zero, "test"),
                 false,
                 default,
                 CancellationToken.None

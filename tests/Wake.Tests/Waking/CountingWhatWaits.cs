@@ -20,12 +20,12 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
         await Ago("update inbox set routed_at = routed_at - interval '1 hour'");
         Assert.Equal(["collecting 1 after 60 min"], await Waiting());
 
-        await Execute(SagaWrites.OpenTurn(session, 1, Minute, traceParent: null, traceState: null));
+        await Execute(SagaStatements.OpenTurn(session, 1, Minute, traceParent: null, traceState: null));
         await Ago("update turns set dispatched_at = dispatched_at - interval '10 minutes'");
         Assert.Equal(["dispatched 1 after 10 min"], await Waiting());
 
         var turn = Assert.IsType<TurnClaim.Granted>(await store.Turns.Claim(session, 1, "runner", Minute, cancel)).Turn;
-        Assert.InRange(turn.Waited!.Value.TotalMinutes, 59, 61);
+        Assert.InRange(turn.WakeLatency!.Value.TotalMinutes, 59, 61);
         Assert.Equal(["running 1 after 0 min"], await Waiting());
 
         // Its runner is dead, and nobody has taken it since.
@@ -33,9 +33,9 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
         Assert.Equal(["dispatched 1 after 5 min"], await Waiting());
         turn = Assert.IsType<TurnClaim.Granted>(await store.Turns.Claim(session, 1, "another", Minute, cancel)).Turn;
 
-        await store.Turns.GiveBack(
+        await store.Turns.Release(
             turn,
-            new TurnReturn.Park(null, "an account problem"),
+            new TurnRelease.Park(null, "an account problem"),
             answered: false,
             default,
             cancel
@@ -43,7 +43,7 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
         Assert.Equal(["parked 1 after 0 min"], await Waiting());
 
         async Task<IEnumerable<string>> Waiting() =>
-            (await backlog.Read(cancel))
+            (await backlog.GetByState(cancel))
                 .Where(x => x.Sessions > 0)
                 .Select(x => $"{x.State} {x.Sessions} after {Math.Round(x.Oldest.TotalMinutes)} min");
     }

@@ -41,8 +41,14 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
         await Execute("update events set accepted_at = now() - interval '91 days'");
         await store.Accept(WakeSystem.Event("nobody", "new"));
 
-        Assert.Equal(3, await new Retention(store.Database).Forget(TimeSpan.FromDays(90), CancellationToken.None));
-        Assert.Equal(0, await new Retention(store.Database).Forget(TimeSpan.FromDays(90), CancellationToken.None));
+        Assert.Equal(
+            3,
+            await new EventRetention(store.Database).DeleteOlderThan(TimeSpan.FromDays(90), CancellationToken.None)
+        );
+        Assert.Equal(
+            0,
+            await new EventRetention(store.Database).DeleteOlderThan(TimeSpan.FromDays(90), CancellationToken.None)
+        );
 
         Assert.Equal(
             ["nobody|new", "running|old", "waiting|old"],
@@ -62,12 +68,15 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
         await store.Session("waiting");
         await store.Accept(WakeSystem.Event("waiting", "old"), WakeSystem.Event("nobody", "old"));
         await Execute("update events set accepted_at = now() - interval '91 days'");
-        var retention = new Retention(store.Database);
-        Assert.Equal(1, await retention.Forget(TimeSpan.FromDays(90), CancellationToken.None));
+        var retention = new EventRetention(store.Database);
+        Assert.Equal(1, await retention.DeleteOlderThan(TimeSpan.FromDays(90), CancellationToken.None));
         await store.Sessions.Close("waiting", CancellationToken.None);
 
-        Assert.Equal(0, await retention.Forget(TimeSpan.FromDays(90), CancellationToken.None));
-        Assert.Equal(1, await new Retention(store.Database).Forget(TimeSpan.FromDays(90), CancellationToken.None));
+        Assert.Equal(0, await retention.DeleteOlderThan(TimeSpan.FromDays(90), CancellationToken.None));
+        Assert.Equal(
+            1,
+            await new EventRetention(store.Database).DeleteOlderThan(TimeSpan.FromDays(90), CancellationToken.None)
+        );
     }
 
     async Task Execute(string sql)

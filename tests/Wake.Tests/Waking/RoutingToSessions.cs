@@ -13,8 +13,8 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     readonly string repository = $"test:{Guid.NewGuid():N}";
 
     public Task InitializeAsync() =>
-        store.Routes.Configure(
-            new Dictionary<string, RouteTerms>
+        store.Routes.ReplaceConfigured(
+            new Dictionary<string, RouteDefinition>
             {
                 ["assigned"] = Terms("implementer@{subject}", "issue.assigned"),
                 ["review"] = Terms("reviewer@{subject}", "pr.review_requested"),
@@ -26,7 +26,7 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
             None
         );
 
-    public Task DisposeAsync() => store.Routes.Configure(new Dictionary<string, RouteTerms>(), None);
+    public Task DisposeAsync() => store.Routes.ReplaceConfigured(new Dictionary<string, RouteDefinition>(), None);
 
     [Fact]
     public async Task A_session_begins_with_the_first_event_and_is_meant_by_all_that_follow()
@@ -40,8 +40,8 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         var session = (await store.Sessions.Find(key, None))!;
         Assert.Equal((2, "coder"), (session.Inbox, session.Profile));
         Assert.Matches("^/srv/wake/implementer-test-[0-9a-f]{32}-1-[0-9a-f]{12}$", session.Workspace);
-        Assert.Contains((await store.Timers.TakeDue(1000, TimeSpan.FromMinutes(1), None)).Due, x => x == session.Id);
-        Assert.Equal(["created"], (await store.Explain.Session(key, None))!.Ledger.Select(x => x.What));
+        Assert.Contains((await store.Timers.ClaimDue(1000, TimeSpan.FromMinutes(1), None)).Due, x => x == session.Id);
+        Assert.Equal(["created"], (await store.Explain.ExplainSession(key, None))!.Ledger.Select(x => x.What));
         Assert.Equal(
             ("assigned", null),
             (await Delivered(second.Id)) is { } delivery ? (delivery.Route, delivery.Watch) : default
@@ -185,16 +185,18 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     public async Task Hostile_subjects_make_keys_that_can_be_used_and_stay_below_the_root(string subject)
     {
         await IsUsable($"{repository}{subject}");
-        await IsUsable($"{repository}{subject}{new string('é', EventLimits.Key - repository.Length - subject.Length)}");
         await IsUsable(
-            $"{repository}{subject}{string.Concat(Enumerable.Repeat("🚀", (EventLimits.Key - repository.Length - subject.Length) / 2))}"
+            $"{repository}{subject}{new string('é', EventLimits.MaxKeyLength - repository.Length - subject.Length)}"
+        );
+        await IsUsable(
+            $"{repository}{subject}{string.Concat(Enumerable.Repeat("🚀", (EventLimits.MaxKeyLength - repository.Length - subject.Length) / 2))}"
         );
 
         async Task IsUsable(string whole)
         {
             var decision = Assert.Single(await store.Accept(Event("", "issue.assigned") with { Subject = whole }));
             var key = Assert.Single(decision.Sessions);
-            Assert.Null(EventValidation.TextProblem(key, EventLimits.Key));
+            Assert.Null(EventValidation.TextProblem(key, EventLimits.MaxKeyLength));
             var workspace = (await store.Sessions.Find(key, None))!.Workspace;
             Assert.Equal("/srv/wake", Path.GetDirectoryName(Path.GetFullPath(workspace)));
             Assert.Matches("^[A-Za-z0-9_-]+$", Path.GetFileName(workspace));
@@ -252,22 +254,22 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         Assert.False(await store.Routes.Delete("assigned", None));
 
         var before = await store.Routes.List(None);
-        await store.Routes.Configure(
-            new Dictionary<string, RouteTerms> { ["own"] = Terms("configured@{subject}", "own") },
+        await store.Routes.ReplaceConfigured(
+            new Dictionary<string, RouteDefinition> { ["own"] = Terms("configured@{subject}", "own") },
             None
         );
         var after = await store.Routes.List(None);
 
         Assert.Equal(["assigned", "changes", "own", "review"], before.Select(x => x.Name));
         Assert.Equal((true, "configured@{subject}"), after.Select(x => (x.Configured, x.Session)).Single());
-        await store.Routes.Configure(
-            new Dictionary<string, RouteTerms> { ["own"] = Terms("configured@{subject}", "own") },
+        await store.Routes.ReplaceConfigured(
+            new Dictionary<string, RouteDefinition> { ["own"] = Terms("configured@{subject}", "own") },
             None
         );
         Assert.Equal(after[0].Created, (await store.Routes.List(None))[0].Created);
     }
 
-    public static TheoryData<string, RouteTerms> WrongRoutes =>
+    public static TheoryData<string, RouteDefinition> WrongRoutes =>
         new()
         {
             { "../up", Terms("k@{subject}", "t") },
@@ -289,7 +291,8 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
 
     [Theory]
     [MemberData(nameof(WrongRoutes))]
-    public void A_route_that_is_none_is_refused(string name, RouteTerms terms) => Assert.NotEmpty(terms.Problems(name));
+    public void A_route_that_is_none_is_refused(string name, RouteDefinition terms) =>
+        Assert.NotEmpty(terms.Problems(name));
 
     [Theory]
     [InlineData("/tmp/{session}", "clones", null)]
@@ -328,10 +331,10 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
             Assert.Contains(warning, said);
     }
 
-    async Task<EventDelivery?> Delivered(string id) =>
-        (await store.Explain.Event(id, null, None))!.Deliveries.SingleOrDefault();
+    async Task<InboxEntry?> Delivered(string id) =>
+        (await store.Explain.ExplainEvent(id, null, None))!.Deliveries.SingleOrDefault();
 
-    static RouteTerms Terms(string session, string type) =>
+    static RouteDefinition Terms(string session, string type) =>
         new()
         {
             Session = session,

@@ -45,8 +45,8 @@ public sealed class SharingTheWork : IAsyncLifetime
         ]);
 
         foreach (var key in keys)
-            await wake.Ended(key, 1);
-        await wake.Quiet();
+            await wake.WaitForTurnEnd(key, 1);
+        await wake.WaitUntilIdle();
 
         foreach (var key in keys)
         {
@@ -78,8 +78,8 @@ public sealed class SharingTheWork : IAsyncLifetime
         }
 
         hold.Release();
-        await wake.Ended(key, 1);
-        await wake.Quiet();
+        await wake.WaitForTurnEnd(key, 1);
+        await wake.WaitUntilIdle();
 
         Assert.Equal(1, Assert.Single(await wake.Turns(key)).Attempt);
         Assert.Single(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages);

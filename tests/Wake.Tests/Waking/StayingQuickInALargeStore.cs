@@ -54,9 +54,9 @@ public sealed class StayingQuickInALargeStore
             }
         );
         // Rows that were made and not earned.
-        system.MayBreakRules = true;
+        system.SkipInvariantChecks = true;
         await new LargeStore(Sessions: 12_000, Events: 150_000, Watches: 30_000).Fill(system.Database);
-        var before = await TableReads.Of(system.Database, Large);
+        var before = await TableReads.Capture(system.Database, Large);
         Assert.Subset(
             before.Tables.ToHashSet(),
             new HashSet<string>
@@ -88,13 +88,13 @@ public sealed class StayingQuickInALargeStore
                 Related = ["related"],
             }
         );
-        await system.Ended(watching, 1);
+        await system.WaitForTurnEnd(watching, 1);
         var late = await system.Session("instant");
         Assert.Equal(1, (await system.Watch(late, "before")).GetProperty("found").GetInt32());
-        await system.Ended(late, 1);
+        await system.WaitForTurnEnd(late, 1);
         await system.Watch(await system.Session("instant"), "relat*");
         await system.Wake(watching, "look");
-        await system.Ended(watching, 2);
+        await system.WaitForTurnEnd(watching, 2);
 
         // One that a route has for the session which watches it, and one that begins a session.
         var route = await system.Http.PutAsJsonAsync(
@@ -110,8 +110,8 @@ public sealed class StayingQuickInALargeStore
         Assert.True(route.IsSuccessStatusCode, await route.Content.ReadAsStringAsync());
         await system.Watch(await system.Session("instant", key: "tester@watching"), "routed");
         await system.Publish(WakeSystem.Event("routed", "watched"), WakeSystem.Event("route", "new"));
-        await system.Ended("tester@watching", 1);
-        await system.Ended("tester@route", 1);
+        await system.WaitForTurnEnd("tester@watching", 1);
+        await system.WaitForTurnEnd("tester@route", 1);
 
         // What people and programs ask for, page by page.
         foreach (
@@ -138,31 +138,38 @@ public sealed class StayingQuickInALargeStore
             async () => await system.Scalar<long>("select count(*) from watches where look_again_at is not null") == 0,
             "the watches have looked again"
         );
-        await system.Quiet();
+        await system.WaitUntilIdle();
         foreach (var process in system.Processes)
             await process.Stop();
 
         await HourlyDuties(system.ConnectionString);
 
-        var after = await TableReads.OfAll(system.ConnectionString, Large);
+        var after = await TableReads.CaptureWhenIdle(system.ConnectionString, Large);
         Assert.Empty(after.ScannedSince(before));
         Assert.InRange(after.MostSince(before).Rows, 0, 60_000);
     }
 
     static async Task HourlyDuties(string connectionString)
     {
-        await using var own = Postgres.DataSource(connectionString);
-        Assert.Equal(0, await new Retention(own).Forget(TimeSpan.FromDays(90), None));
+        await using var own = Postgres.CreateDataSource(connectionString);
+        Assert.Equal(0, await new EventRetention(own).DeleteOlderThan(TimeSpan.FromDays(90), None));
         await new Transcripts(own).Prune(TimeSpan.FromDays(90), None);
-        Assert.False(await new Store.Sessions(own).HasLeft(Guid.NewGuid(), "/srv/wake/1", TimeSpan.FromDays(1), None));
-        await new Backlog(own).Read(None);
+        Assert.False(
+            await new Store.Sessions(own).IsWorkspaceUnusedFor(
+                Guid.NewGuid(),
+                "/srv/wake/1",
+                TimeSpan.FromDays(1),
+                None
+            )
+        );
+        await new Backlog(own).GetByState(None);
         await new WakeTimers(own).Recover("gone", None);
-        await new IdempotencyKeys(own).Begin([1], [1], TimeSpan.FromMinutes(1), None);
-        await new Costs(own).Days(7, None);
-        await new Costs(own).Of(Guid.NewGuid(), "default", None);
-        var watched = new WatchedSubjects(own) { Page = 1_000 };
-        await watched.Beginning("github", None);
-        await watched.Beginning("github", None);
+        await new IdempotencyKeys(own).Claim([1], [1], TimeSpan.FromMinutes(1), None);
+        await new Costs(own).ListDays(7, None);
+        await new Costs(own).GetSpent(Guid.NewGuid(), "default", None);
+        var watched = new WatchedSubjects(own) { PageSize = 1_000 };
+        await watched.FindByPrefix("github", None);
+        await watched.FindByPrefix("github", None);
     }
 
     [Fact]
@@ -213,11 +220,11 @@ public sealed class StayingQuickInALargeStore
 
         await Eventually.Holds(LookBackWaits, "the look-back waits");
         await system.Post(WakeSystem.Event(WakeSystem.Subject(other), "now"));
-        await system.Ended(other, 1);
+        await system.WaitForTurnEnd(other, 1);
 
         Assert.True(await LookBackWaits());
         await locking.RollbackAsync();
-        await system.Ended(held, 1);
+        await system.WaitForTurnEnd(held, 1);
 
         Task<bool> LookBackWaits() =>
             system.Scalar<bool>(
@@ -242,7 +249,7 @@ public sealed class StayingQuickInALargeStore
 
         var (watch, _, _) = (await store.Watches.Create("session", new("subject"), None))!.Value;
         Assert.Equal(waitsForIt, await LooksAgain(store.Watches));
-        Assert.False(await LooksAgain(new(store.Database) { LookAgainFor = TimeSpan.Zero }));
+        Assert.False(await LooksAgain(new(store.Database) { RepeatLookBackFor = TimeSpan.Zero }));
 
         async Task<bool> LooksAgain(Watches watches)
         {
@@ -250,7 +257,7 @@ public sealed class StayingQuickInALargeStore
                 "with due as (update watches set look_again_at = now() where id = $1 returning 1) select count(*) from due",
                 watch.Id
             );
-            await watches.LookAgain(None);
+            await watches.RepeatLookBack(None);
             return await store.Scalar<bool>("select look_again_at is not null from watches where id = $1", watch.Id);
         }
     }
@@ -286,10 +293,10 @@ public sealed class StayingQuickInALargeStore
         }
 
         // All but one have been seen to.
-        var (first, _, looked) = await timers.TakeDue(100, TimeSpan.FromMinutes(1), None);
+        var (first, _, looked) = await timers.ClaimDue(100, TimeSpan.FromMinutes(1), None);
         Assert.Equal([session], first);
-        var all = await Read(() => timers.TakeDue(100, TimeSpan.FromMinutes(1), None));
-        var since = await Read(() => timers.TakeDue(100, TimeSpan.FromMinutes(1), None, looked));
+        var all = await Read(() => timers.ClaimDue(100, TimeSpan.FromMinutes(1), None));
+        var since = await Read(() => timers.ClaimDue(100, TimeSpan.FromMinutes(1), None, looked));
 
         Assert.True(all >= 20_000, $"{all} entries are there to be passed");
         Assert.InRange(since, 0, 100);
@@ -323,20 +330,20 @@ public sealed class StayingQuickInALargeStore
         for (var i = 0; i < 10; i++)
             watches.Add((await store.Watches.Create("session", new($"github:o/r#{i}"), None))!.Value.Watch.Id);
         await store.Watches.Create("session", new("other:thing"), None);
-        var subjects = new WatchedSubjects(store.Database) { Page = 4 };
+        var subjects = new WatchedSubjects(store.Database) { PageSize = 4 };
 
-        var first = await subjects.Beginning("github", None);
+        var first = await subjects.FindByPrefix("github", None);
         Assert.Equal(10, first.Count);
-        Assert.Same(first, await subjects.Beginning("github", None));
+        Assert.Same(first, await subjects.FindByPrefix("github", None));
 
         // What is new is known at the next look, what has gone after a round.
         await store.Watches.Create("session", new("github:o/r#new"), None);
         await store.Watches.Delete(watches[3], None);
-        Assert.Contains("github:o/r#new", (await subjects.Beginning("github", None)).Select(x => x.Subject));
+        Assert.Contains("github:o/r#new", (await subjects.FindByPrefix("github", None)).Select(x => x.Subject));
         for (var i = 0; i < 4; i++)
-            await subjects.Beginning("github", None);
+            await subjects.FindByPrefix("github", None);
 
-        var last = await subjects.Beginning("github", None);
+        var last = await subjects.FindByPrefix("github", None);
         Assert.Equal(
             [.. Enumerable.Range(0, 10).Where(x => x != 3).Select(x => $"github:o/r#{x}"), "github:o/r#new"],
             last.Select(x => x.Subject).Order(StringComparer.Ordinal)

@@ -104,8 +104,8 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
 
     async Task HasTakenOneTurn(string key)
     {
-        var turn = await wake.Ended(key, 1);
-        await wake.Quiet();
+        var turn = await wake.WaitForTurnEnd(key, 1);
+        await wake.WaitUntilIdle();
 
         Assert.Equal(["merged"], turn.Reasons);
         Assert.Single(await wake.Turns(key));

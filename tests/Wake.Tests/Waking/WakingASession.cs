@@ -25,7 +25,7 @@ public abstract class WakingASession(SharedSystem shared)
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: "PR #972 merged"));
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         Assert.Equal(["PR #972 merged"], turn.Reasons);
     }
@@ -42,8 +42,8 @@ public abstract class WakingASession(SharedSystem shared)
         foreach (var observation in observations)
             await wake.Publish(observation);
 
-        var turn = await wake.Ended(key, 1);
-        await wake.Quiet();
+        var turn = await wake.WaitForTurnEnd(key, 1);
+        await wake.WaitUntilIdle();
         Assert.Equal(["merged"], turn.Reasons);
         Assert.Single(await wake.Turns(key));
 
@@ -59,8 +59,8 @@ public abstract class WakingASession(SharedSystem shared)
 
         await wake.Publish([.. facts.Select(x => WakeSystem.Event(WakeSystem.Subject(key), x))]);
 
-        var turn = await wake.Ended(key, 1);
-        await wake.Quiet();
+        var turn = await wake.WaitForTurnEnd(key, 1);
+        await wake.WaitUntilIdle();
         Assert.Equal(facts, turn.Reasons);
         Assert.Single(await wake.Turns(key));
     }
@@ -80,8 +80,8 @@ public abstract class WakingASession(SharedSystem shared)
         await Eventually.Holds(async () => (await wake.Show(key)).Inbox == 2);
         hold.Release();
 
-        var followUp = await wake.Ended(key, 2);
-        await wake.Quiet();
+        var followUp = await wake.WaitForTurnEnd(key, 2);
+        await wake.WaitUntilIdle();
         Assert.Equal(["second", "third"], followUp.Reasons);
         Assert.Equal(2, (await wake.Turns(key)).Count);
     }
@@ -93,11 +93,11 @@ public abstract class WakingASession(SharedSystem shared)
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "labelled", Delivery.Ambient));
         await Eventually.Holds(async () => (await wake.Show(key)).Inbox == 1);
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Empty(await wake.Turns(key));
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
-        Assert.Equal(["labelled", "merged"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["labelled", "merged"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
     }
 
     [Fact]
@@ -112,7 +112,7 @@ public abstract class WakingASession(SharedSystem shared)
 
         await wake.Watch(key, $"late:{key}", intent: "then deploy it");
 
-        Assert.Equal(["merged"], (await wake.Ended(key, 1)).Reasons);
+        Assert.Equal(["merged"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
     }
 
     [Fact]
@@ -134,7 +134,7 @@ public abstract class WakingASession(SharedSystem shared)
         await stream;
 
         // More than one window's worth, fewer than all: the ceiling ended the collecting, not the silence.
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         var turns = await wake.Turns(key);
         Assert.True(turns[0].Reasons.Count > 5, $"The first turn had {turns[0].Reasons.Count} reasons.");
         Assert.Equal(
@@ -152,7 +152,7 @@ public abstract class WakingASession(SharedSystem shared)
 
         await wake.Wake(key, "look at it now");
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(["labelled", "look at it now"], turn.Reasons);
         Assert.True(turn.StartedAt - turn.DispatchedAt < TimeSpan.FromSeconds(1));
     }
@@ -168,7 +168,7 @@ public abstract class WakingASession(SharedSystem shared)
 
         await wake.Publish(gone);
         await Eventually.Holds(async () => (await wake.Show(key)).Inbox == 1);
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
 
         Assert.Empty(await wake.Turns(key));
     }
@@ -199,7 +199,7 @@ public abstract class WakingASession(SharedSystem shared)
 
         hold.Release();
 
-        var turn = await wake.Ended(key, 1);
+        var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((2, null), (turn.Attempt, turn.Note));
         Assert.Contains("merged", FakeTranscript.Of(wake, await wake.Show(key)).UserMessages[^1]);
     }
@@ -222,10 +222,10 @@ public abstract class WakingASession(SharedSystem shared)
     {
         var key = await wake.WatchingSession();
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "first"));
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "second"));
-        await wake.Ended(key, 2);
+        await wake.WaitForTurnEnd(key, 2);
 
         var session = await wake.Show(key);
         Assert.Single(session.ClaudeSessionIds);
@@ -238,7 +238,7 @@ public abstract class WakingASession(SharedSystem shared)
         var key = await wake.WatchingSession();
         var observed = WakeSystem.Event(WakeSystem.Subject(key), "merged");
         await wake.Publish(observed);
-        await wake.Ended(key, 1);
+        await wake.WaitForTurnEnd(key, 1);
 
         var story = await wake.ExplainEvent(observed.Id);
         Assert.Equal($"{key} was told in wake 1, which ended: completed.", story.Summary);
@@ -247,7 +247,7 @@ public abstract class WakingASession(SharedSystem shared)
             story.Ledger.Select(x => x.What)
         );
 
-        await wake.Quiet();
+        await wake.WaitUntilIdle();
         Assert.Equal("Idle; nothing waits.", (await wake.Explain(key)).Summary);
     }
 }

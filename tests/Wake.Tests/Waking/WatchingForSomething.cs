@@ -120,7 +120,7 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         );
         Assert.Empty(later[0].Sessions);
         Assert.Empty(await store.Watches.List(key, 10, None));
-        Assert.Contains((await store.Explain.Session(key, None))!.Ledger, x => x.What == "unwatched");
+        Assert.Contains((await store.Explain.ExplainSession(key, None))!.Ledger, x => x.What == "unwatched");
     }
 
     [Fact]
@@ -187,7 +187,7 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         var (watch, found, ended) = (await store.Watches.Create(key, new(key) { Once = true }, None))!.Value;
 
         Assert.Equal((1, true), (found, ended));
-        Assert.Equal(["newer"], (await store.Explain.Session(key, None))!.Pending.Select(x => x.Reason));
+        Assert.Equal(["newer"], (await store.Explain.ExplainSession(key, None))!.Pending.Select(x => x.Reason));
         Assert.Null(await store.Watches.Find(watch.Id, None));
     }
 
@@ -230,7 +230,7 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         Assert.Null(await store.Watches.Find(watch.Id, None));
         Assert.Equal(
             ["labeled", "pushed", "merged"],
-            (await store.Explain.Session(key, None))!.Pending.Select(x => x.Reason)
+            (await store.Explain.ExplainSession(key, None))!.Pending.Select(x => x.Reason)
         );
     }
 
@@ -263,7 +263,7 @@ public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestSt
         )!.Value;
 
         Assert.Equal((1, true), (found, ended));
-        Assert.Equal(["CI failed"], (await store.Explain.Session(key, None))!.Pending.Select(x => x.Reason));
+        Assert.Equal(["CI failed"], (await store.Explain.ExplainSession(key, None))!.Pending.Select(x => x.Reason));
     }
 
     [Fact]

@@ -1,0 +1,106 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Wake.ServiceDefaults;
+using Wake.Store;
+
+namespace Wake.Cli;
+
+/// <summary>What the API answered.</summary>
+/// <param name="RequestUri">The address asked.</param>
+/// <param name="Status">The status.</param>
+/// <param name="MediaType">What the body is.</param>
+/// <param name="Body">The body as it came.</param>
+sealed record ApiResponse(Uri RequestUri, HttpStatusCode Status, string MediaType, byte[] Body)
+{
+    public bool IsSuccess => (int)Status is >= 200 and < 300;
+
+    /// <summary>What it refuses and why; null when it does not, or when it is not Wake that answers.</summary>
+    public ApiProblem? Problem =>
+        !IsSuccess && MediaType == "application/problem+json" ? ReadAs(CliJson.Default.ApiProblem) : null;
+
+    /// <summary>Whether it says that what was asked about does not exist, rather than that the address does
+    /// not.</summary>
+    public bool IsNotFound => Status is HttpStatusCode.NotFound && Problem?.Detail is not null;
+
+    /// <summary>Itself, if it is no refusal.</summary>
+    /// <exception cref="CommandException">It is one.</exception>
+    public ApiResponse EnsureSuccess() => IsSuccess ? this : throw ToException();
+
+    /// <summary>The refusal in words.</summary>
+    public CommandException ToException() =>
+        new(
+            Problem is { } problem
+                ? problem.ToText(Status)
+                : $"{RequestUri.GetLeftPart(UriPartial.Path)} answers {(int)Status} {Status}. Is that Wake?"
+        );
+
+    /// <summary>The body as a value.</summary>
+    public T ReadAs<T>(JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(Body, type) ?? throw new JsonException("It is null.");
+        }
+        catch (JsonException wrong)
+        {
+            throw new CommandException(
+                $"{RequestUri.GetLeftPart(UriPartial.Path)} answers something this wake does not understand. "
+                    + $"Is it of another version? {wrong.Message}"
+            );
+        }
+    }
+}
+
+/// <summary>Problem details (RFC 9457) as the API writes them.</summary>
+/// <param name="Title">What kind of problem.</param>
+/// <param name="Detail">What is wrong and what to do.</param>
+/// <param name="Errors">What is wrong with each field.</param>
+/// <param name="Owner">The key of the session that has the Claude session asked for.</param>
+sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, string[]>? Errors, string? Owner)
+{
+    /// <summary>The detail, and below it a line for each thing that is wrong with a field.</summary>
+    public string ToText(HttpStatusCode status)
+    {
+        string[] lines =
+        [
+            Detail ?? Title ?? $"{(int)status} {status}",
+            .. (Errors ?? []).SelectMany(x => x.Value.Select(problem => $"  {x.Key}: {problem}")),
+        ];
+        return string.Join('\n', lines.Select(Output.Visible));
+    }
+}
+
+/// <summary>The API's JSON, read without reflection because a command that starts fast is used more.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(ApiProblem))]
+[JsonSerializable(typeof(IntakeResult))]
+[JsonSerializable(typeof(IntakeResult[]))]
+[JsonSerializable(typeof(SpoolResult))]
+[JsonSerializable(typeof(Collisions))]
+[JsonSerializable(typeof(Session))]
+[JsonSerializable(typeof(Session[]))]
+[JsonSerializable(typeof(Question))]
+[JsonSerializable(typeof(Question[]))]
+[JsonSerializable(typeof(Watch[]))]
+[JsonSerializable(typeof(CreatedWatch))]
+[JsonSerializable(typeof(RouteRow))]
+[JsonSerializable(typeof(RouteRow[]))]
+[JsonSerializable(typeof(DryRunResult))]
+[JsonSerializable(typeof(DryRunResult[]))]
+[JsonSerializable(typeof(EventExplanation))]
+[JsonSerializable(typeof(SessionExplanation))]
+[JsonSerializable(typeof(LedgerLine))]
+[JsonSerializable(typeof(AuditFinding[]))]
+[JsonSerializable(typeof(EffectiveSetting[]))]
+[JsonSerializable(typeof(DeadLetter[]))]
+[JsonSerializable(typeof(ScheduledWake))]
+[JsonSerializable(typeof(ScheduledWake[]))]
+[JsonSerializable(typeof(ApiKey[]))]
+[JsonSerializable(typeof(NewApiKey))]
+[JsonSerializable(typeof(BrowserInvitation))]
+[JsonSerializable(typeof(CheckResult[]))]
+[JsonSerializable(typeof(ServiceState))]
+[JsonSerializable(typeof(ServiceSteps))]
+sealed partial class CliJson : JsonSerializerContext;

@@ -1,0 +1,27 @@
+using System.CommandLine;
+
+namespace Wake.Cli;
+
+/// <summary>The session a command is about, which may be the one that runs it.</summary>
+static class CurrentSession
+{
+    /// <summary>An option that names it.</summary>
+    public static Option<string?> CreateOption(string description) =>
+        new("--session")
+        {
+            HelpName = "SESSION",
+            Description =
+                $"{description} Its key, or the id of a Claude session, registered from its local transcript if need be. "
+                + "Default: WAKE_SESSION, or the Claude session this runs in.",
+        };
+
+    /// <summary>The one meant. Claude Code tells the programs it starts which session they run in.</summary>
+    public static string Resolve(string? named) =>
+        named
+        ?? Variable("WAKE_SESSION")
+        ?? Variable("CLAUDE_CODE_SESSION_ID")
+        ?? throw new CommandException("Say with --session which session. Only inside of one it is known.");
+
+    static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+}

@@ -1,0 +1,141 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary>
+/// <c>Prefer: wait=N</c> (RFC 7240): answers when the turns that events start are over, or after N seconds with what is
+/// known by then.
+/// </summary>
+sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, TimeProvider time)
+{
+    public const string Header = "Prefer";
+
+    /// <summary>The longest it waits, whatever is asked.</summary>
+    public static readonly TimeSpan MaxDuration = TimeSpan.FromMinutes(10);
+
+    // Each looks into the database a few times a second. Beyond this many the preference is not applied, which RFC 7240
+    // allows.
+    const int MaxConcurrentWaits = 200;
+
+    static readonly TimeSpan FirstPollInterval = TimeSpan.FromMilliseconds(50);
+    static readonly TimeSpan MaxPollInterval = TimeSpan.FromMilliseconds(500);
+
+    int concurrentWaits;
+
+    /// <summary>Says that an endpoint heeds the header.</summary>
+    public sealed record SupportsPreferWait;
+
+    /// <summary>How long the caller would wait; null when it did not ask for that.</summary>
+    public static TimeSpan? RequestedDuration(HttpContext http)
+    {
+        foreach (var preference in http.Request.Headers[Header].SelectMany(x => (x ?? "").Split(',')))
+        {
+            if (
+                preference.Split('=') is [var name, var value]
+                && name.Trim().Equals("wait", StringComparison.OrdinalIgnoreCase)
+                && int.TryParse(
+                    value.Split(';')[0].Trim().Trim('"'),
+                    NumberStyles.None,
+                    CultureInfo.InvariantCulture,
+                    out var seconds
+                )
+            )
+                return seconds < MaxDuration.TotalSeconds ? TimeSpan.FromSeconds(seconds) : MaxDuration;
+        }
+
+        return null;
+    }
+
+    /// <summary>What was decided about events, after waiting as long as was asked. Null when nothing was
+    /// asked.</summary>
+    public async Task<IReadOnlyList<AwaitedDecision>?> WaitForTurns(
+        HttpContext http,
+        IReadOnlyList<IntakeResult> decisions
+    )
+    {
+        if (RequestedDuration(http) is not { } patience)
+            return null;
+
+        if (Interlocked.Increment(ref concurrentWaits) > MaxConcurrentWaits)
+        {
+            Interlocked.Decrement(ref concurrentWaits);
+            return null;
+        }
+
+        try
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(
+                http.RequestAborted,
+                host.ApplicationStopping
+            );
+            var known = await PollUntilOver([.. decisions.Select(x => x.Event)], patience, either.Token);
+            http.Response.Headers["Preference-Applied"] = $"wait={(int)patience.TotalSeconds}";
+
+            var mayRead = Caller.From(http).HasScope(ApiScopes.SessionsRead);
+            var told = known.ToLookup(x => x.Event);
+            return
+            [
+                .. decisions.Select(decision => new AwaitedDecision(
+                    decision,
+                    told[decision.Event].All(x => x.Over),
+                    [.. told[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())]
+                )),
+            ];
+        }
+        finally
+        {
+            Interlocked.Decrement(ref concurrentWaits);
+        }
+    }
+
+    async Task<IReadOnlyList<(long Event, InboxEntry Delivery, bool Over)>> PollUntilOver(
+        IReadOnlyList<long> events,
+        TimeSpan patience,
+        CancellationToken cancel
+    )
+    {
+        var (begun, pause) = (time.GetTimestamp(), FirstPollInterval);
+        while (true)
+        {
+            var known = await deliveries.FindByEvents(events, CancellationToken.None);
+            var left = patience - time.GetElapsedTime(begun);
+            if (left <= TimeSpan.Zero || cancel.IsCancellationRequested || known.All(x => x.Over))
+                return known;
+
+            await Task.Delay(pause < left ? pause : left, time, cancel)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            pause = pause * 1.5 < MaxPollInterval ? pause * 1.5 : MaxPollInterval;
+        }
+    }
+}
+
+/// <summary>What was decided about an event, and what came of it.</summary>
+/// <param name="Decision">The decision.</param>
+/// <param name="Over">Whether there is nothing more to wait for.</param>
+/// <param name="Deliveries">The sessions it was routed to, with the turns they took.</param>
+sealed record AwaitedDecision(
+    [property: JsonIgnore] IntakeResult Decision,
+    bool Over,
+    IReadOnlyList<InboxEntry> Deliveries
+)
+{
+    public string Id => Decision.Id;
+    public IntakeOutcome Outcome => Decision.Outcome;
+    public IReadOnlyList<string> Sessions => Decision.Sessions;
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? UnknownSessions => Decision.UnknownSessions;
+
+    /// <inheritdoc cref="IntakeResult.CollidesWith" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? CollidesWith => Decision.CollidesWith;
+
+    /// <inheritdoc cref="IntakeResult.Warnings" />
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings => Decision.Warnings;
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? DuplicateOf => Decision.DuplicateOf;
+}

@@ -1,0 +1,80 @@
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Quartz;
+using Wake.Producing;
+
+namespace Wake.Producers.Cron;
+
+/// <summary>
+/// Publishes an event at every fire time of every schedule. Quartz says when that is; its own job store would keep jobs
+/// and triggers in eleven tables, where one time per schedule and a dedup key do.
+/// </summary>
+sealed class CronScheduler(
+    CronScheduleStore times,
+    IEventPublisher publisher,
+    IOptions<CronOptions> options,
+    TimeProvider clock,
+    ILogger<CronScheduler> log
+) : BackgroundService
+{
+    // Also how soon what a dead replica owed is looked for.
+    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
+    // The clocks of this machine and of the database drift apart, and somebody may set them.
+    static readonly TimeSpan MaxSleep = TimeSpan.FromMinutes(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // One name however its settings are spelt: settings know no case.
+        var jobs = options
+            .Value.Select(x => (Name: x.Key.ToLowerInvariant(), Schedule: x.Value, Times: x.Value.ParseExpression()))
+            .ToList();
+
+        while (jobs is not [])
+        {
+            var wait = MaxSleep;
+            try
+            {
+                foreach (var (name, schedule, expression) in jobs)
+                {
+                    if (await FireDueTimes(name, schedule, expression, stoppingToken) is var next && next < wait)
+                        wait = next;
+                }
+            }
+            catch (Exception down) when (down is NpgsqlException or TimeoutException)
+            {
+                log.LogWarning("Schedules have to wait: {Reason}", down.Message);
+                wait = RetryDelay;
+            }
+
+            await Task.Delay(wait, clock, stoppingToken);
+        }
+    }
+
+    // Says how long nothing will be due.
+    async Task<TimeSpan> FireDueTimes(
+        string name,
+        CronSchedule schedule,
+        CronExpression expression,
+        CancellationToken cancel
+    )
+    {
+        var terms = $"{expression.CronExpressionString} {schedule.TimeZone}";
+        var decision = await times.ClaimDueTimes(
+            name,
+            terms,
+            (after, now) => DueTimes.Find(expression, after, now, schedule.CatchUp),
+            cancel
+        );
+
+        if (decision.FireTimes is not [])
+        {
+            await publisher.Publish([.. decision.FireTimes.Select(x => schedule.CreateEvent(name, x))], cancel);
+            await times.MarkPublished(name, decision.FireTimes, cancel);
+        }
+
+        return decision.LockedByAnotherReplica ? RetryDelay
+            : expression.GetNextValidTimeAfter(decision.Now) is { } next ? next - decision.Now
+            : MaxSleep;
+    }
+}

@@ -1,0 +1,33 @@
+using System.Text.Json;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>What GitHub said to one request, if it said something one can rely on. Everything else is an
+/// exception.</summary>
+abstract record GitHubResponse
+{
+    /// <param name="Body">What is there now.</param>
+    /// <param name="ETag">What to ask with next time; null where the answer has none.</param>
+    /// <param name="Next">The next page.</param>
+    /// <param name="ServerTime">The time at GitHub.</param>
+    /// <param name="Path">Where it was in the end, below the API's address: elsewhere than asked for after a
+    /// rename.</param>
+    public sealed record Success(JsonElement Body, string? ETag, Uri? Next, DateTimeOffset ServerTime, string Path)
+        : GitHubResponse;
+
+    /// <summary>Nothing has changed since the ETag.</summary>
+    public sealed record NotModified(DateTimeOffset ServerTime) : GitHubResponse;
+
+    /// <summary>It is not there, or not for this account: GitHub does not tell which.</summary>
+    public sealed record NotFound : GitHubResponse;
+
+    /// <summary>This account may not ask that.</summary>
+    public sealed record Forbidden(string Reason) : GitHubResponse;
+}
+
+/// <summary>GitHub has not answered in a way that says anything. Nothing may be concluded from it.</summary>
+sealed class GitHubUnavailableException(string message, DateTimeOffset? until = null) : Exception(message)
+{
+    /// <summary>When to ask again; null when only trying tells.</summary>
+    public DateTimeOffset? RetryAt => until;
+}

@@ -1,0 +1,34 @@
+using System.Threading.Channels;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>What a webhook says has moved, for the poller to look at now instead of at its next look.</summary>
+sealed class RepollRequests
+{
+    // A ring that is lost costs a minute: the next look sees the same.
+    readonly Channel<string> requests = Channel.CreateBounded<string>(
+        new BoundedChannelOptions(1000) { FullMode = BoundedChannelFullMode.DropOldest }
+    );
+
+    public void Request(EventMapping delivery)
+    {
+        if (delivery.RepollSubject is { } commit)
+            requests.Writer.TryWrite(commit);
+        foreach (
+            var observed in delivery.Events.Where(x =>
+                x.Type.StartsWith("github.pull_request.", StringComparison.Ordinal)
+            )
+        )
+            requests.Writer.TryWrite(observed.Subject);
+    }
+
+    /// <summary>Those since the last call, each once.</summary>
+    public IReadOnlyCollection<string> Drain()
+    {
+        HashSet<string> heard = [];
+        while (requests.Reader.TryRead(out var subject))
+            heard.Add(subject);
+        return heard;
+    }
+}

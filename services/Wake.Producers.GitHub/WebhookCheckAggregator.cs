@@ -1,0 +1,465 @@
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using NpgsqlTypes;
+using Wake.Producing;
+
+namespace Wake.Producers.GitHub;
+
+/// <summary>
+/// Adds up the checks of commits in repositories that no account looks at, from what deliveries say of them. GitHub
+/// tells of a run when it is asked for, so the set is known as far as the webhook is subscribed to it; what comes later
+/// makes a new sum.
+/// </summary>
+sealed class WebhookCheckAggregator(
+    NpgsqlDataSource database,
+    IEventPublisher publisher,
+    IOptions<GitHubOptions> options,
+    TimeProvider time,
+    ILogger<WebhookCheckAggregator> log,
+    GitHubClients? clients = null
+) : BackgroundService
+{
+    // A delivery must be answered soon, and is good without this.
+    static readonly TimeSpan RecordTimeout = TimeSpan.FromSeconds(2);
+
+    // No run waits longer for a person: https://docs.github.com/en/actions/reference/limits.
+    static readonly TimeSpan RetentionPeriod = TimeSpan.FromDays(35),
+        CleanupInterval = TimeSpan.FromHours(1);
+
+    static readonly string[] RequiredEvents = ["workflow_run", "check_run", "status", "pull_request"];
+
+    // The account that looks at a repository, if one does and can.
+    const string IsPolledSql = """
+        exists (select from github.cursors c
+                where c.repository = $1 and c.account is not null and c.seen_at > clock_timestamp() - interval '2 minutes'
+                  and coalesce((c.unable ->> c.account)::timestamptz <= clock_timestamp(), true))
+        """;
+
+    readonly GitHubOptions settings = options.Value;
+    DateTimeOffset nextCleanup;
+
+    /// <summary>
+    /// Takes in what a delivery says, and adds to its events which pull requests they concern, or that those have left
+    /// the commit.
+    /// </summary>
+    public async Task<EventMapping> RecordDelivery(
+        EventMapping mapped,
+        string? name,
+        JsonElement payload,
+        CancellationToken cancel
+    )
+    {
+        if (name == "ping")
+            WarnOfMissingEvents(payload);
+        if (
+            name is not ("workflow_run" or "check_run" or "check_suite" or "status" or "pull_request")
+            || GitHubRepository.Parse(payload.At("repository")) is not { } repository
+        )
+            return mapped;
+
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        bound.CancelAfter(RecordTimeout);
+        try
+        {
+            if (name == "pull_request")
+            {
+                await PullRequest(repository, payload, bound.Token);
+                return mapped;
+            }
+
+            var sha = payload.Text(name, "head_sha") ?? payload.Text("sha");
+            if (
+                sha is null
+                || await UpdateState(repository, sha, x => x.Apply(name, payload.At(name), payload), bound.Token)
+                    is not { } state
+            )
+                return mapped;
+
+            return state.Pulls.Count > 0
+                ? mapped.WithRelated(state.Pulls.Select(repository.Item))
+                : mapped.AmbientIfOutdated(state.Left);
+        }
+        catch (Exception failed)
+            when (failed is NpgsqlException || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
+            )
+        {
+            log.LogWarning("A delivery is not added up with the others: {Reason}", failed.Message);
+            return mapped;
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var more = false;
+            try
+            {
+                more = await ReportNext(stoppingToken);
+                if (!more && nextCleanup <= time.GetUtcNow())
+                    await DeleteOld(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception failed)
+            {
+                log.LogWarning("Checks were not added up: {Reason}", failed.Message);
+            }
+
+            if (!more)
+                await Task.Delay(settings.LookEvery, time, stoppingToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // Of what a webhook is not subscribed to nobody tells.
+    void WarnOfMissingEvents(JsonElement ping)
+    {
+        var events = ping.Items("hook", "events").Select(x => x.Text()).ToList();
+        if (!events.Contains("*") && RequiredEvents.Except(events).ToList() is { Count: > 0 } missing)
+            log.LogWarning(
+                "The webhook {Hook} does not send {Missing}: without an account, CI is added up without those.",
+                ping.Number("hook_id"),
+                string.Join(", ", missing)
+            );
+    }
+
+    // The head of a pull request, of a fork's like any other: no other delivery says whose commit it is.
+    async Task PullRequest(GitHubRepository repository, JsonElement payload, CancellationToken cancel)
+    {
+        if (
+            payload.Text("action") is not ("opened" or "reopened" or "synchronize")
+            || payload.Number("pull_request", "number") is not { } number
+        )
+            return;
+
+        if (payload.Text("action") == "synchronize" && payload.Text("before") is { } before)
+            await UpdateState(repository, before, x => x.RemovePull(number), cancel);
+        if (payload.Text("pull_request", "head", "sha") is { } head)
+            await UpdateState(repository, head, x => x.AddPull(number), cancel);
+    }
+
+    async Task<WebhookCheckState?> UpdateState(
+        GitHubRepository repository,
+        string sha,
+        Action<WebhookCheckState> how,
+        CancellationToken cancel
+    )
+    {
+        await using var connection = await database.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await using var take = new NpgsqlCommand(
+            $"""
+            insert into github.heads as known (repository, sha)
+            select $1, $2 where not {IsPolledSql} and (not $3 or exists (select from github.cursors where repository = $1))
+            on conflict (repository, sha) do update set moved_at = clock_timestamp()
+            returning state::text
+            """,
+            connection,
+            transaction
+        );
+        take.Parameters.AddWithValue(repository.Subject);
+        take.Parameters.AddWithValue(sha);
+
+        // What is not watched an account of ours would look at, once it is. What it was not shown it leaves to this.
+        take.Parameters.AddWithValue(clients?.AccountOf(repository) is not null);
+        if (await take.ExecuteScalarAsync(cancel) is not string text)
+            return null;
+
+        var state = WebhookCheckState.FromJson(text);
+        how(state);
+        await SaveState(
+            connection,
+            transaction,
+            repository.Subject,
+            sha,
+            state,
+            ReportDelay(state, settings.Rules(repository)),
+            cancel
+        );
+        await transaction.CommitAsync(cancel);
+        return state;
+    }
+
+    // When it may be told: soon when all is over, later when something stays open.
+    TimeSpan? ReportDelay(WebhookCheckState state, CiRules rules) =>
+        state.Rollup(rules) switch
+        {
+            CiRollup.Finished => settings.Settle,
+            CiRollup.Unfinished { SoFar: { Open.Count: > 0 } soFar } => soFar.WaitsForApproval
+                ? settings.Settle
+                : settings.PendingAfter,
+            _ => null,
+        };
+
+    async Task<bool> ReportNext(CancellationToken cancel)
+    {
+        await using var connection = await database.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        string repository,
+            sha;
+        WebhookCheckState state;
+        await using (
+            var take = new NpgsqlCommand(
+                "select repository, sha, state::text from github.heads where due_at <= clock_timestamp() order by due_at limit 1 for update skip locked",
+                connection,
+                transaction
+            )
+        )
+        await using (var row = await take.ExecuteReaderAsync(cancel))
+        {
+            if (!await row.ReadAsync(cancel))
+                return false;
+            (repository, sha, state) = (
+                row.GetString(0),
+                row.GetString(1),
+                WebhookCheckState.FromJson(row.GetString(2))
+            );
+        }
+
+        // An account that looks at it by now tells it with what it sees itself.
+        await using (
+            var polled = new NpgsqlCommand($"select {IsPolledSql}", connection, transaction)
+            {
+                Parameters = { new() { Value = repository } },
+            }
+        )
+        {
+            var rollup = state.Rollup(settings.Rules(repository));
+            if (
+                await polled.ExecuteScalarAsync(cancel) is false
+                && (rollup as CiRollup.Finished ?? (rollup as CiRollup.Unfinished)?.SoFar) is { } sum
+                && WatchedRepository.FromSubjects([$"{repository}@{sha}"]).FirstOrDefault() is { } home
+                && state.IsUnreported(sum, settings.Rules(repository))
+            )
+            {
+                // Nobody needs to hear of a commit that its pull requests have left.
+                var told = GitHubEvents
+                    .Ci(new(home.Repository, new("github:webhook", DeliveryId: null)), sha, sum, state.Pulls)
+                    .AmbientIfOutdated(state.Left && state.Pulls.Count == 0);
+                await publisher.Publish(told.Events, cancel);
+                state.MarkReported(sum);
+            }
+        }
+
+        await SaveState(connection, transaction, repository, sha, state, due: null, cancel);
+        await transaction.CommitAsync(cancel);
+        return true;
+    }
+
+    static async Task SaveState(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        string repository,
+        string sha,
+        WebhookCheckState state,
+        TimeSpan? due,
+        CancellationToken cancel
+    )
+    {
+        await using var keep = new NpgsqlCommand(
+            "update github.heads set state = $3::json, due_at = clock_timestamp() + $4 where repository = $1 and sha = $2",
+            connection,
+            transaction
+        );
+        keep.Parameters.AddWithValue(repository);
+        keep.Parameters.AddWithValue(sha);
+        keep.Parameters.AddWithValue(state.ToJson());
+        keep.Parameters.Add(
+            new() { NpgsqlDbType = NpgsqlDbType.Interval, Value = due is { } wait ? wait : DBNull.Value }
+        );
+        await keep.ExecuteNonQueryAsync(cancel);
+    }
+
+    async Task DeleteOld(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "delete from github.heads where moved_at < clock_timestamp() - $1"
+        );
+        command.Parameters.AddWithValue(RetentionPeriod);
+        await command.ExecuteNonQueryAsync(cancel);
+        nextCleanup = time.GetUtcNow() + CleanupInterval;
+    }
+}
+
+/// <summary>What deliveries have said of the checks of one commit. They come in any order, and more than
+/// once.</summary>
+sealed class WebhookCheckState
+{
+    // More than that on one commit is nobody's CI, and each delivery reads and writes all of it.
+    const int MaxItems = 500;
+
+    public Dictionary<long, WorkflowRun> Runs { get; set; } = [];
+
+    public Dictionary<long, WebhookCheck> Checks { get; set; } = [];
+
+    public Dictionary<string, WebhookStatus> Statuses { get; set; } = [];
+
+    /// <summary>The pull requests whose head it is; and whether one has left it.</summary>
+    public SortedSet<long> Pulls { get; set; } = [];
+
+    public bool Left { get; set; }
+
+    /// <summary>The fingerprint of the sum that was told last, and what had not ended then.</summary>
+    public string? Said { get; set; }
+
+    public IReadOnlyList<string> SaidOpen { get; set; } = [];
+
+    public static WebhookCheckState FromJson(string json) =>
+        JsonSerializer.Deserialize<WebhookCheckState>(json) ?? new();
+
+    public string ToJson() => JsonSerializer.Serialize(this);
+
+    public void AddPull(long pull) => Pulls.Add(pull);
+
+    public void RemovePull(long pull) => (_, Left) = (Pulls.Remove(pull), true);
+
+    /// <summary>Takes in one delivery.</summary>
+    public void Apply(string name, JsonElement item, JsonElement payload)
+    {
+        foreach (var pull in item.Items("pull_requests"))
+        {
+            if (
+                pull.Number("number") is { } number
+                && pull.Number("base", "repo", "id") == payload.Number("repository", "id")
+                && pull.Text("head", "sha") == item.Text("head_sha")
+            )
+                AddPull(number);
+        }
+
+        if (Runs.Count + Checks.Count + Statuses.Count >= MaxItems)
+            return;
+
+        switch (name)
+        {
+            case "workflow_run"
+                when WorkflowRun.Parse(item) is { } run
+                    && (!Runs.TryGetValue(run.Id, out var known) || IsLater(run, known)):
+                Runs[run.Id] = run;
+                break;
+
+            case "check_run"
+                when item.Number("id") is { } id
+                    && (!Checks.TryGetValue(id, out var known) || known.Status != "completed"):
+                Checks[id] = WebhookCheck.From(
+                    id,
+                    item,
+                    item.Number("check_suite", "id"),
+                    item.At("app"),
+                    item.Time("completed_at")
+                );
+                break;
+
+            // Who has checks of its own is told by them, where the webhook is subscribed to them.
+            case "check_suite"
+                when item.Number("id") is { } id
+                    && item.Text("app", "slug") != "github-actions"
+                    && !Checks.Values.Any(x => x.Suite == id && x.Id != id):
+                Checks[id] = WebhookCheck.From(id, item, id, item.At("app"), item.Time("updated_at"));
+                break;
+
+            case "status"
+                when payload.Number("id") is { } id
+                    && payload.Text("context") is { } context
+                    && (!Statuses.TryGetValue(context, out var known) || known.Id <= id):
+                Statuses[context] = new(
+                    id,
+                    payload.Text("state"),
+                    payload.Time("updated_at") ?? payload.Time("created_at")
+                );
+                break;
+        }
+    }
+
+    public CiRollup Rollup(CiRules rules) =>
+        CiRollup.Aggregate(
+            Checks
+                .Values.Where(x => x.Suite != x.Id || !Checks.Values.Any(y => y.Suite == x.Suite && y.Id != y.Suite))
+                .Select(x =>
+                    JsonSerializer.SerializeToElement(
+                        new
+                        {
+                            id = x.Id,
+                            name = x.Name,
+                            status = x.Status,
+                            conclusion = x.Conclusion,
+                            started_at = x.StartedAt,
+                            completed_at = x.CompletedAt,
+                            app = new { slug = x.App },
+                            check_suite = new { id = x.Suite },
+                        }
+                    )
+                ),
+            Statuses.Select(x =>
+                JsonSerializer.SerializeToElement(
+                    new
+                    {
+                        id = x.Value.Id,
+                        context = x.Key,
+                        state = x.Value.State,
+                        updated_at = x.Value.At,
+                    }
+                )
+            ),
+            Runs.Values.Where(x => x.Suite is not null).ToDictionary(x => x.Suite!.Value, x => x.Origin),
+            Runs.Values,
+            rules
+        );
+
+    /// <summary>Whether whoever was told of the last sum does not know this one.</summary>
+    public bool IsUnreported(CiRollup.Finished sum, CiRules rules) =>
+        Said != sum.Fingerprint
+        && !(
+            SaidOpen.Count > 0
+            && sum.Open.Count == 0
+            && !sum.Failed.Intersect(SaidOpen).Any()
+            && Rollup(rules with { Ignored = [.. rules.Ignored, .. SaidOpen] }) is CiRollup.Finished before
+            && before.Fingerprint == Said
+        );
+
+    public void MarkReported(CiRollup.Finished sum) =>
+        (Said, SaidOpen) = (sum.Fingerprint, [.. sum.Open.Select(x => x.Name)]);
+
+    // Deliveries of one second come in any order; what was approved goes on as the same attempt.
+    static bool IsLater(WorkflowRun run, WorkflowRun known) =>
+        run.Attempt != known.Attempt ? run.Attempt > known.Attempt
+        : run.UpdatedAt != known.UpdatedAt ? run.UpdatedAt > known.UpdatedAt
+        : run.IsCompleted || !known.IsCompleted;
+}
+
+/// <summary>A check as a delivery showed it; a suite of them where nothing else tells of it.</summary>
+sealed record WebhookCheck(
+    long Id,
+    string? Name,
+    string? App,
+    long? Suite,
+    string? Status,
+    string? Conclusion,
+    DateTimeOffset? StartedAt,
+    DateTimeOffset? CompletedAt
+)
+{
+    public static WebhookCheck From(
+        long id,
+        JsonElement item,
+        long? suite,
+        JsonElement app,
+        DateTimeOffset? completedAt
+    ) =>
+        new(
+            id,
+            item.Text("name") ?? app.Text("name"),
+            app.Text("slug") ?? app.TextOrNumber("id"),
+            suite,
+            item.Text("status"),
+            item.Text("conclusion"),
+            item.Time("started_at"),
+            completedAt
+        );
+}
+
+/// <summary>A status as a delivery showed it.</summary>
+sealed record WebhookStatus(long Id, string? State, DateTimeOffset? At);

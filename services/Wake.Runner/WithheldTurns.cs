@@ -1,0 +1,215 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Contracts;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>
+/// Asks for turns, and watches those that are withheld because somebody else is at work in their Claude session: it
+/// looks at that process, keeps the hold, and takes the turn up as soon as the process has ended or has left the
+/// session. The transcript of what was said there lies on this machine, so this runner is the one to go on with it.
+/// </summary>
+sealed class WithheldTurns(
+    Turns turns,
+    TurnHolds holds,
+    RunnerSlots slots,
+    WarmSessions warm,
+    ClaudeCli claude,
+    RunnerName name,
+    IBus bus,
+    IOptions<RunnerOptions> options,
+    IOptions<Profiles> profiles,
+    TimeProvider time,
+    ILogger<WithheldTurns> log
+) : BackgroundService
+{
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
+
+    // A look at the store for every so many ticks.
+    const int TicksPerStorePoll = 2;
+
+    // How long a turn that could run waits for a slot here before any runner may have it.
+    static readonly TimeSpan SlotWait = TimeSpan.FromSeconds(10);
+
+    readonly Lock changing = new();
+    readonly Dictionary<(Guid SessionId, int WakeNumber), Hold> withheld = [];
+
+    /// <summary>Asks for the turn of a wake on this machine. One that is withheld is watched from now on.</summary>
+    public async Task<TurnClaim> Claim(ResumeSession wake, CancellationToken cancel, bool endsHold = false)
+    {
+        var (runner, all) = (options.Value, profiles.Value);
+        var open = OpenSessions.List(claude.ConfigFolder);
+        string[] configured = [.. all.Keys];
+        var here = new OpenClaudeSessions(
+            [.. open.Select(x => (x.ClaudeSessionId, x.Describe(name.Value)))],
+            configured,
+            // A session that begins afresh with every wake forks nothing.
+            [.. configured.Where(x => all[x] is { WhenOpen: WhenOpen.Takeover } or { Resume: ResumePolicy.Never })]
+        )
+        {
+            EndsHold = endsHold,
+        };
+
+        var claim = await turns.Claim(wake.SessionId, wake.WakeNumber, name.Value, runner.Lease, cancel, here);
+        if (claim is not TurnClaim.Withheld { Why: var why, ClaudeSessionId: var claudeSession })
+            return claim;
+
+        log.LogInformation("{SessionKey} wake {Wake} waits: {Why}.", wake.SessionKey, wake.WakeNumber, why);
+        lock (changing)
+            withheld[(wake.SessionId, wake.WakeNumber)] = new(
+                wake,
+                claudeSession,
+                open.Any(x => x.ClaudeSessionId == claudeSession)
+            )
+            {
+                RenewedAt = time.GetTimestamp(),
+            };
+
+        // It would not hear of what is said there.
+        await warm.Evict(wake.SessionId);
+        return claim;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        for (var count = 0; !stoppingToken.IsCancellationRequested; count++)
+        {
+            try
+            {
+                await PollHolds(askStore: count % TicksPerStorePoll == 0, stoppingToken);
+            }
+            catch (Exception down) when (down is NpgsqlException or MassTransitException or TimeoutException)
+            {
+                // The holds run out by themselves, and whoever looks then sees the same.
+                log.LogWarning(
+                    "The turns that are withheld could not be looked at ({Reason}); trying again.",
+                    down.Message
+                );
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+
+            await Task.Delay(PollInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    async Task PollHolds(bool askStore, CancellationToken cancel)
+    {
+        List<Hold> all;
+        lock (changing)
+            all = [.. withheld.Values];
+        if (all is [])
+            return;
+
+        var runner = options.Value;
+        if (askStore)
+        {
+            var known = (await holds.GetStates(name.Value, [.. all.Select(x => x.Key)], cancel)).ToDictionary(x =>
+                (x.SessionId, x.WakeNumber)
+            );
+            foreach (var gone in all.Where(x => !known.ContainsKey(x.Key)))
+                Remove(gone);
+
+            all.RemoveAll(x => !known.ContainsKey(x.Key));
+            all.ForEach(x => x.State = known[x.Key]);
+        }
+
+        var open = OpenSessions.List(claude.ConfigFolder);
+        foreach (var hold in all)
+        {
+            var inTheWay =
+                open.Any(x => x.ClaudeSessionId == hold.ClaudeSessionId)
+                || hold.State?.SessionAtWork != false && !hold.IsLocalProcess
+                || hold.State is { SessionAtWork: true };
+            if (!inTheWay || hold.State is { Takeover: true, SessionAtWork: false })
+                await ClaimAndStart(hold, cancel);
+            else if (time.GetElapsedTime(hold.RenewedAt) > runner.Lease / 3)
+                await Renew(hold, cancel);
+        }
+    }
+
+    async Task ClaimAndStart(Hold hold, CancellationToken cancel)
+    {
+        if (!slots.TryAcquire(hold.Wake.Urgent, out var slot))
+        {
+            hold.UnblockedSince ??= time.GetTimestamp();
+            if (time.GetElapsedTime(hold.UnblockedSince.Value) < SlotWait)
+            {
+                await Renew(hold, cancel);
+                return;
+            }
+
+            await holds.Release(hold.Wake.SessionId, hold.Wake.WakeNumber, name.Value, cancel);
+            Remove(hold);
+            return;
+        }
+
+        using (slot)
+        {
+            var asked = time.GetTimestamp();
+            switch (await Claim(hold.Wake, cancel, endsHold: true))
+            {
+                case TurnClaim.Granted { Turn: var turn }:
+                    Remove(hold);
+                    slot.StartTurn(turn, asked);
+                    await bus.Publish(
+                        new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value),
+                        cancel
+                    );
+                    break;
+
+                // Somebody else has opened it.
+                case TurnClaim.Withheld:
+                    break;
+
+                default:
+                    Remove(hold);
+                    break;
+            }
+        }
+    }
+
+    async Task Renew(Hold hold, CancellationToken cancel)
+    {
+        var asked = time.GetTimestamp();
+        if (await holds.Renew(hold.Wake.SessionId, hold.Wake.WakeNumber, name.Value, options.Value.Lease, cancel))
+            hold.RenewedAt = asked;
+        else
+            Remove(hold);
+    }
+
+    void Remove(Hold hold)
+    {
+        lock (changing)
+        {
+            if (withheld.GetValueOrDefault(hold.Key) == hold)
+                withheld.Remove(hold.Key);
+        }
+    }
+
+    /// <summary>A turn that is withheld.</summary>
+    sealed class Hold(ResumeSession wake, Guid claudeSessionId, bool isProcess)
+    {
+        public ResumeSession Wake => wake;
+
+        public (Guid SessionId, int WakeNumber) Key => (wake.SessionId, wake.WakeNumber);
+
+        public Guid ClaudeSessionId => claudeSessionId;
+
+        /// <summary>Whether it is a process of this machine that is in the way, which shows without the
+        /// store.</summary>
+        public bool IsLocalProcess => isProcess;
+
+        /// <summary>What the store said last; null before it was asked.</summary>
+        public HoldState? State { get; set; }
+
+        public long RenewedAt { get; set; }
+
+        /// <summary>Since when nothing is in the way any more.</summary>
+        public long? UnblockedSince { get; set; }
+    }
+}

@@ -1,0 +1,19 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Wake.ServiceDefaults;
+
+/// <summary>What every service begins with.</summary>
+public static class ServiceDefaultsExtensions
+{
+    /// <summary>Secrets, telemetry, the rules of the HTTP door, PostgreSQL, health; and no section of the configuration
+    /// is misspelt.</summary>
+    public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<UnknownSectionsValidator.Sections>().ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<UnknownSectionsValidator.Sections>, UnknownSectionsValidator>();
+        builder.Services.AddHttpServerDefaults();
+        return builder.AddSecretFiles().AddTelemetry().AddPostgres().AddHealth();
+    }
+}

@@ -1,0 +1,200 @@
+using System.Diagnostics.Metrics;
+using System.Text.Json;
+
+namespace Wake.ServiceDefaults;
+
+/// <summary>
+/// What Wake measures: every metric's name, unit and attributes. No attribute grows with sessions, events or time;
+/// names that others choose are <see cref="CardinalityLimiter"/>. Units are UCUM's; money has none there.
+/// </summary>
+public static class WakeMetrics
+{
+    static readonly Meter Meter = new(Telemetry.SourceName);
+
+    // From what a warm session needs to what a busy pool lets one wait, in seconds.
+    static readonly InstrumentAdvice<double> WaitBuckets = new()
+    {
+        HistogramBucketBoundaries = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600],
+    };
+
+    static readonly InstrumentAdvice<double> DurationBuckets = new()
+    {
+        HistogramBucketBoundaries = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200],
+    };
+
+    static readonly InstrumentAdvice<int> CountBuckets = new()
+    {
+        HistogramBucketBoundaries = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000],
+    };
+
+    /// <summary>Webhook deliveries, by <c>hook</c> and <c>outcome</c> (accepted, ignored, refused).</summary>
+    public static readonly Counter<long> WebhookDeliveries = Meter.CreateCounter<long>(
+        "wake.deliveries",
+        "{delivery}",
+        "Webhook deliveries by what became of them."
+    );
+
+    /// <summary>Deliveries that failed while nobody was at the door, by <c>outcome</c> (recovered, lost).</summary>
+    public static readonly Counter<long> MissedWebhookDeliveries = Meter.CreateCounter<long>(
+        "wake.gap.deliveries",
+        "{delivery}",
+        "Webhook deliveries that had failed, by whether they were sent again."
+    );
+
+    /// <summary>Observations taken in, duplicates included, by <c>source</c> and <c>type</c>.</summary>
+    public static readonly Counter<long> EventsObserved = Meter.CreateCounter<long>(
+        "wake.events.observed",
+        "{event}",
+        "Observations taken in, duplicates included."
+    );
+
+    /// <summary>Events that came under the dedup key of another fact, and were taken in as what they are.</summary>
+    public static readonly Counter<long> DedupKeyCollisions = Meter.CreateCounter<long>(
+        "wake.events.collisions",
+        "{event}",
+        "Events that came under the dedup key of another fact."
+    );
+
+    /// <summary>The intake's decisions, by <c>outcome</c> (routed, unwatched, duplicate).</summary>
+    public static readonly Counter<long> IntakeOutcomes = Meter.CreateCounter<long>(
+        "wake.decisions",
+        "{decision}",
+        "What was decided about observations."
+    );
+
+    /// <summary>Messages that were no events and wait in the error queue for somebody to look at them.</summary>
+    public static readonly Gauge<long> DeadLetters = Meter.CreateGauge<long>(
+        "wake.dead_letters",
+        "{message}",
+        "Messages that were no events, in the error queue."
+    );
+
+    /// <summary>
+    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, waiting, running, parked, waitingForAnswer).
+    /// Every coordinator tells it of the whole store: take the largest, not the sum.
+    /// </summary>
+    public static readonly Gauge<long> SessionsWaiting = Meter.CreateGauge<long>(
+        "wake.sessions.waiting",
+        "{session}",
+        "Sessions that owe a turn, by how they wait."
+    );
+
+    /// <summary>How long the one of them has waited that waits longest, by <c>state</c>; 0 when none does.</summary>
+    public static readonly Gauge<double> SessionsWaitingAge = Meter.CreateGauge<double>(
+        "wake.sessions.waiting.age",
+        "s",
+        "How long the session that waits longest has waited."
+    );
+
+    /// <summary>From the moment a wake's first event was routed to the moment its turn was claimed.</summary>
+    public static readonly Histogram<double> WakeLatency = Meter.CreateHistogram(
+        "wake.latency",
+        "s",
+        "From the first event of a wake to its turn.",
+        tags: null,
+        WaitBuckets
+    );
+
+    /// <summary>How many events a turn is told of.</summary>
+    public static readonly Histogram<int> CoalesceSize = Meter.CreateHistogram(
+        "wake.coalesce.size",
+        "{event}",
+        "Events that share a turn.",
+        tags: null,
+        CountBuckets
+    );
+
+    /// <summary>How long attempts take, by <c>outcome</c>: the turn's, or retried, parked, lost.</summary>
+    public static readonly Histogram<double> TurnDuration = Meter.CreateHistogram(
+        "wake.turn.duration",
+        "s",
+        "How long attempts at turns take.",
+        tags: null,
+        DurationBuckets
+    );
+
+    /// <summary>What turns cost, in US dollars as the CLI computes it.</summary>
+    public static readonly Counter<double> TurnCost = Meter.CreateCounter<double>(
+        "wake.turn.cost",
+        "{USD}",
+        "What turns cost in US dollars."
+    );
+
+    /// <summary>Leases that ran out while a turn was open: its runner died, froze, or was cut off.</summary>
+    public static readonly Counter<long> LeasesLost = Meter.CreateCounter<long>(
+        "wake.lease.lost",
+        "{lease}",
+        "Leases that ran out while a turn was open."
+    );
+
+    /// <summary>Sessions that could not be gone on with, by <c>class</c>.</summary>
+    public static readonly Counter<long> ResumeFailures = Meter.CreateCounter<long>(
+        "wake.resume.failures",
+        "{failure}",
+        "Sessions that could not be gone on with."
+    );
+
+    /// <summary>Sessions that were begun in place of such a one.</summary>
+    public static readonly Counter<long> FreshRetries = Meter.CreateCounter<long>(
+        "wake.fresh_retries",
+        "{session}",
+        "Sessions begun in place of another."
+    );
+
+    /// <summary>Runs of the CLI of which nobody knows how far they came, by <c>result</c> (crashed, hung).</summary>
+    public static readonly Counter<long> UnknownOutcomes = Meter.CreateCounter<long>(
+        "wake.unknown.outcomes",
+        "{run}",
+        "Runs of the CLI that ended without saying how far they came."
+    );
+
+    static readonly CardinalityLimiter Sources = new(),
+        Types = new();
+
+    /// <summary>The attribute <c>outcome</c>, in the words of the API.</summary>
+    public static KeyValuePair<string, object?> OutcomeTag<T>(T outcome)
+        where T : struct, Enum => new("outcome", JsonNamingPolicy.CamelCase.ConvertName(outcome.ToString()));
+
+    /// <summary>Counts what was decided about one observation.</summary>
+    /// <param name="source">Who observed it.</param>
+    /// <param name="type">What kind of fact.</param>
+    /// <param name="outcome">What was decided.</param>
+    /// <param name="collides">Whether another fact has its dedup key.</param>
+    public static void RecordObservation<T>(string source, string type, T outcome, bool collides = false)
+        where T : struct, Enum
+    {
+        if (collides)
+            DedupKeyCollisions.Add(1);
+        if (!EventsObserved.Enabled)
+            return;
+
+        EventsObserved.Add(1, new("source", Sources.Limit(source)), new("type", Types.Limit(type)));
+        IntakeOutcomes.Add(1, OutcomeTag(outcome));
+    }
+}
+
+/// <summary>
+/// Names that programs elsewhere choose, as an attribute of a metric: the first hundred are told apart, and all others
+/// are one. Whoever makes names up fills neither our memory nor that of what stores the metrics.
+/// </summary>
+sealed class CardinalityLimiter
+{
+    /// <summary>OpenTelemetry's word for a value outside of a known set.</summary>
+    public const string Other = "_OTHER";
+
+    const int MaxValues = 100,
+        MaxLength = 64;
+
+    readonly HashSet<string> known = [];
+    readonly Lock adding = new();
+
+    /// <summary>The name, or <see cref="Other"/>.</summary>
+    public string Limit(string name)
+    {
+        if (name.Length > MaxLength)
+            return Other;
+
+        lock (adding)
+            return known.Contains(name) || (known.Count < MaxValues && known.Add(name)) ? name : Other;
+    }
+}

@@ -1,0 +1,234 @@
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>
+/// Whether what stands in the store keeps Wake's promises, found from the rows alone: what must hold at every moment,
+/// whatever has been killed. Reads everything once and locks nothing.
+/// </summary>
+public sealed class ConsistencyAudit(NpgsqlDataSource database)
+{
+    /// <summary>Broken places told of each rule at most; all are counted.</summary>
+    public const int MaxExamples = 20;
+
+    // Each query yields the broken places, one text each. A place that is being written is seen before or after, never
+    // between.
+    static readonly (string Rule, string Broken)[] Rules =
+    [
+        (
+            "An event that shall start a turn is owed one.",
+            """
+            select format('event %s for %s waits, and nothing is due', e.id, s.key)
+            from inbox i
+            join events e on e.seq = i.event
+            join sessions s on s.id = i.session_id
+            left join wake_timers timer on timer.session_id = s.id
+            where i.wake_number is null and i.wakes and s.closed_at is null and (e.expires_at is null or e.expires_at > clock_timestamp())
+              and timer.due_at is null
+            """
+        ),
+        (
+            "What is due is looked at.",
+            """
+            select format('%s has been due since %s', s.key, timer.due_at)
+            from wake_timers timer join sessions s on s.id = timer.session_id
+            where timer.due_at < clock_timestamp() - interval '10 minutes'
+            """
+        ),
+        (
+            "A turn that is open is owed an ending.",
+            """
+            select format('wake %s of %s is open, and nothing is owed', t.wake_number, s.key)
+            from turns t
+            join sessions s on s.id = t.session_id
+            join wake_timers timer on timer.session_id = s.id
+            where t.ended_at is null and timer.owed_at is null and s.closed_at is null
+            """
+        ),
+        (
+            "What was handed over was handed over in a turn.",
+            """
+            select format('event %s of session %s is in wake %s, which there is not', i.event, i.session_id, i.wake_number)
+            from inbox i left join turns t using (session_id, wake_number)
+            where i.wake_number is not null and t.session_id is null
+            """
+        ),
+        (
+            "The wakes of a session are counted without gaps.",
+            """
+            select format('%s has %s wakes up to number %s', s.key, count(*), max(t.wake_number))
+            from turns t join sessions s on s.id = t.session_id
+            group by s.key, s.id
+            having count(*) <> max(t.wake_number) or min(t.wake_number) <> 1
+            """
+        ),
+        (
+            "A session has one turn at a time.",
+            """
+            select format('%s has %s turns open', s.key, count(*))
+            from turns t join sessions s on s.id = t.session_id
+            where t.ended_at is null
+            group by s.key, s.id
+            having count(*) > 1
+            """
+        ),
+        (
+            "A turn is dispatched once, claimed as often as it was tried, and ended once.",
+            """
+            select format('wake %s of session %s: dispatched %s times, claimed %s times in %s attempts, ended %s times',
+                t.wake_number, t.session_id, said.dispatched, said.claimed, t.attempt, said.ended)
+            from turns t
+            cross join lateral (
+                select count(*) filter (where kind = 'dispatched') as dispatched, count(*) filter (where kind = 'claimed') as claimed,
+                       count(*) filter (where kind = 'ended') as ended
+                from decisions d
+                where d.session_id = t.session_id and d.wake_number = t.wake_number) said
+            where said.dispatched <> 1 or said.claimed <> t.attempt or said.ended <> (t.ended_at is not null)::int
+            """
+        ),
+        (
+            "A turn that has ended says how, and nobody holds it.",
+            """
+            select format('wake %s of session %s', wake_number, session_id)
+            from turns
+            where (ended_at is null) <> (outcome is null) or (ended_at is not null and lease_until is not null)
+               or (lease_until is not null and (runner is null or epoch is null))
+            """
+        ),
+        (
+            "A first attempt is told and not taken for done.",
+            $"""
+            select format('wake %s of %s completed in attempt %s, and it says: %s', t.wake_number, s.key, t.attempt, t.note)
+            from turns t join sessions s on s.id = t.session_id
+            where t.outcome = 'completed' and t.attempt <= t.answered + 1 and starts_with(t.note, '{Turns.FinishedBefore}')
+            """
+        ),
+        (
+            "No fresh session without a reason.",
+            """
+            select format('Claude session %s took over in wake %s of session %s, and no reason is recorded', claude_session_id, wake_number, session_id)
+            from session_ids c
+            where position > 1 and wake_number is not null
+              and not exists (select from decisions d
+                              where d.session_id = c.session_id and d.wake_number = c.wake_number and d.kind = 'resumeUnavailable')
+            """
+        ),
+        (
+            "A memory was saved by whoever had the turn.",
+            """
+            select format('the transcript of Claude session %s was saved with epoch %s, and wake %s had %s', m.claude_session_id, m.epoch, m.wake_number, t.epoch)
+            from transcripts m left join turns t using (session_id, wake_number)
+            where t.epoch is null or m.epoch > t.epoch
+            """
+        ),
+        (
+            "A turn that nobody ran beside is on the branch that its session goes on from.",
+            """
+            select format('wake %s of %s has ended and is off the branch', t.wake_number, s.key)
+            from turns t join sessions s on s.id = t.session_id
+            where t.outcome = 'completed' and not t.on_branch and t.beside is null
+            """
+        ),
+        (
+            "A memory is there in full.",
+            $"""
+            select format('copy %s of Claude session %s has no content', f.copy, f.claude_session_id)
+            from transcript_files f
+            where f.bytes > 0 and not exists (select from transcript_segments s where s.copy = f.copy and s.start = 0)
+            union all
+            select format('wake %s of %s is completed, and saved nothing of Claude session %s', t.wake_number, s.key, t.claude_session_id)
+            from {Transcripts.UnsavedSessions}
+            """
+        ),
+        (
+            "A question that is open holds a turn, and one that is settled says how.",
+            """
+            select format('question %s of session %s', q.id, q.session_id)
+            from questions q left join turns t using (session_id, wake_number)
+            where (q.outcome is null) <> (q.settled_at is null)
+               or (q.outcome is null and (t.session_id is null or t.ended_at is not null))
+               or (q.outcome = 'answered' and q.answers is null)
+            """
+        ),
+        (
+            "A call that waits for a person is made only when they have allowed it.",
+            """
+            select format('question %s of session %s: %s', id, session_id, coalesce(outcome, 'open'))
+            from questions
+            where begun_at is not null and coalesce(answers->>'allow', '') <> 'true'
+            """
+        ),
+        (
+            "What turns cost is what was spent.",
+            """
+            select format('session %s: turns cost %s, %s were spent', coalesce(t.session_id, s.session_id), t.usd, s.usd)
+            from (select session_id, sum(cost_usd) as usd from turns group by session_id) t
+            full join (select session_id, sum(usd) as usd from spending group by session_id) s on s.session_id = t.session_id
+            where coalesce(t.usd, 0) <> coalesce(s.usd, 0)
+            """
+        ),
+        (
+            "A duplicate points to its fact.",
+            "select format('observation %s', observation) from duplicates d where not exists (select from events e where e.seq = d.event)"
+        ),
+        (
+            "A watch for one event is gone when it has woken its session.",
+            """
+            select format('watch %s of %s has told of event %s', w.id, s.key, e.id)
+            from watches w
+            join sessions s on s.id = w.session_id
+            join inbox i on i.watch_id = w.id
+            join events e on e.seq = i.event
+            where w.once and i.wakes and (e.expires_at is null or e.expires_at > e.accepted_at)
+            """
+        ),
+        (
+            "What came under the key of another fact is an event of its own.",
+            """
+            select format('event %s under the key %s', c.event, c.dedup_key)
+            from collisions c
+            left join events e on e.seq = c.event
+            left join events o on o.seq = c.held_by
+            where e.seq is null or (o.type = e.type and o.subject = e.subject and o.scope is not distinct from e.scope)
+            """
+        ),
+        (
+            "A session that is closed waits for nothing.",
+            """
+            select format('watch %s of %s', w.id, s.key)
+            from watches w join sessions s on s.id = w.session_id
+            where s.closed_at is not null
+            """
+        ),
+    ];
+
+    /// <summary>Looks at every rule, in one snapshot.</summary>
+    public async Task<IReadOnlyList<AuditFinding>> CheckRules(CancellationToken cancel)
+    {
+        await using var connection = await database.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(
+            System.Data.IsolationLevel.RepeatableRead,
+            cancel
+        );
+
+        List<AuditFinding> findings = [];
+        foreach (var (rule, broken) in Rules)
+        {
+            await using var command = new NpgsqlCommand(
+                $"select place, count(*) over () from ({broken}) broken (place) limit {MaxExamples}",
+                connection,
+                transaction
+            );
+            var places = await command.ReadAll(row => (Place: row.GetString(0), Count: row.GetInt64(1)), cancel);
+            findings.Add(new(rule, places is [] ? 0 : places[0].Count, [.. places.Select(x => x.Place)]));
+        }
+
+        return findings;
+    }
+}
+
+/// <summary>What was found about one rule.</summary>
+/// <param name="Rule">What must hold.</param>
+/// <param name="Broken">In how many places it does not.</param>
+/// <param name="Examples">Some of them.</param>
+public sealed record AuditFinding(string Rule, long Broken, IReadOnlyList<string> Examples);

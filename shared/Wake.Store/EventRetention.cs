@@ -1,0 +1,76 @@
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>Forgetting facts that are long over. Called by one at a time.</summary>
+public sealed class EventRetention(NpgsqlDataSource database)
+{
+    /// <summary>
+    /// The shortest time facts are kept. GitHub delivers again for three days and a transcript is kept for thirty:
+    /// within that time a repetition must be known as one.
+    /// </summary>
+    public static readonly TimeSpan Minimum = TimeSpan.FromDays(30);
+
+    // A statement's worth: what comes in meanwhile does not wait for it.
+    const int BatchSize = 5_000;
+
+    // What is old and stays, because it is still waited for, is looked at again this often.
+    static readonly TimeSpan RescanInterval = TimeSpan.FromDays(1);
+
+    long from;
+    DateTimeOffset begun;
+
+    /// <summary>
+    /// Deletes the events accepted longer ago than a given time, with the record of who heard them and of their
+    /// repetitions. What a session has still to hear stays, and so do all turns. A fact that is observed again
+    /// afterwards is a new one. Goes on where it ended the last time: an event that stays is looked at once a day.
+    /// </summary>
+    /// <returns>How many there were.</returns>
+    public async Task<int> DeleteOlderThan(TimeSpan age, CancellationToken cancel)
+    {
+        if (DateTimeOffset.UtcNow - begun >= RescanInterval)
+            (from, begun) = (0, DateTimeOffset.UtcNow);
+
+        for (var all = 0; ; )
+        {
+            await using var command = database.CreateCommand(
+                """
+                with page as materialized (
+                    select e.seq, e.accepted_at < clock_timestamp() - $1 as old
+                    from events e
+                    where e.seq between $3 and (select events_before(clock_timestamp() - $1)) - 1
+                    order by e.seq
+                    limit $2
+                ), over as materialized (
+                    select p.seq from page p
+                    where p.old and not exists (
+                        select from inbox i
+                        join sessions s on s.id = i.session_id
+                        left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
+                        where i.event = p.seq and s.closed_at is null and t.ended_at is null
+                        offset 0)
+                ), heard as (
+                    delete from inbox where event = any (array(select seq from over))
+                ), repeated as (
+                    delete from duplicates where event = any (array(select seq from over))
+                ), collided as (
+                    delete from collisions where event = any (array(select seq from over))
+                ), forgotten as (
+                    delete from events where seq = any (array(select seq from over)) returning 1
+                )
+                select (select max(seq) from page), (select count(*) from forgotten)::int
+                """
+            );
+            command.Parameters.AddWithValue(age);
+            command.Parameters.AddWithValue(BatchSize);
+            command.Parameters.AddWithValue(from);
+            await using var row = await command.ExecuteReaderAsync(cancel);
+            await row.ReadAsync(cancel);
+
+            all += row.GetInt32(1);
+            if (row.GetNullable<long>(0) is not { } last)
+                return all;
+            from = last + 1;
+        }
+    }
+}

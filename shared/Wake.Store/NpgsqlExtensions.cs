@@ -1,0 +1,81 @@
+using System.Text.Json;
+using Npgsql;
+using Wake.Contracts;
+
+namespace Wake.Store;
+
+/// <summary>What reading and writing rows looks like everywhere in the store.</summary>
+static class NpgsqlExtensions
+{
+    /// <summary>Adds one statement with its parameters, as <see cref="CreateCommand"/> makes it.</summary>
+    public static void Add(this NpgsqlBatch batch, string sql, params ReadOnlySpan<object?> parameters) =>
+        batch.BatchCommands.Add(CreateCommand(sql, parameters));
+
+    /// <summary>
+    /// One statement with its parameters, <c>$1</c> first; null is SQL's null. Everything that the store writes passes
+    /// here, and what is a note, a name or a path came from outside at some time: it is made storable.
+    /// </summary>
+    public static NpgsqlBatchCommand CreateCommand(string sql, params ReadOnlySpan<object?> parameters)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var value in parameters)
+            command.Parameters.Add(new() { Value = Storable(value) });
+        return command;
+    }
+
+    static object Storable(object? value) =>
+        value switch
+        {
+            null => DBNull.Value,
+            string text => StorableText.Sanitize(text),
+            string[] texts => Array.ConvertAll(texts, StorableText.Sanitize),
+            _ => value,
+        };
+
+    /// <summary>Runs a batch whose last statement says by its row count whether it happened.</summary>
+    public static async Task<bool> ExecuteAffected(this NpgsqlBatch batch, CancellationToken cancel)
+    {
+        await batch.ExecuteNonQueryAsync(cancel);
+        return batch.BatchCommands[^1].RecordsAffected > 0;
+    }
+
+    /// <summary>Runs a query and reads every row of it.</summary>
+    public static async Task<List<T>> ReadAll<T>(
+        this NpgsqlCommand command,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancel
+    )
+    {
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+        return await rows.ReadAll(read, cancel);
+    }
+
+    /// <summary>Reads what is left of a result.</summary>
+    public static async Task<List<T>> ReadAll<T>(
+        this NpgsqlDataReader rows,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancel
+    )
+    {
+        List<T> all = [];
+        while (await rows.ReadAsync(cancel))
+            all.Add(read(rows));
+        return all;
+    }
+
+    public static string? GetText(this NpgsqlDataReader row, int column) =>
+        row.IsDBNull(column) ? null : row.GetString(column);
+
+    public static string[]? GetTexts(this NpgsqlDataReader row, int column) =>
+        row.IsDBNull(column) ? null : row.GetFieldValue<string[]>(column);
+
+    public static T? GetNullable<T>(this NpgsqlDataReader row, int column)
+        where T : struct => row.IsDBNull(column) ? null : row.GetFieldValue<T>(column);
+
+    public static T GetEnum<T>(this NpgsqlDataReader row, int column)
+        where T : struct, Enum => Enum.Parse<T>(row.GetString(column), ignoreCase: true);
+
+    /// <summary>An enum as the store and the API write it.</summary>
+    public static string ToCamelCase<T>(this T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+}

@@ -1,0 +1,105 @@
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>
+/// What the saga needs to know to decide about a session, read under the session's lock, so that it stays true until
+/// the saga's transaction commits.
+/// </summary>
+/// <param name="Key">The session's key.</param>
+/// <param name="Closed">It takes no more turns.</param>
+/// <param name="HasPendingWake">Something that starts a turn is in the inbox.</param>
+/// <param name="ManuallyWoken">A person has woken the session since its open turn was dispatched last.</param>
+/// <param name="LastWake">The number of its newest wake; 0 before the first.</param>
+/// <param name="OpenTurn">The turn that was dispatched and has not ended; null when there is none.</param>
+public sealed record SessionSnapshot(
+    string Key,
+    bool Closed,
+    bool HasPendingWake,
+    bool ManuallyWoken,
+    int LastWake,
+    OpenTurn? OpenTurn
+)
+{
+    /// <summary>The name of its profile.</summary>
+    public required string Profile { get; init; }
+
+    /// <summary>A person waits for its next turn.</summary>
+    public bool Urgent { get; init; }
+
+    /// <summary>The address of the runner that has it at hand; null when none does.</summary>
+    public string? AffinityAddress { get; init; }
+
+    /// <summary>The row every writer takes first; the statements after it see what was committed before.</summary>
+    public static NpgsqlBatchCommand Lock(Guid sessionId) =>
+        NpgsqlExtensions.CreateCommand("select 1 from wake_timers where session_id = $1 for update", sessionId);
+
+    /// <summary>Reads the facts; no row when there is no such session.</summary>
+    public static NpgsqlBatchCommand SelectStatement(Guid sessionId) =>
+        NpgsqlExtensions.CreateCommand(
+            $"""
+            select s.key, s.closed_at is not null, timer.nudged,
+                   exists (select from inbox i join events e on e.seq = i.event
+                           where i.session_id = s.id and i.wake_number is null and i.wakes
+                             and (e.expires_at is null or e.expires_at > clock_timestamp())),
+                   (select coalesce(max(wake_number), 0) from turns where session_id = s.id),
+                   turn.wake_number, turn.lease_until - clock_timestamp(),
+                   case when turn.not_before < 'infinity' then turn.not_before - clock_timestamp() end,
+                   coalesce(turn.not_before = 'infinity', false), turn.parked,
+                   s.profile, timer.urgent or timer.nudged, case when timer.near_until > clock_timestamp() then timer.near end,
+                   coalesce({TurnHolds.InForce}, false)
+            from sessions s
+            join wake_timers timer on timer.session_id = s.id
+            left join turns turn on turn.session_id = s.id and turn.ended_at is null
+            where s.id = $1
+            """,
+            sessionId
+        );
+
+    /// <summary>The facts in a row of <see cref="SelectStatement"/>.</summary>
+    public static SessionSnapshot FromRow(NpgsqlDataReader row) =>
+        new(
+            row.GetString(0),
+            row.GetBoolean(1),
+            HasPendingWake: row.GetBoolean(3),
+            ManuallyWoken: row.GetBoolean(2),
+            LastWake: row.GetInt32(4),
+            row.IsDBNull(5)
+                ? null
+                : new(
+                    row.GetInt32(5),
+                    Positive(row.GetNullable<TimeSpan>(6)),
+                    Positive(row.GetNullable<TimeSpan>(7)),
+                    row.GetBoolean(8),
+                    row.GetBoolean(9)
+                )
+                {
+                    Withheld = row.GetBoolean(13),
+                }
+        )
+        {
+            Profile = row.GetString(10),
+            Urgent = row.GetBoolean(11),
+            AffinityAddress = row.GetText(12),
+        };
+
+    static TimeSpan? Positive(TimeSpan? span) => span > TimeSpan.Zero ? span : null;
+}
+
+/// <summary>A turn that has not ended.</summary>
+/// <param name="WakeNumber">Which of the session's wakes.</param>
+/// <param name="LeaseRemaining">How long its lease still lasts; null when nobody holds it.</param>
+/// <param name="DelayRemaining">How long it must still be left alone; null when no date keeps it.</param>
+/// <param name="WaitsForPerson">Only a person ends its wait.</param>
+/// <param name="Parked">It waits for a person or a date rather than for a backoff.</param>
+public sealed record OpenTurn(
+    int WakeNumber,
+    TimeSpan? LeaseRemaining,
+    TimeSpan? DelayRemaining,
+    bool WaitsForPerson,
+    bool Parked
+)
+{
+    /// <summary>It waits for a process that has its Claude session open, and no person's waking ends that.</summary>
+    public bool Withheld { get; init; }
+}
