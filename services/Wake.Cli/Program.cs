@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
@@ -12,34 +11,7 @@ const int Failed = 1,
 if (WatchdogProcess.IsRequested(args))
     return await WatchdogProcess.RunWatchdog(args);
 
-var root = new RootCommand("Wakes Claude sessions when something happens that they wait for.")
-{
-    new UpCommand(),
-    new ResumeCommand(),
-    new PublishCommand(),
-    new ReplayCommand(),
-    new WatchCommand(),
-    new WatchesCommand(),
-    new UnwatchCommand(),
-    new RoutesCommand(),
-    new ScheduleCommand(),
-    new McpCommand(),
-    new SessionsCommand(),
-    new QuestionsCommand(),
-    new AnswerCommand(),
-    new ExplainCommand(),
-    new TailCommand(),
-    new KeysCommand(),
-    new DoctorCommand(),
-    new OpenCommand(),
-    new ConfigCommand(),
-    new AuditCommand(),
-    new RedriveCommand(),
-    new MigrateCommand(),
-    new ServiceCommand(),
-};
-
-WakeCommand.CompleteHelp(root);
+var root = CommandTree.Make();
 
 using var stop = new CancellationTokenSource();
 long stopped = 0;
@@ -47,11 +19,7 @@ using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
 
-// No response files: a value that begins with @ is a value.
-var parsed = root.Parse(
-    args is [] ? ["--help"] : OptionValues.JoinValues(args, root),
-    new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false }
-);
+var parsed = CommandTree.Parse(root, args is [] ? ["--help"] : args);
 
 if (parsed.Action is ParseErrorAction)
 {

@@ -10,7 +10,21 @@ namespace Wake.Cli;
 /// <param name="more">The rest.</param>
 abstract class WakeCommand(string name, string summary, string more) : Command(name, summary)
 {
-    string More { get; } = more;
+    /// <summary>What the help of <c>wake</c> itself ends with.</summary>
+    public const string Common = """
+        wake COMMAND --help shows how each is used, with examples.
+
+        A command finds the running Wake by --data, else by WAKE_URL, else in the data folder that WAKE_DATA names, else
+        in the user's own. It shows the key in WAKE_API_KEY, else the token in that folder; within a turn it speaks for the
+        session alone. An option that takes a value takes what follows, whatever it looks like: --reason -x and --reason=-x
+        are the same. A key that is spelt like an option goes after --.
+
+        Exit codes: 0 done, 1 failed (standard error says why), 2 used wrongly.
+
+        """;
+
+    /// <summary>What its help ends with.</summary>
+    public string More { get; } = more;
 
     /// <summary>Lets the help end with it.</summary>
     public static void CompleteHelp(RootCommand root)
@@ -27,18 +41,7 @@ abstract class WakeCommand(string name, string summary, string more) : Command(n
         {
             var code = usual.Invoke(parseResult);
             parseResult.InvocationConfiguration.Output.WriteLine(
-                (parseResult.CommandResult.Command as WakeCommand)?.More
-                    ?? """
-                    wake COMMAND --help shows how each is used, with examples.
-
-                    A command finds the running Wake by --data, else by WAKE_URL, else in the data folder that WAKE_DATA names, else
-                    in the user's own. It shows the key in WAKE_API_KEY, else the token in that folder; within a turn it speaks for the
-                    session alone. An option that takes a value takes what follows, whatever it looks like: --reason -x and --reason=-x
-                    are the same. A key that is spelt like an option goes after --.
-
-                    Exit codes: 0 done, 1 failed (standard error says why), 2 used wrongly.
-
-                    """
+                (parseResult.CommandResult.Command as WakeCommand)?.More ?? Common
             );
             return code;
         }
