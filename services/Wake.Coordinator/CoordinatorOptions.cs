@@ -34,9 +34,9 @@ public sealed class CoordinatorOptions : IValidatableObject
     public int Concurrency { get; init; } = 16;
 
     /// <summary>
-    /// How long an event is kept once nobody waits for it any more: that long it is known as the same when it is
-    /// observed again, and can be explained. Default 90 days, at least 30; empty: for ever. Turns and what they cost
-    /// are kept in any case.
+    /// How long an event is kept, counted from its acceptance, and longer while a session waits for it. That long it is
+    /// known as the same when it is observed again, and can be explained. Empty: for ever. Turns and what they cost are
+    /// kept in any case.
     /// </summary>
     public TimeSpan? KeepEvents { get; init; } = TimeSpan.FromDays(90);
 

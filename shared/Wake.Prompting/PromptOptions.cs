@@ -9,7 +9,7 @@ sealed class PromptOptions : IValidatableObject
 
     /// <summary>
     /// A folder with templates of the owner's, each in place of the built-in one of its name; null for the built-in
-    /// ones alone. Read once, at the start. Prompts/README.md says what a template is.
+    /// ones alone. Read once, at the start.
     /// </summary>
     public string? Folder { get; init; }
 

@@ -51,9 +51,8 @@ sealed class ClaudeOptions : IValidatableObject
     public int MaxRetries { get; init; } = 4;
 
     /// <summary>
-    /// Names of further variables of the runner's environment that reach the CLI, beside those of
-    /// <see cref="ClaudeEnvironment.PassedVariables"/>; a * at the end stands for any rest. The CLI's tools can read
-    /// them all.
+    /// Names of further variables of the runner's environment that reach the CLI, beside those that always do; a
+    /// <c>*</c> at the end stands for any rest. The CLI's tools can read them all.
     /// </summary>
     public IReadOnlyList<string> PassEnvironment { get; init; } = [];
 

@@ -4,8 +4,8 @@ namespace Wake.Runner;
 
 /// <summary>
 /// The ways a run of the CLI can end, as a closed set. Decided by <see cref="ClaudeOutput.Conclude"/> from fields, not
-/// from texts, which change with every release. What follows from each is <see cref="Reaction.For"/>'s; the README has
-/// both as a table.
+/// from texts, which change with every release. What follows from each is <see cref="Reaction.For"/>'s;
+/// docs/concepts.md has both as a table.
 /// </summary>
 abstract record ClaudeResult
 {

@@ -68,7 +68,8 @@ public sealed partial record RouteDefinition
     /// all.</summary>
     public string? Subject { get; init; }
 
-    /// <summary>Conditions (see <see cref="EventCondition"/>) all of which must hold.</summary>
+    /// <summary>Conditions all of which must hold, each like <c>data.conclusion = failure</c> or <c>actor !=
+    /// octocat</c>.</summary>
     public IReadOnlyList<string>? Where { get; init; }
 
     /// <summary>The session's key, in which <c>{subject}</c> stands for the subject that matched:

@@ -64,7 +64,7 @@ public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
             )
         );
 
-        // As README says it.
+        // As docs/getting-started.md says it.
         await Claude("mcp", "add", "wake", "--", Path.Combine(AppContext.BaseDirectory, "wake"), "mcp");
     }
 

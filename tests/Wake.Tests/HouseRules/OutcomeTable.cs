@@ -4,7 +4,7 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.HouseRules;
 
-/// <summary>The table of outcomes in the README is the one in the code.</summary>
+/// <summary>The table of outcomes in docs/concepts.md is the one in the code.</summary>
 public sealed partial class OutcomeTable
 {
     // One of each; what is in it does not change its reaction.
@@ -32,7 +32,7 @@ public sealed partial class OutcomeTable
     [Fact]
     public void Says_what_the_code_does()
     {
-        var rows = Rows().Matches(File.ReadAllText(Path.Combine(Repository.Root, "README.md")));
+        var rows = Rows().Matches(File.ReadAllText(Path.Combine(Repository.Root, "docs", "concepts.md")));
 
         Assert.Equal(
             OneOfEach.Select(x => (x.GetType().Name, ReactionWords.Of(x))),

@@ -3,7 +3,7 @@ using Wake.Store;
 
 namespace Wake.Tests.Support;
 
-/// <summary>Reactions in the words of the README's table.</summary>
+/// <summary>Reactions in the words of the table in docs/concepts.md.</summary>
 static class ReactionWords
 {
     public static string Of(ClaudeResult result, int failures = 1) =>
