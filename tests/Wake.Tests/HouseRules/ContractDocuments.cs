@@ -12,9 +12,9 @@ using Wake.Tests.Support;
 namespace Wake.Tests.HouseRules;
 
 /// <summary>
-/// What programs in other languages are promised, as files. After a change that is meant,
-/// <c>WAKE_WRITE_CONTRACTS=1 dotnet test tests/Wake.Tests --filter ContractDocuments</c> writes them anew and fails
-/// once more.
+/// What programs in other languages are promised, and the references of settings and commands, as files. After a change
+/// that is meant, <c>WAKE_WRITE_CONTRACTS=1 dotnet test tests/Wake.Tests --filter ContractDocuments</c> writes them
+/// anew and fails once more.
 /// </summary>
 public sealed class ContractDocuments
 {
@@ -24,6 +24,8 @@ public sealed class ContractDocuments
     [InlineData("shared/Wake.Contracts/event.schema.json")]
     [InlineData("shared/Wake.Contracts/asyncapi.json")]
     [InlineData("deploy/wake.schema.json")]
+    [InlineData("docs/configuration.md")]
+    [InlineData("docs/cli.md")]
     public void Say_what_the_code_says(string name)
     {
         var file = Path.Combine(Repository.Root, name);
@@ -31,6 +33,8 @@ public sealed class ContractDocuments
         {
             "asyncapi.json" => EventSchema.AsyncApi(),
             "event.schema.json" => EventSchema.Event(),
+            "configuration.md" => ConfigurationPage.Text(),
+            "cli.md" => CommandPage.Text(),
             _ => SettingsSchema.Settings(),
         };
 

@@ -84,7 +84,9 @@ public sealed class KubernetesObjects
     [MemberData(nameof(Overlays))]
     public async Task Health_is_asked_for_where_it_is_answered(string overlay)
     {
-        var source = File.ReadAllText(Path.Combine(Repository.Root, "shared/Wake.ServiceDefaults/Observability/Health.cs"));
+        var source = File.ReadAllText(
+            Path.Combine(Repository.Root, "shared/Wake.ServiceDefaults/Observability/Health.cs")
+        );
         foreach (var (_, spec) in await OurPods(overlay))
         {
             var container = spec["containers"]![0]!;

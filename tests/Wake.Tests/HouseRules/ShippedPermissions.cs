@@ -30,7 +30,8 @@ public sealed partial class ShippedPermissions
     [Fact]
     public void No_example_allows_a_program_that_runs_any_other()
     {
-        var rules = Directory.EnumerateFiles(Path.Combine(Repository.Root, "deploy"), "*", SearchOption.AllDirectories)
+        var rules = Directory
+            .EnumerateFiles(Path.Combine(Repository.Root, "deploy"), "*", SearchOption.AllDirectories)
             .Concat(Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md"))
             .Append(Path.Combine(Repository.Root, "README.md"))
             .SelectMany(file => Rule().Matches(File.ReadAllText(file)).Select(x => x.Groups[1].Value))

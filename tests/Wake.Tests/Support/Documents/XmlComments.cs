@@ -15,7 +15,13 @@ static partial class XmlComments
     /// <param name="member">Its name as the compiler writes it:
     /// <c>P:Wake.Contracts.ExternalEventObserved.Id</c>.</param>
     /// <param name="named">How the document writes the names of other members.</param>
-    public static string? Of(Assembly assembly, string member, Func<string, string> named)
+    /// <param name="code">How it writes what is marked as code; null: like any text.</param>
+    public static string? Of(
+        Assembly assembly,
+        string member,
+        Func<string, string> named,
+        Func<string, string>? code = null
+    )
     {
         var file = Files.GetOrAdd(assembly, x => XDocument.Load(Path.ChangeExtension(x.Location, "xml")));
         if (
@@ -27,6 +33,8 @@ static partial class XmlComments
         var comment = new XElement(found);
         foreach (var reference in comment.Descendants("see").ToList())
             reference.ReplaceWith(named(reference.Attribute("cref")!.Value.Split('.')[^1]));
+        foreach (var marked in code is null ? [] : comment.Descendants("c").ToList())
+            marked.ReplaceWith(code!(marked.Value));
         return Spaces().Replace(comment.Value.Trim(), " ");
     }
 
