@@ -233,13 +233,13 @@ public sealed partial class Documents
         var type = Sections.Single(x => x.Name == parts[0]).Options;
         foreach (var part in parts[1..])
         {
-            var below = SettingsShape.Of(type) switch
+            var below = SettingsShape.FromType(type) switch
             {
                 SettingsShape.Members members => members
-                    .All.FirstOrDefault(x => SettingsShape.NameOf(x).Equals(part, StringComparison.OrdinalIgnoreCase))
+                    .Properties.FirstOrDefault(x => SettingsShape.GetName(x).Equals(part, StringComparison.OrdinalIgnoreCase))
                     ?.PropertyType,
-                SettingsShape.Entries entries => entries.Held,
-                SettingsShape.Items items when part.All(char.IsAsciiDigit) => items.Held,
+                SettingsShape.Entries entries => entries.ElementType,
+                SettingsShape.Items items when part.All(char.IsAsciiDigit) => items.ElementType,
                 _ => null,
             };
             if (below is null)
@@ -251,7 +251,7 @@ public sealed partial class Documents
     }
 
     static IEnumerable<string> Unreadable(IConfiguration settings) =>
-        Sections.SelectMany(x => SettingsCheck.Unreadable(settings.GetSection(x.Name), x.Options));
+        Sections.SelectMany(x => SettingsValidation.FindUnreadable(settings.GetSection(x.Name), x.Options));
 
     // What is a file of settings has to be one that Wake takes.
     static string? Problem(string json)

@@ -37,7 +37,7 @@ static partial class ConfigurationPage
     // What an entry has to have before its other settings are looked at.
     static readonly Dictionary<string, string?> Needed = new()
     {
-        [$"{WebhooksOptions.Section}:Hooks:{Named}:Sender"] = $"{SenderKind.Generic}",
+        [$"{WebhooksOptions.Section}:Hooks:{Named}:Sender"] = $"{WebhookProviderKind.Generic}",
         [$"{WebhooksOptions.Section}:Hooks:{Named}:Secrets:0"] = "swordfish of some length",
     };
 
@@ -64,7 +64,7 @@ static partial class ConfigurationPage
             x =>
             {
                 x.AddGateway();
-                x.AddLocalDoors();
+                x.AddLocalIngress();
             }
         ),
         (
@@ -104,8 +104,8 @@ static partial class ConfigurationPage
                 page.AddRange([.. MarkdownText.Wrapped(comment), ""]);
             page.AddRange([$"Read by: {string.Join(", ", readers[section.Name])}.", ""]);
 
-            if (SettingsShape.Of(section.Options) is SettingsShape.Entries entries)
-                page.AddRange(Members(section, $"{section.Name}__{Named}", entries.Held));
+            if (SettingsShape.FromType(section.Options) is SettingsShape.Entries entries)
+                page.AddRange(Members(section, $"{section.Name}__{Named}", entries.ElementType));
             else
                 page.AddRange(Members(section, section.Name, section.Options));
         }
@@ -123,7 +123,7 @@ static partial class ConfigurationPage
             .. MarkdownText.Wrapped(
                 "A setting is an environment variable, or stands in a file of settings: `wake.json` of `wake up`, "
                     + "`deploy/settings.json` of compose. There `Runner__Slots` is `{\"Runner\": {\"Slots\": 4}}`. A file in "
-                    + $"`{SecretFiles.Usual}`, or in the folder that `{SecretFiles.Variable}` names, counts more than both. "
+                    + $"`{SecretFiles.DefaultDirectory}`, or in the folder that `{SecretFiles.DirectoryVariable}` names, counts more than both. "
                     + "[Operations](operations.md#settings) says how they are used. Names know no upper and lower case."
             ),
             "",
@@ -151,25 +151,25 @@ static partial class ConfigurationPage
         List<string> lines = [];
         List<(string Path, Type Type, string? Comment)> below = [];
         var unset = Activator.CreateInstance(type);
-        foreach (var member in ((SettingsShape.Members)SettingsShape.Of(type)).All)
+        foreach (var member in ((SettingsShape.Members)SettingsShape.FromType(type)).Properties)
         {
-            var (name, comment) = ($"{path}__{SettingsShape.NameOf(member)}", Comment(member));
-            switch (SettingsShape.Of(member.PropertyType))
+            var (name, comment) = ($"{path}__{SettingsShape.GetName(member)}", Comment(member));
+            switch (SettingsShape.FromType(member.PropertyType))
             {
                 case SettingsShape.Value value:
                     lines.AddRange(Setting(section, name, value.Type, member, member.GetValue(unset)));
                     break;
-                case SettingsShape.Items { Held: var held } when SettingsShape.Of(held) is SettingsShape.Value:
+                case SettingsShape.Items { ElementType: var held } when SettingsShape.FromType(held) is SettingsShape.Value:
                     var usual = Default(name, member.GetValue(unset));
                     lines.AddRange(Entry($"{name}__{Place}", $"list, default {usual}", comment, []));
                     break;
-                case SettingsShape.Entries { Held: var held } when SettingsShape.Of(held) is SettingsShape.Value:
+                case SettingsShape.Entries { ElementType: var held } when SettingsShape.FromType(held) is SettingsShape.Value:
                     lines.AddRange(Entry($"{name}__{Named}", "by name, default none", comment, []));
                     break;
-                case SettingsShape.Items { Held: var held }:
+                case SettingsShape.Items { ElementType: var held }:
                     below.Add(($"{name}__{Place}", held, comment));
                     break;
-                case SettingsShape.Entries { Held: var held }:
+                case SettingsShape.Entries { ElementType: var held }:
                     below.Add(($"{name}__{Named}", held, comment));
                     break;
                 default:
@@ -278,7 +278,7 @@ static partial class ConfigurationPage
         var settings = value is null ? needed : needed.Append(new(path, value));
         return
         [
-            .. SettingsCheck.Problems(new ConfigurationBuilder().AddInMemoryCollection(settings).Build(), [section]),
+            .. SettingsValidation.FindProblems(new ConfigurationBuilder().AddInMemoryCollection(settings).Build(), [section]),
         ];
     }
 
@@ -291,7 +291,7 @@ static partial class ConfigurationPage
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
         registers(builder);
-        return [.. builder.Services.Sections().Select(x => x.Name)];
+        return [.. builder.Services.GetSettingsSections().Select(x => x.Name)];
     }
 
     static List<string> Variables() =>
@@ -300,15 +300,15 @@ static partial class ConfigurationPage
             "## Other variables",
             "",
             .. Entry(
-                $"ConnectionStrings__{Postgres.Name}",
+                $"ConnectionStrings__{Postgres.ConnectionStringName}",
                 "text, default not set",
                 "The PostgreSQL, as Npgsql writes it: `Host=localhost;Database=wake;Username=wake;Password=...`. "
                     + "`wake up` uses it instead of its own where it is set in the environment.",
                 []
             ),
             .. Entry(
-                SecretFiles.Variable,
-                $"text, default `{SecretFiles.Usual}`",
+                SecretFiles.DirectoryVariable,
+                $"text, default `{SecretFiles.DefaultDirectory}`",
                 "A folder in which each file is a setting, named like its variable. Docker and Kubernetes hand secrets over that way.",
                 []
             ),
@@ -346,7 +346,7 @@ static partial class ConfigurationPage
                 []
             ),
             .. Entry(
-                Telemetry.Endpoint,
+                Telemetry.EndpointVariable,
                 "address, default not set",
                 "Where traces, metrics and logs go. [Telemetry](operations.md#telemetry) has the other variables of OpenTelemetry.",
                 []
@@ -359,7 +359,7 @@ static partial class ConfigurationPage
                     + "`Claude__PassEnvironment__0` adds to them, `Claude__DropEnvironment__0` takes away, `Claude__Environment__NAME` sets one."
             ),
             "",
-            .. MarkdownText.Wrapped(string.Join(", ", ClaudeEnvironment.Passed.Select(x => $"`{x}`")) + "."),
+            .. MarkdownText.Wrapped(string.Join(", ", ClaudeEnvironment.PassedVariables.Select(x => $"`{x}`")) + "."),
         ];
 
     static string? Comment(MemberInfo member) =>
