@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using Wake.ServiceDefaults;
-using Wake.Store;
 
 namespace Wake.Coordinator;
 
@@ -22,12 +21,12 @@ public sealed class CoordinatorOptions : IValidatableObject
 
     /// <summary>Sessions taken by one look. One statement takes them; more are taken at once after it.</summary>
     [Range(1, 10_000)]
-    public int SweepSize { get; init; } = 500;
+    public int SweepBatchSize { get; init; } = 500;
 
     /// <summary>Events taken in by one transaction at most. There is no minimum: a lonely event does not wait for
     /// others.</summary>
     [Range(1, 5_000)]
-    public int IntakeSize { get; init; } = 500;
+    public int IntakeBatchSize { get; init; } = 500;
 
     /// <summary>Decisions taken at the same time, each with a database connection.</summary>
     [Range(1, 1_000)]
@@ -38,7 +37,7 @@ public sealed class CoordinatorOptions : IValidatableObject
     /// known as the same when it is observed again, and can be explained. Empty: for ever. Turns and what they cost are
     /// kept in any case.
     /// </summary>
-    public TimeSpan? KeepEvents { get; init; } = TimeSpan.FromDays(90);
+    public TimeSpan? EventRetention { get; init; } = TimeSpan.FromDays(90);
 
     /// <summary>
     /// Users of the broker whose events may be urgent, name sessions, and say what they have verified, besides the user
@@ -62,10 +61,10 @@ public sealed class CoordinatorOptions : IValidatableObject
         if (PollInterval <= TimeSpan.Zero)
             yield return new("PollInterval must be positive.", [nameof(PollInterval)]);
 
-        if (KeepEvents < EventRetention.Minimum)
+        if (EventRetention < Store.EventRetention.Minimum)
             yield return new(
-                $"KeepEvents must be {EventRetention.Minimum.TotalDays} days at least.",
-                [nameof(KeepEvents)]
+                $"EventRetention must be {Store.EventRetention.Minimum.TotalDays} days at least.",
+                [nameof(EventRetention)]
             );
 
         if (TrustedPublishers.Any(string.IsNullOrWhiteSpace))

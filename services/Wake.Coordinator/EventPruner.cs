@@ -17,7 +17,7 @@ sealed class EventPruner(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (options.Value.KeepEvents is not { } age)
+        if (options.Value.EventRetention is not { } age)
             return;
 
         using var hours = new PeriodicTimer(Interval, time);

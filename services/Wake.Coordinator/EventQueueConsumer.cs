@@ -105,7 +105,12 @@ sealed class EventQueueConsumer(
         };
 
         // Bounds what is in memory: two batches, one being committed and one arriving.
-        await channel.BasicQosAsync(0, (ushort)Math.Min(options.Value.IntakeSize * 2, ushort.MaxValue), false, cancel);
+        await channel.BasicQosAsync(
+            0,
+            (ushort)Math.Min(options.Value.IntakeBatchSize * 2, ushort.MaxValue),
+            false,
+            cancel
+        );
         await channel.BasicConsumeAsync(
             EventExchange.Queue,
             autoAck: false,
@@ -114,11 +119,11 @@ sealed class EventQueueConsumer(
         );
         consuming = true;
 
-        List<ReceivedMessage> batch = new(options.Value.IntakeSize);
+        List<ReceivedMessage> batch = new(options.Value.IntakeBatchSize);
         while (await arrived.Reader.WaitToReadAsync(cancel))
         {
             batch.Clear();
-            while (batch.Count < options.Value.IntakeSize && arrived.Reader.TryRead(out var arrival))
+            while (batch.Count < options.Value.IntakeBatchSize && arrived.Reader.TryRead(out var arrival))
                 batch.Add(arrival);
 
             foreach (var refused in batch.Where(x => x.Problem is not null))

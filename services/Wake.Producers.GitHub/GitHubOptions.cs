@@ -33,10 +33,10 @@ public sealed class GitHubOptions : IValidatableObject
 
     /// <summary>How often a repository is looked at: half of it while CI runs, five times it after an hour without a
     /// change.</summary>
-    public TimeSpan PollEvery { get; init; } = TimeSpan.FromMinutes(1);
+    public TimeSpan PollInterval { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How often to see who watches what, and so how late the first look at a new watch may be.</summary>
-    public TimeSpan LookEvery { get; init; } = TimeSpan.FromSeconds(2);
+    public TimeSpan WatchRefreshInterval { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>How long all checks must have been over before CI counts as finished: GitHub adds late runs.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(20);
@@ -117,8 +117,8 @@ public sealed class GitHubOptions : IValidatableObject
         foreach (
             var (name, value) in ((string, TimeSpan)[])
                 [
-                    (nameof(PollEvery), PollEvery),
-                    (nameof(LookEvery), LookEvery),
+                    (nameof(PollInterval), PollInterval),
+                    (nameof(WatchRefreshInterval), WatchRefreshInterval),
                     (nameof(RequestTimeout), RequestTimeout),
                     (nameof(RetryAfter), RetryAfter),
                     (nameof(PendingAfter), PendingAfter),

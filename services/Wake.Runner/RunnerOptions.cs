@@ -35,7 +35,7 @@ sealed class RunnerOptions : IValidatableObject
     /// After its start a runner begins its first turns this far apart, as many as it has slots: a whole fleet that
     /// starts again does not ask the API for everything at once.
     /// </summary>
-    public TimeSpan StartPause { get; init; } = TimeSpan.FromMilliseconds(500);
+    public TimeSpan StaggerStart { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
     /// Processes that stay after their turn at most, beside the running ones, because the next turn of their session
@@ -72,13 +72,13 @@ sealed class RunnerOptions : IValidatableObject
     /// How long this runner takes no work after it found that it can run no session at all, before it tries again. What
     /// is mended meanwhile is noticed after this long.
     /// </summary>
-    public TimeSpan LookAgainAfter { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan PauseRetryAfter { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// How long the store keeps transcripts of closed sessions, of Claude sessions that have a successor, and copies
     /// that were replaced. What a session goes on from is kept for as long as it is open.
     /// </summary>
-    public TimeSpan KeepTranscripts { get; init; } = TimeSpan.FromDays(30);
+    public TimeSpan TranscriptRetention { get; init; } = TimeSpan.FromDays(30);
 
     /// <summary>Where mirrors of repositories are kept, and notes of the workspaces made from them. Can be deleted at
     /// any time.</summary>
@@ -104,7 +104,7 @@ sealed class RunnerOptions : IValidatableObject
     public string? RunAs { get; init; }
 
     /// <summary>How long a workspace that was made from a repository is kept after its session was closed.</summary>
-    public TimeSpan KeepWorkspaces { get; init; } = TimeSpan.FromDays(7);
+    public TimeSpan WorkspaceRetention { get; init; } = TimeSpan.FromDays(7);
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
@@ -117,8 +117,8 @@ sealed class RunnerOptions : IValidatableObject
         if (RunAs is not null && (RunAs.Length is 0 or > 64 || RunAs.AsSpan().ContainsAny(": \n/")))
             yield return new("RunAs must be the name of a user.", [nameof(RunAs)]);
 
-        if (StartPause < TimeSpan.Zero)
-            yield return new("StartPause must not be negative.", [nameof(StartPause)]);
+        if (StaggerStart < TimeSpan.Zero)
+            yield return new("StaggerStart must not be negative.", [nameof(StaggerStart)]);
 
         if (Lease < TimeSpan.FromSeconds(1))
             yield return new("Lease must be at least a second.", [nameof(Lease)]);
@@ -126,14 +126,14 @@ sealed class RunnerOptions : IValidatableObject
         if (WarmFor < TimeSpan.Zero)
             yield return new("WarmFor must not be negative.", [nameof(WarmFor)]);
 
-        if (KeepTranscripts < TimeSpan.Zero || KeepWorkspaces < TimeSpan.Zero)
+        if (TranscriptRetention < TimeSpan.Zero || WorkspaceRetention < TimeSpan.Zero)
             yield return new(
-                "KeepTranscripts and KeepWorkspaces must not be negative.",
-                [nameof(KeepTranscripts), nameof(KeepWorkspaces)]
+                "TranscriptRetention and WorkspaceRetention must not be negative.",
+                [nameof(TranscriptRetention), nameof(WorkspaceRetention)]
             );
 
-        if (LookAgainAfter <= TimeSpan.Zero || LookAgainAfter > TimeSpan.FromDays(1))
-            yield return new("LookAgainAfter must be positive and at most a day.", [nameof(LookAgainAfter)]);
+        if (PauseRetryAfter <= TimeSpan.Zero || PauseRetryAfter > TimeSpan.FromDays(1))
+            yield return new("PauseRetryAfter must be positive and at most a day.", [nameof(PauseRetryAfter)]);
 
         if (Backoff < TimeSpan.Zero || MaxBackoff < Backoff)
             yield return new(

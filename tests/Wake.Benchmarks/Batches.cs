@@ -30,7 +30,7 @@ static class Batches
         };
         var profiles = new Profiles
         {
-            ["default"] = new() { QuietWindow = TimeSpan.FromHours(1), Ceiling = TimeSpan.FromHours(1) },
+            ["default"] = new() { QuietWindow = TimeSpan.FromHours(1), MaxWait = TimeSpan.FromHours(1) },
         };
         var intake = new Intake(lab.Database, Options.Create(profiles));
 

@@ -51,7 +51,7 @@ sealed class BenchmarkSystem : IAsyncDisposable
                 ["MessageBus__Host"] = broker.ToString(),
                 ["Gateway__ApiKeys__0"] = Key,
                 ["Profiles__default__QuietWindow"] = window.ToString(),
-                ["Profiles__default__Ceiling"] = window.ToString(),
+                ["Profiles__default__MaxWait"] = window.ToString(),
             }
         );
 

@@ -101,7 +101,7 @@ sealed class WakeSweeper(
         foreach (var some in due.Chunk(PublishAtOnce))
             await Task.WhenAll(some.Select(session => PublishDue(session, known, cancel)));
 
-        if (due.Count == options.Value.SweepSize)
+        if (due.Count == options.Value.SweepBatchSize)
             return TimeSpan.Zero;
 
         sweptUpTo = looked;
@@ -114,7 +114,7 @@ sealed class WakeSweeper(
 
     async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> TakeDue(CancellationToken cancel)
     {
-        var (size, visibility, begun) = (options.Value.SweepSize, options.Value.RepeatAfter, time.GetTimestamp());
+        var (size, visibility, begun) = (options.Value.SweepBatchSize, options.Value.RepeatAfter, time.GetTimestamp());
         if (begun < nextFullSweep)
             return await timers.ClaimDue(size, visibility, cancel, sweptUpTo - SweepOverlap);
 

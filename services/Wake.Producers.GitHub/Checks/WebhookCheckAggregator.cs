@@ -110,7 +110,7 @@ sealed class WebhookCheckAggregator(
             }
 
             if (!more)
-                await Task.Delay(settings.LookEvery, time, stoppingToken)
+                await Task.Delay(settings.WatchRefreshInterval, time, stoppingToken)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -69,7 +69,7 @@ sealed class GitHubPoller(
             }
 
             if (!more)
-                await Task.Delay(settings.LookEvery, time, cancel)
+                await Task.Delay(settings.WatchRefreshInterval, time, cancel)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -108,7 +108,7 @@ sealed class GitHubPoller(
             return false;
 
         var (subject, client) = (due.Watched.Repository.Subject, clients.ClientOf(account));
-        var (rings, wait, unable) = (-1L, settings.PollEvery, TimeSpan.Zero);
+        var (rings, wait, unable) = (-1L, settings.PollInterval, TimeSpan.Zero);
         due.State.UseAccount(identities[account]);
         try
         {
@@ -166,10 +166,10 @@ sealed class GitHubPoller(
     {
         var open = state.Commits.Values.Where(x => !x.Done).ToList();
         var wait =
-            open.Exists(x => x.Result is not null) && settings.Settle < settings.PollEvery / 2 ? settings.Settle
-            : open.Count > 0 ? settings.PollEvery / 2
-            : time.GetUtcNow() - state.ChangedAt > IdleAfter && state.ChangedAt != default ? settings.PollEvery * 5
-            : settings.PollEvery;
+            open.Exists(x => x.Result is not null) && settings.Settle < settings.PollInterval / 2 ? settings.Settle
+            : open.Count > 0 ? settings.PollInterval / 2
+            : time.GetUtcNow() - state.ChangedAt > IdleAfter && state.ChangedAt != default ? settings.PollInterval * 5
+            : settings.PollInterval;
 
         // Never all at the same moment, and the slower the less is left.
         return wait

@@ -26,7 +26,7 @@ sealed class MissedDeliveryRecovery(
     const int MaxPages = 30;
 
     // Often enough for a door that was shut for some minutes; a page of deliveries costs one request.
-    readonly TimeSpan interval = options.Value.PollEvery * 10;
+    readonly TimeSpan interval = options.Value.PollInterval * 10;
 
     // Lists that are not read to their end, by hook: where to go on, down to when, and what is accounted for then.
     readonly Dictionary<string, (Uri? Next, DateTimeOffset Since, DateTimeOffset? Newest)> unfinishedLists = [];

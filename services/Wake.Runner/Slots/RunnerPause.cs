@@ -51,7 +51,7 @@ sealed class RunnerPause(
     public void StartOrExtend(string reason, DateTimeOffset? until)
     {
         var now = time.GetUtcNow();
-        var soonest = now + options.Value.LookAgainAfter;
+        var soonest = now + options.Value.PauseRetryAfter;
         lock (changing)
         {
             why = reason;

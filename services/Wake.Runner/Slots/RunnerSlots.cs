@@ -94,7 +94,7 @@ sealed class RunnerSlots(
 
             var now = time.GetTimestamp();
             var at = Math.Max(now, nextStart);
-            nextStart = at + (long)(options.Value.StartPause.TotalSeconds * time.TimestampFrequency);
+            nextStart = at + (long)(options.Value.StaggerStart.TotalSeconds * time.TimestampFrequency);
             wait = time.GetElapsedTime(now, at);
         }
 

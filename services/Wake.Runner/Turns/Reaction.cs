@@ -111,7 +111,7 @@ abstract record Reaction
             ClaudeResult.UsageLimited { Until: var until } => new PauseRunner(
                 // The date is by another clock, and may be over by this one.
                 new TurnRelease.Park(
-                    until - now > options.LookAgainAfter ? until - now : options.LookAgainAfter,
+                    until - now > options.PauseRetryAfter ? until - now : options.PauseRetryAfter,
                     $"the usage limit holds until {until:u}"
                 ),
                 $"the usage limit of the account holds until {until:u}",

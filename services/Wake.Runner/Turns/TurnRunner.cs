@@ -208,7 +208,7 @@ sealed class TurnRunner(
                     return (
                         back with
                         {
-                            How = ask with { Until = profiles.Value.GetOrDefault(turn.Profile).AnswerWithin },
+                            How = ask with { Until = profiles.Value.GetOrDefault(turn.Profile).AnswerTimeout },
                         },
                         run.Acknowledged,
                         cost
@@ -238,7 +238,7 @@ sealed class TurnRunner(
         if (profile.Resume is ResumePolicy.Always)
             return $"the session cannot be gone on with ({why.Detail}), and its profile never begins a fresh one";
 
-        if (profile.FreshAfterActing)
+        if (profile.FreshAfterSideEffects)
             return null;
 
         // A person who insists has seen the commits; what was called since then they have not.

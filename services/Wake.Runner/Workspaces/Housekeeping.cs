@@ -28,7 +28,7 @@ sealed class Housekeeping(
                 "Old transcripts",
                 async () =>
                 {
-                    var deleted = await transcripts.Prune(options.Value.KeepTranscripts, stoppingToken);
+                    var deleted = await transcripts.Prune(options.Value.TranscriptRetention, stoppingToken);
                     if (deleted > 0)
                         log.LogInformation("Deleted {Count} transcripts of sessions that are over.", deleted);
                 }

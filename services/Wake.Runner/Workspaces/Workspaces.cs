@@ -271,7 +271,7 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
                 continue;
 
             var path = await File.ReadAllTextAsync(record, cancel);
-            if (!await sessions.IsWorkspaceUnusedFor(session, path, options.Value.KeepWorkspaces, cancel))
+            if (!await sessions.IsWorkspaceUnusedFor(session, path, options.Value.WorkspaceRetention, cancel))
                 continue;
 
             try

@@ -26,6 +26,23 @@ public static class SettingsValidation
         "Urls",
     ];
 
+    // Section and former name. Refused like every unknown name, but the nearest spelling would lead astray.
+    static readonly Dictionary<string, string> Renamed = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["Coordinator:IntakeSize"] = "IntakeBatchSize",
+        ["Coordinator:KeepEvents"] = "EventRetention",
+        ["Coordinator:SweepSize"] = "SweepBatchSize",
+        ["GitHub:LookEvery"] = "WatchRefreshInterval",
+        ["GitHub:PollEvery"] = "PollInterval",
+        ["Profiles:AnswerWithin"] = "AnswerTimeout",
+        ["Profiles:Ceiling"] = "MaxWait",
+        ["Profiles:FreshAfterActing"] = "FreshAfterSideEffects",
+        ["Runner:KeepTranscripts"] = "TranscriptRetention",
+        ["Runner:KeepWorkspaces"] = "WorkspaceRetention",
+        ["Runner:LookAgainAfter"] = "PauseRetryAfter",
+        ["Runner:StartPause"] = "StaggerStart",
+    };
+
     /// <summary>Names in a section that nothing reads, and values that cannot be read.</summary>
     /// <param name="section">The section, or a part of it.</param>
     /// <param name="type">What it is bound to.</param>
@@ -106,6 +123,8 @@ public static class SettingsValidation
         var known = members.Properties.ToDictionary(SettingsShape.GetName, StringComparer.OrdinalIgnoreCase);
         if (known.TryGetValue(part.Key, out var member))
             return FindUnreadable(part, member.PropertyType);
+        if (Renamed.TryGetValue($"{part.Path.Split(':')[0]}:{part.Key}", out var current) && known.ContainsKey(current))
+            return [$"{part.Path} is called {current} now."];
 
         var nearest = NearestName.Of(part.Key, known.Keys);
         return

@@ -125,9 +125,9 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
         var standard = all.GetOrDefault(Profiles.DefaultName);
         Add(NpgsqlDbType.Text, all.Keys.ToList());
         Add(NpgsqlDbType.Interval, all.Values.Select(x => x.QuietWindow).ToList());
-        Add(NpgsqlDbType.Interval, all.Values.Select(x => x.Ceiling).ToList());
+        Add(NpgsqlDbType.Interval, all.Values.Select(x => x.MaxWait).ToList());
         command.Parameters.Add(new() { Value = standard.QuietWindow, NpgsqlDbType = NpgsqlDbType.Interval });
-        command.Parameters.Add(new() { Value = standard.Ceiling, NpgsqlDbType = NpgsqlDbType.Interval });
+        command.Parameters.Add(new() { Value = standard.MaxWait, NpgsqlDbType = NpgsqlDbType.Interval });
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceState));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.DedupScope));
         Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.ScopedKey));

@@ -33,8 +33,8 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
             if (profile.QuietWindow < TimeSpan.Zero)
                 yield return new($"{Section}:{name}:QuietWindow must not be negative.");
 
-            if (profile.Ceiling < profile.QuietWindow)
-                yield return new($"{Section}:{name}:Ceiling must not be shorter than its QuietWindow.");
+            if (profile.MaxWait < profile.QuietWindow)
+                yield return new($"{Section}:{name}:MaxWait must not be shorter than its QuietWindow.");
 
             if (!RunnerQueues.IsValidPool(profile.Pool))
                 yield return new(
@@ -49,10 +49,10 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
                 (nameof(profile.DayBudgetUsd), profile.DayBudgetUsd is null or > 0),
                 (nameof(profile.TurnTimeout), !(profile.TurnTimeout <= TimeSpan.Zero)),
                 (nameof(profile.IdleTimeout), !(profile.IdleTimeout <= TimeSpan.Zero)),
-                (nameof(profile.AnswerWithin), profile.AnswerWithin > TimeSpan.Zero),
+                (nameof(profile.AnswerTimeout), profile.AnswerTimeout > TimeSpan.Zero),
             ];
-            if (profile.AnswerWithin > LongestWait)
-                yield return new($"{Section}:{name}:AnswerWithin must be at most {LongestWait.TotalDays:0} days.");
+            if (profile.AnswerTimeout > LongestWait)
+                yield return new($"{Section}:{name}:AnswerTimeout must be at most {LongestWait.TotalDays:0} days.");
 
             foreach (var amount in amounts.Where(x => !x.IsPositive))
                 yield return new($"{Section}:{name}:{amount.Name} must be positive.");
@@ -91,7 +91,7 @@ public sealed class Profile
 
     /// <summary>The longest wait counted from the first event, so that a steady stream cannot put a wake off for
     /// ever.</summary>
-    public TimeSpan Ceiling { get; init; } = TimeSpan.FromSeconds(15);
+    public TimeSpan MaxWait { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>The runners that run its sessions (<c>Runner__Pool</c> of theirs).</summary>
     public string Pool { get; init; } = RunnerQueues.DefaultPool;
@@ -151,7 +151,7 @@ public sealed class Profile
     /// Whether a fresh session may take over a wake whose lost one had called tools already. It would not know and
     /// could do the same again; by default the wake is parked for a person instead.
     /// </summary>
-    public bool FreshAfterActing { get; init; }
+    public bool FreshAfterSideEffects { get; init; }
 
     /// <summary>Whether commits in the workspace since the turn began count as having acted, whoever made
     /// them.</summary>
@@ -184,7 +184,7 @@ public sealed class Profile
     /// meanwhile waits behind it, so it does not wait for ever; three days, because a weekend may lie between a
     /// question and whoever knows the answer.
     /// </summary>
-    public TimeSpan AnswerWithin { get; init; } = TimeSpan.FromDays(3);
+    public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromDays(3);
 
     /// <summary>What a turn does while a process that Wake has not started has its Claude session open on the runner's
     /// machine.</summary>

@@ -507,7 +507,7 @@ public abstract class AskingFromARealClaude
                 version,
                 new Dictionary<string, string>
                 {
-                    ["Profiles__hasty__AnswerWithin"] = "00:00:01",
+                    ["Profiles__hasty__AnswerTimeout"] = "00:00:01",
                     ["Profiles__hasty__Permissions"] = "Ask",
                     ["Profiles__asking__Permissions"] = "Ask",
                     ["Profiles__asking__AllowedTools__0"] = "Bash(touch:*)",

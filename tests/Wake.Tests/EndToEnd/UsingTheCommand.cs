@@ -149,6 +149,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     [Theory]
     [InlineData("""{"Runner": {"Slots": 3}}""", 0, "can be used")]
     [InlineData("""{"Runner": {"Slotz": 3}}""", 1, "Runner:Slotz is no setting of Wake's; Slots is.")]
+    [InlineData("""{"Runner": {"StartPause": "0:0:1"}}""", 1, "Runner:StartPause is called StaggerStart now.")]
     [InlineData("""{"Runner": """, 1, "cannot be read")]
     [InlineData(null, 1, "cannot be read")]
     public async Task Config_check_says_what_is_wrong_in_a_file(string? text, int code, string sentence)
@@ -169,11 +170,16 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         Assert.Contains(sentence, said.Errors);
     }
 
-    [Fact]
-    public async Task Doctor_says_which_setting_would_keep_Wake_from_starting()
+    [Theory]
+    [InlineData("DayBudget", "Profiles:default:DayBudget is no setting of Wake's; DayBudgetUsd is.")]
+    [InlineData("Ceiling", "Profiles:default:Ceiling is called MaxWait now.")]
+    public async Task Doctor_says_which_setting_would_keep_Wake_from_starting(string setting, string sentence)
     {
         using var folder = new TemporaryFolder();
-        await File.WriteAllTextAsync(folder.File("wake.json"), """{"Profiles": {"default": {"DayBudget": 5}}}""");
+        await File.WriteAllTextAsync(
+            folder.File("wake.json"),
+            $$$$"""{"Profiles": {"default": {"{{{{setting}}}}": "5"}}}"""
+        );
 
         var said = await WakeCommandLine.Run(
             new Dictionary<string, string> { ["WAKE_DATA"] = folder.Path },
@@ -182,7 +188,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         );
 
         Assert.Equal(1, said.ExitCode);
-        Assert.Contains("Profiles:default:DayBudget is no setting of Wake's; DayBudgetUsd is.", said.Output);
+        Assert.Contains(sentence, said.Output);
     }
 
     [Fact]
@@ -431,7 +437,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
             ["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig,
             ["WAKE_DATA"] = folder.File("data"),
             ["Profiles__default__QuietWindow"] = "00:00:05",
-            ["Profiles__default__Ceiling"] = "00:00:05",
+            ["Profiles__default__MaxWait"] = "00:00:05",
         };
         Directory.CreateDirectory(folder.File("work"));
 

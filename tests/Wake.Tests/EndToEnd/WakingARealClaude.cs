@@ -38,7 +38,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
                 ["Claude__MaxRetries"] = "0",
                 ["Claude__KillAfter"] = "00:00:10",
                 ["Profiles__tools__QuietWindow"] = "00:00:00.1",
-                ["Profiles__tools__Ceiling"] = "00:00:01",
+                ["Profiles__tools__MaxWait"] = "00:00:01",
                 ["Profiles__tools__AllowedTools__0"] = "Bash",
                 ["Profiles__steps__AllowedTools__0"] = "Bash",
                 ["Profiles__steps__MaxTurns"] = "2",

@@ -37,8 +37,8 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
                 ["Runner__Lease"] = "00:00:10",
                 ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
                 ["GitHub__Accounts__main__Token"] = "ghp_secret",
-                ["GitHub__PollEvery"] = "00:00:00.5",
-                ["GitHub__LookEvery"] = "00:00:00.1",
+                ["GitHub__PollInterval"] = "00:00:00.5",
+                ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
                 ["GitHub__Settle"] = Settle.ToString(),
             }
         );

@@ -33,12 +33,12 @@ public sealed partial class Hosts
     [InlineData("Wake.Coordinator", "MessageBus__Host", "", "MessageBus__Host")]
     [InlineData("Wake.Coordinator", "ConnectionStrings__Wake", "", "Set ConnectionStrings__Wake")]
     [InlineData("Wake.Coordinator", "Coordinator__RepeatAfter", "-00:00:01", "RepeatAfter must be positive")]
-    [InlineData("Wake.Coordinator", "Coordinator__IntakeSize", "0", "IntakeSize")]
-    [InlineData("Wake.Coordinator", "Profiles__default__Ceiling", "00:00:00.1", "Ceiling must not be shorter")]
+    [InlineData("Wake.Coordinator", "Coordinator__IntakeBatchSize", "0", "IntakeBatchSize")]
+    [InlineData("Wake.Coordinator", "Profiles__default__MaxWait", "00:00:00.1", "MaxWait must not be shorter")]
     [InlineData("Wake.Runner", "Runner__Slots", "0", "Slots")]
     [InlineData("Wake.Runner", "Runner__Lease", "00:00:00.1", "Lease must be at least a second")]
     [InlineData("Wake.Runner", "Claude__KillAfter", "1.00:00:00", "KillAfter must be positive and shorter")]
-    [InlineData("Wake.Runner", "Runner__LookAgainAfter", "00:00:00", "LookAgainAfter must be positive")]
+    [InlineData("Wake.Runner", "Runner__PauseRetryAfter", "00:00:00", "PauseRetryAfter must be positive")]
     [InlineData("Wake.Runner", "Profiles__default__MaxTurns", "0", "MaxTurns must be positive")]
     [InlineData("Wake.Coordinator", "Profiles__own__QuietWindow", "soon", "'soon' at 'Profiles:own:QuietWindow'")]
     [InlineData("Wake.Runner", "Profiles__own__MaxBudgetUsd", "5 USD", "'5 USD' at 'Profiles:own:MaxBudgetUsd'")]
@@ -93,6 +93,7 @@ public sealed partial class Hosts
         "5",
         "Profiles:default:DayBudget is no setting of Wake's; DayBudgetUsd is."
     )]
+    [InlineData("Wake.Runner", "Profiles__default__Ceiling", "00:00:15", "default:Ceiling is called MaxWait now.")]
     [InlineData("Wake.Coordinator", "Profiles__default__DayBudget", "5", "DayBudgetUsd is.")]
     [InlineData("Wake.Gateway", "Profiles__default__DayBudget", "5", "DayBudgetUsd is.")]
     [InlineData("Wake.Runner", "Runner__Slotz", "3", "Runner:Slotz is no setting of Wake's; Slots is.")]

@@ -24,7 +24,7 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
             {
                 ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
                 ["GitHub__Settle"] = "00:00:01",
-                ["GitHub__LookEvery"] = "00:00:00.1",
+                ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
                 ["GitHub__PendingAfter"] = "00:00:08",
                 ["GitHub__Checks__0__Ignored__0"] = "preview",
             }

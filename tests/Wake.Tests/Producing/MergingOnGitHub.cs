@@ -12,7 +12,7 @@ public sealed class MergingOnGitHub()
     : GitHubPollingTestBase(
         new Dictionary<string, string>
         {
-            ["GitHub__PollEvery"] = "00:00:00.2",
+            ["GitHub__PollInterval"] = "00:00:00.2",
             ["GitHub__RequestTimeout"] = "00:00:00.5",
         }
     )

@@ -12,7 +12,7 @@ public sealed class PollingGitHub()
     : GitHubPollingTestBase(
         new Dictionary<string, string>
         {
-            ["GitHub__PollEvery"] = "00:00:00.5",
+            ["GitHub__PollInterval"] = "00:00:00.5",
             ["GitHub__Settle"] = "00:00:01",
             ["GitHub__OwnLogins__0"] = "hello-bot",
         }

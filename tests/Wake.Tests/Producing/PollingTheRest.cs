@@ -12,7 +12,7 @@ public sealed class PollingTheRest()
         new Dictionary<string, string>
         {
             ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
-            ["GitHub__PollEvery"] = "00:00:00.3",
+            ["GitHub__PollInterval"] = "00:00:00.3",
             ["GitHub__Settle"] = "00:00:01",
         }
     )
@@ -273,7 +273,7 @@ public sealed class PollingTheRest()
         var head = LoopbackGitHub.Sha(41);
         github.Open(41, headRepository: "somebody/hello");
         github.Run(4, head, 410, null);
-        await Start(new Dictionary<string, string> { ["GitHub__PollEvery"] = "1.00:00:00" });
+        await Start(new Dictionary<string, string> { ["GitHub__PollInterval"] = "1.00:00:00" });
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#41", types: ["github.workflow_run.completed"]);
         await IsKnown(head);

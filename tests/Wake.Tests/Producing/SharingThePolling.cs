@@ -15,8 +15,8 @@ public sealed class SharingThePolling
         {
             ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
             ["GitHub__Accounts__main__Token"] = "ghp_secret",
-            ["GitHub__PollEvery"] = "00:00:01",
-            ["GitHub__LookEvery"] = "00:00:00.1",
+            ["GitHub__PollInterval"] = "00:00:01",
+            ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
         };
         var replicas = await Task.WhenAll(
             wake.StartProcess("Wake.Producers.GitHub", settings),
@@ -137,7 +137,7 @@ public sealed class SharingThePolling
         {
             ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
             ["GitHub__Accounts__main__Token"] = token,
-            ["GitHub__PollEvery"] = "00:00:00.5",
-            ["GitHub__LookEvery"] = "00:00:00.1",
+            ["GitHub__PollInterval"] = "00:00:00.5",
+            ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
         };
 }

@@ -416,7 +416,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
     }
 
     [Fact]
-    public async Task The_quiet_window_moves_with_each_event_and_never_past_the_ceiling()
+    public async Task The_quiet_window_moves_with_each_event_and_never_past_the_max_wait()
     {
         var id = await store.Session("moving", "minute");
 

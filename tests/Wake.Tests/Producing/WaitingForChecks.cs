@@ -11,7 +11,7 @@ public sealed class WaitingForChecks()
         new Dictionary<string, string>
         {
             ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
-            ["GitHub__PollEvery"] = "00:00:00.3",
+            ["GitHub__PollInterval"] = "00:00:00.3",
             ["GitHub__Settle"] = "00:00:01",
             // Longer than a starved machine needs from what is pending at first to what is pending for good.
             ["GitHub__PendingAfter"] = "00:00:20",

@@ -21,7 +21,7 @@ public sealed class AskingSystem : IAsyncLifetime
             {
                 ["Profiles__instant__Arguments__0"] = "--settings",
                 ["Profiles__instant__Arguments__1"] = """{"env":{"OWN":"kept"}}""",
-                ["Profiles__hasty__AnswerWithin"] = "00:00:01",
+                ["Profiles__hasty__AnswerTimeout"] = "00:00:01",
                 ["Profiles__hasty__Permissions"] = "Ask",
                 ["Profiles__asking__Permissions"] = "Ask",
                 ["Profiles__silent__Questions"] = "Off",

@@ -142,7 +142,7 @@ public sealed class FindingARunner : IAsyncLifetime
         foreach (var key in keys)
             await wake.WaitForState(key, SessionState.Dispatched);
 
-        await Runner("starting", ("Runner__StartPause", "00:00:01"));
+        await Runner("starting", ("Runner__StaggerStart", "00:00:01"));
 
         var starts = new List<DateTimeOffset>();
         foreach (var key in keys)

@@ -41,7 +41,7 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
                 ["Claude__Executable"] = RealClaude.Executable(version),
                 ["Profiles__tools__AllowedTools__0"] = "Bash",
                 ["Profiles__tools__QuietWindow"] = "00:00:00",
-                ["Profiles__tools__Ceiling"] = "00:00:00",
+                ["Profiles__tools__MaxWait"] = "00:00:00",
             }
         );
     }

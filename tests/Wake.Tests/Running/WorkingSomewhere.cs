@@ -192,7 +192,7 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         new(
             store.Sessions,
             new(launcher, new(new(), TimeProvider.System, NullLogger<RunReaper>.Instance)),
-            Options.Create(new RunnerOptions { Cache = machine.File("cache"), KeepWorkspaces = TimeSpan.Zero }),
+            Options.Create(new RunnerOptions { Cache = machine.File("cache"), WorkspaceRetention = TimeSpan.Zero }),
             NullLogger<Workspaces>.Instance
         );
 

@@ -116,7 +116,7 @@ public abstract class WakingASession(SharedSystem shared)
     }
 
     [Fact]
-    public async Task A_steady_stream_that_never_falls_quiet_meets_the_ceiling()
+    public async Task A_steady_stream_that_never_falls_quiet_reaches_the_max_wait()
     {
         var key = await wake.WatchingSession("patient");
         using var end = new CancellationTokenSource();
@@ -133,7 +133,7 @@ public abstract class WakingASession(SharedSystem shared)
         await end.CancelAsync();
         await stream;
 
-        // More than one window's worth, fewer than all: the ceiling ended the collecting, not the silence.
+        // More than one window's worth, fewer than all: the maximum wait ended the collecting, not the silence.
         await wake.WaitUntilIdle();
         var turns = await wake.Turns(key);
         Assert.True(turns[0].Reasons.Count > 5, $"The first turn had {turns[0].Reasons.Count} reasons.");

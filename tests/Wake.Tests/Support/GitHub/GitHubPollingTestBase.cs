@@ -17,7 +17,7 @@ public abstract class GitHubPollingTestBase(IReadOnlyDictionary<string, string> 
             {
                 ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
                 ["GitHub__Accounts__main__Token"] = "ghp_secret",
-                ["GitHub__LookEvery"] = "00:00:00.1",
+                ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
                 ["GitHub__RetryAfter"] = "00:00:00.01",
             }
         );

@@ -34,8 +34,8 @@ public sealed class TestStore : IAsyncLifetime
         Database = Postgres.CreateDataSource(ConnectionString);
         var profiles = new Profiles
         {
-            ["default"] = new() { QuietWindow = TimeSpan.Zero, Ceiling = TimeSpan.Zero },
-            ["minute"] = new() { QuietWindow = TimeSpan.FromMinutes(1), Ceiling = TimeSpan.FromMinutes(10) },
+            ["default"] = new() { QuietWindow = TimeSpan.Zero, MaxWait = TimeSpan.Zero },
+            ["minute"] = new() { QuietWindow = TimeSpan.FromMinutes(1), MaxWait = TimeSpan.FromMinutes(10) },
         };
         Intake = new(Database, Options.Create(profiles));
         Watches = new(Database);
