@@ -29,14 +29,14 @@ public static class WakeMetrics
 
     /// <summary>Webhook deliveries, by <c>hook</c> and <c>outcome</c> (accepted, ignored, refused).</summary>
     public static readonly Counter<long> WebhookDeliveries = Meter.CreateCounter<long>(
-        "wake.deliveries",
+        "wake.webhook.deliveries",
         "{delivery}",
         "Webhook deliveries by what became of them."
     );
 
-    /// <summary>Deliveries that failed while nobody was at the door, by <c>outcome</c> (recovered, lost).</summary>
+    /// <summary>Webhook deliveries that failed at their sender, by <c>outcome</c> (recovered, lost).</summary>
     public static readonly Counter<long> MissedWebhookDeliveries = Meter.CreateCounter<long>(
-        "wake.gap.deliveries",
+        "wake.webhook.missed",
         "{delivery}",
         "Webhook deliveries that had failed, by whether they were sent again."
     );
@@ -57,7 +57,7 @@ public static class WakeMetrics
 
     /// <summary>The intake's decisions, by <c>outcome</c> (routed, unwatched, duplicate).</summary>
     public static readonly Counter<long> IntakeOutcomes = Meter.CreateCounter<long>(
-        "wake.decisions",
+        "wake.intake.outcomes",
         "{decision}",
         "What was decided about observations."
     );

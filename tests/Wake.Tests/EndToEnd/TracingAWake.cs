@@ -214,7 +214,7 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
             caller
         );
         Assert.Equal(
-            ["wake.turn", "wake.due", "publish wake.events", "wake.delivery"],
+            ["wake.turn", "wake.due", "publish wake.events", "wake.webhook.delivery"],
             way.Select(x => x.Name).Where(x => !IsOfTheBus(x))
         );
         Assert.StartsWith(relayTrace, Assert.Single(way[^1].Links));
@@ -343,7 +343,7 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
 
         await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "test:producer"));
         await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "wake:schedule"));
-        await Measured("Wake.Coordinator", "wake.decisions", "{decision}", ("outcome", "routed"));
+        await Measured("Wake.Coordinator", "wake.intake.outcomes", "{decision}", ("outcome", "routed"));
         await Measured("Wake.Runner", "wake.latency", "s");
         await Measured("Wake.Runner", "wake.coalesce.size", "{event}");
         await Measured("Wake.Runner", "wake.turn.duration", "s", ("outcome", "completed"));
