@@ -11,7 +11,7 @@ namespace Wake.Runner;
 /// </summary>
 public static class WatchdogProcess
 {
-    const string Argument = "guard-runs";
+    const string Argument = "lease-watchdog";
 
     // The runner kills by itself first, if it can.
     static readonly TimeSpan Slack = TimeSpan.FromSeconds(1);

@@ -217,7 +217,7 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
                 Task.FromResult(
                     (
                         guard = MachineProcess
-                            .WithArgument("guard-runs")
+                            .WithArgument("lease-watchdog")
                             .SingleOrDefault(x => MachineProcess.Parent(x) == runner.Id)
                     ) > 0
                 ),
