@@ -68,7 +68,7 @@ sealed class KeysCommand : ClientCommand
 
         var keys = answer.ReadAs(CliJson.Default.ApiKeyArray);
         output.Table(
-            ["ID", "NAME", "SCOPES", "MAY SAY", "CREATED", "USED", "ENDS"],
+            ["ID", "NAME", "SCOPES", "LIMITS", "CREATED", "LAST USED", "EXPIRES"],
             keys.Select(x =>
                 (string?[])
                     [
@@ -77,8 +77,8 @@ sealed class KeysCommand : ClientCommand
                         string.Join(' ', x.Scopes),
                         DescribeLimits(x),
                         TimeFormat.Format(x.Created),
-                        x.Used is { } used ? TimeFormat.Format(used) : "never",
-                        x.Ends is { } end ? TimeFormat.Format(end) : "",
+                        x.LastUsedAt is { } used ? TimeFormat.Format(used) : "never",
+                        x.ExpiresAt is { } expiry ? TimeFormat.Format(expiry) : "",
                     ]
             )
         );

@@ -45,7 +45,7 @@ sealed class DoctorCommand : WakeCommand
         if (finding.Ok)
             output.Line($"[green]ok[/]       {finding.Check, -14} {finding.Found}");
         else
-            output.Line($"[red]MISSING[/]  {finding.Check, -14} {finding.Found}");
+            output.Line($"[red]FAILED[/]   {finding.Check, -14} {finding.Found}");
 
         if (finding.Fix is { } fix)
             output.Line($"                        {fix}");

@@ -26,13 +26,13 @@ static class DryRun
     static void Show(DryRunResult rehearsal, Output output)
     {
         if (rehearsal is { DuplicateOf: { } first })
-            output.Line($"{rehearsal.Id}: nobody would be told, it is a [yellow]duplicate[/] of {first}");
+            output.Line($"{rehearsal.Id}: no session would receive it, it is a [yellow]duplicate[/] of {first}");
         else if (rehearsal.Withheld is > 0 and var withheld)
             output.Line(
-                $"{rehearsal.Id}: [green]{withheld}[/] {(withheld == 1 ? "session" : "sessions")} would be told; which is for keys with the scope sessions:read"
+                $"{rehearsal.Id}: [green]{withheld}[/] {(withheld == 1 ? "session" : "sessions")} would receive it; which is for keys with the scope sessions:read"
             );
         else if (rehearsal.Sessions is [])
-            output.Line($"{rehearsal.Id}: nobody would be told, it is [yellow]unwatched[/]");
+            output.Line($"{rehearsal.Id}: no session would receive it, it is [yellow]unwatched[/]");
 
         foreach (var told in rehearsal.Sessions)
         {
@@ -40,7 +40,7 @@ static class DryRun
             {
                 (true, _) => "would begin",
                 (_, true) => "would wake",
-                _ => "would be told with its next turn",
+                _ => "would receive it with its next turn",
             };
             var why = told switch
             {

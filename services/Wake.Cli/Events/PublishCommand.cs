@@ -63,7 +63,7 @@ sealed class PublishCommand : ClientCommand
     );
     readonly Option<bool> dryRun = CommonOptions.Flag(
         "--dry-run",
-        "Publish nothing: say which sessions would be told, why, and in which form; with --from or --hook what the delivery means."
+        "Publish nothing: say which sessions would receive it, why, and in which form; with --from or --hook what the delivery means."
     );
     readonly WebhookPayload webhook = new();
 
@@ -72,7 +72,7 @@ sealed class PublishCommand : ClientCommand
             "publish",
             "Publishes an event, and says what was decided about it.",
             """
-            While no Wake runs here it is kept in the data folder and delivered when one starts.
+            While no Wake runs here it is spooled in the data folder and delivered when one starts.
 
             Examples:
               wake publish --subject github:octo-org/hello#972 --type github.pull_request.merged --reason "PR #972 merged"

@@ -4,10 +4,10 @@ using Wake.Gateway;
 
 namespace Wake.Cli;
 
-/// <summary>Keeps events for a Wake that does not run.</summary>
+/// <summary>Spools events for a Wake that does not run.</summary>
 static class SpoolWriter
 {
-    /// <summary>Keeps them and says so.</summary>
+    /// <summary>Spools them and says so.</summary>
     /// <exception cref="CommandException">They would be refused then, when nobody is there to be told.</exception>
     public static void Write(SpoolFolder spool, byte[] body, Output output)
     {
@@ -15,7 +15,7 @@ static class SpoolWriter
         Report(spool.Put(body), output);
     }
 
-    /// <summary>Keeps a wish and says so.</summary>
+    /// <summary>Spools a wish and says so.</summary>
     /// <exception cref="CommandException">It would be refused then.</exception>
     public static void Write(SpoolFolder spool, SpooledWake wake, Output output) =>
         Report(wake.Problem is { } problem ? throw new CommandException(problem) : spool.Put(wake), output);
@@ -25,7 +25,7 @@ static class SpoolWriter
         if (output.Json)
             output.Raw(new(file), CliJson.Default.SpoolResult);
         else
-            output.Line($"Wake is not running. [yellow]Kept[/] in {file} and delivered when it starts: wake up");
+            output.Line($"Wake is not running. [yellow]Spooled[/] in {file} and delivered when it starts: wake up");
     }
 
     static void Validate(byte[] body)
@@ -52,5 +52,5 @@ static class SpoolWriter
 }
 
 /// <summary>Events that wait for Wake.</summary>
-/// <param name="KeptIn">The file they wait in.</param>
-sealed record SpoolResult(string KeptIn);
+/// <param name="SpooledTo">The file they wait in.</param>
+sealed record SpoolResult(string SpooledTo);

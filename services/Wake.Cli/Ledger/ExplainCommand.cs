@@ -129,7 +129,7 @@ sealed class ExplainCommand : ClientCommand
                         .. explained.Duplicates.Select(x =>
                             (string?[])["duplicate", $"{x.Id} of {x.Source}, {TimeFormat.Format(x.At)}"]
                         ),
-                        .. explained.Deliveries.Select(x => (string?[])["delivered", Describe(x)]),
+                        .. explained.InboxEntries.Select(x => (string?[])["delivered", Describe(x)]),
                     ]
             ).Where(x => x[1] is not null)
         );

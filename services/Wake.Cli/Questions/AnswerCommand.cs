@@ -114,7 +114,7 @@ sealed class AnswerCommand : ClientCommand
         {
             ["allow"] = allowed,
             ["message"] = why is { Length: > 0 } ? why : null,
-            ["shown"] = allowed ? question.Permission!.Hash : null,
+            ["hash"] = allowed ? question.Permission!.Hash : null,
         };
     }
 

@@ -42,14 +42,16 @@ sealed class SetRouteCommand : ClientCommand
         "The profile of a session it begins. Default: default."
     );
     readonly Option<string?> full = Text(
-        "--full",
+        "--full-prompt",
         "TEXT",
-        "What a session that begins is told to do about such an event."
+        "What a session that begins is told to do about such an event.",
+        "--full"
     );
     readonly Option<string?> delta = Text(
-        "--delta",
+        "--delta-prompt",
         "TEXT",
-        "The same for a session that remembers. Default: that of --full."
+        "The same for a session that remembers. Default: that of --full-prompt.",
+        "--delta"
     );
 
     public SetRouteCommand()
@@ -61,7 +63,7 @@ sealed class SetRouteCommand : ClientCommand
 
             Example:
               wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}" \
-                --full "Implement what this issue asks for." --delta "See what has changed about your issue."
+                --full-prompt "Implement what this issue asks for." --delta-prompt "See what has changed about your issue."
             """
         ) => Accepts(name, session, workspace, types, subject, where, profile, full, delta);
 
@@ -100,8 +102,8 @@ sealed class SetRouteCommand : ClientCommand
         return 0;
     }
 
-    static Option<string?> Text(string name, string value, string description) =>
-        new(name) { HelpName = value, Description = description };
+    static Option<string?> Text(string name, string value, string description, params string[] aliases) =>
+        new(name, aliases) { HelpName = value, Description = description };
 
     static Option<string[]> Texts(string name, string value, string description) =>
         new(name)

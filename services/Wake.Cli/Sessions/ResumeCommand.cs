@@ -55,7 +55,7 @@ sealed class ResumeCommand : ClientCommand
             "resume",
             "Wakes a session now, for a reason of your own.",
             """
-            While no Wake runs here the wish is kept in the data folder and granted when one starts; the session is known by its
+            While no Wake runs here the wish is spooled in the data folder and granted when one starts; the session is known by its
             key then. A session that it will not know is refused where that can be told: after a Wake that was stopped, not killed,
             and of the id of a Claude session that has no transcript here. With --wait or --takeover it fails instead.
 

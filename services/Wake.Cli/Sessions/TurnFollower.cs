@@ -57,7 +57,7 @@ sealed class TurnFollower(WakeClient wake, IntakeResult decision, Action<string>
             throw new NoAnswerException(answer.ToException().Message);
 
         var explained = answer.EnsureSuccess().ReadAs(CliJson.Default.EventExplanation);
-        var turn = explained.Deliveries.FirstOrDefault(x => x.Session == key)?.Turn;
+        var turn = explained.InboxEntries.FirstOrDefault(x => x.Session == key)?.Turn;
         switch (turn?.State)
         {
             case TurnState.Ended:

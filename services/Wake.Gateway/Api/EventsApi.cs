@@ -21,7 +21,7 @@ static class EventsApi
             .WithSummary("Publish one event, or an array of them.")
             .WithDescription(
                 "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
-                    + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would be told, why, and what those that "
+                    + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would receive it, why, and what those that "
                     + "wake would read, and leaves everything as it was; a key without the scope sessions:read is told only how many. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
                     + "seconds with what is known by then (202)."
             )
@@ -111,7 +111,7 @@ static class EventsApi
     public static IResult AwaitedResult(bool single, IReadOnlyList<AwaitedDecision> awaited)
     {
         object body = single ? awaited[0] : awaited;
-        return awaited.All(x => x.Over) ? Results.Ok(body) : Results.Accepted(null, body);
+        return awaited.All(x => x.Completed) ? Results.Ok(body) : Results.Accepted(null, body);
     }
 }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Wake.Contracts;
 using Wake.Store;
 
@@ -48,14 +49,20 @@ static class QuestionsApi
     /// </param>
     /// <param name="Allow">Where it asks to be allowed something: whether it is.</param>
     /// <param name="Message">What the session is told when it is not allowed.</param>
-    /// <param name="Shown">Of what is allowed: the hash of the whole call, as the question has it
+    /// <param name="Hash">Of what is allowed: the hash of the whole call, as the question has it
     /// (permission.hash).</param>
+    /// <param name="Shown">The former name of hash, which an older wake sends. Goes with the next version.</param>
     internal sealed record NewAnswer(
         Dictionary<string, JsonElement>? Answers,
         bool? Allow,
         string? Message,
+        string? Hash = null,
         string? Shown = null
-    );
+    )
+    {
+        [JsonIgnore]
+        public string? AllowedHash => Hash ?? Shown;
+    }
 
     static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100, Guid? after = null)
     {
@@ -100,7 +107,7 @@ static class QuestionsApi
             : ([], ValidateDecision(body));
         if (
             question.Permission is null
-            && (body.Allow is not null || body.Message is not null || body.Shown is not null)
+            && (body.Allow is not null || body.Message is not null || body.AllowedHash is not null)
         )
             problems.Add(("allow", "and message are for permissions; these are questions."));
         if (problems.Count > 0)
@@ -108,12 +115,12 @@ static class QuestionsApi
 
         if (
             body.Allow is true
-            && !string.Equals(question.Permission!.Hash, body.Shown, StringComparison.OrdinalIgnoreCase)
+            && !string.Equals(question.Permission!.Hash, body.AllowedHash, StringComparison.OrdinalIgnoreCase)
         )
         {
             return ProblemResults.Create(
                 StatusCodes.Status409Conflict,
-                $"Not allowed: \"shown\" is the hash of another call than question {id} asks about. GET /v1/questions/{id} shows the whole call with "
+                $"Not allowed: \"hash\" is that of another call than question {id} asks about. GET /v1/questions/{id} shows the whole call with "
                     + "its hash (permission.hash)."
             );
         }
@@ -152,18 +159,18 @@ static class QuestionsApi
             problems.Add(("allow", "must be true or false, without answers: it asks for a permission."));
         else if (body is { Allow: true, Message: not null })
             problems.Add(("message", "is told to the session only when it is not allowed."));
-        else if (body is { Allow: true, Shown: null or "" })
+        else if (body is { Allow: true, AllowedHash: null or "" })
         {
             problems.Add(
                 (
-                    "shown",
+                    "hash",
                     "must be the hash of the whole call, so that nothing is allowed unseen: permission.hash of GET "
                         + "/v1/questions/{id}, which shows all of it. wake answer sends it by itself; update it if it does not."
                 )
             );
         }
-        else if (body is { Allow: false, Shown: not null })
-            problems.Add(("shown", "is the hash of what is allowed; what is denied needs none."));
+        else if (body is { Allow: false, AllowedHash: not null })
+            problems.Add(("hash", "is the hash of what is allowed; what is denied needs none."));
         return problems;
     }
 

@@ -62,7 +62,7 @@ sealed class ApiKeyCache(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> 
         var held =
             Find((await GetSnapshot(MaxAge, cancel)).Keys, hash)
             ?? Find((await GetSnapshot(UnknownKeyMaxAge, cancel)).Keys, hash);
-        if (held is null || held.Key!.Ends <= time.GetUtcNow())
+        if (held is null || held.Key!.ExpiresAt <= time.GetUtcNow())
             return null;
 
         if (held.TryMarkUsed(time.GetUtcNow(), LastUsedResolution))
@@ -137,7 +137,7 @@ sealed class ApiKeyCache(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> 
 
     sealed class CachedKey(ApiKey? key, byte[] sha256, Caller caller)
     {
-        long used = key?.Used?.Ticks ?? 0;
+        long used = key?.LastUsedAt?.Ticks ?? 0;
 
         public ApiKey? Key => key;
 

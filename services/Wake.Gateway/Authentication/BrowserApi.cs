@@ -24,8 +24,8 @@ static class BrowserApi
 
     /// <summary>How a browser comes in.</summary>
     /// <param name="Path">What to open, on the address that this was asked at.</param>
-    /// <param name="Ends">Until when.</param>
-    internal sealed record Invitation(string Path, DateTimeOffset Ends);
+    /// <param name="ExpiresAt">Until when.</param>
+    internal sealed record Invitation(string Path, DateTimeOffset ExpiresAt);
 
     static IResult CreateInvitation(HttpContext http, BrowserSessions browsers)
     {

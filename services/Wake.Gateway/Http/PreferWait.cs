@@ -113,12 +113,12 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
 
 /// <summary>What was decided about an event, and what came of it.</summary>
 /// <param name="Decision">The decision.</param>
-/// <param name="Over">Whether there is nothing more to wait for.</param>
-/// <param name="Deliveries">The sessions it was routed to, with the turns they took.</param>
+/// <param name="Completed">Whether there is nothing more to wait for.</param>
+/// <param name="InboxEntries">The sessions it was routed to, with the turns they took.</param>
 sealed record AwaitedDecision(
     [property: JsonIgnore] IntakeResult Decision,
-    bool Over,
-    IReadOnlyList<InboxEntry> Deliveries
+    bool Completed,
+    IReadOnlyList<InboxEntry> InboxEntries
 )
 {
     public string Id => Decision.Id;

@@ -6,7 +6,7 @@ namespace Wake.Store;
 /// <summary>What would become of an observation.</summary>
 /// <param name="Id">The observation's id, as its producer named it.</param>
 /// <param name="Outcome">What would be decided.</param>
-/// <param name="Sessions">Who would be told, and why.</param>
+/// <param name="Sessions">Who would receive it, and why.</param>
 /// <param name="UnknownSessions">Keys it names that no open session has.</param>
 /// <param name="DuplicateOf">The id of the observation that brought the fact first; null unless it is a
 /// duplicate.</param>
@@ -29,7 +29,7 @@ public sealed record DryRunResult(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 
-    /// <summary>How many sessions would be told that are not named here, because the caller may not read of sessions;
+    /// <summary>How many sessions would receive it that are not named here, because the caller may not read of sessions;
     /// null when it may.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Withheld { get; init; }
@@ -98,14 +98,14 @@ public sealed record DryRunResult(
     }
 }
 
-/// <summary>A session that would be told.</summary>
+/// <summary>A session that would receive it.</summary>
 /// <param name="Session">Its key.</param>
 /// <param name="Wakes">Whether it would be woken, rather than told with its next turn.</param>
 /// <param name="Begins">Whether the session would only begin with this.</param>
 /// <param name="Watch">The watch that matches; null when none does.</param>
 /// <param name="Route">The route that matches; null when none does. Neither: the event names the session.</param>
 /// <param name="Intent">The watch's note.</param>
-/// <param name="Prompt">In which form it would be told.</param>
+/// <param name="Prompt">In which form it would receive it.</param>
 /// <param name="Words">What the route says to it; null when it says nothing.</param>
 /// <param name="Text">
 /// What it would read, about all the events asked about together: with the first that wakes it, null with the others,

@@ -8,15 +8,15 @@ namespace Wake.Store;
 /// <param name="Name">What its maker calls it.</param>
 /// <param name="Scopes">What it may do.</param>
 /// <param name="Created">When it was made.</param>
-/// <param name="Used">When it opened the door last, to the minute; null when it never has.</param>
-/// <param name="Ends">When it ends because another took its place; null for not.</param>
+/// <param name="LastUsedAt">When it opened the door last, to the minute; null when it never has.</param>
+/// <param name="ExpiresAt">When it expires because another took its place; null for not.</param>
 public sealed record ApiKey(
     Guid Id,
     string Name,
     IReadOnlyList<string> Scopes,
     DateTimeOffset Created,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Used,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Ends
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? LastUsedAt,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? ExpiresAt
 )
 {
     /// <summary>What the sources of its events begin with; null for any.</summary>

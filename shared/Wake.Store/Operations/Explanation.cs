@@ -8,14 +8,14 @@ namespace Wake.Store;
 /// <param name="Event">The event as it was first observed.</param>
 /// <param name="AcceptedAt">When it was committed.</param>
 /// <param name="Duplicates">Later observations of the same fact.</param>
-/// <param name="Deliveries">The sessions it was routed to.</param>
+/// <param name="InboxEntries">The sessions it was routed to.</param>
 /// <param name="Ledger">The decisions about it and about the wakes it was handed over in, in order.</param>
 public sealed record EventExplanation(
     string Summary,
     ExternalEventObserved Event,
     DateTimeOffset AcceptedAt,
     IReadOnlyList<Duplicate> Duplicates,
-    IReadOnlyList<InboxEntry> Deliveries,
+    IReadOnlyList<InboxEntry> InboxEntries,
     IReadOnlyList<LedgerLine> Ledger
 );
 

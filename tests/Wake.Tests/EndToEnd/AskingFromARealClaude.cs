@@ -288,12 +288,12 @@ public abstract class AskingFromARealClaude
         var whole = (await Find(question)).Permission!;
         Assert.Equal(command, JsonElement.Parse(whole.Call!).GetProperty("command").GetString());
 
-        foreach (var body in new object[] { new { allow = true }, new { allow = true, shown = new string('0', 64) } })
+        foreach (var body in new object[] { new { allow = true }, new { allow = true, hash = new string('0', 64) } })
             Assert.False(
                 (await Wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", body)).IsSuccessStatusCode
             );
         await runs.KillAndStartOnTheOther();
-        await Decide(question, new { allow = true, shown = whole.Hash });
+        await Decide(question, new { allow = true, hash = whole.Hash });
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
@@ -318,7 +318,7 @@ public abstract class AskingFromARealClaude
             )
         );
 
-        await Decide(question, new { allow = true, shown = other });
+        await Decide(question, new { allow = true, hash = other });
 
         var anew = await Eventually.Sees(
             async () => (await Open()).FirstOrDefault(x => x.Session == key && x.Id != question.Id),
@@ -457,7 +457,7 @@ public abstract class AskingFromARealClaude
 
     // As whoever has asked for the whole.
     private protected async Task Allow(Question question) =>
-        await Decide(question, new { allow = true, shown = (await Find(question)).Permission!.Hash });
+        await Decide(question, new { allow = true, hash = (await Find(question)).Permission!.Hash });
 
     async Task<Question> Find(Question question) =>
         (await Wake.Http.GetFromJsonAsync<Question>($"/v1/questions/{question.Id}"))!;

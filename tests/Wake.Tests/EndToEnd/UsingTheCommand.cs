@@ -79,7 +79,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 
         void Says(JsonElement answer)
         {
-            var fresh = answer.GetProperty("deliveries")[0].GetProperty("turn").GetProperty("fresh");
+            var fresh = answer.GetProperty("inboxEntries")[0].GetProperty("turn").GetProperty("fresh");
             Assert.Equal(
                 (lost, "the one before it could not be resumed"),
                 (fresh.GetProperty("left").GetGuid(), fresh.GetProperty("why").GetString())

@@ -93,8 +93,8 @@ public sealed class WakingLater : IAsyncLifetime
             (0, 0, 1, 1, 1),
             (resumed.ExitCode, published.ExitCode, waiting.ExitCode, wrong.ExitCode, elsewhere.ExitCode)
         );
-        Assert.Contains("not running. Kept in", resumed.Output);
-        Assert.Contains("keptIn", published.Output);
+        Assert.Contains("not running. Spooled in", resumed.Output);
+        Assert.Contains("spooledTo", published.Output);
         Assert.Equal(2, Directory.GetFiles(Path.Combine(wake.Data, "spool"), "*.json").Length);
         await wake.StartProcess("Wake.Standalone");
 

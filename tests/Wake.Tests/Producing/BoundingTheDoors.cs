@@ -86,7 +86,7 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         var turn = (await answer.Content.ReadFromJsonAsync<JsonElement>())
-            .GetProperty("deliveries")[0]
+            .GetProperty("inboxEntries")[0]
             .GetProperty("turn");
         Assert.Equal("ended", turn.GetProperty("state").GetString());
         Assert.Empty(turn.GetProperty("reasons").EnumerateArray());

@@ -343,8 +343,8 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("wait=60", Assert.Single(answer.Headers.GetValues("Preference-Applied")));
         var told = await answer.Content.ReadFromJsonAsync<JsonElement>();
-        Assert.True(told.GetProperty("over").GetBoolean());
-        var delivery = Assert.Single(told.GetProperty("deliveries").EnumerateArray());
+        Assert.True(told.GetProperty("completed").GetBoolean());
+        var delivery = Assert.Single(told.GetProperty("inboxEntries").EnumerateArray());
         Assert.Equal(
             (key, "ended"),
             (delivery.GetProperty("session").GetString(), delivery.GetProperty("turn").GetProperty("state").GetString())
@@ -362,7 +362,7 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
         var told = Assert.Single((await answer.Content.ReadFromJsonAsync<List<JsonElement>>())!);
         Assert.Equal(
             (false, "routed"),
-            (told.GetProperty("over").GetBoolean(), told.GetProperty("outcome").GetString())
+            (told.GetProperty("completed").GetBoolean(), told.GetProperty("outcome").GetString())
         );
         await wake.WaitForTurnEnd(key, 1);
     }

@@ -108,12 +108,12 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     public async Task The_last_use_of_a_key_is_shown()
     {
         var (id, key) = await Create("sessions:read");
-        Assert.False((await Listed(id)).TryGetProperty("used", out _));
+        Assert.False((await Listed(id)).TryGetProperty("lastUsedAt", out _));
 
         await Send(key, HttpMethod.Get, "/v1/sessions");
 
         Assert.InRange(
-            (await Listed(id)).GetProperty("used").GetDateTimeOffset(),
+            (await Listed(id)).GetProperty("lastUsedAt").GetDateTimeOffset(),
             DateTimeOffset.UtcNow.AddMinutes(-1),
             DateTimeOffset.UtcNow.AddMinutes(1)
         );

@@ -425,23 +425,24 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
         // Nobody allows what they have not seen.
         Assert.Contains("permission.hash", await Refused(new { allow = true }, HttpStatusCode.BadRequest));
-        Assert.Contains("permission.hash", await Refused(new { allow = true, shown = "" }, HttpStatusCode.BadRequest));
+        Assert.Contains("permission.hash", await Refused(new { allow = true, hash = "" }, HttpStatusCode.BadRequest));
         Assert.Contains(
             "another call",
-            await Refused(new { allow = true, shown = whole.Hash![..12] }, HttpStatusCode.Conflict)
+            await Refused(new { allow = true, hash = whole.Hash![..12] }, HttpStatusCode.Conflict)
         );
         Assert.Contains(
             "another call",
-            await Refused(new { allow = true, shown = new string('0', 64) }, HttpStatusCode.Conflict)
+            await Refused(new { allow = true, hash = new string('0', 64) }, HttpStatusCode.Conflict)
         );
         Assert.Contains(
             "what is denied needs none",
-            await Refused(new { allow = false, shown = whole.Hash }, HttpStatusCode.BadRequest)
+            await Refused(new { allow = false, hash = whole.Hash }, HttpStatusCode.BadRequest)
         );
         Assert.Equal(SessionState.WaitingForAnswer, (await wake.Show(key)).State);
         Assert.False(File.Exists(file));
 
-        Assert.Equal(HttpStatusCode.OK, (await Allow(question)).StatusCode);
+        // As an older wake names it.
+        Assert.Equal(HttpStatusCode.OK, (await Decide(question, new { allow = true, shown = whole.Hash })).StatusCode);
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal(["tool"], await File.ReadAllLinesAsync(file));
 
@@ -539,7 +540,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
             question.Id
         );
 
-        var refused = await Decide(question, new { allow = true, shown = question.Permission!.Hash });
+        var refused = await Decide(question, new { allow = true, hash = question.Permission!.Hash });
         Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
         Assert.Contains("older version", await refused.Content.ReadAsStringAsync());
         Assert.Contains(
@@ -632,7 +633,7 @@ public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSys
 
     // As whoever has asked for the whole.
     async Task<HttpResponseMessage> Allow(Question question) =>
-        await Decide(question, new { allow = true, shown = (await Find(question.Id)).Permission!.Hash });
+        await Decide(question, new { allow = true, hash = (await Find(question.Id)).Permission!.Hash });
 
     Task<HttpResponseMessage> Decide(Question question, object decision) =>
         wake.Http.PostAsJsonAsync($"/v1/questions/{question.Id}/answer", decision);

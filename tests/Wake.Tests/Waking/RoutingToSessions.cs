@@ -332,7 +332,7 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
     }
 
     async Task<InboxEntry?> Delivered(string id) =>
-        (await store.Explain.ExplainEvent(id, null, None))!.Deliveries.SingleOrDefault();
+        (await store.Explain.ExplainEvent(id, null, None))!.InboxEntries.SingleOrDefault();
 
     static RouteDefinition Terms(string session, string type) =>
         new()
