@@ -7,6 +7,11 @@ namespace Wake.Tests.HouseRules;
 
 public sealed class StateTable
 {
+    readonly SessionWakeStateMachine machine = new(
+        Options.Create(new CoordinatorOptions()),
+        new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions()))
+    );
+
     [Theory]
     [InlineData("Initial")]
     [InlineData("Idle")]
@@ -15,25 +20,34 @@ public sealed class StateTable
     [InlineData("Closed")]
     public void Every_state_answers_every_event(string state)
     {
-        var machine = new SessionWakeStateMachine(
-            Options.Create(new CoordinatorOptions()),
-            new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions()))
-        );
-
         var answered = machine.NextEvents(machine.GetState(state)).Select(x => x.Name).Distinct();
 
         Assert.Equal(["Due", "Ended"], answered.Order());
     }
 
+    // Rows of earlier versions hold these numbers: one that moves turns idle sessions into closed ones.
     [Fact]
     public void The_numbers_of_the_states_are_those_in_the_database()
     {
-        var machine = new SessionWakeStateMachine(
-            Options.Create(new CoordinatorOptions()),
-            new(Options.Create(new Profiles()), Options.Create(new MessageBusOptions()))
-        );
-        string[] stored = ["Initial", "Final", "Idle", "Dispatched", "Parked", "Closed"];
+        var stored = machine.States.ToDictionary(state => state.Name, Number);
 
-        Assert.Equal(stored.Order(), machine.States.Select(x => x.Name).Order());
+        Assert.Equal(
+            new Dictionary<string, int>
+            {
+                ["Initial"] = 1,
+                ["Final"] = 2,
+                ["Idle"] = 3,
+                ["Dispatched"] = 4,
+                ["Parked"] = 5,
+                ["Closed"] = 6,
+            },
+            stored
+        );
+
+        int Number(MassTransit.State state)
+        {
+            var isStoredAs = machine.Accessor.GetStateExpression(state).Compile();
+            return Enumerable.Range(0, 100).Single(number => isStoredAs(new() { CurrentState = number }));
+        }
     }
 }
