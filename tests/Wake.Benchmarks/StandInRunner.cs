@@ -80,7 +80,6 @@ sealed class StandInRunner : IAsyncDisposable
         )
             return;
 
-        await context.Publish(new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, "bench"), cancel);
         foreach (var happened in turn.Events)
             heard.AddOrUpdate(happened.Id, 1, (_, times) => times + 1);
 

@@ -12,7 +12,6 @@ namespace Wake.Runner;
 sealed class ResumeSessionConsumer(
     WithheldTurns turns,
     RunnerSlots slots,
-    RunnerName name,
     IOptions<RunnerOptions> options,
     TimeProvider time
 ) : IConsumer<ResumeSession>
@@ -42,10 +41,6 @@ sealed class ResumeSessionConsumer(
             {
                 case TurnClaim.Granted { Turn: var turn }:
                     slot.StartTurn(turn, asked);
-                    await context.Publish(
-                        new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value),
-                        cancel
-                    );
                     break;
 
                 // A redelivery of a turn that ended and whose ending was perhaps never heard: say it again.

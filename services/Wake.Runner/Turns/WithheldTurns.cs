@@ -1,4 +1,3 @@
-using MassTransit;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Wake.Contracts;
@@ -18,7 +17,6 @@ sealed class WithheldTurns(
     WarmSessions warm,
     ClaudeCli claude,
     RunnerName name,
-    IBus bus,
     IOptions<RunnerOptions> options,
     IOptions<Profiles> profiles,
     TimeProvider time,
@@ -80,7 +78,7 @@ sealed class WithheldTurns(
             {
                 await PollHolds(askStore: count % TicksPerStorePoll == 0, stoppingToken);
             }
-            catch (Exception down) when (down is NpgsqlException or MassTransitException or TimeoutException)
+            catch (Exception down) when (down is NpgsqlException or TimeoutException)
             {
                 // The holds run out by themselves, and whoever looks then sees the same.
                 log.LogWarning(
@@ -156,10 +154,6 @@ sealed class WithheldTurns(
                 case TurnClaim.Granted { Turn: var turn }:
                     Remove(hold);
                     slot.StartTurn(turn, asked);
-                    await bus.Publish(
-                        new TurnStarted(turn.SessionId, turn.WakeNumber, turn.Attempt, name.Value),
-                        cancel
-                    );
                     break;
 
                 // Somebody else has opened it.

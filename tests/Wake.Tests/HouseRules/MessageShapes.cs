@@ -18,7 +18,6 @@ public sealed class MessageShapes
     [
         new WakeDue(Id),
         new ResumeSession(Id, "implementer@github:octo-org/hello#972", 7, Urgent: true),
-        new TurnStarted(Id, 7, 2, "runner-1"),
         new TurnEnded(Id, 7, TurnOutcome.LimitReached),
     ];
 
