@@ -13,7 +13,7 @@ namespace Wake.Store;
 /// </summary>
 public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profiles)
 {
-    static readonly string Statement = Sql.ReadResource("Intake.sql");
+    static readonly string Statement = EventMatch.Expand(Sql.ReadResource("Intake.sql"));
 
     // The planner takes every batch for ten rows and would join its parts by comparing each row with each. The look-ups
     // are lateral, so that for them nothing else is left. The id of the transaction is there before the statement reads

@@ -1,4 +1,5 @@
--- One batch of observations in one statement: known? whose? into the inbox, timer armed. Read from top to bottom.
+-- One batch of observations in one statement: known? whose? into the inbox, timer armed. Read from top to bottom. What matches() and
+-- is_last() mean is said in EventMatch.
 --
 -- Look-ups are LATERAL with LIMIT or OFFSET 0, which keeps them index probes whatever the planner believes about the size of
 -- a table it has not analysed yet. Inserts are sorted, so that two batches with the same keys wait for each other instead of
@@ -59,39 +60,33 @@ with input as materialized (
     insert into collisions (event, dedup_key, held_by) select seq, dedup_key, held_by from collided
 ), topics as (
     -- place: its own subject comes before those it is related to
-    select seq, type, wakes, late, subject as topic, 0 as place from facts
+    select seq, subject as topic, 0 as place from facts
     union all
-    select f.seq, f.type, f.wakes, f.late, r.topic, r.place
+    select f.seq, r.topic, r.place
     from facts f
     cross join lateral unnest(f.related::text[]) with ordinality r (topic, place)
     where f.related is not null
-), hits as materialized (
-    -- asks: it shall be told; ends: with it the watch does. What only waits for the next turn uses no watch up that is good for
-    -- one event; a type that a watch lasts until ends it however it comes.
-    select t.seq, w.session_id, w.id as watch_id, w.intent, m.asks, ((m.asks and w.once and t.wakes) or m.last) and not t.late as ends
+), watched as (
+    select t.seq, w.*
     from topics t
     cross join lateral (select * from watches w where w.subject = t.topic and w.pattern is null offset 0) w
-    cross join lateral (
-        select (w.type_patterns is null or t.type like any (w.type_patterns))
-               and (w.terms is null or (select satisfies(w.terms, f.type, f.subject, f.source, f.actor, f.data)
-                                        from facts f where f.seq = t.seq)) as asks,
-               w.until_patterns is not null and t.type like any (w.until_patterns) as last) m
-    where (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
     -- A pattern is found by its part before the first *, which is one of the beginnings of the topic.
-    select t.seq, w.session_id, w.id, w.intent, m.asks, ((m.asks and w.once and t.wakes) or m.last) and not t.late
+    select t.seq, w.*
     from topics t
     cross join lateral (select * from watches w
                         where w.pattern is not null
                           and w.prefix = any (array(select left(t.topic, n) from generate_series(0, length(t.topic)) n))
                         offset 0) w
-    cross join lateral (
-        select (w.type_patterns is null or t.type like any (w.type_patterns))
-               and (w.terms is null or (select satisfies(w.terms, f.type, f.subject, f.source, f.actor, f.data)
-                                        from facts f where f.seq = t.seq)) as asks,
-               w.until_patterns is not null and t.type like any (w.until_patterns) as last) m
     where (select exists (select from watches where pattern is not null)) and t.topic like w.pattern
-      and (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
+), hits as materialized (
+    -- asks: it shall be told; ends: with it the watch does. What only waits for the next turn uses no watch up that is good for
+    -- one event; a type that a watch lasts until ends it however it comes.
+    select f.seq, w.session_id, w.id as watch_id, w.intent, m.asks, ((m.asks and w.once and f.wakes) or m.last) and not f.late as ends
+    from watched w
+    join facts f using (seq)
+    cross join lateral (select matches(w, f) as asks, is_last(w, f) as last) m
+    where (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
     select f.seq, s.id, null, null, true, false
     from facts f
@@ -114,10 +109,9 @@ with input as materialized (
     select t.seq, t.place, t.topic, r.id as route_id, r.name, r.session_pattern, r.profile, r.workspace,
            session_key(r.session, t.topic) as key
     from topics t
+    join facts f using (seq)
     cross join lateral (select * from routes where ended_at is null offset 0) r
-    where (select exists (select from routes where ended_at is null))
-      and t.topic like r.pattern and (r.type_patterns is null or t.type like any (r.type_patterns))
-      and (r.terms is null or (select satisfies(r.terms, f.type, f.subject, f.source, f.actor, f.data) from facts f where f.seq = t.seq))
+    where (select exists (select from routes where ended_at is null)) and t.topic like r.pattern and matches(r, f)
 ), known_sessions as materialized (
     -- A route means the session that has the subject, or one of its kind that watches it, or else that of a related subject:
     -- the pull request belongs to the session of the issue it closes.

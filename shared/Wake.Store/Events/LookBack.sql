@@ -1,4 +1,5 @@
--- Routes to watches what was accepted shortly before them. What is found has waited already, so it is due at once.
+-- Routes to watches what was accepted shortly before them. What is found has waited already, so it is due at once. What matches()
+-- and is_last() mean is said in EventMatch.
 --
 -- What is read are the events of the last minutes, as a range of their numbers, and of those only the ones about the subject or
 -- related to something: neither an older event nor another watch makes it longer.
@@ -39,10 +40,7 @@ with target as materialized (
     from candidates c
     join target w on w.id = c.watch_id
     cross join lateral (select * from events e where e.seq = c.seq and e.accepted_at > w.created_at - $2 offset 0) e
-    cross join lateral (
-        select (w.type_patterns is null or e.type like any (w.type_patterns))
-               and (w.terms is null or satisfies(w.terms, e.type, e.subject, e.source, e.actor, e.data::text)) as asks,
-               w.until_patterns is not null and e.type like any (w.until_patterns) as last) m
+    cross join lateral (select matches(w, e) as asks, is_last(w, e) as last) m
     where (e.expires_at is null or e.expires_at > now()) and (m.asks or m.last)
       -- What the session was told already it does not mean when it asks to be told.
       and not exists (select from inbox i where i.event = e.seq and i.session_id = w.session_id)

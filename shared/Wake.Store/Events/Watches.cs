@@ -21,7 +21,7 @@ public sealed class Watches(NpgsqlDataSource database)
     /// </summary>
     internal TimeSpan RepeatLookBackFor { get; init; } = TimeSpan.FromMinutes(1);
 
-    static readonly string LookBackStatement = Sql.ReadResource("LookBack.sql");
+    static readonly string LookBackStatement = EventMatch.Expand(Sql.ReadResource("LookBack.sql"));
 
     // The planner knows neither how many events the last minutes have brought nor, of a young table, how large it is.
     const string Planning = "select set_config('enable_seqscan', 'off', true)";
