@@ -23,6 +23,20 @@ static class NpgsqlExtensions
         return command;
     }
 
+    /// <summary>
+    /// The same with parameters that the statement calls <c>@name</c>, for those with more than a reader can count.
+    /// </summary>
+    public static NpgsqlBatchCommand CreateNamed(
+        string sql,
+        params ReadOnlySpan<(string Name, object? Value)> parameters
+    )
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var (name, value) in parameters)
+            command.Parameters.Add(new(name, Storable(value)));
+        return command;
+    }
+
     static object Storable(object? value) =>
         value switch
         {
@@ -66,11 +80,18 @@ static class NpgsqlExtensions
     public static string? GetText(this NpgsqlDataReader row, int column) =>
         row.IsDBNull(column) ? null : row.GetString(column);
 
+    public static string? GetText(this NpgsqlDataReader row, string column) => row.GetText(row.GetOrdinal(column));
+
     public static string[]? GetTexts(this NpgsqlDataReader row, int column) =>
         row.IsDBNull(column) ? null : row.GetFieldValue<string[]>(column);
 
+    public static string[]? GetTexts(this NpgsqlDataReader row, string column) => row.GetTexts(row.GetOrdinal(column));
+
     public static T? GetNullable<T>(this NpgsqlDataReader row, int column)
         where T : struct => row.IsDBNull(column) ? null : row.GetFieldValue<T>(column);
+
+    public static T? GetNullable<T>(this NpgsqlDataReader row, string column)
+        where T : struct => row.GetNullable<T>(row.GetOrdinal(column));
 
     public static T GetEnum<T>(this NpgsqlDataReader row, int column)
         where T : struct, Enum => Enum.Parse<T>(row.GetString(column), ignoreCase: true);

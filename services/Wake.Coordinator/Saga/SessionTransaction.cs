@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -43,9 +44,9 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
                 new("begin"),
                 new("set local synchronous_commit = off"),
                 SessionSnapshot.Lock(sessionId),
-                new("select current_state, wake_number from session_wakes where session_id = $1")
+                new("select current_state, wake_number from session_wakes where session_id = @session")
                 {
-                    Parameters = { new() { Value = sessionId } },
+                    Parameters = { new("session", sessionId) },
                 },
                 SessionSnapshot.SelectStatement(sessionId),
             },
@@ -60,8 +61,8 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
             ? new SessionWake
             {
                 CorrelationId = sessionId,
-                CurrentState = rows.GetInt32(0),
-                WakeNumber = rows.GetInt32(1),
+                CurrentState = rows.GetInt32("current_state"),
+                WakeNumber = rows.GetInt32("wake_number"),
             }
             : orNew;
 
@@ -92,16 +93,17 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         batch.BatchCommands.Add(
             new(
                 """
-                insert into session_wakes (session_id, current_state, wake_number) values ($1, $2, $3)
-                on conflict (session_id) do update set current_state = excluded.current_state, wake_number = excluded.wake_number
+                insert into session_wakes (session_id, current_state, wake_number) values (@session, @state, @wake)
+                on conflict (session_id) do update
+                set current_state = excluded.current_state, wake_number = excluded.wake_number
                 """
             )
             {
                 Parameters =
                 {
-                    new() { Value = saga.CorrelationId },
-                    new() { Value = saga.CurrentState },
-                    new() { Value = saga.WakeNumber },
+                    new("session", saga.CorrelationId),
+                    new("state", saga.CurrentState),
+                    new("wake", saga.WakeNumber),
                 },
             }
         );
@@ -119,7 +121,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
 
         try
         {
-            if (!Committed && connection.State is System.Data.ConnectionState.Open)
+            if (!Committed && connection.State is ConnectionState.Open)
             {
                 await using var rollback = new NpgsqlCommand("rollback", connection);
                 await rollback.ExecuteNonQueryAsync();

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
@@ -83,14 +84,14 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
             List<int> unseen = [];
             while (await rows.ReadAsync(cancel))
             {
-                var index = pending[(int)rows.GetInt64(0) - 1];
+                var index = pending[(int)rows.GetInt64("ord") - 1];
 
-                if (rows.IsDBNull(1))
+                if (rows.IsDBNull("event"))
                     unseen.Add(index);
                 else
                     decisions[index] = ReadResult(observations[index].Event, rows);
 
-                if (!rows.IsDBNull(5) && rows.GetTimeSpan(5) is var due && !(due > dueIn))
+                if (rows.GetNullable<TimeSpan>("due_in") is { } due && !(due > dueIn))
                     dueIn = due;
             }
 
@@ -104,43 +105,44 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
     {
         var command = new NpgsqlBatchCommand(Statement);
 
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Id));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Source));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Type));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Subject));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Related)));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.EffectiveDedupKey));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Reason));
-        Add(NpgsqlDbType.Boolean, batch.ConvertAll(x => x.Event.Delivery == Delivery.Wake));
-        Add(NpgsqlDbType.Boolean, batch.ConvertAll(x => x.Event.Urgent));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Sessions)));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Actor));
-        Add(NpgsqlDbType.TimestampTz, batch.ConvertAll(x => x.Event.Time?.ToUniversalTime()));
-        Add(NpgsqlDbType.TimestampTz, batch.ConvertAll(x => x.Event.Expires?.ToUniversalTime()));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Data?.GetRawText()));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceParent));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.ReplayOf));
+        Add("id", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Id));
+        Add("source", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Source));
+        Add("type", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Type));
+        Add("subject", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Subject));
+        Add("related", NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Related)));
+        Add("dedup_key", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.EffectiveDedupKey));
+        Add("reason", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Reason));
+        Add("wakes", NpgsqlDbType.Boolean, batch.ConvertAll(x => x.Event.Delivery == Delivery.Wake));
+        Add("urgent", NpgsqlDbType.Boolean, batch.ConvertAll(x => x.Event.Urgent));
+        Add("sessions", NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Sessions)));
+        Add("actor", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Actor));
+        Add("happened_at", NpgsqlDbType.TimestampTz, batch.ConvertAll(x => x.Event.Time?.ToUniversalTime()));
+        Add("expires_at", NpgsqlDbType.TimestampTz, batch.ConvertAll(x => x.Event.Expires?.ToUniversalTime()));
+        Add("data", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.Data?.GetRawText()));
+        Add("traceparent", NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceParent));
+        Add("tracestate", NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceState));
+        Add("replay_of", NpgsqlDbType.Text, batch.ConvertAll(x => x.Event.ReplayOf));
+        Add("scope", NpgsqlDbType.Text, batch.ConvertAll(x => x.DedupScope));
+        Add("scoped_key", NpgsqlDbType.Text, batch.ConvertAll(x => x.ScopedKey));
+        Add("warnings", NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Warnings)));
 
         var all = profiles.Value;
         var standard = all.GetOrDefault(Profiles.DefaultName);
-        Add(NpgsqlDbType.Text, all.Keys.ToList());
-        Add(NpgsqlDbType.Interval, all.Values.Select(x => x.QuietWindow).ToList());
-        Add(NpgsqlDbType.Interval, all.Values.Select(x => x.MaxWait).ToList());
-        command.Parameters.Add(new() { Value = standard.QuietWindow, NpgsqlDbType = NpgsqlDbType.Interval });
-        command.Parameters.Add(new() { Value = standard.MaxWait, NpgsqlDbType = NpgsqlDbType.Interval });
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.TraceState));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.DedupScope));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => x.ScopedKey));
-        Add(NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Warnings)));
+        Add("profile", NpgsqlDbType.Text, all.Keys.ToList());
+        Add("quiet", NpgsqlDbType.Interval, all.Values.Select(x => x.QuietWindow).ToList());
+        Add("max_wait", NpgsqlDbType.Interval, all.Values.Select(x => x.MaxWait).ToList());
+        command.Parameters.Add(new("default_quiet", NpgsqlDbType.Interval) { Value = standard.QuietWindow });
+        command.Parameters.Add(new("default_max_wait", NpgsqlDbType.Interval) { Value = standard.MaxWait });
 
         return command;
 
         // unnest fills up what is missing with nulls, and much of an event is optional: a third of the work is not
         // done.
-        void Add<T>(NpgsqlDbType type, List<T> values) =>
+        void Add<T>(string name, NpgsqlDbType type, List<T> values) =>
             command.Parameters.Add(
                 new NpgsqlParameter<List<T>>
                 {
+                    ParameterName = name,
                     TypedValue = values.Exists(x => x is not null) ? values : [],
                     NpgsqlDbType = NpgsqlDbType.Array | type,
                 }
@@ -149,17 +151,17 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
 
     static IntakeResult ReadResult(ExternalEventObserved observed, NpgsqlDataReader row)
     {
-        if (row.GetBoolean(2))
-            return new(observed.Id, IntakeOutcome.Duplicate, [], null, row.GetString(3))
+        if (row.GetBoolean("duplicate"))
+            return new(observed.Id, IntakeOutcome.Duplicate, [], null, row.GetString("first_id"))
             {
-                Event = row.GetInt64(1),
+                Event = row.GetInt64("event"),
                 Warnings = observed.Warnings,
             };
 
-        return IntakeResult.Create(observed, row.GetTexts(4) ?? []) with
+        return IntakeResult.Create(observed, row.GetTexts("keys") ?? []) with
         {
-            Event = row.GetInt64(1),
-            CollidesWith = row.GetText(6),
+            Event = row.GetInt64("event"),
+            CollidesWith = row.GetText("collides_with"),
             Warnings = observed.Warnings,
         };
     }

@@ -6,11 +6,13 @@
 -- deadlocking.
 with input as materialized (
     select *
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::bool[],
-                $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[],
-                $16::text[], $22::text[], $23::text[], $24::text[], $25::text[])
-         with ordinality as i (id, source, type, subject, related, dedup_key, reason, wakes, urgent,
-                               sessions, actor, happened_at, expires_at, data, traceparent, replay_of, tracestate,
+    from unnest(@id::text[], @source::text[], @type::text[], @subject::text[], @related::text[], @dedup_key::text[], @reason::text[],
+                @wakes::bool[], @urgent::bool[], @sessions::text[], @actor::text[], @happened_at::timestamptz[],
+                @expires_at::timestamptz[], @data::text[], @traceparent::text[], @tracestate::text[], @replay_of::text[],
+                @scope::text[], @scoped_key::text[], @warnings::text[])
+         with ordinality as i (id, source, type, subject, related, dedup_key, reason,
+                               wakes, urgent, sessions, actor, happened_at,
+                               expires_at, data, traceparent, tracestate, replay_of,
                                scope, scoped_key, warnings, ord)
 ), holders as materialized (
     -- Who has the key. With another type or subject that is another fact. So it is where somebody else has told it, whose word hides
@@ -177,12 +179,12 @@ with input as materialized (
 ), armed as (
     insert into wake_timers as timer (session_id, events_due_at, ceiling_at, urgent)
     select t.session_id,
-           now() + case when bool_or(f.urgent) then interval '0' else min(coalesce(own.quiet, $20)) end,
-           now() + min(coalesce(own.ceiling, $21)),
+           now() + case when bool_or(f.urgent) then interval '0' else min(coalesce(own.quiet, @default_quiet)) end,
+           now() + min(coalesce(own.ceiling, @default_max_wait)),
            bool_or(f.urgent)
     from targets t
     join facts f using (seq)
-    left join unnest($17::text[], $18::interval[], $19::interval[]) as own (profile, quiet, ceiling) on own.profile = t.profile
+    left join unnest(@profile::text[], @quiet::interval[], @max_wait::interval[]) as own (profile, quiet, ceiling) on own.profile = t.profile
     where f.wakes and not f.late
     group by t.session_id
     order by t.session_id

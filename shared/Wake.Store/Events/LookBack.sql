@@ -7,9 +7,9 @@ with target as materialized (
     select w.*
     from watches w
     join sessions s on s.id = w.session_id and s.closed_at is null
-    where w.id = any ($1)
+    where w.id = any (@watches)
 ), span as materialized (
-    select events_before(oldest - $2) as low, (select max(seq) from events) as high
+    select events_before(oldest - @look_back) as low, (select max(seq) from events) as high
     from (select min(created_at) as oldest from target) t
     where oldest is not null
 ), topics as materialized (
@@ -39,7 +39,7 @@ with target as materialized (
     select e.seq, e.wakes, w.session_id, w.id as watch_id, w.subject, w.intent, w.once, m.asks, m.last
     from candidates c
     join target w on w.id = c.watch_id
-    cross join lateral (select * from events e where e.seq = c.seq and e.accepted_at > w.created_at - $2 offset 0) e
+    cross join lateral (select * from events e where e.seq = c.seq and e.accepted_at > w.created_at - @look_back offset 0) e
     cross join lateral (select matches(w, e) as asks, is_last(w, e) as last) m
     where (e.expires_at is null or e.expires_at > now()) and (m.asks or m.last)
       -- What the session was told already it does not mean when it asks to be told.
@@ -75,4 +75,4 @@ with target as materialized (
     set events_due_at = least(timer.events_due_at, clock_timestamp()), ceiling_at = coalesce(timer.ceiling_at, clock_timestamp())
     from locked where timer.session_id = locked.session_id
 )
-select count(*), exists (select from unwatched) from routed
+select count(*) as found, exists (select from unwatched) as ended from routed

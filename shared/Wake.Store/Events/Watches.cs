@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 
 namespace Wake.Store;
@@ -89,7 +90,9 @@ public sealed class Watches(NpgsqlDataSource database)
         batch.Add($"select {Columns} where w.id = $1", id);
         batch.Add(IdempotencyKeys.SelectOperationDone, id);
         batch.Add(Planning);
-        batch.Add(LookBackStatement, new[] { id }, LookBack);
+        batch.BatchCommands.Add(
+            NpgsqlExtensions.CreateNamed(LookBackStatement, ("watches", new[] { id }), ("look_back", LookBack))
+        );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         var watch = await rows.ReadAsync(cancel) ? Read(rows) : null;
@@ -119,7 +122,7 @@ public sealed class Watches(NpgsqlDataSource database)
         await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         await rows.ReadAsync(cancel);
-        return (watch, (int)rows.GetInt64(0), rows.GetBoolean(1));
+        return (watch, (int)rows.GetInt64("found"), rows.GetBoolean("ended"));
     }
 
     /// <summary>The watches of one session, or of all, the oldest first.</summary>
@@ -223,8 +226,8 @@ public sealed class Watches(NpgsqlDataSource database)
             await plan.ExecuteNonQueryAsync(cancel);
 
         await using var look = new NpgsqlCommand(LookBackStatement, connection, transaction);
-        look.Parameters.AddWithValue(due.ToArray());
-        look.Parameters.AddWithValue(LookBack);
+        look.Parameters.AddWithValue("watches", due.ToArray());
+        look.Parameters.AddWithValue("look_back", LookBack);
         var found = (long)(await look.ExecuteScalarAsync(cancel))!;
 
         await transaction.CommitAsync(cancel);

@@ -16,19 +16,20 @@ public static class SagaStatements
         string? traceParent,
         string? traceState
     ) =>
-        NpgsqlExtensions.CreateCommand(
+        NpgsqlExtensions.CreateNamed(
             """
             with opened as (
-                     insert into turns (session_id, wake_number, traceparent, tracestate) values ($1, $2, $4::text, $5::text)
+                     insert into turns (session_id, wake_number, traceparent, tracestate)
+                     values (@session, @wake, @traceparent::text, @tracestate::text)
                  ),
-                 owed as (update wake_timers set owed_at = clock_timestamp() + $3 where session_id = $1)
-            insert into decisions (kind, session_id, wake_number) values ('dispatched', $1, $2)
+                 owed as (update wake_timers set owed_at = clock_timestamp() + @repeat_after where session_id = @session)
+            insert into decisions (kind, session_id, wake_number) values ('dispatched', @session, @wake)
             """,
-            sessionId,
-            wakeNumber,
-            repeatAfter,
-            traceParent,
-            traceState
+            ("session", sessionId),
+            ("wake", wakeNumber),
+            ("repeat_after", repeatAfter),
+            ("traceparent", traceParent),
+            ("tracestate", traceState)
         );
 
     /// <summary>
@@ -37,7 +38,7 @@ public static class SagaStatements
     /// session whose runners are busy for a day says so in a line.
     /// </summary>
     public static NpgsqlBatchCommand RepeatTurn(Guid sessionId, int wakeNumber, TimeSpan repeatAfter) =>
-        NpgsqlExtensions.CreateCommand(
+        NpgsqlExtensions.CreateNamed(
             """
             with freed as (
                      -- a person who wakes it again has seen what it came to
@@ -45,17 +46,21 @@ public static class SagaStatements
                      set not_before = null, parked = false, insisted = turn.insisted or (turn.parked and timer.nudged),
                          acted = turn.acted and not (turn.parked and timer.nudged)
                      from wake_timers timer
-                     where turn.session_id = $1 and turn.wake_number = $2 and timer.session_id = $1
+                     where turn.session_id = @session and turn.wake_number = @wake and timer.session_id = @session
                  ),
-                 owed as (update wake_timers set nudged = false, owed_at = clock_timestamp() + $3 where session_id = $1)
+                 owed as (
+                     update wake_timers set nudged = false, owed_at = clock_timestamp() + @repeat_after
+                     where session_id = @session
+                 )
             insert into decisions (kind, session_id, wake_number)
-            select 'repeated', $1, $2
+            select 'repeated', @session, @wake
             where 'repeated' is distinct from
-                  (select kind from decisions where session_id = $1 and wake_number = $2 order by seq desc limit 1)
+                  (select kind from decisions where session_id = @session and wake_number = @wake
+                   order by seq desc limit 1)
             """,
-            sessionId,
-            wakeNumber,
-            repeatAfter
+            ("session", sessionId),
+            ("wake", wakeNumber),
+            ("repeat_after", repeatAfter)
         );
 
     /// <summary>
@@ -63,30 +68,38 @@ public static class SagaStatements
     /// acts.
     /// </summary>
     public static NpgsqlBatchCommand ScheduleCheck(Guid sessionId, TimeSpan? lookAgain) =>
-        NpgsqlExtensions.CreateCommand(
-            "update wake_timers set owed_at = coalesce(clock_timestamp() + $2, 'infinity') where session_id = $1",
-            sessionId,
-            lookAgain
+        NpgsqlExtensions.CreateNamed(
+            """
+            update wake_timers set owed_at = coalesce(clock_timestamp() + @look_again, 'infinity')
+            where session_id = @session
+            """,
+            ("session", sessionId),
+            ("look_again", lookAgain)
         );
 
     /// <summary>Nothing is owed; pending events, if any, are due when their quiet window is over, which may be
     /// now.</summary>
     public static NpgsqlBatchCommand ClearCheck(Guid sessionId) =>
-        NpgsqlExtensions.CreateCommand(
+        NpgsqlExtensions.CreateNamed(
             """
             update wake_timers
             set owed_at = null, nudged = false,
                 -- never in the past, where no look is taken that often
-                events_due_at = case when events_due_at < clock_timestamp() then clock_timestamp() else events_due_at end
-            where session_id = $1
+                events_due_at = case when events_due_at < clock_timestamp() then clock_timestamp()
+                                     else events_due_at end
+            where session_id = @session
             """,
-            sessionId
+            ("session", sessionId)
         );
 
     /// <summary>Nothing is owed and nothing is pending, whatever the timer said.</summary>
     public static NpgsqlBatchCommand ClearTimer(Guid sessionId) =>
-        NpgsqlExtensions.CreateCommand(
-            "update wake_timers set owed_at = null, events_due_at = null, ceiling_at = null, urgent = false, nudged = false where session_id = $1",
-            sessionId
+        NpgsqlExtensions.CreateNamed(
+            """
+            update wake_timers
+            set owed_at = null, events_due_at = null, ceiling_at = null, urgent = false, nudged = false
+            where session_id = @session
+            """,
+            ("session", sessionId)
         );
 }

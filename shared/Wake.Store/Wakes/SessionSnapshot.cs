@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 
 namespace Wake.Store;
@@ -32,55 +33,63 @@ public sealed record SessionSnapshot(
 
     /// <summary>The row every writer takes first; the statements after it see what was committed before.</summary>
     public static NpgsqlBatchCommand Lock(Guid sessionId) =>
-        NpgsqlExtensions.CreateCommand("select 1 from wake_timers where session_id = $1 for update", sessionId);
+        NpgsqlExtensions.CreateNamed(
+            "select 1 from wake_timers where session_id = @session for update",
+            ("session", sessionId)
+        );
 
     /// <summary>Reads the facts; no row when there is no such session.</summary>
     public static NpgsqlBatchCommand SelectStatement(Guid sessionId) =>
-        NpgsqlExtensions.CreateCommand(
+        NpgsqlExtensions.CreateNamed(
             $"""
-            select s.key, s.closed_at is not null, timer.nudged,
+            select s.key, s.closed_at is not null as closed, s.profile,
                    exists (select from inbox i join events e on e.seq = i.event
                            where i.session_id = s.id and i.wake_number is null and i.wakes
-                             and (e.expires_at is null or e.expires_at > clock_timestamp())),
-                   (select coalesce(max(wake_number), 0) from turns where session_id = s.id),
-                   turn.wake_number, turn.lease_until - clock_timestamp(),
-                   case when turn.not_before < 'infinity' then turn.not_before - clock_timestamp() end,
-                   coalesce(turn.not_before = 'infinity', false), turn.parked,
-                   s.profile, timer.urgent or timer.nudged, case when timer.near_until > clock_timestamp() then timer.near end,
-                   coalesce({TurnHolds.InForce}, false)
+                             and (e.expires_at is null or e.expires_at > clock_timestamp())) as has_pending_wake,
+                   timer.nudged as manually_woken,
+                   timer.urgent or timer.nudged as urgent,
+                   case when timer.near_until > clock_timestamp() then timer.near end as affinity_address,
+                   (select coalesce(max(wake_number), 0) from turns where session_id = s.id) as last_wake,
+                   turn.wake_number as open_wake,
+                   turn.lease_until - clock_timestamp() as lease_remaining,
+                   case when turn.not_before < 'infinity' then turn.not_before - clock_timestamp() end
+                       as delay_remaining,
+                   coalesce(turn.not_before = 'infinity', false) as waits_for_person,
+                   coalesce(turn.parked, false) as parked,
+                   coalesce({TurnHolds.InForce}, false) as withheld
             from sessions s
             join wake_timers timer on timer.session_id = s.id
             left join turns turn on turn.session_id = s.id and turn.ended_at is null
-            where s.id = $1
+            where s.id = @session
             """,
-            sessionId
+            ("session", sessionId)
         );
 
     /// <summary>The facts in a row of <see cref="SelectStatement"/>.</summary>
     public static SessionSnapshot FromRow(NpgsqlDataReader row) =>
         new(
-            row.GetString(0),
-            row.GetBoolean(1),
-            HasPendingWake: row.GetBoolean(3),
-            ManuallyWoken: row.GetBoolean(2),
-            LastWake: row.GetInt32(4),
-            row.IsDBNull(5)
+            row.GetString("key"),
+            row.GetBoolean("closed"),
+            row.GetBoolean("has_pending_wake"),
+            row.GetBoolean("manually_woken"),
+            row.GetInt32("last_wake"),
+            row.IsDBNull("open_wake")
                 ? null
                 : new(
-                    row.GetInt32(5),
-                    Positive(row.GetNullable<TimeSpan>(6)),
-                    Positive(row.GetNullable<TimeSpan>(7)),
-                    row.GetBoolean(8),
-                    row.GetBoolean(9)
+                    row.GetInt32("open_wake"),
+                    Positive(row.GetNullable<TimeSpan>("lease_remaining")),
+                    Positive(row.GetNullable<TimeSpan>("delay_remaining")),
+                    row.GetBoolean("waits_for_person"),
+                    row.GetBoolean("parked")
                 )
                 {
-                    Withheld = row.GetBoolean(13),
+                    Withheld = row.GetBoolean("withheld"),
                 }
         )
         {
-            Profile = row.GetString(10),
-            Urgent = row.GetBoolean(11),
-            AffinityAddress = row.GetText(12),
+            Profile = row.GetString("profile"),
+            Urgent = row.GetBoolean("urgent"),
+            AffinityAddress = row.GetText("affinity_address"),
         };
 
     static TimeSpan? Positive(TimeSpan? span) => span > TimeSpan.Zero ? span : null;

@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 
 namespace Wake.Store;
@@ -16,9 +17,9 @@ public sealed class StoredTraceContexts(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             """
-            select due.id, coalesce(turn.traceparent, first.traceparent),
-                   case when turn.traceparent is null then first.tracestate else turn.tracestate end
-            from unnest($1) due (id)
+            select due.id, coalesce(turn.traceparent, first.traceparent) as traceparent,
+                   case when turn.traceparent is null then first.tracestate else turn.tracestate end as tracestate
+            from unnest(@sessions) due (id)
             left join turns turn on turn.session_id = due.id and turn.ended_at is null
             left join lateral (
                 select e.traceparent, e.tracestate
@@ -28,29 +29,32 @@ public sealed class StoredTraceContexts(NpgsqlDataSource database)
             where coalesce(turn.traceparent, first.traceparent) is not null
             """
         );
-        command.Parameters.AddWithValue(sessions.ToArray());
+        command.Parameters.AddWithValue("sessions", sessions.ToArray());
         return (
-            await command.ReadAll(row => (row.GetGuid(0), (row.GetString(1), row.GetText(2))), cancel)
+            await command.ReadAll(
+                row => (row.GetGuid("id"), (row.GetString("traceparent"), row.GetText("tracestate"))),
+                cancel
+            )
         ).ToDictionary();
     }
 
     /// <summary>Those of the events in a session's inbox, the oldest event first; read by
     /// <see cref="FromRow"/>.</summary>
     public static NpgsqlBatchCommand SelectPendingEvents(Guid sessionId, int limit) =>
-        NpgsqlExtensions.CreateCommand(
+        NpgsqlExtensions.CreateNamed(
             """
             select e.id, e.traceparent, e.tracestate
             from inbox i join events e on e.seq = i.event
-            where i.session_id = $1 and i.wake_number is null
-            order by e.seq limit $2
+            where i.session_id = @session and i.wake_number is null
+            order by e.seq limit @limit
             """,
-            sessionId,
-            limit
+            ("session", sessionId),
+            ("limit", limit)
         );
 
     /// <summary>A row of <see cref="SelectPendingEvents"/>.</summary>
     public static PendingEventTrace FromRow(NpgsqlDataReader row) =>
-        new(row.GetString(0), row.GetText(1), row.GetText(2));
+        new(row.GetString("id"), row.GetText("traceparent"), row.GetText("tracestate"));
 }
 
 /// <summary>An event in an inbox, as traces know it.</summary>

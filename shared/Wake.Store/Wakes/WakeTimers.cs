@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 
 namespace Wake.Store;
@@ -37,31 +38,38 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     {
         var from = (since ?? DateTimeOffset.UnixEpoch).ToUniversalTime();
         await using var batch = database.CreateBatch();
-        batch.Add(
-            """
-            with due as (
-                select session_id from wake_timers
-                where due_at > $3 and due_at <= now()
-                order by due_at limit $1 for update skip locked
+        batch.BatchCommands.Add(
+            NpgsqlExtensions.CreateNamed(
+                """
+                with due as (
+                    select session_id from wake_timers
+                    where due_at > @since and due_at <= now()
+                    order by due_at limit @limit for update skip locked
+                )
+                update wake_timers timer set owed_at = now() + @visibility from due where timer.session_id = due.session_id
+                returning timer.session_id
+                """,
+                ("since", from),
+                ("limit", limit),
+                ("visibility", visibility)
             )
-            update wake_timers timer set owed_at = now() + $2 from due where timer.session_id = due.session_id
-            returning timer.session_id
-            """,
-            limit,
-            visibility,
-            from
         );
-        batch.Add(
-            "select min(due_at) - clock_timestamp(), now() from wake_timers where due_at > $1 and due_at < 'infinity'",
-            from
+        batch.BatchCommands.Add(
+            NpgsqlExtensions.CreateNamed(
+                """
+                select min(due_at) - clock_timestamp() as next, now() as looked
+                from wake_timers where due_at > @since and due_at < 'infinity'
+                """,
+                ("since", from)
+            )
         );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
 
-        var due = await rows.ReadAll(row => row.GetGuid(0), cancel);
+        var due = await rows.ReadAll(row => row.GetGuid("session_id"), cancel);
         await rows.NextResultAsync(cancel);
         await rows.ReadAsync(cancel);
-        return (due, rows.GetNullable<TimeSpan>(0), rows.GetFieldValue<DateTimeOffset>(1));
+        return (due, rows.GetNullable<TimeSpan>("next"), rows.GetFieldValue<DateTimeOffset>("looked"));
     }
 
     /// <summary>
