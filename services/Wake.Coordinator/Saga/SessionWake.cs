@@ -5,8 +5,8 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// What the coordinator remembers of a session, and the questions it can answer. The memory is short: state and wake
-/// number. Everything else is read from the store, under the session's lock, each time something is heard.
+/// What the coordinator remembers of a session, which is little: state and wake number. Everything else is read from
+/// the store, under the session's lock, with every message.
 /// </summary>
 public sealed class SessionWake : SagaStateMachineInstance
 {
@@ -20,7 +20,18 @@ public sealed class SessionWake : SagaStateMachineInstance
     public int WakeNumber { get; set; }
 
     /// <summary>What the store says at this moment. Never stored.</summary>
-    internal SessionSnapshot Facts { get; set; } = null!;
+    internal SessionSnapshot Facts
+    {
+        get;
+        set
+        {
+            field = value;
+            Decision = WakeDecision.For(value);
+        }
+    } = null!;
+
+    /// <summary>What follows from the facts. Never stored.</summary>
+    internal WakeDecision Decision { get; private set; } = null!;
 
     /// <summary>The events in its inbox, the first ones; empty when nobody traces. Never stored.</summary>
     internal IReadOnlyList<PendingEventTrace> InboxEvents { get; set; } = [];
@@ -28,33 +39,6 @@ public sealed class SessionWake : SagaStateMachineInstance
     /// <summary>The trace of the decision that was just taken.</summary>
     internal TraceContext DecisionTrace { get; set; }
 
-    /// <summary>No more turns, and none is running any more.</summary>
-    internal bool IsClosed => Facts is { Closed: true, OpenTurn: null or { LeaseRemaining: null } };
-
-    /// <summary>Nothing is under way and something waits that starts a turn.</summary>
-    internal bool HasWork => !IsClosed && TurnIsOver && Facts.HasPendingWake;
-
-    /// <summary>Nothing is under way and nothing waits.</summary>
-    internal bool HasNoWork => !IsClosed && TurnIsOver && !Facts.HasPendingWake;
-
-    /// <summary>The wake decided last has ended.</summary>
-    internal bool TurnIsOver => Facts.OpenTurn is null;
-
-    /// <summary>A runner holds the turn and keeps its lease.</summary>
-    internal bool TurnIsHeld => Facts.OpenTurn is { LeaseRemaining: not null };
-
-    /// <summary>The turn was given back and has to wait, unless a person has woken the session meanwhile.</summary>
-    internal bool TurnMustWait => !IsClosed && !CanRunNow && IsDelayed;
-
-    /// <summary>Nobody holds the turn and nothing keeps it from running.</summary>
-    internal bool TurnIsFree => !IsClosed && Facts.OpenTurn is { LeaseRemaining: null } && (CanRunNow || !IsDelayed);
-
     /// <summary>Whether a message speaks of the wake decided last rather than of an earlier one.</summary>
     internal bool IsCurrent(int wakeNumber) => wakeNumber == WakeNumber;
-
-    // A person ends a pause by waking the session, but not that somebody else is at work in it.
-    bool CanRunNow => Facts is { ManuallyWoken: true, OpenTurn: not { Withheld: true } };
-
-    bool IsDelayed =>
-        Facts.OpenTurn is { LeaseRemaining: null } and ({ DelayRemaining: not null } or { WaitsForPerson: true });
 }

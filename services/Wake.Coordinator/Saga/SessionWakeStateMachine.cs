@@ -8,12 +8,13 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// Decides about turns: when a session is woken, when a wake is sent again, when a session rests. The constructor is a
-/// table of state, event and answer; the verbs it uses are defined below it.
+/// Carries out what <see cref="WakeDecision"/> says: sends <see cref="ResumeSession"/>, sends it again, or sets the
+/// session's timer. The constructor is a table of state, event, decision and answer; the verbs it uses are defined below
+/// it.
 /// </summary>
 /// <remarks>
-/// <see cref="WakeDue"/> only says "look": the guards ask the store, under the session's lock. A message that was lost,
-/// came twice or came late therefore changes nothing but the moment of looking.
+/// <see cref="WakeDue"/> only says "look": the decision is taken from the store, under the session's lock. A message
+/// that was lost, came twice or came late therefore changes nothing but the moment of looking.
 /// </remarks>
 public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
 {
@@ -43,47 +44,48 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
             }
         );
 
-        During(
-            [Initial, Idle],
-            When(Due, x => x.Saga.HasWork).Wake(repeatAfter, addresses).TransitionTo(Dispatched),
-            When(Due, x => x.Saga.HasNoWork).ClearTimer().TransitionTo(Idle)
-        );
-
         // Idle too: should the saga's row and the turns ever disagree, the turns are right.
         During(
             [Initial, Idle, Dispatched, Parked],
-            When(Due, x => x.Saga.TurnIsHeld).CheckWhenLeaseEnds().TransitionTo(Dispatched),
-            When(Due, x => x.Saga.TurnIsFree).RepeatWake(repeatAfter, addresses).TransitionTo(Dispatched),
-            When(Due, x => x.Saga.TurnMustWait)
-                .CheckWhenWaitEnds()
-                .IfElse(
-                    x => x.Saga.Facts.OpenTurn!.Parked,
-                    then => then.TransitionTo(Parked),
-                    otherwise => otherwise.TransitionTo(Dispatched)
-                )
+            OnDue<WakeDecision.Repeat>().RepeatWake(repeatAfter, addresses).TransitionTo(Dispatched),
+            OnDue<WakeDecision.AwaitLease>().CheckAgain().TransitionTo(Dispatched),
+            OnDue<WakeDecision.BackOff>().CheckAgain().TransitionTo(Dispatched),
+            OnDue<WakeDecision.Park>().CheckAgain().TransitionTo(Parked),
+            OnDue<WakeDecision.Close>().ClearTimer().TransitionTo(Closed)
+        );
+
+        During(
+            [Initial, Idle],
+            OnDue<WakeDecision.Dispatch>().Wake(repeatAfter, addresses).TransitionTo(Dispatched),
+            OnDue<WakeDecision.Rest>().ClearTimer().TransitionTo(Idle)
         );
 
         During(
             [Dispatched, Parked],
-            When(Due, x => x.Saga.TurnIsOver && !x.Saga.IsClosed).ClearCheck().TransitionTo(Idle)
+            OnDue<WakeDecision.Dispatch>().ClearCheck().TransitionTo(Idle),
+            OnDue<WakeDecision.Rest>().ClearCheck().TransitionTo(Idle)
         );
 
         During(
             Dispatched,
-            When(Ended, x => x.Saga.IsCurrent(x.Message.WakeNumber) && x.Saga.TurnIsOver && !x.Saga.IsClosed)
-                .ClearCheck()
-                .TransitionTo(Idle)
+            OnEnded<WakeDecision.Dispatch>().ClearCheck().TransitionTo(Idle),
+            OnEnded<WakeDecision.Rest>().ClearCheck().TransitionTo(Idle)
         );
 
         During(
             [Initial, Idle, Dispatched, Parked],
-            When(Due, x => x.Saga.IsClosed).ClearTimer().TransitionTo(Closed),
-            When(Ended, x => x.Saga.IsClosed).ClearTimer().TransitionTo(Closed)
+            When(Ended, x => x.Saga.Decision is WakeDecision.Close).ClearTimer().TransitionTo(Closed)
         );
 
         // Late words about wakes that are over, and about those that are parked already.
         During([Initial, Idle, Parked], Ignore(Ended));
         During(Closed, When(Due).ClearTimer(), Ignore(Ended));
+
+        EventActivityBinder<SessionWake, WakeDue> OnDue<T>()
+            where T : WakeDecision => When(Due, x => x.Saga.Decision is T);
+
+        EventActivityBinder<SessionWake, TurnEnded> OnEnded<T>()
+            where T : WakeDecision => When(Ended, x => x.Saga.IsCurrent(x.Message.WakeNumber) && x.Saga.Decision is T);
     }
 
     /// <summary>Nothing is under way.</summary>
@@ -116,7 +118,7 @@ static class SessionWakeVerbs
         TimeSpan repeatAfter,
         ResumeSessionRouting addresses
     ) =>
-        when.Then(x => x.Saga.WakeNumber = x.Saga.Facts.LastWake + 1)
+        when.Then(x => x.Saga.WakeNumber = x.Saga.Decision.WakeNumber)
             .TraceDecision("dispatched")
             .AddWrite(x =>
                 SagaStatements.OpenTurn(
@@ -135,18 +137,14 @@ static class SessionWakeVerbs
         TimeSpan repeatAfter,
         ResumeSessionRouting addresses
     ) =>
-        when.Then(x => x.Saga.WakeNumber = x.Saga.Facts.OpenTurn!.WakeNumber)
+        when.Then(x => x.Saga.WakeNumber = x.Saga.Decision.WakeNumber)
             .TraceDecision("repeated")
             .AddWrite(x => SagaStatements.RepeatTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
             .SendWake(repeatAfter, x => addresses.AddressFor(x, mayBeNear: false));
 
-    public static EventActivityBinder<SessionWake, WakeDue> CheckWhenLeaseEnds(
+    public static EventActivityBinder<SessionWake, WakeDue> CheckAgain(
         this EventActivityBinder<SessionWake, WakeDue> when
-    ) => when.ScheduleCheck(x => x.Facts.OpenTurn!.LeaseRemaining);
-
-    public static EventActivityBinder<SessionWake, WakeDue> CheckWhenWaitEnds(
-        this EventActivityBinder<SessionWake, WakeDue> when
-    ) => when.ScheduleCheck(x => x.Facts.OpenTurn!.DelayRemaining);
+    ) => when.AddWrite(x => SagaStatements.ScheduleCheck(x.CorrelationId, CheckIn(x))).DueIn(CheckIn);
 
     public static EventActivityBinder<SessionWake, T> ClearCheck<T>(this EventActivityBinder<SessionWake, T> when)
         where T : class =>
@@ -194,12 +192,7 @@ static class SessionWakeVerbs
             saga.DecisionTrace = TraceContext.Current;
         });
 
-    static EventActivityBinder<SessionWake, T> ScheduleCheck<T>(
-        this EventActivityBinder<SessionWake, T> when,
-        Func<SessionWake, TimeSpan?> lookAgain
-    )
-        where T : class =>
-        when.AddWrite(x => SagaStatements.ScheduleCheck(x.CorrelationId, lookAgain(x))).DueIn(lookAgain);
+    static TimeSpan? CheckIn(SessionWake saga) => ((WakeDecision.Wait)saga.Decision).CheckIn;
 
     static EventActivityBinder<SessionWake, T> DueIn<T>(
         this EventActivityBinder<SessionWake, T> when,
