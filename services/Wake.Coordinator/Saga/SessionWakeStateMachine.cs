@@ -9,8 +9,7 @@ namespace Wake.Coordinator;
 
 /// <summary>
 /// Carries out what <see cref="WakeDecision"/> says: sends <see cref="ResumeSession"/>, sends it again, or sets the
-/// session's timer. The constructor is a table of state, event, decision and answer; the verbs it uses are defined below
-/// it.
+/// session's timer. The constructor is a table of state, event, decision and answer; the verbs it uses are below it.
 /// </summary>
 /// <remarks>
 /// <see cref="WakeDue"/> only says "look": the decision is taken from the store, under the session's lock. A message
@@ -44,32 +43,29 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
             }
         );
 
-        // Idle too: should the saga's row and the turns ever disagree, the turns are right.
+        // Whatever the state: should the saga's row and the turns ever disagree, the turns are right.
         During(
             [Initial, Idle, Dispatched, Parked],
+            OnDue<WakeDecision.Dispatch>().Wake(repeatAfter, addresses).TransitionTo(Dispatched),
             OnDue<WakeDecision.Repeat>().RepeatWake(repeatAfter, addresses).TransitionTo(Dispatched),
             OnDue<WakeDecision.AwaitLease>().CheckAgain().TransitionTo(Dispatched),
             OnDue<WakeDecision.BackOff>().CheckAgain().TransitionTo(Dispatched),
             OnDue<WakeDecision.Park>().CheckAgain().TransitionTo(Parked),
+            OnDue<WakeDecision.Rest>().ClearTimer().TransitionTo(Idle),
             OnDue<WakeDecision.Close>().ClearTimer().TransitionTo(Closed)
         );
 
-        During(
-            [Initial, Idle],
-            OnDue<WakeDecision.Dispatch>().Wake(repeatAfter, addresses).TransitionTo(Dispatched),
-            OnDue<WakeDecision.Rest>().ClearTimer().TransitionTo(Idle)
-        );
+        // It was due when the sweeper looked; what has come since shares the turn.
+        During([Initial, Idle], OnDue<WakeDecision.Collect>().Wake(repeatAfter, addresses).TransitionTo(Dispatched));
+        During([Dispatched, Parked], OnDue<WakeDecision.Collect>().ClearCheck().TransitionTo(Idle));
 
-        During(
-            [Dispatched, Parked],
-            OnDue<WakeDecision.Dispatch>().ClearCheck().TransitionTo(Idle),
-            OnDue<WakeDecision.Rest>().ClearCheck().TransitionTo(Idle)
-        );
-
+        // A follow-up is decided here and now. That the turn was over is known to the timer as well, so that a message
+        // that is lost costs only time.
         During(
             Dispatched,
-            OnEnded<WakeDecision.Dispatch>().ClearCheck().TransitionTo(Idle),
-            OnEnded<WakeDecision.Rest>().ClearCheck().TransitionTo(Idle)
+            OnEnded<WakeDecision.Dispatch>().Wake(repeatAfter, addresses),
+            OnEnded<WakeDecision.Collect>().ClearCheck().TransitionTo(Idle),
+            OnEnded<WakeDecision.Rest>().ClearTimer().TransitionTo(Idle)
         );
 
         During(
@@ -113,11 +109,12 @@ public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWak
 /// </summary>
 static class SessionWakeVerbs
 {
-    public static EventActivityBinder<SessionWake, WakeDue> Wake(
-        this EventActivityBinder<SessionWake, WakeDue> when,
+    public static EventActivityBinder<SessionWake, T> Wake<T>(
+        this EventActivityBinder<SessionWake, T> when,
         TimeSpan repeatAfter,
         ResumeSessionRouting addresses
-    ) =>
+    )
+        where T : class =>
         when.Then(x => x.Saga.WakeNumber = x.Saga.Decision.WakeNumber)
             .TraceDecision("dispatched")
             .AddWrite(x =>
@@ -148,43 +145,43 @@ static class SessionWakeVerbs
 
     public static EventActivityBinder<SessionWake, T> ClearCheck<T>(this EventActivityBinder<SessionWake, T> when)
         where T : class =>
-        when.AddWrite(x => SagaStatements.ClearCheck(x.CorrelationId))
-            .DueIn(x => x.Facts.HasPendingWake ? TimeSpan.Zero : null);
+        when.AddWrite(x => SagaStatements.ClearCheck(x.CorrelationId)).DueIn(x => x.Facts.QuietRemaining);
 
     public static EventActivityBinder<SessionWake, T> ClearTimer<T>(this EventActivityBinder<SessionWake, T> when)
         where T : class => when.AddWrite(x => SagaStatements.ClearTimer(x.CorrelationId));
 
     // A command nobody takes in time is sent again, so that it may as well vanish: busy runners shall not find a heap
     // of them.
-    static EventActivityBinder<SessionWake, WakeDue> SendWake(
-        this EventActivityBinder<SessionWake, WakeDue> when,
+    static EventActivityBinder<SessionWake, T> SendWake<T>(
+        this EventActivityBinder<SessionWake, T> when,
         TimeSpan repeatAfter,
         Func<SessionSnapshot, Uri?> address
-    ) =>
+    )
+        where T : class =>
         when.DueIn(_ => repeatAfter)
             .IfElse(
                 x => address(x.Saga.Facts) is null,
-                anyone => anyone.Publish(Command, x => x.TimeToLive = repeatAfter),
-                some => some.Send(x => address(x.Saga.Facts)!, Command, x => x.TimeToLive = repeatAfter)
+                anyone => anyone.Publish(Command<T>, x => x.TimeToLive = repeatAfter),
+                some => some.Send(x => address(x.Saga.Facts)!, Command<T>, x => x.TimeToLive = repeatAfter)
             );
 
-    static ResumeSession Command(BehaviorContext<SessionWake, WakeDue> context) =>
+    static ResumeSession Command<T>(BehaviorContext<SessionWake, T> context)
+        where T : class =>
         new(context.Saga.CorrelationId, context.Saga.Facts.Key, context.Saga.WakeNumber, context.Saga.Facts.Urgent);
 
-    // A moment of its own in the trace of the first event, with links to those that share the wake.
-    static EventActivityBinder<SessionWake, WakeDue> TraceDecision(
-        this EventActivityBinder<SessionWake, WakeDue> when,
+    // A moment of its own in the trace of the first event, with links to those that share the wake. The sweeper has
+    // gone on in that trace; the turn that was ended is in another.
+    static EventActivityBinder<SessionWake, T> TraceDecision<T>(
+        this EventActivityBinder<SessionWake, T> when,
         string outcome
-    ) =>
+    )
+        where T : class =>
         when.Then(x =>
         {
             var saga = x.Saga;
-            using var decision = Tracing.Start(
-                Tracing.Decide,
-                ActivityKind.Internal,
-                default,
-                saga.InboxEvents.Select(y => new TraceContext(y.TraceParent, y.TraceState))
-            );
+            var events = saga.InboxEvents.Select(y => new TraceContext(y.TraceParent, y.TraceState)).ToList();
+            var first = x.Message is TurnEnded ? events.Find(y => y.TraceParent is not null) : default;
+            using var decision = Tracing.Start(Tracing.Decide, ActivityKind.Internal, first, events);
             decision?.SetTag(Tracing.Session, saga.Facts.Key);
             decision?.SetTag(Tracing.WakeNumber, saga.WakeNumber);
             decision?.SetTag(Tracing.Outcome, outcome);

@@ -19,6 +19,7 @@ abstract record WakeDecision(int WakeNumber)
                 ? new Park(open.WakeNumber, open.DelayRemaining)
                 : new BackOff(open.WakeNumber, open.DelayRemaining),
             { OpenTurn: { } open } => new Repeat(open.WakeNumber),
+            { HasPendingWake: true, QuietRemaining: { } quiet } => new Collect(facts.LastWake + 1, quiet),
             { HasPendingWake: true } => new Dispatch(facts.LastWake + 1),
             _ => new Rest(facts.LastWake),
         };
@@ -27,8 +28,11 @@ abstract record WakeDecision(int WakeNumber)
     static bool MayRun(OpenTurn open, bool manuallyWoken) =>
         open is { DelayRemaining: null, WaitsForPerson: false } || (manuallyWoken && !open.Withheld);
 
-    /// <summary>No turn is open and something waits that starts one: open the next.</summary>
+    /// <summary>No turn is open and something is due that starts one: open the next.</summary>
     public sealed record Dispatch(int WakeNumber) : WakeDecision(WakeNumber);
+
+    /// <summary>The same, but the quiet window is not over: more may come that shares the turn.</summary>
+    public sealed record Collect(int WakeNumber, TimeSpan QuietRemaining) : WakeDecision(WakeNumber);
 
     /// <summary>Nobody holds the open turn and nothing keeps it from running: send its command again.</summary>
     public sealed record Repeat(int WakeNumber) : WakeDecision(WakeNumber);

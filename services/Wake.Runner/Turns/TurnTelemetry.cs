@@ -19,10 +19,12 @@ sealed class TurnTelemetry : IDisposable
     {
         (this.time, started) = (time, time.GetTimestamp());
 
+        // The command of a follow-up comes in the trace of the turn before it.
+        var decision = new TraceContext(turn.TraceParent, turn.TraceState);
         span = Tracing.Start(
             Tracing.Turn,
             ActivityKind.Internal,
-            default,
+            decision.IsOfCurrentTrace ? default : decision,
             turn.Events.Select(x => new TraceContext(x.TraceParent, x.TraceState))
         );
         span?.SetTag(Tracing.Session, turn.SessionKey);

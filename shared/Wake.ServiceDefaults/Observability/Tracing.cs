@@ -110,6 +110,9 @@ public readonly record struct TraceContext(string? TraceParent, string? TraceSta
     public static TraceContext Current =>
         Activity.Current is { IdFormat: ActivityIdFormat.W3C } here ? Parse(here.Id, here.TraceStateString) : default;
 
+    /// <summary>Whether this code runs in the same trace.</summary>
+    public bool IsOfCurrentTrace => Context is { } context && Activity.Current?.TraceId == context.TraceId;
+
     /// <summary>What a foreign program sent, if it is a context at all. A state that cannot be kept is
     /// dropped.</summary>
     public static TraceContext Parse(string? parent, string? state) =>

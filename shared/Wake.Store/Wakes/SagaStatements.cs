@@ -22,7 +22,11 @@ public static class SagaStatements
                      insert into turns (session_id, wake_number, traceparent, tracestate)
                      values (@session, @wake, @traceparent::text, @tracestate::text)
                  ),
-                 owed as (update wake_timers set owed_at = clock_timestamp() + @repeat_after where session_id = @session)
+                 owed as (
+                     -- what a person has said before is among what this turn is told
+                     update wake_timers set nudged = false, owed_at = clock_timestamp() + @repeat_after
+                     where session_id = @session
+                 )
             insert into decisions (kind, session_id, wake_number) values ('dispatched', @session, @wake)
             """,
             ("session", sessionId),

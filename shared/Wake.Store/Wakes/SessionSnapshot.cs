@@ -25,6 +25,9 @@ public sealed record SessionSnapshot(
     /// <summary>The name of its profile.</summary>
     public required string Profile { get; init; }
 
+    /// <summary>How long the quiet window of what is pending still lasts; null when it is over.</summary>
+    public TimeSpan? QuietRemaining { get; init; }
+
     /// <summary>A person waits for its next turn.</summary>
     public bool Urgent { get; init; }
 
@@ -46,6 +49,7 @@ public sealed record SessionSnapshot(
                    exists (select from inbox i join events e on e.seq = i.event
                            where i.session_id = s.id and i.wake_number is null and i.wakes
                              and (e.expires_at is null or e.expires_at > clock_timestamp())) as has_pending_wake,
+                   timer.events_due_at - clock_timestamp() as quiet_remaining,
                    timer.nudged as manually_woken,
                    timer.urgent or timer.nudged as urgent,
                    case when timer.near_until > clock_timestamp() then timer.near end as affinity_address,
@@ -90,6 +94,7 @@ public sealed record SessionSnapshot(
             Profile = row.GetString("profile"),
             Urgent = row.GetBoolean("urgent"),
             AffinityAddress = row.GetText("affinity_address"),
+            QuietRemaining = Positive(row.GetNullable<TimeSpan>("quiet_remaining")),
         };
 
     static TimeSpan? Positive(TimeSpan? span) => span > TimeSpan.Zero ? span : null;

@@ -86,6 +86,12 @@ public sealed record ClaimedTurn(
     /// </summary>
     public Guid? MessageSalt { get; init; }
 
+    /// <summary>The W3C <c>traceparent</c> of the decision to take it, if that was traced.</summary>
+    public string? TraceParent { get; init; }
+
+    /// <summary>The <c>tracestate</c> beside it.</summary>
+    public string? TraceState { get; init; }
+
     /// <summary>When its first attempt was claimed.</summary>
     public DateTimeOffset FirstClaimedAt { get; init; }
 

@@ -129,7 +129,7 @@ public sealed class Turns(NpgsqlDataSource database)
                    turn.acted, s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number,
                    turn.settled, turn.insisted, turn.started_at,
                    {Sessions.SelectRegisteredClaudeSession},
-                   s.mcp_servers, turn.message_salt
+                   s.mcp_servers, turn.message_salt, turn.traceparent, turn.tracestate
             from turns turn
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
@@ -208,6 +208,8 @@ public sealed class Turns(NpgsqlDataSource database)
             RegisteredClaudeSession = rows.GetNullable<Guid>(17),
             McpServers = rows.IsDBNull(18) ? null : rows.GetFieldValue<string[]>(18),
             MessageSalt = rows.GetNullable<Guid>(19),
+            TraceParent = rows.GetText(20),
+            TraceState = rows.GetText(21),
         };
 
         await rows.NextResultAsync(cancel);

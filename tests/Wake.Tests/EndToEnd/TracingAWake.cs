@@ -298,6 +298,29 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         );
     }
 
+    [Fact]
+    public async Task Also_of_an_event_that_came_during_a_turn()
+    {
+        await using var runner = await Runner();
+        var key = await wake.WatchingSession("instant");
+        var ((first, before), (trace, caller)) = (NewContext(), NewContext());
+        using var hold = new HoldFile();
+        await Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"merged [[fake:first hold {hold.Path}]]"),
+            $"00-{first}-{before}-01"
+        );
+        await hold.Reached();
+
+        await Publish(WakeSystem.Event(WakeSystem.Subject(key), "deployed"), $"00-{trace}-{caller}-01");
+        await Eventually.Holds(async () => (await wake.Show(key)).Inbox == 1);
+        hold.Release();
+        await wake.WaitForTurnEnd(key, 2);
+
+        var turn = await otlp.Span(x => x.Trace == trace && x.Name == "wake.turn", "of the follow-up");
+        var way = await otlp.PathToRoot(turn, caller);
+        Assert.Equal("dispatched", way.Single(x => x.Name == "wake.decide").Attributes["wake.outcome"]);
+    }
+
     // The CLI reads its span once, when it starts.
     [Fact]
     public async Task Also_when_the_process_has_stayed_from_another_wake_whose_span_is_linked()

@@ -29,10 +29,15 @@ public sealed class DecidingAboutASession
         .. from turn in Turns
         from closed in Either
         from pending in Either
+        from quiet in Either
         from woken in Either
         select (
-            $"{turn.Name}{(closed ? ", closed" : "")}{(pending ? ", pending" : "")}{(woken ? ", woken by a person" : "")}",
-            new SessionSnapshot("key", closed, pending, woken, LastWake: 7, turn.Turn) { Profile = "default" }
+            $"{turn.Name}{(closed ? ", closed" : "")}{(pending ? ", pending" : "")}{(quiet ? ", quiet window" : "")}{(woken ? ", woken by a person" : "")}",
+            new SessionSnapshot("key", closed, pending, woken, LastWake: 7, turn.Turn)
+            {
+                Profile = "default",
+                QuietRemaining = quiet ? Minute : null,
+            }
         ),
     ];
 
@@ -41,8 +46,14 @@ public sealed class DecidingAboutASession
         Decides(x => x.Closed, x => x.OpenTurn?.LeaseRemaining is null ? "Close 7" : "AwaitLease 7 in 00:01:00");
 
     [Fact]
-    public void A_session_without_a_turn_is_woken_if_something_waits() =>
-        Decides(x => x is { Closed: false, OpenTurn: null }, x => x.HasPendingWake ? "Dispatch 8" : "Rest 7");
+    public void A_session_without_a_turn_is_woken_when_the_quiet_window_of_what_waits_is_over() =>
+        Decides(
+            x => x is { Closed: false, OpenTurn: null },
+            x =>
+                !x.HasPendingWake ? "Rest 7"
+                : x.QuietRemaining is null ? "Dispatch 8"
+                : "Collect 8"
+        );
 
     [Theory]
     [InlineData("dispatched", "Repeat 7", "Repeat 7")]
