@@ -83,7 +83,11 @@ public static class RunnerServices
     /// gets.</summary>
     sealed class ReapOrphansAtStart(RunReaper processes) : IHostedService
     {
-        public Task StartAsync(CancellationToken cancellationToken) => processes.ReapOrphans();
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            await processes.ReapOrphans();
+            QuestionHook.DeleteStale();
+        }
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using Wake.Store;
+using static Wake.Runner.ClaudeProtocol;
 
 namespace Wake.Runner;
 
@@ -25,9 +26,6 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     int siblingCalls;
     TurnCost? costBefore;
     bool usageReported;
-
-    /// <summary>The id of the request by which the CLI is asked what it has spent.</summary>
-    public const string UsageRequest = "wake-usage";
 
     /// <summary>Whether the CLI opened the session it was asked for.</summary>
     public bool Opened { get; private set; }
@@ -118,30 +116,11 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
         }
     }
 
-    /// <summary>Whether a line tells of a turn, or belongs to one. Asked of a process that has nothing to do.</summary>
-    public static bool IsTurnLine(ReadOnlyMemory<byte> line)
-    {
-        try
-        {
-            using var json = JsonDocument.Parse(line);
-            return json.RootElement is { ValueKind: JsonValueKind.Object } frame
-                && (frame.Text("type"), frame.Text("subtype"))
-                    is
-                        ("assistant" or "user" or "result" or "control_request", _)
-                        or
-                        ("system", "init");
-        }
-        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
-        {
-            return false;
-        }
-    }
-
     void ParseFrame(JsonElement frame)
     {
         switch (frame.Text("type"), frame.Text("subtype"))
         {
-            case ("system", "init"):
+            case (Frame.System, Subtype.Init):
                 initSeen = true;
                 turnSinceEcho |= echoed;
                 McpServers = ServersIn(frame);
@@ -151,25 +130,25 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                     OpenedOtherSession = true;
                 break;
 
-            case ("system", "session_state_changed") when frame.Text("state") is { } state:
+            case (Frame.System, Subtype.StateChanged) when frame.Text("state") is { } state:
                 idleSinceEcho = (echoed || own is not null) && state == "idle";
                 break;
 
-            case ("user", _):
+            case (Frame.User, _):
                 RowsReported++;
                 IsAskingPerson = IsCallingTool = false;
                 if (frame.Flag("isReplay") && frame.Text("uuid") == messageId.ToString())
                     (echoed, turnSinceEcho, idleSinceEcho) = (true, false, false);
                 break;
 
-            case ("assistant", _):
+            case (Frame.Assistant, _):
                 RowsReported++;
                 ParseToolCalls(frame);
                 turnSinceEcho |= echoed;
                 lastAssistantError = frame.Text("error") ?? lastAssistantError;
                 break;
 
-            case ("rate_limit_event", _):
+            case (Frame.RateLimit, _):
                 if (
                     frame.Object("rate_limit_info") is { } limit
                     && limit.Text("status") == "rejected"
@@ -178,29 +157,20 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
                     limitedUntil = DateTimeOffset.FromUnixTimeSeconds((long)resetsAt);
                 break;
 
-            case ("control_request", _) when frame.Text("request_id") is { } id:
-                var request = frame.Object("request");
-                Requests.Enqueue(
-                    new(id, request?.Text("subtype"), request?.Text("tool_name"))
-                    {
-                        ToolUseId = request?.Text("tool_use_id"),
-                        Input = request?.Object("input")?.GetRawText(),
-                        Reason = request?.Text("decision_reason") ?? request?.Text("description"),
-                        SubagentId = request?.Text("agent_id"),
-                    }
-                );
+            case (Frame.ControlRequest, _) when ControlRequest.Parse(frame) is { } request:
+                Requests.Enqueue(request);
                 break;
 
-            case ("control_response", _)
-                when frame.Object("response") is { } response && response.Text("request_id") == UsageRequest:
+            case (Frame.ControlResponse, _)
+                when frame.Object("response") is { } response && response.Text("request_id") == UsageRequestId:
                 ParseUsage(response.Object("response")?.Object("session"));
                 break;
 
-            case ("system", "api_retry"):
+            case (Frame.System, Subtype.ApiRetry):
                 retried = true;
                 break;
 
-            case ("result", _):
+            case (Frame.Result, _):
                 ParseResult(frame);
                 break;
         }
@@ -378,28 +348,9 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             return;
 
         HasSideEffects = IsCallingTool = true;
-        IsAskingPerson |= names.Contains(QuestionHook.Tool);
+        IsAskingPerson |= names.Contains(QuestionTool);
         var id = message.Text("id");
         siblingCalls = id is not null && id == callingMessage ? siblingCalls + calls : calls - 1;
         callingMessage = id;
     }
-}
-
-/// <summary>Something the CLI asks its host, and waits for.</summary>
-/// <param name="Id">By which it is answered.</param>
-/// <param name="Subtype">What it is about.</param>
-/// <param name="Tool">The tool that wants to be allowed.</param>
-sealed record ControlRequest(string Id, string? Subtype, string? Tool)
-{
-    /// <summary>The CLI's name for the call.</summary>
-    public string? ToolUseId { get; init; }
-
-    /// <summary>What the tool would be called with, as JSON.</summary>
-    public string? Input { get; init; }
-
-    /// <summary>Why the CLI asks.</summary>
-    public string? Reason { get; init; }
-
-    /// <summary>The subagent that wants to call it; null for the main conversation.</summary>
-    public string? SubagentId { get; init; }
 }

@@ -89,7 +89,7 @@ sealed record ResultLine(
     public bool IsDeferred => TerminalReason == "tool_deferred";
 
     static ToolCallQuestion? ParseQuestion(JsonElement call) =>
-        call.Text("name") is QuestionHook.Tool and var tool
+        call.Text("name") is ClaudeProtocol.QuestionTool and var tool
         && call.Text("id") is { } id
         && call.Object("input")?.GetRawText() is { } input
         && QuestionItem.Parse(input) is not []

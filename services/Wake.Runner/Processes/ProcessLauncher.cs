@@ -77,6 +77,11 @@ sealed class ProcessLauncher : IDisposable
         return started.Task;
     }
 
+    /// <summary>The runner's own variables, of which what it starts gets a part.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>
+        from System.Collections.DictionaryEntry entry in Environment.GetEnvironmentVariables()
+        select KeyValuePair.Create((string)entry.Key, (string)(entry.Value ?? ""));
+
     void StartLoop()
     {
         foreach (var (start, started) in requests.GetConsumingEnumerable())

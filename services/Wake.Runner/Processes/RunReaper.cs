@@ -51,14 +51,11 @@ sealed class RunReaper(RlimitTags reaper, TimeProvider time, ILogger<RunReaper> 
     /// <summary>
     /// Ends what runners left behind that were killed, and returns how many processes that were. What belongs to a
     /// living runner stays, and so does the run this very process is part of, should Wake itself be somebody's tool.
-    /// What they kept in files for a run goes as well.
     /// </summary>
     public async Task<int> ReapOrphans()
     {
         var count = await EndRun(mark => mark != ProcessTable.Self?.Tag && !ProcessTable.IsRunnerAlive(mark), Grace);
         RunCgroup.DeleteStale();
-        if (ProcessTable.Self is not null)
-            QuestionHook.DeleteStale();
 
         if (count > 0)
             log.LogWarning("Ended {Count} processes that a killed runner had left behind.", count);

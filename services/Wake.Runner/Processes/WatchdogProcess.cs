@@ -75,7 +75,7 @@ public static class WatchdogProcess
     /// <summary>What of the runner's environment it needs, to be found and to be small.</summary>
     internal static IReadOnlyDictionary<string, string> BuildEnvironment()
     {
-        var environment = ClaudeCli
+        var environment = ProcessLauncher
             .OwnEnvironment()
             .Where(x =>
                 x.Key is "PATH" or "HOME" or "TMPDIR" or "LD_LIBRARY_PATH"

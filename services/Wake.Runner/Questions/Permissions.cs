@@ -59,18 +59,11 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
     /// <param name="environment">The CLI's, whose secrets no person is shown.</param>
     public byte[]? Reply(ControlRequest request, int callsBeside, IReadOnlyDictionary<string, string> environment)
     {
-        if (request is not { Subtype: "can_use_tool" })
-            return Line(
-                new
-                {
-                    subtype = "error",
-                    request_id = request.Id,
-                    error = "Not supported here.",
-                }
-            );
+        if (request is not { Subtype: ClaudeProtocol.Subtype.CanUseTool })
+            return ClaudeProtocol.UnsupportedLine(request);
 
         // A question comes here only when its hook could not put it off.
-        if (request.Tool == QuestionHook.Tool)
+        if (request.Tool == ClaudeProtocol.QuestionTool)
         {
             return Deny(
                 request,
@@ -110,9 +103,9 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
     }
 
     SettledQuestion? FindSettled(ControlRequest request) =>
-        request.Subtype != "can_use_tool"
+        request.Subtype != ClaudeProtocol.Subtype.CanUseTool
             ? null
-            : Settled.FirstOrDefault(x => x.Tool != QuestionHook.Tool && x.ToolUseId == request.ToolUseId);
+            : Settled.FirstOrDefault(x => x.Tool != ClaudeProtocol.QuestionTool && x.ToolUseId == request.ToolUseId);
 
     // Without a hash it was allowed by a gateway that did not show the whole.
     static bool MatchesShownCall(
@@ -127,20 +120,11 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
             : null;
 
     static byte[] Deny(ControlRequest request, string message) =>
-        Respond(request, new() { ["behavior"] = "deny", ["message"] = message });
+        ClaudeProtocol.ResponseLine(request, new JsonObject { ["behavior"] = "deny", ["message"] = message });
 
     static byte[] Allow(ControlRequest request) =>
-        Respond(request, new() { ["behavior"] = "allow", ["updatedInput"] = JsonNode.Parse(request.Input ?? "{}") });
-
-    static byte[] Respond(ControlRequest request, JsonObject response) =>
-        Line(
-            new
-            {
-                subtype = "success",
-                request_id = request.Id,
-                response,
-            }
+        ClaudeProtocol.ResponseLine(
+            request,
+            new JsonObject { ["behavior"] = "allow", ["updatedInput"] = JsonNode.Parse(request.Input ?? "{}") }
         );
-
-    static byte[] Line<T>(T response) => ClaudeCommand.JsonLine(new { type = "control_response", response });
 }

@@ -14,9 +14,6 @@ namespace Wake.Runner;
 /// alone.</remarks>
 sealed class QuestionHook : IDisposable
 {
-    /// <summary>The tool it is about.</summary>
-    public const string Tool = QuestionItem.ToolName;
-
     // Without it the CLI hides the tool, since nobody could answer; with it, it asks the runner
     // (ClaudeOutput.Requests).
     const string PromptTool = "--permission-prompt-tool";
@@ -50,7 +47,13 @@ sealed class QuestionHook : IDisposable
         {
             // The prompt tool is for permissions alone then.
             if (profile.Permissions is PermissionPolicy.Ask)
-                hook.Arguments = [PromptTool, "stdio", $"--disallowedTools={Tool}", .. profile.Arguments];
+                hook.Arguments =
+                [
+                    PromptTool,
+                    "stdio",
+                    $"--disallowedTools={ClaudeProtocol.QuestionTool}",
+                    .. profile.Arguments,
+                ];
             return hook;
         }
 
@@ -91,9 +94,12 @@ sealed class QuestionHook : IDisposable
             SafeDelete.DeleteDirectory(folder, null, RunUser.AllowedOwners);
     }
 
-    /// <summary>Deletes what runners wrote that are gone.</summary>
+    /// <summary>Deletes what dead runners wrote. Nothing where the kernel does not show which runners are alive.</summary>
     public static void DeleteStale()
     {
+        if (ProcessTable.Self is null)
+            return;
+
         string[] places = RunUser.Current is null
             ? [PrivateDirectory.GetTemporary()]
             : [PrivateDirectory.GetTemporary(), Path.GetTempPath()];
@@ -125,7 +131,7 @@ sealed class QuestionHook : IDisposable
             return false;
 
         var command = $"sh {Quoted(Script)}";
-        foreach (var question in settled.Where(x => x.Tool == Tool && IsFileName(x.ToolUseId)))
+        foreach (var question in settled.Where(x => x.Tool == ClaudeProtocol.QuestionTool && IsFileName(x.ToolUseId)))
             WriteFile(question.ToolUseId, HookOutput(question));
         if (folder is not null)
             command += $" {Quoted(folder)}";
@@ -133,7 +139,7 @@ sealed class QuestionHook : IDisposable
         before.Add(
             new JsonObject
             {
-                ["matcher"] = Tool,
+                ["matcher"] = ClaudeProtocol.QuestionTool,
                 ["hooks"] = new JsonArray(new JsonObject { ["type"] = "command", ["command"] = command }),
             }
         );

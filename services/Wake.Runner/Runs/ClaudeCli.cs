@@ -50,7 +50,7 @@ sealed class ClaudeCli(
     public string ConfigFolder { get; } =
         ClaudeEnvironment.ConfigFolder(
             ClaudeEnvironment.Build(
-                OwnEnvironment(),
+                ProcessLauncher.OwnEnvironment(),
                 options.Value,
                 isRepetition: false,
                 trace: default,
@@ -62,7 +62,7 @@ sealed class ClaudeCli(
     public string StateFile { get; } =
         WorkspaceTrust.StateFile(
             ClaudeEnvironment.Build(
-                OwnEnvironment(),
+                ProcessLauncher.OwnEnvironment(),
                 options.Value,
                 isRepetition: false,
                 trace: default,
@@ -126,7 +126,7 @@ sealed class ClaudeCli(
         var settings = options.Value;
         var mark = ProcessTable.NewTag(command.OwnerSessionId);
         var environment = ClaudeEnvironment.Build(
-            OwnEnvironment(),
+            ProcessLauncher.OwnEnvironment(),
             settings,
             command.MayRepeatMessage,
             TraceContext.Current,
@@ -137,7 +137,10 @@ sealed class ClaudeCli(
         // The attempt before may have died with its runner, and its tools may be at work in this workspace to this
         // moment.
         if (command.MayRepeatMessage)
+        {
             await processes.ReapOrphans();
+            QuestionHook.DeleteStale();
+        }
 
         ClaudeProcess process;
         try
@@ -286,9 +289,4 @@ sealed class ClaudeCli(
     // It would not start. If it starts for nobody, that is this machine's fault and not the session's.
     async Task<ClaudeResult> ClassifyStartFailure(ClaudeResult.Misconfigured refused, CancellationToken cancel) =>
         await probe.FindProblem(cancel) is { } trouble ? new ClaudeResult.CannotRun(trouble) : refused;
-
-    /// <summary>The runner's own variables, of which the CLI gets a part.</summary>
-    public static IEnumerable<KeyValuePair<string, string>> OwnEnvironment() =>
-        from System.Collections.DictionaryEntry entry in Environment.GetEnvironmentVariables()
-        select KeyValuePair.Create((string)entry.Key, (string)(entry.Value ?? ""));
 }

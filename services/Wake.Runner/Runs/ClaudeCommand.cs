@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -83,62 +82,7 @@ sealed record ClaudeCommand(
         return arguments;
     }
 
-    /// <summary>The message as the line the CLI reads.</summary>
-    public byte[] UserMessageLine() =>
-        JsonLine(
-            new
-            {
-                type = "user",
-                message = new { role = "user", content = Prompt },
-                uuid = MessageId,
-            }
-        );
-
-    /// <summary>
-    /// The line that tells the model within its turn that the time for it is nearly over. The CLI puts it beside the
-    /// next result of a tool, where it gives no turn and no result of its own (2.1.197, 2.1.329).
-    /// </summary>
-    public static byte[] TimeoutNoticeLine(TimeSpan left) =>
-        JsonLine(
-            new
-            {
-                type = "user",
-                message = new
-                {
-                    role = "user",
-                    content = $"Wake: the time for this turn is over in {(left < TimeSpan.FromMinutes(2) ? $"{left.TotalSeconds:0} seconds" : $"{left.TotalMinutes:0} minutes")}. "
-                        + "It is interrupted then. Save your work now, note what is left to do, and end your turn.",
-                },
-                uuid = Guid.NewGuid(),
-                priority = "next",
-            }
-        );
-
-    /// <summary>The line that asks the CLI to stop what it is doing and say so.</summary>
-    public static byte[] InterruptLine() =>
-        JsonLine(
-            new
-            {
-                type = "control_request",
-                request_id = "wake-interrupt",
-                request = new { subtype = "interrupt" },
-            }
-        );
-
-    /// <summary>The line that asks the CLI what it has spent so far, which is then a
-    /// <see cref="ClaudeOutput.Cost"/>.</summary>
-    public static byte[] UsageRequestLine() =>
-        JsonLine(
-            new
-            {
-                type = "control_request",
-                request_id = ClaudeOutput.UsageRequest,
-                request = new { subtype = "get_usage" },
-            }
-        );
-
-    /// <summary>A value as a line.</summary>
-    public static byte[] JsonLine<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value), (byte)'\n'];
+    public byte[] UserMessageLine() => ClaudeProtocol.UserMessageLine(Prompt, MessageId);
 
     /// <summary>
     /// The id of a wake's message: the same for every attempt, so that a wake delivered again after a crash is taken

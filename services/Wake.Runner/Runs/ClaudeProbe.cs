@@ -21,7 +21,7 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
     {
         var settings = options.Value;
         var environment = ClaudeEnvironment.Build(
-            ClaudeCli.OwnEnvironment(),
+            ProcessLauncher.OwnEnvironment(),
             settings,
             isRepetition: false,
             trace: default,

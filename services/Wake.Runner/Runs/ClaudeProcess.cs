@@ -137,7 +137,7 @@ sealed class ClaudeProcess : IAsyncDisposable
             talk.CompleteAll();
 
         if (command.Permissions.Policy is PermissionPolicy.Ask)
-            await WriteLine(ClaudeCommand.UsageRequestLine());
+            await WriteLine(ClaudeProtocol.UsageRequestLine());
         await WriteLine(command.UserMessageLine());
 
         using (var until = CancellationTokenSource.CreateLinkedTokenSource(shutdown, lost, tooLong.Token, silent.Token))
@@ -191,7 +191,7 @@ sealed class ClaudeProcess : IAsyncDisposable
             return;
         }
 
-        await WriteLine(ClaudeCommand.InterruptLine());
+        await WriteLine(ClaudeProtocol.InterruptLine());
         var left = killAfter - time.GetElapsedTime(began);
         await WaitAtMost(talk.OutcomeKnown, left > MinInterruptTime ? left : MinInterruptTime, lost);
     }
@@ -261,7 +261,7 @@ sealed class ClaudeProcess : IAsyncDisposable
             return;
 
         TimeoutNoticeSent = true;
-        await WriteLine(ClaudeCommand.TimeoutNoticeLine(time.GetElapsedTime(time.GetTimestamp(), ends)));
+        await WriteLine(ClaudeProtocol.TimeoutNoticeLine(time.GetElapsedTime(time.GetTimestamp(), ends)));
     }
 
     // Noted before it is made: a call that is cut off is not made a second time by the next run.
@@ -292,7 +292,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         }
 
         talk.Output.Defer(request);
-        await WriteLine(ClaudeCommand.UsageRequestLine());
+        await WriteLine(ClaudeProtocol.UsageRequestLine());
         talk.CompleteOutcome();
     }
 
@@ -305,7 +305,7 @@ sealed class ClaudeProcess : IAsyncDisposable
             {
                 if (conversation is not { } talk)
                 {
-                    if (ClaudeOutput.IsTurnLine(line))
+                    if (ClaudeProtocol.IsTurnLine(line))
                         unusable.TrySetResult();
                     continue;
                 }

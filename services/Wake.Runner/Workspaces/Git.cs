@@ -113,7 +113,7 @@ sealed partial class Git(ProcessLauncher launcher, RunReaper processes)
     {
         // Others, such as ext, run a program that the address names.
         var environment = BaseEnvironment(remote.IsLocal ? "file" : "https:http:ssh:git");
-        foreach (var (name, value) in ClaudeCli.OwnEnvironment())
+        foreach (var (name, value) in ProcessLauncher.OwnEnvironment())
         {
             if (
                 OwnerVariables.Contains(name)
