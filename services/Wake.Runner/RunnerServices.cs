@@ -32,6 +32,14 @@ public static class RunnerServices
         builder.Services.AddSingleton<WarmSessions>();
         builder.Services.AddSingleton<Budgets>();
         builder.Services.AddSingleton<RunnerPause>();
+        builder.Services.AddSingleton<EarlierRuns>();
+        builder.Services.AddSingleton<FreshSessionRecap>();
+        builder.Services.AddSingleton<RunCommands>();
+        builder.Services.AddSingleton<RunPreparation>();
+        builder.Services.AddSingleton<RunRecords>();
+        builder.Services.AddSingleton<RunExecution>();
+        builder.Services.AddSingleton<ResumeWithFreshFallback>();
+        builder.Services.AddSingleton<AffinityQueue>();
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerName>();
         builder.Services.AddSingleton<RunnerSlots>();

@@ -25,13 +25,6 @@ sealed class RunnerSlots(
     ILogger<RunnerSlots> log
 ) : BackgroundService, IHealthCheck
 {
-    // Longer than a runner needs that lives; shorter than a start of the CLI that it saves, or not much longer.
-    static readonly TimeSpan AffinityTtl = TimeSpan.FromSeconds(2);
-
-    /// <summary>How long the queue of a runner that is gone is kept, and so the longest that a session may be sent to
-    /// it first.</summary>
-    public static readonly TimeSpan AffinityQueueExpiry = TimeSpan.FromHours(1);
-
     readonly Lock taking = new();
     readonly HashSet<Task> running = [];
     readonly SemaphoreSlim changed = new(0);
@@ -78,10 +71,6 @@ sealed class RunnerSlots(
             consuming || busy ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not consuming.")
         );
     }
-
-    /// <summary>Where the next wake of a session that a runner has at hand is best sent.</summary>
-    public static string AffinityAddress(RunnerName runner, string pool) =>
-        $"exchange:{RunnerQueues.ForRunner(runner.Value)}?alternateexchange={RunnerQueues.ForPool(pool)}";
 
     /// <summary>Waits, with the first turns after the start, until their time has come.</summary>
     public async Task StaggerStart(CancellationToken cancel)
@@ -191,9 +180,9 @@ sealed class RunnerSlots(
 
                 // Should this runner be dead or busy, any other of the pool takes them; should it be gone for good, its
                 // queue goes too.
-                rabbit.SetQueueArgument("x-message-ttl", (int)AffinityTtl.TotalMilliseconds);
+                rabbit.SetQueueArgument("x-message-ttl", (int)AffinityQueue.MessageTtl.TotalMilliseconds);
                 rabbit.SetQueueArgument("x-dead-letter-exchange", pool);
-                rabbit.QueueExpiration = AffinityQueueExpiry;
+                rabbit.QueueExpiration = AffinityQueue.Expiry;
                 rabbit.SetExchangeArgument("alternate-exchange", pool);
             }
         );

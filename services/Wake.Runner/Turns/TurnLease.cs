@@ -5,39 +5,39 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Keeps a turn for as long as it runs. <see cref="Lost"/> fires when the store says that it is somebody else's, and
-/// also when the lease is over by our own clock, whether the store does not answer or this process was frozen: by then
-/// another runner's CLI may be writing, and whatever runs here must die.
+/// Renews a turn's lease while it runs. <see cref="Lost"/> fires when another runner holds the turn, or when the lease
+/// has expired by the local clock, because the store does not answer or this process was frozen: by then another
+/// runner's CLI may be writing, and whatever runs here must die.
 /// </summary>
 sealed class TurnLease : IAsyncDisposable
 {
     readonly CancellationTokenSource lost;
     readonly CancellationTokenSource end = new();
     readonly Task renewing;
-    readonly LeaseWatchdog guard;
+    readonly LeaseWatchdog watchdog;
     readonly ClaimedTurn turn;
 
     /// <param name="turns">Where it is renewed.</param>
-    /// <param name="guard">Ends what the turn runs should this process be frozen when the lease is over.</param>
+    /// <param name="watchdog">Ends what the turn runs should this process be frozen when the lease is over.</param>
     /// <param name="turn">The turn.</param>
     /// <param name="lease">How long it is ours.</param>
-    /// <param name="asked">When the claim was sent. It counts from there: how long its answer took nobody
+    /// <param name="claimedAt">When the claim was sent. It counts from there: how long its answer took nobody
     /// knows.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="log">Told what goes wrong.</param>
+    /// <param name="log">The log.</param>
     public TurnLease(
         Turns turns,
-        LeaseWatchdog guard,
+        LeaseWatchdog watchdog,
         ClaimedTurn turn,
         TimeSpan lease,
-        long asked,
+        long claimedAt,
         TimeProvider time,
         ILogger log
     )
     {
-        (this.guard, this.turn) = (guard, turn);
-        lost = new(Remaining(lease, asked, time), time);
-        guard.SetLease(turn.SessionId, turn.Epoch, Remaining(lease, asked, time));
+        (this.watchdog, this.turn) = (watchdog, turn);
+        lost = new(Remaining(lease, claimedAt, time), time);
+        watchdog.SetLease(turn.SessionId, turn.Epoch, Remaining(lease, claimedAt, time));
         renewing = RenewLoop(turns, lease, time, log);
     }
 
@@ -62,7 +62,7 @@ sealed class TurnLease : IAsyncDisposable
             {
                 await ticks.WaitForNextTickAsync(over.Token);
 
-                var asked = time.GetTimestamp();
+                var sentAt = time.GetTimestamp();
                 var renewed = await turns
                     .Renew(turn, lease, CancellationToken.None)
                     .WaitAsync(lease / 3, time, over.Token);
@@ -78,8 +78,8 @@ sealed class TurnLease : IAsyncDisposable
                     return;
                 }
 
-                lost.CancelAfter(Remaining(lease, asked, time));
-                guard.SetLease(turn.SessionId, turn.Epoch, Remaining(lease, asked, time));
+                lost.CancelAfter(Remaining(lease, sentAt, time));
+                watchdog.SetLease(turn.SessionId, turn.Epoch, Remaining(lease, sentAt, time));
             }
             catch (Exception down) when (down is NpgsqlException or TimeoutException)
             {
@@ -99,14 +99,14 @@ sealed class TurnLease : IAsyncDisposable
     }
 
     // Nothing is left when the answer was slow, or this process was frozen over it.
-    static TimeSpan Remaining(TimeSpan lease, long asked, TimeProvider time) =>
-        lease - time.GetElapsedTime(asked) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    static TimeSpan Remaining(TimeSpan lease, long since, TimeProvider time) =>
+        lease - time.GetElapsedTime(since) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
 
     public async ValueTask DisposeAsync()
     {
         await end.CancelAsync();
         await renewing;
-        guard.ClearLease(turn.SessionId, turn.Epoch);
+        watchdog.ClearLease(turn.SessionId, turn.Epoch);
         end.Dispose();
         lost.Dispose();
     }

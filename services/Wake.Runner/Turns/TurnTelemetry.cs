@@ -32,7 +32,7 @@ sealed class TurnTelemetry : IDisposable
         span?.SetTag(Tracing.Attempt, turn.Attempt);
         span?.SetTag(Tracing.Events, turn.Events.Take(Tracing.MaxEvents).Select(x => x.Id).ToArray());
 
-        // Whoever held it has said nothing, and may be dead: whoever takes it after them tells.
+        // An expired lease is counted by the runner that takes the turn over: the previous one may be dead.
         if (turn.CrashedAttempts > 0)
             WakeMetrics.LeasesLost.Add(1);
         if (turn.Attempt > 1)

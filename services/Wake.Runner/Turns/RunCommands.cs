@@ -1,0 +1,88 @@
+using Npgsql;
+using Wake.Prompting;
+using Wake.Store;
+
+namespace Wake.Runner;
+
+/// <summary>Builds the command of a run: the prompt, and what the session may do and whom it may ask.</summary>
+sealed class RunCommands(
+    Turns turns,
+    SettingSourceResolver settings,
+    WakePrompt prompt,
+    FreshSessionRecap recap,
+    WarmSessions warmSessions,
+    TimeProvider time,
+    ILogger<RunCommands> log
+)
+{
+    // Delay between retries when PostgreSQL is unreachable.
+    static readonly TimeSpan StoreRetryDelay = TimeSpan.FromSeconds(1);
+
+    /// <summary>Fills in the command, and what goes with it. The run's transcript has been restored by then.</summary>
+    public async Task Build(PreparedRun run, Profile profile, CancellationToken lost)
+    {
+        var (turn, session) = (run.Turn, run.Session);
+        var (sources, ignored) = settings.Resolve(
+            turn.SessionId,
+            turn.Workspace,
+            turn.Profile,
+            turn.RegisteredClaudeSession
+        );
+        run.IgnoredSetup = ignored;
+        run.WarmTime = warmSessions.WarmTimeFor(profile);
+        run.Questions = QuestionHook.Create(profile, turn.Workspace, turn.Questions);
+
+        var messageId = ClaudeCommand.MessageIdOf(turn);
+        var text = prompt.RenderTurn(
+            turn with
+            {
+                ClaudeSession = session,
+            },
+            messageId,
+            await recap.Build(turn, session, lost)
+        );
+        run.Command = new ClaudeCommand(
+            session.Id,
+            run.Resume,
+            run.Transcript.WorkingDirectory,
+            profile,
+            messageId,
+            turn.MayRepeatMessage || turn.Questions is not [],
+            text
+        )
+        {
+            OwnerSessionId = turn.SessionId,
+            SettingSources = sources,
+            ExtraArguments = run.Questions.Arguments,
+            Permissions = new(profile.Permissions, turn.Questions)
+            {
+                RecordCallStart = call => RecordCallStart(turn, call, lost),
+            },
+            CanStayWarm = run.WarmTime > TimeSpan.Zero && turn.Questions is [],
+            Transcript = run.Transcript.ResumePathFrom(run.Transcript.WorkingDirectory),
+        };
+    }
+
+    // A call that a person has allowed is made only once the store knows of it, or the next run might make it again.
+    async Task<bool> RecordCallStart(ClaimedTurn turn, string call, CancellationToken lost)
+    {
+        while (true)
+        {
+            try
+            {
+                return await turns.MarkCallStarted(turn, call, CancellationToken.None).WaitAsync(lost);
+            }
+            catch (NpgsqlException down)
+            {
+                log.LogWarning(
+                    "{SessionKey} wake {Wake}: that an allowed call is made could not be written down ({Reason}); "
+                        + "it waits.",
+                    turn.SessionKey,
+                    turn.WakeNumber,
+                    down.Message
+                );
+                await Task.Delay(StoreRetryDelay, time, lost);
+            }
+        }
+    }
+}
