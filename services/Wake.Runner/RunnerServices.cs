@@ -6,7 +6,7 @@ using Wake.Store;
 
 namespace Wake.Runner;
 
-/// <summary>What a process gains by being a runner.</summary>
+/// <summary>Registers the runner's services.</summary>
 public static class RunnerServices
 {
     /// <summary>The slots, and all that runs a turn in one.</summary>
@@ -43,6 +43,7 @@ public static class RunnerServices
         builder.Services.AddSingleton<TurnRunner>();
         builder.Services.AddSingleton<RunnerName>();
         builder.Services.AddSingleton<RunnerSlots>();
+        builder.Services.AddSingleton<TurnClaims>();
         builder.Services.AddSingleton<WithheldTurns>();
         builder.Services.AddSingleton<Git>();
         builder.Services.AddSingleton<Workspaces>();
@@ -52,15 +53,17 @@ public static class RunnerServices
             services.GetRequiredService<IOptions<Profiles>>()
         ));
         builder.Services.AddHostedService<Housekeeping>();
-        builder.Services.AddHealthChecks().AddCheck<RunnerSlots>("runner", tags: [Health.ReadyTag]);
+        builder.Services.AddSingleton<RunnerEndpoints>();
+        builder.Services.AddHealthChecks().AddCheck<RunnerHealth>("runner", tags: [Health.ReadyTag]);
         return builder;
     }
 
-    /// <summary>The consumer; the slots connect it to its queue themselves, and only while one is free.</summary>
+    /// <summary>The consumer; <see cref="RunnerEndpoints"/> connects it to the queues itself, and only while a slot is
+    /// free.</summary>
     public static void AddResumeSession(this IBusRegistrationConfigurator bus) =>
         bus.AddConsumer<ResumeSessionConsumer>().ExcludeFromConfigureEndpoints();
 
-    /// <summary>Starts taking work. After the bus: the slots connect to it.</summary>
+    /// <summary>Starts taking work. After the bus: the endpoints connect to it.</summary>
     /// <param name="builder">The process.</param>
     /// <param name="named">Told what the runner is called, before it takes any.</param>
     public static IHostApplicationBuilder AddRunnerSlots(
@@ -80,7 +83,7 @@ public static class RunnerServices
         {
             // Compiled now, so that a template that is wrong stops the start and not the first turn.
             services.GetRequiredService<WakePrompt>();
-            return services.GetRequiredService<RunnerSlots>();
+            return services.GetRequiredService<RunnerEndpoints>();
         });
         builder.Services.AddHostedService(services => services.GetRequiredService<WithheldTurns>());
         builder.Services.AddHostedService<WarmSessionEvictor>();
@@ -89,11 +92,11 @@ public static class RunnerServices
 
     /// <summary>A tool of a runner that was killed may still be at work in the very workspace that the next turn
     /// gets.</summary>
-    sealed class ReapOrphansAtStart(RunReaper processes) : IHostedService
+    sealed class ReapOrphansAtStart(RunReaper reaper) : IHostedService
     {
         public async Task StartAsync(CancellationToken cancellationToken)
         {
-            await processes.ReapOrphans();
+            await reaper.ReapOrphans();
             QuestionHook.DeleteStale();
         }
 

@@ -11,6 +11,7 @@ namespace Wake.Runner;
 /// </summary>
 sealed class ResumeSessionConsumer(
     WithheldTurns turns,
+    TurnRunner runner,
     RunnerSlots slots,
     IOptions<RunnerOptions> options,
     TimeProvider time
@@ -18,15 +19,13 @@ sealed class ResumeSessionConsumer(
 {
     public async Task Consume(ConsumeContext<ResumeSession> context)
     {
-        var (wake, runner, cancel) = (context.Message, options.Value, context.CancellationToken);
+        var (wake, pool, cancel) = (context.Message, options.Value.Pool, context.CancellationToken);
 
         // All busy, and consuming is about to stop: leave it to other runners.
         if (!slots.TryAcquire(wake.Urgent, out var slot))
         {
             var others = await context.GetSendEndpoint(
-                new(
-                    $"exchange:{(wake.Urgent ? RunnerQueues.UrgentForPool(runner.Pool) : RunnerQueues.ForPool(runner.Pool))}"
-                )
+                new($"exchange:{(wake.Urgent ? RunnerQueues.UrgentForPool(pool) : RunnerQueues.ForPool(pool))}")
             );
             await others.Send(wake, sent => sent.TimeToLive = context.ExpirationTime - DateTime.UtcNow, cancel);
             return;
@@ -36,11 +35,11 @@ sealed class ResumeSessionConsumer(
         {
             await slots.StaggerStart(cancel);
 
-            var asked = time.GetTimestamp();
+            var claimedAt = time.GetTimestamp();
             switch (await turns.Claim(wake, cancel))
             {
                 case TurnClaim.Granted { Turn: var turn }:
-                    slot.StartTurn(turn, asked);
+                    slot.StartTurn(turn, stop => runner.RunTurn(turn, claimedAt, stop));
                     break;
 
                 // A redelivery of a turn that ended and whose ending was perhaps never heard: say it again.

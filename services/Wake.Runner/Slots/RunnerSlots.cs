@@ -1,29 +1,16 @@
 using System.Diagnostics.CodeAnalysis;
-using MassTransit;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
-using Wake.Contracts;
-using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
 
-/// <summary>
-/// The turns this runner can run at the same time. While all slots are taken it does not consume, so that other runners
-/// get the work, and as little during a <see cref="RunnerPause"/>; when the process stops it interrupts what runs and
-/// gives it back.
-/// </summary>
+/// <summary>The turns this runner can run at the same time, and those that run.</summary>
 sealed class RunnerSlots(
-    IReceiveEndpointConnector connector,
-    IServiceProvider services,
-    RunnerName name,
-    WarmSessions warm,
-    RunnerPause standstill,
+    RunnerPause pause,
     IOptions<RunnerOptions> options,
-    IOptions<MessageBusOptions> bus,
     TimeProvider time,
     ILogger<RunnerSlots> log
-) : BackgroundService, IHealthCheck
+) : IDisposable
 {
     readonly Lock taking = new();
     readonly HashSet<Task> running = [];
@@ -33,7 +20,12 @@ sealed class RunnerSlots(
         staggered;
     long nextStart;
     bool stopping;
-    volatile bool consuming;
+
+    /// <summary>How many slots are taken.</summary>
+    public int Taken => Volatile.Read(ref taken);
+
+    /// <summary>Completes when <see cref="Interrupt"/> was called and the turns that ran then have ended.</summary>
+    public Task Interrupted { get; private set; } = Task.CompletedTask;
 
     /// <summary>Takes a slot; false when all are taken, or the runner stops or takes no work.</summary>
     /// <param name="urgent">Whether one may be taken that is kept for wakes that a person waits for.</param>
@@ -45,7 +37,7 @@ sealed class RunnerSlots(
             slot =
                 stopping
                 || taken >= options.Value.Slots + (urgent ? options.Value.UrgentSlots : 0)
-                || standstill.Reason is not null
+                || pause.Reason is not null
                     ? null
                     : new(this);
             if (slot is null)
@@ -54,25 +46,11 @@ sealed class RunnerSlots(
             taken++;
         }
 
-        changed.Release();
+        NotifyChanged();
         return true;
     }
 
-    public Task<HealthCheckResult> CheckHealthAsync(
-        HealthCheckContext context,
-        CancellationToken cancellationToken = default
-    )
-    {
-        if (standstill.Reason is { } why)
-            return Task.FromResult(HealthCheckResult.Unhealthy(why));
-
-        var busy = Volatile.Read(ref taken) >= options.Value.Slots;
-        return Task.FromResult(
-            consuming || busy ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("Not consuming.")
-        );
-    }
-
-    /// <summary>Waits, with the first turns after the start, until their time has come.</summary>
+    /// <summary>Delays the first turns after the start, each a little longer than the one before.</summary>
     public async Task StaggerStart(CancellationToken cancel)
     {
         TimeSpan wait;
@@ -90,42 +68,14 @@ sealed class RunnerSlots(
         await Task.Delay(wait, time, cancel);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        standstill.OnStarted = () => changed.Release();
-        List<QueueSubscription> intakes = [.. Subscribe()];
-        foreach (var intake in intakes)
-            await intake.Endpoint.Ready;
-        consuming = true;
+    /// <summary>Waits until a slot was taken or has become free, or <see cref="NotifyChanged"/> was called.</summary>
+    public Task WaitForChange(TimeSpan atMost, CancellationToken cancel) => changed.WaitAsync(atMost, cancel);
 
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            Task woken = changed.WaitAsync(standstill.TimeLeft ?? Timeout.InfiniteTimeSpan, stoppingToken);
-            await woken.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await standstill.EndIfElapsed(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    /// <summary>Ends a <see cref="WaitForChange"/>.</summary>
+    public void NotifyChanged() => changed.Release();
 
-            foreach (var intake in intakes)
-            {
-                var full = Volatile.Read(ref taken) >= intake.Slots || standstill.Reason is not null;
-
-                // Here and not in the consumer: an endpoint that stops waits for its consumers.
-                if ((full || stoppingToken.IsCancellationRequested) && intake.IsConsuming)
-                {
-                    await intake.Endpoint.ReceiveEndpoint.Stop(CancellationToken.None);
-                    intake.IsConsuming = false;
-                }
-                else if (!full && !intake.IsConsuming)
-                {
-                    await intake.Endpoint.ReceiveEndpoint.Start(stoppingToken).Ready;
-                    intake.IsConsuming = true;
-                }
-            }
-
-            consuming = intakes.Exists(x => x.IsConsuming);
-        }
-    }
-
-    public override async Task StopAsync(CancellationToken cancellationToken)
+    /// <summary>Gives out no slot from now on, and interrupts the turns that run.</summary>
+    public Task Interrupt()
     {
         Task[] left;
         lock (taking)
@@ -137,81 +87,24 @@ sealed class RunnerSlots(
         if (left is not [])
             log.LogInformation("Stopping: interrupting {Count} turns.", left.Length);
 
-        await stop.CancelAsync();
-        await base.StopAsync(cancellationToken);
-        await Task.WhenAll(left).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await warm.Close().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Interrupted = Task.WhenAll(left);
+        return stop.CancelAsync();
     }
 
-    public override void Dispose()
+    public void Dispose()
     {
-        base.Dispose();
         changed.Dispose();
         stop.Dispose();
     }
 
-    IEnumerable<QueueSubscription> Subscribe()
+    void StartTurn(Slot slot, ClaimedTurn turn, Func<CancellationToken, Task> run)
     {
-        var (runner, all) = (options.Value, options.Value.Slots + options.Value.UrgentSlots);
-        var pool = RunnerQueues.ForPool(runner.Pool);
-
-        yield return Subscribe(
-            pool,
-            runner.Slots,
-            endpoint => endpoint.ConfigureConsumeTopology = runner.Pool == RunnerQueues.DefaultPool
-        );
-        if (runner.UrgentSlots > 0)
-            yield return Subscribe(
-                RunnerQueues.UrgentForPool(runner.Pool),
-                all,
-                endpoint => endpoint.ConfigureConsumeTopology = false
-            );
-        if (bus.Value.InMemory)
-            yield break;
-
-        var own = RunnerQueues.ForRunner(name.Value);
-        yield return Subscribe(
-            own,
-            all,
-            endpoint =>
-            {
-                endpoint.ConfigureConsumeTopology = false;
-                var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
-
-                // Should this runner be dead or busy, any other of the pool takes them; should it be gone for good, its
-                // queue goes too.
-                rabbit.SetQueueArgument("x-message-ttl", (int)AffinityQueue.MessageTtl.TotalMilliseconds);
-                rabbit.SetQueueArgument("x-dead-letter-exchange", pool);
-                rabbit.QueueExpiration = AffinityQueue.Expiry;
-                rabbit.SetExchangeArgument("alternate-exchange", pool);
-            }
-        );
-    }
-
-    QueueSubscription Subscribe(string queue, int slots, Action<IReceiveEndpointConfigurator> configure) =>
-        new(
-            connector.ConnectReceiveEndpoint(
-                queue,
-                (context, endpoint) =>
-                {
-                    configure(endpoint);
-                    MessageBus.ConfigureEndpoint(context, queue, endpoint);
-                    endpoint.PrefetchCount = 1;
-                    endpoint.ConcurrentMessageLimit = 1;
-                    endpoint.ConfigureConsumer<ResumeSessionConsumer>(context);
-                }
-            ),
-            slots
-        );
-
-    void StartTurn(Slot slot, ClaimedTurn turn, long asked)
-    {
-        var run = Task.Run(
+        var task = Task.Run(
             async () =>
             {
                 try
                 {
-                    await services.GetRequiredService<TurnRunner>().RunTurn(turn, asked, stop.Token);
+                    await run(stop.Token);
                 }
                 catch (Exception failed)
                 {
@@ -232,24 +125,14 @@ sealed class RunnerSlots(
         );
 
         lock (taking)
-            running.Add(run);
-        _ = run.ContinueWith(Forget, TaskScheduler.Default);
+            running.Add(task);
+        _ = task.ContinueWith(Forget, TaskScheduler.Default);
 
         void Forget(Task ended)
         {
             lock (taking)
                 running.Remove(ended);
         }
-    }
-
-    /// <summary>A queue, and how many slots may be taken while it is consumed from.</summary>
-    sealed class QueueSubscription(HostReceiveEndpointHandle endpoint, int slots)
-    {
-        public HostReceiveEndpointHandle Endpoint => endpoint;
-
-        public int Slots => slots;
-
-        public bool IsConsuming { get; set; } = true;
     }
 
     /// <summary>One slot: either a turn runs in it, or it is free again when disposed.</summary>
@@ -259,18 +142,18 @@ sealed class RunnerSlots(
 
         /// <summary>Runs a turn in this slot, and frees it after.</summary>
         /// <param name="turn">The turn.</param>
-        /// <param name="asked">When its claim was sent.</param>
-        public void StartTurn(ClaimedTurn turn, long asked)
+        /// <param name="run">Runs it; is cancelled when the runner stops.</param>
+        public void StartTurn(ClaimedTurn turn, Func<CancellationToken, Task> run)
         {
             used = true;
-            slots.StartTurn(this, turn, asked);
+            slots.StartTurn(this, turn, run);
         }
 
         internal void Release()
         {
             lock (slots.taking)
                 slots.taken--;
-            slots.changed.Release();
+            slots.NotifyChanged();
         }
 
         public void Dispose()

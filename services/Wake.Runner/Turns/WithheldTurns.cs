@@ -6,26 +6,25 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Asks for turns, and watches those that are withheld because somebody else is at work in their Claude session: it
-/// looks at that process, keeps the hold, and takes the turn up as soon as the process has ended or has left the
-/// session. The transcript of what was said there lies on this machine, so this runner is the one to go on with it.
+/// Claims turns. Watches those that are withheld because another process on this machine has their Claude session
+/// open: renews the hold, and starts the turn as soon as that process has ended or has left the session. The transcript
+/// of what was said there lies on this machine, so this runner is the one to go on with it.
 /// </summary>
 sealed class WithheldTurns(
-    Turns turns,
+    TurnClaims claims,
     TurnHolds holds,
     RunnerSlots slots,
+    TurnRunner runner,
     WarmSessions warm,
-    ClaudeCli claude,
     RunnerName name,
     IOptions<RunnerOptions> options,
-    IOptions<Profiles> profiles,
     TimeProvider time,
     ILogger<WithheldTurns> log
 ) : BackgroundService
 {
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
-    // A look at the store for every so many ticks.
+    // The store is asked on every so many polls.
     const int TicksPerStorePoll = 2;
 
     // How long a turn that could run waits for a slot here before any runner may have it.
@@ -34,23 +33,11 @@ sealed class WithheldTurns(
     readonly Lock changing = new();
     readonly Dictionary<(Guid SessionId, int WakeNumber), Hold> withheld = [];
 
-    /// <summary>Asks for the turn of a wake on this machine. One that is withheld is watched from now on.</summary>
+    /// <summary>Claims the turn of a wake on this machine. One that is withheld is watched from now on.</summary>
     public async Task<TurnClaim> Claim(ResumeSession wake, CancellationToken cancel, bool endsHold = false)
     {
-        var (runner, all) = (options.Value, profiles.Value);
-        var open = OpenSessions.List(claude.ConfigFolder);
-        string[] configured = [.. all.Keys];
-        var here = new OpenClaudeSessions(
-            [.. open.Select(x => (x.ClaudeSessionId, x.Describe(name.Value)))],
-            configured,
-            // A session that begins afresh with every wake forks nothing.
-            [.. configured.Where(x => all[x] is { WhenOpen: WhenOpen.Takeover } or { Resume: ResumePolicy.Never })]
-        )
-        {
-            EndsHold = endsHold,
-        };
-
-        var claim = await turns.Claim(wake.SessionId, wake.WakeNumber, name.Value, runner.Lease, cancel, here);
+        var open = claims.FindOpenSessions();
+        var claim = await claims.Claim(wake, open, endsHold, cancel);
         if (claim is not TurnClaim.Withheld { Why: var why, ClaudeSessionId: var claudeSession })
             return claim;
 
@@ -65,7 +52,7 @@ sealed class WithheldTurns(
                 RenewedAt = time.GetTimestamp(),
             };
 
-        // It would not hear of what is said there.
+        // A warm process would not see what is said there.
         await warm.Evict(wake.SessionId);
         return claim;
     }
@@ -80,11 +67,8 @@ sealed class WithheldTurns(
             }
             catch (Exception down) when (down is NpgsqlException or TimeoutException)
             {
-                // The holds run out by themselves, and whoever looks then sees the same.
-                log.LogWarning(
-                    "The turns that are withheld could not be looked at ({Reason}); trying again.",
-                    down.Message
-                );
+                // Holds expire by themselves; the next claim, by any runner, decides afresh.
+                log.LogWarning("Withheld turns could not be checked ({Reason}); retrying.", down.Message);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -103,7 +87,6 @@ sealed class WithheldTurns(
         if (all is [])
             return;
 
-        var runner = options.Value;
         if (askStore)
         {
             var known = (await holds.GetStates(name.Value, [.. all.Select(x => x.Key)], cancel)).ToDictionary(x =>
@@ -116,7 +99,7 @@ sealed class WithheldTurns(
             all.ForEach(x => x.State = known[x.Key]);
         }
 
-        var open = OpenSessions.List(claude.ConfigFolder);
+        var open = claims.FindOpenSessions();
         foreach (var hold in all)
         {
             var inTheWay =
@@ -125,7 +108,7 @@ sealed class WithheldTurns(
                 || hold.State is { SessionAtWork: true };
             if (!inTheWay || hold.State is { Takeover: true, SessionAtWork: false })
                 await ClaimAndStart(hold, cancel);
-            else if (time.GetElapsedTime(hold.RenewedAt) > runner.Lease / 3)
+            else if (time.GetElapsedTime(hold.RenewedAt) > options.Value.Lease / 3)
                 await Renew(hold, cancel);
         }
     }
@@ -148,12 +131,12 @@ sealed class WithheldTurns(
 
         using (slot)
         {
-            var asked = time.GetTimestamp();
+            var claimedAt = time.GetTimestamp();
             switch (await Claim(hold.Wake, cancel, endsHold: true))
             {
                 case TurnClaim.Granted { Turn: var turn }:
                     Remove(hold);
-                    slot.StartTurn(turn, asked);
+                    slot.StartTurn(turn, stop => runner.RunTurn(turn, claimedAt, stop));
                     break;
 
                 // Somebody else has opened it.
@@ -169,9 +152,9 @@ sealed class WithheldTurns(
 
     async Task Renew(Hold hold, CancellationToken cancel)
     {
-        var asked = time.GetTimestamp();
+        var sentAt = time.GetTimestamp();
         if (await holds.Renew(hold.Wake.SessionId, hold.Wake.WakeNumber, name.Value, options.Value.Lease, cancel))
-            hold.RenewedAt = asked;
+            hold.RenewedAt = sentAt;
         else
             Remove(hold);
     }

@@ -31,7 +31,7 @@ public sealed class StayingQuickInALargeStore
             "HeldTurns",
             "ObservedEvents",
             "RunnerName",
-            "RunnerSlots",
+            "RunnerEndpoints",
             "SpooledEvents",
             "SweepCalls",
             "WakeSweeper",
