@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -42,11 +43,9 @@ sealed class TranscriptFiles : IDisposable
             Stored[file.Path] = file;
     }
 
-    /// <summary>A file without rows is as it is on the disk now.</summary>
-    public void MarkSeen(TranscriptFolder folder, string path) => seen[path] = StampOf(folder, path);
+    void MarkSeen(TranscriptFolder folder, string path) => seen[path] = StampOf(folder, path);
 
-    /// <summary>Whether a file without rows is still as it was seen.</summary>
-    public bool IsUnchanged(TranscriptFolder folder, string path) =>
+    bool IsUnchanged(TranscriptFolder folder, string path) =>
         seen.TryGetValue(path, out var then) && then == StampOf(folder, path);
 
     /// <summary>Whether the files are on this machine as they were left, and the store has none but these.</summary>
@@ -65,6 +64,22 @@ sealed class TranscriptFiles : IDisposable
                         && reader.Bytes == RunUser.Impersonate(() => new FileInfo(folder.FileOf(path)).Length)
                     : IsUnchanged(folder, path)
             );
+    }
+
+    /// <summary>A file without rows as it is now; null when it is still as it was seen. Such files are long results of
+    /// tools, written once.</summary>
+    /// <param name="folder">Where it is.</param>
+    /// <param name="path">Its path in the store.</param>
+    /// <param name="before">As the store has it; null reads it in any case.</param>
+    public async Task<TranscriptFile?> HashUnlessUnchanged(TranscriptFolder folder, string path, TranscriptFile? before)
+    {
+        if (before is not null && IsUnchanged(folder, path))
+            return null;
+
+        MarkSeen(folder, path);
+        await using var content = TranscriptFolder.OpenShared(folder.FileOf(path));
+        var hash = await SHA256.HashDataAsync(content);
+        return new(path, content.Length, 0, hash);
     }
 
     public void Dispose()

@@ -1,6 +1,6 @@
 namespace Wake.Runner;
 
-/// <summary>In what shape the memory of a Claude session is.</summary>
+/// <summary>What there is of a Claude session's transcript before a turn.</summary>
 abstract record TranscriptState
 {
     /// <summary>The CLI will find it.</summary>
