@@ -2,35 +2,8 @@ using System.ComponentModel;
 using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using Wake.ServiceDefaults;
-using Wake.Store;
 
 namespace Wake.Runner;
-
-/// <summary>What one run of the CLI came to.</summary>
-/// <param name="Result">How it ended.</param>
-/// <param name="Acknowledged">Whether the CLI answered the message, well or badly, and so will not act on it
-/// again.</param>
-/// <param name="HasSideEffects">Whether the model called a tool.</param>
-/// <param name="Cost">What it cost.</param>
-sealed record ClaudeRun(ClaudeResult Result, bool Acknowledged, bool HasSideEffects, TurnCost Cost)
-{
-    /// <summary>One that never came to running the CLI.</summary>
-    public static ClaudeRun NotStarted(ClaudeResult why) =>
-        new(why, Acknowledged: false, HasSideEffects: false, default);
-
-    /// <summary>The process, if it is there for the next message; it is the caller's.</summary>
-    public ClaudeProcess? WarmProcess { get; init; }
-
-    /// <inheritdoc cref="ClaudeOutput.McpServers" />
-    public IReadOnlyDictionary<string, bool>? McpServers { get; init; }
-
-    /// <summary>What else people should know of the run; null when there is nothing.</summary>
-    public string? Remarks { get; init; }
-
-    /// <summary>Why the store lacks a part of the session's memory, which is on this machine; null when it has it
-    /// all.</summary>
-    public string? Unsaved { get; init; }
-}
 
 /// <summary>
 /// Runs <c>claude</c> for one message: in a process that has the session open, or in one that it starts, and then lets
@@ -38,8 +11,8 @@ sealed record ClaudeRun(ClaudeResult Result, bool Acknowledged, bool HasSideEffe
 /// </summary>
 sealed class ClaudeCli(
     ProcessLauncher launcher,
-    RunReaper processes,
-    RlimitTags reaper,
+    RunReaper reaper,
+    RlimitTags rlimitTags,
     ClaudeProbe probe,
     IOptions<ClaudeOptions> options,
     TimeProvider time,
@@ -90,7 +63,7 @@ sealed class ClaudeCli(
         activity?.SetTag(Tracing.Warm, warm is not null);
         activity?.SetTag(Tracing.ClaudeSession, command.SessionId.ToString());
 
-        // It was given a span when it was started, and hangs its own under that one for as long as it lives.
+        // A warm process parents its spans to the turn that started it; that span is linked to this turn's.
         if (
             activity is not null
             && warm is not null
@@ -124,13 +97,13 @@ sealed class ClaudeCli(
     )
     {
         var settings = options.Value;
-        var mark = ProcessTable.NewTag(command.OwnerSessionId);
+        var tag = ProcessTable.NewTag(command.OwnerSessionId);
         var environment = ClaudeEnvironment.Build(
             ProcessLauncher.OwnEnvironment(),
             settings,
             command.MayRepeatMessage,
             TraceContext.Current,
-            mark,
+            tag,
             command.Credentials
         );
 
@@ -138,7 +111,7 @@ sealed class ClaudeCli(
         // moment.
         if (command.MayRepeatMessage)
         {
-            await processes.ReapOrphans();
+            await reaper.ReapOrphans();
             QuestionHook.DeleteStale();
         }
 
@@ -151,14 +124,14 @@ sealed class ClaudeCli(
                 command.Workspace,
                 environment,
                 apart: true,
-                reaper.CommandPrefix(mark)
+                rlimitTags.CommandPrefix(tag)
             );
-            RunCgroup.AddProcess(mark, started.Id);
-            process = new(started, mark, environment, processes, settings.KillAfter, time);
+            RunCgroup.AddProcess(tag, started.Id);
+            process = new(started, tag, environment, reaper, settings.KillAfter, time);
         }
         catch (Win32Exception missing)
         {
-            reaper.Release(mark);
+            rlimitTags.Release(tag);
             return ClaudeRun.NotStarted(
                 await ClassifyStartFailure(new($"{settings.Executable} cannot be started: {missing.Message}."), lost)
             );
@@ -206,53 +179,16 @@ sealed class ClaudeCli(
                     command.SessionId
                 );
 
-            ClaudeResult result;
-            if (
-                command.CanStayWarm
-                && stopped is StopReason.None
-                && output is { Acknowledged: true, IsIdle: true }
-                && !process.Unusable.IsCompleted
-                && !process.HasLeftoverProcesses
-            )
-            {
-                keep = true;
+            keep = MayStay(process, command, output, stopped);
+            if (keep)
                 process.EndConversation();
-                result = output.Conclude(exitCode: 0, stderr: "", stopped);
-            }
-            else
-            {
-                // Told to end, it would settle the call itself.
-                if (output.DeferredCall is not null)
-                    process.Kill();
+            var result = keep
+                ? output.Conclude(exitCode: 0, stderr: "", stopped)
+                : await EndProcess(process, warm, command, output, stopped, lost);
+            if (result is null)
+                return null;
 
-                var (exitCode, stderr) = await process.ShutDown(
-                    output.HasOutcome ? settings.KillAfter : TimeSpan.FromSeconds(1),
-                    lost
-                );
-                lost.ThrowIfCancellationRequested();
-                if (warm && !output.IsStarted && stopped is StopReason.None)
-                    return null;
-
-                result = output.DeferredCall is { } call
-                    ? await Defer(call, command, process, lost)
-                    : output.Conclude(exitCode, stderr, stopped);
-                if (result is ClaudeResult.Misconfigured refused && !output.Opened)
-                    result = await ClassifyStartFailure(refused, lost);
-            }
-
-            if (process.SkippedLines > 0)
-                log.LogWarning(
-                    "{Count} lines of the CLI in session {SessionId} were too long and dropped.",
-                    process.SkippedLines,
-                    command.SessionId
-                );
-            if (output.UnreadableLines > 0)
-                log.LogWarning(
-                    "{Count} lines of the CLI in session {SessionId} could not be read.",
-                    output.UnreadableLines,
-                    command.SessionId
-                );
-
+            LogUnreadable(process, output, command);
             return new(result, output.Acknowledged, output.HasSideEffects, output.Cost)
             {
                 WarmProcess = keep ? process : null,
@@ -265,6 +201,59 @@ sealed class ClaudeCli(
             if (!keep)
                 await process.DisposeAsync();
         }
+    }
+
+    static bool MayStay(ClaudeProcess process, ClaudeCommand command, ClaudeOutput output, StopReason stopped) =>
+        command.CanStayWarm
+        && stopped is StopReason.None
+        && output is { Acknowledged: true, IsIdle: true }
+        && !process.Unusable.IsCompleted
+        && !process.HasLeftoverProcesses;
+
+    // Null: the process was warm and ended before it took the message up.
+    async Task<ClaudeResult?> EndProcess(
+        ClaudeProcess process,
+        bool warm,
+        ClaudeCommand command,
+        ClaudeOutput output,
+        StopReason stopped,
+        CancellationToken lost
+    )
+    {
+        // Ending politely would make the CLI resolve the deferred call itself.
+        if (output.DeferredCall is not null)
+            process.Kill();
+
+        var (exitCode, stderr) = await process.ShutDown(
+            output.HasOutcome ? options.Value.KillAfter : TimeSpan.FromSeconds(1),
+            lost
+        );
+        lost.ThrowIfCancellationRequested();
+        if (warm && !output.IsStarted && stopped is StopReason.None)
+            return null;
+
+        var result = output.DeferredCall is { } call
+            ? await Defer(call, command, process, lost)
+            : output.Conclude(exitCode, stderr, stopped);
+        return result is ClaudeResult.Misconfigured refused && !output.Opened
+            ? await ClassifyStartFailure(refused, lost)
+            : result;
+    }
+
+    void LogUnreadable(ClaudeProcess process, ClaudeOutput output, ClaudeCommand command)
+    {
+        if (process.SkippedLines > 0)
+            log.LogWarning(
+                "{Count} lines of the CLI in session {SessionId} were too long and dropped.",
+                process.SkippedLines,
+                command.SessionId
+            );
+        if (output.UnreadableLines > 0)
+            log.LogWarning(
+                "{Count} lines of the CLI in session {SessionId} could not be read.",
+                output.UnreadableLines,
+                command.SessionId
+            );
     }
 
     async Task<ClaudeResult> Defer(

@@ -6,8 +6,8 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// One process of the CLI, from its start to its end. It is told one message at a time. Between two it waits; a turn
-/// that it begins by itself then is nobody's, and it can be told no more. Disposing it kills it with everything it
+/// One process of the CLI, from its start to its end. It takes one message at a time and waits between them. A turn it
+/// starts by itself meanwhile belongs to no wake and makes it unusable. Disposing it kills it with everything it
 /// started.
 /// </summary>
 sealed class ClaudeProcess : IAsyncDisposable
@@ -19,7 +19,7 @@ sealed class ClaudeProcess : IAsyncDisposable
     const int StderrLimit = 8 * 1024;
 
     readonly Process process;
-    readonly RunReaper processes;
+    readonly RunReaper reaper;
     readonly RunTag tag;
     readonly TimeProvider time;
     readonly TimeSpan killAfter;
@@ -35,22 +35,22 @@ sealed class ClaudeProcess : IAsyncDisposable
     long openedAt = long.MaxValue;
 
     /// <param name="process">What was started.</param>
-    /// <param name="mark">By which everything it starts is known.</param>
+    /// <param name="tag">By which everything it starts is known.</param>
     /// <param name="environment">Its environment; the secrets in it are taken out of what it says on standard
     /// error.</param>
-    /// <param name="processes">Ends that.</param>
+    /// <param name="reaper">Ends that.</param>
     /// <param name="killAfter">How long it gets after each request to stop.</param>
     /// <param name="time">The clock.</param>
     public ClaudeProcess(
         Process process,
-        RunTag mark,
+        RunTag tag,
         IReadOnlyDictionary<string, string> environment,
-        RunReaper processes,
+        RunReaper reaper,
         TimeSpan killAfter,
         TimeProvider time
     )
     {
-        (this.process, this.tag, Environment, this.processes) = (process, mark, environment, processes);
+        (this.process, this.tag, Environment, this.reaper) = (process, tag, environment, reaper);
         (this.killAfter, this.time) = (killAfter, time);
         stderr = ReadStderr(process.StandardError.BaseStream, closing.Token);
     }
@@ -79,7 +79,7 @@ sealed class ClaudeProcess : IAsyncDisposable
     /// What the CLI starts for itself, such as servers of tools, is older.
     /// </summary>
     public bool HasLeftoverProcesses =>
-        processes
+        reaper
             .ProcessesOf(tag)
             .Any(x => x.Id != process.Id && (x.ParentId == System.Environment.ProcessId || x.StartTicks > openedAt));
 
@@ -227,7 +227,7 @@ sealed class ClaudeProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         process.KillTree();
-        await processes.EndRun(tag, grace);
+        await reaper.EndRun(tag, grace);
         await closing.CancelAsync();
         await Task.WhenAll(stdout ?? Task.CompletedTask, stderr, deferring, allowing);
         process.Dispose();
@@ -264,7 +264,7 @@ sealed class ClaudeProcess : IAsyncDisposable
         await WriteLine(ClaudeProtocol.TimeoutNoticeLine(time.GetElapsedTime(time.GetTimestamp(), ends)));
     }
 
-    // Noted before it is made: a call that is cut off is not made a second time by the next run.
+    // Recorded before the call runs, so that the next run does not repeat a call that was cut off.
     async Task AllowCall(Conversation talk, ControlRequest request, byte[] reply)
     {
         try
@@ -369,121 +369,5 @@ sealed class ClaudeProcess : IAsyncDisposable
     {
         await task.WaitAsync(atMost, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return task.IsCompleted;
-    }
-
-    /// <summary>One message and what is said about it.</summary>
-    sealed class Conversation(
-        Permissions permissions,
-        Func<string> transcript,
-        ClaudeOutput output,
-        Action<ClaudeOutput> heard,
-        CancellationTokenSource silent,
-        TimeSpan idle
-    )
-    {
-        readonly TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        readonly TaskCompletionSource settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        readonly Lock watching = new();
-        bool watched = true,
-            begun,
-            mayBegin = true,
-            noticeIsDue,
-            noticed;
-
-        public ClaudeOutput Output => output;
-
-        public Func<string> Transcript => transcript;
-
-        public Permissions Permissions => permissions;
-
-        /// <summary>Called after every line.</summary>
-        public Action OnLine { get; set; } = () => { };
-
-        /// <summary>The calls that wait for nobody any more.</summary>
-        public IEnumerable<string> SettledCalls => permissions.Settled.Select(x => x.ToolUseId);
-
-        public Task OutcomeKnown => done.Task;
-
-        public Task Idle => settled.Task;
-
-        public void ProcessLine(ReadOnlyMemory<byte> line)
-        {
-            lock (watching)
-            {
-                if (watched && !silent.IsCancellationRequested)
-                    silent.CancelAfter(idle);
-            }
-
-            output.ParseLine(line);
-            heard(output);
-            OnLine();
-
-            if (output.HasOutcome)
-                done.TrySetResult();
-            if (output.IsIdle)
-                settled.TrySetResult();
-        }
-
-        /// <summary>What is answered to a request; null when a person has to decide.</summary>
-        public byte[]? Reply(ControlRequest request) =>
-            permissions.Reply(request, output.SiblingCalls, output.Environment);
-
-        /// <summary>Whether the model is to be told now that its time is nearly over; once, and when there is something
-        /// to tell it beside.</summary>
-        /// <param name="isDue">Its time is nearly over from now on.</param>
-        public bool TryTakeNotice(bool isDue)
-        {
-            lock (watching)
-            {
-                noticeIsDue |= isDue;
-                if (
-                    !noticeIsDue
-                    || noticed
-                    || !watched
-                    || !output.IsCallingTool
-                    || output.IsAskingPerson
-                    || output.HasOutcome
-                )
-                    return false;
-                return noticed = true;
-            }
-        }
-
-        /// <summary>Whether a call that a person has allowed may be made: not in a run that is being stopped.</summary>
-        public bool TryAllowCall()
-        {
-            lock (watching)
-            {
-                begun |= mayBegin;
-                return mayBegin;
-            }
-        }
-
-        /// <summary>No such call is made from now on. Whether one was.</summary>
-        public bool StopAllowingCalls()
-        {
-            lock (watching)
-            {
-                mayBegin = false;
-                return begun;
-            }
-        }
-
-        /// <summary>All that matters is said.</summary>
-        public void CompleteOutcome() => done.TrySetResult();
-
-        /// <summary>Nothing more is heard.</summary>
-        public void CompleteAll()
-        {
-            done.TrySetResult();
-            settled.TrySetResult();
-        }
-
-        /// <summary>Silence no longer matters, and its timer is gone.</summary>
-        public void StopIdleTimer()
-        {
-            lock (watching)
-                watched = false;
-        }
     }
 }
