@@ -118,7 +118,26 @@ static class ClaudeEnvironment
         if (trace.TraceState is not null)
             environment["TRACESTATE"] = trace.TraceState;
 
-        // Where the runner reports, it reports as well. Spans it calls a beta.
+        AddTelemetry(environment);
+        if (File.Exists(BashToolScript))
+            environment["CLAUDE_ENV_FILE"] = BashToolScript;
+
+        foreach (var (name, value) in options.Environment)
+            environment[name] = value;
+
+        environment[RunTag.Variable] = mark.ToString();
+        if (access is not null)
+        {
+            environment[RunTokens.Variable] = access.Token;
+            environment[RunCredentials.SessionVariable] = access.SessionKey;
+        }
+
+        return environment;
+    }
+
+    // Where the runner reports, the CLI reports as well. Spans it calls a beta.
+    static void AddTelemetry(Dictionary<string, string> environment)
+    {
         if (
             Telemetry.Signals.Where(x => Telemetry.IsEnabled(x, environment.GetValueOrDefault)).ToList() is
             { Count: > 0 } signals
@@ -134,21 +153,6 @@ static class ClaudeEnvironment
             foreach (var signal in signals)
                 environment[$"OTEL_{signal}_EXPORTER"] = "otlp";
         }
-
-        if (File.Exists(BashToolScript))
-            environment["CLAUDE_ENV_FILE"] = BashToolScript;
-
-        foreach (var (name, value) in options.Environment)
-            environment[name] = value;
-
-        environment[RunTag.Variable] = mark.ToString();
-        if (access is not null)
-        {
-            environment[RunTokens.Variable] = access.Token;
-            environment[RunCredentials.SessionVariable] = access.SessionKey;
-        }
-
-        return environment;
     }
 
     /// <summary>Where a CLI with this environment keeps its state, transcripts included.</summary>

@@ -42,10 +42,10 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Whether the CLI has begun to deal with the message, or with anything.</summary>
     public bool IsStarted => echoed || initSeen || own is not null;
 
-    /// <summary>Rows of the transcript that were told of: it has grown by as many, or more.</summary>
+    /// <summary>User and assistant lines seen so far; the transcript has grown by at least as many rows.</summary>
     public int RowsReported { get; private set; }
 
-    /// <summary>Whether all is known that this run will tell about the message.</summary>
+    /// <summary>Whether the outcome of the message is known.</summary>
     public bool HasOutcome => own is not null || SessionNotFound || AlreadyDone || DeferredCall is not null;
 
     /// <summary>Whether the CLI gave a result for the message. One that was put off it will act on again.</summary>

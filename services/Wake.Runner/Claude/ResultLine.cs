@@ -7,38 +7,7 @@ namespace Wake.Runner;
 
 /// <summary>The fields of a result line that decide. Which of them a release sets differs; a field that is missing
 /// decides nothing.</summary>
-/// <param name="Subtype">Says <c>success</c> for every failure of the API, so it only tells limits and aborts
-/// apart.</param>
-/// <param name="IsError">Whether the turn failed.</param>
-/// <param name="Status">The HTTP status of the failure.</param>
-/// <param name="Turns">The model's steps; 0 when it was never asked.</param>
-/// <param name="TerminalReason">Why the turn ended.</param>
-/// <param name="StopReason">Why the model stopped.</param>
-/// <param name="Message">What it says to a person, cut to what fits a note.</param>
-/// <param name="FirstError">The first of its errors.</param>
-/// <param name="Denials">How many tool calls were not allowed.</param>
-/// <param name="DeferredTool">The tool whose call waits for a person.</param>
-/// <param name="Question">That call, if a person can be asked it.</param>
-/// <param name="Cost">What it cost.</param>
-/// <param name="CostIsIncremental">Whether that is the cost since the result before; otherwise it counts from the start
-/// of the process.</param>
-/// <param name="MessageIds">The messages it is about; empty in older releases.</param>
-sealed record ResultLine(
-    string? Subtype,
-    bool IsError,
-    int? Status,
-    int? Turns,
-    string? TerminalReason,
-    string? StopReason,
-    string Message,
-    string? FirstError,
-    int Denials,
-    string? DeferredTool,
-    ToolCallQuestion? Question,
-    TurnCost Cost,
-    bool CostIsIncremental,
-    IReadOnlyList<string> MessageIds
-)
+sealed record ResultLine
 {
     // A reply may have megabytes, and a note is read by people.
     const int NoteLength = 300;
@@ -46,20 +15,64 @@ sealed record ResultLine(
     // Beyond any bill: what is larger is no price but nonsense.
     const decimal MaxUsd = 1_000_000;
 
+    /// <summary>Says <c>success</c> for every failure of the API, so it only tells limits and aborts apart.</summary>
+    public required string? Subtype { get; init; }
+
+    /// <summary>Whether the turn failed.</summary>
+    public required bool IsError { get; init; }
+
+    /// <summary>The HTTP status of the failure.</summary>
+    public required int? Status { get; init; }
+
+    /// <summary>The model's steps; 0 when it was never asked.</summary>
+    public required int? Turns { get; init; }
+
+    /// <summary>Why the turn ended.</summary>
+    public required string? TerminalReason { get; init; }
+
+    /// <summary>Why the model stopped.</summary>
+    public required string? StopReason { get; init; }
+
+    /// <summary>What it says to a person, cut to what fits a note.</summary>
+    public required string Message { get; init; }
+
+    /// <summary>The first of its errors.</summary>
+    public required string? FirstError { get; init; }
+
+    /// <summary>How many tool calls were not allowed.</summary>
+    public required int Denials { get; init; }
+
+    /// <summary>The tool whose call waits for a person.</summary>
+    public required string? DeferredTool { get; init; }
+
+    /// <summary>That call, if a person can be asked it.</summary>
+    public required ToolCallQuestion? Question { get; init; }
+
+    /// <summary>What it cost.</summary>
+    public required TurnCost Cost { get; init; }
+
+    /// <summary>Whether that is the cost since the result before; otherwise it counts from the start of the
+    /// process.</summary>
+    public required bool CostIsIncremental { get; init; }
+
+    /// <summary>The messages it is about; empty in older releases.</summary>
+    public required IReadOnlyList<string> MessageIds { get; init; }
+
     /// <param name="frame">The line.</param>
     /// <param name="environment">The environment of the CLI; its secrets are taken out of what people read.</param>
     public static ResultLine Parse(JsonElement frame, IReadOnlyDictionary<string, string> environment)
     {
         var own = frame.Object("model_usage_since_last_result");
         var error = frame.Texts("errors").FirstOrDefault();
-        return new(
-            frame.Text("subtype"),
-            frame.Flag("is_error"),
-            frame.Int("api_error_status"),
-            frame.Int("num_turns"),
-            frame.Text("terminal_reason"),
-            frame.Text("stop_reason"),
-            UntrustedText.Truncate(
+        return new()
+        {
+            Subtype = frame.Text("subtype"),
+            IsError = frame.Flag("is_error"),
+            Status = frame.Int("api_error_status"),
+            Turns = frame.Int("num_turns"),
+            TerminalReason = frame.Text("terminal_reason"),
+            StopReason = frame.Text("stop_reason"),
+            Message = UntrustedText.Truncate(
                 Redaction.Redact(
                     error
                         ?? frame.Text("result")
@@ -70,16 +83,17 @@ sealed record ResultLine(
                 ),
                 NoteLength
             ),
-            error,
-            frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array
-                ? denials.GetArrayLength()
-                : 0,
-            frame.Object("deferred_tool_use")?.Text("name"),
-            frame.Object("deferred_tool_use") is { } call ? ParseQuestion(call) : null,
-            ParseCost(own ?? frame.Object("modelUsage"), own is null ? frame.Number("total_cost_usd") : null),
-            CostIsIncremental: own is not null,
-            [.. frame.Texts("user_message_uuids")]
-        );
+            FirstError = error,
+            Denials =
+                frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array
+                    ? denials.GetArrayLength()
+                    : 0,
+            DeferredTool = frame.Object("deferred_tool_use")?.Text("name"),
+            Question = frame.Object("deferred_tool_use") is { } call ? ParseQuestion(call) : null,
+            Cost = ParseCost(own ?? frame.Object("modelUsage"), own is null ? frame.Number("total_cost_usd") : null),
+            CostIsIncremental = own is not null,
+            MessageIds = [.. frame.Texts("user_message_uuids")],
+        };
     }
 
     /// <summary>A hook took the message before the model saw it: a success of no steps that names no reason.</summary>

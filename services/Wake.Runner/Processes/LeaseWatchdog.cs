@@ -7,8 +7,8 @@ using System.Threading.Channels;
 namespace Wake.Runner;
 
 /// <summary>
-/// Kills what this runner runs of a session when the lease of the turn is over and this process cannot: it is stopped
-/// (SIGSTOP, a debugger, Ctrl-Z), or gets no time. A small process beside it is told every lease and counts it down.
+/// Starts the watchdog process and sends it every lease. The watchdog kills a session's processes when the turn's lease
+/// expires and the runner itself cannot, because it is stopped (SIGSTOP, a debugger, Ctrl-Z) or starved.
 /// </summary>
 /// <remarks>
 /// Where it cannot be started, and on systems other than Linux, everything else holds: the runner kills by itself as

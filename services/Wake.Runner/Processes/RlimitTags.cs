@@ -5,9 +5,9 @@ using System.Runtime.InteropServices;
 namespace Wake.Runner;
 
 /// <summary>
-/// Tells whose a process is that has cleaned its environment and left its session and its parents. Every process
-/// inherits its limits: each run gets a number of its own as its limit of resident memory, which Linux has not enforced
-/// since 2.4.30, and whatever the runner starts for itself keeps the runner's number.
+/// Tells which run a process belongs to after it has cleared its environment, left its session and lost its parents, by
+/// a value of RLIMIT_RSS (unused by Linux since 2.4.30) that is unique per run and inherited. Whatever the runner starts
+/// for itself keeps the runner's value.
 /// </summary>
 /// <remarks>
 /// Without root nobody gets such a number back who has given it away. An orphan with neither number has taken a lower

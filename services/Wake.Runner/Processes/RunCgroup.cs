@@ -31,7 +31,7 @@ static class RunCgroup
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
-            // It has ended already, or the machine changed its mind. The mark in the environment remains.
+            // It has ended already, or cgroup permissions were revoked. The tag in the environment remains.
         }
     }
 

@@ -8,7 +8,7 @@ namespace Wake.Runner;
 /// What cleans its environment and leaves its session too is found by its <see cref="RunCgroup">cgroup</see>, or by the
 /// <see cref="RlimitTags"/>.
 /// </remarks>
-sealed class RunReaper(RlimitTags reaper, TimeProvider time, ILogger<RunReaper> log)
+sealed class RunReaper(RlimitTags rlimitTags, TimeProvider time, ILogger<RunReaper> log)
 {
     /// <summary>How long what is asked to end gets for it.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
@@ -26,14 +26,14 @@ sealed class RunReaper(RlimitTags reaper, TimeProvider time, ILogger<RunReaper> 
     {
         await EndRun(mark => mark == run, grace, run);
         RunCgroup.Delete(run);
-        reaper.Release(run);
+        rlimitTags.Release(run);
     }
 
     /// <summary>The processes of a run that are alive.</summary>
     public IReadOnlyList<ProcessSnapshot> ProcessesOf(RunTag run) =>
         ProcessTable.Self is { } self
             ? ProcessSnapshot.OfRuns(
-                reaper.AttributeOrphans(ProcessTable.AllTagged(), ending: null),
+                rlimitTags.AttributeOrphans(ProcessTable.AllTagged(), ending: null),
                 mark => mark == run,
                 self
             )
@@ -72,7 +72,7 @@ sealed class RunReaper(RlimitTags reaper, TimeProvider time, ILogger<RunReaper> 
 
         // Again and again: what forks while it is being killed leaves a child that was not in the table yet.
         while (
-            ProcessSnapshot.OfRuns(reaper.AttributeOrphans(ProcessTable.AllTagged(), ending), marked, self)
+            ProcessSnapshot.OfRuns(rlimitTags.AttributeOrphans(ProcessTable.AllTagged(), ending), marked, self)
                 is not []
                     and var left
         )

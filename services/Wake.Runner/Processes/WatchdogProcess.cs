@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Wake.Runner;
 
 /// <summary>
-/// The program of the process beside a runner: the runner's own, called with <see cref="Argument"/>. Reads from
+/// Entry point of the watchdog process: the runner's own program, called with <see cref="Argument"/>. Reads from
 /// standard input how long each session's lease still lasts, kills what the runner runs of a session whose lease is
 /// over, and ends with the runner.
 /// </summary>

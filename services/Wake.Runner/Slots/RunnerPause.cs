@@ -15,7 +15,7 @@ sealed class RunnerPause(
     ILogger<RunnerPause> log
 )
 {
-    // A limit may be lifted before its date by somebody who pays. One refused request in this time finds out.
+    // Longest pause for a usage limit: limits can be lifted early, and one refused request finds out.
     static readonly TimeSpan MaxUsageLimitPause = TimeSpan.FromMinutes(15);
 
     readonly Lock changing = new();
@@ -52,10 +52,11 @@ sealed class RunnerPause(
     {
         var now = time.GetUtcNow();
         var soonest = now + options.Value.PauseRetryAfter;
+        DateTimeOffset end;
         lock (changing)
         {
             why = reason;
-            retryAt =
+            end = retryAt =
                 until is { } date && date > soonest
                     ? date < now + MaxUsageLimitPause
                         ? date
@@ -63,7 +64,7 @@ sealed class RunnerPause(
                     : soonest;
         }
 
-        log.LogError("This runner takes no work until {TryAgain:u}: {Reason}", retryAt, reason);
+        log.LogError("This runner takes no work until {TryAgain:u}: {Reason}", end, reason);
         OnStarted?.Invoke();
     }
 

@@ -1,8 +1,8 @@
 namespace Wake.Runner;
 
 /// <summary>
-/// A process of the CLI that has a session open, and what is known of the memory it has read. Disposing it ends the
-/// process, unless somebody has taken that.
+/// A process of the CLI that has a session open, and what is known of the transcript it has read. Disposing it ends the
+/// process, unless that was detached.
 /// </summary>
 /// <param name="sessionId">The session.</param>
 /// <param name="command">How it was started.</param>

@@ -82,31 +82,17 @@ abstract record Reaction
                 new TurnRelease.Retry(TimeSpan.Zero, "interrupted because the runner shut down", Interrupted: true)
             ),
 
-            // What the API wants waited for is not in the CLI's lines; that it wants more than the CLI waits is.
+            // The CLI does not pass on Retry-After; that it gave up at once on a 429 says it was longer than the CLI
+            // waits.
             ClaudeResult.ApiUnavailable { Status: var status, GaveUpAtOnce: var atOnce } => RetryOrPark(
                 status is { } code ? $"the API answered {code}" : "the API did not answer",
                 failures,
                 options,
-                status is 429 && atOnce ? options.MaxBackoff : options.BackoffAfter(failures)
+                status is 429 && atOnce ? options.MaxBackoff : null
             ),
-            ClaudeResult.Crashed { How: var how } => RetryOrPark(
-                $"crashed: {how}",
-                failures,
-                options,
-                options.BackoffAfter(failures)
-            ),
-            ClaudeResult.Hung { What: var what } => RetryOrPark(
-                $"hung: {what}",
-                failures,
-                options,
-                options.BackoffAfter(failures)
-            ),
-            ClaudeResult.FilesFail { What: var what } => RetryOrPark(
-                what,
-                failures,
-                options,
-                options.BackoffAfter(failures)
-            ),
+            ClaudeResult.Crashed { How: var how } => RetryOrPark($"crashed: {how}", failures, options),
+            ClaudeResult.Hung { What: var what } => RetryOrPark($"hung: {what}", failures, options),
+            ClaudeResult.FilesFail { What: var what } => RetryOrPark(what, failures, options),
 
             ClaudeResult.UsageLimited { Until: var until } => new PauseRunner(
                 // The date is by another clock, and may be over by this one.
@@ -136,9 +122,9 @@ abstract record Reaction
     static Release ParkForOwner(string note) =>
         new(new TurnRelease.Park(null, $"{note}. Wake the session again when it is mended."));
 
-    static Release RetryOrPark(string note, int failures, RunnerOptions options, TimeSpan pause) =>
+    static Release RetryOrPark(string note, int failures, RunnerOptions options, TimeSpan? pause = null) =>
         failures < options.MaxAttempts
-            ? new(new TurnRelease.Retry(pause, note))
+            ? new(new TurnRelease.Retry(pause ?? options.BackoffAfter(failures), note))
             : new(
                 new TurnRelease.Park(
                     null,

@@ -2,27 +2,27 @@ using Wake.Store;
 
 namespace Wake.Runner;
 
-/// <summary>Why a memory is not gone on with, if it is not. Pure.</summary>
+/// <summary>Whether a Claude session may be resumed. Pure.</summary>
 static class ResumeEligibility
 {
-    /// <summary>Null: go on with it.</summary>
-    /// <param name="memory">What there is.</param>
+    /// <summary>Why it may not; null when it may.</summary>
+    /// <param name="transcript">What there is of its transcript.</param>
     /// <param name="claudeSession">The Claude session it is of.</param>
     /// <param name="turn">The turn; the session it began itself it goes on with in any case.</param>
     /// <param name="profile">The policy.</param>
     /// <param name="now">The time.</param>
     public static ResumeUnavailable? Check(
-        TranscriptState memory,
+        TranscriptState transcript,
         ClaudeSession claudeSession,
         ClaimedTurn turn,
         Profile profile,
         DateTimeOffset now
     )
     {
-        // What it was asked and answered, only this session can be told.
+        // A pending question can only be answered in the session that asked it.
         var isOfThisWake = claudeSession.WakeNumber == turn.WakeNumber || turn.Questions is not [];
 
-        return (memory, profile.Resume) switch
+        return (transcript, profile.Resume) switch
         {
             (_, ResumePolicy.Never) when !isOfThisWake => new(
                 ResumeUnavailable.Policy,
