@@ -51,7 +51,13 @@ static class LaunchdAgent
             Dictionary(
                 ("Label", Text(Label)),
                 ("ProgramArguments", new("array", command.Select(Text))),
-                ("EnvironmentVariables", Dictionary([.. facts.Environment.Select(x => (x.Key, Text(x.Value)))])),
+                (
+                    "EnvironmentVariables",
+                    Dictionary([
+                        .. facts.Environment.Select(x => (x.Key, Text(x.Value))),
+                        ("DOTNET_EnableDiagnostics", Text("0")),
+                    ])
+                ),
                 ("WorkingDirectory", Text(facts.Home)),
                 ("RunAtLoad", new("true")),
                 // After a failure, and not after it was told to stop.

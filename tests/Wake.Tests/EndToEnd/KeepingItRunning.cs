@@ -53,6 +53,30 @@ public sealed class KeepingItRunning
         }
     }
 
+    // Its diagnostics tell the environment, keys included, to whoever is the same user.
+    [Fact]
+    public void The_service_opens_no_door_for_debuggers()
+    {
+        var unit = SystemdUnit.Plan(Facts("/home/me")).Service.Content.Split('\n');
+        Assert.Contains("Environment=DOTNET_EnableDiagnostics=0", unit);
+
+        var agent = XDocument.Parse(LaunchdAgent.Plan(Facts("/Users/me")).Service.Content);
+        Assert.Equal(
+            "0",
+            agent
+                .Descendants("key")
+                .Single(x => x.Value == "DOTNET_EnableDiagnostics")
+                .ElementsAfterSelf()
+                .First()
+                .Value
+        );
+    }
+
+    // Or no turn has a cgroup of its own, which what it leaves behind is found by.
+    [Fact]
+    public void The_unit_may_make_cgroups() =>
+        Assert.Contains("Delegate=pids memory", SystemdUnit.Plan(Facts("/home/me")).Service.Content.Split('\n'));
+
     [Fact]
     public void It_gets_more_time_to_stop_than_it_takes() =>
         Assert.True(
