@@ -35,7 +35,7 @@ sealed class LedgerFeed(
     /// may.</summary>
     public async Task<LedgerFollower?> Follow(CancellationToken cancel)
     {
-        var follower = new LedgerFollower();
+        var follower = new LedgerFollower(time);
         lock (mutex)
         {
             if (followers.Count >= options.Value.MaxFollowers)
@@ -182,7 +182,7 @@ sealed class LedgerFeed(
 }
 
 /// <summary>Somebody who follows the ledger, with the lines that they have not yet read.</summary>
-sealed class LedgerFollower : IDisposable
+sealed class LedgerFollower(TimeProvider time) : IDisposable
 {
     /// <summary>An empty event of this type is sent after a silence: a connection that broke without a word is only
     /// noticed by writing to it.</summary>
@@ -203,7 +203,7 @@ sealed class LedgerFollower : IDisposable
         new BoundedChannelOptions(BufferCapacity) { SingleReader = true, SingleWriter = true }
     );
     readonly TaskCompletionSource joined = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    readonly CancellationTokenSource givenUp = new();
+    readonly CancellationTokenSource givenUp = new(Timeout.InfiniteTimeSpan, time);
     readonly Lock mutex = new();
     DateTimeOffset? begin;
     SerializedLine? last;

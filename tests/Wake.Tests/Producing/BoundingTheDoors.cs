@@ -308,7 +308,7 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
     [Fact]
     public async Task A_follower_that_does_not_keep_up_is_ended_after_what_it_had_to_read_and_told_so()
     {
-        using var follower = new LedgerFollower();
+        using var follower = new LedgerFollower(TimeProvider.System);
         follower.MarkJoined(DateTimeOffset.UnixEpoch);
         var (lines, line) = (
             0,
@@ -325,6 +325,23 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         Assert.InRange(lines, 10_000, 100_000);
         Assert.Equal([.. Enumerable.Repeat("accepted", lines), LedgerFollower.EndType], read);
         Assert.True(follower.TryEnqueue(line));
+    }
+
+    [Fact]
+    public void A_follower_that_reads_nothing_at_all_is_given_up()
+    {
+        var clock = new Clock();
+        using var follower = new LedgerFollower(clock);
+        follower.MarkJoined(DateTimeOffset.UnixEpoch);
+        clock.Pass(TimeSpan.FromDays(1));
+        Assert.False(follower.Abandoned.IsCancellationRequested);
+
+        follower.Complete(new(LedgerFollower.EndType, DateTimeOffset.UnixEpoch, []));
+
+        clock.Pass(TimeSpan.FromSeconds(29));
+        Assert.False(follower.Abandoned.IsCancellationRequested);
+        clock.Pass(TimeSpan.FromSeconds(30));
+        Assert.True(follower.Abandoned.IsCancellationRequested);
     }
 
     [Fact]
@@ -412,6 +429,53 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
         Assert.Contains(why, await answers.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
         Assert.Null(await answers.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
         await door.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task A_connection_at_the_socket_that_reads_no_answer_is_ended()
+    {
+        using var folder = new TemporaryFolder();
+        var clock = new Clock();
+        using var door = new EventSocket(
+            Options.Create(new LocalOptions { Socket = folder.File("wake.sock") }),
+            null!,
+            clock,
+            NullLogger<EventSocket>.Instance
+        );
+        await door.StartAsync(CancellationToken.None);
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(folder.File("wake.sock")));
+        socket.Blocking = false;
+        var lines = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("[]\n", 1000)));
+
+        // Until the answers fill what lies between, and then the lines.
+        var standing = 0;
+        await Eventually.Holds(
+            () => Task.FromResult(Sent() is null ? (standing = 0) > 0 : ++standing > 50),
+            "neither side takes any more"
+        );
+        Assert.Equal(SocketError.WouldBlock, Sent());
+
+        clock.Pass(TimeSpan.FromSeconds(60));
+
+        await Eventually.Holds(
+            () => Task.FromResult(Sent() is not (null or SocketError.WouldBlock)),
+            "the connection is ended"
+        );
+        await door.StopAsync(CancellationToken.None);
+
+        SocketError? Sent()
+        {
+            try
+            {
+                socket.Send(lines);
+                return null;
+            }
+            catch (SocketException refused)
+            {
+                return refused.SocketErrorCode;
+            }
+        }
     }
 
     [Theory]
