@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Wake.Gateway;
+using Wake.ServiceDefaults;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -55,8 +56,17 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
     public async Task Every_start_has_another_token_and_follows_no_link_to_write_it()
     {
         using var folder = new TemporaryFolder();
-        await using var system = await WakeSystem.Start(Transport.InMemory);
-        var (first, file) = (File.ReadAllText(Path.Combine(system.Data, "token")), Path.Combine(system.Data, "token"));
+        await using var system = await WakeSystem.Create(Transport.InMemory);
+        var (prepared, file) = ($"{OwnerToken.Prefix}{new string('x', 43)}", Path.Combine(system.Data, "token"));
+        Directory.CreateDirectory(system.Data, PrivateDirectory.Mode);
+        File.WriteAllText(file, prepared);
+        await system.StartProcess("Wake.Standalone");
+        var first = File.ReadAllText(file);
+        Assert.Equal(HttpStatusCode.OK, (await system.Http.GetAsync("/v1/sessions")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Unauthorized,
+            (await WakeSystem.HttpClientFor(system.Processes[0], prepared).GetAsync("/v1/sessions")).StatusCode
+        );
         await system.Processes[0].Kill();
         File.WriteAllText(folder.File("victim"), "mine");
         File.Delete(file);
@@ -161,6 +171,31 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
                 request.Headers.Add(name, value);
             return Stranger.SendAsync(request);
         }
+    }
+
+    [Fact]
+    public void A_link_lasts_a_minute_and_what_it_becomes_twelve_hours()
+    {
+        var clock = new Clock();
+        var browsers = new BrowserSessions(clock);
+        var (late, code) = (browsers.CreateCode().Code, browsers.CreateCode().Code);
+
+        clock.Now += TimeSpan.FromSeconds(59);
+        var cookie = browsers.ExchangeCode(code)!.Value.Cookie;
+        clock.Now += TimeSpan.FromSeconds(1);
+        Assert.Null(browsers.ExchangeCode(late));
+
+        clock.Now += TimeSpan.FromHours(12) - TimeSpan.FromSeconds(2);
+        Assert.True(browsers.IsValid(cookie));
+        clock.Now += TimeSpan.FromSeconds(1);
+        Assert.False(browsers.IsValid(cookie));
+    }
+
+    sealed class Clock : TimeProvider
+    {
+        public DateTimeOffset Now = DateTimeOffset.UnixEpoch;
+
+        public override DateTimeOffset GetUtcNow() => Now;
     }
 
     [Fact]

@@ -97,10 +97,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         var listed = await (await Send(Configured, HttpMethod.Get, "/v1/keys")).Content.ReadAsStringAsync();
         Assert.Contains(id, listed);
         Assert.DoesNotContain(key, listed);
-        Assert.Equal(
-            0,
-            await wake.Scalar<long>("select count(*) from api_keys where api_keys::text like $1", $"%{key[5..]}%")
-        );
+        Assert.Equal(0, await wake.RowsWith("api_keys", key));
         Assert.All(wake.Processes, x => Assert.DoesNotContain(key, x.Log));
     }
 
@@ -157,6 +154,35 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         );
         Assert.Equal(HttpStatusCode.Unauthorized, (await Send(next.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await Send(last.Key, HttpMethod.Get, "/v1/sessions")).StatusCode);
+    }
+
+    [Theory]
+    [InlineData("cinema", "build", "build:hello")]
+    [InlineData("ci", "deploy", "build:hello")]
+    [InlineData("ci", "build", "build:others")]
+    public async Task A_rotated_key_is_for_what_it_was_for(string source, string type, string subject)
+    {
+        var (id, _) = await Limited();
+        var next = await Made(await Send(Configured, HttpMethod.Post, $"/v1/keys/{id}/rotate", "{}"));
+        Task<HttpResponseMessage> Publish(string source, string type, string subject) =>
+            Send(
+                next.Key,
+                HttpMethod.Post,
+                "/v1/events",
+                JsonSerializer.Serialize(
+                    new
+                    {
+                        id = $"{Guid.NewGuid()}",
+                        source,
+                        type,
+                        subject,
+                        reason = "r",
+                    }
+                )
+            );
+
+        Assert.Equal(HttpStatusCode.Accepted, (await Publish("ci", "build", "build:hello")).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Publish(source, type, subject)).StatusCode);
     }
 
     [Fact]
@@ -427,6 +453,17 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
             HttpStatusCode.Forbidden,
             (await Send(system, made.Key, HttpMethod.Post, "/v1/browser")).StatusCode
         );
+
+        // A browser is the owner, and so is no key that may do everything.
+        var admin = await Made(
+            await Send(system, token, HttpMethod.Post, "/v1/keys", """{"name":"n","scopes":["admin"]}""")
+        );
+        Assert.Equal(HttpStatusCode.OK, (await Send(system, admin.Key, HttpMethod.Get, "/v1/keys")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await Send(system, admin.Key, HttpMethod.Post, "/v1/browser")).StatusCode
+        );
+        Assert.Equal(HttpStatusCode.OK, (await Send(system, token, HttpMethod.Post, "/v1/browser")).StatusCode);
     }
 
     Task<CommandOutput> Wake(params string[] arguments) =>

@@ -17,6 +17,7 @@ namespace Wake.Tests.Producing;
 /// <summary>Webhooks at the door of real processes, in one process and over RabbitMQ.</summary>
 public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFixture<TakingDeliveries.Hooked>
 {
+    const string LongToken = "a-token-of-enough-characters";
     const string Merged = "webhooks/pull_request.closed.merged.json";
 
     static readonly Dictionary<string, string> Settings = new()
@@ -41,6 +42,17 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         ["Webhooks__Hooks__deploys__Scheme"] = "Bearer",
         ["Webhooks__Hooks__deploys__Types__0"] = "deploy",
         ["Webhooks__Hooks__deploys__Subjects__0"] = "deploy:shop",
+        ["Webhooks__Hooks__shop__Sender"] = "CloudEvents",
+        ["Webhooks__Hooks__shop__Secrets__0"] = LongToken,
+        ["Webhooks__Hooks__shop__Sources__0"] = "/shop",
+        ["Webhooks__Hooks__east__Sender"] = "Generic",
+        ["Webhooks__Hooks__east__Secrets__0"] = LongToken,
+        ["Webhooks__Hooks__east__Scheme"] = "Bearer",
+        ["Webhooks__Hooks__east__Namespace"] = "regions",
+        ["Webhooks__Hooks__west__Sender"] = "Generic",
+        ["Webhooks__Hooks__west__Secrets__0"] = LongToken,
+        ["Webhooks__Hooks__west__Scheme"] = "Bearer",
+        ["Webhooks__Hooks__west__Namespace"] = "regions",
         ["Webhooks__Hooks__crm__Sender"] = "Standard",
         ["Webhooks__Hooks__crm__Secrets__0"] = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
         ["Webhooks__Hooks__pager__Sender"] = "Generic",
@@ -634,11 +646,121 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     [Fact]
     public async Task Who_came_is_not_asked_of_whom_nobody_knows_as_a_proxy()
     {
-        // With the address that it names it would need a key.
-        var request = new HttpRequestMessage(HttpMethod.Get, "/v1/sessions");
-        request.Headers.Add("X-Forwarded-For", "203.0.113.7");
+        await using var system = await WakeSystem.Start(Transport.InMemory, Settings);
 
-        Assert.Equal(HttpStatusCode.OK, (await wake.Http.SendAsync(request)).StatusCode);
+        // Whoever is believed is somebody else every time, and never too often.
+        for (var i = 0; i <= AuthenticationFailureLimiter.MaxFailures; i++)
+            await Answer(
+                await system.Http.SendAsync(
+                    Delivery(
+                        "/hooks/any",
+                        [],
+                        new Dictionary<string, string> { ["X-Forwarded-For"] = $"203.0.113.{i}" }
+                    )
+                ),
+                i < AuthenticationFailureLimiter.MaxFailures
+                    ? HttpStatusCode.Unauthorized
+                    : HttpStatusCode.TooManyRequests
+            );
+    }
+
+    [Fact]
+    public async Task What_a_forge_has_delivered_is_its_word_no_more_when_somebody_repeats_it()
+    {
+        var accepted = (
+            await Answer(await wake.Http.SendAsync(GitHub("webhooks/release.published.json")), HttpStatusCode.Accepted)
+        )
+            .Items("accepted")
+            .Single()
+            .GetString()!
+            .Split('|');
+        var id = await wake.Scalar<string>(
+            "select id from events where type = $1 and subject = $2 and scope = 'github'",
+            accepted[0],
+            accepted[1]
+        );
+
+        await Answer(
+            await wake.Http.PostAsync($"/v1/events/{Uri.EscapeDataString(id)}/replay", null),
+            HttpStatusCode.Accepted
+        );
+
+        Assert.NotEqual("github", await wake.Scalar<string>("select scope from events where replay_of = $1", id));
+    }
+
+    [Theory]
+    [InlineData("/shop", true)]
+    [InlineData("/shop/eu", true)]
+    [InlineData("/bank", false)]
+    [InlineData("/shop-2", false)]
+    public async Task A_hook_names_the_sources_it_is_for(string source, bool accepted)
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                specversion = "1.0",
+                id = source,
+                source,
+                type = "shop.order.sent",
+                data = new { reason = "Sent" },
+            }
+        );
+
+        var answer = await wake.Http.SendAsync(
+            Delivery(
+                "/hooks/shop",
+                body,
+                new Dictionary<string, string>
+                {
+                    ["Authorization"] = $"Bearer {LongToken}",
+                    ["Content-Type"] = "application/cloudevents+json",
+                }
+            )
+        );
+
+        Assert.Equal(accepted ? HttpStatusCode.Accepted : HttpStatusCode.Forbidden, answer.StatusCode);
+        if (!accepted)
+            Assert.Contains($"The source {source} is not among", await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Hooks_of_one_name_tell_the_same_facts()
+    {
+        var body =
+            """{"id":"1","type":"region.down","subject":"region","reason":"Down","dedupKey":"down"}"""u8.ToArray();
+
+        foreach (var hook in (string[])["east", "west"])
+            await Answer(
+                await wake.Http.SendAsync(
+                    Delivery(
+                        $"/hooks/{hook}",
+                        body,
+                        new Dictionary<string, string> { ["Authorization"] = $"Bearer {LongToken}" }
+                    )
+                ),
+                HttpStatusCode.Accepted
+            );
+
+        Assert.Equal(
+            "hook:regions",
+            await wake.Scalar<string>("select string_agg(scope, ' ') from events where type = 'region.down'")
+        );
+    }
+
+    [Fact]
+    public void A_token_that_trying_may_find_is_told_of()
+    {
+        var log = Assert.Single(wake.Processes).Log;
+
+        Assert.All(
+            ["lab", "events", "any", "deploys"],
+            x => Assert.Contains($"The token of the hook {x} has fewer than 16 characters", log)
+        );
+        // Long enough; and a key that signs, which nobody tries at the door.
+        Assert.All(
+            ["shop", "east", "pager", "codeberg"],
+            x => Assert.DoesNotContain($"The token of the hook {x}", log)
+        );
     }
 
     [Fact]

@@ -72,6 +72,8 @@ public sealed class SpeakingForItself : IAsyncLifetime
                 ["WAKE_API_KEY"] = OwnersKey,
                 // However much its owner hands on.
                 ["Claude__PassEnvironment__0"] = "WAKE_*",
+                // No turn renews it within a test.
+                ["Runner__Lease"] = "00:10:00",
             }
         );
 
@@ -182,16 +184,15 @@ public sealed class SpeakingForItself : IAsyncLifetime
                 .Parse(await wake.Http.GetStringAsync(Path("/v1/sessions/{key}/schedule", other)))
                 .EnumerateArray()
         );
+        Assert.Equal(
+            1,
+            await wake.Scalar<long>("select count(*) from turns where ended_at is null and run_token is not null")
+        );
+        Assert.Equal(0, await wake.RowsWith("turns", environment[RunTokens.Variable]));
         hold.Release();
         await wake.WaitForTurnEnd(own, 1);
+        Assert.Equal(0, await wake.RowsWith("turns", environment[RunTokens.Variable]));
         Assert.All(wake.Processes, x => Assert.DoesNotContain(environment[RunTokens.Variable], x.Log));
-        Assert.Equal(
-            0,
-            await wake.Scalar<long>(
-                "select count(*) from turns where turns::text like $1",
-                $"%{environment[RunTokens.Variable]}%"
-            )
-        );
 
         async Task Refused(HttpStatusCode status, string method, string path, string? body = null)
         {
@@ -229,6 +230,54 @@ public sealed class SpeakingForItself : IAsyncLifetime
         second.Release();
 
         async Task<HttpStatusCode> Asks() => (await run.GetAsync(Path("/v1/sessions/{key}", key))).StatusCode;
+    }
+
+    // A runner that froze or lost its database holds nothing any more, and neither does what it started.
+    [Fact]
+    public async Task It_ends_with_the_lease_also_where_nobody_has_ended_the_turn()
+    {
+        using var hold = new HoldFile();
+        var key = await wake.Session("instant");
+        var run = WakeSystem.HttpClientFor(wake.Processes[^1], (await Running(key, hold))[RunTokens.Variable]);
+        Assert.Equal(HttpStatusCode.OK, await Asks());
+
+        await Lease("- interval '1 second'");
+        Assert.Equal(HttpStatusCode.Unauthorized, await Asks());
+
+        await Lease("+ interval '10 minutes'");
+        Assert.Equal(HttpStatusCode.OK, await Asks());
+        hold.Release();
+
+        async Task<HttpStatusCode> Asks() => (await run.GetAsync(Path("/v1/sessions/{key}", key))).StatusCode;
+
+        Task<int> Lease(string until) =>
+            wake.Scalar<int>(
+                $"update turns set lease_until = clock_timestamp() {until} where ended_at is null returning wake_number"
+            );
+    }
+
+    // A runner of before there were such tokens has marked its runs, and no more.
+    [Fact]
+    public async Task The_command_in_a_run_without_a_token_has_nothing_of_its_owners_to_show()
+    {
+        var outside = new Dictionary<string, string>
+        {
+            ["WAKE_URL"] = $"{wake.Http.BaseAddress}".TrimEnd('/'),
+            ["WAKE_DATA"] = wake.Data,
+        };
+        var inside = new Dictionary<string, string>(outside)
+        {
+            ["WAKE_RUN"] = "4026531836.1.2.b18d1bc9000040008000000000000001",
+        };
+
+        foreach (var key in (string?[])[null, OwnersKey])
+        {
+            if (key is not null)
+                outside["WAKE_API_KEY"] = inside["WAKE_API_KEY"] = key;
+            Assert.Equal(0, (await WakeCommandLine.Run(outside, null, "sessions")).ExitCode);
+            Assert.Equal(1, (await WakeCommandLine.Run(inside, null, "sessions")).ExitCode);
+            Assert.Equal(1, (await WakeCommandLine.Run(inside, null, "sessions", "--data", wake.Data)).ExitCode);
+        }
     }
 
     [Fact]

@@ -99,12 +99,16 @@ public sealed class TellingWhoseProcessItIs
         );
     }
 
-    [Fact]
-    public void An_orphan_that_cannot_be_looked_at_stays() =>
+    // Though a single run is under way, which what has shed its number would be counted to.
+    [Theory]
+    [InlineData(null)] // it cannot be looked at
+    [InlineData(1000UL)] // the runner's number: its own
+    [InlineData(1001UL)]
+    public void An_orphan_that_may_be_the_runners_own_stays(ulong? tag) =>
         Assert.Null(
             RlimitTags.RunOfOrphan(
                 150,
-                tag: null,
+                tag,
                 own: 1000,
                 new Dictionary<ulong, TaggedRun> { [901] = new(Run, 100) },
                 ending: Run

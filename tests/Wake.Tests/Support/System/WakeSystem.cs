@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using Npgsql;
 using RabbitMQ.Client;
@@ -387,6 +388,24 @@ public sealed class WakeSystem : IAsyncDisposable
         foreach (var parameter in parameters)
             command.Parameters.AddWithValue(parameter);
         return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>How many rows of a table have a secret in them, whatever stands before it: as text, in base64, or in a
+    /// column of bytes, which PostgreSQL writes as hex.</summary>
+    public Task<long> RowsWith(string table, string secret)
+    {
+        var bytes = Encoding.UTF8.GetBytes(secret)[^33..];
+        string[] forms =
+        [
+            secret[^33..],
+            Convert.ToHexStringLower(bytes),
+            // Three bytes are four letters, wherever in what is stored the secret begins.
+            .. Enumerable.Range(0, 3).Select(x => Convert.ToBase64String(bytes.AsSpan(x)).TrimEnd('=')),
+        ];
+        return Scalar<long>(
+            $"select count(*) from {table} stored where exists (select from unnest($1::text[]) form where strpos(stored::text, form) > 0)",
+            (object)forms
+        );
     }
 
     /// <summary>A channel of a producer, to the exchange as the coordinator declared it.</summary>
