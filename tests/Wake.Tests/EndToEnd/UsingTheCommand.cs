@@ -428,6 +428,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     }
 
     [Fact]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     public async Task Up_serves_with_a_database_of_its_own_survives_a_kill_and_stops_cleanly()
     {
         using var folder = new TemporaryFolder();
@@ -445,6 +446,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
             WakeCommandLine.Start(environment, "up", "--data", folder.File("data"), "--port", "0")
         )!;
         Assert.Matches(@"^ready http://127\.0\.0\.1:\d+$", await first.StandardOutput.ReadLineAsync());
+        Assert.Equal(ServiceDefaults.PrivateFile.Mode, File.GetUnixFileMode(folder.File("data/postgres/password")));
         Assert.Equal(
             1,
             (await WakeCommandLine.Run(environment, null, "up", "--data", folder.File("data"), "--port", "0")).ExitCode

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Wake.ServiceDefaults;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -48,6 +49,77 @@ public sealed partial class Containers
     }
 
     [Fact]
+    public void Networks_lead_out_of_the_machine_where_they_must_alone()
+    {
+        var networks = NetworkLines()
+            .Matches(Read("docker-compose.yml").Split("\nnetworks:\n")[1].Split("\nvolumes:\n")[0])
+            .ToDictionary(x => x.Groups[1].Value, x => x.Groups[2].Value.Trim());
+        Assert.All(networks.Values, x => Assert.True(x is "" or "{internal: true}", x));
+
+        var open = networks.Where(x => x.Value.Length == 0).Select(x => x.Key).ToList();
+        Assert.Equal(["gateway-door", "github-door", "traces", "webhooks-door", "world"], open.Order());
+        Assert.Equal(
+            [
+                "collector: traces",
+                "gateway: gateway-door",
+                "github: github-door",
+                "jaeger: traces",
+                "runner: world",
+                "webhooks: webhooks-door",
+            ],
+            from service in Networks()
+            from network in service.Value.Intersect(open)
+            let line = $"{service.Key}: {network}"
+            orderby line
+            select line
+        );
+    }
+
+    [Fact]
+    public void A_service_has_the_folder_of_its_own_secrets_alone()
+    {
+        var mounts = (
+            from service in Blocks()
+                .Matches(Read("docker-compose.yml").Split("\nservices:\n")[1].Split("\nnetworks:\n")[0])
+            from mount in SecretMounts().Matches(service.Groups[2].Value)
+            select (Service: service.Groups[1].Value, From: mount.Groups[1].Value, ReadOnly: mount.Groups[2].Value)
+        ).ToList();
+
+        Assert.Equal(
+            [
+                "coordinator",
+                "cron",
+                "gateway",
+                "github",
+                "migrate",
+                "postgres",
+                "rabbitmq",
+                "runner",
+                "wake",
+                "webhooks",
+            ],
+            mounts.Select(x => x.Service).Distinct().Order()
+        );
+        Assert.All(
+            mounts,
+            x => Assert.Equal((x.Service, ":ro"), (x.From.Split('/').ElementAtOrDefault(1), x.ReadOnly))
+        );
+        Assert.Equal(mounts.Count, Read("docker-compose.yml").Split("WAKE_SECRETS_FOLDER").Length - 1);
+    }
+
+    // Its diagnostics tell the environment to whoever is the same user: in the runner's, to a turn.
+    [Fact]
+    public void The_images_open_no_door_for_debuggers()
+    {
+        var stages = Read("deploy/Dockerfile").Split("\nFROM ");
+        var service = stages.Single(x => x.StartsWith("${RUNTIME} AS service\n", StringComparison.Ordinal));
+        Assert.Matches(@"(?m)^ENV .*\bDOTNET_EnableDiagnostics=0$", service);
+
+        Assert.Single(stages, x => x.StartsWith("service AS runner\n", StringComparison.Ordinal));
+        Assert.DoesNotContain(stages, x => x != service && x.Contains("DOTNET_EnableDiagnostics"));
+    }
+
+    [Fact]
     public void Compose_trusts_the_producers_that_the_broker_tells_apart()
     {
         var users = JsonNode.Parse(Read("deploy/rabbitmq.json"))!["permissions"]!
@@ -70,7 +142,13 @@ public sealed partial class Containers
     public async Task The_secrets_are_as_many_as_the_services_and_each_is_its_own()
     {
         using var folder = new TemporaryFolder();
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(folder.Path, (UnixFileMode)0b111_101_101);
         Assert.Equal(0, await Run("deploy/secrets", folder.Path));
+
+        // Below it everybody may read, since the containers' users are others.
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(PrivateDirectory.Mode, File.GetUnixFileMode(folder.Path));
         var before = Directory
             .GetFiles(folder.Path, "*", SearchOption.AllDirectories)
             .ToDictionary(x => x, File.ReadAllText);
@@ -138,6 +216,15 @@ public sealed partial class Containers
 
     [GeneratedRegex(@"^  (\w+):\n(?:(?:    .*)?\n)*?    networks: \[(.*)\]", RegexOptions.Multiline)]
     private static partial Regex ServiceNetworks();
+
+    [GeneratedRegex(@"^  ([\w-]+):(.*)$", RegexOptions.Multiline)]
+    private static partial Regex NetworkLines();
+
+    [GeneratedRegex(@"^  (\w+):\n((?:    .*\n|\n)*)", RegexOptions.Multiline)]
+    private static partial Regex Blocks();
+
+    [GeneratedRegex(@"- \$\{WAKE_SECRETS_FOLDER:-\./secrets\}(\S*?):[^:\s]+(\S*)$", RegexOptions.Multiline)]
+    private static partial Regex SecretMounts();
 
     [GeneratedRegex(@"SERVICE: (Wake\.[\w.]+)")]
     private static partial Regex Services();

@@ -56,6 +56,10 @@ public sealed partial class Documents
     public void Link_to_what_exists() => None(All.SelectMany(Broken));
 
     [Fact]
+    public void Say_where_to_report_what_no_issue_should_tell() =>
+        Assert.Contains("privately", File.ReadAllText(Path.Combine(Repository.Root, "SECURITY.md")));
+
+    [Fact]
     public void Link_to_sources_from_one_page_alone() =>
         None(
             from document in All

@@ -99,6 +99,46 @@ public sealed class KubernetesObjects
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public async Task What_no_policy_allows_is_forbidden_to_every_pod(string overlay)
+    {
+        var nobody = (await Rendered(overlay)).Single(x => KubernetesReferences.Called(x) == "NetworkPolicy nobody");
+        Assert.Equal("""{"podSelector":{},"policyTypes":["Ingress","Egress"]}""", nobody["spec"]!.ToJsonString());
+    }
+
+    // Where clouds tell machines their keys; and, of what leads to the world, one's own network.
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public async Task No_pod_reaches_the_metadata_of_its_machine(string overlay)
+    {
+        var blocks = (
+            from policy in await Rendered(overlay)
+            where (string)policy["kind"]! == "NetworkPolicy"
+            from rule in policy["spec"]!["egress"]?.AsArray() ?? []
+            // A rule without them leads everywhere.
+            from peer in rule!["to"]?.AsArray().AsEnumerable()
+                ?? [JsonNode.Parse("""{"ipBlock":{"cidr":"0.0.0.0/0"}}""")]
+            let block = peer!["ipBlock"]
+            where block is not null
+            select (Name: KubernetesReferences.Called(policy), Block: block)
+        ).ToList();
+
+        Assert.Contains(blocks, x => x.Name == "NetworkPolicy to-world");
+        Assert.DoesNotContain(blocks, x => Leads(x.Block, "169.254.169.254"));
+        Assert.All(
+            ["10.1.2.3", "100.64.1.2", "172.16.1.2", "192.168.1.2"],
+            address => Assert.DoesNotContain(blocks, x => x.Name == "NetworkPolicy to-world" && Leads(x.Block, address))
+        );
+
+        static bool Leads(JsonNode block, string address) =>
+            Within((string)block["cidr"]!, address)
+            && (block["except"]?.AsArray() ?? []).All(x => !Within((string)x!, address));
+
+        static bool Within(string network, string address) =>
+            System.Net.IPNetwork.Parse(network).Contains(System.Net.IPAddress.Parse(address));
+    }
+
     [Fact]
     public async Task Runners_are_scaled_by_the_queues_they_take_work_from()
     {

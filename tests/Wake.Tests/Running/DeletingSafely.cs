@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.Versioning;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Wake.ServiceDefaults;
 using Wake.Tests.HouseRules;
@@ -246,6 +247,57 @@ public sealed partial class DeletingSafely : IDisposable
             Assert.Throws<IOException>(() => PrivateDirectory.Create(mine)).Message
         );
     }
+
+    [AsRootFact]
+    public async Task Temporary_files_are_in_a_folder_of_ones_own_whoever_has_taken_its_name()
+    {
+        using var other = OtherUser.Create();
+        Assert.NotNull(other);
+
+        // Where everybody may make folders.
+        var (temporary, own) = (machine.File("tmp"), machine.File("tmp/wake-0"));
+        Directory.CreateDirectory(temporary);
+        File.SetUnixFileMode(temporary, Everybody);
+        File.WriteAllText(machine.File("settings.json"), "{}");
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["TMPDIR"] = temporary,
+                // Settings of a file are in one again, with the hook.
+                ["Profiles__instant__Arguments__0"] = "--settings",
+                ["Profiles__instant__Arguments__1"] = machine.File("settings.json"),
+            }
+        );
+        var key = await wake.Session("instant");
+
+        Assert.Equal(own, await Used(1));
+        Assert.Equal(PrivateDirectory.Mode, File.GetUnixFileMode(own));
+
+        Directory.Move(own, machine.File("own"));
+        Directory.CreateDirectory(own);
+        Own(other, own);
+        File.SetUnixFileMode(own, Everybody);
+
+        var instead = await Used(2);
+        Assert.Equal(temporary, Path.GetDirectoryName(instead));
+        Assert.NotEqual(own, instead);
+        Assert.Equal(PrivateDirectory.Mode, File.GetUnixFileMode(instead));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(own));
+
+        // The folder in which the one of the turn was.
+        async Task<string> Used(int turn)
+        {
+            var file = machine.File($"arguments-{turn}");
+            await wake.Wake(key, $"go on [[fake:args {file}]]");
+            await wake.WaitForTurnEnd(key, turn);
+            var arguments = JsonSerializer.Deserialize<List<string>>(await File.ReadAllTextAsync(file))!;
+            var settings = arguments[arguments.IndexOf("--settings") + 1];
+            return Path.GetDirectoryName(Path.GetDirectoryName(settings))!;
+        }
+    }
+
+    const UnixFileMode Everybody = (UnixFileMode)0b111_111_111;
 
     [Fact]
     public void Nothing_is_deleted_by_path_and_no_name_in_the_temporary_folder_can_be_guessed() =>

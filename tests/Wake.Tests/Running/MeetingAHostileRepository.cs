@@ -317,6 +317,80 @@ public sealed class MeetingAHostileRepository : IDisposable
         Assert.Equal(0, elsewhere.Authorized);
     }
 
+    [Fact]
+    public async Task The_credential_helpers_of_the_owner_are_not_asked_where_the_address_has_credentials()
+    {
+        await Commit();
+        await GitCommand.Run(machine.Path, "clone", "--quiet", "--bare", repository, "served.git");
+        await GitCommand.Run(machine.File("served.git"), "update-server-info");
+        using var server = new DumbServer(machine.File("served.git"), $"robot:{Token}", Token);
+        var global = machine.File("gitconfig");
+        await File.WriteAllTextAsync(global, $"[credential]\n\thelper = !{Program("helper")}\n");
+        await Plainly(
+            "-c",
+            "core.askPass=true",
+            "-c",
+            $"include.path={global}",
+            "ls-remote",
+            $"http://{server.Host}/x.git"
+        );
+        Assert.Equal(["helper"], Ran());
+        Forget();
+
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__kept__Repository"] = $"http://robot:{Uri.EscapeDataString(Token)}@{server.Host}/x.git",
+                ["Runner__Cache"] = machine.File("cache"),
+                ["GIT_CONFIG_GLOBAL"] = global,
+            }
+        );
+        var key = await wake.Session("kept", workspace: machine.File("workspaces/kept"));
+        await wake.Wake(key, "merged");
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.True(server.Authorized > 0);
+        Assert.Empty(Ran());
+    }
+
+    [Fact]
+    public async Task Git_has_an_environment_of_its_own_and_not_the_runners()
+    {
+        const string name = "MessageBus__Host__of__a__test";
+        await Commit();
+        string[] shown = ["-c", "alias.shown=!env", "shown"];
+        var git = Git();
+
+        // Of this process, as a runner has its secrets.
+        Environment.SetEnvironmentVariable(name, "rabbitmq://x");
+        try
+        {
+            var (read, made, reached) = (
+                await git.RunReadOnly(repository, CancellationToken.None, shown),
+                await git.RunLocal(repository, CancellationToken.None, shown),
+                await git.RunRemote(repository, GitRemote.Parse("https://host/x"), CancellationToken.None, shown)
+            );
+
+            Assert.All([read, made, reached], x => Assert.DoesNotContain(name, x));
+            Assert.All([read, made], x => Assert.Contains("HOME=/nonexistent\n", x));
+            Assert.All(
+                [read, made],
+                x =>
+                    Assert.Empty(
+                        x.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                            .Select(line => line.Split('=')[0])
+                            .Where(variable => !variable.StartsWith("GIT_", StringComparison.Ordinal))
+                            .Except(["PATH", "HOME", "LC_ALL", "WAKE_RUN", "PWD", "OLDPWD", "SHLVL", "_"])
+                    )
+            );
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(name, null);
+        }
+    }
+
     Git Git() => new(launcher, new(new(), TimeProvider.System, NullLogger<RunReaper>.Instance));
 
     // It asks nobody who is in the store.

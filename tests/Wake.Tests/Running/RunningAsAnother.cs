@@ -152,6 +152,67 @@ public sealed class RunningAsAnother : IAsyncLifetime
     }
 
     [AsRootFact]
+    public async Task A_workspace_that_is_made_for_it_is_its_users_with_all_that_is_in_it()
+    {
+        await StartWithRepository();
+        var workspace = folder.File("made/one");
+        var key = await wake.Session("cloned", workspace: workspace);
+
+        await wake.Wake(key, "first");
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
+        Assert.Equal((0, ""), agent.RunAs("find", workspace, "!", "-user", agent.Name));
+
+        // A file with two names is one file: what its user writes there is in the mirror.
+        Assert.NotEqual((0, ""), agent.RunAs("find", $"{workspace}/.git/objects", "-type", "f"));
+        Assert.Equal((0, ""), agent.RunAs("find", workspace, "-type", "f", "-links", "+1"));
+    }
+
+    [AsRootFact]
+    public async Task No_workspace_is_made_where_its_user_could_put_a_link()
+    {
+        await StartWithRepository();
+        Directory.CreateDirectory(folder.File("open"));
+        File.SetUnixFileMode(folder.File("open"), (UnixFileMode)0b111_111_111);
+
+        foreach (var parent in (string[])["workspace", "open"])
+        {
+            var key = await wake.Session("cloned", workspace: folder.File($"{parent}/below"));
+            await wake.Wake(key, "first");
+
+            var turn = await Eventually.Sees(async () =>
+                (await wake.Turns(key)).FirstOrDefault(x => x.Note is not null || x.Outcome is not null)
+            );
+            Assert.Contains($"can be written to by {agent.Name}", turn.Note);
+            Assert.Empty(Directory.GetFileSystemEntries(folder.File(parent)));
+        }
+    }
+
+    async Task StartWithRepository()
+    {
+        var repository = Directory.CreateDirectory(folder.File("repository")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(repository, "file"), "file");
+        foreach (
+            var arguments in (string[][])
+                [
+                    ["init", "--quiet"],
+                    ["add", "."],
+                    ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first"],
+                ]
+        )
+            await GitCommand.Run(repository, arguments);
+
+        standalone = await wake.StartProcess(
+            "Wake.Standalone",
+            new Dictionary<string, string>
+            {
+                ["Profiles__cloned__Repository"] = repository,
+                ["Runner__Cache"] = folder.File("cache"),
+            }
+        );
+    }
+
+    [AsRootFact]
     public async Task Secrets_that_a_run_can_read_are_told()
     {
         File.SetUnixFileMode(
