@@ -45,10 +45,10 @@ try
     );
     return args is [] ? Misused : code;
 }
-catch (Exception told)
-    when (told is CommandException or StandaloneException or IOException or UnauthorizedAccessException)
+catch (Exception failure)
+    when (failure is CommandException or StandaloneException or IOException or UnauthorizedAccessException)
 {
-    Output.Note(told.Message);
+    Output.Note(failure.Message);
     return Failed;
 }
 catch (BrokenPipeException)
@@ -62,13 +62,13 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 }
 catch (Exception unexpected)
 {
-    // Whatever it was, scripts know 1 and nothing else; whoever mends it wants all there is.
+    // Whatever it was, scripts know 1 and nothing else; whoever fixes it wants all there is.
     Output.Note($"{unexpected}");
     return Failed;
 }
 
 // Later signals are left to the system, which ends the process: whoever sends them has waited long enough. One right
-// after the first is the same wish, said to the group as well, and there may be a database to stop.
+// after the first is the same request, sent to the group as well, and there may be a database to stop.
 void Stop(PosixSignalContext signal)
 {
     if (!stop.IsCancellationRequested)

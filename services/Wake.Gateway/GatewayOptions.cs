@@ -13,8 +13,8 @@ public sealed class GatewayOptions : IValidatableObject
     public IReadOnlyList<string> ApiKeys { get; init; } = [];
 
     /// <summary>
-    /// The file into which this process writes, at every start, a token for the programs of its own user, which opens
-    /// the door like a key with the scope admin; null for none. <c>wake up</c> has it in its data folder.
+    /// File to which every start writes a new token for programs of the same user. It has the scope admin. Null: no
+    /// token. <c>wake up</c> has it in its data folder.
     /// </summary>
     public string? TokenFile { get; init; }
 
@@ -37,7 +37,8 @@ public sealed class GatewayOptions : IValidatableObject
         if (ApiKeys is [] && TokenFile is not { Length: > 0 })
         {
             yield return new(
-                "Nobody could come in: set Gateway__ApiKeys__0 to a key (openssl rand -hex 24 makes a good one), or Gateway__TokenFile "
+                "Nobody could come in: set Gateway__ApiKeys__0 to a key (openssl rand -hex 24 makes a good one), or "
+                    + "Gateway__TokenFile "
                     + "to a file for the token of this process's own user.",
                 [nameof(ApiKeys), nameof(TokenFile)]
             );

@@ -7,7 +7,7 @@ using Wake.Store;
 
 namespace Wake.Gateway;
 
-/// <summary>What a process gains by being a gateway.</summary>
+/// <summary>Registers the HTTP API, the event socket and the spool.</summary>
 public static class GatewayServices
 {
     /// <summary>The largest body of a request that carries no events, in bytes.</summary>

@@ -9,8 +9,8 @@ namespace Wake.Producers.Cron;
 /// </summary>
 sealed class CronScheduleStore(NpgsqlDataSource database)
 {
-    // Publishing takes milliseconds. Whoever takes longer has died, or waits for a broker that others would wait for as
-    // well.
+    // A claim older than this is taken over: its replica died or the broker is down, for which every replica would have
+    // to wait.
     const string ClaimTimeout = "5 seconds";
 
     /// <summary>Decides what to fire now; nothing while another replica is at it.</summary>

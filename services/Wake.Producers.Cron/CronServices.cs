@@ -3,7 +3,7 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Producers.Cron;
 
-/// <summary>What a process gains by keeping schedules.</summary>
+/// <summary>Registers the cron producer.</summary>
 public static class CronServices
 {
     /// <summary>The schedules that are configured, and who keeps them.</summary>

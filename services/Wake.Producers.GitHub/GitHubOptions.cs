@@ -45,8 +45,8 @@ public sealed class GitHubOptions : IValidatableObject
     public IReadOnlyList<GitHubCheckOptions> Checks { get; init; } = [];
 
     /// <summary>
-    /// How long nothing must have moved before it is told what CI still waits for: a check that has not ended when all
-    /// others have, as bots leave some for ever.
+    /// How long the checks of a commit must be unchanged before the pending ones are reported. Some bots leave a check
+    /// pending forever.
     /// </summary>
     public TimeSpan PendingAfter { get; init; } = TimeSpan.FromMinutes(30);
 

@@ -5,7 +5,9 @@ using Wake.Store;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>What a process gains by listening to GitHub.</summary>
+/// <summary>
+/// Registers the GitHub producer: the webhook endpoint, and the poller when an account is configured.
+/// </summary>
 public static class GitHubServices
 {
     /// <summary>

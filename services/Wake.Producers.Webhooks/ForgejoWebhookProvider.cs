@@ -327,7 +327,8 @@ sealed class ForgejoWebhookProvider(string forge) : IWebhookProvider
                 payload.TextOrNumber("run", "id"),
                 payload.TimeForKey("run", "stopped") ?? payload.TimeForKey("run", "updated") ?? delivery.Fingerprint,
             ],
-            $"Workflow {EventText.TruncateToLine(payload.Text("run", "title") ?? "run", EventText.MaxTitleLength)} ended: {EventText.TruncateToLine(action, EventText.MaxTitleLength)}",
+            $"Workflow {EventText.TruncateToLine(payload.Text("run", "title") ?? "run", EventText.MaxTitleLength)} "
+                + $"ended: {EventText.TruncateToLine(action, EventText.MaxTitleLength)}",
             new EventData()
                 .Add("conclusion", action is "recover" ? "success" : action)
                 .Add("sha", sha)
@@ -359,7 +360,9 @@ sealed class ForgejoWebhookProvider(string forge) : IWebhookProvider
             $"{forge}.workflow_run.completed",
             $"{place}@{sha}",
             [run.TextOrNumber("id"), attempt.ToString(CultureInfo.InvariantCulture)],
-            $"Workflow {EventText.TruncateToLine(name, EventText.MaxTitleLength)} ended on {EventText.TruncateToLine(sha, 9)}: {EventText.TruncateToLine(conclusion, EventText.MaxTitleLength)}",
+            $"Workflow {EventText.TruncateToLine(name, EventText.MaxTitleLength)} ended on "
+                + $"{EventText.TruncateToLine(sha, 9)}: "
+                + $"{EventText.TruncateToLine(conclusion, EventText.MaxTitleLength)}",
             new EventData()
                 .Add("conclusion", conclusion)
                 .Add("sha", sha)
@@ -387,7 +390,8 @@ sealed class ForgejoWebhookProvider(string forge) : IWebhookProvider
             $"{forge}.status.completed",
             $"{place}@{sha}",
             [status.TextOrNumber("id")],
-            $"Status {EventText.TruncateToLine(context, EventText.MaxTitleLength)} of {EventText.TruncateToLine(sha, 9)}: {EventText.TruncateToLine(state, EventText.MaxTitleLength)}",
+            $"Status {EventText.TruncateToLine(context, EventText.MaxTitleLength)} of "
+                + $"{EventText.TruncateToLine(sha, 9)}: {EventText.TruncateToLine(state, EventText.MaxTitleLength)}",
             new EventData()
                 .Add("conclusion", state is "error" ? "failure" : state)
                 .Add("state", state)

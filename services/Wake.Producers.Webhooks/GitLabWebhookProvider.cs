@@ -204,7 +204,8 @@ sealed class GitLabWebhookProvider : IWebhookProvider
                 $"gitlab.{noun}.comment_created",
                 subject,
                 [note.TextOrNumber("id")],
-                $"{title}: {Who(payload)} commented{(note.Text("note") is { } text ? $": {EventText.Truncate(text, EventText.MaxBodyLength)}" : "")}",
+                $"{title}: {Who(payload)} commented"
+                    + (note.Text("note") is { } text ? $": {EventText.Truncate(text, EventText.MaxBodyLength)}" : ""),
                 Data(payload, note, iid)
                     .Add("commentId", note.Number("id"))
                     .Add("body", note.Text("note"), EventText.MaxBodyLength)
@@ -375,7 +376,9 @@ sealed class GitLabWebhookProvider : IWebhookProvider
                 "gitlab.deployment.completed",
                 $"{place}@{sha}",
                 [payload.TextOrNumber("deployment_id"), status],
-                $"Deployment to {EventText.TruncateToLine(environment ?? "its environment", EventText.MaxTitleLength)}: {status}",
+                "Deployment to "
+                    + $"{EventText.TruncateToLine(environment ?? "its environment", EventText.MaxTitleLength)}: "
+                    + $"{status}",
                 Data(payload, payload, null).Add("state", status).Add("environment", environment).Add("sha", sha)
             );
     }

@@ -17,7 +17,8 @@ sealed class ShortTokenWarning(IOptions<WebhooksOptions> options, ILogger<ShortT
             // A signing token of GitLab's never travels.
             if (hook.Secrets.Any(x => x.Length < MinTokenLength && !StandardWebhooksProvider.IsSecret(x)))
                 log.LogWarning(
-                    "The token of the hook {Hook} has fewer than {Enough} characters, and may be found by trying. openssl rand -hex 24 makes a good one.",
+                    "The token of the hook {Hook} has fewer than {Enough} characters, and may be found by trying. "
+                        + "openssl rand -hex 24 makes a good one.",
                     name,
                     MinTokenLength
                 );

@@ -23,8 +23,8 @@ public static class WebhookProviders
             var unknown => throw new InvalidOperationException($"Unknown sender {unknown}."),
         };
 
-    // What a described sender reports of the sessions' own login is ambient, whatever it is: what is written nobody can
-    // tell there.
+    // What a described sender reports of the sessions' own login is ambient, whatever it is:
+    // Wake cannot tell comments from other events there.
     sealed class HookScopedProvider(
         HookOptions hook,
         IWebhookProvider sender,

@@ -126,7 +126,8 @@ public sealed class HookOptions
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
     internal string? Problem() =>
         Sender is null
-            ? $"Sender is not set; known are {string.Join(", ", Enum.GetNames<WebhookProviderKind>()).ToLowerInvariant()}."
+            ? "Sender is not set; known are "
+                + $"{string.Join(", ", Enum.GetNames<WebhookProviderKind>()).ToLowerInvariant()}."
         : Secrets is [] || Secrets.Any(string.IsNullOrWhiteSpace)
             ? "Secrets needs at least one, and none that is empty: anybody could send."
         : MaxBody is < 1024 or > 100 * 1024 * 1024 ? "MaxBody must be between 1 KB and 100 MB."
@@ -156,7 +157,8 @@ public sealed class HookOptions
                     Sender is WebhookProviderKind.Standard ? [.. StandardWebhooksProvider.SignedHeaders] : []
                 )
                     is { } place
-                    ? $"{place} reads a header, which the signature does not cover. Take it from the payload, or set TrustHeaders to true."
+                    ? $"{place} reads a header, which the signature does not cover. Take it from the payload, or "
+                        + "set TrustHeaders to true."
                     : null
             );
 }
@@ -167,13 +169,10 @@ public enum WebhookProviderKind
     /// <summary>Anybody who signs by the Standard Webhooks specification.</summary>
     Standard,
 
-    /// <summary>GitLab.</summary>
     GitLab,
 
-    /// <summary>Forgejo.</summary>
     Forgejo,
 
-    /// <summary>Gitea.</summary>
     Gitea,
 
     /// <summary>Anybody who sends CloudEvents with a bearer token.</summary>
@@ -212,6 +211,5 @@ public enum SignatureEncoding
     /// <summary>Hexadecimal digits.</summary>
     Hex,
 
-    /// <summary>Base64.</summary>
     Base64,
 }

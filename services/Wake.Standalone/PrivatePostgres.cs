@@ -168,7 +168,8 @@ public sealed class PrivatePostgres : IAsyncDisposable
         var major = int.Parse(File.ReadAllText(version).Trim().Split('.')[0], CultureInfo.InvariantCulture);
         return found.FirstOrDefault(x => x.Major == major)
             ?? throw new StandaloneException(
-                $"The database in {cluster} was made by PostgreSQL {major}, and only {string.Join(", ", found.Select(x => x.Major))} "
+                $"The database in {cluster} was made by PostgreSQL {major}, and only "
+                    + $"{string.Join(", ", found.Select(x => x.Major))} "
                     + $"is installed. Install PostgreSQL {major}, or move the database on with pg_upgrade."
             );
     }

@@ -162,7 +162,7 @@ public static class StandaloneHost
         if (builder.Configuration["Logging:LogLevel:Default"] is null)
             builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Wake", LogLevel.Information);
 
-        // It logs with a stack trace what Serve says in a sentence.
+        // The host would log startup failures with a stack trace; StandaloneHost.Run reports them as one sentence.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
 
         // Standard output is for the one line that says it is ready.
@@ -265,7 +265,8 @@ public static class StandaloneHost
                 if (Stopwatch.GetElapsedTime(began) > RecoveryTimeout)
                 {
                     log.LogWarning(
-                        "Another runner on this database is called {Name}, as the one before was on this folder. Turns that one "
+                        "Another runner on this database is called {Name}, as the one before was on this folder. "
+                            + "Turns that one "
                             + "left are taken up when their leases are over.",
                         last
                     );

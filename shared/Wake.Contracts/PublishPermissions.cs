@@ -25,7 +25,7 @@ public sealed class PublishPermissions
             ? "What may be published is said by beginnings: none of them is empty, and a * stands at the end alone."
             : null;
 
-    /// <summary>Why an event is not theirs to tell, in a sentence; null when it is.</summary>
+    /// <summary>Why the publisher may not publish this event; null when it may.</summary>
     public string? DenialReason(ExternalEventObserved observed) =>
         Outside(Sources, observed.Source, ".-_") ? Sentence("source", observed.Source, Sources)
         : Outside(Types, observed.Type, "-_") ? Sentence("type", observed.Type, Types)

@@ -274,7 +274,8 @@ static partial class TolerantEventReader
             name = "A member";
         }
 
-        return $"{name} is no field of an event and was ignored{(NearestName.Of(name, Fields) is { } meant ? $"; {meant} may be meant" : "")}.";
+        return $"{name} is no field of an event and was "
+            + $"ignored{(NearestName.Of(name, Fields) is { } meant ? $"; {meant} may be meant" : "")}.";
     }
 
     // Null for what says nothing.

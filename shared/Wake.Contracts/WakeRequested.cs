@@ -16,8 +16,8 @@ public static class WakeRequested
     /// <param name="session">The session's key.</param>
     /// <param name="reason">What it is told.</param>
     /// <param name="dedupKey">
-    /// Names the wish among those to this session: the same again is the same wish, for as long as events are kept.
-    /// Null: every call is a wish of its own.
+    /// Idempotency key of the request: a repeat with the same key does not wake the session again while events are
+    /// kept. Null: every call is a new request.
     /// </param>
     public static ExternalEventObserved Create(string session, string reason, string? dedupKey = null) =>
         new()

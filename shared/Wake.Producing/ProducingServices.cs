@@ -6,7 +6,7 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Producing;
 
-/// <summary>What a process gains by being a producer.</summary>
+/// <summary>Registers the broker publisher and the webhook receiver.</summary>
 public static class ProducingServices
 {
     /// <summary>Events go to RabbitMQ. Ready means connected, with the queue of the events in place.</summary>
@@ -19,7 +19,7 @@ public static class ProducingServices
         return builder;
     }
 
-    /// <summary>The door that webhooks come in by.</summary>
+    /// <summary>Registers the webhook receiver and its limits.</summary>
     public static IServiceCollection AddWebhookReceiver(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);

@@ -93,7 +93,6 @@ sealed class WebhookBodyReader
         /// <summary>It is too large, too slow or one too many.</summary>
         public sealed record Rejected(int Status, string Why) : WebhookBody;
 
-        /// <summary>All of it.</summary>
         public sealed record Complete(WebhookBodyReader Owner, int InitialCapacity) : WebhookBody, IDisposable
         {
             byte[] buffer = new byte[Math.Max(InitialCapacity, 1)];

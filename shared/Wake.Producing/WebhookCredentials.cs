@@ -1,6 +1,6 @@
 namespace Wake.Producing;
 
-/// <summary>What a sender proves itself with, and what it may speak of with that.</summary>
+/// <summary>Secrets a webhook is verified with, and limits on what its deliveries may publish.</summary>
 /// <param name="Secrets">Those that are good now: during a rotation the old and the new one.</param>
 /// <param name="RejectionReason">Why a delivery that is proven by them is not theirs to send, in a sentence; null where
 /// all are.</param>

@@ -9,8 +9,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Producing;
 
 /// <summary>
-/// Takes a delivery from its bytes to its events, in the order that matters: bounded, genuine, understood, accepted.
-/// Answers 2xx also to what it ignores, because forges disable hooks that say no.
+/// Receives a webhook delivery: reads the body within limits, verifies the signature, maps it to events and publishes
+/// them. Answers 2xx also to what it ignores: GitLab disables webhooks that keep failing.
 /// </summary>
 public sealed class WebhookReceiver(
     IEventPublisher publisher,

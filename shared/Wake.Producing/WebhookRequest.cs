@@ -24,7 +24,6 @@ public sealed class WebhookRequest(
     /// <summary>The name of the hook it came in by.</summary>
     public string HookName => hook;
 
-    /// <summary>The body.</summary>
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>

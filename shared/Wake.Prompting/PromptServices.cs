@@ -5,7 +5,7 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Prompting;
 
-/// <summary>What a process gains by wording wakes.</summary>
+/// <summary>Registers prompt rendering.</summary>
 public static class PromptServices
 {
     /// <summary>A <see cref="WakePrompt"/> with the templates that the settings name.</summary>

@@ -7,8 +7,10 @@ namespace Wake.ServiceDefaults;
 /// <summary>What every service begins with.</summary>
 public static class ServiceDefaultsExtensions
 {
-    /// <summary>Secrets, telemetry, the rules of the HTTP door, PostgreSQL, health; and no section of the configuration
-    /// is misspelt.</summary>
+    /// <summary>
+    /// Adds secret files, telemetry, HTTP limits, PostgreSQL and health checks, and rejects unknown configuration
+    /// sections at start.
+    /// </summary>
     public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<UnknownSectionsValidator.Sections>().ValidateOnStart();

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Wake.Store;
 
-/// <summary>What a process gains by sharing the store.</summary>
+/// <summary>Registers the store's services.</summary>
 public static class StoreServices
 {
     /// <summary>Everything in PostgreSQL, one class per thing. Needs an <c>NpgsqlDataSource</c>, and

@@ -55,7 +55,8 @@ public sealed class RabbitNode : IAsyncDisposable
         var program =
             Programs().FirstOrDefault(File.Exists)
             ?? throw new InvalidOperationException(
-                "RabbitMQ is not installed, and these tests need it. Install it with `apt-get install rabbitmq-server`, or run tests/run, which does."
+                "RabbitMQ is not installed, and these tests need it. Install it with `apt-get install "
+                    + "rabbitmq-server`, or run tests/run, which does."
             );
 
         var folder = Directory.CreateTempSubdirectory("wake-rabbitmq-").FullName;

@@ -19,8 +19,8 @@ public static class RealClaude
         var cache = Environment.GetEnvironmentVariable("WAKE_TOOLS") is { Length: > 0 } tools
             ? tools
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "wake", "tools");
-        var platform =
-            $"{(OperatingSystem.IsMacOS() ? "darwin" : "linux")}-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
+        var system = OperatingSystem.IsMacOS() ? "darwin" : "linux";
+        var platform = $"{system}-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
         var program = Path.Combine(
             cache,
             $"claude-{version}",
@@ -33,7 +33,8 @@ public static class RealClaude
         return File.Exists(program)
             ? program
             : throw new InvalidOperationException(
-                $"claude {version} is not installed at {program}, and the real one is needed here. tests/run installs it, "
+                $"claude {version} is not installed at {program}, and the real one is needed here. tests/run "
+                    + "installs it, "
                     + $"or: npm install --prefix {cache}/claude-{version} @anthropic-ai/claude-code@{version}"
             );
     }

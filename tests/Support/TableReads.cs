@@ -41,7 +41,8 @@ public sealed class TableReads
             async () =>
             {
                 await using var others = alone.CreateCommand(
-                    "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
+                        + "current_database() and pid <> pg_backend_pid()"
                 );
                 return (long)(await others.ExecuteScalarAsync())! == 0;
             },

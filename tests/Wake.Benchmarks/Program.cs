@@ -36,7 +36,8 @@ repetitions.Validators.Add(result =>
 var input = new Option<FileInfo>("--in")
 {
     Description =
-        "Takes the messages of storm, single and batches from lines of {eventId,dedupKey,source,type,subject,reason,data}.",
+        "Takes the messages of storm, single and batches from lines of "
+        + "{eventId,dedupKey,source,type,subject,reason,data}.",
     HelpName = "FILE",
 };
 input.AcceptExistingOnly();

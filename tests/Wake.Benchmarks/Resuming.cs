@@ -189,7 +189,8 @@ static class Resuming
             var request = await Api.Next(x => x.IsInTail(reason));
             await lab.Quiet();
             var claimed = await lab.Scalar<DateTime>(
-                "select started_at from turns where wake_number = $2 and session_id = (select id from sessions where key = $1)",
+                "select started_at from turns where wake_number = $2 and session_id = (select id from sessions "
+                    + "where key = $1)",
                 key,
                 number
             );

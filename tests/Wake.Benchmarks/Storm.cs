@@ -16,7 +16,8 @@ static class Storm
     {
         var sessions = messages.Subjects.Count;
         var name =
-            $"storm, {messages.Events.Count:#,0} messages of {messages.Facts:#,0} facts for {sessions:#,0} sessions, window {window.TotalSeconds} s";
+            $"storm, {messages.Events.Count:#,0} messages of {messages.Facts:#,0} facts for {sessions:#,0} "
+            + $"sessions, window {window.TotalSeconds} s";
         await using var lab = await BenchmarkSystem.Start(window);
         await using var runner = await StandInRunner.Start(lab.Broker, new Turns(lab.Database));
 

@@ -36,7 +36,8 @@ sealed class Input(Session session, Cli cli)
 
             case var x:
                 Console.Error.WriteLine(
-                    $"Error parsing streaming input line (type={x.Text("type") ?? "unknown"}, {line.Length} chars): SyntaxError"
+                    $"Error parsing streaming input line (type={x.Text("type") ?? "unknown"}, {line.Length} chars): "
+                        + "SyntaxError"
                 );
                 Posix.Exit(1);
                 break;

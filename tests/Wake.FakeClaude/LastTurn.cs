@@ -12,7 +12,7 @@ enum TurnState
     /// <summary>The process died, or the API failed: the turn may be run again.</summary>
     Cut,
 
-    /// <summary>A hook put off one of its tool calls: the turn goes on once the hook says something else.</summary>
+    /// <summary>A hook deferred one of its tool calls: the turn goes on once the hook says something else.</summary>
     Deferred,
 }
 

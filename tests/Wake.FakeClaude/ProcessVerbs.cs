@@ -55,7 +55,8 @@ static class ProcessVerbs
     public static void CwdGone()
     {
         Console.Error.WriteLine(
-            "The current directory no longer exists (it was deleted or moved). Start Claude Code from an existing directory."
+            "The current directory no longer exists (it was deleted or moved). Start Claude Code from an existing "
+                + "directory."
         );
         Posix.Exit(1);
     }
@@ -137,7 +138,8 @@ static class ProcessVerbs
             "/bin/sh",
             [
                 "-c",
-                $"env -i setsid setsid /bin/sh -c '{sheds}echo $$ >\"$1.part\"; mv \"$1.part\" \"$1\"; exec sleep 600' sh '{parts[0]}' </dev/null >/dev/null 2>&1 &",
+                $"env -i setsid setsid /bin/sh -c '{sheds}echo $$ >\"$1.part\"; mv \"$1.part\" \"$1\"; exec sleep "
+                    + $"600' sh '{parts[0]}' </dev/null >/dev/null 2>&1 &",
             ]
         );
         shell.WaitForExit();

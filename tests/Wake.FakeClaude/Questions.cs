@@ -54,7 +54,7 @@ sealed class Questions(Turn turn)
 
     public Ending Defer() => Defer(turn.Writer.StartTool(Tool, Default()));
 
-    /// <summary>Settles a call, newly made or deferred by an earlier process; an ending means it is put off.</summary>
+    /// <summary>Settles a call, newly made or deferred by an earlier process; an ending means it is deferred.</summary>
     public Ending? Decide(JsonObject call)
     {
         turn.Writer.ResumeTool(call);
@@ -175,7 +175,8 @@ sealed class Questions(Turn turn)
         var told =
             answers.Count == 0
                 ? "The user did not answer the questions."
-                : $"Your questions have been answered: {string.Join(", ", answers.Select(x => $"\"{x.Key}\"=\"{x.Value}\""))}.";
+                : "Your questions have been answered: "
+                    + $"{string.Join(", ", answers.Select(x => $"\"{x.Key}\"=\"{x.Value}\""))}.";
 
         turn.Writer.EndTool(told);
         turn.Remark += " " + told;

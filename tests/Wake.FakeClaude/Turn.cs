@@ -175,7 +175,7 @@ sealed class Turn
         );
     }
 
-    /// <summary>The rows a turn starts with; returns an ending when a deferred call is put off once more.</summary>
+    /// <summary>The rows a turn starts with; returns an ending when a deferred call is deferred once more.</summary>
     Ending? Begin()
     {
         if (resumed is null)

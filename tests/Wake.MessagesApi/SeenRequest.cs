@@ -77,7 +77,8 @@ public sealed class SeenRequest
     /// <summary>The request in one line, for messages about it.</summary>
     public override string ToString() =>
         $"#{Number} {Method} {Path} session {SessionId?.ToString() ?? "unknown"}, attempt {Attempt}, "
-        + $"{(Ending.IsCompleted ? Ending.Result.ToString() : "unanswered")}: {string.Join(" | ", Tail.Select(Shortened))}";
+        + $"{(Ending.IsCompleted ? Ending.Result.ToString() : "unanswered")}: "
+        + $"{string.Join(" | ", Tail.Select(Shortened))}";
 
     /// <summary>A text of the tail, short enough for a log and long enough to know it by.</summary>
     internal static string Shortened(string text) => text.Length <= 400 ? text : text[..400];

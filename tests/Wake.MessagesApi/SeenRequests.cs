@@ -153,7 +153,8 @@ sealed class SeenRequests(TextWriter? log)
         Convert.ToHexString(
             SHA256.HashData(
                 Encoding.UTF8.GetBytes(
-                    $"{request.SessionId} {request.Messages.Count} {string.Join('\n', request.Tail.Select(SeenRequest.Shortened))}"
+                    $"{request.SessionId} {request.Messages.Count} "
+                        + $"{string.Join('\n', request.Tail.Select(SeenRequest.Shortened))}"
                 )
             )
         );

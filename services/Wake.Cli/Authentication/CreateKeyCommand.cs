@@ -32,13 +32,15 @@ sealed class CreateKeyCommand : ClientCommand
     readonly Option<string[]> subjects = Limit(
         "--subject",
         "S",
-        "What their subjects may begin with; may be repeated. github:octo-org/hello is all of that repository. Default: anything."
+        "What their subjects may begin with; may be repeated. github:octo-org/hello is all of that repository. "
+            + "Default: anything."
     );
     readonly Option<string?> nameSpace = new("--namespace")
     {
         HelpName = "NAME",
         Description =
-            "The name under which its dedup keys count: keys of one name tell the same facts, and no other hides them. Default: its own.",
+            "Namespace of the key's dedup keys. Events published with keys of one namespace deduplicate against "
+            + "each other and against no other. Default: a namespace of its own.",
     };
 
     public CreateKeyCommand()

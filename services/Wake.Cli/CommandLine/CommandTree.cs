@@ -8,7 +8,7 @@ static class CommandTree
     /// <summary>Makes the root with all commands below it.</summary>
     public static RootCommand Make()
     {
-        var root = new RootCommand("Wakes Claude sessions when something happens that they wait for.")
+        var root = new RootCommand("Resumes Claude Code sessions when events they watch occur.")
         {
             new UpCommand(),
             new ResumeCommand(),

@@ -19,7 +19,8 @@ static class CommonOptions
         {
             HelpName = "human|json",
             Description =
-                "human for people (the default); json for programs: the API's own answer on standard output, and nothing else.",
+                "human for people (the default); json for programs: the API's own answer on standard output, and "
+                + "nothing else.",
         }.AcceptOnlyFromAmong("human", "json");
 
     /// <summary>A flag, which takes no word after it, not even true or false.</summary>

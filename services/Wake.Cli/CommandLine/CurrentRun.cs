@@ -3,9 +3,8 @@ using Wake.Store;
 namespace Wake.Cli;
 
 /// <summary>
-/// Whether the command runs in a turn, and what it shows to the API then: the token of that turn and nothing of its
-/// owner's, wherever the environment or an option says that one lies. It is no wall: who has a shell as the same user
-/// can change the environment.
+/// Detects that the command runs inside a turn and supplies that turn's token instead of the owner's credentials. Not a
+/// security boundary: a shell of the same user can change the environment.
 /// </summary>
 static class CurrentRun
 {

@@ -64,7 +64,8 @@ static partial class TimeFormat
                     return DateTimeOffset.UtcNow + duration;
 
                 given.AddError(
-                    $"{name}: '{text}' is neither a time like 2031-02-03T04:05:06Z nor a duration like 30s, 10m, 2h or 7d."
+                    $"{name}: '{text}' is neither a time like 2031-02-03T04:05:06Z nor a duration like 30s, 10m, 2h "
+                        + "or 7d."
                 );
                 return null;
             },

@@ -191,7 +191,8 @@ sealed class WakeClient : IDisposable
         return LocalUser.GetListenerUser(url.Port) is not { } user || LocalUser.IsTrusted(user)
             ? key ?? OwnerToken.Read(folder.TokenFile)
             : throw new NoAnswerException(
-                $"It is not your Wake that listens at {url.GetLeftPart(UriPartial.Authority)} but a program of the user {user}. "
+                $"It is not your Wake that listens at {url.GetLeftPart(UriPartial.Authority)} but a program of the "
+                    + $"user {user}. "
                     + "Start yours: wake up"
             );
     }

@@ -15,9 +15,10 @@ abstract class WakeCommand(string name, string summary, string more) : Command(n
         wake COMMAND --help shows how each is used, with examples.
 
         A command finds the running Wake by --data, else by WAKE_URL, else in the data folder that WAKE_DATA names, else
-        in the user's own. It shows the key in WAKE_API_KEY, else the token in that folder; within a turn it speaks for the
-        session alone. An option that takes a value takes what follows, whatever it looks like: --reason -x and --reason=-x
-        are the same. A key that is spelt like an option goes after --.
+        in the user's own. It sends the key in WAKE_API_KEY, else the token in the data folder. Inside a turn it
+        authenticates with the turn's token, which is limited to its own session. An option that takes a value takes
+        what follows, whatever it looks like: --reason -x and --reason=-x are the same. A key that is spelt like an
+        option goes after --.
 
         Exit codes: 0 done, 1 failed (standard error says why), 2 used wrongly.
 

@@ -49,7 +49,8 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
                     "claude",
                     false,
                     $"{name} is not found",
-                    $"Install it with: npm install -g @anthropic-ai/claude-code@{NewestTested}, or name the program in Claude__Executable."
+                    $"Install it with: npm install -g @anthropic-ai/claude-code@{NewestTested}, or name the program "
+                        + "in Claude__Executable."
                 );
         }
 

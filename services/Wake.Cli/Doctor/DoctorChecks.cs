@@ -16,7 +16,7 @@ sealed class DoctorChecks(DataFolder folder, string? data)
     /// <summary>How long any one answer may take.</summary>
     public static readonly TimeSpan CheckTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Everything, in the order in which one would mend it.</summary>
+    /// <summary>Runs all checks, in the order in which problems should be fixed.</summary>
     public async IAsyncEnumerable<CheckResult> RunAll([EnumeratorCancellation] CancellationToken cancel)
     {
         var (settings, unreadable) = LoadSettings();
@@ -56,11 +56,11 @@ sealed class DoctorChecks(DataFolder folder, string? data)
         string program,
         string[] arguments,
         CancellationToken cancel,
-        TimeSpan? patience = null
+        TimeSpan? timeout = null
     )
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        bound.CancelAfter(patience ?? CheckTimeout);
+        bound.CancelAfter(timeout ?? CheckTimeout);
         Process? process = null;
         try
         {
@@ -148,11 +148,11 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             ? new("GitHub", true, $"asked by {accounts} account{(accounts > 1 ? "s" : "")}", null)
         : settings.GetSection("WebhookSecrets").GetChildren().Any()
         || settings.GetSection("Webhooks").GetChildren().Any()
-            ? new("GitHub", true, "heard by its webhook only: CI is added up from what that sends", null)
+            ? new("GitHub", true, "webhook only: the CI rollup is computed from webhook events", null)
         : new(
             "GitHub",
             true,
-            "neither asked nor heard: watches of it wait for what is published by hand",
+            "neither polled nor receiving webhooks: GitHub watches match only events published with wake publish",
             "Set GitHub__Accounts__main__Token (gh auth token prints yours), or GitHub__WebhookSecrets__0."
         );
 
@@ -328,8 +328,10 @@ sealed class DoctorChecks(DataFolder folder, string? data)
                 ? new(
                     "dedup keys",
                     true,
-                    $"{found.Count} events came under the dedupKey of another fact, or of one that nobody has verified, and were taken in all the same",
-                    $"Their producers give different facts one key, {latest.DedupKey} for one, or somebody sends a forge's. "
+                    $"{found.Count} events came under the dedupKey of another fact, or of one that nobody has "
+                        + "verified, and were taken in all the same",
+                    $"Their producers give different facts one key, {latest.DedupKey} for one, or somebody sends a "
+                        + "forge's. "
                         + $"See: wake explain {latest.Event}"
                 )
                 : null;
@@ -398,7 +400,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
                 return new(
                     "Wake",
                     false,
-                    $"runs at {health.RequestUri.GetLeftPart(UriPartial.Authority)} and is not ready ({(int)health.Status})",
+                    $"runs at {health.RequestUri.GetLeftPart(UriPartial.Authority)} and is not ready "
+                        + $"({(int)health.Status})",
                     "Its log says why; it goes to the standard error of wake up."
                 );
             }

@@ -15,15 +15,15 @@ static class DryRun
             return 0;
         }
 
-        var rehearsals = answer.Body.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'[', ..]
+        var results = answer.Body.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'[', ..]
             ? answer.ReadAs(CliJson.Default.DryRunResultArray)
             : [answer.ReadAs(CliJson.Default.DryRunResult)];
-        foreach (var rehearsal in rehearsals)
-            Show(rehearsal, output);
+        foreach (var result in results)
+            Show(result, output);
         return 0;
     }
 
-    static void Show(DryRunResult rehearsal, Output output)
+    static void Show(DryRunResult result, Output output)
     {
         if (rehearsal is { DuplicateOf: { } first })
             output.Line($"{rehearsal.Id}: no session would receive it, it is a [yellow]duplicate[/] of {first}");
@@ -34,28 +34,28 @@ static class DryRun
         else if (rehearsal.Sessions is [])
             output.Line($"{rehearsal.Id}: no session would receive it, it is [yellow]unwatched[/]");
 
-        foreach (var told in rehearsal.Sessions)
+        foreach (var entry in result.Sessions)
         {
-            var what = (told.Begins, told.Wakes) switch
+            var what = (entry.Begins, entry.Wakes) switch
             {
                 (true, _) => "would begin",
                 (_, true) => "would wake",
                 _ => "would receive it with its next turn",
             };
-            var why = told switch
+            var why = entry switch
             {
                 { Watch: { } watch } => $"watch {watch}",
                 { Route: { } route } => $"route {route}",
                 _ => "the event names it",
             };
             output.Line(
-                $"{rehearsal.Id}: [green]{told.Session}[/] {what}: {why}, {Output.EnumWord(told.Prompt)} prompt"
+                $"{result.Id}: [green]{entry.Session}[/] {what}: {why}, {Output.EnumWord(entry.Prompt)} prompt"
             );
-            if (told.Intent is { } intent)
+            if (entry.Intent is { } intent)
                 output.Line($"  it noted: {intent}");
-            if (told.Words is { } words)
+            if (entry.Words is { } words)
                 output.Line($"  the route says: {words}");
-            if (told.Text is { } text)
+            if (entry.Text is { } text)
             {
                 output.Line($"  it would read:");
                 foreach (var line in text.Split('\n'))
@@ -63,11 +63,11 @@ static class DryRun
             }
         }
 
-        if (rehearsal.CollidesWith is { } holder)
-            Output.Note($"{rehearsal.Id}: its dedup key is that of {holder}, which is another fact.");
-        foreach (var warning in rehearsal.Warnings ?? [])
-            Output.Note($"{rehearsal.Id}: {warning}");
-        foreach (var unknown in rehearsal.UnknownSessions ?? [])
-            Output.Note($"{rehearsal.Id}: there is no open session {unknown}.");
+        if (result.CollidesWith is { } holder)
+            Output.Note($"{result.Id}: its dedup key is that of {holder}, which is another fact.");
+        foreach (var warning in result.Warnings ?? [])
+            Output.Note($"{result.Id}: {warning}");
+        foreach (var unknown in result.UnknownSessions ?? [])
+            Output.Note($"{result.Id}: there is no open session {unknown}.");
     }
 }

@@ -40,12 +40,12 @@ sealed class PublishCommand : ClientCommand
         .AcceptOnlyFromAmong("wake", "ambient");
     readonly Option<bool> urgent = CommonOptions.Flag(
         "--urgent",
-        "A person is waiting: wake at once, also from a park."
+        "Wake at once: skip the debounce window and unpark a parked session."
     );
     readonly Option<string[]> sessions = Texts(
         "--session",
         "KEY",
-        "A session that shall hear of it whether it watches or not; may be repeated."
+        "Deliver to this session whether or not it watches the subject; may be repeated."
     );
     readonly Option<string?> actor = Text("--actor", "WHO", "Who caused it.");
     readonly Option<DateTimeOffset?> time = TimeFormat.MomentOption("--time", "When it happened.");

@@ -3,8 +3,8 @@ using Wake.Gateway;
 namespace Wake.Cli;
 
 /// <summary>
-/// Tells of what was kept for later, or dropped, and could then not be delivered: nobody was there to be told. The next
-/// command is, on standard error, once for each file.
+/// Reports spool files that were rejected at delivery. Each is printed once, on standard error, by the next command
+/// that runs.
 /// </summary>
 static class UndeliveredNotice
 {

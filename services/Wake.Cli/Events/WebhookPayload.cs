@@ -183,7 +183,8 @@ sealed class WebhookPayload
                 ?.Hooks;
             if (hooks is null || !hooks.TryGetValue(name, out var described))
                 throw new CommandException(
-                    $"There is no hook {name} in the settings: {WebhooksOptions.Section}__Hooks__{name}__Sender is not set."
+                    $"There is no hook {name} in the settings: {WebhooksOptions.Section}__Hooks__{name}__Sender is "
+                        + "not set."
                 );
 
             return

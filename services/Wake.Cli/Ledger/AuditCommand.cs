@@ -8,7 +8,7 @@ sealed class AuditCommand : ClientCommand
     public AuditCommand()
         : base(
             "audit",
-            "Looks at the whole store for anything that must not be: an event that nobody owes a turn, a turn that was taken twice.",
+            "Checks the whole store for violated invariants: an event with no turn scheduled, a turn executed twice.",
             """
             Exit code 0 when every rule holds, 1 when one is broken. Changes nothing; a large store takes its time.
 

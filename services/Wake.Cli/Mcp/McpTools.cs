@@ -19,7 +19,8 @@ sealed class McpTools(WakeClient wake, string? named)
             string? subject = null,
         [Description(
             "Event types to match, with * for anything; left out, all. Like github.pull_request.merged, "
-                + "github.ci.completed (all checks together, once), github.pull_request.review_submitted, github.deployment.completed."
+                + "github.ci.completed (all checks together, once), github.pull_request.review_submitted, "
+                + "github.deployment.completed."
         )]
             string[]? types = null,
         [Description("What else must hold, each like 'data.conclusion = failure' or 'actor != octocat'.")]

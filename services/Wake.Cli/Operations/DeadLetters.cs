@@ -8,12 +8,12 @@ using Wake.ServiceDefaults;
 namespace Wake.Cli;
 
 /// <summary>
-/// The messages that could not be handled, in the queues RabbitMQ keeps them in. None is ever taken out before the
-/// broker has confirmed where it is now, so that whoever interrupts this may find a letter twice and never misses one.
+/// Dead-lettered messages, in RabbitMQ's error queues. A message is acknowledged only after the broker has confirmed
+/// its republication: an interruption may duplicate a message and never loses one.
 /// </summary>
 sealed class DeadLetters : IAsyncDisposable
 {
-    // Enough to recognise a letter by.
+    // Enough to recognise a message by.
     const int MaxExcerptLength = 200;
 
     readonly IConnection connection;
@@ -38,7 +38,7 @@ sealed class DeadLetters : IAsyncDisposable
     public static async Task<DeadLetters> Connect(MessageBusOptions bus, CancellationToken cancel) =>
         new(await EventExchange.Connect(bus, "wake-redrive", cancel), EventExchange.GetUserName(bus));
 
-    /// <summary>Goes through the letters of a queue once, sending again those that are
+    /// <summary>Goes through the dead letters of a queue once, sending again those that are
     /// <paramref name="chosen"/>.</summary>
     /// <param name="queue">The queue.</param>
     /// <param name="chosen">Which to send again.</param>
@@ -67,21 +67,26 @@ sealed class DeadLetters : IAsyncDisposable
             return null;
         }
 
-        var letters = new List<DeadLetter>();
-        while (letters.Count < waiting && await channel.BasicGetAsync(queue, autoAck: false, cancel) is { } got)
+        var deadLetters = new List<DeadLetter>();
+        while (deadLetters.Count < waiting && await channel.BasicGetAsync(queue, autoAck: false, cancel) is { } got)
         {
             var headers = Headers(got);
             var text = Encoding.UTF8.GetString(got.Body.Span);
-            var letter = new DeadLetter(queue, Reason(got, headers), EventText.Truncate(text, MaxExcerptLength), false);
-            letter = letter with { Redriven = chosen(letter with { Body = text }) };
+            var deadLetter = new DeadLetter(
+                queue,
+                Reason(got, headers),
+                EventText.Truncate(text, MaxExcerptLength),
+                false
+            );
+            deadLetter = deadLetter with { Redriven = chosen(deadLetter with { Body = text }) };
 
-            var (exchange, routingKey) = letter.Redriven ? OriginalAddress(queue, headers) : ("", queue);
+            var (exchange, routingKey) = deadLetter.Redriven ? OriginalAddress(queue, headers) : ("", queue);
 
             // One that stays goes to the end of its queue instead of back to where it was: RabbitMQ 4 counts how often
             // a message was given back, and drops it in the end.
             var properties = new BasicProperties(got.BasicProperties)
             {
-                Headers = letter.Redriven ? WithoutFaultHeaders(headers) : headers,
+                Headers = deadLetter.Redriven ? WithoutFaultHeaders(headers) : headers,
             };
 
             // The broker lets nobody say another's name. What was not its own is a stranger's again, unless somebody
@@ -89,15 +94,15 @@ sealed class DeadLetters : IAsyncDisposable
             if (got.BasicProperties.UserId != self)
             {
                 properties.Headers.Remove(EventExchange.VerifiedHeader);
-                properties.UserId = letter.Redriven && trust ? self : null;
+                properties.UserId = deadLetter.Redriven && trust ? self : null;
             }
 
             await channel.BasicPublishAsync(exchange, routingKey, mandatory: true, properties, got.Body, cancel);
             await channel.BasicAckAsync(got.DeliveryTag, multiple: false, CancellationToken.None);
-            letters.Add(letter);
+            deadLetters.Add(deadLetter);
         }
 
-        return letters;
+        return deadLetters;
     }
 
     public ValueTask DisposeAsync() => connection.DisposeAsync();
@@ -110,7 +115,7 @@ sealed class DeadLetters : IAsyncDisposable
             ? (EventExchange.Name, Text(headers, EventExchange.RoutingKeyHeader) ?? "event")
             : ("", queue[..queue.LastIndexOf('_')]);
 
-    // What the letter was given on its way here would be wrong on its second way.
+    // What the message was given on its way here would be wrong on its second way.
     static Dictionary<string, object?> WithoutFaultHeaders(Dictionary<string, object?> headers) =>
         headers
             .Where(x =>

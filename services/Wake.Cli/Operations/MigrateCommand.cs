@@ -13,9 +13,9 @@ sealed class MigrateCommand : WakeCommand
             "migrate",
             "Makes the tables, or brings them up to this version, and says what the role of each service may do.",
             """
-            For a PostgreSQL in which every service has a role of its own; these make no tables and wait until they are there. Connects as
-            their owner: ConnectionStrings__Wake, as a file in WAKE_SECRETS or as a variable. Safe to repeat. A Wake in one process,
-            and services that share the owner's role, do it by themselves.
+            For a PostgreSQL with one role per service: the services do not create tables and wait until this command
+            has. Connects as the owner: ConnectionStrings__Wake, as a file in WAKE_SECRETS or as a variable. Safe to
+            repeat. A Wake in one process, and services that share the owner's role, migrate by themselves.
 
             Example:
               wake migrate

@@ -4,7 +4,7 @@ using Wake.ServiceDefaults;
 
 namespace Wake.Cli;
 
-/// <summary><c>wake redrive</c>: what the broker has put aside, and sending it again.</summary>
+/// <summary><c>wake redrive</c>: lists dead-lettered messages and republishes them.</summary>
 sealed class RedriveCommand : WakeCommand
 {
     readonly Option<bool> all = CommonOptions.Flag("--all", "Send every one of them again.");
@@ -17,7 +17,8 @@ sealed class RedriveCommand : WakeCommand
 
     readonly Option<bool> trust = CommonOptions.Flag(
         "--trust",
-        "With --all or --matching: answer for what is sent. Events that are urgent or name sessions are only taken from publishers that are trusted."
+        "With --all or --matching: republish as a trusted publisher. Without it, urgent events and events that name "
+            + "sessions are rejected when their original publisher was not trusted."
     );
 
     readonly Option<string[]> queues = new("--queue")
@@ -37,7 +38,7 @@ sealed class RedriveCommand : WakeCommand
     public RedriveCommand()
         : base(
             "redrive",
-            "Shows the messages that could not be handled and why; sends them again once the reason is gone.",
+            "Lists dead-lettered messages with the reason, and republishes them once the cause is fixed.",
             """
             Without --all and --matching nothing is sent. Sending is safe to repeat: an event that was taken in already is a duplicate,
             and a turn is claimed once. What still cannot be handled comes back with its reason. A Wake in one process has no broker,
@@ -66,7 +67,7 @@ sealed class RedriveCommand : WakeCommand
         if (everything && text is not null)
             throw new CommandException("Either --all or --matching.");
 
-        await using var letters = await Connect(given.GetValue(broker), cancel);
+        await using var deadLetters = await Connect(given.GetValue(broker), cancel);
         var found = await Output.Progress(
             "Looking",
             async show =>
@@ -75,7 +76,7 @@ sealed class RedriveCommand : WakeCommand
                 foreach (var queue in DeadLetters.Queues.Concat(given.GetValue(queues) ?? []).Distinct())
                 {
                     show(queue);
-                    if (await letters.RedriveQueue(queue, Chosen, given.GetValue(trust), cancel) is { } lying)
+                    if (await deadLetters.RedriveQueue(queue, Chosen, given.GetValue(trust), cancel) is { } lying)
                         found.AddRange(lying);
                     else if (!DeadLetters.Queues.Contains(queue))
                         throw new CommandException($"There is no queue {queue}.");
@@ -91,24 +92,24 @@ sealed class RedriveCommand : WakeCommand
             Show(found, sending: everything || text is not null, output);
         return 0;
 
-        bool Chosen(DeadLetter letter) =>
+        bool Chosen(DeadLetter deadLetter) =>
             everything
             || (
                 text is not null
                 && (
-                    letter.Reason.Contains(text, StringComparison.Ordinal)
-                    || letter.Body.Contains(text, StringComparison.Ordinal)
+                    deadLetter.Reason.Contains(text, StringComparison.Ordinal)
+                    || deadLetter.Body.Contains(text, StringComparison.Ordinal)
                 )
             );
     }
 
     static void Show(List<DeadLetter> found, bool sending, Output output)
     {
-        foreach (var letter in found)
+        foreach (var deadLetter in found)
         {
-            output.Line($"{letter.Queue}{(letter.Redriven ? "  sent again" : "")}");
-            output.Line($"  {letter.Reason}");
-            output.Line($"  [dim]{letter.Body}[/]");
+            output.Line($"{deadLetter.Queue}{(deadLetter.Redriven ? "  sent again" : "")}");
+            output.Line($"  {deadLetter.Reason}");
+            output.Line($"  [dim]{deadLetter.Body}[/]");
         }
 
         if (found is [])
@@ -127,7 +128,8 @@ sealed class RedriveCommand : WakeCommand
             ?? Environment.GetEnvironmentVariable("MessageBus__Host");
         if (address is null or "")
             throw new CommandException(
-                "No broker is named. Set MessageBus__Host as for the services, or WAKE_SECRETS where it is a file there, or say --broker."
+                "No broker is named. Set MessageBus__Host as for the services, or WAKE_SECRETS where it is a file "
+                    + "there, or say --broker."
             );
         if (!Uri.TryCreate(address, UriKind.Absolute, out var host) || !MessageBusOptions.IsRabbitMq(host))
             throw new CommandException("The broker's address is to be like rabbitmq://user:password@host:5672/vhost.");

@@ -32,7 +32,8 @@ sealed class AnswerCommand : ClientCommand
     {
         HelpName = "HEX",
         Description =
-            $"The hash of the call that is allowed, or its first {MinHashLength} digits or more, as wake questions show has it. Needed off "
+            $"The hash of the call that is allowed, or its first {MinHashLength} digits or more, as wake questions "
+            + "show has it. Needed off "
             + "a terminal where the call is too long for the list.",
     };
 
@@ -95,7 +96,8 @@ sealed class AnswerCommand : ClientCommand
             if (allowed && !named && IsNonInteractive(output))
             {
                 throw new CommandException(
-                    $"The list does not show all of this call. wake questions show {question.Id} does, with its hash: allow it with --hash, or on a terminal."
+                    $"The list does not show all of this call. wake questions show {question.Id} does, with its "
+                        + "hash: allow it with --hash, or on a terminal."
                 );
             }
 
@@ -128,7 +130,8 @@ sealed class AnswerCommand : ClientCommand
         )
         {
             throw new CommandException(
-                $"Not allowed: this is not the hash of that call, or less than {MinHashLength} digits of it. wake questions show {question.Id} shows the call and its hash."
+                $"Not allowed: this is not the hash of that call, or less than {MinHashLength} digits of it. wake "
+                    + $"questions show {question.Id} shows the call and its hash."
             );
         }
 
@@ -147,7 +150,8 @@ sealed class AnswerCommand : ClientCommand
             : [];
         if (question.Outcome is null && texts.Count != asked.Count)
             throw new CommandException(
-                $"It asks {asked.Count} questions, and there are {texts.Count} answers: one --answer for each, in their order."
+                $"It asks {asked.Count} questions, and there are {texts.Count} answers: one --answer for each, in "
+                    + "their order."
             );
 
         return new()

@@ -60,7 +60,8 @@ sealed class QuestionsCommand : ClientCommand
     public static void Show(Question question, Output output)
     {
         output.Line(
-            $"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {TimeFormat.Format(question.AskedAt)}{DeadlineText(question)}"
+            $"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked "
+                + $"{TimeFormat.Format(question.AskedAt)}{DeadlineText(question)}"
         );
         if (question.Permission is { } permission)
         {

@@ -11,10 +11,11 @@ sealed class InstallServiceCommand : WakeCommand
     public InstallServiceCommand()
         : base(
             "install",
-            "Makes wake up a service of this user and starts it. Installing again restarts it, with what has changed since.",
+            "Makes wake up a service of this user and starts it. Installing again restarts it, with what has "
+                + "changed since.",
             """
-            The service finds programs by the PATH of the shell it is installed in, and takes no keys from that shell: on Linux they
-            go into the file that this names, which only its user can read and nothing overwrites.
+            The service uses the PATH of the installing shell and copies no secrets from it. On Linux put them into the
+            environment file printed below; only its user can read it and nothing overwrites it.
 
             Examples:
               wake service install

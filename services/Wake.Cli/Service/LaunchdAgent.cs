@@ -30,7 +30,8 @@ static class LaunchdAgent
             new(file, PlannedFile.Readable, PlistText(facts, log)),
             Settings: null,
             ManagerProbe: ["launchctl", "print", domain],
-            ManagerMissingHint: "launchd keeps agents for users who are logged in at the screen, and you are not. Log in there and install again.",
+            ManagerMissingHint: "launchd keeps agents for users who are logged in at the screen, and you are not. "
+                + "Log in there and install again.",
             Start: [.. stop, new(["launchctl", "enable", agent]), new(["launchctl", "bootstrap", domain, file])],
             Stop: stop,
             AfterDelete: [],
@@ -38,7 +39,8 @@ static class LaunchdAgent
             GeneratedFiles: [log],
             PruneRoot: agents,
             LogCommand: $"tail -f {log}",
-            Note: $"Keys that claude does not find by itself go into Claude:Environment of {Path.Combine(facts.Data, "wake.json")}."
+            Note: "Keys that claude does not find by itself go into Claude:Environment of "
+                + $"{Path.Combine(facts.Data, "wake.json")}."
         );
     }
 

@@ -5,8 +5,7 @@ using System.Text.RegularExpressions;
 namespace Wake.Cli;
 
 /// <summary>
-/// Marks a file as written by <c>wake service install</c>, so that one which somebody has changed since is never
-/// overwritten.
+/// Embeds a SHA-256 of the file in a comment, so that a file edited by hand is detected and not overwritten.
 /// </summary>
 static partial class ManagedFileChecksum
 {
@@ -15,7 +14,8 @@ static partial class ManagedFileChecksum
     /// <summary>What a comment has to carry. The data folder stands in it as no comment of any format can be ended by
     /// it.</summary>
     public static string HeaderLine(string data) =>
-        $"Written by wake service install. {Placeholder} data={Uri.EscapeDataString(data).Replace("-", "%2D", StringComparison.Ordinal)}";
+        $"Written by wake service install. {Placeholder} "
+        + $"data={Uri.EscapeDataString(data).Replace("-", "%2D", StringComparison.Ordinal)}";
 
     /// <summary>The text with its own checksum in that line.</summary>
     public static string Stamp(string text) =>

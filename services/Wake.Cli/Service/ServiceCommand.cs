@@ -8,9 +8,9 @@ sealed class ServiceCommand : WakeCommand
     public ServiceCommand()
         : base(
             "service",
-            "Lets the system keep wake up running: systemd on Linux, launchd on macOS.",
+            "Runs `wake up` as a user service: systemd on Linux, launchd on macOS.",
             """
-            The service belongs to its user and needs no root. After a crash it is started again and goes on with what it owed.
+            The service belongs to its user and needs no root. After a crash it is restarted and resumes pending wakes.
 
             Examples:
               wake service install --dry-run
@@ -42,7 +42,6 @@ sealed record ServiceSteps(
     IReadOnlyList<IReadOnlyList<string>> Runs
 )
 {
-    /// <summary>Shows them.</summary>
     public int Show(Output output)
     {
         if (output.Json)

@@ -32,7 +32,8 @@ sealed class ServiceInstaller(ServicePlan plan)
         var program = plan.ManagerProbe[0];
         return new(
             DoctorChecks.FindOnPath(program) is null
-                ? $"There is no {plan.Manager} on this machine: {program} is not on PATH. Let something else keep wake up running."
+                ? $"There is no {plan.Manager} on this machine: {program} is not on PATH. Let something else keep "
+                    + "wake up running."
                 : plan.ManagerMissingHint
         );
     }
@@ -44,9 +45,9 @@ sealed class ServiceInstaller(ServicePlan plan)
     {
         if (!force && InstalledState is ManagedFileState.Modified or ManagedFileState.Unmanaged)
         {
+            var why = InstalledState is ManagedFileState.Modified ? "changed by hand" : "not written by Wake";
             throw new CommandException(
-                $"{plan.Service.Path} was {(InstalledState is ManagedFileState.Modified ? "changed by hand" : "not written by Wake")}, so it stays as it "
-                    + "is. To replace it: wake service install --force"
+                $"{plan.Service.Path} was {why}, so it stays as it is. To replace it: wake service install --force"
             );
         }
 

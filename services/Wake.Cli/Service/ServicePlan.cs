@@ -70,7 +70,6 @@ sealed record PlannedCommand(
 /// <summary>What a command is run for.</summary>
 enum CommandExpectation
 {
-    /// <summary>It must succeed.</summary>
     MustSucceed,
 
     /// <summary>There may be nothing for it to do.</summary>

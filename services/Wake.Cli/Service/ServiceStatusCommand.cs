@@ -54,7 +54,7 @@ sealed class ServiceStatusCommand : WakeCommand
     }
 }
 
-/// <summary>How it is about the service.</summary>
+/// <summary>Status of the installed service.</summary>
 /// <param name="Manager">Who keeps it.</param>
 /// <param name="Installed">Whether its file is there.</param>
 /// <param name="ChangedByHand">Whether somebody has changed that file, so that installing again leaves it as it

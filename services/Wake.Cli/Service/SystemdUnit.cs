@@ -6,7 +6,6 @@ namespace Wake.Cli;
 /// <summary>Wake as a service of systemd, of its user's own manager.</summary>
 static class SystemdUnit
 {
-    /// <summary>The unit's name.</summary>
     public const string Name = "wake.service";
 
     /// <summary>Everything, from facts alone.</summary>
@@ -20,8 +19,10 @@ static class SystemdUnit
             new(Path.Combine(units, Name), PlannedFile.Readable, UnitText(facts, settings)),
             new(settings, PlannedFile.Private, SettingsText(facts.Data)),
             ManagerProbe: Systemctl("show", "--property=Version"),
-            ManagerMissingHint: "There is no systemd that runs services for this user. In a container, make wake up its process. After su or sudo, log "
-                + "in as the user instead, or once as root: loginctl enable-linger USER, and set XDG_RUNTIME_DIR=/run/user/UID.",
+            ManagerMissingHint: "There is no systemd that runs services for this user. In a container, make wake up "
+                + "its process. After su or sudo, log "
+                + "in as the user instead, or once as root: loginctl enable-linger USER, and set "
+                + "XDG_RUNTIME_DIR=/run/user/UID.",
             Start:
             [
                 new(Systemctl("daemon-reload")),

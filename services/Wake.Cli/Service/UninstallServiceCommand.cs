@@ -54,7 +54,8 @@ sealed class UninstallServiceCommand : WakeCommand
 
         if (setup.InstalledState is ManagedFileState.Unmanaged)
             throw new CommandException(
-                $"{plan.Service.Path} was not written by Wake. Delete it yourself, or replace it: wake service install --force"
+                $"{plan.Service.Path} was not written by Wake. Delete it yourself, or replace it: wake service "
+                    + "install --force"
             );
 
         if (purges && !await Confirms(data, output, cancel))
@@ -83,7 +84,8 @@ sealed class UninstallServiceCommand : WakeCommand
     {
         if (output.Json || Console.IsInputRedirected || Console.IsOutputRedirected)
             throw new CommandException(
-                $"--purge asks before it deletes {data.FullPath}. Say it on a terminal, or delete that yourself after wake service uninstall."
+                $"--purge asks before it deletes {data.FullPath}. Say it on a terminal, or delete that yourself "
+                    + "after wake service uninstall."
             );
 
         var question =

@@ -11,7 +11,8 @@ static class CurrentSession
         {
             HelpName = "SESSION",
             Description =
-                $"{description} Its key, or the id of a Claude session, registered from its local transcript if need be. "
+                $"{description} Its key, or the id of a Claude session, registered from its local transcript if "
+                + "need be. "
                 + "Default: WAKE_SESSION, or the Claude session this runs in.",
         };
 

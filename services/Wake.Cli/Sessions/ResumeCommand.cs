@@ -30,8 +30,9 @@ sealed class ResumeCommand : ClientCommand
     {
         HelpName = "KEY",
         Description =
-            "Names this wish among those to the session: the same again wakes nobody, for as long as events are kept "
-            + "(90 days). Default: every call is a wish of its own.",
+            "Idempotency key for this request: a repeat with the same key does not wake the session again for as "
+            + "long as "
+            + "events are retained (90 days). Default: every call is a new request.",
     };
 
     readonly Option<bool> wait = CommonOptions.Flag(
@@ -61,8 +62,9 @@ sealed class ResumeCommand : ClientCommand
 
             While the session is open in a terminal its turn waits until that is closed; with --wait the command says so.
 
-            With --output json: the decision about the wake, with --wait what became of it. When the session could not be gone on
-            with and a fresh one was begun, --wait says so and why; in JSON it is the turn's field "fresh".
+            With --output json: the intake decision; with --wait: the event's explanation including the turn. If the
+            session could not be resumed and a fresh one was started, --wait reports it with the reason (JSON: the
+            turn's field "fresh").
 
             Examples:
               wake resume --session implementer --reason "PR #972 merged"
@@ -113,29 +115,33 @@ sealed class ResumeCommand : ClientCommand
             SpoolWriter.Write(spool, new SpooledWake(key ?? named, why, given.GetValue(dedupKey)), output);
             if (key is null && Guid.TryParse(named, out _))
                 Output.Note(
-                    "If Wake does not know this session yet, say it again then: only a Wake that runs registers one from its transcript."
+                    "If Wake does not know this session yet, say it again then: only a Wake that runs registers one "
+                        + "from its transcript."
                 );
             return 0;
         }
     }
 
-    // Why a wish to a session that is not among the known ones would come to nothing, when nobody is there to be told;
-    // null where it may be granted.
+    // Why a request to a session that is not among the known ones would be rejected at delivery; null where it may be
+    // accepted.
     static string? UnknownSessionProblem(string named, bool areAllKnown)
     {
         var folder = LocalTranscripts.ConfigFolder;
         if (Guid.TryParseExact(named, "D", out var id))
         {
             return LocalTranscripts.FindWorkspace(folder, id) is null
-                    ? $"Wake is not running, and {Path.Combine(folder, "projects")} has no transcript of a Claude session {id}. If Wake knows it "
+                    ? $"Wake is not running, and {Path.Combine(folder, "projects")} has no transcript of a Claude "
+                        + $"session {id}. If Wake knows it "
                         + "all the same, start it (wake up) and say it again."
                 : areAllKnown
-                    ? $"Wake does not know the Claude session {id} yet. One that runs registers it: wake up, and say it again."
+                    ? $"Wake does not know the Claude session {id} yet. One that runs registers it: wake up, and "
+                        + "say it again."
                 : null;
         }
 
         return areAllKnown
-            ? $"There was no open session {named} when Wake was stopped. If one is to begin, start Wake (wake up) and say it again."
+            ? $"There was no open session {named} when Wake was stopped. If one is to begin, start Wake (wake up) "
+                + "and say it again."
             : null;
     }
 
@@ -176,12 +182,12 @@ sealed class ResumeCommand : ClientCommand
 
     JsonObject WakeRequestBody(ParseResult given, string why)
     {
-        var wish = new JsonObject { ["reason"] = why };
+        var request = new JsonObject { ["reason"] = why };
         if (given.GetValue(dedupKey) is { } key)
-            wish["dedupKey"] = key;
+            request["dedupKey"] = key;
         if (given.GetValue(takeover))
-            wish["takeover"] = true;
-        return wish;
+            request["takeover"] = true;
+        return request;
     }
 
     static async Task<int> WaitForTurn(
@@ -216,7 +222,8 @@ sealed class ResumeCommand : ClientCommand
             output.Raw(followed.Answer.Body);
         else if (followed.Turn?.Fresh is { } fresh)
             output.Line(
-                $"[yellow]A fresh session was begun[/]: {fresh.Why}. Claude session {fresh.Left} was left for {fresh.Begun}."
+                $"[yellow]A fresh session was begun[/]: {fresh.Why}. Claude session {fresh.Left} was left for "
+                    + $"{fresh.Begun}."
             );
 
         var (key, note) = (decision.Sessions[0], followed.Turn?.Note is { } text ? $": {text}" : "");

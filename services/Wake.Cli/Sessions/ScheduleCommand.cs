@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace Wake.Cli;
 
-/// <summary><c>wake schedule</c>: lists the wakes of a session that are put off to a date; adds one, or calls one
+/// <summary><c>wake schedule</c>: lists the scheduled wakes of a session; adds one, or calls one
 /// off.</summary>
 sealed class ScheduleCommand : ClientCommand
 {
@@ -74,7 +74,7 @@ sealed class ScheduleCommand : ClientCommand
             wakes.Select(x => (string?[])[$"{x.Id}", TimeFormat.Format(x.At), x.Reason])
         );
         if (wakes is [])
-            Output.Note("No wake is put off to a date.");
+            Output.Note("No wake is scheduled.");
         return 0;
     }
 }
@@ -143,7 +143,7 @@ sealed class CancelScheduledWakeCommand : ClientCommand
     public CancelScheduledWakeCommand()
         : base(
             "cancel",
-            "Calls a wake off that was put off to a date.",
+            "Cancels a scheduled wake.",
             """
             Example:
               wake schedule cancel --session implementer 01234567-89ab-cdef-0123-456789abcdef

@@ -72,6 +72,7 @@ sealed class ShowSessionCommand : ClientCommand
             ? ""
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $", {tokens.Input + tokens.CacheRead + tokens.CacheCreation:N0} tokens in ({tokens.CacheRead:N0} cached), {tokens.Output:N0} out"
+                $", {tokens.Input + tokens.CacheRead + tokens.CacheCreation:N0} tokens in ({tokens.CacheRead:N0} "
+                    + $"cached), {tokens.Output:N0} out"
             );
 }

@@ -30,7 +30,8 @@ sealed partial class WatchCommand : ClientCommand
 
     readonly Option<bool> ci = CommonOptions.Flag(
         "--ci",
-        "The type is CI: told once, when all checks have ended or only some that hang have not; and others that are named."
+        "Adds the CI rollup event types: one event when all checks have completed, or only hung ones remain. "
+            + "Combines with --type."
     );
     readonly Option<bool> deploy = CommonOptions.Flag(
         "--deploy",

@@ -7,15 +7,14 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// Who comes in: whoever has a key, as far as its scopes reach; the owner of this machine's own Wake by the token of
-/// its data folder; and a browser that the owner has let in. The latter two call it by a name of this machine, which
-/// keeps out pages in a browser, whatever host name they made it resolve to.
+/// Authenticates requests and checks scopes: API keys, the owner token of the data folder, tokens of turns, and browser
+/// cookies. Owner token and cookie are accepted only on a loopback host name, which defeats DNS rebinding.
 /// </summary>
 static class ApiKeyAuthentication
 {
     public static void UseApiKeyAuthentication(this IApplicationBuilder app)
     {
-        var ring = app.ApplicationServices.GetRequiredService<ApiKeyCache>();
+        var keyCache = app.ApplicationServices.GetRequiredService<ApiKeyCache>();
         var browsers = app.ApplicationServices.GetRequiredService<BrowserSessions>();
         var failures = new AuthenticationFailureLimiter(app.ApplicationServices.GetRequiredService<TimeProvider>());
         var log = app
@@ -31,7 +30,7 @@ static class ApiKeyAuthentication
                     || http.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null
                 )
                     await next(http);
-                else if (await Authenticate(http, ring, browsers, failures, log) is { } refusal)
+                else if (await Authenticate(http, keyCache, browsers, failures, log) is { } refusal)
                     await refusal.ExecuteAsync(http);
                 else
                     await next(http);
@@ -41,7 +40,7 @@ static class ApiKeyAuthentication
 
     static async ValueTask<IResult?> Authenticate(
         HttpContext http,
-        ApiKeyCache ring,
+        ApiKeyCache keyCache,
         BrowserSessions browsers,
         AuthenticationFailureLimiter failures,
         ILogger log
@@ -52,16 +51,17 @@ static class ApiKeyAuthentication
         {
             return http.Request.Cookies[BrowserApi.Cookie] is { Length: > 0 } cookie && browsers.IsValid(cookie)
                 ? RejectNonLocal(http) ?? RejectCrossSite(http) ?? Authorize(http, Caller.Browser)
-                : Unauthorized(http, "Bearer", ring.MissingKeyHint);
+                : Unauthorized(http, "Bearer", keyCache.MissingKeyHint);
         }
 
         if (
             header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
-            && await ring.Find(header[7..].Trim(), http.RequestAborted) is { } caller
+            && await keyCache.Find(header[7..].Trim(), http.RequestAborted) is { } caller
         )
             return (caller == Caller.Owner ? RejectNonLocal(http) : null) ?? Authorize(http, caller);
 
-        // Keys are too long to be guessed, so whoever shares the address of one that tries comes in all the same.
+        // Only failed attempts are throttled. Keys cannot be guessed, so a valid key from a throttled address is still
+        // accepted.
         var address = http.Connection.RemoteIpAddress;
         failures.RecordFailure(address);
         if (failures.RetryAfter(address) is { } wait)
@@ -77,7 +77,8 @@ static class ApiKeyAuthentication
         return Unauthorized(
             http,
             "Bearer error=\"invalid_token\"",
-            "This key opens nothing here: it is wrong, or it has ended. wake keys create, with a key of the scope admin, makes another."
+            "The key is invalid or has expired. Create another with wake keys create (needs a key with the scope "
+                + "admin)."
         );
     }
 
@@ -106,7 +107,8 @@ static class ApiKeyAuthentication
         {
             return ProblemResults.Create(
                 StatusCodes.Status403Forbidden,
-                "This is the token of a session's turn. With it the session may watch, schedule its own wakes and look at itself; the rest is its owner's."
+                "This is the token of a session's turn. With it the session may watch, schedule its own wakes and "
+                    + "look at itself; the rest is its owner's."
             );
         }
 

@@ -5,8 +5,8 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// The keys that open the door, held in memory: a request costs no look into the database, and wrong keys cost none
-/// either.
+/// API keys cached in memory, at most 5 s old (1 s for an unknown key). Tokens of turns are looked up on every request,
+/// because they end with the turn.
 /// </summary>
 sealed class ApiKeyCache(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> options, TimeProvider time)
     : IDisposable
@@ -42,8 +42,10 @@ sealed class ApiKeyCache(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> 
     /// <summary>What to tell whoever brings nothing.</summary>
     public string MissingKeyHint { get; } =
         options.Value.TokenFile is { Length: > 0 } own
-            ? $"This needs the token in {own}, or a key: send Authorization: Bearer TOKEN. The wake command finds the token by itself in the "
-                + "data folder, which --data or WAKE_DATA names; wake keys create makes keys for other programs; a browser comes in by wake open."
+            ? $"This needs the token in {own}, or a key: send Authorization: Bearer TOKEN. The wake command finds "
+                + "the token by itself in the "
+                + "data folder, which --data or WAKE_DATA names; wake keys create makes keys for other programs; a "
+                + "browser comes in by wake open."
             : "This needs a key: send Authorization: Bearer KEY. The wake command takes it from WAKE_API_KEY.";
 
     /// <summary>Whose key it is; null when it is nobody's.</summary>

@@ -4,8 +4,8 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// The browsers that the owner of this Wake has let in. <c>wake open</c> asks for a code, which opens the door once,
-/// and soon; the browser brings it and has a cookie for it. Held in memory: who starts anew lets nobody in.
+/// Browser sessions, in memory only: a restart ends them. <c>wake open</c> gets a one-time code valid for a minute; the
+/// browser exchanges it for a cookie.
 /// </summary>
 sealed class BrowserSessions(TimeProvider time)
 {

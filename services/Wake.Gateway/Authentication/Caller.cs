@@ -28,7 +28,7 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
     /// <summary>What events they may publish.</summary>
     public PublishPermissions Rights { get; init; } = PublishPermissions.Unrestricted;
 
-    /// <summary>In whose name dedup keys of theirs count; null: with all who may do anything.</summary>
+    /// <summary>Namespace of the caller's dedup keys; null is the namespace shared by all admin callers.</summary>
     public string? Namespace { get; init; }
 
     /// <summary>Whoever has a key that was made here.</summary>
@@ -49,9 +49,11 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
         {
             var why =
                 observed.Urgent && !HasScope(ApiScopes.SessionsWrite)
-                    ? $"An urgent event is a person's word: it needs a key with the scope {ApiScopes.SessionsWrite}. Leave urgent out."
+                    ? "An urgent event is a person's word: it needs a key with the scope "
+                        + $"{ApiScopes.SessionsWrite}. Leave urgent out."
                 : observed.Sessions is { Count: > 0 } && Rights.Subjects is not [] && !HasScope(ApiScopes.SessionsWrite)
-                    ? $"A key that is for some subjects names no sessions without the scope {ApiScopes.SessionsWrite}: any session could be meant. Leave sessions out."
+                    ? "A key that is for some subjects names no sessions without the scope "
+                        + $"{ApiScopes.SessionsWrite}: any session could be meant. Leave sessions out."
                 : Rights.DenialReason(observed);
             if (why is not null)
                 return ProblemResults.Create(StatusCodes.Status403Forbidden, why);

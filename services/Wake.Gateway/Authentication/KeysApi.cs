@@ -48,8 +48,8 @@ static class KeysApi
     /// <param name="Types">What their types may begin with: <c>build</c>. Left out, anything.</param>
     /// <param name="Subjects">What their subjects may begin with: <c>build:hello</c>. Left out, anything.</param>
     /// <param name="Namespace">
-    /// The name under which its dedup keys count: keys of one name tell the same facts, and nobody else hides them.
-    /// Left out, its own.
+    /// Namespace of the key's dedup keys. Events published with keys of one namespace deduplicate against each other
+    /// and against no other. Default: a namespace of its own.
     /// </param>
     internal sealed record NewKey(
         string? Name,
@@ -79,7 +79,7 @@ static class KeysApi
         NewKey body,
         HttpContext http,
         ApiKeys keys,
-        ApiKeyCache ring,
+        ApiKeyCache keyCache,
         CancellationToken cancel
     )
     {
@@ -94,7 +94,7 @@ static class KeysApi
 
         return
             await keys.Create(body.Name!, [.. body.Scopes!.Distinct()], body.Rights, body.Namespace, cancel) is { } key
-            ? await KeyCreated(key, http, ring)
+            ? await KeyCreated(key, http, keyCache)
             : ProblemResults.Create(
                 StatusCodes.Status409Conflict,
                 $"There are {ApiKeys.Max} keys, as many as there may be. Revoke some first."
@@ -143,7 +143,7 @@ static class KeysApi
         Rotation? body,
         HttpContext http,
         ApiKeys keys,
-        ApiKeyCache ring,
+        ApiKeyCache keyCache,
         CancellationToken cancel
     )
     {
@@ -155,25 +155,25 @@ static class KeysApi
             );
 
         return await keys.Rotate(id, TimeSpan.FromSeconds(overlap), cancel) is { } key
-            ? await KeyCreated(key, http, ring)
+            ? await KeyCreated(key, http, keyCache)
             : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
                 $"There is no key {id}, or another has taken its place already."
             );
     }
 
-    static async Task<IResult> Revoke(Guid id, ApiKeys keys, ApiKeyCache ring, CancellationToken cancel)
+    static async Task<IResult> Revoke(Guid id, ApiKeys keys, ApiKeyCache keyCache, CancellationToken cancel)
     {
         if (!await keys.Revoke(id, cancel))
             return ProblemResults.Create(StatusCodes.Status404NotFound, $"There is no key {id}. wake keys lists them.");
 
-        await ring.Invalidate();
+        await keyCache.Invalidate();
         return Results.NoContent();
     }
 
-    static async Task<IResult> KeyCreated(NewApiKey key, HttpContext http, ApiKeyCache ring)
+    static async Task<IResult> KeyCreated(NewApiKey key, HttpContext http, ApiKeyCache keyCache)
     {
-        await ring.Invalidate();
+        await keyCache.Invalidate();
         http.Response.Headers.CacheControl = "no-store";
         return Results.Created($"/v1/keys/{key.Id}", key);
     }

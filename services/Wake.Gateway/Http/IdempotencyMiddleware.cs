@@ -8,9 +8,9 @@ using Wake.Store;
 namespace Wake.Gateway;
 
 /// <summary>
-/// Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what was done once is answered again instead of done
-/// again. A refusal did nothing, so it does not use a key up. Where nobody knows what was done, the same request does
-/// it again under the same <see cref="OperationId"/>, from which everything it makes has its id.
+/// Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a completed request is replayed from the stored
+/// response instead of being executed again. A refused request does not consume the key. If the outcome of an attempt
+/// is unknown, the retry runs under the same <see cref="OperationId"/>, from which everything it creates takes its id.
 /// </summary>
 static class IdempotencyMiddleware
 {

@@ -15,8 +15,8 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
     /// <summary>The longest it waits, whatever is asked.</summary>
     public static readonly TimeSpan MaxDuration = TimeSpan.FromMinutes(10);
 
-    // Each looks into the database a few times a second. Beyond this many the preference is not applied, which RFC 7240
-    // allows.
+    // Every waiter polls the database several times a second. Above this limit the preference is ignored, which RFC
+    // 7240 permits.
     const int MaxConcurrentWaits = 200;
 
     static readonly TimeSpan FirstPollInterval = TimeSpan.FromMilliseconds(50);
@@ -74,13 +74,13 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
             http.Response.Headers["Preference-Applied"] = $"wait={(int)patience.TotalSeconds}";
 
             var mayRead = Caller.From(http).HasScope(ApiScopes.SessionsRead);
-            var told = known.ToLookup(x => x.Event);
+            var deliveries = known.ToLookup(x => x.Event);
             return
             [
                 .. decisions.Select(decision => new AwaitedDecision(
                     decision,
-                    told[decision.Event].All(x => x.Over),
-                    [.. told[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())]
+                    deliveries[decision.Event].All(x => x.Over),
+                    [.. deliveries[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())]
                 )),
             ];
         }

@@ -201,7 +201,8 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventIngress door, Time
                 {
                     throw new InvalidDataException(
                         begun
-                            ? $"The line was begun {LineTimeout.TotalSeconds:0} seconds ago and is not ended; the connection ends here."
+                            ? $"The line was begun {LineTimeout.TotalSeconds:0} seconds ago and is not ended; the "
+                                + "connection ends here."
                             : $"Nothing was said for {IdleTimeout.TotalMinutes:0} minutes; the connection ends here."
                     );
                 }

@@ -6,7 +6,7 @@ namespace Wake.Gateway;
 /// A folder to drop events in: any file <c>*.json</c> with one event or an array of them, written under another name
 /// and renamed when it is whole. It is moved to <c>taken/</c> before it is read, where its new name is its identity for
 /// good, and deleted once its events are committed; what is wrong goes to <c>bad/</c>, with the reason beside it. The
-/// command keeps a person's wishes there too.
+/// command puts requests to wake a session there too.
 /// </summary>
 public sealed class SpoolFolder(string path)
 {
@@ -47,7 +47,7 @@ public sealed class SpoolFolder(string path)
     /// <summary>Drops one event or an array of them, for whenever Wake runs. Returns the file.</summary>
     public string Put(ReadOnlySpan<byte> json) => Put(json, EventsSuffix);
 
-    /// <summary>The same for a person's wish.</summary>
+    /// <summary>The same for a request to wake a session.</summary>
     public string Put(SpooledWake wake) => Put(wake.ToJson(), WakeSuffix);
 
     string Put(ReadOnlySpan<byte> json, string extension)
@@ -68,7 +68,7 @@ public sealed class SpoolFolder(string path)
         return file;
     }
 
-    /// <summary>Whether a file is a person's wish.</summary>
+    /// <summary>Whether a file is a request to wake a session.</summary>
     internal static bool IsWake(FileInfo file) => file.Name.EndsWith(WakeSuffix, StringComparison.Ordinal);
 
     /// <summary>Moves what was dropped to where it is nobody else's, and returns what is there, the oldest

@@ -4,12 +4,12 @@ using Wake.Contracts;
 namespace Wake.Gateway;
 
 /// <summary>
-/// A person's wish that waits in the <see cref="SpoolFolder"/> for a Wake that does not run. It is no event: what is
-/// dropped there as one never says what Wake itself says, however it is written.
+/// A request to wake a session, spooled in the <see cref="SpoolFolder"/> while Wake does not run. It is no event: what
+/// is dropped there as one never says what Wake itself says, however it is written.
 /// </summary>
 /// <param name="Session">The session's key.</param>
 /// <param name="Reason">What it is told.</param>
-/// <param name="DedupKey">Names the wish among those to this session; null for one of its own.</param>
+/// <param name="DedupKey">Idempotency key of the request; null for none.</param>
 public sealed record SpooledWake(string Session, string Reason, string? DedupKey)
 {
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>

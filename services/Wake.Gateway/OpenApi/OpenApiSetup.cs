@@ -56,7 +56,8 @@ static class OpenApiSetup
             operation.Parameters!.Add(
                 HeaderParameter(
                     PreferWait.Header,
-                    $"wait=N: answer when the turns are over, or after N seconds, {PreferWait.MaxDuration.TotalSeconds:0} at most."
+                    "wait=N: answer when the turns are over, or after N seconds, "
+                        + $"{PreferWait.MaxDuration.TotalSeconds:0} at most."
                 )
             );
 

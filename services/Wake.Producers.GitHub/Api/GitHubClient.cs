@@ -7,9 +7,8 @@ using Wake.Producing;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// Asks one host of GitHub as one account, and no more often than the host likes. What it returns GitHub has really
-/// said: an error page, half an answer or another kind of JSON is none. No address of it is ever logged with a secret
-/// in it.
+/// HTTP client for one GitHub host and account: rate limits, retries, redirects, ETags. Error pages, truncated bodies
+/// and unexpected JSON are errors, never results. Secrets are not logged.
 /// </summary>
 sealed class GitHubClient : IDisposable
 {
@@ -284,11 +283,11 @@ sealed class GitHubClient : IDisposable
             log.LogWarning("The token of this account for {Host} expires at {Expires:u}.", account.Host, expires);
         }
 
-        var (_, strikes) = await backoff.Get(account.Host, now, cancel);
+        var (_, consecutiveLimits) = await backoff.Get(account.Host, now, cancel);
         var status = (int)answer.StatusCode;
         if (status is 304 or >= 200 and < 300)
         {
-            if (strikes > 0)
+            if (consecutiveLimits > 0)
                 await backoff.Clear(account.Host, now, cancel);
             return status == 304
                 ? new GitHubResponse.NotModified(at)
@@ -305,10 +304,10 @@ sealed class GitHubClient : IDisposable
             throw new HttpRequestException($"status {status}");
 
         var message = status is 403 or 429 ? await ReadErrorMessage(answer, cancel) : null;
-        if (RateLimitHeaders.PauseUntil(answer, message, strikes, now) is { } until)
+        if (RateLimitHeaders.PauseUntil(answer, message, consecutiveLimits, now) is { } until)
         {
-            log.LogWarning("{Host} has told us to wait until {Until:u}.", account.Host, until);
-            await backoff.Start(account.Host, until, strikes + 1, now, cancel);
+            log.LogWarning("{Host} asks for no requests until {Until:u}.", account.Host, until);
+            await backoff.Start(account.Host, until, consecutiveLimits + 1, now, cancel);
             throw new GitHubUnavailableException($"{account.Host} asked for a pause", until);
         }
 

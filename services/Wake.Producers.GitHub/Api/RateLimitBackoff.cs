@@ -3,11 +3,10 @@ using Npgsql;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>Hosts that asked to be left alone for a while, whoever of us they told it, and however often we
-/// restart.</summary>
+/// <summary>Backoff per host after a rate limit response, shared by all replicas and kept across restarts.</summary>
 sealed class RateLimitBackoff(NpgsqlDataSource database)
 {
-    // Whatever another process was told is known here this much later.
+    // What another process saved is known here this much later.
     static readonly TimeSpan CacheTtl = TimeSpan.FromSeconds(10);
 
     readonly ConcurrentDictionary<string, (DateTimeOffset Until, int Strikes, DateTimeOffset Read)> cache = new();
@@ -25,17 +24,17 @@ sealed class RateLimitBackoff(NpgsqlDataSource database)
         await using var command = database.CreateCommand("select until, strikes from github.pauses where host = $1");
         command.Parameters.AddWithValue(host);
         await using var row = await command.ExecuteReaderAsync(cancel);
-        var (until, strikes) = await row.ReadAsync(cancel)
+        var (until, consecutiveLimits) = await row.ReadAsync(cancel)
             ? (row.GetFieldValue<DateTimeOffset>(0), row.GetInt32(1))
             : (default, 0);
-        cache[host] = (until, strikes, now);
-        return (until, strikes);
+        cache[host] = (until, consecutiveLimits, now);
+        return (until, consecutiveLimits);
     }
 
     public async Task Start(
         string host,
         DateTimeOffset until,
-        int strikes,
+        int consecutiveLimits,
         DateTimeOffset now,
         CancellationToken cancel
     )
@@ -48,9 +47,9 @@ sealed class RateLimitBackoff(NpgsqlDataSource database)
         );
         command.Parameters.AddWithValue(host);
         command.Parameters.AddWithValue(until.ToUniversalTime());
-        command.Parameters.AddWithValue(strikes);
+        command.Parameters.AddWithValue(consecutiveLimits);
         await command.ExecuteNonQueryAsync(cancel);
-        cache[host] = (until, strikes, now);
+        cache[host] = (until, consecutiveLimits, now);
     }
 
     /// <summary>The host has answered again: the next pause without a date is a short one.</summary>

@@ -14,12 +14,12 @@ static class RateLimitHeaders
     /// <summary>Until when to ask nothing at all; null when this answer is not about a limit.</summary>
     /// <param name="answer">The answer.</param>
     /// <param name="message">What its body says.</param>
-    /// <param name="strikes">How many limits came in a row before it.</param>
+    /// <param name="consecutiveLimits">How many limits came in a row before it.</param>
     /// <param name="now">The time.</param>
     public static DateTimeOffset? PauseUntil(
         HttpResponseMessage answer,
         string? message,
-        int strikes,
+        int consecutiveLimits,
         DateTimeOffset now
     )
     {
@@ -37,7 +37,7 @@ static class RateLimitHeaders
             answer.StatusCode is HttpStatusCode.TooManyRequests
             || message?.Contains("secondary rate", StringComparison.OrdinalIgnoreCase) is true
             || message?.Contains("abuse", StringComparison.OrdinalIgnoreCase) is true
-            ? Bounded(now + First * Math.Pow(2, Math.Min(strikes, 10)), now)
+            ? Bounded(now + First * Math.Pow(2, Math.Min(consecutiveLimits, 10)), now)
             : null;
     }
 

@@ -6,11 +6,7 @@ using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>
-/// Adds up the checks of commits in repositories that no account looks at, from what deliveries say of them. GitHub
-/// tells of a run when it is asked for, so the set is known as far as the webhook is subscribed to it; what comes later
-/// makes a new sum.
-/// </summary>
+/// <summary>Builds the CI rollup of a commit from webhook deliveries, for repositories that no account polls.</summary>
 sealed class WebhookCheckAggregator(
     NpgsqlDataSource database,
     IEventPublisher publisher,
@@ -106,7 +102,7 @@ sealed class WebhookCheckAggregator(
             }
             catch (Exception failed)
             {
-                log.LogWarning("Checks were not added up: {Reason}", failed.Message);
+                log.LogWarning("The CI rollup from webhooks failed: {Reason}", failed.Message);
             }
 
             if (!more)
@@ -204,7 +200,8 @@ sealed class WebhookCheckAggregator(
         WebhookCheckState state;
         await using (
             var take = new NpgsqlCommand(
-                "select repository, sha, state::text from github.heads where due_at <= clock_timestamp() order by due_at limit 1 for update skip locked",
+                "select repository, sha, state::text from github.heads where due_at <= clock_timestamp() order by "
+                    + "due_at limit 1 for update skip locked",
                 connection,
                 transaction
             )
@@ -237,10 +234,10 @@ sealed class WebhookCheckAggregator(
             )
             {
                 // Nobody needs to hear of a commit that its pull requests have left.
-                var told = GitHubEvents
+                var mapped = GitHubEvents
                     .Ci(new(home.Repository, new("github:webhook", DeliveryId: null)), sha, sum, state.Pulls)
                     .AmbientIfOutdated(state.Left && state.Pulls.Count == 0);
-                await publisher.Publish(told.Events, cancel);
+                await publisher.Publish(mapped.Events, cancel);
                 state.MarkReported(sum);
             }
         }
@@ -260,18 +257,19 @@ sealed class WebhookCheckAggregator(
         CancellationToken cancel
     )
     {
-        await using var keep = new NpgsqlCommand(
-            "update github.heads set state = $3::json, due_at = clock_timestamp() + $4 where repository = $1 and sha = $2",
+        await using var save = new NpgsqlCommand(
+            "update github.heads set state = $3::json, due_at = clock_timestamp() + $4 where repository = $1 and "
+                + "sha = $2",
             connection,
             transaction
         );
-        keep.Parameters.AddWithValue(repository);
-        keep.Parameters.AddWithValue(sha);
-        keep.Parameters.AddWithValue(state.ToJson());
-        keep.Parameters.Add(
+        save.Parameters.AddWithValue(repository);
+        save.Parameters.AddWithValue(sha);
+        save.Parameters.AddWithValue(state.ToJson());
+        save.Parameters.Add(
             new() { NpgsqlDbType = NpgsqlDbType.Interval, Value = due is { } wait ? wait : DBNull.Value }
         );
-        await keep.ExecuteNonQueryAsync(cancel);
+        await save.ExecuteNonQueryAsync(cancel);
     }
 
     async Task DeleteOld(CancellationToken cancel)

@@ -25,7 +25,8 @@ static class GitHubCommitEvents
                 "github.workflow_run.completed",
                 subject,
                 [run.TextOrNumber("id"), GitHubObservation.FormatNumber(attempt)],
-                $"Workflow {NameOf(run)} ended on {Short(sha)}: {EventText.TruncateToLine(conclusion, EventText.MaxTitleLength)}",
+                $"Workflow {NameOf(run)} ended on {Short(sha)}: "
+                    + $"{EventText.TruncateToLine(conclusion, EventText.MaxTitleLength)}",
                 Checks(run, conclusion, sha)
                     .Add("workflow", run.Text("name"))
                     .Add("runId", run.Number("id"))
@@ -52,7 +53,8 @@ static class GitHubCommitEvents
                 "github.workflow_run.action_required",
                 subject,
                 [run is { } id ? GitHubObservation.FormatNumber(id) : null, GitHubObservation.FormatNumber(attempt)],
-                $"Workflow {EventText.TruncateToLine(name ?? "?", EventText.MaxTitleLength)} on {Short(sha)} waits for approval",
+                $"Workflow {EventText.TruncateToLine(name ?? "?", EventText.MaxTitleLength)} on {Short(sha)} waits "
+                    + "for approval",
                 Checks(item, "action_required", sha)
                     .Add("workflow", name)
                     .Add("runId", run)
@@ -78,7 +80,8 @@ static class GitHubCommitEvents
                 "github.check_suite.completed",
                 subject,
                 [suite.TextOrNumber("id"), suite.TimeForKey("updated_at")],
-                $"Checks of {NameOf(suite.At("app"))} ended on {Short(sha)}: {EventText.TruncateToLine(conclusion, EventText.MaxTitleLength)}",
+                $"Checks of {NameOf(suite.At("app"))} ended on {Short(sha)}: "
+                    + $"{EventText.TruncateToLine(conclusion, EventText.MaxTitleLength)}",
                 Checks(suite, conclusion, sha).Add("app", suite.Text("app", "slug") ?? suite.Text("app", "name")),
                 PullRequests(seen.Repository, suite)
             )
@@ -102,7 +105,8 @@ static class GitHubCommitEvents
                 "github.status.completed",
                 subject,
                 [status.TextOrNumber("id")],
-                $"Status {EventText.TruncateToLine(context, EventText.MaxTitleLength)} of {Short(sha)}: {EventText.TruncateToLine(state, EventText.MaxTitleLength)}",
+                $"Status {EventText.TruncateToLine(context, EventText.MaxTitleLength)} of {Short(sha)}: "
+                    + $"{EventText.TruncateToLine(state, EventText.MaxTitleLength)}",
                 new EventData()
                     .Add("conclusion", state is "error" ? "failure" : state)
                     .Add("state", state)
@@ -131,7 +135,8 @@ static class GitHubCommitEvents
             "github.deployment.completed",
             seen.Repository.Commit(sha),
             [status.TextOrNumber("id")],
-            $"Deployment of {Short(sha)} to {EventText.TruncateToLine(environment ?? "its environment", EventText.MaxTitleLength)}: {state}",
+            $"Deployment of {Short(sha)} to "
+                + $"{EventText.TruncateToLine(environment ?? "its environment", EventText.MaxTitleLength)}: {state}",
             new EventData()
                 .Add("state", state)
                 .Add("environment", environment)
@@ -202,7 +207,8 @@ static class GitHubCommitEvents
                 "github.commit.comment_created",
                 seen.Repository.Commit(sha),
                 [comment.TextOrNumber("id")],
-                $"{GitHubPullRequestEvents.Author(comment)} commented on {Short(sha)}{GitHubPullRequestEvents.Quoted(comment.Text("body"))}",
+                $"{GitHubPullRequestEvents.Author(comment)} commented on "
+                    + $"{Short(sha)}{GitHubPullRequestEvents.Quoted(comment.Text("body"))}",
                 new EventData()
                     .Add("commentId", comment.Number("id"))
                     .Add("sha", sha)

@@ -151,7 +151,8 @@ public static class GitHubEvents
             return $"{ci} is finished: {(rollup.Failed.Count > 0 ? failure : "success")}"
                 + (
                     rollup.Open.Count > 0
-                        ? $"; {ListNames(rollup.Open)} {(rollup.Open.Count > 1 ? "are" : "is")} not required and still pending"
+                        ? $"; {ListNames(rollup.Open)} {(rollup.Open.Count > 1 ? "are" : "is")} not required and "
+                            + "still pending"
                         : ""
                 );
         }
@@ -164,7 +165,8 @@ public static class GitHubEvents
                 : rollup.Total == 0 && missing
                     ? $"{ci} has not begun: {ListNames(counting)} {(counting.Count > 1 ? "are" : "is")} required"
                 : missing ? $"{ci}: all has ended but {ListNames(counting)}, required and not begun"
-                : $"{ci}: all has ended but {ListNames(rollup.Open)}, pending since {Moment(counting.Min(x => x.Since)!.Value)}"
+                : $"{ci}: all has ended but {ListNames(rollup.Open)}, pending since "
+                    + $"{Moment(counting.Min(x => x.Since)!.Value)}"
             ) + (rollup.Failed.Count > 0 ? $"; {failure}" : "");
     }
 

@@ -28,10 +28,13 @@ static class GitHubIssueEvents
                     "github.issue.closed",
                     subject,
                     [issue.TimeForKey("closed_at")],
-                    $"Issue {title} was closed{(issue.Text("state_reason") is { } why ? $" as {EventText.TruncateToLine(why, EventText.MaxTitleLength)}" : "")}",
+                    $"Issue {title} was closed{ClosedAs(issue)}",
                     data.Add("stateReason", issue.Text("state_reason"))
                 )
         );
+
+    static string ClosedAs(JsonElement issue) =>
+        issue.Text("state_reason") is { } why ? $" as {EventText.TruncateToLine(why, EventText.MaxTitleLength)}" : "";
 
     public static EventMapping Reopened(GitHubObservation seen, JsonElement issue) =>
         FromIssue(
@@ -87,7 +90,8 @@ static class GitHubIssueEvents
             onPull ? "github.pull_request.comment_created" : "github.issue.comment_created",
             seen.Repository.Item(number),
             [comment.TextOrNumber("id")],
-            $"{(onPull ? "PR" : "Issue")} #{number}: {GitHubPullRequestEvents.Author(comment)} commented{GitHubPullRequestEvents.Quoted(comment.Text("body"))}",
+            $"{(onPull ? "PR" : "Issue")} #{number}: {GitHubPullRequestEvents.Author(comment)} "
+                + $"commented{GitHubPullRequestEvents.Quoted(comment.Text("body"))}",
             GitHubPullRequestEvents.CommentData(number, comment)
         );
 
@@ -130,7 +134,8 @@ static class GitHubIssueEvents
                 "github.discussion.comment_created",
                 seen.Repository.Item(number),
                 [payload.TextOrNumber("comment", "id")],
-                $"Discussion #{number}: {GitHubPullRequestEvents.Author(payload.At("comment"))} commented{GitHubPullRequestEvents.Quoted(payload.Text("comment", "body"))}",
+                $"Discussion #{number}: {GitHubPullRequestEvents.Author(payload.At("comment"))} "
+                    + $"commented{GitHubPullRequestEvents.Quoted(payload.Text("comment", "body"))}",
                 GitHubPullRequestEvents.CommentData(number, payload.At("comment"))
             );
 

@@ -26,7 +26,6 @@ public sealed record GitHubRepository(string Host, string FullName, long? Id)
     /// <summary>An issue, a pull request or a discussion: one number space.</summary>
     public string Item(long number) => $"{Subject}#{number.ToString(CultureInfo.InvariantCulture)}";
 
-    /// <summary>A commit.</summary>
     public string Commit(string sha) => $"{Subject}@{sha}";
 
     /// <summary>A branch or a tag, by its full name, which keeps its case.</summary>

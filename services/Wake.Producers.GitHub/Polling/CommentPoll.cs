@@ -11,7 +11,7 @@ sealed class CommentPoll(
     RepositoryState state,
     RepositoryReader pages,
     GitHubObservation seen,
-    Func<IReadOnlyList<EventMapping>, Task> keep
+    Func<IReadOnlyList<EventMapping>, Task> publishAndSave
 )
 {
     const string Conversations = "issues/comments",
@@ -40,7 +40,7 @@ sealed class CommentPoll(
                 GitHubEvents.ReviewComment,
                 cancel
             );
-        await keep([]);
+        await publishAndSave([]);
     }
 
     async Task<DateTimeOffset> PollList(
@@ -62,13 +62,13 @@ sealed class CommentPoll(
 
         // One may show only after another that is newer, and may be on what was not watched then. Read twice it is the
         // same fact.
-        var path =
-            $"{list}?sort=updated&direction=asc&per_page=100&since={(since - Watches.LookBack).UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
+        var from = (since - Watches.LookBack).UtcDateTime;
+        var path = $"{list}?sort=updated&direction=asc&per_page=100&since={from:yyyy-MM-dd'T'HH:mm:ss'Z'}";
         if (await pages.GetFirstPage(path, JsonValueKind.Array, cancel) is not GitHubResponse.Success found)
             return since;
 
         var comments = await pages.ReadPages(found, null, cancel);
-        await keep([
+        await publishAndSave([
             .. from comment in comments
             let number = GitHubEvents.LastNumber(comment.Text(home))
             where number is not null && watched.IsWatched(number.Value)

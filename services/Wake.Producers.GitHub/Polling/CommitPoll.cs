@@ -14,7 +14,7 @@ sealed class CommitPoll(
     RepositoryReader pages,
     GitHubObservation seen,
     JobLogs logs,
-    Func<IReadOnlyList<EventMapping>, Task> keep
+    Func<IReadOnlyList<EventMapping>, Task> publishAndSave
 )
 {
     const string RunList = "actions/runs?per_page=100";
@@ -42,14 +42,18 @@ sealed class CommitPoll(
 
     /// <summary>How long checks are waited for, and which.</summary>
     /// <param name="Settle">How long all must have been over.</param>
-    /// <param name="PendingAfter">How long nothing must have moved before it is told what has not ended.</param>
+    /// <param name="PendingAfter">How long the checks must be unchanged before the pending ones are reported.</param>
     /// <param name="ConfiguredRules">What the owner of the account says of them.</param>
     public sealed record CheckWaitPolicy(TimeSpan Settle, TimeSpan PendingAfter, CiRules ConfiguredRules);
 
-    // Each takes seconds at worst, and somebody else waits for the next look.
+    // At most three log excerpts per poll: each may take seconds and delays other repositories.
     int excerpts = 3;
 
-    public async Task PollCommits(IReadOnlyCollection<string> rung, CheckWaitPolicy patience, CancellationToken cancel)
+    public async Task PollCommits(
+        IReadOnlyCollection<string> requested,
+        CheckWaitPolicy waitPolicy,
+        CancellationToken cancel
+    )
     {
         foreach (var sha in watched.Commits)
             state.Commits.TryAdd(sha, new(pages.ServerTime, Baseline: true));
@@ -73,7 +77,7 @@ sealed class CommitPoll(
         // One that was told of may have become the head of another pull request.
         foreach (var (sha, commit) in state.Commits.ToList())
         {
-            if (rung.Contains(seen.Repository.Commit(sha)) || HasUnreportedPulls(commit, pulls[sha]))
+            if (requested.Contains(seen.Repository.Commit(sha)) || HasUnreportedPulls(commit, pulls[sha]))
                 state.Commits[sha] = commit with { Done = false };
         }
 
@@ -88,7 +92,7 @@ sealed class CommitPoll(
             .Take(MaxRechecks)
             .ToArray();
         foreach (var sha in open.Take(MaxPerPoll).Concat(again))
-            await PollChecks(sha, [.. pulls[sha].Order()], patience, cancel);
+            await PollChecks(sha, [.. pulls[sha].Order()], waitPolicy, cancel);
     }
 
     // Who merges before the checks have ended is told of them nevertheless.
@@ -102,10 +106,10 @@ sealed class CommitPoll(
     async Task PollWorkflowRuns(ILookup<string, long> pulls, CancellationToken cancel)
     {
         // That the list has not changed says nothing of a new head that nobody had looked for in it.
-        var anew = state.Commits.Values.Any(x =>
+        var ignoreETag = state.Commits.Values.Any(x =>
             (x is { Baseline: false, Done: false } && x.MovedAt == default) || (state.RunsAreFew && x.Runs is null)
         );
-        var answer = await pages.GetFirstPage(RunList, JsonValueKind.Object, cancel, anew);
+        var answer = await pages.GetFirstPage(RunList, JsonValueKind.Object, cancel, ignoreETag);
         if (answer is GitHubResponse.Forbidden or GitHubResponse.NotFound)
             state.RunsAreFew = false;
         if (answer is not GitHubResponse.Success list)
@@ -149,38 +153,38 @@ sealed class CommitPoll(
         }
 
         pages.SaveETag(RunList, list.ETag);
-        await keep(events);
+        await publishAndSave(events);
     }
 
-    async Task PollChecks(string sha, IReadOnlyList<long> pulls, CheckWaitPolicy patience, CancellationToken cancel)
+    async Task PollChecks(string sha, IReadOnlyList<long> pulls, CheckWaitPolicy waitPolicy, CancellationToken cancel)
     {
         var statusPath = $"commits/{sha}/status?per_page=100";
-        var (answer, checks) = await ReadCheckRuns(sha, anew: false, cancel);
-        var (status, statuses) = await pages.ReadAll(statusPath, "statuses", anew: false, cancel);
+        var (answer, checks) = await ReadCheckRuns(sha, ignoreETag: false, cancel);
+        var (status, statuses) = await pages.ReadAll(statusPath, "statuses", ignoreETag: false, cancel);
         if (answer is GitHubResponse.NotFound or GitHubResponse.Forbidden && status is GitHubResponse.NotFound)
         {
             // Forced away before we looked. The pull request tells its new head.
             DropCommit(sha);
-            await keep([]);
+            await publishAndSave([]);
             return;
         }
 
         await ReadWorkflowRuns(sha, cancel);
-        var rules = await ResolveRules(pulls, patience.ConfiguredRules, cancel);
-        var anew =
+        var rules = await ResolveRules(pulls, waitPolicy.ConfiguredRules, cancel);
+        var ignoreETag =
             checks is not null
             || statuses is not null
             || state.Commits[sha].RunsMoved
             || !rules.SameAs(state.Commits[sha].Rules);
 
         // One has changed and the other not: adding up takes both.
-        if (anew && checks is null && answer is GitHubResponse.NotModified)
-            (_, checks) = await ReadCheckRuns(sha, anew: true, cancel);
-        if (anew && statuses is null && status is GitHubResponse.NotModified)
-            (_, statuses) = await pages.ReadAll(statusPath, "statuses", anew: true, cancel);
+        if (ignoreETag && checks is null && answer is GitHubResponse.NotModified)
+            (_, checks) = await ReadCheckRuns(sha, ignoreETag: true, cancel);
+        if (ignoreETag && statuses is null && status is GitHubResponse.NotModified)
+            (_, statuses) = await pages.ReadAll(statusPath, "statuses", ignoreETag: true, cancel);
 
         List<EventMapping> events = [];
-        if (anew)
+        if (ignoreETag)
         {
             var added = AggregateChecks(state.Commits[sha], checks ?? [], statuses ?? [], rules);
             if (added.Result is null || added.Result.Fingerprint != added.Said)
@@ -189,7 +193,7 @@ sealed class CommitPoll(
         }
 
         var commit = state.Commits[sha];
-        if (ReportableRollup(commit, patience) is { } sum)
+        if (ReportableRollup(commit, waitPolicy) is { } sum)
         {
             if (commit.Said != sum.Fingerprint || HasUnreportedPulls(commit, pulls))
             {
@@ -223,26 +227,26 @@ sealed class CommitPoll(
             && pages.ServerTime - commit.MovedAt
                 > (
                     commit.Empty ? NoChecksTimeout
-                    : patience.PendingAfter > StaleAfter / 2 ? patience.PendingAfter * 2
+                    : waitPolicy.PendingAfter > StaleAfter / 2 ? waitPolicy.PendingAfter * 2
                     : StaleAfter
                 )
         )
             commit = commit with { Done = true };
 
         state.Commits[sha] = commit.Done ? commit with { LookedAt = pages.ServerTime } : commit;
-        await keep(events);
+        await publishAndSave(events);
     }
 
     /// <summary>
     /// What there is to tell by now: everything, once it has been over for a while; or, when nothing has moved for
     /// long, what has ended and what has not. That somebody must approve is told as soon as all else has ended.
     /// </summary>
-    CiRollup.Finished? ReportableRollup(CommitState commit, CheckWaitPolicy patience) =>
+    CiRollup.Finished? ReportableRollup(CommitState commit, CheckWaitPolicy waitPolicy) =>
         commit switch
         {
-            { Result: { } result } => pages.ServerTime - commit.EndedAt >= patience.Settle ? result : null,
+            { Result: { } result } => pages.ServerTime - commit.EndedAt >= waitPolicy.Settle ? result : null,
             { SoFar: { Open.Count: > 0 } soFar } => pages.ServerTime - commit.StandsSince
-            >= (soFar.WaitsForApproval ? patience.Settle : patience.PendingAfter)
+            >= (soFar.WaitsForApproval ? waitPolicy.Settle : waitPolicy.PendingAfter)
                 ? soFar
                 : null,
             _ => null,
@@ -305,7 +309,7 @@ sealed class CommitPoll(
         else if (answer is not GitHubResponse.NotModified)
             known = known with { Checks = [] };
 
-        var (ruled, items) = await pages.ReadAll(RulesOf(branch), null, anew: false, cancel);
+        var (ruled, items) = await pages.ReadAll(RulesOf(branch), null, ignoreETag: false, cancel);
         if (items is not null)
         {
             known = known with
@@ -346,7 +350,7 @@ sealed class CommitPoll(
         var (answer, runs) = await pages.ReadAll(
             RunsOf(sha),
             "workflow_runs",
-            anew: state.Commits[sha].Runs is null,
+            ignoreETag: state.Commits[sha].Runs is null,
             cancel
         );
         if (answer is GitHubResponse.Forbidden or GitHubResponse.NotFound)
@@ -371,7 +375,7 @@ sealed class CommitPoll(
     }
 
     static bool HasUnreportedPulls(CommitState commit, IEnumerable<long> pulls) =>
-        commit.SaidOf is { } told && pulls.Except(told).Any();
+        commit.SaidOf is { } reported && pulls.Except(reported).Any();
 
     static string ProtectionOf(string branch) => $"branches/{Uri.EscapeDataString(branch)}";
 
@@ -469,7 +473,7 @@ sealed class CommitPoll(
 
     async Task<(GitHubResponse Answer, IReadOnlyList<JsonElement>? Items)> ReadCheckRuns(
         string sha,
-        bool anew,
+        bool ignoreETag,
         CancellationToken cancel
     )
     {
@@ -478,7 +482,7 @@ sealed class CommitPoll(
             var read = await pages.ReadAll(
                 $"commits/{sha}/check-runs?filter=latest&per_page=100",
                 "check_runs",
-                anew,
+                ignoreETag,
                 cancel
             );
             if (read.Answer is not GitHubResponse.Forbidden)

@@ -13,7 +13,7 @@ sealed class DeploymentPoll(
     RepositoryState state,
     RepositoryReader pages,
     GitHubObservation seen,
-    Func<IReadOnlyList<EventMapping>, Task> keep
+    Func<IReadOnlyList<EventMapping>, Task> publishAndSave
 )
 {
     const string List = "deployments?per_page=100";
@@ -41,7 +41,7 @@ sealed class DeploymentPoll(
                 .DistinctBy(x => x.Id)
                 .ToDictionary(x => x.Id);
             pages.SaveETag(List, list.ETag);
-            await keep([]);
+            await publishAndSave([]);
         }
 
         // Also those that nobody waits for are known: the merge that makes one interesting may be seen after it.
@@ -54,7 +54,7 @@ sealed class DeploymentPoll(
     async Task PollStatuses(DeploymentState deployment, CancellationToken cancel)
     {
         var path = $"deployments/{deployment.Id}/statuses?per_page=100";
-        var (_, statuses) = await pages.ReadAll(path, null, anew: false, cancel);
+        var (_, statuses) = await pages.ReadAll(path, null, ignoreETag: false, cancel);
         if (statuses is null)
             return;
 
@@ -84,7 +84,7 @@ sealed class DeploymentPoll(
             pages.SaveETag(path, null);
         }
 
-        await keep(found);
+        await publishAndSave(found);
     }
 
     DeploymentState? ToState(JsonElement deployment)

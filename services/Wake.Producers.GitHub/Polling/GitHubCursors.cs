@@ -6,8 +6,8 @@ namespace Wake.Producers.GitHub;
 /// restart.</summary>
 sealed class GitHubCursors(NpgsqlDataSource database)
 {
-    // A look that has kept nothing for so long is over: its process is dead, and another takes it on. One that is only
-    // slow is then done twice, which costs requests and nothing else.
+    // A claim expires when its poll has saved nothing for this long: the process is taken to be dead. A slow poll is
+    // then done twice, which costs requests only.
     static readonly TimeSpan ClaimTimeout = TimeSpan.FromSeconds(15);
 
     // A producer that was not seen for so long is gone, and what its accounts looked at is another's. What nobody has

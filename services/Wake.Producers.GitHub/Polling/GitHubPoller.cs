@@ -16,7 +16,7 @@ sealed class GitHubPoller(
     GitHubClients clients,
     IEventPublisher publisher,
     JobLogs logs,
-    RepollRequests bell,
+    RepollRequests repollRequests,
     TimeProvider time,
     ILogger<GitHubPoller> log
 ) : BackgroundService
@@ -24,7 +24,7 @@ sealed class GitHubPoller(
     // A repository that has not changed for that long is looked at less.
     static readonly TimeSpan IdleAfter = TimeSpan.FromHours(1);
 
-    // To whom nothing of a repository is shown it may be shown later, and another account may see it now.
+    // How long an account without access leaves a repository to other accounts. Access may be granted later.
     static readonly TimeSpan NoAccessRetryAfter = TimeSpan.FromHours(1);
 
     readonly GitHubOptions settings = options.Value;
@@ -93,8 +93,8 @@ sealed class GitHubPoller(
             .GroupBy(x => x.Account, x => x.Subject)
             .ToDictionary(x => x.Key, x => x.ToArray());
 
-        if (bell.Drain() is { Count: > 0 } heard)
-            await cursors.RequestRepoll(heard, cancel);
+        if (repollRequests.Drain() is { Count: > 0 } requested)
+            await cursors.RequestRepoll(requested, cancel);
         return false;
     }
 
@@ -113,20 +113,20 @@ sealed class GitHubPoller(
         try
         {
             var kept = due.State.ToJson();
-            var patience = new CommitPoll.CheckWaitPolicy(
+            var waitPolicy = new CommitPoll.CheckWaitPolicy(
                 settings.Settle,
                 settings.PendingAfter,
                 settings.Rules(due.Watched.Repository)
             );
-            var look = new RepositoryPoll(due.Watched, due.State, client, logs, Keep, time, log);
-            await look.PollRepository(due.RequestedSubjects, patience, cancel);
-            unable = look.HasNoAccess ? NoAccessRetryAfter : TimeSpan.Zero;
+            var poll = new RepositoryPoll(due.Watched, due.State, client, logs, PublishAndSave, time, log);
+            await poll.PollRepository(due.RequestedSubjects, waitPolicy, cancel);
+            unable = poll.HasNoAccess ? NoAccessRetryAfter : TimeSpan.Zero;
             (rings, wait) = (
                 due.LastRequest,
                 NextPollDelay(due.State, client.RateLimitOf(due.Watched.Repository.FullName))
             );
 
-            async Task Keep(IReadOnlyList<EventMapping> found)
+            async Task PublishAndSave(IReadOnlyList<EventMapping> found)
             {
                 // Handed over first: what is kept and was never handed over would be lost.
                 if (
@@ -144,7 +144,7 @@ sealed class GitHubPoller(
         }
         catch (GitHubUnavailableException unavailable)
         {
-            log.LogWarning("{Repository} was not looked at to the end: {Reason}", subject, unavailable.Message);
+            log.LogWarning("Polling {Repository} was interrupted: {Reason}", subject, unavailable.Message);
             if (unavailable.RetryAt is { } until && until - time.GetUtcNow() is var pause && pause > wait)
                 wait = unable = pause;
         }

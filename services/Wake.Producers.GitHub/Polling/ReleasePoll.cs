@@ -10,7 +10,7 @@ sealed class ReleasePoll(
     RepositoryState state,
     RepositoryReader pages,
     GitHubObservation seen,
-    Func<IReadOnlyList<EventMapping>, Task> keep
+    Func<IReadOnlyList<EventMapping>, Task> publishAndSave
 )
 {
     const string List = "releases?per_page=100";
@@ -40,6 +40,6 @@ sealed class ReleasePoll(
 
         state.Releases = [.. published.Select(x => x.Number("id")!.Value)];
         pages.SaveETag(List, list.ETag);
-        await keep(found);
+        await publishAndSave(found);
     }
 }

@@ -3,10 +3,10 @@ using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>What a webhook says has moved, for the poller to look at now instead of at its next look.</summary>
+/// <summary>Subjects that a webhook reports as changed, to be polled now instead of at the next interval.</summary>
 sealed class RepollRequests
 {
-    // A ring that is lost costs a minute: the next look sees the same.
+    // A lost request costs at most a minute: the next poll sees the same.
     readonly Channel<string> requests = Channel.CreateBounded<string>(
         new BoundedChannelOptions(1000) { FullMode = BoundedChannelFullMode.DropOldest }
     );

@@ -13,7 +13,7 @@ namespace Wake.Producers.GitHub;
 /// <param name="state">What was seen last. Changed; worthless once a step has failed.</param>
 /// <param name="client">Who asks.</param>
 /// <param name="logs">Tells why a job has failed.</param>
-/// <param name="keep">Hands events over, then keeps the state.</param>
+/// <param name="publishAndSave">Publishes events, then saves the state.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
 sealed class RepositoryPoll(
@@ -21,7 +21,7 @@ sealed class RepositoryPoll(
     RepositoryState state,
     GitHubClient client,
     JobLogs logs,
-    Func<IReadOnlyList<EventMapping>, Task> keep,
+    Func<IReadOnlyList<EventMapping>, Task> publishAndSave,
     TimeProvider time,
     ILogger log
 )
@@ -44,12 +44,12 @@ sealed class RepositoryPoll(
     public bool HasNoAccess => pages is { AnyFound: false, AnyDenied: true };
 
     /// <summary>Looks.</summary>
-    /// <param name="rung">The subjects that a webhook has said moved.</param>
-    /// <param name="patience">How long checks are waited for, and which.</param>
+    /// <param name="requested">The subjects that a webhook has said moved.</param>
+    /// <param name="waitPolicy">How long checks are waited for, and which.</param>
     /// <param name="cancel">Ends it.</param>
     public async Task PollRepository(
-        IReadOnlyCollection<string> rung,
-        CommitPoll.CheckWaitPolicy patience,
+        IReadOnlyCollection<string> requested,
+        CommitPoll.CheckWaitPolicy waitPolicy,
         CancellationToken cancel
     )
     {
@@ -60,13 +60,17 @@ sealed class RepositoryPoll(
         if (state.Issues.Count > 0 || watched.WatchesNumbersByPattern)
             await PollIssues(cancel);
         await PollLateReviews(cancel);
-        await new CommentPoll(watched, state, pages, Observed, keep).PollComments(cancel);
+        await new CommentPoll(watched, state, pages, Observed, publishAndSave).PollComments(cancel);
         await PollRefs(cancel);
-        await new CommitPoll(watched, state, pages, Observed, logs, keep).PollCommits(rung, patience, cancel);
+        await new CommitPoll(watched, state, pages, Observed, logs, publishAndSave).PollCommits(
+            requested,
+            waitPolicy,
+            cancel
+        );
         if (watched.Deployments)
-            await new DeploymentPoll(watched, state, pages, Observed, keep).PollDeployments(cancel);
+            await new DeploymentPoll(watched, state, pages, Observed, publishAndSave).PollDeployments(cancel);
         if (watched.Releases)
-            await new ReleasePoll(watched, state, pages, Observed, keep).PollReleases(cancel);
+            await new ReleasePoll(watched, state, pages, Observed, publishAndSave).PollReleases(cancel);
     }
 
     // A number is known again only by a new first look, which publishes nothing that was there before it.
@@ -104,7 +108,7 @@ sealed class RepositoryPoll(
             .ToHashSet();
         if (
             unknown.Count > MaxIndividualPolls
-            && await pages.GetFirstPage(PullList, JsonValueKind.Array, cancel, anew: true)
+            && await pages.GetFirstPage(PullList, JsonValueKind.Array, cancel, ignoreETag: true)
                 is GitHubResponse.Success list
         )
         {
@@ -117,7 +121,7 @@ sealed class RepositoryPoll(
             List<EventMapping> found = [];
             foreach (var pull in listed.Where(x => unknown.Remove(x.Number("number") ?? 0)))
                 found.AddRange(FirstSeenPull(pull, list.ServerTime));
-            await keep(found);
+            await publishAndSave(found);
         }
 
         foreach (var number in unknown)
@@ -128,15 +132,15 @@ sealed class RepositoryPoll(
                 continue;
 
             if (
-                await pages.GetFirstPage($"pulls/{number}", JsonValueKind.Object, cancel, anew: true)
+                await pages.GetFirstPage($"pulls/{number}", JsonValueKind.Object, cancel, ignoreETag: true)
                 is GitHubResponse.Success pull
             )
-                await keep([.. FirstSeenPull(pull.Body, pull.ServerTime)]);
+                await publishAndSave([.. FirstSeenPull(pull.Body, pull.ServerTime)]);
             else if (
-                await pages.GetFirstPage($"issues/{number}", JsonValueKind.Object, cancel, anew: true)
+                await pages.GetFirstPage($"issues/{number}", JsonValueKind.Object, cancel, ignoreETag: true)
                 is GitHubResponse.Success issue
             )
-                await keep([.. FirstSeenIssue(issue.Body, issue.ServerTime)]);
+                await publishAndSave([.. FirstSeenIssue(issue.Body, issue.ServerTime)]);
             else
             {
                 // Not there, or not for us. Nothing follows from that, least of all that it was closed.
@@ -147,7 +151,7 @@ sealed class RepositoryPoll(
                     times,
                     time.GetUtcNow() + TimeSpan.FromMinutes(Math.Min(60, Math.Pow(2, times)))
                 );
-                await keep([]);
+                await publishAndSave([]);
                 continue;
             }
 
@@ -208,7 +212,7 @@ sealed class RepositoryPoll(
 
                 var one = await ChangedPulls([found.Body], cancel);
                 pages.SaveETag($"pulls/{number}", found.ETag);
-                await keep(one);
+                await publishAndSave(one);
             }
 
             return;
@@ -234,7 +238,7 @@ sealed class RepositoryPoll(
         )
             state.Pulls.Remove(number);
         pages.SaveETag(PullList, list.ETag);
-        await keep(events);
+        await publishAndSave(events);
     }
 
     async Task<List<EventMapping>> ChangedPulls(IReadOnlyList<JsonElement> pulls, CancellationToken cancel)
@@ -308,12 +312,12 @@ sealed class RepositoryPoll(
         {
             var found = await NewReviews(number, pull.Since, () => GetPull(number, cancel), cancel);
             state.Pulls[number] = pull with { ReadAt = pages.ServerTime };
-            await keep([.. found]);
+            await publishAndSave([.. found]);
         }
     }
 
     async Task<JsonElement> GetPull(long number, CancellationToken cancel) =>
-        await pages.GetFirstPage($"pulls/{number}", JsonValueKind.Object, cancel, anew: true)
+        await pages.GetFirstPage($"pulls/{number}", JsonValueKind.Object, cancel, ignoreETag: true)
             is GitHubResponse.Success found
             ? found.Body
             : default;
@@ -325,7 +329,7 @@ sealed class RepositoryPoll(
         CancellationToken cancel
     )
     {
-        var (_, reviews) = await pages.ReadAll($"pulls/{number}/reviews?per_page=100", null, anew: false, cancel);
+        var (_, reviews) = await pages.ReadAll($"pulls/{number}/reviews?per_page=100", null, ignoreETag: false, cancel);
         if (reviews?.Where(x => x.Time("submitted_at") >= since - Watches.LookBack).ToList() is not { Count: > 0 } news)
             return [];
 
@@ -378,7 +382,7 @@ sealed class RepositoryPoll(
         foreach (var (number, _) in state.Issues.Where(x => IsClosedAndOld(x.Key, x.Value, newest)).ToList())
             state.Issues.Remove(number);
         pages.SaveETag(IssueList, list.ETag);
-        await keep(events);
+        await publishAndSave(events);
     }
 
     async Task PollRefs(CancellationToken cancel)
@@ -399,7 +403,7 @@ sealed class RepositoryPoll(
             if (moved)
                 state.Refs[name] = new(sha, known?.Sha);
             pages.SaveETag(path, found.ETag);
-            await keep(moved && known is not null ? [GitHubEvents.Ref(Observed, found.Body)] : []);
+            await publishAndSave(moved && known is not null ? [GitHubEvents.Ref(Observed, found.Body)] : []);
         }
     }
 

@@ -13,8 +13,8 @@ sealed class RepositoryReader(
 )
 {
     /// <summary>
-    /// GitHub has several copies of everything, its times have whole seconds, and its lists are not read at one moment.
-    /// Up to so much later something may show that belongs before what was seen already.
+    /// GitHub's replicas lag, its timestamps have whole seconds, and list pages are not one snapshot. An item may
+    /// appear this much later than its timestamp says.
     /// </summary>
     public static readonly TimeSpan ReplicaLag = TimeSpan.FromMinutes(1);
 
@@ -35,13 +35,13 @@ sealed class RepositoryReader(
         string path,
         JsonValueKind kind,
         CancellationToken cancel,
-        bool anew = false
+        bool ignoreETag = false
     )
     {
         var answer = await client.Get(
             $"{state.Path ?? $"repos/{repository.FullName}"}/{path}",
             repository.FullName,
-            anew ? null : state.ETags.GetValueOrDefault(path),
+            ignoreETag ? null : state.ETags.GetValueOrDefault(path),
             kind,
             cancel
         );
@@ -112,12 +112,12 @@ sealed class RepositoryReader(
     /// <summary>Everything of a list that is not sorted by its changes; null when it is as it was.</summary>
     /// <param name="path">The list.</param>
     /// <param name="property">Where in the answer it is; null: the answer is the list.</param>
-    /// <param name="anew">Read it though it may not have changed.</param>
+    /// <param name="ignoreETag">Read it though it may not have changed.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task<(GitHubResponse Answer, IReadOnlyList<JsonElement>? Items)> ReadAll(
         string path,
         string? property,
-        bool anew,
+        bool ignoreETag,
         CancellationToken cancel
     )
     {
@@ -125,7 +125,7 @@ sealed class RepositoryReader(
             path,
             property is null ? JsonValueKind.Array : JsonValueKind.Object,
             cancel,
-            anew
+            ignoreETag
         );
         if (answer is not GitHubResponse.Success found)
             return (answer, null);

@@ -23,7 +23,7 @@ static class GitHubWebhook
     static Task<IResult> HandleDelivery(
         HttpContext http,
         WebhookReceiver door,
-        RepollRequests bell,
+        RepollRequests repollRequests,
         IOptions<GitHubOptions> options,
         CancellationToken cancel
     )
@@ -46,11 +46,11 @@ static class GitHubWebhook
             credentials,
             http.Request.HasFormContentType ? MaxBody * 3 : MaxBody,
             cancel,
-            Heard
+            Enrich
         );
 
         // What only this process knows: which words are its own, what else there is to tell, and a poller to be told.
-        async Task<EventMapping> Heard(EventMapping mapped, CancellationToken bound)
+        async Task<EventMapping> Enrich(EventMapping mapped, CancellationToken bound)
         {
             mapped = SelfAuthoredFilter.MakeAmbient(mapped, options.Value.OwnLogins);
             if (http.RequestServices.GetService<DeliveryEnricher>() is { } details)
@@ -68,7 +68,7 @@ static class GitHubWebhook
                 );
             }
 
-            bell.Request(mapped);
+            repollRequests.Request(mapped);
             return mapped;
         }
     }

@@ -26,7 +26,8 @@ public sealed class GitHubWebhookOptions
             yield return new($"{at}: Secrets needs at least one, and none that is empty: anybody could sign with it.");
         if (Repositories is [] || Repositories.Any(string.IsNullOrWhiteSpace))
             yield return new(
-                $"{at}: Repositories says whose events it may tell: octo-org/*. For all of them put the secret into {GitHubOptions.Section}:WebhookSecrets."
+                $"{at}: Repositories says whose events it may tell: octo-org/*. For all of them put the secret into "
+                    + $"{GitHubOptions.Section}:WebhookSecrets."
             );
         if (string.IsNullOrWhiteSpace(Host))
             yield return new($"{at}: Host must not be empty.");
@@ -49,7 +50,8 @@ public sealed class GitHubWebhookOptions
         // A ping of an organization's webhook, say, is about none.
         return GitHubRepository.Parse(payload.At("repository")) is not { } repository || SpeaksFor(repository)
             ? null
-            : $"The secret of {GitHubOptions.Section}:Webhooks:{name} speaks for {string.Join(", ", Repositories)} on {Host}, not for {repository.FullName} on {repository.Host}.";
+            : $"The secret of {GitHubOptions.Section}:Webhooks:{name} speaks for {string.Join(", ", Repositories)} "
+                + $"on {Host}, not for {repository.FullName} on {repository.Host}.";
     }
 
     // Hosts are told apart as subjects tell them.

@@ -7,8 +7,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Producers.GitHub;
 
 /// <summary>
-/// Asks for the deliveries again that failed while nobody was at the door: GitHub never does so by itself. The poller
-/// sees the same facts later; this is for those that only a webhook tells.
+/// Redelivers webhook deliveries that failed while the endpoint was down; GitHub does not retry by itself. The poller
+/// sees most of the same facts later; some only a webhook reports.
 /// </summary>
 sealed class MissedDeliveryRecovery(
     IOptions<GitHubOptions> options,
@@ -113,7 +113,7 @@ sealed class MissedDeliveryRecovery(
             );
             if (lost.Count > 0)
                 log.LogInformation(
-                    "webhook gap: {Recovered} recovered of {Lost} ({Hook})",
+                    "{Recovered} of {Lost} failed webhook deliveries of {Hook} were redelivered.",
                     recovered,
                     lost.Count,
                     hook
@@ -129,7 +129,7 @@ sealed class MissedDeliveryRecovery(
         }
     }
 
-    // The door has heard it twice and wants neither: asking on would go on for days.
+    // The endpoint has rejected it twice with a 4xx; further attempts would repeat for days.
     static bool IsRejected(JsonElement delivery) =>
         delivery.Flag("redelivery") && delivery.Number("status_code") is >= 400 and < 500;
 

@@ -23,7 +23,8 @@ public static class Postgres
                 builder.Configuration.GetConnectionString(ConnectionStringName) is { Length: > 0 } text
                     ? text
                     : throw new InvalidOperationException(
-                        $"ConnectionStrings:{ConnectionStringName} is not set. Set ConnectionStrings__{ConnectionStringName}, for instance to "
+                        $"ConnectionStrings:{ConnectionStringName} is not set. Set "
+                            + $"ConnectionStrings__{ConnectionStringName}, for instance to "
                             + "Host=localhost;Database=wake;Username=wake;Password=…"
                     ),
                 services.GetRequiredService<ILoggerFactory>()

@@ -158,7 +158,8 @@ public static class SqlMigrations
                     // after it.
                     if (waited % 10 == 0)
                         log.LogWarning(
-                            "The tables of {Owner} are not all there yet, and this role may not make them ({Reason}); waiting for wake migrate.",
+                            "The tables of {Owner} are not all there yet, and this role may not make them "
+                                + "({Reason}); waiting for wake migrate.",
                             owner.GetName().Name,
                             refused.MessageText
                         );

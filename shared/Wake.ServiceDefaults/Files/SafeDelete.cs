@@ -48,9 +48,10 @@ public static class SafeDelete
         if (!found.IsDirectory)
             throw new IOException($"{path} is not deleted: it is no folder, or a link.");
         if (made is { } expected ? !found.IsSameAs(expected) : !owners.Contains(found.UserId))
-            throw new IOException(
-                $"{path} is not deleted: {(made is null ? $"it belongs to another user (uid {found.UserId})" : "another stands in its place")}."
-            );
+        {
+            var why = made is null ? $"it belongs to another user (uid {found.UserId})" : "another stands in its place";
+            throw new IOException($"{path} is not deleted: {why}.");
+        }
 
         using var folder = UnixFiles.OpenDirectory(parent, name) ?? throw UnixFiles.CreateException(path);
         if (UnixFiles.Stat(folder) is not { } opened || !opened.IsSameAs(found))

@@ -3,8 +3,7 @@ using System.Net.Sockets;
 
 namespace Wake.ServiceDefaults;
 
-/// <summary>Counts how often an address failed to prove itself, so that trying is slow and does not fill the
-/// log.</summary>
+/// <summary>Rate-limits failed authentication per client address (IPv6: per /64).</summary>
 public sealed class AuthenticationFailureLimiter(TimeProvider time)
 {
     /// <summary>How often one address may fail within <see cref="Window"/>.</summary>

@@ -12,7 +12,8 @@ public sealed class MessageBusOptions : IValidatableObject
     /// <c>rabbitmq://user:password@host:port/vhost</c>, or <c>loopback://name</c> for the transport inside one process.
     /// </summary>
     [Required(
-        ErrorMessage = "MessageBus:Host is not set. Set MessageBus__Host, for instance to rabbitmq://user:password@host:5672/."
+        ErrorMessage = "MessageBus:Host is not set. Set MessageBus__Host, for instance to "
+            + "rabbitmq://user:password@host:5672/."
     )]
     public Uri? Host { get; init; }
 

@@ -95,7 +95,7 @@ public static class WakeMetrics
         WaitBuckets
     );
 
-    /// <summary>How many events a turn is told of.</summary>
+    /// <summary>Events per turn.</summary>
     public static readonly Histogram<int> CoalesceSize = Meter.CreateHistogram(
         "wake.coalesce.size",
         "{event}",

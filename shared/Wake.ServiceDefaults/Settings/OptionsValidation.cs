@@ -4,8 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace Wake.ServiceDefaults;
 
-/// <summary>Options that are checked when the process starts, so that a wrong setting is a sentence and not a
-/// surprise.</summary>
+/// <summary>Binds options and validates them at start; each problem is one sentence.</summary>
 public static class OptionsValidation
 {
     /// <summary>

@@ -15,7 +15,8 @@ static partial class PlaceholderSecrets
             setting.Value is { Length: > 0 } value
             && Secret(setting.Key, value) is { } secret
             && Placeholder().IsMatch(secret)
-        select $"{setting.Key.Replace(":", "__", StringComparison.Ordinal)} is still the placeholder of an example, which everybody knows. Put a secret of your own there.";
+        select $"{setting.Key.Replace(":", "__", StringComparison.Ordinal)} is still the placeholder of an example, "
+            + "which everybody knows. Put a secret of your own there.";
 
     // An address holds a password; any other text may speak of changing something.
     static string? Secret(string path, string value) =>

@@ -12,10 +12,10 @@ namespace Wake.ServiceDefaults;
 /// </summary>
 public static class SecretFiles
 {
-    /// <summary>Names the folder; without it, the one where Docker puts them.</summary>
+    /// <summary>Names the folder; without it, <see cref="DefaultDirectory"/>.</summary>
     public const string DirectoryVariable = "WAKE_SECRETS";
 
-    /// <summary>That one.</summary>
+    /// <summary>Where Docker mounts secrets.</summary>
     public const string DefaultDirectory = "/run/secrets";
 
     /// <summary>

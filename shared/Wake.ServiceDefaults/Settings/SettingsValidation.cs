@@ -91,7 +91,8 @@ public static class SettingsValidation
                 $"{name} in {json.Source.Path} is no section of Wake's{(nearest is null ? "" : $"; {nearest} is")}.",
             EnvironmentVariablesConfigurationProvider
                 when nearest is not null && provider.GetChildKeys([], name).Any() =>
-                $"{name}__{provider.GetChildKeys([], name).First()} in the environment is no setting of Wake's; the section is {nearest}.",
+                $"{name}__{provider.GetChildKeys([], name).First()} in the environment is no setting of Wake's; the "
+                    + $"section is {nearest}.",
             _ => null,
         }
         where problem is not null

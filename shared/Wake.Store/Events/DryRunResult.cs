@@ -50,19 +50,19 @@ public sealed record DryRunResult(
         IReadOnlyList<Observation> observations,
         IReadOnlyList<IntakeResult> decisions,
         IReadOnlyList<DryRunRow> rows,
-        Func<IReadOnlyList<TurnEvent>, PromptForm, string> word
+        Func<IReadOnlyList<TurnEvent>, PromptForm, string> render
     )
     {
         // A session reads of all its events in one turn, so what it reads is said once.
         var texts = (
-            from told in rows.GroupBy(x => x.Session)
-            let first = told.FirstOrDefault(x => x.Event.Wakes)
-            let events = told.Where(x => !x.Expired).Select(x => x.Event).ToList()
+            from entries in rows.GroupBy(x => x.Session)
+            let first = entries.FirstOrDefault(x => x.Event.Wakes)
+            let events = entries.Where(x => !x.Expired).Select(x => x.Event).ToList()
             where first is not null && events is not []
             select (first, events)
         )
             .Take(MaxTexts)
-            .ToDictionary(x => (x.first.DedupKey, x.first.Session), x => word(x.events, x.first.Form));
+            .ToDictionary(x => (x.first.DedupKey, x.first.Session), x => render(x.events, x.first.Form));
 
         var deliveries = rows.ToLookup(
             x => x.DedupKey,
@@ -100,7 +100,7 @@ public sealed record DryRunResult(
 
 /// <summary>A session that would receive it.</summary>
 /// <param name="Session">Its key.</param>
-/// <param name="Wakes">Whether it would be woken, rather than told with its next turn.</param>
+/// <param name="Wakes">Whether it would be woken, rather than given it with its next turn.</param>
 /// <param name="Begins">Whether the session would only begin with this.</param>
 /// <param name="Watch">The watch that matches; null when none does.</param>
 /// <param name="Route">The route that matches; null when none does. Neither: the event names the session.</param>
@@ -123,7 +123,7 @@ public sealed record DryRunInboxEntry(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text
 );
 
-/// <summary>How much a session has to be told.</summary>
+/// <summary>How much a session has to be entries.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<PromptForm>))]
 public enum PromptForm
 {

@@ -99,7 +99,6 @@ sealed record DryRunRow(
         );
     }
 
-    /// <summary>It for whoever asks.</summary>
     public DryRunInboxEntry ToInboxEntry(string? text) =>
         new(
             Session,

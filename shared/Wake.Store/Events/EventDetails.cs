@@ -5,7 +5,7 @@ using System.Text.Json;
 
 namespace Wake.Store;
 
-/// <summary>What a session is shown of an event's data. Pure to read, and hostile text is its daily bread.</summary>
+/// <summary>The parts of an event's data shown to the session. The input is untrusted.</summary>
 /// <param name="Link">Where a person would look, an https address; null when the data says none.</param>
 /// <param name="Excerpt">Lines of what was printed or written; null when the data has none.</param>
 /// <param name="Data">The rest as JSON on one line; null when there is none.</param>

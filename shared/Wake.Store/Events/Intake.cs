@@ -40,11 +40,11 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
 
     /// <summary>What <see cref="Accept"/> would decide and why, found by doing it and taking it back.</summary>
     /// <param name="observations">Valid events.</param>
-    /// <param name="word">What a session that is woken would read about events, in the order observed.</param>
+    /// <param name="render">What a session that is woken would read about events, in the order observed.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task<IReadOnlyList<DryRunResult>> DryRun(
         IReadOnlyList<Observation> observations,
-        Func<IReadOnlyList<TurnEvent>, PromptForm, string> word,
+        Func<IReadOnlyList<TurnEvent>, PromptForm, string> render,
         CancellationToken cancel
     )
     {
@@ -58,7 +58,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
             rows = await DryRunRow.Read(connection, observations, cancel);
         }
 
-        return DryRunResult.Create(observations, decisions, rows, word);
+        return DryRunResult.Create(observations, decisions, rows, render);
     }
 
     async Task<(IReadOnlyList<IntakeResult> Decisions, TimeSpan? DueIn)> Decide(

@@ -89,7 +89,9 @@ public sealed partial record RouteDefinition
     /// the owner's.</summary>
     public string? FullPrompt { get; init; }
 
-    /// <summary>The same for a session that remembers; left out, it is told <see cref="FullPrompt"/> again.</summary>
+    /// <summary>
+    /// Prompt for a session that is resumed and already has context. Left out: <see cref="FullPrompt"/>.
+    /// </summary>
     public string? DeltaPrompt { get; init; }
 
     /// <summary>What is wrong with a route of this name, each as (field, sentence).</summary>

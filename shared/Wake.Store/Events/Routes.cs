@@ -2,12 +2,12 @@ using Npgsql;
 
 namespace Wake.Store;
 
-/// <summary>The standing rules. The intake reads this table in its own statement; everything else about it is
-/// here.</summary>
+/// <summary>Stores routes. The only writer of the table; Intake.sql, WatchedSubjects and Turns read it.</summary>
 public sealed class Routes(NpgsqlDataSource database)
 {
     const string Columns =
-        "name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, created_at";
+        "name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, "
+        + "created_at";
 
     // Coordinators that start together write the same routes. Any constant will do that no other lock has.
     const string LockRoutes = "select pg_advisory_xact_lock(5427021)";

@@ -3,8 +3,10 @@ using Npgsql;
 
 namespace Wake.Store;
 
-/// <summary>Who wants to hear of what. The intake reads this table in its own statement; everything else about it is
-/// here.</summary>
+/// <summary>
+/// Stores watches. Also written elsewhere: Intake.sql and LookBack.sql delete a watch that has fired its last time, and
+/// Sessions.Close those of its session. WatchedSubjects reads them.
+/// </summary>
 public sealed class Watches(NpgsqlDataSource database)
 {
     /// <summary>How far a new watch looks back: an agent often watches a thing seconds after it happened.</summary>
@@ -40,7 +42,7 @@ public sealed class Watches(NpgsqlDataSource database)
     /// <param name="session">The session's key.</param>
     /// <param name="wanted">What it shall be told of; conditions in it are valid.</param>
     /// <param name="cancel">Ends the wait.</param>
-    /// <param name="work">Its id, where a request may be done again; null for a new one.</param>
+    /// <param name="operationId">Its id, where a request may be done again; null for a new one.</param>
     /// <returns>
     /// The watch, how many earlier events it found, and whether it has ended already: by one of them, or, when it was
     /// made before, by anything.
@@ -49,10 +51,10 @@ public sealed class Watches(NpgsqlDataSource database)
         string session,
         WatchDefinition wanted,
         CancellationToken cancel,
-        Guid? work = null
+        Guid? operationId = null
     )
     {
-        var id = work ?? Guid.CreateVersion7();
+        var id = operationId ?? Guid.CreateVersion7();
         var pattern = wanted.Subject.Contains('*') ? Sql.LikePattern(wanted.Subject) : null;
 
         await using var batch = database.CreateBatch();

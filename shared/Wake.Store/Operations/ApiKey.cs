@@ -31,8 +31,9 @@ public sealed record ApiKey(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Subjects { get; init; }
 
-    /// <summary>The name under which its dedup keys count: keys of one name tell the same facts. Null: its own
-    /// id.</summary>
+    /// <summary>
+    /// Namespace of the key's dedup keys: keys of one namespace deduplicate against each other. Null: its own id.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Namespace { get; init; }
 

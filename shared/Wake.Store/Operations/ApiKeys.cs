@@ -75,7 +75,7 @@ public sealed class ApiKeys(NpgsqlDataSource database)
         return await batch.ExecuteAffected(cancel);
     }
 
-    /// <summary>Those that open the door, with their hashes, the oldest first.</summary>
+    /// <summary>Live keys with their hashes, oldest first.</summary>
     public async Task<IReadOnlyList<(ApiKey Key, byte[] Sha256)>> List(CancellationToken cancel)
     {
         await using var command = database.CreateCommand(

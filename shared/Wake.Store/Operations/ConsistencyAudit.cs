@@ -16,7 +16,7 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
     static readonly (string Rule, string Broken)[] Rules =
     [
         (
-            "An event that shall start a turn is owed one.",
+            "Every waking event in an inbox has a timer.",
             """
             select format('event %s for %s waits, and nothing is due', e.id, s.key)
             from inbox i
@@ -28,7 +28,7 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
-            "What is due is looked at.",
+            "No timer is overdue by more than 10 minutes.",
             """
             select format('%s has been due since %s', s.key, timer.due_at)
             from wake_timers timer join sessions s on s.id = timer.session_id
@@ -36,7 +36,7 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
-            "A turn that is open is owed an ending.",
+            "Every open turn has a scheduled check.",
             """
             select format('wake %s of %s is open, and nothing is owed', t.wake_number, s.key)
             from turns t
@@ -114,7 +114,7 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
-            "A memory was saved by whoever had the turn.",
+            "Transcripts were saved by the turn's lease holder.",
             """
             select format('the transcript of Claude session %s was saved with epoch %s, and wake %s had %s', m.claude_session_id, m.epoch, m.wake_number, t.epoch)
             from transcripts m left join turns t using (session_id, wake_number)
@@ -122,7 +122,7 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
-            "A turn that nobody ran beside is on the branch that its session goes on from.",
+            "A turn without a concurrent process is on the session's current branch.",
             """
             select format('wake %s of %s has ended and is off the branch', t.wake_number, s.key)
             from turns t join sessions s on s.id = t.session_id
@@ -169,7 +169,8 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
         ),
         (
             "A duplicate points to its fact.",
-            "select format('observation %s', observation) from duplicates d where not exists (select from events e where e.seq = d.event)"
+            "select format('observation %s', observation) from duplicates d where not exists (select from events e "
+                + "where e.seq = d.event)"
         ),
         (
             "A watch for one event is gone when it has woken its session.",

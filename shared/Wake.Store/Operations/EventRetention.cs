@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Wake.Store;
 
-/// <summary>Forgetting facts that are long over. Called by one at a time.</summary>
+/// <summary>Deletes old events. One caller at a time: the coordinator's EventPruner.</summary>
 public sealed class EventRetention(NpgsqlDataSource database)
 {
     /// <summary>

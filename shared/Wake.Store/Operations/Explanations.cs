@@ -97,7 +97,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             )),
             .. (
                 await ReadLedger(
-                    $"{SelectDecisions} where (d.session_id, d.wake_number) in (select session_id, wake_number from inbox where event = $1)",
+                    $"{SelectDecisions} where (d.session_id, d.wake_number) in (select session_id, wake_number from "
+                        + "inbox where event = $1)",
                     seq,
                     cancel
                 )
@@ -184,7 +185,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
 
         static string Collides(string? holder, bool alike) =>
             $"its dedup key is that of {(holder is null ? "an event" : $"event {holder}")}, "
-            + (alike ? "which somebody else has told" : "which is another fact");
+            + (alike ? "published by another source" : "which is another fact");
     }
 
     /// <summary>Why a session does what it does. Null when there never was one with this key.</summary>
@@ -263,7 +264,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         if (deliveries is [])
         {
             return observed.Sessions is { Count: > 0 } named
-                ? $"Nothing woke: no open session is called {string.Join(" or ", named)}, and nobody watched {observed.Subject}."
+                ? $"Nothing woke: no open session is called {string.Join(" or ", named)}, and nobody watched "
+                    + $"{observed.Subject}."
                 : $"Nothing woke: nobody watched {observed.Subject}.";
         }
 
@@ -283,18 +285,18 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 (x, x.Turn) switch
                 {
                     ({ Wake: null }, _) when expired =>
-                        $"It expired before a turn of {x.Session} began, and is told to none.",
+                        $"It expired before a turn of {x.Session} began, and is handed to no turn.",
                     ({ Wake: null }, _) when observed.Delivery is Delivery.Ambient =>
                         $"It waits for the next turn of {x.Session}; being ambient it starts none.",
                     ({ Wake: null }, _) =>
                         $"It waits in the inbox of {x.Session}.{states.GetValueOrDefault(x.Session)}",
-                    (_, { State: TurnState.Ended } turn) =>
-                        $"{x.Session} was told in wake {x.Wake}, which ended: {turn.Outcome?.ToCamelCase()}{Note(turn)}.",
+                    (_, { State: TurnState.Ended } turn) => $"{x.Session} received it in wake {x.Wake}, which ended: "
+                        + $"{turn.Outcome?.ToCamelCase()}{Note(turn)}.",
                     (_, { State: TurnState.Waiting } turn) =>
-                        $"{x.Session} is told in wake {x.Wake}, which is waiting: {turn.Note}.",
+                        $"{x.Session} receives it in wake {x.Wake}, which is waiting: {turn.Note}.",
                     (_, { } turn) =>
-                        $"{x.Session} was told in wake {x.Wake}, which is {turn.State.ToCamelCase()}{Note(turn)}.",
-                    _ => $"{x.Session} was told in wake {x.Wake}.",
+                        $"{x.Session} received it in wake {x.Wake}, which is {turn.State.ToCamelCase()}{Note(turn)}.",
+                    _ => $"{x.Session} received it in wake {x.Wake}.",
                 }
             )
         );
@@ -311,7 +313,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         return session.State switch
         {
             SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) && overdue > OverdueAfter =>
-                $"Idle; it should have been woken {overdue.Value.TotalSeconds:0} s ago: no coordinator runs, or RabbitMQ takes nothing from it.",
+                $"Idle; it should have been woken {overdue.Value.TotalSeconds:0} s ago: no coordinator runs, or "
+                    + "RabbitMQ takes nothing from it.",
             SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) =>
                 "Idle; its quiet window has not ended, then it is woken.",
             SessionState.Idle when pending is not [] => "Idle; only ambient events wait, which start no turn.",
@@ -325,7 +328,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                     + (deadline is { } end ? $" Without one it goes on at {end:u}." : "")
                     + (
                         wakes > 0
-                            ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} behind it; wake resume ends the wait."
+                            ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} behind it; wake resume "
+                                + "ends the wait."
                             : ""
                     ),
             _ => "Closed; it takes no more turns.",
@@ -346,7 +350,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         );
         command.Parameters.AddWithValue(sessionId);
         return await command.ExecuteScalarAsync(cancel) is int wake
-            ? $" Warning: wake {wake} is completed, and nothing of it is saved; where its transcript is not, it is forgotten."
+            ? $" Warning: wake {wake} completed but its transcript was not saved. A runner without the local file "
+                + "resumes without it."
             : "";
     }
 
@@ -417,7 +422,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
     async Task<IReadOnlyList<ClaudeSessionUse>> ListClaudeSessions(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "select claude_session_id, reason, wake_number, since from session_ids where session_id = $1 order by position"
+            "select claude_session_id, reason, wake_number, since from session_ids where session_id = $1 order by "
+                + "position"
         );
         command.Parameters.AddWithValue(sessionId);
         return await command.ReadAll(

@@ -23,10 +23,10 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
     /// <summary>Begins a request, unless it was begun before.</summary>
     /// <param name="key">The key, together with whose it is and what it is for, as a hash.</param>
     /// <param name="request">The hash of what is asked for.</param>
-    /// <param name="patience">When it has no answer after this long, its gateway died; then the same request may do it
-    /// again.</param>
+    /// <param name="staleAfter">When it has no answer after this long, its gateway died; then the same request may
+    /// run again.</param>
     /// <param name="cancel">Ends it.</param>
-    public async Task<IdempotencyClaim> Claim(byte[] key, byte[] request, TimeSpan patience, CancellationToken cancel)
+    public async Task<IdempotencyClaim> Claim(byte[] key, byte[] request, TimeSpan staleAfter, CancellationToken cancel)
     {
         var work = Guid.NewGuid();
         await using var batch = database.CreateBatch();
@@ -59,7 +59,7 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
             """,
             key,
             request,
-            patience,
+            staleAfter,
             Ttl,
             work
         );
@@ -96,7 +96,7 @@ public sealed class IdempotencyKeys(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Lets the same request do it again at once, because nobody knows whether it was done.</summary>
+    /// <summary>Lets a retry run at once: the outcome of this request is unknown.</summary>
     public async Task Release(byte[] key, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();

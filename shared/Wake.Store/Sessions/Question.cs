@@ -136,7 +136,7 @@ public sealed record QuestionItem(
 /// <param name="Description">What it means.</param>
 public sealed record QuestionOption(string Label, string? Description);
 
-/// <summary>A tool call that was put off.</summary>
+/// <summary>A deferred tool call, as a question for a person.</summary>
 /// <param name="ToolUseId">The CLI's name for the call.</param>
 /// <param name="Tool">The tool.</param>
 /// <param name="Input">The questions as the CLI gave them, or a <see cref="PermissionRequest"/>; as JSON.</param>

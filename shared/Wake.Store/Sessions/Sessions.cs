@@ -60,17 +60,17 @@ public sealed class Sessions(NpgsqlDataSource database)
     /// <param name="profile">The name of its profile.</param>
     /// <param name="claudeSessionId">The Claude session to go on with, if any.</param>
     /// <param name="cancel">Ends the wait.</param>
-    /// <param name="work">Its id, where a request may be done again; null for a new one.</param>
+    /// <param name="operationId">Its id, where a request may be done again; null for a new one.</param>
     public async Task<SessionCreation> Create(
         string key,
         string workspace,
         string profile,
         Guid? claudeSessionId,
         CancellationToken cancel,
-        Guid? work = null
+        Guid? operationId = null
     )
     {
-        var id = work ?? Guid.CreateVersion7();
+        var id = operationId ?? Guid.CreateVersion7();
         try
         {
             await using var batch = database.CreateBatch();
@@ -99,7 +99,7 @@ public sealed class Sessions(NpgsqlDataSource database)
         }
         catch (PostgresException taken) when (taken.SqlState == PostgresErrorCodes.UniqueViolation)
         {
-            if (work is not null && await Find("s.id = $1", work, cancel) is { } mine)
+            if (operationId is not null && await Find("s.id = $1", operationId, cancel) is { } mine)
                 return new SessionCreation.Created(mine);
 
             if (await Find(key, cancel) is { } there)
@@ -169,7 +169,8 @@ public sealed class Sessions(NpgsqlDataSource database)
     )
     {
         await using var command = database.CreateCommand(
-            $"select {TurnColumns} from turns t where t.session_id = $1 and t.wake_number < $3 order by t.wake_number desc limit $2"
+            $"select {TurnColumns} from turns t where t.session_id = $1 and t.wake_number < $3 order by "
+                + "t.wake_number desc limit $2"
         );
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(limit);
@@ -333,7 +334,8 @@ public sealed class Sessions(NpgsqlDataSource database)
     async Task<string?> FindOwner(Guid? claudeSessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "select s.key from session_ids c join sessions s on s.id = c.session_id where c.claude_session_id = $1 and not c.closed"
+            "select s.key from session_ids c join sessions s on s.id = c.session_id where c.claude_session_id = $1 "
+                + "and not c.closed"
         );
         command.Parameters.AddWithValue((object?)claudeSessionId ?? DBNull.Value);
         return (string?)await command.ExecuteScalarAsync(cancel);

@@ -6,8 +6,8 @@ using Wake.Contracts;
 namespace Wake.Store;
 
 /// <summary>
-/// What the CLI wrote down of each Claude session: its memory, from which any runner goes on. Saved by appending, under
-/// the epoch of the turn that wrote it; whoever lost its turn saves nothing.
+/// Transcript files of each Claude session, stored so that any runner can resume it. Appends carry the turn's epoch; a
+/// write from a lost lease is refused.
 /// </summary>
 public sealed class Transcripts(NpgsqlDataSource database)
 {
@@ -125,7 +125,8 @@ public sealed class Transcripts(NpgsqlDataSource database)
     public async Task<bool> MatchesReplacedCopy(Guid claudeSessionId, TranscriptFile file, CancellationToken cancel)
     {
         await using var copies = database.CreateCommand(
-            "select copy from transcript_files where claude_session_id = $1 and path = $2 and bytes >= $3 and replaced_at is not null"
+            "select copy from transcript_files where claude_session_id = $1 and path = $2 and bytes >= $3 and "
+                + "replaced_at is not null"
         );
         copies.Parameters.AddWithValue(claudeSessionId);
         copies.Parameters.AddWithValue(file.Path);
@@ -318,12 +319,14 @@ public sealed class Transcripts(NpgsqlDataSource database)
         if (change.StoredBytes == 0)
         {
             batch.Add(
-                "update transcript_files set replaced_at = clock_timestamp() where claude_session_id = $1 and path = $2 and replaced_at is null",
+                "update transcript_files set replaced_at = clock_timestamp() where claude_session_id = $1 and path "
+                    + "= $2 and replaced_at is null",
                 claudeSessionId,
                 file.Path
             );
             batch.Add(
-                "insert into transcript_files (claude_session_id, path, bytes, rows, sha256) values ($1, $2, $3, $4, $5) returning copy",
+                "insert into transcript_files (claude_session_id, path, bytes, rows, sha256) values ($1, $2, $3, "
+                    + "$4, $5) returning copy",
                 claudeSessionId,
                 file.Path,
                 file.Bytes,

@@ -48,8 +48,10 @@ public static class WorkspaceDirectory
         if (profiles.GetOrDefault(profile).Repository is null)
         {
             return isOfEach
-                ? $"The profile {profile} names no Repository, so each {workspace} has to be made by somebody else before its session's first turn."
-                : $"{workspace} does not exist on this machine, and the profile {profile} names no Repository to make it from.";
+                ? $"The profile {profile} names no Repository, so each {workspace} has to be made by somebody else "
+                    + "before its session's first turn."
+                : $"{workspace} does not exist on this machine, and the profile {profile} names no Repository to "
+                    + "make it from.";
         }
 
         return IsWritable(there)

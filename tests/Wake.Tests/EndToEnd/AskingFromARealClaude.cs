@@ -111,7 +111,8 @@ public abstract class AskingFromARealClaude
 
     // The same, and it is not done before the test says so.
     const string RanUntilTold =
-        "python3 -c \"import os, time; open('ran','a').write('x'); [time.sleep(0.05) for _ in iter(lambda: os.path.exists('go'), True)]; print('it is done')\"";
+        "python3 -c \"import os, time; open('ran','a').write('x'); [time.sleep(0.05) for _ in iter(lambda: "
+        + "os.path.exists('go'), True)]; print('it is done')\"";
 
     readonly Running runs;
     private protected readonly TwoMachines machines;
@@ -312,7 +313,8 @@ public abstract class AskingFromARealClaude
         Assert.Equal(
             other,
             await Wake.Scalar<string>(
-                "with other as (update questions set call_sha256 = $2 where id = $1 returning call_sha256) select call_sha256 from other",
+                "with other as (update questions set call_sha256 = $2 where id = $1 returning call_sha256) select "
+                    + "call_sha256 from other",
                 question.Id,
                 other
             )
@@ -494,8 +496,6 @@ public abstract class AskingFromARealClaude
         /// <summary>Where the runner is, and what it is called.</summary>
         public string Machine { get; private set; } = "";
 
-        /// <inheritdoc cref="Machine" />
-        /// <summary>Its process.</summary>
         public ServiceProcess Process { get; private set; } = null!;
 
         /// <inheritdoc cref="Machine" />

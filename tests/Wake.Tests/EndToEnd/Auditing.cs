@@ -27,18 +27,21 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
     [Theory]
     [InlineData(
         "update inbox set wake_number = null where wake_number = 2",
-        "An event that shall start a turn is owed one."
+        "Every waking event in an inbox has a timer."
     )]
     [InlineData(
         "update turns set ended_at = null, outcome = null where wake_number = 2",
-        "A turn that is open is owed an ending."
+        "Every open turn has a scheduled check."
     )]
     [InlineData(
         "update inbox set wake_number = 7 where wake_number = 2",
         "What was handed over was handed over in a turn."
     )]
     [InlineData("delete from turns where wake_number = 1", "The wakes of a session are counted without gaps.")]
-    [InlineData("update wake_timers set owed_at = now() - interval '1 day'", "What is due is looked at.")]
+    [InlineData(
+        "update wake_timers set owed_at = now() - interval '1 day'",
+        "No timer is overdue by more than 10 " + "minutes."
+    )]
     [InlineData(
         "insert into decisions (kind, session_id, wake_number) select 'claimed', session_id, 1 from turns limit 1",
         "A turn is dispatched once"
@@ -52,10 +55,10 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         "A first attempt is told and not taken for done."
     )]
     [InlineData("update session_ids set position = 2", "No fresh session without a reason.")]
-    [InlineData("update transcripts set epoch = epoch + 100", "A memory was saved by whoever had the turn.")]
+    [InlineData("update transcripts set epoch = epoch + 100", "Transcripts were saved by the turn's lease holder.")]
     [InlineData(
         "update turns set on_branch = false where wake_number = 1",
-        "A turn that nobody ran beside is on the branch"
+        "A turn without a concurrent process is on the session's current branch"
     )]
     [InlineData("delete from transcript_segments", "A memory is there in full.")]
     [InlineData("delete from transcripts", "A memory is there in full.")]

@@ -83,7 +83,8 @@ public sealed class MovingBetweenRunners : IAsyncLifetime
         for (var turn = 1; turn <= wakes; turn++)
             Assert.True(
                 said.Sum(x => x.Split($"event number {turn}.").Length - 1) == 1,
-                $"event {turn} is there {said.Count(x => x.Contains($"event number {turn}."))} times after {kills} kills"
+                $"event {turn} is there {said.Count(x => x.Contains($"event number {turn}."))} times after {kills} "
+                    + "kills"
             );
 
         var session = await Wake.Show(key);

@@ -65,7 +65,8 @@ public sealed class RestoringABackup
 
             // As it was before the first claim: the row, and every sequence.
             await Sql(
-                "update turns set attempt = 0, runner = null, epoch = null, lease_until = null, started_at = null, message_salt = null"
+                "update turns set attempt = 0, runner = null, epoch = null, lease_until = null, started_at = null, "
+                    + "message_salt = null"
             );
             await Sql("select setval('lease_epochs', 1, false)");
             var after = await Claim();

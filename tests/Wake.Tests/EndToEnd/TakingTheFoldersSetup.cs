@@ -172,7 +172,8 @@ public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
     {
         await wake.Wake(
             key,
-            $"go on {wakeNumber} [[tool:Write {JsonSerializer.Serialize(new { file_path = Written, content = "x" })}]][[say:fine]]"
+            $"go on {wakeNumber} [[tool:Write "
+                + $"{JsonSerializer.Serialize(new { file_path = Written, content = "x" })}]][[say:fine]]"
         );
         var turn = await wake.WaitForTurnEnd(key, wakeNumber);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);

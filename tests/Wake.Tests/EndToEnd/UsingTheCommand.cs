@@ -252,7 +252,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 
         var explained = await Wake("explain", $"event of {key}");
         Assert.Equal(0, explained.ExitCode);
-        Assert.Contains($"{key} was told in wake 1, which ended: completed.", explained.Output);
+        Assert.Contains($"{key} received it in wake 1, which ended: completed.", explained.Output);
         Assert.Contains("dispatched", explained.Output);
         Assert.Contains("then deploy it", (await Wake("explain", "session", key)).Output);
     }
@@ -362,7 +362,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         var again = await Wake("schedule", "cancel", "--session", key, id);
         Assert.Equal(1, again.ExitCode);
         Assert.Contains("has no wake", again.Errors);
-        Assert.Contains("No wake is put off", (await Wake("schedule", "--session", key)).Errors);
+        Assert.Contains("No wake is scheduled", (await Wake("schedule", "--session", key)).Errors);
     }
 
     [Fact]

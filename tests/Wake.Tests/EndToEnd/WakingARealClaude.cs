@@ -280,7 +280,8 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         await wake.Publish(
             Event(
                 key,
-                $"merged [[bash:test -e {effect} && echo again >> {effect} || {{ echo ran >> {effect}; sleep 300; }}]] [[say:done]]"
+                $"merged [[bash:test -e {effect} && echo again >> {effect} || {{ echo ran >> {effect}; sleep 300; "
+                    + "}]] [[say:done]]"
             )
         );
         await Eventually.Holds(() => Task.FromResult(File.Exists(effect)), "the tool runs");

@@ -33,11 +33,13 @@ public sealed class ConsoleLogs
     public void No_text_begins_a_line_moves_the_cursor_or_hides()
     {
         var written = Written(
-            "A delivery\r\nfail: Wake.Runner[0]\u2028      forged\u001b[2J\u001b]0;title\u0007\b\u202egnp.exe \U000E0041 ü"
+            "A delivery\r\nfail: Wake.Runner[0]\u2028      forged\u001b[2J\u001b]0;title\u0007\b\u202egnp.exe "
+                + "\U000E0041 ü"
         );
 
         Assert.Equal(
-            "warn: Wake.Test[7]\n      A delivery\n      fail: Wake.Runner[0]\n            forged\\u001b[2J\\u001b]0;title\\u0007\\u0008\\u202egnp.exe \\U000e0041 ü\n",
+            "warn: Wake.Test[7]\n      A delivery\n      fail: Wake.Runner[0]\n            "
+                + "forged\\u001b[2J\\u001b]0;title\\u0007\\u0008\\u202egnp.exe \\U000e0041 ü\n",
             written
         );
         Assert.Equal("warn: Wake.Test[7] one two\n", Written("one\ntwo", singleLine: true));

@@ -151,7 +151,8 @@ public sealed partial class Documents
             from document in All
             from line in document.Prose.Select((text, index) => (Text: text, Number: index + 1))
             where line.Text.Length > MarkdownText.Width && !line.Text.TrimStart().StartsWith('|')
-            select $"{Name(document)}, line {line.Number} has {line.Text.Length} characters; {MarkdownText.Width} are allowed."
+            select $"{Name(document)}, line {line.Number} has {line.Text.Length} characters; {MarkdownText.Width} "
+                + "are allowed."
         );
 
     static void None(IEnumerable<string> problems)
@@ -240,7 +241,9 @@ public sealed partial class Documents
             var below = SettingsShape.FromType(type) switch
             {
                 SettingsShape.Members members => members
-                    .Properties.FirstOrDefault(x => SettingsShape.GetName(x).Equals(part, StringComparison.OrdinalIgnoreCase))
+                    .Properties.FirstOrDefault(x =>
+                        SettingsShape.GetName(x).Equals(part, StringComparison.OrdinalIgnoreCase)
+                    )
                     ?.PropertyType,
                 SettingsShape.Entries entries => entries.ElementType,
                 SettingsShape.Items items when part.All(char.IsAsciiDigit) => items.ElementType,

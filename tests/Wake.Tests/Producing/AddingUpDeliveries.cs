@@ -134,7 +134,8 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
         Assert.Equal(
             4,
             await wake.Scalar<long>(
-                "select count(*) from events where not wakes and type not like 'github.pull_request.%' and type not like 'github.ci.%'"
+                "select count(*) from events where not wakes and type not like 'github.pull_request.%' and type not "
+                    + "like 'github.ci.%'"
             )
         );
     }

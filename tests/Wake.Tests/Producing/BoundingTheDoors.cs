@@ -570,7 +570,9 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
             .GetStream()
             .WriteAsync(
                 Encoding.ASCII.GetBytes(
-                    $"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {wake.Http.DefaultRequestHeaders.Authorization}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    $"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
+                        + $"{wake.Http.DefaultRequestHeaders.Authorization}\r\nContent-Length: 0\r\nConnection: "
+                        + "close\r\n\r\n"
                 )
             );
         return await Text(client);

@@ -180,7 +180,8 @@ public sealed class HttpLoad
             .GetStream()
             .WriteAsync(
                 Encoding.ASCII.GetBytes(
-                    $"POST {door} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{{"
+                    $"POST {door} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: "
+                        + "application/json\r\nContent-Length: 60000\r\n\r\n{"
                 )
             );
         return client;

@@ -143,7 +143,8 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
 
         // As it is when a gateway dies between doing and answering, and its patience is over.
         await system.Scalar<long>(
-            "with dead as (update idempotency_keys set status = null, patience = now() where seq = (select max(seq) from idempotency_keys) returning 1) select count(*) from dead"
+            "with dead as (update idempotency_keys set status = null, patience = now() where seq = (select max(seq) "
+                + "from idempotency_keys) returning 1) select count(*) from dead"
         );
         await gateway.Kill();
         await system.StartProcess("Wake.Gateway");
@@ -244,7 +245,8 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
 
         await system.StartProcess("Wake.Standalone");
         await system.Scalar<long>(
-            "with dead as (update idempotency_keys set patience = now() where status is null returning 1) select count(*) from dead"
+            "with dead as (update idempotency_keys set patience = now() where status is null returning 1) select "
+                + "count(*) from dead"
         );
 
         // The watch and the wake at a date have come and gone before anybody asks again.
@@ -252,7 +254,8 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
             "with gone as (delete from watches where subject like 'killed %' returning 1) select count(*) from gone"
         );
         await system.Scalar<long>(
-            "with gone as (delete from scheduled_wakes where reason like 'killed %' returning 1) select count(*) from gone"
+            "with gone as (delete from scheduled_wakes where reason like 'killed %' returning 1) select count(*) "
+                + "from gone"
         );
 
         foreach (var (path, body, made, key) in asked)
@@ -320,7 +323,8 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
         var path = $"/v1/sessions/{Uri.EscapeDataString(session)}/wake";
         await Send(path, """{"reason":"today"}""", key);
         await wake.Scalar<long>(
-            "with old as (update idempotency_keys set begun_at = now() - interval '25 hours' returning 1) select count(*) from old"
+            "with old as (update idempotency_keys set begun_at = now() - interval '25 hours' returning 1) select "
+                + "count(*) from old"
         );
 
         await Send(path, """{"reason":"tomorrow"}""", key);

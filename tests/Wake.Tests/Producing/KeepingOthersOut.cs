@@ -320,7 +320,8 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         )!;
         Assert.Equal(("127.0.0.1:9253", "127.0.0.1:54000", 1000u), ($"{row.Local}", $"{row.Remote}", row.User));
         var six = LocalUser.TcpRow.Parse(
-            "   1: 00000000000000000000000001000000:2425 0000000000000000FFFF00000100007F:D2F0 01 0:0 00:0 0  1000 0 1 1"
+            "   1: 00000000000000000000000001000000:2425 0000000000000000FFFF00000100007F:D2F0 01 0:0 00:0 0  1000 "
+                + "0 1 1"
         )!;
         Assert.Equal(("[::1]:9253", "127.0.0.1:54000"), ($"{six.Local}", $"{six.Remote}"));
         Assert.Null(

@@ -91,7 +91,8 @@ public sealed class KeepingSchedules
         await Eventually.Holds(
             async () =>
                 await wake.Scalar<long>(
-                    "select count(*) from cron_schedules where owed <> '{}' and owed_at < now() - interval '0.3 seconds'"
+                    "select count(*) from cron_schedules where owed <> '{}' and owed_at < now() - interval '0.3 "
+                        + "seconds'"
                 ) == 1,
             "one is stuck"
         );
@@ -168,7 +169,8 @@ public sealed class KeepingSchedules
         "*/15 2 * * *",
         "Europe/Berlin",
         "2026-10-24T22:00:00Z",
-        "2026-10-25T00:00 2026-10-25T00:15 2026-10-25T00:30 2026-10-25T00:45 2026-10-25T01:00 2026-10-25T01:15 2026-10-25T01:30 2026-10-25T01:45 2026-10-26T01:00"
+        "2026-10-25T00:00 2026-10-25T00:15 2026-10-25T00:30 2026-10-25T00:45 2026-10-25T01:00 2026-10-25T01:15 "
+            + "2026-10-25T01:30 2026-10-25T01:45 2026-10-26T01:00"
     )]
     [InlineData(
         "30 1-3 * * *",

@@ -104,7 +104,7 @@ public sealed class MergingOnGitHub()
         {
             // What has come by now is not asked for any more.
             await Eventually.Holds(() =>
-                Task.FromResult(process.Log.Contains("webhook gap: 1 recovered of 1", StringComparison.Ordinal))
+                Task.FromResult(process.Log.Contains("1 of 1 failed webhook deliveries of ", StringComparison.Ordinal))
             );
             var (gets, posts) = (github.Requests.Count(IsGap), github.Requests.Count(x => x.Method == "POST"));
             await Eventually.Holds(() => Task.FromResult(github.Requests.Count(IsGap) >= gets + 2));

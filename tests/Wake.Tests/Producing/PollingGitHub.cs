@@ -84,7 +84,8 @@ public sealed class PollingGitHub()
         await Watching(16);
         await Eventually.Holds(async () =>
             await wake.Scalar<bool>(
-                "select exists (select from github.cursors where cardinality(watched) = 2 and due_at > now() + interval '10 minutes')"
+                "select exists (select from github.cursors where cardinality(watched) = 2 and due_at > now() + "
+                    + "interval '10 minutes')"
             )
         );
 
@@ -135,7 +136,8 @@ public sealed class PollingGitHub()
         var key = await Watching(22);
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
         await wake.Scalar<long>(
-            "with old as (update watches set id = gen_random_uuid(), created_at = now() - interval '10 minutes' returning 1) select count(*) from old"
+            "with old as (update watches set id = gen_random_uuid(), created_at = now() - interval '10 minutes' "
+                + "returning 1) select count(*) from old"
         );
         github.Comment(22, "Long before", ago: TimeSpan.FromMinutes(20));
         github.Review(22, "APPROVED", "Long before", ago: TimeSpan.FromMinutes(20));
@@ -399,7 +401,8 @@ public sealed class PollingGitHub()
         await wake.Watch(key, "github:other/repo#2");
         await Eventually.Holds(async () =>
             await wake.Scalar<bool>(
-                "select exists (select from github.cursors where repository = 'github:other/repo' and due_at > now() + interval '10 minutes')"
+                "select exists (select from github.cursors where repository = 'github:other/repo' and due_at > "
+                    + "now() + interval '10 minutes')"
             )
         );
         github.Merge(25);

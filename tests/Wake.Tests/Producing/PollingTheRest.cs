@@ -110,7 +110,7 @@ public sealed class PollingTheRest()
     [InlineData(false, 5000)]
     [InlineData(true, 5000)]
     [InlineData(false, 2500)]
-    public async Task Why_a_job_has_failed_is_told_with_it_while_there_is_plenty_to_ask_with_and_where_its_log_is_nobody_gets_the_token(
+    public async Task A_failed_job_comes_with_an_excerpt_while_quota_is_left_and_the_host_of_its_log_gets_no_token(
         bool forbidden,
         int remaining
     )
@@ -144,7 +144,7 @@ public sealed class PollingTheRest()
     }
 
     [Fact]
-    public async Task Two_runs_with_jobs_of_one_name_are_told_apart_also_when_newer_runs_hide_them_and_forgotten_with_their_commit()
+    public async Task Two_runs_with_jobs_of_one_name_differ_also_when_newer_runs_hide_them_and_go_with_their_commit()
     {
         var head = LoopbackGitHub.Sha(42);
         github.PageSize = 1;
@@ -196,7 +196,7 @@ public sealed class PollingTheRest()
     }
 
     [Fact]
-    public async Task What_no_run_tells_of_is_seen_some_minutes_after_ci_was_over_and_by_a_pull_request_that_comes_later()
+    public async Task What_no_run_reports_is_seen_minutes_after_ci_ended_and_by_a_pull_request_that_comes_later()
     {
         var head = LoopbackGitHub.Sha(45);
         github.Open(45);
@@ -266,7 +266,7 @@ public sealed class PollingTheRest()
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_delivery_about_the_fork_of_a_watched_pull_request_wakes_its_session_whether_or_not_a_log_is_to_be_had(
+    public async Task A_delivery_about_the_fork_of_a_watched_pull_request_wakes_its_session_with_or_without_a_log(
         bool log
     )
     {

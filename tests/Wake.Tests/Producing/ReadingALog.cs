@@ -17,7 +17,10 @@ public sealed class ReadingALog
         var excerpt = await Read($"{Lines("before", 100)}##[error]It broke\n{Lines("after", 100)}##[error]And again\n");
 
         Assert.Equal(
-            $"{string.Concat(Lines("before", 100).Split('\n')[70..100].Select(x => x + "\n"))}##[error]It broke\n{Lines("after", 5)}".TrimEnd(),
+            (
+                $"{string.Concat(Lines("before", 100).Split('\n')[70..100].Select(x => x + "\n"))}##[error]It "
+                + $"broke\n{Lines("after", 5)}"
+            ).TrimEnd(),
             excerpt
         );
     }
@@ -35,7 +38,8 @@ public sealed class ReadingALog
         Assert.Equal(
             "red and a bell\n##[error]end",
             await Read(
-                "\uFEFF2026-11-20T22:01:19.1234567Z \u001b[1;31mred\u001b[0m and\u0000 a bell\u0007\r\n2026-11-20T22:01:19.1234567Z ##[error]end\r\n"
+                "\uFEFF2026-11-20T22:01:19.1234567Z \u001b[1;31mred\u001b[0m and\u0000 a "
+                    + "bell\u0007\r\n2026-11-20T22:01:19.1234567Z ##[error]end\r\n"
             )
         );
 
@@ -43,7 +47,8 @@ public sealed class ReadingALog
     public async Task Lines_without_an_end_and_half_characters_stay_within_its_bounds()
     {
         var excerpt = await Read(
-            $"{string.Concat(Enumerable.Repeat(new string('x', 100_000) + "\ud83d\n", 9))}##[error]{new string('y', 5000)}\n{Lines(new string('z', 900), 9)}",
+            string.Concat(Enumerable.Repeat(new string('x', 100_000) + "\ud83d\n", 9))
+                + $"##[error]{new string('y', 5000)}\n{Lines(new string('z', 900), 9)}",
             most: 2_000_000
         );
 

@@ -116,7 +116,8 @@ public sealed class SharingThePolling
 
         await able.Kill();
         await wake.Scalar<long>(
-            "with gone as (update github.cursors set seen_at = now() - interval '1 hour' returning 1) select count(*) from gone"
+            "with gone as (update github.cursors set seen_at = now() - interval '1 hour' returning 1) select "
+                + "count(*) from gone"
         );
         await Eventually.Holds(
             () => Task.FromResult(github.Requests.Any(x => x.Authorization == "Bearer ghp_two" && x.Status < 400)),

@@ -127,12 +127,12 @@ public sealed class SpeakingForWake(SpeakingForWake.Hooked shared) : IClassFixtu
             EventJson.Options.GetTypeInfo(typeof(ExternalEventObserved))
         );
 
-        var rehearsed = await (
+        var dryRun = await (
             await wake.Http.PostAsJsonAsync("/v1/events?dryRun=true", body)
         ).Content.ReadAsStringAsync();
 
-        Assert.Contains("what this means for", rehearsed);
-        Assert.DoesNotContain(AskedFor, rehearsed);
+        Assert.Contains("what this means for", dryRun);
+        Assert.DoesNotContain(AskedFor, dryRun);
     }
 
     [Fact]

@@ -379,7 +379,8 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         await using var locking = await blocker.BeginTransactionAsync();
         await using (
             var hold = new NpgsqlCommand(
-                "select 1 from wake_timers t join sessions s on s.id = t.session_id where s.key = 'in-flight-other' for update of t",
+                "select 1 from wake_timers t join sessions s on s.id = t.session_id where s.key = 'in-flight-other' "
+                    + "for update of t",
                 blocker,
                 locking
             )
@@ -395,7 +396,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         var (_, found, _) = (await store.Watches.Create("in-flight", new("in-flight"), None))!.Value;
         Assert.Equal(0, found);
 
-        // As long as it is open, looking again is put off rather than given up.
+        // As long as it is open, looking again is postponed rather than given up.
         await Due();
         Assert.Equal(0, await store.Watches.RepeatLookBack(None));
         await locking.RollbackAsync();
@@ -411,7 +412,8 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
 
         Task Due() =>
             store.Scalar<long>(
-                "with due as (update watches set look_again_at = now() where look_again_at is not null returning 1) select count(*) from due"
+                "with due as (update watches set look_again_at = now() where look_again_at is not null returning 1) "
+                    + "select count(*) from due"
             );
     }
 
@@ -423,13 +425,15 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         await store.Accept(WakeSystem.Event("moving", "1"));
         var first = await DueIn();
         await store.Scalar<long>(
-            "with aged as (update wake_timers set events_due_at = events_due_at - interval '50 s', ceiling_at = ceiling_at - interval '50 s' where session_id = $1 returning 1) select count(*) from aged",
+            "with aged as (update wake_timers set events_due_at = events_due_at - interval '50 s', ceiling_at = "
+                + "ceiling_at - interval '50 s' where session_id = $1 returning 1) select count(*) from aged",
             id
         );
         await store.Accept(WakeSystem.Event("moving", "2"));
         var second = await DueIn();
         await store.Scalar<long>(
-            "with aged as (update wake_timers set ceiling_at = clock_timestamp() + interval '5 s' where session_id = $1 returning 1) select count(*) from aged",
+            "with aged as (update wake_timers set ceiling_at = clock_timestamp() + interval '5 s' where session_id "
+                + "= $1 returning 1) select count(*) from aged",
             id
         );
         await store.Accept(WakeSystem.Event("moving", "3"));

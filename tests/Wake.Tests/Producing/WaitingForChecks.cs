@@ -106,7 +106,8 @@ public sealed class WaitingForChecks()
         Assert.Equal(
             "pending tide",
             await wake.Scalar<string>(
-                "select concat_ws(' ', data ->> 'conclusion', data ->> 'pending') from events where type = 'github.ci.completed'"
+                "select concat_ws(' ', data ->> 'conclusion', data ->> 'pending') from events where type = "
+                    + "'github.ci.completed'"
             )
         );
         github.Status(Head, "tide", "success");

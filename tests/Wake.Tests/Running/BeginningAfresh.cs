@@ -97,7 +97,8 @@ public sealed class BeginningAfresh : IAsyncLifetime
             WakeSystem.Event(
                 WakeSystem.Subject(key),
                 "two",
-                reason: $"two {(how == "called tools" ? $"[[fake:first tool-start {folder.File("effect")}]]" : "")} [[fake:first hold {hold.Path}]]"
+                reason: $"two {(how == "called tools" ? $"[[fake:first tool-start {folder.File("effect")}]]" : "")} "
+                    + $"[[fake:first hold {hold.Path}]]"
             )
         );
         await hold.Reached();

@@ -120,7 +120,8 @@ public sealed partial class DeletingSafely : IDisposable
     public void Trees_too_deep_for_a_path_and_names_that_are_no_text_go_as_well()
     {
         Perl(
-            "chdir $ARGV[0]; open F, '>', \"\\xff\\xfe\"; for (1..3000) { mkdir 'a-folder'; chdir 'a-folder' } open F, '>', 'x'"
+            "chdir $ARGV[0]; open F, '>', \"\\xff\\xfe\"; for (1..3000) { mkdir 'a-folder'; chdir 'a-folder' } open "
+                + "F, '>', 'x'"
         );
 
         SafeDelete.DeleteDirectory(mine);

@@ -118,7 +118,8 @@ public sealed class KeepingToLimits : IAsyncLifetime
         );
         Assert.InRange(
             await wake.Scalar<double>(
-                "select extract(epoch from (t.not_before at time zone 'utc') - (clock_timestamp() at time zone 'utc')::date)::float8 from turns t where not_before is not null"
+                "select extract(epoch from (t.not_before at time zone 'utc') - (clock_timestamp() at time zone "
+                    + "'utc')::date)::float8 from turns t where not_before is not null"
             ),
             86_399,
             86_401

@@ -115,12 +115,14 @@ public sealed class ReadingTheCli
         const string assistant =
             """{"type":"assistant","error":"authentication_failed","message":{"model":"<synthetic>"}}""";
         var failed = Result(
-            "\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":null,\"result\":\"Not logged in · Please run /login\""
+            "\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":null,\"result\":\"Not logged in · "
+                + "Please run /login\""
         );
         Assert.IsType<ClaudeResult.CannotRun>(Read([Init, Echo, assistant, failed], exit: 1));
 
         var noCredit = Result(
-            "\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":400,\"result\":\"Credit balance is too low\""
+            "\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":400,\"result\":\"Credit balance is too "
+                + "low\""
         );
         Assert.IsType<ClaudeResult.AccountProblem>(
             Read([Init, Echo, assistant.Replace("authentication_failed", "billing_error"), noCredit], exit: 1)
@@ -232,7 +234,8 @@ public sealed class ReadingTheCli
     public void What_a_note_says_of_a_result_is_short()
     {
         var failed = Result(
-            $"\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":401,\"result\":\"{new string('x', 1_000_000)}\""
+            "\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":401,"
+                + $"\"result\":\"{new string('x', 1_000_000)}\""
         );
 
         Assert.True(Assert.IsType<ClaudeResult.AccountProblem>(Read([Init, Echo, failed])).What.Length < 500);
@@ -252,7 +255,8 @@ public sealed class ReadingTheCli
                 Echo,
                 Result(
                     "\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":401,"
-                        + "\"result\":\"bad key sk-ant-api03-AAAABBBBCCCC, of-no-known-shape, at https://u:hunter2@llm/v1\""
+                        + "\"result\":\"bad key sk-ant-api03-AAAABBBBCCCC, of-no-known-shape, at "
+                        + "https://u:hunter2@llm/v1\""
                 ),
             }
         )

@@ -433,7 +433,9 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         Write(here, "", Chain(1, 5));
         await Save(here);
         await Sql(
-            $"insert into session_ids (session_id, position, claude_session_id, reason, opened) values ('{turn.SessionId}', 1, '{claudeSession}', 'first', true), ('{turn.SessionId}', 2, '{Guid.NewGuid()}', 'lost', true)"
+            "insert into session_ids (session_id, position, claude_session_id, reason, opened) values "
+                + $"('{turn.SessionId}', 1, '{claudeSession}', 'first', true), ('{turn.SessionId}', 2, "
+                + $"'{Guid.NewGuid()}', 'lost', true)"
         );
         await Sql("update transcripts set saved_at = now() - interval '40 days'");
 

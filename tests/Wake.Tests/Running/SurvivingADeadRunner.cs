@@ -370,7 +370,8 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
             WakeSystem.Event(
                 WakeSystem.Subject(key),
                 "merged",
-                reason: $"merged [[fake:first grandchild {folder.File("pid")} inherit]] [[fake:ignore-term]] [[fake:first hang]]"
+                reason: $"merged [[fake:first grandchild {folder.File("pid")} inherit]] [[fake:ignore-term]] "
+                    + "[[fake:first hang]]"
             )
         );
         await Eventually.Holds(() =>

@@ -63,7 +63,7 @@ public sealed class TellingWhoseProcessItIs
             Self,
             new(201, 'S', ParentId: 100, KernelSession: 201, 1, Run), // the CLI
             new(202, 'S', ParentId: 1, KernelSession: 202, 1, Run), // its tool, an orphan in a session of its own
-            new(203, 'S', ParentId: 1, KernelSession: 202, 1), // another orphan of that session, with a cleaned environment
+            new(203, 'S', ParentId: 1, KernelSession: 202, 1), // another such orphan, with a cleaned environment
             new(204, 'S', ParentId: 203, KernelSession: 204, 1), // and what that one started
             new(205, 'Z', ParentId: 100, KernelSession: 202, 1), // ended
             new(300, 'S', ParentId: 100, KernelSession: 300, 1, Other), // another run of this runner

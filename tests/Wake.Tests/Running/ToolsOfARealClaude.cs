@@ -124,7 +124,8 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
     // Its parent ends at once, so that the CLI does not find it below itself either. The number is written whole or not
     // at all.
     string Detached =>
-        $"(setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > {folder.File("part")} && mv {folder.File("part")} {folder.File("tool")})";
+        $"(setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > {folder.File("part")} && mv "
+        + $"{folder.File("part")} {folder.File("tool")})";
 
     async Task Completes(string reason)
     {

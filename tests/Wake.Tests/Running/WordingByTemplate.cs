@@ -246,7 +246,8 @@ public sealed class WordingByTemplate : IDisposable
         Assert.Contains("   more at https://ci.example/1\n", said[0]);
         Assert.Contains("A test.", said[1]);
         Assert.Contains(
-            "   more at https://ci.example/2\n   its data: {\"text\":\"\\u0000\"}\n   an excerpt:\n   | expected 4\n   | got 5\n",
+            "   more at https://ci.example/2\n   its data: {\"text\":\"\\u0000\"}\n   an excerpt:\n   | expected "
+                + "4\n   | got 5\n",
             said[1]
         );
 

@@ -130,7 +130,8 @@ public sealed class WordingTheWake
         using var folder = new TemporaryFolder();
         File.WriteAllText(
             folder.File("frame.hbs"),
-            "{{count}} {{one}} {{why}} {{advice}}\n{{#if recap}}\n{{recap}}\n{{/if}}\n{{events}}\n{{again}} {{first}} {{replaced}} {{resumed}}\n"
+            "{{count}} {{one}} {{why}} {{advice}}\n{{#if recap}}\n{{recap}}\n{{/if}}\n{{events}}\n{{again}} "
+                + "{{first}} {{replaced}} {{resumed}}\n"
         );
         WakePrompt[] prompts = [Prompt, new(new PromptTemplates(folder.Path))];
 
@@ -255,7 +256,8 @@ public sealed class WordingTheWake
         Assert.Equal(
             "key [redacted] token [redacted] url https://user:[redacted]@host/ path /usr/bin:/bin",
             Redaction.Redact(
-                "key not-a-known-shape-1234 token ghp_0123456789abcdefghij0123456789 url https://user:hunter2@host/ path /usr/bin:/bin",
+                "key not-a-known-shape-1234 token ghp_0123456789abcdefghij0123456789 url https://user:hunter2@host/ "
+                    + "path /usr/bin:/bin",
                 environment
             )
         );
@@ -313,7 +315,8 @@ public sealed class WordingTheWake
         Assert.Equal(
             "[redacted] [redacted] [redacted] [redacted] [redacted] short, no secret at all /usr/local/bin",
             Redaction.Redact(
-                "first secret second secret third-secret fourth-secret fifth-secret short, no secret at all /usr/local/bin",
+                "first secret second secret third-secret fourth-secret fifth-secret short, no secret at all "
+                    + "/usr/local/bin",
                 environment
             )
         );

@@ -186,7 +186,8 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
                 if (
                     await test.Store.Scalar<long>(
-                        "select count(*) from wake_timers t join sessions s on s.id = t.session_id where s.key = any ($1) and t.due_at is not null",
+                        "select count(*) from wake_timers t join sessions s on s.id = t.session_id where s.key = "
+                            + "any ($1) and t.due_at is not null",
                         (object)keys
                     ) == 0
                 )

@@ -31,7 +31,8 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
         foreach (var (session, ended) in (IEnumerable<(string, string)>)[("heard", "now()"), ("running", "null")])
         {
             await Execute(
-                $"insert into turns (session_id, wake_number, ended_at) select id, 1, {ended} from sessions where key = '{session}'"
+                $"insert into turns (session_id, wake_number, ended_at) select id, 1, {ended} from sessions where "
+                    + $"key = '{session}'"
             );
             await Execute(
                 $"update inbox set wake_number = 1 where session_id = (select id from sessions where key = '{session}')"

@@ -188,9 +188,8 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         await IsUsable(
             $"{repository}{subject}{new string('é', EventLimits.MaxKeyLength - repository.Length - subject.Length)}"
         );
-        await IsUsable(
-            $"{repository}{subject}{string.Concat(Enumerable.Repeat("🚀", (EventLimits.MaxKeyLength - repository.Length - subject.Length) / 2))}"
-        );
+        var rockets = (EventLimits.MaxKeyLength - repository.Length - subject.Length) / 2;
+        await IsUsable($"{repository}{subject}{string.Concat(Enumerable.Repeat("🚀", rockets))}");
 
         async Task IsUsable(string whole)
         {
@@ -231,7 +230,8 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
 
         var id = (await store.Sessions.Find($"worded@{repository}#12", None))!.Id;
         await store.Scalar<long>(
-            "with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select count(*) from opened",
+            "with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select "
+                + "count(*) from opened",
             id
         );
         var claim = Assert.IsType<TurnClaim.Granted>(

@@ -210,7 +210,8 @@ public sealed class StayingQuickInALargeStore
         );
         await using (
             var watch = system.Database.CreateCommand(
-                "insert into watches (id, session_id, subject, look_again_at) select gen_random_uuid(), id, 'earlier', now() from sessions where key = $1"
+                "insert into watches (id, session_id, subject, look_again_at) select gen_random_uuid(), id, "
+                    + "'earlier', now() from sessions where key = $1"
             )
         )
         {
@@ -228,7 +229,8 @@ public sealed class StayingQuickInALargeStore
 
         Task<bool> LookBackWaits() =>
             system.Scalar<bool>(
-                "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%Routes to watches%')"
+                "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type "
+                    + "= 'Lock' and query like '%Routes to watches%')"
             );
     }
 
@@ -254,7 +256,8 @@ public sealed class StayingQuickInALargeStore
         async Task<bool> LooksAgain(Watches watches)
         {
             await store.Scalar<long>(
-                "with due as (update watches set look_again_at = now() where id = $1 returning 1) select count(*) from due",
+                "with due as (update watches set look_again_at = now() where id = $1 returning 1) select count(*) "
+                    + "from due",
                 watch.Id
             );
             await watches.RepeatLookBack(None);

@@ -189,7 +189,8 @@ public abstract class WakingASession(SharedSystem shared)
 
         await using (
             var expire = wake.Database.CreateCommand(
-                "update events set expires_at = clock_timestamp() where seq = (select event from inbox i join sessions s on s.id = i.session_id where s.key = $1)"
+                "update events set expires_at = clock_timestamp() where seq = (select event from inbox i join "
+                    + "sessions s on s.id = i.session_id where s.key = $1)"
             )
         )
         {
@@ -241,7 +242,7 @@ public abstract class WakingASession(SharedSystem shared)
         await wake.WaitForTurnEnd(key, 1);
 
         var story = await wake.ExplainEvent(observed.Id);
-        Assert.Equal($"{key} was told in wake 1, which ended: completed.", story.Summary);
+        Assert.Equal($"{key} received it in wake 1, which ended: completed.", story.Summary);
         Assert.Equal(
             ["accepted", "routed", "dispatched", "claimed", "begun", "ended"],
             story.Ledger.Select(x => x.What)

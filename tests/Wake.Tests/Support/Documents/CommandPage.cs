@@ -15,7 +15,8 @@ static class CommandPage
     {
         List<string> page =
         [
-            "<!-- Made from the commands. To write it anew: WAKE_WRITE_CONTRACTS=1 tests/run --filter ContractDocuments -->",
+            "<!-- Made from the commands. To write it anew: WAKE_WRITE_CONTRACTS=1 tests/run --filter "
+                + "ContractDocuments -->",
             "",
             "# CLI reference",
             "",

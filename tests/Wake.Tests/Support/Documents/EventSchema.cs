@@ -60,7 +60,8 @@ public static class EventSchema
                 ["$id"] = "urn:wake:external-event-observed",
                 ["title"] = nameof(ExternalEventObserved),
                 ["description"] =
-                    $"{Comment($"T:{typeof(ExternalEventObserved)}")} Members that are not named here are ignored, and told. "
+                    $"{Comment($"T:{typeof(ExternalEventObserved)}")} Members that are not named here are ignored, "
+                    + "and told. "
                     + $"The whole has at most {EventLimits.MaxBytes} bytes.",
                 ["type"] = "object",
                 ["required"] = schema["required"]!.DeepClone(),

@@ -389,7 +389,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         var left = Hook.Deliveries.Where(x => (long)x["id"]! < before).ToList();
         if (left.Count > PageSize)
             http.Response.Headers.Link =
-                $"<{new Uri(Url, $"{http.Request.Path}?per_page=100&cursor={left[PageSize - 1]["id"]}")}>; rel=\"next\"";
+                $"<{new Uri(Url, $"{http.Request.Path}?per_page=100&cursor={left[PageSize - 1]["id"]}")}>; "
+                + "rel=\"next\"";
         await Json(http, 200, new JsonArray([.. left.Take(PageSize)]));
     }
 

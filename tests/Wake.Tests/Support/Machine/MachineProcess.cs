@@ -21,7 +21,6 @@ static class MachineProcess
     /// <summary>The CLI, real or fake, that runs in a system.</summary>
     public static int CliProcess(WakeSystem wake) => CliProcesses(wake).Single();
 
-    /// <summary>All of them.</summary>
     public static IReadOnlyList<int> CliProcesses(WakeSystem wake) => CliProcesses(wake.ClaudeConfig);
 
     /// <summary>All that have a configuration folder.</summary>

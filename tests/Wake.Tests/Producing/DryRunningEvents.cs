@@ -10,7 +10,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>What a dry run tells, and that it does nothing; and what comes of publishing an event once more.</summary>
-public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
+public sealed partial class DryRunningEvents(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;
 
@@ -36,9 +36,9 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
         Assert.Equal(HttpStatusCode.OK, put.StatusCode);
         var before = await Everything();
 
-        var rehearsal = await DryRun(WakeSystem.Event(subject, "merged") with { Sessions = [named] });
+        var result = await DryRun(WakeSystem.Event(subject, "merged") with { Sessions = [named] });
 
-        Assert.Equal(IntakeOutcome.Routed, rehearsal.Outcome);
+        Assert.Equal(IntakeOutcome.Routed, result.Outcome);
         Assert.Equal(
             new HashSet<DryRunInboxEntry>
             {
@@ -46,7 +46,7 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
                 new(named, Wakes: true, Begins: false, null, null, null, PromptForm.Full, null, null),
                 new($"robot@{subject}", Wakes: true, Begins: true, null, name, null, PromptForm.Full, "Begin.", null),
             },
-            [.. rehearsal.Sessions.Select(x => x with { Text = null })]
+            [.. result.Sessions.Select(x => x with { Text = null })]
         );
         Assert.Equal(before, await Everything());
     }
@@ -103,13 +103,13 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
             },
         ];
 
-        var rehearsals = await DryRun(events);
+        var results = await DryRun(events);
         await wake.Post(events);
         await wake.WaitForTurnEnd(watching, 2);
         await wake.WaitForTurnEnd($"robot@{subject}", 1);
 
         // What is for information starts nothing. The event after it does, and what is read with it tells of all.
-        var texts = rehearsals
+        var texts = results
             .Select(x =>
                 x.Sessions.Where(told => told.Text is not null).ToDictionary(told => told.Session, told => told.Text!)
             )
@@ -158,15 +158,15 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
             ));
         var observed = WakeSystem.Event("subject", "merged") with { DedupKey = "fact" };
 
-        var rehearsal = DryRunResult.Create(
+        var result = DryRunResult.Create(
             [new Observation(observed)],
             [new(observed.Id, IntakeOutcome.Routed, [], null, null)],
             [.. rows],
             (events, _) => events[0].Reason
         );
 
-        Assert.Equal(5000, rehearsal[0].Sessions.Count);
-        Assert.Equal(DryRunResult.MaxTexts, rehearsal[0].Sessions.Count(x => x.Text == "merged"));
+        Assert.Equal(5000, result[0].Sessions.Count);
+        Assert.Equal(DryRunResult.MaxTexts, result[0].Sessions.Count(x => x.Text == "merged"));
     }
 
     [Fact]
@@ -209,14 +209,14 @@ public sealed partial class RehearsingEvents(StandaloneSystem shared) : IClassFi
             $"first {key}",
         ];
 
-        var rehearsed = await WakeCommandLine.Run(here, null, [.. what, "--dry-run"]);
+        var dryRun = await WakeCommandLine.Run(here, null, [.. what, "--dry-run"]);
         var published = await WakeCommandLine.Run(here, null, what);
         await wake.WaitForTurnEnd(key, 1);
         var replayed = await WakeCommandLine.Run(here, null, "replay", $"first {key}", "--output", "json");
 
-        Assert.Contains($"{key} would wake", rehearsed.Output);
-        Assert.Contains("\n    1. merged\n", rehearsed.Output);
-        Assert.Equal((0, 0, 0), (rehearsed.ExitCode, published.ExitCode, replayed.ExitCode));
+        Assert.Contains($"{key} would wake", dryRun.Output);
+        Assert.Contains("\n    1. merged\n", dryRun.Output);
+        Assert.Equal((0, 0, 0), (dryRun.ExitCode, published.ExitCode, replayed.ExitCode));
         Assert.Equal(["merged"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
         var again = await wake.ExplainEvent(JsonElement.Parse(replayed.Output).GetProperty("id").GetString()!);
         Assert.Equal($"first {key}", again.Event.ReplayOf);
