@@ -116,19 +116,23 @@ static partial class ConfigurationPage
 
     static List<string> Head() =>
         [
-            "<!-- Made from the options. To write it anew: WAKE_WRITE_CONTRACTS=1 tests/run --filter ContractDocuments -->",
+            "<!-- Made from the options. To write it anew: WAKE_WRITE_CONTRACTS=1 tests/run --filter "
+                + "ContractDocuments -->",
             "",
             "# Configuration reference",
             "",
             .. MarkdownText.Wrapped(
                 "A setting is an environment variable, or stands in a file of settings: `wake.json` of `wake up`, "
-                    + "`deploy/settings.json` of compose. There `Runner__Slots` is `{\"Runner\": {\"Slots\": 4}}`. A file in "
-                    + $"`{SecretFiles.DefaultDirectory}`, or in the folder that `{SecretFiles.DirectoryVariable}` names, counts more than both. "
+                    + "`deploy/settings.json` of compose. There `Runner__Slots` is `{\"Runner\": {\"Slots\": 4}}`. "
+                    + "A file in "
+                    + $"`{SecretFiles.DefaultDirectory}`, or in the folder that `{SecretFiles.DirectoryVariable}` "
+                    + "names, counts more than both. "
                     + "[Operations](operations.md#settings) says how they are used. Names know no upper and lower case."
             ),
             "",
             .. MarkdownText.Wrapped(
-                $"`{Named}` stands for a name of your own, `{Place}` for a place in a list: the next entry has the number 1."
+                $"`{Named}` stands for a name of your own, `{Place}` for a place in a list: the next entry has the "
+                    + "number 1."
             ),
             "",
             "| Kind | Written |",
@@ -149,21 +153,26 @@ static partial class ConfigurationPage
     static List<string> Members(SettingsSection section, string path, Type type)
     {
         List<string> lines = [];
-        List<(string Path, Type Type, string? Comment)> below = [];
+        List<(string Path, Type Type, string Comment)> below = [];
         var unset = Activator.CreateInstance(type);
         foreach (var member in ((SettingsShape.Members)SettingsShape.FromType(type)).Properties)
         {
-            var (name, comment) = ($"{path}__{SettingsShape.GetName(member)}", Comment(member));
+            var name = $"{path}__{SettingsShape.GetName(member)}";
+            var comment =
+                Comment(member)
+                ?? throw new InvalidOperationException($"{name} has no doc comment. Each setting needs one.");
             switch (SettingsShape.FromType(member.PropertyType))
             {
                 case SettingsShape.Value value:
                     lines.AddRange(Setting(section, name, value.Type, member, member.GetValue(unset)));
                     break;
-                case SettingsShape.Items { ElementType: var held } when SettingsShape.FromType(held) is SettingsShape.Value:
+                case SettingsShape.Items { ElementType: var held }
+                    when SettingsShape.FromType(held) is SettingsShape.Value:
                     var usual = Default(name, member.GetValue(unset));
                     lines.AddRange(Entry($"{name}__{Place}", $"list, default {usual}", comment, []));
                     break;
-                case SettingsShape.Entries { ElementType: var held } when SettingsShape.FromType(held) is SettingsShape.Value:
+                case SettingsShape.Entries { ElementType: var held }
+                    when SettingsShape.FromType(held) is SettingsShape.Value:
                     lines.AddRange(Entry($"{name}__{Named}", "by name, default none", comment, []));
                     break;
                 case SettingsShape.Items { ElementType: var held }:
@@ -181,8 +190,7 @@ static partial class ConfigurationPage
         foreach (var part in below)
         {
             lines.AddRange([.. lines is [] ? Array.Empty<string>() : [""], $"### `{part.Path}`", ""]);
-            if (part.Comment is { } comment)
-                lines.AddRange([.. MarkdownText.Wrapped(comment), ""]);
+            lines.AddRange([.. MarkdownText.Wrapped(part.Comment), ""]);
             lines.AddRange(Members(section, part.Path, part.Type));
         }
 
@@ -278,7 +286,10 @@ static partial class ConfigurationPage
         var settings = value is null ? needed : needed.Append(new(path, value));
         return
         [
-            .. SettingsValidation.FindProblems(new ConfigurationBuilder().AddInMemoryCollection(settings).Build(), [section]),
+            .. SettingsValidation.FindProblems(
+                new ConfigurationBuilder().AddInMemoryCollection(settings).Build(),
+                [section]
+            ),
         ];
     }
 
@@ -309,7 +320,8 @@ static partial class ConfigurationPage
             .. Entry(
                 SecretFiles.DirectoryVariable,
                 $"text, default `{SecretFiles.DefaultDirectory}`",
-                "A folder in which each file is a setting, named like its variable. Docker and Kubernetes hand secrets over that way.",
+                "A folder in which each file is a setting, named like its variable. Docker and Kubernetes hand "
+                    + "secrets over that way.",
                 []
             ),
             .. Entry("WAKE_URL", "address, default not set", "For the command: which Wake.", []),
@@ -348,7 +360,8 @@ static partial class ConfigurationPage
             .. Entry(
                 Telemetry.EndpointVariable,
                 "address, default not set",
-                "Where traces, metrics and logs go. [Telemetry](operations.md#telemetry) has the other variables of OpenTelemetry.",
+                "Where traces, metrics and logs go. [Telemetry](operations.md#telemetry) has the other variables of "
+                    + "OpenTelemetry.",
                 []
             ),
             "",
@@ -356,7 +369,8 @@ static partial class ConfigurationPage
             "",
             .. MarkdownText.Wrapped(
                 "Of a runner's environment these variables reach `claude` and its tools, and nothing else. "
-                    + "`Claude__PassEnvironment__0` adds to them, `Claude__DropEnvironment__0` takes away, `Claude__Environment__NAME` sets one."
+                    + "`Claude__PassEnvironment__0` adds to them, `Claude__DropEnvironment__0` takes away, "
+                    + "`Claude__Environment__NAME` sets one."
             ),
             "",
             .. MarkdownText.Wrapped(string.Join(", ", ClaudeEnvironment.PassedVariables.Select(x => $"`{x}`")) + "."),
