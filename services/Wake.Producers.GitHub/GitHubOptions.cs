@@ -35,7 +35,10 @@ public sealed class GitHubOptions : IValidatableObject
     /// change.</summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How often to see who watches what, and so how late the first look at a new watch may be.</summary>
+    /// <summary>
+    /// How often the watched subjects are read from the store. Also the longest delay before a new watch is first
+    /// polled.
+    /// </summary>
     public TimeSpan WatchRefreshInterval { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>How long all checks must have been over before CI counts as finished: GitHub adds late runs.</summary>

@@ -4,8 +4,8 @@ namespace Wake.Contracts;
 
 /// <summary>
 /// A turn is over and will not run again. Published by the runner after the ending committed; heard by the saga, which
-/// sends the next wake of the session at once if more is due. A turn that was given up to be tried later (interrupted, a
-/// failing API) has not ended and publishes nothing.
+/// sends the next wake of the session at once if more is due. A turn that was given up to be tried later (interrupted,
+/// a failing API) has not ended and publishes nothing.
 /// </summary>
 /// <param name="SessionId">The session that took the turn.</param>
 /// <param name="WakeNumber">Which of its wakes.</param>

@@ -9,7 +9,7 @@ sealed class RotateKeyCommand : ClientCommand
     readonly Argument<string> id = new("ID") { Description = "The key's id; wake keys lists them." };
     readonly Option<TimeSpan?> overlap = TimeFormat.DurationOption(
         "--overlap",
-        "How long the old one opens the door as well. Default: a day."
+        "How long the old key stays valid. Default: a day."
     );
 
     public RotateKeyCommand()

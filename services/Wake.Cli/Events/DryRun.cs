@@ -25,14 +25,15 @@ static class DryRun
 
     static void Show(DryRunResult result, Output output)
     {
-        if (rehearsal is { DuplicateOf: { } first })
-            output.Line($"{rehearsal.Id}: no session would receive it, it is a [yellow]duplicate[/] of {first}");
-        else if (rehearsal.Withheld is > 0 and var withheld)
+        if (result is { DuplicateOf: { } first })
+            output.Line($"{result.Id}: no session would receive it, it is a [yellow]duplicate[/] of {first}");
+        else if (result.Withheld is > 0 and var withheld)
             output.Line(
-                $"{rehearsal.Id}: [green]{withheld}[/] {(withheld == 1 ? "session" : "sessions")} would receive it; which is for keys with the scope sessions:read"
+                $"{result.Id}: [green]{withheld}[/] {(withheld == 1 ? "session" : "sessions")} would receive it; "
+                    + "which is for keys with the scope sessions:read"
             );
-        else if (rehearsal.Sessions is [])
-            output.Line($"{rehearsal.Id}: no session would receive it, it is [yellow]unwatched[/]");
+        else if (result.Sessions is [])
+            output.Line($"{result.Id}: no session would receive it, it is [yellow]unwatched[/]");
 
         foreach (var entry in result.Sessions)
         {

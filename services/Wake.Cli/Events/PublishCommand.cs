@@ -63,7 +63,8 @@ sealed class PublishCommand : ClientCommand
     );
     readonly Option<bool> dryRun = CommonOptions.Flag(
         "--dry-run",
-        "Publish nothing: say which sessions would receive it, why, and in which form; with --from or --hook what the delivery means."
+        "Publish nothing: say which sessions would receive it, why, and in which form; with --from or --hook what "
+            + "the delivery means."
     );
     readonly WebhookPayload webhook = new();
 

@@ -8,14 +8,15 @@ namespace Wake.Cli;
 static class SpoolWriter
 {
     /// <summary>Spools them and says so.</summary>
-    /// <exception cref="CommandException">They would be refused then, when nobody is there to be told.</exception>
+    /// <exception cref="CommandException">The events are invalid. Rejected now, because at delivery no caller is left
+    /// to report to.</exception>
     public static void Write(SpoolFolder spool, byte[] body, Output output)
     {
         Validate(body);
         Report(spool.Put(body), output);
     }
 
-    /// <summary>Spools a wish and says so.</summary>
+    /// <summary>Spools a request and says so.</summary>
     /// <exception cref="CommandException">It would be refused then.</exception>
     public static void Write(SpoolFolder spool, SpooledWake wake, Output output) =>
         Report(wake.Problem is { } problem ? throw new CommandException(problem) : spool.Put(wake), output);

@@ -56,9 +56,10 @@ sealed class ResumeCommand : ClientCommand
             "resume",
             "Wakes a session now, for a reason of your own.",
             """
-            While no Wake runs here the wish is spooled in the data folder and granted when one starts; the session is known by its
-            key then. A session that it will not know is refused where that can be told: after a Wake that was stopped, not killed,
-            and of the id of a Claude session that has no transcript here. With --wait or --takeover it fails instead.
+            If Wake is not running here, the request is spooled in the data folder and delivered at the next start. Use
+            the session's key in that case. A request for a session that cannot exist is rejected when that can be
+            determined: after a clean stop, and for a Claude session id without a local transcript. With --wait or
+            --takeover the command fails instead.
 
             While the session is open in a terminal its turn waits until that is closed; with --wait the command says so.
 

@@ -13,7 +13,7 @@ public static class Tracing
     /// <summary>Events named or linked to by one span. OpenTelemetry drops links beyond this by default.</summary>
     public const int MaxEvents = 128;
 
-    /// <summary>A webhook delivery goes on in the trace that its payload tells, instead of that of its request.</summary>
+    /// <summary>A webhook delivery continues the trace that its payload names, not that of its request.</summary>
     public const string WebhookDelivery = "wake.webhook.delivery";
 
     /// <summary>An event leaves a producer for the broker.</summary>

@@ -29,8 +29,10 @@ public sealed record DryRunResult(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 
-    /// <summary>How many sessions would receive it that are not named here, because the caller may not read of sessions;
-    /// null when it may.</summary>
+    /// <summary>
+    /// How many sessions would receive it that are not named here, because the caller may not read of sessions; null
+    /// when it may.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Withheld { get; init; }
 

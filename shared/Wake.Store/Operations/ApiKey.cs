@@ -8,7 +8,7 @@ namespace Wake.Store;
 /// <param name="Name">What its maker calls it.</param>
 /// <param name="Scopes">What it may do.</param>
 /// <param name="Created">When it was made.</param>
-/// <param name="LastUsedAt">When it opened the door last, to the minute; null when it never has.</param>
+/// <param name="LastUsedAt">When it was last used, to the minute; null for never.</param>
 /// <param name="ExpiresAt">When it expires because another took its place; null for not.</param>
 public sealed record ApiKey(
     Guid Id,

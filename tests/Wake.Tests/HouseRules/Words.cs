@@ -55,10 +55,8 @@ public sealed partial class Words
     // Words that say nothing by themselves.
     static readonly HashSet<string> Fillers =
     [
-        .. "a all an and are as at be by for from in into is it its of on one or that the their them these they this".Split(
-            ' '
-        ),
-        .. "those to was with".Split(' '),
+        .. "a all an and are as at be by for from in into is it its of on".Split(' '),
+        .. "one or that the their them these they this those to was with".Split(' '),
     ];
 
     static readonly string ThisFile = Path.Combine("HouseRules", "Words.cs");

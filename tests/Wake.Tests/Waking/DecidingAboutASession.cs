@@ -32,7 +32,11 @@ public sealed class DecidingAboutASession
         from quiet in Either
         from woken in Either
         select (
-            $"{turn.Name}{(closed ? ", closed" : "")}{(pending ? ", pending" : "")}{(quiet ? ", quiet window" : "")}{(woken ? ", woken by a person" : "")}",
+            turn.Name
+                + (closed ? ", closed" : "")
+                + (pending ? ", pending" : "")
+                + (quiet ? ", quiet window" : "")
+                + (woken ? ", woken by a person" : ""),
             new SessionSnapshot("key", closed, pending, woken, LastWake: 7, turn.Turn)
             {
                 Profile = "default",
@@ -84,7 +88,8 @@ public sealed class DecidingAboutASession
     }
 
     static string Text(WakeDecision decision) =>
-        $"{decision.GetType().Name} {decision.WakeNumber}{(decision is WakeDecision.Wait wait ? $" in {wait.CheckIn}" : "")}";
+        $"{decision.GetType().Name} "
+        + $"{decision.WakeNumber}{(decision is WakeDecision.Wait wait ? $" in {wait.CheckIn}" : "")}";
 
     static OpenTurn Turn(TimeSpan? lease = null, TimeSpan? delay = null, bool person = false, bool parked = false) =>
         new(7, lease, delay, person, parked);
