@@ -43,9 +43,8 @@ sealed class ApiKeyCache(ApiKeys keys, RunTokens runs, IOptions<GatewayOptions> 
     public string MissingKeyHint { get; } =
         options.Value.TokenFile is { Length: > 0 } own
             ? $"This needs the token in {own}, or a key: send Authorization: Bearer TOKEN. The wake command finds "
-                + "the token by itself in the "
-                + "data folder, which --data or WAKE_DATA names; wake keys create makes keys for other programs; a "
-                + "browser comes in by wake open."
+                + "the token by itself in the data folder, which --data or WAKE_DATA names; wake keys create makes "
+                + "keys for other programs; a browser comes in by wake open."
             : "This needs a key: send Authorization: Bearer KEY. The wake command takes it from WAKE_API_KEY.";
 
     /// <summary>Whose key it is; null when it is nobody's.</summary>

@@ -76,8 +76,8 @@ static class BrowserApi
 
     static IResult Page(int status, string text, string? link = null) =>
         Results.Content(
-            "<!doctype html><html lang=\"en\"><meta "
-                + $"charset=\"utf-8\"><title>Wake</title><p>{WebUtility.HtmlEncode(text)}</p>"
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Wake</title>"
+                + $"<p>{WebUtility.HtmlEncode(text)}</p>"
                 + (link is null ? "" : $"<p>The API: <a href=\"{link}\">{link}</a></p>"),
             "text/html",
             Encoding.UTF8,
