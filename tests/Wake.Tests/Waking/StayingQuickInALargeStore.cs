@@ -25,20 +25,20 @@ public sealed class StayingQuickInALargeStore
     static readonly string[] SeenAtWork =
 
         [
-            "BacklogMeasures",
-            "CronJobs",
+            "BacklogMetrics",
+            "CronScheduler",
             "EventSocket",
-            "HeldTurns",
-            "ObservedEvents",
+            "WithheldTurns",
+            "EventQueueConsumer",
             "RunnerName",
             "RunnerEndpoints",
-            "SpooledEvents",
-            "SweepCalls",
+            "SpoolReader",
+            "SweepNotificationListener",
             "WakeSweeper",
-            "WarmSessionsWatch",
+            "WarmSessionEvictor",
             "WatchLookBack",
         ],
-        Called = ["DeliveredChecks", "Forgetting", "GitHubPoller", "Housekeeping", "WebhookGaps"];
+        Called = ["WebhookCheckAggregator", "EventPruner", "GitHubPoller", "Housekeeping", "MissedDeliveryRecovery"];
 
     [Fact]
     public async Task No_large_table_is_read_from_end_to_end_by_anything_that_runs_by_itself()
