@@ -52,11 +52,16 @@ public sealed partial class Words
         ("HttpDoor", "HttpServerDefaults"),
     ];
 
+    static readonly Regex AnyBanned = new(
+        $@"\b(?:{string.Join('|', Table.Select(x => x.Banned))})\b",
+        RegexOptions.IgnoreCase | RegexOptions.Compiled
+    );
+
     // Words that say nothing by themselves.
     static readonly HashSet<string> Fillers =
     [
         .. "a all an and are as at be by for from in into is it its of on".Split(' '),
-        .. "one or that the their them these they this those to was with".Split(' '),
+        .. "one or s that the their them these they this those to was with".Split(' '),
     ];
 
     static readonly string ThisFile = Path.Combine("HouseRules", "Words.cs");
@@ -108,7 +113,7 @@ public sealed partial class Words
     public void Make_a_line_too_long_where_it_can_be_broken(string line, bool isTooLong)
     {
         var whole = "    " + line.Replace("SECOND", new string('x', Width), StringComparison.Ordinal);
-        Assert.Equal(isTooLong ? [0] : [], TooLong([whole]));
+        Assert.Equal(isTooLong, TooLong([whole]).Any());
     }
 
     [Fact]
@@ -139,14 +144,16 @@ public sealed partial class Words
                 .Any()
         );
 
+    // A name is banned as it is spelt, a phrase also at the beginning of a sentence.
     static IEnumerable<(string Banned, string Replacement)> BannedWords(string line) =>
-        Table.Where(x =>
-            Regex.IsMatch(
-                line,
-                $@"\b{x.Banned}\b",
-                char.IsUpper(x.Banned[0]) ? RegexOptions.None : RegexOptions.IgnoreCase
+        from found in AnyBanned.Matches(line)
+        from word in Table
+        where
+            word.Banned.Equals(
+                found.Value,
+                char.IsUpper(word.Banned[0]) ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase
             )
-        );
+        select word;
 
     // Indexes of lines that are too long and could be broken. A raw string is as its text needs it, and what has no
     // space before the margin cannot be broken.
