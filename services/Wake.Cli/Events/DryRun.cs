@@ -28,10 +28,12 @@ static class DryRun
         if (result is { DuplicateOf: { } first })
             output.Line($"{result.Id}: no session would receive it, it is a [yellow]duplicate[/] of {first}");
         else if (result.Withheld is > 0 and var withheld)
+        {
+            var sessions = withheld == 1 ? "session" : "sessions";
             output.Line(
-                $"{result.Id}: [green]{withheld}[/] {(withheld == 1 ? "session" : "sessions")} would receive it; "
-                    + "which is for keys with the scope sessions:read"
+                $"{result.Id}: [green]{withheld}[/] {sessions} would receive it; which is for keys with sessions:read"
             );
+        }
         else if (result.Sessions is [])
             output.Line($"{result.Id}: no session would receive it, it is [yellow]unwatched[/]");
 

@@ -59,9 +59,9 @@ sealed class QuestionsCommand : ClientCommand
     /// <summary>A question with all there is to choose from, and as much of a call as there is.</summary>
     public static void Show(Question question, Output output)
     {
+        var asked = TimeFormat.Format(question.AskedAt);
         output.Line(
-            $"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked "
-                + $"{TimeFormat.Format(question.AskedAt)}{DeadlineText(question)}"
+            $"[bold]{question.Id}[/]  {question.Session}, wake {question.Wake}, asked {asked}{DeadlineText(question)}"
         );
         if (question.Permission is { } permission)
         {

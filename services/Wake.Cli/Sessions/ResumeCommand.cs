@@ -221,11 +221,8 @@ sealed class ResumeCommand : ClientCommand
 
         if (output.Json)
             output.Raw(followed.Answer.Body);
-        else if (followed.Turn?.Fresh is { } fresh)
-            output.Line(
-                $"[yellow]A fresh session was begun[/]: {fresh.Why}. Claude session {fresh.Left} was left for "
-                    + $"{fresh.Begun}."
-            );
+        else if (followed.Turn?.Fresh is { Why: var why, Left: var left, Begun: var begun })
+            output.Line($"[yellow]A fresh session was begun[/]: {why}. Claude session {left} was left for {begun}.");
 
         var (key, note) = (decision.Sessions[0], followed.Turn?.Note is { } text ? $": {text}" : "");
         switch (followed)
