@@ -35,13 +35,13 @@ public sealed class FollowingUp(TestStore store) : IClassFixture<TestStore>, IAs
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();
         builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
-        builder.AddMessageBus(bus =>
-        {
-            bus.AddSessionWake();
-            bus.AddHandler(async (ConsumeContext<ResumeSession> x) => await commands.Writer.WriteAsync(x.Message));
-        });
+        builder.AddMessageBus(bus => bus.AddSessionWake());
 
         host = builder.Build();
+        var bus = host.Services.GetRequiredService<IBusControl>();
+        var overheard = new Overheard(commands.Writer);
+        bus.ConnectPublishObserver(overheard);
+        bus.ConnectSendObserver(overheard);
         await host.StartAsync();
     }
 
@@ -166,4 +166,33 @@ public sealed class FollowingUp(TestStore store) : IClassFixture<TestStore>, IAs
 
     Task<bool> TimerIs(Guid session, string condition) =>
         store.Scalar<bool>($"select coalesce({condition}, false) from wake_timers where session_id = $1", session);
+
+    // Some commands are published and some, those of people for one, are sent.
+    sealed class Overheard(ChannelWriter<ResumeSession> commands) : IPublishObserver, ISendObserver
+    {
+        public Task PrePublish<T>(PublishContext<T> context)
+            where T : class => Task.CompletedTask;
+
+        public Task PostPublish<T>(PublishContext<T> context)
+            where T : class => Hear(context.Message);
+
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception)
+            where T : class => Task.CompletedTask;
+
+        public Task PreSend<T>(SendContext<T> context)
+            where T : class => Task.CompletedTask;
+
+        public Task PostSend<T>(SendContext<T> context)
+            where T : class => Hear(context.Message);
+
+        public Task SendFault<T>(SendContext<T> context, Exception exception)
+            where T : class => Task.CompletedTask;
+
+        Task Hear(object message)
+        {
+            if (message is ResumeSession command)
+                commands.TryWrite(command);
+            return Task.CompletedTask;
+        }
+    }
 }
