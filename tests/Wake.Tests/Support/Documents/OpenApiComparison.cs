@@ -46,7 +46,8 @@ sealed class OpenApiComparison
             .. Listed("Additive", additive),
             changes is [] ? "Only names of schemas, descriptions or examples differ: WAKE_WRITE_CONTRACTS=1 writes it."
             : breaking.Any()
-                ? "Breaking changes keep to the rule in docs/http-api.md#compatibility. WAKE_WRITE_CONTRACTS=breaking writes it."
+                ? "Breaking changes keep to the rule in docs/http-api.md#compatibility. "
+                    + "WAKE_WRITE_CONTRACTS=breaking writes it."
             : "Clients survive that: WAKE_WRITE_CONTRACTS=1 writes it.",
         ];
         return string.Join('\n', lines);

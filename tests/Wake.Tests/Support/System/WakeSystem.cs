@@ -403,7 +403,8 @@ public sealed class WakeSystem : IAsyncDisposable
             .. Enumerable.Range(0, 3).Select(x => Convert.ToBase64String(bytes.AsSpan(x)).TrimEnd('=')),
         ];
         return Scalar<long>(
-            $"select count(*) from {table} stored where exists (select from unnest($1::text[]) form where strpos(stored::text, form) > 0)",
+            $"select count(*) from {table} stored where exists (select from unnest($1::text[]) form where "
+                + "strpos(stored::text, form) > 0)",
             (object)forms
         );
     }
