@@ -5,18 +5,20 @@ using Wake.Store;
 
 namespace Wake.Coordinator;
 
-/// <summary>Registers the coordinator: events go in, one <see cref="Wake.Contracts.ResumeSession"/> comes out.</summary>
+/// <summary>Registers the coordinator: events go in, one <see cref="Wake.Contracts.ResumeSession"/> comes
+/// out.</summary>
 /// <remarks>
 /// <list type="number">
-/// <item>Deduplicated, and put into the inboxes of the sessions that ask for them: <see cref="EventQueueConsumer"/> gives
-/// batches to <see cref="Intake"/>, whose statement is Events/Intake.sql in Wake.Store (<c>known</c>, <c>hits</c>,
-/// <c>routed</c>).</item>
+/// <item>Deduplicated, and put into the inboxes of the sessions that ask for them: <see cref="EventQueueConsumer"/>
+/// gives batches to <see cref="Intake"/>, whose statement is Events/Intake.sql in Wake.Store (<c>known</c>,
+/// <c>hits</c>, <c>routed</c>).</item>
 /// <item>Coalesced: the same statement sets the session's timer (<c>armed</c>) to the end of its quiet window;
-/// <see cref="WakeSweeper"/> finds it due in <see cref="WakeTimers"/> and publishes <see cref="Wake.Contracts.WakeDue"/>.
+/// <see cref="WakeSweeper"/> finds it due in <see cref="WakeTimers"/> and publishes
+/// <see cref="Wake.Contracts.WakeDue"/>.
 /// </item>
 /// <item>Decided: <see cref="WakeDecision.For"/>, pure, from the facts in <see cref="SessionSnapshot"/>.</item>
-/// <item>Sent: <see cref="SessionWakeStateMachine"/> does what was decided, in one <see cref="SessionTransaction"/>, and
-/// sends the command after its commit.</item>
+/// <item>Sent: <see cref="SessionWakeStateMachine"/> does what was decided, in one <see cref="SessionTransaction"/>,
+/// and sends the command after its commit.</item>
 /// </list>
 /// </remarks>
 public static class CoordinatorServices

@@ -6,8 +6,8 @@ namespace Wake.Runner;
 
 /// <summary>
 /// Tells which run a process belongs to after it has cleared its environment, left its session and lost its parents, by
-/// a value of RLIMIT_RSS (unused by Linux since 2.4.30) that is unique per run and inherited. Whatever the runner starts
-/// for itself keeps the runner's value.
+/// a value of RLIMIT_RSS (unused by Linux since 2.4.30) that is unique per run and inherited. Whatever the runner
+/// starts for itself keeps the runner's value.
 /// </summary>
 /// <remarks>
 /// Without root nobody gets such a number back who has given it away. An orphan with neither number has taken a lower

@@ -94,7 +94,8 @@ sealed class QuestionHook : IDisposable
             SafeDelete.DeleteDirectory(folder, null, RunUser.AllowedOwners);
     }
 
-    /// <summary>Deletes what dead runners wrote. Nothing where the kernel does not show which runners are alive.</summary>
+    /// <summary>Deletes what dead runners wrote. Nothing where the kernel does not show which runners are
+    /// alive.</summary>
     public static void DeleteStale()
     {
         if (ProcessTable.Self is null)

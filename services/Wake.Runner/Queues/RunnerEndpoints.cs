@@ -7,8 +7,8 @@ namespace Wake.Runner;
 
 /// <summary>
 /// The queues this runner consumes from: its pool's, its pool's for urgent wakes, and its own for affinity. While all
-/// slots are taken it does not consume, so that other runners get the work, nor during a <see cref="RunnerPause"/>. When
-/// the process stops, it stops consuming and interrupts the turns that run.
+/// slots are taken it does not consume, so that other runners get the work, nor during a <see cref="RunnerPause"/>.
+/// When the process stops, it stops consuming and interrupts the turns that run.
 /// </summary>
 sealed class RunnerEndpoints(
     IReceiveEndpointConnector connector,

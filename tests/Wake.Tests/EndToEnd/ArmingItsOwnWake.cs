@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary><c>wake mcp</c>, by a client of the protocol.</summary>
+[Trait("Starts", "processes")]
 public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>Beside what both versions are asked: what follows from Wake's own side, whichever version it is.</summary>
+[Trait("Starts", "processes")]
 public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
     : AskingFromARealClaude(runs),
         IClassFixture<AskingFromARealClaude.Current>
@@ -82,10 +83,12 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
     }
 }
 
+[Trait("Starts", "processes")]
 public sealed class AskingFromClaude_2_1_197(AskingFromARealClaude.Old runs)
     : AskingFromARealClaude(runs),
         IClassFixture<AskingFromARealClaude.Old>;
 
+[Trait("Starts", "processes")]
 public sealed class AskingFromClaude_2_1_332(AskingFromARealClaude.Newest runs)
     : AskingFromARealClaude(runs),
         IClassFixture<AskingFromARealClaude.Newest>;
@@ -94,6 +97,7 @@ public sealed class AskingFromClaude_2_1_332(AskingFromARealClaude.Newest runs)
 /// A question of the real CLI outlives every process, and its answer reaches the model as the result of its call, from
 /// another machine: a runner with a configuration folder of its own.
 /// </summary>
+[Trait("Starts", "processes")]
 public abstract class AskingFromARealClaude
 {
     const string Three = """

@@ -6,6 +6,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>What the audit says of a store. Every other test's store is audited at its end.</summary>
+[Trait("Starts", "processes")]
 public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditing.Finished>
 {
     [Fact]

@@ -7,16 +7,20 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
+[Trait("Starts", "processes")]
 public sealed class GoingOnWithClaude_2_1_329() : GoingOnWithAnyTranscript(RealClaude.Current);
 
+[Trait("Starts", "processes")]
 public sealed class GoingOnWithClaude_2_1_197() : GoingOnWithAnyTranscript(RealClaude.Old);
 
+[Trait("Starts", "processes")]
 public sealed class GoingOnWithClaude_2_1_332() : GoingOnWithAnyTranscript(RealClaude.Newest);
 
 /// <summary>
 /// A session that others touch as well: its owner in a terminal, a power loss, a move of its project. Whatever
 /// <c>claude --resume</c> would go on with is gone on with, on the real CLI.
 /// </summary>
+[Trait("Starts", "processes")]
 public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();

@@ -9,6 +9,7 @@ namespace Wake.Tests.EndToEnd;
 
 /// <summary><c>wake service</c>: the plan as data, and what carrying it out leaves on a machine.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+[Trait("Starts", "processes")]
 public sealed class KeepingItRunning
 {
     static readonly string[] Names = ["HOME", "PATH", "TERM", "DISABLE_AUTOUPDATER"];

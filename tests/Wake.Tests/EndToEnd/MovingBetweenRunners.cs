@@ -11,6 +11,7 @@ namespace Wake.Tests.EndToEnd;
 /// Two runners that share nothing but the database and the broker, each with a configuration folder of its own, and the
 /// real CLI: a session is one conversation wherever its turns run.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class MovingBetweenRunners : IAsyncLifetime
 {
     readonly Dictionary<string, ServiceProcess> runners = [];

@@ -9,16 +9,20 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
+[Trait("Starts", "processes")]
 public sealed class ProvokingClaude_2_1_329() : ProvokingARealClaude(RealClaude.Current);
 
+[Trait("Starts", "processes")]
 public sealed class ProvokingClaude_2_1_197() : ProvokingARealClaude(RealClaude.Old);
 
+[Trait("Starts", "processes")]
 public sealed class ProvokingClaude_2_1_332() : ProvokingARealClaude(RealClaude.Newest);
 
 /// <summary>
 /// The real CLI, run as the runner runs it, on an API that fails in every way it can be made to: each failure lands in
 /// its class. Keeps the recordings of <see cref="Running.TellingOutcomesApart"/> honest.
 /// </summary>
+[Trait("Starts", "processes")]
 public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();

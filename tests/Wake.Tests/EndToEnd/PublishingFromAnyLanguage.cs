@@ -7,6 +7,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>The examples as they are shipped each wake a session of the real CLI.</summary>
+[Trait("Starts", "processes")]
 public sealed class PublishingFromAnyLanguage : IAsyncLifetime
 {
     const string Key = "implementer",

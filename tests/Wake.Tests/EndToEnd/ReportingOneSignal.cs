@@ -6,6 +6,7 @@ namespace Wake.Tests.EndToEnd;
 
 /// <summary>A collector that is named for one signal alone gets that one, and so does what <c>claude</c> itself
 /// reports.</summary>
+[Trait("Starts", "processes")]
 public sealed class ReportingOneSignal
 {
     [Theory]

@@ -12,6 +12,7 @@ namespace Wake.Tests.EndToEnd;
 /// The database goes back to what it was before a wake, by a backup or by a failover that lost commits, and counts the
 /// same wakes again. The CLI remembers what it was told.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class RestoringABackup
 {
     public static TheoryData<string?> Clis => [null, RealClaude.Current, RealClaude.Old, RealClaude.Newest];

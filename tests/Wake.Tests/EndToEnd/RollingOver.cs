@@ -10,6 +10,7 @@ namespace Wake.Tests.EndToEnd;
 /// A deployment is updated service by service, so the commit before this one and this one run side by side: on one
 /// database, which the old services have made and the new ones migrate under them, and on one broker.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed partial class RollingOver
 {
     [Fact]

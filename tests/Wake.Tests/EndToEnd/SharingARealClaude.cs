@@ -8,10 +8,13 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
+[Trait("Starts", "processes")]
 public sealed class SharingClaude_2_1_329() : SharingARealClaude(RealClaude.Current);
 
+[Trait("Starts", "processes")]
 public sealed class SharingClaude_2_1_197() : SharingARealClaude(RealClaude.Old);
 
+[Trait("Starts", "processes")]
 public sealed class SharingClaude_2_1_332() : SharingARealClaude(RealClaude.Newest);
 
 /// <summary>
@@ -19,6 +22,7 @@ public sealed class SharingClaude_2_1_332() : SharingARealClaude(RealClaude.Newe
 /// <c>sessions/PID.json</c> with <c>sessionId</c> and <c>procStart</c>, which is there while a process has the session
 /// open and names another after /clear.
 /// </summary>
+[Trait("Starts", "processes")]
 public abstract class SharingARealClaude(string version) : IAsyncLifetime
 {
     const string Key = "sk-test-0123456789abcdefghij";

@@ -9,16 +9,20 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
+[Trait("Starts", "processes")]
 public sealed class TakingTheFoldersSetupWithClaude_2_1_329() : TakingTheFoldersSetup(RealClaude.Current);
 
+[Trait("Starts", "processes")]
 public sealed class TakingTheFoldersSetupWithClaude_2_1_197() : TakingTheFoldersSetup(RealClaude.Old);
 
+[Trait("Starts", "processes")]
 public sealed class TakingTheFoldersSetupWithClaude_2_1_332() : TakingTheFoldersSetup(RealClaude.Newest);
 
 /// <summary>
 /// A folder brings instructions, permissions, hooks and MCP servers along. The real CLI takes them in a woken turn
 /// where its owner has trusted the folder or has run the session there, and nowhere else.
 /// </summary>
+[Trait("Starts", "processes")]
 public abstract class TakingTheFoldersSetup(string version) : IAsyncLifetime
 {
     const string Word = "The word of this project is heliotrope.";

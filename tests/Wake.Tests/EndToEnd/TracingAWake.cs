@@ -10,6 +10,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>Every service reports to one collector.</summary>
+[Trait("Starts", "processes")]
 public sealed class TracedSystem : IAsyncLifetime
 {
     public OtlpReceiver Otlp { get; private set; } = null!;
@@ -44,6 +45,7 @@ public sealed class TracedSystem : IAsyncLifetime
 /// What happens to an event is one trace, from the program that saw it to the tools the session calls; also where a
 /// timer, a row in the database or a crash lies in between.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSystem>
 {
     readonly OtlpReceiver otlp = system.Otlp;

@@ -11,6 +11,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>The <c>wake</c> command, from outside.</summary>
+[Trait("Starts", "processes")]
 public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

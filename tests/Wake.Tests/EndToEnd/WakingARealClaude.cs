@@ -6,15 +6,19 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
+[Trait("Starts", "processes")]
 public sealed class WakingClaude_2_1_329() : WakingARealClaude(RealClaude.Current);
 
+[Trait("Starts", "processes")]
 public sealed class WakingClaude_2_1_197() : WakingARealClaude(RealClaude.Old);
 
+[Trait("Starts", "processes")]
 public sealed class WakingClaude_2_1_332() : WakingARealClaude(RealClaude.Newest);
 
 /// <summary>
 /// The whole of it with the real CLI, offline on a loopback Messages API, which sees what the model would see.
 /// </summary>
+[Trait("Starts", "processes")]
 public abstract class WakingARealClaude(string version) : IAsyncLifetime
 {
     MessagesApi api = null!;

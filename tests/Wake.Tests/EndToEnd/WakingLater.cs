@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>What happens while Wake does not run reaches the real CLI when it does.</summary>
+[Trait("Starts", "processes")]
 public sealed class WakingLater : IAsyncLifetime
 {
     MessagesApi api = null!;

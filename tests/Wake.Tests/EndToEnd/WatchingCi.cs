@@ -5,14 +5,17 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
+[Trait("Starts", "processes")]
 public sealed class WatchingCiWithClaude_2_1_329() : WatchingCi(RealClaude.Current);
 
+[Trait("Starts", "processes")]
 public sealed class WatchingCiWithClaude_2_1_197() : WatchingCi(RealClaude.Old);
 
 /// <summary>
 /// A session of the real CLI waits for CI as its owner says it on the command line: three workflows of one commit end
 /// one after the other, further apart than a sum has to hold, and the session takes one turn with all of them.
 /// </summary>
+[Trait("Starts", "processes")]
 public abstract class WatchingCi(string version) : IAsyncLifetime
 {
     static readonly TimeSpan Settle = TimeSpan.FromSeconds(2);

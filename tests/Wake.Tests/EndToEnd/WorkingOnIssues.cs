@@ -7,6 +7,7 @@ namespace Wake.Tests.EndToEnd;
 
 /// <summary>The settings in deploy/examples, as they are shipped, with this machine's addresses in place of
 /// theirs.</summary>
+[Trait("Starts", "processes")]
 public sealed class WorkingOnIssues : IAsyncLifetime
 {
     readonly TemporaryFolder machine = new();

@@ -10,6 +10,7 @@ namespace Wake.Tests.HouseRules;
 
 /// <summary>What the images and docker-compose.yml say holds of the sources beside them. deploy/compose-test runs
 /// them.</summary>
+[Trait("Starts", "processes")]
 public sealed partial class Containers
 {
     static string Read(string file) => File.ReadAllText(Path.Combine(Repository.Root, file));

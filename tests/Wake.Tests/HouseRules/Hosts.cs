@@ -7,6 +7,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.HouseRules;
 
 /// <summary>Every process starts from its settings alone, and a wrong setting is a sentence at the start.</summary>
+[Trait("Starts", "processes")]
 public sealed partial class Hosts
 {
     [Theory]

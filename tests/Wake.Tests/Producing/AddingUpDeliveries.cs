@@ -6,6 +6,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>CI where no account asks GitHub: what its webhook says of the checks of a commit is added up to one
 /// event.</summary>
+[Trait("Starts", "processes")]
 public sealed class AddingUpDeliveries : IAsyncLifetime
 {
     const string Head = "ffffffffffffffffffffffffffffffffffffffff",

@@ -17,6 +17,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>Whoever comes in takes no more than their part: of what there is to read, of names, of places, of
 /// time.</summary>
+[Trait("Starts", "processes")]
 public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

@@ -11,6 +11,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>Senders that Wake does not know, described by their hook's settings, and CloudEvents in all their
 /// forms.</summary>
+[Trait("Starts", "processes")]
 public sealed class DescribingASender
 {
     static readonly string Bitbucket = Path.Combine(

@@ -6,6 +6,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>The OpenAPI document, against what the door really answers.</summary>
+[Trait("Starts", "processes")]
 public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

@@ -6,6 +6,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>A script drops a file, and a session wakes; what is no event harms nobody.</summary>
+[Trait("Starts", "processes")]
 public sealed class DroppingFiles(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     const string Bare = "\"type\":\"script.done\",\"subject\":\"s\"";

@@ -10,6 +10,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>What a dry run tells, and that it does nothing; and what comes of publishing an event once more.</summary>
+[Trait("Starts", "processes")]
 public sealed partial class DryRunningEvents(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

@@ -9,6 +9,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>Thousands of requests that mean harm: the door keeps serving those that do not, and its memory has a
 /// bound.</summary>
+[Trait("Starts", "processes")]
 public sealed class HttpLoad
 {
     const int Requests = 10_000;

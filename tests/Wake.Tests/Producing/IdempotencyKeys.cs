@@ -9,6 +9,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>Idempotency-Key: the same request again is answered and not done; and Prefer: wait, the answer after the
 /// turn.</summary>
+[Trait("Starts", "processes")]
 public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

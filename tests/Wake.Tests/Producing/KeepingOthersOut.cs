@@ -12,6 +12,7 @@ namespace Wake.Tests.Producing;
 /// <summary>A Wake on a machine that others use too: its own user comes in without doing anything for it, and nobody
 /// else.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+[Trait("Starts", "processes")]
 public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     const UnixFileMode Everybody =

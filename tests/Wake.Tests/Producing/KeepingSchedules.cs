@@ -5,6 +5,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>A schedule fires each of its times once, whoever keeps it and however often that one dies.</summary>
+[Trait("Starts", "processes")]
 public sealed class KeepingSchedules
 {
     [Fact]

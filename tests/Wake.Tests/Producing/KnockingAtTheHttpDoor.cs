@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>Bad input at the HTTP door: a clear answer, nothing lost, nothing executed.</summary>
+[Trait("Starts", "processes")]
 public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     const string Good = """{"id":"good","source":"s","type":"t","subject":"s","reason":"r"}""";

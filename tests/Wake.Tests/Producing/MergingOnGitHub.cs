@@ -8,6 +8,7 @@ namespace Wake.Tests.Producing;
 /// saga and the runner. However a merge is learnt, and whatever goes wrong meanwhile, its session takes one turn about
 /// it.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class MergingOnGitHub()
     : GitHubPollingTestBase(
         new Dictionary<string, string>

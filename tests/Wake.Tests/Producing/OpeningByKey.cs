@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>The keys of the HTTP door: what each may do, how they end, and what becomes of wrong ones.</summary>
+[Trait("Starts", "processes")]
 public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<OpeningByKey.Keyed>
 {
     const string Configured = "a key of the configuration";

@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>A whole Wake that asks a GitHub on loopback, as one on a laptop without any public address does.</summary>
+[Trait("Starts", "processes")]
 public sealed class PollingGitHub()
     : GitHubPollingTestBase(
         new Dictionary<string, string>

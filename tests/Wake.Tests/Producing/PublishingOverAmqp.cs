@@ -7,6 +7,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>Any program may publish plain JSON; what is no event harms nobody.</summary>
+[Trait("Starts", "processes")]
 public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<RabbitMqSystem>
 {
     readonly WakeSystem wake = shared.System;

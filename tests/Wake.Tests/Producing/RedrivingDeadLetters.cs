@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary><c>wake redrive</c> against a real RabbitMQ and the queues the services put messages aside in.</summary>
+[Trait("Starts", "processes")]
 public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<RabbitMqSystem>
 {
     readonly WakeSystem wake = shared.System;

@@ -4,6 +4,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>Several pollers side by side, as several replicas of the producer are.</summary>
+[Trait("Starts", "processes")]
 public sealed class SharingThePolling
 {
     [Fact]

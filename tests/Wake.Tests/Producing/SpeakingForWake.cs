@@ -11,6 +11,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>What Wake itself says, that a person has asked for a turn, nobody else says: not at any of its
 /// doors.</summary>
+[Trait("Starts", "processes")]
 public sealed class SpeakingForWake(SpeakingForWake.Hooked shared) : IClassFixture<SpeakingForWake.Hooked>
 {
     const string AskedFor = "This turn was asked for";

@@ -15,6 +15,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>Webhooks at the door of real processes, in one process and over RabbitMQ.</summary>
+[Trait("Starts", "processes")]
 public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFixture<TakingDeliveries.Hooked>
 {
     const string LongToken = "a-token-of-enough-characters";

@@ -7,6 +7,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>What the intake decides, asked directly.</summary>
+[Trait("Starts", "processes")]
 public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
 {
     static readonly CancellationToken None = CancellationToken.None;

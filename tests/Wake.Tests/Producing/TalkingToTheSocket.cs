@@ -6,6 +6,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>A monitor on this machine writes events to the socket, one per line, and reads what was decided.</summary>
+[Trait("Starts", "processes")]
 public sealed class TalkingToTheSocket(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

@@ -6,6 +6,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary><c>wake publish --from</c>: a delivery from a file, read as the door would read it.</summary>
+[Trait("Starts", "processes")]
 public sealed class TryingOutAHook(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     static readonly Dictionary<string, string> NothingRuns = new() { ["WAKE_DATA"] = "/nowhere" };

@@ -10,6 +10,7 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
+[Trait("Starts", "processes")]
 public sealed class AskingSystem : IAsyncLifetime
 {
     public WakeSystem System { get; private set; } = null!;
@@ -35,6 +36,7 @@ public sealed class AskingSystem : IAsyncLifetime
 }
 
 /// <summary>A session asks a person: its turn waits without a process until somebody answers, or nobody does.</summary>
+[Trait("Starts", "processes")]
 public sealed class AskingAPerson(AskingSystem shared) : IClassFixture<AskingSystem>
 {
     readonly WakeSystem wake = shared.System;

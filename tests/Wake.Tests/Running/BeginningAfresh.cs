@@ -6,6 +6,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>When a wake does not go on with the memory of its session, and how one sees why.</summary>
+[Trait("Starts", "processes")]
 public sealed class BeginningAfresh : IAsyncLifetime
 {
     WakeSystem wake = null!;

@@ -11,6 +11,7 @@ namespace Wake.Tests.Running;
 /// <summary>What Wake deletes and what it keeps to itself, while others of the machine play with the same
 /// folders.</summary>
 [UnsupportedOSPlatform("windows")]
+[Trait("Starts", "processes")]
 public sealed partial class DeletingSafely : IDisposable
 {
     readonly TemporaryFolder machine = new();

@@ -12,6 +12,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>A Wake in which every service has a role of PostgreSQL and a user of RabbitMQ of its own, as they are
 /// shipped.</summary>
+[Trait("Starts", "processes")]
 public sealed class GuardedSystem : IAsyncLifetime
 {
     public WakeSystem System { get; private set; } = null!;
@@ -37,6 +38,7 @@ public sealed class GuardedSystem : IAsyncLifetime
 }
 
 /// <summary>Every service can do its own work with its own role and user, and nobody else's.</summary>
+[Trait("Starts", "processes")]
 public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<GuardedSystem>
 {
     readonly WakeSystem wake = shared.System;

@@ -5,6 +5,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>What other processes of the same user, as an agent is without <c>Runner__RunAs</c>, see of a Wake that runs
 /// turns.</summary>
+[Trait("Starts", "processes")]
 public sealed class HidingFromARun
 {
     [AsRootFact]

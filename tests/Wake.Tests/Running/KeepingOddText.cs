@@ -10,6 +10,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>Text that PostgreSQL cannot hold comes in by every door, and stops nothing; what PostgreSQL refuses is not
 /// taken for its absence.</summary>
+[Trait("Starts", "processes")]
 public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
 {
     static readonly CancellationToken None = CancellationToken.None;

@@ -6,6 +6,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>Limits of time and money that a profile sets.</summary>
+[Trait("Starts", "processes")]
 public sealed class KeepingToLimits : IAsyncLifetime
 {
     WakeSystem wake = null!;

@@ -13,6 +13,7 @@ namespace Wake.Tests.Running;
 /// ends in an ampersand. They end with the run they belong to, and with no other.
 /// </summary>
 [Collection(MachineProcesses.Name)]
+[Trait("Starts", "processes")]
 public sealed class LeavingNothingBehind : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();

@@ -15,6 +15,7 @@ namespace Wake.Tests.Running;
 /// <summary>A repository whose author wants programs of theirs to run on the runner, or its token. Each program leaves
 /// a file.</summary>
 [UnsupportedOSPlatform("windows")]
+[Trait("Starts", "processes")]
 public sealed class MeetingAHostileRepository : IDisposable
 {
     const string Token = "s3cret/of+the owner";

@@ -4,6 +4,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>A user that turns cannot run as is told at the start, with what to do.</summary>
+[Trait("Starts", "processes")]
 public sealed class NamingTheUserOfRuns
 {
     [AsRootFact]

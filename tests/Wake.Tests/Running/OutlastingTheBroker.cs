@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>RabbitMQ takes a channel from whoever keeps a message too long; turns take longer than it waits.</summary>
+[Trait("Starts", "processes")]
 public sealed class OutlastingTheBroker
 {
     [Fact]

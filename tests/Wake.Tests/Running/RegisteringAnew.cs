@@ -9,6 +9,7 @@ namespace Wake.Tests.Running;
 /// A Claude session whose session was closed and that is registered under another key: never two processes on it. And
 /// what runners on several machines know of those that are open on one of them.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class RegisteringAnew : IAsyncLifetime
 {
     readonly TemporaryFolder second = new();

@@ -9,6 +9,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>What a runner makes of a CLI that misbehaves. The session is kept unless it is certain that it cannot be
 /// resumed.</summary>
+[Trait("Starts", "processes")]
 public sealed class RunningATurn(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

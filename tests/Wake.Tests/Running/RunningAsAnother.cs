@@ -10,6 +10,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>Turns that run as a user of their own, on a machine with a second one: <c>Runner__RunAs</c>.</summary>
 [Collection(MachineProcesses.Name), UnsupportedOSPlatform("windows")]
+[Trait("Starts", "processes")]
 public sealed class RunningAsAnother : IAsyncLifetime
 {
     // A row, were it taken for a transcript.

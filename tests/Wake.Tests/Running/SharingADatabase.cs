@@ -7,6 +7,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>Two standalone Wakes on one database, each with a folder of its own. What one of them runs is none of the
 /// other's business.</summary>
+[Trait("Starts", "processes")]
 public sealed class SharingADatabase : IAsyncLifetime
 {
     readonly TemporaryFolder folders = new();

@@ -11,6 +11,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>What runs in a turn speaks for its own session, while that runs, and for nobody else.</summary>
+[Trait("Starts", "processes")]
 public sealed class SpeakingForItself : IAsyncLifetime
 {
     const string OwnersKey = "a key of the owner's own";

@@ -6,6 +6,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>Processes of the CLI that stay after their turn, and when they must not be used or kept.</summary>
+[Trait("Starts", "processes")]
 public sealed class StayingWarm : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();

@@ -11,6 +11,7 @@ namespace Wake.Tests.Running;
 /// The runner is killed with SIGKILL, frozen or told to stop at each point of a turn. The wake is run again under the
 /// same number and the same message, and takes effect once.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class SurvivingADeadRunner : IAsyncLifetime
 {
     WakeSystem wake = null!;

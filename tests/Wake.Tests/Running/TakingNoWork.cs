@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>A runner that can run no session says so, leaves the turns alone, and comes back by itself.</summary>
+[Trait("Starts", "processes")]
 public sealed class TakingNoWork : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();

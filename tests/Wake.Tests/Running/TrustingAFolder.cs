@@ -6,6 +6,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>Which folders their owner has trusted, by the rule of the CLI (measured with 2.1.197 and
 /// 2.1.329).</summary>
+[Trait("Starts", "processes")]
 public sealed class TrustingAFolder : IDisposable
 {
     readonly TemporaryFolder folder = new();

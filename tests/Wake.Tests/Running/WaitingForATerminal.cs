@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>A session that somebody has open is not run beside them.</summary>
+[Trait("Starts", "processes")]
 public sealed class WaitingForATerminal : IAsyncLifetime
 {
     WakeSystem wake = null!;

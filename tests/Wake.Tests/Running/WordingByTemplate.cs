@@ -8,6 +8,7 @@ using static Wake.Tests.Support.TurnSamples;
 namespace Wake.Tests.Running;
 
 /// <summary>The templates of the prompts: which one is taken, an owner's own, and what is wrong with one.</summary>
+[Trait("Starts", "processes")]
 public sealed class WordingByTemplate : IDisposable
 {
     readonly TemporaryFolder folder = new();

@@ -8,6 +8,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>The directories that turns run in, made from a repository where they are missing.</summary>
+[Trait("Starts", "processes")]
 public sealed class WorkingSomewhere : IAsyncLifetime
 {
     readonly TemporaryFolder machine = new();

@@ -19,6 +19,7 @@ namespace Wake.Tests.Waking;
 /// each fact once. The store and the saga are the real ones; the test is the clock, the wires and the runners, and
 /// loses and repeats what it likes.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>, IAsyncLifetime
 {
     const int Sessions = 3;

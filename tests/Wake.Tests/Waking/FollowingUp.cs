@@ -17,6 +17,7 @@ namespace Wake.Tests.Waking;
 /// What came during a turn has a turn of its own, decided when the turn before ends. Nobody sweeps here: a command that
 /// is sent was decided on the message that the test sent.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class FollowingUp(TestStore store) : IClassFixture<TestStore>, IAsyncLifetime
 {
     static readonly CancellationToken Cancel = CancellationToken.None;

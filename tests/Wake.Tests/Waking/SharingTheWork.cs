@@ -3,6 +3,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>Several coordinators and several runners on one database are one Wake.</summary>
+[Trait("Starts", "processes")]
 public sealed class SharingTheWork : IAsyncLifetime
 {
     WakeSystem wake = null!;

@@ -10,6 +10,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>What runs by itself reads as much in a large store as in a small one.</summary>
+[Trait("Starts", "processes")]
 public sealed class StayingQuickInALargeStore
 {
     // Large enough for PostgreSQL to prefer an index wherever there is one.

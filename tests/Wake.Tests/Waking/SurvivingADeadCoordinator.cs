@@ -8,6 +8,7 @@ namespace Wake.Tests.Waking;
 /// The coordinator is killed with SIGKILL at each point where something is committed and not yet said. A wire that can
 /// be held stands between it and RabbitMQ: what it says no longer arrives, what it is told still does.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class SurvivingADeadCoordinator : IAsyncLifetime
 {
     WakeSystem wake = null!;

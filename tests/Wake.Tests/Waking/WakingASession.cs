@@ -5,15 +5,18 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Waking;
 
+[Trait("Starts", "processes")]
 public sealed class WakingASessionInOneProcess(StandaloneSystem shared)
     : WakingASession(shared),
         IClassFixture<StandaloneSystem>;
 
+[Trait("Starts", "processes")]
 public sealed class WakingASessionOnRabbitMq(RabbitMqSystem shared)
     : WakingASession(shared),
         IClassFixture<RabbitMqSystem>;
 
 /// <summary>The sentence itself: an event wakes a session, which takes a turn.</summary>
+[Trait("Starts", "processes")]
 public abstract class WakingASession(SharedSystem shared)
 {
     readonly WakeSystem wake = shared.System;
