@@ -82,7 +82,8 @@ public sealed class CoordinatorOptions : IValidatableObject
             { } open
         )
             yield return new(
-                $"Coordinator:TrustedExchanges: '{open}' is everybody's. Name an exchange of its own, which the broker lets only some write to.",
+                $"Coordinator:TrustedExchanges: '{open}' is everybody's. Name an exchange of its own, which the "
+                    + "broker lets only some write to.",
                 [nameof(TrustedExchanges)]
             );
     }

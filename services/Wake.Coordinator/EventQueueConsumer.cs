@@ -296,7 +296,8 @@ sealed class EventQueueConsumer(
             if (observed is not null && !trusted && (observed.Urgent || observed.Sessions is { Count: > 0 }))
             {
                 var whatToDo = user is null
-                    ? "This one does not say who it is: let it set user-id, and name that user in Coordinator:TrustedPublishers."
+                    ? "This one does not say who it is: let it set user-id, and name that user in "
+                        + "Coordinator:TrustedPublishers."
                     : $"{user} is not: name it in Coordinator:TrustedPublishers.";
                 problem = $"{(observed.Urgent ? "urgent" : "sessions")} is for publishers that are trusted. {whatToDo}";
             }

@@ -10,7 +10,6 @@ namespace Wake.Coordinator;
 /// </summary>
 public sealed class SessionWake : SagaStateMachineInstance
 {
-    /// <summary>The session.</summary>
     public Guid CorrelationId { get; set; }
 
     /// <summary>Its state, as the number the state machine keeps it by.</summary>

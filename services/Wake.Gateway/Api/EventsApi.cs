@@ -20,9 +20,13 @@ static class EventsApi
             .WithMetadata(new PreferWait.SupportsPreferWait())
             .WithSummary("Publish one event, or an array of them.")
             .WithDescription(
-                "Answers 202 once the events are committed, in the order given, with what was decided about each. All or nothing: when "
-                    + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would receive it, why, and what those that "
-                    + "wake would read, and leaves everything as it was; a key without the scope sessions:read is told only how many. With Prefer: wait=N it answers when the turns that the events start are over (200), or after N "
+                "Answers 202 once the events are committed, in the order given, with what was decided about each. "
+                    + "All or nothing: when "
+                    + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would "
+                    + "receive it, why, and what those that "
+                    + "wake would read, and leaves everything as it was; a key without the scope sessions:read is "
+                    + "told only how many. With Prefer: wait=N it answers when the turns that the events start "
+                    + "are over (200), or after N "
                     + "seconds with what is known by then (202)."
             )
             .WithMetadata(new RequestSizeLimitAttribute(RequestBody.MaxDrainedBytes))
@@ -94,10 +98,10 @@ static class EventsApi
 
         if (dryRun)
         {
-            var rehearsals = await door.DryRun(events, cancel);
+            var results = await door.DryRun(events, cancel);
             if (!caller.HasScope(ApiScopes.SessionsRead))
-                rehearsals = [.. rehearsals.Select(x => x.WithoutSessions())];
-            return single ? Results.Ok(rehearsals[0]) : Results.Ok(rehearsals);
+                results = [.. results.Select(x => x.WithoutSessions())];
+            return single ? Results.Ok(results[0]) : Results.Ok(results);
         }
 
         var decisions = await door.Accept(http, events, cancel);

@@ -45,7 +45,8 @@ static class ExplainApi
             .WithName("Tail")
             .WithTags("explain")
             .WithSummary(
-                "The ledger as it is written, as server-sent events. Who does not keep up is ended, with a last line of the type end that says so."
+                "The ledger as it is written, as server-sent events. Who does not keep up is ended, with a last line "
+                    + "of the type end that says so."
             )
             .Produces<LedgerLine>(contentType: "text/event-stream");
     }
@@ -93,7 +94,8 @@ static class ExplainApi
             http.Response.Headers.RetryAfter = "5";
             return ProblemResults.Create(
                 StatusCodes.Status503ServiceUnavailable,
-                $"{options.Value.MaxFollowers} follow already, which is as many as may (Gateway__MaxFollowers). Ask again."
+                $"{options.Value.MaxFollowers} follow already, which is as many as may (Gateway__MaxFollowers). Ask "
+                    + "again."
             );
         }
 

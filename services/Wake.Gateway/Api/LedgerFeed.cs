@@ -129,7 +129,8 @@ sealed class LedgerFeed(
             if (!follower.TryEnqueue(told))
                 follower.Complete(
                     EndLine(
-                        "This reads more slowly than lines are written, and what comes after this is not told. Connect again to go on from there."
+                        "This reads more slowly than lines are written, and what comes after this is not told. "
+                            + "Connect again to go on from there."
                     )
                 );
         }

@@ -17,7 +17,8 @@ static class QuestionsApi
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListQuestions")
             .WithSummary(
-                "The questions that wait for an answer, the oldest first; pass the id of the last as after for the next page."
+                "The questions that wait for an answer, the oldest first; pass the id of the last as after for the "
+                    + "next page."
             )
             .Produces<IReadOnlyList<Question>>()
             .ProducesValidationProblem();
@@ -34,7 +35,8 @@ static class QuestionsApi
             .WithIdempotencyKey()
             .WithName("AnswerQuestion")
             .WithSummary(
-                "Answer a question; its session goes on. The first answer counts. A call is allowed by the hash of the whole of it."
+                "Answer a question; its session goes on. The first answer counts. A call is allowed by the hash of "
+                    + "the whole of it."
             )
             .Produces<Question>()
             .ProducesValidationProblem()
@@ -97,7 +99,8 @@ static class QuestionsApi
         {
             return ProblemResults.Create(
                 StatusCodes.Status409Conflict,
-                $"Question {id} was asked by a runner of an older version, which has not kept the whole call, so it cannot be allowed. Deny it with the "
+                $"Question {id} was asked by a runner of an older version, which has not kept the whole call, so it "
+                    + "cannot be allowed. Deny it with the "
                     + "message to make the same call again: it is then asked about in full."
             );
         }
@@ -120,7 +123,8 @@ static class QuestionsApi
         {
             return ProblemResults.Create(
                 StatusCodes.Status409Conflict,
-                $"Not allowed: \"hash\" is that of another call than question {id} asks about. GET /v1/questions/{id} shows the whole call with "
+                $"Not allowed: \"hash\" is that of another call than question {id} asks about. GET "
+                    + $"/v1/questions/{id} shows the whole call with "
                     + "its hash (permission.hash)."
             );
         }
@@ -165,7 +169,8 @@ static class QuestionsApi
                 (
                     "hash",
                     "must be the hash of the whole call, so that nothing is allowed unseen: permission.hash of GET "
-                        + "/v1/questions/{id}, which shows all of it. wake answer sends it by itself; update it if it does not."
+                        + "/v1/questions/{id}, which shows all of it. wake answer sends it by itself; update it if "
+                        + "it does not."
                 )
             );
         }
@@ -241,7 +246,8 @@ static class QuestionsApi
                 QuestionOutcome.Answered =>
                     $"Question {question.Id} was answered at {question.SettledAt:u}; the first answer counts.",
                 QuestionOutcome.NoAnswer =>
-                    $"Too late: the session went on without an answer to question {question.Id} at {question.SettledAt:u}.",
+                    $"Too late: the session went on without an answer to question {question.Id} at "
+                        + $"{question.SettledAt:u}.",
                 _ => $"The session that asked question {question.Id} was closed at {question.SettledAt:u}.",
             }
         );

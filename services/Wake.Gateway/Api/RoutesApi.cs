@@ -22,7 +22,8 @@ static class RoutesApi
             .WithName("PutRoute")
             .WithSummary("Make a route, or change it, from the next event on.")
             .WithDescription(
-                "What no machine could make a workspace of is refused. What may keep its sessions from working, as far as this machine can "
+                "What no machine could make a workspace of is refused. What may keep its sessions from working, as "
+                    + "far as this machine can "
                     + "say, is answered as warnings: their runners may be on another."
             )
             .Produces<Store.Route>()

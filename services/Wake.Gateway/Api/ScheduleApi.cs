@@ -3,7 +3,7 @@ using Wake.Store;
 
 namespace Wake.Gateway;
 
-/// <summary><c>/v1/sessions/{key}/schedule</c>: wakes that a session or a person has put off to a date.</summary>
+/// <summary><c>/v1/sessions/{key}/schedule</c>: wakes that a session or a person has scheduled.</summary>
 static class ScheduleApi
 {
     public static void MapSchedule(this IEndpointRouteBuilder routes)
@@ -25,7 +25,7 @@ static class ScheduleApi
             .RequireScope(ApiScopes.SessionsRead)
             .AllowRunTokens()
             .WithName("ListScheduledWakes")
-            .WithSummary("The wakes of a session that are put off, the next one first.")
+            .WithSummary("The scheduled wakes of a session, the next one first.")
             .Produces<IReadOnlyList<ScheduledWake>>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         schedule
@@ -33,12 +33,12 @@ static class ScheduleApi
             .RequireScope(ApiScopes.SessionsWrite)
             .AllowRunTokens()
             .WithName("CancelScheduledWake")
-            .WithSummary("Call a wake off that was put off to a date.")
+            .WithSummary("Call a scheduled wake off.")
             .Produces(StatusCodes.Status204NoContent)
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
-    /// <summary>A wake to put off.</summary>
+    /// <summary>A wake to schedule.</summary>
     /// <param name="Reason">What the session is told then.</param>
     /// <param name="At">When; a moment that is over is now.</param>
     internal sealed record NewScheduledWake(string? Reason, DateTimeOffset? At);

@@ -60,8 +60,10 @@ static class SessionsApi
             .WithName("WakeSession")
             .WithSummary("Wake a session now, for a reason of your own. Ends a park.")
             .WithDescription(
-                "With Prefer: wait=N it answers when the turn is over (200), or after N seconds with what is known by then (202). A wish with a "
-                    + "dedupKey that this session had before is a duplicate: it wakes nobody, and what is waited for is the turn of the first."
+                "With Prefer: wait=N it answers when the turn is over (200), or after N seconds with what is known "
+                    + "by then (202). A wish with a "
+                    + "dedupKey that this session had before is a duplicate: it wakes nobody, and what is waited for "
+                    + "is the turn of the first."
             )
             .Produces<AwaitedDecision>()
             .Produces<IntakeResult>(StatusCodes.Status202Accepted)
@@ -135,11 +137,13 @@ static class SessionsApi
             ),
             SessionCreation.KeyTaken { Session: var there } => ProblemResults.Create(
                 StatusCodes.Status409Conflict,
-                $"The key {there.Key} belongs to an open session with other values (workspace {there.Workspace}, profile {there.Profile}). "
+                $"The key {there.Key} belongs to an open session with other values (workspace {there.Workspace}, "
+                    + $"profile {there.Profile}). "
                     + "Choose another key, or close that session first."
             ),
             SessionCreation.ClaudeSessionTaken { Owner: var owner } => Results.Problem(
-                $"Claude session {claudeSessionId} belongs to the session {owner}. Two sessions on it would overwrite each other's memory.",
+                $"Claude session {claudeSessionId} belongs to the session {owner}. Two sessions on it would "
+                    + "overwrite each other's memory.",
                 statusCode: StatusCodes.Status409Conflict,
                 extensions: new Dictionary<string, object?> { ["owner"] = owner }
             ),

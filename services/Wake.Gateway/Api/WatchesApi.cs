@@ -27,7 +27,8 @@ static class WatchesApi
             .AllowRunTokens()
             .WithName("ListWatches")
             .WithSummary(
-                "The watches of one session, or of all, the oldest first; pass the id of the last as after for the next page."
+                "The watches of one session, or of all, the oldest first; pass the id of the last as after for the "
+                    + "next page."
             )
             .Produces<IReadOnlyList<Watch>>()
             .ProducesValidationProblem();

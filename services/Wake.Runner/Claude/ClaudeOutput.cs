@@ -48,7 +48,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Whether the outcome of the message is known.</summary>
     public bool HasOutcome => own is not null || SessionNotFound || AlreadyDone || DeferredCall is not null;
 
-    /// <summary>Whether the CLI gave a result for the message. One that was put off it will act on again.</summary>
+    /// <summary>Whether the CLI gave a result for the message. One that was deferred it will act on again.</summary>
     public bool Acknowledged => own is not null and not { IsDeferred: true };
 
     /// <summary>Whether the CLI has also finished what it does after a result.</summary>
@@ -211,7 +211,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// <summary>Ends the run over a call that a person has to decide about.</summary>
     public void Defer(ControlRequest call) => (DeferredCall, usageReported) = (call, false);
 
-    // Told before the message and when a call is put off, which has no result line to tell it.
+    // Told before the message and when a call is deferred, which has no result line to tell it.
     void ParseUsage(JsonElement? session)
     {
         usageReported = true;

@@ -36,7 +36,6 @@ sealed record ResultLine
     /// <summary>What it says to a person, cut to what fits a note.</summary>
     public required string Message { get; init; }
 
-    /// <summary>The first of its errors.</summary>
     public required string? FirstError { get; init; }
 
     /// <summary>How many tool calls were not allowed.</summary>

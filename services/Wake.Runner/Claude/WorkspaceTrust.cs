@@ -13,7 +13,6 @@ public static class WorkspaceTrust
     /// <summary>What <c>--setting-sources</c> is told in a folder that is not trusted.</summary>
     public const string UserSourceOnly = "user";
 
-    /// <summary>And in one that is.</summary>
     public const string AllSources = "user,project,local";
 
     static readonly string[] Files =
@@ -71,7 +70,8 @@ public static class WorkspaceTrust
     /// <param name="leftOut">What <see cref="FindUntrustedSetup"/> found.</param>
     /// <param name="profile">The name of the session's profile.</param>
     public static string ExplainUntrusted(string leftOut, string profile) =>
-        $"without {leftOut}: nobody has trusted the folder. Run claude there once and accept it, or set Profiles__{profile}__SettingSources={AllSources}";
+        $"without {leftOut}: nobody has trusted the folder. Run claude there once and accept it, or set "
+        + $"Profiles__{profile}__SettingSources={AllSources}";
 
     // The workspace, and those above it in the same repository.
     static IEnumerable<string> Folders(string workspace)

@@ -71,7 +71,8 @@ sealed class LeaseWatchdog(ProcessLauncher launcher, TimeProvider time, ILogger<
             catch (Exception failed) when (failed is Win32Exception or IOException or InvalidOperationException)
             {
                 log.LogWarning(
-                    "Should this runner be frozen, nobody ends what it runs: the process beside it is not there ({Reason}).",
+                    "Should this runner be frozen, nobody ends what it runs: the process beside it is not there "
+                        + "({Reason}).",
                     failed.Message
                 );
             }

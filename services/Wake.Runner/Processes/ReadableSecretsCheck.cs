@@ -34,7 +34,8 @@ sealed class ReadableSecretsCheck(IConfiguration configuration, ILogger<Readable
     {
         if (FindReadable(configuration[SecretFiles.DirectoryVariable]) is { } file)
             log.LogWarning(
-                "{File} can be read by {User}, as whom turns run. Give it mode 0400 and the runner's user as its owner.",
+                "{File} can be read by {User}, as whom turns run. Give it mode 0400 and the runner's user as its "
+                    + "owner.",
                 file,
                 RunUser.Current!.Name
             );

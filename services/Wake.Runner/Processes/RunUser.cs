@@ -49,7 +49,6 @@ public sealed class RunUser
     /// runs.</summary>
     public static uint[] AllowedOwners => Current is { } user ? [user.Id] : [];
 
-    /// <summary>Its name.</summary>
     public string Name { get; }
 
     /// <summary>Its number.</summary>
@@ -79,11 +78,14 @@ public sealed class RunUser
         if (!OperatingSystem.IsLinux() || Calls is null)
             return "Runner__RunAs works on Linux (x64, arm64) only. Leave it out, or run the runner in a container.";
         if (!Environment.IsPrivilegedProcess)
-            return $"Runner__RunAs={name} needs a runner that is root: only root can start a program as another user. Start it as root, or leave the setting out.";
+            return $"Runner__RunAs={name} needs a runner that is root: only root can start a program as another "
+                + "user. Start it as root, or leave the setting out.";
         if (Find(name) is not { } user)
-            return $"Runner__RunAs: there is no user {name} on this machine. Make one (useradd --create-home {name}), or name another.";
+            return $"Runner__RunAs: there is no user {name} on this machine. Make one (useradd --create-home "
+                + $"{name}), or name another.";
         if (user.Id == 0)
-            return $"Runner__RunAs={name} is root, which nothing is apart from. Make a user for the runs: useradd --create-home agent.";
+            return $"Runner__RunAs={name} is root, which nothing is apart from. Make a user for the runs: useradd "
+                + "--create-home agent.";
         if (
             Capabilities() is var has
             && RequiredCapabilities.Where(x => (has >> x.Bit & 1) == 0).Select(x => x.Name).ToList()

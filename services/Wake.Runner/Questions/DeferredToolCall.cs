@@ -122,7 +122,7 @@ static class DeferredToolCall
     }
 
     /// <summary>
-    /// Notes in the transcript of an ended process that its last call is put off. False: that is not its last call, or
+    /// Notes in the transcript of an ended process that its last call is deferred. False: that is not its last call, or
     /// it has a result by now.
     /// </summary>
     public static async Task<bool> AppendDeferredRow(

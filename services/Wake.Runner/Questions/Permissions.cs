@@ -13,26 +13,32 @@ namespace Wake.Runner;
 sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion> Settled)
 {
     /// <summary>Said to a call that stands beside others: the CLI loses the answer, or the others, when such a one is
-    /// put off.</summary>
+    /// deferred.</summary>
     public const string AskAgain =
-        "Not asked yet. Ask again in a message of its own, with all your questions in this one call and no other tool call beside it.";
+        "Not asked yet. Ask again in a message of its own, with all your questions in this one call and no other "
+        + "tool call beside it.";
 
     const string CallAgain =
-        "A person has to allow this, and has not been asked yet. Make the same call again in a message of its own, with no other tool call beside it.";
+        "A person has to allow this, and has not been asked yet. Make the same call again in a message of its own, "
+        + "with no other tool call beside it.";
 
     const string NotFromHere =
-        "A person has to allow this, and only the main conversation can ask one. Say what you would call and why, so that it makes this call itself.";
+        "A person has to allow this, and only the main conversation can ask one. Say what you would call and why, so "
+        + "that it makes this call itself.";
 
     const string CutOff =
-        "A person has allowed this, and the call was made; then the process that made it was stopped before the result was known. "
+        "A person has allowed this, and the call was made; then the process that made it was stopped before the "
+        + "result was known. "
         + "Look whether it took effect. If it did not, make the call again: the person will be asked again.";
 
     const string NotShown =
-        "This call is longer than a person can be shown, or cannot be shown as it is, so nobody can allow it. It was not made. "
+        "This call is longer than a person can be shown, or cannot be shown as it is, so nobody can allow it. It was "
+        + "not made. "
         + "Do it in smaller steps: write what is long into a file first, or make several shorter calls.";
 
     const string NotTheAllowed =
-        "The call was not made: what a person has allowed is not exactly this call. Make the call again in a message of its own, with no "
+        "The call was not made: what a person has allowed is not exactly this call. Make the call again in a message "
+        + "of its own, with no "
         + "other tool call beside it: the person will be asked again, and shown all of it.";
 
     const string NobodyAnswered =
@@ -69,7 +75,8 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
                 request,
                 callsBeside > 0
                     ? AskAgain
-                    : "Nobody can be asked now. Go on without an answer, or end your turn and say what you need to know."
+                    : "Nobody can be asked now. Go on without an answer, or end your turn and say what you need to "
+                        + "know."
             );
         }
 

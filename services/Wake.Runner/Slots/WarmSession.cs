@@ -21,7 +21,6 @@ sealed class WarmSession(
     bool processIsTaken,
         filesAreTaken;
 
-    /// <summary>The session.</summary>
     public Guid SessionId => sessionId;
 
     /// <summary>By which its processes are known.</summary>

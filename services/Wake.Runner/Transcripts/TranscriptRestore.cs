@@ -58,7 +58,8 @@ sealed class TranscriptRestore(
 
         if (folder.OtherCopies is not [])
             await RecordAndRemark(
-                $"there are several transcripts of it; the one written last is gone on with, not {string.Join(", ", folder.OtherCopies)}"
+                "there are several transcripts of it; the one written last is gone on with, not "
+                    + $"{string.Join(", ", folder.OtherCopies)}"
             );
 
         var local = written is null ? null : await ReadAndTruncateTornTail();
@@ -216,7 +217,8 @@ sealed class TranscriptRestore(
             files.Stored.Remove("");
             localWins = true;
             await RecordAndRemark(
-                "the transcript on this runner and the stored one have gone different ways; the one on this runner is gone "
+                "the transcript on this runner and the stored one have gone different ways; the one on this runner "
+                    + "is gone "
                     + $"on with, as claude would; the other is in {aside}"
             );
         }

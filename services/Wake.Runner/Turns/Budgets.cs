@@ -23,7 +23,8 @@ sealed class Budgets(Costs costs, IOptions<Profiles> profiles)
         {
             return new(
                 null,
-                $"the session's budget of {Usd(ever)} is used up ({Usd(spent.Session)}). Wake the session again to allow this turn."
+                $"the session's budget of {Usd(ever)} is used up ({Usd(spent.Session)}). Wake the session again to "
+                    + "allow this turn."
             );
         }
 
@@ -31,7 +32,8 @@ sealed class Budgets(Costs costs, IOptions<Profiles> profiles)
         {
             return new(
                 spent.UntilTomorrow,
-                $"today's budget of {Usd(daily)} for profile {turn.Profile} is used up ({Usd(spent.Today)}); it goes on at 00:00 UTC"
+                $"today's budget of {Usd(daily)} for profile {turn.Profile} is used up ({Usd(spent.Today)}); it goes "
+                    + "on at 00:00 UTC"
             );
         }
 

@@ -35,7 +35,8 @@ static class ResumeEligibility
             (TranscriptState.Ready { Since: var since }, ResumePolicy.Auto)
                 when !isOfThisWake && profile.StaleAfter > TimeSpan.Zero && now - since > profile.StaleAfter => new(
                 ResumeUnavailable.Stale,
-                $"it was last used on {since.UtcDateTime:yyyy-MM-dd}, longer ago than {profile.StaleAfter.TotalDays:0.#} days"
+                $"it was last used on {since.UtcDateTime:yyyy-MM-dd}, longer ago than "
+                    + $"{profile.StaleAfter.TotalDays:0.#} days"
             ),
             _ => null,
         };

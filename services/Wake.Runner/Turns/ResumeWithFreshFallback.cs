@@ -203,7 +203,8 @@ sealed class ResumeWithFreshFallback(
         return found is null
             ? null
             : $"the session cannot be gone on with ({why.Detail}), and {found}; "
-                + "a fresh session might do the same again. See what was done, then wake the session again to begin a fresh one";
+                + "a fresh session might do the same again. See what was done, then wake the session again to begin "
+                + "a fresh one";
     }
 
     async Task<ClaudeRun> RunOnce(NextRun next, CancellationToken shutdown, CancellationToken lost)

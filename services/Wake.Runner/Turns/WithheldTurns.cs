@@ -168,7 +168,6 @@ sealed class WithheldTurns(
         }
     }
 
-    /// <summary>A turn that is withheld.</summary>
     sealed class Hold(ResumeSession wake, Guid claudeSessionId, bool isProcess)
     {
         public ResumeSession Wake => wake;

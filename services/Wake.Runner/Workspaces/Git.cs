@@ -249,8 +249,10 @@ sealed partial class Git(ProcessLauncher launcher, RunReaper processes)
 
     // The ways to have no connection are many and change with every library; those of being refused are few.
     [GeneratedRegex(
-        "not found|does not exist|not appear to be a git repository|Authentication failed|could not read (Username|Password)"
-            + "|Permission denied|verification failed|returned error: 4(?!08|29)|transport '|is not a git command|failed to execute"
+        "not found|does not exist|not appear to be a git repository|Authentication failed|could not read "
+            + "(Username|Password)"
+            + "|Permission denied|verification failed|returned error: 4(?!08|29)|transport '|is not a git "
+            + "command|failed to execute"
     )]
     private static partial Regex Final();
 

@@ -49,7 +49,8 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
             if (!Directory.Exists(path))
             {
                 return new ClaudeResult.Misconfigured(
-                    $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no repository to make it from"
+                    $"the workspace {path} does not exist on this machine, and the profile {turn.Profile} names no "
+                        + "repository to make it from"
                 );
             }
 
@@ -111,7 +112,8 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
         if (RunUser.Owns(parent) || RunUser.MayWrite(parent) == true)
         {
             throw new UnauthorizedAccessException(
-                $"{parent} can be written to by {RunUser.Current!.Name}, who could put a link in its place. Let workspaces be made in a folder of root's"
+                $"{parent} can be written to by {RunUser.Current!.Name}, who could put a link in its place. Let "
+                    + "workspaces be made in a folder of root's"
             );
         }
 

@@ -10,7 +10,7 @@ namespace Wake.Store;
 /// <param name="At">When.</param>
 public sealed record ScheduledWake(Guid Id, string Session, string Reason, DateTimeOffset At);
 
-/// <summary>Wakes that are put off to a date: rows until then, events from then on.</summary>
+/// <summary>Scheduled wakes: rows until then, events from then on.</summary>
 public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
 {
     const int BatchSize = 100;
@@ -49,7 +49,8 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
             wake.At
         );
         batch.Add(
-            $"select 1 from scheduled_wakes where id = $1 union all select 1 from ({IdempotencyKeys.SelectOperationDone}) before",
+            "select 1 from scheduled_wakes where id = $1 union all select 1 from "
+                + $"({IdempotencyKeys.SelectOperationDone}) before",
             wake.Id
         );
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -69,7 +70,8 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     {
         await using var batch = database.CreateBatch();
         batch.Add(
-            "delete from scheduled_wakes w using sessions s where w.id = $1 and s.id = w.session_id and s.key = $2 and s.closed_at is null",
+            "delete from scheduled_wakes w using sessions s where w.id = $1 and s.id = w.session_id and s.key = $2 "
+                + "and s.closed_at is null",
             id,
             session
         );
