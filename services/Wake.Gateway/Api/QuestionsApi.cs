@@ -188,14 +188,9 @@ static class QuestionsApi
         List<(string, string)> problems = [];
         var known = question.Questions.Select(x => x.Question).Distinct().ToList();
 
+        var asked = string.Join(", ", known.Select(x => $"\"{x}\""));
         foreach (var unknown in given.Keys.Except(known))
-            problems.Add(
-                (
-                    "answers",
-                    $"has an answer to \"{unknown}\", which was not asked. Asked was: {string.Join(", ", known.Select(x => $"\"{x}\""))}."
-                )
-            );
-
+            problems.Add(("answers", $"has an answer to \"{unknown}\", which was not asked. Asked was: {asked}."));
         foreach (var item in question.Questions.DistinctBy(x => x.Question))
         {
             var text = given.TryGetValue(item.Question, out var answer) ? AnswerText(answer, item.MultiSelect) : "";

@@ -13,11 +13,12 @@ public sealed record OpenSessionProcess(Guid ClaudeSessionId, int ProcessId, Dat
 {
     /// <summary>All of that in words.</summary>
     /// <param name="runner">The runner on whose machine the number means something; null leaves it out.</param>
-    public string Describe(string? runner) =>
-        string.Create(
-            CultureInfo.InvariantCulture,
-            $"open {Location} (pid {ProcessId}{(runner is null ? "" : $" on runner {runner}")}, since {Since.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)"
-        );
+    public string Describe(string? runner)
+    {
+        var where = runner is null ? "" : $" on runner {runner}";
+        var since = Since.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+        return string.Create(CultureInfo.InvariantCulture, $"open {Location} (pid {ProcessId}{where}, since {since}Z)");
+    }
 }
 
 /// <summary>

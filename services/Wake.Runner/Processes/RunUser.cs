@@ -91,7 +91,8 @@ public sealed class RunUser
             && RequiredCapabilities.Where(x => (has >> x.Bit & 1) == 0).Select(x => x.Name).ToList()
                 is { Count: > 0 } missing
         )
-            return $"Runner__RunAs={name}: root lacks the capabilities {string.Join(", ", missing)} here. Give them to the container (cap_add).";
+            return $"Runner__RunAs={name}: root lacks the capabilities {string.Join(", ", missing)} here. "
+                + "Give them to the container (cap_add).";
 
         return
             Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(x => File.Exists(Path.Combine(x, "setpriv")))

@@ -10,6 +10,7 @@ namespace Wake.Tests.HouseRules;
 /// more. It does not write a breaking one: <c>WAKE_WRITE_CONTRACTS=breaking</c> does, once the rule in docs/http-api.md
 /// has been kept.
 /// </summary>
+[Trait("Starts", "processes")]
 public sealed class OpenApiContractDocuments(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     const string Name = "shared/Wake.Contracts/openapi.json";
