@@ -2,7 +2,7 @@ using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>GitHub as a sender of webhooks. Its signature covers the raw bytes, those of a form included, and no
+/// <summary>GitHub as a sender of webhooks. Its HMAC covers the raw bytes, those of a form included, and no
 /// timestamp.</summary>
 public sealed class GitHubWebhookProvider : IWebhookProvider
 {

@@ -114,7 +114,7 @@ static class ProcessTable
         }
     }
 
-    // Its environment is nobody's to read in /proc, not even its own (OwnProcess.Hide).
+    // Its environment is nobody's to read in /proc, not even its own (ProcessHardening.Apply).
     static RunTag? TagOfSelf(int id) =>
         TagOf(id) ?? (Environment.GetEnvironmentVariable(RunTag.Variable) is { } mark ? RunTag.Parse(mark) : null);
 

@@ -37,10 +37,9 @@ sealed class PreparedRun(ClaimedTurn turn, ClaudeSession session, bool resume) :
 
     public async ValueTask DisposeAsync()
     {
+        // Whichever of them throws, the others end too.
+        await using var warm = Warm;
+        await using var transcript = Transcript;
         Questions?.Dispose();
-        if (Transcript is not null)
-            await Transcript.DisposeAsync();
-        if (Warm is not null)
-            await Warm.DisposeAsync();
     }
 }

@@ -107,6 +107,9 @@ sealed class TurnRunner(
             end.Outcome,
             note ?? ""
         );
+        // Before anybody hears of it: the next turn may be this runner's, milliseconds from now.
+        if (end.Outcome is not TurnOutcome.Completed)
+            await warmSessions.Evict(turn.SessionId);
         await bus.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, end.Outcome), CancellationToken.None);
         return true;
     }

@@ -125,7 +125,7 @@ public sealed record DryRunInboxEntry(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text
 );
 
-/// <summary>How much a session has to be entries.</summary>
+/// <summary>How much a session has to be told.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<PromptForm>))]
 public enum PromptForm
 {

@@ -1,5 +1,5 @@
--- One batch of observations in one statement: known? whose? into the inbox, timer armed. Read from top to bottom. What matches() and
--- is_last() mean is said in EventMatch.
+-- One batch of observations in one statement: deduplicated, matched, put into inboxes, debounced (the timer of each session is
+-- armed with the quiet window, up to the max wait). Read from top to bottom. What matches() and is_last() mean is said in EventMatch.
 --
 -- Look-ups are LATERAL with LIMIT or OFFSET 0, which keeps them index probes whatever the planner believes about the size of
 -- a table it has not analysed yet. Inserts are sorted, so that two batches with the same keys wait for each other instead of
@@ -180,11 +180,11 @@ with input as materialized (
     insert into wake_timers as timer (session_id, events_due_at, ceiling_at, urgent)
     select t.session_id,
            now() + case when bool_or(f.urgent) then interval '0' else min(coalesce(own.quiet, @default_quiet)) end,
-           now() + min(coalesce(own.ceiling, @default_max_wait)),
+           now() + min(coalesce(own.max_wait, @default_max_wait)),
            bool_or(f.urgent)
     from targets t
     join facts f using (seq)
-    left join unnest(@profile::text[], @quiet::interval[], @max_wait::interval[]) as own (profile, quiet, ceiling) on own.profile = t.profile
+    left join unnest(@profile::text[], @quiet::interval[], @max_wait::interval[]) as own (profile, quiet, max_wait) on own.profile = t.profile
     where f.wakes and not f.late
     group by t.session_id
     order by t.session_id

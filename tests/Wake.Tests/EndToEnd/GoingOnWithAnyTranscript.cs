@@ -221,7 +221,7 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
         var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal(TurnOutcome.Completed, turn.Outcome);
         Assert.Contains("there is no transcript", turn.Note);
-        Assert.Contains("nothing of it is saved", (await wake.Explain(key)).Summary);
+        Assert.Contains("its transcript was not saved", (await wake.Explain(key)).Summary);
         Assert.Contains(
             await new ConsistencyAudit(wake.Database).CheckRules(CancellationToken.None),
             x => x is { Rule: "A memory is there in full.", Broken: 1 }
