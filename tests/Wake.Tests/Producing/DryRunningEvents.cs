@@ -35,6 +35,7 @@ public sealed partial class DryRunningEvents(StandaloneSystem shared) : IClassFi
             }
         );
         Assert.Equal(HttpStatusCode.OK, put.StatusCode);
+        await wake.WaitUntilIdle();
         var before = await Everything();
 
         var result = await DryRun(WakeSystem.Event(subject, "merged") with { Sessions = [named] });
