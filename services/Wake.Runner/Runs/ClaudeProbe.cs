@@ -49,7 +49,8 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
 
                 return process.ExitCode == 0
                     ? null
-                    : $"{settings.Executable} does not start: exit code {process.ExitCode}{FirstLine(Redaction.Redact(errors, environment))}";
+                    : $"{settings.Executable} does not start: exit code {process.ExitCode}"
+                        + FirstLine(Redaction.Redact(errors, environment));
             }
             finally
             {

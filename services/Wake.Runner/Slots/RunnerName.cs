@@ -28,8 +28,8 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
         for (var number = 1; held is null; number++)
         {
             var suffix = number == 1 ? "" : $"-{number}";
-            Value =
-                $"{options.Value.Name[..Math.Min(options.Value.Name.Length, RunnerQueues.MaxRunnerName - suffix.Length)]}{suffix}";
+            var room = Math.Min(options.Value.Name.Length, RunnerQueues.MaxRunnerName - suffix.Length);
+            Value = $"{options.Value.Name[..room]}{suffix}";
             held = await Acquire(Value, before: null, cancellationToken);
         }
 

@@ -110,8 +110,12 @@ static class Recap
         };
 
     // The end of a long message says more about where the work stood than its beginning.
-    static string KeepEnd(string text) =>
-        text.Length <= MaxMessageLength
-            ? text
-            : $"[…] {text[(text.Length - MaxMessageLength + (char.IsLowSurrogate(text[^MaxMessageLength]) ? 1 : 0))..]}";
+    static string KeepEnd(string text)
+    {
+        if (text.Length <= MaxMessageLength)
+            return text;
+
+        var start = text.Length - MaxMessageLength;
+        return $"[…] {text[(char.IsLowSurrogate(text[start]) ? start + 1 : start)..]}";
+    }
 }

@@ -55,7 +55,9 @@ abstract record Reaction
             ClaudeResult.Deferred { Tool: var tool, Question: { } asks } => new Release(
                 new TurnRelease.Park(
                     null,
-                    $"it waits for a person: {tool} asks {(tool == ClaudeProtocol.QuestionTool ? "for an answer" : "to be allowed")}. wake questions shows what, wake answer answers it."
+                    $"it waits for a person: {tool} asks "
+                        + (tool == ClaudeProtocol.QuestionTool ? "for an answer" : "to be allowed")
+                        + ". wake questions shows what, wake answer answers it."
                 )
                 {
                     Question = asks,
