@@ -5,9 +5,9 @@ using Wake.Store;
 namespace Wake.Runner;
 
 /// <summary>
-/// Renews the lease that <see cref="Turns.Claim"/> took, while the turn runs. <see cref="Lost"/> fires when another runner holds the turn, or when the lease
-/// has expired by the local clock, because the store does not answer or this process was frozen: by then another
-/// runner's CLI may be writing, and whatever runs here must die.
+/// Renews the lease that <see cref="Turns.Claim"/> took, while the turn runs. <see cref="Lost"/> fires when another
+/// runner holds the turn, or when the lease has expired by the local clock, because the store does not answer or this
+/// process was frozen: by then another runner's CLI may be writing, and whatever runs here must die.
 /// </summary>
 sealed class TurnLease : IAsyncDisposable
 {
