@@ -1,4 +1,3 @@
-using Npgsql;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
@@ -16,29 +15,15 @@ sealed class BacklogMetrics(
     // What is behind is so for minutes before anybody can do something about it.
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Interval, time);
-        do
-        {
-            // Nobody listens, so nobody asks.
-            if (!WakeMetrics.SessionsWaiting.Enabled)
-                continue;
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        BackgroundLoop.Run(log, "Measuring what waits", RecordBacklog, Interval, time, stoppingToken);
 
-            try
-            {
-                await RecordBacklog(stoppingToken);
-            }
-            catch (Exception down)
-                when (down is NpgsqlException or TimeoutException || EventExchange.IsConnectionLost(down))
-            {
-                log.LogDebug("What waits was not measured ({Reason}).", down.Message);
-            }
-        } while (await timer.WaitForNextTickAsync(stoppingToken));
-    }
-
-    async Task RecordBacklog(CancellationToken cancel)
+    async Task<TimeSpan> RecordBacklog(CancellationToken cancel)
     {
+        // Nobody listens, so nobody asks.
+        if (!WakeMetrics.SessionsWaiting.Enabled)
+            return Interval;
+
         foreach (var line in await backlog.GetByState(cancel))
         {
             WakeMetrics.SessionsWaiting.Record(line.Sessions, new KeyValuePair<string, object?>("state", line.State));
@@ -50,5 +35,6 @@ sealed class BacklogMetrics(
 
         if (events is not null && await events.CountDeadLetters(cancel) is { } dead)
             WakeMetrics.DeadLetters.Record(dead);
+        return Interval;
     }
 }

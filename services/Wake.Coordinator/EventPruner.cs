@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
@@ -20,19 +20,15 @@ sealed class EventPruner(
         if (options.Value.EventRetention is not { } age)
             return;
 
-        using var hours = new PeriodicTimer(Interval, time);
-        while (await hours.WaitForNextTickAsync(stoppingToken))
+        await Task.Delay(Interval, time, stoppingToken);
+        await BackgroundLoop.Run(log, "Deleting old events", Prune, Interval, time, stoppingToken);
+
+        async Task<TimeSpan> Prune(CancellationToken cancel)
         {
-            try
-            {
-                var deleted = await retention.DeleteOlderThan(age, stoppingToken);
-                if (deleted > 0)
-                    log.LogInformation("Deleted {Count} events of more than {Days} days ago.", deleted, age.TotalDays);
-            }
-            catch (NpgsqlException failed)
-            {
-                log.LogWarning("Old events could not be deleted ({Reason}); trying again in an hour.", failed.Message);
-            }
+            var deleted = await retention.DeleteOlderThan(age, cancel);
+            if (deleted > 0)
+                log.LogInformation("Deleted {Count} events of more than {Days} days ago.", deleted, age.TotalDays);
+            return Interval;
         }
     }
 }

@@ -32,6 +32,8 @@ sealed class EventQueueConsumer(
     // Taking in a lonely event and the few that arrive meanwhile never comes near it.
     const int BurstThreshold = 50;
 
+    static readonly TimeSpan ReconnectDelay = TimeSpan.FromSeconds(1);
+
     volatile bool consuming;
     volatile IChannel? currentChannel;
     string? ownUser;
@@ -54,28 +56,31 @@ sealed class EventQueueConsumer(
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var cancel = stoppingToken;
+        await BackgroundLoop.Run(
+            log,
+            "Consuming events",
+            ConsumeUntilLost,
+            ReconnectDelay,
+            TimeProvider.System,
+            stoppingToken
+        );
 
-        while (!cancel.IsCancellationRequested)
+        async Task<TimeSpan> ConsumeUntilLost(CancellationToken cancel)
         {
             try
             {
                 await Consume(cancel);
             }
-            catch (Exception lost) when (EventExchange.IsConnectionLost(lost) || lost is ChannelClosedException)
+            catch (ChannelClosedException lost)
             {
-                log.LogWarning("The connection to RabbitMQ is lost ({Reason}); connecting again.", lost.Message);
-            }
-            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
-            {
-                return;
+                throw new IOException("the connection to RabbitMQ is lost", lost);
             }
             finally
             {
                 (consuming, currentChannel) = (false, null);
             }
 
-            await Task.Delay(TimeSpan.FromSeconds(1), cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return ReconnectDelay;
         }
     }
 
@@ -184,7 +189,7 @@ sealed class EventQueueConsumer(
                 await AcceptBatch(channel, batch[(batch.Count / 2)..], cancel);
                 return;
             }
-            catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
+            catch (Exception failed) when (PostgresErrors.IsFailure(failed))
             {
                 // Nothing is acknowledged, so nothing is lost; RabbitMQ keeps what keeps arriving.
                 log.Log(

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Quartz;
 using Wake.Producing;
+using Wake.ServiceDefaults;
 
 namespace Wake.Producers.Cron;
 
@@ -30,24 +30,19 @@ sealed class CronScheduler(
             .Value.Select(x => (Name: x.Key.ToLowerInvariant(), Schedule: x.Value, Times: x.Value.ParseExpression()))
             .ToList();
 
-        while (jobs is not [])
+        if (jobs is not [])
+            await BackgroundLoop.Run(log, "Looking at the schedules", FireAllDue, RetryDelay, clock, stoppingToken);
+
+        async Task<TimeSpan> FireAllDue(CancellationToken cancel)
         {
             var wait = MaxSleep;
-            try
+            foreach (var (name, schedule, expression) in jobs)
             {
-                foreach (var (name, schedule, expression) in jobs)
-                {
-                    if (await FireDueTimes(name, schedule, expression, stoppingToken) is var next && next < wait)
-                        wait = next;
-                }
-            }
-            catch (Exception down) when (down is NpgsqlException or TimeoutException)
-            {
-                log.LogWarning("Schedules have to wait: {Reason}", down.Message);
-                wait = RetryDelay;
+                if (await FireDueTimes(name, schedule, expression, cancel) is var next && next < wait)
+                    wait = next;
             }
 
-            await Task.Delay(wait, clock, stoppingToken);
+            return wait;
         }
     }
 

@@ -163,7 +163,8 @@ public static class StandaloneHost
             builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Wake", LogLevel.Information);
 
         // The host would log startup failures with a stack trace; StandaloneHost.Run reports them as one sentence.
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
+        var hasStarted = false;
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", x => hasStarted && x >= LogLevel.Error);
 
         // Standard output is for the one line that says it is ready.
         builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
@@ -173,6 +174,7 @@ public static class StandaloneHost
         AddServices(builder, folder);
 
         var app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => hasStarted = true);
         app.MapHealth();
         app.MapGateway();
         app.MapGitHub();

@@ -127,7 +127,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
                 await rollback.ExecuteNonQueryAsync();
             }
         }
-        catch (NpgsqlException)
+        catch (Exception broken) when (PostgresErrors.IsFailure(broken))
         {
             // The connection broke; PostgreSQL rolls back what it had open.
         }

@@ -1,4 +1,5 @@
 using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
@@ -8,35 +9,23 @@ namespace Wake.Coordinator;
 sealed class SweepNotificationListener(
     NpgsqlDataSource database,
     SweepSignal signal,
+    TimeProvider time,
     ILogger<SweepNotificationListener> log
 ) : BackgroundService
 {
-    protected override async Task ExecuteAsync(CancellationToken cancel)
+    // Until it listens again the sweeper finds by polling what it is not called for.
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        BackgroundLoop.Run(log, "Listening for calls", Listen, TimeSpan.FromSeconds(1), time, stoppingToken);
+
+    async Task<TimeSpan> Listen(CancellationToken cancel)
     {
-        while (!cancel.IsCancellationRequested)
-        {
-            try
-            {
-                await using var connection = await database.OpenConnectionAsync(cancel);
-                connection.Notification += (_, _) => signal.SweepNow();
+        await using var connection = await database.OpenConnectionAsync(cancel);
+        connection.Notification += (_, _) => signal.SweepNow();
 
-                await using (var listen = new NpgsqlCommand($"listen {WakeTimers.Channel}", connection))
-                    await listen.ExecuteNonQueryAsync(cancel);
+        await using (var listen = new NpgsqlCommand($"listen {WakeTimers.Channel}", connection))
+            await listen.ExecuteNonQueryAsync(cancel);
 
-                while (true)
-                    await connection.WaitAsync(cancel);
-            }
-            catch (NpgsqlException lost)
-            {
-                // Meanwhile the sweeper finds by polling what it is not called for.
-                log.LogWarning("Listening for calls was interrupted ({Reason}); connecting again.", lost.Message);
-                await Task.Delay(TimeSpan.FromSeconds(1), cancel)
-                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
-            {
-                return;
-            }
-        }
+        while (true)
+            await connection.WaitAsync(cancel);
     }
 }

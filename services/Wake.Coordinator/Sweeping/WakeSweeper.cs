@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using MassTransit;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Contracts;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -62,14 +61,14 @@ sealed class WakeSweeper(
                     }
                 }
             }
-            catch (Exception failed) when (failed is NpgsqlException or MassTransitException or TimeoutException)
-            {
-                // Nothing is lost: what was taken and not sent is due again after RepeatAfter.
-                log.LogWarning(failed, "Looking for due sessions failed; trying again.");
-            }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
             {
                 return;
+            }
+            catch (Exception failed)
+            {
+                // Nothing is lost: what was taken and not sent is due again after RepeatAfter.
+                BackgroundLoop.LogFailure(log, "Looking for due sessions", failed);
             }
 
             if (wait <= TimeSpan.Zero)

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
@@ -16,21 +16,21 @@ sealed class WatchLookBack(
     ILogger<WatchLookBack> log
 ) : BackgroundService
 {
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        BackgroundLoop.Run(
+            log,
+            "Looking back for new watches",
+            LookBack,
+            options.Value.PollInterval,
+            time,
+            stoppingToken
+        );
+
+    async Task<TimeSpan> LookBack(CancellationToken cancel)
     {
-        using var timer = new PeriodicTimer(options.Value.PollInterval, time);
-        do
-        {
-            try
-            {
-                if (await watches.RepeatLookBack(stoppingToken) > 0)
-                    sweeper.SweepNow();
-                await watches.DeleteExpired(stoppingToken);
-            }
-            catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
-            {
-                log.LogWarning("Looking back for new watches failed ({Reason}); trying again.", failed.Message);
-            }
-        } while (await timer.WaitForNextTickAsync(stoppingToken));
+        if (await watches.RepeatLookBack(cancel) > 0)
+            sweeper.SweepNow();
+        await watches.DeleteExpired(cancel);
+        return options.Value.PollInterval;
     }
 }

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
-using Npgsql;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
@@ -210,7 +209,7 @@ static class IdempotencyMiddleware
                 await settle();
                 return true;
             }
-            catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
+            catch (Exception failed) when (PostgresErrors.IsFailure(failed))
             {
                 log.LogWarning(
                     "What became of a request with an {Header} was not noted: {Reason}",

@@ -39,12 +39,20 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventIngress door, Time
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (listener is null)
-            return;
+        // There may be no file descriptor left for one more connection.
+        if (listener is not null)
+            await BackgroundLoop.Run(
+                log,
+                "Accepting a connection to the socket",
+                AcceptNext,
+                TimeSpan.FromSeconds(1),
+                time,
+                stoppingToken
+            );
 
-        while (true)
+        async Task<TimeSpan> AcceptNext(CancellationToken cancel)
         {
-            var socket = await listener.AcceptAsync(stoppingToken);
+            var socket = await listener.AcceptAsync(cancel);
 
             // The permissions of the socket and of its folder are the first wall; a folder may be one that somebody
             // else has made.
@@ -52,10 +60,13 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventIngress door, Time
             {
                 log.LogWarning("A program of the user {User} was turned away at the socket.", user);
                 socket.Dispose();
-                continue;
+            }
+            else
+            {
+                _ = ServeConnection(AddConnection(socket), cancel);
             }
 
-            _ = ServeConnection(AddConnection(socket), stoppingToken);
+            return TimeSpan.Zero;
         }
     }
 
@@ -238,7 +249,7 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventIngress door, Time
         {
             return Problem(why);
         }
-        catch (Exception failed) when (failed is NpgsqlException or TimeoutException)
+        catch (Exception failed) when (PostgresErrors.IsFailure(failed))
         {
             log.LogWarning("An event from the socket could not be committed: {Reason}", failed.Message);
             return Problem(

@@ -30,23 +30,22 @@ sealed class SpoolReader(IOptions<LocalOptions> options, EventIngress door, ILog
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (spool is null)
-            return;
+        if (spool is not null)
+            await BackgroundLoop.Run(
+                log,
+                $"Taking in the events in {spool.FullPath}",
+                ProcessFiles,
+                PollInterval,
+                TimeProvider.System,
+                stoppingToken
+            );
 
-        using var timer = new PeriodicTimer(PollInterval);
-        do
+        async Task<TimeSpan> ProcessFiles(CancellationToken cancel)
         {
-            try
-            {
-                foreach (var file in spool.ClaimFiles())
-                    await ProcessFile(spool, file, stoppingToken);
-            }
-            catch (Exception later)
-                when (PostgresErrors.IsTransient(later) || later is IOException or UnauthorizedAccessException)
-            {
-                log.LogWarning("Events in {Folder} have to wait: {Reason}", spool.FullPath, later.Message);
-            }
-        } while (await timer.WaitForNextTickAsync(stoppingToken));
+            foreach (var file in spool.ClaimFiles())
+                await ProcessFile(spool, file, cancel);
+            return PollInterval;
+        }
     }
 
     async Task ProcessFile(SpoolFolder spool, FileInfo file, CancellationToken cancel)

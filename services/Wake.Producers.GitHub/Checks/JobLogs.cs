@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Npgsql;
 using Wake.Producing;
+using Wake.ServiceDefaults;
 
 namespace Wake.Producers.GitHub;
 
@@ -90,12 +90,8 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
             return await ask(client, bound.Token);
         }
         catch (Exception failed)
-            when (failed
-                    is GitHubUnavailableException
-                        or HttpRequestException
-                        or IOException
-                        or InvalidDataException
-                        or NpgsqlException
+            when (failed is GitHubUnavailableException or HttpRequestException or IOException or InvalidDataException
+                || PostgresErrors.IsFailure(failed)
                 || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
             )
         {

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
 using Wake.Producing;
+using Wake.ServiceDefaults;
 
 namespace Wake.Producers.GitHub;
 
@@ -77,7 +78,8 @@ sealed class WebhookCheckAggregator(
                 : mapped.AmbientIfOutdated(state.Left);
         }
         catch (Exception failed)
-            when (failed is NpgsqlException || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
+            when (PostgresErrors.IsFailure(failed)
+                || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
             )
         {
             log.LogWarning("A delivery is not added up with the others: {Reason}", failed.Message);
@@ -85,30 +87,24 @@ sealed class WebhookCheckAggregator(
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            var more = false;
-            try
-            {
-                more = await ReportNext(stoppingToken);
-                if (!more && nextCleanup <= time.GetUtcNow())
-                    await DeleteOld(stoppingToken);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception failed)
-            {
-                log.LogWarning("The CI rollup from webhooks failed: {Reason}", failed.Message);
-            }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        BackgroundLoop.Run(
+            log,
+            "The CI rollup from webhooks",
+            ReportOrClean,
+            settings.WatchRefreshInterval,
+            time,
+            stoppingToken
+        );
 
-            if (!more)
-                await Task.Delay(settings.WatchRefreshInterval, time, stoppingToken)
-                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+    async Task<TimeSpan> ReportOrClean(CancellationToken cancel)
+    {
+        if (await ReportNext(cancel))
+            return TimeSpan.Zero;
+
+        if (nextCleanup <= time.GetUtcNow())
+            await DeleteOld(cancel);
+        return settings.WatchRefreshInterval;
     }
 
     // Of what a webhook is not subscribed to nobody tells.

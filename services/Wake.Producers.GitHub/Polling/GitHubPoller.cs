@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Producing;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Producers.GitHub;
@@ -39,40 +39,20 @@ sealed class GitHubPoller(
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(
             settings
-                .Accounts.Keys.Select(x =>
-                    RunLoop($"looking with the account {x}", () => PollNext(x, stoppingToken), stoppingToken)
-                )
-                .Append(RunLoop("seeing what is watched", () => RefreshWatched(stoppingToken), stoppingToken))
+                .Accounts.Keys.Select(x => Repeat($"Polling with the account {x}", y => PollNext(x, y), stoppingToken))
+                .Append(Repeat("Reading what is watched", RefreshWatched, stoppingToken))
         );
 
-    async Task RunLoop(string what, Func<Task<bool>> once, CancellationToken cancel)
-    {
-        while (!cancel.IsCancellationRequested)
-        {
-            var more = false;
-            try
-            {
-                more = await once();
-            }
-            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (NpgsqlException failed)
-            {
-                // The database restarts, or the store's tables are not there yet. Nothing was kept, so nothing is lost.
-                log.LogWarning("Not {What}: {Reason}", what, failed.Message);
-            }
-            catch (Exception failed)
-            {
-                log.LogError(failed, "Not {What}.", what);
-            }
-
-            if (!more)
-                await Task.Delay(settings.WatchRefreshInterval, time, cancel)
-                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
+    // Nothing is kept of a pass that failed, so nothing is lost.
+    Task Repeat(string what, Func<CancellationToken, Task<bool>> once, CancellationToken cancel) =>
+        BackgroundLoop.Run(
+            log,
+            what,
+            async x => await once(x) ? TimeSpan.Zero : settings.WatchRefreshInterval,
+            settings.WatchRefreshInterval,
+            time,
+            cancel
+        );
 
     async Task<bool> RefreshWatched(CancellationToken cancel)
     {

@@ -1,5 +1,5 @@
-using Npgsql;
 using Wake.Producing;
+using Wake.ServiceDefaults;
 
 namespace Wake.Producers.GitHub;
 
@@ -45,7 +45,8 @@ sealed class DeliveryEnricher(GitHubCursors cursors, JobLogs logs, ILogger<Deliv
             return await logs.AddExcerpt(mapped.WithRelated(pulls.Select(home.Repository.Item)), cancel);
         }
         catch (Exception failed)
-            when (failed is NpgsqlException || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
+            when (PostgresErrors.IsFailure(failed)
+                || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
             )
         {
             log.LogWarning("Nothing was looked up for a delivery: {Reason}", failed.Message);

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Producing;
 using Wake.ServiceDefaults;
 
@@ -39,15 +38,19 @@ sealed class MissedDeliveryRecovery(
         await opened.Task.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // Whoever has just started may have been missed; of those that run, one at a time looks.
-        for (var turn = TimeSpan.Zero; !stoppingToken.IsCancellationRequested; turn = interval * 0.9)
+        var turn = TimeSpan.Zero;
+        await BackgroundLoop.Run(log, "Looking for missed deliveries", RedeliverAll, interval, time, stoppingToken);
+
+        async Task<TimeSpan> RedeliverAll(CancellationToken cancel)
         {
             foreach (var (name, account) in options.Value.Accounts)
             {
                 foreach (var hook in account.Hooks)
-                    await Redeliver(name, hook.Trim('/'), turn, stoppingToken);
+                    await Redeliver(name, hook.Trim('/'), turn, cancel);
             }
 
-            await Task.Delay(interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            turn = interval * 0.9;
+            return interval;
         }
     }
 
@@ -119,13 +122,9 @@ sealed class MissedDeliveryRecovery(
                     hook
                 );
         }
-        catch (Exception failed) when (failed is GitHubUnavailableException or NpgsqlException)
+        catch (Exception failed) when (failed is GitHubUnavailableException || PostgresErrors.IsFailure(failed))
         {
             log.LogWarning("The deliveries of {Hook} were not looked at: {Reason}", hook, failed.Message);
-        }
-        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
-        {
-            // The next start asks again.
         }
     }
 

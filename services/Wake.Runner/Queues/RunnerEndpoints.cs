@@ -17,7 +17,9 @@ sealed class RunnerEndpoints(
     RunnerName name,
     WarmSessions warmSessions,
     IOptions<RunnerOptions> options,
-    IOptions<MessageBusOptions> bus
+    IOptions<MessageBusOptions> bus,
+    TimeProvider time,
+    ILogger<RunnerEndpoints> log
 ) : BackgroundService
 {
     volatile bool isConsuming;
@@ -33,17 +35,27 @@ sealed class RunnerEndpoints(
             await subscription.Endpoint.Ready;
         isConsuming = true;
 
-        while (!stoppingToken.IsCancellationRequested)
+        await BackgroundLoop.Run(
+            log,
+            "Consuming from the queues",
+            Follow,
+            TimeSpan.FromSeconds(1),
+            time,
+            stoppingToken
+        );
+
+        async Task<TimeSpan> Follow(CancellationToken cancel)
         {
             await slots
-                .WaitForChange(pause.TimeLeft ?? Timeout.InfiniteTimeSpan, stoppingToken)
+                .WaitForChange(pause.TimeLeft ?? Timeout.InfiniteTimeSpan, cancel)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await pause.EndIfElapsed(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pause.EndIfElapsed(cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
             foreach (var subscription in subscriptions)
-                await StartOrStop(subscription, stoppingToken);
+                await StartOrStop(subscription, cancel);
 
             isConsuming = subscriptions.Exists(x => x.IsConsuming);
+            return TimeSpan.Zero;
         }
     }
 

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Contracts;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -44,29 +44,20 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
         await base.StartAsync(cancellationToken);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            while (true)
-            {
-                await held!.WaitUntilLost(stoppingToken);
-                var before = held;
-                for (
-                    held = null;
-                    held is null;
-                    await Task.Delay(held is null ? RetryDelay : TimeSpan.Zero, time, stoppingToken)
-                )
-                    held = await Acquire(Value, before, stoppingToken);
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        BackgroundLoop.Run(log, $"Holding the name {Value}", HoldAgain, RetryDelay, time, stoppingToken);
 
-                await before.DisposeAsync();
-                log.LogInformation("The connection that holds the name {Name} broke; it is held again.", Value);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // Given up below.
-        }
+    async Task<TimeSpan> HoldAgain(CancellationToken cancel)
+    {
+        var lost = held!;
+        await lost.WaitUntilLost(cancel);
+        if (await Acquire(Value, lost, cancel) is not { } again)
+            return RetryDelay;
+
+        held = again;
+        await lost.DisposeAsync();
+        log.LogInformation("The connection that holds the name {Name} broke; it is held again.", Value);
+        return TimeSpan.Zero;
     }
 
     // After the turns, whose slots were started later and so are stopped earlier.
@@ -85,7 +76,7 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
             {
                 return await names.Acquire(name, before, cancel);
             }
-            catch (NpgsqlException down)
+            catch (Exception down) when (PostgresErrors.IsFailure(down))
             {
                 log.LogWarning(
                     "The name {Name} cannot be taken in the database ({Reason}); trying again.",

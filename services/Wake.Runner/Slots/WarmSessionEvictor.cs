@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -24,31 +24,27 @@ sealed class WarmSessionEvictor(
     // When the store heard last that they are here.
     long renewedAt;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        BackgroundLoop.Run(log, "Asking which processes may stay", Poll, PollInterval, time, stoppingToken);
+
+    async Task<TimeSpan> Poll(CancellationToken cancel)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        try
         {
-            try
-            {
-                await Sweep(stoppingToken).WaitAsync(options.Value.Lease / 3, time, stoppingToken);
-            }
-            catch (Exception down) when (down is NpgsqlException or TimeoutException)
-            {
-                log.LogWarning("Whether processes may stay could not be asked ({Reason}); trying again.", down.Message);
-
-                if (time.GetElapsedTime(renewedAt) > options.Value.Lease - PollInterval)
-                {
-                    foreach (var (session, _) in warm.All())
-                        await Evict(session, "the store could not be told that it stays");
-                }
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-
-            await Task.Delay(PollInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Sweep(cancel).WaitAsync(options.Value.Lease / 3, time, cancel);
         }
+        catch (Exception) when (!cancel.IsCancellationRequested)
+        {
+            if (time.GetElapsedTime(renewedAt) > options.Value.Lease - PollInterval)
+            {
+                foreach (var (session, _) in warm.All())
+                    await Evict(session, "the store could not be told that it stays");
+            }
+
+            throw;
+        }
+
+        return PollInterval;
     }
 
     async Task Sweep(CancellationToken cancel)

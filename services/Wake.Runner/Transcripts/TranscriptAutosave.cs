@@ -1,4 +1,4 @@
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -173,7 +173,8 @@ sealed class TranscriptAutosave(
             storedIsUncertain = false;
             return null;
         }
-        catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
+        catch (Exception failed)
+            when (PostgresErrors.IsFailure(failed) || failed is IOException or UnauthorizedAccessException)
         {
             return failed.Message;
         }

@@ -1,4 +1,4 @@
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -27,7 +27,7 @@ sealed class EarlierRuns(Turns turns, RunReaper reaper, ILogger<EarlierRuns> log
         {
             await turns.WriteDecision(turn, "processesKilled", note, CancellationToken.None).WaitAsync(lost);
         }
-        catch (NpgsqlException down)
+        catch (Exception down) when (PostgresErrors.IsFailure(down))
         {
             log.LogWarning(
                 "{SessionKey} wake {Wake}: that could not be noted ({Reason}).",

@@ -1,4 +1,4 @@
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -39,7 +39,8 @@ sealed class FreshSessionRecap(
                 waitsFor
             );
         }
-        catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
+        catch (Exception failed)
+            when (PostgresErrors.IsFailure(failed) || failed is IOException or UnauthorizedAccessException)
         {
             log.LogWarning(
                 "{SessionKey} wake {Wake}: the fresh session is told nothing of the one before it ({Reason}).",

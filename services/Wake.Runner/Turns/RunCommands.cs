@@ -1,5 +1,5 @@
-using Npgsql;
 using Wake.Prompting;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -72,7 +72,7 @@ sealed class RunCommands(
             {
                 return await turns.MarkCallStarted(turn, call, CancellationToken.None).WaitAsync(lost);
             }
-            catch (NpgsqlException down)
+            catch (Exception down) when (PostgresErrors.IsFailure(down))
             {
                 log.LogWarning(
                     "{SessionKey} wake {Wake}: that an allowed call is made could not be written down ({Reason}); "

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -81,7 +81,7 @@ sealed class TurnLease : IAsyncDisposable
                 lost.CancelAfter(Remaining(lease, sentAt, time));
                 watchdog.SetLease(turn.SessionId, turn.Epoch, Remaining(lease, sentAt, time));
             }
-            catch (Exception down) when (down is NpgsqlException or TimeoutException)
+            catch (Exception down) when (PostgresErrors.IsFailure(down))
             {
                 log.LogWarning(
                     "The lease of {SessionKey} wake {Wake} could not be renewed ({Reason}); trying again.",

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Contracts;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -59,23 +59,15 @@ sealed class WithheldTurns(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        for (var count = 0; !stoppingToken.IsCancellationRequested; count++)
-        {
-            try
-            {
-                await PollHolds(askStore: count % TicksPerStorePoll == 0, stoppingToken);
-            }
-            catch (Exception down) when (down is NpgsqlException or TimeoutException)
-            {
-                // Holds expire by themselves; the next claim, by any runner, decides afresh.
-                log.LogWarning("Withheld turns could not be checked ({Reason}); retrying.", down.Message);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
+        var count = 0;
 
-            await Task.Delay(PollInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Holds expire by themselves; the next claim, by any runner, decides afresh.
+        await BackgroundLoop.Run(log, "Checking withheld turns", Poll, PollInterval, time, stoppingToken);
+
+        async Task<TimeSpan> Poll(CancellationToken cancel)
+        {
+            await PollHolds(askStore: count++ % TicksPerStorePoll == 0, cancel);
+            return PollInterval;
         }
     }
 

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -20,32 +20,31 @@ sealed class Housekeeping(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var hours = new PeriodicTimer(Interval, time);
+        await Task.Delay(Interval, time, stoppingToken);
+        await Task.WhenAll(
+            Repeat("Deleting old transcripts", PruneTranscripts),
+            Repeat("Deleting workspaces of closed sessions", workspaces.DeleteExpired)
+        );
 
-        while (await hours.WaitForNextTickAsync(stoppingToken))
-        {
-            await RunTask(
-                "Old transcripts",
-                async () =>
+        Task Repeat(string what, Func<CancellationToken, Task> duty) =>
+            BackgroundLoop.Run(
+                log,
+                what,
+                async cancel =>
                 {
-                    var deleted = await transcripts.Prune(options.Value.TranscriptRetention, stoppingToken);
-                    if (deleted > 0)
-                        log.LogInformation("Deleted {Count} transcripts of sessions that are over.", deleted);
-                }
+                    await duty(cancel);
+                    return Interval;
+                },
+                Interval,
+                time,
+                stoppingToken
             );
-            await RunTask("Workspaces of closed sessions", () => workspaces.DeleteExpired(stoppingToken));
-        }
     }
 
-    async Task RunTask(string what, Func<Task> duty)
+    async Task PruneTranscripts(CancellationToken cancel)
     {
-        try
-        {
-            await duty();
-        }
-        catch (Exception failed) when (failed is NpgsqlException or IOException or UnauthorizedAccessException)
-        {
-            log.LogWarning("{What} could not be deleted ({Reason}); trying again in an hour.", what, failed.Message);
-        }
+        var deleted = await transcripts.Prune(options.Value.TranscriptRetention, cancel);
+        if (deleted > 0)
+            log.LogInformation("Deleted {Count} transcripts of sessions that are over.", deleted);
     }
 }

@@ -18,9 +18,13 @@ public static class PostgresErrors
         failure switch
         {
             PostgresException answer => IsOf(answer, Unavailable),
-            NpgsqlException or TimeoutException => true,
-            _ => false,
+            _ => IsFailure(failure),
         };
+
+    /// <summary>Whether PostgreSQL, or the way to it, failed: its refusals too.</summary>
+    public static bool IsFailure(Exception failure) =>
+        // Npgsql says "disposed" of a connection that breaks just as a command begins on it.
+        failure is NpgsqlException or TimeoutException or ObjectDisposedException;
 
     /// <summary>Why PostgreSQL refuses what it was given, which no repetition changes; null when it failed for another
     /// reason.</summary>

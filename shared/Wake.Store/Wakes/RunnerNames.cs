@@ -85,7 +85,7 @@ public sealed class RunnerNameLock : IAsyncDisposable
                 await look.ExecuteNonQueryAsync(cancel);
             }
         }
-        catch (NpgsqlException)
+        catch (Exception lost) when (lost is NpgsqlException or InvalidOperationException)
         {
             // Gone.
         }

@@ -82,7 +82,7 @@ public sealed class WakeTimers(NpgsqlDataSource database)
         {
             await Call().WaitAsync(NotifyTimeout);
         }
-        catch (Exception missed) when (missed is NpgsqlException or TimeoutException)
+        catch (Exception missed) when (missed is NpgsqlException or TimeoutException or ObjectDisposedException)
         {
             // What was to be done is done.
         }

@@ -143,16 +143,13 @@ public sealed class FindingARunner : IAsyncLifetime
         foreach (var key in keys)
             await wake.WaitForState(key, SessionState.Dispatched);
 
-        await Runner("starting", ("Runner__StaggerStart", "00:00:01"));
+        await Runner("starting", ("Runner__StaggerStart", "00:00:04"));
 
         var starts = new List<DateTimeOffset>();
         foreach (var key in keys)
             starts.Add((await wake.WaitForTurnEnd(key, 1)).StartedAt!.Value);
         starts.Sort();
-        Assert.All(
-            starts.Zip(starts.Skip(1)),
-            x => Assert.True(x.Second - x.First > TimeSpan.FromSeconds(0.5), $"{x}")
-        );
+        Assert.All(starts.Zip(starts.Skip(1)), x => Assert.True(x.Second - x.First > TimeSpan.FromSeconds(1), $"{x}"));
     }
 
     Task<ServiceProcess> Runner(string name, params (string, string)[] settings) =>
