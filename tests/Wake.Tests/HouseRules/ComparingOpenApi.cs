@@ -39,6 +39,7 @@ public sealed class ComparingOpenApi
                 "properties": {
                   "name": {"type": "string"},
                   "size": {"type": ["null", "integer"]},
+                  "data": {},
                   "kind": {"$ref": "#/components/schemas/Kind"}
                 }
               },
@@ -96,6 +97,11 @@ public sealed class ComparingOpenApi
                 "GET /v1/things answers 200[].note: is string instead of null or string"
             },
             {
+                "\"size\": {\"type\": [\"null\", \"integer\"]}",
+                "\"size\": {}",
+                "POST /v1/things takes.size: is anything instead of integer or null"
+            },
+            {
                 "{\"name\": \"limit\"",
                 "{\"name\": \"after\", \"in\": \"query\"}, {\"name\": \"limit\"",
                 "GET /v1/things: takes the query parameter after"
@@ -130,6 +136,11 @@ public sealed class ComparingOpenApi
                 "\"size\": {\"type\": [\"null\", \"integer\"]}",
                 "\"size\": {\"type\": \"integer\"}",
                 "POST /v1/things takes.size: is integer instead of integer or null"
+            },
+            {
+                "\"data\": {}",
+                "\"data\": {\"type\": \"object\"}",
+                "POST /v1/things takes.data: is object instead of anything"
             },
             {
                 "\"format\": \"int32\"",

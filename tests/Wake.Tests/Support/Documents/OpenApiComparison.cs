@@ -191,8 +191,12 @@ sealed class OpenApiComparison
         if (was.SetEquals(now))
             return;
 
-        var isBreaking = direction is Direction.Request ? !now.IsSupersetOf(was) : !now.IsSubsetOf(was);
-        Change(where, $"is {Listed(now)} instead of {Listed(was)}", isBreaking);
+        var isSafe = direction is Direction.Request ? Allows(now, was) : Allows(was, now);
+        Change(where, $"is {Listed(now)} instead of {Listed(was)}", !isSafe);
+
+        // A schema without a type allows anything.
+        static bool Allows(HashSet<string> wide, HashSet<string> narrow) =>
+            wide.Count == 0 || (narrow.Count > 0 && narrow.IsSubsetOf(wide));
 
         static string Listed(HashSet<string> types) =>
             types is { Count: 0 } ? "anything" : string.Join(" or ", types.Order());
