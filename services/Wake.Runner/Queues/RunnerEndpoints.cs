@@ -63,7 +63,7 @@ sealed class RunnerEndpoints(
     {
         await slots.Interrupt();
         await base.StopAsync(cancellationToken);
-        await slots.Interrupted.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await slots.WhenEnded().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await warmSessions.Close().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 

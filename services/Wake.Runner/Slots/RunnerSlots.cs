@@ -24,9 +24,6 @@ sealed class RunnerSlots(
     /// <summary>How many slots are taken.</summary>
     public int Taken => Volatile.Read(ref taken);
 
-    /// <summary>Completes when <see cref="Interrupt"/> was called and the turns that ran then have ended.</summary>
-    public Task Interrupted { get; private set; } = Task.CompletedTask;
-
     /// <summary>Takes a slot; false when all are taken, or the runner stops or takes no work.</summary>
     /// <param name="urgent">Whether one may be taken that is kept for wakes that a person waits for.</param>
     /// <param name="slot">The slot.</param>
@@ -77,18 +74,24 @@ sealed class RunnerSlots(
     /// <summary>Gives out no slot from now on, and interrupts the turns that run.</summary>
     public Task Interrupt()
     {
-        Task[] left;
+        int left;
         lock (taking)
         {
             stopping = true;
-            left = [.. running];
+            left = running.Count;
         }
 
-        if (left is not [])
-            log.LogInformation("Stopping: interrupting {Count} turns.", left.Length);
+        if (left > 0)
+            log.LogInformation("Stopping: interrupting {Count} turns.", left);
 
-        Interrupted = Task.WhenAll(left);
         return stop.CancelAsync();
+    }
+
+    /// <summary>Completes when the turns that run now have ended.</summary>
+    public Task WhenEnded()
+    {
+        lock (taking)
+            return Task.WhenAll(running);
     }
 
     public void Dispose()

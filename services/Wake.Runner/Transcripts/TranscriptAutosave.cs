@@ -51,8 +51,8 @@ sealed class TranscriptAutosave(
         {
             RunUser.Impersonate(() => Directory.CreateDirectory(folder.Folder));
             watcher = new(folder.Folder, Path.GetFileName(folder.MainFile));
-            watcher.Changed += (_, _) => NotifyAppended(acted: false);
-            watcher.Created += (_, _) => NotifyAppended(acted: false);
+            watcher.Changed += (_, _) => NotifyAppended(hasSideEffects: false);
+            watcher.Created += (_, _) => NotifyAppended(hasSideEffects: false);
             RunUser.Impersonate(() => watcher.EnableRaisingEvents = true);
         }
         catch (Exception unwatchable) when (unwatchable is IOException or UnauthorizedAccessException)
@@ -76,10 +76,10 @@ sealed class TranscriptAutosave(
     }
 
     /// <summary>Tells that the CLI has said more, or written more: it says a row before it has written it.</summary>
-    /// <param name="acted">Whether the model has called a tool.</param>
-    public void NotifyAppended(bool acted)
+    /// <param name="hasSideEffects">Whether the model has called a tool.</param>
+    public void NotifyAppended(bool hasSideEffects)
     {
-        hasSideEffects |= acted;
+        this.hasSideEffects |= hasSideEffects;
 
         // At most one of them may be too many, which costs a look.
         if (appended.CurrentCount == 0)

@@ -191,7 +191,7 @@ sealed class TranscriptRestore(
                 return true;
             }
 
-            await ChooseBranch(arriving, local, saidHere: here.Prompts.Except(there.Ids).Any());
+            await ChooseCopy(arriving, local, saidHere: here.Prompts.Except(there.Ids).Any());
             return true;
         }
         finally
@@ -201,7 +201,7 @@ sealed class TranscriptRestore(
     }
 
     // The local transcript and the stored one have gone different ways: neither is deleted, one is gone on with.
-    async Task ChooseBranch(string arriving, TranscriptReader local, bool saidHere)
+    async Task ChooseCopy(string arriving, TranscriptReader local, bool saidHere)
     {
         // What nobody has said anything in since is the work of an attempt that lost its turn, or a copy that was
         // replaced.
@@ -218,8 +218,7 @@ sealed class TranscriptRestore(
             localWins = true;
             await RecordAndRemark(
                 "the transcript on this runner and the stored one have gone different ways; the one on this runner "
-                    + "is gone "
-                    + $"on with, as claude would; the other is in {aside}"
+                    + $"is gone on with, as claude would; the other is in {aside}"
             );
         }
         else
@@ -307,7 +306,7 @@ sealed class TranscriptRestore(
             AddRemark($"the worktree {entered} it was in is not there any more: it works in {turn.Workspace}");
     }
 
-    void AddRemark(string what) => Note = Note is null ? what : $"{Note}; {what}";
+    void AddRemark(string what) => Note = TurnNote.Join(Note, what);
 
     // False: the local file is missing, older than the stored one, or has gone another way.
     async Task<bool> MatchesStored(string path)

@@ -68,7 +68,7 @@ sealed class TranscriptSync : IAsyncDisposable
     public void StartAutosave() => autosave.Start();
 
     /// <inheritdoc cref="TranscriptAutosave.NotifyAppended" />
-    public void NotifyAppended(bool acted) => autosave.NotifyAppended(acted);
+    public void NotifyAppended(bool hasSideEffects) => autosave.NotifyAppended(hasSideEffects);
 
     /// <inheritdoc cref="TranscriptAutosave.Save" />
     public Task<string?> Save(bool entirely) => autosave.Save(entirely);

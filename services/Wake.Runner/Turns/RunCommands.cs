@@ -32,7 +32,7 @@ sealed class RunCommands(
         run.WarmTime = warmSessions.WarmTimeFor(profile);
         run.Questions = QuestionHook.Create(profile, turn.Workspace, turn.Questions);
 
-        var messageId = ClaudeCommand.MessageIdOf(turn);
+        var (messageId, directory) = (ClaudeCommand.MessageIdOf(turn), run.Transcript.WorkingDirectory);
         var text = prompt.RenderTurn(
             turn with
             {
@@ -44,7 +44,7 @@ sealed class RunCommands(
         run.Command = new ClaudeCommand(
             session.Id,
             run.Resume,
-            run.Transcript.WorkingDirectory,
+            directory,
             profile,
             messageId,
             turn.MayRepeatMessage || turn.Questions is not [],
@@ -59,7 +59,7 @@ sealed class RunCommands(
                 RecordCallStart = call => RecordCallStart(turn, call, lost),
             },
             CanStayWarm = run.WarmTime > TimeSpan.Zero && turn.Questions is [],
-            Transcript = run.Transcript.ResumePathFrom(run.Transcript.WorkingDirectory),
+            Transcript = run.Transcript.ResumePathFrom(directory),
         };
     }
 

@@ -55,7 +55,7 @@ sealed class RunExecution(
                 run.Remarks,
                 transcript.Note,
                 prepared.IgnoredSetup,
-                await records.CheckMcpServers(turn, run.McpServers),
+                await records.RecordMcpServers(turn, run.McpServers),
                 openElsewhere is null
                     ? null
                     : $"beside it the session is {openElsewhere.Describe(runner: null)}: "
@@ -64,9 +64,10 @@ sealed class RunExecution(
         };
         await records.RecordHistory(
             turn,
-            run,
             openElsewhere?.Describe(runner: null),
-            TranscriptBranch.Contains(transcript.Transcript, lengthBefore, command.MessageId)
+            run.Result is ClaudeResult.Completed { AlreadyProcessed: false }
+                ? TranscriptBranch.Contains(transcript.Transcript, lengthBefore, command.MessageId)
+                : null
         );
 
         run = WithMissingTranscript(run, prepared, lost);

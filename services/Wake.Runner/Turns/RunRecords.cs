@@ -20,50 +20,33 @@ sealed class RunRecords(
     /// Records that the CLI has opened the session: early, so that a crash in this very turn leaves a session that is
     /// known to have a transcript. Nothing waits for it: the turn's ending records it as well.
     /// </summary>
-    public async Task RecordOpened(ClaimedTurn turn, Guid claudeSessionId)
-    {
-        try
-        {
-            await sessions.MarkClaudeSessionOpened(turn.SessionId, claudeSessionId, CancellationToken.None);
-        }
-        catch (NpgsqlException failed)
-        {
-            log.LogWarning(
-                "{SessionKey} wake {Wake}: that the session was opened could not be noted ({Reason}).",
-                turn.SessionKey,
-                turn.WakeNumber,
-                failed.Message
-            );
-        }
-    }
+    public Task RecordOpened(ClaimedTurn turn, Guid claudeSessionId) =>
+        TryRecord(
+            turn,
+            "that the session was opened",
+            () => sessions.MarkClaudeSessionOpened(turn.SessionId, claudeSessionId, CancellationToken.None)
+        );
 
     /// <summary>
     /// Records which MCP servers the session has, and returns for people which it lacks. A session that lost the one it
     /// registers watches with would never be woken again.
     /// </summary>
-    public async Task<string?> CheckMcpServers(ClaimedTurn turn, IReadOnlyDictionary<string, bool>? servers)
+    public async Task<string?> RecordMcpServers(ClaimedTurn turn, IReadOnlyDictionary<string, bool>? servers)
     {
         if (servers is null)
             return null;
 
-        try
-        {
-            if (turn.McpServers is null || !turn.McpServers.ToHashSet().SetEquals(servers.Keys))
-                await sessions.SaveMcpServers(
-                    turn.SessionId,
-                    [.. servers.Keys.Order(StringComparer.Ordinal)],
-                    CancellationToken.None
-                );
-        }
-        catch (NpgsqlException failed)
-        {
-            log.LogWarning(
-                "{SessionKey} wake {Wake}: which MCP servers it has could not be noted ({Reason}).",
-                turn.SessionKey,
-                turn.WakeNumber,
-                failed.Message
+        if (turn.McpServers is null || !turn.McpServers.ToHashSet().SetEquals(servers.Keys))
+            await TryRecord(
+                turn,
+                "which MCP servers it has",
+                () =>
+                    sessions.SaveMcpServers(
+                        turn.SessionId,
+                        [.. servers.Keys.Order(StringComparer.Ordinal)],
+                        CancellationToken.None
+                    )
             );
-        }
 
         return TurnNote.Join(
             Named("without the MCP servers it had before", (turn.McpServers ?? []).Where(x => !servers.ContainsKey(x))),
@@ -78,31 +61,15 @@ sealed class RunRecords(
 
     /// <summary>Records where else the session is open, and whether the message became part of its history.</summary>
     /// <param name="turn">The turn.</param>
-    /// <param name="run">What it came to.</param>
     /// <param name="openElsewhere">Who else has the session open; null for nobody.</param>
     /// <param name="onBranch">Whether the message is on the branch that the next turn goes on from; null when that is
     /// not known.</param>
-    public async Task RecordHistory(ClaimedTurn turn, ClaudeRun run, string? openElsewhere, bool? onBranch)
-    {
-        try
-        {
-            await holds.RecordHistory(
-                turn,
-                openElsewhere,
-                run.Result is ClaudeResult.Completed { AlreadyProcessed: false } ? onBranch : null,
-                CancellationToken.None
-            );
-        }
-        catch (NpgsqlException failed)
-        {
-            log.LogWarning(
-                "{SessionKey} wake {Wake}: what became of the session's history could not be noted ({Reason}).",
-                turn.SessionKey,
-                turn.WakeNumber,
-                failed.Message
-            );
-        }
-    }
+    public Task RecordHistory(ClaimedTurn turn, string? openElsewhere, bool? onBranch) =>
+        TryRecord(
+            turn,
+            "what became of the session's history",
+            () => holds.RecordHistory(turn, openElsewhere, onBranch, CancellationToken.None)
+        );
 
     /// <summary>
     /// Records that a process stays with the session. False: it must not stay, since a session registered anew could
@@ -117,6 +84,24 @@ sealed class RunRecords(
         catch (NpgsqlException)
         {
             return false;
+        }
+    }
+
+    async Task TryRecord(ClaimedTurn turn, string what, Func<Task> record)
+    {
+        try
+        {
+            await record();
+        }
+        catch (NpgsqlException failed)
+        {
+            log.LogWarning(
+                "{SessionKey} wake {Wake}: {What} could not be noted ({Reason}).",
+                turn.SessionKey,
+                turn.WakeNumber,
+                what,
+                failed.Message
+            );
         }
     }
 }

@@ -35,12 +35,12 @@ sealed class TurnRunner(
         using var telemetry = new TurnTelemetry(turn, time);
         await using var lease = new TurnLease(turns, watchdog, turn, options.Value.Lease, claimedAt, time, log);
         var started = time.GetTimestamp();
-        var staysWarm = false;
+        var settled = false;
         try
         {
             lease.Lost.ThrowIfCancellationRequested();
             var ended = await attempt.RunAttempt(turn, shutdown, lease.Lost);
-            var settled = await Settle(
+            settled = await Settle(
                 turn,
                 ended with
                 {
@@ -48,7 +48,6 @@ sealed class TurnRunner(
                 },
                 lease.Lost
             );
-            staysWarm = settled && ended.Reaction is Reaction.End { Outcome: TurnOutcome.Completed };
             if (settled)
                 telemetry.SetOutcome(ended.Reaction, ended.Cost);
         }
@@ -62,20 +61,24 @@ sealed class TurnRunner(
         }
         finally
         {
-            if (!staysWarm)
+            if (!settled)
                 await warmSessions.Evict(turn.SessionId);
         }
     }
 
     // Not cancelled by a shutdown: the outcome of the turn is worth the moment it takes. False: the turn was no longer
     // ours.
-    async Task<bool> Settle(ClaimedTurn turn, AttemptOutcome attempt, CancellationToken lost)
+    async Task<bool> Settle(ClaimedTurn turn, AttemptOutcome ended, CancellationToken lost)
     {
-        var settled = attempt.Reaction switch
+        // Before the turn is recorded as over: the session's next one may be this runner's, milliseconds from then.
+        if (!MayStayWarm(ended))
+            await warmSessions.Evict(turn.SessionId);
+
+        var settled = ended.Reaction switch
         {
-            Reaction.End end => await End(turn, end, attempt, lost),
-            Reaction.Release release => await Release(turn, release.How, attempt, lost),
-            Reaction.PauseRunner stop => await PauseAndRelease(turn, stop, attempt, lost),
+            Reaction.End end => await End(turn, end, ended, lost),
+            Reaction.Release release => await Release(turn, release.How, ended, lost),
+            Reaction.PauseRunner stop => await PauseAndRelease(turn, stop, ended, lost),
             _ => false,
         };
 
@@ -88,13 +91,13 @@ sealed class TurnRunner(
         return settled;
     }
 
-    async Task<bool> End(ClaimedTurn turn, Reaction.End end, AttemptOutcome attempt, CancellationToken lost)
+    async Task<bool> End(ClaimedTurn turn, Reaction.End end, AttemptOutcome ended, CancellationToken lost)
     {
         var (note, next) = (NoteFor(end, end.Note), affinity.For(turn, end.Unsaved is not null));
         if (
             !await RetryWhileUnavailable(
                 turn,
-                () => turns.EndTurn(turn, end.Outcome, note, attempt.Cost, CancellationToken.None, next),
+                () => turns.EndTurn(turn, end.Outcome, note, ended.Cost, CancellationToken.None, next),
                 lost
             )
         )
@@ -107,20 +110,17 @@ sealed class TurnRunner(
             end.Outcome,
             note ?? ""
         );
-        // Before anybody hears of it: the next turn may be this runner's, milliseconds from now.
-        if (end.Outcome is not TurnOutcome.Completed)
-            await warmSessions.Evict(turn.SessionId);
         await bus.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, end.Outcome), CancellationToken.None);
         return true;
     }
 
-    async Task<bool> Release(ClaimedTurn turn, TurnRelease how, AttemptOutcome attempt, CancellationToken lost)
+    async Task<bool> Release(ClaimedTurn turn, TurnRelease how, AttemptOutcome ended, CancellationToken lost)
     {
-        how = how with { Note = NoteFor(attempt.Reaction, how.Note)! };
+        how = how with { Note = NoteFor(ended.Reaction, how.Note)! };
         if (
             !await RetryWhileUnavailable(
                 turn,
-                () => turns.Release(turn, how, attempt.Acknowledged, attempt.Cost, CancellationToken.None),
+                () => turns.Release(turn, how, ended.Acknowledged, ended.Cost, CancellationToken.None),
                 lost
             )
         )
@@ -134,13 +134,15 @@ sealed class TurnRunner(
     Task<bool> PauseAndRelease(
         ClaimedTurn turn,
         Reaction.PauseRunner stop,
-        AttemptOutcome attempt,
+        AttemptOutcome ended,
         CancellationToken lost
     )
     {
         pause.StartOrExtend(stop.Why, stop.Until);
-        return Release(turn, stop.How, attempt, lost);
+        return Release(turn, stop.How, ended, lost);
     }
+
+    static bool MayStayWarm(AttemptOutcome ended) => ended.Reaction is Reaction.End { Outcome: TurnOutcome.Completed };
 
     static string? NoteFor(Reaction reaction, string? note) =>
         TurnNote.Join(

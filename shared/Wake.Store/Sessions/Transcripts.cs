@@ -66,14 +66,14 @@ public sealed class Transcripts(NpgsqlDataSource database)
     /// </summary>
     /// <param name="turn">The turn that wrote it.</param>
     /// <param name="claudeSessionId">The Claude session.</param>
-    /// <param name="acted">Whether the model has called a tool in this attempt.</param>
+    /// <param name="hasSideEffects">Whether the model has called a tool in this attempt.</param>
     /// <param name="changes">The files that changed.</param>
     /// <param name="cancel">Ends the wait; nothing is saved then.</param>
     /// <exception cref="IOException">A file could not be read.</exception>
     public async Task<TranscriptSaveResult> Save(
         ClaimedTurn turn,
         Guid claudeSessionId,
-        bool acted,
+        bool hasSideEffects,
         IReadOnlyList<TranscriptChange> changes,
         CancellationToken cancel
     )
@@ -81,7 +81,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 
-        if (!await BeginSave(connection, turn, claudeSessionId, acted, cancel))
+        if (!await BeginSave(connection, turn, claudeSessionId, hasSideEffects, cancel))
             return TranscriptSaveResult.TurnLost;
 
         foreach (var change in changes)
@@ -125,8 +125,11 @@ public sealed class Transcripts(NpgsqlDataSource database)
     public async Task<bool> MatchesReplacedCopy(Guid claudeSessionId, TranscriptFile file, CancellationToken cancel)
     {
         await using var copies = database.CreateCommand(
-            "select copy from transcript_files where claude_session_id = $1 and path = $2 and bytes >= $3 and "
-                + "replaced_at is not null"
+            """
+            select copy
+            from transcript_files
+            where claude_session_id = $1 and path = $2 and bytes >= $3 and replaced_at is not null
+            """
         );
         copies.Parameters.AddWithValue(claudeSessionId);
         copies.Parameters.AddWithValue(file.Path);
@@ -278,7 +281,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
         NpgsqlConnection connection,
         ClaimedTurn turn,
         Guid claudeSessionId,
-        bool acted,
+        bool hasSideEffects,
         CancellationToken cancel
     )
     {
@@ -302,7 +305,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
             turn.WakeNumber,
             turn.Epoch,
             claudeSessionId,
-            acted
+            hasSideEffects
         );
         return await batch.ExecuteAffected(cancel);
     }
@@ -319,14 +322,19 @@ public sealed class Transcripts(NpgsqlDataSource database)
         if (change.StoredBytes == 0)
         {
             batch.Add(
-                "update transcript_files set replaced_at = clock_timestamp() where claude_session_id = $1 and path "
-                    + "= $2 and replaced_at is null",
+                """
+                update transcript_files set replaced_at = clock_timestamp()
+                where claude_session_id = $1 and path = $2 and replaced_at is null
+                """,
                 claudeSessionId,
                 file.Path
             );
             batch.Add(
-                "insert into transcript_files (claude_session_id, path, bytes, rows, sha256) values ($1, $2, $3, "
-                    + "$4, $5) returning copy",
+                """
+                insert into transcript_files (claude_session_id, path, bytes, rows, sha256)
+                values ($1, $2, $3, $4, $5)
+                returning copy
+                """,
                 claudeSessionId,
                 file.Path,
                 file.Bytes,
