@@ -196,8 +196,12 @@ sealed class WebhookCheckAggregator(
         WebhookCheckState state;
         await using (
             var take = new NpgsqlCommand(
-                "select repository, sha, state::text from github.heads where due_at <= clock_timestamp() order by "
-                    + "due_at limit 1 for update skip locked",
+                """
+                select repository, sha, state::text
+                from github.heads
+                where due_at <= clock_timestamp()
+                order by due_at limit 1 for update skip locked
+                """,
                 connection,
                 transaction
             )
@@ -254,8 +258,10 @@ sealed class WebhookCheckAggregator(
     )
     {
         await using var save = new NpgsqlCommand(
-            "update github.heads set state = $3::json, due_at = clock_timestamp() + $4 where repository = $1 and "
-                + "sha = $2",
+            """
+            update github.heads set state = $3::json, due_at = clock_timestamp() + $4
+            where repository = $1 and sha = $2
+            """,
             connection,
             transaction
         );

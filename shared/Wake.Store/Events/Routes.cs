@@ -5,9 +5,10 @@ namespace Wake.Store;
 /// <summary>Stores routes. The only writer of the table; Intake.sql, WatchedSubjects and Turns read it.</summary>
 public sealed class Routes(NpgsqlDataSource database)
 {
-    const string Columns =
-        "name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, "
-        + "created_at";
+    const string Columns = """
+        name, configured, subject, types, conditions, session, profile, workspace,
+        full_prompt, delta_prompt, created_at
+        """;
 
     // Coordinators that start together write the same routes. Any constant will do that no other lock has.
     const string LockRoutes = "select pg_advisory_xact_lock(5427021)";

@@ -169,8 +169,11 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
         ),
         (
             "A duplicate points to its fact.",
-            "select format('observation %s', observation) from duplicates d where not exists (select from events e "
-                + "where e.seq = d.event)"
+            """
+            select format('observation %s', observation)
+            from duplicates d
+            where not exists (select from events e where e.seq = d.event)
+            """
         ),
         (
             "A watch for one event is gone when it has woken its session.",

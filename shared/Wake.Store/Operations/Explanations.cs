@@ -97,8 +97,10 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             )),
             .. (
                 await ReadLedger(
-                    $"{SelectDecisions} where (d.session_id, d.wake_number) in (select session_id, wake_number from "
-                        + "inbox where event = $1)",
+                    $"""
+                    {SelectDecisions}
+                    where (d.session_id, d.wake_number) in (select session_id, wake_number from inbox where event = $1)
+                    """,
                     seq,
                     cancel
                 )
@@ -422,8 +424,12 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
     async Task<IReadOnlyList<ClaudeSessionUse>> ListClaudeSessions(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "select claude_session_id, reason, wake_number, since from session_ids where session_id = $1 order by "
-                + "position"
+            """
+            select claude_session_id, reason, wake_number, since
+            from session_ids
+            where session_id = $1
+            order by position
+            """
         );
         command.Parameters.AddWithValue(sessionId);
         return await command.ReadAll(

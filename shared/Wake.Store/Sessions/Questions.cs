@@ -9,9 +9,10 @@ namespace Wake.Store;
 /// </summary>
 public sealed class Questions(NpgsqlDataSource database)
 {
-    const string Columns =
-        "q.id, s.key, q.wake_number, q.tool, q.input::text, q.asked_at, q.deadline, q.outcome, q.settled_at, "
-        + "q.answers::text, q.call_sha256";
+    const string Columns = """
+        q.id, s.key, q.wake_number, q.tool, q.input::text, q.asked_at, q.deadline,
+        q.outcome, q.settled_at, q.answers::text, q.call_sha256
+        """;
 
     const string From = """
         from questions q

@@ -169,8 +169,12 @@ public sealed class Sessions(NpgsqlDataSource database)
     )
     {
         await using var command = database.CreateCommand(
-            $"select {TurnColumns} from turns t where t.session_id = $1 and t.wake_number < $3 order by "
-                + "t.wake_number desc limit $2"
+            $"""
+            select {TurnColumns}
+            from turns t
+            where t.session_id = $1 and t.wake_number < $3
+            order by t.wake_number desc limit $2
+            """
         );
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(limit);
@@ -334,8 +338,11 @@ public sealed class Sessions(NpgsqlDataSource database)
     async Task<string?> FindOwner(Guid? claudeSessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "select s.key from session_ids c join sessions s on s.id = c.session_id where c.claude_session_id = $1 "
-                + "and not c.closed"
+            """
+            select s.key
+            from session_ids c join sessions s on s.id = c.session_id
+            where c.claude_session_id = $1 and not c.closed
+            """
         );
         command.Parameters.AddWithValue((object?)claudeSessionId ?? DBNull.Value);
         return (string?)await command.ExecuteScalarAsync(cancel);

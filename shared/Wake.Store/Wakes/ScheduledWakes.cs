@@ -49,8 +49,11 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
             wake.At
         );
         batch.Add(
-            "select 1 from scheduled_wakes where id = $1 union all select 1 from "
-                + $"({IdempotencyKeys.SelectOperationDone}) before",
+            $"""
+            select 1 from scheduled_wakes where id = $1
+            union all
+            select 1 from ({IdempotencyKeys.SelectOperationDone}) before
+            """,
             wake.Id
         );
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -70,8 +73,10 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     {
         await using var batch = database.CreateBatch();
         batch.Add(
-            "delete from scheduled_wakes w using sessions s where w.id = $1 and s.id = w.session_id and s.key = $2 "
-                + "and s.closed_at is null",
+            """
+            delete from scheduled_wakes w using sessions s
+            where w.id = $1 and s.id = w.session_id and s.key = $2 and s.closed_at is null
+            """,
             id,
             session
         );

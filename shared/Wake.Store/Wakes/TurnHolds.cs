@@ -267,8 +267,10 @@ public sealed class TurnHolds(NpgsqlDataSource database)
     )
     {
         await using var command = database.CreateCommand(
-            "update session_ids set warm_until = clock_timestamp() + $3 where claude_session_id = any ($2) and "
-                + "warm_on = $1"
+            """
+            update session_ids set warm_until = clock_timestamp() + $3
+            where claude_session_id = any ($2) and warm_on = $1
+            """
         );
         command.Parameters.AddWithValue(runner);
         command.Parameters.AddWithValue(claudeSessions.ToArray());

@@ -107,8 +107,12 @@ public sealed class WakeTimers(NpgsqlDataSource database)
         await using var batch = database.CreateBatch();
         // What is owed is due, and a turn that is held has not ended: said so that an index finds them.
         batch.Add(
-            "select 1 from wake_timers where due_at < 'infinity' and owed_at < 'infinity' order by session_id for "
-                + "update"
+            """
+            select 1
+            from wake_timers
+            where due_at < 'infinity' and owed_at < 'infinity'
+            order by session_id for update
+            """
         );
         if (runner is not null)
         {
@@ -145,8 +149,10 @@ public sealed class WakeTimers(NpgsqlDataSource database)
             """
         );
         batch.Add(
-            "select exists (select from turns where ended_at is null and runner = $1 and lease_until > "
-                + "clock_timestamp())",
+            """
+            select exists (select from turns
+                           where ended_at is null and runner = $1 and lease_until > clock_timestamp())
+            """,
             runner
         );
 
