@@ -38,8 +38,7 @@ public sealed class GatewayOptions : IValidatableObject
         {
             yield return new(
                 "Nobody could come in: set Gateway__ApiKeys__0 to a key (openssl rand -hex 24 makes a good one), or "
-                    + "Gateway__TokenFile "
-                    + "to a file for the token of this process's own user.",
+                    + "Gateway__TokenFile to a file for the token of this process's own user.",
                 [nameof(ApiKeys), nameof(TokenFile)]
             );
         }

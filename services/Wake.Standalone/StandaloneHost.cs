@@ -268,8 +268,7 @@ public static class StandaloneHost
                 {
                     log.LogWarning(
                         "Another runner on this database is called {Name}, as the one before was on this folder. "
-                            + "Turns that one "
-                            + "left are taken up when their leases are over.",
+                            + "Turns that one left are taken up when their leases are over.",
                         last
                     );
                     return;

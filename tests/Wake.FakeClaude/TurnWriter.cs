@@ -12,9 +12,8 @@ sealed class TurnWriter(Session session, UserMessage? message, IReadOnlyList<str
     public const string NoOutput = "(Bash completed with no output)";
 
     const string Rejected =
-        "The user doesn't want to proceed with this tool use. The tool use was rejected. STOP what you are doing "
-        + "and wait "
-        + "for the user to tell you how to proceed.";
+        "The user doesn't want to proceed with this tool use. The tool use was rejected. STOP what you are doing and "
+        + "wait for the user to tell you how to proceed.";
 
     const string OutcomeUnknown =
         "[Tool call interrupted: the session ended before this call's result was recorded, so its outcome is unknown. "

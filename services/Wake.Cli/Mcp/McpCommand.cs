@@ -7,9 +7,9 @@ namespace Wake.Cli;
 sealed class McpCommand : ClientCommand
 {
     const string Instructions =
-        "Wake resumes this session when something happens outside, so that you need not wait or poll. Arm a watch "
-        + "for what you "
-        + "wait for, then end your turn: you are told when it happens, also if it did in the last five minutes.";
+        "Wake resumes this session when something happens outside, so that you need not wait or poll. Arm a watch for "
+        + "what you wait for, then end your turn: you are told when it happens, also if it did in the last five "
+        + "minutes.";
 
     readonly Option<string?> session = CurrentSession.CreateOption("The session that uses the tools.");
 

@@ -33,8 +33,7 @@ sealed class AnswerCommand : ClientCommand
         HelpName = "HEX",
         Description =
             $"The hash of the call that is allowed, or its first {MinHashLength} digits or more, as wake questions "
-            + "show has it. Needed off "
-            + "a terminal where the call is too long for the list.",
+            + "show has it. Needed off a terminal where the call is too long for the list.",
     };
 
     readonly Option<string?> deny = new("--deny")

@@ -20,9 +20,8 @@ static class SystemdUnit
             new(settings, PlannedFile.Private, SettingsText(facts.Data)),
             ManagerProbe: Systemctl("show", "--property=Version"),
             ManagerMissingHint: "There is no systemd that runs services for this user. In a container, make wake up "
-                + "its process. After su or sudo, log "
-                + "in as the user instead, or once as root: loginctl enable-linger USER, and set "
-                + "XDG_RUNTIME_DIR=/run/user/UID.",
+                + "its process. After su or sudo, log in as the user instead, or once as root: loginctl enable-linger "
+                + "USER, and set XDG_RUNTIME_DIR=/run/user/UID.",
             Start:
             [
                 new(Systemctl("daemon-reload")),

@@ -30,9 +30,8 @@ sealed class ResumeCommand : ClientCommand
     {
         HelpName = "KEY",
         Description =
-            "Idempotency key for this request: a repeat with the same key does not wake the session again for as "
-            + "long as "
-            + "events are retained (90 days). Default: every call is a new request.",
+            "Idempotency key for this request: a repeat with the same key does not wake the session again for as long "
+            + "as events are retained (90 days). Default: every call is a new request.",
     };
 
     readonly Option<bool> wait = CommonOptions.Flag(
@@ -132,8 +131,7 @@ sealed class ResumeCommand : ClientCommand
         {
             return LocalTranscripts.FindWorkspace(folder, id) is null
                     ? $"Wake is not running, and {Path.Combine(folder, "projects")} has no transcript of a Claude "
-                        + $"session {id}. If Wake knows it "
-                        + "all the same, start it (wake up) and say it again."
+                        + $"session {id}. If Wake knows it all the same, start it (wake up) and say it again."
                 : areAllKnown
                     ? $"Wake does not know the Claude session {id} yet. One that runs registers it: wake up, and "
                         + "say it again."

@@ -45,10 +45,8 @@ static class SessionRegistration
             return await FindOwner(wake, claudeSessionId, cancel)
                 ?? throw new CommandException(
                     $"There is no open session {claudeSessionId}, and no transcript of a Claude session of that id "
-                        + "under "
-                        + $"{Path.Combine(folder, "projects")}. If another configuration folder keeps it, name that "
-                        + "in CLAUDE_CONFIG_DIR. "
-                        + "If it is on another machine, register it: "
+                        + $"under {Path.Combine(folder, "projects")}. If another configuration folder keeps it, name "
+                        + "that in CLAUDE_CONFIG_DIR. If it is on another machine, register it: "
                         + $"wake sessions add {claudeSessionId} --claude-session {claudeSessionId} --workspace DIR"
                 );
         }

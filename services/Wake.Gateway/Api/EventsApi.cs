@@ -20,14 +20,12 @@ static class EventsApi
             .WithMetadata(new PreferWait.SupportsPreferWait())
             .WithSummary("Publish one event, or an array of them.")
             .WithDescription(
-                "Answers 202 once the events are committed, in the order given, with what was decided about each. "
-                    + "All or nothing: when "
-                    + "one is not valid none is accepted. With dryRun=true it answers 200 with which sessions would "
-                    + "receive it, why, and what those that "
-                    + "wake would read, and leaves everything as it was; a key without the scope sessions:read is "
-                    + "told only how many. With Prefer: wait=N it answers when the turns that the events start "
-                    + "are over (200), or after N "
-                    + "seconds with what is known by then (202)."
+                "Answers 202 once the events are committed, in the order given, with what was decided about each. All "
+                    + "or nothing: when one is not valid none is accepted. With dryRun=true it answers 200 with which "
+                    + "sessions would receive it, why, and what those that wake would read, and leaves everything as "
+                    + "it was; a key without the scope sessions:read is told only how many. With Prefer: wait=N it "
+                    + "answers when the turns that the events start are over (200), or after N seconds with what is "
+                    + "known by then (202)."
             )
             .WithMetadata(new RequestSizeLimitAttribute(RequestBody.MaxDrainedBytes))
             .Accepts<ExternalEventObserved>("application/json")

@@ -100,8 +100,8 @@ static class QuestionsApi
             return ProblemResults.Create(
                 StatusCodes.Status409Conflict,
                 $"Question {id} was asked by a runner of an older version, which has not kept the whole call, so it "
-                    + "cannot be allowed. Deny it with the "
-                    + "message to make the same call again: it is then asked about in full."
+                    + "cannot be allowed. Deny it with the message to make the same call again: it is then asked "
+                    + "about in full."
             );
         }
 
@@ -123,9 +123,8 @@ static class QuestionsApi
         {
             return ProblemResults.Create(
                 StatusCodes.Status409Conflict,
-                $"Not allowed: \"hash\" is that of another call than question {id} asks about. GET "
-                    + $"/v1/questions/{id} shows the whole call with "
-                    + "its hash (permission.hash)."
+                $"Not allowed: \"hash\" is that of another call than question {id} asks about. GET /v1/questions/{id} "
+                    + "shows the whole call with its hash (permission.hash)."
             );
         }
 

@@ -23,8 +23,7 @@ static class RoutesApi
             .WithSummary("Make a route, or change it, from the next event on.")
             .WithDescription(
                 "What no machine could make a workspace of is refused. What may keep its sessions from working, as "
-                    + "far as this machine can "
-                    + "say, is answered as warnings: their runners may be on another."
+                    + "far as this machine can say, is answered as warnings: their runners may be on another."
             )
             .Produces<Store.Route>()
             .ProducesValidationProblem()

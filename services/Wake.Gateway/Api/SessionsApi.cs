@@ -60,10 +60,9 @@ static class SessionsApi
             .WithName("WakeSession")
             .WithSummary("Wake a session now, for a reason of your own. Ends a park.")
             .WithDescription(
-                "With Prefer: wait=N it answers when the turn is over (200), or after N seconds with what is known "
-                    + "by then (202). A wish with a "
-                    + "dedupKey that this session had before is a duplicate: it wakes nobody, and what is waited for "
-                    + "is the turn of the first."
+                "With Prefer: wait=N it answers when the turn is over (200), or after N seconds with what is known by "
+                    + "then (202). A wish with a dedupKey that this session had before is a duplicate: it wakes "
+                    + "nobody, and what is waited for is the turn of the first."
             )
             .Produces<AwaitedDecision>()
             .Produces<IntakeResult>(StatusCodes.Status202Accepted)

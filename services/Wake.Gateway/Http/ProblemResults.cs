@@ -21,8 +21,7 @@ static class ProblemResults
     // The answer to a commit can be lost like any other.
     public const string OutcomeUnknown =
         "PostgreSQL does not answer, and whether this was done is not known. Send it again: what has the same "
-        + "Idempotency-Key, or the "
-        + "same ids, is done once.";
+        + "Idempotency-Key, or the same ids, is done once.";
 
     public static IResult Create(int status, string detail) => Results.Problem(detail, statusCode: status);
 

@@ -38,8 +38,7 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
 
     const string NotTheAllowed =
         "The call was not made: what a person has allowed is not exactly this call. Make the call again in a message "
-        + "of its own, with no "
-        + "other tool call beside it: the person will be asked again, and shown all of it.";
+        + "of its own, with no other tool call beside it: the person will be asked again, and shown all of it.";
 
     const string NobodyAnswered =
         "Nobody has allowed this: a person was asked, and the time for an answer is over. The call was not made.";

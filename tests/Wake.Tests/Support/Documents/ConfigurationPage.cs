@@ -100,7 +100,7 @@ static partial class ConfigurationPage
         foreach (var section in StandaloneHost.Sections.OrderBy(x => x.Name, StringComparer.Ordinal))
         {
             page.AddRange(["", $"## {section.Name}", ""]);
-            if (Comment($"T:{section.Options.FullName}", section.Options.Assembly) is { } comment)
+            if (Comment(section.Options) is { } comment)
                 page.AddRange([.. MarkdownText.Wrapped(comment), ""]);
             page.AddRange([$"Read by: {string.Join(", ", readers[section.Name])}.", ""]);
 
@@ -124,9 +124,8 @@ static partial class ConfigurationPage
             .. MarkdownText.Wrapped(
                 "A setting is an environment variable, or stands in a file of settings: `wake.json` of `wake up`, "
                     + "`deploy/settings.json` of compose. There `Runner__Slots` is `{\"Runner\": {\"Slots\": 4}}`. "
-                    + "A file in "
-                    + $"`{SecretFiles.DefaultDirectory}`, or in the folder that `{SecretFiles.DirectoryVariable}` "
-                    + "names, counts more than both. "
+                    + $"A file in `{SecretFiles.DefaultDirectory}`, or in the folder that "
+                    + $"`{SecretFiles.DirectoryVariable}` names, counts more than both. "
                     + "[Operations](operations.md#settings) says how they are used. Names know no upper and lower case."
             ),
             "",
@@ -212,7 +211,7 @@ static partial class ConfigurationPage
                 ? Enum.GetNames(type)
                     .SelectMany(word =>
                         MarkdownText.Wrapped(
-                            $"`{word}`: {Comment($"F:{type.FullName}.{word}", type.Assembly)}".TrimEnd(' ', ':'),
+                            $"`{word}`: {Comment(type.GetField(word)!)}".TrimEnd(' ', ':'),
                             "  - ",
                             "    "
                         )
@@ -377,12 +376,7 @@ static partial class ConfigurationPage
         ];
 
     static string? Comment(MemberInfo member) =>
-        Comment($"P:{member.DeclaringType!.FullName}.{member.Name}", member.DeclaringType.Assembly);
-
-    static string? Comment(string member, Assembly assembly) =>
-        XmlComments.Of(assembly, member.Replace('+', '.'), x => $"`{x}`", x => $"`{x}`") is { } comment
-            ? MarkdownText.Plain(comment)
-            : null;
+        XmlComments.Of(member, x => $"`{x}`", x => $"`{x}`") is { } comment ? MarkdownText.Plain(comment) : null;
 
     // The path before the setting's own name.
     [GeneratedRegex(@"^(?:\w+:)+ ?")]

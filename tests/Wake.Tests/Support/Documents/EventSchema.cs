@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Schema;
@@ -45,7 +46,7 @@ public static class EventSchema
             var described = new JsonObject
             {
                 ["description"] = Comment(
-                    $"P:{typeof(ExternalEventObserved)}.{char.ToUpperInvariant(name[0])}{name[1..]}"
+                    typeof(ExternalEventObserved).GetProperty($"{char.ToUpperInvariant(name[0])}{name[1..]}")!
                 ),
             };
             foreach (var (keyword, value) in property as JsonObject ?? [])
@@ -60,7 +61,7 @@ public static class EventSchema
                 ["$id"] = "urn:wake:external-event-observed",
                 ["title"] = nameof(ExternalEventObserved),
                 ["description"] =
-                    $"{Comment($"T:{typeof(ExternalEventObserved)}")} Members that are not named here are ignored, "
+                    $"{Comment(typeof(ExternalEventObserved))} Members that are not named here are ignored, "
                     + "and told. "
                     + $"The whole has at most {EventLimits.MaxBytes} bytes.",
                 ["type"] = "object",
@@ -208,8 +209,7 @@ public static class EventSchema
         schema["pattern"] = @"^[^\u0000]*[^\s\u0000][^\u0000]*$";
     }
 
-    static string Comment(string member) =>
-        XmlComments.Of(typeof(EventJson).Assembly, member, JsonNamingPolicy.CamelCase.ConvertName)!;
+    static string Comment(MemberInfo member) => XmlComments.Of(member, JsonNamingPolicy.CamelCase.ConvertName)!;
 
     internal static string Text(JsonObject document) =>
         document.ToJsonString(

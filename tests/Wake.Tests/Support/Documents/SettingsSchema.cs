@@ -86,12 +86,5 @@ static class SettingsSchema
         return node;
     }
 
-    static string? Comment(MemberInfo member) =>
-        member is Type type
-            ? XmlComments.Of(type.Assembly, $"T:{type.FullName}", x => x)
-            : XmlComments.Of(
-                member.DeclaringType!.Assembly,
-                $"P:{member.DeclaringType.FullName}.{member.Name}",
-                x => x
-            );
+    static string? Comment(MemberInfo member) => XmlComments.Of(member, x => x);
 }

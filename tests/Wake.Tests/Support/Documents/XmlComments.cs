@@ -11,21 +11,15 @@ static partial class XmlComments
     static readonly ConcurrentDictionary<Assembly, XDocument> Files = [];
 
     /// <summary>The summary of a member, as one line; null when it has none.</summary>
-    /// <param name="assembly">Where it is declared.</param>
-    /// <param name="member">Its name as the compiler writes it:
-    /// <c>P:Wake.Contracts.ExternalEventObserved.Id</c>.</param>
+    /// <param name="member">A type, a property or a field.</param>
     /// <param name="named">How the document writes the names of other members.</param>
     /// <param name="code">How it writes what is marked as code; null: like any text.</param>
-    public static string? Of(
-        Assembly assembly,
-        string member,
-        Func<string, string> named,
-        Func<string, string>? code = null
-    )
+    public static string? Of(MemberInfo member, Func<string, string> named, Func<string, string>? code = null)
     {
-        var file = Files.GetOrAdd(assembly, x => XDocument.Load(Path.ChangeExtension(x.Location, "xml")));
+        var file = Files.GetOrAdd(member.Module.Assembly, x => XDocument.Load(Path.ChangeExtension(x.Location, "xml")));
+        var id = IdOf(member);
         if (
-            file.Descendants("member").FirstOrDefault(x => x.Attribute("name")!.Value == member)?.Element("summary")
+            file.Descendants("member").FirstOrDefault(x => x.Attribute("name")!.Value == id)?.Element("summary")
             is not { } found
         )
             return null;
@@ -36,6 +30,18 @@ static partial class XmlComments
         foreach (var marked in code is null ? [] : comment.Descendants("c").ToList())
             marked.ReplaceWith(code!(marked.Value));
         return Spaces().Replace(comment.Value.Trim(), " ");
+    }
+
+    // As the compiler writes it: P:Wake.Contracts.ExternalEventObserved.Id.
+    static string IdOf(MemberInfo member)
+    {
+        var declared = (member as Type ?? member.DeclaringType!).FullName!.Replace('+', '.');
+        return member switch
+        {
+            Type => $"T:{declared}",
+            FieldInfo => $"F:{declared}.{member.Name}",
+            _ => $"P:{declared}.{member.Name}",
+        };
     }
 
     [GeneratedRegex(@"\s+")]
