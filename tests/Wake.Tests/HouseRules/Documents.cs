@@ -44,16 +44,14 @@ public sealed partial class Documents
             "shared/Wake.Prompting/Prompts/README.md",
         }
             .Select(x => Path.Combine(Repository.Root, x))
-            .Concat(Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md"))
-            .Concat(
-                Directory.EnumerateFiles(Path.Combine(Repository.Root, "deploy"), "*.md", SearchOption.AllDirectories)
-            )
+            .Concat(Repository.Sources("docs", "*.md"))
+            .Concat(Repository.Sources("deploy", "*.md"))
             .Order(StringComparer.Ordinal)
             .Select(x => new MarkdownDocument(x)),
     ];
 
     [Fact]
-    public void Link_to_what_exists() => None(All.SelectMany(Broken));
+    public void Link_to_what_exists() => Problems.None(All.SelectMany(Broken));
 
     [Fact]
     public void Say_where_to_report_what_no_issue_should_tell() =>
@@ -61,7 +59,7 @@ public sealed partial class Documents
 
     [Fact]
     public void Link_to_sources_from_one_page_alone() =>
-        None(
+        Problems.None(
             from document in All
             where Path.GetFileName(document.FullPath) != Architecture
             from link in document.Links
@@ -83,7 +81,7 @@ public sealed partial class Documents
         ).ToList();
 
         Assert.True(shown.Count > 30, $"Only {shown.Count} commands were found.");
-        None(
+        Problems.None(
             from one in shown
             let errors = CommandTree.Parse(CommandPage.Root, one.Words).Errors
             where errors.Count > 0
@@ -93,7 +91,7 @@ public sealed partial class Documents
 
     [Fact]
     public void Name_commands_and_options_that_exist() =>
-        None(
+        Problems.None(
             from document in All
             from code in document.InlineCode
             where code.StartsWith("wake ", StringComparison.Ordinal)
@@ -104,7 +102,7 @@ public sealed partial class Documents
 
     [Fact]
     public void Name_settings_that_exist() =>
-        None(
+        Problems.None(
             from document in All
             from code in document.InlineCode.Concat(
                 document.Blocks.Where(x => x.Language is not "json").Select(x => x.Text)
@@ -117,7 +115,7 @@ public sealed partial class Documents
 
     [Fact]
     public void Show_values_that_settings_take() =>
-        None(
+        Problems.None(
             from document in All
             from block in document.Blocks
             let lines = Assignment
@@ -136,7 +134,7 @@ public sealed partial class Documents
 
     [Fact]
     public void Show_JSON_that_can_be_read() =>
-        None(
+        Problems.None(
             from document in All
             from block in document.Blocks
             where block.Language is "json"
@@ -147,19 +145,13 @@ public sealed partial class Documents
 
     [Fact]
     public void Have_lines_that_fit() =>
-        None(
+        Problems.None(
             from document in All
             from line in document.Prose.Select((text, index) => (Text: text, Number: index + 1))
             where line.Text.Length > MarkdownText.Width && !line.Text.TrimStart().StartsWith('|')
             select $"{Name(document)}, line {line.Number} has {line.Text.Length} characters; {MarkdownText.Width} "
                 + "are allowed."
         );
-
-    static void None(IEnumerable<string> problems)
-    {
-        var all = problems.Distinct().ToList();
-        Assert.True(all is [], string.Join('\n', all));
-    }
 
     static string Name(MarkdownDocument document) => Path.GetRelativePath(Repository.Root, document.FullPath);
 

@@ -67,9 +67,7 @@ public sealed class LockFiles
     public void Every_project_has_a_lock_of_its_packages_and_every_build_that_ships_or_tests_holds_to_it()
     {
         var projects = ((string[])["services", "shared", "tests"])
-            .SelectMany(x =>
-                Directory.GetFiles(Path.Combine(Repository.Root, x), "*.csproj", SearchOption.AllDirectories)
-            )
+            .SelectMany(x => Repository.Sources(x, "*.csproj"))
             .ToList();
 
         Assert.All(

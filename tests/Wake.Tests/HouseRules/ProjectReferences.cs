@@ -57,7 +57,7 @@ public sealed class ProjectReferences
 
     static IEnumerable<Project> Projects() =>
         from folder in (string[])["services", "shared"]
-        from file in Directory.GetFiles(Path.Combine(Repository.Root, folder), "*.csproj", SearchOption.AllDirectories)
+        from file in Repository.Sources(folder, "*.csproj")
         select new Project(Path.GetFileNameWithoutExtension(file), XDocument.Load(file));
 
     sealed record Project(string Name, XDocument Xml)

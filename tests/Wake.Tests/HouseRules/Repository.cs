@@ -18,10 +18,10 @@ static class Repository
         throw new InvalidOperationException($"No Wake.sln above {here}.");
     }
 
-    /// <summary>The C# files below a folder, build output left out.</summary>
-    public static IEnumerable<string> Sources(string folder) =>
+    /// <summary>The files below a folder, build output left out.</summary>
+    public static IEnumerable<string> Sources(string folder, string pattern = "*.cs") =>
         Directory
-            .GetFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+            .EnumerateFiles(Path.Combine(Root, folder), pattern, SearchOption.AllDirectories)
             .Where(x =>
                 !x.Contains("/obj/", StringComparison.Ordinal) && !x.Contains("/bin/", StringComparison.Ordinal)
             );

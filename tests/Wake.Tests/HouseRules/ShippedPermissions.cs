@@ -30,9 +30,9 @@ public sealed partial class ShippedPermissions
     [Fact]
     public void No_example_allows_a_program_that_runs_any_other()
     {
-        var rules = Directory
-            .EnumerateFiles(Path.Combine(Repository.Root, "deploy"), "*", SearchOption.AllDirectories)
-            .Concat(Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md"))
+        var rules = Repository
+            .Sources("deploy", "*")
+            .Concat(Repository.Sources("docs", "*.md"))
             .Append(Path.Combine(Repository.Root, "README.md"))
             .SelectMany(file => Rule().Matches(File.ReadAllText(file)).Select(x => x.Groups[1].Value))
             .Distinct()
@@ -45,6 +45,12 @@ public sealed partial class ShippedPermissions
             rule => Assert.True(Widens(rule), rule)
         );
     }
+
+    [Theory]
+    [InlineData("\"AllowedTools\": [\"Bash(git push)\"]")]
+    [InlineData("Profiles__implementer__AllowedTools__0=Bash(git push)")]
+    public void Rules_are_found_in_JSON_and_in_settings(string text) =>
+        Assert.Equal("git push", Rule().Match(text).Groups[1].Value);
 
     static bool Widens(string rule)
     {
@@ -62,6 +68,7 @@ public sealed partial class ShippedPermissions
         };
     }
 
-    [GeneratedRegex(@"""Bash\(([^)""]*)\)""")]
+    // In JSON, or in the environment.
+    [GeneratedRegex(@"(?:""|AllowedTools__\d+=)Bash\(([^)""\r\n]*)\)")]
     private static partial Regex Rule();
 }

@@ -19,7 +19,7 @@ public sealed partial class Words
         ("Doorbell", "RepollRequests"),
         ("EventDoor", "EventIngress"),
         ("EventRights", "PublishPermissions"),
-        ("HandsOnAfter", "AffinityTtl"),
+        ("HandsOnAfter", "AffinityQueue.MessageTtl"),
         ("Heeded", "SupportsIdempotencyKey"),
         ("HoldsBack", "Burst"),
         ("HookCredentials", "WebhookCredentials"),
@@ -35,7 +35,7 @@ public sealed partial class Words
         ("NeededScope", "RequiredScope"),
         ("OwnWords", "SelfAuthoredFilter"),
         ("PutOffCall", "DeferredToolCall"),
-        ("RefuseIllegible", "RejectUnreadableValues"),
+        ("RefuseIllegible", "UnreadableValuesValidator"),
         ("RunMark", "RunTag"),
         ("ServiceSeal", "ManagedFileChecksum"),
         ("SessionMemory", "TranscriptSync"),
@@ -68,8 +68,8 @@ public sealed partial class Words
 
     [Fact]
     public void Are_those_of_the_field() =>
-        None(
-            from file in Files("*.cs").Concat(Files("*.md"))
+        Problems.None(
+            from file in Repository.Sources("").Concat(Repository.Sources("", "*.md"))
             where !file.EndsWith(ThisFile, StringComparison.Ordinal) && Path.GetFileName(file) != "CHANGELOG.md"
             from line in File.ReadLines(file).Index()
             from found in BannedWords(line.Item)
@@ -78,16 +78,16 @@ public sealed partial class Words
 
     [Fact]
     public void Stand_in_lines_that_fit() =>
-        None(
-            from file in Files("*.cs")
+        Problems.None(
+            from file in Repository.Sources("")
             from line in TooLong(File.ReadAllLines(file))
             select $"{Place(file, line)}: longer than {Width} columns"
         );
 
     [Fact]
     public void In_comments_say_more_than_the_name() =>
-        None(
-            from file in Files("*.cs")
+        Problems.None(
+            from file in Repository.Sources("")
             from comment in NameRepeats(File.ReadAllLines(file))
             select $"{Place(file, comment.Line)}: '{comment.Text}' only repeats {comment.Name}"
         );
@@ -214,20 +214,7 @@ public sealed partial class Words
 
     static string Stem(string word) => Ending().Replace(word, "").TrimEnd('e');
 
-    static IEnumerable<string> Files(string pattern) =>
-        Directory
-            .EnumerateFiles(Repository.Root, pattern, SearchOption.AllDirectories)
-            .Where(x =>
-                !x.Contains("/obj/", StringComparison.Ordinal) && !x.Contains("/bin/", StringComparison.Ordinal)
-            );
-
     static string Place(string file, int line) => $"{Path.GetRelativePath(Repository.Root, file)}:{line + 1}";
-
-    static void None(IEnumerable<string> problems)
-    {
-        var all = problems.Order(StringComparer.Ordinal).ToList();
-        Assert.True(all is [], string.Join('\n', all));
-    }
 
     [GeneratedRegex("\"\"\"|@\"")]
     private static partial Regex UnbreakableLiteral();

@@ -130,20 +130,7 @@ public sealed class BeginningAfresh : IAsyncLifetime
     static async Task Commit(string workspace)
     {
         await GitCommand.Run(workspace, "init", "--quiet");
-        await GitCommand.Run(
-            workspace,
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@example.org",
-            "-c",
-            "commit.gpgsign=false",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "done"
-        );
+        await GitCommand.Commit(workspace, "done");
     }
 
     async Task<string> Woken(string profile, int times)

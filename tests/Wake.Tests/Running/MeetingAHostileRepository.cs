@@ -468,15 +468,9 @@ public sealed class MeetingAHostileRepository : IDisposable
     async Task Commit()
     {
         await File.WriteAllTextAsync(Path.Combine(repository, "file"), "file");
-        foreach (
-            var arguments in (string[][])
-                [
-                    ["init", "--quiet"],
-                    ["add", "."],
-                    ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first"],
-                ]
-        )
-            await GitCommand.Run(repository, arguments);
+        await GitCommand.Run(repository, "init", "--quiet");
+        await GitCommand.Run(repository, "add", ".");
+        await GitCommand.Commit(repository, "first");
     }
 
     // As gpg would have, for whoever verifies it.

@@ -193,15 +193,9 @@ public sealed class RunningAsAnother : IAsyncLifetime
     {
         var repository = Directory.CreateDirectory(folder.File("repository")).FullName;
         await File.WriteAllTextAsync(Path.Combine(repository, "file"), "file");
-        foreach (
-            var arguments in (string[][])
-                [
-                    ["init", "--quiet"],
-                    ["add", "."],
-                    ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first"],
-                ]
-        )
-            await GitCommand.Run(repository, arguments);
+        await GitCommand.Run(repository, "init", "--quiet");
+        await GitCommand.Run(repository, "add", ".");
+        await GitCommand.Commit(repository, "first");
 
         standalone = await wake.StartProcess(
             "Wake.Standalone",

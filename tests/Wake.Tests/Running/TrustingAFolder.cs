@@ -54,17 +54,7 @@ public sealed class TrustingAFolder : IDisposable
     public async Task Of_a_worktree_it_is_the_main_one_and_no_file_makes_a_folder_a_worktree()
     {
         await GitCommand.Run(repository, "init", "--quiet");
-        await GitCommand.Run(
-            repository,
-            "-c",
-            "user.name=a",
-            "-c",
-            "user.email=a@example.com",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "--message=x"
-        );
+        await GitCommand.Commit(repository, "x");
         var tree = Path.Combine(Path.GetDirectoryName(repository)!, "tree");
         await GitCommand.Run(repository, "worktree", "add", "--quiet", tree);
         var forged = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(repository)!, "forged")).FullName;

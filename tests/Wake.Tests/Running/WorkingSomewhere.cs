@@ -21,14 +21,8 @@ public sealed class WorkingSomewhere : IAsyncLifetime
         repository = machine.File("origin");
         Directory.CreateDirectory(repository);
         await store.InitializeAsync();
-        foreach (
-            var arguments in (string[][])
-                [
-                    ["init", "--quiet", "--initial-branch", "main"],
-                    ["checkout", "--quiet", "-b", "work"],
-                ]
-        )
-            await GitCommand.Run(repository, arguments);
+        await GitCommand.Run(repository, "init", "--quiet", "--initial-branch", "main");
+        await GitCommand.Run(repository, "checkout", "--quiet", "-b", "work");
         await Commit("first");
     }
 
@@ -211,17 +205,6 @@ public sealed class WorkingSomewhere : IAsyncLifetime
     {
         await File.WriteAllTextAsync(Path.Combine(repository, file), file);
         await GitCommand.Run(repository, "add", ".");
-        await GitCommand.Run(
-            repository,
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@example.org",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            file
-        );
+        await GitCommand.Commit(repository, file);
     }
 }

@@ -16,4 +16,21 @@ public static class GitCommand
         Assert.Equal(0, process.ExitCode);
         return output;
     }
+
+    /// <summary>Commits what is staged, as nobody of this machine and unsigned.</summary>
+    public static Task Commit(string repository, string message) =>
+        Run(
+            repository,
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.org",
+            "-c",
+            "commit.gpgsign=false",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            message
+        );
 }
