@@ -6,13 +6,10 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-[Trait("Starts", "processes")]
 public sealed class ArmingFromClaude_2_1_329() : ArmingFromARealClaude(RealClaude.Current);
 
-[Trait("Starts", "processes")]
 public sealed class ArmingFromClaude_2_1_197() : ArmingFromARealClaude(RealClaude.Old);
 
-[Trait("Starts", "processes")]
 public sealed class ArmingFromClaude_2_1_332() : ArmingFromARealClaude(RealClaude.Newest);
 
 /// <summary>A real session arms its own watch with <c>wake mcp</c>, which nobody tells which session it is

@@ -8,7 +8,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>Beside what both versions are asked: what follows from Wake's own side, whichever version it is.</summary>
-[Trait("Starts", "processes")]
 public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
     : AskingFromARealClaude(runs),
         IClassFixture<AskingFromARealClaude.Current>
@@ -83,12 +82,10 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
     }
 }
 
-[Trait("Starts", "processes")]
 public sealed class AskingFromClaude_2_1_197(AskingFromARealClaude.Old runs)
     : AskingFromARealClaude(runs),
         IClassFixture<AskingFromARealClaude.Old>;
 
-[Trait("Starts", "processes")]
 public sealed class AskingFromClaude_2_1_332(AskingFromARealClaude.Newest runs)
     : AskingFromARealClaude(runs),
         IClassFixture<AskingFromARealClaude.Newest>;

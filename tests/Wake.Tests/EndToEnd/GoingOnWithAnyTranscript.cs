@@ -7,13 +7,10 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-[Trait("Starts", "processes")]
 public sealed class GoingOnWithClaude_2_1_329() : GoingOnWithAnyTranscript(RealClaude.Current);
 
-[Trait("Starts", "processes")]
 public sealed class GoingOnWithClaude_2_1_197() : GoingOnWithAnyTranscript(RealClaude.Old);
 
-[Trait("Starts", "processes")]
 public sealed class GoingOnWithClaude_2_1_332() : GoingOnWithAnyTranscript(RealClaude.Newest);
 
 /// <summary>
@@ -154,20 +151,7 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
     {
         var workspace = Folder("workspace");
         await GitCommand.Run(workspace, "init", "--quiet");
-        await GitCommand.Run(
-            workspace,
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@example.org",
-            "-c",
-            "commit.gpgsign=false",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "begun"
-        );
+        await GitCommand.Commit(workspace, "begun");
         var worktree = Path.Combine(workspace, ".claude/worktrees/feature");
         var key = await wake.Session(workspace: workspace);
 

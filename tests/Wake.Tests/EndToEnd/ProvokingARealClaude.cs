@@ -9,13 +9,10 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-[Trait("Starts", "processes")]
 public sealed class ProvokingClaude_2_1_329() : ProvokingARealClaude(RealClaude.Current);
 
-[Trait("Starts", "processes")]
 public sealed class ProvokingClaude_2_1_197() : ProvokingARealClaude(RealClaude.Old);
 
-[Trait("Starts", "processes")]
 public sealed class ProvokingClaude_2_1_332() : ProvokingARealClaude(RealClaude.Newest);
 
 /// <summary>

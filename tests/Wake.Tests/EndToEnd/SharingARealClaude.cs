@@ -8,13 +8,10 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-[Trait("Starts", "processes")]
 public sealed class SharingClaude_2_1_329() : SharingARealClaude(RealClaude.Current);
 
-[Trait("Starts", "processes")]
 public sealed class SharingClaude_2_1_197() : SharingARealClaude(RealClaude.Old);
 
-[Trait("Starts", "processes")]
 public sealed class SharingClaude_2_1_332() : SharingARealClaude(RealClaude.Newest);
 
 /// <summary>

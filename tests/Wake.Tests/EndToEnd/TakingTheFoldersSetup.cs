@@ -9,13 +9,10 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-[Trait("Starts", "processes")]
 public sealed class TakingTheFoldersSetupWithClaude_2_1_329() : TakingTheFoldersSetup(RealClaude.Current);
 
-[Trait("Starts", "processes")]
 public sealed class TakingTheFoldersSetupWithClaude_2_1_197() : TakingTheFoldersSetup(RealClaude.Old);
 
-[Trait("Starts", "processes")]
 public sealed class TakingTheFoldersSetupWithClaude_2_1_332() : TakingTheFoldersSetup(RealClaude.Newest);
 
 /// <summary>

@@ -5,13 +5,10 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-[Trait("Starts", "processes")]
 public sealed class TellingThatTimeIsNearlyOverToClaude_2_1_329() : TellingThatTimeIsNearlyOver(RealClaude.Current);
 
-[Trait("Starts", "processes")]
 public sealed class TellingThatTimeIsNearlyOverToClaude_2_1_197() : TellingThatTimeIsNearlyOver(RealClaude.Old);
 
-[Trait("Starts", "processes")]
 public sealed class TellingThatTimeIsNearlyOverToClaude_2_1_332() : TellingThatTimeIsNearlyOver(RealClaude.Newest);
 
 /// <summary>Before a turn's time is over the real model is told within that turn, beside the result of its

@@ -10,7 +10,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.EndToEnd;
 
 /// <summary>Every service reports to one collector.</summary>
-[Trait("Starts", "processes")]
 public sealed class TracedSystem : IAsyncLifetime
 {
     public OtlpReceiver Otlp { get; private set; } = null!;

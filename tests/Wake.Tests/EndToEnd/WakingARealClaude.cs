@@ -6,13 +6,10 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-[Trait("Starts", "processes")]
 public sealed class WakingClaude_2_1_329() : WakingARealClaude(RealClaude.Current);
 
-[Trait("Starts", "processes")]
 public sealed class WakingClaude_2_1_197() : WakingARealClaude(RealClaude.Old);
 
-[Trait("Starts", "processes")]
 public sealed class WakingClaude_2_1_332() : WakingARealClaude(RealClaude.Newest);
 
 /// <summary>

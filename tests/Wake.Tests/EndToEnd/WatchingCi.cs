@@ -5,10 +5,8 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-[Trait("Starts", "processes")]
 public sealed class WatchingCiWithClaude_2_1_329() : WatchingCi(RealClaude.Current);
 
-[Trait("Starts", "processes")]
 public sealed class WatchingCiWithClaude_2_1_197() : WatchingCi(RealClaude.Old);
 
 /// <summary>

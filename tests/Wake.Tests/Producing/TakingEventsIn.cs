@@ -7,7 +7,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>What the intake decides, asked directly.</summary>
-[Trait("Starts", "processes")]
 public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
 {
     static readonly CancellationToken None = CancellationToken.None;

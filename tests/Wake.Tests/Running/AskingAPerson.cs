@@ -10,7 +10,6 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-[Trait("Starts", "processes")]
 public sealed class AskingSystem : IAsyncLifetime
 {
     public WakeSystem System { get; private set; } = null!;

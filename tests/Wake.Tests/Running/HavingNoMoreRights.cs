@@ -12,7 +12,6 @@ namespace Wake.Tests.Running;
 
 /// <summary>A Wake in which every service has a role of PostgreSQL and a user of RabbitMQ of its own, as they are
 /// shipped.</summary>
-[Trait("Starts", "processes")]
 public sealed class GuardedSystem : IAsyncLifetime
 {
     public WakeSystem System { get; private set; } = null!;

@@ -8,15 +8,12 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 [Collection(MachineProcesses.Name)]
-[Trait("Starts", "processes")]
 public sealed class ToolsOfClaude_2_1_329() : ToolsOfARealClaude(RealClaude.Current);
 
 [Collection(MachineProcesses.Name)]
-[Trait("Starts", "processes")]
 public sealed class ToolsOfClaude_2_1_197() : ToolsOfARealClaude(RealClaude.Old);
 
 [Collection(MachineProcesses.Name)]
-[Trait("Starts", "processes")]
 public sealed class ToolsOfClaude_2_1_332() : ToolsOfARealClaude(RealClaude.Newest);
 
 /// <summary>What the Bash tool of the real CLI may know, and that nothing it starts outlives its turn.</summary>

@@ -1,14 +1,6 @@
-using System.Collections.Concurrent;
 using FsCheck;
 using FsCheck.Fluent;
-using MassTransit;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Wake.Contracts;
-using Wake.Coordinator;
-using Wake.ServiceDefaults;
 using Wake.Store;
 using Wake.Tests.Support;
 
@@ -19,7 +11,6 @@ namespace Wake.Tests.Waking;
 /// each fact once. The store and the saga are the real ones; the test is the clock, the wires and the runners, and
 /// loses and repeats what it likes.
 /// </summary>
-[Trait("Starts", "processes")]
 public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>, IAsyncLifetime
 {
     const int Sessions = 3;
@@ -30,42 +21,12 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
     TestStore Store => store;
 
-    readonly ConcurrentQueue<ResumeSession> commands = new();
-    readonly ConcurrentDictionary<Guid, TaskCompletionSource> handled = new();
-    IHost host = null!;
+    LoopbackCoordinator coordinator = null!;
     int runs;
 
-    public async Task InitializeAsync()
-    {
-        var builder = Host.CreateApplicationBuilder();
-        builder.Logging.ClearProviders();
-        builder.Configuration.AddInMemoryCollection(
-            new Dictionary<string, string?>
-            {
-                ["MessageBus:Host"] = "loopback://interleaving",
-                ["Coordinator:RepeatAfter"] = Instant.ToString(),
-            }
-        );
-        builder.Services.AddSingleton(store.Database);
-        builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<SweepSignal>();
-        builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
-        builder.AddMessageBus(bus => bus.AddSessionWake());
+    public async Task InitializeAsync() => coordinator = await LoopbackCoordinator.Start(store, repeatAfter: Instant);
 
-        host = builder.Build();
-        var bus = host.Services.GetRequiredService<IBusControl>();
-        var overheard = new Overheard(commands);
-        bus.ConnectPublishObserver(overheard);
-        bus.ConnectSendObserver(overheard);
-        bus.ConnectReceiveObserver(new Handled(handled));
-        await host.StartAsync();
-    }
-
-    public async Task DisposeAsync()
-    {
-        await host.StopAsync();
-        host.Dispose();
-    }
+    public async Task DisposeAsync() => await coordinator.DisposeAsync();
 
     [Fact]
     public async Task Tells_every_session_every_fact_once()
@@ -87,7 +48,7 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
     {
         var run = Interlocked.Increment(ref runs);
         var world = new World(this, [.. Enumerable.Range(0, Sessions).Select(x => $"run {run} session {x}")]);
-        commands.Clear();
+        while (coordinator.Commands.TryRead(out _)) { }
         foreach (var key in world.Keys)
             await store.Session(key);
 
@@ -96,15 +57,6 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
         await world.Drain();
 
         return world.Judge();
-    }
-
-    async Task Tell<T>(T message)
-        where T : class
-    {
-        var id = Guid.NewGuid();
-        var done = handled[id] = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        await host.Services.GetRequiredService<IBus>().Publish(message, x => x.MessageId = id);
-        await done.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
     /// <summary>The outside of one run, and what was seen from there.</summary>
@@ -286,7 +238,7 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             foreach (var session in (await test.Store.Timers.ClaimDue(100, Instant, CancellationToken.None)).Due)
             {
                 if (tell)
-                    await test.Tell(new WakeDue(session));
+                    await test.coordinator.Tell(new WakeDue(session));
             }
         }
 
@@ -296,7 +248,7 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             ResumeSession? command = null;
             if (again && heard is [.., var last])
                 command = last;
-            else if (test.commands.TryDequeue(out command))
+            else if (test.coordinator.Commands.TryRead(out command))
                 heard.Add(command);
 
             if (command is null)
@@ -339,7 +291,7 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
 
             Assert.True(ended.Add((turn.SessionKey, turn.WakeNumber)), "A turn ended twice.");
             if (say)
-                await test.Tell(new TurnEnded(turn.SessionId, turn.WakeNumber, TurnOutcome.Completed));
+                await test.coordinator.Tell(new TurnEnded(turn.SessionId, turn.WakeNumber, TurnOutcome.Completed));
         }
 
         async Task GiveBackOne()
@@ -361,65 +313,5 @@ public sealed class AnyInterleaving(TestStore store) : IClassFixture<TestStore>,
             told.TryGetValue((turn.SessionKey, turn.WakeNumber), out var attempts)
                 ? attempts
                 : told[(turn.SessionKey, turn.WakeNumber)] = [];
-    }
-
-    sealed class Overheard(ConcurrentQueue<ResumeSession> commands) : IPublishObserver, ISendObserver
-    {
-        public Task PrePublish<T>(PublishContext<T> context)
-            where T : class => Task.CompletedTask;
-
-        public Task PostPublish<T>(PublishContext<T> context)
-            where T : class => Hear(context.Message);
-
-        public Task PublishFault<T>(PublishContext<T> context, Exception exception)
-            where T : class => Task.CompletedTask;
-
-        public Task PreSend<T>(SendContext<T> context)
-            where T : class => Task.CompletedTask;
-
-        public Task PostSend<T>(SendContext<T> context)
-            where T : class => Hear(context.Message);
-
-        public Task SendFault<T>(SendContext<T> context, Exception exception)
-            where T : class => Task.CompletedTask;
-
-        Task Hear(object message)
-        {
-            if (message is ResumeSession command)
-                commands.Enqueue(command);
-            return Task.CompletedTask;
-        }
-    }
-
-    sealed class Handled(ConcurrentDictionary<Guid, TaskCompletionSource> handled) : IReceiveObserver
-    {
-        public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
-
-        public Task PostReceive(ReceiveContext context) => Done(context);
-
-        public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType)
-            where T : class => Task.CompletedTask;
-
-        public Task ConsumeFault<T>(
-            ConsumeContext<T> context,
-            TimeSpan duration,
-            string consumerType,
-            Exception exception
-        )
-            where T : class => Task.CompletedTask;
-
-        public Task ReceiveFault(ReceiveContext context, Exception exception)
-        {
-            if (context.GetMessageId() is { } id && handled.TryRemove(id, out var waiting))
-                waiting.TrySetException(exception);
-            return Task.CompletedTask;
-        }
-
-        Task Done(ReceiveContext context)
-        {
-            if (context.GetMessageId() is { } id && handled.TryRemove(id, out var waiting))
-                waiting.TrySetResult();
-            return Task.CompletedTask;
-        }
     }
 }

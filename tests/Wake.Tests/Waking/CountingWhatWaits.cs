@@ -4,7 +4,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>What the metrics say about sessions that owe a turn: how many, in which way, and for how long.</summary>
-[Trait("Starts", "processes")]
 public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore>
 {
     static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

@@ -4,7 +4,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>What is over for long enough is forgotten; what somebody still waits for never.</summary>
-[Trait("Starts", "processes")]
 public sealed class ForgettingOldEvents : IAsyncLifetime
 {
     readonly TestStore store = new();

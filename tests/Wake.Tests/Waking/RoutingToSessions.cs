@@ -6,7 +6,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>Which session a route means, and when it begins one.</summary>
-[Trait("Starts", "processes")]
 public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore>, IAsyncLifetime
 {
     static readonly CancellationToken None = CancellationToken.None;

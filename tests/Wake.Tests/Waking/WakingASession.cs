@@ -5,12 +5,10 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Waking;
 
-[Trait("Starts", "processes")]
 public sealed class WakingASessionInOneProcess(StandaloneSystem shared)
     : WakingASession(shared),
         IClassFixture<StandaloneSystem>;
 
-[Trait("Starts", "processes")]
 public sealed class WakingASessionOnRabbitMq(RabbitMqSystem shared)
     : WakingASession(shared),
         IClassFixture<RabbitMqSystem>;

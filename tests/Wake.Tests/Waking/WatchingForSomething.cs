@@ -6,7 +6,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>What a watch tells of, and when it ends.</summary>
-[Trait("Starts", "processes")]
 public sealed class WatchingForSomething(TestStore store) : IClassFixture<TestStore>
 {
     static readonly CancellationToken None = CancellationToken.None;
