@@ -21,6 +21,7 @@ public sealed class StayingWarm : IAsyncLifetime
                 ["Profiles__short__WarmFor"] = "00:00:00.2",
                 ["Profiles__cold__WarmFor"] = "00:00:00",
                 ["Profiles__bounded__MaxBudgetUsd"] = "10",
+                ["Profiles__thrifty__SessionBudgetUsd"] = "5",
             }
         );
 
@@ -173,6 +174,20 @@ public sealed class StayingWarm : IAsyncLifetime
 
         Assert.Equal(1, (await Wakes(key, 2, "second")).Attempt);
         Assert.Equal(["first", "second"], await Said(key));
+    }
+
+    // It takes two seconds to end. Whoever finds the turn given back may begin the next at once.
+    [Fact]
+    public async Task One_that_may_not_stay_is_gone_before_its_turn_is_given_back()
+    {
+        var key = await wake.WatchingSession("thrifty");
+        await Wakes(key, 1, "first [[fake:cost 6]][[fake:result-then-linger]]");
+        Assert.Single(MachineProcess.CliProcesses(wake));
+
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "over the budget"));
+        await wake.WaitForState(key, SessionState.Parked);
+
+        Assert.Empty(MachineProcess.CliProcesses(wake));
     }
 
     [Fact]
