@@ -21,7 +21,7 @@ public sealed partial class Words
         ("EventRights", "PublishPermissions"),
         ("HandsOnAfter", "AffinityQueue.MessageTtl"),
         ("Heeded", "SupportsIdempotencyKey"),
-        ("HoldsBack", "Burst"),
+        ("HoldsBack", "IsBurst"),
         ("HookCredentials", "WebhookCredentials"),
         ("HookDoor", "WebhookReceiver"),
         ("HookRequest", "WebhookRequest"),
