@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Options;
-using Npgsql;
+using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Runner;
@@ -81,7 +81,7 @@ sealed class RunRecords(
         {
             return await holds.MarkWarm(turn, claudeSessionId, name.Value, options.Value.Lease, CancellationToken.None);
         }
-        catch (NpgsqlException)
+        catch (Exception failed) when (PostgresErrors.IsFailure(failed))
         {
             return false;
         }
@@ -93,7 +93,7 @@ sealed class RunRecords(
         {
             await record();
         }
-        catch (NpgsqlException failed)
+        catch (Exception failed) when (PostgresErrors.IsFailure(failed))
         {
             log.LogWarning(
                 "{SessionKey} wake {Wake}: {What} could not be noted ({Reason}).",
