@@ -106,17 +106,6 @@ public sealed class GitHubOptions : IValidatableObject
         foreach (var problem in Webhooks.SelectMany(x => x.Value.Problems(x.Key)))
             yield return problem;
 
-        if (
-            WebhookSecrets
-                .Concat(Webhooks.Values.SelectMany(x => x.Secrets.Distinct()))
-                .GroupBy(x => x)
-                .Any(x => x.Count() > 1)
-        )
-            yield return new(
-                "GitHub: a secret stands in two places: it would speak for the repositories of both.",
-                [nameof(Webhooks)]
-            );
-
         foreach (
             var (name, value) in ((string, TimeSpan)[])
                 [

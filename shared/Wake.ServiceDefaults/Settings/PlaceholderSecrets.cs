@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Options;
 
 namespace Wake.ServiceDefaults;
 
@@ -13,13 +12,14 @@ static partial class PlaceholderSecrets
         from setting in configuration.GetSection(section).AsEnumerable()
         where
             setting.Value is { Length: > 0 } value
-            && Secret(setting.Key, value) is { } secret
+            && FindSecret(setting.Key, value) is { } secret
             && Placeholder().IsMatch(secret)
         select $"{setting.Key.Replace(":", "__", StringComparison.Ordinal)} is still the placeholder of an example, "
             + "which everybody knows. Put a secret of your own there.";
 
-    // An address holds a password; any other text may speak of changing something.
-    static string? Secret(string path, string value) =>
+    /// <summary>What is secret of a setting: all of it, or the user and the password in an address; null when nothing
+    /// is. Any other text may speak of changing something.</summary>
+    internal static string? FindSecret(string path, string value) =>
         EffectiveSetting.IsSecret(path) || path.StartsWith("ConnectionStrings:", StringComparison.OrdinalIgnoreCase)
             ? value
         : Uri.TryCreate(value, UriKind.Absolute, out var address) && address.UserInfo.Length > 0
@@ -28,17 +28,4 @@ static partial class PlaceholderSecrets
 
     [GeneratedRegex(@"(?<![a-z])change[-_. ]?me(?![a-z])|…", RegexOptions.IgnoreCase)]
     private static partial Regex Placeholder();
-}
-
-/// <summary>Stops the start where a secret is a placeholder.</summary>
-sealed class PlaceholderSecretsValidator(IConfiguration configuration)
-    : IValidateOptions<PlaceholderSecretsValidator.Secrets>
-{
-    public ValidateOptionsResult Validate(string? name, Secrets options) =>
-        PlaceholderSecrets.FindProblems(configuration).ToList() is { Count: > 0 } problems
-            ? ValidateOptionsResult.Fail(problems)
-            : ValidateOptionsResult.Success;
-
-    /// <summary>Has no members: what is checked is the configuration itself.</summary>
-    public sealed class Secrets;
 }

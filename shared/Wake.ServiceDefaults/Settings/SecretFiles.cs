@@ -21,7 +21,8 @@ public static class SecretFiles
     /// <summary>
     /// Reads the folder, if it is there: a file is named like the variable that it stands for
     /// (<c>ConnectionStrings__Wake</c>) and counts more than that. Before anything that looks at the configuration.
-    /// Wherever a secret stands, one that is still an example's placeholder stops the start.
+    /// Wherever a secret stands, one that is still an example's placeholder stops the start, and so does one that lets
+    /// in at two places.
     /// </summary>
     public static IHostApplicationBuilder AddSecretFiles(this IHostApplicationBuilder builder)
     {
@@ -34,12 +35,9 @@ public static class SecretFiles
         )
             Environment.SetEnvironmentVariable(name, value);
 
-        builder.Services.AddOptions<PlaceholderSecretsValidator.Secrets>().ValidateOnStart();
+        builder.Services.AddOptions<SecretsValidator.Secrets>().ValidateOnStart();
         builder.Services.TryAddEnumerable(
-            ServiceDescriptor.Singleton<
-                IValidateOptions<PlaceholderSecretsValidator.Secrets>,
-                PlaceholderSecretsValidator
-            >()
+            ServiceDescriptor.Singleton<IValidateOptions<SecretsValidator.Secrets>, SecretsValidator>()
         );
         return builder;
     }

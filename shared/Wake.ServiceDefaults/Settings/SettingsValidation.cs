@@ -104,7 +104,7 @@ public static class SettingsValidation
         IEnumerable<SettingsSection> sections
     ) =>
         FindUnknownSections(configuration)
-            .Concat(PlaceholderSecrets.FindProblems(configuration))
+            .Concat(SecretsValidator.FindProblems(configuration))
             .Concat(sections.SelectMany(x => FindProblems(configuration.GetSection(x.Name), x.Options)));
 
     static IEnumerable<string> FindProblems(IConfigurationSection section, Type type)

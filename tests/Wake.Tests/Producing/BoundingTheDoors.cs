@@ -528,6 +528,51 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
             );
     }
 
+    [Theory]
+    [InlineData("Wake.Producers.Webhooks", "Webhooks__Hooks__lab__Secrets__0", "Webhooks__Hooks__shop__Secrets__1")]
+    [InlineData("Wake.Producers.GitHub", "GitHub__WebhookSecrets__0", "GitHub__Webhooks__acme__Secrets__0")]
+    public async Task A_secret_that_would_speak_for_two_places_stops_the_start(string service, string one, string other)
+    {
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            ServiceProcess.Start(
+                service,
+                new Dictionary<string, string>
+                {
+                    ["ConnectionStrings__Wake"] = "Host=localhost;Username=wake;Password=nobody's",
+                    ["MessageBus__Host"] = "amqp://wake:secret@localhost:1",
+                    ["Webhooks__Hooks__lab__Sender"] = "GitLab",
+                    ["Webhooks__Hooks__shop__Sender"] = "CloudEvents",
+                    ["Webhooks__Hooks__shop__Secrets__0"] = "a token of the shop's",
+                    ["Webhooks__Hooks__shop__Sources__0"] = "/shop",
+                    ["GitHub__Webhooks__acme__Repositories__0"] = "acme/*",
+                    [one] = "known to both of them",
+                    [other] = "known to both of them",
+                }
+            )
+        );
+
+        Assert.Contains($"{one} and {other} are the same secret", refused.Message);
+        Assert.DoesNotContain("known to both", refused.Message);
+    }
+
+    [Theory]
+    [InlineData("Gateway:ApiKeys:0", "key", "Webhooks:Hooks:a:Secrets:0", "key", true)]
+    [InlineData("GitHub:WebhookSecrets:0", "key", "Webhooks:Hooks:a:Secrets:0", "key", true)]
+    [InlineData("Webhooks:Hooks:a:Secrets:0", "whsec_a2V5", "Webhooks:Hooks:b:Secrets:0", "v1,whsec_a2V5", true)]
+    [InlineData("Webhooks:Hooks:a:Secrets:0", "key", "webhooks:hooks:A:secrets:1", "key", false)]
+    [InlineData("GitHub:WebhookSecrets:0", "key", "GitHub:WebhookSecrets:1", "key", false)]
+    [InlineData("GitHub:Accounts:a:Token", "key", "GitHub:Accounts:b:Token", "key", false)]
+    [InlineData("Webhooks:Hooks:a:Header", "key", "Webhooks:Hooks:b:Secrets:0", "key", false)]
+    public void One_secret_is_in_one_place(string one, string value, string other, string same, bool problem) =>
+        Assert.Equal(
+            problem,
+            RepeatedSecrets
+                .FindProblems(
+                    new ConfigurationBuilder().AddInMemoryCollection([new(one, value), new(other, same)]).Build()
+                )
+                .Any()
+        );
+
     [Fact]
     public async Task A_workspace_that_leads_out_of_a_directory_again_is_refused()
     {

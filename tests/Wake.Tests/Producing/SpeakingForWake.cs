@@ -28,9 +28,9 @@ public sealed class SpeakingForWake(SpeakingForWake.Hooked shared) : IClassFixtu
                 new Dictionary<string, string>
                 {
                     ["Webhooks__Hooks__events__Sender"] = "CloudEvents",
-                    ["Webhooks__Hooks__events__Secrets__0"] = "token",
+                    ["Webhooks__Hooks__events__Secrets__0"] = "token of events",
                     ["Webhooks__Hooks__any__Sender"] = "Generic",
-                    ["Webhooks__Hooks__any__Secrets__0"] = "token",
+                    ["Webhooks__Hooks__any__Secrets__0"] = "token of any",
                     ["Webhooks__Hooks__any__Scheme"] = "Bearer",
                 }
             );
@@ -175,7 +175,7 @@ public sealed class SpeakingForWake(SpeakingForWake.Hooked shared) : IClassFixtu
         {
             Content = new StringContent(body, Encoding.UTF8, "application/json"),
         };
-        request.Headers.Add("Authorization", "Bearer token");
+        request.Headers.Add("Authorization", $"Bearer token of {name}");
         return wake.Http.SendAsync(request);
     }
 }

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using RabbitMQ.Client;
 using Wake.Contracts;
 using Wake.Producing;
@@ -18,7 +19,6 @@ namespace Wake.Tests.Producing;
 [Trait("Starts", "processes")]
 public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFixture<TakingDeliveries.Hooked>
 {
-    const string LongToken = "a-token-of-enough-characters";
     const string Merged = "webhooks/pull_request.closed.merged.json";
 
     static readonly Dictionary<string, string> Settings = new()
@@ -32,32 +32,35 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         ["Webhooks__Hooks__codeberg__MaxBody"] = "20000",
         ["Webhooks__Hooks__lab__Sender"] = "GitLab",
         ["Webhooks__Hooks__lab__Secrets__0"] = "token",
+        ["Webhooks__Hooks__commits__Sender"] = "GitLab",
+        ["Webhooks__Hooks__commits__Secrets__0"] = LongToken("commits"),
+        ["Webhooks__Hooks__commits__Subjects__0"] = "gitlab@192.168.64.1:3005:gitlab-org/gitlab-test@",
         ["Webhooks__Hooks__events__Sender"] = "CloudEvents",
-        ["Webhooks__Hooks__events__Secrets__0"] = "token",
+        ["Webhooks__Hooks__events__Secrets__0"] = Token("events"),
         ["Webhooks__Hooks__events__AllowedOrigins__0"] = "eventgrid.azure.net",
         ["Webhooks__Hooks__any__Sender"] = "Generic",
-        ["Webhooks__Hooks__any__Secrets__0"] = "token",
+        ["Webhooks__Hooks__any__Secrets__0"] = Token("any"),
         ["Webhooks__Hooks__any__Scheme"] = "Bearer",
         ["Webhooks__Hooks__deploys__Sender"] = "Generic",
-        ["Webhooks__Hooks__deploys__Secrets__0"] = "token",
+        ["Webhooks__Hooks__deploys__Secrets__0"] = Token("deploys"),
         ["Webhooks__Hooks__deploys__Scheme"] = "Bearer",
         ["Webhooks__Hooks__deploys__Types__0"] = "deploy",
         ["Webhooks__Hooks__deploys__Subjects__0"] = "deploy:shop",
         ["Webhooks__Hooks__shop__Sender"] = "CloudEvents",
-        ["Webhooks__Hooks__shop__Secrets__0"] = LongToken,
+        ["Webhooks__Hooks__shop__Secrets__0"] = LongToken("shop"),
         ["Webhooks__Hooks__shop__Sources__0"] = "/shop",
         ["Webhooks__Hooks__east__Sender"] = "Generic",
-        ["Webhooks__Hooks__east__Secrets__0"] = LongToken,
+        ["Webhooks__Hooks__east__Secrets__0"] = LongToken("east"),
         ["Webhooks__Hooks__east__Scheme"] = "Bearer",
         ["Webhooks__Hooks__east__Namespace"] = "regions",
         ["Webhooks__Hooks__west__Sender"] = "Generic",
-        ["Webhooks__Hooks__west__Secrets__0"] = LongToken,
+        ["Webhooks__Hooks__west__Secrets__0"] = LongToken("west"),
         ["Webhooks__Hooks__west__Scheme"] = "Bearer",
         ["Webhooks__Hooks__west__Namespace"] = "regions",
         ["Webhooks__Hooks__crm__Sender"] = "Standard",
         ["Webhooks__Hooks__crm__Secrets__0"] = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
         ["Webhooks__Hooks__pager__Sender"] = "Generic",
-        ["Webhooks__Hooks__pager__Secrets__0"] = "key",
+        ["Webhooks__Hooks__pager__Secrets__0"] = "key of the pager",
         ["Webhooks__Hooks__pager__Header"] = "X-PagerDuty-Signature",
         ["Webhooks__Hooks__pager__Prefix"] = "v1=",
         ["Webhooks__Hooks__pager__Paths__Id"] = "event.id",
@@ -67,6 +70,10 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
     };
 
     readonly WakeSystem wake = shared.System;
+
+    static string Token(string hook) => $"key {hook}";
+
+    static string LongToken(string hook) => $"a-token-of-enough-characters-of-{hook}";
 
     public sealed class Hooked : IAsyncLifetime
     {
@@ -203,7 +210,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
                 Delivery(
                     "/hooks/pager",
                     body,
-                    new Dictionary<string, string> { ["X-PagerDuty-Signature"] = $"v1={Hex("key", body)}" }
+                    new Dictionary<string, string> { ["X-PagerDuty-Signature"] = $"v1={Hex("key of the pager", body)}" }
                 )
             ),
             HttpStatusCode.Accepted
@@ -263,7 +270,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
                 data = new { reason = "Paid" },
             }
         );
-        Dictionary<string, string> headers = new() { ["Authorization"] = "Bearer token" };
+        Dictionary<string, string> headers = new() { ["Authorization"] = $"Bearer {Token("events")}" };
         var body = "{\"reason\":\"Paid\"}";
         if (mode == "binary")
         {
@@ -336,7 +343,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
                             Encoding.UTF8.GetBytes(body),
                             new Dictionary<string, string>
                             {
-                                ["Authorization"] = "Bearer token",
+                                ["Authorization"] = $"Bearer {Token("events")}",
                                 ["Content-Type"] = type,
                             }
                         )
@@ -405,7 +412,11 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
 
         await Answer(
             await wake.Http.SendAsync(
-                Delivery("/hooks/any", forged, new Dictionary<string, string> { ["Authorization"] = "Bearer token" })
+                Delivery(
+                    "/hooks/any",
+                    forged,
+                    new Dictionary<string, string> { ["Authorization"] = $"Bearer {Token("any")}" }
+                )
             ),
             HttpStatusCode.Accepted
         );
@@ -540,12 +551,53 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
         );
 
         var answer = await wake.Http.SendAsync(
-            Delivery("/hooks/deploys", body, new Dictionary<string, string> { ["Authorization"] = "Bearer token" })
+            Delivery(
+                "/hooks/deploys",
+                body,
+                new Dictionary<string, string> { ["Authorization"] = $"Bearer {Token("deploys")}" }
+            )
         );
 
         Assert.Equal(refusal is null ? HttpStatusCode.Accepted : HttpStatusCode.Forbidden, answer.StatusCode);
         if (refusal is not null)
             Assert.Contains(refusal, await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task What_a_hook_tells_concerns_nothing_that_it_may_not_speak_of()
+    {
+        const string project = "gitlab@192.168.64.1:3005:gitlab-org/gitlab-test";
+        var key = await wake.Session();
+        await wake.Watch(key, $"{project}!15");
+        var pipeline = Payload.Of("other-forges/gitlab.pipeline.success.json");
+
+        // One event each: what has happened twice has finished twice.
+        foreach (var (hook, token, finished) in new[] { ("commits", LongToken("commits"), 1), ("lab", "token", 2) })
+        {
+            var payload = JsonNode.Parse(pipeline.Bytes)!;
+            payload["object_attributes"]!["finished_at"] = $"2026-11-28 10:00:0{finished} UTC";
+            payload["merge_request"]!["target_project_id"] = payload["project"]!["id"]!.DeepClone();
+            await Answer(
+                await wake.Http.SendAsync(
+                    Delivery(
+                        $"/hooks/{hook}",
+                        Encoding.UTF8.GetBytes(payload.ToJsonString()),
+                        new Dictionary<string, string>(pipeline.Headers()) { ["X-Gitlab-Token"] = token }
+                    )
+                ),
+                HttpStatusCode.Accepted
+            );
+        }
+
+        // The limited one came first, and wakes nobody who waits for something else.
+        Assert.Single((await wake.WaitForTurnEnd(key, 1)).Reasons);
+        Assert.Equal(
+            $"nothing, {project}!15",
+            await wake.Scalar<string>(
+                "select string_agg(coalesce(array_to_string(related, ' '), 'nothing'), ', ' order by seq) from events "
+                    + $"where subject like '{project}@%'"
+            )
+        );
     }
 
     [Fact]
@@ -568,7 +620,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
                     Delivery(
                         $"/hooks/{hook}",
                         body,
-                        new Dictionary<string, string> { ["Authorization"] = "Bearer token" }
+                        new Dictionary<string, string> { ["Authorization"] = $"Bearer {Token(hook)}" }
                     )
                 ),
                 HttpStatusCode.Accepted
@@ -617,7 +669,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
                 Delivery(
                     "/hooks/any",
                     """{"type":"t"}"""u8.ToArray(),
-                    new Dictionary<string, string> { ["Authorization"] = "Bearer token" }
+                    new Dictionary<string, string> { ["Authorization"] = $"Bearer {Token("any")}" }
                 )
             ),
             HttpStatusCode.Accepted
@@ -713,7 +765,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
                 body,
                 new Dictionary<string, string>
                 {
-                    ["Authorization"] = $"Bearer {LongToken}",
+                    ["Authorization"] = $"Bearer {LongToken("shop")}",
                     ["Content-Type"] = "application/cloudevents+json",
                 }
             )
@@ -736,7 +788,7 @@ public sealed class TakingDeliveries(TakingDeliveries.Hooked shared) : IClassFix
                     Delivery(
                         $"/hooks/{hook}",
                         body,
-                        new Dictionary<string, string> { ["Authorization"] = $"Bearer {LongToken}" }
+                        new Dictionary<string, string> { ["Authorization"] = $"Bearer {LongToken(hook)}" }
                     )
                 ),
                 HttpStatusCode.Accepted
