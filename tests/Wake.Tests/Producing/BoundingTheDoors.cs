@@ -4,7 +4,12 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Wake.Contracts;
@@ -357,6 +362,81 @@ public sealed partial class BoundingTheDoors(StandaloneSystem shared) : IClassFi
                 .ReadToEndAsync()
                 .WaitAsync(3 * HttpServerDefaults.RequestHeadersTimeout)
         );
+    }
+
+    [Theory]
+    [InlineData("POST /v1/events")]
+    [InlineData("POST /v1/sessions")]
+    public async Task A_body_that_comes_a_byte_a_second_is_not_waited_for(string request)
+    {
+        using var client = await Connected();
+        await client
+            .GetStream()
+            .WriteAsync(
+                Encoding.ASCII.GetBytes(
+                    $"{request} HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
+                        + $"{wake.Http.DefaultRequestHeaders.Authorization}\r\nContent-Type: application/json\r\n"
+                        + "Content-Length: 1000\r\n\r\n"
+                )
+            );
+
+        var answer = Text(client);
+        while (await Task.WhenAny(answer, Task.Delay(TimeSpan.FromSeconds(1))) != answer)
+            await client.GetStream().WriteAsync("["u8.ToArray());
+
+        // Nothing at all where the byte after the answer came before it was read.
+        Assert.Matches("^$| 408 ", await answer);
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_read_a_byte_a_second_is_ended()
+    {
+        var ended = new TaskCompletionSource();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddHttpServerDefaults();
+
+        // What lies between the two counts as sent: little of it, or the test would take minutes.
+        builder.Services.Configure<SocketTransportOptions>(x =>
+        {
+            x.MaxWriteBufferSize = 64;
+            x.CreateBoundListenSocket = endpoint =>
+            {
+                var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+                socket.SendBufferSize = 1024;
+                return socket;
+            };
+        });
+        await using var server = builder.Build();
+        server.MapGet(
+            "/",
+            async http =>
+            {
+                http.RequestAborted.Register(ended.SetResult);
+                while (!http.RequestAborted.IsCancellationRequested)
+                    await http.Response.Body.WriteAsync(new byte[64]);
+            }
+        );
+        await server.StartAsync();
+        using var client = new TcpClient { ReceiveBufferSize = 1024 };
+        await client.ConnectAsync(IPAddress.Loopback, new Uri(server.Urls.Single()).Port);
+        await client.GetStream().WriteAsync("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray());
+
+        for (var seconds = 0; seconds < 90 && !ended.Task.IsCompleted; seconds++)
+        {
+            await Task.WhenAny(ended.Task, Task.Delay(TimeSpan.FromSeconds(1)));
+            try
+            {
+                await client.GetStream().ReadAtLeastAsync(new byte[1], 1, throwOnEndOfStream: false);
+            }
+            catch (IOException)
+            {
+                await Task.WhenAny(ended.Task, Task.Delay(TimeSpan.FromSeconds(5)));
+                break;
+            }
+        }
+
+        Assert.True(ended.Task.IsCompleted);
     }
 
     [Fact]
