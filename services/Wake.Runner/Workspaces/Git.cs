@@ -96,7 +96,11 @@ sealed partial class Git(ProcessLauncher launcher, RunReaper processes)
     /// arguments.</param>
     /// <exception cref="GitException">It failed; the message is what it said.</exception>
     public Task<string> RunReadOnly(string folder, CancellationToken cancel, params string[] arguments) =>
-        RunGit(new(folder, IsolatedSettings, IsolatedEnvironment("none"), ReadTimeout), arguments, cancel);
+        RunGit(
+            new(folder, IsolatedSettings, IsolatedEnvironment("none"), ReadTimeout) { IsWorkspace = true },
+            arguments,
+            cancel
+        );
 
     /// <summary>
     /// Makes a workspace, or mends one, from a repository of this machine. Nothing is filtered on the way: a file of
@@ -152,8 +156,8 @@ sealed partial class Git(ProcessLauncher launcher, RunReaper processes)
         call.Environment[RunTag.Variable] = mark.ToString();
         string[] all = ["--no-pager", .. call.Settings.SelectMany(x => (string[])["-c", x]), .. arguments];
 
-        // In a folder of theirs git runs programs of theirs, and believes nobody else about it.
-        var apart = RunUser.Owns(call.Folder);
+        // Where a run has worked git might run programs of its user, whoever's the folder itself is.
+        var apart = RunUser.Current is not null && (call.IsWorkspace || RunUser.Owns(call.Folder));
         if (apart)
             RunUser.Current!.Apply(call.Environment);
 
@@ -259,6 +263,8 @@ sealed partial class Git(ProcessLauncher launcher, RunReaper processes)
     sealed record Call(string Folder, string[] Settings, Dictionary<string, string> Environment, TimeSpan Timeout)
     {
         public string? Credentials { get; init; }
+
+        public bool IsWorkspace { get; init; }
     }
 }
 

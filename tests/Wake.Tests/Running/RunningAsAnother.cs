@@ -189,6 +189,46 @@ public sealed class RunningAsAnother : IAsyncLifetime
         }
     }
 
+    // What its configuration names is a program of its user's, should git ever come to run it. The folder around it
+    // may be somebody else's.
+    [AsRootFact]
+    public async Task Git_in_the_workspace_of_a_run_is_its_user_and_never_the_runner()
+    {
+        var (calls, programs) = (folder.File("tmp/calls"), Directory.CreateDirectory(folder.File("path")).FullName);
+        await File.WriteAllTextAsync(calls, "");
+        Directory.CreateDirectory(folder.File("open"));
+        await File.WriteAllTextAsync(
+            Path.Combine(programs, "git"),
+            $"#!/bin/sh\necho \"$(id -u) $(pwd)\" >>{calls}\nPATH=${{PATH#*:}}\nexec git \"$@\"\n"
+        );
+        foreach (var everybodys in (string[])[calls, folder.File("open"), Path.Combine(programs, "git")])
+            File.SetUnixFileMode(everybodys, (UnixFileMode)0b111_111_111);
+        standalone = await wake.StartProcess(
+            "Wake.Standalone",
+            new Dictionary<string, string>
+            {
+                ["PATH"] = $"{programs}:{Environment.GetEnvironmentVariable("PATH")}",
+                ["Profiles__instant__FreshAfterSideEffects"] = "false",
+            }
+        );
+        var user = agent.RunAs("id", "-u").Said.Trim();
+
+        foreach (var workspace in (string[])["workspace", "open"])
+        {
+            Assert.Equal(0, agent.RunAs("git", "init", "--quiet", folder.File(workspace)).Code);
+
+            // One that is not there any more: whether somebody has acted meanwhile is looked for in the workspace.
+            var key = await wake.Session("instant", Guid.NewGuid(), folder.File(workspace));
+            await wake.Watch(key, $"it is {key}");
+            await wake.Post(WakeSystem.Event($"it is {key}", "happened"));
+            await wake.WaitForTurnEnd(key, 1);
+
+            var seen = (await File.ReadAllLinesAsync(calls)).Where(x => x.EndsWith($" {folder.File(workspace)}"));
+            Assert.NotEmpty(seen);
+            Assert.All(seen, x => Assert.StartsWith($"{user} ", x));
+        }
+    }
+
     async Task StartWithRepository()
     {
         var repository = Directory.CreateDirectory(folder.File("repository")).FullName;
