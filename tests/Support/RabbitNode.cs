@@ -15,7 +15,7 @@ namespace Wake.Testing;
 public sealed class RabbitNode : IAsyncDisposable
 {
     const int VirtualHosts = 200,
-        GuardedHosts = 20;
+        GuardedHosts = 80;
     const string User = "wake",
         Password = "wake";
 

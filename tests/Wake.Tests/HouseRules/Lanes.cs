@@ -28,7 +28,8 @@ public sealed partial class Lanes
         Assert.Equal(starts, Starts().IsMatch(code));
 
     [GeneratedRegex(
-        @"\b(WakeSystem(?!\.Event\()|ServiceProcess|WakeCommandLine|RealTerminal|MachineProcess|StandaloneSystem|RabbitMqSystem)\b"
+        @"\b(WakeSystem(?!\.Event\()|ServiceProcess|WakeCommandLine|RealTerminal|MachineProcess"
+            + @"|(Standalone|\w*RabbitMq)System)\b"
             + @"|Process\.Start\("
     )]
     private static partial Regex Starts();

@@ -9,7 +9,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary><c>wake redrive</c> against a real RabbitMQ and the queues the services put messages aside in.</summary>
 [Trait("Starts", "processes")]
-public sealed class RedrivingDeadLetters(RabbitMqSystem shared) : IClassFixture<RabbitMqSystem>
+public sealed class RedrivingDeadLetters(GuardedRabbitMqSystem shared) : IClassFixture<GuardedRabbitMqSystem>
 {
     readonly WakeSystem wake = shared.System;
 

@@ -9,9 +9,9 @@ public sealed class WakingASessionInOneProcess(StandaloneSystem shared)
     : WakingASession(shared),
         IClassFixture<StandaloneSystem>;
 
-public sealed class WakingASessionOnRabbitMq(RabbitMqSystem shared)
+public sealed class WakingASessionOnRabbitMq(GuardedRabbitMqSystem shared)
     : WakingASession(shared),
-        IClassFixture<RabbitMqSystem>;
+        IClassFixture<GuardedRabbitMqSystem>;
 
 /// <summary>The sentence itself: an event wakes a session, which takes a turn.</summary>
 [Trait("Starts", "processes")]

@@ -5,7 +5,7 @@ namespace Wake.Tests.Support;
 
 /// <summary>
 /// Two machines for runners, which share nothing but the database and the broker: each has a configuration folder of
-/// its own. On them runs the real CLI, offline.
+/// its own. On them runs the real CLI, offline. Each service has a role and a user of its own.
 /// </summary>
 public sealed class TwoMachines : IAsyncDisposable
 {
@@ -36,8 +36,10 @@ public sealed class TwoMachines : IAsyncDisposable
                 ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
                 ["Claude__Executable"] = RealClaude.Executable(version),
                 ["Claude__MaxRetries"] = "0",
-            }
+            },
+            guarded: true
         );
+        await machines.Wake.Migrate();
         return machines;
     }
 
