@@ -38,6 +38,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             yield return route;
         yield return CheckGitHub(settings.GetSection("GitHub"));
         yield return CheckDataFolder();
+        if (CheckSecretFiles(settings[SecretFiles.DirectoryVariable]) is { } open)
+            yield return open;
         foreach (var database in CheckDatabaseFiles())
             yield return database;
         if (CheckBadSpoolFiles() is { } lost)
@@ -47,8 +49,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             yield return untrusted;
         if (await CheckDedupCollisions(cancel) is { } collisions)
             yield return collisions;
-        if (await CheckOpenSessions(claude.ConfigFolder, cancel) is { } open)
-            yield return open;
+        if (await CheckOpenSessions(claude.ConfigFolder, cancel) is { } running)
+            yield return running;
     }
 
     /// <summary>Runs a program and reads what it says; null when it cannot be run or does not end in time.</summary>
@@ -227,6 +229,17 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             );
         }
     }
+
+    // Nothing where there is no secret, or nobody else can read it.
+    CheckResult? CheckSecretFiles(string? secrets) =>
+        ReadableSecretFiles.Find(secrets, folder.SettingsFile, ServiceFacts.SettingsFile) is [var first, ..] files
+            ? new(
+                "secrets",
+                true,
+                $"every user of this machine can read {first}{(files.Count > 1 ? $" and {files.Count - 1} more" : "")}",
+                $"Make it its owner's alone: chmod go= {first}"
+            )
+            : null;
 
     IEnumerable<CheckResult> CheckDatabaseFiles()
     {

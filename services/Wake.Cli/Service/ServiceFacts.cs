@@ -31,17 +31,16 @@ sealed record ServiceFacts(
         "XDG_CONFIG_HOME",
     ];
 
+    /// <summary>The file with the settings of the service, of this process's user; systemd's alone has one.</summary>
+    public static string SettingsFile => Path.Combine(ConfigFolder(LocalTranscripts.Home), "wake", "service.env");
+
     /// <summary>Those of this process.</summary>
     /// <param name="data">The data folder as the user named it; null when they did not.</param>
     /// <param name="cancel">Ends the wait.</param>
     public static async Task<ServiceFacts> Collect(string? data, CancellationToken cancel)
     {
         var home = LocalTranscripts.Home;
-        var config =
-            System.Environment.GetEnvironmentVariable("XDG_CONFIG_HOME") is { Length: > 0 } named
-            && Path.IsPathRooted(named)
-                ? named
-                : Path.Combine(home, ".config");
+        var config = ConfigFolder(home);
         var user = await DoctorChecks.RunProgram("id", ["-u"], cancel) is (0, var number) ? number : "";
 
         return new(
@@ -84,6 +83,12 @@ sealed record ServiceFacts(
 
         return variables;
     }
+
+    static string ConfigFolder(string home) =>
+        System.Environment.GetEnvironmentVariable("XDG_CONFIG_HOME") is { Length: > 0 } named
+        && Path.IsPathRooted(named)
+            ? named
+            : Path.Combine(home, ".config");
 
     // Null for a program that brings its runtime along.
     static string? DotnetRoot(string runtime) =>

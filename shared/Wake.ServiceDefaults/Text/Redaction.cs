@@ -45,6 +45,9 @@ public static partial class Redaction
             .Select(x => x[(x.IndexOfAny([':', '=']) + 1)..].Trim())
             .SelectMany(x => x.Split(' ').Append(x));
 
+    /// <summary>Whether a variable, by its name, holds a secret.</summary>
+    internal static bool IsSecret(string variable) => SecretName().IsMatch(variable);
+
     [GeneratedRegex(
         "KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|AUTHORIZATION|COOKIE|(^|_)(PAT|PASS|PWD|AUTH|DSN)$|(?<=_)PAT_",
         RegexOptions.IgnoreCase

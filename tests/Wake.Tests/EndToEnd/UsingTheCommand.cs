@@ -192,6 +192,53 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         Assert.Contains(sentence, said.Output);
     }
 
+    [Theory]
+    [InlineData("wake.json", """{"GitHub": {"WebhookSecrets": ["of the forge"]}}""")]
+    [InlineData("wake.json", """{"Profiles": {"p": {"Repository": "https://me:of-mine@example.com/a.git"}}}""")]
+    [InlineData("secrets/Gateway__ApiKeys__0", "a key of sixteen characters")]
+    [InlineData("config/wake/service.env", "# Settings.\nLANG=C\nANTHROPIC_API_KEY=sk-of-the-model\n")]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    public async Task Doctor_tells_of_secrets_that_every_user_can_read(string name, string content)
+    {
+        using var folder = new TemporaryFolder();
+        var (file, home) = (folder.File($"home/{name}"), folder.File("home"));
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        await File.WriteAllTextAsync(file, content);
+        File.SetUnixFileMode(folder.Path, Readable | UnixFileMode.UserExecute | UnixFileMode.OtherExecute);
+
+        File.SetUnixFileMode(file, Readable);
+        Assert.Contains($"every user of this machine can read {file}\n", await Doctor());
+
+        // Nobody else's, by its own mode or by that of a folder around it.
+        File.SetUnixFileMode(file, ServiceDefaults.PrivateFile.Mode);
+        Assert.DoesNotContain("can read", await Doctor());
+        File.SetUnixFileMode(file, Readable);
+        File.SetUnixFileMode(home, ServiceDefaults.PrivateDirectory.Mode);
+        Assert.DoesNotContain("can read", await Doctor());
+
+        // And what is no secret may be.
+        File.SetUnixFileMode(home, Readable | UnixFileMode.UserExecute | UnixFileMode.OtherExecute);
+        File.Delete(file);
+        await File.WriteAllTextAsync(folder.File("home/wake.json"), """{"Runner": {"Slots": 5}}""");
+        Assert.DoesNotContain("can read", await Doctor());
+
+        async Task<string> Doctor() =>
+            (
+                await WakeCommandLine.Run(
+                    new Dictionary<string, string>
+                    {
+                        ["WAKE_DATA"] = home,
+                        ["WAKE_SECRETS"] = folder.File("home/secrets"),
+                        ["XDG_CONFIG_HOME"] = folder.File("home/config"),
+                    },
+                    null,
+                    "doctor"
+                )
+            ).Output;
+    }
+
+    const UnixFileMode Readable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead;
+
     [Fact]
     public async Task Resume_of_a_session_nobody_knows_says_where_it_looked()
     {
