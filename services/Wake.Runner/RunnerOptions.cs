@@ -99,9 +99,13 @@ sealed class RunnerOptions : IValidatableObject
 
     /// <summary>
     /// The user that <c>claude</c> runs as, with its tools, hooks and MCP servers: it can then read nothing of the
-    /// runner's. Needs a runner that is root. Null: the runner's own user.
+    /// runner's. Needs a runner that is root. Null or empty: the runner's own user.
     /// </summary>
-    public string? RunAs { get; init; }
+    public string? RunAs
+    {
+        get;
+        init => field = value is "" ? null : value;
+    }
 
     /// <summary>How long a workspace that was made from a repository is kept after its session was closed.</summary>
     public TimeSpan WorkspaceRetention { get; init; } = TimeSpan.FromDays(7);
@@ -114,7 +118,7 @@ sealed class RunnerOptions : IValidatableObject
         if (!RunnerQueues.IsValidPool(Pool))
             yield return new("Pool must be lower-case letters, digits and hyphens, forty at most.", [nameof(Pool)]);
 
-        if (RunAs is not null && (RunAs.Length is 0 or > 64 || RunAs.AsSpan().ContainsAny(": \n/")))
+        if (RunAs is not null && (RunAs.Length > 64 || RunAs.AsSpan().ContainsAny(": \n/")))
             yield return new("RunAs must be the name of a user.", [nameof(RunAs)]);
 
         if (StaggerStart < TimeSpan.Zero)

@@ -45,13 +45,21 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     /// <param name="service">The assembly's name.</param>
     /// <param name="environment">Its configuration.</param>
     /// <param name="folder">Where it was built; default: with these tests.</param>
+    /// <param name="wrapper">A command that runs it; default: none.</param>
     public static async Task<ServiceProcess> Start(
         string service,
         IReadOnlyDictionary<string, string> environment,
-        string? folder = null
+        string? folder = null,
+        IReadOnlyList<string>? wrapper = null
     )
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(folder ?? AppContext.BaseDirectory, $"{service}.dll")])
+        string[] command =
+        [
+            .. wrapper ?? [],
+            "dotnet",
+            Path.Combine(folder ?? AppContext.BaseDirectory, $"{service}.dll"),
+        ];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -186,7 +186,7 @@ sealed class DoctorChecks(DataFolder folder, string? data)
     // Whoever shares the machine with what an agent is talked into wants to know.
     static CheckResult CheckRunUser(string? runAs)
     {
-        if (runAs is null)
+        if (string.IsNullOrEmpty(runAs))
             return new(
                 "runs",
                 true,

@@ -103,30 +103,48 @@ static class ProcessTable
         )
             return held;
 
-        try
-        {
-            return RunTag.FindIn(File.ReadAllBytes($"{Root}/{id}/environ"));
-        }
-        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
-        {
-            // It has ended, or it is another user's.
-            return null;
-        }
+        return TryRead($"{Root}/{id}/environ", File.ReadAllBytes) is { } environment
+            ? RunTag.FindIn(environment)
+            : null;
     }
 
     // Its environment is nobody's to read in /proc, not even its own (ProcessHardening.Apply).
     static RunTag? TagOfSelf(int id) =>
         TagOf(id) ?? (Environment.GetEnvironmentVariable(RunTag.Variable) is { } mark ? RunTag.Parse(mark) : null);
 
-    static string? TryReadText(string file)
+    static string? TryReadText(string file) => TryRead(file, File.ReadAllText);
+
+    // Null when the process has ended, or is another user's. ESRCH comes as an IOException too.
+    static T? TryRead<T>(string file, Func<string, T> read)
+        where T : class
     {
         try
         {
-            return File.ReadAllText(file);
+            return read(file);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return TryReadAsRunUser(file, read);
+        }
+    }
+
+    // What a run has started is its user's to look at, and not root's where root lacks the capability for that.
+    static T? TryReadAsRunUser<T>(string file, Func<string, T> read)
+        where T : class
+    {
+        if (RunUser.Current is null)
+            return null;
+
+        try
+        {
+            return RunUser.Impersonate(() => read(file));
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
-            // As above; ESRCH comes as an IOException too.
             return null;
         }
     }

@@ -20,16 +20,10 @@ public sealed class RunUser
         _ => null,
     };
 
-    // CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE
-    static readonly (int Bit, string Name)[] RequiredCapabilities =
-    [
-        (0, "CHOWN"),
-        (1, "DAC_OVERRIDE"),
-        (5, "KILL"),
-        (6, "SETGID"),
-        (7, "SETUID"),
-        (19, "SYS_PTRACE"),
-    ];
+    /// <summary>What root must be able to do, by the bits of the kernel. No more than containers have that are not
+    /// privileged.</summary>
+    internal static IReadOnlyList<(int Bit, string Name)> RequiredCapabilities { get; } =
+    [(0, "CHOWN"), (1, "DAC_OVERRIDE"), (5, "KILL"), (6, "SETGID"), (7, "SETUID")];
 
     const long CurrentFolder = -100,
         FileAccessAt = 439;

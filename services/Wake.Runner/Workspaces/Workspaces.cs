@@ -121,6 +121,9 @@ sealed class Workspaces(Sessions sessions, Git git, IOptions<RunnerOptions> opti
         var arriving = $"{path}.arriving-{turn.Epoch}";
         var mirror = await UpdateMirror(repository, remote, cancel);
         PrivateDirectory.CreateExclusively(arriving);
+        // Before anything is in it. Where it is the runner's own user's, their umask says who may look.
+        if (RunUser.Current is not null && !OperatingSystem.IsWindows())
+            File.SetUnixFileMode(arriving, PrivateDirectory.Mode);
         var made = FileIdentity.FromPath(arriving);
         try
         {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -121,6 +122,25 @@ public sealed partial class Containers
     }
 
     [Fact]
+    public void Turns_in_a_container_are_not_the_runners_user_and_the_runner_can_do_no_more_than_that_takes()
+    {
+        var runner = Read("deploy/Dockerfile").Split("\nFROM ").Single(x => x.StartsWith("service AS runner\n"));
+        Assert.Matches(@"(?m)^ENV .*\bRunner__RunAs=agent\b", runner);
+        Assert.Equal("0:0", Users().Matches(runner)[^1].Groups[1].Value);
+        Assert.Equal(2, Users().Matches(Read("deploy/Dockerfile")).Count(x => x.Groups[1].Value is "root" or "0:0"));
+
+        var compose = Blocks().Matches(Read("docker-compose.yml")).Where(x => x.Value.Contains("cap_add")).ToList();
+        Assert.Equal("runner", Assert.Single(compose).Groups[1].Value);
+        Assert.Contains(
+            $"cap_add: [{string.Join(", ", RunUser.RequiredCapabilities.Select(x => x.Name))}]",
+            compose[0].Value
+        );
+
+        // A restricted namespace has neither root nor a capability.
+        Assert.Contains("{name: Runner__RunAs, value: \"\"}", Read("deploy/kubernetes/base/runner.yaml"));
+    }
+
+    [Fact]
     public void Compose_trusts_the_producers_that_the_broker_tells_apart()
     {
         var users = JsonNode.Parse(Read("deploy/rabbitmq.json"))!["permissions"]!
@@ -147,9 +167,13 @@ public sealed partial class Containers
             File.SetUnixFileMode(folder.Path, (UnixFileMode)0b111_101_101);
         Assert.Equal(0, await Run("deploy/secrets", folder.Path));
 
-        // Below it everybody may read, since the containers' users are others.
+        // Below it everybody may read, since the containers' users are others; but for what turns must not.
         if (!OperatingSystem.IsWindows())
+        {
             Assert.Equal(PrivateDirectory.Mode, File.GetUnixFileMode(folder.Path));
+            Assert.Equal(PrivateDirectory.Mode, File.GetUnixFileMode(folder.File("runner")));
+        }
+
         var before = Directory
             .GetFiles(folder.Path, "*", SearchOption.AllDirectories)
             .ToDictionary(x => x, File.ReadAllText);
@@ -229,6 +253,9 @@ public sealed partial class Containers
 
     [GeneratedRegex(@"SERVICE: (Wake\.[\w.]+)")]
     private static partial Regex Services();
+
+    [GeneratedRegex("(?m)^USER (.*)$")]
+    private static partial Regex Users();
 
     [GeneratedRegex(@"\$\{(WAKE_\w+)")]
     private static partial Regex Variables();

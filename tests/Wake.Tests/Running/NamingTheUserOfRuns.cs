@@ -16,8 +16,16 @@ public sealed class NamingTheUserOfRuns
         Assert.Equal($"/home/{agent.Name}", RunUser.Find(agent.Name)!.Home);
     }
 
-    [Fact]
-    public void No_user_is_the_runners_own() => Assert.Null(RunUser.FindProblem(null));
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    public void No_user_is_the_runners_own(string? name)
+    {
+        var options = new RunnerOptions { RunAs = name };
+
+        Assert.Null(RunUser.FindProblem(options.RunAs));
+        Assert.Empty(options.Validate(new(new object())));
+    }
 
     [AsRootFact]
     public void Nobody_and_root_are_refused()
@@ -40,7 +48,7 @@ public sealed class NamingTheUserOfRuns
     }
 
     [Theory]
-    [InlineData("")]
+    [InlineData(" ")]
     [InlineData("a b")]
     [InlineData("1000:1000")]
     [InlineData("../root")]

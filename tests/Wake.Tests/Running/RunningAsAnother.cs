@@ -2,6 +2,8 @@ using System.IO.Compression;
 using System.Runtime.Versioning;
 using Wake.Contracts;
 using Wake.Offline;
+using Wake.Runner;
+using Wake.ServiceDefaults;
 using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -64,9 +66,24 @@ public sealed class RunningAsAnother : IAsyncLifetime
     }
 
     [AsRootFact]
-    public async Task A_turn_runs_as_its_user_and_remembers_and_leaves_nothing()
+    public Task A_turn_runs_as_its_user_and_remembers_and_leaves_nothing() => TurnsAreTheirUsers([]);
+
+    // Root of a container has no more.
+    [AsRootFact]
+    public Task Five_capabilities_of_root_do()
     {
-        standalone = await wake.StartProcess("Wake.Standalone");
+        var capabilities = RunUser.RequiredCapabilities.Select(x => $",+{x.Name.ToLowerInvariant()}");
+        return TurnsAreTheirUsers([
+            "setpriv",
+            "--no-new-privs",
+            "--inh-caps=-all",
+            $"--bounding-set=-all{string.Concat(capabilities)}",
+        ]);
+    }
+
+    async Task TurnsAreTheirUsers(IReadOnlyList<string> wrapper)
+    {
+        standalone = await wake.StartProcess("Wake.Standalone", wrapper: wrapper);
         var (key, hold, tool) = (await Session(), folder.File("tmp/hold"), folder.File("tmp/tool"));
         await wake.Wake(
             key,
@@ -117,6 +134,16 @@ public sealed class RunningAsAnother : IAsyncLifetime
         Assert.Contains("first", await File.ReadAllTextAsync(transcript));
         Assert.Equal(0, agent.RunAs("test", "-O", transcript).Code);
 
+        // Of a runner that is killed the next one finds what it has left behind, by its environment alone.
+        (tool, hold) = ($"{tool}.third", $"{hold}.third");
+        await wake.Wake(key, $"third [[fake:orphan {tool} 600]] [[fake:hold {hold}]]");
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+        var left = await MachineProcess.ReadProcessId(tool);
+        await standalone.Kill();
+        Assert.True(MachineProcess.Runs(left));
+        standalone = await wake.StartProcess("Wake.Standalone", wrapper: wrapper);
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(left)), "the tool has ended");
+
         string[] Of(string name) =>
             status
                 .Single(x => x.StartsWith(name, StringComparison.Ordinal))[name.Length..]
@@ -163,6 +190,8 @@ public sealed class RunningAsAnother : IAsyncLifetime
 
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal((0, ""), agent.RunAs("find", workspace, "!", "-user", agent.Name));
+        Assert.Equal(PrivateDirectory.Mode, File.GetUnixFileMode(workspace));
+        Assert.NotEqual(0, neighbour.RunAs("ls", workspace).Code);
 
         // A file with two names is one file: what its user writes there is in the mirror.
         Assert.NotEqual((0, ""), agent.RunAs("find", $"{workspace}/.git/objects", "-type", "f"));

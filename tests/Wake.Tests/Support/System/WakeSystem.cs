@@ -173,12 +173,13 @@ public sealed class WakeSystem : IAsyncDisposable
         return system;
     }
 
-    /// <summary>Starts one more process of this system, from another build where a <paramref name="folder"/> is
-    /// given.</summary>
+    /// <summary>Starts one more process of this system, from another build where a <paramref name="folder"/> is given,
+    /// by another command where there is a <paramref name="wrapper"/>.</summary>
     public async Task<ServiceProcess> StartProcess(
         string service,
         IReadOnlyDictionary<string, string>? changed = null,
-        string? folder = null
+        string? folder = null,
+        IReadOnlyList<string>? wrapper = null
     )
     {
         var environment = new Dictionary<string, string>(settings);
@@ -191,7 +192,7 @@ public sealed class WakeSystem : IAsyncDisposable
         foreach (var (name, value) in changed ?? new Dictionary<string, string>())
             environment[name] = value;
 
-        var process = await ServiceProcess.Start(service, environment, folder);
+        var process = await ServiceProcess.Start(service, environment, folder, wrapper);
         lock (processes)
             processes.Add(process);
         if (service == "Wake.Gateway" || service == "Wake.Standalone")
