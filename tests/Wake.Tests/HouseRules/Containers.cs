@@ -155,7 +155,7 @@ public sealed partial class Containers
             .Select(x => (string)x!)
             .ToList();
 
-        Assert.Equal(["wake_github", "wake_webhooks", "wake_cron"], trusted);
+        Assert.Equal(["wake", "wake_github", "wake_webhooks", "wake_cron"], trusted);
         Assert.Empty(trusted.Except(users));
     }
 

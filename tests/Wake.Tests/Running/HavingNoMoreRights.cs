@@ -22,9 +22,6 @@ public sealed class GuardedSystem : IAsyncLifetime
             new Dictionary<string, string>
             {
                 ["Profiles__default__Permissions"] = "Ask",
-                ["Coordinator__TrustedPublishers__0"] = "wake_github",
-                ["Coordinator__TrustedPublishers__1"] = "wake_webhooks",
-                ["Coordinator__TrustedPublishers__2"] = "wake_cron",
                 ["Routes__builds__Types__0"] = "build.failed",
                 ["Routes__builds__Session"] = "builder@{subject}",
                 ["Routes__builds__Workspace"] = Path.GetTempPath(),

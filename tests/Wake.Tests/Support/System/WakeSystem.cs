@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Configuration;
 using Npgsql;
 using RabbitMQ.Client;
 using Wake.Contracts;
@@ -163,6 +164,13 @@ public sealed class WakeSystem : IAsyncDisposable
         {
             all["MessageBus__Host"] = broker.ToString();
             all["Gateway__ApiKeys__0"] = "a key of the tests themselves";
+        }
+
+        if (guarded)
+        {
+            var shipped = new ConfigurationBuilder().AddJsonFile(Servers.Shipped("settings.json")).Build();
+            foreach (var publisher in shipped.GetSection("Coordinator:TrustedPublishers").GetChildren())
+                all[$"Coordinator__TrustedPublishers__{publisher.Key}"] = publisher.Value!;
         }
 
         foreach (var (name, value) in settings ?? new Dictionary<string, string>())
