@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Wake.Contracts;
 using Wake.Prompting;
 using Wake.ServiceDefaults;
 using Wake.Store;

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Wake.Store;
+using Wake.Contracts;
 
 namespace Wake.Cli;
 

@@ -1,5 +1,5 @@
+using Wake.Contracts;
 using Wake.ServiceDefaults;
-using Wake.Store;
 
 namespace Wake.Gateway;
 

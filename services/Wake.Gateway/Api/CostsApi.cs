@@ -1,3 +1,4 @@
+using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.ServerSentEvents;
 using Microsoft.Extensions.Options;
+using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;

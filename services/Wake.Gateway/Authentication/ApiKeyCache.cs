@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Microsoft.Extensions.Options;
+using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;

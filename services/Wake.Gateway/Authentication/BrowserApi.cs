@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text;
-using Wake.Store;
+using Wake.Contracts;
 
 namespace Wake.Gateway;
 

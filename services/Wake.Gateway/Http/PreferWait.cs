@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
+using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;

@@ -1,4 +1,4 @@
-namespace Wake.Store;
+namespace Wake.Contracts;
 
 /// <summary>What a key of the API may do.</summary>
 public static class ApiScopes
