@@ -1,5 +1,6 @@
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -10,7 +11,14 @@ static class AuditApi
         routes
             .MapGet(
                 "/v1/audit",
-                async (ConsistencyAudit audit, CancellationToken cancel) => Results.Ok(await audit.CheckRules(cancel))
+                async (ConsistencyAudit audit, CancellationToken cancel) =>
+                    Results.Ok(
+                        (await audit.CheckRules(cancel)).Select(x => new Contract.AuditFinding(
+                            x.Rule,
+                            x.Broken,
+                            x.Examples
+                        ))
+                    )
             )
             .RequireScope(ApiScopes.Admin)
             .WithTags("operations")
@@ -18,5 +26,5 @@ static class AuditApi
             .WithSummary(
                 "What must hold of the rows in the store, rule by rule, and where it does not. Reads the whole store."
             )
-            .Produces<IReadOnlyList<AuditFinding>>();
+            .Produces<IReadOnlyList<Contract.AuditFinding>>();
 }

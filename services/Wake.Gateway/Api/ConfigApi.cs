@@ -1,5 +1,6 @@
 using Wake.Contracts;
 using Wake.ServiceDefaults;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -11,7 +12,11 @@ static class ConfigApi
             .MapGet(
                 "/v1/config",
                 (IConfiguration configuration, IEnumerable<SettingsSection> sections) =>
-                    Results.Ok(EffectiveSetting.ListAll((IConfigurationRoot)configuration, sections))
+                    Results.Ok(
+                        EffectiveSetting
+                            .ListAll((IConfigurationRoot)configuration, sections)
+                            .Select(x => new Contract.EffectiveSetting(x.Name, x.Value, x.Source))
+                    )
             )
             .RequireScope(ApiScopes.Admin)
             .WithTags("operations")
@@ -19,5 +24,5 @@ static class ConfigApi
             .WithSummary(
                 "The settings in force in the process that answers, with where each is from. Secrets are masked."
             )
-            .Produces<IReadOnlyList<EffectiveSetting>>();
+            .Produces<IReadOnlyList<Contract.EffectiveSetting>>();
 }

@@ -1,5 +1,6 @@
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -13,9 +14,17 @@ static class CostsApi
             .WithTags("costs")
             .WithName("ListCosts")
             .WithSummary("What all sessions together cost, by day (UTC), the newest first.")
-            .Produces<IReadOnlyList<DayCost>>()
+            .Produces<IReadOnlyList<Contract.DayCost>>()
             .ProducesValidationProblem();
 
     static async Task<IResult> Days(Costs costs, CancellationToken cancel, int limit = 30) =>
-        RequestValidation.ValidateLimit(limit) ?? Results.Ok(await costs.ListDays(limit, cancel));
+        RequestValidation.ValidateLimit(limit)
+        ?? Results.Ok(
+            (await costs.ListDays(limit, cancel)).Select(x => new Contract.DayCost(
+                x.Day,
+                x.CostUsd,
+                x.Tokens.ToContract(),
+                x.Sessions
+            ))
+        );
 }

@@ -5,6 +5,7 @@ using Wake.Contracts;
 using Wake.Prompting;
 using Wake.ServiceDefaults;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -29,8 +30,8 @@ static class EventsApi
             )
             .WithMetadata(new RequestSizeLimitAttribute(RequestBody.MaxDrainedBytes))
             .Accepts<ExternalEventObserved>("application/json")
-            .Produces<IntakeResult>(StatusCodes.Status202Accepted)
-            .Produces<DryRunResult>()
+            .Produces<Contract.IntakeResult>(StatusCodes.Status202Accepted)
+            .Produces<Contract.DryRunResult>()
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
             .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
@@ -99,18 +100,20 @@ static class EventsApi
             var results = await door.DryRun(events, cancel);
             if (!caller.HasScope(ApiScopes.SessionsRead))
                 results = [.. results.Select(x => x.WithoutSessions())];
-            return single ? Results.Ok(results[0]) : Results.Ok(results);
+            return single ? Results.Ok(results[0].ToContract()) : Results.Ok(results.Select(x => x.ToContract()));
         }
 
         var decisions = await door.Accept(http, events, cancel);
         if (await waiting.WaitForTurns(http, decisions) is { } awaited)
             return AwaitedResult(single, awaited);
 
-        return single ? Results.Accepted(null, decisions[0]) : Results.Accepted(null, decisions);
+        return single
+            ? Results.Accepted(null, decisions[0].ToContract())
+            : Results.Accepted(null, decisions.Select(x => x.ToContract()));
     }
 
     /// <summary>What came of waiting for turns: 200 when all are over.</summary>
-    public static IResult AwaitedResult(bool single, IReadOnlyList<AwaitedDecision> awaited)
+    public static IResult AwaitedResult(bool single, IReadOnlyList<Contract.AwaitedDecision> awaited)
     {
         object body = single ? awaited[0] : awaited;
         return awaited.All(x => x.Completed) ? Results.Ok(body) : Results.Accepted(null, body);

@@ -3,6 +3,7 @@ using System.Net.ServerSentEvents;
 using Microsoft.Extensions.Options;
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -18,7 +19,7 @@ static class ExplainApi
             .WithName("ExplainEvent")
             .WithTags("explain")
             .WithSummary("What became of an event, by the id of any observation of it.")
-            .Produces<EventExplanation>()
+            .Produces<Contract.EventExplanation>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         routes
             .MapGet("/v1/explain/sessions/{key}", Session)
@@ -27,19 +28,19 @@ static class ExplainApi
             .WithName("ExplainSession")
             .WithTags("explain")
             .WithSummary("Why a session does what it does.")
-            .Produces<SessionExplanation>()
+            .Produces<Contract.SessionExplanation>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         routes
             .MapGet(
                 "/v1/collisions",
                 async (Explanations explain, CancellationToken cancel) =>
-                    Results.Ok(await explain.ListCollisions(cancel))
+                    Results.Ok((await explain.ListCollisions(cancel)).ToContract())
             )
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListCollisions")
             .WithTags("explain")
             .WithSummary("Events that came under the dedup key of another fact.")
-            .Produces<Collisions>();
+            .Produces<Contract.Collisions>();
         routes
             .MapGet("/v1/tail", Tail)
             .RequireScope(ApiScopes.SessionsRead)
@@ -49,7 +50,7 @@ static class ExplainApi
                 "The ledger as it is written, as server-sent events. Who does not keep up is ended, with a last line "
                     + "of the type end that says so."
             )
-            .Produces<LedgerLine>(contentType: "text/event-stream");
+            .Produces<Contract.LedgerLine>(contentType: "text/event-stream");
     }
 
     static async Task<IResult> Event(
@@ -62,7 +63,7 @@ static class ExplainApi
     {
         var run = Caller.From(http).Run;
         return await explain.ExplainEvent(named.Value, source, cancel, run?.Key) is { } explanation
-            ? Results.Ok(explanation)
+            ? Results.Ok(explanation.ToContract())
             : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
                 run is null
@@ -73,7 +74,7 @@ static class ExplainApi
 
     static async Task<IResult> Session(PathKey named, Explanations explain, CancellationToken cancel) =>
         await explain.ExplainSession(named.Value, cancel) is { } explanation
-            ? Results.Ok(explanation)
+            ? Results.Ok(explanation.ToContract())
             : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
                 $"There is no session {named.Value}. wake sessions lists them."

@@ -5,6 +5,7 @@ using System.Threading.Channels;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Options;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -122,7 +123,7 @@ sealed class LedgerFeed(
         var told = new LedgerFollower.SerializedLine(
             line.What,
             line.At,
-            JsonSerializer.SerializeToUtf8Bytes(line, json.Value.SerializerOptions)
+            JsonSerializer.SerializeToUtf8Bytes(line.ToContract(), json.Value.SerializerOptions)
         );
         foreach (var follower in present)
         {
@@ -175,7 +176,7 @@ sealed class LedgerFeed(
             LedgerFollower.EndType,
             now,
             JsonSerializer.SerializeToUtf8Bytes(
-                new LedgerLine(now, LedgerFollower.EndType, null, null, null, why),
+                new Contract.LedgerLine(now, LedgerFollower.EndType, null, null, null, why),
                 json.Value.SerializerOptions
             )
         );

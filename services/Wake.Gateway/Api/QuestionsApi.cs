@@ -1,7 +1,7 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -20,14 +20,14 @@ static class QuestionsApi
                 "The questions that wait for an answer, the oldest first; pass the id of the last as after for the "
                     + "next page."
             )
-            .Produces<IReadOnlyList<Question>>()
+            .Produces<IReadOnlyList<Contract.Question>>()
             .ProducesValidationProblem();
         questions
             .MapGet("/{id:guid}", Show)
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ShowQuestion")
             .WithSummary("One question, open or settled, with the whole call it asks about and its hash.")
-            .Produces<Question>()
+            .Produces<Contract.Question>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         questions
             .MapPost("/{id:guid}/answer", Answer)
@@ -38,32 +38,10 @@ static class QuestionsApi
                 "Answer a question; its session goes on. The first answer counts. A call is allowed by the hash of "
                     + "the whole of it."
             )
-            .Produces<Question>()
+            .Produces<Contract.Question>()
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound)
             .ProducesProblem(StatusCodes.Status409Conflict);
-    }
-
-    /// <summary>An answer.</summary>
-    /// <param name="Answers">
-    /// For the text of each question the label of an option or any other text, or, where several may be chosen, a list
-    /// of them.
-    /// </param>
-    /// <param name="Allow">Where it asks to be allowed something: whether it is.</param>
-    /// <param name="Message">What the session is told when it is not allowed.</param>
-    /// <param name="Hash">Of what is allowed: the hash of the whole call, as the question has it
-    /// (permission.hash).</param>
-    /// <param name="Shown">The former name of hash, which an older wake sends. Goes with the next version.</param>
-    internal sealed record NewAnswer(
-        Dictionary<string, JsonElement>? Answers,
-        bool? Allow,
-        string? Message,
-        string? Hash = null,
-        string? Shown = null
-    )
-    {
-        [JsonIgnore]
-        public string? AllowedHash => Hash ?? Shown;
     }
 
     static async Task<IResult> List(Questions questions, CancellationToken cancel, int limit = 100, Guid? after = null)
@@ -74,15 +52,15 @@ static class QuestionsApi
         var last = after is { } id ? await questions.Find(id, cancel) : null;
         return after is not null && last is null
             ? ProblemResults.Invalid("after", "is no question that was ever asked.")
-            : Results.Ok(await questions.ListOpen(limit, cancel, last));
+            : Results.Ok((await questions.ListOpen(limit, cancel, last)).Select(x => x.ToContract()));
     }
 
     static async Task<IResult> Show(Guid id, Questions questions, CancellationToken cancel) =>
-        await questions.Find(id, cancel) is { } question ? Results.Ok(question) : QuestionNotFound(id);
+        await questions.Find(id, cancel) is { } question ? Results.Ok(question.ToContract()) : QuestionNotFound(id);
 
     static async Task<IResult> Answer(
         Guid id,
-        NewAnswer body,
+        Contract.NewAnswer body,
         HttpContext http,
         Questions questions,
         WakeTimers timers,
@@ -110,7 +88,7 @@ static class QuestionsApi
             : ([], ValidateDecision(body));
         if (
             question.Permission is null
-            && (body.Allow is not null || body.Message is not null || body.AllowedHash is not null)
+            && (body.Allow is not null || body.Message is not null || AllowedHash(body) is not null)
         )
             problems.Add(("allow", "and message are for permissions; these are questions."));
         if (problems.Count > 0)
@@ -118,7 +96,7 @@ static class QuestionsApi
 
         if (
             body.Allow is true
-            && !string.Equals(question.Permission!.Hash, body.AllowedHash, StringComparison.OrdinalIgnoreCase)
+            && !string.Equals(question.Permission!.Hash, AllowedHash(body), StringComparison.OrdinalIgnoreCase)
         )
         {
             return ProblemResults.Create(
@@ -140,8 +118,10 @@ static class QuestionsApi
             return AlreadySettled(now);
 
         await timers.NotifySweepers();
-        return Results.Ok(now);
+        return Results.Ok(now.ToContract());
     }
+
+    static string? AllowedHash(Contract.NewAnswer body) => body.Hash ?? body.Shown;
 
     // The same request has been here before, and its answer was lost.
     static bool IsSameAnswer(Question question, Dictionary<string, string> answers, PermissionAnswer decision) =>
@@ -153,7 +133,7 @@ static class QuestionsApi
             _ => false,
         };
 
-    static List<(string Field, string Problem)> ValidateDecision(NewAnswer body)
+    static List<(string Field, string Problem)> ValidateDecision(Contract.NewAnswer body)
     {
         var problems = RequestValidation.Collect(
             RequestValidation.OptionalText("message", body.Message, EventLimits.MaxReasonLength)
@@ -162,7 +142,7 @@ static class QuestionsApi
             problems.Add(("allow", "must be true or false, without answers: it asks for a permission."));
         else if (body is { Allow: true, Message: not null })
             problems.Add(("message", "is told to the session only when it is not allowed."));
-        else if (body is { Allow: true, AllowedHash: null or "" })
+        else if (body.Allow is true && AllowedHash(body) is null or "")
         {
             problems.Add(
                 (
@@ -173,7 +153,7 @@ static class QuestionsApi
                 )
             );
         }
-        else if (body is { Allow: false, AllowedHash: not null })
+        else if (body.Allow is false && AllowedHash(body) is not null)
             problems.Add(("hash", "is the hash of what is allowed; what is denied needs none."));
         return problems;
     }

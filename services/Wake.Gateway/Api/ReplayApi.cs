@@ -1,5 +1,6 @@
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -16,7 +17,7 @@ static class ReplayApi
             .WithSummary(
                 "Publish an event once more, as a new one that says which it repeats. Whoever watches it now is told."
             )
-            .Produces<IntakeResult>(StatusCodes.Status202Accepted)
+            .Produces<Contract.IntakeResult>(StatusCodes.Status202Accepted)
             .ProducesProblem(StatusCodes.Status404NotFound);
 
     static async Task<IResult> Replay(
@@ -66,7 +67,7 @@ static class ReplayApi
             ],
             cancel
         );
-        return Results.Accepted(null, decisions[0]);
+        return Results.Accepted(null, decisions[0].ToContract());
     }
 
     static IResult EventNotFound(PathKey named) =>

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -16,7 +17,7 @@ static class RoutesApi
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListRoutes")
             .WithSummary("The routes, by name.")
-            .Produces<IReadOnlyList<Store.Route>>();
+            .Produces<IReadOnlyList<Contract.Route>>();
         routes
             .MapPut("/{name}", Put)
             .RequireScope(ApiScopes.SessionsWrite)
@@ -26,7 +27,7 @@ static class RoutesApi
                 "What no machine could make a workspace of is refused. What may keep its sessions from working, as "
                     + "far as this machine can say, is answered as warnings: their runners may be on another."
             )
-            .Produces<Store.Route>()
+            .Produces<Contract.Route>()
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status409Conflict);
         routes
@@ -38,27 +39,24 @@ static class RoutesApi
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
-    static async Task<IResult> List(Routes routes, CancellationToken cancel) => Results.Ok(await routes.List(cancel));
+    static async Task<IResult> List(Routes routes, CancellationToken cancel) =>
+        Results.Ok((await routes.List(cancel)).Select(x => x.ToContract()));
 
     static async Task<IResult> Put(
         string name,
-        RouteDefinition body,
+        Contract.RouteDefinition body,
         Routes routes,
         IOptions<Profiles> profiles,
         CancellationToken cancel
     )
     {
-        if (body.Problems(name).ToList() is { Count: > 0 } problems)
+        var wanted = body.ToStore();
+        if (wanted.Problems(name).ToList() is { Count: > 0 } problems)
             return ProblemResults.Invalid(problems);
 
-        return await routes.Put(name, body, cancel) is { } route
+        return await routes.Put(name, wanted, cancel) is { } route
             ? Results.Ok(
-                WorkspaceDirectory.Warning(body, profiles.Value) is { } warning
-                    ? route with
-                    {
-                        Warnings = [warning],
-                    }
-                    : route
+                route.ToContract(WorkspaceDirectory.Warning(wanted, profiles.Value) is { } warning ? [warning] : null)
             )
             : ProblemResults.Create(
                 StatusCodes.Status409Conflict,

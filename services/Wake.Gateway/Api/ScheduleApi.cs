@@ -1,5 +1,6 @@
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -17,7 +18,7 @@ static class ScheduleApi
             .WithIdempotencyKey()
             .WithName("ScheduleWake")
             .WithSummary("Wake a session at a date.")
-            .Produces<ScheduledWake>(StatusCodes.Status202Accepted)
+            .Produces<Contract.ScheduledWake>(StatusCodes.Status202Accepted)
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
         schedule
@@ -26,7 +27,7 @@ static class ScheduleApi
             .AllowRunTokens()
             .WithName("ListScheduledWakes")
             .WithSummary("The scheduled wakes of a session, the next one first.")
-            .Produces<IReadOnlyList<ScheduledWake>>()
+            .Produces<IReadOnlyList<Contract.ScheduledWake>>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         schedule
             .MapDelete("/{id:guid}", Cancel)
@@ -38,14 +39,9 @@ static class ScheduleApi
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
-    /// <summary>A wake to schedule.</summary>
-    /// <param name="Reason">What the session is told then.</param>
-    /// <param name="At">When; a moment that is over is now.</param>
-    internal sealed record NewScheduledWake(string? Reason, DateTimeOffset? At);
-
     static async Task<IResult> Add(
         PathKey named,
-        NewScheduledWake body,
+        Contract.NewScheduledWake body,
         HttpContext http,
         ScheduledWakes scheduled,
         CancellationToken cancel
@@ -60,7 +56,7 @@ static class ScheduleApi
             return ProblemResults.Invalid(problems);
 
         return await scheduled.Add(named.Value, body.Reason!, body.At!.Value, cancel, http.NewOperationId()) is { } wake
-            ? Results.Accepted(null, wake)
+            ? Results.Accepted(null, wake.ToContract())
             : SessionsApi.SessionNotFound(named);
     }
 
@@ -71,7 +67,7 @@ static class ScheduleApi
         CancellationToken cancel
     ) =>
         await sessions.Find(named.Value, cancel) is { } session
-            ? Results.Ok(await scheduled.List(session.Id, cancel))
+            ? Results.Ok((await scheduled.List(session.Id, cancel)).Select(x => x.ToContract()))
             : SessionsApi.SessionNotFound(named);
 
     static async Task<IResult> Cancel(PathKey named, Guid id, ScheduledWakes scheduled, CancellationToken cancel) =>

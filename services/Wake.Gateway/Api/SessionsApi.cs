@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -17,8 +18,8 @@ static class SessionsApi
             .WithIdempotencyKey()
             .WithName("CreateSession")
             .WithSummary("Register a session.")
-            .Produces<Session>(StatusCodes.Status201Created)
-            .Produces<Session>()
+            .Produces<Contract.Session>(StatusCodes.Status201Created)
+            .Produces<Contract.Session>()
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status409Conflict);
         sessions
@@ -26,14 +27,14 @@ static class SessionsApi
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListSessions")
             .WithSummary("Open sessions by key; pass the last key as after for the next page.")
-            .Produces<IReadOnlyList<Session>>();
+            .Produces<IReadOnlyList<Contract.Session>>();
         sessions
             .MapGet("/{key}", Show)
             .RequireScope(ApiScopes.SessionsRead)
             .AllowRunTokens()
             .WithName("ShowSession")
             .WithSummary("One session.")
-            .Produces<Session>()
+            .Produces<Contract.Session>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
             .MapDelete("/{key}", Close)
@@ -50,7 +51,7 @@ static class SessionsApi
             .WithSummary(
                 "A session's turns, the newest first; pass the number of the last as before for the next page."
             )
-            .Produces<IReadOnlyList<Turn>>()
+            .Produces<IReadOnlyList<Contract.Turn>>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
             .MapPost("/{key}/wake", Wake)
@@ -64,33 +65,14 @@ static class SessionsApi
                     + "then (202). A wish with a dedupKey that this session had before is a duplicate: it wakes "
                     + "nobody, and what is waited for is the turn of the first."
             )
-            .Produces<AwaitedDecision>()
-            .Produces<IntakeResult>(StatusCodes.Status202Accepted)
+            .Produces<Contract.AwaitedDecision>()
+            .Produces<Contract.IntakeResult>(StatusCodes.Status202Accepted)
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
-    /// <summary>A session to register.</summary>
-    /// <param name="Key">Its owner's name for it; unique among the open ones.</param>
-    /// <param name="Workspace">The absolute path of the directory it works in, the same on every runner.</param>
-    /// <param name="ClaudeSessionId">A Claude session to go on with; left out, its first wake begins one.</param>
-    /// <param name="Profile">The name of its profile; left out, <c>default</c>.</param>
-    internal sealed record NewSession(string? Key, string? Workspace, string? ClaudeSessionId, string? Profile);
-
-    /// <summary>A wake a person asks for.</summary>
-    /// <param name="Reason">What the session is told.</param>
-    /// <param name="DedupKey">
-    /// Names the wish among those to this session: the same again is a duplicate and wakes nobody, for as long as
-    /// events are kept. Left out, every request is a wish of its own.
-    /// </param>
-    /// <param name="Takeover">
-    /// Run beside a process that has the session open on the runner's machine, such as a terminal, instead of waiting
-    /// until it is closed. Neither then knows what the other is told.
-    /// </param>
-    internal sealed record WakeRequest(string? Reason, string? DedupKey, bool Takeover = false);
-
     static async Task<IResult> Create(
-        NewSession body,
+        Contract.NewSession body,
         HttpContext http,
         Sessions sessions,
         CancellationToken cancel,
@@ -150,25 +132,21 @@ static class SessionsApi
         };
     }
 
-    static async Task<Session> WithNotice(
+    static async Task<Contract.Session> WithNotice(
         Session session,
         Sessions sessions,
         RegistrationNoticeProvider? notice,
         CancellationToken cancel
-    ) =>
-        notice is null
-            ? session
-            : session with
-            {
-                Notice = notice.GetNotice(session, await sessions.FindRegisteredClaudeSession(session.Id, cancel)),
-            };
+    ) => session.ToContract(notice?.GetNotice(session, await sessions.FindRegisteredClaudeSession(session.Id, cancel)));
 
     static async Task<IResult> List(
         Sessions sessions,
         CancellationToken cancel,
         string? after = null,
         int limit = 100
-    ) => RequestValidation.ValidateLimit(limit) ?? Results.Ok(await sessions.List(after, limit, cancel));
+    ) =>
+        RequestValidation.ValidateLimit(limit)
+        ?? Results.Ok((await sessions.List(after, limit, cancel)).Select(x => x.ToContract()));
 
     static async Task<IResult> Show(
         PathKey named,
@@ -199,13 +177,13 @@ static class SessionsApi
         RequestValidation.ValidateLimit(limit)
         ?? (
             await sessions.Find(named.Value, cancel) is { } session
-                ? Results.Ok(await sessions.ListTurns(session.Id, limit, cancel, before))
+                ? Results.Ok((await sessions.ListTurns(session.Id, limit, cancel, before)).Select(x => x.ToContract()))
                 : SessionNotFound(named)
         );
 
     static async Task<IResult> Wake(
         PathKey named,
-        WakeRequest body,
+        Contract.WakeRequest body,
         HttpContext http,
         Sessions sessions,
         TurnHolds holds,
@@ -242,7 +220,7 @@ static class SessionsApi
 
         return await waiting.WaitForTurns(http, decisions) is { } awaited
             ? EventsApi.AwaitedResult(single: true, awaited)
-            : Results.Accepted(null, decisions[0]);
+            : Results.Accepted(null, decisions[0].ToContract());
     }
 
     internal static IResult SessionNotFound(PathKey named) =>

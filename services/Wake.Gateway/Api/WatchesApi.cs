@@ -1,6 +1,6 @@
-using System.Text.Json.Serialization;
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -18,7 +18,7 @@ static class WatchesApi
             .WithIdempotencyKey()
             .WithName("CreateWatch")
             .WithSummary("Wake a session when events match, those of the last five minutes included.")
-            .Produces<CreatedWatch>(StatusCodes.Status201Created)
+            .Produces<Contract.CreatedWatch>(StatusCodes.Status201Created)
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
         watches
@@ -30,7 +30,7 @@ static class WatchesApi
                 "The watches of one session, or of all, the oldest first; pass the id of the last as after for the "
                     + "next page."
             )
-            .Produces<IReadOnlyList<Watch>>()
+            .Produces<IReadOnlyList<Contract.Watch>>()
             .ProducesValidationProblem();
         watches
             .MapGet("/{id:guid}", Show)
@@ -38,7 +38,7 @@ static class WatchesApi
             .AllowRunTokens()
             .WithName("ShowWatch")
             .WithSummary("One watch.")
-            .Produces<Watch>()
+            .Produces<Contract.Watch>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         watches
             .MapDelete("/{id:guid}", Delete)
@@ -50,63 +50,8 @@ static class WatchesApi
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
-    /// <summary>A watch to make.</summary>
-    /// <param name="Session">The key of the session to wake.</param>
-    /// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
-    /// <param name="Types">The event types to match, with <c>*</c> for anything; left out, all.</param>
-    /// <param name="Where">What else must hold, each like <c>data.conclusion = failure</c> or <c>actor !=
-    /// octocat</c>.</param>
-    /// <param name="Until">
-    /// The event types whose first event ends it, also one that wakes nobody. That event is told as well, if the rest
-    /// matches.
-    /// </param>
-    /// <param name="Once">Whether the first event that it wakes the session with ends it; what is ambient does
-    /// not.</param>
-    /// <param name="Intent">A note to the session, shown when it wakes.</param>
-    /// <param name="Expires">When it ends by itself.</param>
-    internal sealed record NewWatch(
-        string? Session,
-        string? Subject,
-        IReadOnlyList<string>? Types,
-        IReadOnlyList<string>? Where,
-        IReadOnlyList<string>? Until,
-        bool Once,
-        string? Intent,
-        DateTimeOffset? Expires
-    );
-
-    /// <summary>A watch just made.</summary>
-    /// <param name="Watch">The watch.</param>
-    /// <param name="Found">How many events of the last minutes it matched.</param>
-    /// <param name="Ended">Whether one of them has ended it already.</param>
-    internal sealed record CreatedWatch([property: JsonIgnore] Watch Watch, int Found, bool Ended)
-    {
-        public Guid Id => Watch.Id;
-        public string Session => Watch.Session;
-        public string Subject => Watch.Subject;
-
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-        public IReadOnlyList<string>? Types => Watch.Types;
-
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-        public IReadOnlyList<string>? Where => Watch.Where;
-
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-        public IReadOnlyList<string>? Until => Watch.Until;
-
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-        public bool Once => Watch.Once;
-
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-        public string? Intent => Watch.Intent;
-
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-        public DateTimeOffset? Expires => Watch.Expires;
-        public DateTimeOffset Created => Watch.Created;
-    }
-
     static async Task<IResult> Create(
-        NewWatch body,
+        Contract.NewWatch body,
         HttpContext http,
         Watches watches,
         WakeTimers timers,
@@ -146,7 +91,7 @@ static class WatchesApi
         if (found > 0)
             await timers.NotifySweepers();
 
-        return Results.Created($"/v1/watches/{watch.Id}", new CreatedWatch(watch, found, ended));
+        return Results.Created($"/v1/watches/{watch.Id}", watch.ToCreated(found, ended));
     }
 
     static async Task<IResult> List(
@@ -168,12 +113,12 @@ static class WatchesApi
         var last = after is { } id ? await watches.Find(id, cancel) : null;
         return after is not null && last is null
             ? ProblemResults.Invalid("after", "is no watch, or one that has ended meanwhile. Begin again without it.")
-            : Results.Ok(await watches.List(session, limit, cancel, last));
+            : Results.Ok((await watches.List(session, limit, cancel, last)).Select(x => x.ToContract()));
     }
 
     static async Task<IResult> Show(Guid id, HttpContext http, Watches watches, CancellationToken cancel) =>
         await watches.Find(id, cancel) is { } watch && Caller.From(http).MayActFor(watch.Session)
-            ? Results.Ok(watch)
+            ? Results.Ok(watch.ToContract())
             : WatchNotFound(id);
 
     static async Task<IResult> Delete(Guid id, HttpContext http, Watches watches, CancellationToken cancel)

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Wake.Contracts;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -18,14 +19,9 @@ static class BrowserApi
             .WithName("OpenBrowser")
             .WithTags("operations")
             .WithSummary("A path that lets one browser of this machine in, once and within a minute. For wake open.")
-            .Produces<Invitation>();
+            .Produces<Contract.Invitation>();
         routes.MapGet("/open", Open).AllowAnonymous().ExcludeFromDescription();
     }
-
-    /// <summary>How a browser comes in.</summary>
-    /// <param name="Path">What to open, on the address that this was asked at.</param>
-    /// <param name="ExpiresAt">Until when.</param>
-    internal sealed record Invitation(string Path, DateTimeOffset ExpiresAt);
 
     static IResult CreateInvitation(HttpContext http, BrowserSessions browsers)
     {
@@ -39,7 +35,7 @@ static class BrowserApi
 
         var (code, ends) = browsers.CreateCode();
         http.Response.Headers.CacheControl = "no-store";
-        return Results.Ok(new Invitation($"/open?code={code}", ends));
+        return Results.Ok(new Contract.Invitation($"/open?code={code}", ends));
     }
 
     // Not by redirect: a page that another program opened does not send a cookie that is SameSite=Strict on.

@@ -1,6 +1,6 @@
-using System.Text.Json.Serialization;
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -19,19 +19,19 @@ static class KeysApi
         keys.MapPost("", Create)
             .WithName("CreateKey")
             .WithSummary("Make a key. It is told this once; only its hash is kept.")
-            .Produces<NewApiKey>(StatusCodes.Status201Created)
+            .Produces<Contract.NewApiKey>(StatusCodes.Status201Created)
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status409Conflict);
         keys.MapGet("", List)
             .WithName("ListKeys")
             .WithSummary("The keys, the oldest first, without their secrets.")
-            .Produces<IReadOnlyList<ApiKey>>();
+            .Produces<IReadOnlyList<Contract.ApiKey>>();
         keys.MapPost("/{id:guid}/rotate", Rotate)
             .WithName("RotateKey")
             .WithSummary(
                 "Make another key of the same name, scopes and limits. Both open the door until the overlap is over."
             )
-            .Produces<NewApiKey>(StatusCodes.Status201Created)
+            .Produces<Contract.NewApiKey>(StatusCodes.Status201Created)
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound);
         keys.MapDelete("/{id:guid}", Revoke)
@@ -41,42 +41,8 @@ static class KeysApi
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
-    /// <summary>A key to make.</summary>
-    /// <param name="Name">What to call it, for instance after who will have it.</param>
-    /// <param name="Scopes">What it may do.</param>
-    /// <param name="Sources">What the sources of its events may begin with: <c>ci</c>. Left out, anything.</param>
-    /// <param name="Types">What their types may begin with: <c>build</c>. Left out, anything.</param>
-    /// <param name="Subjects">What their subjects may begin with: <c>build:hello</c>. Left out, anything.</param>
-    /// <param name="Namespace">
-    /// Namespace of the key's dedup keys. Events published with keys of one namespace deduplicate against each other
-    /// and against no other. Default: a namespace of its own.
-    /// </param>
-    internal sealed record NewKey(
-        string? Name,
-        IReadOnlyList<string>? Scopes,
-        IReadOnlyList<string>? Sources,
-        IReadOnlyList<string>? Types,
-        IReadOnlyList<string>? Subjects,
-        string? Namespace
-    )
-    {
-        /// <summary>What its events may say.</summary>
-        [JsonIgnore]
-        public PublishPermissions Rights =>
-            new()
-            {
-                Sources = Sources ?? [],
-                Types = Types ?? [],
-                Subjects = Subjects ?? [],
-            };
-    }
-
-    /// <summary>How to rotate a key.</summary>
-    /// <param name="OverlapSeconds">How long the old one lives on; left out, a day; 0 for not at all.</param>
-    internal sealed record Rotation(long? OverlapSeconds);
-
     static async Task<IResult> Create(
-        NewKey body,
+        Contract.NewKey body,
         HttpContext http,
         ApiKeys keys,
         ApiKeyCache keyCache,
@@ -93,7 +59,14 @@ static class KeysApi
             return ProblemResults.Invalid(problems);
 
         return
-            await keys.Create(body.Name!, [.. body.Scopes!.Distinct()], body.Rights, body.Namespace, cancel) is { } key
+            await keys.Create(
+                body.Name!,
+                [.. body.Scopes!.Distinct()],
+                body.ToPublishPermissions(),
+                body.Namespace,
+                cancel
+            )
+                is { } key
             ? await KeyCreated(key, http, keyCache)
             : ProblemResults.Create(
                 StatusCodes.Status409Conflict,
@@ -101,7 +74,7 @@ static class KeysApi
             );
     }
 
-    static IEnumerable<(string, string)> ValidateLimits(NewKey body)
+    static IEnumerable<(string, string)> ValidateLimits(Contract.NewKey body)
     {
         foreach (
             var (field, list) in ((string, IReadOnlyList<string>?)[])
@@ -136,11 +109,11 @@ static class KeysApi
     }
 
     static async Task<IResult> List(ApiKeys keys, CancellationToken cancel) =>
-        Results.Ok((await keys.List(cancel)).Select(x => x.Key));
+        Results.Ok((await keys.List(cancel)).Select(x => x.Key.ToContract()));
 
     static async Task<IResult> Rotate(
         Guid id,
-        Rotation? body,
+        Contract.Rotation? body,
         HttpContext http,
         ApiKeys keys,
         ApiKeyCache keyCache,
@@ -175,6 +148,6 @@ static class KeysApi
     {
         await keyCache.Invalidate();
         http.Response.Headers.CacheControl = "no-store";
-        return Results.Created($"/v1/keys/{key.Id}", key);
+        return Results.Created($"/v1/keys/{key.Id}", key.ToContract());
     }
 }

@@ -1,7 +1,7 @@
 using System.Globalization;
-using System.Text.Json.Serialization;
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -51,7 +51,7 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
 
     /// <summary>What was decided about events, after waiting as long as was asked. Null when nothing was
     /// asked.</summary>
-    public async Task<IReadOnlyList<AwaitedDecision>?> WaitForTurns(
+    public async Task<IReadOnlyList<Contract.AwaitedDecision>?> WaitForTurns(
         HttpContext http,
         IReadOnlyList<IntakeResult> decisions
     )
@@ -78,11 +78,12 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
             var deliveries = known.ToLookup(x => x.Event);
             return
             [
-                .. decisions.Select(decision => new AwaitedDecision(
-                    decision,
-                    deliveries[decision.Event].All(x => x.Over),
-                    [.. deliveries[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())]
-                )),
+                .. decisions.Select(decision =>
+                    decision.ToAwaited(
+                        completed: deliveries[decision.Event].All(x => x.Over),
+                        deliveries[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())
+                    )
+                ),
             ];
         }
         finally
@@ -110,33 +111,4 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
             pause = pause * 1.5 < MaxPollInterval ? pause * 1.5 : MaxPollInterval;
         }
     }
-}
-
-/// <summary>What was decided about an event, and what came of it.</summary>
-/// <param name="Decision">The decision.</param>
-/// <param name="Completed">Whether there is nothing more to wait for.</param>
-/// <param name="InboxEntries">The sessions it was routed to, with the turns they took.</param>
-sealed record AwaitedDecision(
-    [property: JsonIgnore] IntakeResult Decision,
-    bool Completed,
-    IReadOnlyList<InboxEntry> InboxEntries
-)
-{
-    public string Id => Decision.Id;
-    public IntakeOutcome Outcome => Decision.Outcome;
-    public IReadOnlyList<string> Sessions => Decision.Sessions;
-
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public IReadOnlyList<string>? UnknownSessions => Decision.UnknownSessions;
-
-    /// <inheritdoc cref="IntakeResult.CollidesWith" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? CollidesWith => Decision.CollidesWith;
-
-    /// <inheritdoc cref="IntakeResult.Warnings" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public IReadOnlyList<string>? Warnings => Decision.Warnings;
-
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? DuplicateOf => Decision.DuplicateOf;
 }

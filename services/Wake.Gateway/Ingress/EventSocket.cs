@@ -237,7 +237,7 @@ sealed class EventSocket(IOptions<LocalOptions> options, EventIngress door, Time
             return problems is [var (_, problem), ..]
                 ? Problem(problem)
                 : JsonSerializer.SerializeToUtf8Bytes(
-                    (await door.Accept(events, cancel))[0],
+                    (await door.Accept(events, cancel))[0].ToContract(),
                     JsonSerializerOptions.Web
                 );
         }

@@ -64,7 +64,10 @@ public sealed class MessageShapes
         Assert.Equal(
             typeof(ResumeSession)
                 .Assembly.GetExportedTypes()
-                .Where(x => x is { IsClass: true, IsAbstract: false } && x.GetMethod("<Clone>$") is not null)
+                .Where(x =>
+                    x is { Namespace: "Wake.Contracts", IsClass: true, IsAbstract: false }
+                    && x.GetMethod("<Clone>$") is not null
+                )
                 .Select(x => x.Name)
                 .Order(),
             Messages.Append(Observed).Select(x => x.GetType().Name).Order()

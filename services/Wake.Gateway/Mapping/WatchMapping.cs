@@ -1,0 +1,67 @@
+using Wake.Store;
+using Contract = Wake.Contracts.Http;
+
+namespace Wake.Gateway;
+
+/// <summary>Watches and routes, between the store's records and those of the HTTP contract.</summary>
+static class WatchMapping
+{
+    public static Contract.Watch ToContract(this Watch watch) =>
+        new(
+            watch.Id,
+            watch.Session,
+            watch.Subject,
+            watch.Types,
+            watch.Where,
+            watch.Until,
+            watch.Once,
+            watch.Intent,
+            watch.Expires,
+            watch.Created
+        );
+
+    /// <param name="watch">The watch.</param>
+    /// <param name="found">How many events of the last minutes it matched.</param>
+    /// <param name="ended">Whether one of them has ended it already.</param>
+    public static Contract.CreatedWatch ToCreated(this Watch watch, int found, bool ended) =>
+        new(found, ended)
+        {
+            Id = watch.Id,
+            Session = watch.Session,
+            Subject = watch.Subject,
+            Types = watch.Types,
+            Where = watch.Where,
+            Until = watch.Until,
+            Once = watch.Once,
+            Intent = watch.Intent,
+            Expires = watch.Expires,
+            Created = watch.Created,
+        };
+
+    public static Contract.Route ToContract(this Store.Route route, IReadOnlyList<string>? warnings = null) =>
+        new(route.Name, route.Configured, route.Created)
+        {
+            Warnings = warnings,
+            Types = route.Definition.Types,
+            Subject = route.Definition.Subject,
+            Where = route.Definition.Where,
+            Session = route.Definition.Session,
+            Profile = route.Definition.Profile,
+            Workspace = route.Definition.Workspace,
+            FullPrompt = route.Definition.FullPrompt,
+            DeltaPrompt = route.Definition.DeltaPrompt,
+        };
+
+    public static RouteDefinition ToStore(this Contract.RouteDefinition route) =>
+        new()
+        {
+            Types = route.Types,
+            Subject = route.Subject,
+            Where = route.Where,
+            Session = route.Session,
+            Profile = route.Profile,
+            Workspace = route.Workspace,
+            FullPrompt = route.FullPrompt,
+            DeltaPrompt = route.DeltaPrompt,
+        };
+}

@@ -1,0 +1,23 @@
+using System.Text.Json.Serialization;
+
+namespace Wake.Contracts.Http;
+
+/// <summary>One line of the ledger: a decision.</summary>
+/// <param name="At">When it was decided, by the database's clock.</param>
+/// <param name="What">
+/// <c>accepted</c>, <c>warning</c>, <c>collision</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>,
+/// <c>repeated</c>, <c>held</c> (somebody else is at work in its Claude session), <c>claimed</c>, <c>begun</c> (a
+/// Claude session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>unwatched</c>, <c>created</c>, <c>closed</c>.
+/// </param>
+/// <param name="Event">The event's id; null when the decision was about none.</param>
+/// <param name="Session">The session's key; null when it was about none.</param>
+/// <param name="Wake">The number of the wake; null when it was about none.</param>
+/// <param name="Note">What else there is to say; null for nothing.</param>
+public sealed record LedgerLine(
+    DateTimeOffset At,
+    string What,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Event,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Session,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Wake,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note
+);

@@ -1,0 +1,82 @@
+using System.Text.Json.Serialization;
+
+namespace Wake.Contracts.Http;
+
+/// <summary>A route to set. The configuration says the same in the section <c>Routes:NAME</c>.</summary>
+public sealed record RouteDefinition
+{
+    /// <summary>The event types it matches, with <c>*</c> for anything. Default: all.</summary>
+    public IReadOnlyList<string>? Types { get; init; }
+
+    /// <summary>The subjects it matches, an event's own or a related one, with <c>*</c> for anything. Default:
+    /// all.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary>
+    /// Conditions all of which must hold, each like <c>data.conclusion = failure</c> or <c>actor != octocat</c>.
+    /// Default: none.
+    /// </summary>
+    public IReadOnlyList<string>? Where { get; init; }
+
+    /// <summary>The session's key, in which <c>{subject}</c> stands for the subject that matched:
+    /// <c>implementer@{subject}</c>. Required.</summary>
+    public string? Session { get; init; }
+
+    /// <summary>The profile of a session it begins. Default: <c>default</c>.</summary>
+    public string? Profile { get; init; }
+
+    /// <summary>
+    /// The absolute path of the directory of a session it begins, in which <c>{session}</c> stands for a name made from
+    /// the session's key: <c>/srv/wake/{session}</c>. Required.
+    /// </summary>
+    public string? Workspace { get; init; }
+
+    /// <summary>What a session that begins is told to do about such an event, beside the event itself. Trusted words,
+    /// the owner's. Default: nothing.</summary>
+    public string? FullPrompt { get; init; }
+
+    /// <summary>Prompt for a session that is resumed and already has context. Default: <c>fullPrompt</c>.</summary>
+    public string? DeltaPrompt { get; init; }
+}
+
+/// <summary>A standing rule: events that match belong to the session whose key it yields, which is begun at first
+/// use.</summary>
+/// <param name="Name">Its owner's name for it.</param>
+/// <param name="Configured">Whether it stands in the configuration, and is changed there alone.</param>
+/// <param name="Created">Since when it is as it is.</param>
+public sealed record Route(string Name, bool Configured, DateTimeOffset Created)
+{
+    /// <summary>What may keep its sessions from working, told when it is set; null when nothing is known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Warnings { get; init; }
+
+    /// <summary>The event types it matches, with <c>*</c> for anything; null matches all.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Types { get; init; }
+
+    /// <summary>The subjects it matches, with <c>*</c> for anything; null matches all.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Subject { get; init; }
+
+    /// <summary>Conditions all of which must hold; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Where { get; init; }
+
+    /// <summary>The session's key, in which <c>{subject}</c> stands for the subject that matched.</summary>
+    public string? Session { get; init; }
+
+    /// <summary>The profile of a session it begins.</summary>
+    public string? Profile { get; init; }
+
+    /// <summary>The directory of a session it begins, in which <c>{session}</c> stands for a name made from the
+    /// session's key.</summary>
+    public string? Workspace { get; init; }
+
+    /// <summary>What a session that begins is told to do about such an event; null for nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? FullPrompt { get; init; }
+
+    /// <summary>What a session that is resumed is told to do about it; null: the same.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? DeltaPrompt { get; init; }
+}

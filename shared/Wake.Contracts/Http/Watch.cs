@@ -1,0 +1,97 @@
+using System.Text.Json.Serialization;
+
+namespace Wake.Contracts.Http;
+
+/// <summary>A watch to make.</summary>
+/// <param name="Session">The key of the session to wake.</param>
+/// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
+/// <param name="Types">The event types to match, with <c>*</c> for anything. Default: all.</param>
+/// <param name="Where">
+/// Conditions all of which must hold, each like <c>data.conclusion = failure</c> or <c>actor != octocat</c>. Default:
+/// none.
+/// </param>
+/// <param name="Until">
+/// The event types whose first event ends it, also one that wakes nobody. That event is told as well, if the rest
+/// matches. Default: none.
+/// </param>
+/// <param name="Once">Whether the first event that it wakes the session with ends it; an ambient event does not.
+/// Default: false.</param>
+/// <param name="Intent">A note to the session, shown when it wakes. Default: none.</param>
+/// <param name="Expires">When it ends by itself. Default: with the session.</param>
+public sealed record NewWatch(
+    string? Session,
+    string? Subject,
+    IReadOnlyList<string>? Types,
+    IReadOnlyList<string>? Where,
+    IReadOnlyList<string>? Until,
+    bool Once,
+    string? Intent,
+    DateTimeOffset? Expires
+);
+
+/// <summary>"Wake this session when events match."</summary>
+/// <param name="Id">Names the watch.</param>
+/// <param name="Session">The key of the session it wakes.</param>
+/// <param name="Subject">The subject it matches; <c>*</c> stands for anything.</param>
+/// <param name="Types">The event types it matches, with <c>*</c> for anything; null matches all.</param>
+/// <param name="Where">Conditions all of which must hold; null for none.</param>
+/// <param name="Until">The event types whose first event ends it, told or not, and also one that wakes nobody; null for
+/// none.</param>
+/// <param name="Once">Whether the first event that it wakes the session with ends it.</param>
+/// <param name="Intent">A note to the session, shown when it wakes; null for none.</param>
+/// <param name="Expires">When it ends by itself; null: with the session.</param>
+/// <param name="Created">When it was made.</param>
+public sealed record Watch(
+    Guid Id,
+    string Session,
+    string Subject,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Types,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Where,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Until,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Once,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Expires,
+    DateTimeOffset Created
+);
+
+/// <summary>A watch that was just made: the fields of <see cref="Watch"/>, and what it found.</summary>
+/// <param name="Found">How many events of the last five minutes it matched.</param>
+/// <param name="Ended">Whether one of them has ended it already.</param>
+public sealed record CreatedWatch(int Found, bool Ended)
+{
+    /// <summary>Names the watch.</summary>
+    public Guid Id { get; init; }
+
+    /// <summary>The key of the session it wakes.</summary>
+    public string Session { get; init; } = "";
+
+    /// <summary>The subject it matches; <c>*</c> stands for anything.</summary>
+    public string Subject { get; init; } = "";
+
+    /// <summary>The event types it matches, with <c>*</c> for anything; null matches all.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Types { get; init; }
+
+    /// <summary>Conditions all of which must hold; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Where { get; init; }
+
+    /// <summary>The event types whose first event ends it; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Until { get; init; }
+
+    /// <summary>Whether the first event that it wakes the session with ends it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Once { get; init; }
+
+    /// <summary>A note to the session, shown when it wakes; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Intent { get; init; }
+
+    /// <summary>When it ends by itself; null: with the session.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Expires { get; init; }
+
+    /// <summary>When it was made.</summary>
+    public DateTimeOffset Created { get; init; }
+}
