@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
 using Wake.Contracts;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -64,28 +64,22 @@ sealed class CreateKeyCommand : ClientCommand
     )
     {
         var called = given.GetRequiredValue(name);
-        var body = new JsonObject
-        {
-            ["name"] = called,
-            ["scopes"] = new JsonArray([.. given.GetRequiredValue(scopes).Select(x => JsonValue.Create(x))]),
-        };
-        foreach (
-            var (field, limit) in ((string, Option<string[]>)[])
-                [("sources", sources), ("types", types), ("subjects", subjects)]
-        )
-        {
-            if (given.GetValue(limit) is { Length: > 0 } beginnings)
-                body[field] = new JsonArray([.. beginnings.Select(x => JsonValue.Create(x))]);
-        }
-
-        if (given.GetValue(nameSpace) is { } own)
-            body["namespace"] = own;
+        var body = new NewKey(
+            called,
+            given.GetRequiredValue(scopes),
+            Beginnings(sources),
+            Beginnings(types),
+            Beginnings(subjects),
+            given.GetValue(nameSpace)
+        );
         KeysCommand.ShowNew(
-            (await wake.Post("/v1/keys", body, cancel)).EnsureSuccess(),
+            (await wake.Post("/v1/keys", body, RequestJson.Default.NewKey, cancel)).EnsureSuccess(),
             output,
             $"Made the key {called}."
         );
         return 0;
+
+        string[]? Beginnings(Option<string[]> limit) => given.GetValue(limit) is { Length: > 0 } some ? some : null;
     }
 
     static Option<string[]> Limit(string name, string value, string description) =>

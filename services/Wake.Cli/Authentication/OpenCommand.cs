@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Text.Json.Nodes;
 
 namespace Wake.Cli;
 
@@ -28,14 +27,14 @@ sealed class OpenCommand : ClientCommand
         CancellationToken cancel
     )
     {
-        var answer = (await wake.Post("/v1/browser", new JsonObject(), cancel)).EnsureSuccess();
+        var answer = (await wake.Post("/v1/browser", cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
             return 0;
         }
 
-        var link = wake.Url.GetLeftPart(UriPartial.Authority) + answer.ReadAs(CliJson.Default.BrowserInvitation).Path;
+        var link = wake.Url.GetLeftPart(UriPartial.Authority) + answer.ReadAs(CliJson.Default.Invitation).Path;
         Output.Note(
             Launch(link)
                 ? "Opened in your browser. If it did not come up, open this within a minute:"
@@ -70,7 +69,3 @@ sealed class OpenCommand : ClientCommand
         static bool IsSet(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 };
     }
 }
-
-/// <summary>How a browser comes in, as the API says.</summary>
-/// <param name="Path">What to open.</param>
-sealed record BrowserInvitation(string Path);

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -29,11 +29,12 @@ sealed class RotateKeyCommand : ClientCommand
         CancellationToken cancel
     )
     {
-        var body = new JsonObject
-        {
-            ["overlapSeconds"] = given.GetValue(overlap) is { } time ? (long)time.TotalSeconds : null,
-        };
-        var answer = await wake.Post($"{KeysCommand.ApiPath(given.GetRequiredValue(id))}/rotate", body, cancel);
+        var answer = await wake.Post(
+            $"{KeysCommand.ApiPath(given.GetRequiredValue(id))}/rotate",
+            new Rotation(given.GetValue(overlap) is { } time ? (long)time.TotalSeconds : null),
+            RequestJson.Default.Rotation,
+            cancel
+        );
         KeysCommand.ShowNew(answer.EnsureSuccess(), output, "Made the key that takes its place.");
         return 0;
     }

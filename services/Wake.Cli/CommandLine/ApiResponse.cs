@@ -2,8 +2,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
-using Wake.ServiceDefaults;
-using Wake.Store;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -85,8 +84,8 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(Question[]))]
 [JsonSerializable(typeof(Watch[]))]
 [JsonSerializable(typeof(CreatedWatch))]
-[JsonSerializable(typeof(RouteRow))]
-[JsonSerializable(typeof(RouteRow[]))]
+[JsonSerializable(typeof(Route))]
+[JsonSerializable(typeof(Route[]))]
 [JsonSerializable(typeof(DryRunResult))]
 [JsonSerializable(typeof(DryRunResult[]))]
 [JsonSerializable(typeof(EventExplanation))]
@@ -99,8 +98,20 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(ScheduledWake[]))]
 [JsonSerializable(typeof(ApiKey[]))]
 [JsonSerializable(typeof(NewApiKey))]
-[JsonSerializable(typeof(BrowserInvitation))]
+[JsonSerializable(typeof(Invitation))]
 [JsonSerializable(typeof(CheckResult[]))]
 [JsonSerializable(typeof(ServiceState))]
 [JsonSerializable(typeof(ServiceSteps))]
 sealed partial class CliJson : JsonSerializerContext;
+
+/// <summary>The bodies of requests. What is not said is left out, and the API decides.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(NewSession))]
+[JsonSerializable(typeof(WakeRequest))]
+[JsonSerializable(typeof(NewScheduledWake))]
+[JsonSerializable(typeof(NewWatch))]
+[JsonSerializable(typeof(RouteDefinition))]
+[JsonSerializable(typeof(NewAnswer))]
+[JsonSerializable(typeof(NewKey))]
+[JsonSerializable(typeof(Rotation))]
+sealed partial class RequestJson : JsonSerializerContext;

@@ -1,5 +1,5 @@
-using System.Text;
-using System.Text.Json.Nodes;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Wake.Gateway;
 using Wake.Standalone;
 
@@ -57,11 +57,14 @@ sealed class WakeClient : IDisposable
     public Task<ApiResponse> Delete(string path, CancellationToken cancel) =>
         Send(Request(HttpMethod.Delete, path), cancel);
 
-    public Task<ApiResponse> Post(string path, JsonNode body, CancellationToken cancel) =>
-        Post(path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
+    public Task<ApiResponse> Post<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken cancel) =>
+        Post(path, JsonSerializer.SerializeToUtf8Bytes(body, type), cancel);
 
-    public Task<ApiResponse> Put(string path, JsonNode body, CancellationToken cancel) =>
-        SendJson(HttpMethod.Put, path, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
+    public Task<ApiResponse> Put<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken cancel) =>
+        SendJson(HttpMethod.Put, path, JsonSerializer.SerializeToUtf8Bytes(body, type), cancel);
+
+    /// <summary>A request that says nothing beside its path.</summary>
+    public Task<ApiResponse> Post(string path, CancellationToken cancel) => Post(path, "{}"u8.ToArray(), cancel);
 
     public Task<ApiResponse> Post(string path, byte[] json, CancellationToken cancel) =>
         SendJson(HttpMethod.Post, path, json, cancel);

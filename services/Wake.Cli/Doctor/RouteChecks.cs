@@ -72,13 +72,13 @@ sealed class RouteChecks(DataFolder folder, string? data)
         }
     }
 
-    async Task<IReadOnlyList<RouteRow>> FetchRoutes(CancellationToken cancel)
+    async Task<IReadOnlyList<Contracts.Http.Route>> FetchRoutes(CancellationToken cancel)
     {
         try
         {
             using var wake = new WakeClient(data);
             return await wake.Get("/v1/routes", cancel) is { IsSuccess: true } answer
-                ? answer.ReadAs(CliJson.Default.RouteRowArray)
+                ? answer.ReadAs(CliJson.Default.RouteArray)
                 : [];
         }
         catch (CommandException)

@@ -1,4 +1,4 @@
-using Wake.Store;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 

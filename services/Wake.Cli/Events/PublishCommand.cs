@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.Json;
 using Wake.Contracts;
-using Wake.Store;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 

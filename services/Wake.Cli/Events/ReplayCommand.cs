@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
 
 namespace Wake.Cli;
 
@@ -36,7 +35,7 @@ sealed class ReplayCommand : ClientCommand
         var which = given.GetValue(source) is { } named ? $"?source={Uri.EscapeDataString(named)}" : "";
         var path = $"/v1/events/{WakeClient.EscapeSegment(given.GetRequiredValue(id))}/replay{which}";
 
-        var answer = (await wake.Post(path, new JsonObject(), cancel)).EnsureSuccess();
+        var answer = (await wake.Post(path, cancel)).EnsureSuccess();
         if (output.Json)
             output.Raw(answer.Body);
         else

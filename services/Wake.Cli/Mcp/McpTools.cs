@@ -1,8 +1,8 @@
 using System.ComponentModel;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using ModelContextProtocol;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -39,22 +39,24 @@ sealed class McpTools(WakeClient wake, string? named)
         if (pull_request is null == subject is null)
             throw new McpException("Say what to watch with pull_request or with subject, and not with both.");
 
-        var body = new JsonObject
-        {
-            ["subject"] = subject ?? $"github:{pull_request!.ToLowerInvariant()}",
-            ["types"] = List(types),
-            ["where"] = List(where),
-            ["until"] = List(until),
-            ["once"] = once,
-            ["intent"] = intent,
-            ["expires"] = ParseMoment(expires),
-        };
+        var ends = ParseMoment(expires);
         return await CallForSession(
             key =>
-            {
-                body["session"] = key;
-                return wake.Post("/v1/watches", body, cancel);
-            },
+                wake.Post(
+                    "/v1/watches",
+                    new NewWatch(
+                        key,
+                        subject ?? $"github:{pull_request!.ToLowerInvariant()}",
+                        NullIfEmpty(types),
+                        NullIfEmpty(where),
+                        NullIfEmpty(until),
+                        once,
+                        intent,
+                        ends
+                    ),
+                    RequestJson.Default.NewWatch,
+                    cancel
+                ),
             cancel
         );
     }
@@ -84,8 +86,11 @@ sealed class McpTools(WakeClient wake, string? named)
         CancellationToken cancel = default
     )
     {
-        var body = new JsonObject { ["reason"] = reason, ["at"] = ParseMoment(at) };
-        return CallForSession(key => wake.Post(ScheduleCommand.ApiPath(key), body, cancel), cancel);
+        var body = new NewScheduledWake(reason, ParseMoment(at));
+        return CallForSession(
+            key => wake.Post(ScheduleCommand.ApiPath(key), body, RequestJson.Default.NewScheduledWake, cancel),
+            cancel
+        );
     }
 
     [Description("List the times at which this session is to be woken.")]
@@ -135,20 +140,16 @@ sealed class McpTools(WakeClient wake, string? named)
         }
     }
 
-    static JsonArray? List(string[]? values) =>
-        values is null or [] ? null : new JsonArray([.. values.Select(x => JsonValue.Create(x))]);
+    static string[]? NullIfEmpty(string[]? values) => values is [] ? null : values;
 
-    static JsonValue? ParseMoment(string? text)
+    static DateTimeOffset? ParseMoment(string? text)
     {
         if (text is null)
             return null;
 
-        var moment =
-            TimeFormat.ParseMoment(text)
-            ?? (TimeFormat.ParseDuration(text) is { } duration ? DateTimeOffset.UtcNow + duration : null);
-        return moment is { } found
-            ? JsonValue.Create(found)
-            : throw new McpException(
+        return TimeFormat.ParseMoment(text)
+            ?? DateTimeOffset.UtcNow + TimeFormat.ParseDuration(text)
+            ?? throw new McpException(
                 $"'{text}' is neither a time like 2031-02-03T04:05:06Z nor a duration like 2h or 7d."
             );
     }

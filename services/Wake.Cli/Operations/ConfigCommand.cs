@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Wake.ServiceDefaults;
 using Wake.Standalone;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -49,7 +50,7 @@ sealed class ConfigCommand : ClientCommand
         return 0;
     }
 
-    static async Task<EffectiveSetting[]> EffectiveSettings(
+    static async Task<Contract.EffectiveSetting[]> EffectiveSettings(
         ParseResult given,
         WakeClient wake,
         CancellationToken cancel
@@ -65,7 +66,12 @@ sealed class ConfigCommand : ClientCommand
             var (configuration, sections) = StandaloneHost.Settings(
                 CommonOptions.ResolveFolder(given.GetValue(CommonOptions.Data))
             );
-            return [.. EffectiveSetting.ListAll(configuration, sections)];
+            return
+            [
+                .. EffectiveSetting
+                    .ListAll(configuration, sections)
+                    .Select(x => new Contract.EffectiveSetting(x.Name, x.Value, x.Source)),
+            ];
         }
     }
 }

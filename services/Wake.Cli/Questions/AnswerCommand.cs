@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
+using System.Text.Json;
 using Spectre.Console;
-using Wake.Store;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -68,7 +68,7 @@ sealed class AnswerCommand : ClientCommand
         var body = question.Permission is null
             ? await AnswersBody(question, given, output, cancel)
             : await PermissionBody(question, given, output, cancel);
-        var answer = (await wake.Post($"{path}/answer", body, cancel)).EnsureSuccess();
+        var answer = (await wake.Post($"{path}/answer", body, RequestJson.Default.NewAnswer, cancel)).EnsureSuccess();
 
         if (output.Json)
             output.Raw(answer.Body);
@@ -77,7 +77,7 @@ sealed class AnswerCommand : ClientCommand
         return 0;
     }
 
-    async Task<JsonObject> PermissionBody(Question question, ParseResult given, Output output, CancellationToken cancel)
+    async Task<NewAnswer> PermissionBody(Question question, ParseResult given, Output output, CancellationToken cancel)
     {
         var (allowed, why) = (given.GetValue(allow), given.GetValue(deny));
         if (given.GetValue(answers) is { Length: > 0 } || (allowed && why is not null))
@@ -111,12 +111,12 @@ sealed class AnswerCommand : ClientCommand
                 why = await new TextPrompt<string>("Why not?").AllowEmpty().ShowAsync(AnsiConsole.Console, cancel);
         }
 
-        return new()
-        {
-            ["allow"] = allowed,
-            ["message"] = why is { Length: > 0 } ? why : null,
-            ["hash"] = allowed ? question.Permission!.Hash : null,
-        };
+        return new(
+            Answers: null,
+            allowed,
+            why is { Length: > 0 } ? why : null,
+            allowed ? question.Permission!.Hash : null
+        );
     }
 
     // Whether the person knows the whole: by its hash, or because the list shows all of it.
@@ -137,7 +137,7 @@ sealed class AnswerCommand : ClientCommand
         return given is not null || question.Permission.Whole;
     }
 
-    async Task<JsonObject> AnswersBody(Question question, ParseResult given, Output output, CancellationToken cancel)
+    async Task<NewAnswer> AnswersBody(Question question, ParseResult given, Output output, CancellationToken cancel)
     {
         if (given.GetValue(allow) || given.GetValue(deny) is not null)
             throw new CommandException("It asks questions: say the answers with --answer.");
@@ -153,12 +153,16 @@ sealed class AnswerCommand : ClientCommand
                     + "their order."
             );
 
-        return new()
-        {
-            ["answers"] = new JsonObject(
-                asked.Zip(texts, (item, text) => KeyValuePair.Create(item.Question, (JsonNode?)text))
-            ),
-        };
+        return new(
+            asked
+                .Zip(texts)
+                .ToDictionary(
+                    x => x.First.Question,
+                    x => JsonSerializer.SerializeToElement(x.Second, RequestJson.Default.String)
+                ),
+            Allow: null,
+            Message: null
+        );
     }
 
     static bool IsNonInteractive(Output output) =>

@@ -40,7 +40,7 @@ sealed class RoutesCommand : ClientCommand
             return 0;
         }
 
-        var routes = answer.ReadAs(CliJson.Default.RouteRowArray);
+        var routes = answer.ReadAs(CliJson.Default.RouteArray);
         output.Table(
             ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "FROM"],
             routes.Select(x =>
@@ -94,25 +94,3 @@ sealed class RemoveRouteCommand : ClientCommand
         return 0;
     }
 }
-
-/// <summary>What the API answers about a route, as far as it is shown.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Configured">Whether it stands in the configuration.</param>
-/// <param name="Subject">The subjects it matches.</param>
-/// <param name="Types">The types it matches.</param>
-/// <param name="Where">Its conditions.</param>
-/// <param name="Session">The key it yields.</param>
-/// <param name="Profile">The profile of a session it begins.</param>
-/// <param name="Workspace">The directory of a session it begins.</param>
-/// <param name="Warnings">What may keep its sessions from working; told when it is set.</param>
-sealed record RouteRow(
-    string Name,
-    bool Configured,
-    string? Subject,
-    string[]? Types,
-    string[]? Where,
-    string Session,
-    string Profile,
-    string Workspace,
-    string[]? Warnings
-);

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -75,25 +75,27 @@ sealed class SetRouteCommand : ClientCommand
     )
     {
         var directory = given.GetRequiredValue(workspace);
-        var body = new JsonObject
+        var body = new RouteDefinition
         {
-            ["session"] = given.GetRequiredValue(session),
-            ["workspace"] = directory.Length == 0 ? directory : Path.GetFullPath(directory),
-            ["subject"] = given.GetValue(subject),
-            ["profile"] = given.GetValue(profile),
-            ["fullPrompt"] = given.GetValue(full),
-            ["deltaPrompt"] = given.GetValue(delta),
+            Session = given.GetRequiredValue(session),
+            Workspace = directory.Length == 0 ? directory : Path.GetFullPath(directory),
+            Subject = given.GetValue(subject),
+            Profile = given.GetValue(profile),
+            FullPrompt = given.GetValue(full),
+            DeltaPrompt = given.GetValue(delta),
+            Types = given.GetValue(types) is { Length: > 0 } some ? some : null,
+            Where = given.GetValue(where) is { Length: > 0 } conditions ? conditions : null,
         };
-        foreach (var (field, option) in ((string, Option<string[]>)[])[("types", types), ("where", where)])
-        {
-            if (given.GetValue(option) is { Length: > 0 } values)
-                body[field] = new JsonArray([.. values.Select(x => JsonValue.Create(x))]);
-        }
 
         var answer = (
-            await wake.Put(RoutesCommand.ApiPath(given.GetRequiredValue(name)), body, cancel)
+            await wake.Put(
+                RoutesCommand.ApiPath(given.GetRequiredValue(name)),
+                body,
+                RequestJson.Default.RouteDefinition,
+                cancel
+            )
         ).EnsureSuccess();
-        foreach (var warning in answer.ReadAs(CliJson.Default.RouteRow).Warnings ?? [])
+        foreach (var warning in answer.ReadAs(CliJson.Default.Route).Warnings ?? [])
             Output.Note(warning);
         if (output.Json)
             output.Raw(answer.Body);

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Net;
-using System.Text.Json.Nodes;
+using Wake.Contracts.Http;
 using Wake.Store;
 
 namespace Wake.Cli;
@@ -52,17 +52,13 @@ sealed class AddSessionCommand : ClientCommand
         if (Path.IsPathFullyQualified(directory) && WorkspaceDirectory.HasParentSegment(directory))
             throw new CommandException("--workspace must have no .. in an absolute path.");
 
-        var body = new JsonObject
-        {
-            ["key"] = given.GetRequiredValue(key),
-            ["workspace"] = directory.Length == 0 ? directory : Path.GetFullPath(directory),
-        };
-        if (given.GetValue(claudeSession) is { } id)
-            body["claudeSessionId"] = id;
-        if (given.GetValue(profile) is { } name)
-            body["profile"] = name;
-
-        var answer = (await wake.Post("/v1/sessions", body, cancel)).EnsureSuccess();
+        var body = new NewSession(
+            given.GetRequiredValue(key),
+            directory.Length == 0 ? directory : Path.GetFullPath(directory),
+            given.GetValue(claudeSession),
+            given.GetValue(profile)
+        );
+        var answer = (await wake.Post("/v1/sessions", body, RequestJson.Default.NewSession, cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);

@@ -1,8 +1,7 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
 using Wake.Contracts;
+using Wake.Contracts.Http;
 using Wake.Gateway;
-using Wake.Store;
 
 namespace Wake.Cli;
 
@@ -156,7 +155,13 @@ sealed class ResumeCommand : ClientCommand
         var (key, answer) = await SessionRegistration.SendWithRegistration(
             wake,
             named,
-            key => wake.Post($"/v1/sessions/{WakeClient.EscapeSegment(key)}/wake", WakeRequestBody(given, why), cancel),
+            key =>
+                wake.Post(
+                    $"/v1/sessions/{WakeClient.EscapeSegment(key)}/wake",
+                    new WakeRequest(why, given.GetValue(dedupKey), given.GetValue(takeover)),
+                    RequestJson.Default.WakeRequest,
+                    cancel
+                ),
             cancel
         );
 
@@ -177,16 +182,6 @@ sealed class ResumeCommand : ClientCommand
                 $"{(first is null ? "Woken" : "Woken before")}: {key}. What becomes of it: wake explain {decision.Id}"
             );
         return 0;
-    }
-
-    JsonObject WakeRequestBody(ParseResult given, string why)
-    {
-        var request = new JsonObject { ["reason"] = why };
-        if (given.GetValue(dedupKey) is { } key)
-            request["dedupKey"] = key;
-        if (given.GetValue(takeover))
-            request["takeover"] = true;
-        return request;
     }
 
     static async Task<int> WaitForTurn(

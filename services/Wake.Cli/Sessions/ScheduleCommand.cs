@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -112,13 +112,13 @@ sealed class AddScheduledWakeCommand : ClientCommand
         CancellationToken cancel
     )
     {
-        var body = new JsonObject { ["at"] = given.GetRequiredValue(at), ["reason"] = given.GetRequiredValue(reason) };
+        var body = new NewScheduledWake(given.GetRequiredValue(reason), given.GetRequiredValue(at));
         var named = CurrentSession.Resolve(given.GetValue(session));
         var answer = (
             await SessionRegistration.SendWithRegistration(
                 wake,
                 named,
-                key => wake.Post(ScheduleCommand.ApiPath(key), body, cancel),
+                key => wake.Post(ScheduleCommand.ApiPath(key), body, RequestJson.Default.NewScheduledWake, cancel),
                 cancel
             )
         ).Answer.EnsureSuccess();

@@ -1,5 +1,5 @@
 using System.Net;
-using System.Text.Json.Nodes;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -54,12 +54,8 @@ static class SessionRegistration
         var key = claudeSessionId.ToString();
         var answer = await wake.Post(
             "/v1/sessions",
-            new JsonObject
-            {
-                ["key"] = key,
-                ["claudeSessionId"] = key,
-                ["workspace"] = workspace,
-            },
+            new NewSession(key, workspace, ClaudeSessionId: key, Profile: null),
+            RequestJson.Default.NewSession,
             cancel
         );
 

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Wake.Store;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 

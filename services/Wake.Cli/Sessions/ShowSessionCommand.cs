@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using Wake.Store;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 

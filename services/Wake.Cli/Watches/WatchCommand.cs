@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -101,7 +101,7 @@ sealed partial class WatchCommand : ClientCommand
         var (_, answer) = await SessionRegistration.SendWithRegistration(
             wake,
             CurrentSession.Resolve(given.GetValue(session)),
-            key => wake.Post("/v1/watches", WatchRequestBody(given, key), cancel),
+            key => wake.Post("/v1/watches", WatchRequest(given, key), RequestJson.Default.NewWatch, cancel),
             cancel
         );
 
@@ -126,18 +126,14 @@ sealed partial class WatchCommand : ClientCommand
         return 0;
     }
 
-    JsonObject WatchRequestBody(ParseResult given, string key)
+    NewWatch WatchRequest(ParseResult given, string key)
     {
         // GitHub does not care about the case of names; subjects do, and are written in lower case.
-        var watch = new JsonObject
-        {
-            ["session"] = key,
-            ["subject"] = given.GetValue(subject) ?? $"github:{given.GetValue(pullRequest)!.ToLowerInvariant()}",
-        };
         var github = given.GetValue(pullRequest) is not null;
-        Add(
-            "types",
-            [
+        return new(
+            key,
+            given.GetValue(subject) ?? $"github:{given.GetValue(pullRequest)!.ToLowerInvariant()}",
+            NullIfEmpty([
                 .. given.GetValue(types) ?? [],
                 .. given.GetValue(ci)
                     ? github
@@ -149,23 +145,15 @@ sealed partial class WatchCommand : ClientCommand
                         ? DeploymentTypes
                         : [.. DeploymentTypes, "gitlab.deployment.completed"]
                     : [],
-            ]
+            ]),
+            NullIfEmpty(given.GetValue(where) ?? []),
+            NullIfEmpty(given.GetValue(until) ?? []),
+            given.GetValue(once),
+            given.GetValue(intent),
+            given.GetValue(expires)
         );
-        Add("where", given.GetValue(where) ?? []);
-        Add("until", given.GetValue(until) ?? []);
-        if (given.GetValue(once))
-            watch["once"] = true;
-        if (given.GetValue(intent) is { } note)
-            watch["intent"] = note;
-        if (given.GetValue(expires) is { } moment)
-            watch["expires"] = moment;
-        return watch;
 
-        void Add(string name, string[] values)
-        {
-            if (values is not [])
-                watch[name] = new JsonArray([.. values.Select(x => JsonValue.Create(x))]);
-        }
+        static string[]? NullIfEmpty(string[] values) => values is [] ? null : values;
     }
 
     // The sum alone: single workflows would each wake it once more, and the first of them would end a watch for one
@@ -184,11 +172,3 @@ sealed partial class WatchCommand : ClientCommand
     [GeneratedRegex(@"\A[\w.-]+/[\w.-]+#[0-9]+\z")]
     private static partial Regex PullRequest();
 }
-
-/// <summary>What the API answers about a watch just made, as far as it is shown.</summary>
-/// <param name="Id">Names the watch.</param>
-/// <param name="Session">The key of the session it wakes.</param>
-/// <param name="Subject">The subject it matches.</param>
-/// <param name="Found">How many events of the last minutes it matched.</param>
-/// <param name="Ended">Whether one of them has ended it already.</param>
-sealed record CreatedWatch(Guid Id, string Session, string Subject, int Found, bool Ended);
