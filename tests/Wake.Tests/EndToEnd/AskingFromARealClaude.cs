@@ -1,7 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using Wake.Contracts;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

@@ -71,7 +71,7 @@ public sealed partial class RollingOver
                     Eventually.Holds(
                         async () =>
                             (await wake.Turns(key)).Any(x =>
-                                x.State is Store.TurnState.Ended && x.Reasons.Contains(what)
+                                x.State is TurnState.Ended && x.Reasons.Contains(what)
                             ),
                         what
                     )

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text.Json;
 using Wake.Contracts;
 using Wake.Offline;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

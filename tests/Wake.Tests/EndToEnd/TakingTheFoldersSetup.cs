@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wake.Contracts;
 using Wake.Offline;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

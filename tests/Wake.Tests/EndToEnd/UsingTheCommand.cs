@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Wake.ServiceDefaults;
+using Wake.Contracts.Http;
 using Wake.Standalone;
 using Wake.Testing;
 using Wake.Tests.Support;

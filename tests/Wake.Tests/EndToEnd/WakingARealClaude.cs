@@ -1,6 +1,5 @@
 using Wake.Contracts;
 using Wake.Offline;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

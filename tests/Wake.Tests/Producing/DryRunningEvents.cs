@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Wake.Contracts;
-using Wake.Store;
+using Wake.Contracts.Http;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Producing;
@@ -148,27 +148,27 @@ public sealed partial class DryRunningEvents(StandaloneSystem shared) : IClassFi
     {
         var rows = Enumerable
             .Range(0, 5000)
-            .Select(x => new DryRunRow(
+            .Select(x => new Store.DryRunRow(
                 "fact",
                 $"{x}",
                 false,
                 null,
                 null,
-                PromptForm.Full,
+                Store.PromptForm.Full,
                 TurnSamples.Event("merged"),
                 Expired: false
             ));
         var observed = WakeSystem.Event("subject", "merged") with { DedupKey = "fact" };
 
-        var result = DryRunResult.Create(
-            [new Observation(observed)],
-            [new(observed.Id, IntakeOutcome.Routed, [], null, null)],
+        var result = Store.DryRunResult.Create(
+            [new Store.Observation(observed)],
+            [new(observed.Id, Store.IntakeOutcome.Routed, [], null, null)],
             [.. rows],
             (events, _) => events[0].Reason
         );
 
         Assert.Equal(5000, result[0].Sessions.Count);
-        Assert.Equal(DryRunResult.MaxTexts, result[0].Sessions.Count(x => x.Text == "merged"));
+        Assert.Equal(Store.DryRunResult.MaxTexts, result[0].Sessions.Count(x => x.Text == "merged"));
     }
 
     [Fact]

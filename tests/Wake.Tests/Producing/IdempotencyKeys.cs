@@ -84,7 +84,7 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
             key,
             wait: 60
         );
-        await wake.WaitForState(session, Store.SessionState.Running);
+        await wake.WaitForState(session, SessionState.Running);
 
         var beside = await Send(
             path,

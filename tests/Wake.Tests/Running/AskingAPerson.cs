@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Wake.Contracts;
-using Wake.Store;
+using Wake.Contracts.Http;
 using Wake.Testing;
 using Wake.Tests.Support;
 

@@ -1,5 +1,4 @@
 using Wake.Contracts;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

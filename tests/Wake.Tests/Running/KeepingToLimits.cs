@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Wake.Contracts;
-using Wake.Store;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using Wake.Contracts;
 using Wake.Runner;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

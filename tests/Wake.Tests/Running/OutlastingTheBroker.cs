@@ -1,7 +1,6 @@
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using Wake.Contracts;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

@@ -4,7 +4,6 @@ using Wake.Contracts;
 using Wake.Offline;
 using Wake.Runner;
 using Wake.ServiceDefaults;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

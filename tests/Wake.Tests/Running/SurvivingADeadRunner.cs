@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Npgsql;
 using Wake.Contracts;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net.Http.Json;
 using Wake.Contracts;
-using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 
