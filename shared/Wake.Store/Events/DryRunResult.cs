@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Wake.Contracts;
-
 namespace Wake.Store;
 
 /// <summary>What would become of an observation.</summary>
@@ -14,26 +11,23 @@ public sealed record DryRunResult(
     string Id,
     IntakeOutcome Outcome,
     IReadOnlyList<DryRunInboxEntry> Sessions,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? UnknownSessions,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf
+    IReadOnlyList<string>? UnknownSessions,
+    string? DuplicateOf
 )
 {
     /// <summary>Sessions whose prompt is shown: a person reads a few, and an event may reach thousands.</summary>
     internal const int MaxTexts = 100;
 
     /// <inheritdoc cref="IntakeResult.CollidesWith" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? CollidesWith { get; init; }
 
     /// <inheritdoc cref="IntakeResult.Warnings" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 
     /// <summary>
     /// How many sessions would receive it that are not named here, because the caller may not read of sessions; null
     /// when it may.
     /// </summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Withheld { get; init; }
 
     /// <summary>The same for who may publish and not read: nothing of sessions, nor of what others have
@@ -117,16 +111,15 @@ public sealed record DryRunInboxEntry(
     string Session,
     bool Wakes,
     bool Begins,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Watch,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Route,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
+    Guid? Watch,
+    string? Route,
+    string? Intent,
     PromptForm Prompt,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Words,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text
+    string? Words,
+    string? Text
 );
 
 /// <summary>How much a session has to be told.</summary>
-[JsonConverter(typeof(CamelCaseEnumConverter<PromptForm>))]
 public enum PromptForm
 {
     /// <summary>Everything: it has no memory yet.</summary>

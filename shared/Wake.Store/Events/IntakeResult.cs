@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Wake.Contracts;
 
 namespace Wake.Store;
@@ -15,21 +14,18 @@ public sealed record IntakeResult(
     string Id,
     IntakeOutcome Outcome,
     IReadOnlyList<string> Sessions,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? UnknownSessions,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DuplicateOf
+    IReadOnlyList<string>? UnknownSessions,
+    string? DuplicateOf
 )
 {
     /// <summary>The id of the event that came first with its dedup key and is another fact; null when none
     /// did.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? CollidesWith { get; init; }
 
     /// <summary>The event's row: of a duplicate, that of the fact it repeats.</summary>
-    [JsonIgnore]
     public long Event { get; init; }
 
     /// <summary>What of the event was not taken as it came, in sentences; null when nothing was.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 
     /// <summary>The decision about a new fact.</summary>
@@ -46,7 +42,6 @@ public sealed record IntakeResult(
 }
 
 /// <summary>The ways an observation can be taken in.</summary>
-[JsonConverter(typeof(CamelCaseEnumConverter<IntakeOutcome>))]
 public enum IntakeOutcome
 {
     /// <summary>A new fact that belongs to at least one session.</summary>

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Wake.Contracts;
 
@@ -11,46 +10,7 @@ namespace Wake.Store;
 /// <param name="Configured">Whether it stands in the configuration, and is changed there alone.</param>
 /// <param name="Definition">The rule.</param>
 /// <param name="Created">Since when it is as it is.</param>
-public sealed record Route(
-    string Name,
-    bool Configured,
-    [property: JsonIgnore] RouteDefinition Definition,
-    DateTimeOffset Created
-)
-{
-    /// <summary>What may keep its sessions from working, told when it is set; null when nothing is known.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public IReadOnlyList<string>? Warnings { get; init; }
-
-    /// <inheritdoc cref="RouteDefinition.Types" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public IReadOnlyList<string>? Types => Definition.Types;
-
-    /// <inheritdoc cref="RouteDefinition.Subject" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Subject => Definition.Subject;
-
-    /// <inheritdoc cref="RouteDefinition.Where" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public IReadOnlyList<string>? Where => Definition.Where;
-
-    /// <inheritdoc cref="RouteDefinition.Session" />
-    public string? Session => Definition.Session;
-
-    /// <inheritdoc cref="RouteDefinition.Profile" />
-    public string? Profile => Definition.Profile;
-
-    /// <inheritdoc cref="RouteDefinition.Workspace" />
-    public string? Workspace => Definition.Workspace;
-
-    /// <inheritdoc cref="RouteDefinition.FullPrompt" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? FullPrompt => Definition.FullPrompt;
-
-    /// <inheritdoc cref="RouteDefinition.DeltaPrompt" />
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? DeltaPrompt => Definition.DeltaPrompt;
-}
+public sealed record Route(string Name, bool Configured, RouteDefinition Definition, DateTimeOffset Created);
 
 /// <summary>What a route says, in the configuration (<c>Routes:NAME</c>) as over the API.</summary>
 public sealed partial record RouteDefinition

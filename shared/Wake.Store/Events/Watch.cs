@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Wake.Store;
 
 /// <summary>"Wake this session when events match."</summary>
@@ -18,12 +16,12 @@ public sealed record Watch(
     Guid Id,
     string Session,
     string Subject,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Types,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Where,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Until,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Once,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Expires,
+    IReadOnlyList<string>? Types,
+    IReadOnlyList<string>? Where,
+    IReadOnlyList<string>? Until,
+    bool Once,
+    string? Intent,
+    DateTimeOffset? Expires,
     DateTimeOffset Created
 );
 

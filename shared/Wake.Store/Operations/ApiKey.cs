@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Wake.Contracts;
 
 namespace Wake.Store;
@@ -15,30 +14,25 @@ public sealed record ApiKey(
     string Name,
     IReadOnlyList<string> Scopes,
     DateTimeOffset Created,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? LastUsedAt,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? ExpiresAt
+    DateTimeOffset? LastUsedAt,
+    DateTimeOffset? ExpiresAt
 )
 {
     /// <summary>What the sources of its events begin with; null for any.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Sources { get; init; }
 
     /// <summary>What their types begin with; null for any.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Types { get; init; }
 
     /// <summary>What their subjects begin with; null for any.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Subjects { get; init; }
 
     /// <summary>
     /// Namespace of the key's dedup keys: keys of one namespace deduplicate against each other. Null: its own id.
     /// </summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Namespace { get; init; }
 
     /// <summary>What its events may say.</summary>
-    [JsonIgnore]
     public PublishPermissions PublishPermissions =>
         new()
         {

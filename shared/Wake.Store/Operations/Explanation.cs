@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Wake.Contracts;
 
 namespace Wake.Store;
@@ -47,12 +46,12 @@ public sealed record Duplicate(string Id, string Source, DateTimeOffset At);
 /// <param name="Turn">That wake's turn.</param>
 public sealed record InboxEntry(
     string Session,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Watch,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Route,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
+    Guid? Watch,
+    string? Route,
+    string? Intent,
     DateTimeOffset RoutedAt,
     int? Wake,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Turn? Turn
+    Turn? Turn
 )
 {
     /// <summary>The same for who may publish and not read: who was told, and how the turn stands. What else it was told
@@ -102,12 +101,7 @@ public sealed record SessionExplanation(
 /// <param name="Reason">Why it came into use.</param>
 /// <param name="Wake">The wake that began it.</param>
 /// <param name="Since">When.</param>
-public sealed record ClaudeSessionUse(
-    Guid Id,
-    string Reason,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Wake,
-    DateTimeOffset Since
-);
+public sealed record ClaudeSessionUse(Guid Id, string Reason, int? Wake, DateTimeOffset Since);
 
 /// <summary>An event that waits for the next turn.</summary>
 /// <param name="Id">The event's id.</param>
@@ -139,8 +133,8 @@ public sealed record PendingEvent(
 public sealed record LedgerLine(
     DateTimeOffset At,
     string What,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Event,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Session,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Wake,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note
+    string? Event,
+    string? Session,
+    int? Wake,
+    string? Note
 );

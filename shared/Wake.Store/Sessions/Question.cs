@@ -1,6 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
-using Wake.Contracts;
 
 namespace Wake.Store;
 
@@ -69,7 +67,6 @@ public sealed record PermissionAnswer(bool Allow, string? Message)
 }
 
 /// <summary>How a question was settled.</summary>
-[JsonConverter(typeof(CamelCaseEnumConverter<QuestionOutcome>))]
 public enum QuestionOutcome
 {
     /// <summary>A person answered, and the session is told.</summary>

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Wake.Contracts;
 
 namespace Wake.Store;
@@ -29,21 +28,15 @@ public sealed record Session(
     decimal CostUsd,
     decimal CostTodayUsd,
     DateTimeOffset Created,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Closed,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? WaitsFor
+    DateTimeOffset? Closed,
+    Guid? WaitsFor
 )
 {
-    /// <summary>What whoever has just registered it should know, for instance what its turns will go without.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Notice { get; init; }
-
-    /// <summary>The store's own name for it; not part of the API.</summary>
-    [JsonIgnore]
+    /// <summary>The store's own id of it.</summary>
     public Guid Id { get; init; }
 }
 
 /// <summary>What a session is doing.</summary>
-[JsonConverter(typeof(CamelCaseEnumConverter<SessionState>))]
 public enum SessionState
 {
     /// <summary>Nothing; it takes its next turn when something arrives.</summary>
@@ -105,7 +98,6 @@ public sealed record Turn(
 {
     /// <summary>Set when the turn left the session's Claude session for a fresh one, which knows no more of it than a
     /// recap.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public FreshSession? Fresh { get; init; }
 }
 
@@ -116,7 +108,6 @@ public sealed record Turn(
 public sealed record FreshSession(Guid Left, Guid Begun, string Why);
 
 /// <summary>Where a turn stands.</summary>
-[JsonConverter(typeof(CamelCaseEnumConverter<TurnState>))]
 public enum TurnState
 {
     /// <summary>No runner holds it.</summary>

@@ -261,7 +261,7 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         var after = await store.Routes.List(None);
 
         Assert.Equal(["assigned", "changes", "own", "review"], before.Select(x => x.Name));
-        Assert.Equal((true, "configured@{subject}"), after.Select(x => (x.Configured, x.Session)).Single());
+        Assert.Equal((true, "configured@{subject}"), after.Select(x => (x.Configured, x.Definition.Session)).Single());
         await store.Routes.ReplaceConfigured(
             new Dictionary<string, RouteDefinition> { ["own"] = Terms("configured@{subject}", "own") },
             None
