@@ -70,9 +70,7 @@ public sealed partial class RollingOver
                 keys.Select(key =>
                     Eventually.Holds(
                         async () =>
-                            (await wake.Turns(key)).Any(x =>
-                                x.State is TurnState.Ended && x.Reasons.Contains(what)
-                            ),
+                            (await wake.Turns(key)).Any(x => x.State is TurnState.Ended && x.Reasons.Contains(what)),
                         what
                     )
                 )

@@ -24,7 +24,7 @@ public sealed class DecidingAboutASession
         ("its date has come", Turn(parked: true)),
     ];
 
-    static readonly (string Name, SessionSnapshot Facts)[] All =
+    internal static readonly (string Name, SessionSnapshot Facts)[] All =
     [
         .. from turn in Turns
         from closed in Either
