@@ -94,6 +94,7 @@ public sealed class AskingFromClaude_2_1_332(AskingFromARealClaude.Newest runs)
 /// another machine: a runner with a configuration folder of its own.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public abstract class AskingFromARealClaude
 {
     const string Three = """

@@ -11,6 +11,7 @@ namespace Wake.Tests.EndToEnd;
 /// real CLI: a session is one conversation wherever its turns run.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class MovingBetweenRunners : IAsyncLifetime
 {
     readonly Dictionary<string, ServiceProcess> runners = [];

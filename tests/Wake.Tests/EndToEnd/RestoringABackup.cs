@@ -13,6 +13,7 @@ namespace Wake.Tests.EndToEnd;
 /// same wakes again. The CLI remembers what it was told.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class RestoringABackup
 {
     public static TheoryData<string?> Clis => [null, RealClaude.Current, RealClaude.Old, RealClaude.Newest];

@@ -12,6 +12,7 @@ namespace Wake.Tests.EndToEnd;
 
 /// <summary>The <c>wake</c> command, from outside.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
     readonly WakeSystem wake = shared.System;

@@ -9,6 +9,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>A whole Wake that asks a GitHub on loopback, as one on a laptop without any public address does.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class PollingGitHub()
     : GitHubPollingTestBase(
         new Dictionary<string, string>

@@ -7,6 +7,7 @@ namespace Wake.Tests.Producing;
 /// <summary>When CI has ended, and what is told when it does not: what a session that waits for it hears, with a GitHub
 /// on loopback.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class WaitingForChecks()
     : GitHubPollingTestBase(
         new Dictionary<string, string>

@@ -8,8 +8,9 @@ using Xunit.Sdk;
 namespace Wake.Tests.Support;
 
 /// <summary>
-/// xunit as it comes, but for one thing: what the run started (PostgreSQL, RabbitMQ) is stopped before the run reports
-/// that it is over. After that the process is given no time to do it.
+/// xunit as it comes, but for two things. What the run started (PostgreSQL, RabbitMQ) is stopped before the run reports
+/// that it is over; after that the process is given no time to do it. And classes begin in an order that ends them at
+/// the same time, instead of any.
 /// </summary>
 public sealed class TestRun(IMessageSink messages) : XunitTestFramework(messages)
 {
@@ -36,18 +37,39 @@ public sealed class TestRun(IMessageSink messages) : XunitTestFramework(messages
         }
     }
 
-    sealed class Runner(
-        ITestAssembly assembly,
-        IEnumerable<IXunitTestCase> cases,
-        IMessageSink diagnostics,
-        IMessageSink execution,
-        ITestFrameworkExecutionOptions options
-    ) : XunitTestAssemblyRunner(assembly, cases, diagnostics, execution, options)
+    sealed class Runner : XunitTestAssemblyRunner
     {
+        public Runner(
+            ITestAssembly assembly,
+            IEnumerable<IXunitTestCase> cases,
+            IMessageSink diagnostics,
+            IMessageSink execution,
+            ITestFrameworkExecutionOptions options
+        )
+            : base(assembly, cases, diagnostics, execution, options) =>
+            TestCollectionOrderer = new LongestFirst(TestCases);
+
         protected override async Task BeforeTestAssemblyFinishedAsync()
         {
             await Servers.Stop();
             await base.BeforeTestAssemblyFinishedAsync();
         }
+    }
+
+    /// <summary>A class that takes minutes and begins last keeps the whole run waiting, with nothing beside it.</summary>
+    sealed class LongestFirst(IEnumerable<IXunitTestCase> cases) : ITestCollectionOrderer
+    {
+        readonly ILookup<Guid, IXunitTestCase> cases = cases.ToLookup(x =>
+            x.TestMethod.TestClass.TestCollection.UniqueID
+        );
+
+        public IEnumerable<ITestCollection> OrderTestCollections(IEnumerable<ITestCollection> testCollections) =>
+            testCollections
+                .OrderByDescending(x => Has(x, "Takes", "minutes"))
+                .ThenByDescending(x => Has(x, "Starts", "processes"))
+                .ThenByDescending(x => cases[x.UniqueID].Count());
+
+        bool Has(ITestCollection collection, string trait, string value) =>
+            cases[collection.UniqueID].Any(x => x.Traits.TryGetValue(trait, out var values) && values.Contains(value));
     }
 }
