@@ -56,7 +56,7 @@ public sealed class TestRun(IMessageSink messages) : XunitTestFramework(messages
         }
     }
 
-    /// <summary>A class that takes minutes and begins last keeps the whole run waiting, with nothing beside it.</summary>
+    /// <summary>A class that takes minutes and begins last keeps the run waiting, with nothing beside it.</summary>
     sealed class LongestFirst(IEnumerable<IXunitTestCase> cases) : ITestCollectionOrderer
     {
         readonly ILookup<Guid, IXunitTestCase> cases = cases.ToLookup(x =>
