@@ -11,7 +11,8 @@ namespace Wake.Runner;
 /// </summary>
 public static class WatchdogProcess
 {
-    const string Argument = "lease-watchdog";
+    const string Argument = "lease-watchdog",
+        RunUserVariable = $"{RunnerOptions.Section}__{nameof(RunnerOptions.RunAs)}";
 
     // The runner kills by itself first, if it can.
     static readonly TimeSpan Slack = TimeSpan.FromSeconds(1);
@@ -27,6 +28,7 @@ public static class WatchdogProcess
             return 1;
 
         ProcessHardening.Apply();
+        RunUser.SetCurrent(Environment.GetEnvironmentVariable(RunUserVariable));
         var processes = new RunReaper(new(), TimeProvider.System, NullLogger<RunReaper>.Instance);
         using var input = new StreamReader(Console.OpenStandardInput());
 
@@ -65,7 +67,7 @@ public static class WatchdogProcess
     /// <summary>How it is started from within the runner.</summary>
     internal static (string Program, string[] Arguments) StartCommand(RunTag runner)
     {
-        var own = System.Environment.ProcessPath!;
+        var own = Environment.ProcessPath!;
         string[] arguments = [Argument, $"{runner}"];
         return Path.GetFileNameWithoutExtension(own) == "dotnet"
             ? (own, [Assembly.GetEntryAssembly()!.Location, .. arguments])
@@ -87,6 +89,10 @@ public static class WatchdogProcess
             environment["DOTNET_EnableDiagnostics"] =
                 "0";
         environment["DOTNET_GCHeapHardLimit"] = "0x4000000";
+
+        // Whose processes it has to find.
+        if (RunUser.Current is { } user)
+            environment[RunUserVariable] = user.Name;
         return environment;
     }
 

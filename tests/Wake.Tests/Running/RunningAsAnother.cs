@@ -67,16 +67,20 @@ public sealed class RunningAsAnother : IAsyncLifetime
     [AsRootFact]
     public Task A_turn_runs_as_its_user_and_remembers_and_leaves_nothing() => TurnsAreTheirUsers([]);
 
-    // Root of a container has no more.
+    // Root of a container has no more, nor cgroups that it may write to.
     [AsRootFact]
     public Task Five_capabilities_of_root_do()
     {
         var capabilities = RunUser.RequiredCapabilities.Select(x => $",+{x.Name.ToLowerInvariant()}");
         return TurnsAreTheirUsers([
-            "setpriv",
-            "--no-new-privs",
-            "--inh-caps=-all",
-            $"--bounding-set=-all{string.Concat(capabilities)}",
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            "findmnt --types cgroup2 --noheadings --output TARGET | xargs --no-run-if-empty umount --lazy; "
+                + "exec setpriv --no-new-privs --inh-caps=-all "
+                + $"--bounding-set=-all{string.Concat(capabilities)} \"$@\"",
+            "sh",
         ]);
     }
 
@@ -133,11 +137,27 @@ public sealed class RunningAsAnother : IAsyncLifetime
         Assert.Contains("first", await File.ReadAllTextAsync(transcript));
         Assert.Equal(0, agent.RunAs("test", "-O", transcript).Code);
 
-        // Of a runner that is killed the next one finds what it has left behind, by its environment alone.
         (tool, hold) = ($"{tool}.third", $"{hold}.third");
         await wake.Wake(key, $"third [[fake:orphan {tool} 600]] [[fake:hold {hold}]]");
         await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
         var left = await MachineProcess.ReadProcessId(tool);
+
+        // Of one that is frozen what runs beside it ends what it runs, when its lease is over.
+        cli = Assert.Single(MachineProcess.CliProcesses(folder.File("claude")));
+        standalone.Freeze();
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the run has ended");
+        standalone.Thaw();
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(left)), "the tool has ended");
+
+        // And of one that is killed the next one.
+        await File.WriteAllTextAsync(hold, "");
+        await wake.WaitForTurnEnd(key, 3);
+        File.Delete(hold);
+        File.Delete(tool);
+        (tool, hold) = ($"{tool}.fourth", $"{hold}.fourth");
+        await wake.Wake(key, $"fourth [[fake:orphan {tool} 600]] [[fake:hold {hold}]]");
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+        left = await MachineProcess.ReadProcessId(tool);
         await standalone.Kill();
         Assert.True(MachineProcess.Runs(left));
         standalone = await wake.StartProcess("Wake.Standalone", wrapper: wrapper);
