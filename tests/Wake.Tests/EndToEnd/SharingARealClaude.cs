@@ -144,6 +144,20 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
             && !line.Contains("\"type\":\"result\"", StringComparison.Ordinal)
         ) { }
 
+        // It writes down what was said a moment after it has said it is done, and what is killed before has forgotten.
+        await Eventually.Holds(
+            () =>
+                Task.FromResult(
+                    Directory
+                        .EnumerateFiles(
+                            Path.Combine(wake.ClaudeConfig, "projects"),
+                            $"{id}.jsonl",
+                            SearchOption.AllDirectories
+                        )
+                        .Any(x => File.ReadAllText(x).Contains("petunia", StringComparison.Ordinal))
+                ),
+            "it has written down what was said"
+        );
         program.Kill();
 
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
