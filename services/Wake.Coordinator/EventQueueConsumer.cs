@@ -71,10 +71,6 @@ sealed class EventQueueConsumer(
             {
                 await Consume(cancel);
             }
-            catch (ChannelClosedException lost)
-            {
-                throw new IOException("the connection to RabbitMQ is lost", lost);
-            }
             finally
             {
                 (consuming, currentChannel) = (false, null);
