@@ -18,9 +18,9 @@ public static class ReadableSecretFiles
 
         folder = Path.GetFullPath(folder is { Length: > 0 } ? folder : SecretFiles.DefaultDirectory);
         IEnumerable<string> secrets = Directory.Exists(folder) ? Directory.EnumerateFiles(folder).Order() : [];
-        if (HasSecrets(() => Settings(settings)))
+        if (HasSecret(() => Settings(settings)))
             secrets = secrets.Append(settings);
-        if (HasSecrets(() => Variables(environment)))
+        if (HasSecret(() => Variables(environment)))
             secrets = secrets.Append(environment);
         return [.. secrets.Where(IsReadableByAll)];
     }
@@ -42,7 +42,7 @@ public static class ReadableSecretFiles
         return true;
     }
 
-    static bool HasSecrets(Func<IEnumerable<bool>> file)
+    static bool HasSecret(Func<IEnumerable<bool>> file)
     {
         try
         {
@@ -60,8 +60,14 @@ public static class ReadableSecretFiles
         from setting in new ConfigurationBuilder().AddJsonFile(file).Build().AsEnumerable()
         select setting.Value is { Length: > 0 } value && PlaceholderSecrets.FindSecret(setting.Key, value) is not null;
 
+    // Settings of Wake by their variables, and what claude and others read.
     static IEnumerable<bool> Variables(string file) =>
         from line in File.ReadLines(file)
         let parts = line.Trim().Split('=', 2)
-        select parts is [var name, { Length: > 0 }] && !name.StartsWith('#') && Redaction.IsSecret(name);
+        select parts is [var name, { Length: > 0 } value]
+            && !name.StartsWith('#')
+            && (
+                Redaction.IsSecret(name)
+                || PlaceholderSecrets.FindSecret(name.Replace("__", ":", StringComparison.Ordinal), value) is not null
+            );
 }

@@ -198,6 +198,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
     [InlineData("wake.json", """{"Profiles": {"p": {"Repository": "https://me:of-mine@example.com/a.git"}}}""")]
     [InlineData("secrets/Gateway__ApiKeys__0", "a key of sixteen characters")]
     [InlineData("config/wake/service.env", "# Settings.\nLANG=C\nANTHROPIC_API_KEY=sk-of-the-model\n")]
+    [InlineData("config/wake/service.env", "ConnectionStrings__Wake=Host=db;Username=wake;Password=of-the-database\n")]
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     public async Task Doctor_tells_of_secrets_that_every_user_can_read(string name, string content)
     {
