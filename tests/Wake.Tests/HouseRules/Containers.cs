@@ -22,7 +22,7 @@ public sealed partial class Containers
         var folders = Directory
             .GetDirectories(Path.Combine(Repository.Root, "services"))
             .Select(Path.GetFileName)
-            .Except(["Wake.Standalone"]);
+            .Except(["Wake.Standalone", "Wake.Terminal"]);
 
         Assert.Equal(
             folders.Order(),

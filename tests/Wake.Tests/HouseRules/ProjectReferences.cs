@@ -19,6 +19,7 @@ public sealed class ProjectReferences
         ["Wake.Coordinator"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Runner"] = ["Wake.Contracts", "Wake.Prompting", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Gateway"] = ["Wake.Contracts", "Wake.Prompting", "Wake.ServiceDefaults", "Wake.Store"],
+        ["Wake.Terminal"] = ["Wake.Contracts"],
         ["Wake.Standalone"] =
         [
             "Wake.Coordinator",
