@@ -23,6 +23,7 @@ public static class GatewayServices
         builder.Services.AddKnownProxies();
         builder.Services.AddProblemResponses();
         builder.Services.AddSingleton<EventIngress>();
+        builder.Services.AddSingleton<ApiKeys>();
         builder.Services.AddSingleton<ApiKeyCache>();
         builder.Services.AddSingleton<BrowserSessions>();
         builder.Services.AddSingleton<PreferWait>();

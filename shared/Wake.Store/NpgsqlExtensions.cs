@@ -4,8 +4,8 @@ using Wake.Contracts;
 
 namespace Wake.Store;
 
-/// <summary>What reading and writing rows looks like everywhere in the store.</summary>
-static class NpgsqlExtensions
+/// <summary>How rows are read and written, in the store and by the services that have tables of their own.</summary>
+public static class NpgsqlExtensions
 {
     /// <summary>Adds one statement with its parameters, as <see cref="CreateCommand"/> makes it.</summary>
     public static void Add(this NpgsqlBatch batch, string sql, params ReadOnlySpan<object?> parameters) =>

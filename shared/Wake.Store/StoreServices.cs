@@ -26,7 +26,6 @@ public static class StoreServices
         services.AddSingleton<StoredTraceContexts>();
         services.AddSingleton<Backlog>();
         services.AddSingleton<Explanations>();
-        services.AddSingleton<ApiKeys>();
         services.AddSingleton<RunTokens>();
         services.AddSingleton<IdempotencyKeys>();
         services.AddSingleton<InboxEntries>();

@@ -1,5 +1,4 @@
 using Wake.Contracts;
-using Wake.Store;
 using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;

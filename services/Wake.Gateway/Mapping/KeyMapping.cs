@@ -1,10 +1,9 @@
 using Wake.Contracts;
-using Wake.Store;
 using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
-/// <summary>Keys of the API, between the store's records and those of the HTTP contract.</summary>
+/// <summary>Keys of the API, between the records of the gateway and those of the HTTP contract.</summary>
 static class KeyMapping
 {
     public static Contract.ApiKey ToContract(this ApiKey key) =>

@@ -1,7 +1,9 @@
-// What the HTTP API answers, under its own names. The store has records of the same names for itself. Tests that mean
-// those say Store.Session.
+// What the HTTP API answers, under its own names. The store and the gateway have records of the same names for
+// themselves. Tests that mean those say Store.Session.
+global using ApiKey = Wake.Contracts.Http.ApiKey;
 global using DayCost = Wake.Contracts.Http.DayCost;
 global using EventExplanation = Wake.Contracts.Http.EventExplanation;
+global using NewApiKey = Wake.Contracts.Http.NewApiKey;
 global using Question = Wake.Contracts.Http.Question;
 global using QuestionOutcome = Wake.Contracts.Http.QuestionOutcome;
 global using Session = Wake.Contracts.Http.Session;

@@ -1,11 +1,12 @@
 using Npgsql;
 using Wake.Contracts;
+using Wake.Store;
 
-namespace Wake.Store;
+namespace Wake.Gateway;
 
 /// <summary>The keys of the API. Only their hashes are kept; a key is 256 random bits, so its hash needs no
 /// salt.</summary>
-public sealed class ApiKeys(NpgsqlDataSource database)
+sealed class ApiKeys(NpgsqlDataSource database)
 {
     /// <summary>What every key begins with, so that one that leaks is found by whoever looks for secrets.</summary>
     public const string Prefix = "wake_";

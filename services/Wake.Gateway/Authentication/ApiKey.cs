@@ -1,6 +1,6 @@
 using Wake.Contracts;
 
-namespace Wake.Store;
+namespace Wake.Gateway;
 
 /// <summary>A key of the API, as far as it may be shown.</summary>
 /// <param name="Id">Names it. No secret.</param>
@@ -9,7 +9,7 @@ namespace Wake.Store;
 /// <param name="Created">When it was made.</param>
 /// <param name="LastUsedAt">When it was last used, to the minute; null for never.</param>
 /// <param name="ExpiresAt">When it expires because another took its place; null for not.</param>
-public sealed record ApiKey(
+sealed record ApiKey(
     Guid Id,
     string Name,
     IReadOnlyList<string> Scopes,
@@ -47,4 +47,4 @@ public sealed record ApiKey(
 /// <param name="Name">What its maker calls it.</param>
 /// <param name="Scopes">What it may do.</param>
 /// <param name="Key">The secret.</param>
-public sealed record NewApiKey(Guid Id, string Name, IReadOnlyList<string> Scopes, string Key);
+sealed record NewApiKey(Guid Id, string Name, IReadOnlyList<string> Scopes, string Key);
