@@ -155,18 +155,10 @@ sealed class EventQueueConsumer(
         {
             try
             {
-                var (decisions, dueIn) = await intake.Accept(
+                var (_, dueIn) = await intake.Accept(
                     batch.ConvertAll(x => new Observation(x.Event!, x.Trace.TraceParent, x.Trace.TraceState, x.Scope)),
                     cancel
                 );
-
-                for (var i = 0; i < batch.Count; i++)
-                    WakeMetrics.RecordObservation(
-                        batch[i].Event!.Source,
-                        batch[i].Event!.Type,
-                        decisions[i].Outcome,
-                        decisions[i].CollidesWith is not null
-                    );
 
                 if (dueIn is { } due)
                     signal.SweepIn(due);

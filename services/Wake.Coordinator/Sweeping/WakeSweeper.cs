@@ -54,11 +54,8 @@ sealed class WakeSweeper(
                 if (time.GetElapsedTime(fired) >= options.Value.PollInterval)
                 {
                     fired = time.GetTimestamp();
-                    foreach (var (observed, outcome) in await scheduled.FireDue(cancel))
-                    {
-                        WakeMetrics.RecordObservation(observed.Source, observed.Type, outcome);
+                    if (await scheduled.FireDue(cancel) > 0)
                         wait = TimeSpan.Zero;
-                    }
                 }
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)

@@ -30,14 +30,6 @@ public sealed class EventIngress(Intake intake, InboxEntries deliveries, WakeTim
         var trace = TraceContext.Current;
         var (decisions, dueIn) = await intake.Accept([.. events.Select(x => ToObservation(x, trace))], cancel);
 
-        for (var i = 0; i < events.Count; i++)
-            WakeMetrics.RecordObservation(
-                events[i].Source,
-                events[i].Type,
-                decisions[i].Outcome,
-                decisions[i].CollidesWith is not null
-            );
-
         if (dueIn < NotifySweepersWithin)
             await timers.NotifySweepers();
 

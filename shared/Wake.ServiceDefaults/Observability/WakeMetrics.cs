@@ -1,11 +1,10 @@
 using System.Diagnostics.Metrics;
-using System.Text.Json;
 
 namespace Wake.ServiceDefaults;
 
 /// <summary>
-/// What Wake measures: every metric's name, unit and attributes. No attribute grows with sessions, events or time;
-/// names that others choose are <see cref="CardinalityLimiter"/>. Units are UCUM's; money has none there.
+/// What Wake measures: every metric's name, unit and attributes, but for what the store's intake counts by itself. No
+/// attribute grows with sessions, events or time. Units are UCUM's; money has none there.
 /// </summary>
 public static class WakeMetrics
 {
@@ -39,27 +38,6 @@ public static class WakeMetrics
         "wake.webhook.missed",
         "{delivery}",
         "Webhook deliveries that had failed, by whether they were sent again."
-    );
-
-    /// <summary>Observations taken in, duplicates included, by <c>source</c> and <c>type</c>.</summary>
-    public static readonly Counter<long> EventsObserved = Meter.CreateCounter<long>(
-        "wake.events.observed",
-        "{event}",
-        "Observations taken in, duplicates included."
-    );
-
-    /// <summary>Events that came under the dedup key of another fact, and were taken in as what they are.</summary>
-    public static readonly Counter<long> DedupKeyCollisions = Meter.CreateCounter<long>(
-        "wake.events.collisions",
-        "{event}",
-        "Events that came under the dedup key of another fact."
-    );
-
-    /// <summary>The intake's decisions, by <c>outcome</c> (routed, unwatched, duplicate).</summary>
-    public static readonly Counter<long> IntakeOutcomes = Meter.CreateCounter<long>(
-        "wake.intake.outcomes",
-        "{decision}",
-        "What was decided about observations."
     );
 
     /// <summary>Messages that were no events and wait in the error queue for somebody to look at them.</summary>
@@ -147,54 +125,4 @@ public static class WakeMetrics
         "{run}",
         "Runs of the CLI that ended without saying how far they came."
     );
-
-    static readonly CardinalityLimiter Sources = new(),
-        Types = new();
-
-    /// <summary>The attribute <c>outcome</c>, in the words of the API.</summary>
-    public static KeyValuePair<string, object?> OutcomeTag<T>(T outcome)
-        where T : struct, Enum => new("outcome", JsonNamingPolicy.CamelCase.ConvertName(outcome.ToString()));
-
-    /// <summary>Counts what was decided about one observation.</summary>
-    /// <param name="source">Who observed it.</param>
-    /// <param name="type">What kind of fact.</param>
-    /// <param name="outcome">What was decided.</param>
-    /// <param name="collides">Whether another fact has its dedup key.</param>
-    public static void RecordObservation<T>(string source, string type, T outcome, bool collides = false)
-        where T : struct, Enum
-    {
-        if (collides)
-            DedupKeyCollisions.Add(1);
-        if (!EventsObserved.Enabled)
-            return;
-
-        EventsObserved.Add(1, new("source", Sources.Limit(source)), new("type", Types.Limit(type)));
-        IntakeOutcomes.Add(1, OutcomeTag(outcome));
-    }
-}
-
-/// <summary>
-/// Names that programs elsewhere choose, as an attribute of a metric: the first hundred are told apart, and all others
-/// are one. Whoever makes names up fills neither our memory nor that of what stores the metrics.
-/// </summary>
-sealed class CardinalityLimiter
-{
-    /// <summary>OpenTelemetry's word for a value outside of a known set.</summary>
-    public const string Other = "_OTHER";
-
-    const int MaxValues = 100,
-        MaxLength = 64;
-
-    readonly HashSet<string> known = [];
-    readonly Lock adding = new();
-
-    /// <summary>The name, or <see cref="Other"/>.</summary>
-    public string Limit(string name)
-    {
-        if (name.Length > MaxLength)
-            return Other;
-
-        lock (adding)
-            return known.Contains(name) || (known.Count < MaxValues && known.Add(name)) ? name : Other;
-    }
 }

@@ -10,7 +10,8 @@ namespace Wake.Store;
 
 /// <summary>
 /// Takes observations in: every one is new or a duplicate, belongs to some sessions or to none, and when
-/// <see cref="Accept"/> returns all of that is committed. The body behind every front: AMQP, HTTP, in memory.
+/// <see cref="Accept"/> returns all of that is committed and counted. The body behind every front: AMQP, HTTP, in
+/// memory, and a date that has come.
 /// </summary>
 public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profiles)
 {
@@ -25,7 +26,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
 
     /// <summary>
     /// Accepts a batch in one transaction, in the order given. Returns the decisions in the same order, and how long
-    /// until the first session it armed is due (null when it armed none).
+    /// until the first session it armed is due (null when it armed none), of which the caller tells the sweepers.
     /// </summary>
     /// <param name="observations">Valid events (see <see cref="EventValidation"/>), at most a few thousand.</param>
     /// <param name="cancel">Ends the wait; what was not committed by then is not accepted.</param>
@@ -33,10 +34,15 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
     /// PostgreSQL refused, and nothing was accepted, or did not answer: then nobody knows, and the same again is
     /// accepted once.
     /// </exception>
-    public Task<(IReadOnlyList<IntakeResult> Decisions, TimeSpan? DueIn)> Accept(
+    public async Task<(IReadOnlyList<IntakeResult> Decisions, TimeSpan? DueIn)> Accept(
         IReadOnlyList<Observation> observations,
         CancellationToken cancel
-    ) => Decide(database.CreateBatch, observations, cancel);
+    )
+    {
+        var accepted = await Decide(database.CreateBatch, observations, cancel);
+        IntakeMetrics.Record(observations, accepted.Decisions);
+        return accepted;
+    }
 
     /// <summary>What <see cref="Accept"/> would decide and why, found by doing it and taking it back.</summary>
     /// <param name="observations">Valid events.</param>

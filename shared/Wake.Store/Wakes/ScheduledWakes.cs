@@ -87,28 +87,25 @@ public sealed class ScheduledWakes(NpgsqlDataSource database, Intake intake)
     /// Makes events of those whose time has come. One that was made and not forgotten, because the process died in
     /// between, is made again and is a duplicate.
     /// </summary>
-    /// <returns>The events, and what was decided about each.</returns>
-    public async Task<IReadOnlyList<(ExternalEventObserved Event, IntakeOutcome Outcome)>> FireDue(
-        CancellationToken cancel
-    )
+    /// <returns>How many there were.</returns>
+    public async Task<int> FireDue(CancellationToken cancel)
     {
         await using var look = database.CreateCommand(
             $"{Select} where w.due_at <= now() order by w.due_at limit {BatchSize}"
         );
         var due = await look.ReadAll(Read, cancel);
         if (due is [])
-            return [];
+            return 0;
 
-        var events = due.ConvertAll(Event);
-        var (decisions, _) = await intake.Accept(
-            events.ConvertAll(x => new Observation(x, DedupScope: x.DedupScope)),
+        await intake.Accept(
+            due.ConvertAll(Event).ConvertAll(x => new Observation(x, DedupScope: x.DedupScope)),
             cancel
         );
 
         await using var forget = database.CreateCommand("delete from scheduled_wakes where id = any ($1)");
         forget.Parameters.AddWithValue(due.Select(x => x.Id).ToArray());
         await forget.ExecuteNonQueryAsync(cancel);
-        return [.. events.Zip(decisions.Select(x => x.Outcome))];
+        return due.Count;
     }
 
     static ScheduledWake Read(NpgsqlDataReader row) =>

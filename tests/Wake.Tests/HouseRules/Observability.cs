@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Wake.ServiceDefaults;
+using Wake.Store;
 using YamlDotNet.RepresentationModel;
 
 namespace Wake.Tests.HouseRules;
@@ -64,6 +65,7 @@ public sealed partial class Observability
                 Assert.Matches(@"^(s|\{\w+\})$", x.Instrument.Unit);
                 Assert.EndsWith(".", x.Instrument.Description);
                 Assert.StartsWith("wake.", x.Instrument.Name);
+                Assert.Equal(Telemetry.SourceName, x.Instrument.Meter.Name);
             }
         );
 
@@ -81,7 +83,8 @@ public sealed partial class Observability
     // https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/: the unit, if it is one, and
     // what it is.
     static IEnumerable<(Instrument Instrument, string[] Series)> Instruments() =>
-        from field in typeof(WakeMetrics).GetFields(BindingFlags.Public | BindingFlags.Static)
+        from metrics in (Type[])[typeof(WakeMetrics), typeof(IntakeMetrics)]
+        from field in metrics.GetFields(BindingFlags.Public | BindingFlags.Static)
         let instrument = (Instrument)field.GetValue(null)!
         let name = instrument.Name.Replace('.', '_') + (instrument.Unit == "s" ? "_seconds" : "")
         select (
