@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using Wake.Contracts;
 
@@ -61,11 +62,11 @@ sealed record DryRunRow(
         // Its own rows bear the moment it began.
         await using var command = new NpgsqlCommand(
             """
-            select e.dedup_key, s.key, s.created_at = now(), i.watch_id, r.name,
+            select e.dedup_key, s.key as session, s.created_at = now() as begins, i.watch_id, r.name as route,
                    -- opened or not: from the wake after the one that began it, it is told what is new
-                   exists (select from session_ids where session_id = s.id),
-                   coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent, r.full_prompt, r.delta_prompt,
-                   e.expires_at is not null and e.expires_at <= now()
+                   exists (select from session_ids where session_id = s.id) as told_before,
+                   coalesce(e.happened_at, e.accepted_at) as time, i.wakes, i.intent, r.full_prompt, r.delta_prompt,
+                   e.expires_at is not null and e.expires_at <= now() as expired
             from inbox i
             join events e on e.seq = i.event
             join sessions s on s.id = i.session_id
@@ -79,21 +80,21 @@ sealed record DryRunRow(
 
         return await command.ReadAll(
             row => new DryRunRow(
-                row.GetString(0),
-                row.GetString(1),
-                row.GetBoolean(2),
-                row.GetNullable<Guid>(3),
-                row.GetText(4),
-                row.GetBoolean(5) ? PromptForm.Delta : PromptForm.Full,
-                observed[row.GetString(0)] with
+                row.GetString("dedup_key"),
+                row.GetString("session"),
+                row.GetBoolean("begins"),
+                row.GetNullable<Guid>("watch_id"),
+                row.GetText("route"),
+                row.GetBoolean("told_before") ? PromptForm.Delta : PromptForm.Full,
+                observed[row.GetString("dedup_key")] with
                 {
-                    Time = row.GetFieldValue<DateTimeOffset>(6),
-                    Wakes = row.GetBoolean(7),
-                    Intent = row.GetText(8),
-                    FullPrompt = row.GetText(9),
-                    DeltaPrompt = row.GetText(10),
+                    Time = row.GetFieldValue<DateTimeOffset>("time"),
+                    Wakes = row.GetBoolean("wakes"),
+                    Intent = row.GetText("intent"),
+                    FullPrompt = row.GetText("full_prompt"),
+                    DeltaPrompt = row.GetText("delta_prompt"),
                 },
-                row.GetBoolean(11)
+                row.GetBoolean("expired")
             ),
             cancel
         );

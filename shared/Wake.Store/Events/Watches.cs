@@ -30,7 +30,7 @@ public sealed class Watches(NpgsqlDataSource database)
     const string Planning = "select set_config('enable_seqscan', 'off', true)";
 
     const string Columns = """
-        w.id, s.key, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at
+        w.id, s.key as session, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at
         from watches w join sessions s on s.id = w.session_id
         """;
 
@@ -113,7 +113,7 @@ public sealed class Watches(NpgsqlDataSource database)
                         wanted.Once,
                         wanted.Intent,
                         wanted.Expires,
-                        rows.GetFieldValue<DateTimeOffset>(0)
+                        rows.GetFieldValue<DateTimeOffset>("begun_at")
                     ),
                     0,
                     true
@@ -218,7 +218,7 @@ public sealed class Watches(NpgsqlDataSource database)
             settle.Parameters.AddWithValue(RepeatLookBackFor);
             await using var rows = await settle.ExecuteReaderAsync(cancel);
             while (await rows.ReadAsync(cancel))
-                due.Add(rows.GetGuid(0));
+                due.Add(rows.GetGuid("id"));
         }
 
         if (due is [])
@@ -252,15 +252,15 @@ public sealed class Watches(NpgsqlDataSource database)
 
     static Watch Read(NpgsqlDataReader row) =>
         new(
-            row.GetGuid(0),
-            row.GetString(1),
-            row.GetString(2),
-            row.GetTexts(3),
-            row.GetTexts(4),
-            row.GetTexts(5),
-            row.GetBoolean(6),
-            row.GetText(7),
-            row.GetNullable<DateTimeOffset>(8),
-            row.GetFieldValue<DateTimeOffset>(9)
+            row.GetGuid("id"),
+            row.GetString("session"),
+            row.GetString("subject"),
+            row.GetTexts("types"),
+            row.GetTexts("conditions"),
+            row.GetTexts("until"),
+            row.GetBoolean("once"),
+            row.GetText("intent"),
+            row.GetNullable<DateTimeOffset>("expires_at"),
+            row.GetFieldValue<DateTimeOffset>("created_at")
         );
 }
