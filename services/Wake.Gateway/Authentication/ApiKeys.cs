@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using Wake.Contracts;
 using Wake.Store;
@@ -90,20 +91,20 @@ sealed class ApiKeys(NpgsqlDataSource database)
             keys.Add(
                 (
                     new(
-                        rows.GetGuid(0),
-                        rows.GetString(1),
-                        rows.GetFieldValue<string[]>(2),
-                        rows.GetFieldValue<DateTimeOffset>(3),
-                        rows.GetNullable<DateTimeOffset>(4),
-                        rows.GetNullable<DateTimeOffset>(5)
+                        rows.GetGuid("id"),
+                        rows.GetString("name"),
+                        rows.GetFieldValue<string[]>("scopes"),
+                        rows.GetFieldValue<DateTimeOffset>("created_at"),
+                        rows.GetNullable<DateTimeOffset>("used_at"),
+                        rows.GetNullable<DateTimeOffset>("ends_at")
                     )
                     {
-                        Sources = rows.GetTexts(7),
-                        Types = rows.GetTexts(8),
-                        Subjects = rows.GetTexts(9),
-                        Namespace = rows.GetText(10),
+                        Sources = rows.GetTexts("sources"),
+                        Types = rows.GetTexts("types"),
+                        Subjects = rows.GetTexts("subjects"),
+                        Namespace = rows.GetText("namespace"),
                     },
-                    rows.GetFieldValue<byte[]>(6)
+                    rows.GetFieldValue<byte[]>("sha256")
                 )
             );
         }
@@ -127,6 +128,8 @@ sealed class ApiKeys(NpgsqlDataSource database)
         batch.Add(sql, [id, SecretTokens.Hash(key), .. terms]);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
-        return await rows.ReadAsync(cancel) ? new(id, rows.GetString(0), rows.GetFieldValue<string[]>(1), key) : null;
+        return await rows.ReadAsync(cancel)
+            ? new(id, rows.GetString("name"), rows.GetFieldValue<string[]>("scopes"), key)
+            : null;
     }
 }
