@@ -28,6 +28,10 @@ public static class GatewayServices
         builder.Services.AddSingleton<BrowserSessions>();
         builder.Services.AddSingleton<PreferWait>();
         builder.Services.AddSingleton<LedgerFeed>();
+        builder.Services.AddSingleton<TerminalTurns>();
+        builder.Services.AddSingleton<TerminalHooks>();
+        builder.Services.AddSingleton<TerminalConnections>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<TerminalConnections>());
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddHttpServerDefaults();
         builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBodyBytes);
@@ -62,6 +66,7 @@ public static class GatewayServices
         api.MapEvents();
         api.MapReplay();
         api.MapSessions();
+        api.MapTerminals();
         api.MapSchedule();
         api.MapCosts();
         api.MapAudit();

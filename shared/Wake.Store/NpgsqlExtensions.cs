@@ -64,6 +64,18 @@ public static class NpgsqlExtensions
         return await rows.ReadAll(read, cancel);
     }
 
+    /// <summary>Runs a query and reads its first row; null when there is none.</summary>
+    public static async Task<T?> ReadFirst<T>(
+        this NpgsqlCommand command,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancel
+    )
+        where T : class
+    {
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+        return await rows.ReadAsync(cancel) ? read(rows) : null;
+    }
+
     /// <summary>Reads what is left of a result.</summary>
     public static async Task<List<T>> ReadAll<T>(
         this NpgsqlDataReader rows,

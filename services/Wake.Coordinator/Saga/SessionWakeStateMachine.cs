@@ -151,7 +151,7 @@ static class SessionWakeVerbs
         where T : class => when.AddWrite(x => SagaStatements.ClearTimer(x.CorrelationId));
 
     // A command nobody takes in time is sent again, so that it may as well vanish: busy runners shall not find a heap
-    // of them.
+    // of them. A session that a person has open in a terminal which waits for it is claimed there.
     static EventActivityBinder<SessionWake, T> SendWake<T>(
         this EventActivityBinder<SessionWake, T> when,
         TimeSpan repeatAfter,
@@ -160,9 +160,14 @@ static class SessionWakeVerbs
         where T : class =>
         when.DueIn(_ => repeatAfter)
             .IfElse(
-                x => address(x.Saga.Facts) is null,
-                anyone => anyone.Publish(Command<T>, x => x.TimeToLive = repeatAfter),
-                some => some.Send(x => address(x.Saga.Facts)!, Command<T>, x => x.TimeToLive = repeatAfter)
+                x => x.Saga.Facts.Attended,
+                terminal => terminal.AddWrite(x => SagaStatements.NotifyTerminal(x.CorrelationId)),
+                runners =>
+                    runners.IfElse(
+                        x => address(x.Saga.Facts) is null,
+                        anyone => anyone.Publish(Command<T>, x => x.TimeToLive = repeatAfter),
+                        some => some.Send(x => address(x.Saga.Facts)!, Command<T>, x => x.TimeToLive = repeatAfter)
+                    )
             );
 
     static ResumeSession Command<T>(BehaviorContext<SessionWake, T> context)

@@ -195,7 +195,8 @@ sealed class TranscriptAutosave(
             && files.ReaderOf(path) is { } reader
             && (!entirely || reader.PrefixHash?.AsSpan().SequenceEqual(before.Sha256) == true)
             && now.Bytes > before.Bytes;
-        return new(now, continues ? before!.Bytes : 0, () => TranscriptFolder.OpenShared(folder.FileOf(path)));
+        var stored = continues ? before!.Bytes : 0;
+        return new(now, stored, () => TranscriptFolder.OpenShared(folder.FileOf(path), stored));
     }
 
     async Task<TranscriptFile> ReadAppended(string path, bool again)

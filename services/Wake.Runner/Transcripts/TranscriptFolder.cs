@@ -131,7 +131,7 @@ sealed class TranscriptFolder
     }
 
     /// <summary>Opens a file that the CLI may be writing to.</summary>
-    public static FileStream OpenShared(string file) =>
+    public static FileStream OpenShared(string file, long position = 0) =>
         RunUser.Impersonate(() =>
             new FileStream(
                 file,
@@ -141,6 +141,9 @@ sealed class TranscriptFolder
                 bufferSize: 1,
                 FileOptions.None
             )
+            {
+                Position = position,
+            }
         );
 
     /// <summary>Whether a file consists of rows.</summary>

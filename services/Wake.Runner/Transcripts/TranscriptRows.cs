@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Wake.Runner;
@@ -36,6 +37,39 @@ sealed record TranscriptRows(IReadOnlySet<string> Ids, IReadOnlySet<string> Prom
         }
 
         return new(ids, prompts);
+    }
+
+    /// <summary>The id of the last row by which a wake was told whose text contains this; null when none was.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static async Task<Guid?> FindPrompt(string file, string text, CancellationToken cancel)
+    {
+        await using var stream = TranscriptFolder.OpenShared(file);
+        var lines = new BoundedLineReader(stream);
+        var wanted = Encoding.UTF8.GetBytes(text);
+        Guid? found = null;
+
+        while (await lines.ReadLine(cancel) is { } line)
+        {
+            if (line.Span.IndexOf(wanted) < 0)
+                continue;
+
+            try
+            {
+                using var json = JsonDocument.Parse(line);
+                if (
+                    json.RootElement is { ValueKind: JsonValueKind.Object } row
+                    && row.Text("type") == "user"
+                    && Guid.TryParse(row.Text("uuid"), out var id)
+                )
+                    found = id;
+            }
+            catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
+            {
+                // Passed over.
+            }
+        }
+
+        return found;
     }
 
     static bool IsPrompt(JsonElement row)

@@ -58,6 +58,13 @@ sealed class TranscriptSync : IAsyncDisposable
     public string WorkingDirectory =>
         Files.ReaderOf("")?.Worktree is { } entered && Directory.Exists(entered) ? entered : turn.Workspace;
 
+    /// <summary>The id under which the CLI has written down a prompt that contains a text; null when it has
+    /// none.</summary>
+    public Task<Guid?> FindPrompt(string text, CancellationToken cancel) =>
+        RunUser.Impersonate(() => File.Exists(folder.MainFile))
+            ? TranscriptRows.FindPrompt(folder.MainFile, text, cancel)
+            : Task.FromResult<Guid?>(null);
+
     /// <inheritdoc cref="TranscriptFolder.ResumePathFrom" />
     public string? ResumePathFrom(string directory) => folder.ResumePathFrom(directory);
 

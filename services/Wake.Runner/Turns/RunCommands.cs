@@ -32,7 +32,7 @@ sealed class RunCommands(
         run.WarmTime = warmSessions.WarmTimeFor(profile);
         run.Questions = QuestionHook.Create(profile, turn.Workspace, turn.Questions);
 
-        var (messageId, directory) = (ClaudeCommand.MessageIdOf(turn), run.Transcript.WorkingDirectory);
+        var (messageId, directory) = (TurnMessage.IdOf(turn), run.Transcript.WorkingDirectory);
         var text = prompt.RenderTurn(
             turn with
             {
@@ -41,12 +41,15 @@ sealed class RunCommands(
             messageId,
             await recap.Build(turn, session, lost)
         );
+
+        // Under its id the CLI takes a message once, and goes on with it where it was cut off.
+        var told = turn.InTerminal ? await run.Transcript.FindPrompt($"{messageId:N}", lost) : null;
         run.Command = new ClaudeCommand(
             session.Id,
             run.Resume,
             directory,
             profile,
-            messageId,
+            told ?? messageId,
             turn.MayRepeatMessage || turn.Questions is not [],
             text
         )

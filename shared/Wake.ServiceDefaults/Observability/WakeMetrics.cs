@@ -91,6 +91,20 @@ public static class WakeMetrics
         DurationBuckets
     );
 
+    /// <summary>Turns that terminals took, by <c>outcome</c> (Completed, Failed, retried).</summary>
+    public static readonly Counter<long> TerminalTurns = Meter.CreateCounter<long>(
+        "wake.terminal.turns",
+        "{turn}",
+        "Turns that sessions took in the terminal that has them open."
+    );
+
+    /// <summary>Terminals that wait for wakes, connected to this gateway.</summary>
+    public static readonly UpDownCounter<long> TerminalConnections = Meter.CreateUpDownCounter<long>(
+        "wake.terminal.connections",
+        "{terminal}",
+        "Terminals that wait for the wakes of their sessions."
+    );
+
     /// <summary>What turns cost, in US dollars as the CLI computes it.</summary>
     public static readonly Counter<double> TurnCost = Meter.CreateCounter<double>(
         "wake.turn.cost",

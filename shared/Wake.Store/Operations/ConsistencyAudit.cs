@@ -114,11 +114,22 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
-            "Transcripts were saved by the turn's lease holder.",
+            "Transcripts were saved by the turn's lease holder, or by the terminal that attends the session.",
             """
             select format('the transcript of Claude session %s was saved with epoch %s, and wake %s had %s', m.claude_session_id, m.epoch, m.wake_number, t.epoch)
             from transcripts m left join turns t using (session_id, wake_number)
-            where t.epoch is null or m.epoch > t.epoch
+            -- 0: what a person had typed before the session's first wake
+            where m.wake_number > 0 and (t.epoch is null or m.epoch > t.epoch)
+            """
+        ),
+        (
+            "A terminal holds no turn that is over.",
+            """
+            select format('wake %s of %s, in the terminal %s', terminal.wake_number, s.key, terminal.place)
+            from terminals terminal
+            join sessions s on s.id = terminal.session_id
+            join turns t on t.session_id = terminal.session_id and t.wake_number = terminal.wake_number
+            where t.ended_at < clock_timestamp() - interval '10 minutes' and terminal.attended_until > clock_timestamp()
             """
         ),
         (

@@ -21,10 +21,12 @@ public sealed class Sessions(NpgsqlDataSource database)
         """;
 
     // A turn is running while its lease lasts; the row says so before any message does.
-    const string TurnState = """
+    const string TurnState = $"""
         case when t.ended_at is not null then 'ended' when t.parked then 'parked'
              when t.lease_until > clock_timestamp() then 'running'
-             when t.not_before = t.held_until and t.held_until > clock_timestamp() then 'waiting' else 'dispatched' end
+             when t.not_before = t.held_until and t.held_until > clock_timestamp()
+                  or exists (select from terminals terminal where terminal.session_id = t.session_id and {Terminals.Attends})
+             then 'waiting' else 'dispatched' end
         """;
 
     internal const string TurnColumns = $"""

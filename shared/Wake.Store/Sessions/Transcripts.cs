@@ -70,18 +70,54 @@ public sealed class Transcripts(NpgsqlDataSource database)
     /// <param name="changes">The files that changed.</param>
     /// <param name="cancel">Ends the wait; nothing is saved then.</param>
     /// <exception cref="IOException">A file could not be read.</exception>
-    public async Task<TranscriptSaveResult> Save(
+    public Task<TranscriptSaveResult> Save(
         ClaimedTurn turn,
         Guid claudeSessionId,
         bool hasSideEffects,
         IReadOnlyList<TranscriptChange> changes,
+        CancellationToken cancel
+    ) =>
+        Save(
+            claudeSessionId,
+            changes,
+            connection => BeginSave(connection, turn, claudeSessionId, hasSideEffects, cancel),
+            cancel
+        );
+
+    /// <summary>
+    /// Saves what a terminal that attends a session has written, all of it or nothing: the turns of wakes, and those
+    /// that the person typed. Refused while somebody else holds a turn of the session.
+    /// </summary>
+    /// <param name="sessionId">The session.</param>
+    /// <param name="terminal">The terminal.</param>
+    /// <param name="claudeSessionId">The Claude session.</param>
+    /// <param name="change">The file that changed.</param>
+    /// <param name="cancel">Ends the wait; nothing is saved then.</param>
+    public Task<TranscriptSaveResult> Save(
+        Guid sessionId,
+        string terminal,
+        Guid claudeSessionId,
+        TranscriptChange change,
+        CancellationToken cancel
+    ) =>
+        Save(
+            claudeSessionId,
+            [change],
+            connection => BeginSave(connection, sessionId, terminal, claudeSessionId, cancel),
+            cancel
+        );
+
+    async Task<TranscriptSaveResult> Save(
+        Guid claudeSessionId,
+        IReadOnlyList<TranscriptChange> changes,
+        Func<NpgsqlConnection, Task<bool>> begin,
         CancellationToken cancel
     )
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 
-        if (!await BeginSave(connection, turn, claudeSessionId, hasSideEffects, cancel))
+        if (!await begin(connection))
             return TranscriptSaveResult.TurnLost;
 
         foreach (var change in changes)
@@ -310,6 +346,43 @@ public sealed class Transcripts(NpgsqlDataSource database)
         return await batch.ExecuteAffected(cancel);
     }
 
+    static async Task<bool> BeginSave(
+        NpgsqlConnection connection,
+        Guid sessionId,
+        string terminal,
+        Guid claudeSessionId,
+        CancellationToken cancel
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.Add("set local idle_in_transaction_session_timeout = '5s'");
+        batch.Add(Turns.LockSession, sessionId);
+        batch.Add(
+            $"""
+            with mine as (
+                select coalesce(latest.wake_number, 0) as wake_number, coalesce(latest.epoch, 0) as epoch
+                from terminals terminal
+                left join lateral (
+                    select wake_number, epoch from turns where session_id = $1 and epoch is not null
+                    order by wake_number desc limit 1) latest on true
+                where terminal.session_id = $1 and terminal.terminal = $2 and terminal.claude_session_id = $3 and {Terminals.Attends}
+                  and not exists (select from turns turn
+                                  where turn.session_id = $1 and turn.ended_at is null and turn.lease_until > clock_timestamp()
+                                    and turn.epoch is distinct from terminal.epoch)
+            )
+            insert into transcripts as known (claude_session_id, session_id, version, wake_number, epoch)
+            select $3, $1, 1, wake_number, epoch from mine
+            on conflict (claude_session_id) do update
+                set session_id = $1, version = known.version + 1, wake_number = excluded.wake_number, epoch = excluded.epoch,
+                    saved_at = clock_timestamp()
+            """,
+            sessionId,
+            terminal,
+            claudeSessionId
+        );
+        return await batch.ExecuteAffected(cancel);
+    }
+
     static async Task<long?> BeginCopy(
         NpgsqlConnection connection,
         Guid claudeSessionId,
@@ -366,7 +439,6 @@ public sealed class Transcripts(NpgsqlDataSource database)
     static async Task Append(NpgsqlConnection connection, long copy, TranscriptChange change, CancellationToken cancel)
     {
         await using var content = change.Open();
-        content.Position = change.StoredBytes;
         var buffer = new byte[Math.Min(SegmentBytes, change.File.Bytes - change.StoredBytes)];
 
         for (var start = change.StoredBytes; start < change.File.Bytes; )
@@ -420,5 +492,5 @@ public sealed record TranscriptFile(string Path, long Bytes, int Rows, byte[] Sh
 /// <summary>A file that is to be saved.</summary>
 /// <param name="File">What it has become.</param>
 /// <param name="StoredBytes">How much of it is stored already; 0 stores it as a new copy.</param>
-/// <param name="Open">Opens it for reading; must be able to seek.</param>
+/// <param name="Open">Opens what of it is not stored yet.</param>
 public sealed record TranscriptChange(TranscriptFile File, long StoredBytes, Func<Stream> Open);

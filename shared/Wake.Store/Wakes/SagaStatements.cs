@@ -67,6 +67,13 @@ public static class SagaStatements
             ("repeat_after", repeatAfter)
         );
 
+    /// <summary>Tells the gateways that the terminal which attends the session may claim its open turn.</summary>
+    public static NpgsqlBatchCommand NotifyTerminal(Guid sessionId) =>
+        NpgsqlExtensions.CreateNamed(
+            $"select pg_notify('{Terminals.Channel}', @session::text)",
+            ("session", sessionId)
+        );
+
     /// <summary>
     /// Something is owed: look at the session again after this long, even if no message arrives. Null: until a person
     /// acts.

@@ -34,6 +34,9 @@ public sealed record SessionSnapshot(
     /// <summary>The address of the runner that has it at hand; null when none does.</summary>
     public string? AffinityAddress { get; init; }
 
+    /// <summary>A terminal that has it open takes its turns: no runner is asked.</summary>
+    public bool Attended { get; init; }
+
     /// <summary>The row every writer takes first; the statements after it see what was committed before.</summary>
     public static NpgsqlBatchCommand Lock(Guid sessionId) =>
         NpgsqlExtensions.CreateNamed(
@@ -53,6 +56,8 @@ public sealed record SessionSnapshot(
                    timer.nudged as manually_woken,
                    timer.urgent or timer.nudged as urgent,
                    case when timer.near_until > clock_timestamp() then timer.near end as affinity_address,
+                   not timer.takeover and exists (select from terminals terminal
+                                                  where terminal.session_id = s.id and {Terminals.Attends}) as attended,
                    (select coalesce(max(wake_number), 0) from turns where session_id = s.id) as last_wake,
                    turn.wake_number as open_wake,
                    turn.lease_until - clock_timestamp() as lease_remaining,
@@ -94,6 +99,7 @@ public sealed record SessionSnapshot(
             Profile = row.GetString("profile"),
             Urgent = row.GetBoolean("urgent"),
             AffinityAddress = row.GetText("affinity_address"),
+            Attended = row.GetBoolean("attended"),
             QuietRemaining = Positive(row.GetNullable<TimeSpan>("quiet_remaining")),
         };
 

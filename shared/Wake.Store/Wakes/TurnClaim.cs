@@ -32,6 +32,12 @@ public abstract record TurnClaim
     public sealed record NotDue : TurnClaim;
 }
 
+/// <summary>What every write about a turn must carry.</summary>
+/// <param name="SessionId">The session.</param>
+/// <param name="WakeNumber">Which of its wakes.</param>
+/// <param name="Epoch">The fencing token of the claim.</param>
+public sealed record TurnToken(Guid SessionId, int WakeNumber, long Epoch);
+
 /// <summary>A turn its runner holds.</summary>
 /// <param name="SessionId">The session.</param>
 /// <param name="SessionKey">Its owner's name for it.</param>
@@ -63,6 +69,9 @@ public sealed record ClaimedTurn(
     IReadOnlyList<TurnEvent> Events
 )
 {
+    /// <summary>By what it is held.</summary>
+    public static implicit operator TurnToken(ClaimedTurn turn) => new(turn.SessionId, turn.WakeNumber, turn.Epoch);
+
     /// <summary>The last attempt whose runner said how it ended; 0 when none did.</summary>
     public int LastReportedAttempt { get; init; }
 
@@ -91,6 +100,11 @@ public sealed record ClaimedTurn(
 
     /// <summary>The <c>tracestate</c> beside it.</summary>
     public string? TraceState { get; init; }
+
+    /// <summary>
+    /// An attempt was made in a terminal: the transcript may have its message under an id that the CLI drew.
+    /// </summary>
+    public bool InTerminal { get; init; }
 
     /// <summary>When its first attempt was claimed.</summary>
     public DateTimeOffset FirstClaimedAt { get; init; }

@@ -45,8 +45,13 @@ public sealed class TurnHolds(NpgsqlDataSource database)
                 where turn.session_id = $1 and turn.wake_number = $2 and turn.ended_at is null
                   and (turn.lease_until is null or turn.lease_until <= clock_timestamp())
                   and (turn.not_before is null or turn.not_before <= clock_timestamp()
-                       or $5 and turn.held_by = $3 and turn.not_before = turn.held_until)
+                       or ($5 and turn.held_by = $3 or $10::text is not null) and turn.not_before = turn.held_until)
             ), in_the_way as (
+                select format('open in a terminal that takes its turns (%s, since %sZ)', terminal.place,
+                              to_char(terminal.since at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')) as what
+                from claimable join terminals terminal on terminal.session_id = $1
+                where not takeover and terminal.terminal is distinct from $10::text and {Terminals.Attends}
+                union all
                 select open.what
                 from claimable join unnest($6::uuid[], $7::text[]) as open (claude_session_id, what) using (claude_session_id)
                 where not takeover and not runs_beside
@@ -76,7 +81,8 @@ public sealed class TurnHolds(NpgsqlDataSource database)
                 -- its watcher takes it up itself
                 update turns turn set not_before = null
                 from claimable
-                where turn.session_id = $1 and turn.wake_number = $2 and $5 and not exists (select from in_the_way)
+                where turn.session_id = $1 and turn.wake_number = $2 and ($5 or $10::text is not null)
+                  and not exists (select from in_the_way)
             )
             select what, claude_session_id from claimable, in_the_way
             """,
@@ -88,7 +94,8 @@ public sealed class TurnHolds(NpgsqlDataSource database)
             here.Ids,
             here.What,
             here.Profiles.ToArray(),
-            here.TakeoverProfiles.ToArray()
+            here.TakeoverProfiles.ToArray(),
+            here.Terminal
         );
 
     /// <summary>Which holds of a runner are still in force, and what has changed about them.</summary>
@@ -103,6 +110,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
             select turn.session_id, turn.wake_number, timer.takeover,
                    exists (select from session_ids theirs
                            where theirs.claude_session_id = chain.claude_session_id and theirs.session_id <> turn.session_id and {AtWork})
+                   or {Terminals.AttendsTurn}
             from unnest($1::uuid[], $2::int[]) as asked (session_id, wake_number)
             join turns turn using (session_id, wake_number)
             join sessions s on s.id = turn.session_id and s.closed_at is null
@@ -311,6 +319,10 @@ public sealed record OpenClaudeSessions(
     /// <summary>The caller watches the turn's hold and asks because that may be over.</summary>
     public bool EndsHold { get; init; }
 
+    /// <summary>The terminal for which the turn is claimed, in whose way is neither itself nor a hold; null for a
+    /// runner.</summary>
+    public string? Terminal { get; init; }
+
     internal Guid[] Ids => [.. Open.Select(x => x.ClaudeSessionId)];
 
     internal string[] What => [.. Open.Select(x => x.What)];
@@ -320,5 +332,6 @@ public sealed record OpenClaudeSessions(
 /// <param name="SessionId">The session.</param>
 /// <param name="WakeNumber">Its wake that is withheld.</param>
 /// <param name="Takeover">A person says that it shall run all the same.</param>
-/// <param name="SessionAtWork">A session that was closed is still at work in its Claude session.</param>
+/// <param name="SessionAtWork">A terminal attends it, or a session that was closed is still at work in its Claude
+/// session.</param>
 public sealed record HoldState(Guid SessionId, int WakeNumber, bool Takeover, bool SessionAtWork);

@@ -85,7 +85,8 @@ public sealed class Turns(NpgsqlDataSource database)
                     -- by the clock and not by a sequence: what a restored backup counts again, a runner may hold that has outlived it
                     epoch = greatest(epoch + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint),
                     message_salt = case when attempt = 0 then gen_random_uuid() else message_salt end,
-                    started_at = coalesce(started_at, clock_timestamp()), not_before = null, parked = false, note = null, run_token = null
+                    started_at = coalesce(started_at, clock_timestamp()), not_before = null, parked = false, note = null, run_token = null,
+                    in_terminal = in_terminal or $5
                 where session_id = $1 and wake_number = $2 and ended_at is null
                   and (lease_until is null or lease_until <= clock_timestamp())
                   and (not_before is null or not_before <= clock_timestamp())
@@ -114,14 +115,16 @@ public sealed class Turns(NpgsqlDataSource database)
                 insert into decisions (kind, session_id, wake_number, note)
                 select 'unanswered', $1, $2, format('question %s', id) from unanswered
                 union all
-                select 'claimed', $1, $2, format('attempt %s on runner %s', attempt, $3) from claimed
+                select 'claimed', $1, $2, format('attempt %s %s %s', attempt, case when $5 then 'in' else 'on runner' end, $3)
+                from claimed
             )
             select 1 from claimed
             """,
             sessionId,
             wakeNumber,
             runner,
-            lease
+            lease,
+            here?.Terminal is not null
         );
         batch.Add(
             $"""
@@ -129,7 +132,7 @@ public sealed class Turns(NpgsqlDataSource database)
                    turn.acted, s.key, s.workspace, s.profile, chain.claude_session_id, chain.opened, chain.reason, chain.wake_number,
                    turn.settled, turn.insisted, turn.started_at,
                    {Sessions.SelectRegisteredClaudeSession},
-                   s.mcp_servers, turn.message_salt, turn.traceparent, turn.tracestate
+                   s.mcp_servers, turn.message_salt, turn.traceparent, turn.tracestate, turn.in_terminal
             from turns turn
             join sessions s on s.id = turn.session_id
             left join lateral (select * from session_ids where session_id = $1 order by position desc limit 1) chain on true
@@ -210,6 +213,7 @@ public sealed class Turns(NpgsqlDataSource database)
             MessageSalt = rows.GetNullable<Guid>(19),
             TraceParent = rows.GetText(20),
             TraceState = rows.GetText(21),
+            InTerminal = rows.GetBoolean(22),
         };
 
         await rows.NextResultAsync(cancel);
@@ -250,7 +254,7 @@ public sealed class Turns(NpgsqlDataSource database)
     }
 
     /// <summary>Keeps a turn. False: it is no longer the caller's, whose child must die at once.</summary>
-    public async Task<bool> Renew(ClaimedTurn turn, TimeSpan lease, CancellationToken cancel)
+    public async Task<bool> Renew(TurnToken turn, TimeSpan lease, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, turn.SessionId);
@@ -325,13 +329,15 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="cost">What the attempt took.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="near">Where the session's next wake is best sent; null when it does not matter.</param>
+    /// <param name="announced">Whether a message tells the coordinator; else it looks by itself, at once.</param>
     public async Task<bool> EndTurn(
-        ClaimedTurn turn,
+        TurnToken turn,
         TurnOutcome outcome,
         string? note,
         TurnCost cost,
         CancellationToken cancel,
-        RunnerAffinity? near = null
+        RunnerAffinity? near = null,
+        bool announced = true
     )
     {
         await using var batch = database.CreateBatch();
@@ -365,7 +371,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 .. Parameters(cost),
                 outcome.ToCamelCase(),
                 note,
-                EndedMessageTimeout,
+                announced ? EndedMessageTimeout : TimeSpan.Zero,
                 near?.Address,
                 near?.Ttl,
             ]
@@ -384,7 +390,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="cost">What the attempt took.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task<bool> Release(
-        ClaimedTurn turn,
+        TurnToken turn,
         TurnRelease how,
         bool answered,
         TurnCost cost,
@@ -450,6 +456,22 @@ public sealed class Turns(NpgsqlDataSource database)
         );
 
         return await batch.ExecuteAffected(cancel);
+    }
+
+    /// <summary>Says for people what a turn that nobody holds waits for.</summary>
+    public async Task NoteWaiting(Guid sessionId, int wakeNumber, string note, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            update turns set note = $3
+            where session_id = $1 and wake_number = $2 and ended_at is null and lease_until is null and not parked
+              and note is distinct from $3
+            """
+        );
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(wakeNumber);
+        command.Parameters.AddWithValue(StorableText.Sanitize(note));
+        await command.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>Writes into the ledger what happened to a turn on its way.</summary>

@@ -1,3 +1,4 @@
+using Wake.Prompting;
 using System.Text.Json;
 using Wake.Contracts;
 using Wake.Offline;
@@ -273,7 +274,7 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
                 }
             }
 
-            var own = Runner.Uuid5.Create(id, $"{index}");
+            var own = Uuid5.Create(id, $"{index}");
             object message =
                 index % 2 == 0
                     ? new { role = "user", content = text }

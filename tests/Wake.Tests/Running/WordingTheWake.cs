@@ -1,7 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Wake.Prompting;
-using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Store;
 using Wake.Tests.Support;
@@ -47,15 +46,15 @@ public sealed class WordingTheWake
     {
         var turn = Turn(Event("merged"));
         Assert.Equal(Prompt.RenderPrompt(turn), Prompt.RenderPrompt(turn with { Attempt = 3, Epoch = 99 }));
-        Assert.Equal(ClaudeCommand.MessageIdOf(turn), ClaudeCommand.MessageIdOf(turn with { Attempt = 3 }));
-        Assert.NotEqual(ClaudeCommand.MessageIdOf(turn), ClaudeCommand.MessageIdOf(turn with { WakeNumber = 8 }));
+        Assert.Equal(TurnMessage.IdOf(turn), TurnMessage.IdOf(turn with { Attempt = 3 }));
+        Assert.NotEqual(TurnMessage.IdOf(turn), TurnMessage.IdOf(turn with { WakeNumber = 8 }));
         Assert.NotEqual(
-            ClaudeCommand.MessageIdOf(turn),
-            ClaudeCommand.MessageIdOf(turn with { SessionId = Guid.NewGuid() })
+            TurnMessage.IdOf(turn),
+            TurnMessage.IdOf(turn with { SessionId = Guid.NewGuid() })
         );
         Assert.NotEqual(
-            ClaudeCommand.MessageIdOf(turn),
-            ClaudeCommand.MessageIdOf(turn with { LastAcknowledgedAttempt = 1 })
+            TurnMessage.IdOf(turn),
+            TurnMessage.IdOf(turn with { LastAcknowledgedAttempt = 1 })
         );
     }
 
@@ -136,7 +135,7 @@ public sealed class WordingTheWake
         WakePrompt[] prompts = [Prompt, new(new PromptTemplates(folder.Path))];
 
         // Even one that knows the name, as a recap may that repeats an earlier attempt.
-        var secret = $"{ClaudeCommand.MessageIdOf(Turn()):N}";
+        var secret = $"{TurnMessage.IdOf(Turn()):N}";
         var hostile = Gen.OneOf(
             ArbMap.Default.GeneratorFor<string>().Select(x => x ?? ""),
             Gen.Elements(

@@ -1,5 +1,4 @@
 using Wake.Prompting;
-using Wake.Runner;
 using Wake.Store;
 
 namespace Wake.Tests.Support;
@@ -48,5 +47,5 @@ static class TurnSamples
 
     /// <summary>What the runner says of a turn.</summary>
     public static string RenderPrompt(this WakePrompt prompt, ClaimedTurn turn, string recap = "") =>
-        prompt.RenderTurn(turn, ClaudeCommand.MessageIdOf(turn), recap);
+        prompt.RenderTurn(turn, TurnMessage.IdOf(turn), recap);
 }

@@ -1,10 +1,10 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Wake.Runner;
+namespace Wake.Prompting;
 
 /// <summary>Name-based UUIDs, RFC 9562 section 5.5.</summary>
-static class Uuid5
+public static class Uuid5
 {
     public static Guid Create(Guid space, string name)
     {

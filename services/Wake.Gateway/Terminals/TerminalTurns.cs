@@ -1,0 +1,162 @@
+using Wake.Contracts;
+using Wake.Prompting;
+using Wake.ServiceDefaults;
+using Wake.Store;
+
+namespace Wake.Gateway;
+
+/// <summary>
+/// The turns that terminals take: claims them when nothing else is under way there, renews their leases, and settles
+/// them. Safe to call from any gateway at any time: what is done follows from the rows, under the session's lock.
+/// </summary>
+sealed class TerminalTurns(
+    Terminals terminals,
+    Turns turns,
+    WakeTimers timers,
+    WakePrompt prompt,
+    ILogger<TerminalTurns> log
+)
+{
+    /// <summary>How long a turn is a terminal's without being renewed.</summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
+
+    // From exit 2 of the waiter to the prompt take half a second; behind a turn that began in the same moment, longer.
+    static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(20);
+
+    // As for runners: a turn that nobody survives is not tried for ever.
+    const int MaxAttempts = 5;
+
+    // An API that fails is asked again after this.
+    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(30);
+
+    const string Interrupted = "interrupted at the terminal";
+
+    /// <summary>Claims the open turn for a terminal that is idle; null when there is nothing to claim.</summary>
+    public async Task<TerminalOffer?> Claim(
+        TerminalSession session,
+        TerminalFacts facts,
+        Guid waiter,
+        CancellationToken cancel
+    )
+    {
+        if (facts is not { OpenWake: { } wake, IsClaimable: true, Held: null })
+            return null;
+
+        if (facts.Busy)
+        {
+            await turns.NoteWaiting(session.Id, wake, $"another turn is under way in terminal {facts.Place}", cancel);
+            return null;
+        }
+
+        var claim = await turns.Claim(
+            session.Id,
+            wake,
+            Terminals.RunnerPrefix + facts.Place,
+            Lease,
+            cancel,
+            OpenClaudeSessions.None with
+            {
+                Terminal = facts.Terminal,
+            }
+        );
+        if (claim is not TurnClaim.Granted { Turn: var turn })
+            return null;
+
+        if (turn.Events is [])
+            return await EndWithoutReading(
+                turn,
+                TurnOutcome.Completed,
+                "every event had expired before the turn began"
+            );
+        if (turn.Attempt - turn.Interruptions > MaxAttempts)
+            return await EndWithoutReading(turn, TurnOutcome.Failed, "every attempt at it failed");
+
+        var messageId = TurnMessage.IdOf(turn);
+        if (!await terminals.Offer(turn, waiter, messageId.ToString("N"), cancel))
+        {
+            await Release(turn, "the terminal is not connected any more");
+            return null;
+        }
+
+        var missed = await terminals.TakeMissedTurns(session.Id, cancel);
+        return new(turn, TerminalText.ForWake(prompt.RenderTurn(turn, messageId), missed));
+    }
+
+    /// <summary>Settles or renews the turn that a terminal holds. Afterwards the facts may be others.</summary>
+    /// <param name="facts">What is known.</param>
+    /// <param name="failure">What failed, if the turn that was under way ended by that.</param>
+    /// <param name="ended">A hook says that the turn that was under way has ended; else it was interrupted.</param>
+    public async Task<bool> Settle(TerminalFacts facts, string? failure = null, bool ended = false)
+    {
+        if (facts.Held is not { } turn || facts.SinceAcknowledged is not { } since)
+            return false;
+
+        switch (facts)
+        {
+            case { Begun: true, Busy: false } when failure is not null:
+                await Release(turn, $"the turn in terminal {facts.Place} failed: {failure}", RetryDelay, failed: true);
+                return true;
+
+            case { Begun: true, Busy: false }:
+                await End(turn, TurnOutcome.Completed, ended ? null : Interrupted);
+                return true;
+
+            case { Begun: false, Busy: false } when since > ReadTimeout:
+                await Release(turn, $"terminal {facts.Place} took it and did not begin");
+                return true;
+
+            default:
+                if (!await turns.Renew(turn, Lease, CancellationToken.None))
+                    await terminals.ClearTurn(turn, CancellationToken.None);
+                return false;
+        }
+    }
+
+    /// <summary>Gives a turn back: whoever attends the session, or any runner, has it next.</summary>
+    public async Task Release(TurnToken turn, string why, TimeSpan after = default, bool failed = false)
+    {
+        var released = await turns.Release(
+            turn,
+            new TurnRelease.Retry(after, why, Interrupted: !failed),
+            answered: failed,
+            default,
+            CancellationToken.None
+        );
+        await terminals.ClearTurn(turn, CancellationToken.None);
+        if (!released)
+            return;
+
+        log.LogInformation("Wake {Wake} of {Session}: given back, {Why}.", turn.WakeNumber, turn.SessionId, why);
+        WakeMetrics.TerminalTurns.Add(1, new KeyValuePair<string, object?>("outcome", "retried"));
+        await timers.NotifySweepers();
+    }
+
+    async Task<TerminalOffer?> EndWithoutReading(TurnToken turn, TurnOutcome outcome, string note)
+    {
+        await End(turn, outcome, note);
+        return null;
+    }
+
+    async Task End(TurnToken turn, TurnOutcome outcome, string? note)
+    {
+        var ended = await turns.EndTurn(turn, outcome, note, default, CancellationToken.None, announced: false);
+        await terminals.ClearTurn(turn, CancellationToken.None);
+        if (!ended)
+            return;
+
+        log.LogInformation(
+            "Wake {Wake} of {Session}: {Outcome} in the terminal. {Note}",
+            turn.WakeNumber,
+            turn.SessionId,
+            outcome,
+            note ?? ""
+        );
+        WakeMetrics.TerminalTurns.Add(1, new KeyValuePair<string, object?>("outcome", outcome.ToString()));
+        await timers.NotifySweepers();
+    }
+}
+
+/// <summary>A turn that a terminal may take.</summary>
+/// <param name="Turn">The turn, claimed for it.</param>
+/// <param name="Text">What the session reads.</param>
+sealed record TerminalOffer(ClaimedTurn Turn, string Text);
