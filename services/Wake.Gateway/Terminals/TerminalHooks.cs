@@ -6,7 +6,7 @@ namespace Wake.Gateway;
 /// <summary>What follows when a hook of Claude Code ran in a terminal.</summary>
 sealed class TerminalHooks(Terminals terminals, TerminalTurns turns, Sessions sessions, WakeTimers timers)
 {
-    // The values of Claude Code (hooks reference): the events, the source of a SessionStart, the reason of a SessionEnd.
+    // What Claude Code calls its hooks, the source of a SessionStart and the reason of a SessionEnd.
     const string SessionStart = "SessionStart",
         UserPromptSubmit = "UserPromptSubmit",
         Stop = "Stop",

@@ -73,7 +73,7 @@ public sealed record TerminalLine(
     /// <summary>The type of the last line for a terminal that waits in vain.</summary>
     public const string End = "end";
 
-    /// <summary>Of <c>wake</c> its number.</summary>
+    /// <summary>Which of the session's wakes a line <c>wake</c> brings.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? WakeNumber { get; init; }
 

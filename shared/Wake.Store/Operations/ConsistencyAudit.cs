@@ -149,6 +149,8 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             union all
             select format('wake %s of %s is completed, and saved nothing of Claude session %s', t.wake_number, s.key, t.claude_session_id)
             from {Transcripts.UnsavedSessions}
+            -- a terminal saves what was said in the seconds after its turn
+              and (not starts_with(t.runner, '{Terminals.RunnerPrefix}') or t.ended_at < clock_timestamp() - interval '1 minute')
             """
         ),
         (

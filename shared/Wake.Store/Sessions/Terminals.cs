@@ -209,11 +209,12 @@ public sealed class Terminals(NpgsqlDataSource database)
     }
 
     // What has to be known of a terminal to decide about it, under the session's lock.
-    const string SelectFacts = """
+    const string SelectFacts = $"""
         select t.session_id, t.terminal, t.place, t.busy, t.wake_number, t.epoch, t.acknowledged_at is not null as acknowledged,
                clock_timestamp() - t.acknowledged_at as since_acknowledged, t.begun_at is not null as begun,
                turn.wake_number as open_wake,
-               case when turn.lease_until > clock_timestamp() and turn.epoch is distinct from t.epoch
+               case when turn.lease_until > clock_timestamp()
+                         and turn.runner is distinct from '{RunnerPrefix}' || t.place
                     then turn.runner end as other_runner,
                coalesce(not turn.parked and (turn.lease_until is null or turn.lease_until <= clock_timestamp())
                         and (turn.not_before is null or turn.not_before <= clock_timestamp()

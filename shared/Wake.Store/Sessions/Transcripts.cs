@@ -368,7 +368,7 @@ public sealed class Transcripts(NpgsqlDataSource database)
                 where terminal.session_id = $1 and terminal.terminal = $2 and terminal.claude_session_id = $3 and {Terminals.Attends}
                   and not exists (select from turns turn
                                   where turn.session_id = $1 and turn.ended_at is null and turn.lease_until > clock_timestamp()
-                                    and turn.epoch is distinct from terminal.epoch)
+                                    and turn.runner is distinct from '{Terminals.RunnerPrefix}' || terminal.place)
             )
             insert into transcripts as known (claude_session_id, session_id, version, wake_number, epoch)
             select $3, $1, 1, wake_number, epoch from mine

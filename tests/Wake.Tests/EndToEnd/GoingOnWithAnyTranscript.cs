@@ -1,7 +1,7 @@
-using Wake.Prompting;
 using System.Text.Json;
 using Wake.Contracts;
 using Wake.Offline;
+using Wake.Prompting;
 using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;

@@ -401,6 +401,42 @@ public sealed class HttpShapes
              "namespace":"ns"}
             """
         ),
+        (
+            new TerminalHook("laptop/1/2", 1, "laptop", "SessionEnd", "/srv/wake/hello")
+            {
+                Source = "clear",
+                Reason = "other",
+                Prompt = "p",
+                Register = true,
+            },
+            """
+            {"terminal":"laptop/1/2","processId":1,"host":"laptop","event":"SessionEnd","workspace":"/srv/wake/hello",
+             "source":"clear","reason":"other","prompt":"p","register":true}
+            """
+        ),
+        (new TerminalHookAnswer("c", "m", "b"), """{"context":"c","message":"m","block":"b"}"""),
+        (
+            new TerminalWait("laptop/1/2", 1, "laptop", Id, Idle: true),
+            """
+            {"terminal":"laptop/1/2","processId":1,"host":"laptop","waiter":"01234567-89ab-7def-8123-456789abcdef",
+             "idle":true}
+            """
+        ),
+        (
+            new TerminalLine(TerminalLine.Wake, "t") { WakeNumber = 7, Epoch = 8 },
+            """{"type":"wake","text":"t","wakeNumber":7,"epoch":8}"""
+        ),
+        (
+            new TerminalAcknowledgement("laptop/1/2", Id, WakeNumber: 7, Epoch: 8),
+            """
+            {"terminal":"laptop/1/2","waiter":"01234567-89ab-7def-8123-456789abcdef","wakeNumber":7,"epoch":8}
+            """
+        ),
+        (
+            new TerminalState("laptop/1/2", Id, Idle: true),
+            """{"terminal":"laptop/1/2","waiter":"01234567-89ab-7def-8123-456789abcdef","idle":true}"""
+        ),
+        (new StoredTranscriptFile("p", 1, "a"), """{"path":"p","bytes":1,"sha256":"a"}"""),
         (new Invitation("/open?code=c", Time), """{"path":"/open?code=c","expiresAt":"2031-02-03T04:05:06+00:00"}"""),
     ];
 

@@ -48,14 +48,8 @@ public sealed class WordingTheWake
         Assert.Equal(Prompt.RenderPrompt(turn), Prompt.RenderPrompt(turn with { Attempt = 3, Epoch = 99 }));
         Assert.Equal(TurnMessage.IdOf(turn), TurnMessage.IdOf(turn with { Attempt = 3 }));
         Assert.NotEqual(TurnMessage.IdOf(turn), TurnMessage.IdOf(turn with { WakeNumber = 8 }));
-        Assert.NotEqual(
-            TurnMessage.IdOf(turn),
-            TurnMessage.IdOf(turn with { SessionId = Guid.NewGuid() })
-        );
-        Assert.NotEqual(
-            TurnMessage.IdOf(turn),
-            TurnMessage.IdOf(turn with { LastAcknowledgedAttempt = 1 })
-        );
+        Assert.NotEqual(TurnMessage.IdOf(turn), TurnMessage.IdOf(turn with { SessionId = Guid.NewGuid() }));
+        Assert.NotEqual(TurnMessage.IdOf(turn), TurnMessage.IdOf(turn with { LastAcknowledgedAttempt = 1 }));
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed class AttendingASession : IAsyncLifetime
 
         Assert.Contains("the build failed", line.Text);
         Assert.Equal(SessionState.Running, (await wake.Show(key)).State);
-        await terminal.Hook("Stop");
+        await terminal.Stop();
 
         var turn = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal((TurnOutcome.Completed, 1, null), (turn.Outcome, turn.Attempt, turn.Note));
@@ -52,9 +52,9 @@ public sealed class AttendingASession : IAsyncLifetime
         await wake.Wake(key, "second");
         await Eventually.Holds(async () => (await wake.Show(key)).Inbox == 2);
 
-        await terminal.Hook("Stop");
+        await terminal.Stop();
         var line = await terminal.Take();
-        await terminal.Hook("Stop");
+        await terminal.Stop();
 
         Assert.Equal(["first", "second"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
         Assert.Contains("second", line.Text);
@@ -74,6 +74,7 @@ public sealed class AttendingASession : IAsyncLifetime
         Assert.Equal("interrupted at the terminal", (await wake.WaitForTurnEnd(key, 2)).Note);
         await wake.Wake(key, "second");
         Assert.Equal(3, (await terminal.Take()).WakeNumber);
+        await terminal.Stop();
     }
 
     [Fact]
@@ -93,7 +94,7 @@ public sealed class AttendingASession : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Conflict, await terminal.Acknowledge(line));
         Assert.Equal(HttpStatusCode.NoContent, await terminal.Acknowledge(again));
         await terminal.Hook("UserPromptSubmit", prompt: ScriptedTerminal.Notification(again));
-        await terminal.Hook("Stop");
+        await terminal.Stop();
 
         Assert.Equal((2, TurnOutcome.Completed), Ends(await wake.WaitForTurnEnd(key, 2)));
     }
@@ -183,7 +184,7 @@ public sealed class AttendingASession : IAsyncLifetime
         // A person does not wait.
         await wake.Wake(key, "again");
         Assert.Equal(2, (await terminal.Take()).WakeNumber);
-        await terminal.Hook("Stop");
+        await terminal.Stop();
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
     }
 
@@ -227,7 +228,7 @@ public sealed class AttendingASession : IAsyncLifetime
         await terminal.Open("clear");
         await wake.Wake(key, "first");
         await terminal.Take();
-        await terminal.Hook("Stop");
+        await terminal.Stop();
         await wake.WaitForTurnEnd(key, 2);
 
         var session = await wake.Show(key);

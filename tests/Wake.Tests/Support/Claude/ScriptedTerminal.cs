@@ -115,6 +115,13 @@ public sealed class ScriptedTerminal(WakeSystem wake, Guid claudeSession, string
         return line;
     }
 
+    /// <summary>Its turn ends, and what was said is saved.</summary>
+    public async Task Stop()
+    {
+        await Hook("Stop");
+        Assert.Equal(HttpStatusCode.NoContent, await Save("{\"type\":\"assistant\"}\n"));
+    }
+
     public static string Notification(TerminalLine line) =>
         $"<task-notification>\n<summary>Wake</summary>\n</task-notification>\n<system-reminder>\n{line.Text}\n</system-reminder>";
 
