@@ -49,6 +49,9 @@ static class MachineProcess
 
     public static void Kill(int id) => Process.GetProcessById(id).Kill();
 
+    public static IReadOnlyList<int> Children(int id) =>
+        [.. ProcessTable.All().Where(x => x.ParentId == id && !x.IsZombie).Select(x => x.Id)];
+
     public static int Parent(int id) => Find(id)?.ParentId ?? 0;
 
     static string Read(int id, string what)
