@@ -29,8 +29,11 @@ if (parsed.Action is ParseErrorAction)
     return Misused;
 }
 
-// Nobody reads what these two say on standard error.
-if (parsed.CommandResult.Command is WakeCommand and not (UpCommand or McpCommand) && !CurrentRun.Exists)
+// Nobody reads what these say on standard error.
+if (
+    parsed.CommandResult.Command is WakeCommand and not (UpCommand or McpCommand or StatusLineCommand)
+    && !CurrentRun.Exists
+)
     UndeliveredNotice.Print(
         CommonOptions
             .ResolveFolder(parsed.GetValue(CommonOptions.Data) ?? parsed.GetValue(CommonOptions.DataFolder))

@@ -102,6 +102,10 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(CheckResult[]))]
 [JsonSerializable(typeof(ServiceState))]
 [JsonSerializable(typeof(ServiceSteps))]
+[JsonSerializable(typeof(PluginState))]
+[JsonSerializable(typeof(PluginCopySettings))]
+[JsonSerializable(typeof(InstalledPlugin[]))]
+[JsonSerializable(typeof(Trace[]))]
 sealed partial class CliJson : JsonSerializerContext;
 
 /// <summary>The bodies of requests. What is not said is left out, and the API decides.</summary>

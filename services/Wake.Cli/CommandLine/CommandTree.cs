@@ -20,6 +20,8 @@ static class CommandTree
             new RoutesCommand(),
             new ScheduleCommand(),
             new McpCommand(),
+            new PluginCommand(),
+            new StatusLineCommand(),
             new SessionsCommand(),
             new QuestionsCommand(),
             new AnswerCommand(),

@@ -31,12 +31,52 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
     public string ConfigFolder =>
         Variable("CLAUDE_CONFIG_DIR") is { Length: > 0 } named ? named : Path.Combine(LocalTranscripts.Home, ".claude");
 
+    string Name => settings["Claude:Executable"] is { Length: > 0 } named ? named : "claude";
+
+    /// <summary>Its path; null when it is not found.</summary>
+    public string? FindProgram() =>
+        Name.Contains('/') ? (DoctorChecks.IsExecutable(Name) ? Name : null) : DoctorChecks.FindOnPath(Name);
+
+    /// <summary>Is the plugin installed, with which sessions are woken where they are open? Null when there is nobody
+    /// to ask.</summary>
+    public async Task<CheckResult?> CheckPlugin(CancellationToken cancel)
+    {
+        if (FindProgram() is null)
+            return null;
+
+        try
+        {
+            var state = await PluginState.Inspect(await PluginInstaller.Create(data: null, cancel), cancel);
+            return state switch
+            {
+                { Version: null } => new(
+                    "plugin",
+                    true,
+                    "not installed: the wake of a session that is open in a terminal waits until that is closed",
+                    "Have it woken where it is: wake plugin install"
+                ),
+                { Problem: { } problem } => new("plugin", true, $"does not work: {problem}", "wake plugin install"),
+                { Current: false } => new(
+                    "plugin",
+                    true,
+                    $"{state.Version}, of another version than this wake",
+                    "wake plugin install"
+                ),
+                _ => new("plugin", true, $"{state.Version}, {string.Join(", ", state.Scopes)}", null),
+            };
+        }
+        catch (CommandException)
+        {
+            // Said by another check, or of no weight.
+            return null;
+        }
+    }
+
     /// <summary>Is it there, and new enough?</summary>
     public async Task<CheckResult> CheckProgram(CancellationToken cancel)
     {
-        var name = settings["Claude:Executable"] is { Length: > 0 } named ? named : "claude";
-        var path = name.Contains('/') ? (DoctorChecks.IsExecutable(name) ? name : null) : DoctorChecks.FindOnPath(name);
-        if (path is null)
+        var name = Name;
+        if (FindProgram() is not { } path)
         {
             return Array.Find(DefaultPaths, DoctorChecks.IsExecutable) is { } elsewhere
                 ? new(

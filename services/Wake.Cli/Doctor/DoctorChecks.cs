@@ -19,13 +19,15 @@ sealed class DoctorChecks(DataFolder folder, string? data)
     /// <summary>Runs all checks, in the order in which problems should be fixed.</summary>
     public async IAsyncEnumerable<CheckResult> RunAll([EnumeratorCancellation] CancellationToken cancel)
     {
-        var (settings, unreadable) = LoadSettings();
+        var (settings, unreadable) = LoadSettings(folder);
         if ((unreadable ?? CheckSettings()) is { } wrong)
             yield return wrong;
 
         var claude = new ClaudeInstallation(settings);
         yield return await claude.CheckProgram(cancel);
         yield return claude.CheckLogin();
+        if (await claude.CheckPlugin(cancel) is { } plugin)
+            yield return plugin;
         yield return CheckPostgres();
         yield return CheckTool("setsid", "turns cannot be kept apart from the terminal's Ctrl-C");
         yield return CheckTool(
@@ -58,7 +60,9 @@ sealed class DoctorChecks(DataFolder folder, string? data)
         string program,
         string[] arguments,
         CancellationToken cancel,
-        TimeSpan? timeout = null
+        TimeSpan? timeout = null,
+        string? directory = null,
+        IReadOnlyDictionary<string, string>? variables = null
     )
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -66,14 +70,16 @@ sealed class DoctorChecks(DataFolder folder, string? data)
         Process? process = null;
         try
         {
-            process = Process.Start(
-                new ProcessStartInfo(program, arguments)
-                {
-                    RedirectStandardInput = true,
-                    RedirectStandardOutput = true,
-                    RedirectStandardError = true,
-                }
-            )!;
+            var start = new ProcessStartInfo(program, arguments)
+            {
+                WorkingDirectory = directory ?? "",
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
+            foreach (var (name, value) in variables ?? new Dictionary<string, string>())
+                start.Environment[name] = value;
+            process = Process.Start(start)!;
             process.StandardInput.Close();
 
             var errors = process.StandardError.ReadToEndAsync(bound.Token);
@@ -116,8 +122,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             ) != 0
         );
 
-    // As wake up reads them.
-    (IConfiguration Settings, CheckResult? Unreadable) LoadSettings()
+    /// <summary>As wake up reads them; without the file if that cannot be read.</summary>
+    public static (IConfiguration Settings, CheckResult? Unreadable) LoadSettings(DataFolder folder)
     {
         var environment = new ConfigurationBuilder().AddEnvironmentVariables();
         try
