@@ -39,6 +39,29 @@ need_sdk() {
   dotnet --version >/dev/null 2>&1 || fail "No installed .NET SDK suits global.json. $(dotnet --version 2>&1 | head -3)"
 }
 
+# For wake-terminal, which is linked as a native program. Without it there is no plugin; all else of Wake works.
+need_cc() {
+  has_cc && return
+  say "Installing a C compiler"
+  if command -v apt-get >/dev/null; then apt_install gcc libc6-dev zlib1g-dev || true; fi
+  has_cc || { say "There is no C compiler, so Wake is built without its plugin for open sessions. Install clang or gcc, and run this again."; return 1; }
+}
+
+# With the headers of the C library: the compiler alone links nothing.
+has_cc() {
+  local compiler program; program=$(mktemp)
+  for compiler in clang gcc; do
+    if command -v "$compiler" >/dev/null && echo 'int main(void) { return 0; }' | "$compiler" -x c -o "$program" - 2>/dev/null; then rm -f "$program"; return 0; fi
+  done
+  rm -f "$program"
+  return 1
+}
+
+# Builds wake-terminal into a folder.
+build_terminal() {
+  dotnet publish services/Wake.Terminal --configuration Release -p:Native=true --output "$1" -v quiet -nologo -clp:'ErrorsOnly;NoSummary'
+}
+
 need_npm() {
   command -v npm >/dev/null && return
   say "Installing npm (the distribution's brings hundreds of packages and takes a few minutes)"

@@ -89,13 +89,22 @@ public sealed class RealTerminal : IAsyncDisposable
     /// <summary>Types a line, once it stands there in full.</summary>
     public async Task Type(string line)
     {
-        await Tmux(["send-keys", "-l", line]);
-        await Eventually.Holds(
-            async () => (await Screen()).Contains(line, StringComparison.Ordinal),
-            $"{line} stands in the terminal"
-        );
-        await Tmux(["send-keys", "Enter"]);
+        await TypeHalf(line);
+        await Press("Enter");
     }
+
+    /// <summary>Types what is not sent.</summary>
+    public async Task TypeHalf(string text)
+    {
+        await Tmux(["send-keys", "-l", text]);
+        await Eventually.Holds(
+            async () => (await Screen()).Contains(text, StringComparison.Ordinal),
+            $"{text} stands in the terminal"
+        );
+    }
+
+    /// <summary>Presses a key, by tmux's name of it.</summary>
+    public Task Press(string key) => Tmux(["send-keys", key]);
 
     /// <summary>Waits until it waits for what is typed.</summary>
     public Task IsIdle() =>

@@ -27,6 +27,7 @@ sealed class LoopbackTerminals : IAsyncDisposable
     readonly WebApplication app;
     readonly ConcurrentQueue<TerminalRequest> requests = new();
     readonly ConcurrentDictionary<Guid, Channel<TerminalLine>> waiting = new();
+
     // Of no timer, so nothing is left of it.
     readonly CancellationTokenSource stop = new();
 
