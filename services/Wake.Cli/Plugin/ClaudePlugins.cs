@@ -52,20 +52,18 @@ sealed class ClaudePlugins(string program)
         await Run(["plugin", "update", Id, "--scope", scope], null, cancel);
     }
 
-    /// <summary>Uninstalls one, from the directory it is of.</summary>
-    public Task Uninstall(InstalledPlugin plugin, CancellationToken cancel) =>
-        Run(["plugin", "uninstall", Id, "--scope", plugin.Scope], plugin.ProjectPath, cancel);
-
-    /// <summary>Removes the marketplace, also from the settings of a directory.</summary>
-    public async Task RemoveMarketplace(string? directory, CancellationToken cancel)
+    /// <summary>Uninstalls one, in the directory it is of; of one that is gone the settings are, too.</summary>
+    public async Task Uninstall(InstalledPlugin plugin, CancellationToken cancel)
     {
-        if (
-            (await Run(["plugin", "marketplace", "list", "--json"], directory, cancel)).Contains(
-                $"\"{Name}\"",
-                StringComparison.Ordinal
-            )
-        )
-            await Run(["plugin", "marketplace", "remove", Name], directory, cancel);
+        if (plugin.ProjectPath is null || Directory.Exists(plugin.ProjectPath))
+            await Run(["plugin", "uninstall", Id, "--scope", plugin.Scope], plugin.ProjectPath, cancel);
+    }
+
+    public async Task RemoveMarketplace(CancellationToken cancel)
+    {
+        var known = await Run(["plugin", "marketplace", "list", "--json"], null, cancel);
+        if (known.Contains($"\"{Name}\"", StringComparison.Ordinal))
+            await Run(["plugin", "marketplace", "remove", Name], null, cancel);
     }
 
     async Task<string> Run(string[] arguments, string? directory, CancellationToken cancel) =>
@@ -87,4 +85,8 @@ sealed record InstalledPlugin(
     bool Enabled,
     string? ProjectPath,
     IReadOnlyList<string>? Errors
-);
+)
+{
+    /// <summary>Of a directory's own <c>claude</c> says it only there.</summary>
+    public bool MayBeEnabled => Enabled || ProjectPath is not null;
+}

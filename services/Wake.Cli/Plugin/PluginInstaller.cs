@@ -60,14 +60,13 @@ sealed class PluginInstaller
 
     public async Task Uninstall(CancellationToken cancel)
     {
-        foreach (var plugin in await Claude.ListInstalled(cancel))
+        var installed = await Claude.ListInstalled(cancel);
+        foreach (var plugin in installed)
             await Claude.Uninstall(plugin, cancel);
-        await Claude.RemoveMarketplace(null, cancel);
-        foreach (var project in traces.Projects)
-            await Claude.RemoveMarketplace(project, cancel);
+        await Claude.RemoveMarketplace(cancel);
 
         Settings.RemoveStatusLine(Copy.StatusLineCommand);
-        traces.Delete();
+        traces.Delete(installed.Select(x => x.ProjectPath).OfType<string>());
         Copy.Delete();
         DeleteTerminalFiles();
     }

@@ -59,7 +59,7 @@ sealed record PluginState(
             ?? (found is [] || plugin.Copy.IsWhole ? null : $"{plugin.Copy.Folder} lacks files");
         var settings = plugin.Copy.ReadSettings();
         return new(
-            found is not [] && problem is null && found.Any(x => x.Enabled),
+            found is not [] && problem is null && found.Any(x => x.MayBeEnabled),
             plugin.Copy.Version == PluginCopy.OwnVersion,
             found is [] ? null : plugin.Copy.Version ?? found[0].Version,
             [.. found.Select(x => x.ProjectPath is { } path ? $"{x.Scope} {path}" : x.Scope)],
@@ -67,7 +67,7 @@ sealed record PluginState(
             settings?.Data,
             settings?.Register,
             plugin.Settings.HasStatusLine(plugin.Copy.StatusLineCommand),
-            problem ?? (found is not [] && !found.Any(x => x.Enabled) ? "it is disabled" : null)
+            problem ?? (found is not [] && !found.Any(x => x.MayBeEnabled) ? "it is disabled" : null)
         );
     }
 

@@ -20,9 +20,7 @@ sealed class PluginTraces(string configFolder, string folder)
     /// <param name="project">The directory whose settings are written; null for the user's.</param>
     public void Record(string? project)
     {
-        var settings = project is null
-            ? Path.Combine(configFolder, "settings.json")
-            : Path.Combine(project, ".claude", "settings.json");
+        var settings = project is null ? Path.Combine(configFolder, "settings.json") : ProjectSettings(project);
         var found = ClaudeUserSettings.Read(settings);
         List<Trace> missing = [.. ReadRecord()];
         missing.AddRange(
@@ -50,19 +48,21 @@ sealed class PluginTraces(string configFolder, string folder)
         );
     }
 
-    /// <summary>The directories whose settings were written.</summary>
-    public IReadOnlyList<string> Projects =>
-        [
-            .. ReadRecord()
-                .Where(x => x.Key is not null && Path.GetDirectoryName(x.Path) != configFolder)
-                .Select(x => Path.GetDirectoryName(Path.GetDirectoryName(x.Path))!)
-                .Distinct()
-                .Where(Directory.Exists),
-        ];
-
     /// <summary>Deletes what the plugin had there, and then what was not there before and is empty.</summary>
-    public void Delete()
+    /// <param name="projects">Directories in which it was installed. <c>claude</c> forgets the marketplace as a whole and
+    /// not the settings of directories that it is not run in.</param>
+    public void Delete(IEnumerable<string> projects)
     {
+        foreach (var file in projects.Select(ProjectSettings))
+        {
+            if (
+                ClaudeUserSettings.Read(file) is { } settings
+                && settings["extraKnownMarketplaces"] is JsonObject known
+                && known.Remove(ClaudePlugins.Name)
+            )
+                ClaudeUserSettings.Write(file, settings);
+        }
+
         foreach (
             var left in (string[])
                 [
@@ -93,6 +93,8 @@ sealed class PluginTraces(string configFolder, string folder)
                 Directory.Delete(path);
         }
     }
+
+    static string ProjectSettings(string project) => Path.Combine(project, ".claude", "settings.json");
 
     static bool HasNothing(string file) =>
         ClaudeUserSettings.Read(file)!.All(x => x.Key == "version" || x.Value is JsonObject { Count: 0 });

@@ -29,13 +29,22 @@ public static class WakeCommandLine
         return start;
     }
 
-    public static async Task<CommandOutput> Run(
+    public static Task<CommandOutput> Run(
+        IReadOnlyDictionary<string, string> environment,
+        string? input,
+        params string[] arguments
+    ) => RunIn(null, environment, input, arguments);
+
+    public static async Task<CommandOutput> RunIn(
+        string? directory,
         IReadOnlyDictionary<string, string> environment,
         string? input,
         params string[] arguments
     )
     {
-        using var process = Process.Start(Start(environment, arguments))!;
+        var start = Start(environment, arguments);
+        start.WorkingDirectory = directory ?? "";
+        using var process = Process.Start(start)!;
         await process.StandardInput.WriteAsync(input);
         process.StandardInput.Close();
 

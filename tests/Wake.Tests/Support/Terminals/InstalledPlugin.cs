@@ -24,7 +24,15 @@ static class InstalledPlugin
     }
 
     /// <summary>Runs <c>wake plugin</c>.</summary>
-    public static async Task<CommandOutput> Command(
+    public static Task<CommandOutput> Command(
+        string version,
+        IReadOnlyDictionary<string, string> environment,
+        params string[] arguments
+    ) => CommandIn(null, version, environment, arguments);
+
+    /// <summary>Runs it in a directory.</summary>
+    public static async Task<CommandOutput> CommandIn(
+        string? directory,
         string version,
         IReadOnlyDictionary<string, string> environment,
         params string[] arguments
@@ -32,7 +40,8 @@ static class InstalledPlugin
     {
         // As in a Wake that was built where there is a C compiler.
         await Shipped.Value;
-        return await WakeCommandLine.Run(
+        return await WakeCommandLine.RunIn(
+            directory,
             new Dictionary<string, string>(environment)
             {
                 ["HOME"] = Servers.Home,
