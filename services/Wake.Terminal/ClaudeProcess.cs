@@ -12,8 +12,8 @@ sealed class ClaudeProcess
     const int ParentDeathSignal = 1,
         Terminate = 15;
 
-    // /resume starts the hooks of the next session some 60 ms before its id is in the file, and --continue begins with an
-    // id that is never used (2.1.329).
+    // /resume starts the hooks of the next session some 60 ms before its id is in the file, and --continue begins with
+    // an id that is never used (2.1.329).
     static readonly TimeSpan SettlingTime = TimeSpan.FromSeconds(3);
 
     readonly Guid session;

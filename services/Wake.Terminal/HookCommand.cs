@@ -19,6 +19,9 @@ static class HookCommand
     const string NotificationStart = "<task-notification>",
         Summary = "<summary>Event from Wake</summary>";
 
+    // What Wake takes. The CLI cuts the text of a wake at this length, and puts some of its own around it.
+    const int MaxPrompt = 100_000;
+
     public static async Task<int> Run()
     {
         if (!Variables.IsPersonsSession)
@@ -56,7 +59,7 @@ static class HookCommand
         {
             Source = input.Source,
             Reason = input.Reason ?? Text(input.Error),
-            Prompt = input.Prompt is { } prompt && IsWake(prompt) ? prompt : null,
+            Prompt = input.Prompt is { } prompt && IsWake(prompt) ? prompt[..Math.Min(prompt.Length, MaxPrompt)] : null,
             // Elsewhere it is for whoever runs that Wake to say.
             Register = settings.Register ?? address.IsOwn,
         };

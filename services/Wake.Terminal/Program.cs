@@ -1,7 +1,7 @@
 using Wake.Terminal;
 
-// A hook that ends with another code than 0 disturbs the person, and one that ends with 2 wakes the model: whatever goes
-// wrong here ends with 0 and says nothing.
+// A hook that ends with another code than 0 disturbs the person, and one that ends with 2 wakes the model: whatever
+// goes wrong here ends with 0 and says nothing.
 try
 {
     return args switch

@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace Wake.Terminal;
 
 /// <summary>
-/// <c>wake-terminal statusline</c>: Claude Code's <c>statusLine</c> command. Prints the line that the waiting process of
-/// the session was sent last, and nothing where there is none. It asks nobody: it runs again and again.
+/// <c>wake-terminal statusline</c>: Claude Code's <c>statusLine</c> command. Prints the line that the waiting process
+/// of the session was sent last, and nothing where there is none. It asks nobody: it runs again and again.
 /// </summary>
 static class StatusLineCommand
 {

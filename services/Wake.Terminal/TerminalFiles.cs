@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Wake.Terminal;
 
 /// <summary>
-/// Files about the terminals that are open now, in the user's cache: which process waits for which session, and the texts
-/// of status lines.
+/// Files about the terminals that are open now, in the user's cache: which process waits for which session, and the
+/// texts of status lines.
 /// </summary>
 static class TerminalFiles
 {

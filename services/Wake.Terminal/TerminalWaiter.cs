@@ -180,8 +180,8 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
         }
     }
 
-    // An answer that was lost says nothing, so it is asked for again until there is one. It comes as long as the turn is
-    // this terminal's, and after that a refusal.
+    // An answer that was lost says nothing, so it is asked for again until there is one. It comes as long as the turn
+    // is this terminal's, and after that a refusal.
     async Task<bool> Acknowledge(TerminalClient client, int number, long epoch)
     {
         for (var delay = MinBackoff; !claude.HasLeft(); delay = Min(delay * 2, MaxBackoff))

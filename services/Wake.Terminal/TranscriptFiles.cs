@@ -1,8 +1,8 @@
 namespace Wake.Terminal;
 
 /// <summary>
-/// The files of a session's transcript: <c>ID.jsonl</c>, and in the folder <c>ID</c> beside it those of subagents and the
-/// long results of tools.
+/// The files of a session's transcript: <c>ID.jsonl</c>, and in the folder <c>ID</c> beside it those of subagents and
+/// the long results of tools.
 /// </summary>
 sealed class TranscriptFiles(Guid session, string? transcript)
 {

@@ -6,8 +6,8 @@ using Wake.Contracts.Http;
 namespace Wake.Terminal;
 
 /// <summary>
-/// Sends what the transcript of the session has gained to Wake, so that another machine can go on with it when this one is
-/// closed. Of a file of rows only whole ones are sent: the last one may be being written.
+/// Sends what the transcript of the session has gained to Wake, so that another machine can go on with it when this one
+/// is closed. Of a file of rows only whole ones are sent: the last one may be being written.
 /// </summary>
 sealed class TranscriptUpload(TerminalClient client, string terminal, Guid session, string? transcript) : IDisposable
 {
@@ -243,10 +243,8 @@ sealed class SentFile
     /// <summary>Of the bytes that were sent; null when that has to be found out.</summary>
     public IncrementalHash? Hash { get; private set; }
 
-    /// <summary>Bytes sent.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Rows in them.</summary>
     public int Rows { get; private set; }
 
     public string Sha256 => Convert.ToHexStringLower(Hash!.GetCurrentHash());
@@ -263,9 +261,9 @@ sealed class SentFile
     }
 
     /// <summary>
-    /// Finds out whether the file begins with what is stored; if not it is sent from its beginning, in the place of that.
-    /// False: it has less than is stored and nothing was added since. A session that went on elsewhere is not replaced by
-    /// an old copy that somebody only looks at.
+    /// Finds out whether the file begins with what is stored; if not it is sent from its beginning, in the place of
+    /// that. False: it has less than is stored and nothing was added since. A session that went on elsewhere is not
+    /// replaced by an old copy that somebody only looks at.
     /// </summary>
     public bool Compare(FileStream content, long length)
     {

@@ -4,8 +4,8 @@ using System.Text;
 namespace Wake.Terminal;
 
 /// <summary>
-/// <c>wake-terminal wait</c>: a hook with <c>asyncRewake</c>, which runs beside the session until there is a wake for it.
-/// It then ends with code 2, and Claude Code begins a turn with what stands on its standard error.
+/// <c>wake-terminal wait</c>: a hook with <c>asyncRewake</c>, which runs beside the session until there is a wake for
+/// it. It then ends with code 2, and Claude Code begins a turn with what stands on its standard error.
 /// </summary>
 static class WaitCommand
 {

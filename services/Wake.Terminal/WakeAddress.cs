@@ -4,9 +4,9 @@ using Wake.Gateway;
 namespace Wake.Terminal;
 
 /// <summary>
-/// Where Wake can be reached and with which credential: <c>WAKE_URL</c> and <c>WAKE_API_KEY</c>, else the address and the
-/// token in a data folder. Looked up for every request: a Wake that was restarted has another token, and may have another
-/// port.
+/// Where Wake can be reached and with which credential: <c>WAKE_URL</c> and <c>WAKE_API_KEY</c>, else the address and
+/// the token in a data folder. Looked up for every request: a Wake that was restarted has another token, and may have
+/// another port.
 /// </summary>
 sealed class WakeAddress
 {

@@ -7,8 +7,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Cli;
 
 /// <summary>
-/// The user's copy of the plugin, with the native program in it, as a marketplace. Claude Code loads a plugin of a local
-/// marketplace from where it lies (2.1.329), so it has to stay there.
+/// The user's copy of the plugin, with the native program in it, as a marketplace. Claude Code loads a plugin of a
+/// local marketplace from where it lies (2.1.329), so it has to stay there.
 /// </summary>
 sealed class PluginCopy
 {
@@ -87,8 +87,8 @@ sealed class PluginCopy
     {
         if (!File.Exists(ShippedProgram) || !Directory.Exists(Shipped))
             throw new CommandException(
-                $"This wake was built without the plugin: there is no {ShippedProgram}. deploy/standalone builds it where "
-                    + "there is a C compiler."
+                $"This wake was built without the plugin: there is no {ShippedProgram}. "
+                    + "deploy/standalone builds it where there is a C compiler."
             );
 
         // The data folder of a Wake may be the one it lies in, and is its user's alone.

@@ -49,8 +49,8 @@ sealed class PluginTraces(string configFolder, string folder)
     }
 
     /// <summary>Deletes what the plugin had there, and then what was not there before and is empty.</summary>
-    /// <param name="projects">Directories in which it was installed. <c>claude</c> forgets the marketplace as a whole and
-    /// not the settings of directories that it is not run in.</param>
+    /// <param name="projects">Directories in which it was installed. <c>claude</c> forgets the marketplace as a whole
+    /// and not the settings of directories that it is not run in.</param>
     public void Delete(IEnumerable<string> projects)
     {
         foreach (var file in projects.Select(ProjectSettings))

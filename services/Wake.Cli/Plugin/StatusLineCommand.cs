@@ -3,7 +3,8 @@ using System.Diagnostics;
 
 namespace Wake.Cli;
 
-/// <summary><c>wake statusline</c>: what is sent to a session's status line, for a status line that shows more.</summary>
+/// <summary><c>wake statusline</c>: what is sent to a session's status line, for a status line that shows
+/// more.</summary>
 sealed class StatusLineCommand : WakeCommand
 {
     public StatusLineCommand()

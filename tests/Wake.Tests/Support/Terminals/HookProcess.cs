@@ -46,7 +46,6 @@ sealed class HookProcess : IDisposable
         File.Move(folder.File("data/endpoint.new"), folder.File("data/endpoint.json"), overwrite: true);
     }
 
-    /// <summary>The input of a hook.</summary>
     public string Input(string happened, params (string Name, string Value)[] more)
     {
         var input = new JsonObject
@@ -147,7 +146,6 @@ sealed record StartedHook(Process Shell, string Name) : IDisposable
 {
     public bool HasEnded => File.Exists($"{Name}.code");
 
-    /// <summary>Its process.</summary>
     public Task<int> Id => MachineProcess.ReadProcessId($"{Name}.pid");
 
     /// <summary>What it has said, once it has ended.</summary>
