@@ -167,7 +167,7 @@ sealed class TerminalHooks(Terminals terminals, TerminalTurns turns, Sessions se
         }
 
         await terminals.Close(session.Id, hook.Terminal!, cancel);
-        if (await terminals.IsNoLongerNeeded(session.Id, cancel))
+        if (await terminals.WasNeverNeeded(session.Id, cancel))
             await sessions.Close(session.Key, cancel);
         await timers.NotifySweepers();
         return Nothing;

@@ -438,9 +438,9 @@ public sealed class Terminals(NpgsqlDataSource database)
             terminal
         );
 
-    /// <summary>Whether a session that a terminal has registered is expected to do something yet. False for all
-    /// others.</summary>
-    public async Task<bool> IsNoLongerNeeded(Guid sessionId, CancellationToken cancel)
+    /// <summary>Whether a session that a terminal has registered was never woken and nothing is expected for it. False
+    /// for all others.</summary>
+    public async Task<bool> WasNeverNeeded(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             """
@@ -448,7 +448,7 @@ public sealed class Terminals(NpgsqlDataSource database)
                and not exists (select from watches where session_id = $1)
                and not exists (select from scheduled_wakes where session_id = $1)
                and not exists (select from inbox where session_id = $1 and wake_number is null and wakes)
-               and not exists (select from turns where session_id = $1 and ended_at is null)
+               and not exists (select from turns where session_id = $1)
             from sessions s
             where s.id = $1 and s.closed_at is null
             """
