@@ -69,9 +69,22 @@ sealed class ClaudeProcess
         return false;
     }
 
-    /// <summary>Whether no turn is under way; null when it does not say.</summary>
+    /// <summary>Whether no turn is under way; null when it does not say. A shell in the background is none
+    /// (2.1.329).</summary>
     public bool? IsIdle() =>
-        ReadFile() is { } found && found.SessionId == session && found.Status is { } status ? status == "idle" : null;
+        ReadFile() is { } found && found.SessionId == session && found.Status is { } status
+            ? status is "idle" or "shell"
+            : null;
+
+    /// <summary>When that was written, as it was read last.</summary>
+    public DateTime StateTime
+    {
+        get
+        {
+            ReadFile();
+            return read;
+        }
+    }
 
     /// <summary>Whether it is known to be no terminal: one that was started by a tool of another one inherits the
     /// variables of that.</summary>

@@ -9,7 +9,11 @@ namespace Wake.Terminal;
 /// Stays connected to Wake as long as a terminal has its session open: through restarts of Wake, and while none runs.
 /// Meanwhile it tells when a turn begins or ends without a hook, and sends what the transcript has gained.
 /// </summary>
-sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcript)
+/// <param name="claude">The <c>claude</c> beside which it waits.</param>
+/// <param name="session">The session.</param>
+/// <param name="transcript">Its transcript; null when that is not known.</param>
+/// <param name="duringTurn">A turn has begun in this moment: the file in which <c>claude</c> says so may be older.</param>
+sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcript, bool duringTurn)
 {
     // How often it is looked whether the terminal is still there: a runner waits for its end.
     static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
@@ -35,7 +39,8 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
     readonly WakeAddress address = new(PluginSettings.Read());
     readonly Guid waiter = Guid.NewGuid();
     readonly long started = Stopwatch.GetTimestamp();
-    bool? lastIdle;
+    bool? lastIdle = duringTurn ? false : null;
+    DateTime told = duringTurn ? claude.StateTime : default;
     volatile bool isConnected;
 
     /// <summary>Null when there is nothing more to wait for; else what the session reads.</summary>
@@ -93,11 +98,13 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
         }
     }
 
+    // Told anew whenever it was written anew: a turn that was shorter than a look has begun and ended meanwhile.
     async Task TellState(TerminalClient client)
     {
         if (
             claude.IsIdle() is { } idle
-            && idle != lastIdle
+            && claude.StateTime is var written
+            && written != told
             && await client.Post(
                 "state",
                 new TerminalState(claude.Name, waiter, idle),
@@ -108,7 +115,7 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
                 is { } status
             && (int)status < 500
         )
-            lastIdle = idle;
+            (lastIdle, told) = (idle, written);
     }
 
     async Task<Ending> Listen(TerminalClient client, CancellationToken cancel)
@@ -118,7 +125,9 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
         {
             using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             bound.CancelAfter(ReadTimeout);
-            var idle = claude.IsIdle();
+            var (idle, written) = (claude.IsIdle(), claude.StateTime);
+            if (written == told)
+                idle = lastIdle;
             using var response = await client.Send(
                 HttpMethod.Post,
                 "wait",
@@ -133,7 +142,7 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
             if (response is not { IsSuccessStatusCode: true })
                 return new Ending.Failed();
 
-            lastIdle = idle;
+            (lastIdle, told) = (idle, written);
             connected = isConnected = true;
             using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(bound.Token));
             while (await lines.ReadLineAsync(bound.Token) is { } line)

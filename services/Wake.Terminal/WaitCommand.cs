@@ -33,7 +33,12 @@ static class WaitCommand
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
 
-        var text = await new TerminalWaiter(claude, session, input.TranscriptPath).WaitForWake();
+        var text = await new TerminalWaiter(
+            claude,
+            session,
+            input.TranscriptPath,
+            duringTurn: input.Event is "UserPromptSubmit"
+        ).WaitForWake();
         if (text is null)
             return 0;
 
