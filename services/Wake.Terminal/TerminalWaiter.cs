@@ -12,7 +12,8 @@ namespace Wake.Terminal;
 /// <param name="claude">The <c>claude</c> beside which it waits.</param>
 /// <param name="session">The session.</param>
 /// <param name="transcript">Its transcript; null when that is not known.</param>
-/// <param name="duringTurn">A turn has begun in this moment: the file in which <c>claude</c> says so may be older.</param>
+/// <param name="duringTurn">A turn has begun in this moment: the file in which <c>claude</c> says so may be
+/// older.</param>
 sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcript, bool duringTurn)
 {
     // How often it is looked whether the terminal is still there: a runner waits for its end.
@@ -26,6 +27,9 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
     static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(45);
 
     static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(10);
+
+    // By itself the first collection waits for as much garbage as the processor has cache, which may be hundreds of MB.
+    const long MaxGarbage = 1024 * 1024;
 
     // The hook beside this one registers the session.
     static readonly TimeSpan RegistrationTime = TimeSpan.FromSeconds(5);
@@ -42,6 +46,7 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
     bool? lastIdle = duringTurn ? false : null;
     DateTime told = duringTurn ? claude.StateTime : default;
     volatile bool isConnected;
+    long collectedAt;
 
     /// <summary>Null when there is nothing more to wait for; else what the session reads.</summary>
     public async Task<string?> WaitForWake()
@@ -91,11 +96,21 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
                     telling = TellState(client);
             }
 
+            CollectGarbage();
             var before = DateTime.UtcNow;
             await connection.WaitForEndOr(LookInterval);
             if (DateTime.UtcNow - before > Suspension)
                 connection.Break();
         }
+    }
+
+    void CollectGarbage()
+    {
+        if (GC.GetTotalAllocatedBytes() - collectedAt < MaxGarbage)
+            return;
+
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        collectedAt = GC.GetTotalAllocatedBytes();
     }
 
     // Told anew whenever it was written anew: a turn that was shorter than a look has begun and ended meanwhile.

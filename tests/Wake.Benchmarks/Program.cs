@@ -2,7 +2,7 @@ using System.CommandLine;
 using Wake.Benchmarks;
 using Wake.Testing;
 
-string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold", "warm", "idle"];
+string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold", "warm", "idle", "open"];
 
 var kinds = new Argument<string[]>("kind")
 {
@@ -17,6 +17,7 @@ var kinds = new Argument<string[]>("kind")
         cold: what Wake adds to the start of the real claude.
         warm: a wake of a session whose claude stayed, and what twenty of those hold.
         idle: what Wake takes while nothing happens.
+        open: what the plugin adds to the start of the real claude in a terminal.
         """,
     Arity = ArgumentArity.ZeroOrMore,
 };
@@ -153,6 +154,9 @@ static async Task Measure(
             break;
         case "idle":
             await Idle.Run(figures, times);
+            break;
+        case "open":
+            await Opening.Run(figures, times);
             break;
     }
 }

@@ -103,7 +103,7 @@ sealed class McpTools(WakeClient wake, string? named)
         CancellationToken cancel = default
     )
     {
-        await CallApi(() => ScheduleCommand.Cancel(wake, CurrentSession.Resolve(named), id, cancel));
+        await CallApi(() => ScheduleCommand.Cancel(wake, CurrentSession.ResolveOfParent(named), id, cancel));
         return "Called off.";
     }
 
@@ -124,7 +124,9 @@ sealed class McpTools(WakeClient wake, string? named)
 
     Task<string> CallForSession(Func<string, Task<ApiResponse>> ask, CancellationToken cancel) =>
         CallApi(async () =>
-            (await SessionRegistration.SendWithRegistration(wake, CurrentSession.Resolve(named), ask, cancel)).Answer
+            (
+                await SessionRegistration.SendWithRegistration(wake, CurrentSession.ResolveOfParent(named), ask, cancel)
+            ).Answer
         );
 
     // A refusal is told to the agent in the words a person would read.

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Wake.Runner;
 
 namespace Wake.Cli;
 
@@ -22,6 +23,17 @@ static class CurrentSession
         ?? Variable("WAKE_SESSION")
         ?? Variable("CLAUDE_CODE_SESSION_ID")
         ?? throw new CommandException("Say with --session which session. Only inside of one it is known.");
+
+    /// <summary>The one meant by a program that lives as long as the <c>claude</c> that has started it: the session
+    /// which that has open now. It has told which one it had then, and /clear begins another.</summary>
+    public static string ResolveOfParent(string? named) =>
+        named
+        ?? Variable("WAKE_SESSION")
+        ?? OpenSessions
+            .List(LocalTranscripts.ConfigFolder)
+            .FirstOrDefault(x => x.ProcessId == OpenSessions.ParentProcessId)
+            ?.ClaudeSessionId.ToString()
+        ?? Resolve(null);
 
     static string? Variable(string name) =>
         Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;

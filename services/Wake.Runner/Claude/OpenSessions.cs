@@ -44,6 +44,9 @@ public static class OpenSessions
     static readonly TimeSpan ReadRetryDelay = TimeSpan.FromMilliseconds(10);
     const int MaxReads = 3;
 
+    /// <summary>The process that has started this one; null where the system does not say.</summary>
+    public static int? ParentProcessId => ProcessTable.Find(Environment.ProcessId)?.ParentId;
+
     /// <summary>All of them. Whatever cannot be read is left out.</summary>
     public static IReadOnlyList<OpenSessionProcess> List(string configFolder)
     {

@@ -230,8 +230,11 @@ public sealed partial class WaitingForAWake : IAsyncLifetime
         await Eventually.Holds(() => Task.FromResult(wake.Of("state").Count == 1));
         claude.Register(waiter, status: "waiting");
         await Eventually.Holds(() => Task.FromResult(wake.Of("state").Count == 2));
+        // The turn is over, and a shell that it has left in the background is not.
+        claude.Register(waiter, status: "shell");
+        await Eventually.Holds(() => Task.FromResult(wake.Of("state").Count == 3));
 
-        Assert.Equal([true, false], wake.Of("state").Select(x => x.As<TerminalState>().Idle));
+        Assert.Equal([true, false, true], wake.Of("state").Select(x => x.As<TerminalState>().Idle));
     }
 
     [Fact]
@@ -333,6 +336,11 @@ public sealed partial class WaitingForAWake : IAsyncLifetime
         await Eventually.Holds(() => Task.FromResult(wake.StoredRows.GetValueOrDefault("") == 100_000));
         var id = await waiter.Id;
 
+        // As in a month.
+        for (var line = 0; line < 50_000; line++)
+            await wake.Send(new(TerminalLine.Status, $"{line} notes"));
+        await Eventually.Holds(async () => await StatusLine() == "49999 notes\n");
+        await Task.Delay(TimeSpan.FromSeconds(2));
         var before = ProcessorTicks(id);
         var watch = Stopwatch.StartNew();
         await wake.Send(new(TerminalLine.Ping, null));
