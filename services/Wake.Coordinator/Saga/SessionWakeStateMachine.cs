@@ -121,7 +121,7 @@ static class SessionWakeVerbs
                 SagaStatements.OpenTurn(
                     x.CorrelationId,
                     x.WakeNumber,
-                    repeatAfter,
+                    RepeatIn(x, repeatAfter),
                     x.DecisionTrace.TraceParent,
                     x.DecisionTrace.TraceState
                 )
@@ -136,7 +136,7 @@ static class SessionWakeVerbs
     ) =>
         when.Then(x => x.Saga.WakeNumber = x.Saga.Decision.WakeNumber)
             .TraceDecision("repeated")
-            .AddWrite(x => SagaStatements.RepeatTurn(x.CorrelationId, x.WakeNumber, repeatAfter))
+            .AddWrite(x => SagaStatements.RepeatTurn(x.CorrelationId, x.WakeNumber, RepeatIn(x, repeatAfter)))
             .SendWake(repeatAfter, x => addresses.AddressFor(x, mayBeNear: false));
 
     public static EventActivityBinder<SessionWake, WakeDue> CheckAgain(
@@ -158,9 +158,9 @@ static class SessionWakeVerbs
         Func<SessionSnapshot, Uri?> address
     )
         where T : class =>
-        when.DueIn(_ => repeatAfter)
+        when.DueIn(x => RepeatIn(x, repeatAfter))
             .IfElse(
-                x => x.Saga.Facts.Attended,
+                x => x.Saga.Facts.AttendedRemaining is not null,
                 terminal => terminal.AddWrite(x => SagaStatements.NotifyTerminal(x.CorrelationId)),
                 runners =>
                     runners.IfElse(
@@ -169,6 +169,10 @@ static class SessionWakeVerbs
                         some => some.Send(x => address(x.Saga.Facts)!, Command<T>, x => x.TimeToLive = repeatAfter)
                     )
             );
+
+    // A terminal that is gone has not said so.
+    static TimeSpan RepeatIn(SessionWake saga, TimeSpan repeatAfter) =>
+        saga.Facts.AttendedRemaining is { } remaining && remaining < repeatAfter ? remaining : repeatAfter;
 
     static ResumeSession Command<T>(BehaviorContext<SessionWake, T> context)
         where T : class =>

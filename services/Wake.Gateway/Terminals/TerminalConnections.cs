@@ -165,7 +165,9 @@ sealed class TerminalConnections(
                     Attendance,
                     cancel
                 );
-                if (facts is null || !await turns.Settle(facts))
+
+                // Of a turn that was over before it connected nobody knows that it was interrupted.
+                if (facts is null || !await turns.Settle(facts, ended: connects, connects: connects))
                     return facts;
             }
             catch (Exception down) when (PostgresErrors.IsFailure(down) && !cancel.IsCancellationRequested)

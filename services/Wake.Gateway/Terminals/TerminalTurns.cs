@@ -86,10 +86,23 @@ sealed class TerminalTurns(
     /// <param name="facts">What is known.</param>
     /// <param name="failure">What failed, if the turn that was under way ended by that.</param>
     /// <param name="ended">A hook says that the turn that was under way has ended; else it was interrupted.</param>
-    public async Task<bool> Settle(TerminalFacts facts, string? failure = null, bool ended = false)
+    /// <param name="connects">The terminal has just connected: what an earlier connection was sent is lost.</param>
+    public async Task<bool> Settle(
+        TerminalFacts facts,
+        string? failure = null,
+        bool ended = false,
+        bool connects = false
+    )
     {
-        if (facts.Held is not { } turn || facts.SinceAcknowledged is not { } since)
+        if (facts.Held is not { } turn)
             return false;
+
+        if (facts.SinceAcknowledged is not { } since)
+        {
+            if (connects)
+                await Release(turn, "the terminal did not take it");
+            return connects;
+        }
 
         switch (facts)
         {

@@ -278,20 +278,25 @@ public sealed class Terminals(NpgsqlDataSource database)
             marker
         );
 
-    /// <summary>A terminal takes the turn that it was sent. False: it is not the terminal's any more.</summary>
+    /// <summary>
+    /// A terminal takes the turn that it was sent. Says the same when it is asked again: an answer may be lost. False:
+    /// the turn is not the terminal's any more.
+    /// </summary>
     public Task<bool> Acknowledge(string terminal, Guid waiter, TurnToken turn, CancellationToken cancel) =>
         Change(
             """
-            with taken as (
-                update terminals t set acknowledged_at = clock_timestamp()
-                from turns turn
+            with offered as (
+                select t.place, t.acknowledged_at
+                from terminals t
+                join turns turn on turn.session_id = t.session_id and turn.wake_number = t.wake_number
+                                   and turn.epoch = t.epoch
                 where t.session_id = $1 and t.terminal = $2 and t.waiter = $3 and t.wake_number = $4 and t.epoch = $5
-                  and t.acknowledged_at is null
-                  and turn.session_id = $1 and turn.wake_number = $4 and turn.epoch = $5
-                  and turn.lease_until > clock_timestamp()
-                returning t.place
+                  and t.begun_at is null and turn.ended_at is null and turn.lease_until > clock_timestamp()
+            ), noted as (
+                insert into decisions (kind, session_id, wake_number, note)
+                select 'delivered', $1, $4, place from offered where acknowledged_at is null
             )
-            insert into decisions (kind, session_id, wake_number, note) select 'delivered', $1, $4, place from taken
+            update terminals set acknowledged_at = clock_timestamp() from offered where session_id = $1
             """,
             cancel,
             turn.SessionId,

@@ -34,8 +34,11 @@ public sealed record SessionSnapshot(
     /// <summary>The address of the runner that has it at hand; null when none does.</summary>
     public string? AffinityAddress { get; init; }
 
-    /// <summary>A terminal that has it open takes its turns: no runner is asked.</summary>
-    public bool Attended { get; init; }
+    /// <summary>
+    /// How long a terminal that has it open still takes its turns, if that is not renewed: no runner is asked
+    /// meanwhile. Null: none does.
+    /// </summary>
+    public TimeSpan? AttendedRemaining { get; init; }
 
     /// <summary>The row every writer takes first; the statements after it see what was committed before.</summary>
     public static NpgsqlBatchCommand Lock(Guid sessionId) =>
@@ -56,8 +59,8 @@ public sealed record SessionSnapshot(
                    timer.nudged as manually_woken,
                    timer.urgent or timer.nudged as urgent,
                    case when timer.near_until > clock_timestamp() then timer.near end as affinity_address,
-                   not timer.takeover and exists (select from terminals terminal
-                                                  where terminal.session_id = s.id and {Terminals.Attends}) as attended,
+                   (select terminal.attended_until - clock_timestamp() from terminals terminal
+                    where terminal.session_id = s.id and not timer.takeover) as attended_remaining,
                    (select coalesce(max(wake_number), 0) from turns where session_id = s.id) as last_wake,
                    turn.wake_number as open_wake,
                    turn.lease_until - clock_timestamp() as lease_remaining,
@@ -99,7 +102,7 @@ public sealed record SessionSnapshot(
             Profile = row.GetString("profile"),
             Urgent = row.GetBoolean("urgent"),
             AffinityAddress = row.GetText("affinity_address"),
-            Attended = row.GetBoolean("attended"),
+            AttendedRemaining = Positive(row.GetNullable<TimeSpan>("attended_remaining")),
             QuietRemaining = Positive(row.GetNullable<TimeSpan>("quiet_remaining")),
         };
 
