@@ -103,6 +103,13 @@ public sealed class RealTerminal : IAsyncDisposable
         );
     }
 
+    /// <summary>Takes back what is typed and not sent.</summary>
+    public async Task ClearLine()
+    {
+        await Press("C-u");
+        await Press("C-u");
+    }
+
     /// <summary>Presses a key, by tmux's name of it.</summary>
     public Task Press(string key) => Tmux(["send-keys", key]);
 
