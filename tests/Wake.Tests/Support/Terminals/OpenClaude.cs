@@ -109,6 +109,13 @@ public sealed class OpenClaude : IAsyncDisposable
                 ),
         ];
 
+    /// <summary>What is known of the session, for whoever has to find out why it does not go on.</summary>
+    public async Task<string> Describe() =>
+        $"waiters {string.Join(", ", Waiters())}\n"
+        + await Wake.Scalar<string>("select coalesce(string_agg(t::text, E'\n'), 'no terminal') from terminals t")
+        + "\n"
+        + string.Join('\n', (await Wake.Explain($"{Id}")).Ledger.TakeLast(20));
+
     /// <summary>The rows of all its transcripts, file by file.</summary>
     public IReadOnlyList<IReadOnlyList<JsonObject>> Transcripts() =>
         [
