@@ -22,6 +22,7 @@ static class CommandTree
             new McpCommand(),
             new PluginCommand(),
             new StatusLineCommand(),
+            new InboxCommand(),
             new SessionsCommand(),
             new QuestionsCommand(),
             new AnswerCommand(),

@@ -7,22 +7,26 @@ namespace Wake.Cli;
 static class CurrentSession
 {
     /// <summary>An option that names it.</summary>
-    public static Option<string?> CreateOption(string description) =>
+    /// <param name="description">What the command does with it.</param>
+    /// <param name="otherwise">What is meant outside of a session; null where one must be named there.</param>
+    public static Option<string?> CreateOption(string description, string? otherwise = null) =>
         new("--session")
         {
             HelpName = "SESSION",
             Description =
                 $"{description} Its key, or the id of a Claude session, registered from its local transcript if "
                 + "need be. "
-                + "Default: WAKE_SESSION, or the Claude session this runs in.",
+                + "Default: WAKE_SESSION, or the Claude session this runs in"
+                + (otherwise is null ? "." : $", else {otherwise}."),
         };
 
     /// <summary>The one meant. Claude Code tells the programs it starts which session they run in.</summary>
     public static string Resolve(string? named) =>
-        named
-        ?? Variable("WAKE_SESSION")
-        ?? Variable("CLAUDE_CODE_SESSION_ID")
-        ?? throw new CommandException("Say with --session which session. Only inside of one it is known.");
+        Find(named) ?? throw new CommandException("Say with --session which session. Only inside of one it is known.");
+
+    /// <summary>The one meant; null outside of a session that is not named.</summary>
+    public static string? Find(string? named) =>
+        named ?? Variable("WAKE_SESSION") ?? Variable("CLAUDE_CODE_SESSION_ID");
 
     /// <summary>The one meant by a program that lives as long as the <c>claude</c> that has started it: the session
     /// which that has open now. It has told which one it had then, and /clear begins another.</summary>

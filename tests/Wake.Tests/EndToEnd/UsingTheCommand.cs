@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Wake.Contracts;
 using Wake.Contracts.Http;
 using Wake.Standalone;
 using Wake.Testing;
@@ -306,6 +307,87 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         Assert.Contains("dispatched", explained.Output);
         Assert.Contains("then deploy it", (await Wake("explain", "session", key)).Output);
     }
+
+    [Fact]
+    public async Task Inbox_tells_of_the_turns_that_its_person_has_not_seen_and_of_what_waits()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Wake(key, "CI failed on \u202e#972");
+        await wake.WaitForTurnEnd(key, 1);
+        await wake.Wake(key, "done in the terminal");
+        await wake.WaitForTurnEnd(key, 2);
+        await TakenInATerminal(key, 2);
+        await wake.Wake(key, "[[fake:auth-error]]");
+        await wake.WaitForState(key, SessionState.Parked);
+        await wake.Post(
+            WakeSystem.Event(WakeSystem.Subject(key), "the review is there"),
+            WakeSystem.Event(WakeSystem.Subject(key), "somebody looked", Delivery.Ambient)
+        );
+
+        var said = await Wake("inbox", "--session", key);
+
+        Assert.True(said.ExitCode == 0, said.Errors);
+        var parts = said.Output.Split("\n\n").Select(x => x.Split('\n')).ToList();
+        Assert.Equal(
+            ["Turns without you, the newest first", "Starts the next turn", "Ambient: waits for the next turn"],
+            parts.Skip(1).Select(x => x[0])
+        );
+        Assert.Contains(" 3     parked ", parts[1][2]);
+        Assert.Contains("fake:auth-error", parts[1][2]);
+        Assert.Contains(" 1     completed ", parts[1][3]);
+        Assert.EndsWith("  CI failed on \\u202e#972", parts[1][3]);
+        Assert.EndsWith("the review is there", parts[2][2]);
+        Assert.EndsWith("somebody looked", parts[3][2]);
+        Assert.DoesNotContain("done in the terminal", said.Output);
+
+        Assert.Equal(
+            await wake.Http.GetStringAsync($"/v1/explain/sessions/{Uri.EscapeDataString(key)}") + "\n",
+            (await Wake("inbox", "--session", key, "--output", "json")).Output
+        );
+    }
+
+    [Fact]
+    public async Task Inbox_is_about_the_session_it_runs_in_else_about_all_that_have_something_to_show()
+    {
+        var (away, seen, quiet) = (await wake.Session(), await wake.Session(), await wake.Session());
+        foreach (var key in (string[])[away, seen])
+        {
+            await wake.Wake(key, "PR #972 merged");
+            await wake.WaitForTurnEnd(key, 1);
+        }
+
+        await TakenInATerminal(seen, 1);
+
+        var all = await Wake("inbox", "--output", "json");
+        var inside = await WakeCommandLine.Run(
+            new Dictionary<string, string>(Here) { ["WAKE_SESSION"] = seen },
+            null,
+            "inbox"
+        );
+
+        var keys = JsonElement
+            .Parse(all.Output)
+            .EnumerateArray()
+            .Select(x => x.GetProperty("session").GetProperty("key").GetString())
+            .ToList();
+        Assert.Contains(away, keys);
+        Assert.DoesNotContain(seen, keys);
+        Assert.DoesNotContain(quiet, keys);
+        Assert.Contains($"{away}: Idle", (await Wake("inbox")).Output);
+        Assert.Equal((0, "Nothing happened without you, and nothing waits.\n"), (inside.ExitCode, inside.Errors));
+        Assert.Contains($"{seen}: Idle", inside.Output);
+    }
+
+    Task<int> TakenInATerminal(string key, int number) =>
+        wake.Scalar<int>(
+            """
+            update turns set runner = 'terminal laptop'
+             where wake_number = $2 and session_id = (select id from sessions where key = $1)
+            returning wake_number
+            """,
+            key,
+            number
+        );
 
     [Fact]
     public async Task Output_json_is_exactly_what_the_api_says()
