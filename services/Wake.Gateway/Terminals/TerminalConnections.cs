@@ -52,7 +52,9 @@ sealed class TerminalConnections(
         using var connection = new Connection(session.Id);
         connections[wait.Waiter] = connection;
         WakeMetrics.TerminalConnections.Add(1);
-        var (status, spokenAt) = ("", time.GetTimestamp());
+
+        // The terminal may show what the connection before has sent: also that nothing waits is sent.
+        var (status, spokenAt) = ((string?)null, time.GetTimestamp());
         bool? idle = wait.Idle;
         var connects = true;
         TerminalOffer? offered = null;

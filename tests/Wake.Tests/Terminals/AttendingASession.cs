@@ -302,6 +302,8 @@ public sealed class AttendingASession : IAsyncLifetime
         var subject = WakeSystem.Subject(key);
         await wake.Watch(key, subject);
 
+        // That nothing waits is said, too: the terminal may still show what its connection before has said.
+        Assert.Equal("", (await terminal.Line(TerminalLine.Status)).Text);
         await wake.Post(WakeSystem.Event(subject, "a note\u001b[31m", Delivery.Ambient));
 
         Assert.Equal("wake: 1 waiting · a note\uFFFD[31m", (await terminal.Line(TerminalLine.Status)).Text);
