@@ -41,7 +41,9 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
     static readonly TimeSpan Suspension = TimeSpan.FromSeconds(30);
 
     readonly WakeAddress address = new(PluginSettings.Read());
-    readonly Guid waiter = Guid.NewGuid();
+
+    // Another with every connection, so that Wake knows which one counts.
+    Guid waiter = Guid.NewGuid();
     readonly long started = Stopwatch.GetTimestamp();
     bool? lastIdle = duringTurn ? false : null;
     DateTime told = duringTurn ? claude.StateTime : default;
@@ -140,6 +142,7 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
         {
             using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             bound.CancelAfter(ReadTimeout);
+            waiter = Guid.NewGuid();
             var (idle, written) = (claude.IsIdle(), claude.StateTime);
             if (written == told)
                 idle = lastIdle;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using System.Threading.Channels;
 using Npgsql;
 using Wake.Contracts.Http;
 using Wake.ServiceDefaults;
@@ -49,7 +50,7 @@ sealed class TerminalConnections(
     )
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(aborted, host.ApplicationStopping);
-        using var connection = new Connection(session.Id);
+        var connection = new Connection(session.Id);
         connections[wait.Waiter] = connection;
         WakeMetrics.TerminalConnections.Add(1);
 
@@ -62,7 +63,10 @@ sealed class TerminalConnections(
         {
             while (!stop.IsCancellationRequested)
             {
-                if (await Attend(session, claudeSessionId, wait, connects, idle, stop.Token) is not { } facts)
+                if (
+                    await Attend(session, claudeSessionId, wait, connects, idle, offered is null, stop.Token)
+                    is not { } facts
+                )
                 {
                     yield return new(TerminalLine.End, "another connection, or another session, takes its place");
                     break;
@@ -104,7 +108,7 @@ sealed class TerminalConnections(
         }
         finally
         {
-            connections.TryRemove(wait.Waiter, out _);
+            connections.TryRemove(KeyValuePair.Create(wait.Waiter, connection));
             WakeMetrics.TerminalConnections.Add(-1);
             await Leave(session, wait.Waiter, offered);
         }
@@ -150,6 +154,7 @@ sealed class TerminalConnections(
         TerminalWait wait,
         bool connects,
         bool? idle,
+        bool isOfferLost,
         CancellationToken cancel
     )
     {
@@ -169,7 +174,7 @@ sealed class TerminalConnections(
                 );
 
                 // Of a turn that was over before it connected nobody knows that it was interrupted.
-                if (facts is null || !await turns.Settle(facts, ended: connects, connects: connects))
+                if (facts is null || !await turns.Settle(facts, ended: connects, isOfferLost: isOfferLost))
                     return facts;
             }
             catch (Exception down) when (PostgresErrors.IsFailure(down) && !cancel.IsCancellationRequested)
@@ -212,7 +217,12 @@ sealed class TerminalConnections(
                 && IsTaken(facts, offered);
             if (offered is not null && !taken)
                 await turns.Release(offered.Turn, "the terminal did not take it");
-            await terminals.Disconnect(session.Id, waiter, taken ? RearmTime : ReconnectTime, CancellationToken.None);
+            await terminals.Disconnect(
+                session.Id,
+                waiter,
+                taken || host.ApplicationStopping.IsCancellationRequested ? RearmTime : ReconnectTime,
+                CancellationToken.None
+            );
         }
         catch (Exception down) when (PostgresErrors.IsFailure(down))
         {
@@ -221,28 +231,30 @@ sealed class TerminalConnections(
         }
     }
 
-    sealed class Connection(Guid sessionId) : IDisposable
+    sealed class Connection(Guid sessionId)
     {
-        readonly SemaphoreSlim changed = new(0);
+        readonly Channel<bool> changes = Channel.CreateBounded<bool>(
+            new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+        );
 
         public Guid SessionId => sessionId;
 
         public long OfferedAt { get; set; }
 
-        public void NotifyChanged()
-        {
-            if (changed.CurrentCount == 0)
-                changed.Release();
-        }
+        public void NotifyChanged() => changes.Writer.TryWrite(true);
 
         public async Task WaitForChange(TimeSpan atMost, TimeProvider time, CancellationToken cancel)
         {
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             using var timer = new CancellationTokenSource(atMost, time);
-            using var registration = timer.Token.Register(NotifyChanged);
-            await changed.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancel);
+            try
+            {
+                await changes.Reader.ReadAsync(either.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                // It is time to look, or to end.
+            }
         }
-
-        public void Dispose() => changed.Dispose();
     }
 }

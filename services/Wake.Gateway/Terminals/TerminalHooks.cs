@@ -51,6 +51,7 @@ sealed class TerminalHooks(Terminals terminals, TerminalTurns turns, Sessions se
         bool isStart = false
     )
     {
+        // Of two that have it open the one counts that was opened last, not the one that speaks.
         if (!isStart && await terminals.IsOpenIn(session.Id, claudeSessionId, where.Terminal, cancel))
             return;
 
@@ -61,14 +62,11 @@ sealed class TerminalHooks(Terminals terminals, TerminalTurns turns, Sessions se
     {
         if (await terminals.Find(claudeSessionId, cancel) is { } known)
             return known;
-        if (hook.Event == SessionEnd)
+        if (hook.Event != SessionStart)
             return null;
 
         // What the person goes on with after /clear is the same work.
-        if (
-            hook is { Event: SessionStart, Source: Clear }
-            && await terminals.FindByTerminal(hook.Terminal!, cancel) is { } cleared
-        )
+        if (hook.Source == Clear && await terminals.FindByTerminal(hook.Terminal!, cancel) is { } cleared)
             return cleared;
         if (!hook.Register || hook.Workspace is not { } workspace)
             return null;

@@ -19,6 +19,11 @@ static class TerminalText
     // What the block of events of every wake begins with (WakePrompt).
     const string BlockStart = "<wake-events-";
 
+    /// <summary>What a turn waits for whose question a runner has asked.</summary>
+    public static string QuestionInRunner(string place) =>
+        $"it has asked a question that only a runner can go on from; a runner does when terminal {place} is closed, or "
+        + "with wake resume --takeover";
+
     /// <summary>Whether the CLI has made a message from a wake.</summary>
     public static bool IsWake(string message) => message.Contains(BlockStart, StringComparison.Ordinal);
 
@@ -32,8 +37,8 @@ static class TerminalText
         ?? (
             missed is []
                 ? null
-                : $"Wake took {Count(missed)} in this session while nobody had it open: {List(missed)}. They are part "
-                    + "of this conversation."
+                : $"Wake took {Count(missed)} in this session while nobody had it open: {Numbers(missed)}. They are part "
+                    + "of this conversation, unless they were taken on another machine."
         );
 
     /// <summary>For the person: what happened while they were away; null for nothing.</summary>
@@ -63,7 +68,7 @@ static class TerminalText
 
     static string? Beside(IReadOnlyList<MissedTurn> missed) =>
         missed.Where(x => x.Beside).ToList() is { Count: > 0 } beside
-            ? $"While this session was open, Wake took {Count(beside)} in another process: {List(beside)}. This "
+            ? $"While this session was open, Wake took {Count(beside)} in another process: {Numbers(beside)}. This "
                 + "conversation does not show what was said there; check what was done before you rely on it."
             : null;
 
@@ -87,6 +92,15 @@ static class TerminalText
             ? string.Create(CultureInfo.InvariantCulture, $"{missed.Count - MaxTurns} more; {named}")
             : named;
     }
+
+    // For the model without what others have written, which is read in the block of a wake alone.
+    static string Numbers(IReadOnlyList<MissedTurn> missed) =>
+        string.Join(
+            "; ",
+            missed
+                .TakeLast(MaxTurns)
+                .Select(x => string.Create(CultureInfo.InvariantCulture, $"wake {x.WakeNumber}, {x.Outcome}"))
+        );
 
     // Reasons come from outside: one line, and nothing that a terminal would obey.
     static string Shorten(string reason)

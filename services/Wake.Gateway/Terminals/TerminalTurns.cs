@@ -23,7 +23,7 @@ sealed class TerminalTurns(
     // From exit 2 of the waiter to the prompt take half a second; behind a turn that began in the same moment, longer.
     static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(20);
 
-    // As for runners: a turn that nobody survives is not tried for ever.
+    // A turn that fails again and again waits for a person, who ends that by waking the session.
     const int MaxAttempts = 5;
 
     // An API that fails is asked again after this.
@@ -39,6 +39,8 @@ sealed class TerminalTurns(
         CancellationToken cancel
     )
     {
+        if (facts is { OpenWake: { } asked, HasQuestions: true, OtherRunner: null })
+            await turns.NoteWaiting(session.Id, asked, TerminalText.QuestionInRunner(facts.Place), cancel);
         if (facts is not { OpenWake: { } wake, IsClaimable: true, Held: null })
             return null;
 
@@ -68,8 +70,11 @@ sealed class TerminalTurns(
                 TurnOutcome.Completed,
                 "every event had expired before the turn began"
             );
-        if (turn.Attempt - turn.Interruptions > MaxAttempts)
-            return await EndWithoutReading(turn, TurnOutcome.Failed, "every attempt at it failed");
+        if (turn.Attempt - turn.Interruptions > MaxAttempts && !turn.BudgetOverride)
+        {
+            await Park(turn, $"{MaxAttempts} attempts at it failed");
+            return null;
+        }
 
         var messageId = TurnMessage.IdOf(turn);
         if (!await terminals.Offer(turn, waiter, messageId.ToString("N"), cancel))
@@ -86,12 +91,13 @@ sealed class TerminalTurns(
     /// <param name="facts">What is known.</param>
     /// <param name="failure">What failed, if the turn that was under way ended by that.</param>
     /// <param name="ended">A hook says that the turn that was under way has ended; else it was interrupted.</param>
-    /// <param name="connects">The terminal has just connected: what an earlier connection was sent is lost.</param>
+    /// <param name="isOfferLost">No turn was sent over the present connection: one that is not acknowledged never will
+    /// be.</param>
     public async Task<bool> Settle(
         TerminalFacts facts,
         string? failure = null,
         bool ended = false,
-        bool connects = false
+        bool isOfferLost = false
     )
     {
         if (facts.Held is not { } turn)
@@ -99,9 +105,9 @@ sealed class TerminalTurns(
 
         if (facts.SinceAcknowledged is not { } since)
         {
-            if (connects)
+            if (isOfferLost)
                 await Release(turn, "the terminal did not take it");
-            return connects;
+            return isOfferLost;
         }
 
         switch (facts)
@@ -141,6 +147,18 @@ sealed class TerminalTurns(
 
         log.LogInformation("Wake {Wake} of {Session}: given back, {Why}.", turn.WakeNumber, turn.SessionId, why);
         WakeMetrics.TerminalTurns.Add(1, new KeyValuePair<string, object?>("outcome", "retried"));
+        await timers.NotifySweepers();
+    }
+
+    async Task Park(TurnToken turn, string why)
+    {
+        await turns.Release(
+            turn,
+            new TurnRelease.Park(null, why, Interrupted: false),
+            answered: false,
+            default,
+            CancellationToken.None
+        );
         await timers.NotifySweepers();
     }
 

@@ -141,9 +141,9 @@ static class TerminalsApi
                 await http.Response.Body.FlushAsync(cancel);
             }
         }
-        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
-            // The terminal has gone.
+            // The terminal has gone, or Wake stops.
         }
 
         return Results.Empty;

@@ -39,7 +39,8 @@ sealed record TranscriptRows(IReadOnlySet<string> Ids, IReadOnlySet<string> Prom
         return new(ids, prompts);
     }
 
-    /// <summary>The id of the last row by which a wake was told whose text contains this; null when none was.</summary>
+    /// <summary>The id of the last row by which the CLI told of a wake in a terminal, and whose text contains this; null
+    /// when there is none.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static async Task<Guid?> FindPrompt(string file, string text, CancellationToken cancel)
     {
@@ -59,6 +60,7 @@ sealed record TranscriptRows(IReadOnlySet<string> Ids, IReadOnlySet<string> Prom
                 if (
                     json.RootElement is { ValueKind: JsonValueKind.Object } row
                     && row.Text("type") == "user"
+                    && row.Object("origin")?.Text("kind") == "task-notification"
                     && Guid.TryParse(row.Text("uuid"), out var id)
                 )
                     found = id;

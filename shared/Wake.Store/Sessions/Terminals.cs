@@ -74,7 +74,15 @@ public sealed class Terminals(NpgsqlDataSource database)
     public async Task Open(Guid sessionId, Guid claudeSessionId, TerminalPlace where, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
-        batch.Add(LockSession, sessionId);
+        batch.Add(
+            """
+            select 1 from wake_timers
+            where session_id = $1 or session_id in (select session_id from terminals where terminal = $2)
+            order by session_id for update
+            """,
+            sessionId,
+            where.Terminal
+        );
         batch.Add(
             """
             with reopened as (
@@ -112,7 +120,8 @@ public sealed class Terminals(NpgsqlDataSource database)
             values ($1, $2, $3, $4)
             on conflict (session_id) do update
             set claude_session_id = $2, terminal = $3, place = $4,
-                since = case when known.terminal = $3 then known.since else clock_timestamp() end,
+                since = case when known.terminal = $3 and known.attended_until is not null then known.since
+                             else clock_timestamp() end,
                 attended_until = case when known.terminal = $3 then known.attended_until end,
                 waiter = case when known.terminal = $3 then known.waiter end,
                 busy = known.terminal = $3 and known.busy and known.claude_session_id = $2,
@@ -121,6 +130,9 @@ public sealed class Terminals(NpgsqlDataSource database)
                 marker = case when known.terminal = $3 then known.marker end,
                 acknowledged_at = case when known.terminal = $3 then known.acknowledged_at end,
                 begun_at = case when known.terminal = $3 then known.begun_at end
+            -- the turn that another one is taking ends there
+            where known.terminal = $3 or known.acknowledged_at is null or known.attended_until is null
+               or known.attended_until <= clock_timestamp()
             """,
             sessionId,
             claudeSessionId,
@@ -131,11 +143,16 @@ public sealed class Terminals(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Whether a session is known to be open in a terminal with one of its Claude sessions.</summary>
+    /// <summary>Whether a session is known to be open in a terminal with one of its Claude sessions, or another terminal
+    /// attends it.</summary>
     public async Task<bool> IsOpenIn(Guid sessionId, Guid claudeSessionId, string terminal, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            "select exists (select from terminals where session_id = $1 and claude_session_id = $2 and terminal = $3)"
+            $"""
+            select exists (select from terminals terminal
+                           where session_id = $1
+                             and (claude_session_id = $2 and terminal = $3 or terminal <> $3 and {Attends}))
+            """
         );
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(claudeSessionId);
@@ -216,6 +233,8 @@ public sealed class Terminals(NpgsqlDataSource database)
                case when turn.lease_until > clock_timestamp()
                          and turn.runner is distinct from '{RunnerPrefix}' || t.place
                     then turn.runner end as other_runner,
+               exists (select from questions q
+                       where q.session_id = turn.session_id and q.wake_number = turn.wake_number) as has_questions,
                coalesce(not turn.parked and (turn.lease_until is null or turn.lease_until <= clock_timestamp())
                         and (turn.not_before is null or turn.not_before <= clock_timestamp()
                              or turn.not_before = turn.held_until)
@@ -249,6 +268,7 @@ public sealed class Terminals(NpgsqlDataSource database)
             OpenWake = row.GetNullable<int>("open_wake"),
             OtherRunner = row.GetText("other_runner"),
             IsClaimable = row.GetBoolean("claimable"),
+            HasQuestions = row.GetBoolean("has_questions"),
             Pending = row.GetInt32("pending"),
             LatestReason = row.GetText("latest"),
         };
@@ -549,6 +569,9 @@ public sealed record TerminalFacts(string Terminal, string Place, bool Busy)
 
     /// <summary>The open turn can be claimed by the terminal.</summary>
     public bool IsClaimable { get; init; }
+
+    /// <summary>The open turn has asked a person, as only a runner's can.</summary>
+    public bool HasQuestions { get; init; }
 
     /// <summary>How many events wait for the next turn.</summary>
     public int Pending { get; init; }

@@ -110,7 +110,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
             select turn.session_id, turn.wake_number, timer.takeover,
                    exists (select from session_ids theirs
                            where theirs.claude_session_id = chain.claude_session_id and theirs.session_id <> turn.session_id and {AtWork})
-                   or {Terminals.AttendsTurn}
+                   or not timer.takeover and {Terminals.AttendsTurn}
             from unnest($1::uuid[], $2::int[]) as asked (session_id, wake_number)
             join turns turn using (session_id, wake_number)
             join sessions s on s.id = turn.session_id and s.closed_at is null
