@@ -36,7 +36,7 @@ begin
         ('wake_gateway', 'select, insert', 'table events'),
         ('wake_gateway', 'select, insert, update (wake_number)', 'table inbox'),
         ('wake_gateway', 'select, insert, update', 'table wake_timers'),
-        ('wake_gateway', 'select, update', 'table turns'),
+        ('wake_gateway', 'select, update (attempt, interruptions, acted, settled, insisted, answered, runner, epoch, started_at, lease_until, not_before, parked, note, ended_at, outcome, claude_session_id, cost_usd, duration_ms, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens, message_salt, run_token, in_terminal, held_until, held_by)', 'table turns'),
         ('wake_gateway', 'select, insert, update', 'table terminals'),
         ('wake_gateway', 'select, insert, update', 'table questions'),
         ('wake_gateway', 'select, insert, update', 'table spending'),

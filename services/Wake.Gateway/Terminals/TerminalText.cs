@@ -37,8 +37,8 @@ static class TerminalText
         ?? (
             missed is []
                 ? null
-                : $"Wake took {Count(missed)} in this session while nobody had it open: {Numbers(missed)}. They are part "
-                    + "of this conversation, unless they were taken on another machine."
+                : $"Wake took {Count(missed)} in this session while nobody had it open: {Numbers(missed)}. They are "
+                    + "part of this conversation, unless they were taken on another machine."
         );
 
     /// <summary>For the person: what happened while they were away; null for nothing.</summary>

@@ -39,8 +39,8 @@ sealed record TranscriptRows(IReadOnlySet<string> Ids, IReadOnlySet<string> Prom
         return new(ids, prompts);
     }
 
-    /// <summary>The id of the last row by which the CLI told of a wake in a terminal, and whose text contains this; null
-    /// when there is none.</summary>
+    /// <summary>The id of the last row by which the CLI told of a wake in a terminal and whose text contains this; null
+    /// for none.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static async Task<Guid?> FindPrompt(string file, string text, CancellationToken cancel)
     {

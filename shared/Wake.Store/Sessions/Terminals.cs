@@ -143,8 +143,9 @@ public sealed class Terminals(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Whether a session is known to be open in a terminal with one of its Claude sessions, or another terminal
-    /// attends it.</summary>
+    /// <summary>
+    /// Whether a session is known to be open in a terminal with one of its Claude sessions, or another attends it.
+    /// </summary>
     public async Task<bool> IsOpenIn(Guid sessionId, Guid claudeSessionId, string terminal, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(

@@ -179,7 +179,7 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     [InlineData("wake_cron", "select * from sessions")]
     [InlineData("wake_cron", "select * from github.cursors")]
     [InlineData("wake_gateway", "select content from transcript_segments")]
-    [InlineData("wake_gateway", "update turns set run_token = null")]
+    [InlineData("wake_gateway", "update turns set dispatched_at = now()")]
     [InlineData("wake_gateway", "delete from events")]
     [InlineData("wake_coordinator", "select * from api_keys")]
     [InlineData("wake_coordinator", "select * from transcripts")]

@@ -77,10 +77,8 @@ public sealed class TakingOneTurnPerWake : IAsyncLifetime
 
         var told = open.Transcripts().SelectMany(x => x).Where(IsPrompt).Select(x => x.ToJsonString()).ToList();
         var often = reasons.Where(x => told.Count(y => y.Contains($"{x}.")) != 1).ToList();
-        Assert.True(
-            often is [],
-            $"{string.Join("; ", often)}\n{await Ledger(turns.Where(x => x.Reasons.Any(y => often.Contains(y.TrimEnd('.')))))}"
-        );
+        var ledger = await Ledger(turns.Where(x => x.Reasons.Any(y => often.Contains(y.TrimEnd('.')))));
+        Assert.True(often is [], $"{string.Join("; ", often)}\n{ledger}");
     }
 
     async Task Do(string kind, int number)
