@@ -133,7 +133,7 @@ sealed class PluginCopy
     public void Delete()
     {
         if (Directory.Exists(Folder))
-            Directory.Delete(Folder, recursive: true);
+            SafeDelete.DeleteDirectory(Folder);
         if (
             Path.GetDirectoryName(Folder) is { } parent
             && Directory.Exists(parent)

@@ -1,3 +1,4 @@
+using Wake.ServiceDefaults;
 using Wake.Standalone;
 
 namespace Wake.Cli;
@@ -82,6 +83,6 @@ sealed class PluginInstaller
             "terminals"
         );
         if (Directory.Exists(cache))
-            Directory.Delete(cache, recursive: true);
+            SafeDelete.DeleteDirectory(cache);
     }
 }

@@ -72,7 +72,7 @@ sealed class PluginTraces(string configFolder, string folder)
         )
         {
             if (Directory.Exists(left))
-                Directory.Delete(left, recursive: true);
+                SafeDelete.DeleteDirectory(left);
         }
 
         var traces = ReadRecord();

@@ -63,6 +63,37 @@ static class OpenApiExamples
             "200",
             """{"id": "01234567-89ab-7def-8123-456789abcdef", "session": "implementer", "outcome": "answered"}"""
         ),
+        ["TellHook"] = (
+            """
+            {"terminal": "laptop:1b2c:4711:98765", "processId": 4711, "host": "laptop", "event": "SessionStart",
+             "workspace": "/srv/wake/hello", "source": "resume", "register": true}
+            """,
+            "200",
+            """{"message": "Wake took one turn while you were away: wake 7, completed: PR #972 merged. More: wake inbox"}"""
+        ),
+        ["WaitForWake"] = (
+            """
+            {"terminal": "laptop:1b2c:4711:98765", "processId": 4711, "host": "laptop",
+             "waiter": "01234567-89ab-7def-8123-456789abcdef", "idle": true}
+            """,
+            "200",
+            """{"type": "ping"}"""
+        ),
+        ["AcknowledgeWake"] = (
+            """
+            {"terminal": "laptop:1b2c:4711:98765", "waiter": "01234567-89ab-7def-8123-456789abcdef", "wakeNumber": 8,
+             "epoch": 1923456789012345}
+            """,
+            "204",
+            "{}"
+        ),
+        ["TellTerminalState"] = (
+            """
+            {"terminal": "laptop:1b2c:4711:98765", "waiter": "01234567-89ab-7def-8123-456789abcdef", "idle": true}
+            """,
+            "204",
+            "{}"
+        ),
         ["CreateKey"] = (
             """{"name": "build server", "scopes": ["events:write"]}""",
             "201",

@@ -77,7 +77,6 @@ static class TerminalsApi
             .WithName("SaveTranscript")
             .WithSummary("Store what was appended to a file of the session's transcript.")
             .WithDescription("The body is the bytes of the file from stored to bytes, in whole lines.")
-            .Accepts<byte[]>("application/octet-stream")
             .Produces(StatusCodes.Status204NoContent)
             .ProducesValidationProblem()
             .ProducesProblem(StatusCodes.Status404NotFound)

@@ -56,7 +56,7 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         "A first attempt is told and not taken for done."
     )]
     [InlineData("update session_ids set position = 2", "No fresh session without a reason.")]
-    [InlineData("update transcripts set epoch = epoch + 100", "Transcripts were saved by the turn's lease holder.")]
+    [InlineData("update transcripts set epoch = epoch + 100", "Transcripts were saved by the turn's lease holder")]
     [InlineData(
         "update turns set on_branch = false where wake_number = 1",
         "A turn without a concurrent process is on the session's current branch"

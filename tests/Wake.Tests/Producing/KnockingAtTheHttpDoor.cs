@@ -381,6 +381,11 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/collisions",
             "/v1/browser",
             "/v1/config",
+            "/v1/terminals/{claudeSessionId}/acknowledge",
+            "/v1/terminals/{claudeSessionId}/hooks",
+            "/v1/terminals/{claudeSessionId}/state",
+            "/v1/terminals/{claudeSessionId}/transcript",
+            "/v1/terminals/{claudeSessionId}/wait",
         ];
         Assert.Equal(promised.Order(), paths.Where(x => x.StartsWith("/v1", StringComparison.Ordinal)).Order());
         Assert.Equal(

@@ -71,7 +71,11 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
         foreach (var path in document.GetProperty("paths").EnumerateObject())
         foreach (var operation in path.Value.EnumerateObject().Where(x => x.Name is not "get"))
         {
-            var address = path.Name.Replace("{id}", $"{Guid.NewGuid()}").Replace("{key}", "k").Replace("{name}", "n");
+            var address = path
+                .Name.Replace("{id}", $"{Guid.NewGuid()}")
+                .Replace("{claudeSessionId}", $"{Guid.NewGuid()}")
+                .Replace("{key}", "k")
+                .Replace("{name}", "n");
             var answer = await Send(reader, new(operation.Name.ToUpperInvariant()), address, "{}");
 
             Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);

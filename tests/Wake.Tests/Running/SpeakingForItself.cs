@@ -52,6 +52,12 @@ public sealed class SpeakingForItself : IAsyncLifetime
         "POST /v1/questions/{id:guid}/answer",
         "GET /v1/collisions",
         "GET /v1/tail",
+        "POST /v1/terminals/{claudeSessionId:guid}/hooks",
+        "POST /v1/terminals/{claudeSessionId:guid}/wait",
+        "POST /v1/terminals/{claudeSessionId:guid}/acknowledge",
+        "POST /v1/terminals/{claudeSessionId:guid}/state",
+        "GET /v1/terminals/{claudeSessionId:guid}/transcript",
+        "POST /v1/terminals/{claudeSessionId:guid}/transcript",
         "POST /v1/keys",
         "GET /v1/keys",
         "POST /v1/keys/{id:guid}/rotate",
@@ -173,6 +179,7 @@ public sealed class SpeakingForItself : IAsyncLifetime
         {
             var path = Path(pattern, own)
                 .Replace("{id:guid}", $"{Guid.NewGuid()}")
+                .Replace("{claudeSessionId:guid}", $"{Guid.NewGuid()}")
                 .Replace("{id}", "of%20both")
                 .Replace("{name}", "n")
                 .Replace("{documentName}", "v1");

@@ -39,7 +39,16 @@ public sealed class StayingQuickInALargeStore
             "WarmSessionEvictor",
             "WatchLookBack",
         ],
-        Called = ["WebhookCheckAggregator", "EventPruner", "GitHubPoller", "Housekeeping", "MissedDeliveryRecovery"];
+        Called =
+
+        [
+            "WebhookCheckAggregator",
+            "EventPruner",
+            "GitHubPoller",
+            "Housekeeping",
+            "MissedDeliveryRecovery",
+            "TerminalConnections",
+        ];
 
     [Fact]
     public async Task No_large_table_is_read_from_end_to_end_by_anything_that_runs_by_itself()
