@@ -55,7 +55,7 @@ sealed class TerminalConnections(
         WakeMetrics.TerminalConnections.Add(1);
 
         // The terminal may show what the connection before has sent: also that nothing waits is sent.
-        var (status, spokenAt) = ((string?)null, time.GetTimestamp());
+        var (status, spokenAt, offeredAt) = ((string?)null, time.GetTimestamp(), 0L);
         bool? idle = wait.Idle;
         var connects = true;
         TerminalOffer? offered = null;
@@ -87,14 +87,14 @@ sealed class TerminalConnections(
                         WakeNumber = offer.Turn.WakeNumber,
                         Epoch = offer.Turn.Epoch,
                     };
-                    connection.OfferedAt = time.GetTimestamp();
+                    offeredAt = time.GetTimestamp();
                 }
 
                 // It ends now, and the session begins to read.
                 if (offered is not null && IsTaken(facts, offered))
                     break;
 
-                if (offered is not null && time.GetElapsedTime(connection.OfferedAt) > AcknowledgeTimeout)
+                if (offered is not null && time.GetElapsedTime(offeredAt) > AcknowledgeTimeout)
                     break;
 
                 if (time.GetElapsedTime(spokenAt) >= PingInterval)
@@ -238,8 +238,6 @@ sealed class TerminalConnections(
         );
 
         public Guid SessionId => sessionId;
-
-        public long OfferedAt { get; set; }
 
         public void NotifyChanged() => changes.Writer.TryWrite(true);
 

@@ -133,13 +133,9 @@ sealed class TerminalHooks(Terminals terminals, TerminalTurns turns, Sessions se
     )
     {
         var failure = hook.Event == StopFailure ? hook.Reason ?? "the API" : null;
-        if (
-            await terminals.GetFacts(session.Id, cancel) is { Begun: true } facts
-            && facts.Terminal == hook.Terminal
-            // Settled before anybody hears that it is over, and takes it for interrupted.
-            && await turns.Settle(facts with { Busy = false }, failure, ended: true)
-        )
-            await terminals.TakeMissedTurns(session.Id, cancel);
+        if (await terminals.GetFacts(session.Id, cancel) is { Begun: true } facts && facts.Terminal == hook.Terminal)
+            // Before anybody hears that it is over, and takes it for interrupted.
+            await turns.Settle(facts with { Busy = false }, failure, ended: true);
 
         await terminals.SetBusy(session.Id, hook.Terminal!, busy: false, cancel);
         return Nothing;

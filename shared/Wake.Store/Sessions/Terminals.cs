@@ -33,8 +33,6 @@ public sealed class Terminals(NpgsqlDataSource database)
 
     const string Notify = $"select pg_notify('{Channel}', $1::text)";
 
-    const string LockSession = "select 1 from wake_timers where session_id = $1 for update";
-
     /// <summary>The open session that has a Claude session; null when none does.</summary>
     public async Task<TerminalSession?> Find(Guid claudeSessionId, CancellationToken cancel)
     {
@@ -193,7 +191,7 @@ public sealed class Terminals(NpgsqlDataSource database)
     )
     {
         await using var batch = database.CreateBatch();
-        batch.Add(LockSession, sessionId);
+        batch.Add(Turns.LockSession, sessionId);
         batch.Add(
             """
             update terminals t
@@ -228,26 +226,27 @@ public sealed class Terminals(NpgsqlDataSource database)
 
     // What has to be known of a terminal to decide about it, under the session's lock.
     const string SelectFacts = $"""
-        select t.session_id, t.terminal, t.place, t.busy, t.wake_number, t.epoch, t.acknowledged_at is not null as acknowledged,
+        select t.session_id, t.terminal, t.place, t.busy, t.wake_number, t.epoch,
                clock_timestamp() - t.acknowledged_at as since_acknowledged, t.begun_at is not null as begun,
                turn.wake_number as open_wake,
                case when turn.lease_until > clock_timestamp()
                          and turn.runner is distinct from '{RunnerPrefix}' || t.place
                     then turn.runner end as other_runner,
-               exists (select from questions q
-                       where q.session_id = turn.session_id and q.wake_number = turn.wake_number) as has_questions,
+               asked.exist as has_questions,
                coalesce(not turn.parked and (turn.lease_until is null or turn.lease_until <= clock_timestamp())
                         and (turn.not_before is null or turn.not_before <= clock_timestamp()
                              or turn.not_before = turn.held_until)
                         and not timer.takeover
                         -- what it asked was asked in a way that only a runner can answer
-                        and not exists (select from questions q
-                                        where q.session_id = turn.session_id and q.wake_number = turn.wake_number),
+                        and not asked.exist,
                         false) as claimable,
                pending.count as pending, pending.latest
         from terminals t
         join wake_timers timer on timer.session_id = t.session_id
         left join turns turn on turn.session_id = t.session_id and turn.ended_at is null
+        cross join lateral (
+            select exists (select from questions q
+                           where q.session_id = turn.session_id and q.wake_number = turn.wake_number) as exist) asked
         cross join lateral (
             select count(*)::int as count, (array_agg(e.reason order by e.seq desc))[1] as latest
             from inbox i
@@ -490,7 +489,7 @@ public sealed class Terminals(NpgsqlDataSource database)
     public async Task<IReadOnlyList<MissedTurn>> TakeMissedTurns(Guid sessionId, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
-        batch.Add(LockSession, sessionId);
+        batch.Add(Turns.LockSession, sessionId);
         batch.Add(
             $"""
             with seen as (
@@ -530,7 +529,7 @@ public sealed class Terminals(NpgsqlDataSource database)
     async Task<bool> Change(string sql, CancellationToken cancel, params object?[] parameters)
     {
         await using var batch = database.CreateBatch();
-        batch.Add(LockSession, parameters[0]);
+        batch.Add(Turns.LockSession, parameters[0]);
         batch.Add(Notify, parameters[0]);
         batch.Add(sql, parameters);
         return await batch.ExecuteAffected(cancel);
