@@ -34,6 +34,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
     IConnection? connection;
     IChannel? channel;
     bool unroutable;
+    int refused;
 
     public async Task Publish(IReadOnlyList<ExternalEventObserved> events, CancellationToken cancel) =>
         await Task.WhenAll(events.Select(x => Publish(x, cancel)));
@@ -47,12 +48,18 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         bound.CancelAfter(TimeSpan.FromSeconds(5));
         try
         {
+            // An open socket proves nothing, and all that a producer may publish is events: it counts what became of
+            // those, and that the broker answers on their connection.
             await OpenChannel(bound.Token);
-            return HealthCheckResult.Healthy();
+            if (!await EventExchange.Exists(connection!, bound.Token))
+                return HealthCheckResult.Unhealthy("RabbitMQ does not have the exchange of the events.");
+            return Volatile.Read(ref refused) is > 0 and var waiting
+                ? HealthCheckResult.Unhealthy($"RabbitMQ has not taken {waiting} events yet.")
+                : HealthCheckResult.Healthy();
         }
-        catch (Exception lost) when (EventExchange.IsConnectionLost(lost) || lost is OperationCanceledException)
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
-            return HealthCheckResult.Unhealthy("Not connected to RabbitMQ.");
+            return HealthCheckResult.Unhealthy("RabbitMQ does not answer.");
         }
     }
 
@@ -84,6 +91,7 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
             Headers = Headers(observed.DedupScope),
         };
 
+        var wasRefused = false;
         await unconfirmed.WaitAsync(cancel);
         try
         {
@@ -103,12 +111,13 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
                     );
                     return;
                 }
-                catch (Exception failed)
-                    when (EventExchange.IsConnectionLost(failed)
-                        || failed is PublishException or ObjectDisposedException
-                    )
+                // Of anything else no message is to blame: the broker is gone, the queue is full or deleted, or the channel
+                // lost count of what it had confirmed (rabbitmq-dotnet-client 1900), which it never finds again.
+                catch (Exception failed) when (!cancel.IsCancellationRequested && failed is not ArgumentException)
                 {
-                    // Unreachable, refused because the queue is full, or returned because somebody deleted the queue.
+                    if (!wasRefused)
+                        Interlocked.Increment(ref refused);
+                    wasRefused = true;
                     log.LogWarning("RabbitMQ has not taken an event ({Reason}); trying again.", failed.Message);
                     await DiscardChannel(used, failed is PublishException { IsReturn: true });
                 }
@@ -116,6 +125,8 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
         }
         finally
         {
+            if (wasRefused)
+                Interlocked.Decrement(ref refused);
             unconfirmed.Release();
         }
     }

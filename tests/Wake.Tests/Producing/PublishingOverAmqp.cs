@@ -1,6 +1,11 @@
 using System.Text;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
 using Wake.Contracts;
+using Wake.Producing;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -297,5 +302,73 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
 
         await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
+    }
+
+    [Fact]
+    public async Task What_is_given_up_at_any_moment_keeps_no_later_event_from_being_published()
+    {
+        var key = await wake.Session();
+        await using var services = Producer(wake.Broker!);
+        var publisher = services.GetRequiredService<IEventPublisher>();
+        var random = new Random(1900);
+        for (var round = 1; round <= 5; round++)
+        {
+            var all = Enumerable
+                .Range(0, 400)
+                .Select(async number =>
+                {
+                    using var cancel = new CancellationTokenSource();
+                    if (number % 2 == 0)
+                        cancel.CancelAfter(TimeSpan.FromMilliseconds(3 * random.NextDouble()));
+                    try
+                    {
+                        await publisher.Publish([WakeSystem.Event(Subject(round, number), "happened")], cancel.Token);
+                    }
+                    catch (OperationCanceledException) when (number % 2 == 0)
+                    {
+                        // Given up.
+                    }
+                });
+            await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(60));
+        }
+
+        await publisher
+            .Publish([WakeSystem.Event(Subject(0, 1), "happened")], CancellationToken.None)
+            .WaitAsync(TimeSpan.FromSeconds(20));
+        await Eventually.Holds(
+            async () =>
+                await wake.Scalar<long>("select count(*) from events where subject like $1", $"kept-{key}-%")
+                == (5 * 200) + 1,
+            "all that were kept are taken in"
+        );
+
+        string Subject(int round, int number) => $"{(number % 2 == 1 ? "kept" : "given up")}-{key}-{round}-{number}";
+    }
+
+    [Fact]
+    public async Task A_producer_whose_broker_accepts_connections_and_nothing_else_is_not_ready()
+    {
+        await using var wire = new TcpProxy(wake.Broker!.Port);
+        await using var services = Producer(new UriBuilder(wake.Broker) { Port = wire.Port }.Uri);
+        var health = services.GetRequiredService<HealthCheckService>();
+        Assert.Equal(HealthStatus.Healthy, (await health.CheckHealthAsync()).Status);
+
+        wire.HoldUpstream();
+        var held = await health.CheckHealthAsync();
+        Assert.Equal(HealthStatus.Unhealthy, held.Status);
+        Assert.Equal("RabbitMQ does not answer.", held.Entries["wake-events"].Description);
+
+        wire.Release();
+        await Eventually.Holds(async () => (await health.CheckHealthAsync()).Status == HealthStatus.Healthy);
+    }
+
+    // As a program does that uses Wake's own door.
+    static ServiceProvider Producer(Uri broker)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration["MessageBus:Host"] = broker.ToString();
+        builder.AddBrokerPublisher();
+        builder.Services.AddLogging();
+        return builder.Services.BuildServiceProvider();
     }
 }
