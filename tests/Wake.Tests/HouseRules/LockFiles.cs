@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Xml.Linq;
 using Wake.Testing;
 
 namespace Wake.Tests.HouseRules;
@@ -91,6 +92,45 @@ public sealed class LockFiles
             x => Assert.Contains("-p:RestoreLockedMode=true", File.ReadAllText(Path.Combine(Repository.Root, x)))
         );
     }
+
+    [Fact]
+    public void No_project_resolves_an_older_package_than_the_central_versions_name()
+    {
+        var central = XDocument
+            .Load(Path.Combine(Repository.Root, "Directory.Packages.props"))
+            .Descendants("PackageVersion")
+            .ToDictionary(x => x.Attribute("Include")!.Value, x => LowerBound(x.Attribute("Version")!.Value));
+
+        Assert.Empty(
+            from project in ((string[])["services", "shared", "tests"]).SelectMany(x =>
+                Repository.Sources(x, "*.csproj")
+            )
+            let file = Path.Combine(Path.GetDirectoryName(project)!, "packages.lock.json")
+            from framework in JsonNode.Parse(File.ReadAllText(file))!["dependencies"]!.AsObject()
+            from package in framework.Value!.AsObject()
+            where central.ContainsKey(package.Key)
+            let resolved = Version.Parse((string)package.Value!["resolved"]!)
+            where resolved < central[package.Key]
+            select $"{Path.GetFileName(project)}: {package.Key} {resolved}, and not {central[package.Key]}"
+        );
+    }
+
+    [Fact]
+    public void Every_upper_bound_of_a_package_has_its_reason()
+    {
+        var lines = File.ReadAllLines(Path.Combine(Repository.Root, "Directory.Packages.props"));
+
+        Assert.Empty(
+            from index in Enumerable.Range(1, lines.Length - 1)
+            where lines[index].Contains("Version=\"[", StringComparison.Ordinal)
+            let above = lines[..index].Last(x => !x.Contains("Version=\"[", StringComparison.Ordinal))
+            where !above.Contains("-->", StringComparison.Ordinal)
+            select lines[index]
+        );
+    }
+
+    // What NuGet resolves a range to.
+    static Version LowerBound(string range) => Version.Parse(range.Trim('[', ']', '(', ')').Split(',')[0]);
 
     static JsonNode Json(string name, string file) =>
         JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, name, file)))!;
