@@ -11,6 +11,8 @@ static class WaitCommand
 {
     const int WakeTheSession = 2;
 
+    static readonly TimeSpan TurnStart = TimeSpan.FromMilliseconds(250);
+
     public static async Task<int> Run()
     {
         if (
@@ -33,12 +35,13 @@ static class WaitCommand
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
 
-        var text = await new TerminalWaiter(
-            claude,
-            session,
-            input.TranscriptPath,
-            duringTurn: input.Event is "UserPromptSubmit"
-        ).WaitForWake();
+        var begins = input.Event is "UserPromptSubmit";
+        var waiter = new TerminalWaiter(claude, session, input.TranscriptPath, duringTurn: begins);
+        // No wake is read during a turn: a turn that begins has the processor first.
+        if (begins)
+            await Task.Delay(TurnStart);
+
+        var text = await waiter.WaitForWake();
         if (text is null)
             return 0;
 

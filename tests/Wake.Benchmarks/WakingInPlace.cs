@@ -1,7 +1,6 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Wake.Contracts;
 using Wake.Contracts.Http;
 using Wake.Offline;
 using Wake.Testing;

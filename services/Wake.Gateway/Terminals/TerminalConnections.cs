@@ -55,7 +55,7 @@ sealed class TerminalConnections(
         WakeMetrics.TerminalConnections.Add(1);
 
         // The terminal may show what the connection before has sent: also that nothing waits is sent.
-        var (status, spokenAt, offeredAt) = ((string?)null, time.GetTimestamp(), 0L);
+        var (status, spokenAt, offeredAt, attendedAt) = ((string?)null, time.GetTimestamp(), 0L, 0L);
         bool? idle = wait.Idle;
         var connects = true;
         TerminalOffer? offered = null;
@@ -63,8 +63,12 @@ sealed class TerminalConnections(
         {
             while (!stop.IsCancellationRequested)
             {
+                // Between two renewals it only looks: a wake does not wait for what need not be written.
+                var renews = connects || time.GetElapsedTime(attendedAt) >= RenewInterval;
+                if (renews)
+                    attendedAt = time.GetTimestamp();
                 if (
-                    await Attend(session, claudeSessionId, wait, connects, idle, offered is null, stop.Token)
+                    await Attend(session, claudeSessionId, wait, renews, connects, idle, offered, stop.Token)
                     is not { } facts
                 )
                 {
@@ -152,9 +156,10 @@ sealed class TerminalConnections(
         TerminalSession session,
         Guid claudeSessionId,
         TerminalWait wait,
+        bool renews,
         bool connects,
         bool? idle,
-        bool isOfferLost,
+        TerminalOffer? offered,
         CancellationToken cancel
     )
     {
@@ -162,19 +167,23 @@ sealed class TerminalConnections(
         {
             try
             {
-                var facts = await terminals.Attend(
-                    session.Id,
-                    claudeSessionId,
-                    wait.Terminal!,
-                    wait.Waiter,
-                    connects,
-                    idle,
-                    Attendance,
-                    cancel
-                );
+                var facts = renews
+                    ? await terminals.Attend(
+                        session.Id,
+                        claudeSessionId,
+                        wait.Terminal!,
+                        wait.Waiter,
+                        connects,
+                        idle,
+                        Attendance,
+                        cancel
+                    )
+                    : await terminals.Look(session.Id, claudeSessionId, wait.Waiter, cancel);
+                if (facts is null || offered is not null && IsTaken(facts, offered))
+                    return facts;
 
                 // Of a turn that was over before it connected nobody knows that it was interrupted.
-                if (facts is null || !await turns.Settle(facts, ended: connects, isOfferLost: isOfferLost))
+                if (!await turns.Settle(facts, ended: connects, isOfferLost: offered is null))
                     return facts;
             }
             catch (Exception down) when (PostgresErrors.IsFailure(down) && !cancel.IsCancellationRequested)

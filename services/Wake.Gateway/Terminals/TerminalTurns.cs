@@ -83,7 +83,7 @@ sealed class TerminalTurns(
             return null;
         }
 
-        var missed = await terminals.TakeMissedTurns(session.Id, cancel);
+        var missed = facts.HasMissedTurns ? await terminals.TakeMissedTurns(session.Id, cancel) : [];
         return new(turn, TerminalText.ForWake(prompt.RenderTurn(turn, messageId), missed));
     }
 

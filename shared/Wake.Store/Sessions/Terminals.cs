@@ -224,7 +224,29 @@ public sealed class Terminals(NpgsqlDataSource database)
         return await rows.ReadAsync(cancel) ? ReadFacts(rows) : null;
     }
 
-    // What has to be known of a terminal to decide about it, under the session's lock.
+    /// <summary>What <see cref="Attend"/> says, to a connection that has attended the session a moment ago: nothing is
+    /// written.</summary>
+    public async Task<TerminalFacts?> Look(
+        Guid sessionId,
+        Guid claudeSessionId,
+        Guid waiter,
+        CancellationToken cancel
+    )
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            {SelectFacts}
+              and t.waiter = $2 and t.claude_session_id = $3
+              and exists (select from sessions s where s.id = $1 and s.closed_at is null)
+            """
+        );
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(waiter);
+        command.Parameters.AddWithValue(claudeSessionId);
+        return await command.ReadFirst(ReadFacts, cancel);
+    }
+
+    // What has to be known of a terminal to decide about it.
     const string SelectFacts = $"""
         select t.session_id, t.terminal, t.place, t.busy, t.wake_number, t.epoch,
                clock_timestamp() - t.acknowledged_at as since_acknowledged, t.begun_at is not null as begun,
@@ -240,7 +262,11 @@ public sealed class Terminals(NpgsqlDataSource database)
                         -- what it asked was asked in a way that only a runner can answer
                         and not asked.exist,
                         false) as claimable,
-               pending.count as pending, pending.latest
+               pending.count as pending, pending.latest,
+               exists (select from turns other
+                       where other.session_id = t.session_id and other.ended_at is not null
+                         and other.wake_number > t.seen_wake
+                         and not starts_with(coalesce(other.runner, ''), '{RunnerPrefix}')) as has_missed
         from terminals t
         join wake_timers timer on timer.session_id = t.session_id
         left join turns turn on turn.session_id = t.session_id and turn.ended_at is null
@@ -271,6 +297,7 @@ public sealed class Terminals(NpgsqlDataSource database)
             HasQuestions = row.GetBoolean("has_questions"),
             Pending = row.GetInt32("pending"),
             LatestReason = row.GetText("latest"),
+            HasMissedTurns = row.GetBoolean("has_missed"),
         };
 
     /// <summary>What is known of a session's terminal; null when it never had one.</summary>
@@ -578,6 +605,9 @@ public sealed record TerminalFacts(string Terminal, string Place, bool Busy)
 
     /// <summary>What the newest of them says; null when none waits.</summary>
     public string? LatestReason { get; init; }
+
+    /// <summary>Turns have ended that whoever has the session open was not told of.</summary>
+    public bool HasMissedTurns { get; init; }
 }
 
 /// <summary>A turn that was taken while nobody looked.</summary>
