@@ -3,7 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Wake.Testing;
 
-/// <summary>The real CLI in the versions Wake is developed and tested against, where tests/run installs them.</summary>
+/// <summary>
+/// The real CLI in the versions Wake is developed and tested against, where tests/run installs them. On the newest run
+/// the tests of what has changed from version to version, which the other two have between them.
+/// </summary>
 public static class RealClaude
 {
     public const string Current = "2.1.329",

@@ -85,10 +85,6 @@ public sealed class AskingFromClaude_2_1_197(AskingFromARealClaude.Old runs)
     : AskingFromARealClaude(runs),
         IClassFixture<AskingFromARealClaude.Old>;
 
-public sealed class AskingFromClaude_2_1_332(AskingFromARealClaude.Newest runs)
-    : AskingFromARealClaude(runs),
-        IClassFixture<AskingFromARealClaude.Newest>;
-
 /// <summary>
 /// A question of the real CLI outlives every process, and its answer reaches the model as the result of its call, from
 /// another machine: a runner with a configuration folder of its own.
@@ -486,8 +482,6 @@ public abstract class AskingFromARealClaude
     public sealed class Current() : Running(RealClaude.Current);
 
     public sealed class Old() : Running(RealClaude.Old);
-
-    public sealed class Newest() : Running(RealClaude.Newest);
 
     /// <summary>One Wake for all of these tests, on one of two machines.</summary>
     public abstract class Running(string version) : IAsyncLifetime

@@ -12,8 +12,6 @@ public sealed class GoingOnWithClaude_2_1_329() : GoingOnWithAnyTranscript(RealC
 
 public sealed class GoingOnWithClaude_2_1_197() : GoingOnWithAnyTranscript(RealClaude.Old);
 
-public sealed class GoingOnWithClaude_2_1_332() : GoingOnWithAnyTranscript(RealClaude.Newest);
-
 /// <summary>
 /// A session that others touch as well: its owner in a terminal, a power loss, a move of its project. Whatever
 /// <c>claude --resume</c> would go on with is gone on with, on the real CLI.

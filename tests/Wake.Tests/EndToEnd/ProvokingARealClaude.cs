@@ -13,8 +13,6 @@ public sealed class ProvokingClaude_2_1_329() : ProvokingARealClaude(RealClaude.
 
 public sealed class ProvokingClaude_2_1_197() : ProvokingARealClaude(RealClaude.Old);
 
-public sealed class ProvokingClaude_2_1_332() : ProvokingARealClaude(RealClaude.Newest);
-
 /// <summary>
 /// The real CLI, run as the runner runs it, on an API that fails in every way it can be made to: each failure lands in
 /// its class. Keeps the recordings of <see cref="Running.TellingOutcomesApart"/> honest.

@@ -12,8 +12,6 @@ public sealed class TakingTheFoldersSetupWithClaude_2_1_329() : TakingTheFolders
 
 public sealed class TakingTheFoldersSetupWithClaude_2_1_197() : TakingTheFoldersSetup(RealClaude.Old);
 
-public sealed class TakingTheFoldersSetupWithClaude_2_1_332() : TakingTheFoldersSetup(RealClaude.Newest);
-
 /// <summary>
 /// A folder brings instructions, permissions, hooks and MCP servers along. The real CLI takes them in a woken turn
 /// where its owner has trusted the folder or has run the session there, and nowhere else.
