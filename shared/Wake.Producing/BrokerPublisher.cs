@@ -111,8 +111,8 @@ sealed class BrokerPublisher(IOptions<MessageBusOptions> bus, ILogger<BrokerPubl
                     );
                     return;
                 }
-                // Of anything else no message is to blame: the broker is gone, the queue is full or deleted, or the channel
-                // lost count of what it had confirmed (rabbitmq-dotnet-client 1900), which it never finds again.
+                // For anything else no message is to blame: the broker is gone, the queue is full or deleted, or the
+                // channel lost count of its confirms (rabbitmq-dotnet-client 1900) and never finds it again.
                 catch (Exception failed) when (!cancel.IsCancellationRequested && failed is not ArgumentException)
                 {
                     if (!wasRefused)

@@ -15,7 +15,7 @@ public sealed class BackgroundClaude : IAsyncDisposable
     BackgroundClaude(string version, string workspace, IReadOnlyDictionary<string, string> environment) =>
         (this.version, this.workspace, this.environment) = (version, workspace, environment);
 
-    /// <summary>The Claude session.</summary>
+    /// <summary>Which one it is to Claude Code.</summary>
     public Guid Session { get; private set; }
 
     /// <summary>Its process.</summary>
