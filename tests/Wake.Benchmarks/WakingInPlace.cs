@@ -10,11 +10,12 @@ namespace Wake.Benchmarks;
 
 /// <summary>
 /// From an event to the first request to the model in a session that is open in a terminal, beside a hook that wakes
-/// another open session by itself as soon as it reads a line.
+/// another open session by itself as soon as it reads a line. Wake is asked before every prompt, lest two turns run at
+/// once: what the CLI takes for asking anybody is measured, too.
 /// </summary>
 static class WakingInPlace
 {
-    const int PairsPerRepetition = 8;
+    const int RoundsPerRepetition = 8;
     const string Name = "attended, event → first model request";
 
     public static async Task Run(BenchmarkResults figures, int repetitions)
@@ -25,27 +26,37 @@ static class WakingInPlace
             await using var api = await MessagesApi.Start();
             await using var wake = await Attended.Start(folder.CreateSubdirectory("wake").FullName, api);
             await using var bare = await Bare.Start(folder.CreateSubdirectory("bare").FullName, api);
-            for (var pair = -2; pair < repetitions * PairsPerRepetition; pair++)
+            await using var heard = await Bare.Start(folder.CreateSubdirectory("heard").FullName, api, "exit 0");
+            for (var round = -2; round < repetitions * RoundsPerRepetition; round++)
             {
-                // Turn about, so that neither always finds the machine as the other left it.
-                var early = pair % 2 == 0 ? await bare.Wake(pair) : default;
-                var woken = await wake.Wake(pair);
-                var byHook = pair % 2 == 0 ? early : await bare.Wake(pair);
+                // Turn about, so that none always finds the machine as the same other left it.
+                Func<int, Task<double>>[] ways = [wake.Wake, bare.Wake, heard.Wake];
+                var took = new double[ways.Length];
+                for (var way = 0; way < ways.Length; way++)
+                {
+                    var index = (way + round + ways.Length) % ways.Length;
+                    took[index] = await ways[index](round);
+                }
+
                 // The first turns of a process do what no later one does.
-                if (pair < 0)
+                if (round < 0)
                     continue;
 
+                var (woken, byHook, byHeardHook) = (took[0], took[1], took[2]);
                 Line(
                     new
                     {
                         Kind = "attended",
                         WakeMs = Math.Round(woken, 1),
                         HookMs = Math.Round(byHook, 1),
+                        HeardHookMs = Math.Round(byHeardHook, 1),
                     }
                 );
                 figures.Add(Name, "a bare asyncRewake hook, ms", byHook);
+                figures.Add(Name, "the same with a hook before the prompt that does nothing, ms", byHeardHook);
                 figures.Add(Name, "woken, ms", woken);
-                figures.Add(Name, "woken ÷ bare hook", woken / byHook, new(1.5, 1.2));
+                figures.Add(Name, "woken ÷ bare hook", woken / byHook, new(Aim: 1.5));
+                figures.Add(Name, "woken ÷ with a hook before the prompt", woken / byHeardHook, new(1.5, 1.2));
             }
         }
         finally
@@ -153,7 +164,7 @@ static class WakingInPlace
     /// <summary>The least that wakes an open session: a hook that reads a line.</summary>
     sealed class Bare(MessagesApi api, OpenedClaude claude, string pipe) : IAsyncDisposable
     {
-        public static async Task<Bare> Start(string folder, MessagesApi api)
+        public static async Task<Bare> Start(string folder, MessagesApi api, string? beforePrompt = null)
         {
             var (plugin, pipe) = (Path.Combine(folder, "plugin"), Path.Combine(folder, "pipe"));
             Directory.CreateDirectory(Path.Combine(plugin, ".claude-plugin"));
@@ -162,25 +173,13 @@ static class WakingInPlace
                 Path.Combine(plugin, ".claude-plugin", "plugin.json"),
                 """{"name":"bare-hook","version":"1.0.0"}"""
             );
-            object[] hooks =
-            [
-                new
-                {
-                    hooks = new object[]
-                    {
-                        new
-                        {
-                            type = "command",
-                            command = $"read -r line < {pipe}; echo \"$line\" >&2; exit 2",
-                            asyncRewake = true,
-                            timeout = 86_400,
-                        },
-                    },
-                },
-            ];
+            var wakes = Hook($"read -r line < {pipe}; echo \"$line\" >&2; exit 2", asyncRewake: true);
+            var hooks = new Dictionary<string, object> { ["SessionStart"] = wakes, ["Stop"] = wakes };
+            if (beforePrompt is not null)
+                hooks["UserPromptSubmit"] = Hook(beforePrompt, asyncRewake: false);
             await File.WriteAllTextAsync(
                 Path.Combine(plugin, "hooks", "hooks.json"),
-                JsonSerializer.Serialize(new { hooks = new { SessionStart = hooks, Stop = hooks } })
+                JsonSerializer.Serialize(new { hooks }, JsonSerializerOptions.Web)
             );
             using (var made = System.Diagnostics.Process.Start("mkfifo", [pipe]))
                 await made.WaitForExitAsync();
@@ -191,13 +190,20 @@ static class WakingInPlace
             );
         }
 
+        static HookGroup[] Hook(string command, bool asyncRewake) =>
+            [new([new("command", command, asyncRewake, Timeout: 86_400)])];
+
         public async Task<double> Wake(int number)
         {
             await Task.Delay(Rest);
-            var reason = $"line {number + 2} came by hand";
+            var reason = $"line {number + 2} of {Path.GetFileName(Path.GetDirectoryName(pipe))} came by hand";
             return await Measure(api, reason, () => File.WriteAllTextAsync(pipe, reason + "\n"));
         }
 
         public ValueTask DisposeAsync() => claude.DisposeAsync();
+
+        sealed record HookGroup(IReadOnlyList<HookEntry> Hooks);
+
+        sealed record HookEntry(string Type, string Command, bool AsyncRewake, int Timeout);
     }
 }
