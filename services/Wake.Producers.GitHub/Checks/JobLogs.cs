@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Octokit;
 using Wake.Producing;
 using Wake.ServiceDefaults;
 
@@ -21,6 +22,8 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
 
     // One failure is told by its run and by the sum of all checks, soon after each other.
     const int CacheSize = 100;
+
+    static readonly ApiOptions FirstPage = new() { PageSize = 100, PageCount = 1 };
 
     readonly ConcurrentDictionary<(string Repository, long Job), string> cache = new();
 
@@ -51,18 +54,19 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
             repository,
             async (client, bound) =>
             {
-                var path = $"repos/{repository.FullName}/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100";
+                var names = repository.FullName.Split('/');
+                var jobs = await client.Get(
+                    repository.FullName,
+                    x => new ActionsWorkflowJobsClient(x).List(names[0], names[1], run, (int)attempt, FirstPage),
+                    bound
+                );
                 return
-                    await client.Get(path, repository.FullName, null, JsonValueKind.Object, bound)
-                        is GitHubResponse.Success found
-                    && found
-                        .Body.Items("jobs")
-                        .Where(x => IsFailure(x.Text("conclusion")))
-                        .OrderBy(x => x.Time("completed_at"))
+                    jobs
+                        ?.Jobs.Where(x => IsFailure(x.Conclusion?.StringValue))
+                        .OrderBy(x => x.CompletedAt)
                         .FirstOrDefault()
-                        .Number("id")
                         is { } job
-                    ? await FetchExcerpt(client, repository, job, bound)
+                    ? await FetchExcerpt(client, repository, job.Id, bound)
                     : null;
             },
             cancel
