@@ -83,14 +83,15 @@ sealed class GitHubClient : IDisposable
     public Task<GitHubResponse> Get(Uri next, string? repository, JsonValueKind kind, CancellationToken cancel) =>
         Get(next, repository, null, kind, cancel);
 
-    /// <summary>Asks by one of Octokit's own clients; null where there is nothing, or nothing for this
+    /// <summary>Asks for what has a type of Octokit's; null where there is nothing, or nothing for this
     /// account.</summary>
-    public async Task<T?> Get<T>(string repository, Func<IApiConnection, Task<T>> ask, CancellationToken cancel)
+    public async Task<T?> Get<T>(string path, string repository, CancellationToken cancel)
         where T : class
     {
         try
         {
-            return await Send(repository, new(cancel), ask);
+            var found = await Send(repository, new(cancel), x => x.Connection.Get<T>(Address(path), null, MediaType));
+            return found.Body;
         }
         catch (ApiException)
         {
@@ -243,35 +244,35 @@ sealed class GitHubClient : IDisposable
     async Task<Installation> FindInstallation(string repository)
     {
         var names = repository.Split('/');
-        try
-        {
-            var found = await SendAsApp(x => x.GetRepositoryInstallationForCurrent(names[0], names[1]));
-            return installations.GetOrAdd(found.Id, Connect);
-        }
-        catch (ApiException)
-        {
-            throw NotInstalled();
-        }
+        return await SendAsApp(x => x.GetRepositoryInstallationForCurrent(names[0], names[1])) is { Id: > 0 } found
+            ? installations.GetOrAdd(found.Id, Connect)
+            : throw NotInstalled();
     }
 
     async Task<AccessToken> CreateToken(long installation)
     {
-        try
-        {
-            return await SendAsApp(x => x.CreateInstallationToken(installation));
-        }
-        catch (ApiException)
-        {
-            // Once it is installed anew, it has another number.
-            foreach (var repository in installationOf.Where(x => x.Value.Known?.Id == installation).ToList())
-                installationOf.TryRemove(repository);
-            throw NotInstalled();
-        }
+        if (await SendAsApp(x => x.CreateInstallationToken(installation)) is { Token.Length: > 0 } created)
+            return created;
+
+        // Once it is installed anew, it has another number.
+        foreach (var repository in installationOf.Where(x => x.Value.Known?.Id == installation).ToList())
+            installationOf.TryRemove(repository);
+        throw NotInstalled();
     }
 
     // For all who ask at the same time, so it ends with none of them.
-    Task<T> SendAsApp<T>(Func<GitHubAppsClient, Task<T>> ask) =>
-        Send(null, new(CancellationToken.None), x => ask(new(x)));
+    async Task<T?> SendAsApp<T>(Func<GitHubAppsClient, Task<T>> ask)
+        where T : class
+    {
+        try
+        {
+            return await Send(null, new(CancellationToken.None), x => ask(new(x)));
+        }
+        catch (ApiException)
+        {
+            return null;
+        }
+    }
 
     Installation Connect(long id)
     {

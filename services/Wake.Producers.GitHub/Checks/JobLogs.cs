@@ -23,8 +23,6 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
     // One failure is told by its run and by the sum of all checks, soon after each other.
     const int CacheSize = 100;
 
-    static readonly ApiOptions FirstPage = new() { PageSize = 100, PageCount = 1 };
-
     readonly ConcurrentDictionary<(string Repository, long Job), string> cache = new();
 
     /// <summary>Whether something with this conclusion has a log that says why.</summary>
@@ -54,15 +52,11 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
             repository,
             async (client, bound) =>
             {
-                var names = repository.FullName.Split('/');
-                var jobs = await client.Get(
-                    repository.FullName,
-                    x => new ActionsWorkflowJobsClient(x).List(names[0], names[1], run, (int)attempt, FirstPage),
-                    bound
-                );
+                var path = $"repos/{repository.FullName}/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100";
+                var answer = await client.Get<WorkflowJobsResponse>(path, repository.FullName, bound);
                 return
-                    jobs
-                        ?.Jobs.Where(x => IsFailure(x.Conclusion?.StringValue))
+                    answer
+                        ?.Jobs?.Where(x => IsFailure(x.Conclusion?.StringValue))
                         .OrderBy(x => x.CompletedAt)
                         .FirstOrDefault()
                         is { } job

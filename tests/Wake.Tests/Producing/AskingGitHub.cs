@@ -75,12 +75,20 @@ public sealed class AskingGitHub(TestStore store) : IClassFixture<TestStore>, IA
             .Get($"repos/{Repository}/{path}", Repository, etag, kind, CancellationToken.None)
             .WaitAsync(TimeSpan.FromMinutes(1));
 
-    public static TheoryData<int, string> Elsewhere =>
-        [
-            .. from status in (int[])[301, 302, 303, 307, 308]
-            from differs in (string[])["port", "host", "scheme"]
-            select (status, differs),
-        ];
+    static Task<WorkflowJobsResponse?> Jobs(GitHubClient client, CancellationToken cancel = default) =>
+        client.Get<WorkflowJobsResponse>($"repos/{Repository}/actions/runs/3/attempts/1/jobs", Repository, cancel);
+
+    public static TheoryData<int, string> Elsewhere()
+    {
+        var all = new TheoryData<int, string>();
+        foreach (var status in (int[])[301, 302, 303, 307, 308])
+        {
+            foreach (var differs in (string[])["port", "host", "scheme"])
+                all.Add(status, differs);
+        }
+
+        return all;
+    }
 
     [Theory]
     [MemberData(nameof(Elsewhere))]
@@ -255,17 +263,13 @@ public sealed class AskingGitHub(TestStore store) : IClassFixture<TestStore>, IA
     }
 
     [Fact]
-    public async Task Whoever_waits_for_one_of_Octokits_own_clients_can_end_that()
+    public async Task Whoever_waits_for_an_answer_can_end_that_and_the_request()
     {
         github.Hang("/jobs");
         using var client = Account(TimeSpan.FromHours(1));
         using var ends = new CancellationTokenSource();
 
-        var asked = client.Get(
-            Repository,
-            x => new ActionsWorkflowJobsClient(x).List("octo-org", "hello", 3, 1),
-            ends.Token
-        );
+        var asked = Jobs(client, ends.Token);
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
         await ends.CancelAsync();
 
@@ -274,25 +278,37 @@ public sealed class AskingGitHub(TestStore store) : IClassFixture<TestStore>, IA
     }
 
     [Fact]
-    public async Task Octokits_own_types_are_read_once_and_odd_ones_are_no_answer()
+    public async Task Octokits_own_types_are_read_and_odd_ones_are_no_answer()
     {
         github.Run(3, LoopbackGitHub.Sha(1), 77, "failure");
         using var client = Account();
-        Task<WorkflowJobsResponse?> Jobs() =>
-            client.Get(
-                Repository,
-                x => new ActionsWorkflowJobsClient(x).List("octo-org", "hello", 3, 1),
-                CancellationToken.None
-            );
 
-        var job = Assert.Single((await Jobs())!.Jobs);
-        Assert.Equal((77, "failure"), (job.Id, job.Conclusion?.StringValue));
+        var job = Assert.Single((await Jobs(client))!.Jobs);
+        Assert.Equal((77L, "failure"), (job.Id, job.Conclusion?.StringValue));
         Assert.Single(github.Requests);
 
-        github.Fail("/jobs", 200, "{\"jobs\":7}");
-        await Assert.ThrowsAnyAsync<GitHubUnavailableException>(Jobs);
+        github.Fail("/jobs", 200, "{\"total_count\":{}}");
+        await Assert.ThrowsAnyAsync<GitHubUnavailableException>(() => Jobs(client));
+        github.Fail("/jobs", 200, "{\"total_count\":");
+        await Assert.ThrowsAnyAsync<GitHubUnavailableException>(() => Jobs(client));
         github.Fail("/jobs", 404);
-        Assert.Null(await Jobs());
+        Assert.Null(await Jobs(client));
+    }
+
+    [Theory]
+    [InlineData("/installation", "{}")]
+    [InlineData("/installation", "[]")]
+    [InlineData("/access_tokens", "{}")]
+    [InlineData("/access_tokens", "{\"token\":null}")]
+    public async Task An_app_that_is_given_nothing_says_so_and_asks_again(string path, string body)
+    {
+        using var rsa = RSA.Create(2048);
+        using var client = App(rsa);
+        github.Fail(path, 200, body);
+
+        await Assert.ThrowsAnyAsync<GitHubUnavailableException>(() => Get(client, "pulls/1"));
+
+        Assert.IsType<GitHubResponse.Success>(await Get(client, "pulls/1"));
     }
 
     [Fact]

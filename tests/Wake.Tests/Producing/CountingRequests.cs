@@ -11,7 +11,7 @@ public sealed class CountingRequests()
     )
 {
     [Fact]
-    public async Task An_idle_pull_request_costs_four_questions_whose_answers_are_not_counted()
+    public async Task An_idle_pull_request_costs_five_questions_whose_answers_are_not_counted()
     {
         github.Open(15);
         github.Check(LoopbackGitHub.Sha(15), "build", "success");
@@ -37,10 +37,11 @@ public sealed class CountingRequests()
                 "304 /repos/octo-org/hello/issues/comments?sort=updated&direction=asc&per_page=100",
                 "304 /repos/octo-org/hello/pulls/comments?sort=updated&direction=asc&per_page=100",
                 "304 /repos/octo-org/hello/actions/runs?per_page=100",
+                "304 /repos/octo-org/hello/deployments?per_page=100",
             ],
-            polls.Take(4)
+            polls.Take(5)
         );
-        Assert.Equal(polls[0], polls[4]);
+        Assert.Equal(polls[0], polls[5]);
     }
 
     static bool IsFirst(LoopbackGitHub.ReceivedRequest request) =>
