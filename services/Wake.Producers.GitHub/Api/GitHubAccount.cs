@@ -69,7 +69,7 @@ public sealed class GitHubAccount
             yield return new($"{at}: Api must be an http or https address.");
         if (string.IsNullOrWhiteSpace(Host))
             yield return new($"{at}: Host must not be empty.");
-        else if (AppId is not null && PrivateKey is not null && !GitHubTokens.IsPrivateKey(PrivateKey))
+        else if (AppId is not null && PrivateKey is not null && !AppCredentials.IsPrivateKey(PrivateKey))
             yield return new($"{at}: PrivateKey is not an RSA key in PEM.");
     }
 }

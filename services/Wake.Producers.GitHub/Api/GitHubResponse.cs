@@ -22,11 +22,11 @@ abstract record GitHubResponse
     public sealed record NotFound : GitHubResponse;
 
     /// <summary>This account may not ask that.</summary>
-    public sealed record Forbidden(string Reason) : GitHubResponse;
+    public sealed record Forbidden : GitHubResponse;
 }
 
 /// <summary>GitHub has not answered in a way that says anything. Nothing may be concluded from it.</summary>
-sealed class GitHubUnavailableException(string message, DateTimeOffset? until = null) : Exception(message)
+class GitHubUnavailableException(string message, DateTimeOffset? until = null) : Exception(message)
 {
     /// <summary>When to ask again; null when only trying tells.</summary>
     public DateTimeOffset? RetryAt => until;

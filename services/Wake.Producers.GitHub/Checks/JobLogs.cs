@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Octokit;
 using Wake.Producing;
 using Wake.ServiceDefaults;
 
@@ -52,17 +53,14 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
             async (client, bound) =>
             {
                 var path = $"repos/{repository.FullName}/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100";
+                var answer = await client.Get<WorkflowJobsResponse>(path, repository.FullName, bound);
                 return
-                    await client.Get(path, repository.FullName, null, JsonValueKind.Object, bound)
-                        is GitHubResponse.Success found
-                    && found
-                        .Body.Items("jobs")
-                        .Where(x => IsFailure(x.Text("conclusion")))
-                        .OrderBy(x => x.Time("completed_at"))
+                    answer
+                        ?.Jobs?.Where(x => IsFailure(x.Conclusion?.StringValue))
+                        .OrderBy(x => x.CompletedAt)
                         .FirstOrDefault()
-                        .Number("id")
                         is { } job
-                    ? await FetchExcerpt(client, repository, job, bound)
+                    ? await FetchExcerpt(client, repository, job.Id, bound)
                     : null;
             },
             cancel

@@ -492,7 +492,7 @@ sealed class CommitPoll(
 
         // Fine-grained personal tokens may not read check runs, and there is nothing one could grant them for it. The
         // runs say as much.
-        return (new GitHubResponse.Forbidden("asked before"), null);
+        return (new GitHubResponse.Forbidden(), null);
     }
 
     void DropCommit(string sha)

@@ -92,7 +92,7 @@ sealed class MissedDeliveryRecovery(
             var recovered = 0;
             foreach (var id in lost)
             {
-                if (await client.Post($"{hook}/deliveries/{id}/attempts", repository, cancel) is GitHubResponse.Success)
+                if (await client.Post($"{hook}/deliveries/{id}/attempts", repository, cancel))
                     recovered++;
             }
 
