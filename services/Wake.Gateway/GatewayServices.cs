@@ -26,6 +26,7 @@ public static class GatewayServices
         builder.Services.AddSingleton<ApiKeys>();
         builder.Services.AddSingleton<ApiKeyCache>();
         builder.Services.AddSingleton<BrowserSessions>();
+        builder.AddApiKeyAuthentication();
         builder.Services.AddSingleton<PreferWait>();
         builder.Services.AddSingleton<LedgerFeed>();
         builder.Services.AddSingleton<TerminalTurns>();
@@ -58,7 +59,8 @@ public static class GatewayServices
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseBodyLimits();
-        app.UseApiKeyAuthentication();
+        app.UseAuthentication();
+        app.UseAuthorization();
         app.UseIdempotencyKeys();
 
         app.MapOpenApi().RequireScope(ApiScopes.SessionsRead);
