@@ -51,8 +51,7 @@ sealed class ApiKeyHandler(
             : Reject(RejectWrongKey());
     }
 
-    protected override Task HandleChallengeAsync(AuthenticationProperties properties) =>
-        refusal!.ExecuteAsync(Context);
+    protected override Task HandleChallengeAsync(AuthenticationProperties properties) => refusal!.ExecuteAsync(Context);
 
     AuthenticateResult Accept(Caller caller, IResult? refused) =>
         refused is null

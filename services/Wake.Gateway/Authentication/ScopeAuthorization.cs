@@ -75,8 +75,7 @@ sealed class ScopeAuthorization : AuthorizationHandler<ScopeRequirement>
         )
         {
             if (
-                authorizeResult.AuthorizationFailure?.FailureReasons.OfType<Denial>().FirstOrDefault()
-                is not { } denial
+                authorizeResult.AuthorizationFailure?.FailureReasons.OfType<Denial>().FirstOrDefault() is not { } denial
             )
                 return usual.HandleAsync(next, context, policy, authorizeResult);
 

@@ -53,7 +53,10 @@ public static class Telemetry
     /// <param name="signal">One of <see cref="Signals"/>.</param>
     /// <param name="variable">The environment.</param>
     public static bool IsEnabled(string signal, Func<string, string?> variable) =>
-        (variable(SignalVariable(signal, "ENDPOINT")) is { Length: > 0 } || variable(EndpointVariable) is { Length: > 0 })
+        (
+            variable(SignalVariable(signal, "ENDPOINT")) is { Length: > 0 }
+            || variable(EndpointVariable) is { Length: > 0 }
+        )
         && variable(ExporterVariable(signal)) is not "none"
         && !"true".Equals(variable(DisabledVariable), StringComparison.OrdinalIgnoreCase);
 

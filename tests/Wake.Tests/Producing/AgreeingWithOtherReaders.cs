@@ -183,10 +183,7 @@ public sealed class AgreeingWithOtherReaders
                     };
                     using var sent = x.mode is "batch"
                         ? new[] { made }.ToHttpContent(Json)
-                        : made.ToHttpContent(
-                            x.mode is "binary" ? ContentMode.Binary : ContentMode.Structured,
-                            Json
-                        );
+                        : made.ToHttpContent(x.mode is "binary" ? ContentMode.Binary : ContentMode.Structured, Json);
 
                     var theirs = PackageReads(sent, x.mode is "batch");
                     var ours = Assert.Single(CloudEvents.Map(Request(sent)).Events);
@@ -237,7 +234,9 @@ public sealed class AgreeingWithOtherReaders
     [InlineData("""{"specversion":"1.0","id":"1","source":"/ci","type":"t","time":"yesterday"}""")]
     [InlineData("""{"specversion":"1.0","id":"1","source":"/ci","type":"t","data":{},"data_base64":"e30="}""")]
     [InlineData("""{"specversion":"1.0","id":"1","source":"/ci","type":"t","data_base64":"not base64!"}""")]
-    [InlineData("""{"specversion":"1.0","id":"1","source":"/ci","type":"t","datacontenttype":"text/plain","data":{}}""")]
+    [InlineData(
+        """{"specversion":"1.0","id":"1","source":"/ci","type":"t","datacontenttype":"text/plain","data":{}}"""
+    )]
     // A source is a name here and never called.
     [InlineData("""{"specversion":"1.0","id":"1","source":"http://[","type":"t"}""")]
     public void But_Wake_is_more_lenient_where_nothing_is_lost_by_it(string body) =>
