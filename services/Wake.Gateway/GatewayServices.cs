@@ -55,6 +55,9 @@ public static class GatewayServices
     /// <summary>The HTTP door.</summary>
     public static void MapGateway(this WebApplication app)
     {
+        // It writes the owner's token, which programs look for before they ask anything.
+        app.Services.GetRequiredService<ApiKeyCache>();
+
         app.UseForwardedHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
