@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Authorization.Policy;
-using Wake.Contracts;
 using Wake.Store;
 
 namespace Wake.Gateway;
