@@ -88,15 +88,15 @@ public static class Telemetry
             )
             .WithLogging(configureBuilder: null, log => log.IncludeFormattedMessage = true);
 
-        // Only it reads the variables of single signals. It makes an exporter for each signal, so those that are off
-        // collect nothing; that of metrics would send even that.
+        // Only it reads the variables of single signals. It makes an exporter for each, so of those that are off nothing
+        // is collected; and the reader of metrics, which would send even that, is not there.
         otel.UseOtlpExporter();
         if (signals.Contains("TRACES"))
             otel.WithTracing(AddSpans);
         if (signals.Contains("METRICS"))
             otel.WithMetrics(AddMeters);
         else
-            builder.Services.RemoveAll<MeterProvider>();
+            builder.Services.Replace(ServiceDescriptor.Singleton(_ => Sdk.CreateMeterProviderBuilder().Build()));
         if (!signals.Contains("LOGS"))
             builder.Logging.AddFilter<OpenTelemetryLoggerProvider>(null, LogLevel.None);
 
@@ -159,7 +159,7 @@ public static class Telemetry
     }
 
     // The first to start, so the last to stop.
-    sealed class FlushAtStop(TracerProvider traces, LoggerProvider logs, MeterProvider? metrics = null) : IHostedService
+    sealed class FlushAtStop(TracerProvider traces, MeterProvider metrics, LoggerProvider logs) : IHostedService
     {
         public Task StartAsync(CancellationToken cancel) => Task.CompletedTask;
 
@@ -168,7 +168,7 @@ public static class Telemetry
         public Task StopAsync(CancellationToken cancel) =>
             Task.WhenAll(
                 Task.Run(() => traces.Shutdown(FlushMilliseconds), CancellationToken.None),
-                Task.Run(() => metrics?.Shutdown(FlushMilliseconds), CancellationToken.None),
+                Task.Run(() => metrics.Shutdown(FlushMilliseconds), CancellationToken.None),
                 Task.Run(() => logs.Shutdown(FlushMilliseconds), CancellationToken.None)
             );
     }

@@ -185,8 +185,8 @@ public sealed class AgreeingWithOtherReaders
                         ? new[] { made }.ToHttpContent(Json)
                         : made.ToHttpContent(x.mode is "binary" ? ContentMode.Binary : ContentMode.Structured, Json);
 
-                    var theirs = PackageReads(sent, x.mode is "batch");
                     var ours = Assert.Single(CloudEvents.Map(Request(sent)).Events);
+                    var theirs = PackageReads(sent, x.mode is "batch");
 
                     Assert.Equal(
                         (theirs.Id, $"{theirs.Source}", theirs.Type, theirs.Subject ?? $"{theirs.Source}", theirs.Time),
