@@ -88,8 +88,8 @@ public static class Telemetry
             )
             .WithLogging(configureBuilder: null, log => log.IncludeFormattedMessage = true);
 
-        // Only it reads the variables of single signals. It makes an exporter for each, so of those that are off nothing
-        // is collected; and the reader of metrics, which would send even that, is not there.
+        // Only it reads the variables of single signals. It makes an exporter for each, so of those that are off
+        // nothing is collected; and the reader of metrics, which would send even that, is not there.
         otel.UseOtlpExporter();
         if (signals.Contains("TRACES"))
             otel.WithTracing(AddSpans);
