@@ -26,6 +26,7 @@ public static class GatewayServices
         builder.Services.AddSingleton<ApiKeys>();
         builder.Services.AddSingleton<ApiKeyCache>();
         builder.Services.AddSingleton<BrowserSessions>();
+        builder.AddApiKeyAuthentication();
         builder.Services.AddSingleton<PreferWait>();
         builder.Services.AddSingleton<LedgerFeed>();
         builder.Services.AddSingleton<TerminalTurns>();
@@ -54,11 +55,15 @@ public static class GatewayServices
     /// <summary>The HTTP door.</summary>
     public static void MapGateway(this WebApplication app)
     {
+        // It writes the owner's token, which programs look for before they ask anything.
+        app.Services.GetRequiredService<ApiKeyCache>();
+
         app.UseForwardedHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseBodyLimits();
-        app.UseApiKeyAuthentication();
+        app.UseAuthentication();
+        app.UseAuthorization();
         app.UseIdempotencyKeys();
 
         app.MapOpenApi().RequireScope(ApiScopes.SessionsRead);

@@ -17,7 +17,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
     const string User = "wake";
 
     // How long a start may take: after a power cut PostgreSQL replays its log first.
-    static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(5);
+    internal static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(5);
 
     const int MaxRestarts = 60;
 

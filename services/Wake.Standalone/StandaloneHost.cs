@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Options;
 using Wake.Coordinator;
 using Wake.Gateway;
@@ -37,6 +38,7 @@ public static class StandaloneHost
     public static async Task Run(string? data, int? port, Action<Uri> ready, CancellationToken cancel)
     {
         ProcessHardening.Apply();
+        var systemd = new SystemdStatus();
         var folder = new DataFolder(data);
         using var locked = folder.Lock();
         folder.SessionsFile.Delete();
@@ -54,6 +56,8 @@ public static class StandaloneHost
             app.Logger.LogWarning("{Note}", note);
 
         folder.WriteEndpoint(new(url, Environment.ProcessId));
+        app.Lifetime.ApplicationStopping.Register(() => systemd.Notify(ServiceState.Stopping, app.Logger));
+        systemd.Notify(ServiceState.Ready, app.Logger);
         ready(url);
 
         var kept = postgres?.Supervise(app.Logger) ?? Task.Delay(Timeout.Infinite, CancellationToken.None);

@@ -6,8 +6,8 @@ namespace Wake.Cli;
 /// <summary>Carries a <see cref="ServicePlan"/> out.</summary>
 sealed class ServiceInstaller(ServicePlan plan)
 {
-    // A service that is restarted first ends.
-    static readonly TimeSpan CommandTimeout = ServicePlan.StopTimeout + TimeSpan.FromSeconds(30);
+    // A service that is restarted first ends, and then has to serve.
+    static readonly TimeSpan CommandTimeout = ServicePlan.StopTimeout + ServicePlan.StartTimeout;
 
     /// <summary>Whose the service's file is; null when there is none.</summary>
     public ManagedFileState? InstalledState => Read(plan.Service) is { } text ? ManagedFileChecksum.Verify(text) : null;

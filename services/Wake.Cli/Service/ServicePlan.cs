@@ -40,6 +40,10 @@ sealed record ServicePlan(
     /// </summary>
     public static readonly TimeSpan StopTimeout = TimeSpan.FromMinutes(2);
 
+    /// <summary>How long a start may take. After a power cut PostgreSQL replays its log, for up to five
+    /// minutes.</summary>
+    public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(6);
+
     /// <summary>The plan for this system.</summary>
     public static ServicePlan Create(ServiceFacts facts) =>
         OperatingSystem.IsLinux() ? SystemdUnit.Plan(facts)

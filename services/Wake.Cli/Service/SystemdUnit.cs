@@ -70,14 +70,16 @@ static class SystemdUnit
             StartLimitBurst=5
 
             [Service]
-            Type=exec
+            # Started is what serves.
+            Type=notify
             ExecStart=:{string.Join(' ', command.Select(Quoted))}
             {string.Concat(environment)}EnvironmentFile=-{Escaped(settings)}
+            TimeoutStartSec={Seconds(ServicePlan.StartTimeout)}
             Restart=on-failure
             RestartSec=5
             # Wake alone hears that it shall stop: PostgreSQL must outlive the turns that are written down in it.
             KillMode=mixed
-            TimeoutStopSec={ServicePlan.StopTimeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)}
+            TimeoutStopSec={Seconds(ServicePlan.StopTimeout)}
             # A cgroup for each turn, which no tool of it leaves.
             Delegate=pids memory
             Environment=DOTNET_EnableDiagnostics=0
@@ -92,6 +94,8 @@ static class SystemdUnit
             """
         );
     }
+
+    static string Seconds(TimeSpan time) => time.TotalSeconds.ToString(CultureInfo.InvariantCulture);
 
     static string SettingsText(string data) =>
         ManagedFileChecksum.Stamp(

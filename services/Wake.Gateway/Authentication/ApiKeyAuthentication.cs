@@ -1,134 +1,53 @@
-using System.Globalization;
 using System.Net;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
+using Wake.Contracts;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Gateway;
 
-/// <summary>
-/// Authenticates requests and checks scopes: API keys, the owner token of the data folder, tokens of turns, and browser
-/// cookies. Owner token and cookie are accepted only on a loopback host name, which defeats DNS rebinding.
-/// </summary>
+/// <summary>Registers the scheme of API keys and a policy per scope, and knows requests of this machine.</summary>
 static class ApiKeyAuthentication
 {
-    public static void UseApiKeyAuthentication(this IApplicationBuilder app)
+    public static IHostApplicationBuilder AddApiKeyAuthentication(this IHostApplicationBuilder builder)
     {
-        var keyCache = app.ApplicationServices.GetRequiredService<ApiKeyCache>();
-        var browsers = app.ApplicationServices.GetRequiredService<BrowserSessions>();
-        var failures = new AuthenticationFailureLimiter(app.ApplicationServices.GetRequiredService<TimeProvider>());
-        var log = app
-            .ApplicationServices.GetRequiredService<ILoggerFactory>()
-            .CreateLogger(typeof(ApiKeyAuthentication));
-
-        app.Use(
-            async (http, next) =>
-            {
-                // Webhooks prove themselves by a signature of their own.
-                if (
-                    http.Request.Path.StartsWithSegments("/health")
-                    || http.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null
-                )
-                    await next(http);
-                else if (await Authenticate(http, keyCache, browsers, failures, log) is { } refusal)
-                    await refusal.ExecuteAsync(http);
-                else
-                    await next(http);
-            }
+        // Not AddAuthentication: it makes keys for cookies, which nobody gives out here, and stores them in the user's
+        // home.
+        builder.Services.AddAuthenticationCore(x => x.DefaultScheme = ApiKeyHandler.SchemeName);
+        new AuthenticationBuilder(builder.Services).AddScheme<AuthenticationSchemeOptions, ApiKeyHandler>(
+            ApiKeyHandler.SchemeName,
+            configureOptions: null
         );
-    }
 
-    static async ValueTask<IResult?> Authenticate(
-        HttpContext http,
-        ApiKeyCache keyCache,
-        BrowserSessions browsers,
-        AuthenticationFailureLimiter failures,
-        ILogger log
-    )
-    {
-        var header = http.Request.Headers.Authorization.ToString();
-        if (header.Length == 0)
-        {
-            return http.Request.Cookies[BrowserApi.Cookie] is { Length: > 0 } cookie && browsers.IsValid(cookie)
-                ? RejectNonLocal(http) ?? RejectCrossSite(http) ?? Authorize(http, Caller.Browser)
-                : Unauthorized(http, "Bearer", keyCache.MissingKeyHint);
-        }
+        // Wrong signatures of webhooks count by themselves.
+        builder.Services.AddKeyedSingleton<AuthenticationFailureLimiter>(ApiKeyHandler.SchemeName);
 
-        if (
-            header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
-            && await keyCache.Find(header[7..].Trim(), http.RequestAborted) is { } caller
-        )
-            return (caller == Caller.Owner ? RejectNonLocal(http) : null) ?? Authorize(http, caller);
-
-        // Only failed attempts are throttled. Keys cannot be guessed, so a valid key from a throttled address is still
-        // accepted.
-        var address = http.Connection.RemoteIpAddress;
-        failures.RecordFailure(address);
-        if (failures.RetryAfter(address) is { } wait)
-        {
-            http.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-            return ProblemResults.Create(
-                StatusCodes.Status429TooManyRequests,
-                "Too many wrong keys came from this address."
+        // Where there is no endpoint of ours, so that the answer is 404 or 405, a key is enough.
+        var policies = builder
+            .Services.AddAuthorizationBuilder()
+            .SetFallbackPolicy(
+                new AuthorizationPolicyBuilder()
+                    .RequireAuthenticatedUser()
+                    .RequireAssertion(x => x.Resource is HttpContext http && http.GetEndpoint() is not RouteEndpoint)
+                    .Build()
             );
-        }
+        foreach (var scope in ApiScopes.All)
+            policies.AddPolicy(scope, policy => policy.AddRequirements(new ScopeRequirement(scope)));
+        builder.Services.AddSingleton<IAuthorizationHandler, ScopeAuthorization>();
+        builder.Services.AddSingleton<IAuthorizationMiddlewareResultHandler, ScopeAuthorization.Answer>();
 
-        log.LogWarning("A wrong key came from {Address}.", address);
-        return Unauthorized(
-            http,
-            "Bearer error=\"invalid_token\"",
-            "The key is invalid or has expired. Create another with wake keys create (needs a key with the scope "
-                + "admin)."
-        );
-    }
-
-    static IResult? Authorize(HttpContext http, Caller caller)
-    {
-        http.Features.Set(caller);
-        if (caller.Run is { } run)
-            return AuthorizeRun(http, run);
-
-        if (EndpointScopes.RequiredBy(http) is not { } needed || caller.HasScope(needed))
-            return null;
-
-        http.Response.Headers.WWWAuthenticate = $"Bearer error=\"insufficient_scope\", scope=\"{needed}\"";
-        return ProblemResults.Create(
-            StatusCodes.Status403Forbidden,
-            $"This key lacks the scope {needed}. It has: {string.Join(", ", caller.Scopes)}."
-        );
-    }
-
-    static IResult? AuthorizeRun(HttpContext http, RunningSession run)
-    {
-        if (http.GetEndpoint() is not RouteEndpoint endpoint)
-            return null;
-
-        if (endpoint.Metadata.GetMetadata<AllowsRunTokens>() is null)
-        {
-            return ProblemResults.Create(
-                StatusCodes.Status403Forbidden,
-                "This is the token of a session's turn. With it the session may watch, schedule its own wakes and "
-                    + "look at itself; the rest is its owner's."
-            );
-        }
-
-        return endpoint.RoutePattern.GetParameter("key") is not null && PathKey.FromRequest(http)?.Value != run.Key
-            ? ForbiddenForOtherSession(run)
-            : null;
+        // It tells of every request that is refused.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Authorization", LogLevel.Warning);
+        return builder;
     }
 
     /// <summary>The answer to a run that would speak for another session.</summary>
     public static IResult ForbiddenForOtherSession(RunningSession run) =>
-        ProblemResults.Create(
-            StatusCodes.Status403Forbidden,
-            $"This is the token of a turn of the session {run.Key}, which may speak for that one alone."
-        );
+        ProblemResults.Create(StatusCodes.Status403Forbidden, OtherSessionProblem(run));
 
-    static IResult Unauthorized(HttpContext http, string challenge, string detail)
-    {
-        http.Response.Headers.WWWAuthenticate = challenge;
-        return ProblemResults.Create(StatusCodes.Status401Unauthorized, detail);
-    }
+    public static string OtherSessionProblem(RunningSession run) =>
+        $"This is the token of a turn of the session {run.Key}, which may speak for that one alone.";
 
     /// <summary>Why a request is not one of this machine; null when it is.</summary>
     public static IResult? RejectNonLocal(HttpContext http)
@@ -159,7 +78,7 @@ static class ApiKeyAuthentication
     // A cookie knows no ports: a page that another server of this machine gave out, of another user perhaps, sends it
     // too, and that server may have been sent it. So it counts in the browser that it was given to, and for pages of
     // this very origin.
-    static IResult? RejectCrossSite(HttpContext http)
+    public static IResult? RejectCrossSite(HttpContext http)
     {
         if (!IsFromOwnUser(http.Connection))
             return ProblemResults.Create(

@@ -1,4 +1,4 @@
-using Microsoft.AspNetCore.Http.Features;
+using System.Security.Claims;
 using Wake.Contracts;
 using Wake.Store;
 
@@ -40,7 +40,7 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
         };
 
     /// <summary>Whoever sent a request that was let in.</summary>
-    public static Caller From(HttpContext http) => http.Features.GetRequiredFeature<Caller>();
+    public static Caller From(HttpContext http) => ((CallerIdentity)http.User.Identity!).Caller;
 
     /// <summary>The answer to events that they may not publish; null when they may.</summary>
     public IResult? Refusal(params IEnumerable<ExternalEventObserved> events)
@@ -65,29 +65,8 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
     public bool HasScope(string scope) => Scopes.Contains(scope) || Scopes.Contains(ApiScopes.Admin);
 }
 
-/// <summary>What a caller must be allowed to use an endpoint.</summary>
-sealed record RequiredScope(string Scope);
-
-/// <summary>
-/// What runs in a turn may use the endpoint for its own session, for which its token stands in place of a scope. An
-/// endpoint whose path names a session is kept to that by <see cref="ApiKeyAuthentication"/>; any other keeps to it by
-/// itself.
-/// </summary>
-sealed record AllowsRunTokens;
-
-/// <summary>How an endpoint says so. One that says nothing needs <see cref="ApiScopes.Admin"/>.</summary>
-static class EndpointScopes
+/// <summary>The caller as the user of a request.</summary>
+sealed class CallerIdentity(Caller caller) : ClaimsIdentity(ApiKeyHandler.SchemeName)
 {
-    public static T RequireScope<T>(this T endpoint, string scope)
-        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new RequiredScope(scope));
-
-    public static T AllowRunTokens<T>(this T endpoint)
-        where T : IEndpointConventionBuilder => endpoint.WithMetadata(new AllowsRunTokens());
-
-    /// <summary>What the endpoint of a request needs; null where there is no endpoint of ours, so that the answer is
-    /// 404 or 405.</summary>
-    public static string? RequiredBy(HttpContext http) =>
-        http.GetEndpoint() is RouteEndpoint ours
-            ? ours.Metadata.GetMetadata<RequiredScope>()?.Scope ?? ApiScopes.Admin
-            : null;
+    public Caller Caller => caller;
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -7,8 +8,6 @@ namespace Wake.Gateway;
 /// <summary>What the OpenAPI document says that the signatures of the endpoints do not.</summary>
 static class OpenApiSetup
 {
-    const string Key = "key";
-
     public static IServiceCollection AddOpenApiDocument(this IServiceCollection services) =>
         services.AddOpenApi(openApi =>
         {
@@ -17,7 +16,7 @@ static class OpenApiSetup
                 {
                     document.Components ??= new();
                     document.Components.SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>();
-                    document.Components.SecuritySchemes[Key] = new OpenApiSecurityScheme
+                    document.Components.SecuritySchemes[ApiKeyHandler.SchemeName] = new OpenApiSecurityScheme
                     {
                         Type = SecuritySchemeType.Http,
                         Scheme = "bearer",
@@ -42,8 +41,11 @@ static class OpenApiSetup
     {
         var endpoint = context.Description.ActionDescriptor.EndpointMetadata;
 
-        if (endpoint.OfType<RequiredScope>().LastOrDefault() is { Scope: var scope })
-            operation.Security = [new() { [new OpenApiSecuritySchemeReference(Key, context.Document)] = [scope] }];
+        if (endpoint.OfType<IAuthorizeData>().LastOrDefault() is { Policy: { } scope })
+            operation.Security =
+            [
+                new() { [new OpenApiSecuritySchemeReference(ApiKeyHandler.SchemeName, context.Document)] = [scope] },
+            ];
 
         if (endpoint.OfType<IdempotencyMiddleware.SupportsIdempotencyKey>().Any())
             operation.Parameters!.Add(

@@ -51,8 +51,14 @@ static class ClaudeEnvironment
         Telemetry.EndpointVariable,
         Telemetry.ProtocolVariable,
         .. Telemetry.Signals.SelectMany(x =>
-            new[] { Telemetry.SignalVariable(x, "ENDPOINT"), Telemetry.SignalVariable(x, "PROTOCOL") }
+            new[]
+            {
+                Telemetry.SignalVariable(x, "ENDPOINT"),
+                Telemetry.SignalVariable(x, "PROTOCOL"),
+                Telemetry.ExporterVariable(x),
+            }
         ),
+        Telemetry.DisabledVariable,
         "SSH_AUTH_SOCK",
         "GIT_*",
         "GH_*",
@@ -151,7 +157,7 @@ static class ClaudeEnvironment
             // told.
             environment["CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS"] = "1000";
             foreach (var signal in signals)
-                environment[$"OTEL_{signal}_EXPORTER"] = "otlp";
+                environment[Telemetry.ExporterVariable(signal)] = "otlp";
         }
     }
 

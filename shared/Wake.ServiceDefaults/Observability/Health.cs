@@ -28,11 +28,15 @@ public static class Health
     /// exception said.</summary>
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
-        routes.MapHealthChecks("/health/live", new() { Predicate = _ => false, ResponseWriter = Write });
-        routes.MapHealthChecks(
-            "/health/ready",
-            new() { Predicate = check => check.Tags.Contains(ReadyTag), ResponseWriter = Write }
-        );
+        routes
+            .MapHealthChecks("/health/live", new() { Predicate = _ => false, ResponseWriter = Write })
+            .AllowAnonymous();
+        routes
+            .MapHealthChecks(
+                "/health/ready",
+                new() { Predicate = check => check.Tags.Contains(ReadyTag), ResponseWriter = Write }
+            )
+            .AllowAnonymous();
     }
 
     static Task Write(HttpContext http, HealthReport report) =>

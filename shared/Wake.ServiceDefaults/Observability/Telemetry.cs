@@ -1,10 +1,11 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Reflection;
-using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Logs;
@@ -30,146 +31,125 @@ public static class Telemetry
     /// <summary>The variable that says how to talk to it; over HTTP when it is not set.</summary>
     public const string ProtocolVariable = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
+    /// <summary>The variable that switches all signals off.</summary>
+    public const string DisabledVariable = "OTEL_SDK_DISABLED";
+
     /// <summary>The signals, as their variables name them.</summary>
     public static readonly IReadOnlyList<string> Signals = ["TRACES", "METRICS", "LOGS"];
 
     // What could not be sent in this time at the end is lost: a collector that hangs must not hold up a shutdown.
     const int FlushMilliseconds = 1500;
 
-    static readonly string[] Sources = [SourceName, "MassTransit", "Npgsql", "Microsoft.AspNetCore", "System.Net.Http"];
-
-    static readonly string[] Meters =
-    [
-        SourceName,
-        "MassTransit",
-        "Npgsql",
-        "Microsoft.AspNetCore.Hosting",
-        "Microsoft.AspNetCore.Server.Kestrel",
-        "System.Runtime",
-    ];
+    const string MassTransitName = "MassTransit";
 
     /// <summary>The variable of one signal that counts more than the one of all:
     /// <c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>.</summary>
     public static string SignalVariable(string signal, string name) => $"OTEL_EXPORTER_OTLP_{signal}_{name}";
 
-    /// <summary>Whether a signal has an endpoint.</summary>
+    /// <summary>The variable that switches one signal off: <c>OTEL_TRACES_EXPORTER=none</c>.</summary>
+    public static string ExporterVariable(string signal) => $"OTEL_{signal}_EXPORTER";
+
+    /// <summary>Whether a signal has an endpoint, and nothing switches it off.</summary>
     /// <param name="signal">One of <see cref="Signals"/>.</param>
     /// <param name="variable">The environment.</param>
     public static bool IsEnabled(string signal, Func<string, string?> variable) =>
-        variable(SignalVariable(signal, "ENDPOINT")) is { Length: > 0 }
-        || variable(EndpointVariable) is { Length: > 0 };
+        (
+            variable(SignalVariable(signal, "ENDPOINT")) is { Length: > 0 }
+            || variable(EndpointVariable) is { Length: > 0 }
+        )
+        && variable(ExporterVariable(signal)) is not "none"
+        && !"true".Equals(variable(DisabledVariable), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Adds the log on the console, and the exporters of those signals that an endpoint is configured
     /// for.</summary>
     public static IHostApplicationBuilder AddTelemetry(this IHostApplicationBuilder builder)
     {
         builder.AddConsoleLog();
+        string[] signals = [.. Signals.Where(x => IsEnabled(x, name => builder.Configuration[name]))];
 
-        var (traces, metrics, logs) = (
-            IsEnabled("TRACES", Variable),
-            IsEnabled("METRICS", Variable),
-            IsEnabled("LOGS", Variable)
-        );
-        if (!traces && !metrics && !logs)
-            return builder;
-
-        // The framework keeps its span attributes to itself unless told that somebody reads them.
-        AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", !traces);
-
-        var version = Assembly.GetEntryAssembly()?.GetName().Version?.ToString(3);
-        var sdk = OpenTelemetrySdk.Create(otel =>
-        {
-            // The environment comes last and so counts more.
-            otel.ConfigureResource(resource =>
-                resource
-                    .AddService(builder.Environment.ApplicationName, serviceVersion: version)
-                    .AddEnvironmentVariableDetector()
-            );
-            if (traces)
-                otel.WithTracing(x =>
-                    x.AddSource(Sources)
-                        .AddProcessor(new NoiseFilter())
-                        .AddOtlpExporter(exporter => Configure(exporter, "TRACES"))
-                );
-            if (metrics)
-                otel.WithMetrics(x => x.AddMeter(Meters).AddOtlpExporter(exporter => Configure(exporter, "METRICS")));
-            if (logs)
-                otel.WithLogging(
-                    x => x.AddOtlpExporter(exporter => Configure(exporter, "LOGS")),
-                    x => x.IncludeFormattedMessage = true
-                );
-        });
-
-        builder.Services.AddSingleton(sdk);
-        builder.Services.AddHostedService<FlushAtStop>();
-        if (traces)
-            builder.Services.AddSingleton<IStartupFilter, HttpSpanEnrichment>();
-        if (logs)
-            builder.Services.AddSingleton<ILoggerProvider>(new ForwardingLoggerProvider(sdk.GetLoggerFactory()));
+        // In a method of its own, so that without any nothing of OpenTelemetry is even loaded.
+        if (signals is not [])
+            AddExporters(builder, signals);
         return builder;
     }
 
-    static string? Variable(string name) =>
-        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
-
-    // The exporter reads the variables of all signals itself, and those of one signal not. Its own default would be
-    // gRPC.
-    static void Configure(OtlpExporterOptions exporter, string signal)
+    static void AddExporters(IHostApplicationBuilder builder, string[] signals)
     {
-        if (Variable(SignalVariable(signal, "PROTOCOL")) is { } own)
-        {
-            exporter.Protocol = own switch
-            {
-                "grpc" => OtlpExportProtocol.Grpc,
-                "http/protobuf" => OtlpExportProtocol.HttpProtobuf,
-                _ => throw new InvalidOperationException(
-                    $"{SignalVariable(signal, "PROTOCOL")}: {own} is not known; it is grpc or http/protobuf."
-                ),
-            };
-        }
-        else if (Variable(ProtocolVariable) is null)
-        {
-            exporter.Protocol = OtlpExportProtocol.HttpProtobuf;
-        }
+        RejectUnreadable(builder.Configuration);
 
-        // Taken as it is: the path belongs to it.
-        if (Variable(SignalVariable(signal, "ENDPOINT")) is { } endpoint)
-        {
-            exporter.Endpoint =
-                Uri.TryCreate(endpoint, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https")
-                    ? address
-                    : throw new InvalidOperationException(
-                        $"{SignalVariable(signal, "ENDPOINT")} is no http or https address."
-                    );
-        }
-
-        if (Variable(SignalVariable(signal, "HEADERS")) is { } headers)
-            exporter.Headers = headers;
-        if (
-            int.TryParse(
-                Variable(SignalVariable(signal, "TIMEOUT")),
-                CultureInfo.InvariantCulture,
-                out var milliseconds
+        // The environment comes last and so counts more.
+        var version = Assembly.GetEntryAssembly()?.GetName().Version?.ToString(3);
+        var otel = builder
+            .Services.AddOpenTelemetry()
+            .ConfigureResource(resource =>
+                resource
+                    .AddService(builder.Environment.ApplicationName, serviceVersion: version)
+                    .AddEnvironmentVariableDetector()
             )
-            && milliseconds > 0
-        )
-            exporter.TimeoutMilliseconds = milliseconds;
+            .WithLogging(configureBuilder: null, log => log.IncludeFormattedMessage = true);
+
+        // Only it reads the variables of single signals. It makes an exporter for each, so of those that are off
+        // nothing is collected; and the reader of metrics, which would send even that, is not there.
+        otel.UseOtlpExporter();
+        if (signals.Contains("TRACES"))
+            otel.WithTracing(AddSpans);
+        if (signals.Contains("METRICS"))
+            otel.WithMetrics(AddMeters);
+        else
+            builder.Services.Replace(ServiceDescriptor.Singleton(_ => Sdk.CreateMeterProviderBuilder().Build()));
+        if (!signals.Contains("LOGS"))
+            builder.Logging.AddFilter<OpenTelemetryLoggerProvider>(null, LogLevel.None);
+
+        // Its own default would be gRPC.
+        if (string.IsNullOrEmpty(builder.Configuration[ProtocolVariable]))
+            builder.Services.Configure<OtlpExporterOptions>(x => x.Protocol = OtlpExportProtocol.HttpProtobuf);
+        builder.Services.AddHostedService<FlushAtStop>();
     }
 
+    // The SDK would pass over them, and send to localhost what was meant for somebody else.
+    static void RejectUnreadable(IConfiguration variables)
+    {
+        foreach (var signal in Signals.Select(x => $"{x}_").Prepend(""))
+        {
+            var (endpoint, protocol) = ($"OTEL_EXPORTER_OTLP_{signal}ENDPOINT", $"OTEL_EXPORTER_OTLP_{signal}PROTOCOL");
+            if (
+                variables[endpoint] is { Length: > 0 } address
+                && !(Uri.TryCreate(address, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
+            )
+                throw new InvalidOperationException($"{endpoint} is no http or https address.");
+            if (variables[protocol] is not (null or "" or "grpc" or "http/protobuf"))
+                throw new InvalidOperationException(
+                    $"{protocol}: {variables[protocol]} is not known; it is grpc or http/protobuf."
+                );
+        }
+    }
+
+    static void AddSpans(TracerProviderBuilder traces) =>
+        traces
+            .AddSource(SourceName, MassTransitName)
+            .AddNpgsql()
+            .AddHttpClientInstrumentation()
+            // Whoever asks for health would be nearly all there is to see.
+            .AddAspNetCoreInstrumentation(http => http.Filter = x => !x.Request.Path.StartsWithSegments("/health"))
+            .AddProcessor(new PollFilter());
+
+    static void AddMeters(MeterProviderBuilder metrics) =>
+        metrics
+            .AddMeter(SourceName, MassTransitName)
+            .AddNpgsqlInstrumentation()
+            .AddAspNetCoreInstrumentation()
+            .AddHttpClientInstrumentation()
+            .AddRuntimeInstrumentation();
+
     /// <summary>
-    /// Leaves out what nobody asked for: the looks at the database that every process takes every second, and what asks
-    /// it for its health. They would be nearly all there is to see.
+    /// Leaves out the looks at the database that every process takes every second. They would be nearly all there is to
+    /// see.
     /// </summary>
-    sealed class NoiseFilter : BaseProcessor<Activity>
+    sealed class PollFilter : BaseProcessor<Activity>
     {
         public override void OnStart(Activity data)
         {
-            var look = data.Parent is null && data.ParentSpanId == default && data.Source.Name == "Npgsql";
-            var health =
-                data.Source.Name == "Microsoft.AspNetCore"
-                && data.GetTagItem("url.path") is string path
-                && path.StartsWith("/health", StringComparison.Ordinal);
-            if (!look && !health)
+            if (data.Parent is not null || data.ParentSpanId != default || data.Source.Name != "Npgsql")
                 return;
 
             // What begins below it is not sampled either.
@@ -179,7 +159,7 @@ public static class Telemetry
     }
 
     // The first to start, so the last to stop.
-    sealed class FlushAtStop(OpenTelemetrySdk sdk) : IHostedService
+    sealed class FlushAtStop(TracerProvider traces, MeterProvider metrics, LoggerProvider logs) : IHostedService
     {
         public Task StartAsync(CancellationToken cancel) => Task.CompletedTask;
 
@@ -187,17 +167,9 @@ public static class Telemetry
         // other.
         public Task StopAsync(CancellationToken cancel) =>
             Task.WhenAll(
-                Task.Run(() => sdk.TracerProvider.Shutdown(FlushMilliseconds), CancellationToken.None),
-                Task.Run(() => sdk.MeterProvider.Shutdown(FlushMilliseconds), CancellationToken.None),
-                Task.Run(() => sdk.LoggerProvider.Shutdown(FlushMilliseconds), CancellationToken.None)
+                Task.Run(() => traces.Shutdown(FlushMilliseconds), CancellationToken.None),
+                Task.Run(() => metrics.Shutdown(FlushMilliseconds), CancellationToken.None),
+                Task.Run(() => logs.Shutdown(FlushMilliseconds), CancellationToken.None)
             );
-    }
-
-    sealed class ForwardingLoggerProvider(ILoggerFactory factory) : ILoggerProvider
-    {
-        public ILogger CreateLogger(string categoryName) => factory.CreateLogger(categoryName);
-
-        // The SDK, which owns the factory, is disposed by the container.
-        public void Dispose() { }
     }
 }

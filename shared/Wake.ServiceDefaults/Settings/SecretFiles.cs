@@ -29,7 +29,7 @@ public static class SecretFiles
         var files = Load(builder.Configuration[DirectoryVariable]);
         builder.Configuration.AddConfiguration(files);
 
-        // The SDK of OpenTelemetry reads its variables itself, and nothing else.
+        // The CLI of a turn gets its part of them from the environment.
         foreach (
             var (name, value) in files.AsEnumerable().Where(x => x.Key.StartsWith("OTEL_", StringComparison.Ordinal))
         )

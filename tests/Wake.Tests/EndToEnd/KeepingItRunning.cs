@@ -1,8 +1,11 @@
 using System.Diagnostics;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using System.Xml.Linq;
 using Wake.Cli;
 using Wake.Runner;
+using Wake.Standalone;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
@@ -84,6 +87,66 @@ public sealed class KeepingItRunning
             ServicePlan.StopTimeout > new ClaudeOptions().DrainTime + TimeSpan.FromSeconds(60),
             "PostgreSQL ends after the turns"
         );
+
+    [Fact]
+    public void It_gets_more_time_to_start_than_its_database_takes() =>
+        Assert.True(ServicePlan.StartTimeout > PrivatePostgres.StartTimeout);
+
+    // What is started by systemctl serves. Its PostgreSQL, which would report as well, is not the service.
+    [Fact]
+    public async Task Systemd_hears_when_it_serves_and_when_it_stops()
+    {
+        using var folder = new TemporaryFolder();
+        using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        manager.Bind(new UnixDomainSocketEndPoint(folder.File("notify")));
+
+        using var up = Process.Start(
+            WakeCommandLine.Start(
+                new Dictionary<string, string>
+                {
+                    ["Claude__Executable"] = WakeSystem.FakeClaude,
+                    ["NOTIFY_SOCKET"] = folder.File("notify"),
+                },
+                "up",
+                "--data",
+                folder.File("data"),
+                "--port",
+                "0"
+            )
+        )!;
+        try
+        {
+            Assert.Equal("READY=1", await Heard());
+            Assert.True(File.Exists(folder.File("data/endpoint.json")));
+
+            using (Process.Start("kill", ["-TERM", $"{up.Id}"])) { }
+            Assert.Equal("STOPPING=1", await Heard());
+            await up.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+            Assert.Equal((0, 0), (up.ExitCode, manager.Available));
+        }
+        finally
+        {
+            up.Kill(entireProcessTree: true);
+        }
+
+        async Task<string> Heard()
+        {
+            using var bound = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+            var buffer = new byte[256];
+            return Encoding.UTF8.GetString(buffer, 0, await manager.ReceiveAsync(buffer, bound.Token));
+        }
+    }
+
+    [Fact]
+    public async Task It_serves_also_where_it_has_inherited_the_address_of_a_systemd_that_is_not_there()
+    {
+        await using var wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string> { ["NOTIFY_SOCKET"] = "/nowhere/notify" }
+        );
+
+        Assert.Contains("systemd could not be notified", wake.Processes[0].Log);
+    }
 
     [Fact]
     public void The_agent_of_launchd_is_a_property_list_with_these_keys()

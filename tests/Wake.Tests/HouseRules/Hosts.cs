@@ -87,6 +87,8 @@ public sealed partial class Hosts
     [InlineData("Wake.Producers.Cron", "Cron__nightly__Expression", "61 * * * *", "Cron:nightly: Expression: ")]
     [InlineData("Wake.Producers.Cron", "Cron__nightly__TimeZone", "Europe/Nowhere", "knows none called Europe/Nowhere")]
     [InlineData("Wake.Gateway", "Local__Socket", "here.sock", "Local:Socket must be an absolute path")]
+    [InlineData("Wake.Coordinator", "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "_ENDPOINT is no http or https")]
+    [InlineData("Wake.Runner", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "nowhere", "_LOGS_ENDPOINT is no http or https")]
     [InlineData("Wake.Standalone", "Runner__Slots", "0", "A setting is wrong")]
     [InlineData(
         "Wake.Runner",

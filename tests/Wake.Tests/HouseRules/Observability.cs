@@ -2,8 +2,13 @@ using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using OpenTelemetry.Metrics;
 using Wake.ServiceDefaults;
 using Wake.Store;
+using Wake.Tests.Support;
 using YamlDotNet.RepresentationModel;
 
 namespace Wake.Tests.HouseRules;
@@ -68,6 +73,60 @@ public sealed partial class Observability
                 Assert.Equal(Telemetry.SourceName, x.Instrument.Meter.Name);
             }
         );
+
+    [Fact]
+    public void Without_an_endpoint_nothing_of_it_is_set_up() =>
+        Assert.DoesNotContain(
+            Services(),
+            x => x.ServiceType.Assembly.GetName().Name!.StartsWith("OpenTelemetry", StringComparison.Ordinal)
+        );
+
+    // A reader of metrics sends also when there are none, and by default to whoever listens on this machine.
+    [Theory]
+    [InlineData("otlp", 1)]
+    [InlineData("none", 0)]
+    public async Task Metrics_that_are_off_are_not_even_sent_empty(string exporter, int requests)
+    {
+        await using var otlp = await OtlpReceiver.Start();
+        await using var services = Services(
+                $"OTEL_EXPORTER_OTLP_ENDPOINT={otlp.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"]}",
+                $"OTEL_METRICS_EXPORTER={exporter}"
+            )
+            .BuildServiceProvider();
+
+        services.GetRequiredService<MeterProvider>().ForceFlush();
+
+        Assert.Equal(requests, otlp.Authorizations.Count);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("TRACES METRICS LOGS", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x")]
+    [InlineData("LOGS", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://x")]
+    [InlineData("TRACES LOGS", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", "OTEL_METRICS_EXPORTER=none")]
+    [InlineData("", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://x", "OTEL_TRACES_EXPORTER=none")]
+    [InlineData("", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", "OTEL_SDK_DISABLED=True")]
+    [InlineData("TRACES METRICS LOGS", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", "OTEL_SDK_DISABLED=false")]
+    [InlineData("", "OTEL_EXPORTER_OTLP_ENDPOINT=")]
+    public void Signals_are_on_by_their_endpoint_and_off_by_the_standard_variables(string on, params string[] variables)
+    {
+        var named = variables.Select(x => x.Split('=', 2)).ToDictionary(x => x[0], x => x[1]);
+
+        Assert.Equal(
+            on,
+            string.Join(' ', Telemetry.Signals.Where(x => Telemetry.IsEnabled(x, named.GetValueOrDefault)))
+        );
+    }
+
+    static IServiceCollection Services(params string[] variables)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new());
+        builder.Configuration.AddInMemoryCollection(
+            variables.Select(x => x.Split('=', 2)).Select(x => KeyValuePair.Create(x[0], (string?)x[1]))
+        );
+        builder.AddTelemetry();
+        return builder.Services;
+    }
 
     static void AreThere(IEnumerable<string> expressions)
     {

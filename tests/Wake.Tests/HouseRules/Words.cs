@@ -32,7 +32,7 @@ public sealed partial class Words
         ("KeyRing", "ApiKeyCache"),
         ("MemoryFiles", "TranscriptFiles"),
         ("NearRunner", "RunnerAffinity"),
-        ("NeededScope", "RequiredScope"),
+        ("NeededScope", "ScopeRequirement"),
         ("OwnWords", "SelfAuthoredFilter"),
         ("PutOffCall", "DeferredToolCall"),
         ("RefuseIllegible", "UnreadableValuesValidator"),

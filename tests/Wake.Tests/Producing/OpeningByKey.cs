@@ -1,7 +1,16 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Wake.Contracts;
+using Wake.Gateway;
 using Wake.ServiceDefaults;
+using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -62,7 +71,7 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
     [Fact]
     public async Task Every_endpoint_says_which_scope_it_needs()
     {
-        // Whoever only reads may change nothing; an endpoint that forgot to say what it needs would ask for admin.
+        // Whoever only reads may change nothing.
         var (_, reader) = await Create("sessions:read");
         var document = await (
             await Send(reader, HttpMethod.Get, "/openapi/v1.json")
@@ -85,6 +94,40 @@ public sealed class OpeningByKey(OpeningByKey.Keyed shared) : IClassFixture<Open
                 needed.Contains("scope=\"admin\"")
             );
         }
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_says_nothing_is_nobodys()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
+        builder.Services.AddRoutingCore().AddProblemDetails().AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<IOptions<GatewayOptions>>(
+            new OptionsWrapper<GatewayOptions>(new() { ApiKeys = [Configured] })
+        );
+        // Nothing asks for what is in it.
+        builder.Services.AddSingleton(NpgsqlDataSource.Create("Host=nowhere"));
+        builder.Services.AddSingleton<ApiKeys>().AddSingleton<RunTokens>();
+        builder.Services.AddSingleton<ApiKeyCache>().AddSingleton<BrowserSessions>();
+        builder.AddApiKeyAuthentication();
+        await using var app = builder.Build();
+        app.UseRouting();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapGet("/forgotten", () => "secret");
+        app.MapGet("/open", () => "open").AllowAnonymous();
+        app.MapGet("/read", () => "read").RequireScope(ApiScopes.SessionsRead);
+        await app.StartAsync();
+        using var http = new HttpClient { BaseAddress = new(app.Urls.Single()) };
+
+        Assert.Equal(HttpStatusCode.Unauthorized, (await Send(http, null, HttpMethod.Get, "/forgotten")).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Send(http, Configured, HttpMethod.Get, "/forgotten")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await Send(http, Configured, HttpMethod.Get, "/read")).StatusCode);
+
+        // Nor does a token that is meant for somebody else count as a guess.
+        for (var i = 0; i <= AuthenticationFailureLimiter.MaxFailures; i++)
+            Assert.Equal(HttpStatusCode.OK, (await Send(http, "a sender's", HttpMethod.Get, "/open")).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await Send(http, "wrong", HttpMethod.Get, "/read")).StatusCode);
     }
 
     [Fact]
