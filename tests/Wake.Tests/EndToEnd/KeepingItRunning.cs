@@ -99,6 +99,9 @@ public sealed class KeepingItRunning
         using var folder = new TemporaryFolder();
         using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         manager.Bind(new UnixDomainSocketEndPoint(folder.File("notify")));
+        // Where this is root, PostgreSQL is another user, and could report all the same.
+        File.SetUnixFileMode(folder.Path, File.GetUnixFileMode(folder.Path) | UnixFileMode.OtherExecute);
+        File.SetUnixFileMode(folder.File("notify"), PlannedFile.Readable | UnixFileMode.OtherWrite);
 
         using var up = Process.Start(
             WakeCommandLine.Start(
