@@ -2,7 +2,7 @@ using System.CommandLine;
 using Wake.Benchmarks;
 using Wake.Testing;
 
-string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold", "warm", "idle", "open"];
+string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold", "warm", "idle", "open", "reading"];
 
 var kinds = new Argument<string[]>("kind")
 {
@@ -18,6 +18,7 @@ var kinds = new Argument<string[]>("kind")
         warm: a wake of a session whose claude stayed, and what twenty of those hold.
         idle: what Wake takes while nothing happens.
         open: what the plugin adds to the start of the real claude in a terminal.
+        reading: lists and look-ups in a store of a million events, beside statements written by hand.
         """,
     Arity = ArgumentArity.ZeroOrMore,
 };
@@ -157,6 +158,9 @@ static async Task Measure(
             break;
         case "open":
             await Opening.Run(figures, times);
+            break;
+        case "reading":
+            await Reading.Run(figures, times);
             break;
     }
 }
