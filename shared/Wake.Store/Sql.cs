@@ -41,6 +41,9 @@ static class Sql
     public static string LikePattern(string glob) =>
         glob.Replace("\\", "\\\\").Replace("%", "\\%").Replace("_", "\\_").Replace('*', '%');
 
+    /// <summary>A LIKE pattern of what has a text somewhere in it.</summary>
+    public static string Containing(string text) => $"%{LikePattern(text)}%";
+
     /// <summary>Several of them; null stays null.</summary>
     public static string[]? LikePatterns(IReadOnlyList<string>? globs) => globs?.Select(LikePattern).ToArray();
 }

@@ -30,6 +30,7 @@ public static class StoreServices
         services.AddSingleton<RunTokens>();
         services.AddSingleton<IdempotencyKeys>();
         services.AddSingleton<InboxEntries>();
+        services.AddSingleton<EventList>();
         return services;
     }
 }

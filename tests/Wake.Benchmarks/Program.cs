@@ -2,7 +2,7 @@ using System.CommandLine;
 using Wake.Benchmarks;
 using Wake.Testing;
 
-string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold", "warm", "idle", "open", "attended"];
+string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold", "warm", "idle", "open", "attended", "reading"];
 
 var kinds = new Argument<string[]>("kind")
 {
@@ -19,6 +19,7 @@ var kinds = new Argument<string[]>("kind")
         idle: what Wake takes while nothing happens.
         open: what the plugin adds to the start of the real claude in a terminal.
         attended: an event's way to the model in a session that is open in a terminal, beside the barest hook that wakes one.
+        reading: lists and look-ups in a store of a million events, beside statements written by hand.
         """,
     Arity = ArgumentArity.ZeroOrMore,
 };
@@ -161,6 +162,9 @@ static async Task Measure(
             break;
         case "attended":
             await WakingInPlace.Run(figures, times);
+            break;
+        case "reading":
+            await Reading.Run(figures, times);
             break;
     }
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.RegularExpressions;
 using Wake.Contracts.Http;
 
 namespace Wake.Cli;
@@ -11,8 +12,15 @@ namespace Wake.Cli;
 /// <param name="Status">The status.</param>
 /// <param name="MediaType">What the body is.</param>
 /// <param name="Body">The body as it came.</param>
-sealed record ApiResponse(Uri RequestUri, HttpStatusCode Status, string MediaType, byte[] Body)
+sealed partial record ApiResponse(Uri RequestUri, HttpStatusCode Status, string MediaType, byte[] Body)
 {
+    /// <summary>The header with links to other pages.</summary>
+    public string Links { get; init; } = "";
+
+    /// <summary>The cursor of the next page of a list; null when this is the last.</summary>
+    public string? NextCursor =>
+        NextPage().Match(Links) is { Success: true } link ? Uri.UnescapeDataString(link.Groups[1].Value) : null;
+
     public bool IsSuccess => (int)Status is >= 200 and < 300;
 
     /// <summary>What it refuses and why; null when it does not, or when it is not Wake that answers.</summary>
@@ -34,6 +42,9 @@ sealed record ApiResponse(Uri RequestUri, HttpStatusCode Status, string MediaTyp
                 ? problem.ToText(Status)
                 : $"{RequestUri.GetLeftPart(UriPartial.Path)} answers {(int)Status} {Status}. Is that Wake?"
         );
+
+    [GeneratedRegex("<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel=\"next\"")]
+    private static partial Regex NextPage();
 
     /// <summary>The body as a value.</summary>
     public T ReadAs<T>(JsonTypeInfo<T> type)
@@ -80,6 +91,7 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(Collisions))]
 [JsonSerializable(typeof(Session))]
 [JsonSerializable(typeof(Session[]))]
+[JsonSerializable(typeof(EventSummary[]))]
 [JsonSerializable(typeof(Question))]
 [JsonSerializable(typeof(Question[]))]
 [JsonSerializable(typeof(Watch[]))]

@@ -31,6 +31,13 @@ abstract class ClientCommand(string name, string summary, string more, Option<st
         SetAction(ExecuteWithClient);
     }
 
+    /// <summary>Says on standard error how the next page of a list is asked for, if there is one.</summary>
+    protected static void NoteNextPage(string command, ApiResponse answer)
+    {
+        if (answer.NextCursor is { } next)
+            Output.Note($"There are more. With the same options: {command} --cursor {next}");
+    }
+
     async Task<int> ExecuteWithClient(ParseResult given, CancellationToken cancel)
     {
         using var wake = new WakeClient(given.GetValue(folder));

@@ -24,6 +24,7 @@ static class CommandTree
             new StatusLineCommand(),
             new InboxCommand(),
             new SessionsCommand(),
+            new EventsCommand(),
             new QuestionsCommand(),
             new AnswerCommand(),
             new ExplainCommand(),

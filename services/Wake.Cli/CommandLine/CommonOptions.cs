@@ -27,6 +27,14 @@ static class CommonOptions
     public static Option<bool> Flag(string name, string description) =>
         new(name) { Description = description, Arity = ArgumentArity.Zero };
 
+    /// <summary>Where a page of a list begins.</summary>
+    public static Option<string?> Cursor() =>
+        new("--cursor")
+        {
+            HelpName = "CURSOR",
+            Description = "The next page of the same list: what the command that printed the page before has named.",
+        };
+
     /// <summary>The folder meant: the option's, else <c>WAKE_DATA</c>, else the default one.</summary>
     public static DataFolder ResolveFolder(string? option) =>
         new(option ?? (Environment.GetEnvironmentVariable("WAKE_DATA") is { Length: > 0 } named ? named : null));

@@ -71,6 +71,28 @@ static partial class TimeFormat
             },
         };
 
+    /// <summary>An option that takes a moment that has been, or the time since then.</summary>
+    public static Option<DateTimeOffset?> PastOption(string name, string description) =>
+        new(name)
+        {
+            HelpName = "TIME|DURATION",
+            Description = $"{description} Like 2031-02-03T04:05:06Z, or back from now like 30s, 10m, 2h, 7d.",
+            CustomParser = given =>
+            {
+                var text = given.Tokens[0].Value;
+                if (ParseMoment(text) is { } moment)
+                    return moment;
+                if (ParseDuration(text) is { } duration)
+                    return DateTimeOffset.UtcNow - duration;
+
+                given.AddError(
+                    $"{name}: '{text}' is neither a time like 2031-02-03T04:05:06Z nor a duration like 30s, 10m, 2h "
+                        + "or 7d."
+                );
+                return null;
+            },
+        };
+
     /// <summary>ISO 8601, in local time unless it says otherwise; null when it is none.</summary>
     public static DateTimeOffset? ParseMoment(string text) =>
         DateTimeOffset.TryParseExact(

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Wake.Gateway;
@@ -144,7 +145,27 @@ sealed class WakeClient : IDisposable
             response.StatusCode,
             response.Content.Headers.ContentType?.MediaType ?? "",
             await response.Content.ReadAsByteArrayAsync(cancel)
-        );
+        )
+        {
+            Links = response.Headers.TryGetValues("Link", out var links) ? string.Join(", ", links) : "",
+        };
+
+    /// <summary>A path with those parameters that have a value.</summary>
+    public static string WithQuery(string path, params ReadOnlySpan<(string Name, string? Value)> parameters)
+    {
+        var query = new StringBuilder(path);
+        foreach (var (name, value) in parameters)
+        {
+            if (value is not null)
+                query
+                    .Append(query.Length == path.Length ? '?' : '&')
+                    .Append(name)
+                    .Append('=')
+                    .Append(Uri.EscapeDataString(value));
+        }
+
+        return query.ToString();
+    }
 
     // One that WAKE_URL names may be anywhere, and no folder of this machine is its own.
     NotRunningException NotRunning() =>

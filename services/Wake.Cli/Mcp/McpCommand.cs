@@ -18,7 +18,8 @@ sealed class McpCommand : ClientCommand
             "mcp",
             "Serves the tools of a session over MCP, on standard input and output.",
             """
-            Tools: watch, list_watches, cancel_watch, schedule_wake, list_scheduled_wakes, cancel_scheduled_wake, explain.
+            Tools: watch, list_watches, cancel_watch, schedule_wake, list_scheduled_wakes, cancel_scheduled_wake,
+            list_events, explain.
 
             Example:
               claude mcp add wake -- wake mcp
@@ -51,6 +52,7 @@ sealed class McpCommand : ClientCommand
                     tools.CancelScheduledWake,
                     new() { Name = "cancel_scheduled_wake", Idempotent = true }
                 ),
+                McpServerTool.Create(tools.ListEvents, new() { Name = "list_events", ReadOnly = true }),
                 McpServerTool.Create(tools.Explain, new() { Name = "explain", ReadOnly = true }),
             ],
         };

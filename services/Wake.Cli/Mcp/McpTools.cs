@@ -63,7 +63,10 @@ sealed class McpTools(WakeClient wake, string? named)
 
     [Description("List what this session watches.")]
     public Task<string> ListWatches(CancellationToken cancel = default) =>
-        CallForSession(key => Watches(key, cancel), cancel);
+        CallForSession(
+            key => List(key, WakeClient.WithQuery("/v1/watches", ("session", key), ("limit", "1000")), cancel),
+            cancel
+        );
 
     [Description("End a watch of this session.")]
     public async Task<string> CancelWatch(
@@ -116,11 +119,36 @@ sealed class McpTools(WakeClient wake, string? named)
             ? CallForSession(key => wake.Get($"/v1/explain/sessions/{WakeClient.EscapeSegment(key)}", cancel), cancel)
             : CallApi(() => wake.Get($"/v1/explain/events/{WakeClient.EscapeSegment(event_id)}", cancel));
 
+    [Description("List the newest events that came to this session, the newest first.")]
+    public Task<string> ListEvents(
+        [Description("Only those about this subject; * stands for anything.")] string? subject = null,
+        [Description("Only those of this type, with * for anything, like github.ci.*.")] string? type = null,
+        [Description("Only those with this text in their reason, subject or id.")] string? text = null,
+        [Description("How many at most, up to 1000.")] int limit = 50,
+        CancellationToken cancel = default
+    ) =>
+        CallForSession(
+            key =>
+                List(
+                    key,
+                    WakeClient.WithQuery(
+                        "/v1/events",
+                        ("session", key),
+                        ("subject", subject),
+                        ("type", type),
+                        ("text", text),
+                        ("limit", $"{limit}")
+                    ),
+                    cancel
+                ),
+            cancel
+        );
+
     // The list of an unknown session is empty and no refusal, so it is asked for itself first.
-    async Task<ApiResponse> Watches(string key, CancellationToken cancel) =>
+    async Task<ApiResponse> List(string key, string path, CancellationToken cancel) =>
         await wake.Get($"/v1/sessions/{WakeClient.EscapeSegment(key)}", cancel) is { IsSuccess: false } refused
             ? refused
-            : await wake.Get($"/v1/watches?limit=1000&session={Uri.EscapeDataString(key)}", cancel);
+            : await wake.Get(path, cancel);
 
     Task<string> CallForSession(Func<string, Task<ApiResponse>> ask, CancellationToken cancel) =>
         CallApi(async () =>

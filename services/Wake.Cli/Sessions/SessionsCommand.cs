@@ -14,18 +14,54 @@ sealed class SessionsCommand : ClientCommand
         Description = "Only those whose keys come after this one.",
     };
 
+    readonly Option<string?> state = new("--state")
+    {
+        HelpName = "STATE",
+        Description = $"Only those in this state: {States}.",
+    };
+    readonly Option<string?> profile = new("--profile")
+    {
+        HelpName = "NAME",
+        Description = "Only those of this profile.",
+    };
+    readonly Option<string?> subject = new("--subject")
+    {
+        HelpName = "SUBJECT",
+        Description = "Only those with a watch that matches this subject.",
+    };
+    readonly Option<string?> workspace = new("--workspace")
+    {
+        HelpName = "DIR",
+        Description = "Only those that work in this directory or below it.",
+    };
+    readonly Option<string?> text = new("--text")
+    {
+        HelpName = "TEXT",
+        Description = "Only those with this text in their key or workspace, or in a watch's subject or intent.",
+    };
+    readonly Option<bool> closed = CommonOptions.Flag("--closed", "Closed ones instead of open ones.");
+    readonly Option<string?> sort = new("--sort")
+    {
+        HelpName = "ORDER",
+        Description =
+            "key (the default), created, lastTurn, cost or inbox; with - before it the greatest first: -lastTurn.",
+    };
+    readonly Option<string?> cursor = CommonOptions.Cursor();
+
     public SessionsCommand()
         : base(
             "sessions",
-            $"Lists the open sessions by key, up to {Limit}.",
+            $"Lists the open sessions by key, up to {Limit}, or those that are asked for.",
             """
             Examples:
               wake sessions
+              wake sessions --state parked --sort -lastTurn
+              wake sessions --subject github:octo-org/hello#972
               wake sessions add implementer --workspace ~/src/hello
             """
         )
     {
-        Accepts(after);
+        Accepts(after, state, profile, subject, workspace, text, closed, sort, cursor);
         Add(new ShowSessionCommand());
         Add(new AddSessionCommand());
         Add(new CloseSessionCommand());
@@ -41,11 +77,25 @@ sealed class SessionsCommand : ClientCommand
         CancellationToken cancel
     )
     {
-        var from = given.GetValue(after) is { } key ? $"&after={Uri.EscapeDataString(key)}" : "";
-        var answer = (await wake.Get($"/v1/sessions?limit={Limit}{from}", cancel)).EnsureSuccess();
+        var folder = given.GetValue(workspace) is { } path ? Path.GetFullPath(path) : null;
+        var asked = WakeClient.WithQuery(
+            "/v1/sessions",
+            ("limit", $"{Limit}"),
+            ("after", given.GetValue(after)),
+            ("state", given.GetValue(state)),
+            ("profile", given.GetValue(profile)),
+            ("subject", given.GetValue(subject)),
+            ("workspace", folder),
+            ("text", given.GetValue(text)),
+            ("closed", given.GetValue(closed) ? "true" : null),
+            ("sort", given.GetValue(sort)),
+            ("cursor", given.GetValue(cursor))
+        );
+        var answer = (await wake.Get(asked, cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);
+            NoteNextPage("wake sessions", answer);
             return 0;
         }
 
@@ -68,11 +118,12 @@ sealed class SessionsCommand : ClientCommand
         );
 
         if (sessions is [])
-            Output.Note("There are no open sessions.");
-        if (sessions.Length == Limit)
-            Output.Note($"There may be more: wake sessions --after={sessions[^1].Key}");
+            Output.Note("There are no such sessions.");
+        NoteNextPage("wake sessions", answer);
         return 0;
     }
+
+    static string States => string.Join(", ", Enum.GetValues<SessionState>().Select(x => Output.EnumWord(x)));
 
     /// <summary>What a session is doing, and for whom it waits if it does.</summary>
     public static string DescribeState(Session session) =>

@@ -1,14 +1,27 @@
+using System.ComponentModel;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
+using Wake.Store;
 using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
-/// <summary><c>/v1/events</c>: the HTTP front of the intake. Answers after the commit, with the decision.</summary>
+/// <summary><c>/v1/events</c>: the HTTP front of the intake, which answers after the commit, with the decision; and the
+/// list of what was accepted.</summary>
 static class EventsApi
 {
-    public static void MapEvents(this IEndpointRouteBuilder routes) =>
+    public static void MapEvents(this IEndpointRouteBuilder routes)
+    {
+        routes
+            .MapGet("/v1/events", List)
+            .RequireScope(ApiScopes.SessionsRead)
+            .AllowRunTokens()
+            .WithName("ListEvents")
+            .WithSummary("Events that were accepted, the newest first.")
+            .WithNextPage()
+            .Produces<IReadOnlyList<Contract.EventSummary>>()
+            .ProducesValidationProblem();
         routes
             .MapPost("/v1/events", Accept)
             .WithName("AcceptEvents")
@@ -32,6 +45,59 @@ static class EventsApi
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
             .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+    }
+
+    static async Task<IResult> List(
+        HttpContext http,
+        EventList events,
+        CancellationToken cancel,
+        int limit = 100,
+        [Description("Only those about this subject; * stands for anything.")] string? subject = null,
+        [Description("Only those of this type; * stands for anything.")] string? type = null,
+        [Description("Only those of this source; * stands for anything.")] string? source = null,
+        [Description("Only those with this text in their reason, subject or id.")] string? text = null,
+        [Description("Only those that were routed to a session (routed), or to none (unwatched).")]
+            string? outcome = null,
+        [Description("Only those that were routed to the session of this key.")] string? session = null,
+        [Description("Only those accepted at this moment or later.")] DateTimeOffset? since = null,
+        [Description("Only those accepted before this moment.")] DateTimeOffset? until = null,
+        [Description(PageLinks.CursorDescription)] string? cursor = null
+    )
+    {
+        if (RequestValidation.ValidateLimit(limit) is { } wrong)
+            return wrong;
+
+        // What came to others is not its to see.
+        var caller = Caller.From(http);
+        if (caller.Run is { } run && !caller.MayActFor(session ??= run.Key))
+            return ApiKeyAuthentication.ForbiddenForOtherSession(run);
+        if (outcome is not (null or "routed" or "unwatched"))
+            return ProblemResults.Invalid("outcome", "must be routed or unwatched.");
+
+        var query = new EventQuery
+        {
+            Subject = subject,
+            Type = type,
+            Source = source,
+            Text = text,
+            Routed = outcome is null ? null : outcome == "routed",
+            Session = session,
+            Since = since,
+            Until = until,
+        };
+        try
+        {
+            var page = await events.Read(query, limit, cursor, cancel);
+            http.LinkNextPage(page.Next);
+            return Results.Ok(
+                page.Rows.Select(x => (caller.Run is null ? x : x with { Sessions = 1 }).ToContract())
+            );
+        }
+        catch (PageCursorException)
+        {
+            return PageLinks.InvalidCursor();
+        }
+    }
 
     static async Task<IResult> Accept(
         HttpContext http,

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
 using Wake.Store;
@@ -26,8 +27,10 @@ static class SessionsApi
             .MapGet("", List)
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListSessions")
-            .WithSummary("Open sessions by key; pass the last key as after for the next page.")
-            .Produces<IReadOnlyList<Contract.Session>>();
+            .WithSummary("Sessions, open ones by key unless asked for others.")
+            .WithNextPage()
+            .Produces<IReadOnlyList<Contract.Session>>()
+            .ProducesValidationProblem();
         sessions
             .MapGet("/{key}", Show)
             .RequireScope(ApiScopes.SessionsRead)
@@ -140,13 +143,59 @@ static class SessionsApi
     ) => session.ToContract(notice?.GetNotice(session, await sessions.FindRegisteredClaudeSession(session.Id, cancel)));
 
     static async Task<IResult> List(
+        HttpContext http,
         Sessions sessions,
         CancellationToken cancel,
-        string? after = null,
-        int limit = 100
-    ) =>
-        RequestValidation.ValidateLimit(limit)
-        ?? Results.Ok((await sessions.List(after, limit, cancel)).Select(x => x.ToContract()));
+        [Description("Only those whose keys come after this one.")] string? after = null,
+        int limit = 100,
+        [Description("Only those in this state.")] string? state = null,
+        [Description("Only those of this profile.")] string? profile = null,
+        [Description("Only those with a watch that matches this subject.")] string? subject = null,
+        [Description("Only those that work in this directory or below it.")] string? workspace = null,
+        [Description("Closed ones instead of open ones.")] bool closed = false,
+        [Description("Only those with this text in their key or workspace, or in a watch's subject or intent.")]
+            string? text = null,
+        [Description("By what they are ordered: key, created, lastTurn, cost or inbox; -cost: the greatest first.")]
+            string sort = "key",
+        [Description(PageLinks.CursorDescription)] string? cursor = null
+    )
+    {
+        if (RequestValidation.ValidateLimit(limit) is { } wrong)
+            return wrong;
+
+        List<(string, string)> problems = [];
+        if (!RequestValidation.TryParseWord<SessionState>("state", state, problems, out var wanted))
+            return ProblemResults.Invalid(problems);
+        if (!SessionOrder.TryParse(sort, out var order))
+        {
+            return ProblemResults.Invalid(
+                "sort",
+                $"must be one of {string.Join(", ", SessionOrder.Names)}, with - before it for the greatest first."
+            );
+        }
+
+        var query = new SessionQuery
+        {
+            State = wanted,
+            Profile = profile,
+            Subject = subject,
+            Workspace = workspace,
+            Closed = closed,
+            Text = text,
+            AfterKey = after,
+            Order = order,
+        };
+        try
+        {
+            var page = await sessions.List(query, limit, cursor, cancel);
+            http.LinkNextPage(page.Next);
+            return Results.Ok(page.Rows.Select(x => x.ToContract()));
+        }
+        catch (PageCursorException)
+        {
+            return PageLinks.InvalidCursor();
+        }
+    }
 
     static async Task<IResult> Show(
         PathKey named,

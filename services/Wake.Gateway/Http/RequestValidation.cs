@@ -30,6 +30,28 @@ static class RequestValidation
     public static IResult? ValidateLimit(int limit) =>
         limit is < 1 or > 1000 ? Gateway.ProblemResults.Invalid("limit", "must be from 1 to 1000.") : null;
 
+    /// <summary>A word of a fixed set, spelt as the API spells it; left out, null.</summary>
+    public static bool TryParseWord<T>(
+        string field,
+        string? word,
+        ICollection<(string Field, string Problem)> problems,
+        out T? value
+    )
+        where T : struct, Enum
+    {
+        value = null;
+        if (word is null)
+            return true;
+
+        foreach (var known in Enum.GetValues<T>().Where(x => x.ToCamelCase() == word))
+            value = known;
+        if (value is null)
+            problems.Add(
+                (field, $"must be one of {string.Join(", ", Enum.GetValues<T>().Select(x => x.ToCamelCase()))}.")
+            );
+        return value is not null;
+    }
+
     /// <summary>A list that is left out or has entries, none of them blank.</summary>
     public static IEnumerable<(string Field, string Problem)> ValidateList(
         string field,

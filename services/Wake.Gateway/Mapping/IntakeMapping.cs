@@ -1,3 +1,4 @@
+using Wake.Contracts;
 using Wake.Store;
 using Contract = Wake.Contracts.Http;
 
@@ -41,6 +42,23 @@ static class IntakeMapping
             entry.RoutedAt,
             entry.Wake,
             entry.Turn?.ToContract()
+        );
+
+    public static Contract.EventSummary ToContract(this EventSummary summary) =>
+        new(
+            summary.Id,
+            summary.Source,
+            summary.Type,
+            summary.Subject,
+            summary.Reason,
+            summary.Wakes ? Delivery.Wake : Delivery.Ambient,
+            summary.Urgent,
+            summary.Sessions > 0 ? Contract.IntakeOutcome.Routed : Contract.IntakeOutcome.Unwatched,
+            summary.Sessions,
+            summary.AcceptedAt,
+            summary.Time,
+            summary.Actor,
+            summary.ReplayOf
         );
 
     public static Contract.DryRunResult ToContract(this DryRunResult result) =>

@@ -63,6 +63,19 @@ static class OpenApiSetup
                 )
             );
 
+        if (
+            endpoint.OfType<PageLinks.LinksToNextPage>().Any()
+            && operation.Responses?.GetValueOrDefault("200") is OpenApiResponse page
+        )
+            page.Headers = new Dictionary<string, IOpenApiHeader>
+            {
+                ["Link"] = new OpenApiHeader
+                {
+                    Description = "The next page, as </v1/…?cursor=…>; rel=\"next\". Not there on the last page.",
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                },
+            };
+
         foreach (var status in (string[])["429", "503"])
         {
             if (operation.Responses?.GetValueOrDefault(status) is OpenApiResponse response)

@@ -1,3 +1,5 @@
+using System.Linq.Expressions;
+using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
 namespace Wake.Store;
@@ -5,16 +7,6 @@ namespace Wake.Store;
 /// <summary>To whom events went, and the turns they were handed over in.</summary>
 public sealed class InboxEntries(NpgsqlDataSource database)
 {
-    internal const string Columns =
-        $"s.key, i.watch_id, i.intent, i.routed_at, i.wake_number, r.name, {Sessions.TurnColumns}";
-
-    internal const string From = """
-        from inbox i
-        left join routes r on r.id = i.route_id
-        join sessions s on s.id = i.session_id
-        left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
-        """;
-
     // More than a batch has, unless each of its events goes to many.
     const int Limit = 10_000;
 
@@ -27,38 +19,52 @@ public sealed class InboxEntries(NpgsqlDataSource database)
         CancellationToken cancel
     )
     {
-        await using var command = database.CreateCommand(
-            $"""
-            select e.seq,
-                   not i.wakes or s.closed_at is not null or coalesce(t.ended_at is not null or t.parked, e.expires_at <= now(), false),
-                   {Columns}
-            {From}
-            join events e on e.seq = i.event
-            where e.seq = any ($1)
-            order by e.seq, s.key
-            limit {Limit}
-            """
-        );
-        command.Parameters.AddWithValue(events.ToArray());
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-
-        List<(long, InboxEntry, bool)> deliveries = [];
-        while (await rows.ReadAsync(cancel))
-            deliveries.Add((rows.GetInt64(0), Read(rows, 2), rows.GetBoolean(1)));
-        return deliveries;
+        var rows = events.ToArray();
+        await using var db = database.OpenReader();
+        var first = db
+            .Inbox.Where(x => rows.Contains(x.Event))
+            .OrderBy(x => x.Event)
+            .ThenBy(x => x.Session.Key)
+            .Take(Limit);
+        var entries = await InboxEntryView.Select(db, first).ToListAsync(cancel);
+        return entries.ConvertAll(x => (x.Event, x.ToEntry(), x.Over));
     }
+}
 
-    internal static InboxEntry Read(NpgsqlDataReader row, int first)
-    {
-        var wake = row.GetNullable<int>(first + 4);
-        return new(
-            row.GetString(first),
-            row.GetNullable<Guid>(first + 1),
-            row.GetText(first + 5),
-            row.GetText(first + 2),
-            row.GetFieldValue<DateTimeOffset>(first + 3),
-            wake,
-            wake is null ? null : Sessions.ReadTurn(row, first + 6)
+/// <summary>What a query asks of an event in an inbox.</summary>
+sealed record InboxEntryView(
+    long Event,
+    bool Over,
+    string Session,
+    Guid? WatchId,
+    string? Route,
+    string? Intent,
+    DateTimeOffset RoutedAt,
+    int? WakeNumber,
+    TurnView? Turn
+)
+{
+    static readonly Expression<Func<StoreContext, InboxRow, InboxEntryView>> Of = (db, i) =>
+        new InboxEntryView(
+            i.Event,
+            !i.Wakes
+                || i.Session.ClosedAt != null
+                || (
+                    i.Turn == null
+                        ? i.Observed.ExpiresAt != null && i.Observed.ExpiresAt <= DateTimeOffset.UtcNow
+                        : i.Turn.EndedAt != null || i.Turn.Parked
+                ),
+            i.Session.Key,
+            i.WatchId,
+            i.Route!.Name,
+            i.Intent,
+            i.RoutedAt,
+            i.WakeNumber,
+            i.Turn == null ? null : QueryParts.Apply(TurnView.Of, db, i.Turn)
         );
-    }
+
+    public static IQueryable<InboxEntryView> Select(StoreContext db, IQueryable<InboxRow> entries) =>
+        entries.Select(QueryParts.Expand<Func<InboxRow, InboxEntryView>>(i => QueryParts.Apply(Of, db, i)));
+
+    public InboxEntry ToEntry() => new(Session, WatchId, Route, Intent, RoutedAt, WakeNumber, Turn?.ToTurn());
 }

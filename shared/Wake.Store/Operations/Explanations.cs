@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Wake.Contracts;
 
@@ -12,11 +13,6 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
 
     // Longer than a coordinator that runs leaves anything.
     static readonly TimeSpan OverdueAfter = TimeSpan.FromSeconds(5);
-
-    // The decision rows of some wakes or sessions, as ledger lines.
-    const string SelectDecisions = """
-        select d.at, d.kind, null as event, s.key, d.wake_number, d.note, d.seq from decisions d join sessions s on s.id = d.session_id
-        """;
 
     /// <summary>
     /// What became of an event, by the id of any observation of it. Null when it was never accepted. When several
@@ -34,31 +30,12 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         string? only = null
     )
     {
-        await using var batch = database.CreateBatch();
-        batch.Add(
-            """
-            select e.seq, e.id, e.source, e.type, e.subject, e.related, coalesce(c.dedup_key, e.dedup_key), e.reason, e.wakes, e.urgent,
-                   e.sessions,
-                   e.actor, e.happened_at, e.expires_at, e.data::text, e.accepted_at, e.replay_of, e.warnings, c.event is not null, h.id,
-                   h.type = e.type and h.subject = e.subject, e.scope
-            from events e
-            left join collisions c on c.event = e.seq
-            left join events h on h.seq = c.held_by
-            where e.seq in (select seq from events where id = $1 and ($2::text is null or source = $2)
-                            union all
-                            select event from duplicates where observation = $1 and ($2::text is null or source = $2))
-            order by e.seq desc
-            limit 1
-            """,
-            id,
-            source
-        );
-
-        if (await ReadEvent(batch, cancel) is not var (seq, acceptedAt, observed, collision))
+        await using var db = database.OpenReader();
+        if (await FindEvent(db, id, source, cancel) is not var (seq, acceptedAt, observed, collision))
             return null;
 
-        var duplicates = await ListDuplicates(seq, cancel);
-        var deliveries = await ListInboxEntries(seq, only, cancel);
+        var duplicates = await ListDuplicates(db, seq, cancel);
+        var deliveries = await ListInboxEntries(db, seq, only, cancel);
         if (only is not null)
         {
             if (deliveries is [])
@@ -96,12 +73,10 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 }
             )),
             .. (
-                await ReadLedger(
-                    $"""
-                    {SelectDecisions}
-                    where (d.session_id, d.wake_number) in (select session_id, wake_number from inbox where event = $1)
-                    """,
-                    seq,
+                await ToLedger(
+                    db.Decisions.Where(x =>
+                        db.Inbox.Any(i => i.Event == seq && i.SessionId == x.SessionId && i.WakeNumber == x.WakeNumber)
+                    ),
                     cancel
                 )
             ).Where(x => only is null || x.Session == only),
@@ -121,73 +96,81 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
     /// latest.</summary>
     public async Task<Collisions> ListCollisions(CancellationToken cancel)
     {
-        await using var command = database.CreateCommand(
-            """
-            select e.id, c.dedup_key, h.id, c.at, count(*) over ()
-            from collisions c
-            join events e on e.seq = c.event
-            left join events h on h.seq = c.held_by
-            order by c.event desc
-            limit 20
-            """
-        );
-        var latest = await command.ReadAll(
-            row =>
-                (
-                    Collision: new Collision(
-                        row.GetString(0),
-                        row.GetString(1),
-                        row.GetText(2),
-                        row.GetFieldValue<DateTimeOffset>(3)
-                    ),
-                    Count: row.GetInt64(4)
-                ),
-            cancel
-        );
-        return new(latest is [] ? 0 : latest[0].Count, [.. latest.Select(x => x.Collision)]);
+        await using var db = database.OpenReader();
+        var known =
+            from collision in db.Collisions
+            join observed in db.Events on collision.Event equals observed.Seq
+            join holder in db.Events on collision.HeldBy equals holder.Seq into holders
+            from holder in holders.DefaultIfEmpty()
+            orderby collision.Event descending
+            select new Collision(observed.Id, collision.DedupKey, holder!.Id, collision.At);
+        return new(await known.LongCountAsync(cancel), await known.Take(20).ToListAsync(cancel));
     }
 
-    static async Task<(long Seq, DateTimeOffset AcceptedAt, ExternalEventObserved Event, string? Collision)?> ReadEvent(
-        NpgsqlBatch batch,
+    static async Task<(long Seq, DateTimeOffset AcceptedAt, ExternalEventObserved Event, string? Collision)?> FindEvent(
+        StoreContext db,
+        string id,
+        string? source,
         CancellationToken cancel
     )
     {
-        await using var rows = await batch.ExecuteReaderAsync(cancel);
-        if (!await rows.ReadAsync(cancel))
+        var seen = db
+            .Events.Where(x => x.Id == id && (source == null || x.Source == source))
+            .Select(x => x.Seq)
+            .Concat(
+                db.Duplicates.Where(x => x.Observation == id && (source == null || x.Source == source))
+                    .Select(x => x.Event)
+            );
+        var newest = await db
+            .Events.Where(x => seen.Contains(x.Seq))
+            .OrderByDescending(x => x.Seq)
+            .FirstOrDefaultAsync(cancel);
+        if (newest is null)
             return null;
 
+        var collision = await (
+            from row in db.Collisions
+            where row.Event == newest.Seq
+            join holder in db.Events on row.HeldBy equals holder.Seq into holders
+            from holder in holders.DefaultIfEmpty()
+            select new { row.DedupKey, Holder = holder }
+        ).FirstOrDefaultAsync(cancel);
         return (
-            rows.GetInt64(0),
-            rows.GetFieldValue<DateTimeOffset>(15),
+            newest.Seq,
+            newest.AcceptedAt,
             new ExternalEventObserved
             {
-                Id = rows.GetString(1),
-                Source = rows.GetString(2),
-                Type = rows.GetString(3),
-                Subject = rows.GetString(4),
-                Related = rows.IsDBNull(5) ? null : rows.GetFieldValue<string[]>(5),
-                DedupKey = rows.GetString(6),
-                Reason = rows.GetString(7),
-                Delivery = rows.GetBoolean(8) ? Delivery.Wake : Delivery.Ambient,
-                Urgent = rows.GetBoolean(9),
-                Sessions = rows.IsDBNull(10) ? null : rows.GetFieldValue<string[]>(10),
-                Actor = rows.GetText(11),
-                Time = rows.GetNullable<DateTimeOffset>(12),
-                Expires = rows.GetNullable<DateTimeOffset>(13),
-                Data = rows.GetText(14) is { } data ? JsonElement.Parse(data) : null,
-                ReplayOf = rows.GetText(16),
-                Warnings = rows.IsDBNull(17) ? null : rows.GetFieldValue<string[]>(17),
+                Id = newest.Id,
+                Source = newest.Source,
+                Type = newest.Type,
+                Subject = newest.Subject,
+                Related = newest.Related,
+                DedupKey = collision?.DedupKey ?? newest.DedupKey,
+                Reason = newest.Reason,
+                Delivery = newest.Wakes ? Delivery.Wake : Delivery.Ambient,
+                Urgent = newest.Urgent,
+                Sessions = newest.Sessions,
+                Actor = newest.Actor,
+                Time = newest.HappenedAt,
+                Expires = newest.ExpiresAt,
+                Data = newest.Data is { } data ? JsonElement.Parse(data) : null,
+                ReplayOf = newest.ReplayOf,
+                Warnings = newest.Warnings,
                 VerifiedBy =
-                    rows.GetText(21) is { Length: > 0 } scope && !scope.Contains(':', StringComparison.Ordinal)
+                    newest.Scope is { Length: > 0 } scope && !scope.Contains(':', StringComparison.Ordinal)
                         ? scope
                         : null,
             },
-            rows.GetBoolean(18) ? Collides(rows.GetText(19), rows.GetNullable<bool>(20) ?? false) : null
+            collision is null ? null : Collides(collision.Holder, newest)
         );
 
-        static string Collides(string? holder, bool alike) =>
-            $"its dedup key is that of {(holder is null ? "an event" : $"event {holder}")}, "
-            + (alike ? "published by another source" : "which is another fact");
+        static string Collides(EventRow? holder, EventRow observed) =>
+            $"its dedup key is that of {(holder is null ? "an event" : $"event {holder.Id}")}, "
+            + (
+                holder?.Type == observed.Type && holder?.Subject == observed.Subject
+                    ? "published by another source"
+                    : "which is another fact"
+            );
     }
 
     /// <summary>Why a session does what it does. Null when there never was one with this key.</summary>
@@ -196,19 +179,23 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         if (await sessions.Find(key, cancel) is not { } session)
             return null;
 
-        var pending = await ListPending(session.Id, cancel);
+        await using var db = database.OpenReader();
+        var pending = await ListPending(db, session.Id, cancel);
         return new(
             await Summarize(session, pending, cancel) + await UnsavedWarning(session.Id, cancel),
             session,
-            await ListClaudeSessions(session.Id, cancel),
+            await db
+                .ClaudeSessions.Where(x => x.SessionId == session.Id)
+                .OrderBy(x => x.Position)
+                .Select(x => new ClaudeSessionUse(x.ClaudeSessionId, x.Reason, x.WakeNumber, x.Since))
+                .ToListAsync(cancel),
             await watches.List(key, MaxLines, cancel),
             pending,
             await sessions.ListTurns(session.Id, limit: 20, cancel),
             [
                 .. (
-                    await ReadLedger(
-                        $"{SelectDecisions} where d.session_id = $1 order by d.seq desc limit {MaxLines}",
-                        session.Id,
+                    await ToLedger(
+                        db.Decisions.Where(x => x.SessionId == session.Id).OrderByDescending(x => x.Seq).Take(MaxLines),
                         cancel
                     )
                 ).OrderBy(x => x.At),
@@ -220,8 +207,10 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
     /// What was accepted and decided after a moment, in order. A transaction that was still open then shows its rows
     /// late, so a follower asks for a few seconds more than it needs and drops what it has seen.
     /// </summary>
-    public Task<IReadOnlyList<LedgerLine>> ListLedgerSince(DateTimeOffset moment, CancellationToken cancel) =>
-        ReadLedger(
+    public async Task<IReadOnlyList<LedgerLine>> ListLedgerSince(DateTimeOffset moment, CancellationToken cancel)
+    {
+        // The fences keep every plan to the newest rows, whatever the planner believes of their number.
+        await using var command = database.CreateCommand(
             """
             with accepted as materialized (
                 select e.*
@@ -245,10 +234,21 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             -- Of one moment: taken in, routed, decided.
             order by 1, 8, 7
             limit 10000
-            """,
-            moment.ToUniversalTime(),
+            """
+        );
+        command.Parameters.AddWithValue(moment.ToUniversalTime());
+        return await command.ReadAll(
+            row => new LedgerLine(
+                row.GetFieldValue<DateTimeOffset>(0),
+                row.GetString(1),
+                row.GetText(2),
+                row.GetText(3),
+                row.GetNullable<int>(4),
+                row.GetText(5)
+            ),
             cancel
         );
+    }
 
     /// <summary>The database's clock, by which the ledger is written.</summary>
     public async Task<DateTimeOffset> GetDatabaseTime(CancellationToken cancel)
@@ -274,11 +274,12 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         var expired = observed.Expires is { } end && end <= await GetDatabaseTime(cancel);
 
         // What the first of many wait for says enough.
+        await using var db = database.OpenReader();
         var states = new Dictionary<string, string>();
         foreach (var key in deliveries.Where(x => x.Wake is null).Select(x => x.Session).Distinct().Take(5))
         {
             if (await sessions.Find(key, cancel) is { } session)
-                states[key] = " " + await Summarize(session, await ListPending(session.Id, cancel), cancel);
+                states[key] = " " + await Summarize(session, await ListPending(db, session.Id, cancel), cancel);
         }
 
         return string.Join(
@@ -340,9 +341,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
 
     async Task<DateTimeOffset?> Deadline(Guid question, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand("select deadline from questions where id = $1");
-        command.Parameters.AddWithValue(question);
-        return await command.ExecuteScalarAsync(cancel) is DateTime deadline ? new(deadline) : null;
+        await using var db = database.OpenReader();
+        return await db.Questions.Where(x => x.Id == question).Select(x => x.Deadline).FirstOrDefaultAsync(cancel);
     }
 
     async Task<string> UnsavedWarning(Guid sessionId, CancellationToken cancel)
@@ -366,97 +366,53 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         return await command.ExecuteScalarAsync(cancel) as TimeSpan?;
     }
 
-    async Task<IReadOnlyList<Duplicate>> ListDuplicates(long seq, CancellationToken cancel)
+    static async Task<IReadOnlyList<Duplicate>> ListDuplicates(StoreContext db, long seq, CancellationToken cancel) =>
+        await db
+            .Duplicates.Where(x => x.Event == seq)
+            .OrderBy(x => x.At)
+            .Take(MaxLines)
+            .Select(x => new Duplicate(x.Observation, x.Source, x.At))
+            .ToListAsync(cancel);
+
+    static async Task<IReadOnlyList<InboxEntry>> ListInboxEntries(
+        StoreContext db,
+        long seq,
+        string? only,
+        CancellationToken cancel
+    )
     {
-        await using var command = database.CreateCommand(
-            $"select observation, source, at from duplicates where event = $1 order by at limit {MaxLines}"
-        );
-        command.Parameters.AddWithValue(seq);
-        return await command.ReadAll(
-            row => new Duplicate(row.GetString(0), row.GetString(1), row.GetFieldValue<DateTimeOffset>(2)),
-            cancel
-        );
+        var first = db
+            .Inbox.Where(x => x.Event == seq && (only == null || x.Session.Key == only))
+            .OrderBy(x => x.Session.Key)
+            .Take(MaxLines);
+        var entries = await InboxEntryView.Select(db, first).ToListAsync(cancel);
+        return entries.ConvertAll(x => x.ToEntry());
     }
 
-    async Task<IReadOnlyList<InboxEntry>> ListInboxEntries(long seq, string? only, CancellationToken cancel)
-    {
-        await using var command = database.CreateCommand(
-            $"""
-            select {Store.InboxEntries.Columns}
-            {Store.InboxEntries.From}
-            where i.event = $1 {(only is null ? "" : "and s.key = $2")}
-            order by s.key
-            limit {MaxLines}
-            """
-        );
-        command.Parameters.AddWithValue(seq);
-        if (only is not null)
-            command.Parameters.AddWithValue(only);
-        return await command.ReadAll(row => Store.InboxEntries.Read(row, 0), cancel);
-    }
+    static async Task<IReadOnlyList<PendingEvent>> ListPending(
+        StoreContext db,
+        Guid sessionId,
+        CancellationToken cancel
+    ) =>
+        await db
+            .Inbox.Where(x => x.SessionId == sessionId && x.WakeNumber == null)
+            .OrderBy(x => x.Event)
+            .Take(MaxLines)
+            .Select(x => new PendingEvent(
+                x.Observed.Id,
+                x.Observed.Type,
+                x.Observed.Subject,
+                x.Observed.Reason,
+                x.Wakes ? Delivery.Wake : Delivery.Ambient,
+                x.RoutedAt
+            ))
+            .ToListAsync(cancel);
 
-    async Task<IReadOnlyList<PendingEvent>> ListPending(Guid sessionId, CancellationToken cancel)
-    {
-        await using var command = database.CreateCommand(
-            $"""
-            select e.id, e.type, e.subject, e.reason, i.wakes, i.routed_at
-            from inbox i
-            join events e on e.seq = i.event
-            where i.session_id = $1 and i.wake_number is null
-            order by e.seq
-            limit {MaxLines}
-            """
-        );
-        command.Parameters.AddWithValue(sessionId);
-        return await command.ReadAll(
-            row => new PendingEvent(
-                row.GetString(0),
-                row.GetString(1),
-                row.GetString(2),
-                row.GetString(3),
-                row.GetBoolean(4) ? Delivery.Wake : Delivery.Ambient,
-                row.GetFieldValue<DateTimeOffset>(5)
-            ),
-            cancel
-        );
-    }
-
-    async Task<IReadOnlyList<ClaudeSessionUse>> ListClaudeSessions(Guid sessionId, CancellationToken cancel)
-    {
-        await using var command = database.CreateCommand(
-            """
-            select claude_session_id, reason, wake_number, since
-            from session_ids
-            where session_id = $1
-            order by position
-            """
-        );
-        command.Parameters.AddWithValue(sessionId);
-        return await command.ReadAll(
-            row => new ClaudeSessionUse(
-                row.GetGuid(0),
-                row.GetString(1),
-                row.GetNullable<int>(2),
-                row.GetFieldValue<DateTimeOffset>(3)
-            ),
-            cancel
-        );
-    }
-
-    async Task<IReadOnlyList<LedgerLine>> ReadLedger(string sql, object parameter, CancellationToken cancel)
-    {
-        await using var command = database.CreateCommand(sql);
-        command.Parameters.AddWithValue(parameter);
-        return await command.ReadAll(
-            row => new LedgerLine(
-                row.GetFieldValue<DateTimeOffset>(0),
-                row.GetString(1),
-                row.GetText(2),
-                row.GetText(3),
-                row.GetNullable<int>(4),
-                row.GetText(5)
-            ),
-            cancel
-        );
-    }
+    static async Task<IReadOnlyList<LedgerLine>> ToLedger(
+        IQueryable<DecisionRow> decisions,
+        CancellationToken cancel
+    ) =>
+        await decisions
+            .Select(x => new LedgerLine(x.At, x.Kind, null, x.Session.Key, x.WakeNumber, x.Note))
+            .ToListAsync(cancel);
 }

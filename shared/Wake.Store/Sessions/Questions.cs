@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
 namespace Wake.Store;
@@ -9,42 +10,45 @@ namespace Wake.Store;
 /// </summary>
 public sealed class Questions(NpgsqlDataSource database)
 {
-    const string Columns = """
-        q.id, s.key, q.wake_number, q.tool, q.input::text, q.asked_at, q.deadline,
-        q.outcome, q.settled_at, q.answers::text, q.call_sha256
-        """;
-
-    const string From = """
-        from questions q
-        join sessions s on s.id = q.session_id
-        """;
-
     /// <summary>The open ones, the longest waiting first, from after a given one on; without the whole of what is
     /// long.</summary>
     public async Task<IReadOnlyList<Question>> ListOpen(int limit, CancellationToken cancel, Question? after = null)
     {
-        await using var command = database.CreateCommand(
-            $"""
-            select {Columns}, null
-            {From}
-            where q.outcome is null and (q.asked_at, q.id) > ($2, $3)
-            order by q.asked_at, q.id limit $1
-            """
-        );
-        command.Parameters.AddWithValue(limit);
-        command.Parameters.AddWithValue((after?.AskedAt ?? DateTimeOffset.UnixEpoch).ToUniversalTime());
-        command.Parameters.AddWithValue(after?.Id ?? Guid.Empty);
-        return await command.ReadAll(Read, cancel);
+        await using var db = database.OpenReader();
+        var open = db.Questions.Where(x => x.Outcome == null);
+        if (after is { AskedAt: var asked, Id: var id })
+            open = open.Where(x =>
+                EF.Functions.GreaterThan(ValueTuple.Create(x.AskedAt, x.Id), ValueTuple.Create(asked, id))
+            );
+
+        var rows = await Select(open.OrderBy(x => x.AskedAt).ThenBy(x => x.Id).Take(limit), whole: false)
+            .ToListAsync(cancel);
+        return rows.ConvertAll(ToQuestion);
     }
 
     /// <summary>One, open or settled, with the whole call it is about; null when it was never asked.</summary>
     public async Task<Question?> Find(Guid id, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand($"select {Columns}, q.call {From} where q.id = $1");
-        command.Parameters.AddWithValue(id);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-        return await rows.ReadAsync(cancel) ? Read(rows) : null;
+        await using var db = database.OpenReader();
+        var row = await Select(db.Questions.Where(x => x.Id == id), whole: true).FirstOrDefaultAsync(cancel);
+        return row is null ? null : ToQuestion(row);
     }
+
+    static IQueryable<QuestionView> Select(IQueryable<QuestionRow> questions, bool whole) =>
+        questions.Select(x => new QuestionView(
+            x.Id,
+            x.Session.Key,
+            x.WakeNumber,
+            x.Tool,
+            x.Input,
+            x.AskedAt,
+            x.Deadline,
+            x.Outcome,
+            x.SettledAt,
+            x.Answers,
+            x.CallSha256,
+            whole ? x.Call : null
+        ));
 
     /// <summary>Answers a question and lets its turn go on, on any runner. False when it is not open: the first answer
     /// counts.</summary>
@@ -84,39 +88,47 @@ public sealed class Questions(NpgsqlDataSource database)
         return await batch.ExecuteAffected(cancel);
     }
 
-    static Question Read(NpgsqlDataReader row)
+    static Question ToQuestion(QuestionView row)
     {
-        var (input, answers) = (row.GetString(4), row.GetText(9));
-        var isPermission = row.GetString(3) != QuestionItem.ToolName;
+        var isPermission = row.Tool != QuestionItem.ToolName;
         return new(
-            row.GetGuid(0),
-            row.GetString(1),
-            row.GetInt32(2),
-            isPermission ? [] : QuestionItem.Parse(input),
+            row.Id,
+            row.Session,
+            row.Wake,
+            isPermission ? [] : QuestionItem.Parse(row.Input),
             isPermission ? Permission() : null,
-            row.GetFieldValue<DateTimeOffset>(5),
-            row.GetNullable<DateTimeOffset>(6),
-            row.IsDBNull(7) ? null : row.GetEnum<QuestionOutcome>(7),
-            row.GetNullable<DateTimeOffset>(8),
-            answers is null || isPermission ? null : JsonSerializer.Deserialize<Dictionary<string, string>>(answers),
-            answers is null || !isPermission
+            row.AskedAt,
+            row.Deadline,
+            row.Outcome is null ? null : Enum.Parse<QuestionOutcome>(row.Outcome, ignoreCase: true),
+            row.SettledAt,
+            row.Answers is null || isPermission
                 ? null
-                : JsonSerializer.Deserialize<PermissionAnswer>(answers, JsonSerializerOptions.Web)
+                : JsonSerializer.Deserialize<Dictionary<string, string>>(row.Answers),
+            row.Answers is null || !isPermission
+                ? null
+                : JsonSerializer.Deserialize<PermissionAnswer>(row.Answers, JsonSerializerOptions.Web)
         );
 
         // Its hash is for whoever has the whole before them.
-        PermissionRequest Permission() =>
-            JsonSerializer.Deserialize<PermissionRequest>(input, JsonSerializerOptions.Web)! is var asked
-            && row.GetText(11) is { } call
-                ? asked with
-                {
-                    Call = call,
-                    Hash = row.GetText(10),
-                }
-                : asked with
-                {
-                    Call = null,
-                    Hash = asked.Whole ? row.GetText(10) : null,
-                };
+        PermissionRequest Permission()
+        {
+            var asked = JsonSerializer.Deserialize<PermissionRequest>(row.Input, JsonSerializerOptions.Web)!;
+            return asked with { Call = row.Call, Hash = row.Call is not null || asked.Whole ? row.Hash : null };
+        }
     }
+
+    sealed record QuestionView(
+        Guid Id,
+        string Session,
+        int Wake,
+        string Tool,
+        string Input,
+        DateTimeOffset AskedAt,
+        DateTimeOffset? Deadline,
+        string? Outcome,
+        DateTimeOffset? SettledAt,
+        string? Answers,
+        string? Hash,
+        string? Call
+    );
 }

@@ -1,5 +1,4 @@
 using Npgsql;
-using Wake.Contracts;
 
 namespace Wake.Store;
 
@@ -18,42 +17,6 @@ public sealed class Sessions(NpgsqlDataSource database)
          where r.session_id = $1 and r.wake_number is null
            and not exists (select from session_ids b where b.claude_session_id = r.claude_session_id and b.wake_number is not null)
          order by r.position limit 1)
-        """;
-
-    // A turn is running while its lease lasts; the row says so before any message does.
-    const string TurnState = $"""
-        case when t.ended_at is not null then 'ended' when t.parked then 'parked'
-             when t.lease_until > clock_timestamp() then 'running'
-             when t.not_before = t.held_until and t.held_until > clock_timestamp()
-                  or exists (select from terminals terminal where terminal.session_id = t.session_id and {Terminals.Attends})
-             then 'waiting' else 'dispatched' end
-        """;
-
-    internal const string TurnColumns = $"""
-        t.wake_number, {TurnState}, t.outcome, t.note, t.attempt, t.runner, t.claude_session_id, t.dispatched_at, t.started_at,
-        t.ended_at, t.cost_usd, t.duration_ms, t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_creation_tokens,
-        array(select e.reason from inbox i join events e on e.seq = i.event
-              where i.session_id = t.session_id and i.wake_number = t.wake_number order by e.seq),
-        (select array[before.claude_session_id::text, fresh.claude_session_id::text, fresh.reason]
-         from session_ids fresh
-         join session_ids before on before.session_id = fresh.session_id and before.position = fresh.position - 1
-         where fresh.session_id = t.session_id and fresh.wake_number = t.wake_number)
-        """;
-
-    const string Select = $"""
-        select s.id, s.key, s.workspace, s.profile, s.created_at, s.closed_at,
-               array(select claude_session_id from session_ids c where c.session_id = s.id order by position),
-               (select count(*) from inbox i where i.session_id = s.id and i.wake_number is null),
-               cost.usd, cost.today,
-               (select q.id from questions q where q.session_id = s.id and q.outcome is null order by q.asked_at limit 1),
-               {TurnColumns}
-        from sessions s
-        cross join lateral (
-            select coalesce(sum(usd), 0) as usd,
-                   coalesce(sum(usd) filter (where day = {Sql.TodayUtc}), 0) as today
-            from spending
-            where session_id = s.id) cost
-        left join lateral (select * from turns t where t.session_id = s.id order by wake_number desc limit 1) t on true
         """;
 
     /// <summary>Registers a session. The same again is no mistake and answers with what is there.</summary>
@@ -101,11 +64,11 @@ public sealed class Sessions(NpgsqlDataSource database)
         }
         catch (PostgresException taken) when (taken.SqlState == PostgresErrorCodes.UniqueViolation)
         {
-            if (operationId is not null && await Find("s.id = $1", operationId, cancel) is { } mine)
-                return new SessionCreation.Created(mine);
-
             if (await Find(key, cancel) is { } there)
             {
+                if (there.Id == operationId)
+                    return new SessionCreation.Created(there);
+
                 var same =
                     there.Workspace == workspace
                     && there.Profile == profile
@@ -122,26 +85,22 @@ public sealed class Sessions(NpgsqlDataSource database)
     }
 
     /// <summary>The open session with this key, else the one closed last; null when there never was one.</summary>
-    public Task<Session?> Find(string key, CancellationToken cancel) =>
-        Find("s.key = $1 order by s.closed_at desc nulls first limit 1", key, cancel);
-
-    async Task<Session?> Find(string where, object value, CancellationToken cancel)
+    public async Task<Session?> Find(string key, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand($"{Select} where {where}");
-        command.Parameters.AddWithValue(value);
-        await using var rows = await command.ExecuteReaderAsync(cancel);
-        return await rows.ReadAsync(cancel) ? ReadSession(rows) : null;
+        await using var db = database.OpenReader();
+        return (await SessionView.FindByKey(db, key, cancel))?.ToSession();
     }
 
-    /// <summary>Open sessions by key, from after a given key on.</summary>
-    public async Task<IReadOnlyList<Session>> List(string? after, int limit, CancellationToken cancel)
+    /// <summary>A page of those that match, in their order.</summary>
+    /// <param name="query">Which, and in which order.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cursor">The cursor of the page before; null for the first.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="PageCursorException">The cursor is none of this list in this order.</exception>
+    public async Task<Page<Session>> List(SessionQuery query, int limit, string? cursor, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand(
-            $"{Select} where s.closed_at is null and s.key > $1 order by s.key limit $2"
-        );
-        command.Parameters.AddWithValue(after ?? "");
-        command.Parameters.AddWithValue(limit);
-        return await command.ReadAll(ReadSession, cancel);
+        await using var db = database.OpenReader();
+        return await SessionList.Read(db, query, limit, cursor, cancel);
     }
 
     /// <summary>By which names open sessions are known, their keys and the ids of their Claude sessions, each with the
@@ -170,18 +129,8 @@ public sealed class Sessions(NpgsqlDataSource database)
         int before = int.MaxValue
     )
     {
-        await using var command = database.CreateCommand(
-            $"""
-            select {TurnColumns}
-            from turns t
-            where t.session_id = $1 and t.wake_number < $3
-            order by t.wake_number desc limit $2
-            """
-        );
-        command.Parameters.AddWithValue(sessionId);
-        command.Parameters.AddWithValue(limit);
-        command.Parameters.AddWithValue(before);
-        return await command.ReadAll(row => ReadTurn(row, 0), cancel);
+        await using var db = database.OpenReader();
+        return await TurnView.ListBySession(db, sessionId, before, limit).Select(x => x.ToTurn()).ToListAsync(cancel);
     }
 
     /// <summary>
@@ -349,67 +298,6 @@ public sealed class Sessions(NpgsqlDataSource database)
         command.Parameters.AddWithValue((object?)claudeSessionId ?? DBNull.Value);
         return (string?)await command.ExecuteScalarAsync(cancel);
     }
-
-    static Session ReadSession(NpgsqlDataReader row)
-    {
-        var turn = row.IsDBNull(11) ? null : ReadTurn(row, 11);
-        var waitsFor = row.GetNullable<Guid>(10);
-        var ids = row.GetFieldValue<Guid[]>(6);
-        DateTimeOffset? closed = row.GetNullable<DateTimeOffset>(5);
-        var state = closed is not null
-            ? SessionState.Closed
-            : turn?.State switch
-            {
-                null or Store.TurnState.Ended => SessionState.Idle,
-                Store.TurnState.Dispatched => SessionState.Dispatched,
-                Store.TurnState.Waiting => SessionState.Waiting,
-                Store.TurnState.Running => SessionState.Running,
-                Store.TurnState.Parked => waitsFor is null ? SessionState.Parked : SessionState.WaitingForAnswer,
-                var unknown => throw new InvalidOperationException($"Unknown turn state {unknown}."),
-            };
-
-        return new(
-            row.GetString(1),
-            state,
-            row.GetString(2),
-            row.GetString(3),
-            ids is [] ? null : ids[^1],
-            ids,
-            turn,
-            (int)row.GetInt64(7),
-            row.GetDecimal(8),
-            row.GetDecimal(9),
-            row.GetFieldValue<DateTimeOffset>(4),
-            closed,
-            waitsFor
-        )
-        {
-            Id = row.GetGuid(0),
-        };
-    }
-
-    internal static Turn ReadTurn(NpgsqlDataReader row, int first) =>
-        new(
-            row.GetInt32(first),
-            row.GetEnum<TurnState>(first + 1),
-            row.IsDBNull(first + 2) ? null : row.GetEnum<TurnOutcome>(first + 2),
-            row.GetText(first + 3),
-            row.GetInt32(first + 4),
-            row.GetText(first + 5),
-            row.GetNullable<Guid>(first + 6),
-            row.GetFieldValue<DateTimeOffset>(first + 7),
-            row.GetNullable<DateTimeOffset>(first + 8),
-            row.GetNullable<DateTimeOffset>(first + 9),
-            row.GetDecimal(first + 10),
-            row.GetInt64(first + 11),
-            new(row.GetInt64(first + 12), row.GetInt64(first + 13), row.GetInt64(first + 14), row.GetInt64(first + 15)),
-            row.GetFieldValue<string[]>(first + 16)
-        )
-        {
-            Fresh = row.GetTexts(first + 17) is [var left, var begun, var why]
-                ? new(Guid.Parse(left), Guid.Parse(begun), why)
-                : null,
-        };
 }
 
 /// <summary>What came of registering a session.</summary>

@@ -42,6 +42,7 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
                 "cancel_scheduled_wake",
                 "cancel_watch",
                 "explain",
+                "list_events",
                 "list_scheduled_wakes",
                 "list_watches",
                 "schedule_wake",
@@ -55,6 +56,29 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         Assert.False(cancelled.Failed);
         Assert.True(refused.Failed);
         Assert.Empty((await wake.Explain(key)).Watches);
+    }
+
+    [Fact]
+    public async Task What_came_to_a_session_it_can_look_up()
+    {
+        var (key, other) = (await wake.WatchingSession(), await wake.WatchingSession());
+        await wake.Post(
+            WakeSystem.Event(WakeSystem.Subject(key), "first", reason: "It rains"),
+            WakeSystem.Event(WakeSystem.Subject(key), "second", reason: "The sun shines"),
+            WakeSystem.Event(WakeSystem.Subject(other), "third", reason: "It rains elsewhere")
+        );
+        await using var client = await Client(new() { ["WAKE_SESSION"] = key });
+        await using var nobody = await Client(new() { ["WAKE_SESSION"] = "nobody" });
+
+        var all = await Call(client, "list_events", []);
+        var rain = await Call(client, "list_events", new() { ["text"] = "RAINS" });
+
+        Assert.Equal(["The sun shines", "It rains"], Reasons(all.Text));
+        Assert.Equal(["It rains"], Reasons(rain.Text));
+        Assert.True((await Call(nobody, "list_events", [])).Failed);
+
+        static IEnumerable<string?> Reasons(string text) =>
+            JsonElement.Parse(text).EnumerateArray().Select(x => x.GetProperty("reason").GetString());
     }
 
     [Fact]

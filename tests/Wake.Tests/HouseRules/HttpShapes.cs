@@ -116,6 +116,28 @@ public sealed class HttpShapes
             """{"key":"implementer","workspace":"/srv/wake/hello","claudeSessionId":"c","profile":"default"}"""
         ),
         (Session, SessionJson),
+        (
+            new EventSummary(
+                "4711",
+                "ci",
+                "build.failed",
+                "build:hello",
+                "The build failed",
+                Delivery.Wake,
+                Urgent: true,
+                IntakeOutcome.Routed,
+                SessionCount: 2,
+                Time,
+                Time,
+                "octocat",
+                "4710"
+            ),
+            """
+            {"id":"4711","source":"ci","type":"build.failed","subject":"build:hello","reason":"The build failed",
+             "delivery":"wake","urgent":true,"outcome":"routed","sessionCount":2,"acceptedAt":"2031-02-03T04:05:06+00:00",
+             "time":"2031-02-03T04:05:06+00:00","actor":"octocat","replayOf":"4710"}
+            """
+        ),
         (Turn, TurnJson),
         (
             new FreshSession(Id, Other, "w"),

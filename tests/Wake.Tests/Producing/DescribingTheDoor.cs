@@ -116,6 +116,7 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
             { "DELETE", "/v1/routes/{name}", "application/json", "", null, 404 },
             { "POST", "/v1/questions/{id}/answer", "application/json", "{}", null, 404 },
             { "GET", "/v1/sessions", "application/json", "", "limit", 400 },
+            { "GET", "/v1/events", "application/json", "", "limit", 400 },
             { "GET", "/v1/watches", "application/json", "", "limit", 400 },
             { "GET", "/v1/questions", "application/json", "", "limit", 400 },
             { "GET", "/v1/costs", "application/json", "", "limit", 400 },

@@ -31,6 +31,7 @@ public sealed class SpeakingForItself : IAsyncLifetime
         "DELETE /v1/watches/{id:guid}",
         "GET /v1/explain/events/{id}",
         "GET /v1/explain/sessions/{key}",
+        "GET /v1/events",
     ];
 
     static readonly string[] Closed =
@@ -144,6 +145,14 @@ public sealed class SpeakingForItself : IAsyncLifetime
         var both = await run.GetStringAsync("/v1/explain/events/of%20both");
         Assert.Contains(own, both);
         Assert.DoesNotContain(other, both);
+        foreach (var path in (string[])["/v1/events?limit=10", $"/v1/events?session={Uri.EscapeDataString(own)}"])
+        {
+            var heard = JsonElement.Parse(await run.GetStringAsync(path)).EnumerateArray().ToList();
+            Assert.Contains("of both", heard.Select(x => x.GetProperty("id").GetString()));
+            Assert.DoesNotContain("of another", heard.Select(x => x.GetProperty("id").GetString()));
+            Assert.All(heard, x => Assert.Equal(1, x.GetProperty("sessionCount").GetInt32()));
+        }
+
         Assert.Equal(HttpStatusCode.NoContent, (await run.DeleteAsync(Id("/v1/watches", watch))).StatusCode);
         Assert.Equal(
             HttpStatusCode.NoContent,
@@ -156,6 +165,7 @@ public sealed class SpeakingForItself : IAsyncLifetime
         await Refused(HttpStatusCode.Forbidden, "GET", Path("/v1/explain/sessions/{key}", other));
         await Refused(HttpStatusCode.Forbidden, "POST", "/v1/watches", $$"""{"session":"{{other}}","subject":"s"}""");
         await Refused(HttpStatusCode.Forbidden, "GET", $"/v1/watches?session={Uri.EscapeDataString(other)}");
+        await Refused(HttpStatusCode.Forbidden, "GET", $"/v1/events?session={Uri.EscapeDataString(other)}");
         await Refused(HttpStatusCode.NotFound, "GET", Id("/v1/watches", theirs));
         await Refused(HttpStatusCode.NotFound, "DELETE", Id("/v1/watches", theirs));
         await Refused(HttpStatusCode.NotFound, "GET", "/v1/explain/events/of%20another");

@@ -129,6 +129,11 @@ public sealed class StayingQuickInALargeStore
                 [
                     "sessions?limit=100",
                     $"sessions?limit=100&after={LargeStore.Key(2)}",
+                    "sessions?state=parked&sort=-lastTurn",
+                    "events?limit=100",
+                    "events?limit=100&type=github.*&since=2020-01-01T00:00:00Z",
+                    "events?limit=100&subject=route",
+                    $"events?limit=100&session={LargeStore.Key(2)}",
                     "watches?limit=100",
                     $"watches?session={LargeStore.Key(3)}",
                     "questions",

@@ -1,0 +1,89 @@
+using System.CommandLine;
+using Wake.Contracts.Http;
+
+namespace Wake.Cli;
+
+/// <summary><c>wake events</c>: what was accepted, the newest first.</summary>
+sealed class EventsCommand : ClientCommand
+{
+    readonly Option<string?> subject = Text("--subject", "SUBJECT", "about this subject; * stands for anything.");
+    readonly Option<string?> type = Text("--type", "TYPE", "of this type; * stands for anything.");
+    readonly Option<string?> source = Text("--source", "SOURCE", "of this source; * stands for anything.");
+    readonly Option<string?> text = Text("--text", "TEXT", "with this text in their reason, subject or id.");
+    readonly Option<string?> session = Text("--session", "KEY", "that were routed to this session.");
+    readonly Option<string?> outcome = Text(
+            "--outcome",
+            "OUTCOME",
+            "that were routed to a session (routed), or to none (unwatched)."
+        )
+        .AcceptOnlyFromAmong("routed", "unwatched");
+    readonly Option<DateTimeOffset?> since = TimeFormat.PastOption("--since", "Only those accepted since then.");
+    readonly Option<DateTimeOffset?> until = TimeFormat.PastOption("--until", "Only those accepted before then.");
+    readonly Option<int> limit = new("--limit")
+    {
+        HelpName = "N",
+        Description = "How many at most, up to 1000.",
+        DefaultValueFactory = _ => 50,
+    };
+    readonly Option<string?> cursor = CommonOptions.Cursor();
+
+    public EventsCommand()
+        : base(
+            "events",
+            "Lists the events that were accepted, the newest first.",
+            """
+            What became of one, and which sessions it went to, says wake explain ID.
+
+            Examples:
+              wake events
+              wake events --subject github:octo-org/hello#972 --since 2d
+              wake events --type "github.ci.*" --outcome unwatched
+            """
+        ) => Accepts(subject, type, source, text, session, outcome, since, until, limit, cursor);
+
+    protected override async Task<int> Execute(
+        ParseResult given,
+        WakeClient wake,
+        Output output,
+        CancellationToken cancel
+    )
+    {
+        var asked = WakeClient.WithQuery(
+            "/v1/events",
+            ("limit", $"{given.GetValue(limit)}"),
+            ("subject", given.GetValue(subject)),
+            ("type", given.GetValue(type)),
+            ("source", given.GetValue(source)),
+            ("text", given.GetValue(text)),
+            ("session", given.GetValue(session)),
+            ("outcome", given.GetValue(outcome)),
+            ("since", given.GetValue(since)?.ToString("O")),
+            ("until", given.GetValue(until)?.ToString("O")),
+            ("cursor", given.GetValue(cursor))
+        );
+        var answer = (await wake.Get(asked, cancel)).EnsureSuccess();
+        if (output.Json)
+            output.Raw(answer.Body);
+        else
+            Show(answer.ReadAs(CliJson.Default.EventSummaryArray), output);
+
+        NoteNextPage("wake events", answer);
+        return 0;
+    }
+
+    static void Show(EventSummary[] events, Output output)
+    {
+        output.Table(
+            ["ACCEPTED", "TYPE", "SUBJECT", "SESSIONS", "REASON", "SOURCE", "ID"],
+            events.Select(x =>
+                (string?[])
+                    [TimeFormat.Format(x.AcceptedAt), x.Type, x.Subject, $"{x.SessionCount}", x.Reason, x.Source, x.Id]
+            )
+        );
+        if (events is [])
+            Output.Note("There are no such events.");
+    }
+
+    static Option<string?> Text(string name, string word, string which) =>
+        new(name) { HelpName = word, Description = $"Only those {which}" };
+}

@@ -1,0 +1,148 @@
+using Microsoft.EntityFrameworkCore;
+
+namespace Wake.Store;
+
+/// <summary>Finds sessions and puts them in order.</summary>
+static class SessionList
+{
+    // Before anything that a store can hold.
+    static readonly DateTimeOffset NoTurn = DateTimeOffset.UnixEpoch;
+
+    public static Task<Page<Session>> Read(
+        StoreContext db,
+        SessionQuery query,
+        int limit,
+        string? cursor,
+        CancellationToken cancel
+    )
+    {
+        var found = Filter(db, query);
+        return query.Order.By switch
+        {
+            SessionSort.Key => InOrder(
+                found.Select(x => new Sorted<string> { Session = x, Value = x.Key }),
+                x => x.Key
+            ),
+            SessionSort.Created => InOrder(
+                found.Select(x => new Sorted<DateTimeOffset> { Session = x, Value = x.CreatedAt }),
+                x => x.Created
+            ),
+            SessionSort.LastTurn => InOrder(
+                found.Select(x => new Sorted<DateTimeOffset>
+                {
+                    Session = x,
+                    Value =
+                        x.Turns.OrderByDescending(t => t.WakeNumber)
+                            .Select(t => (DateTimeOffset?)(t.EndedAt ?? t.StartedAt ?? t.DispatchedAt))
+                            .FirstOrDefault()
+                        ?? NoTurn,
+                }),
+                x => x.LastTurn is { } turn ? turn.EndedAt ?? turn.StartedAt ?? turn.DispatchedAt : NoTurn
+            ),
+            SessionSort.Cost => InOrder(
+                found.Select(x => new Sorted<decimal> { Session = x, Value = x.Spending.Sum(y => y.Usd) }),
+                x => x.CostUsd
+            ),
+            SessionSort.Inbox => InOrder(
+                found.Select(x => new Sorted<int> { Session = x, Value = x.Inbox.Count(y => y.WakeNumber == null) }),
+                x => x.Inbox
+            ),
+            var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
+        };
+
+        async Task<Page<Session>> InOrder<T>(IQueryable<Sorted<T>> sorted, Func<Session, T> by)
+        {
+            var order = $"{query.Order}";
+            if (PageCursor<T>.Parse(cursor, order) is { Value: var value, Id: var id })
+            {
+                sorted = query.Order.Descending
+                    ? sorted.Where(x =>
+                        EF.Functions.LessThan(ValueTuple.Create(x.Value, x.Session.Id), ValueTuple.Create(value, id))
+                    )
+                    : sorted.Where(x =>
+                        EF.Functions.GreaterThan(ValueTuple.Create(x.Value, x.Session.Id), ValueTuple.Create(value, id))
+                    );
+            }
+
+            sorted = query.Order.Descending
+                ? sorted.OrderByDescending(x => x.Value).ThenByDescending(x => x.Session.Id)
+                : sorted.OrderBy(x => x.Value).ThenBy(x => x.Session.Id);
+
+            // One more says whether there are more.
+            var rows = sorted.Select(x => x.Session).Take(limit + 1);
+            var views = await SessionView.Select(db, rows).ToListAsync(cancel);
+            var page = views.Take(limit).Select(x => x.ToSession()).ToList();
+            return new(page, views.Count > limit ? $"{new PageCursor<T>(order, by(page[^1]), page[^1].Id)}" : null);
+        }
+    }
+
+    static IQueryable<SessionRow> Filter(StoreContext db, SessionQuery query)
+    {
+        var turnOf = QueryParts.Expand<Func<TurnRow, TurnView>>(x => QueryParts.Apply(TurnView.Of, db, x));
+        var found =
+            query.Closed || query.State is SessionState.Closed
+                ? db.Sessions.Where(x => x.ClosedAt != null)
+                : db.Sessions.Where(x => x.ClosedAt == null);
+
+        found = query.State switch
+        {
+            null or SessionState.Closed => found,
+            // Only an open turn is not over, and a session has one at most.
+            SessionState.Idle => found.Where(x => !x.Turns.Any(t => t.EndedAt == null)),
+            SessionState.Dispatched => WithTurn(TurnState.Dispatched),
+            SessionState.Waiting => WithTurn(TurnState.Waiting),
+            SessionState.Running => WithTurn(TurnState.Running),
+            SessionState.Parked => WithTurn(TurnState.Parked).Where(x => !x.Questions.Any(q => q.Outcome == null)),
+            SessionState.WaitingForAnswer => WithTurn(TurnState.Parked)
+                .Where(x => x.Questions.Any(q => q.Outcome == null)),
+            var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
+        };
+
+        if (query.AfterKey is { } after)
+            found = found.Where(x => string.Compare(x.Key, after) > 0);
+        if (query.Profile is { } profile)
+            found = found.Where(x => x.Profile == profile);
+        if (query.Workspace is { } workspace)
+        {
+            var folder = Path.TrimEndingDirectorySeparator(workspace);
+            var above = folder.EndsWith('/') ? folder : $"{folder}/";
+            found = found.Where(x => x.Workspace == folder || x.Workspace.StartsWith(above));
+        }
+
+        if (query.Subject is { } subject)
+        {
+            found = found.Where(x =>
+                x.Watches.Any(w =>
+                    (w.Subject == subject || EF.Functions.Like(subject, w.Pattern!, "\\"))
+                    && (w.ExpiresAt == null || w.ExpiresAt > DateTimeOffset.UtcNow)
+                )
+            );
+        }
+
+        if (query.Text is { } text)
+        {
+            var anywhere = Sql.Containing(text);
+            found = found.Where(x =>
+                EF.Functions.ILike(x.Key, anywhere, "\\")
+                || EF.Functions.ILike(x.Workspace, anywhere, "\\")
+                || x.Watches.Any(w =>
+                    EF.Functions.ILike(w.Subject, anywhere, "\\") || EF.Functions.ILike(w.Intent!, anywhere, "\\")
+                )
+            );
+        }
+
+        return found;
+
+        IQueryable<SessionRow> WithTurn(TurnState state) =>
+            found.Where(x =>
+                x.Turns.AsQueryable().Where(t => t.EndedAt == null).Select(turnOf).Any(t => t.State == state)
+            );
+    }
+
+    sealed class Sorted<T>
+    {
+        public required SessionRow Session { get; init; }
+
+        public required T Value { get; init; }
+    }
+}
