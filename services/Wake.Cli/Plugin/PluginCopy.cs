@@ -25,13 +25,14 @@ sealed class PluginCopy
     static readonly string Shipped = Path.Combine(AppContext.BaseDirectory, "plugin");
 
     // The package for the .NET SDK has those of all platforms.
-    static readonly string ShippedProgram = Array.Find(
-        [
-            Path.Combine(AppContext.BaseDirectory, "terminal", Platform, "wake-terminal"),
-            Path.Combine(AppContext.BaseDirectory, "wake-terminal"),
-        ],
-        File.Exists
-    ) ?? Path.Combine(AppContext.BaseDirectory, "wake-terminal");
+    static readonly string ShippedProgram =
+        Array.Find(
+            [
+                Path.Combine(AppContext.BaseDirectory, "terminal", Platform, "wake-terminal"),
+                Path.Combine(AppContext.BaseDirectory, "wake-terminal"),
+            ],
+            File.Exists
+        ) ?? Path.Combine(AppContext.BaseDirectory, "wake-terminal");
 
     /// <param name="configFolder">The configuration folder of the <c>claude</c> that loads it. Each has a copy of its
     /// own: it goes when the plugin is uninstalled there.</param>

@@ -76,7 +76,10 @@ public sealed class MessageShapes
     // The package Wake.Contracts is for those who publish. What they could send besides would be an order to a service.
     [Fact]
     public void Only_the_event_is_for_others() =>
-        Assert.Equal([typeof(ExternalEventObserved)], Messages.Append(Observed).Select(x => x.GetType()).Where(x => x.IsPublic));
+        Assert.Equal(
+            [typeof(ExternalEventObserved)],
+            Messages.Append(Observed).Select(x => x.GetType()).Where(x => x.IsPublic)
+        );
 
     [Fact]
     public void The_event_reads_back_as_it_was_written()

@@ -35,7 +35,10 @@ public sealed partial class Releases : IDisposable
             let files = Path.Combine(packages, (string)package.Value["path"]!)
             let nuspec = XDocument.Load(Directory.GetFiles(files, "*.nuspec").Single())
             let licence = nuspec.Descendants().FirstOrDefault(x => x.Name.LocalName == "license")
-            select (Package: package.Key, Expression: licence?.Attribute("type")?.Value == "expression" ? licence.Value : "")
+            select (
+                Package: package.Key,
+                Expression: licence?.Attribute("type")?.Value == "expression" ? licence.Value : ""
+            )
         ).ToList();
 
         Assert.True(licences.Count > 10, $"Only {licences.Count} packages were found.");
@@ -51,7 +54,10 @@ public sealed partial class Releases : IDisposable
     public void The_unit_of_the_Debian_package_runs_Wake_as_wake_service_install_does()
     {
         var facts = new ServiceFacts(["/usr/bin/wake"], "/data", "/home/a", "/home/a/.config", "1", Variables());
-        Assert.Equal(Directives(SystemdUnit.Plan(facts).Service.Content), Directives(Read("deploy/packages/wake.service")));
+        Assert.Equal(
+            Directives(SystemdUnit.Plan(facts).Service.Content),
+            Directives(Read("deploy/packages/wake.service"))
+        );
 
         static Dictionary<string, string> Variables() => [];
         static IEnumerable<string> Directives(string unit) =>
@@ -66,7 +72,10 @@ public sealed partial class Releases : IDisposable
     public async Task The_command_of_npm_becomes_the_program_of_this_platform_wherever_npm_has_put_it()
     {
         var modules = folder.File("lib/node_modules/@wake-on-event");
-        var launcher = Place($"{modules}/wake/bin/wake", Read("deploy/packages/npm-wake").Replace("@NAME@", "@wake-on-event"));
+        var launcher = Place(
+            $"{modules}/wake/bin/wake",
+            Read("deploy/packages/npm-wake").Replace("@NAME@", "@wake-on-event")
+        );
         var link = folder.File("bin/wake");
         Directory.CreateDirectory(Path.GetDirectoryName(link)!);
         File.CreateSymbolicLink(link, launcher);
@@ -82,7 +91,10 @@ public sealed partial class Releases : IDisposable
         Assert.Matches($@"^beside (linux|darwin)-\w+ two words {beside.ProcessId}\n$", beside.Output);
 
         foreach (var platform in (string[])["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"])
-            Place($"{modules}/wake/node_modules/@wake-on-event/wake-{platform}/wake", "#!/bin/sh\necho within; exit 7\n");
+            Place(
+                $"{modules}/wake/node_modules/@wake-on-event/wake-{platform}/wake",
+                "#!/bin/sh\necho within; exit 7\n"
+            );
         var within = await Run(link, []);
         Assert.Equal((7, "within"), (within.ExitCode, within.Output.Trim()));
     }
@@ -90,7 +102,10 @@ public sealed partial class Releases : IDisposable
     [Fact]
     public async Task A_tag_that_says_another_version_is_refused()
     {
-        var said = await Run(Path.Combine(Repository.Root, "deploy/release"), ["--output", folder.File("out"), "v9.9.9"]);
+        var said = await Run(
+            Path.Combine(Repository.Root, "deploy/release"),
+            ["--output", folder.File("out"), "v9.9.9"]
+        );
 
         Assert.Equal(1, said.ExitCode);
         Assert.Contains("not 9.9.9", said.Errors);
@@ -114,14 +129,20 @@ public sealed partial class Releases : IDisposable
     public void The_workflows_can_be_read_and_run_scripts_that_are_there()
     {
         var workflows = Directory.GetFiles(Path.Combine(Repository.Root, ".github/workflows"), "*.yml");
-        var scripts = workflows.SelectMany(x => Scripts().Matches(File.ReadAllText(x))).Select(x => x.Value).ToHashSet();
+        var scripts = workflows
+            .SelectMany(x => Scripts().Matches(File.ReadAllText(x)))
+            .Select(x => x.Value)
+            .ToHashSet();
 
         Assert.All(workflows, x => Assert.NotEmpty(((YamlMappingNode)Yaml(x)["jobs"]).Children));
         Assert.Superset(new HashSet<string> { "deploy/release", "tests/install", "tests/run" }, scripts);
         Assert.All(scripts, x => Assert.True(File.Exists(Path.Combine(Repository.Root, x)), x));
     }
 
-    static async Task<(int ExitCode, string Output, string Errors, int ProcessId)> Run(string program, string[] arguments)
+    static async Task<(int ExitCode, string Output, string Errors, int ProcessId)> Run(
+        string program,
+        string[] arguments
+    )
     {
         var start = new ProcessStartInfo(program, arguments)
         {
