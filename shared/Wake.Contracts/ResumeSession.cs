@@ -11,4 +11,4 @@ namespace Wake.Contracts;
 /// the same turn rather than another one.
 /// </param>
 /// <param name="Urgent">A person waits for it: it may have a slot that is kept for such wakes.</param>
-public sealed record ResumeSession(Guid SessionId, string SessionKey, int WakeNumber, bool Urgent = false);
+sealed record ResumeSession(Guid SessionId, string SessionKey, int WakeNumber, bool Urgent = false);

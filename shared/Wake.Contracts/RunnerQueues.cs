@@ -4,7 +4,7 @@ namespace Wake.Contracts;
 /// Where <see cref="ResumeSession"/> is sent: the queues runners take their work from, each behind an exchange of the
 /// same name.
 /// </summary>
-public static class RunnerQueues
+static class RunnerQueues
 {
     /// <summary>The pool of runners and sessions that name none.</summary>
     public const string DefaultPool = "default";

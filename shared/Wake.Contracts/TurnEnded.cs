@@ -10,7 +10,7 @@ namespace Wake.Contracts;
 /// <param name="SessionId">The session that took the turn.</param>
 /// <param name="WakeNumber">Which of its wakes.</param>
 /// <param name="Outcome">How it ended.</param>
-public sealed record TurnEnded(Guid SessionId, int WakeNumber, TurnOutcome Outcome);
+sealed record TurnEnded(Guid SessionId, int WakeNumber, TurnOutcome Outcome);
 
 /// <summary>How a turn ended. Stored and shown by its name in camel case.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<TurnOutcome>))]

@@ -6,4 +6,4 @@ namespace Wake.Contracts;
 /// twice, late or for nothing does no harm. Two are the same when they name the same session.
 /// </summary>
 /// <param name="SessionId">The session to look at.</param>
-public sealed record WakeDue(Guid SessionId);
+sealed record WakeDue(Guid SessionId);

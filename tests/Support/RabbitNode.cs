@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using RabbitMQ.Client;
@@ -19,14 +20,11 @@ public sealed class RabbitNode : IAsyncDisposable
     const string User = "wake",
         Password = "wake";
 
-    readonly Process server;
-    readonly string folder;
-    readonly int epmdPort;
+    readonly Func<ValueTask> stop;
     int handedOut,
         guarded;
 
-    RabbitNode(Process server, string folder, int port, int epmdPort) =>
-        (this.server, this.folder, Port, this.epmdPort) = (server, folder, port, epmdPort);
+    RabbitNode(int port, Func<ValueTask> stop) => (Port, this.stop) = (port, stop);
 
     public int Port { get; }
 
@@ -101,7 +99,7 @@ public sealed class RabbitNode : IAsyncDisposable
         server.BeginOutputReadLine();
         server.BeginErrorReadLine();
 
-        var node = new RabbitNode(server, folder, port, epmdPort);
+        var node = new RabbitNode(port, () => Stop(server, folder, epmdPort));
         var factory = new ConnectionFactory { Uri = new($"amqp://{User}:{Password}@127.0.0.1:{port}/t{VirtualHosts}") };
         for (var waited = Stopwatch.StartNew(); ; )
         {
@@ -122,14 +120,23 @@ public sealed class RabbitNode : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Starts one of another version, as a container.</summary>
+    public static async Task<RabbitNode> StartContainer(string image)
+    {
+        var (server, port) = await ContainerServers.StartRabbit(image, Encoding.UTF8.GetBytes(Definitions()));
+        return new(port, server.DisposeAsync);
+    }
+
+    public ValueTask DisposeAsync() => stop();
+
+    static async ValueTask Stop(Process server, string folder, int epmdPort)
     {
         // The shell script starts the Erlang machine and its own epmd; both are its descendants' session.
         if (!server.HasExited)
             server.Kill(entireProcessTree: true);
         await server.WaitForExitAsync();
         server.Dispose();
-        StopEpmd();
+        StopEpmd(epmdPort);
 
         for (var tries = 0; Directory.Exists(folder); tries++)
         {
@@ -145,7 +152,7 @@ public sealed class RabbitNode : IAsyncDisposable
     }
 
     // A daemon that no process owns; told by its own port, so that no other node's is touched.
-    void StopEpmd()
+    static void StopEpmd(int epmdPort)
     {
         foreach (var process in Process.GetProcessesByName("epmd"))
         {

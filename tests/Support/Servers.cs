@@ -10,7 +10,8 @@ namespace Wake.Testing;
 
 /// <summary>
 /// The real servers of a run, started from the programs on this machine, once, and stopped by <see cref="Stop"/>. A
-/// PostgreSQL that runs already is used instead when <c>WAKE_TEST_POSTGRES</c> says how its superuser connects.
+/// PostgreSQL that runs already is used instead when <c>WAKE_TEST_POSTGRES</c> says how its superuser connects, and
+/// containers when <c>WAKE_TEST_CONTAINERS</c> names their images.
 /// </summary>
 public static class Servers
 {
@@ -126,8 +127,15 @@ public static class Servers
         if (Environment.GetEnvironmentVariable("WAKE_TEST_POSTGRES") is { Length: > 0 } given)
             return given;
 
-        var folder = Directory.CreateTempSubdirectory("wake-postgres-").FullName;
         string[] settings = Durable ? ["max_connections=300"] : ["max_connections=300", "fsync=off"];
+        if (ContainerServers.FindImage("postgres") is { } image)
+        {
+            var (server, connectionString) = await ContainerServers.StartPostgres(image, settings);
+            AlsoStop(server);
+            return connectionString;
+        }
+
+        var folder = Directory.CreateTempSubdirectory("wake-postgres-").FullName;
         var postgres = await PrivatePostgres.Start(folder, settings, CancellationToken.None);
 
         Stopping.Push(async () =>
@@ -151,7 +159,9 @@ public static class Servers
 
     static async Task<RabbitNode> StartRabbit()
     {
-        var node = await RabbitNode.Start();
+        var node = ContainerServers.FindImage("rabbitmq") is { } image
+            ? await RabbitNode.StartContainer(image)
+            : await RabbitNode.Start();
         Stopping.Push(() => node.DisposeAsync().AsTask());
         return node;
     }

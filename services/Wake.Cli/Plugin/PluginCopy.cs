@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -21,8 +22,17 @@ sealed class PluginCopy
         | UnixFileMode.OtherRead
         | UnixFileMode.OtherExecute;
 
-    static readonly string Shipped = Path.Combine(AppContext.BaseDirectory, "plugin"),
-        ShippedProgram = Path.Combine(AppContext.BaseDirectory, "wake-terminal");
+    static readonly string Shipped = Path.Combine(AppContext.BaseDirectory, "plugin");
+
+    // The package for the .NET SDK has those of all platforms.
+    static readonly string ShippedProgram =
+        Array.Find(
+            [
+                Path.Combine(AppContext.BaseDirectory, "terminal", Platform, "wake-terminal"),
+                Path.Combine(AppContext.BaseDirectory, "wake-terminal"),
+            ],
+            File.Exists
+        ) ?? Path.Combine(AppContext.BaseDirectory, "wake-terminal");
 
     /// <param name="configFolder">The configuration folder of the <c>claude</c> that loads it. Each has a copy of its
     /// own: it goes when the plugin is uninstalled there.</param>
@@ -67,6 +77,9 @@ sealed class PluginCopy
         }
     }
 
+    static string Platform =>
+        $"{(OperatingSystem.IsMacOS() ? "osx" : "linux")}-{RuntimeInformation.OSArchitecture}".ToLowerInvariant();
+
     string Plugin => Path.Combine(Folder, ClaudePlugins.Name);
 
     string Program => Path.Combine(Plugin, "scripts", "wake-terminal");
@@ -88,7 +101,8 @@ sealed class PluginCopy
         if (!File.Exists(ShippedProgram) || !Directory.Exists(Shipped))
             throw new CommandException(
                 $"This wake was built without the plugin: there is no {ShippedProgram}. "
-                    + "deploy/standalone builds it where there is a C compiler."
+                    + "Releases have it for Linux with glibc and macOS, and deploy/standalone builds it where there is "
+                    + "a C compiler."
             );
 
         // The data folder of a Wake may be the one it lies in, and is its user's alone.

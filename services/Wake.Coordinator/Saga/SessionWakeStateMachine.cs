@@ -15,7 +15,7 @@ namespace Wake.Coordinator;
 /// <see cref="WakeDue"/> only says "look": the decision is taken from the store, under the session's lock. A message
 /// that was lost, came twice or came late therefore changes nothing but the moment of looking.
 /// </remarks>
-public sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
+sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
 {
     /// <summary>Writes the table.</summary>
     public SessionWakeStateMachine(IOptions<CoordinatorOptions> options, ResumeSessionRouting addresses)

@@ -63,7 +63,7 @@ public sealed class MessageShapes
     public void Every_message_is_pinned() =>
         Assert.Equal(
             typeof(ResumeSession)
-                .Assembly.GetExportedTypes()
+                .Assembly.GetTypes()
                 .Where(x =>
                     x is { Namespace: "Wake.Contracts", IsClass: true, IsAbstract: false }
                     && x.GetMethod("<Clone>$") is not null
@@ -71,6 +71,14 @@ public sealed class MessageShapes
                 .Select(x => x.Name)
                 .Order(),
             Messages.Append(Observed).Select(x => x.GetType().Name).Order()
+        );
+
+    // The package Wake.Contracts is for those who publish. What they could send besides would be an order to a service.
+    [Fact]
+    public void Only_the_event_is_for_others() =>
+        Assert.Equal(
+            [typeof(ExternalEventObserved)],
+            Messages.Append(Observed).Select(x => x.GetType()).Where(x => x.IsPublic)
         );
 
     [Fact]
