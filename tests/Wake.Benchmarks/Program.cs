@@ -2,7 +2,21 @@ using System.CommandLine;
 using Wake.Benchmarks;
 using Wake.Testing;
 
-string[] all = ["storm", "large", "single", "growth", "scale", "batches", "cold", "warm", "idle", "open", "attended", "reading"];
+string[] all =
+[
+    "storm",
+    "large",
+    "single",
+    "growth",
+    "scale",
+    "batches",
+    "cold",
+    "warm",
+    "idle",
+    "open",
+    "attended",
+    "reading",
+];
 
 var kinds = new Argument<string[]>("kind")
 {
