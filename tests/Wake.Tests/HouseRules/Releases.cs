@@ -45,7 +45,7 @@ public sealed partial class Releases : IDisposable
         Problems.None(
             from one in licences
             where !one.Expression.Split(" OR ").Any(LicenceTexts.ContainsKey)
-            select $"{one.Package} is under '{one.Expression}', which no package of Wake may be, or whose text is missing."
+            select $"{one.Package} is under '{one.Expression}', of which no text is shipped."
         );
         Assert.All(LicenceTexts.Values, x => Assert.True(File.Exists(Path.Combine(Repository.Root, x)), x));
     }
