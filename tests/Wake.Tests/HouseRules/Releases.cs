@@ -16,6 +16,7 @@ public sealed partial class Releases : IDisposable
     static readonly Dictionary<string, string> LicenceTexts = new()
     {
         ["Apache-2.0"] = "LICENSE",
+        ["BSD-3-Clause"] = "deploy/packages/licences/BSD-3-Clause.txt",
         ["MIT"] = "deploy/packages/licences/MIT.txt",
         ["PostgreSQL"] = "deploy/packages/licences/PostgreSQL.txt",
     };
