@@ -94,7 +94,8 @@ static class HookCommand
         return (await JsonSerializer.DeserializeAsync(body, TerminalJson.Default.TerminalHookAnswer, cancel), false);
     }
 
-    static bool IsWake(string prompt) =>
+    /// <summary>Whether the CLI has made a prompt from a wake.</summary>
+    public static bool IsWake(string prompt) =>
         prompt.StartsWith(NotificationStart, StringComparison.Ordinal)
         && prompt.AsSpan(NotificationStart.Length).TrimStart().StartsWith(Summary, StringComparison.Ordinal);
 

@@ -14,7 +14,14 @@ namespace Wake.Terminal;
 /// <param name="transcript">Its transcript; null when that is not known.</param>
 /// <param name="duringTurn">A turn has begun in this moment: the file in which <c>claude</c> says so may be
 /// older.</param>
-sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcript, bool duringTurn)
+/// <param name="reads">The wake that this turn is about; null for another.</param>
+sealed class TerminalWaiter(
+    ClaudeProcess claude,
+    Guid session,
+    string? transcript,
+    bool duringTurn,
+    ReadMessage? reads = null
+)
 {
     // How often it is looked whether the terminal is still there: a runner waits for its end.
     static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
@@ -30,6 +37,9 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
 
     // By itself the first collection waits for as much garbage as the processor has cache, which may be hundreds of MB.
     const long MaxGarbage = 1024 * 1024;
+
+    // What was read is written down by then.
+    static readonly TimeSpan WritingTime = TimeSpan.FromSeconds(2);
 
     // The hook beside this one registers the session.
     static readonly TimeSpan RegistrationTime = TimeSpan.FromSeconds(5);
@@ -47,6 +57,8 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
     readonly long started = Stopwatch.GetTimestamp();
     bool? lastIdle = duringTurn ? false : null;
     DateTime told = duringTurn ? claude.StateTime : default;
+    ReadMessage? reads = reads;
+    long? idleSince;
     volatile bool isConnected;
     long collectedAt;
 
@@ -122,9 +134,10 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
             claude.IsIdle() is { } idle
             && claude.StateTime is var written
             && written != told
+            && !MayStillBeWritten(idle)
             && await client.Post(
                 "state",
-                new TerminalState(claude.Name, waiter, idle),
+                new TerminalState(claude.Name, waiter, idle) { Unread = idle && reads is { IsThere: false } },
                 TerminalJson.Default.TerminalState,
                 RequestTimeout,
                 CancellationToken.None
@@ -132,7 +145,22 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
                 is { } status
             && (int)status < 500
         )
+        {
             (lastIdle, told) = (idle, written);
+            if (idle)
+                reads = null;
+        }
+    }
+
+    bool MayStillBeWritten(bool idle)
+    {
+        if (reads is null || reads.Look() || !idle)
+        {
+            idleSince = null;
+            return false;
+        }
+
+        return Stopwatch.GetElapsedTime(idleSince ??= Stopwatch.GetTimestamp()) < WritingTime;
     }
 
     async Task<Ending> Listen(TerminalClient client, CancellationToken cancel)
@@ -144,8 +172,12 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
             bound.CancelAfter(ReadTimeout);
             waiter = Guid.NewGuid();
             var (idle, written) = (claude.IsIdle(), claude.StateTime);
-            if (written == told)
+            var isKnown = written == told;
+            if (isKnown)
                 idle = lastIdle;
+            // Whether what began has been read is told with its end.
+            else if (reads is not null)
+                idle = null;
             using var response = await client.Send(
                 HttpMethod.Post,
                 "wait",
@@ -160,7 +192,8 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
             if (response is not { IsSuccessStatusCode: true })
                 return new Ending.Failed();
 
-            (lastIdle, told) = (idle, written);
+            if (isKnown || reads is null)
+                (lastIdle, told) = (idle, written);
             connected = isConnected = true;
             using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(bound.Token));
             while (await lines.ReadLineAsync(bound.Token) is { } line)

@@ -36,7 +36,8 @@ static class WaitCommand
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
 
         var begins = input.Event is "UserPromptSubmit";
-        var waiter = new TerminalWaiter(claude, session, input.TranscriptPath, duringTurn: begins);
+        var reads = begins ? ReadMessage.Of(input) : null;
+        var waiter = new TerminalWaiter(claude, session, input.TranscriptPath, duringTurn: begins, reads);
         // No wake is read during a turn: a turn that begins has the processor first.
         if (begins)
             await Task.Delay(TurnStart);

@@ -89,9 +89,7 @@ static class EventsApi
         {
             var page = await events.Read(query, limit, cursor, cancel);
             http.LinkNextPage(page.Next);
-            return Results.Ok(
-                page.Rows.Select(x => (caller.Run is null ? x : x with { Sessions = 1 }).ToContract())
-            );
+            return Results.Ok(page.Rows.Select(x => (caller.Run is null ? x : x with { Sessions = 1 }).ToContract()));
         }
         catch (PageCursorException)
         {

@@ -29,6 +29,9 @@ sealed class TerminalTurns(
     // An API that fails is asked again after this.
     static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(30);
 
+    // Whoever has put a wake back is left alone for a moment.
+    static readonly TimeSpan UnreadDelay = TimeSpan.FromSeconds(5);
+
     const string Interrupted = "interrupted at the terminal";
 
     /// <summary>Claims the open turn for a terminal that is idle; null when there is nothing to claim.</summary>
@@ -129,6 +132,16 @@ sealed class TerminalTurns(
                     await terminals.ClearTurn(turn, CancellationToken.None);
                 return false;
         }
+    }
+
+    /// <summary>Gives the turn back that a terminal has begun and whose message the session has not read.</summary>
+    public async Task ReleaseUnread(Guid sessionId, string terminal, CancellationToken cancel)
+    {
+        if (
+            await terminals.GetFacts(sessionId, cancel) is { Begun: true, Held: { } turn } facts
+            && facts.Terminal == terminal
+        )
+            await Release(turn, $"terminal {facts.Place} put it back before the session had read it", UnreadDelay);
     }
 
     /// <summary>Gives a turn back: whoever attends the session, or any runner, has it next.</summary>

@@ -177,6 +177,7 @@ static class TerminalsApi
         Guid claudeSessionId,
         Contract.TerminalState body,
         Terminals terminals,
+        TerminalTurns turns,
         CancellationToken cancel
     )
     {
@@ -185,6 +186,9 @@ static class TerminalsApi
         if (await terminals.Find(claudeSessionId, cancel) is not { } session)
             return SessionNotFound(claudeSessionId);
 
+        // Before anybody hears that it is over, and takes it for interrupted.
+        if (body is { Idle: true, Unread: true })
+            await turns.ReleaseUnread(session.Id, body.Terminal!, cancel);
         await terminals.SetBusy(session.Id, body.Terminal!, !body.Idle, cancel);
         return Results.NoContent();
     }

@@ -93,7 +93,13 @@ public sealed record TerminalAcknowledgement(string? Terminal, Guid Waiter, int 
 /// <param name="Terminal">As in <see cref="TerminalHook"/>.</param>
 /// <param name="Waiter">As in <see cref="TerminalWait"/>.</param>
 /// <param name="Idle">Whether no turn is under way there.</param>
-public sealed record TerminalState(string? Terminal, Guid Waiter, bool Idle);
+public sealed record TerminalState(string? Terminal, Guid Waiter, bool Idle)
+{
+    /// <summary>A wake that the terminal had taken was put back into its input line before the session had read it, as
+    /// the key Esc does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Unread { get; init; }
+}
 
 /// <summary>A file of a transcript as it is stored.</summary>
 /// <param name="Path">Empty for the transcript itself; else below the folder of the same name, with forward

@@ -455,8 +455,10 @@ public sealed class HttpShapes
             """
         ),
         (
-            new TerminalState("laptop/1/2", Id, Idle: true),
-            """{"terminal":"laptop/1/2","waiter":"01234567-89ab-7def-8123-456789abcdef","idle":true}"""
+            new TerminalState("laptop/1/2", Id, Idle: true) { Unread = true },
+            """
+            {"terminal":"laptop/1/2","waiter":"01234567-89ab-7def-8123-456789abcdef","idle":true,"unread":true}
+            """
         ),
         (new StoredTranscriptFile("p", 1, "a"), """{"path":"p","bytes":1,"sha256":"a"}"""),
         (new Invitation("/open?code=c", Time), """{"path":"/open?code=c","expiresAt":"2031-02-03T04:05:06+00:00"}"""),

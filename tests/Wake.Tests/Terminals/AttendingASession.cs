@@ -78,6 +78,26 @@ public sealed class AttendingASession : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_wake_that_was_put_back_before_it_was_read_is_told_again()
+    {
+        var (key, terminal) = await Opened();
+        await using var _ = terminal;
+        await wake.Wake(key, "first");
+        var line = await terminal.Take();
+
+        await terminal.State(idle: true, unread: true);
+
+        var again = await terminal.Take();
+        Assert.Equal((line.WakeNumber, true), (again.WakeNumber, again.Text!.Contains("first")));
+        Assert.Contains(
+            (await wake.Explain(key)).Ledger,
+            x => x.Note == "terminal pid 4711 on laptop put it back before the session had read it"
+        );
+        await terminal.Stop();
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
+    }
+
+    [Fact]
     public async Task A_turn_that_is_not_acknowledged_is_offered_again_under_its_number()
     {
         var (key, terminal) = await Opened();

@@ -237,6 +237,29 @@ public sealed partial class WaitingForAWake : IAsyncLifetime
         Assert.Equal([true, false, true], wake.Of("state").Select(x => x.As<TerminalState>().Idle));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_wake_that_its_person_has_put_back_before_it_was_written_down_is_told_as_that(bool written)
+    {
+        const string tag = "wake-events-240d940b0fdb5c558d9b22f0093fe92f";
+        var prompt = $"<task-notification>\n<summary>Event from Wake</summary>\n</task-notification>\n<{tag}>";
+        Write($"{{\"text\":\"{new string('x', 100_000)}\"}}\n");
+        using var waiter = claude.Start(
+            "wait",
+            claude.Input("UserPromptSubmit", ("prompt", prompt)),
+            x => claude.Register(x, status: "busy")
+        );
+        await Attended();
+        if (written)
+            File.AppendAllText(claude.Transcript, $"{{\"text\":\"<{tag}>\"}}\n");
+
+        claude.Register(waiter, status: "idle");
+
+        await Eventually.Holds(() => Task.FromResult(wake.Of("state") is [.., var x] && x.As<TerminalState>().Idle));
+        Assert.Equal(!written, wake.Of("state")[^1].As<TerminalState>().Unread);
+    }
+
     [Fact]
     public async Task One_that_a_tool_of_a_terminal_has_started_is_none()
     {

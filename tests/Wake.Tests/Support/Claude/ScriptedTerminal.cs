@@ -125,8 +125,8 @@ public sealed class ScriptedTerminal(WakeSystem wake, Guid claudeSession, string
     public static string Notification(TerminalLine line) =>
         $"<task-notification>\n<summary>Wake</summary>\n</task-notification>\n<system-reminder>\n{line.Text}\n</system-reminder>";
 
-    public async Task State(bool idle) =>
-        (await Post("state", new TerminalState(name, Waiter, idle))).EnsureSuccessStatusCode();
+    public async Task State(bool idle, bool unread = false) =>
+        (await Post("state", new TerminalState(name, Waiter, idle) { Unread = unread })).EnsureSuccessStatusCode();
 
     /// <summary>Saves a transcript as it stands there.</summary>
     public async Task<HttpStatusCode> Save(string transcript, int stored = 0, string path = "")
