@@ -184,9 +184,9 @@ public sealed class DecisionTable
         where T : class
     {
         await using var transaction = new SessionTransaction(null!);
-        var outside = DispatchProxy.Create<ConsumeContext<T>, Outside<T>>();
-        ((Outside<T>)(object)outside).Hold(message, answer.Commands);
-        var context = new ConsumeContextScope<T>(outside, transaction);
+        var outside = DispatchProxy.Create<ConsumeContext, Outside>();
+        ((Outside)(object)outside).Hold(answer.Commands);
+        var context = new ConsumeContextScope<T>(new MessageConsumeContext<T>(outside, message), transaction);
         var saga = await new SagaConsumeContextFactory<SessionTransaction, SessionWake>().CreateSagaConsumeContext(
             transaction,
             context,
@@ -247,30 +247,26 @@ public sealed class DecisionTable
             );
     }
 
-    /// <summary>What the machine sees of the bus: a message, and endpoints that note what they are given.</summary>
+    /// <summary>What the machine sees of the bus: endpoints that note what they are given.</summary>
     /// <remarks>Public, since what .NET makes of it derives from it.</remarks>
-    public class Outside<T> : DispatchProxy
-        where T : class
+    public class Outside : DispatchProxy
     {
-        T? message;
         List<ResumeSession> commands = [];
 
         TInterface As<TInterface>()
             where TInterface : class
         {
-            var proxy = Create<TInterface, Outside<T>>();
-            ((Outside<T>)(object)proxy).Hold(message!, commands);
+            var proxy = Create<TInterface, Outside>();
+            ((Outside)(object)proxy).Hold(commands);
             return proxy;
         }
 
-        internal void Hold(T said, List<ResumeSession> given) => (message, commands) = (said, given);
+        internal void Hold(List<ResumeSession> given) => commands = given;
 
         protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
         {
             switch (targetMethod!.Name)
             {
-                case "get_Message":
-                    return message;
                 case "get_ReceiveContext":
                     return As<ReceiveContext>();
                 case "get_PublishEndpointProvider":
