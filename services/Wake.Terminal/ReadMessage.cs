@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.RegularExpressions;
 
 namespace Wake.Terminal;
 
@@ -7,8 +6,11 @@ namespace Wake.Terminal;
 /// Whether the message of a wake stands in the transcript. Claude Code asks its hooks before it writes the message
 /// down, and whoever presses Esc meanwhile has the text back in the input line, read by nobody (2.1.329).
 /// </summary>
-sealed partial class ReadMessage
+sealed class ReadMessage
 {
+    // What the block of events of every wake begins with; an id of its own follows.
+    const string BlockStart = "<wake-events-";
+
     // The message may be written while this process starts.
     const int Before = 1024 * 1024;
 
@@ -29,8 +31,10 @@ sealed partial class ReadMessage
     public static ReadMessage? Of(HookInput input) =>
         input is { TranscriptPath: { } path, Prompt: { } prompt }
         && HookCommand.IsWake(prompt)
-        && Tag().Match(prompt) is { Success: true } tag
-            ? new(path, tag.Value)
+        && prompt.IndexOf(BlockStart, StringComparison.Ordinal) is >= 0 and var start
+        && prompt.IndexOf('>', start) is > 0 and var end
+            // Without the brackets, which JSON may write otherwise.
+            ? new(path, prompt[(start + 1)..end])
             : null;
 
     /// <summary>Looks through what the transcript has gained.</summary>
@@ -76,7 +80,4 @@ sealed partial class ReadMessage
             return 0;
         }
     }
-
-    [GeneratedRegex("wake-events-[0-9a-f]{16,64}")]
-    private static partial Regex Tag();
 }

@@ -15,13 +15,7 @@ namespace Wake.Terminal;
 /// <param name="duringTurn">A turn has begun in this moment: the file in which <c>claude</c> says so may be
 /// older.</param>
 /// <param name="reads">The wake that this turn is about; null for another.</param>
-sealed class TerminalWaiter(
-    ClaudeProcess claude,
-    Guid session,
-    string? transcript,
-    bool duringTurn,
-    ReadMessage? reads = null
-)
+sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcript, bool duringTurn, ReadMessage? reads)
 {
     // How often it is looked whether the terminal is still there: a runner waits for its end.
     static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);

@@ -36,8 +36,13 @@ static class WaitCommand
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
 
         var begins = input.Event is "UserPromptSubmit";
-        var reads = begins ? ReadMessage.Of(input) : null;
-        var waiter = new TerminalWaiter(claude, session, input.TranscriptPath, duringTurn: begins, reads);
+        var waiter = new TerminalWaiter(
+            claude,
+            session,
+            input.TranscriptPath,
+            duringTurn: begins,
+            ReadMessage.Of(input)
+        );
         // No wake is read during a turn: a turn that begins has the processor first.
         if (begins)
             await Task.Delay(TurnStart);
