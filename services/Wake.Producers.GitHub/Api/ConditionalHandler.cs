@@ -6,7 +6,8 @@ namespace Wake.Producers.GitHub;
 /// </summary>
 sealed class ConditionalHandler(string apiVersion) : DelegatingHandler
 {
-    public const string UserAgent = "wake/0.1";
+    public static readonly string UserAgent =
+        $"wake/{typeof(ConditionalHandler).Assembly.GetName().Version!.ToString(2)}";
 
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
     {
