@@ -32,8 +32,8 @@ sealed class ReadMessage
         input is { TranscriptPath: { } path, Prompt: { } prompt }
         && HookCommand.IsWake(prompt)
         && prompt.IndexOf(BlockStart, StringComparison.Ordinal) is >= 0 and var start
-        && prompt.IndexOf('>', start) is > 0 and var end
-            // Without the brackets, which JSON may write otherwise.
+        && prompt.IndexOfAny([' ', '>'], start) is > 0 and var end
+            // The name alone: JSON may write brackets and quotes otherwise.
             ? new(path, prompt[(start + 1)..end])
             : null;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using Wake.Contracts.Http;
@@ -242,8 +243,9 @@ public sealed partial class WaitingForAWake : IAsyncLifetime
     [InlineData(true)]
     public async Task A_wake_that_its_person_has_put_back_before_it_was_written_down_is_told_as_that(bool written)
     {
-        const string tag = "wake-events-240d940b0fdb5c558d9b22f0093fe92f";
-        var prompt = $"<task-notification>\n<summary>Event from Wake</summary>\n</task-notification>\n<{tag}>";
+        const string prompt =
+            "<task-notification>\n<summary>Event from Wake</summary>\n</task-notification>\n"
+            + "<wake-events-240d940b0fdb5c558d9b22f0093fe92f trust=\"untrusted\">\n1. CI failed";
         Write($"{{\"text\":\"{new string('x', 100_000)}\"}}\n");
         using var waiter = claude.Start(
             "wait",
@@ -252,7 +254,7 @@ public sealed partial class WaitingForAWake : IAsyncLifetime
         );
         await Attended();
         if (written)
-            File.AppendAllText(claude.Transcript, $"{{\"text\":\"<{tag}>\"}}\n");
+            File.AppendAllText(claude.Transcript, JsonSerializer.Serialize(new { text = prompt }) + "\n");
 
         claude.Register(waiter, status: "idle");
 
