@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Text.Json.Nodes;
 using Wake.Testing;
 
 namespace Wake.Benchmarks;
@@ -10,7 +8,9 @@ sealed class OpenedClaude : IAsyncDisposable
 {
     const string Key = "sk-test-0123456789abcdefghij";
 
-    readonly string server = $"wake-bench-{Guid.NewGuid():N}";
+    readonly TmuxTerminal terminal;
+
+    OpenedClaude(TmuxTerminal terminal) => this.terminal = terminal;
 
     /// <summary>How long it took until it waited for what is typed.</summary>
     public TimeSpan Opening { get; private set; }
@@ -23,29 +23,10 @@ sealed class OpenedClaude : IAsyncDisposable
         var (config, work) = (Path.Combine(folder, "claude"), Path.Combine(folder, "work"));
         Directory.CreateDirectory(config);
         Directory.CreateDirectory(work);
-        File.WriteAllText(
-            Path.Combine(config, ".claude.json"),
-            new JsonObject
-            {
-                ["hasCompletedOnboarding"] = true,
-                ["theme"] = "dark",
-                ["customApiKeyResponses"] = new JsonObject
-                {
-                    ["approved"] = new JsonArray(Key[^20..]),
-                    ["rejected"] = new JsonArray(),
-                },
-                ["projects"] = new JsonObject { [work] = new JsonObject { ["hasTrustDialogAccepted"] = true } },
-            }.ToJsonString()
-        );
+        TmuxTerminal.Prepare(config, work, Key);
         return new()
         {
-            ["PATH"] = Environment.GetEnvironmentVariable("PATH")!,
             ["HOME"] = folder,
-            ["TERM"] = "xterm-256color",
-            ["LANG"] = "C.UTF-8",
-            ["DISABLE_AUTOUPDATER"] = "1",
-            ["DISABLE_TELEMETRY"] = "1",
-            ["DISABLE_ERROR_REPORTING"] = "1",
             ["CLAUDE_CONFIG_DIR"] = config,
             ["ANTHROPIC_BASE_URL"] = api,
             ["ANTHROPIC_API_KEY"] = Key,
@@ -80,30 +61,17 @@ sealed class OpenedClaude : IAsyncDisposable
         params string[] arguments
     )
     {
-        var opened = new OpenedClaude();
         var watch = Stopwatch.StartNew();
+        var terminal = await TmuxTerminal.Start(
+            RealClaude.Current,
+            Path.Combine(folder, "work"),
+            environment,
+            arguments
+        );
+        var opened = new OpenedClaude(terminal);
         try
         {
-            await opened.Tmux([
-                "new-session",
-                "-d",
-                "-x",
-                "160",
-                "-y",
-                "50",
-                "-c",
-                Path.Combine(folder, "work"),
-                "env",
-                "-i",
-                .. environment.Select(x => $"{x.Key}={x.Value}"),
-                RealClaude.Executable(RealClaude.Current),
-                .. arguments,
-            ]);
-            var id = int.Parse(
-                await opened.Tmux(["display-message", "-p", "#{pane_pid}"]),
-                CultureInfo.InvariantCulture
-            );
-            var file = Path.Combine(environment["CLAUDE_CONFIG_DIR"], "sessions", $"{id}.json");
+            var file = Path.Combine(environment["CLAUDE_CONFIG_DIR"], "sessions", $"{terminal.ProcessId}.json");
             while (!IsIdle(file))
             {
                 if (watch.Elapsed > TimeSpan.FromSeconds(60))
@@ -123,7 +91,7 @@ sealed class OpenedClaude : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Tmux(["kill-server"]);
+        await terminal.Close();
         await Task.Delay(500);
     }
 
@@ -137,18 +105,5 @@ sealed class OpenedClaude : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    async Task<string> Tmux(IReadOnlyList<string> arguments)
-    {
-        var start = new ProcessStartInfo("tmux", ["-L", server, "-f", "/dev/null", .. arguments])
-        {
-            RedirectStandardOutput = true,
-        };
-        start.Environment.Remove("TMUX");
-        using var process = Process.Start(start)!;
-        var output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return output.Trim();
     }
 }

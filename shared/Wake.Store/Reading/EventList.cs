@@ -65,17 +65,13 @@ public sealed class EventList(NpgsqlDataSource database)
         if (query.Type is { } type)
         {
             var pattern = Sql.LikePattern(type);
-            events = type.Contains('*')
-                ? events.Where(x => EF.Functions.Like(x.Type, pattern, "\\"))
-                : events.Where(x => x.Type == type);
+            events = events.Where(x => EF.Functions.Like(x.Type, pattern, "\\"));
         }
 
         if (query.Source is { } source)
         {
             var pattern = Sql.LikePattern(source);
-            events = source.Contains('*')
-                ? events.Where(x => EF.Functions.Like(x.Source, pattern, "\\"))
-                : events.Where(x => x.Source == source);
+            events = events.Where(x => EF.Functions.Like(x.Source, pattern, "\\"));
         }
 
         if (query.Text is { } text)

@@ -226,12 +226,7 @@ public sealed class Terminals(NpgsqlDataSource database)
 
     /// <summary>What <see cref="Attend"/> says, to a connection that has attended the session a moment ago: nothing is
     /// written.</summary>
-    public async Task<TerminalFacts?> Look(
-        Guid sessionId,
-        Guid claudeSessionId,
-        Guid waiter,
-        CancellationToken cancel
-    )
+    public async Task<TerminalFacts?> Look(Guid sessionId, Guid claudeSessionId, Guid waiter, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             $"""

@@ -52,7 +52,7 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
             }
         );
         login["CLAUDE_CONFIG_DIR"] = wake.ClaudeConfig;
-        RealTerminal.Prepare(wake.ClaudeConfig, workspace.Path, Key);
+        TmuxTerminal.Prepare(wake.ClaudeConfig, workspace.Path, Key);
         await RealClaude.Run(
             version,
             workspace.Path,

@@ -47,7 +47,7 @@ public sealed class HandingOver : IAsyncLifetime
         environment["XDG_DATA_HOME"] = folder.File("share");
         environment["XDG_CACHE_HOME"] = folder.File("cache");
         await InstalledPlugin.Install(Version, environment);
-        RealTerminal.Prepare(wake.ClaudeConfig, Workspace, Key);
+        TmuxTerminal.Prepare(wake.ClaudeConfig, Workspace, Key);
     }
 
     public async Task DisposeAsync()

@@ -46,7 +46,7 @@ public abstract class WakingAnOpenClaude(string version) : IAsyncLifetime
             ["WAKE_DATA"] = folder.File("data"),
         };
         await InstalledPlugin.Install(version, environment, "--statusline");
-        RealTerminal.Prepare(folder.File("claude"), Workspace, Key);
+        TmuxTerminal.Prepare(folder.File("claude"), Workspace, Key);
     }
 
     public async Task DisposeAsync()

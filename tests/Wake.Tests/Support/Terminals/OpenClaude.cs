@@ -70,7 +70,7 @@ public sealed class OpenClaude : IAsyncDisposable
         environment["XDG_DATA_HOME"] = folder.File("share");
         environment["XDG_CACHE_HOME"] = folder.File("cache");
         await InstalledPlugin.Install(Version, environment, "--register");
-        RealTerminal.Prepare(Wake.ClaudeConfig, Workspace, Key);
+        TmuxTerminal.Prepare(Wake.ClaudeConfig, Workspace, Key);
         await Open("--session-id", $"{Id}");
     }
 
