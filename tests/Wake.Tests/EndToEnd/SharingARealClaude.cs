@@ -92,7 +92,10 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
         Assert.True(closed.Elapsed < TimeSpan.FromSeconds(30), $"{closed.Elapsed}");
         Assert.Equal((TurnOutcome.Completed, 1, null), (turn.Outcome, turn.Attempt, turn.Note));
         var request = await api.Next(x => x.IsInTail("marigold"));
-        Assert.True(request.IsInConversation("petunia") && request.IsInConversation("marzipan"));
+        Assert.True(
+            request.IsInConversation("petunia") && request.IsInConversation("marzipan"),
+            string.Join('\n', request.Messages.Select(x => x.Text))
+        );
 
         // And back in the terminal there is one history.
         await using var again = await RealTerminal.Open(version, workspace.Path, login, "--resume", $"{id}");
@@ -161,7 +164,8 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
         program.Kill();
 
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
-        Assert.True((await api.Next(x => x.IsInTail("marigold"))).IsInConversation("petunia"));
+        var request = await api.Next(x => x.IsInTail("marigold"));
+        Assert.True(request.IsInConversation("petunia"), string.Join('\n', request.Messages.Select(x => x.Text)));
     }
 
     [Fact]

@@ -90,9 +90,10 @@ public sealed class WakingLater : IAsyncLifetime
             "x"
         );
 
-        Assert.Equal(
-            (0, 0, 1, 1, 1),
-            (resumed.ExitCode, published.ExitCode, waiting.ExitCode, wrong.ExitCode, elsewhere.ExitCode)
+        CommandOutput[] all = [resumed, published, waiting, wrong, elsewhere];
+        Assert.True(
+            all.Select(x => x.ExitCode).SequenceEqual([0, 0, 1, 1, 1]),
+            string.Join('\n', all.Select(x => $"{x.ExitCode}: {x.Output}{x.Errors}"))
         );
         Assert.Contains("not running. Spooled in", resumed.Output);
         Assert.Contains("spooledTo", published.Output);
