@@ -83,6 +83,7 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
         await terminal.Type("Remember petunia.");
         await api.Next(x => x.IsInTail("petunia"));
         await terminal.IsIdle();
+        await IsWrittenDown("petunia");
         Assert.DoesNotContain(api.Requests, x => x.IsInTail("marigold"));
 
         var closed = Stopwatch.StartNew();
@@ -147,20 +148,7 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
             && !line.Contains("\"type\":\"result\"", StringComparison.Ordinal)
         ) { }
 
-        // It writes down what was said a moment after it has said it is done, and what is killed before has forgotten.
-        await Eventually.Holds(
-            () =>
-                Task.FromResult(
-                    Directory
-                        .EnumerateFiles(
-                            Path.Combine(wake.ClaudeConfig, "projects"),
-                            $"{id}.jsonl",
-                            SearchOption.AllDirectories
-                        )
-                        .Any(x => File.ReadAllText(x).Contains("petunia", StringComparison.Ordinal))
-                ),
-            "it has written down what was said"
-        );
+        await IsWrittenDown("petunia");
         program.Kill();
 
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
@@ -209,6 +197,24 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
         Assert.Equal(process, MachineProcess.CliProcess(wake));
         Assert.Equal(2, await wake.Scalar<long>("select count(*) from turns where on_branch"));
     }
+
+    // It writes down what was said a moment after it has said it is done, and what is ended before has forgotten. What it
+    // has queued is in the file before that.
+    Task IsWrittenDown(string said) =>
+        Eventually.Holds(
+            () =>
+                Task.FromResult(
+                    Directory
+                        .EnumerateFiles(
+                            Path.Combine(wake.ClaudeConfig, "projects"),
+                            $"{id}.jsonl",
+                            SearchOption.AllDirectories
+                        )
+                        .SelectMany(File.ReadLines)
+                        .Any(x => x.Contains("\"type\":\"user\"") && x.Contains(said))
+                ),
+            $"{said} is written down"
+        );
 
     Process Program()
     {
