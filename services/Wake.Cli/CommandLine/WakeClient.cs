@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -89,6 +90,7 @@ sealed class WakeClient : IDisposable
         return await WithTransportErrors(async () =>
         {
             var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            VerifyOwn(request, response);
             if (response.IsSuccessStatusCode)
                 return await response.Content.ReadAsStreamAsync(cancel);
 
@@ -109,6 +111,7 @@ sealed class WakeClient : IDisposable
             {
                 using var _ = request;
                 using var response = await http.SendAsync(request, bound.Token);
+                VerifyOwn(request, response);
                 return await ReadResponse(response, bound.Token);
             });
         }
@@ -168,9 +171,9 @@ sealed class WakeClient : IDisposable
     }
 
     // One that WAKE_URL names may be anywhere, and no folder of this machine is its own.
-    NotRunningException NotRunning() =>
+    NotRunningException NotRunning(string? instead = null) =>
         new(
-            $"Wake is not running (looked at {AddressDescription}). Start it with: wake up",
+            $"Wake is not running (looked at {AddressDescription}{instead}). Start it with: wake up",
             named is null && !CurrentRun.Exists ? folder : null
         );
 
@@ -214,11 +217,18 @@ sealed class WakeClient : IDisposable
         // A Wake that was killed leaves its address behind, and the port to anybody.
         return LocalUser.GetListenerUser(url.Port) is not { } user || LocalUser.IsTrusted(user)
             ? key ?? OwnerToken.Read(folder.TokenFile)
-            : throw new NoAnswerException(
-                $"It is not your Wake that listens at {url.GetLeftPart(UriPartial.Authority)} but a program of the "
-                    + $"user {user}. "
-                    + "Start yours: wake up"
-            );
+            : throw NotRunning($"; a program of the user {user} listens there");
+    }
+
+    // Every Wake knows the token that stands in its folder.
+    void VerifyOwn(HttpRequestMessage request, HttpResponseMessage response)
+    {
+        if (
+            response.StatusCode is HttpStatusCode.Unauthorized
+            && request.Headers.Authorization?.Parameter is { } sent
+            && sent == OwnerToken.Read(folder.TokenFile)
+        )
+            throw NotRunning("; another Wake listens there");
     }
 }
 

@@ -55,12 +55,21 @@ public sealed class WakingLater : IAsyncLifetime
         );
     }
 
-    [Fact]
-    public async Task The_command_keeps_what_it_is_told_while_it_is_down_and_says_so()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_command_keeps_what_it_is_told_while_it_is_down_and_says_so(bool anotherHasItsPort)
     {
         var key = await wake.Session();
         var here = new Dictionary<string, string> { ["WAKE_DATA"] = wake.Data };
         await wake.Processes[^1].Kill();
+        await using var another = anotherHasItsPort ? await WakeSystem.Start(Transport.InMemory) : null;
+        if (another is not null)
+            File.Copy(
+                Path.Combine(another.Data, "endpoint.json"),
+                Path.Combine(wake.Data, "endpoint.json"),
+                overwrite: true
+            );
 
         var resumed = await WakeCommandLine.Run(here, null, "resume", "--session", key, "--reason", "PR #972 merged");
         var published = await WakeCommandLine.Run(

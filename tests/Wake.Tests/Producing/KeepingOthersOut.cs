@@ -273,7 +273,7 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
 
         taker.Kill();
         Assert.Equal((1, 1), (said.ExitCode, keyed.ExitCode));
-        Assert.Contains("not your Wake", said.Errors);
+        Assert.Contains("a program of the user", said.Errors);
         Assert.DoesNotContain("Bearer", await taker.StandardOutput.ReadToEndAsync());
     }
 
