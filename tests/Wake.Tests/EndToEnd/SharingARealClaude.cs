@@ -198,8 +198,8 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
         Assert.Equal(2, await wake.Scalar<long>("select count(*) from turns where on_branch"));
     }
 
-    // It writes down what was said a moment after it has said it is done, and what is ended before has forgotten. What it
-    // has queued is in the file before that.
+    // It writes down what was said a moment after it has said it is done, and what is ended before has forgotten. What
+    // it has queued is in the file before that.
     Task IsWrittenDown(string said) =>
         Eventually.Holds(
             () =>
