@@ -9,7 +9,7 @@ namespace Wake.Gateway;
 /// <c>Prefer: wait=N</c> (RFC 7240): answers when the turns that events start are over, or after N seconds with what is
 /// known by then.
 /// </summary>
-sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, TimeProvider time)
+sealed class PreferWait(InboxEntries entries, IHostApplicationLifetime host, TimeProvider time)
 {
     public const string Header = "Prefer";
 
@@ -75,13 +75,13 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
             http.Response.Headers["Preference-Applied"] = $"wait={(int)patience.TotalSeconds}";
 
             var mayRead = Caller.From(http).HasScope(ApiScopes.SessionsRead);
-            var deliveries = known.ToLookup(x => x.Event);
+            var routed = known.ToLookup(x => x.Event);
             return
             [
                 .. decisions.Select(decision =>
                     decision.ToAwaited(
-                        completed: deliveries[decision.Event].All(x => x.Over),
-                        deliveries[decision.Event].Select(x => mayRead ? x.Delivery : x.Delivery.WithoutDetails())
+                        completed: routed[decision.Event].All(x => x.Over),
+                        routed[decision.Event].Select(x => mayRead ? x.Entry : x.Entry.WithoutDetails())
                     )
                 ),
             ];
@@ -92,7 +92,7 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
         }
     }
 
-    async Task<IReadOnlyList<(long Event, InboxEntry Delivery, bool Over)>> PollUntilOver(
+    async Task<IReadOnlyList<(long Event, InboxEntry Entry, bool Over)>> PollUntilOver(
         IReadOnlyList<long> events,
         TimeSpan patience,
         CancellationToken cancel
@@ -101,7 +101,7 @@ sealed class PreferWait(InboxEntries deliveries, IHostApplicationLifetime host, 
         var (begun, pause) = (time.GetTimestamp(), FirstPollInterval);
         while (true)
         {
-            var known = await deliveries.FindByEvents(events, CancellationToken.None);
+            var known = await entries.FindByEvents(events, CancellationToken.None);
             var left = patience - time.GetElapsedTime(begun);
             if (left <= TimeSpan.Zero || cancel.IsCancellationRequested || known.All(x => x.Over))
                 return known;

@@ -10,7 +10,7 @@ namespace Wake.Gateway;
 /// The intake as the gateway's doors use it, and the producers of the same process: with the trace of the request, and
 /// a call to the sweepers.
 /// </summary>
-public sealed class EventIngress(Intake intake, InboxEntries deliveries, WakeTimers timers, WakePrompt prompt)
+public sealed class EventIngress(Intake intake, InboxEntries entries, WakeTimers timers, WakePrompt prompt)
 {
     /// <summary>What is due later than this a sweeper finds by itself: it polls every second.</summary>
     static readonly TimeSpan NotifySweepersWithin = TimeSpan.FromSeconds(1);
@@ -50,9 +50,9 @@ public sealed class EventIngress(Intake intake, InboxEntries deliveries, WakeTim
         if (!http.IsRetry() || !decisions.Any(IsOfItself))
             return decisions;
 
-        var sessions = (await deliveries.FindByEvents(decisions.Select(x => x.Event), cancel)).ToLookup(
+        var sessions = (await entries.FindByEvents(decisions.Select(x => x.Event), cancel)).ToLookup(
             x => x.Event,
-            x => x.Delivery.Session
+            x => x.Entry.Session
         );
         return
         [

@@ -14,7 +14,7 @@ public sealed class InboxEntries(NpgsqlDataSource database)
     /// Where events went, by their rows. Over is what needs no more waiting for: a turn that ended or stands still, an
     /// event that starts none or came too late, a session that takes none.
     /// </summary>
-    public async Task<IReadOnlyList<(long Event, InboxEntry Delivery, bool Over)>> FindByEvents(
+    public async Task<IReadOnlyList<(long Event, InboxEntry Entry, bool Over)>> FindByEvents(
         IEnumerable<long> events,
         CancellationToken cancel
     )
