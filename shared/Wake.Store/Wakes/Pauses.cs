@@ -56,7 +56,7 @@ public sealed class Pauses(NpgsqlDataSource database)
             made,
             wanted.Scope.ToCamelCase(),
             wanted.Name,
-            wanted.Scope is PauseScope.Route ? Sql.LikePattern(wanted.SessionKeys!) : null,
+            wanted.Route is null ? null : Sql.LikePattern(wanted.Route.SessionKeys),
             wanted.Until?.ToUniversalTime(),
             wanted.Interrupts,
             wanted.Reason
@@ -274,14 +274,14 @@ public enum PauseScope
 /// <summary>A pause to make.</summary>
 /// <param name="Scope">What it covers.</param>
 /// <param name="Name">Of the session, route, profile or pool; null for all.</param>
-/// <param name="SessionKeys">The keys of a route's sessions, as a glob; null for what is no route.</param>
+/// <param name="Route">The route; null when it is for none.</param>
 /// <param name="Until">When it is over, by the database's clock; null: when somebody ends it.</param>
 /// <param name="Interrupts">Whether turns that run are stopped and given back.</param>
 /// <param name="Reason">Why, for people.</param>
 public sealed record NewPause(
     PauseScope Scope,
     string? Name,
-    string? SessionKeys,
+    RouteDefinition? Route,
     DateTimeOffset? Until,
     bool Interrupts,
     string? Reason
