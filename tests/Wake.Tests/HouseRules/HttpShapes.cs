@@ -519,6 +519,7 @@ public sealed class HttpShapes
     [InlineData(typeof(QuestionOutcome), "answered noAnswer superseded")]
     [InlineData(typeof(IntakeOutcome), "routed unwatched duplicate")]
     [InlineData(typeof(PromptForm), "full delta")]
+    [InlineData(typeof(PauseScope), "all session route profile pool")]
     [InlineData(typeof(Delivery), "wake ambient")]
     public void Words_of_a_fixed_set_are_what_they_were(Type set, string words) =>
         Assert.Equal(

@@ -60,7 +60,8 @@ public sealed class PausingSessions(StandaloneSystem shared) : IClassFixture<Sta
 
         Assert.InRange(turn.DispatchedAt, until.AddMilliseconds(-1), until.AddSeconds(10));
         await Eventually.Holds(
-            async () => await wake.Scalar<bool>("select ended_at = until from pauses where name = $1", key),
+            async () =>
+                await wake.Scalar<bool>("select ended_at is not distinct from until from pauses where name = $1", key),
             "it is noted that it is over"
         );
     }
