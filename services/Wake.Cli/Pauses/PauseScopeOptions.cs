@@ -17,7 +17,7 @@ sealed class PauseScopeOptions
         (PauseScope.Pool, Named("--pool", "NAME", "The sessions whose profiles have this pool.")),
     ];
 
-    /// <summary>All of them.</summary>
+    /// <summary>What a command that has them accepts.</summary>
     public Option[] Options => [all, .. named.Select(x => x.Option)];
 
     /// <summary>How many were given.</summary>

@@ -325,8 +325,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 + (
                     session.State is SessionState.Dispatched ? $" Wake {session.LastTurn?.Number} waits for that."
                     : wakes > 0
-                        ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} for that, and one wake is told "
-                            + "of all."
+                        ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} for that, and one wake is "
+                            + "told of all."
                     : " Nothing waits."
                 );
         }
@@ -350,8 +350,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                         + (deadline is { } end ? $" Without one it goes on at {end:u}." : "")
                         + (
                             wakes > 0
-                                ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} behind it; wake resume "
-                                    + "ends the wait."
+                                ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} behind it; wake "
+                                    + "resume ends the wait."
                                 : ""
                         ),
                 _ => "Closed; it takes no more turns.",

@@ -5,8 +5,8 @@ namespace Wake.Store;
 
 /// <summary>
 /// Pauses: while one covers a session, no turn of it is dispatched or claimed. What comes is taken in as ever and waits
-/// in the inbox. When the last of its pauses is over, each session with something in its inbox takes one turn for all of
-/// it.
+/// in the inbox. When the last of its pauses is over, each session with something in its inbox takes one turn for all
+/// of it.
 /// </summary>
 public sealed class Pauses(NpgsqlDataSource database)
 {

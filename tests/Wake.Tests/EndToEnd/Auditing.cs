@@ -48,7 +48,10 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         "A turn is dispatched once"
     )]
     [InlineData(
-        "insert into pauses (id, scope, interrupts, created_at) select gen_random_uuid(), 'all', false, min(at) from decisions",
+        """
+            insert into pauses (id, scope, interrupts, created_at)
+            select gen_random_uuid(), 'all', false, min(at) from decisions
+            """,
         "No turn is claimed while its session is paused."
     )]
     [InlineData(

@@ -58,7 +58,10 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         await Eventually.Holds(
             () =>
                 store.Scalar<bool>(
-                    "select exists (select from pg_locks where locktype = 'advisory' and not granted and objid = 5427022)"
+                    """
+                    select exists (select from pg_locks
+                                   where locktype = 'advisory' and not granted and objid = 5427022)
+                    """
                 ),
             "the pause waits"
         );
