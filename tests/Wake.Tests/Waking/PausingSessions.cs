@@ -8,9 +8,17 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Waking;
 
+public sealed class PausingSessionsInOneProcess(StandaloneSystem shared)
+    : PausingSessions(shared),
+        IClassFixture<StandaloneSystem>;
+
+public sealed class PausingSessionsOnRabbitMq(GuardedRabbitMqSystem shared)
+    : PausingSessions(shared),
+        IClassFixture<GuardedRabbitMqSystem>;
+
 /// <summary>While a session is paused nothing of it runs and nothing is lost.</summary>
 [Trait("Starts", "processes")]
-public sealed class PausingSessions(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
+public abstract class PausingSessions(SharedSystem shared)
 {
     readonly WakeSystem wake = shared.System;
 
