@@ -32,6 +32,7 @@ public static class CoordinatorServices
 
         builder.Services.AddValidatedOptions<RouteOptions>(RouteOptions.Section);
         builder.Services.AddHostedService<ConfiguredRoutes>();
+        builder.Services.AddHostedService<ProfilePools>();
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();

@@ -79,6 +79,7 @@ public static class GatewayServices
         api.MapWatches();
         api.MapRoutes();
         api.MapQuestions();
+        api.MapPauses();
         api.MapExplain();
         api.MapKeys();
         api.MapBrowser();

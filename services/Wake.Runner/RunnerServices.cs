@@ -87,6 +87,7 @@ public static class RunnerServices
         });
         builder.Services.AddHostedService(services => services.GetRequiredService<WithheldTurns>());
         builder.Services.AddHostedService<WarmSessionEvictor>();
+        builder.Services.AddHostedService<PausedTurns>();
         return builder;
     }
 

@@ -16,6 +16,7 @@ public static class StoreServices
         services.AddSingleton<Sessions>();
         services.AddSingleton<Turns>();
         services.AddSingleton<TurnHolds>();
+        services.AddSingleton<Pauses>();
         services.AddSingleton<Terminals>();
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();

@@ -49,6 +49,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
         yield return await CheckWakeIsRunning(cancel);
         if (await CheckWorkspaceTrust(cancel) is { } untrusted)
             yield return untrusted;
+        if (await CheckPauses(cancel) is { } paused)
+            yield return paused;
         if (await CheckDedupCollisions(cancel) is { } collisions)
             yield return collisions;
         if (await CheckOpenSessions(claude.ConfigFolder, cancel) is { } running)
@@ -331,6 +333,36 @@ sealed class DoctorChecks(DataFolder folder, string? data)
         catch (CommandException)
         {
             // Said by another check.
+            return null;
+        }
+    }
+
+    // Why nothing happens, where that is meant.
+    async Task<CheckResult?> CheckPauses(CancellationToken cancel)
+    {
+        try
+        {
+            using var wake = new WakeClient(data);
+            return
+                await wake.Get("/v1/pauses", cancel) is { IsSuccess: true } answer
+                && answer.ReadAs(CliJson.Default.PauseArray) is { Length: > 0 } pauses
+                ? new(
+                    "pauses",
+                    true,
+                    string.Join(
+                        "; ",
+                        pauses.Select(x =>
+                            $"{PauseScopeOptions.Describe(x.Scope, x.Name)}"
+                            + (x.Until is { } end ? $" until {TimeFormat.Format(end)}" : "")
+                            + (x.Reason is { } why ? $" ({why})" : "")
+                        )
+                    ),
+                    "No turn of these sessions begins. wake pauses shows more, wake unpause ends one."
+                )
+                : null;
+        }
+        catch (CommandException)
+        {
             return null;
         }
     }

@@ -172,6 +172,12 @@ sealed class ResumeCommand : ClientCommand
         if (decision.Sessions is [])
             throw new CommandException($"The session {key} was closed in the meantime.");
 
+        if (!output.Json)
+        {
+            foreach (var warning in decision.Warnings ?? [])
+                Output.Note($"{key}: {warning}");
+        }
+
         if (given.GetValue(wait))
             return await WaitForTurn(wake, decision, given.GetValue(timeout), output, cancel);
 

@@ -127,9 +127,13 @@ sealed class SessionsCommand : ClientCommand
 
     /// <summary>What a session is doing, and for whom it waits if it does.</summary>
     public static string DescribeState(Session session) =>
-        session is { State: SessionState.Waiting, LastTurn.Note: { } note }
-            ? $"{Output.EnumWord(session.State)}: {note}"
-            : Output.EnumWord(session.State);
+        Output.EnumWord(session.State)
+        + (session is { State: SessionState.Waiting, LastTurn.Note: { } note } ? $": {note}" : "")
+        + (
+            session.Paused is not { } pause ? ""
+            : pause.Until is { } end ? $", paused until {TimeFormat.Format(end)}"
+            : ", paused"
+        );
 
     static string LastTurn(Session session) =>
         session.LastTurn is { } turn

@@ -51,6 +51,7 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
             OnDue<WakeDecision.AwaitLease>().CheckAgain().TransitionTo(Dispatched),
             OnDue<WakeDecision.BackOff>().CheckAgain().TransitionTo(Dispatched),
             OnDue<WakeDecision.Park>().CheckAgain().TransitionTo(Parked),
+            OnDue<WakeDecision.AwaitPause>().AwaitPause().TransitionTo(Parked),
             OnDue<WakeDecision.Rest>().ClearTimer().TransitionTo(Idle),
             OnDue<WakeDecision.Close>().ClearTimer().TransitionTo(Closed)
         );
@@ -65,6 +66,7 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
             Dispatched,
             OnEnded<WakeDecision.Dispatch>().Wake(repeatAfter, addresses),
             OnEnded<WakeDecision.Collect>().ClearCheck().TransitionTo(Idle),
+            OnEnded<WakeDecision.AwaitPause>().AwaitPause().TransitionTo(Parked),
             OnEnded<WakeDecision.Rest>().ClearTimer().TransitionTo(Idle)
         );
 
@@ -90,7 +92,7 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
     /// <summary>A turn is open: its command is owed or sent, or a runner has claimed it.</summary>
     public State Dispatched { get; } = null!;
 
-    /// <summary>The turn waits for a person or a date.</summary>
+    /// <summary>The wake waits for a person or a date, or for the end of a pause.</summary>
     public State Parked { get; } = null!;
 
     /// <summary>The session takes no more turns.</summary>
@@ -142,6 +144,9 @@ static class SessionWakeVerbs
     public static EventActivityBinder<SessionWake, WakeDue> CheckAgain(
         this EventActivityBinder<SessionWake, WakeDue> when
     ) => when.AddWrite(x => SagaStatements.ScheduleCheck(x.CorrelationId, CheckIn(x))).DueIn(CheckIn);
+
+    public static EventActivityBinder<SessionWake, T> AwaitPause<T>(this EventActivityBinder<SessionWake, T> when)
+        where T : class => when.AddWrite(x => SagaStatements.AwaitPause(x.CorrelationId, CheckIn(x))).DueIn(CheckIn);
 
     public static EventActivityBinder<SessionWake, T> ClearCheck<T>(this EventActivityBinder<SessionWake, T> when)
         where T : class =>

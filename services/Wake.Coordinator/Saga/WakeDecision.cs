@@ -18,13 +18,15 @@ abstract record WakeDecision(int WakeNumber)
             { OpenTurn: { } open } when !MayRun(open, facts.ManuallyWoken) => open.Parked
                 ? new Park(open.WakeNumber, open.DelayRemaining)
                 : new BackOff(open.WakeNumber, open.DelayRemaining),
+            { Paused: true, OpenTurn: { } open } => new AwaitPause(open.WakeNumber, facts.PauseRemaining),
             { OpenTurn: { } open } => new Repeat(open.WakeNumber),
+            { Paused: true, HasPendingWake: true } => new AwaitPause(facts.LastWake + 1, facts.PauseRemaining),
             { HasPendingWake: true, QuietRemaining: { } quiet } => new Collect(facts.LastWake + 1, quiet),
             { HasPendingWake: true } => new Dispatch(facts.LastWake + 1),
             _ => new Rest(facts.LastWake),
         };
 
-    // A person ends a pause by waking the session, but not that somebody else is at work in it.
+    // A person ends a wait by waking the session, but not that somebody else is at work in it.
     static bool MayRun(OpenTurn open, bool manuallyWoken) =>
         open is { DelayRemaining: null, WaitsForPerson: false } || (manuallyWoken && !open.Withheld);
 
@@ -37,8 +39,8 @@ abstract record WakeDecision(int WakeNumber)
     /// <summary>Nobody holds the open turn and nothing keeps it from running: send its command again.</summary>
     public sealed record Repeat(int WakeNumber) : WakeDecision(WakeNumber);
 
-    /// <summary>The open turn can only be waited for.</summary>
-    /// <param name="WakeNumber">Its wake.</param>
+    /// <summary>There is nothing to do but wait.</summary>
+    /// <param name="WakeNumber">The wake that waits.</param>
     /// <param name="CheckIn">When to look again; null: when a person acts.</param>
     public abstract record Wait(int WakeNumber, TimeSpan? CheckIn) : WakeDecision(WakeNumber);
 
@@ -50,6 +52,9 @@ abstract record WakeDecision(int WakeNumber)
 
     /// <summary>It waits for a person or a date.</summary>
     public sealed record Park(int WakeNumber, TimeSpan? CheckIn) : Wait(WakeNumber, CheckIn);
+
+    /// <summary>The session is paused. No person's waking ends that.</summary>
+    public sealed record AwaitPause(int WakeNumber, TimeSpan? CheckIn) : Wait(WakeNumber, CheckIn);
 
     /// <summary>No turn is open and nothing waits that starts one.</summary>
     public sealed record Rest(int WakeNumber) : WakeDecision(WakeNumber);

@@ -11,6 +11,7 @@ namespace Wake.Coordinator;
 sealed class WakeSweeper(
     WakeTimers timers,
     ScheduledWakes scheduled,
+    Pauses pauses,
     StoredTraceContexts traces,
     IBus bus,
     SweepSignal signal,
@@ -54,7 +55,7 @@ sealed class WakeSweeper(
                 if (time.GetElapsedTime(fired) >= options.Value.PollInterval)
                 {
                     fired = time.GetTimestamp();
-                    if (await scheduled.FireDue(cancel) > 0)
+                    if (await scheduled.FireDue(cancel) > 0 | await pauses.EndExpired(cancel))
                         wait = TimeSpan.Zero;
                 }
             }

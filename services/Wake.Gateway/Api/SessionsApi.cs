@@ -267,6 +267,12 @@ static class SessionsApi
         if (body.Takeover && decisions[0].Outcome is IntakeOutcome.Duplicate)
             await holds.ClearTakeover(session.Id, cancel);
 
+        if (session.Paused is { } pause)
+        {
+            var waits = $"{pause.Sentence} The wake waits for that.";
+            decisions = [decisions[0] with { Warnings = [.. decisions[0].Warnings ?? [], waits] }];
+        }
+
         return await waiting.WaitForTurns(http, decisions) is { } awaited
             ? EventsApi.AwaitedResult(single: true, awaited)
             : Results.Accepted(null, decisions[0].ToContract());

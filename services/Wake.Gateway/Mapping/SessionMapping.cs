@@ -24,6 +24,7 @@ static class SessionMapping
         )
         {
             Notice = notice,
+            Paused = session.Paused?.ToContract(),
         };
 
     public static Contract.Turn ToContract(this Turn turn) =>

@@ -58,6 +58,14 @@ static class OpenApiExamples
              "workspace": "/srv/wake/{session}", "fullPrompt": "Implement what this issue asks for."}
             """
         ),
+        ["PauseSessions"] = (
+            """{"scope": "session", "name": "implementer", "until": "2031-02-03T04:05:06Z", "reason": "The database is being moved"}""",
+            "201",
+            """
+            {"id": "01234567-89ab-7def-8123-456789abcdef", "scope": "session", "name": "implementer", "until": "2031-02-03T04:05:06+00:00",
+             "interrupt": false, "reason": "The database is being moved", "created": "2031-02-02T04:05:06Z", "sessions": 1, "running": 0}
+            """
+        ),
         ["AnswerQuestion"] = (
             """{"answers": {"Which database?": "PostgreSQL"}}""",
             "200",

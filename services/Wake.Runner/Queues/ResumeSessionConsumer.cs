@@ -39,7 +39,7 @@ sealed class ResumeSessionConsumer(
             switch (await turns.Claim(wake, cancel))
             {
                 case TurnClaim.Granted { Turn: var turn }:
-                    slot.StartTurn(turn, stop => runner.RunTurn(turn, claimedAt, stop));
+                    slot.StartTurn(turn, running => runner.RunTurn(running, claimedAt));
                     break;
 
                 // A redelivery of a turn that ended and whose ending was perhaps never heard: say it again.

@@ -14,6 +14,7 @@ sealed class RunnerSlots(
 {
     readonly Lock taking = new();
     readonly HashSet<Task> running = [];
+    readonly HashSet<RunningTurn> turns = [];
     readonly SemaphoreSlim changed = new(0);
     readonly CancellationTokenSource stop = new();
     int taken,
@@ -71,6 +72,13 @@ sealed class RunnerSlots(
     /// <summary>Ends a <see cref="WaitForChange"/>.</summary>
     public void NotifyChanged() => changed.Release();
 
+    /// <summary>The turns that run now.</summary>
+    public IReadOnlyList<RunningTurn> ListTurns()
+    {
+        lock (taking)
+            return [.. turns];
+    }
+
     /// <summary>Gives out no slot from now on, and interrupts the turns that run.</summary>
     public Task Interrupt()
     {
@@ -100,14 +108,18 @@ sealed class RunnerSlots(
         stop.Dispose();
     }
 
-    void StartTurn(Slot slot, ClaimedTurn turn, Func<CancellationToken, Task> run)
+    void StartTurn(Slot slot, ClaimedTurn turn, Func<RunningTurn, Task> run)
     {
+        var begun = new RunningTurn(turn, stop.Token);
+        lock (taking)
+            turns.Add(begun);
+
         var task = Task.Run(
             async () =>
             {
                 try
                 {
-                    await run(stop.Token);
+                    await run(begun);
                 }
                 catch (Exception failed)
                 {
@@ -121,6 +133,9 @@ sealed class RunnerSlots(
                 }
                 finally
                 {
+                    lock (taking)
+                        turns.Remove(begun);
+                    begun.Dispose();
                     slot.Release();
                 }
             },
@@ -145,8 +160,8 @@ sealed class RunnerSlots(
 
         /// <summary>Runs a turn in this slot, and frees it after.</summary>
         /// <param name="turn">The turn.</param>
-        /// <param name="run">Runs it; is cancelled when the runner stops.</param>
-        public void StartTurn(ClaimedTurn turn, Func<CancellationToken, Task> run)
+        /// <param name="run">Runs it; is told to stop when the runner stops.</param>
+        public void StartTurn(ClaimedTurn turn, Func<RunningTurn, Task> run)
         {
             used = true;
             slots.StartTurn(this, turn, run);

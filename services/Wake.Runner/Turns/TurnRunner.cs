@@ -27,11 +27,11 @@ sealed class TurnRunner(
     static readonly TimeSpan StoreRetryDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Runs a claimed turn and records its outcome in the store before it returns.</summary>
-    /// <param name="turn">The turn.</param>
+    /// <param name="running">The turn. Told to stop, it is interrupted and released.</param>
     /// <param name="claimedAt">When its claim was sent, from which its lease counts.</param>
-    /// <param name="shutdown">The runner shuts down: interrupt the turn and release it.</param>
-    public async Task RunTurn(ClaimedTurn turn, long claimedAt, CancellationToken shutdown)
+    public async Task RunTurn(RunningTurn running, long claimedAt)
     {
+        var turn = running.Turn;
         using var telemetry = new TurnTelemetry(turn, time);
         await using var lease = new TurnLease(turns, watchdog, turn, options.Value.Lease, claimedAt, time, log);
         var started = time.GetTimestamp();
@@ -39,7 +39,7 @@ sealed class TurnRunner(
         try
         {
             lease.Lost.ThrowIfCancellationRequested();
-            var ended = await attempt.RunAttempt(turn, shutdown, lease.Lost);
+            var ended = WithReason(await attempt.RunAttempt(turn, running.Stop, lease.Lost), running.Why);
             settled = await Settle(
                 turn,
                 ended with
@@ -65,6 +65,16 @@ sealed class TurnRunner(
                 await warmSessions.Evict(turn.SessionId);
         }
     }
+
+    // An interruption is put down to the runner, unless somebody has asked for it.
+    static AttemptOutcome WithReason(AttemptOutcome ended, string? why) =>
+        why is not null
+        && ended.Reaction is Reaction.Release { How: TurnRelease.Retry { Interrupted: true } how } release
+            ? ended with
+            {
+                Reaction = release with { How = how with { Note = why } },
+            }
+            : ended;
 
     // Not cancelled by a shutdown: the outcome of the turn is worth the moment it takes. False: the turn was no longer
     // ours.

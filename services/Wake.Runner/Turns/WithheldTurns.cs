@@ -128,7 +128,7 @@ sealed class WithheldTurns(
             {
                 case TurnClaim.Granted { Turn: var turn }:
                     Remove(hold);
-                    slot.StartTurn(turn, stop => runner.RunTurn(turn, claimedAt, stop));
+                    slot.StartTurn(turn, running => runner.RunTurn(running, claimedAt));
                     break;
 
                 // Somebody else has opened it.

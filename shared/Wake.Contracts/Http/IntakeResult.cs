@@ -22,7 +22,8 @@ public sealed record IntakeResult(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? CollidesWith { get; init; }
 
-    /// <summary>What of the event was not taken as it came, in sentences; null when nothing was.</summary>
+    /// <summary>What of the event was not taken as it came, and that a wake waits because its session is paused, in
+    /// sentences; null when there is nothing to say.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 }
@@ -64,7 +65,8 @@ public sealed record AwaitedDecision(bool Completed, IReadOnlyList<InboxEntry> I
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? CollidesWith { get; init; }
 
-    /// <summary>What of the event was not taken as it came, in sentences; null when nothing was.</summary>
+    /// <summary>What of the event was not taken as it came, and that a wake waits because its session is paused, in
+    /// sentences; null when there is nothing to say.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Warnings { get; init; }
 

@@ -44,6 +44,10 @@ public sealed record Session(
     /// there is nothing to say.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Notice { get; init; }
+
+    /// <summary>What keeps it from taking turns; null when it is not paused. A turn that runs may go on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SessionPause? Paused { get; init; }
 }
 
 /// <summary>What a session is doing.</summary>

@@ -48,8 +48,8 @@ public static class WakeMetrics
     );
 
     /// <summary>
-    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, waiting, running, parked, waitingForAnswer).
-    /// Every coordinator tells it of the whole store: take the largest, not the sum.
+    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, waiting, running, paused, parked,
+    /// waitingForAnswer). Every coordinator tells it of the whole store: take the largest, not the sum.
     /// </summary>
     public static readonly Gauge<long> SessionsWaiting = Meter.CreateGauge<long>(
         "wake.sessions.waiting",

@@ -36,6 +36,9 @@ public sealed partial record RouteDefinition
     /// <c>implementer@{subject}</c>.</summary>
     public string? Session { get; init; }
 
+    /// <summary>The keys of its sessions, with <c>*</c> for anything.</summary>
+    internal string SessionKeys => Session!.Replace(SubjectPlaceholder, Subject ?? "*", StringComparison.Ordinal);
+
     /// <summary>The profile of a session it begins; left out, <c>default</c>.</summary>
     public string? Profile { get; init; }
 

@@ -9,27 +9,29 @@ public sealed class Backlog(NpgsqlDataSource database)
     public async Task<IReadOnlyList<BacklogLine>> GetByState(CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            """
+            $"""
             with owing as (
                 select case when t.parked then case when exists (select from questions q where q.session_id = t.session_id and q.outcome is null)
                                                     then 'waitingForAnswer' else 'parked' end
                             when t.lease_until > clock_timestamp() then 'running'
+                            when {Pauses.CoverSession} then 'paused'
                             when t.not_before = t.held_until and t.held_until > clock_timestamp() then 'waiting' else 'dispatched' end as state,
                        -- of a turn that runs again after a pause: since its pause was over
                        case when t.lease_until > clock_timestamp() then t.started_at
                             when t.parked then coalesce(t.started_at, t.dispatched_at)
                             when t.held_until > clock_timestamp() then t.dispatched_at
                             else greatest(t.dispatched_at, t.lease_until, nullif(t.not_before, 'infinity')) end as since
-                from turns t
+                from turns t join sessions s on s.id = t.session_id
                 where t.ended_at is null
                 union all
-                select 'collecting', (select min(i.routed_at) from inbox i where i.session_id = timer.session_id and i.wake_number is null and i.wakes)
-                from wake_timers timer
+                select case when {Pauses.CoverSession} then 'paused' else 'collecting' end,
+                       (select min(i.routed_at) from inbox i where i.session_id = timer.session_id and i.wake_number is null and i.wakes)
+                from wake_timers timer join sessions s on s.id = timer.session_id
                 where timer.due_at is not null and timer.events_due_at is not null
                   and not exists (select from turns t where t.session_id = timer.session_id and t.ended_at is null)
             )
             select state, count(owing.since), coalesce(greatest(extract(epoch from clock_timestamp() - min(since)), 0), 0)::float8
-            from unnest(array['collecting', 'dispatched', 'waiting', 'running', 'parked', 'waitingForAnswer']) state
+            from unnest(array['collecting', 'dispatched', 'waiting', 'running', 'paused', 'parked', 'waitingForAnswer']) state
             left join owing using (state)
             group by state
             """
@@ -42,8 +44,8 @@ public sealed class Backlog(NpgsqlDataSource database)
 }
 
 /// <summary>The sessions that wait in one way.</summary>
-/// <param name="State">Collecting a burst, dispatched, waiting (its Claude session is open elsewhere), running, parked,
-/// or waitingForAnswer.</param>
+/// <param name="State">Collecting a burst, dispatched, waiting (its Claude session is open elsewhere), running, paused,
+/// parked, or waitingForAnswer.</param>
 /// <param name="Sessions">How many.</param>
 /// <param name="Oldest">For how long the first of them has; zero when there is none.</param>
 public sealed record BacklogLine(string State, long Sessions, TimeSpan Oldest);

@@ -87,6 +87,17 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
+            "No turn is claimed while its session is paused.",
+            """
+            select format('wake %s of %s was claimed at %s, in pause %s', d.wake_number, s.key, d.at, p.id)
+            from pauses p
+            join decisions d on d.kind = 'claimed' and d.at between p.created_at and coalesce(least(p.ended_at, p.until), 'infinity')
+            join sessions s on s.id = d.session_id
+            -- which profiles a pool had then nobody knows
+            where p.scope <> 'pool' and pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)
+            """
+        ),
+        (
             "A turn that has ended says how, and nobody holds it.",
             """
             select format('wake %s of session %s', wake_number, session_id)

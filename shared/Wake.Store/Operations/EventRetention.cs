@@ -22,14 +22,21 @@ public sealed class EventRetention(NpgsqlDataSource database)
 
     /// <summary>
     /// Deletes the events accepted longer ago than a given time, with the record of who heard them and of their
-    /// repetitions. What a session has still to hear stays, and so do all turns. A fact that is observed again
-    /// afterwards is a new one. Goes on where it ended the last time: an event that stays is looked at once a day.
+    /// repetitions, and pauses that ended so long ago. What a session has still to hear stays, and so do all turns. A
+    /// fact that is observed again afterwards is a new one. Goes on where it ended the last time: an event that stays
+    /// is looked at once a day.
     /// </summary>
     /// <returns>How many there were.</returns>
     public async Task<int> DeleteOlderThan(TimeSpan age, CancellationToken cancel)
     {
         if (DateTimeOffset.UtcNow - begun >= RescanInterval)
             (from, begun) = (0, DateTimeOffset.UtcNow);
+
+        await using (var paused = database.CreateCommand("delete from pauses where ended_at < clock_timestamp() - $1"))
+        {
+            paused.Parameters.AddWithValue(age);
+            await paused.ExecuteNonQueryAsync(cancel);
+        }
 
         for (var all = 0; ; )
         {

@@ -211,7 +211,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
     {
         // The fences keep every plan to the newest rows, whatever the planner believes of their number.
         await using var command = database.CreateCommand(
-            """
+            $"""
             with accepted as materialized (
                 select e.*
                 from (select seq, id, subject, reason, accepted_at from events
@@ -222,6 +222,12 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             from (select * from decisions where at between $1 and now() + interval '1 hour' offset 0) d
             cross join lateral (select key from sessions where id = d.session_id offset 0) s
             where d.at > $1
+            union all
+            select p.created_at, 'paused', null, case p.scope when 'session' then p.name end, null, {Pauses.Note}, 0, 2
+            from pauses p where p.created_at > $1
+            union all
+            select p.ended_at, 'unpaused', null, case p.scope when 'session' then p.name end, null, {Pauses.Note}, 0, 2
+            from pauses p where p.ended_at > $1
             union all
             select accepted_at, 'accepted', id, null, null, reason, seq, 0 from accepted
             union all
@@ -313,30 +319,43 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         var deadline = session.WaitsFor is { } question ? await Deadline(question, cancel) : null;
         var overdue = session.State is SessionState.Idle ? await Overdue(session.Id, cancel) : null;
         var note = session.LastTurn?.Note is { } text ? $" ({text})" : "";
-        return session.State switch
+        if (session is { Paused: { } paused, State: SessionState.Idle or SessionState.Dispatched })
         {
-            SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) && overdue > OverdueAfter =>
-                $"Idle; it should have been woken {overdue.Value.TotalSeconds:0} s ago: no coordinator runs, or "
-                    + "RabbitMQ takes nothing from it.",
-            SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) =>
-                "Idle; its quiet window has not ended, then it is woken.",
-            SessionState.Idle when pending is not [] => "Idle; only ambient events wait, which start no turn.",
-            SessionState.Idle => "Idle; nothing waits.",
-            SessionState.Dispatched => $"Wake {session.LastTurn?.Number} waits for a runner{note}.",
-            SessionState.Waiting => $"Wake {session.LastTurn?.Number} is waiting: {session.LastTurn?.Note}.",
-            SessionState.Running => $"Wake {session.LastTurn?.Number} runs on {session.LastTurn?.Runner}.",
-            SessionState.Parked => $"Wake {session.LastTurn?.Number} is parked{note}.",
-            SessionState.WaitingForAnswer =>
-                $"Wake {session.LastTurn?.Number} waits for the answer to question {session.WaitsFor}{note}."
-                    + (deadline is { } end ? $" Without one it goes on at {end:u}." : "")
-                    + (
-                        wakes > 0
-                            ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} behind it; wake resume "
-                                + "ends the wait."
-                            : ""
-                    ),
-            _ => "Closed; it takes no more turns.",
-        };
+            return paused.Sentence
+                + (
+                    session.State is SessionState.Dispatched ? $" Wake {session.LastTurn?.Number} waits for that."
+                    : wakes > 0
+                        ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} for that, and one wake is "
+                            + "told of all."
+                    : " Nothing waits."
+                );
+        }
+
+        return (session.Paused is { } also ? $"{also.Sentence} " : "")
+            + session.State switch
+            {
+                SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) && overdue > OverdueAfter =>
+                    $"Idle; it should have been woken {overdue.Value.TotalSeconds:0} s ago: no coordinator runs, or "
+                        + "RabbitMQ takes nothing from it.",
+                SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) =>
+                    "Idle; its quiet window has not ended, then it is woken.",
+                SessionState.Idle when pending is not [] => "Idle; only ambient events wait, which start no turn.",
+                SessionState.Idle => "Idle; nothing waits.",
+                SessionState.Dispatched => $"Wake {session.LastTurn?.Number} waits for a runner{note}.",
+                SessionState.Waiting => $"Wake {session.LastTurn?.Number} is waiting: {session.LastTurn?.Note}.",
+                SessionState.Running => $"Wake {session.LastTurn?.Number} runs on {session.LastTurn?.Runner}.",
+                SessionState.Parked => $"Wake {session.LastTurn?.Number} is parked{note}.",
+                SessionState.WaitingForAnswer =>
+                    $"Wake {session.LastTurn?.Number} waits for the answer to question {session.WaitsFor}{note}."
+                        + (deadline is { } end ? $" Without one it goes on at {end:u}." : "")
+                        + (
+                            wakes > 0
+                                ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} behind it; wake "
+                                    + "resume ends the wait."
+                                : ""
+                        ),
+                _ => "Closed; it takes no more turns.",
+            };
     }
 
     async Task<DateTimeOffset?> Deadline(Guid question, CancellationToken cancel)

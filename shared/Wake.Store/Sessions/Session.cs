@@ -34,6 +34,9 @@ public sealed record Session(
 {
     /// <summary>The store's own id of it.</summary>
     public Guid Id { get; init; }
+
+    /// <summary>The pauses that cover it, as one; null when none does.</summary>
+    public SessionPause? Paused { get; init; }
 }
 
 /// <summary>What a session is doing.</summary>

@@ -88,7 +88,9 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task<Session?> Find(string key, CancellationToken cancel)
     {
         await using var db = database.OpenReader();
-        return (await SessionView.FindByKey(db, key, cancel))?.ToSession();
+        return (await SessionView.FindByKey(db, key, cancel))?.ToSession() is { } session
+            ? (await WithPauses([session], cancel))[0]
+            : null;
     }
 
     /// <summary>A page of those that match, in their order.</summary>
@@ -100,7 +102,14 @@ public sealed class Sessions(NpgsqlDataSource database)
     public async Task<Page<Session>> List(SessionQuery query, int limit, string? cursor, CancellationToken cancel)
     {
         await using var db = database.OpenReader();
-        return await SessionList.Read(db, query, limit, cursor, cancel);
+        var page = await SessionList.Read(db, query, limit, cursor, cancel);
+        return page with { Rows = await WithPauses(page.Rows, cancel) };
+    }
+
+    async Task<IReadOnlyList<Session>> WithPauses(IReadOnlyList<Session> sessions, CancellationToken cancel)
+    {
+        var paused = await Pauses.Find(database, [.. sessions.Select(x => x.Id)], cancel);
+        return [.. sessions.Select(x => x with { Paused = paused.GetValueOrDefault(x.Id) })];
     }
 
     /// <summary>By which names open sessions are known, their keys and the ids of their Claude sessions, each with the

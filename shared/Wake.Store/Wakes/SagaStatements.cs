@@ -88,6 +88,33 @@ public static class SagaStatements
             ("look_again", lookAgain)
         );
 
+    /// <summary>
+    /// The session is paused: look at it again after this long, which is when its pauses are over. Null: when one of
+    /// them is ended. The first look that finds it so is noted.
+    /// </summary>
+    public static NpgsqlBatchCommand AwaitPause(Guid sessionId, TimeSpan? lookAgain) =>
+        NpgsqlExtensions.CreateNamed(
+            $"""
+            with owed as (
+                     update wake_timers set owed_at = coalesce(clock_timestamp() + @look_again, 'infinity')
+                     where session_id = @session
+                 ),
+                 pause as (
+                     select max(p.created_at) as since, string_agg({Pauses.Note}, '; ' order by p.created_at) as note
+                     from sessions s, pauses_of(s.key, s.profile) p
+                     where s.id = @session
+                 )
+            insert into decisions (kind, session_id, wake_number, note)
+            select 'paused', @session, (select wake_number from turns where session_id = @session and ended_at is null),
+                   pause.note
+            from pause
+            where not exists (select from decisions d
+                              where d.session_id = @session and d.kind = 'paused' and d.at >= pause.since)
+            """,
+            ("session", sessionId),
+            ("look_again", lookAgain)
+        );
+
     /// <summary>Nothing is owed; pending events, if any, are due when their quiet window is over, which may be
     /// now.</summary>
     public static NpgsqlBatchCommand ClearCheck(Guid sessionId) =>

@@ -40,6 +40,12 @@ public sealed record SessionSnapshot(
     /// </summary>
     public TimeSpan? AttendedRemaining { get; init; }
 
+    /// <summary>A pause covers it: no turn of it begins.</summary>
+    public bool Paused { get; init; }
+
+    /// <summary>How long until its pauses are over; null when a person ends them, or there is none.</summary>
+    public TimeSpan? PauseRemaining { get; init; }
+
     /// <summary>The row every writer takes first; the statements after it see what was committed before.</summary>
     public static NpgsqlBatchCommand Lock(Guid sessionId) =>
         NpgsqlExtensions.CreateNamed(
@@ -68,10 +74,13 @@ public sealed record SessionSnapshot(
                        as delay_remaining,
                    coalesce(turn.not_before = 'infinity', false) as waits_for_person,
                    coalesce(turn.parked, false) as parked,
-                   coalesce({TurnHolds.InForce}, false) as withheld
+                   coalesce({TurnHolds.InForce}, false) as withheld,
+                   pause.paused, pause.until - clock_timestamp() as pause_remaining
             from sessions s
             join wake_timers timer on timer.session_id = s.id
             left join turns turn on turn.session_id = s.id and turn.ended_at is null
+            cross join lateral (select count(*) > 0 as paused, case when bool_and(until is not null) then max(until) end as until
+                                from pauses_of(s.key, s.profile)) pause
             where s.id = @session
             """,
             ("session", sessionId)
@@ -104,6 +113,8 @@ public sealed record SessionSnapshot(
             AffinityAddress = row.GetText("affinity_address"),
             AttendedRemaining = Positive(row.GetNullable<TimeSpan>("attended_remaining")),
             QuietRemaining = Positive(row.GetNullable<TimeSpan>("quiet_remaining")),
+            Paused = row.GetBoolean("paused"),
+            PauseRemaining = Positive(row.GetNullable<TimeSpan>("pause_remaining")),
         };
 
     static TimeSpan? Positive(TimeSpan? span) => span > TimeSpan.Zero ? span : null;

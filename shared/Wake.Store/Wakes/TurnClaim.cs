@@ -26,8 +26,8 @@ public abstract record TurnClaim
     public sealed record Ended(TurnOutcome Outcome) : TurnClaim;
 
     /// <summary>
-    /// There is no such turn to run now: it waits for its backoff or is parked, its session was closed, or it never
-    /// existed.
+    /// There is no such turn to run now: it waits for its backoff or is parked, its session is paused or was closed, or
+    /// it never existed.
     /// </summary>
     public sealed record NotDue : TurnClaim;
 }

@@ -61,7 +61,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <summary>
     /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox to it; later
     /// claims of the same wake find the same events. A turn whose Claude session somebody else is at work in is
-    /// withheld.
+    /// withheld, and one whose session is paused is not due.
     /// </summary>
     public async Task<TurnClaim> Claim(
         Guid sessionId,
@@ -74,11 +74,12 @@ public sealed class Turns(NpgsqlDataSource database)
     {
         await using var batch = database.CreateBatch();
         batch.Add(LockSession, sessionId);
+        batch.Add(Pauses.LockAgainstNew);
         batch.BatchCommands.Add(
             TurnHolds.Withhold(sessionId, wakeNumber, runner, lease, here ?? OpenClaudeSessions.None)
         );
         batch.Add(
-            """
+            $"""
             with claimed as (
                 update turns
                 set attempt = attempt + 1, runner = $3, lease_until = clock_timestamp() + $4,
@@ -90,7 +91,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 where session_id = $1 and wake_number = $2 and ended_at is null
                   and (lease_until is null or lease_until <= clock_timestamp())
                   and (not_before is null or not_before <= clock_timestamp())
-                  and exists (select from sessions where id = $1 and closed_at is null)
+                  and exists (select from sessions s where s.id = $1 and s.closed_at is null and not {Pauses.CoverSession})
                 returning attempt, lease_until
             ), taken as (
                 update inbox set wake_number = $2
@@ -171,6 +172,7 @@ public sealed class Turns(NpgsqlDataSource database)
         );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         if (await rows.ReadAsync(cancel))
             return new TurnClaim.Withheld(rows.GetString(0), rows.GetGuid(1));

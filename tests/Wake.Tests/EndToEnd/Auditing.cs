@@ -48,6 +48,13 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         "A turn is dispatched once"
     )]
     [InlineData(
+        """
+            insert into pauses (id, scope, interrupts, created_at)
+            select gen_random_uuid(), 'all', false, min(at) from decisions
+            """,
+        "No turn is claimed while its session is paused."
+    )]
+    [InlineData(
         "update turns set outcome = null where wake_number = 1",
         "A turn that has ended says how, and nobody holds it."
     )]

@@ -1,4 +1,6 @@
+using System.Net.Http.Json;
 using Wake.Contracts;
+using Wake.Contracts.Http;
 using Wake.Offline;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -315,6 +317,36 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
         Assert.Single(api.Requests, x => x.IsInTail("You were told of this before") && x.Status == 200);
+    }
+
+    [Fact]
+    public async Task Paused_in_the_middle_of_a_turn_it_goes_on_when_that_ends_and_is_told_of_the_storm_once()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(Event(key, "before"));
+        await wake.WaitForTurnEnd(key, 1);
+        api.Queue("[[hold]][[say:never heard]]");
+        await wake.Publish(Event(key, "merged"));
+        await api.Next(x => x.IsInTail("merged"));
+
+        var made = await wake.Http.PostAsJsonAsync("/v1/pauses", new NewPause(PauseScope.All, Interrupt: true));
+        var pause = await made.Content.ReadFromJsonAsync<Pause>();
+        await wake.WaitForState(key, SessionState.Dispatched);
+        api.Release();
+        await wake.Publish([.. Enumerable.Range(1, 20).Select(x => Event(key, $"storm {x}."))]);
+        await wake.Wake(key, "look now");
+        Assert.Equal(21, (await wake.Show(key)).Inbox);
+        Assert.Equal(1, (await wake.Show(key)).LastTurn!.Attempt);
+        await wake.Http.DeleteAsync($"/v1/pauses/{pause!.Id}");
+
+        var turn = await wake.WaitForTurnEnd(key, 2);
+        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
+        Assert.Equal(21, (await wake.WaitForTurnEnd(key, 3)).Reasons.Count);
+        await wake.WaitUntilIdle();
+        Assert.Equal(3, (await wake.Turns(key)).Count);
+        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+        var told = Assert.Single(api.Requests, x => x.IsInTail("storm 1.") && x.Status == 200);
+        Assert.True(told.IsInTail("storm 20.") && told.IsInTail("look now") && told.IsInConversation("before"));
     }
 
     async Task Restart()

@@ -67,6 +67,7 @@ public sealed class HttpShapes
     )
     {
         Notice = "n",
+        Paused = new([Id], null, "r"),
     };
 
     const string SessionJson = """
@@ -74,7 +75,8 @@ public sealed class HttpShapes
          "claudeSessionId":"01234567-89ab-7def-8123-456789abcdef",
          "claudeSessionIds":["01234567-89ab-7def-8123-456789abcdef"],"lastTurn":null,"inbox":3,"costUsd":1.5,
          "costTodayUsd":0.5,"created":"2031-02-03T04:05:06+00:00","closed":"2031-02-03T04:05:06+00:00",
-         "waitsFor":"fedcba98-7654-7321-8fed-cba987654321","notice":"n"}
+         "waitsFor":"fedcba98-7654-7321-8fed-cba987654321","notice":"n",
+         "paused":{"ids":["01234567-89ab-7def-8123-456789abcdef"],"until":null,"reason":"r"}}
         """;
 
     static readonly Watch Watch = new(
@@ -153,6 +155,23 @@ public sealed class HttpShapes
             """
             {"id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","reason":"r",
              "at":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
+        (
+            new NewPause(PauseScope.Session, "implementer", Time, Interrupt: true, "r"),
+            """{"scope":"session","name":"implementer","until":"2031-02-03T04:05:06+00:00","interrupt":true,"reason":"r"}"""
+        ),
+        (
+            new Pause(Id, PauseScope.All, null, null, Interrupt: false, "r", Time, Sessions: 3, Running: 1),
+            """
+            {"id":"01234567-89ab-7def-8123-456789abcdef","scope":"all","name":null,"until":null,"interrupt":false,
+             "reason":"r","created":"2031-02-03T04:05:06+00:00","sessions":3,"running":1}
+            """
+        ),
+        (
+            new SessionPause([Id], Time, null),
+            """
+            {"ids":["01234567-89ab-7def-8123-456789abcdef"],"until":"2031-02-03T04:05:06+00:00","reason":null}
             """
         ),
         (
@@ -500,6 +519,7 @@ public sealed class HttpShapes
     [InlineData(typeof(QuestionOutcome), "answered noAnswer superseded")]
     [InlineData(typeof(IntakeOutcome), "routed unwatched duplicate")]
     [InlineData(typeof(PromptForm), "full delta")]
+    [InlineData(typeof(PauseScope), "all session route profile pool")]
     [InlineData(typeof(Delivery), "wake ambient")]
     public void Words_of_a_fixed_set_are_what_they_were(Type set, string words) =>
         Assert.Equal(

@@ -56,6 +56,7 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
                     ("WakeSession", "/v1/sessions/implementer/wake"),
                     ("ScheduleWake", "/v1/sessions/implementer/schedule"),
                     ("PutRoute", "/v1/routes/assigned"),
+                    ("PauseSessions", "/v1/pauses"),
                     ("CreateKey", "/v1/keys"),
                     ("RotateKey", "/v1/keys/{key}/rotate"),
                 ]
@@ -114,6 +115,8 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
             { "POST", "/v1/events/{id}/replay", "application/json", "", null, 404 },
             { "PUT", "/v1/routes/{name}", "application/json", "{}", null, 400 },
             { "DELETE", "/v1/routes/{name}", "application/json", "", null, 404 },
+            { "POST", "/v1/pauses", "application/json", "{}", null, 400 },
+            { "DELETE", "/v1/pauses/{id}", "application/json", "", null, 404 },
             { "POST", "/v1/questions/{id}/answer", "application/json", "{}", null, 404 },
             { "GET", "/v1/sessions", "application/json", "", "limit", 400 },
             { "GET", "/v1/events", "application/json", "", "limit", 400 },

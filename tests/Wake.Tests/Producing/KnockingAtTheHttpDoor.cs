@@ -254,6 +254,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         await IsProblem(await wake.Http.DeleteAsync("/v1/sessions/nobody"), 404);
         await IsProblem(await wake.Http.DeleteAsync($"/v1/watches/{Guid.NewGuid()}"), 404);
         await IsProblem(await wake.Http.DeleteAsync("/v1/routes/nothing"), 404);
+        await IsProblem(await wake.Http.DeleteAsync($"/v1/pauses/{Guid.NewGuid()}"), 404);
         await IsProblem(await wake.Http.PostAsync("/v1/events/nothing/replay", null), 404);
         await IsProblem(
             await wake.Http.PostAsync(
@@ -369,6 +370,8 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/watches/{id}",
             "/v1/explain/events/{id}",
             "/v1/explain/sessions/{key}",
+            "/v1/pauses",
+            "/v1/pauses/{id}",
             "/v1/questions",
             "/v1/questions/{id}",
             "/v1/questions/{id}/answer",

@@ -24,6 +24,13 @@ public sealed class DecidingAboutASession
         ("its date has come", Turn(parked: true)),
     ];
 
+    static readonly (string Name, bool Paused, TimeSpan? Remaining)[] Pauses =
+    [
+        ("", false, null),
+        (", paused", true, null),
+        (", paused for a minute", true, Minute),
+    ];
+
     internal static readonly (string Name, SessionSnapshot Facts)[] All =
     [
         .. from turn in Turns
@@ -31,16 +38,20 @@ public sealed class DecidingAboutASession
         from pending in Either
         from quiet in Either
         from woken in Either
+        from pause in Pauses
         select (
             turn.Name
                 + (closed ? ", closed" : "")
                 + (pending ? ", pending" : "")
                 + (quiet ? ", quiet window" : "")
-                + (woken ? ", woken by a person" : ""),
+                + (woken ? ", woken by a person" : "")
+                + pause.Name,
             new SessionSnapshot("key", closed, pending, woken, LastWake: 7, turn.Turn)
             {
                 Profile = "default",
                 QuietRemaining = quiet ? Minute : null,
+                Paused = pause.Paused,
+                PauseRemaining = pause.Remaining,
             }
         ),
     ];
@@ -52,7 +63,7 @@ public sealed class DecidingAboutASession
     [Fact]
     public void A_session_without_a_turn_is_woken_when_the_quiet_window_of_what_waits_is_over() =>
         Decides(
-            x => x is { Closed: false, OpenTurn: null },
+            x => x is { Closed: false, OpenTurn: null, Paused: false },
             x =>
                 !x.HasPendingWake ? "Rest 7"
                 : x.QuietRemaining is null ? "Dispatch 8"
@@ -73,8 +84,36 @@ public sealed class DecidingAboutASession
     {
         var open = Turns.Single(x => x.Name == turn).Turn;
 
-        Decides(x => !x.Closed && x.OpenTurn == open, x => x.ManuallyWoken ? wokenByAPerson : byItself);
+        Decides(
+            x => x is { Closed: false, Paused: false } && x.OpenTurn == open,
+            x => x.ManuallyWoken ? wokenByAPerson : byItself
+        );
     }
+
+    [Theory]
+    [InlineData("dispatched", "AwaitPause 7 in ", "AwaitPause 7 in ")]
+    [InlineData("held", "AwaitLease 7 in 00:01:00", "AwaitLease 7 in 00:01:00")]
+    [InlineData("backing off", "BackOff 7 in 00:01:00", "AwaitPause 7 in ")]
+    [InlineData("withheld", "BackOff 7 in 00:01:00", "BackOff 7 in 00:01:00")]
+    [InlineData("waits for a person", "Park 7 in ", "AwaitPause 7 in ")]
+    [InlineData("waits for a date", "Park 7 in 00:01:00", "AwaitPause 7 in ")]
+    [InlineData("its date has come", "AwaitPause 7 in ", "AwaitPause 7 in ")]
+    public void Nobody_breaks_through_a_pause(string turn, string byItself, string wokenByAPerson)
+    {
+        var open = Turns.Single(x => x.Name == turn).Turn;
+
+        Decides(
+            x => x is { Closed: false, Paused: true, PauseRemaining: null } && x.OpenTurn == open,
+            x => x.ManuallyWoken ? wokenByAPerson : byItself
+        );
+    }
+
+    [Fact]
+    public void What_waits_in_a_paused_session_waits_for_the_end_of_that() =>
+        Decides(
+            x => x is { Closed: false, Paused: true, OpenTurn: null },
+            x => x.HasPendingWake ? $"AwaitPause 8 in {x.PauseRemaining}" : "Rest 7"
+        );
 
     static void Decides(Func<SessionSnapshot, bool> where, Func<SessionSnapshot, string> expected)
     {

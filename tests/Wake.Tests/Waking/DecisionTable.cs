@@ -45,6 +45,7 @@ public sealed class DecisionTable
         [SagaStatements.OpenTurn(Session, 1, RepeatAfter, null, null).CommandText] = "OpenTurn",
         [SagaStatements.RepeatTurn(Session, 1, RepeatAfter).CommandText] = "RepeatTurn",
         [SagaStatements.ScheduleCheck(Session, null).CommandText] = "ScheduleCheck",
+        [SagaStatements.AwaitPause(Session, null).CommandText] = "AwaitPause",
         [SagaStatements.ClearCheck(Session).CommandText] = "ClearCheck",
         [SagaStatements.ClearTimer(Session).CommandText] = "ClearTimer",
     };
@@ -76,7 +77,7 @@ public sealed class DecisionTable
             .GroupBy(x => x.Decision.GetType().Name)
             .ToDictionary(x => x.Key, x => x.Select(y => $"{y.After} {y.Wake}").Distinct().Order().ToArray());
 
-        Assert.Equal(8, next.Count);
+        Assert.Equal(9, next.Count);
         // That a quiet window is open is no news to whoever saw it end.
         Assert.Equal(["Dispatched 8", "Idle 6"], next[nameof(WakeDecision.Collect)]);
         Assert.All(next.Where(x => x.Key != nameof(WakeDecision.Collect)), x => Assert.Single(x.Value));
@@ -127,6 +128,7 @@ public sealed class DecisionTable
             (_, Due, WakeDecision.Repeat) => open.Replace("OpenTurn", "RepeatTurn"),
             (_, Due, WakeDecision.Park { CheckIn: null }) => $"ScheduleCheck, Parked {Remembered}",
             (_, Due, WakeDecision.Park { CheckIn: var check }) => Check(check, "Parked"),
+            (_, Due, WakeDecision.AwaitPause { CheckIn: var check }) => Pause(check),
             (_, Due, WakeDecision.AwaitLease { CheckIn: var check }) => Check(check, "Dispatched"),
             (_, Due, WakeDecision.BackOff { CheckIn: var check }) => Check(check, "Dispatched"),
             (_, Due, WakeDecision.Rest) => rest,
@@ -135,6 +137,7 @@ public sealed class DecisionTable
 
             ("Dispatched", Ended, WakeDecision.Dispatch) => open,
             ("Dispatched", Ended, WakeDecision.Collect collect) => Collect(collect),
+            ("Dispatched", Ended, WakeDecision.AwaitPause { CheckIn: var check }) => Pause(check),
             ("Dispatched", Ended, WakeDecision.Rest) => rest,
             (_, Ended or EndedEarlier, _) => nothing,
 
@@ -143,6 +146,11 @@ public sealed class DecisionTable
 
         static string Check(TimeSpan? check, string next) =>
             $"ScheduleCheck {check}, look in {check}, {next} {Remembered}";
+
+        static string Pause(TimeSpan? check) =>
+            check is null
+                ? $"AwaitPause, Parked {Remembered}"
+                : $"AwaitPause {check}, look in {check}, Parked {Remembered}";
 
         static string Collect(WakeDecision.Collect collect) =>
             $"ClearCheck, look in {collect.QuietRemaining}, Idle {Remembered}";

@@ -33,6 +33,7 @@ public sealed class StayingQuickInALargeStore
             "EventQueueConsumer",
             "RunnerName",
             "RunnerEndpoints",
+            "PausedTurns",
             "SpoolReader",
             "SweepNotificationListener",
             "WakeSweeper",

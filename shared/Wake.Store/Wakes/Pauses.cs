@@ -1,0 +1,322 @@
+using System.Data;
+using Npgsql;
+
+namespace Wake.Store;
+
+/// <summary>
+/// Pauses: while one covers a session, no turn of it is dispatched or claimed. What comes is taken in as ever and waits
+/// in the inbox. When the last of its pauses is over, each session with something in its inbox takes one turn for all
+/// of it.
+/// </summary>
+public sealed class Pauses(NpgsqlDataSource database)
+{
+    // A claim holds it together with others, a new pause alone: a turn is either claimed before the pause is there, or
+    // not at all.
+    const string Lock = "5427022";
+
+    /// <summary>A statement of a claim, before those that look: no pause comes into force until it commits.</summary>
+    internal const string LockAgainstNew = $"select pg_advisory_xact_lock_shared({Lock})";
+
+    /// <summary>Whether a pause covers the session of a row <c>s</c>.</summary>
+    internal const string CoverSession = "exists (select from pauses_of(s.key, s.profile))";
+
+    /// <summary>A row <c>p</c> in words.</summary>
+    internal const string Note = """
+        concat(case p.scope when 'all' then 'everything' else concat(p.scope, ' ', p.name) end, ', ',
+               coalesce('until ' || to_char(p.until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || 'Z', 'until it is ended'),
+               ': ' || p.reason)
+        """;
+
+    const string Covers = "pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)";
+
+    const string Select = $"""
+        select p.id, p.scope, p.name, p.until, p.interrupts, p.reason, p.created_at,
+               (select count(*) from sessions s where s.closed_at is null and {Covers})::int as sessions,
+               (select count(*) from turns t join sessions s on s.id = t.session_id
+                where t.ended_at is null and t.lease_until > clock_timestamp() and {Covers})::int as running
+        from pauses p
+        """;
+
+    /// <summary>
+    /// Pauses, from now on. Null: there is no open session, or no route, of this name. The same again under one id
+    /// answers with what is there.
+    /// </summary>
+    public async Task<Pause?> Add(NewPause wanted, CancellationToken cancel, Guid? id = null)
+    {
+        var made = id ?? Guid.CreateVersion7();
+        await using var batch = database.CreateBatch();
+        batch.Add($"select pg_advisory_xact_lock({Lock})");
+        batch.Add(
+            """
+            insert into pauses (id, scope, name, session_pattern, until, interrupts, reason)
+            select $1, $2, $3::text, $4::text, $5::timestamptz, $6, $7::text
+            where $2 <> 'session' or exists (select from sessions where key = $3 and closed_at is null)
+            on conflict (id) do nothing
+            """,
+            made,
+            wanted.Scope.ToCamelCase(),
+            wanted.Name,
+            wanted.Route is null ? null : Sql.LikePattern(wanted.Route.SessionKeys),
+            wanted.Until?.ToUniversalTime(),
+            wanted.Interrupts,
+            wanted.Reason
+        );
+        await batch.ExecuteNonQueryAsync(cancel);
+
+        await using var command = database.CreateCommand($"{Select} where p.id = $1");
+        command.Parameters.AddWithValue(made);
+        return await command.ReadFirst(Read, cancel);
+    }
+
+    /// <summary>Those in force, the oldest first.</summary>
+    public async Task<IReadOnlyList<Pause>> List(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            {Select}
+            where not p.resumed and p.ended_at is null and (p.until is null or p.until > clock_timestamp())
+            order by p.created_at, p.id
+            """
+        );
+        return await command.ReadAll(Read, cancel);
+    }
+
+    /// <summary>Ends one, and has every session looked at that waited for it. False: it is not in force.</summary>
+    public async Task<bool> End(Guid id, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            update pauses set ended_at = clock_timestamp()
+            where id = $1 and ended_at is null and (until is null or until > clock_timestamp())
+            """
+        );
+        command.Parameters.AddWithValue(id);
+        var ended = await command.ExecuteNonQueryAsync(cancel) > 0;
+        if (ended)
+            await Resume(cancel);
+        return ended;
+    }
+
+    /// <summary>
+    /// Notes which are over by now, and has every session looked at that waited for one. Also after the process that
+    /// ended it has died. False: there is none.
+    /// </summary>
+    public async Task<bool> EndExpired(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            with expired as (
+                update pauses set ended_at = until
+                where not resumed and ended_at is null and until <= clock_timestamp()
+            )
+            select exists (select from pauses
+                           where not resumed and (ended_at is not null or until <= clock_timestamp()))
+            """
+        );
+        var any = (bool)(await command.ExecuteScalarAsync(cancel))!;
+        if (any)
+            await Resume(cancel);
+        return any;
+    }
+
+    // In a transaction after the one that ended it: who read before that it holds has locked the timer by then, or has
+    // set it.
+    async Task Resume(CancellationToken cancel)
+    {
+        await using var find = database.CreateCommand(
+            "select id from pauses where not resumed and ended_at is not null"
+        );
+        var ended = (await find.ReadAll(row => row.GetGuid("id"), cancel)).ToArray();
+
+        await using var batch = database.CreateBatch();
+        LookAtWaiting(batch, $"exists (select from pauses p where p.id = any ($1) and {Covers})", ended);
+        batch.Add("update pauses set resumed = true where id = any ($1)", (object)ended);
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    // Whatever a session waits for, a look does no harm. Of a turn that runs there is nothing to see.
+    static void LookAtWaiting(NpgsqlBatch batch, string which, params ReadOnlySpan<object?> parameters)
+    {
+        batch.Add(
+            $"""
+            select 1 from wake_timers timer join sessions s on s.id = timer.session_id
+            where timer.due_at is not null and {which}
+            order by timer.session_id for update of timer
+            """,
+            parameters
+        );
+        batch.Add(
+            $"""
+            update wake_timers timer set owed_at = clock_timestamp()
+            from sessions s
+            where s.id = timer.session_id and timer.owed_at is not null and {which}
+              and not exists (select from turns t
+                              where t.session_id = s.id and t.ended_at is null and t.lease_until > clock_timestamp())
+            """,
+            parameters
+        );
+    }
+
+    /// <summary>Of turns that run those that a pause interrupts, each with the pause in words.</summary>
+    public async Task<IReadOnlyList<(Guid SessionId, string Why)>> FindInterrupted(
+        IReadOnlyList<Guid> sessions,
+        CancellationToken cancel
+    )
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select s.id, min({Note}) as why
+            from sessions s cross join lateral pauses_of(s.key, s.profile) p
+            where s.id = any ($1) and p.interrupts
+            group by s.id
+            """
+        );
+        command.Parameters.AddWithValue(sessions.ToArray());
+        return await command.ReadAll(row => (row.GetGuid("id"), row.GetString("why")), cancel);
+    }
+
+    /// <summary>The pauses of each of some sessions, as one; without those that have none.</summary>
+    public static async Task<IReadOnlyDictionary<Guid, SessionPause>> Find(
+        NpgsqlDataSource database,
+        IReadOnlyList<Guid> sessions,
+        CancellationToken cancel
+    )
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select s.id, case when bool_and(p.until is not null) then max(p.until) end as until,
+                   string_agg(distinct p.reason, '; ') as reason, array_agg(p.id order by p.created_at) as pauses
+            from sessions s cross join lateral pauses_of(s.key, s.profile) p
+            where s.id = any ($1) and s.closed_at is null
+            group by s.id
+            """
+        );
+        command.Parameters.AddWithValue(sessions.ToArray());
+        return (
+            await command.ReadAll(
+                row =>
+                    KeyValuePair.Create(
+                        row.GetGuid("id"),
+                        new SessionPause(
+                            row.GetFieldValue<Guid[]>("pauses"),
+                            row.GetNullable<DateTimeOffset>("until"),
+                            row.GetText("reason")
+                        )
+                    ),
+                cancel
+            )
+        ).ToDictionary();
+    }
+
+    /// <summary>
+    /// Says which pool each profile has, as the coordinators send their wakes. While a pool is paused every session
+    /// that waits is looked at: its profile may have had another pool before.
+    /// </summary>
+    public async Task ReplacePools(IReadOnlyDictionary<string, string> pools, CancellationToken cancel)
+    {
+        await using (var batch = database.CreateBatch())
+        {
+            batch.Add("delete from profile_pools where profile <> all ($1)", (object)pools.Keys.ToArray());
+            batch.Add(
+                """
+                insert into profile_pools as known (profile, pool)
+                select profile, pool from unnest($1::text[], $2::text[]) as given (profile, pool) order by profile
+                on conflict (profile) do update set pool = excluded.pool
+                where known.pool <> excluded.pool
+                """,
+                pools.Keys.ToArray(),
+                pools.Values.ToArray()
+            );
+            await batch.ExecuteNonQueryAsync(cancel);
+        }
+
+        await using var look = database.CreateBatch();
+        LookAtWaiting(
+            look,
+            "exists (select from pauses p where not p.resumed and p.ended_at is null and p.scope = 'pool')"
+        );
+        await look.ExecuteNonQueryAsync(cancel);
+    }
+
+    static Pause Read(NpgsqlDataReader row) =>
+        new(
+            row.GetGuid("id"),
+            Enum.Parse<PauseScope>(row.GetString("scope"), ignoreCase: true),
+            row.GetText("name"),
+            row.GetNullable<DateTimeOffset>("until"),
+            row.GetBoolean("interrupts"),
+            row.GetText("reason"),
+            row.GetFieldValue<DateTimeOffset>("created_at"),
+            row.GetInt32("sessions"),
+            row.GetInt32("running")
+        );
+}
+
+/// <summary>What a pause covers.</summary>
+public enum PauseScope
+{
+    /// <summary>Every session.</summary>
+    All,
+
+    /// <summary>The session of a key, also when that key is registered anew.</summary>
+    Session,
+
+    /// <summary>The sessions whose keys are those of a route.</summary>
+    Route,
+
+    /// <summary>The sessions of a profile.</summary>
+    Profile,
+
+    /// <summary>The sessions whose profiles have a pool.</summary>
+    Pool,
+}
+
+/// <summary>A pause to make.</summary>
+/// <param name="Scope">What it covers.</param>
+/// <param name="Name">Of the session, route, profile or pool; null for all.</param>
+/// <param name="Route">The route; null when it is for none.</param>
+/// <param name="Until">When it is over, by the database's clock; null: when somebody ends it.</param>
+/// <param name="Interrupts">Whether turns that run are stopped and given back.</param>
+/// <param name="Reason">Why, for people.</param>
+public sealed record NewPause(
+    PauseScope Scope,
+    string? Name,
+    RouteDefinition? Route,
+    DateTimeOffset? Until,
+    bool Interrupts,
+    string? Reason
+);
+
+/// <summary>A pause.</summary>
+/// <param name="Id">Names it.</param>
+/// <param name="Scope">What it covers.</param>
+/// <param name="Name">Of the session, route, profile or pool; null for all.</param>
+/// <param name="Until">When it is over; null: when somebody ends it.</param>
+/// <param name="Interrupts">Whether turns that ran were stopped as well.</param>
+/// <param name="Reason">Why.</param>
+/// <param name="Created">Since when.</param>
+/// <param name="Sessions">How many open sessions it covers now.</param>
+/// <param name="Running">How many turns of theirs run now.</param>
+public sealed record Pause(
+    Guid Id,
+    PauseScope Scope,
+    string? Name,
+    DateTimeOffset? Until,
+    bool Interrupts,
+    string? Reason,
+    DateTimeOffset Created,
+    int Sessions,
+    int Running
+);
+
+/// <summary>What keeps a session from taking turns.</summary>
+/// <param name="Ids">The pauses, the oldest first.</param>
+/// <param name="Until">When the last of them is over; null: when somebody ends it.</param>
+/// <param name="Reason">Why; null when nobody has said.</param>
+public sealed record SessionPause(IReadOnlyList<Guid> Ids, DateTimeOffset? Until, string? Reason)
+{
+    /// <summary>The same as a sentence.</summary>
+    public string Sentence =>
+        $"Paused {(Until is { } end ? $"until {end.UtcDateTime:u}" : "until somebody ends it")}"
+        + $"{(Reason is null ? "" : $" ({Reason})")}.";
+}
