@@ -71,6 +71,43 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         await pausing;
     }
 
+    [Fact]
+    public async Task A_claim_waits_for_a_pause_that_is_being_made_and_finds_it()
+    {
+        var session = await store.Session("meanwhile");
+        await Observe("meanwhile", "first");
+        await coordinator.Tell(new WakeDue(session));
+        await Command(session);
+        await using var connection = await store.Database.OpenConnectionAsync();
+        await using var pausing = await connection.BeginTransactionAsync();
+        await using (
+            var pause = new Npgsql.NpgsqlCommand(
+                """
+                select pg_advisory_xact_lock(5427022);
+                insert into pauses (id, scope, name, interrupts) values (gen_random_uuid(), 'session', 'meanwhile', false)
+                """,
+                connection,
+                pausing
+            )
+        )
+            await pause.ExecuteNonQueryAsync();
+
+        var claim = Claim(session);
+        await Eventually.Holds(
+            () =>
+                store.Scalar<bool>(
+                    """
+                    select exists (select from pg_locks
+                                   where locktype = 'advisory' and mode = 'ShareLock' and not granted and objid = 5427022)
+                    """
+                ),
+            "the claim waits"
+        );
+        await pausing.CommitAsync();
+
+        Assert.IsType<TurnClaim.NotDue>(await claim);
+    }
+
     [Theory]
     [InlineData(PauseScope.All, null, "covered and other")]
     [InlineData(PauseScope.Session, "covered", "covered")]
