@@ -10,6 +10,11 @@ case "$(uname -s)-$(uname -m)" in
   *) platform=linux-x64 ;;
 esac
 
+quietly=(-v quiet -nologo -clp:'ErrorsOnly;NoSummary')
+# A platform's own restore adds nothing but Microsoft's runtime and compilers, which no lock file names; what is locked is
+# restored, and compared with its lock, before.
+unlocked=(-p:RestorePackagesWithLockFile=false -p:NuGetLockFilePath=obj/none.json)
+
 say() { printf '== %s\n' "$*" >&2; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 
@@ -59,7 +64,7 @@ has_cc() {
 
 # Builds wake-terminal into a folder.
 build_terminal() {
-  dotnet publish services/Wake.Terminal --configuration Release -p:Native=true --output "$1" -v quiet -nologo -clp:'ErrorsOnly;NoSummary'
+  dotnet publish services/Wake.Terminal --configuration Release -p:Native=true --output "$1" "${quietly[@]}"
 }
 
 need_npm() {
