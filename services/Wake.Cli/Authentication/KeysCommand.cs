@@ -60,31 +60,22 @@ sealed class KeysCommand : ClientCommand
     )
     {
         var answer = (await wake.Get("/v1/keys", cancel)).EnsureSuccess();
-        if (output.Json)
-        {
-            output.Raw(answer.Body);
-            return 0;
-        }
-
-        var keys = answer.ReadAs(CliJson.Default.ApiKeyArray);
-        output.Table(
+        output.List(
+            answer,
+            CliJson.Default.ApiKeyArray,
             ["ID", "NAME", "SCOPES", "LIMITS", "CREATED", "LAST USED", "EXPIRES"],
-            keys.Select(x =>
-                (string?[])
-                    [
-                        $"{x.Id}",
-                        x.Name,
-                        string.Join(' ', x.Scopes),
-                        DescribeLimits(x),
-                        TimeFormat.Format(x.Created),
-                        x.LastUsedAt is { } used ? TimeFormat.Format(used) : "never",
-                        x.ExpiresAt is { } expiry ? TimeFormat.Format(expiry) : "",
-                    ]
-            )
+            x =>
+                [
+                    $"{x.Id}",
+                    x.Name,
+                    string.Join(' ', x.Scopes),
+                    DescribeLimits(x),
+                    TimeFormat.Format(x.Created),
+                    x.LastUsedAt is { } used ? TimeFormat.Format(used) : "never",
+                    x.ExpiresAt is { } expiry ? TimeFormat.Format(expiry) : "",
+                ],
+            "There are no keys."
         );
-
-        if (keys is [])
-            Output.Note("There are no keys.");
         return 0;
     }
 

@@ -45,6 +45,30 @@ sealed class Output(bool json)
             Write(Encoding.UTF8.GetBytes(Markup.Remove(markup) + "\n"));
     }
 
+    /// <summary>Writes a list that the API has answered with: as it came for a program, for a person a row each, or
+    /// that there is none.</summary>
+    /// <returns>What a person has seen.</returns>
+    public T[] List<T>(
+        ApiResponse answer,
+        JsonTypeInfo<T[]> type,
+        IReadOnlyList<string> headings,
+        Func<T, IReadOnlyList<string?>> row,
+        string none
+    )
+    {
+        if (Json)
+        {
+            Raw(answer.Body);
+            return [];
+        }
+
+        var all = answer.ReadAs(type);
+        Table(headings, all.Select(row));
+        if (all is [])
+            Note(none);
+        return all;
+    }
+
     /// <summary>
     /// Writes rows under headings; without headings, facts beside their names. Leaves out columns in which nothing
     /// stands.

@@ -54,6 +54,22 @@ sealed class WakeClient : IDisposable
             ? Uri.EscapeDataString(name)
             : throw new CommandException($"Nothing can be called '{name}'.");
 
+    /// <summary>What a GET answers with, for who can do without: null when no Wake runs, or it does not let this
+    /// in.</summary>
+    public static async Task<T?> TryGet<T>(string? data, string path, JsonTypeInfo<T> type, CancellationToken cancel)
+        where T : class
+    {
+        try
+        {
+            using var wake = new WakeClient(data);
+            return await wake.Get(path, cancel) is { IsSuccess: true } answer ? answer.ReadAs(type) : null;
+        }
+        catch (CommandException)
+        {
+            return null;
+        }
+    }
+
     public Task<ApiResponse> Get(string path, CancellationToken cancel) => Send(Request(HttpMethod.Get, path), cancel);
 
     public Task<ApiResponse> Delete(string path, CancellationToken cancel) =>

@@ -338,60 +338,37 @@ sealed class DoctorChecks(DataFolder folder, string? data)
     }
 
     // Why nothing happens, where that is meant.
-    async Task<CheckResult?> CheckPauses(CancellationToken cancel)
-    {
-        try
-        {
-            using var wake = new WakeClient(data);
-            return
-                await wake.Get("/v1/pauses", cancel) is { IsSuccess: true } answer
-                && answer.ReadAs(CliJson.Default.PauseArray) is { Length: > 0 } pauses
-                ? new(
-                    "pauses",
-                    true,
-                    string.Join(
-                        "; ",
-                        pauses.Select(x =>
-                            $"{PauseScopeOptions.Describe(x.Scope, x.Name)}"
-                            + (x.Until is { } end ? $" until {TimeFormat.Format(end)}" : "")
-                            + (x.Reason is { } why ? $" ({why})" : "")
-                        )
-                    ),
-                    "No turn of these sessions begins. wake pauses shows more, wake unpause ends one."
-                )
-                : null;
-        }
-        catch (CommandException)
-        {
-            return null;
-        }
-    }
+    async Task<CheckResult?> CheckPauses(CancellationToken cancel) =>
+        await WakeClient.TryGet(data, "/v1/pauses", CliJson.Default.PauseArray, cancel) is { Length: > 0 } pauses
+            ? new(
+                "pauses",
+                true,
+                string.Join(
+                    "; ",
+                    pauses.Select(x =>
+                        $"{PauseScopeOptions.Describe(x.Scope, x.Name)}"
+                        + (x.Until is { } end ? $" until {TimeFormat.Format(end)}" : "")
+                        + (x.Reason is { } why ? $" ({why})" : "")
+                    )
+                ),
+                "No turn of these sessions begins. wake pauses shows more, wake unpause ends one."
+            )
+            : null;
 
     // Nothing where no Wake answers, which is said above.
-    async Task<CheckResult?> CheckDedupCollisions(CancellationToken cancel)
-    {
-        try
-        {
-            using var wake = new WakeClient(data);
-            return
-                await wake.Get("/v1/collisions", cancel) is { IsSuccess: true } answer
-                && answer.ReadAs(CliJson.Default.Collisions) is { Count: > 0, Latest: [var latest, ..] } found
-                ? new(
-                    "dedup keys",
-                    true,
-                    $"{found.Count} events came under the dedupKey of another fact, or of one that nobody has "
-                        + "verified, and were taken in all the same",
-                    $"Their producers give different facts one key, {latest.DedupKey} for one, or somebody sends a "
-                        + "forge's. "
-                        + $"See: wake explain {latest.Event}"
-                )
-                : null;
-        }
-        catch (CommandException)
-        {
-            return null;
-        }
-    }
+    async Task<CheckResult?> CheckDedupCollisions(CancellationToken cancel) =>
+        await WakeClient.TryGet(data, "/v1/collisions", CliJson.Default.Collisions, cancel)
+            is { Count: > 0, Latest: [var latest, ..] } found
+            ? new(
+                "dedup keys",
+                true,
+                $"{found.Count} events came under the dedupKey of another fact, or of one that nobody has "
+                    + "verified, and were taken in all the same",
+                $"Their producers give different facts one key, {latest.DedupKey} for one, or somebody sends a "
+                    + "forge's. "
+                    + $"See: wake explain {latest.Event}"
+            )
+            : null;
 
     // Sessions of Wake's that somebody has open on this machine at this moment.
     async Task<CheckResult?> CheckOpenSessions(string configFolder, CancellationToken cancel)

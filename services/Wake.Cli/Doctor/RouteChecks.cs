@@ -72,19 +72,7 @@ sealed class RouteChecks(DataFolder folder, string? data)
         }
     }
 
-    async Task<IReadOnlyList<Contracts.Http.Route>> FetchRoutes(CancellationToken cancel)
-    {
-        try
-        {
-            using var wake = new WakeClient(data);
-            return await wake.Get("/v1/routes", cancel) is { IsSuccess: true } answer
-                ? answer.ReadAs(CliJson.Default.RouteArray)
-                : [];
-        }
-        catch (CommandException)
-        {
-            // It does not run, and that is said by another check.
-            return [];
-        }
-    }
+    // Where it does not run, another check says so.
+    async Task<IReadOnlyList<Contracts.Http.Route>> FetchRoutes(CancellationToken cancel) =>
+        await WakeClient.TryGet(data, "/v1/routes", CliJson.Default.RouteArray, cancel) ?? [];
 }

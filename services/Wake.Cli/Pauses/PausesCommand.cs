@@ -23,31 +23,23 @@ sealed class PausesCommand : ClientCommand
     )
     {
         var answer = (await wake.Get("/v1/pauses", cancel)).EnsureSuccess();
-        if (output.Json)
-        {
-            output.Raw(answer.Body);
-            return 0;
-        }
-
-        var pauses = answer.ReadAs(CliJson.Default.PauseArray);
-        output.Table(
+        output.List(
+            answer,
+            CliJson.Default.PauseArray,
             ["ID", "PAUSED", "SINCE", "UNTIL", "INTERRUPTS", "SESSIONS", "RUNNING", "REASON"],
-            pauses.Select(x =>
-                (string?[])
-                    [
-                        $"{x.Id}",
-                        PauseScopeOptions.Describe(x.Scope, x.Name),
-                        TimeFormat.Format(x.Created),
-                        x.Until is { } end ? TimeFormat.Format(end) : "wake unpause",
-                        x.Interrupt ? "yes" : "no",
-                        $"{x.Sessions}",
-                        $"{x.Running}",
-                        x.Reason,
-                    ]
-            )
+            x =>
+                [
+                    $"{x.Id}",
+                    PauseScopeOptions.Describe(x.Scope, x.Name),
+                    TimeFormat.Format(x.Created),
+                    x.Until is { } end ? TimeFormat.Format(end) : "wake unpause",
+                    x.Interrupt ? "yes" : "no",
+                    $"{x.Sessions}",
+                    $"{x.Running}",
+                    x.Reason,
+                ],
+            "Nothing is paused."
         );
-        if (pauses is [])
-            Output.Note("Nothing is paused.");
         return 0;
     }
 }

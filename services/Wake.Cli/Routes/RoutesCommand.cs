@@ -34,32 +34,23 @@ sealed class RoutesCommand : ClientCommand
     )
     {
         var answer = (await wake.Get("/v1/routes", cancel)).EnsureSuccess();
-        if (output.Json)
-        {
-            output.Raw(answer.Body);
-            return 0;
-        }
-
-        var routes = answer.ReadAs(CliJson.Default.RouteArray);
-        output.Table(
+        output.List(
+            answer,
+            CliJson.Default.RouteArray,
             ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "FROM"],
-            routes.Select(x =>
-                (string?[])
-                    [
-                        x.Name,
-                        x.Subject ?? "*",
-                        string.Join(' ', x.Types ?? ["*"]),
-                        string.Join(", ", x.Where ?? []),
-                        x.Session,
-                        x.Profile,
-                        x.Workspace,
-                        x.Configured ? "configuration" : "",
-                    ]
-            )
+            x =>
+                [
+                    x.Name,
+                    x.Subject ?? "*",
+                    string.Join(' ', x.Types ?? ["*"]),
+                    string.Join(", ", x.Where ?? []),
+                    x.Session,
+                    x.Profile,
+                    x.Workspace,
+                    x.Configured ? "configuration" : "",
+                ],
+            "There are no routes."
         );
-
-        if (routes is [])
-            Output.Note("There are no routes.");
         return 0;
     }
 }

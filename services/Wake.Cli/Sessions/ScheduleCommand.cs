@@ -62,19 +62,13 @@ sealed class ScheduleCommand : ClientCommand
         var answer = (
             await SessionRegistration.SendWithRegistration(wake, key, key => wake.Get(ApiPath(key), cancel), cancel)
         ).Answer.EnsureSuccess();
-        if (output.Json)
-        {
-            output.Raw(answer.Body);
-            return 0;
-        }
-
-        var wakes = answer.ReadAs(CliJson.Default.ScheduledWakeArray);
-        output.Table(
+        output.List(
+            answer,
+            CliJson.Default.ScheduledWakeArray,
             ["ID", "AT", "REASON"],
-            wakes.Select(x => (string?[])[$"{x.Id}", TimeFormat.Format(x.At), x.Reason])
+            x => [$"{x.Id}", TimeFormat.Format(x.At), x.Reason],
+            "No wake is scheduled."
         );
-        if (wakes is [])
-            Output.Note("No wake is scheduled.");
         return 0;
     }
 }

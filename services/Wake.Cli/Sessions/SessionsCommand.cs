@@ -92,33 +92,23 @@ sealed class SessionsCommand : ClientCommand
             ("cursor", given.GetValue(cursor))
         );
         var answer = (await wake.Get(asked, cancel)).EnsureSuccess();
-        if (output.Json)
-        {
-            output.Raw(answer.Body);
-            NoteNextPage("wake sessions", answer);
-            return 0;
-        }
-
-        var sessions = answer.ReadAs(CliJson.Default.SessionArray);
-        output.Table(
+        output.List(
+            answer,
+            CliJson.Default.SessionArray,
             ["KEY", "STATE", "QUESTION", "INBOX", "LAST TURN", "COST", "PROFILE", "WORKSPACE"],
-            sessions.Select(x =>
-                (string?[])
-                    [
-                        x.Key,
-                        DescribeState(x),
-                        $"{x.WaitsFor}",
-                        $"{x.Inbox}",
-                        LastTurn(x),
-                        ShowSessionCommand.Usd(x.CostUsd),
-                        x.Profile,
-                        x.Workspace,
-                    ]
-            )
+            x =>
+                [
+                    x.Key,
+                    DescribeState(x),
+                    $"{x.WaitsFor}",
+                    $"{x.Inbox}",
+                    LastTurn(x),
+                    ShowSessionCommand.Usd(x.CostUsd),
+                    x.Profile,
+                    x.Workspace,
+                ],
+            "There are no such sessions."
         );
-
-        if (sessions is [])
-            Output.Note("There are no such sessions.");
         NoteNextPage("wake sessions", answer);
         return 0;
     }

@@ -38,32 +38,23 @@ sealed class WatchesCommand : ClientCommand
         var only = given.GetValue(session) is { } key ? $"&session={Uri.EscapeDataString(key)}" : "";
         var from = given.GetValue(after) is { } id ? $"&after={id}" : "";
         var answer = (await wake.Get($"/v1/watches?limit={Limit}{only}{from}", cancel)).EnsureSuccess();
-        if (output.Json)
-        {
-            output.Raw(answer.Body);
-            return 0;
-        }
-
-        var watches = answer.ReadAs(CliJson.Default.WatchArray);
-        output.Table(
+        var watches = output.List(
+            answer,
+            CliJson.Default.WatchArray,
             ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "INTENT"],
-            watches.Select(x =>
-                (string?[])
-                    [
-                        $"{x.Id}",
-                        x.Session,
-                        x.Subject,
-                        string.Join(' ', x.Types ?? ["*"]),
-                        string.Join(", ", x.Where ?? []),
-                        string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
-                        x.Expires is { } end ? TimeFormat.Format(end) : "",
-                        x.Intent,
-                    ]
-            )
+            x =>
+                [
+                    $"{x.Id}",
+                    x.Session,
+                    x.Subject,
+                    string.Join(' ', x.Types ?? ["*"]),
+                    string.Join(", ", x.Where ?? []),
+                    string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
+                    x.Expires is { } end ? TimeFormat.Format(end) : "",
+                    x.Intent,
+                ],
+            "There are no watches."
         );
-
-        if (watches is [])
-            Output.Note("There are no watches.");
         if (watches.Length == Limit)
             Output.Note($"There may be more: wake watches --after={watches[^1].Id}; --session narrows them.");
         return 0;
