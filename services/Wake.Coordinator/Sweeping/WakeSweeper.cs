@@ -55,7 +55,8 @@ sealed class WakeSweeper(
                 if (time.GetElapsedTime(fired) >= options.Value.PollInterval)
                 {
                     fired = time.GetTimestamp();
-                    if (await scheduled.FireDue(cancel) > 0 | await pauses.EndExpired(cancel))
+                    var hasFired = await scheduled.FireDue(cancel) > 0;
+                    if (await pauses.EndExpired(cancel) || hasFired)
                         wait = TimeSpan.Zero;
                 }
             }

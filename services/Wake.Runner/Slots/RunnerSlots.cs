@@ -13,8 +13,7 @@ sealed class RunnerSlots(
 ) : IDisposable
 {
     readonly Lock taking = new();
-    readonly HashSet<Task> running = [];
-    readonly HashSet<RunningTurn> turns = [];
+    readonly Dictionary<Task, RunningTurn> running = [];
     readonly SemaphoreSlim changed = new(0);
     readonly CancellationTokenSource stop = new();
     int taken,
@@ -76,7 +75,7 @@ sealed class RunnerSlots(
     public IReadOnlyList<RunningTurn> ListTurns()
     {
         lock (taking)
-            return [.. turns];
+            return [.. running.Values];
     }
 
     /// <summary>Gives out no slot from now on, and interrupts the turns that run.</summary>
@@ -99,7 +98,7 @@ sealed class RunnerSlots(
     public Task WhenEnded()
     {
         lock (taking)
-            return Task.WhenAll(running);
+            return Task.WhenAll(running.Keys);
     }
 
     public void Dispose()
@@ -111,9 +110,6 @@ sealed class RunnerSlots(
     void StartTurn(Slot slot, ClaimedTurn turn, Func<RunningTurn, Task> run)
     {
         var begun = new RunningTurn(turn, stop.Token);
-        lock (taking)
-            turns.Add(begun);
-
         var task = Task.Run(
             async () =>
             {
@@ -133,9 +129,6 @@ sealed class RunnerSlots(
                 }
                 finally
                 {
-                    lock (taking)
-                        turns.Remove(begun);
-                    begun.Dispose();
                     slot.Release();
                 }
             },
@@ -143,13 +136,14 @@ sealed class RunnerSlots(
         );
 
         lock (taking)
-            running.Add(task);
+            running.Add(task, begun);
         _ = task.ContinueWith(Forget, TaskScheduler.Default);
 
         void Forget(Task ended)
         {
             lock (taking)
                 running.Remove(ended);
+            begun.Dispose();
         }
     }
 

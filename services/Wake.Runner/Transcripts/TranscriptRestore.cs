@@ -306,7 +306,7 @@ sealed class TranscriptRestore(
             AddRemark($"the worktree {entered} it was in is not there any more: it works in {turn.Workspace}");
     }
 
-    void AddRemark(string what) => Note = Note is null ? what : $"{Note}; {what}";
+    void AddRemark(string what) => Note = TurnNote.Join(Note, what);
 
     // False: the local file is missing, older than the stored one, or has gone another way.
     async Task<bool> MatchesStored(string path)
