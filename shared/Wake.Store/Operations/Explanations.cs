@@ -319,14 +319,13 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         var deadline = session.WaitsFor is { } question ? await Deadline(question, cancel) : null;
         var overdue = session.State is SessionState.Idle ? await Overdue(session.Id, cancel) : null;
         var note = session.LastTurn?.Note is { } text ? $" ({text})" : "";
+        var waiting = wakes == 1 ? "One event waits" : $"{wakes} events wait";
         if (session is { Paused: { } paused, State: SessionState.Idle or SessionState.Dispatched })
         {
             return paused.Sentence
                 + (
                     session.State is SessionState.Dispatched ? $" Wake {session.LastTurn?.Number} waits for that."
-                    : wakes > 0
-                        ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} for that, and one wake is "
-                            + "told of all."
+                    : wakes > 0 ? $" {waiting} for that, and one wake is " + "told of all."
                     : " Nothing waits."
                 );
         }
@@ -348,12 +347,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 SessionState.WaitingForAnswer =>
                     $"Wake {session.LastTurn?.Number} waits for the answer to question {session.WaitsFor}{note}."
                         + (deadline is { } end ? $" Without one it goes on at {end:u}." : "")
-                        + (
-                            wakes > 0
-                                ? $" {(wakes == 1 ? "One event waits" : $"{wakes} events wait")} behind it; wake "
-                                    + "resume ends the wait."
-                                : ""
-                        ),
+                        + (wakes > 0 ? $" {waiting} behind it; wake " + "resume ends the wait." : ""),
                 _ => "Closed; it takes no more turns.",
             };
     }

@@ -12,7 +12,11 @@ public sealed class Pauses(NpgsqlDataSource database)
 {
     // A claim holds it together with others, a new pause alone: a turn is either claimed before the pause is there, or
     // not at all.
-    const string Lock = "5427022";
+    internal const string Lock = "5427023";
+
+    /// <summary>A statement before that of a new pause: it comes into force when the claims under way are
+    /// written.</summary>
+    internal const string LockAgainstClaims = $"select pg_advisory_xact_lock({Lock})";
 
     /// <summary>A statement of a claim, before those that look: no pause comes into force until it commits.</summary>
     internal const string LockAgainstNew = $"select pg_advisory_xact_lock_shared({Lock})";
@@ -26,6 +30,11 @@ public sealed class Pauses(NpgsqlDataSource database)
                coalesce('until ' || to_char(p.until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || 'Z', 'until it is ended'),
                ': ' || p.reason)
         """;
+
+    /// <summary>Of rows <c>p</c> in force: when the last of them is over; null when somebody ends it.</summary>
+    internal const string LastEnd = "case when bool_and(p.until is not null) then max(p.until) end";
+
+    const string InForce = "p.ended_at is null and (p.until is null or p.until > clock_timestamp())";
 
     const string Covers = "pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)";
 
@@ -45,7 +54,7 @@ public sealed class Pauses(NpgsqlDataSource database)
     {
         var made = id ?? Guid.CreateVersion7();
         await using var batch = database.CreateBatch();
-        batch.Add($"select pg_advisory_xact_lock({Lock})");
+        batch.Add(LockAgainstClaims);
         batch.Add(
             """
             insert into pauses (id, scope, name, session_pattern, until, interrupts, reason)
@@ -74,7 +83,7 @@ public sealed class Pauses(NpgsqlDataSource database)
         await using var command = database.CreateCommand(
             $"""
             {Select}
-            where not p.resumed and p.ended_at is null and (p.until is null or p.until > clock_timestamp())
+            where not p.resumed and {InForce}
             order by p.created_at, p.id
             """
         );
@@ -85,10 +94,7 @@ public sealed class Pauses(NpgsqlDataSource database)
     public async Task<bool> End(Guid id, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            """
-            update pauses set ended_at = clock_timestamp()
-            where id = $1 and ended_at is null and (until is null or until > clock_timestamp())
-            """
+            $"update pauses p set ended_at = clock_timestamp() where id = $1 and {InForce}"
         );
         command.Parameters.AddWithValue(id);
         var ended = await command.ExecuteNonQueryAsync(cancel) > 0;
@@ -184,7 +190,7 @@ public sealed class Pauses(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             $"""
-            select s.id, case when bool_and(p.until is not null) then max(p.until) end as until,
+            select s.id, {LastEnd} as until,
                    string_agg(distinct p.reason, '; ') as reason, array_agg(p.id order by p.created_at) as pauses
             from sessions s cross join lateral pauses_of(s.key, s.profile) p
             where s.id = any ($1) and s.closed_at is null

@@ -79,8 +79,8 @@ public sealed record SessionSnapshot(
             from sessions s
             join wake_timers timer on timer.session_id = s.id
             left join turns turn on turn.session_id = s.id and turn.ended_at is null
-            cross join lateral (select count(*) > 0 as paused, case when bool_and(until is not null) then max(until) end as until
-                                from pauses_of(s.key, s.profile)) pause
+            cross join lateral (select count(*) > 0 as paused, {Pauses.LastEnd} as until
+                                from pauses_of(s.key, s.profile) p) pause
             where s.id = @session
             """,
             ("session", sessionId)

@@ -229,9 +229,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         var key = await wake.WatchingSession();
         await wake.Publish(Event(key, "before"));
         await wake.WaitForTurnEnd(key, 1);
-        api.Queue("[[hold]][[say:never heard]]");
-        await wake.Publish(Event(key, "merged"));
-        await api.Next(x => x.IsInTail("merged"));
+        await HoldTheModel(key);
 
         await Restart();
         api.Release();
@@ -253,9 +251,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     public async Task Frozen_while_the_model_thinks_the_cli_is_killed_when_the_lease_is_over()
     {
         var key = await wake.WatchingSession();
-        api.Queue("[[hold]][[say:never heard]]");
-        await wake.Publish(Event(key, "merged"));
-        await api.Next(x => x.IsInTail("merged"));
+        await HoldTheModel(key);
         var cli = MachineProcess.CliProcess(wake);
 
         wake.Processes[^1].Freeze();
@@ -305,9 +301,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         var key = await wake.WatchingSession();
         await wake.Publish(Event(key, "before"));
         await wake.WaitForTurnEnd(key, 1);
-        api.Queue("[[hold]][[say:never heard]]");
-        await wake.Publish(Event(key, "merged"));
-        await api.Next(x => x.IsInTail("merged"));
+        await HoldTheModel(key);
 
         Assert.Equal(0, await wake.Processes[^1].Stop());
         api.Release();
@@ -325,9 +319,7 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         var key = await wake.WatchingSession();
         await wake.Publish(Event(key, "before"));
         await wake.WaitForTurnEnd(key, 1);
-        api.Queue("[[hold]][[say:never heard]]");
-        await wake.Publish(Event(key, "merged"));
-        await api.Next(x => x.IsInTail("merged"));
+        await HoldTheModel(key);
 
         var made = await wake.Http.PostAsJsonAsync("/v1/pauses", new NewPause(PauseScope.All, Interrupt: true));
         var pause = await made.Content.ReadFromJsonAsync<Pause>();
@@ -347,6 +339,14 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
         var told = Assert.Single(api.Requests, x => x.IsInTail("storm 1.") && x.Status == 200);
         Assert.True(told.IsInTail("storm 20.") && told.IsInTail("look now") && told.IsInConversation("before"));
+    }
+
+    // The turn about this stands in the middle of an answer until the model is released.
+    async Task HoldTheModel(string key)
+    {
+        api.Queue("[[hold]][[say:never heard]]");
+        await wake.Publish(Event(key, "merged"));
+        await api.Next(x => x.IsInTail("merged"));
     }
 
     async Task Restart()

@@ -25,10 +25,7 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
     [Fact]
     public async Task A_turn_that_was_dispatched_before_is_not_claimed()
     {
-        var session = await store.Session("between");
-        await Observe("between", "first");
-        await coordinator.Tell(new WakeDue(session));
-        await Command(session);
+        var session = await Dispatched("between");
         var pause = await Pause(new(PauseScope.Session, "between", null, null, false, null));
 
         Assert.IsType<TurnClaim.NotDue>(await Claim(session));
@@ -55,16 +52,7 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
             await claim.ExecuteNonQueryAsync();
 
         var pausing = Pause(new(PauseScope.Profile, "nobody's", null, null, false, null));
-        await Eventually.Holds(
-            () =>
-                store.Scalar<bool>(
-                    """
-                    select exists (select from pg_locks
-                                   where locktype = 'advisory' and not granted and objid = 5427022)
-                    """
-                ),
-            "the pause waits"
-        );
+        await Waits("ExclusiveLock");
         Assert.DoesNotContain(await pauses.List(Cancel), x => x.Name == "nobody's");
 
         await claiming.CommitAsync();
@@ -74,16 +62,13 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
     [Fact]
     public async Task A_claim_waits_for_a_pause_that_is_being_made_and_finds_it()
     {
-        var session = await store.Session("meanwhile");
-        await Observe("meanwhile", "first");
-        await coordinator.Tell(new WakeDue(session));
-        await Command(session);
+        var session = await Dispatched("meanwhile");
         await using var connection = await store.Database.OpenConnectionAsync();
         await using var pausing = await connection.BeginTransactionAsync();
         await using (
             var pause = new Npgsql.NpgsqlCommand(
-                """
-                select pg_advisory_xact_lock(5427022);
+                $"""
+                {Pauses.LockAgainstClaims};
                 insert into pauses (id, scope, name, interrupts) values (gen_random_uuid(), 'session', 'meanwhile', false)
                 """,
                 connection,
@@ -93,16 +78,7 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
             await pause.ExecuteNonQueryAsync();
 
         var claim = Claim(session);
-        await Eventually.Holds(
-            () =>
-                store.Scalar<bool>(
-                    """
-                    select exists (select from pg_locks
-                                   where locktype = 'advisory' and mode = 'ShareLock' and not granted and objid = 5427022)
-                    """
-                ),
-            "the claim waits"
-        );
+        await Waits("ShareLock");
         await pausing.CommitAsync();
 
         Assert.IsType<TurnClaim.NotDue>(await claim);
@@ -184,6 +160,28 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         Assert.Equal("due", await Timer(session));
         Assert.False(await pauses.EndExpired(Cancel));
     }
+
+    async Task<Guid> Dispatched(string key)
+    {
+        var session = await store.Session(key);
+        await Observe(key, "first");
+        await coordinator.Tell(new WakeDue(session));
+        await Command(session);
+        return session;
+    }
+
+    Task Waits(string mode) =>
+        Eventually.Holds(
+            () =>
+                store.Scalar<bool>(
+                    $"""
+                    select exists (select from pg_locks
+                                   where locktype = 'advisory' and not granted and objid = {Pauses.Lock} and mode = $1)
+                    """,
+                    mode
+                ),
+            $"a {mode} waits"
+        );
 
     async Task<Guid> Known(string key, string profile) =>
         (await store.Sessions.Find(key, Cancel))?.Id ?? await store.Session(key, profile);
