@@ -1,8 +1,9 @@
-// Publishes an event to RabbitMQ from .NET, without a package of Wake (elsewhere write RabbitMQ.Client@7.1.2):
+// Publishes an event to RabbitMQ from .NET, without a package of Wake (elsewhere write RabbitMQ.Client@7.2.2):
 //
 //   AMQP_URL=amqp://localhost dotnet run publish.cs SUBJECT REASON
 #:package RabbitMQ.Client
 #:property PublishAot=false
+#:property RestorePackagesWithLockFile=false
 
 using System.Text.Json;
 using RabbitMQ.Client;
