@@ -17,7 +17,7 @@ begin
         ('wake_coordinator', 'select, insert, update, delete', 'table inbox'),
         ('wake_coordinator', 'select, insert, update', 'table wake_timers'),
         ('wake_coordinator', 'select, insert, update', 'table turns'),
-        ('wake_coordinator', 'select', 'table questions'),
+        ('wake_coordinator', 'select, update', 'table questions'),
         ('wake_coordinator', 'select, insert, delete', 'table duplicates'),
         ('wake_coordinator', 'select, insert, delete', 'table collisions'),
         ('wake_coordinator', 'select, insert', 'table decisions'),

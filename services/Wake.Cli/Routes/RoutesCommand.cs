@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -37,7 +38,7 @@ sealed class RoutesCommand : ClientCommand
         output.List(
             answer,
             CliJson.Default.RouteArray,
-            ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "FROM"],
+            ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "ON END", "FROM"],
             x =>
                 [
                     x.Name,
@@ -47,6 +48,9 @@ sealed class RoutesCommand : ClientCommand
                     x.Session,
                     x.Profile,
                     x.Workspace,
+                    x.OnEnd is not EndPolicy.Close ? ""
+                    : x.CloseAfterSeconds is { } after ? $"close after {TimeSpan.FromSeconds(after)}"
+                    : "close",
                     x.Configured ? "configuration" : "",
                 ],
             "There are no routes."

@@ -53,6 +53,17 @@ sealed class SetRouteCommand : ClientCommand
         "The same for a session that remembers. Default: that of --full-prompt.",
         "--delta"
     );
+    readonly Option<EndPolicy?> onEnd = new("--on-end")
+    {
+        HelpName = "keep|close",
+        Description =
+            "What becomes of the session when its pull request or issue is merged or closed, or its branch deleted. "
+            + "Default: keep.",
+    };
+    readonly Option<TimeSpan?> closeAfter = TimeFormat.DurationOption(
+        "--close-after",
+        "With --on-end close: how long after that it closes, unless something newer has come. Default: at once."
+    );
 
     public SetRouteCommand()
         : base(
@@ -65,7 +76,7 @@ sealed class SetRouteCommand : ClientCommand
               wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}" \
                 --full-prompt "Implement what this issue asks for." --delta-prompt "See what has changed about your issue."
             """
-        ) => Accepts(name, session, workspace, types, subject, where, profile, full, delta);
+        ) => Accepts(name, session, workspace, types, subject, where, profile, full, delta, onEnd, closeAfter);
 
     protected override async Task<int> Execute(
         ParseResult given,
@@ -84,6 +95,8 @@ sealed class SetRouteCommand : ClientCommand
             FullPrompt = given.GetValue(full),
             DeltaPrompt = given.GetValue(delta),
             Types = given.GetValue(types) is { Length: > 0 } some ? some : null,
+            OnEnd = given.GetValue(onEnd),
+            CloseAfterSeconds = (int?)given.GetValue(closeAfter)?.TotalSeconds,
             Where = given.GetValue(where) is { Length: > 0 } conditions ? conditions : null,
         };
 

@@ -3,7 +3,7 @@ using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
-/// <summary><c>wake sessions</c>: lists them; shows, adds and closes one.</summary>
+/// <summary><c>wake sessions</c>: lists them; shows, adds, resets and closes one.</summary>
 sealed class SessionsCommand : ClientCommand
 {
     const int Limit = 1000;
@@ -64,6 +64,7 @@ sealed class SessionsCommand : ClientCommand
         Accepts(after, state, profile, subject, workspace, text, closed, sort, cursor);
         Add(new ShowSessionCommand());
         Add(new AddSessionCommand());
+        Add(new ResetSessionCommand());
         Add(new CloseSessionCommand());
     }
 
@@ -123,7 +124,8 @@ sealed class SessionsCommand : ClientCommand
             session.Paused is not { } pause ? ""
             : pause.Until is { } end ? $", paused until {TimeFormat.Format(end)}"
             : ", paused"
-        );
+        )
+        + (session.ClosesAt is { } closes ? $", its subject is over, closes {TimeFormat.Format(closes)}" : "");
 
     static string LastTurn(Session session) =>
         session.LastTurn is { } turn

@@ -43,9 +43,10 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
             }
         );
 
-        // Whatever the state: should the saga's row and the turns ever disagree, the turns are right.
+        // Whatever the state: should the saga's row and the turns ever disagree, the turns are right. A session that was
+        // closed may have come back.
         During(
-            [Initial, Idle, Dispatched, Parked],
+            [Initial, Idle, Dispatched, Parked, Closed],
             OnDue<WakeDecision.Dispatch>().Wake(repeatAfter, addresses).TransitionTo(Dispatched),
             OnDue<WakeDecision.Repeat>().RepeatWake(repeatAfter, addresses).TransitionTo(Dispatched),
             OnDue<WakeDecision.AwaitLease>().CheckAgain().TransitionTo(Dispatched),
@@ -57,7 +58,10 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
         );
 
         // It was due when the sweeper looked; what has come since shares the turn.
-        During([Initial, Idle], OnDue<WakeDecision.Collect>().Wake(repeatAfter, addresses).TransitionTo(Dispatched));
+        During(
+            [Initial, Idle, Closed],
+            OnDue<WakeDecision.Collect>().Wake(repeatAfter, addresses).TransitionTo(Dispatched)
+        );
         During([Dispatched, Parked], OnDue<WakeDecision.Collect>().ClearCheck().TransitionTo(Idle));
 
         // A follow-up is decided here and now. That the turn was over is known to the timer as well, so that a message
@@ -76,8 +80,7 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
         );
 
         // Late words about wakes that are over, and about those that are parked already.
-        During([Initial, Idle, Parked], Ignore(Ended));
-        During(Closed, When(Due).ClearTimer(), Ignore(Ended));
+        During([Initial, Idle, Parked, Closed], Ignore(Ended));
 
         EventActivityBinder<SessionWake, WakeDue> OnDue<T>()
             where T : WakeDecision => When(Due, x => x.Saga.Decision is T);
@@ -95,7 +98,7 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
     /// <summary>The wake waits for a person or a date, or for the end of a pause.</summary>
     public State Parked { get; } = null!;
 
-    /// <summary>The session takes no more turns.</summary>
+    /// <summary>The session takes no more turns, unless it is opened again.</summary>
     public State Closed { get; } = null!;
 
     /// <summary>It is time to look at the session.</summary>

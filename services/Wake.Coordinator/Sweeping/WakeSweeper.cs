@@ -12,6 +12,7 @@ sealed class WakeSweeper(
     WakeTimers timers,
     ScheduledWakes scheduled,
     Pauses pauses,
+    Sessions sessions,
     StoredTraceContexts traces,
     IBus bus,
     SweepSignal signal,
@@ -56,7 +57,8 @@ sealed class WakeSweeper(
                 {
                     fired = time.GetTimestamp();
                     var hasFired = await scheduled.FireDue(cancel) > 0;
-                    if (await pauses.EndExpired(cancel) || hasFired)
+                    var hasEnded = await pauses.EndExpired(cancel);
+                    if (hasFired || hasEnded || await CloseEnded(cancel))
                         wait = TimeSpan.Zero;
                 }
             }
@@ -87,6 +89,16 @@ sealed class WakeSweeper(
                 await Task.Delay(MinSweepInterval, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
+    }
+
+    /// <summary>Closes the sessions whose subject is over. Whether there is something to look at now.</summary>
+    public async Task<bool> CloseEnded(CancellationToken cancel)
+    {
+        var closed = await sessions.CloseEnded(cancel);
+        foreach (var key in closed)
+            log.LogInformation("{SessionKey}: closed, its subject is over.", key);
+        WakeMetrics.EndedSessions.Add(closed.Count);
+        return await sessions.ReopenMissed(cancel) > 0 || closed is not [];
     }
 
     /// <summary>One look. Returns how long the next one can wait.</summary>

@@ -6,7 +6,7 @@ using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
-/// <summary><c>/v1/sessions</c>: register, list, show, close, wake.</summary>
+/// <summary><c>/v1/sessions</c>: register, list, show, close, reset, wake.</summary>
 static class SessionsApi
 {
     public static void MapSessions(this IEndpointRouteBuilder routes)
@@ -45,6 +45,28 @@ static class SessionsApi
             .WithName("CloseSession")
             .WithSummary("Close a session: no more turns, no more watches.")
             .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        sessions
+            .MapDelete("", CloseBySubject)
+            .RequireScope(ApiScopes.SessionsWrite)
+            .WithName("CloseSessions")
+            .WithSummary("Close the sessions that belong to a subject.")
+            .WithDescription(
+                "Those that have it by the key that a route gives them, and those that watch it by name; at most 1000."
+            )
+            .Produces<Contract.ClosedSessions>()
+            .ProducesValidationProblem();
+        sessions
+            .MapPost("/{key}/reset", Reset)
+            .RequireScope(ApiScopes.SessionsWrite)
+            .WithIdempotencyKey()
+            .WithName("ResetSession")
+            .WithSummary("Have a session begin afresh with its next turn.")
+            .WithDescription(
+                "The next turn begins a new Claude session, which knows nothing of the one before. That one's "
+                    + "transcript is kept. A turn that runs ends in the old one first, or is interrupted."
+            )
+            .Produces<Contract.ResetResult>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
             .MapGet("/{key}/turns", Turns)
@@ -215,6 +237,32 @@ static class SessionsApi
         await timers.NotifySweepers();
         return Results.NoContent();
     }
+
+    static async Task<IResult> CloseBySubject(
+        Sessions sessions,
+        WakeTimers timers,
+        CancellationToken cancel,
+        [Description("The subject; with a * in it a pattern. Required.")] string? subject = null
+    )
+    {
+        if (RequestValidation.RequiredText("subject", subject, EventLimits.MaxKeyLength) is { } problem)
+            return ProblemResults.Invalid([problem]);
+
+        var closed = await sessions.CloseBySubject(subject!, cancel);
+        if (closed is not [])
+            await timers.NotifySweepers();
+        return Results.Ok(new Contract.ClosedSessions(closed));
+    }
+
+    static async Task<IResult> Reset(
+        PathKey named,
+        Contract.ResetRequest body,
+        Sessions sessions,
+        CancellationToken cancel
+    ) =>
+        await sessions.Reset(named.Value, body.Interrupt, cancel) is { } reset
+            ? Results.Ok(new Contract.ResetResult(reset.Any, reset.ClaudeSessionId, reset.AfterWake, reset.Interrupted))
+            : SessionNotFound(named);
 
     static async Task<IResult> Turns(
         PathKey named,

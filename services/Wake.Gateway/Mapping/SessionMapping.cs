@@ -25,6 +25,7 @@ static class SessionMapping
         {
             Notice = notice,
             Paused = session.Paused?.ToContract(),
+            ClosesAt = session.ClosesAt,
         };
 
     public static Contract.Turn ToContract(this Turn turn) =>

@@ -50,6 +50,8 @@ static class WatchMapping
             Workspace = route.Definition.Workspace,
             FullPrompt = route.Definition.FullPrompt,
             DeltaPrompt = route.Definition.DeltaPrompt,
+            OnEnd = route.Definition.OnEnd is null ? null : Contract.EndPolicy.Close,
+            CloseAfterSeconds = (int?)route.Definition.CloseAfter?.TotalSeconds,
         };
 
     public static RouteDefinition ToStore(this Contract.RouteDefinition route) =>
@@ -63,5 +65,12 @@ static class WatchMapping
             Workspace = route.Workspace,
             FullPrompt = route.FullPrompt,
             DeltaPrompt = route.DeltaPrompt,
+            OnEnd = route.OnEnd switch
+            {
+                Contract.EndPolicy.Keep => EndPolicy.Keep,
+                Contract.EndPolicy.Close => EndPolicy.Close,
+                _ => null,
+            },
+            CloseAfter = route.CloseAfterSeconds is { } after ? TimeSpan.FromSeconds(after) : null,
         };
 }

@@ -50,13 +50,19 @@ static class OpenApiExamples
         ["PutRoute"] = (
             """
             {"types": ["github.issue.assigned"], "session": "implementer@{subject}", "workspace": "/srv/wake/{session}",
-             "fullPrompt": "Implement what this issue asks for."}
+             "fullPrompt": "Implement what this issue asks for.", "onEnd": "close", "closeAfterSeconds": 3600}
             """,
             "200",
             """
             {"name": "assigned", "configured": false, "types": ["github.issue.assigned"], "session": "implementer@{subject}",
-             "workspace": "/srv/wake/{session}", "fullPrompt": "Implement what this issue asks for."}
+             "workspace": "/srv/wake/{session}", "fullPrompt": "Implement what this issue asks for.", "onEnd": "close",
+             "closeAfterSeconds": 3600}
             """
+        ),
+        ["ResetSession"] = (
+            """{"interrupt": false}""",
+            "200",
+            """{"reset": true, "claudeSessionId": "01234567-89ab-cdef-0123-456789abcdef", "interrupted": false}"""
         ),
         ["PauseSessions"] = (
             """{"scope": "session", "name": "implementer", "until": "2031-02-03T04:05:06Z", "reason": "The database is being moved"}""",

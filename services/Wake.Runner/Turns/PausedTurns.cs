@@ -3,10 +3,17 @@ using Wake.Store;
 
 namespace Wake.Runner;
 
-/// <summary>Interrupts the turns whose session was paused to stop them. They run again, as the same wakes, when the
-/// pause is over.</summary>
-sealed class PausedTurns(Pauses pauses, RunnerSlots slots, TimeProvider time, ILogger<PausedTurns> log)
-    : BackgroundService
+/// <summary>
+/// Interrupts the turns whose session was paused, or reset, to stop them. They run again, as the same wakes, when the
+/// pause is over, or at once and afresh.
+/// </summary>
+sealed class PausedTurns(
+    Pauses pauses,
+    Sessions sessions,
+    RunnerSlots slots,
+    TimeProvider time,
+    ILogger<PausedTurns> log
+) : BackgroundService
 {
     static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(1);
 
@@ -33,6 +40,17 @@ sealed class PausedTurns(Pauses pauses, RunnerSlots slots, TimeProvider time, IL
                 why
             );
             await turn.Interrupt($"interrupted by a pause of {why}");
+        }
+
+        var reset = await sessions.FindInterruptedByReset([.. running.Select(x => x.Turn)], cancel);
+        foreach (var turn in running.Where(x => reset.Contains(x.Turn.Epoch)))
+        {
+            log.LogInformation(
+                "{SessionKey} wake {Wake}: interrupted by a reset.",
+                turn.Turn.SessionKey,
+                turn.Turn.WakeNumber
+            );
+            await turn.Interrupt("interrupted by a reset");
         }
 
         return PollInterval;

@@ -37,6 +37,27 @@ public sealed record RouteDefinition
 
     /// <summary>Prompt for a session that is resumed and already has context. Default: <c>fullPrompt</c>.</summary>
     public string? DeltaPrompt { get; init; }
+
+    /// <summary>
+    /// What becomes of the session that has a subject by this route's key when the pull request or issue is merged or
+    /// closed, or the branch deleted. Default: <c>keep</c>.
+    /// </summary>
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>With <c>close</c>: how many seconds after the end it closes, unless something newer has come by then.
+    /// Default: 0.</summary>
+    public int? CloseAfterSeconds { get; init; }
+}
+
+/// <summary>What becomes of a session when its subject is over.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<EndPolicy>))]
+public enum EndPolicy
+{
+    /// <summary>It goes on.</summary>
+    Keep,
+
+    /// <summary>It takes its last turn, if it waits for that, and closes. It comes back with its memory.</summary>
+    Close,
 }
 
 /// <summary>A standing rule: events that match belong to the session whose key it yields, which is begun at first
@@ -79,4 +100,12 @@ public sealed record Route(string Name, bool Configured, DateTimeOffset Created)
     /// <summary>What a session that is resumed is told to do about it; null: the same.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? DeltaPrompt { get; init; }
+
+    /// <summary>What becomes of its session when the subject is over; null: it goes on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>How many seconds after that it closes; null: at once.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? CloseAfterSeconds { get; init; }
 }

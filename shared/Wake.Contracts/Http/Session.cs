@@ -48,7 +48,35 @@ public sealed record Session(
     /// <summary>What keeps it from taking turns; null when it is not paused. A turn that runs may go on.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public SessionPause? Paused { get; init; }
+
+    /// <summary>When it closes because its subject is over, if nothing of it waits or runs and nothing newer has come by
+    /// then; null when it does not by itself.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ClosesAt { get; init; }
 }
+
+/// <summary>The sessions that were closed together.</summary>
+/// <param name="Sessions">Their keys; empty when no open session belonged to the subject.</param>
+public sealed record ClosedSessions(IReadOnlyList<string> Sessions);
+
+/// <summary>A session to begin afresh.</summary>
+/// <param name="Interrupt">Whether a turn that runs is stopped, and runs again afresh. Default: it ends by
+/// itself.</param>
+public sealed record ResetRequest(bool Interrupt = false);
+
+/// <summary>What came of a reset.</summary>
+/// <param name="Reset">Whether there was anything: a Claude session with a memory, or a turn that runs.</param>
+/// <param name="ClaudeSessionId">The Claude session that is left, whose transcript is kept; null when there was none
+/// yet.</param>
+/// <param name="AfterWake">The wake whose turn runs, or waits for an answer; what follows it begins afresh. Null: the
+/// next turn does.</param>
+/// <param name="Interrupted">Whether that turn is stopped, and runs again afresh.</param>
+public sealed record ResetResult(
+    bool Reset,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? ClaudeSessionId,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? AfterWake,
+    bool Interrupted
+);
 
 /// <summary>What a session is doing.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<SessionState>))]

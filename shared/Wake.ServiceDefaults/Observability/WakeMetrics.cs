@@ -64,6 +64,13 @@ public static class WakeMetrics
         "How long the session that waits longest has waited."
     );
 
+    /// <summary>Sessions that were closed because the pull request, issue or branch that they had was over.</summary>
+    public static readonly Counter<long> EndedSessions = Meter.CreateCounter<long>(
+        "wake.sessions.ended",
+        "{session}",
+        "Sessions that were closed because their subject was over."
+    );
+
     /// <summary>From the moment a wake's first event was routed to the moment its turn was claimed.</summary>
     public static readonly Histogram<double> WakeLatency = Meter.CreateHistogram(
         "wake.latency",

@@ -131,6 +131,7 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
         Add("scope", NpgsqlDbType.Text, batch.ConvertAll(x => x.DedupScope));
         Add("scoped_key", NpgsqlDbType.Text, batch.ConvertAll(x => x.ScopedKey));
         Add("warnings", NpgsqlDbType.Text, batch.ConvertAll(x => Sql.ArrayLiteral(x.Event.Warnings)));
+        Add("ends", NpgsqlDbType.Boolean, batch.ConvertAll(x => SubjectEnd.Find(x.Event.Type)));
 
         var all = profiles.Value;
         var standard = all.GetOrDefault(Profiles.DefaultName);

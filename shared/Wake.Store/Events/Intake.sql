@@ -9,11 +9,11 @@ with input as materialized (
     from unnest(@id::text[], @source::text[], @type::text[], @subject::text[], @related::text[], @dedup_key::text[], @reason::text[],
                 @wakes::bool[], @urgent::bool[], @sessions::text[], @actor::text[], @happened_at::timestamptz[],
                 @expires_at::timestamptz[], @data::text[], @traceparent::text[], @tracestate::text[], @replay_of::text[],
-                @scope::text[], @scoped_key::text[], @warnings::text[])
+                @scope::text[], @scoped_key::text[], @warnings::text[], @ends::bool[])
          with ordinality as i (id, source, type, subject, related, dedup_key, reason,
                                wakes, urgent, sessions, actor, happened_at,
                                expires_at, data, traceparent, tracestate, replay_of,
-                               scope, scoped_key, warnings, ord)
+                               scope, scoped_key, warnings, ends, ord)
 ), holders as materialized (
     -- Who has the key. With another type or subject that is another fact. So it is where somebody else has told it, whose word hides
     -- nothing: only what is verified, whose scope is a name without a colon, has been told for everybody. Before scopes were kept
@@ -108,7 +108,7 @@ with input as materialized (
     insert into decisions (kind, session_id, note)
     select 'unwatched', session_id, format('watch %s of %s has seen what it waited for', id, subject) from unwatched
 ), matched as materialized (
-    select t.seq, t.place, t.topic, r.id as route_id, r.name, r.session_pattern, r.profile, r.workspace,
+    select t.seq, t.place, t.topic, r.id as route_id, r.name, r.session_pattern, r.profile, r.workspace, r.close_after,
            session_key(r.session, t.topic) as key
     from topics t
     join facts f using (seq)
@@ -130,21 +130,64 @@ with input as materialized (
         where w.subject = m.topic and w.pattern is null and (w.expires_at is null or w.expires_at > now())
         offset 0) s
     order by m.seq, m.route_id, m.place, s.kind, s.id
+), concerned as materialized (
+    -- What ends a subject, or takes it up again, concerns the session that has the subject by the key of a route which closes its
+    -- sessions, whatever types that route asks for.
+    select f.seq, f.ends, session_key(r.session, f.subject) as key, r.close_after
+    from facts f
+    cross join lateral (select * from routes where ended_at is null and close_after is not null offset 0) r
+    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late and f.subject like r.pattern
+), verdicts as materialized (
+    -- the newest word on each
+    select distinct on (key) key, seq, ends, close_after from concerned order by key, seq desc, close_after
+), held as materialized (
+    -- Locked before the timers, as a close takes them.
+    select v.key, s.id, s.profile, s.close_at
+    from (select * from verdicts order by key) v
+    cross join lateral (select s.id, s.profile, s.close_at from sessions s where s.key = v.key and s.closed_at is null for no key update) s
+), ending as (
+    update sessions s
+    set close_at = case when v.ends then now() + v.close_after end, ended_by = case when v.ends then v.seq end
+    from verdicts v join held h using (key)
+    where s.id = h.id and (v.ends or h.close_at is not null)
+    returning s.id, v.seq, v.ends
 ), homeless as materialized (
-    -- What starts no turn begins no session.
+    -- What starts no turn begins no session, and neither does the end of a subject where it would close again.
     select m.*
     from matched m
     join facts f using (seq)
-    where f.wakes and not f.late and not exists (select from known_sessions k where k.seq = m.seq and k.route_id = m.route_id)
+    where f.wakes and not f.late and not (f.ends is true and m.close_after is not null)
+      and not exists (select from known_sessions k where k.seq = m.seq and k.route_id = m.route_id)
 ), founders as materialized (
     select distinct on (h.seq, h.route_id) h.*
     from homeless h
     order by h.seq, h.route_id,
              -- a session that an event before it in the batch begins is as good as one that is there
              not exists (select from homeless e where e.key = h.key and e.seq < h.seq and e.place = 0), h.place
+), gone as materialized (
+    -- A session that was closed because its subject was over comes back with its memory, unless another has taken that over.
+    select f.key, f.seq, s.id
+    from (select distinct on (key) key, seq from founders order by key, seq) f
+    cross join lateral (select s.id, s.closed_at, s.ended_by from sessions s where s.key = f.key order by s.closed_at desc limit 1) s
+    where s.closed_at is not null and s.ended_by is not null
+      and not exists (select from session_ids mine join session_ids other using (claude_session_id)
+                      where mine.session_id = s.id and not other.closed)
+), returned as (
+    update sessions s
+    set closed_at = null, close_at = case when v.ends then now() + v.close_after end, ended_by = case when v.ends then v.seq end
+    from gone left join verdicts v on v.key = gone.key and v.seq > gone.seq
+    where s.id = gone.id
+    returning s.id, s.key, s.profile
+), remembered as (
+    update session_ids set closed = false where session_id in (select id from returned)
 ), founded as (
-    insert into sessions (id, key, workspace, profile)
-    select distinct on (key) gen_random_uuid(), key, session_folder(workspace, key), profile from founders order by key, seq, name
+    insert into sessions (id, key, workspace, profile, close_at, ended_by)
+    select gen_random_uuid(), n.key, session_folder(n.workspace, n.key), n.profile,
+           case when v.ends then now() + v.close_after end, case when v.ends then v.seq end
+    from (select distinct on (key) * from founders order by key, seq, name) n
+    left join verdicts v on v.key = n.key and v.seq > n.seq
+    where not exists (select from gone where gone.key = n.key)
+    order by n.key
     -- Another batch may begin it at this moment, out of this one's sight: then this gives its row.
     on conflict (key) where closed_at is null do update set key = excluded.key
     returning id, key, profile, xmax = 0 as new
@@ -152,11 +195,21 @@ with input as materialized (
     insert into decisions (kind, session_id, note)
     select 'created', d.id, 'by route ' || (select name from founders f where f.key = d.key order by f.seq, f.name limit 1)
     from founded d where d.new
+    union all
+    select 'reopened', d.id, 'by route ' || (select name from founders f where f.key = d.key order by f.seq, f.name limit 1)
+    from returned d
+    union all
+    select case when n.ends then 'ending' else 'goesOn' end, n.id, format('%s of %s', f.type, f.subject)
+    from ending n join facts f using (seq)
+), begun as materialized (
+    select id, key, profile from founded
+    union all
+    select id, key, profile from returned
 ), by_route as materialized (
     select distinct on (seq, session_id) *
     from (select seq, route_id, session_id, key, profile from known_sessions
           union all
-          select f.seq, f.route_id, d.id, d.key, d.profile from founders f join founded d using (key)) r
+          select f.seq, f.route_id, d.id, d.key, d.profile from founders f join begun d using (key)) r
     order by seq, session_id, route_id
 ), targets as materialized (
     -- one row per event and session, the event's own word first
@@ -167,12 +220,19 @@ with input as materialized (
           cross join lateral (select s.key, s.profile from sessions s where s.id = h.session_id and s.closed_at is null offset 0) s
           where h.asks and h.seq <= coalesce(e.seq, case when not h.ends then h.seq end)
           union all
-          select seq, session_id, null, null, key, profile, 1 from by_route) t
+          select seq, session_id, null, null, key, profile, 1 from by_route
+          union all
+          -- the last word, for whoever asks, also where it wakes nobody
+          select c.seq, h.id, null, null, h.key, h.profile, 2 from concerned c join held h using (key) where c.ends or h.close_at is not null
+          union all
+          select c.seq, b.id, null, null, b.key, b.profile, 2
+          from concerned c join begun b using (key)
+          where c.seq > (select min(seq) from founders f where f.key = c.key)) t
     left join by_route r using (seq, session_id)
     order by seq, session_id, t.kind, t.watch_id nulls first
 ), routed as (
     insert into inbox (event, session_id, watch_id, route_id, wakes, intent)
-    select t.seq, t.session_id, t.watch_id, t.route_id, f.wakes, t.intent
+    select t.seq, t.session_id, t.watch_id, t.route_id, f.wakes and t.kind < 2, t.intent
     from targets t join facts f using (seq)
     order by 1, 2
     on conflict do nothing
@@ -185,7 +245,7 @@ with input as materialized (
     from targets t
     join facts f using (seq)
     left join unnest(@profile::text[], @quiet::interval[], @max_wait::interval[]) as own (profile, quiet, max_wait) on own.profile = t.profile
-    where f.wakes and not f.late
+    where f.wakes and not f.late and t.kind < 2
     group by t.session_id
     order by t.session_id
     on conflict (session_id) do update set

@@ -57,6 +57,19 @@ public sealed partial record RouteDefinition
     /// </summary>
     public string? DeltaPrompt { get; init; }
 
+    /// <summary>
+    /// What becomes of the session that has a subject by this route's key when the pull request or issue is merged or
+    /// closed, or the branch deleted. Left out, it goes on.
+    /// </summary>
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>With <see cref="EndPolicy.Close" />: how long after the end it closes, unless something newer has come
+    /// by then: <c>01:00:00</c>. Left out, at once.</summary>
+    public TimeSpan? CloseAfter { get; init; }
+
+    /// <summary>How long after the end of a subject its session closes; null: it does not.</summary>
+    internal TimeSpan? CloseDelay => OnEnd is EndPolicy.Close ? CloseAfter ?? TimeSpan.Zero : null;
+
     /// <summary>What is wrong with a route of this name, each as (field, sentence).</summary>
     public IEnumerable<(string Field, string Problem)> Problems(string name)
     {
@@ -100,6 +113,18 @@ public sealed partial record RouteDefinition
                 $"must have words of its own, and no * and no braces but those of {SubjectPlaceholder}."
             );
 
+        if (OnEnd is { } policy && !Enum.IsDefined(policy))
+            yield return ("onEnd", "must be keep or close.");
+        else if (OnEnd is EndPolicy.Close && Session?.Contains(SubjectPlaceholder, StringComparison.Ordinal) != true)
+            yield return (
+                "onEnd",
+                $"needs {SubjectPlaceholder} in session: a session of many subjects does not end with one of them."
+            );
+        if (CloseAfter is not null && OnEnd is not EndPolicy.Close)
+            yield return ("closeAfter", "is for onEnd close.");
+        else if (CloseAfter < TimeSpan.Zero || CloseAfter > MaxCloseAfter)
+            yield return ("closeAfter", $"must be from 0 to {MaxCloseAfter.TotalDays:0} days.");
+
         if (Wrong(Workspace, 3000) is { } workspace)
             yield return ("workspace", workspace);
         else if (WorkspaceDirectory.Problem(Workspace!) is { } path)
@@ -132,6 +157,8 @@ public sealed partial record RouteDefinition
 
     const int MaxFileName = 255;
 
+    static readonly TimeSpan MaxCloseAfter = TimeSpan.FromDays(365);
+
     static string? Wrong(string? text, int limit) =>
         string.IsNullOrWhiteSpace(text)
             ? "is required and must not be blank."
@@ -142,4 +169,14 @@ public sealed partial record RouteDefinition
 
     [GeneratedRegex("[{}*]")]
     private static partial Regex Braces();
+}
+
+/// <summary>What becomes of a session when its subject is over.</summary>
+public enum EndPolicy
+{
+    /// <summary>It goes on.</summary>
+    Keep,
+
+    /// <summary>It takes its last turn, if it waits for that, and closes. It comes back with its memory.</summary>
+    Close,
 }

@@ -228,6 +228,14 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             where s.closed_at is not null
             """
         ),
+        (
+            "A session whose subject is over is closed when it is time.",
+            $"""
+            select format('%s was to be closed at %s', s.key, s.close_at)
+            from sessions s
+            where s.closed_at is null and s.close_at < clock_timestamp() - interval '10 minutes' and {Sessions.IsOver}
+            """
+        ),
     ];
 
     /// <summary>Looks at every rule, in one snapshot.</summary>

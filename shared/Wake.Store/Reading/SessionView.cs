@@ -11,6 +11,7 @@ sealed record SessionView(
     string Profile,
     DateTimeOffset CreatedAt,
     DateTimeOffset? ClosedAt,
+    DateTimeOffset? CloseAt,
     Guid[]? ClaudeSessionIds,
     int Inbox,
     decimal CostUsd,
@@ -31,6 +32,7 @@ sealed record SessionView(
                 s.Profile,
                 s.CreatedAt,
                 s.ClosedAt,
+                s.CloseAt,
                 s.ClaudeSessions.GroupBy(x => x.SessionId)
                     .Select(x => EF.Functions.ArrayAgg(x.OrderBy(y => y.Position).Select(y => y.ClaudeSessionId)))
                     .FirstOrDefault(),
@@ -92,6 +94,7 @@ sealed record SessionView(
         )
         {
             Id = Id,
+            ClosesAt = CloseAt,
         };
     }
 

@@ -17,6 +17,8 @@ sealed class SessionRow
 
     public DateTimeOffset? ClosedAt { get; init; }
 
+    public DateTimeOffset? CloseAt { get; init; }
+
     public IEnumerable<ClaudeSessionRow> ClaudeSessions { get; init; } = [];
 
     public IEnumerable<TurnRow> Turns { get; init; } = [];

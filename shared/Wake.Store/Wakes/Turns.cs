@@ -97,9 +97,19 @@ public sealed class Turns(NpgsqlDataSource database)
                 update inbox set wake_number = $2
                 from claimed
                 where session_id = $1 and wake_number is null and claimed.attempt = 1
+            ), begun as (
+                -- A reset that was asked for while the turn before ran. Not under a terminal that has the old one open, nor where
+                -- the old one takes an answer.
+                insert into session_ids (session_id, position, claude_session_id, reason, opened)
+                select $1, coalesce((select max(position) from session_ids where session_id = $1), 0) + 1, gen_random_uuid(), $6, false
+                from claimed
+                join wake_timers timer on timer.session_id = $1 and timer.reset_after is not null
+                where not $5 and not exists (select from questions where session_id = $1 and wake_number = $2)
+                returning session_id
             ), timed as (
                 update wake_timers timer
                 set owed_at = claimed.lease_until,
+                    reset_after = case when not exists (select from begun) then timer.reset_after end,
                     events_due_at = case when claimed.attempt > 1 then timer.events_due_at end,
                     ceiling_at = case when claimed.attempt > 1 then timer.ceiling_at end,
                     -- an answer's has done its work, unless a person's event has come meanwhile
@@ -125,7 +135,8 @@ public sealed class Turns(NpgsqlDataSource database)
             wakeNumber,
             runner,
             lease,
-            here?.Terminal is not null
+            here?.Terminal is not null,
+            Sessions.WasReset
         );
         batch.Add(
             $"""

@@ -89,6 +89,10 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         "What came under the key of another fact is an event of its own."
     )]
     [InlineData("update sessions set closed_at = now()", "A session that is closed waits for nothing.")]
+    [InlineData(
+        "update sessions set close_at = now() - interval '1 day', ended_by = 1",
+        "A session whose subject is over is closed when it is time."
+    )]
     public async Task A_row_that_was_tampered_with_is_found(string tampering, string rule)
     {
         await using var copy = await finished.Copy();

@@ -68,6 +68,7 @@ public sealed class HttpShapes
     {
         Notice = "n",
         Paused = new([Id], null, "r"),
+        ClosesAt = Time,
     };
 
     const string SessionJson = """
@@ -76,7 +77,8 @@ public sealed class HttpShapes
          "claudeSessionIds":["01234567-89ab-7def-8123-456789abcdef"],"lastTurn":null,"inbox":3,"costUsd":1.5,
          "costTodayUsd":0.5,"created":"2031-02-03T04:05:06+00:00","closed":"2031-02-03T04:05:06+00:00",
          "waitsFor":"fedcba98-7654-7321-8fed-cba987654321","notice":"n",
-         "paused":{"ids":["01234567-89ab-7def-8123-456789abcdef"],"until":null,"reason":"r"}}
+         "paused":{"ids":["01234567-89ab-7def-8123-456789abcdef"],"until":null,"reason":"r"},
+         "closesAt":"2031-02-03T04:05:06+00:00"}
         """;
 
     static readonly Watch Watch = new(
@@ -118,6 +120,14 @@ public sealed class HttpShapes
             """{"key":"implementer","workspace":"/srv/wake/hello","claudeSessionId":"c","profile":"default"}"""
         ),
         (Session, SessionJson),
+        (new ClosedSessions(["implementer"]), """{"sessions":["implementer"]}"""),
+        (new ResetRequest(Interrupt: true), """{"interrupt":true}"""),
+        (
+            new ResetResult(Reset: true, Id, 7, Interrupted: true),
+            """
+            {"reset":true,"claudeSessionId":"01234567-89ab-7def-8123-456789abcdef","afterWake":7,"interrupted":true}
+            """
+        ),
         (
             new EventSummary(
                 "4711",
@@ -209,10 +219,12 @@ public sealed class HttpShapes
                 Workspace = "/srv/wake/{session}",
                 FullPrompt = "f",
                 DeltaPrompt = "d",
+                OnEnd = EndPolicy.Close,
+                CloseAfterSeconds = 3600,
             },
             """
             {"types":["t"],"subject":"s","where":["w"],"session":"implementer@{subject}","profile":"default",
-             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d"}
+             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600}
             """
         ),
         (
@@ -227,11 +239,13 @@ public sealed class HttpShapes
                 Workspace = "/srv/wake/{session}",
                 FullPrompt = "f",
                 DeltaPrompt = "d",
+                OnEnd = EndPolicy.Close,
+                CloseAfterSeconds = 3600,
             },
             """
             {"name":"assigned","configured":true,"created":"2031-02-03T04:05:06+00:00","warnings":["w"],"types":["t"],
              "subject":"s","where":["w"],"session":"implementer@{subject}","profile":"default",
-             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d"}
+             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600}
             """
         ),
         (
@@ -520,6 +534,7 @@ public sealed class HttpShapes
     [InlineData(typeof(IntakeOutcome), "routed unwatched duplicate")]
     [InlineData(typeof(PromptForm), "full delta")]
     [InlineData(typeof(PauseScope), "all session route profile pool")]
+    [InlineData(typeof(EndPolicy), "keep close")]
     [InlineData(typeof(Delivery), "wake ambient")]
     public void Words_of_a_fixed_set_are_what_they_were(Type set, string words) =>
         Assert.Equal(

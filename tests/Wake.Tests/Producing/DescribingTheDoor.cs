@@ -55,6 +55,7 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
                     ("AcceptEvents", "/v1/events"),
                     ("WakeSession", "/v1/sessions/implementer/wake"),
                     ("ScheduleWake", "/v1/sessions/implementer/schedule"),
+                    ("ResetSession", "/v1/sessions/implementer/reset"),
                     ("PutRoute", "/v1/routes/assigned"),
                     ("PauseSessions", "/v1/pauses"),
                     ("CreateKey", "/v1/keys"),
@@ -112,6 +113,8 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
                 null,
                 404
             },
+            { "POST", "/v1/sessions/{key}/reset", "application/json", "{}", null, 404 },
+            { "DELETE", "/v1/sessions", "application/json", "", null, 400 },
             { "POST", "/v1/events/{id}/replay", "application/json", "", null, 404 },
             { "PUT", "/v1/routes/{name}", "application/json", "{}", null, 400 },
             { "DELETE", "/v1/routes/{name}", "application/json", "", null, 404 },

@@ -252,6 +252,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         await IsProblem(await wake.Http.GetAsync("/v1/explain/events/nothing"), 404);
         await IsProblem(await wake.Http.GetAsync("/v1/explain/sessions/nobody"), 404);
         await IsProblem(await wake.Http.DeleteAsync("/v1/sessions/nobody"), 404);
+        await IsProblem(await wake.Http.PostAsync("/v1/sessions/nobody/reset", Json("{}")), 404);
         await IsProblem(await wake.Http.DeleteAsync($"/v1/watches/{Guid.NewGuid()}"), 404);
         await IsProblem(await wake.Http.DeleteAsync("/v1/routes/nothing"), 404);
         await IsProblem(await wake.Http.DeleteAsync($"/v1/pauses/{Guid.NewGuid()}"), 404);
@@ -362,6 +363,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/sessions/{key}",
             "/v1/sessions/{key}/turns",
             "/v1/sessions/{key}/wake",
+            "/v1/sessions/{key}/reset",
             "/v1/sessions/{key}/schedule",
             "/v1/sessions/{key}/schedule/{id}",
             "/v1/routes",

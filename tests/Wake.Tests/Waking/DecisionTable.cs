@@ -120,8 +120,7 @@ public sealed class DecisionTable
 
         return (state, heard, decision) switch
         {
-            ("Closed", Due, _) => close,
-            ("Closed", _, _) => nothing,
+            ("Closed", Ended or EndedEarlier, _) => nothing,
             (_, _, WakeDecision.Close) => close,
 
             (_, Due, WakeDecision.Dispatch) => open,
@@ -132,7 +131,7 @@ public sealed class DecisionTable
             (_, Due, WakeDecision.AwaitLease { CheckIn: var check }) => Check(check, "Dispatched"),
             (_, Due, WakeDecision.BackOff { CheckIn: var check }) => Check(check, "Dispatched"),
             (_, Due, WakeDecision.Rest) => rest,
-            ("Initial" or "Idle", Due, WakeDecision.Collect) => open,
+            ("Initial" or "Idle" or "Closed", Due, WakeDecision.Collect) => open,
             ("Dispatched" or "Parked", Due, WakeDecision.Collect collect) => Collect(collect),
 
             ("Dispatched", Ended, WakeDecision.Dispatch) => open,

@@ -1,0 +1,400 @@
+using Npgsql;
+using Wake.Contracts;
+using Wake.Store;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Waking;
+
+/// <summary>When its subject is over a session takes its last turn and closes, where its route says so.</summary>
+public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, IAsyncLifetime
+{
+    static readonly CancellationToken None = CancellationToken.None;
+
+    readonly string repository = $"github:test/{Guid.NewGuid():N}";
+
+    public Task InitializeAsync() =>
+        store.Routes.ReplaceConfigured(
+            new Dictionary<string, RouteDefinition>
+            {
+                ["closes"] = Terms("implementer@{subject}", "github.issue.assigned", "github.pull_request.*") with
+                {
+                    OnEnd = EndPolicy.Close,
+                },
+                ["later"] = Terms("later@{subject}", "later.*") with
+                {
+                    OnEnd = EndPolicy.Close,
+                    CloseAfter = TimeSpan.FromHours(1),
+                },
+                ["keeps"] = Terms("keeper@{subject}", "kept.*"),
+            },
+            None
+        );
+
+    public Task DisposeAsync() => store.Routes.ReplaceConfigured(new Dictionary<string, RouteDefinition>(), None);
+
+    public static TheoryData<string> EndTypes => [.. SubjectEnd.Types];
+
+    [Theory]
+    [MemberData(nameof(EndTypes))]
+    public async Task Every_end_closes_a_session_that_is_told_of_none(string type)
+    {
+        var key = await Begin("#1", "later@", "later.assigned");
+        await Accept("#1", type);
+        Assert.InRange(
+            (await Find(key)).ClosesAt!.Value - DateTimeOffset.UtcNow,
+            TimeSpan.FromMinutes(59),
+            TimeSpan.FromMinutes(61)
+        );
+
+        await store.Sessions.CloseEnded(None);
+        Assert.Null((await Find(key)).Closed);
+
+        await MakeDue(key);
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+        var closed = await Find(key);
+        Assert.NotNull(closed.Closed);
+        Assert.Null(closed.ClosesAt);
+        // The last word is there, for whoever asks and for the turn with which it comes back.
+        Assert.Equal(1, closed.Inbox);
+        Assert.Equal(
+            ["created", "dispatched", "claimed", "begun", "ended", "ending", "closed"],
+            (await store.Explain.ExplainSession(key, None))!.Ledger.Select(x => x.What)
+        );
+    }
+
+    [Fact]
+    public async Task It_takes_its_last_turn_first_and_its_watches_end()
+    {
+        var key = await Begin("#2");
+        await store.Watches.Create(key, new($"{repository}#other"), None);
+        await Accept("#2", "github.pull_request.merged");
+
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        var turn = await Open(key, 2);
+        Assert.Equal("github.pull_request.merged", Assert.Single(turn.Events).Type);
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+
+        await store.Turns.EndTurn(turn, TurnOutcome.Completed, null, default, None);
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+        Assert.Empty(await store.Watches.List(null, 1000, None));
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
+    public async Task A_session_whose_route_says_nothing_goes_on()
+    {
+        var key = await Begin("#3", "keeper@", "kept.assigned");
+
+        await Accept("#3", "github.issue.closed");
+
+        Assert.Null((await Find(key)).ClosesAt);
+    }
+
+    [Theory]
+    [InlineData("github.issue.reopened", false)]
+    [InlineData("later.said", true)]
+    public async Task What_takes_it_up_again_before_then_calls_the_close_off(string type, bool wakes)
+    {
+        var key = await Begin("#4", "later@", "later.assigned");
+        await Accept("#4", "github.issue.closed");
+        var decision = await Accept("#4", type);
+        Assert.Equal([key], decision.Sessions);
+        await MakeDue(key);
+
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+
+        if (wakes)
+            await Finish(key, 2);
+        await store.Sessions.CloseEnded(None);
+        var session = await Find(key);
+        Assert.Equal((null, null), (session.Closed, session.ClosesAt));
+        Assert.Contains("goesOn", (await store.Explain.ExplainSession(key, None))!.Ledger.Select(x => x.What));
+
+        await Accept("#4", "github.issue.closed");
+        await MakeDue(key);
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    // An issue is closed, and a moment later the pull request is told that closed it.
+    [Fact]
+    public async Task The_end_of_what_belongs_to_it_is_nothing_newer_and_no_end_of_its_own()
+    {
+        var key = await Begin("#5");
+        var merged = Event("#6", "github.pull_request.merged") with { Related = [$"{repository}#5"] };
+        await store.Accept(merged);
+        Assert.Null((await Find(key)).ClosesAt);
+        await Accept("#5", "github.issue.closed");
+        await store.Accept(merged with { Id = "again", Subject = $"{repository}#7" });
+        await Finish(key, 2);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
+    public async Task An_end_of_what_nobody_has_begins_nothing()
+    {
+        Assert.Equal(IntakeOutcome.Unwatched, (await Accept("#8", "github.pull_request.closed")).Outcome);
+
+        Assert.Null(await store.Sessions.Find($"implementer@{repository}#8", None));
+    }
+
+    [Fact]
+    public async Task Begun_and_over_in_one_batch_it_closes_all_the_same()
+    {
+        var key = $"implementer@{repository}#9";
+        var decisions = await store.Accept(
+            Event("#9", "github.issue.assigned"),
+            Event("#9", "github.issue.closed"),
+            Event("#10", "github.issue.closed"),
+            Event("#10", "github.issue.assigned")
+        );
+        Assert.Equal(
+            [
+                [key],
+                [key],
+                [],
+                [key.Replace("#9", "#10")],
+            ],
+            decisions.Select(x => x.Sessions)
+        );
+
+        await Finish(key, 1);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+        Assert.Null((await Find(key.Replace("#9", "#10"))).ClosesAt);
+    }
+
+    [Fact]
+    public async Task Taken_up_again_it_is_the_same_session_with_its_memory()
+    {
+        var key = await Begin("#11");
+        await Accept("#11", "github.issue.closed");
+        await store.Sessions.CloseEnded(None);
+        var before = await Find(key);
+        Assert.NotNull(before.Closed);
+
+        Assert.Equal([key], (await Accept("#11", "github.pull_request.reopened")).Sessions);
+
+        var after = await Find(key);
+        Assert.Equal((before.Id, before.ClaudeSessionId, null), (after.Id, after.ClaudeSessionId, after.Closed));
+        var turn = await Open(key, 2);
+        Assert.Equal(before.ClaudeSessionId, turn.ClaudeSession!.Id);
+        Assert.Equal(["github.issue.closed", "github.pull_request.reopened"], turn.Events.Select(x => x.Type));
+        Assert.Equal([false, true], turn.Events.Select(x => x.Wakes));
+        // It is nobody else's.
+        Assert.IsType<SessionCreation.ClaudeSessionTaken>(
+            await store.Sessions.Create($"{key} again", "/", "default", before.ClaudeSessionId, None)
+        );
+    }
+
+    [Fact]
+    public async Task Many_take_it_up_again_at_once_and_nothing_is_lost()
+    {
+        var key = await Begin("#12");
+        await Accept("#12", "github.issue.closed");
+        await store.Sessions.CloseEnded(None);
+        var before = await Find(key);
+
+        var decisions = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(_ => Task.Run(() => Accept("#12", "github.issue.assigned")))
+        );
+
+        Assert.All(decisions, x => Assert.Equal([key], x.Sessions));
+        var after = await Find(key);
+        Assert.Equal((before.Id, before.Inbox + 20), (after.Id, after.Inbox));
+    }
+
+    [Fact]
+    public async Task Closed_by_hand_or_with_its_memory_taken_over_another_begins()
+    {
+        var key = await Begin("#13");
+        await Accept("#13", "github.issue.closed");
+        await store.Sessions.CloseEnded(None);
+        var before = await Find(key);
+        Assert.IsType<SessionCreation.Created>(
+            await store.Sessions.Create("took over", "/", "default", before.ClaudeSessionId, None)
+        );
+        await Accept("#13", "github.issue.assigned");
+        var second = await Find(key);
+        Assert.NotEqual(before.Id, second.Id);
+
+        await Accept("#13", "github.issue.closed");
+        await store.Sessions.Close(key, None);
+        await Accept("#13", "github.issue.assigned");
+        Assert.NotEqual(second.Id, (await Find(key)).Id);
+    }
+
+    // The transaction of the intake had read that it was open.
+    [Fact]
+    public async Task A_wake_that_comes_as_it_is_closed_opens_it_again()
+    {
+        var key = await Begin("#14");
+        await Accept("#14", "github.issue.closed");
+        var session = await Find(key);
+        await using var connection = await store.Database.OpenConnectionAsync();
+        await using var intake = await connection.BeginTransactionAsync();
+        await using (
+            var route = new NpgsqlCommand(
+                """
+                with observed as (
+                    insert into events (seq, id, source, type, subject, dedup_key, reason, wakes, urgent)
+                    values (nextval('events_seq'), 'late', 's', 'github.pull_request.labeled', 's', 'late', 'late', true, false)
+                    returning seq
+                )
+                insert into inbox (event, session_id, wakes) select seq, $1, true from observed
+                """,
+                connection,
+                intake
+            )
+        )
+        {
+            route.Parameters.AddWithValue(session.Id);
+            await route.ExecuteNonQueryAsync();
+        }
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+        Assert.Equal(0, await store.Sessions.ReopenMissed(None));
+        await intake.CommitAsync();
+
+        Assert.Equal(1, await store.Sessions.ReopenMissed(None));
+        Assert.Null((await Find(key)).Closed);
+        await using var coordinator = await LoopbackCoordinator.Start(store);
+        await coordinator.Tell(new WakeDue(session.Id));
+        Assert.Equal(
+            2,
+            (await coordinator.Commands.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30))).WakeNumber
+        );
+    }
+
+    [Fact]
+    public async Task The_saga_of_a_session_that_was_closed_goes_on_when_it_comes_back()
+    {
+        await using var coordinator = await LoopbackCoordinator.Start(store);
+        var key = await Begin("#15");
+        await Accept("#15", "github.issue.closed");
+        await store.Sessions.CloseEnded(None);
+        var id = (await Find(key)).Id;
+        await coordinator.Tell(new WakeDue(id));
+        Assert.False(await store.Scalar<bool>("select due_at is not null from wake_timers where session_id = $1", id));
+
+        await Accept("#15", "github.issue.assigned");
+        await coordinator.Tell(new WakeDue(id));
+
+        var command = await coordinator.Commands.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal((id, 2), (command.SessionId, command.WakeNumber));
+    }
+
+    [Fact]
+    public async Task By_hand_all_that_belong_to_a_subject_are_closed_and_no_others()
+    {
+        var (one, two, other) = (await Begin("#21"), await Begin("#22"), await Begin("#31"));
+        var later = await Begin("#21", "later@", "later.assigned");
+        foreach (var (key, subject) in ((string, string)[])[("by name", "#22"), ("by pattern", "#2*")])
+        {
+            await store.Sessions.Create(key, "/", "default", null, None);
+            await store.Watches.Create(key, new($"{repository}{subject}"), None);
+        }
+
+        Assert.Equal([], await store.Sessions.CloseBySubject($"{repository}#2", None));
+        Assert.Equal([one, later], await store.Sessions.CloseBySubject($"{repository}#21", None));
+        Assert.Equal(["by name", two], await store.Sessions.CloseBySubject($"{repository}#2*", None));
+
+        Assert.NotNull((await Find(one)).Closed);
+        Assert.Null((await Find(other)).Closed);
+        Assert.Null((await Find("by pattern")).Closed);
+        Assert.Equal([], await store.Sessions.CloseBySubject($"{repository}#2*", None));
+    }
+
+    [Fact]
+    public async Task A_key_that_is_too_long_to_hold_the_subject_is_found_all_the_same()
+    {
+        var number = $"#{new string('9', 490)}";
+        await Accept(number, "github.issue.assigned");
+
+        Assert.Single(await store.Sessions.CloseBySubject($"{repository}{number}", None));
+    }
+
+    public static TheoryData<RouteDefinition, string> WrongEnds =>
+        new()
+        {
+            { Terms("k", "t") with { OnEnd = EndPolicy.Close }, "onEnd" },
+            { Terms("k@{subject}", "t") with { OnEnd = (EndPolicy)7 }, "onEnd" },
+            { Terms("k@{subject}", "t") with { CloseAfter = TimeSpan.FromHours(1) }, "closeAfter" },
+            {
+                Terms("k@{subject}", "t") with
+                {
+                    OnEnd = EndPolicy.Close,
+                    CloseAfter = TimeSpan.FromSeconds(-1),
+                },
+                "closeAfter"
+            },
+        };
+
+    [Theory]
+    [MemberData(nameof(WrongEnds))]
+    public void A_policy_that_is_none_is_refused(RouteDefinition terms, string field) =>
+        Assert.Equal(field, Assert.Single(terms.Problems("r")).Field);
+
+    // A session with one turn behind it, which has left a memory.
+    async Task<string> Begin(string number, string role = "implementer@", string type = "github.issue.assigned")
+    {
+        var key = $"{role}{repository}{number}";
+        Assert.Equal([key], (await Accept(number, type)).Sessions);
+        await Finish(key, 1);
+        return key;
+    }
+
+    async Task Finish(string key, int wake) =>
+        await store.Turns.EndTurn(await Open(key, wake), TurnOutcome.Completed, null, default, None);
+
+    async Task<ClaimedTurn> Open(string key, int wake)
+    {
+        var id = (await Find(key)).Id;
+        await using (
+            var open = store.Database.CreateCommand(
+                """
+                with opened as (insert into turns (session_id, wake_number) values ($1, $2))
+                insert into decisions (kind, session_id, wake_number) values ('dispatched', $1, $2)
+                """
+            )
+        )
+        {
+            open.Parameters.AddWithValue(id);
+            open.Parameters.AddWithValue(wake);
+            await open.ExecuteNonQueryAsync();
+        }
+
+        var claim = await store.Turns.Claim(id, wake, "tester", TimeSpan.FromMinutes(1), None);
+        var turn = Assert.IsType<TurnClaim.Granted>(claim).Turn;
+        if (turn.ClaudeSession is null)
+            Assert.True(await store.Sessions.BeginClaudeSession(turn, Guid.NewGuid(), null, None));
+        return turn;
+    }
+
+    async Task MakeDue(string key) =>
+        await store
+            .Database.CreateCommand(
+                $"update sessions set close_at = close_at - interval '1 hour' where id = '{(await Find(key)).Id}'"
+            )
+            .ExecuteNonQueryAsync();
+
+    async Task<Store.Session> Find(string key) => (await store.Sessions.Find(key, None))!;
+
+    async Task<IntakeResult> Accept(string number, string type) => (await store.Accept(Event(number, type)))[0];
+
+    static RouteDefinition Terms(string session, params string[] types) =>
+        new()
+        {
+            Session = session,
+            Types = types,
+            Workspace = "/srv/wake/{session}",
+            Profile = "default",
+        };
+
+    ExternalEventObserved Event(string number, string type) =>
+        WakeSystem.Event($"{repository}{number}", Guid.NewGuid().ToString()) with
+        {
+            Type = type,
+            DedupKey = Guid.NewGuid().ToString(),
+        };
+}
