@@ -31,6 +31,13 @@ public sealed class GitHubOptions : IValidatableObject
     /// </summary>
     public IReadOnlyList<string> OwnLogins { get; init; } = [];
 
+    /// <summary>
+    /// Which words of bots wake, by names of bots: <c>coderabbit</c>, <c>codex</c>, <c>copilot</c>, <c>dependabot</c>,
+    /// <c>gemini</c>, <c>greptile</c>, <c>renovate</c> and <c>sourcery</c> are known. What is said of one of them
+    /// counts instead of what Wake knows of it.
+    /// </summary>
+    public IReadOnlyDictionary<string, BotOptions> Bots { get; init; } = new Dictionary<string, BotOptions>();
+
     /// <summary>How often a repository is looked at: half of it while CI runs, five times it after an hour without a
     /// change.</summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromMinutes(1);
@@ -68,6 +75,9 @@ public sealed class GitHubOptions : IValidatableObject
     [Required]
     public string ApiVersion { get; init; } = "2022-11-28";
 
+    /// <summary>The bots, as they are known and described.</summary>
+    internal ReviewBots ReviewBots => field ??= new(Bots);
+
     /// <summary>What deliveries prove themselves with.</summary>
     internal IReadOnlyList<WebhookCredentials> Credentials =>
         [
@@ -102,6 +112,12 @@ public sealed class GitHubOptions : IValidatableObject
                 "GitHub:WebhookSecrets must not hold an empty one: anybody could sign with it.",
                 [nameof(WebhookSecrets)]
             );
+
+        foreach (var (name, bot) in Bots)
+        {
+            if (bot.Problem(name) is { } wrong)
+                yield return new($"GitHub:Bots:{name} {wrong}", [nameof(Bots)]);
+        }
 
         foreach (var problem in Webhooks.SelectMany(x => x.Value.Problems(x.Key)))
             yield return problem;

@@ -31,6 +31,9 @@ public static class WebhookProviders
         Func<ExternalEventObserved, string?>? author = null
     ) : IWebhookProvider
     {
+        // Only of a forge is it known who has written what.
+        readonly ReviewBots? bots = author is null ? new(hook.Bots) : null;
+
         public string? VerificationFailure(
             WebhookRequest delivery,
             IReadOnlyList<string> secrets,
@@ -39,9 +42,13 @@ public static class WebhookProviders
 
         public EventMapping Map(WebhookRequest delivery) =>
             SelfAuthoredFilter.MakeAmbient(
-                sender.Map(delivery).LimitedTo(hook.Rights).InNamespace($"hook:{hook.Namespace ?? delivery.HookName}"),
+                Told(sender.Map(delivery))
+                    .LimitedTo(hook.Rights)
+                    .InNamespace($"hook:{hook.Namespace ?? delivery.HookName}"),
                 hook.OwnLogins,
                 author
             );
+
+        EventMapping Told(EventMapping mapped) => bots?.Apply(mapped) ?? mapped;
     }
 }

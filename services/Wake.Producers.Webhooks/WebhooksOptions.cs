@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Wake.Contracts;
+using Wake.Producing;
 
 namespace Wake.Producers.Webhooks;
 
@@ -41,6 +42,12 @@ public sealed class HookOptions
     /// caused.
     /// </summary>
     public IReadOnlyList<string> OwnLogins { get; init; } = [];
+
+    /// <summary>
+    /// Of forges: which words of bots wake, by names of bots, as with <c>GitHub__Bots</c>. Those that Wake knows have
+    /// the same logins everywhere, unless others are given here.
+    /// </summary>
+    public IReadOnlyDictionary<string, BotOptions> Bots { get; init; } = new Dictionary<string, BotOptions>();
 
     /// <summary>
     /// Who may send CloudEvents here by their handshake against abuse (an <c>OPTIONS</c> with
@@ -138,6 +145,9 @@ public sealed class HookOptions
         : Header is not null && string.IsNullOrWhiteSpace(Header)
         || IdHeader is not null && string.IsNullOrWhiteSpace(IdHeader)
             ? "Header and IdHeader are names of headers, or left out."
+        : Bots.Select(x => (x.Key, Wrong: x.Value.Problem(x.Key))).FirstOrDefault(x => x.Wrong is not null)
+            is { Wrong: not null } bot
+            ? $"Bots:{bot.Key} {bot.Wrong}"
         : OwnLogins.Any(string.IsNullOrWhiteSpace) ? "OwnLogins must not hold an empty one."
         : AllowedOrigins.Count > 0 && Sender is not WebhookProviderKind.CloudEvents
             ? "AllowedOrigins belongs to hooks of the sender CloudEvents."

@@ -46,6 +46,9 @@ public static class SelfAuthoredFilter
                 ],
             };
 
+    /// <summary>Whether events of a type are something written on a forge.</summary>
+    internal static bool IsWritten(string type) => Written.Any(x => type.EndsWith(x, StringComparison.Ordinal));
+
     static string? Author(ExternalEventObserved observed) =>
-        Written.Any(x => observed.Type.EndsWith(x, StringComparison.Ordinal)) ? observed.Data?.Text("author") : null;
+        IsWritten(observed.Type) ? observed.Data?.Text("author") : null;
 }

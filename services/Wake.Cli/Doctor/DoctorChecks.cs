@@ -51,6 +51,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             yield return untrusted;
         if (await CheckPauses(cancel) is { } paused)
             yield return paused;
+        if (await CheckEndedSessions(cancel) is { } ended)
+            yield return ended;
         if (await CheckDedupCollisions(cancel) is { } collisions)
             yield return collisions;
         if (await CheckOpenSessions(claude.ConfigFolder, cancel) is { } running)
@@ -352,6 +354,20 @@ sealed class DoctorChecks(DataFolder folder, string? data)
                     )
                 ),
                 "No turn of these sessions begins. wake pauses shows more, wake unpause ends one."
+            )
+            : null;
+
+    // Why a session whose subject is over is still open.
+    async Task<CheckResult?> CheckEndedSessions(CancellationToken cancel) =>
+        await WakeClient.TryGet(data, "/v1/sessions?limit=1000", CliJson.Default.SessionArray, cancel) is { } sessions
+        && sessions.Where(x => x.ClosesAt < DateTimeOffset.UtcNow - TimeSpan.FromHours(1)).Select(x => x.Key).ToList()
+            is { Count: > 0 } open
+            ? new(
+                "ended sessions",
+                true,
+                $"Still open though their subject is over: {open.Count}, {string.Join(", ", open.Take(5))}",
+                "A turn of theirs waits, for a person maybe, or a terminal has them open. wake explain SESSION says "
+                    + "which; wake sessions close ends one."
             )
             : null;
 

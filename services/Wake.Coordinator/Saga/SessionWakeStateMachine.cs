@@ -43,8 +43,8 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
             }
         );
 
-        // Whatever the state: should the saga's row and the turns ever disagree, the turns are right. A session that was
-        // closed may have come back.
+        // Whatever the state: should the saga's row and the turns ever disagree, the turns are right. A session
+        // that was closed may have come back.
         During(
             [Initial, Idle, Dispatched, Parked, Closed],
             OnDue<WakeDecision.Dispatch>().Wake(repeatAfter, addresses).TransitionTo(Dispatched),

@@ -110,7 +110,10 @@ sealed class GitHubPoller(
             {
                 // Handed over first: what is kept and was never handed over would be lost.
                 if (
-                    found.SelectMany(x => SelfAuthoredFilter.MakeAmbient(x, settings.OwnLogins).Events).ToList() is
+                    found
+                        .Select(settings.ReviewBots.Apply)
+                        .SelectMany(x => SelfAuthoredFilter.MakeAmbient(x, settings.OwnLogins).Events)
+                        .ToList() is
                     { Count: > 0 } events
                 )
                 {

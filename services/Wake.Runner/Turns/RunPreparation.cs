@@ -32,6 +32,13 @@ sealed class RunPreparation(
         var profile = profiles.Value.GetOrDefault(turn.Profile);
 
         run.Warm = warmSessions.TryTake(turn.SessionId);
+        // The session was reset, or gone on with elsewhere.
+        if (run.Warm is { } other && other.ClaudeSessionId != session.Id)
+        {
+            run.Warm = null;
+            await other.DisposeAsync();
+        }
+
         await earlierRuns.Kill(turn, run.Warm, lost);
         if (await workspaces.Prepare(turn, profile, shutdown, lost) is { } unusable)
             return unusable;

@@ -49,8 +49,10 @@ public sealed record Session(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public SessionPause? Paused { get; init; }
 
-    /// <summary>When it closes because its subject is over, if nothing of it waits or runs and nothing newer has come by
-    /// then; null when it does not by itself.</summary>
+    /// <summary>
+    /// When it closes because its subject is over, if nothing of it waits or runs and nothing newer has come by then;
+    /// null when it does not by itself.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? ClosesAt { get; init; }
 }

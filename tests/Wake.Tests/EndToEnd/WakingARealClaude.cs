@@ -341,6 +341,50 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         Assert.True(told.IsInTail("storm 20.") && told.IsInTail("look now") && told.IsInConversation("before"));
     }
 
+    [Fact]
+    public async Task Closed_with_its_pull_request_it_comes_back_with_its_memory_until_it_is_reset()
+    {
+        using var workspace = new TemporaryFolder();
+        var subject = $"github:test/{Guid.NewGuid():N}#1";
+        var key = $"coder@{subject}";
+        var route = await wake.Http.PutAsJsonAsync(
+            "/v1/routes/ends",
+            new RouteDefinition
+            {
+                Session = "coder@{subject}",
+                Workspace = workspace.Path,
+                Subject = subject,
+                OnEnd = EndPolicy.Close,
+            }
+        );
+        Assert.True(route.IsSuccessStatusCode, await route.Content.ReadAsStringAsync());
+        await Tell("opened", "the first thing happened");
+        await wake.WaitForTurnEnd(key, 1);
+        await Tell("merged", "it was merged");
+        await wake.WaitForTurnEnd(key, 2);
+        var closed = await wake.WaitForState(key, SessionState.Closed);
+
+        await Tell("reopened", "it was reopened");
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 3)).Outcome);
+        var reopened = await api.Next(x => x.IsInTail("it was reopened"));
+        Assert.True(reopened.IsInConversation("the first thing happened"));
+        Assert.Equal([closed.ClaudeSessionId!.Value], (await wake.Show(key)).ClaudeSessionIds);
+
+        var reset = await wake.Http.PostAsJsonAsync(
+            $"/v1/sessions/{Uri.EscapeDataString(key)}/reset",
+            new ResetRequest()
+        );
+        Assert.True((await reset.Content.ReadFromJsonAsync<ResetResult>())!.Reset);
+        await wake.Wake(key, "after the reset");
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 4)).Outcome);
+        var afresh = await api.Next(x => x.IsInTail("after the reset"));
+        Assert.False(afresh.IsInConversation("the first thing happened"));
+        Assert.Equal(afresh.SessionId, (await wake.Show(key)).ClaudeSessionIds[1]);
+
+        Task Tell(string what, string reason) =>
+            wake.Publish(WakeSystem.Event(subject, reason) with { Type = $"github.pull_request.{what}" });
+    }
+
     // The turn about this stands in the middle of an answer until the model is released.
     async Task HoldTheModel(string key)
     {

@@ -1,0 +1,278 @@
+using System.Data;
+using Npgsql;
+
+namespace Wake.Store;
+
+// How a session ends, comes back, and begins afresh.
+public sealed partial class Sessions
+{
+    /// <summary>
+    /// Closes a session: no more turns, no more watches; a turn that runs may finish. False when none with this key is
+    /// open.
+    /// </summary>
+    public async Task<bool> Close(string key, CancellationToken cancel) =>
+        await Close("s.key = $1", "true", "by hand", [key], cancel) is not [];
+
+    /// <summary>
+    /// Closes the sessions that belong to a subject, or to those of a pattern: by the key that a route gives them, or
+    /// because they watch it by name.
+    /// </summary>
+    /// <param name="subject">The subject; with a <c>*</c> in it a pattern.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <returns>Their keys.</returns>
+    public Task<IReadOnlyList<string>> CloseBySubject(string subject, CancellationToken cancel) =>
+        Close(
+            """
+            exists (select from routes r
+                    where r.ended_at is null and position($3 in r.session) > 0
+                      and (s.key = session_key(r.session, $1)
+                           or s.key like replace(replace(replace(replace(r.session, '\', '\\'), '%', '\%'), '_', '\_'),
+                                                 replace($3, '_', '\_'), $2)))
+            or exists (select from watches w where w.session_id = s.id and w.pattern is null and w.subject like $2)
+            """,
+            "true",
+            "by hand",
+            [subject, Sql.LikePattern(subject), RouteDefinition.SubjectPlaceholder],
+            cancel
+        );
+
+    /// <summary>
+    /// Closes the sessions whose subject is over, when that is to be and nothing of them waits or runs. One that has
+    /// heard something newer since goes on instead.
+    /// </summary>
+    /// <returns>The keys of those that were closed.</returns>
+    public async Task<IReadOnlyList<string>> CloseEnded(CancellationToken cancel)
+    {
+        await using (
+            var calledOff = database.CreateCommand(
+                """
+                with going as (
+                    update sessions s set close_at = null, ended_by = null
+                    where s.close_at <= clock_timestamp() and s.closed_at is null
+                      and exists (select from inbox i join events e on e.seq = i.event
+                                  where i.session_id = s.id and i.event > s.ended_by and i.wakes and e.type <> all ($1))
+                    returning s.id
+                )
+                insert into decisions (kind, session_id, note)
+                select 'goesOn', id, 'something newer has come since its subject was over' from going
+                """
+            )
+        )
+        {
+            calledOff.Parameters.AddWithValue(SubjectEnd.Types.ToArray());
+            await calledOff.ExecuteNonQueryAsync(cancel);
+        }
+
+        return await Close(IsOver, IsOver, "its subject is over", [], cancel);
+    }
+
+    /// <summary>
+    /// Opens again what was closed at the moment in which a wake came to it: the transaction that brought it saw it
+    /// open.
+    /// </summary>
+    /// <returns>How many.</returns>
+    public async Task<int> ReopenMissed(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            with missed as (
+                update sessions s set closed_at = null, ended_by = null
+                where s.ended_by is not null and s.closed_at > clock_timestamp() - interval '1 minute' and {HasPendingWake}
+                  and not exists (select from sessions other where other.key = s.key and other.closed_at is null)
+                  and not exists (select from session_ids mine join session_ids other using (claude_session_id)
+                                  where mine.session_id = s.id and not other.closed)
+                returning s.id
+            ), remembered as (
+                update session_ids set closed = false where session_id in (select id from missed)
+            ), noted as (
+                insert into decisions (kind, session_id, note) select 'reopened', id, 'a wake came as it was closed' from missed
+            )
+            update wake_timers set owed_at = clock_timestamp() where session_id in (select id from missed)
+            """
+        );
+        return await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    // Of a row s: something that starts a turn is in its inbox.
+    const string HasPendingWake = """
+        exists (select from inbox i join events e on e.seq = i.event
+                where i.session_id = s.id and i.wake_number is null and i.wakes
+                  and (e.expires_at is null or e.expires_at > clock_timestamp()))
+        """;
+
+    // Of a row s: its subject is over, it is time, and nothing of it waits or runs, nor is it open in a terminal.
+    internal const string IsOver = $"""
+        s.close_at <= clock_timestamp() and not {HasPendingWake}
+        and not exists (select from turns t where t.session_id = s.id and t.ended_at is null)
+        and not exists (select from terminals t where t.session_id = s.id and t.attended_until > clock_timestamp())
+        """;
+
+    // Closes those of the open sessions s that are found, if the second condition holds when they are locked. That one
+    // has no parameters.
+    async Task<IReadOnlyList<string>> Close(
+        string which,
+        string still,
+        string why,
+        object[] parameters,
+        CancellationToken cancel
+    )
+    {
+        await using var connection = await database.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+
+        // First, so that what is being added to the session is either seen below or finds it closed.
+        await using var find = new NpgsqlCommand(
+            $"""
+            select s.id from sessions s where s.closed_at is null and ({which}) order by s.key limit 1000 for no key update
+            """,
+            connection,
+            transaction
+        );
+        foreach (var parameter in parameters)
+            find.Parameters.AddWithValue(parameter);
+        var found = (await find.ReadAll(row => row.GetGuid(0), cancel)).ToArray();
+        if (found is [])
+            return [];
+
+        await using var batch = new NpgsqlBatch(connection, transaction);
+        // Watches before the timer, as the intake takes them.
+        batch.Add("select 1 from watches where session_id = any ($1) order by id for update", (object)found);
+        batch.Add(
+            "select 1 from wake_timers where session_id = any ($1) order by session_id for update",
+            (object)found
+        );
+        batch.Add(
+            $"""
+            with closed as (
+                update sessions s
+                set closed_at = clock_timestamp(), close_at = null, ended_by = case when $3 then s.ended_by end
+                where s.id = any ($1) and s.closed_at is null and ({still})
+                returning s.id, s.key
+            ), unwatched as (
+                delete from watches where session_id in (select id from closed)
+            ), unscheduled as (
+                delete from scheduled_wakes where session_id in (select id from closed)
+            ), released as (
+                update session_ids set closed = true where session_id in (select id from closed)
+            ), unasked as (
+                update questions set outcome = 'superseded', settled_at = clock_timestamp()
+                where outcome is null and session_id in (select id from closed)
+            ), noted as (
+                insert into decisions (kind, session_id, note) select 'closed', id, $2 from closed
+            ), looked as (
+                update wake_timers set owed_at = clock_timestamp() where session_id in (select id from closed)
+            )
+            select key from closed order by key
+            """,
+            found,
+            why,
+            still == IsOver
+        );
+        List<string> closed;
+        await using (var rows = await batch.ExecuteReaderAsync(cancel))
+        {
+            await rows.NextResultAsync(cancel);
+            await rows.NextResultAsync(cancel);
+            closed = [.. await rows.ReadAll(row => row.GetString(0), cancel)];
+        }
+
+        await transaction.CommitAsync(cancel);
+        return closed;
+    }
+
+    /// <summary>
+    /// Has the next turn of a session begin a new Claude session, which knows nothing of the one before. A turn that
+    /// runs ends in the old one, or is interrupted and runs again, as the same wake, in the new one. Null when no
+    /// session with this key is open.
+    /// </summary>
+    public async Task<SessionReset?> Reset(string key, bool interrupt, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add("select 1 from sessions where key = $1 and closed_at is null for no key update", key);
+        batch.Add(
+            """
+            select 1 from wake_timers where session_id = (select id from sessions where key = $1 and closed_at is null) for update
+            """,
+            key
+        );
+        batch.Add(
+            """
+            with session as (
+                select id from sessions where key = $1 and closed_at is null
+            ), used as (
+                select c.claude_session_id, c.opened or c.reason <> $3 as left_behind
+                from session_ids c join session on session.id = c.session_id
+                order by c.position desc limit 1
+            ), busy as (
+                -- A turn that runs, and one that has asked something: only the Claude session that asked takes the answer.
+                select t.session_id, t.wake_number, t.epoch, t.in_terminal, coalesce(t.lease_until > clock_timestamp(), false) as running
+                from turns t join session on session.id = t.session_id
+                where t.ended_at is null
+                  and (t.lease_until > clock_timestamp()
+                       or exists (select from questions q where q.session_id = t.session_id and q.wake_number = t.wake_number))
+            ), fresh as (
+                insert into session_ids (session_id, position, claude_session_id, reason, opened)
+                select session.id, (select max(position) from session_ids where session_id = session.id) + 1, gen_random_uuid(), $3, false
+                from session, used
+                where used.left_behind and not exists (select from busy)
+                returning session_id
+            ), later as (
+                update wake_timers timer set reset_after = busy.epoch, reset_interrupts = $2 and busy.running and not busy.in_terminal
+                from busy where timer.session_id = busy.session_id
+                returning timer.session_id, busy.wake_number, timer.reset_interrupts
+            ), noted as (
+                insert into decisions (kind, session_id, wake_number, note)
+                select 'reset', session_id, null, 'the next turn begins afresh' from fresh
+                union all
+                select 'reset', session_id, wake_number,
+                       case when reset_interrupts then 'the turn is interrupted and begins afresh' else 'what follows this turn begins afresh' end
+                from later
+            )
+            select (select claude_session_id from used where left_behind) as claude_session_id, later.wake_number,
+                   coalesce(later.reset_interrupts, false) as interrupted, later.session_id is not null or exists (select from fresh) as any
+            from session left join later on later.session_id = session.id
+            """,
+            key,
+            interrupt,
+            WasReset
+        );
+
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
+        await rows.NextResultAsync(cancel);
+        return await rows.ReadAsync(cancel)
+            ? new(
+                rows.GetBoolean("any"),
+                rows.GetNullable<Guid>("claude_session_id"),
+                rows.GetNullable<int>("wake_number"),
+                rows.GetBoolean("interrupted")
+            )
+            : null;
+    }
+
+    /// <summary>Of turns that run, by their epochs, those that a reset interrupts.</summary>
+    public async Task<IReadOnlyList<long>> FindInterruptedByReset(
+        IReadOnlyList<ClaimedTurn> running,
+        CancellationToken cancel
+    )
+    {
+        await using var command = database.CreateCommand(
+            """
+            select reset_after from wake_timers
+            where session_id = any ($1) and reset_interrupts and reset_after = any ($2)
+            """
+        );
+        command.Parameters.AddWithValue(running.Select(x => x.SessionId).ToArray());
+        command.Parameters.AddWithValue(running.Select(x => x.Epoch).ToArray());
+        return await command.ReadAll(row => row.GetInt64(0), cancel);
+    }
+}
+
+/// <summary>What came of a reset.</summary>
+/// <param name="Any">Whether there was anything: a Claude session with a memory, or a turn that runs.</param>
+/// <param name="ClaudeSessionId">The Claude session that is left; its transcript is kept. Null when there was none
+/// yet.</param>
+/// <param name="AfterWake">The wake whose turn runs, or waits for an answer, and after which the session begins afresh;
+/// null when its next turn does.</param>
+/// <param name="Interrupted">Whether that turn is interrupted, and runs again afresh.</param>
+public sealed record SessionReset(bool Any, Guid? ClaudeSessionId, int? AfterWake, bool Interrupted);
