@@ -52,6 +52,7 @@ public sealed class WakePrompt
         {
             { LastAcknowledgedAttempt: > 0, ClaudeSession.Opened: true } => PromptOpening.Retry,
             _ when begun == Sessions.First => PromptOpening.NewSession,
+            { ClaudeSession: { Reason: Sessions.WasReset, Opened: false } } => PromptOpening.NewSession,
             _ when begun is not null => PromptOpening.Replaced,
             _ => PromptOpening.Resumed,
         };

@@ -173,7 +173,8 @@ public sealed class HearingBots
     public void Another_forge_hears_them_alike()
     {
         var comment = JsonNode.Parse(Payload.Read("other-forges/forgejo.issue_comment.by-the-agent.json"))!;
-        comment["comment"]!["user"]!["login"] = comment["sender"]!["login"] = "renovate-bot";
+        comment["comment"]!["user"]!["login"] = "renovate-bot";
+        comment["sender"]!["login"] = "renovate-bot";
         var request = Payload
             .Of("other-forges/forgejo.issue_comment.by-the-agent.json")
             .Request(JsonSerializer.SerializeToUtf8Bytes(comment));

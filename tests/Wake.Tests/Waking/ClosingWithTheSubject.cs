@@ -143,7 +143,11 @@ public abstract class ClosingWithTheSubject(SharedSystem shared)
             await answer.Content.ReadFromJsonAsync<ResetResult>()
         );
         if (interrupt)
-            await Eventually.Holds(async () => (await wake.Turns(key))[0].Note == "interrupted by a reset", "it stops");
+        {
+            await Eventually.Holds(async () => (await wake.Turns(key))[0].Attempt == 2, "it runs again");
+            Assert.Contains("interrupted by a reset", (await wake.Explain(key)).Ledger.Select(x => x.Note));
+        }
+
         hold.Release();
         var turn = await wake.WaitForTurnEnd(key, 2);
         Assert.Equal((TurnOutcome.Completed, interrupt ? 2 : 1), (turn.Outcome, turn.Attempt));
