@@ -178,6 +178,9 @@ sealed class MergeStatePoll(
         {
             (MergeState.Conflicted, { Done: false, Empty: true }) => !history.Baseline,
             (MergeState.Conflicted or MergeState.Behind, _) => true,
+            (MergeState.Ready, { Done: false, Empty: true }) => false,
+            // Nobody is told what a watch begins with; what it becomes is news from then on.
+            _ when history.Baseline => true,
             (_, null or { Done: true } or { SaidOpen.Count: > 0 }) => true,
             _ => false,
         };

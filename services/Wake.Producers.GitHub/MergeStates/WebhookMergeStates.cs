@@ -195,6 +195,7 @@ sealed class WebhookMergeStates(
     // While checks run, the rules of a branch are not met, and nobody needs to be told so. Some never end.
     bool MayCount(MergeStateHistory known, CiRollup? checks) =>
         known.Seen is MergeState.Conflicted or MergeState.Behind
+        || known.Baseline
         || checks is not CiRollup.Unfinished { SoFar.Open.Count: > 0 }
         || time.GetUtcNow() - known.Since >= settings.PendingAfter;
 
