@@ -39,6 +39,10 @@ sealed record MergeStateHistory
     /// <summary>How often each state was told: one conflict is told from the next by it.</summary>
     public IReadOnlyDictionary<string, int> Told { get; init; } = new Dictionary<string, int>();
 
+    /// <summary>What counts and is not handed over yet. Kept before it is: or a crash between the two would take what was
+    /// told for what was not, and its end for nothing new.</summary>
+    public MergeStateChange? ToTell { get; init; }
+
     /// <summary>The result of CI that was told when GitHub was asked last: with another one the state may be
     /// another.</summary>
     public string? Checks { get; init; }
@@ -96,10 +100,9 @@ sealed record MergeStateHistory
     /// <summary>Whether it has stood that long.</summary>
     public bool HasSettled(TimeSpan settle, DateTimeOffset at) => IsOpen && at - Since >= settle;
 
-    /// <summary>The same once what was seen last counts, and what there is to tell of it; null where nothing
-    /// is.</summary>
+    /// <summary>The same once what was seen last counts, with what there is to tell of it.</summary>
     /// <param name="tellBaseline">Also the state that the watch began with.</param>
-    public (MergeStateHistory Now, MergeStateChange? Change) Count(bool tellBaseline = false)
+    public MergeStateHistory Count(bool tellBaseline = false)
     {
         var now = this with { Counted = Seen, CountedHead = Head, Baseline = false };
         var type = Seen switch
@@ -111,16 +114,14 @@ sealed record MergeStateHistory
             _ => Counted is MergeState.Conflicted or MergeState.Behind or MergeState.Blocked ? "unblocked" : null,
         };
         if (type is null || (Baseline && !tellBaseline))
-            return (now, null);
+            return now;
 
         var times = Told.GetValueOrDefault(type) + 1;
-        return (
-            now with
-            {
-                Told = new Dictionary<string, int>(Told) { [type] = times },
-            },
-            new(type, Head!, times, Counted, Baseline)
-        );
+        return now with
+        {
+            Told = new Dictionary<string, int>(Told) { [type] = times },
+            ToTell = new(type, Head!, times, Baseline),
+        };
     }
 }
 
@@ -128,6 +129,5 @@ sealed record MergeStateHistory
 /// <param name="Type">The last word of its event's type.</param>
 /// <param name="Head">The commit.</param>
 /// <param name="Times">How often that was told of the pull request by now.</param>
-/// <param name="Before">The state before.</param>
 /// <param name="Baseline">It was so when the watch began.</param>
-sealed record MergeStateChange(string Type, string Head, int Times, MergeState Before, bool Baseline);
+sealed record MergeStateChange(string Type, string Head, int Times, bool Baseline);

@@ -94,7 +94,7 @@ sealed class MergeStatePoll(
                 await Save(number, later with { AskAt = pages.ServerTime }, cancel);
         }
 
-        foreach (var number in open.Where(looked.Contains))
+        foreach (var number in open.Where(x => looked.Contains(x) || known.GetValueOrDefault(x)?.ToTell is not null))
             await Tell(number, cancel);
 
         state.NextMergeStateLook = open.Select(x => WaitOf(known.GetValueOrDefault(x))).Min();
@@ -139,14 +139,22 @@ sealed class MergeStatePoll(
     async Task Tell(long number, CancellationToken cancel)
     {
         var known = (await Histories(cancel))[number];
-        if (!known.HasSettled(policy.Settle, pages.ServerTime) || !MayCount(known))
-            return;
-
-        // Who waits for CI waits in vain where a conflict keeps it from running, also with one that was there before.
-        var tellBaseline = known.Seen is MergeState.Conflicted && ChecksOf(known.Head) is { Done: true, Empty: true };
-        if (known.Count(tellBaseline) is var (now, change) && change is null)
+        var counted = known;
+        if (known.ToTell is null)
         {
-            await Save(number, now, cancel);
+            if (!known.HasSettled(policy.Settle, pages.ServerTime) || !MayCount(known))
+                return;
+
+            // Who waits for CI waits in vain where a conflict keeps it from running, also with one that was there
+            // before.
+            counted = known.Count(
+                tellBaseline: known.Seen is MergeState.Conflicted && ChecksOf(known.Head) is { Done: true, Empty: true }
+            );
+        }
+
+        if (counted.ToTell is not { } change)
+        {
+            await Save(number, counted, cancel);
             return;
         }
 
@@ -156,20 +164,20 @@ sealed class MergeStatePoll(
             is not GitHubResponse.Success { Body: var pull }
         )
             return;
-        if (MergeStates.Of(pull) != known.Seen || pull.Text("head", "sha") != known.Head)
+        if (known.ToTell is null && (MergeStates.Of(pull) != known.Seen || pull.Text("head", "sha") != known.Head))
         {
             await Observe(pull, cancel);
             return;
         }
 
-        var checks = ChecksOf(known.Head);
-        var why =
-            known.Seen is MergeState.Blocked
-                ? await MergeBlockers.Ask(client, watched.Repository, number, checks?.Result ?? checks?.SoFar, cancel)
-                : null;
+        await Save(number, counted, cancel);
+        var checks = ChecksOf(change.Head);
+        var why = change.Type is "blocked"
+            ? await MergeBlockers.Ask(client, watched.Repository, number, checks?.Result ?? checks?.SoFar, cancel)
+            : null;
         await publishAndSave([GitHubEvents.MergeState(seen with { Baseline = change.Baseline }, pull, change, why)]);
         WakeMetrics.MergeStateChanges.Add(1, new KeyValuePair<string, object?>("state", change.Type));
-        await Save(number, now, cancel);
+        await Save(number, counted with { ToTell = null }, cancel);
     }
 
     // While checks run, the rules of a branch are not met, and nobody needs to be told so. A conflict is one anyway.

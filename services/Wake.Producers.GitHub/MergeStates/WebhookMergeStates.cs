@@ -108,7 +108,9 @@ sealed class WebhookMergeStates(
             repository.Subject,
             number,
             now,
-            now.IsOpen ? settings.MergeStateSettle : null,
+            now.ToTell is not null ? TimeSpan.Zero
+                : now.IsOpen ? settings.MergeStateSettle
+                : null,
             cancel
         );
         await transaction.CommitAsync(cancel);
@@ -146,15 +148,25 @@ sealed class WebhookMergeStates(
 
         var (polled, checks) = await Surroundings(connection, transaction, repository, known.Head, cancel);
         TimeSpan? again = null;
-        if (!polled && known.IsOpen)
+        if (polled)
         {
-            // The clock of the database may be ahead of this one.
-            if (!known.HasSettled(settings.MergeStateSettle, time.GetUtcNow()))
-                again = TimeSpan.FromSeconds(1);
-            else if (!MayCount(known, checks))
-                again = settings.Settle > TimeSpan.FromSeconds(1) ? settings.Settle : TimeSpan.FromSeconds(1);
-            else
-                known = await Tell(repository, known, checks, cancel);
+            // The account tells it with what it sees itself.
+        }
+        else if (known.ToTell is { } change)
+        {
+            await Tell(repository, known, change, checks, cancel);
+            known = known with { ToTell = null };
+            again = known.IsOpen ? settings.MergeStateSettle : null;
+        }
+        // The clock of the database may be ahead of this one.
+        else if (known.IsOpen && !known.HasSettled(settings.MergeStateSettle, time.GetUtcNow()))
+            again = TimeSpan.FromSeconds(1);
+        else if (known.IsOpen && !MayCount(known, checks))
+            again = settings.Settle > TimeSpan.FromSeconds(1) ? settings.Settle : TimeSpan.FromSeconds(1);
+        else if (known.IsOpen)
+        {
+            known = known.Count();
+            again = known.ToTell is null ? null : TimeSpan.Zero;
         }
 
         await MergeStateStore.Save(connection, repository, number, known, again, cancel);
@@ -162,25 +174,20 @@ sealed class WebhookMergeStates(
         return true;
     }
 
-    async Task<MergeStateHistory> Tell(
+    async Task Tell(
         string repository,
         MergeStateHistory known,
+        MergeStateChange change,
         CiRollup? checks,
         CancellationToken cancel
     )
     {
-        var (now, change) = known.Count();
-        if (
-            change is null
-            || known.Pull is not { } pull
-            || GitHubRepository.FromSubject($"{repository}#1") is not { } home
-        )
-            return now;
+        if (known.Pull is not { } pull || GitHubRepository.FromSubject($"{repository}#1") is not { } home)
+            return;
 
-        var why =
-            known.Seen is MergeState.Blocked
-                ? MergeBlockers.Of(default, checks as CiRollup.Finished ?? (checks as CiRollup.Unfinished)?.SoFar)
-                : null;
+        var why = change.Type is "blocked"
+            ? MergeBlockers.Of(default, checks as CiRollup.Finished ?? (checks as CiRollup.Unfinished)?.SoFar)
+            : null;
         var mapped = GitHubEvents.MergeState(
             new(home, new("github:webhook", DeliveryId: null)),
             pull.ToElement(),
@@ -189,7 +196,6 @@ sealed class WebhookMergeStates(
         );
         await publisher.Publish(mapped.WithRelated(pull.Closes).Events, cancel);
         WakeMetrics.MergeStateChanges.Add(1, new KeyValuePair<string, object?>("state", change.Type));
-        return now;
     }
 
     // While checks run, the rules of a branch are not met, and nobody needs to be told so. Some never end.
