@@ -51,6 +51,10 @@ public sealed class GitHubOptions : IValidatableObject
     /// <summary>How long all checks must have been over before CI counts as finished: GitHub adds late runs.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>How long a pull request must have been in conflict, behind, blocked or ready before that is told: what
+    /// flickers is not.</summary>
+    public TimeSpan MergeStateSettle { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Which checks must pass and which do not count, for all repositories or some.</summary>
     public IReadOnlyList<GitHubCheckOptions> Checks { get; init; } = [];
 
@@ -139,6 +143,8 @@ public sealed class GitHubOptions : IValidatableObject
 
         if (Settle < TimeSpan.Zero)
             yield return new("GitHub:Settle must not be negative.", [nameof(Settle)]);
+        if (MergeStateSettle < TimeSpan.Zero || MergeStateSettle > TimeSpan.FromDays(1))
+            yield return new("GitHub:MergeStateSettle must be from nothing to a day.", [nameof(MergeStateSettle)]);
 
         foreach (var problem in Accounts.SelectMany(x => x.Value.Problems(x.Key)))
             yield return problem;

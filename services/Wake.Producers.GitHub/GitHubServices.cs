@@ -34,6 +34,8 @@ public static class GitHubServices
         {
             builder.Services.AddSingleton<WebhookCheckAggregator>();
             builder.Services.AddHostedService(services => services.GetRequiredService<WebhookCheckAggregator>());
+            builder.Services.AddSingleton<WebhookMergeStates>();
+            builder.Services.AddHostedService(services => services.GetRequiredService<WebhookMergeStates>());
         }
 
         if (!polls)
@@ -41,6 +43,7 @@ public static class GitHubServices
 
         builder.Services.TryAddSingleton<WatchedSubjects>();
         builder.Services.AddSingleton<GitHubCursors>();
+        builder.Services.AddSingleton<MergeStateStore>();
         builder.Services.AddSingleton<RateLimitBackoff>();
         builder.Services.AddSingleton<GitHubClients>();
         builder.Services.AddSingleton<JobLogs>();

@@ -62,7 +62,7 @@ sealed class ForgejoWebhookProvider(string forge) : IWebhookProvider
         var (subject, title) = ($"{place}#{number}", $"PR {Titled(pull, number)}");
         var updated = pull.TimeForKey("updated_at");
 
-        return action switch
+        var mapped = action switch
         {
             // Who was asked and what was put on it along with the opening.
             "opened" => EventMapping.Combine([
@@ -91,6 +91,28 @@ sealed class ForgejoWebhookProvider(string forge) : IWebhookProvider
             "label_updated" when Labeled(Labels(payload, pull)) is { Count: > 0 } facts => EventMapping.Combine(facts),
             _ => EventMapping.Ignore("action"),
         };
+        return IsInConflict()
+            ? EventMapping.Combine([
+                mapped,
+                Fact(
+                    "conflicted",
+                    [pull.Text("head", "sha")],
+                    "cannot be merged: it conflicts with "
+                        + EventText.TruncateToLine(pull.Text("base", "ref") ?? "its target", EventText.MaxTitleLength),
+                    Described().Add("conclusion", "failure")
+                ),
+            ])
+            : mapped;
+
+        // It also says that it is not mergeable while it checks that, which it does whenever commits come, and of a
+        // draft. No delivery says that it has found out, so it is told with the next one, once for a commit.
+        bool IsInConflict() =>
+            pull.At("mergeable").ValueKind is JsonValueKind.False
+            && pull.Text("state") is "open"
+            && action is not ("opened" or "reopened" or "synchronized" or "edited" or "closed")
+            && !pull.Flag("draft")
+            && !DraftTitle.IsDraft(pull.Text("title"))
+            && pull.Time("updated_at") - pull.Time("created_at") > TimeSpan.FromMinutes(1);
 
         List<EventMapping> Requested(IEnumerable<string> people) =>
             [

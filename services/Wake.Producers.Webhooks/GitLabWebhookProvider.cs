@@ -11,6 +11,17 @@ sealed class GitLabWebhookProvider : IWebhookProvider
     // People and labels of one payload: more do not become events.
     const int MaxListed = 20;
 
+    // https://docs.gitlab.com/api/merge_requests/#merge-status
+    static readonly Dictionary<string, (string Code, string Words)> Blockers = new()
+    {
+        ["not_approved"] = ("review_missing", "an approval is missing"),
+        ["requested_changes"] = ("changes_requested", "a review requests changes"),
+        ["discussions_not_resolved"] = ("conversation_unresolved", "a thread is unresolved"),
+        ["ci_must_pass"] = ("check_missing", "a pipeline must succeed"),
+        ["status_checks_must_pass"] = ("check_missing", "a status check must pass"),
+        ["merge_request_blocked"] = ("blocked_by_another", "another merge request must be merged first"),
+    };
+
     public string? VerificationFailure(WebhookRequest delivery, IReadOnlyList<string> secrets, DateTimeOffset now)
     {
         var signing = secrets.Where(StandardWebhooksProvider.IsSecret).ToArray();
@@ -66,7 +77,7 @@ sealed class GitLabWebhookProvider : IWebhookProvider
             payload.TextOrNumber("user", "id")
         );
 
-        return merge.Text("action") switch
+        var mapped = merge.Text("action") switch
         {
             // Who was asked and what was put on it along with the opening is told of nowhere else.
             "open" => EventMapping.Combine([
@@ -95,6 +106,36 @@ sealed class GitLabWebhookProvider : IWebhookProvider
             ),
             _ => EventMapping.Ignore("action"),
         };
+        return MergeState() is { } state ? EventMapping.Combine([mapped, state]) : mapped;
+
+        // GitLab sends nothing when it alone is different, so it is told with the next delivery, once for a commit. Of
+        // what is still being checked nothing is known.
+        EventMapping? MergeState() =>
+            merge.Text("state") is not "opened" ? null
+            : merge.Text("detailed_merge_status") is not { } status ? null
+            : status is "conflict"
+                ? Fact("conflicted", [commit], $"conflicts with {Target()}", Described().Add("conclusion", "failure"))
+            // What it is opened with is no news.
+            : merge.Text("action") is "open" ? null
+            : status is "need_rebase"
+                ? Fact(
+                    "behind",
+                    [commit],
+                    $"is behind {Target()} and must be rebased before it can be merged",
+                    Described()
+                )
+            : status is "mergeable" ? Fact("ready", [commit], "is ready to be merged", Described())
+            : Blockers.TryGetValue(status, out var why)
+                ? Fact(
+                    "blocked",
+                    [commit, why.Code],
+                    $"cannot be merged yet: {why.Words}",
+                    Described().Add("why", why.Code)
+                )
+            : null;
+
+        string Target() =>
+            EventText.TruncateToLine(merge.Text("target_branch") ?? "its target branch", EventText.MaxTitleLength);
 
         IEnumerable<EventMapping> Updates()
         {

@@ -9,8 +9,8 @@ namespace Wake.Producing;
 public sealed record EventMapping(IReadOnlyList<ExternalEventObserved> Events, string? IgnoredReason)
 {
     /// <summary>
-    /// The subject of a commit whose checks have moved, whether or not that is an event. Whoever adds the checks of a
-    /// commit up looks at it now instead of at its next tick.
+    /// The subject of what has moved, whether or not that is an event: a commit whose checks have, or a pull request.
+    /// Whoever polls it looks at it now instead of at its next tick.
     /// </summary>
     public string? RepollSubject { get; private init; }
 
@@ -25,8 +25,8 @@ public sealed record EventMapping(IReadOnlyList<ExternalEventObserved> Events, s
     /// relay.</summary>
     public TraceContext Trace { get; init; }
 
-    /// <summary>The same, of a commit whose checks have moved.</summary>
-    public EventMapping WithRepoll(string? commit) => this with { RepollSubject = commit };
+    /// <summary>The same, by which something has moved.</summary>
+    public EventMapping WithRepoll(string? subject) => this with { RepollSubject = subject };
 
     /// <summary>The same, concerning these subjects too.</summary>
     public EventMapping WithRelated(IEnumerable<string> subjects) =>

@@ -85,6 +85,7 @@ begin
         ('wake_github', 'select, insert, update, delete', 'table github.pauses'),
         ('wake_github', 'select, insert, update, delete', 'table github.hooks'),
         ('wake_github', 'select, insert, update, delete', 'table github.heads'),
+        ('wake_github', 'select, insert, update, delete', 'table github.merge_states'),
 
         ('wake_cron', 'select', 'table migrations'),
         ('wake_cron', 'select, insert, update, delete', 'table cron_schedules')

@@ -13,13 +13,15 @@ sealed class McpTools(WakeClient wake, string? named)
 {
     [Description("Have this session woken when something happens outside. Events of the last five minutes count, too.")]
     public async Task<string> Watch(
-        [Description("A pull request or issue of GitHub: owner/repo#972. This or subject is required.")]
+        [Description("A pull request or issue of GitHub: owner/repo#972, or its page. This or subject is required.")]
             string? pull_request = null,
         [Description("What to watch, as producers name it: github:owner/repo#972. * stands for anything.")]
             string? subject = null,
         [Description(
-            "Event types to match, with * for anything; left out, all. Like github.pull_request.merged, "
-                + "github.ci.completed (all checks together, once), github.pull_request.review_submitted, "
+            "Event types to match, with * for anything; left out, all. Of pull_request then reviews, comments, CI as "
+                + "one sum, conflicts, whether it can be merged, and its end. Like github.pull_request.merged, "
+                + "github.pull_request.conflicted, github.pull_request.ready, github.ci.completed (all checks together, "
+                + "once; watch conflicts too, which keep CI from running), github.pull_request.review_submitted, "
                 + "github.deployment.completed."
         )]
             string[]? types = null,
@@ -40,14 +42,18 @@ sealed class McpTools(WakeClient wake, string? named)
             throw new McpException("Say what to watch with pull_request or with subject, and not with both.");
 
         var ends = ParseMoment(expires);
+        var watched =
+            subject
+            ?? PullRequestSubject.Parse(pull_request!)
+            ?? throw new McpException($"'{pull_request}' is not a pull request like owner/repo#972.");
         return await CallForSession(
             key =>
                 wake.Post(
                     "/v1/watches",
                     new NewWatch(
                         key,
-                        subject ?? $"github:{pull_request!.ToLowerInvariant()}",
-                        NullIfEmpty(types),
+                        watched,
+                        NullIfEmpty(types) ?? (subject is null ? PullRequestSubject.DefaultTypes : null),
                         NullIfEmpty(where),
                         NullIfEmpty(until),
                         once,

@@ -1,11 +1,10 @@
 using System.CommandLine;
-using System.Text.RegularExpressions;
 using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
 /// <summary><c>wake watch</c>: a session wants to hear of something.</summary>
-sealed partial class WatchCommand : ClientCommand
+sealed class WatchCommand : ClientCommand
 {
     readonly Option<string?> session = CurrentSession.CreateOption("The session to wake.");
 
@@ -17,21 +16,24 @@ sealed partial class WatchCommand : ClientCommand
 
     readonly Option<string?> pullRequest = new("--pr")
     {
-        HelpName = "OWNER/REPO#N",
-        Description = "The subject is this pull request, or issue, of GitHub.",
+        HelpName = "OWNER/REPO#N|URL",
+        Description =
+            "The subject is this pull request, or issue, of GitHub. With no types: reviews, comments, CI as one sum, "
+            + "conflicts, whether it can be merged, and its end.",
     };
 
     readonly Option<string[]> types = new("--type")
     {
         HelpName = "T",
         Arity = ArgumentArity.OneOrMore,
-        Description = "An event type to match, with * for anything; may be repeated. Default: all.",
+        Description =
+            "An event type to match, with * for anything; may be repeated. Default: all; of --pr what it says.",
     };
 
     readonly Option<bool> ci = CommonOptions.Flag(
         "--ci",
-        "Adds the CI rollup event types: one event when all checks have completed, or only hung ones remain. "
-            + "Combines with --type."
+        "Adds the CI rollup event types: one event when all checks have completed, or only hung ones remain. A conflict "
+            + "of a pull request, which may keep CI from running, counts as a failure. Combines with --type."
     );
     readonly Option<bool> deploy = CommonOptions.Flag(
         "--deploy",
@@ -86,8 +88,8 @@ sealed partial class WatchCommand : ClientCommand
         {
             if (given.GetResult(subject) is null == given.GetResult(pullRequest) is null)
                 given.AddError("Say with --pr or with --subject, and not with both, what it shall watch.");
-            else if (given.GetValue(pullRequest) is { } named && !PullRequest().IsMatch(named))
-                given.AddError($"--pr: '{named}' is not a pull request like octo-org/hello#972.");
+            else if (given.GetValue(pullRequest) is { } named && PullRequestSubject.Parse(named) is null)
+                given.AddError($"--pr: '{named}' is not a pull request like octo-org/hello#972, nor the page of one.");
         });
     }
 
@@ -128,24 +130,25 @@ sealed partial class WatchCommand : ClientCommand
 
     NewWatch WatchRequest(ParseResult given, string key)
     {
-        // GitHub does not care about the case of names; subjects do, and are written in lower case.
         var github = given.GetValue(pullRequest) is not null;
+        string[] chosen =
+        [
+            .. given.GetValue(types) ?? [],
+            .. given.GetValue(ci)
+                ? github
+                    ? PullRequestSubject.CiTypes
+                    : [.. PullRequestSubject.CiTypes, .. OtherForgesCiTypes]
+                : [],
+            .. given.GetValue(deploy)
+                ? github
+                    ? DeploymentTypes
+                    : [.. DeploymentTypes, "gitlab.deployment.completed"]
+                : [],
+        ];
         return new(
             key,
-            given.GetValue(subject) ?? $"github:{given.GetValue(pullRequest)!.ToLowerInvariant()}",
-            NullIfEmpty([
-                .. given.GetValue(types) ?? [],
-                .. given.GetValue(ci)
-                    ? github
-                        ? CiTypes
-                        : [.. CiTypes, .. OtherForgesCiTypes]
-                    : [],
-                .. given.GetValue(deploy)
-                    ? github
-                        ? DeploymentTypes
-                        : [.. DeploymentTypes, "gitlab.deployment.completed"]
-                    : [],
-            ]),
+            given.GetValue(subject) ?? PullRequestSubject.Parse(given.GetValue(pullRequest)!)!,
+            NullIfEmpty(chosen is [] && github ? PullRequestSubject.DefaultTypes : chosen),
             NullIfEmpty(given.GetValue(where) ?? []),
             NullIfEmpty(given.GetValue(until) ?? []),
             given.GetValue(once),
@@ -156,9 +159,6 @@ sealed partial class WatchCommand : ClientCommand
         static string[]? NullIfEmpty(string[] values) => values is [] ? null : values;
     }
 
-    // The sum alone: single workflows would each wake it once more, and the first of them would end a watch for one
-    // event.
-    static readonly string[] CiTypes = ["github.ci.*"];
     static readonly string[] OtherForgesCiTypes =
     [
         "gitlab.pipeline.*",
@@ -166,9 +166,9 @@ sealed partial class WatchCommand : ClientCommand
         "gitea.workflow_run.completed",
         "forgejo.status.completed",
         "gitea.status.completed",
+        "gitlab.merge_request.conflicted",
+        "forgejo.pull_request.conflicted",
+        "gitea.pull_request.conflicted",
     ];
     static readonly string[] DeploymentTypes = ["github.deployment.completed"];
-
-    [GeneratedRegex(@"\A[\w.-]+/[\w.-]+#[0-9]+\z")]
-    private static partial Regex PullRequest();
 }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Octokit;
 using Octokit.Internal;
 using Polly.Timeout;
+using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
@@ -96,6 +97,32 @@ sealed class GitHubClient : IDisposable
         catch (ApiException)
         {
             return null;
+        }
+    }
+
+    /// <summary>Asks by GraphQL. Undefined where there is no answer, whyever: what asks like this goes on
+    /// without.</summary>
+    public async Task<JsonElement> Query(string question, object variables, string repository, CancellationToken cancel)
+    {
+        // https://HOST/api/graphql stands beside https://HOST/api/v3/.
+        var address = new Uri(
+            account.ApiBaseAddress.AbsolutePath.EndsWith("/v3/", StringComparison.Ordinal) ? "../graphql" : "graphql",
+            UriKind.Relative
+        );
+        var body = JsonSerializer.Serialize(new { query = question, variables });
+        try
+        {
+            var answer = await Send(
+                repository,
+                new(cancel),
+                x => x.Connection.Post<JsonElement>(address, body, MediaType, "application/json")
+            );
+            return answer.Body.At("data");
+        }
+        catch (Exception failed) when (failed is ApiException or GitHubUnavailableException)
+        {
+            log.LogInformation("{Host} has not answered a question by GraphQL: {Reason}", account.Host, failed.Message);
+            return default;
         }
     }
 

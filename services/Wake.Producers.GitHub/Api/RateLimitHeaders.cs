@@ -41,9 +41,11 @@ static class RateLimitHeaders
             : null;
     }
 
-    /// <summary>How many requests are left, of how many, and until when; null on a host without limits.</summary>
+    /// <summary>How many requests are left, of how many, and until when; null on a host without limits, and of what is
+    /// counted by itself, as GraphQL is.</summary>
     public static GitHubRateLimit? ParseRateLimit(HttpResponseHeaders headers) =>
-        Header(headers, "x-ratelimit-limit") is > 0 and var limit
+        (!headers.TryGetValues("x-ratelimit-resource", out var resource) || resource.FirstOrDefault() is "core")
+        && Header(headers, "x-ratelimit-limit") is > 0 and var limit
         && Header(headers, "x-ratelimit-remaining") is { } left
         && Reset(headers) is { } reset
             ? new(limit, left, reset)

@@ -27,7 +27,7 @@ sealed class WebhookCheckAggregator(
     static readonly string[] RequiredEvents = ["workflow_run", "check_run", "status", "pull_request"];
 
     // The account that looks at a repository, if one does and can.
-    const string IsPolledSql = """
+    internal const string IsPolledSql = """
         exists (select from github.cursors c
                 where c.repository = $1 and c.account is not null and c.seen_at > clock_timestamp() - interval '2 minutes'
                   and coalesce((c.unable ->> c.account)::timestamptz <= clock_timestamp(), true))

@@ -48,6 +48,14 @@ public static class GitHubEvents
     public static EventMapping PullHead(GitHubObservation seen, JsonElement pull) =>
         GitHubPullRequestEvents.Synchronized(seen, pull);
 
+    /// <summary>Whether a pull request can be merged is not as it was.</summary>
+    internal static EventMapping MergeState(
+        GitHubObservation seen,
+        JsonElement pull,
+        MergeStateChange change,
+        MergeBlockers? why
+    ) => GitHubPullRequestEvents.MergeState(seen, pull, change, why);
+
     /// <summary>An issue as the API shows it: nothing unless it is closed.</summary>
     public static EventMapping Issue(GitHubObservation seen, JsonElement issue) =>
         issue.Has("pull_request") ? EventMapping.Ignore("a pull request")
@@ -237,6 +245,10 @@ public static class GitHubEvents
             ("labeled", var pull) => GitHubPullRequestEvents.Labeled(seen, pull, payload),
             ("assigned", var pull) => GitHubPullRequestEvents.Assigned(seen, pull, payload),
             ("dequeued", var pull) => GitHubPullRequestEvents.Dequeued(seen, pull, payload),
+            // Nothing to tell; whether it can be merged may be different by it.
+            (_, var pull) when pull.Number("number") is { } number => EventMapping
+                .Ignore("action")
+                .WithRepoll(seen.Repository.Item(number)),
             _ => null,
         };
 

@@ -176,6 +176,44 @@ static class GitHubPullRequestEvents
             }
         );
 
+    /// <summary>It can be merged, or no longer, or not yet.</summary>
+    public static EventMapping MergeState(
+        GitHubObservation seen,
+        JsonElement pull,
+        MergeStateChange change,
+        MergeBlockers? why
+    ) =>
+        FromPullRequest(
+            seen,
+            pull,
+            (subject, title, data, closes) =>
+            {
+                var branch = EventText.TruncateToLine(
+                    pull.Text("base", "ref") ?? "its target branch",
+                    EventText.MaxTitleLength
+                );
+                var conflict = change.Type is "conflicted";
+                return seen.Event(
+                    $"github.pull_request.{change.Type}",
+                    subject,
+                    [change.Head, GitHubObservation.FormatNumber(change.Times)],
+                    change.Type switch
+                    {
+                        "conflicted" => $"PR {title} conflicts with {branch}; CI may not run until that is resolved",
+                        "behind" => $"PR {title} is behind {branch} and must be updated before it can be merged",
+                        "blocked" => $"PR {title} cannot be merged yet"
+                            + (why?.Words is { Count: > 0 } words ? $": {string.Join(", ", words)}" : ""),
+                        "ready" => $"PR {title} is ready to be merged",
+                        _ => $"PR {title} can be merged again",
+                    },
+                    data.Add("why", why?.Codes is { Count: > 0 } codes ? string.Join(", ", codes) : null)
+                        // Who waits for failed CI is to hear of a conflict, which keeps CI from running.
+                        .Add("conclusion", conflict ? "failure" : null),
+                    conflict ? [.. closes, seen.Repository.Commit(change.Head)] : closes
+                );
+            }
+        );
+
     /// <summary>A review, submitted or dismissed.</summary>
     /// <param name="seen">The look.</param>
     /// <param name="number">The pull request's number.</param>

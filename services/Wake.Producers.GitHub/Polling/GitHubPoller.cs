@@ -16,6 +16,7 @@ sealed class GitHubPoller(
     GitHubClients clients,
     IEventPublisher publisher,
     JobLogs logs,
+    MergeStateStore mergeStates,
     RepollRequests repollRequests,
     TimeProvider time,
     ILogger<GitHubPoller> log
@@ -98,7 +99,16 @@ sealed class GitHubPoller(
                 settings.PendingAfter,
                 settings.Rules(due.Watched.Repository)
             );
-            var poll = new RepositoryPoll(due.Watched, due.State, client, logs, PublishAndSave, time, log);
+            var poll = new RepositoryPoll(
+                due.Watched,
+                due.State,
+                client,
+                logs,
+                new(mergeStates, settings.MergeStateSettle),
+                PublishAndSave,
+                time,
+                log
+            );
             await poll.PollRepository(due.RequestedSubjects, waitPolicy, cancel);
             unable = poll.HasNoAccess ? NoAccessRetryAfter : TimeSpan.Zero;
             (rings, wait) = (
@@ -143,7 +153,12 @@ sealed class GitHubPoller(
     static IEnumerable<string> RelatedSubjects(GitHubCursors.DueRepository due) =>
         due
             .State.Commits.Keys.Select(due.Watched.Repository.Commit)
-            .Concat(due.State.Pulls.Keys.Concat(due.State.Issues.Keys).Select(due.Watched.Repository.Item));
+            .Concat(due.State.Pulls.Keys.Concat(due.State.Issues.Keys).Select(due.Watched.Repository.Item))
+            .Concat(
+                due.State.Pulls.Values.Where(x => x is { ClosedAt: null, Base: not null })
+                    .Select(x => due.Watched.Repository.Ref($"refs/heads/{x.Base}"))
+                    .Distinct()
+            );
 
     TimeSpan NextPollDelay(RepositoryState state, GitHubRateLimit? budget)
     {
@@ -153,6 +168,8 @@ sealed class GitHubPoller(
             : open.Count > 0 ? settings.PollInterval / 2
             : time.GetUtcNow() - state.ChangedAt > IdleAfter && state.ChangedAt != default ? settings.PollInterval * 5
             : settings.PollInterval;
+        if (state.NextMergeStateLook < wait)
+            wait = state.NextMergeStateLook.Value;
 
         // Never all at the same moment, and the slower the less is left.
         return wait

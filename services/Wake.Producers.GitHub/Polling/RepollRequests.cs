@@ -13,11 +13,14 @@ sealed class RepollRequests
 
     public void Request(EventMapping delivery)
     {
-        if (delivery.RepollSubject is { } commit)
-            requests.Writer.TryWrite(commit);
+        if (delivery.RepollSubject is { } moved)
+            requests.Writer.TryWrite(moved);
         foreach (
             var observed in delivery.Events.Where(x =>
-                x.Type.StartsWith("github.pull_request.", StringComparison.Ordinal)
+                // What is merged into a branch may conflict with it once it has moved.
+                x.Type
+                    is "github.push"
+                || x.Type.StartsWith("github.pull_request.", StringComparison.Ordinal)
             )
         )
             requests.Writer.TryWrite(observed.Subject);

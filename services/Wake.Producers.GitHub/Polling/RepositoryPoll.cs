@@ -13,6 +13,7 @@ namespace Wake.Producers.GitHub;
 /// <param name="state">What was seen last. Changed; worthless once a step has failed.</param>
 /// <param name="client">Who asks.</param>
 /// <param name="logs">Tells why a job has failed.</param>
+/// <param name="mergeStatePolicy">How long a merge state must stand, and where it is kept.</param>
 /// <param name="publishAndSave">Publishes events, then saves the state.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
@@ -21,6 +22,7 @@ sealed class RepositoryPoll(
     RepositoryState state,
     GitHubClient client,
     JobLogs logs,
+    MergeStatePoll.Policy mergeStatePolicy,
     Func<IReadOnlyList<EventMapping>, Task> publishAndSave,
     TimeProvider time,
     ILogger log
@@ -37,6 +39,10 @@ sealed class RepositoryPoll(
     const int MaxPastHeads = 10;
 
     readonly RepositoryReader pages = new(watched.Repository, state, client, time);
+    MergeStatePoll? mergeStatePoll;
+
+    MergeStatePoll MergeStatePoll =>
+        mergeStatePoll ??= new(watched, state, pages, Observed, client, mergeStatePolicy, publishAndSave);
 
     GitHubObservation Observed => GitHubObservation.Poll(watched.Repository with { Id = state.Id });
 
@@ -67,6 +73,7 @@ sealed class RepositoryPoll(
             waitPolicy,
             cancel
         );
+        await MergeStatePoll.PollMergeStates(requested, cancel);
         if (watched.Deployments)
             await new DeploymentPoll(watched, state, pages, Observed, publishAndSave).PollDeployments(cancel);
         if (watched.Releases)
@@ -171,6 +178,7 @@ sealed class RepositoryPoll(
             ReadAt = updated < since - Watches.LookBack ? pages.ServerTime : default,
         };
         state.Pulls[number] = known;
+        MergeStatePoll.Begin(number);
         if (known is { ClosedAt: null, Head: { } head })
             state.Commits.TryAdd(head, new(at, Baseline: true));
         yield return GitHubEvents.Pull(Observed with { Baseline = true }, pull);
@@ -204,12 +212,13 @@ sealed class RepositoryPoll(
         {
             foreach (var number in state.Pulls.Keys.ToList())
             {
-                if (
-                    await pages.GetFirstPage($"pulls/{number}", JsonValueKind.Object, cancel)
-                    is not GitHubResponse.Success found
-                )
+                var answer = await pages.GetFirstPage($"pulls/{number}", JsonValueKind.Object, cancel);
+                if (answer is GitHubResponse.NotModified)
+                    await MergeStatePoll.Confirm(number, cancel);
+                if (answer is not GitHubResponse.Success found)
                     continue;
 
+                await MergeStatePoll.Observe(found.Body, cancel);
                 var one = await ChangedPulls([found.Body], cancel);
                 pages.SaveETag($"pulls/{number}", found.ETag);
                 await publishAndSave(one);
@@ -247,6 +256,8 @@ sealed class RepositoryPoll(
         var (old, newest) = (Old(state.PullsUntil), Newest(pulls, default, pages.ServerTime));
         foreach (var pull in pulls)
         {
+            if (pull.Has("merged_at") && pull.Time("updated_at") > old)
+                MergeStatePoll.BranchMoved(pull.Text("base", "ref"));
             if (
                 pull.Number("number") is not { } number
                 || !watched.IsWatched(number)
@@ -274,6 +285,7 @@ sealed class RepositoryPoll(
             )
                 continue;
 
+            MergeStatePoll.MayHaveMoved(number);
             if (closedAt is not null && closedAt != known.ClosedAt)
                 events.Add(GitHubEvents.Pull(Observed, pull));
             if (head != known.Head && known.Head is not null)

@@ -68,6 +68,10 @@ sealed class RepositoryState
     /// <summary>When something was last different from before.</summary>
     public DateTimeOffset ChangedAt { get; set; }
 
+    /// <summary>When to look earlier than usual at whether something can be merged; of this look only.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public TimeSpan? NextMergeStateLook { get; set; }
+
     /// <summary>The account that has looked last.</summary>
     public string? Account { get; set; }
 

@@ -69,6 +69,12 @@ static class GitHubWebhook
                 );
             }
 
+            if (
+                http.RequestServices.GetService<WebhookMergeStates>() is { } mergeStates
+                && listening.Delivery is { } signed
+            )
+                await mergeStates.RecordDelivery(signed.Header("X-GitHub-Event"), signed.Payload(), bound);
+
             repollRequests.Request(mapped);
             return mapped;
         }

@@ -40,6 +40,13 @@ public static class WakeMetrics
         "Webhook deliveries that had failed, by whether they were sent again."
     );
 
+    /// <summary>Pull requests that came into conflict, became ready and so on, by <c>state</c>.</summary>
+    public static readonly Counter<long> MergeStateChanges = Meter.CreateCounter<long>(
+        "wake.github.merge_states",
+        "{change}",
+        "Merge states of pull requests that were told."
+    );
+
     /// <summary>Messages that were no events and wait in the error queue for somebody to look at them.</summary>
     public static readonly Gauge<long> DeadLetters = Meter.CreateGauge<long>(
         "wake.dead_letters",

@@ -41,6 +41,7 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
                 ["GitHub__PollInterval"] = "00:00:00.5",
                 ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
                 ["GitHub__Settle"] = Settle.ToString(),
+                ["GitHub__MergeStateSettle"] = Settle.ToString(),
             }
         );
     }
@@ -50,6 +51,44 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
         await wake.DisposeAsync();
         await github.DisposeAsync();
         await api.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_conflict_is_told_instead_of_checks_that_never_come()
+    {
+        var (before, after) = (LoopbackGitHub.Sha(1), LoopbackGitHub.Sha(2));
+        github.Open(1, before);
+        github.Check(before, "build", null);
+        github.MergeState(1, true, "blocked");
+        var key = await wake.Session();
+        var said = await WakeCommandLine.Run(
+            wake.Here,
+            null,
+            "watch",
+            "--session",
+            key,
+            "--pr",
+            "octo-org/hello#1",
+            "--ci",
+            "--once"
+        );
+        Assert.True(said.ExitCode == 0, said.Errors);
+        await Eventually.Holds(async () =>
+            await wake.Scalar<bool>("select exists (select from github.merge_states where state ->> 'Counted' <> '0')")
+        );
+
+        // Its branch moves on, and GitHub runs nothing.
+        github.Push(1, after);
+        github.MergeState(1, false, "dirty");
+
+        var turn = await wake.WaitForTurnEnd(key, 1);
+        Assert.Equal(
+            (TurnOutcome.Completed, "PR #1 (Change 1) conflicts with main; CI may not run until that is resolved"),
+            (turn.Outcome, Assert.Single(turn.Reasons))
+        );
+        Assert.True(
+            (await api.Next(x => x.IsInTail("conflicts with main"))).SessionId == (await wake.Show(key)).ClaudeSessionId
+        );
     }
 
     [Fact]

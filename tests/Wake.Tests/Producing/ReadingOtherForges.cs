@@ -49,6 +49,81 @@ public sealed class ReadingOtherForges
             Facts("gitlab.merge_request.update.labeled.json", """{"object_attributes":{"action":"open"}}""")
         );
 
+    static string States(string file, string changes) =>
+        string.Join(
+            ' ',
+            Mapped(file, changes)
+                .Events.Where(x => x.Type.Split('.')[^1] is "conflicted" or "behind" or "blocked" or "ready")
+                .Select(x => $"{x.DedupKey!.Split('.', 3)[2]} {x.Data?.GetProperty("head")}")
+        );
+
+    [Theory]
+    [InlineData("conflict", "conflicted|gitlab.example.com:team/app!4|COMMIT COMMIT")]
+    [InlineData("need_rebase", "behind|gitlab.example.com:team/app!4|COMMIT COMMIT")]
+    [InlineData("mergeable", "ready|gitlab.example.com:team/app!4|COMMIT COMMIT")]
+    [InlineData("not_approved", "blocked|gitlab.example.com:team/app!4|COMMIT|review_missing COMMIT")]
+    [InlineData(
+        "discussions_not_resolved",
+        "blocked|gitlab.example.com:team/app!4|COMMIT|conversation_unresolved COMMIT"
+    )]
+    [InlineData("ci_must_pass", "blocked|gitlab.example.com:team/app!4|COMMIT|check_missing COMMIT")]
+    [InlineData("checking", "")]
+    [InlineData("unchecked", "")]
+    [InlineData("preparing", "")]
+    [InlineData("ci_still_running", "")]
+    [InlineData("draft_status", "")]
+    [InlineData("something new", "")]
+    public void GitLab_tells_whether_a_merge_request_can_be_merged_with_its_next_delivery(string status, string told)
+    {
+        string Said(string action) =>
+            States(
+                    "gitlab.merge_request.update.labeled.json",
+                    $$"""
+                    {"object_attributes":{
+                        "action":"{{action}}","state":"opened","detailed_merge_status":"{{status}}",
+                        "last_commit":{"id":"COMMIT"}
+                    } }
+                    """
+                )
+                .Replace("gitlab@", "", StringComparison.Ordinal);
+
+        Assert.Equal(told, Said("update"));
+        Assert.Equal(told.StartsWith("conflicted", StringComparison.Ordinal) ? told : "", Said("open"));
+    }
+
+    [Theory]
+    [InlineData("assigned", """{"mergeable":false}""", true)]
+    [InlineData("assigned", """{"mergeable":true}""", false)]
+    [InlineData("assigned", """{"mergeable":null}""", false)]
+    // It has just been told of new commits, and checks them.
+    [InlineData("synchronized", """{"mergeable":false}""", false)]
+    [InlineData("opened", """{"mergeable":false}""", false)]
+    [InlineData("assigned", """{"mergeable":false,"created_at":"2026-11-28T10:04:30Z"}""", false)]
+    // A draft is not mergeable either.
+    [InlineData("assigned", """{"mergeable":false,"title":"WIP: A thing"}""", false)]
+    [InlineData("assigned", """{"mergeable":false,"state":"closed"}""", false)]
+    public void Forgejo_tells_of_a_conflict_when_it_can_be_nothing_else(string action, string pull, bool told)
+    {
+        var given = JsonNode
+            .Parse(
+                """
+                {"state":"open","title":"A thing","created_at":"2026-11-28T09:00:00Z","updated_at":"2026-11-28T10:05:00Z",
+                 "head":{"sha":"COMMIT"}}
+                """
+            )!
+            .AsObject();
+        Merge(given, JsonNode.Parse(pull)!.AsObject());
+
+        Assert.Equal(
+            told,
+            States(
+                "forgejo.pull_request.synchronized.json",
+                new JsonObject { ["action"] = action, ["pull_request"] = given }.ToJsonString()
+            )
+                is ['c', ..]
+        );
+    }
+
     [Theory]
     // Nothing is added.
     [InlineData(

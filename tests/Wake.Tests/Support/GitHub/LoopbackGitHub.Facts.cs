@@ -11,6 +11,7 @@ public sealed partial class LoopbackGitHub
 {
     readonly ConcurrentDictionary<string, JsonObject> things = new();
     readonly ConcurrentDictionary<long, string?> logs = new();
+    readonly ConcurrentDictionary<int, JsonObject> decisions = new();
     long ids = 1000;
 
     /// <summary>A pull request is opened, with the commit it is at.</summary>
@@ -74,6 +75,26 @@ public sealed partial class LoopbackGitHub
         };
 
     public void Push(int number, string head) => Change($"pulls/{number}", x => x["head"]!["sha"] = head);
+
+    /// <summary>Whether it can be merged, as GitHub has found out by itself: nothing else of it is different by that.
+    /// Without a state it does not know.</summary>
+    public void MergeState(int number, bool? mergeable, string state)
+    {
+        var pull = things[$"pulls/{number}"];
+        lock (pull)
+            (pull["mergeable"], pull["mergeable_state"]) = (mergeable, state);
+    }
+
+    /// <summary>What GraphQL says of it; before that, that it may not be asked.</summary>
+    public void Decide(int number, string reviewDecision, params bool[] threadsResolved) =>
+        decisions[number] = new()
+        {
+            ["reviewDecision"] = reviewDecision,
+            ["reviewThreads"] = new JsonObject
+            {
+                ["nodes"] = new JsonArray([.. threadsResolved.Select(x => new JsonObject { ["isResolved"] = x })]),
+            },
+        };
 
     /// <summary>A review; <paramref name="late"/> in the second of a change before it, so that the pull request itself
     /// looks the same.</summary>

@@ -276,6 +276,28 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             _ = Hook.Redeliver(long.Parse(path.Split('/')[^2], CultureInfo.InvariantCulture));
             await Json(http, 202, new JsonObject());
         }
+        else if (path == "/graphql" && request.Method == "POST")
+        {
+            var asked = await JsonNode.ParseAsync(request.Body);
+            response.Headers["x-ratelimit-resource"] = "graphql";
+            response.Headers["x-ratelimit-remaining"] = "7";
+            await Json(
+                http,
+                200,
+                decisions.TryGetValue((int)asked!["variables"]!["number"]!, out var decision)
+                    ? new JsonObject
+                    {
+                        ["data"] = new JsonObject
+                        {
+                            ["repository"] = new JsonObject { ["pullRequest"] = decision.DeepClone() },
+                        },
+                    }
+                    : new JsonObject
+                    {
+                        ["errors"] = new JsonArray(new JsonObject { ["type"] = "FORBIDDEN", ["message"] = "No." }),
+                    }
+            );
+        }
         else if (Renamed && path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal))
         {
             response.Headers.Location = new Uri(
@@ -357,6 +379,13 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
                     x.StartsWith(kind, StringComparison.Ordinal) && x[kind.Length..].All(char.IsAsciiDigit)
                 )
                 .Select(Snapshot)
+                .Select(x =>
+                {
+                    // Its list does not tell.
+                    x.AsObject().Remove("mergeable");
+                    x.AsObject().Remove("mergeable_state");
+                    return x;
+                })
                 .OrderByDescending(x => (string)x["updated_at"]!, StringComparer.Ordinal),
         ];
 
