@@ -12,6 +12,7 @@ sealed class WakeSweeper(
     WakeTimers timers,
     ScheduledWakes scheduled,
     Pauses pauses,
+    Breakers breakers,
     StoredTraceContexts traces,
     IBus bus,
     SweepSignal signal,
@@ -56,6 +57,8 @@ sealed class WakeSweeper(
                 {
                     fired = time.GetTimestamp();
                     var hasFired = await scheduled.FireDue(cancel) > 0;
+                    foreach (var opened in await breakers.Review(cancel))
+                        BreakerNotice.Write(log, opened);
                     if (await pauses.EndExpired(cancel) || hasFired)
                         wait = TimeSpan.Zero;
                 }

@@ -14,7 +14,7 @@ public sealed class Backlog(NpgsqlDataSource database)
                 select case when t.parked then case when exists (select from questions q where q.session_id = t.session_id and q.outcome is null)
                                                     then 'waitingForAnswer' else 'parked' end
                             when t.lease_until > clock_timestamp() then 'running'
-                            when {Pauses.CoverSession} then 'paused'
+                            when {Pauses.StopClaim} then 'paused'
                             when t.not_before = t.held_until and t.held_until > clock_timestamp() then 'waiting' else 'dispatched' end as state,
                        -- of a turn that runs again after a pause: since its pause was over
                        case when t.lease_until > clock_timestamp() then t.started_at
@@ -24,7 +24,7 @@ public sealed class Backlog(NpgsqlDataSource database)
                 from turns t join sessions s on s.id = t.session_id
                 where t.ended_at is null
                 union all
-                select case when {Pauses.CoverSession} then 'paused' else 'collecting' end,
+                select case when {Pauses.HoldSession} then 'paused' else 'collecting' end,
                        (select min(i.routed_at) from inbox i where i.session_id = timer.session_id and i.wake_number is null and i.wakes)
                 from wake_timers timer join sessions s on s.id = timer.session_id
                 where timer.due_at is not null and timer.events_due_at is not null
