@@ -92,6 +92,7 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(Session))]
 [JsonSerializable(typeof(Session[]))]
 [JsonSerializable(typeof(EventSummary[]))]
+[JsonSerializable(typeof(Breaker[]))]
 [JsonSerializable(typeof(Pause))]
 [JsonSerializable(typeof(Pause[]))]
 [JsonSerializable(typeof(Question))]

@@ -152,7 +152,7 @@ public sealed class Breakers(NpgsqlDataSource database)
                     where {IsOpen} and not p.resumed and p.trial_session is not null
                       and (t.session_id is null or t.ended_at is not null or t.parked or s.closed_at is not null)
                 ), judged as materialized (
-                    select o.id, o.ran and u.used < o.amount as well, u.room_at
+                    select o.id, o.ran and u.used < o.amount as well, case when u.used >= o.amount then u.room_at end as room_at
                     from over o
                     cross join lateral breaker_usage(o.breaker, o.scope, o.name, o.session_pattern, o.amount) u
                 )
