@@ -32,8 +32,7 @@ sealed class BreakerOptions : IValidatableObject
     public SessionLimits EachSession { get; init; } = new();
 
     /// <summary>What the sessions of a profile may do, by the profile's name.</summary>
-    public IReadOnlyDictionary<string, ProfileLimits> Profiles { get; init; } =
-        new Dictionary<string, ProfileLimits>();
+    public IReadOnlyDictionary<string, ProfileLimits> Profiles { get; init; } = new Dictionary<string, ProfileLimits>();
 
     /// <summary>What the sessions may do together whose keys are those that a route gives, by the route's name.</summary>
     public IReadOnlyDictionary<string, SharedLimits> Routes { get; init; } = new Dictionary<string, SharedLimits>();

@@ -21,11 +21,11 @@ public sealed class Pauses(NpgsqlDataSource database)
     /// <summary>A statement of a claim, before those that look: no pause comes into force until it commits.</summary>
     internal const string LockAgainstNew = $"select pg_advisory_xact_lock_shared({Lock})";
 
-    /// <summary>Whether a pause keeps the turn of a row <c>t</c> of the session of a row <c>s</c> from being claimed: a
+    /// <summary>Whether a pause keeps the turn of a row <c>turn</c> of the session of a row <c>s</c> from being claimed: a
     /// breaker may let run what was dispatched before, or as its trial.</summary>
     internal const string StopClaim = """
         exists (select from pauses_of(s.key, s.profile) p
-                where p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (t.session_id, t.wake_number))
+                where p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (turn.session_id, turn.wake_number))
         """;
 
     /// <summary>Whether something keeps the session of a row <c>s</c>, which has no turn, from its next one.</summary>

@@ -81,7 +81,7 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(
             $"""
             with claimed as (
-                update turns t
+                update turns turn
                 set attempt = attempt + 1, runner = $3, lease_until = clock_timestamp() + $4,
                     -- by the clock and not by a sequence: what a restored backup counts again, a runner may hold that has outlived it
                     epoch = greatest(epoch + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint),

@@ -1,6 +1,5 @@
 using Wake.Contracts;
 using Wake.Store;
-using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Waking;
@@ -72,9 +71,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
             await Observe($"of many {number}", "storm");
         }
 
-        await Task.WhenAll(
-            sessions.Select((x, i) => (i % 2 == 0 ? coordinator : other).Tell(new WakeDue(x)))
-        );
+        await Task.WhenAll(sessions.Select((x, i) => (i % 2 == 0 ? coordinator : other).Tell(new WakeDue(x))));
 
         Assert.Equal(5, await store.Scalar<long>("select count(*) from turns"));
         Assert.Equal(BreakerState.Open, Assert.Single(await breakers.List(Cancel)).State);
@@ -118,11 +115,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
 
         var again = Assert.Single(await breakers.List(Cancel));
         Assert.Equal(BreakerState.Open, again.State);
-        Assert.InRange(
-            again.Until!.Value,
-            DateTimeOffset.UtcNow.AddMinutes(59),
-            DateTimeOffset.UtcNow.AddHours(1)
-        );
+        Assert.InRange(again.Until!.Value, DateTimeOffset.UtcNow.AddMinutes(59), DateTimeOffset.UtcNow.AddHours(1));
         Assert.Equal(1, await store.Scalar<int>("select trips from pauses"));
         await Look(waits);
         Assert.False(coordinator.Commands.TryPeek(out _));
@@ -219,7 +212,9 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Look(spends);
         Assert.False(coordinator.Commands.TryPeek(out _));
         Assert.IsType<TurnClaim.Granted>(await Claim(waits, 1));
-        Assert.True(await store.Turns.EndTurn(await Token(waits, 1), TurnOutcome.Completed, null, new(0.5m, default), Cancel));
+        Assert.True(
+            await store.Turns.EndTurn(await Token(waits, 1), TurnOutcome.Completed, null, new(0.5m, default), Cancel)
+        );
         await Review();
         Assert.Equal(BreakerState.Closed, Assert.Single(await breakers.List(Cancel)).State);
         await Look(spends);
@@ -259,9 +254,9 @@ public sealed class OpeningABreaker : IAsyncLifetime
     {
         await Limits(new BreakerLimit(PauseScope.Source, "loud", BreakerKind.EventsPerMinute, 1));
         var session = await store.Session("hears both");
-        await store.Accept(
-            [.. Enumerable.Range(1, 3).Select(x => WakeSystem.Event("hears both", $"{x}") with { Source = "loud" })]
-        );
+        await store.Accept([
+            .. Enumerable.Range(1, 3).Select(x => WakeSystem.Event("hears both", $"{x}") with { Source = "loud" }),
+        ]);
         await Review();
         await Look(session);
         Assert.False(coordinator.Commands.TryPeek(out _));
@@ -292,7 +287,8 @@ public sealed class OpeningABreaker : IAsyncLifetime
         Assert.False(coordinator.Commands.TryPeek(out _));
         var open = Assert.Single(await breakers.List(Cancel));
         Assert.Equal((BreakerKind.ChainDepth, BreakerState.Open, "loop"), (open.Kind, open.State, open.Name));
-        Assert.Equal([0, 1, 2], await store.Scalar<int[]>("select array_agg(depth order by wake_number) from turns"));
+        int[] depths = [0, 1, 2];
+        Assert.Equal(depths, await store.Scalar<int[]>("select array_agg(depth order by wake_number) from turns"));
 
         // The trial goes on with it.
         await Later("16 minutes");
@@ -406,7 +402,13 @@ public sealed class OpeningABreaker : IAsyncLifetime
     }
 
     async Task Comment(int turn, string actor) =>
-        await store.Accept(WakeSystem.Event("loop", $"comment {turn}") with { Actor = actor, Time = DateTimeOffset.UtcNow });
+        await store.Accept(
+            WakeSystem.Event("loop", $"comment {turn}") with
+            {
+                Actor = actor,
+                Time = DateTimeOffset.UtcNow,
+            }
+        );
 
     async Task Review()
     {
