@@ -97,18 +97,19 @@ public sealed class Breakers(NpgsqlDataSource database)
                                                          and p.name is not distinct from l.name)
             ), opened as (
                 {Open}
-            ), half_open as materialized (
+            ), holds as materialized (
+                -- also those that another session has opened since the caller looked
                 select p.id
                 from session s cross join lateral holds_of(s.id, s.key, s.profile) p
-                where p.breaker is not null and p.until <= clock_timestamp() and (@begins or p.stops_claims)
+                where p.breaker is not null and (@begins or p.stops_claims)
                   and (p.trial_session, p.trial_wake) is distinct from (@session, @wake)
             ), tried as (
                 update pauses p set trial_session = @session, trial_wake = @wake
-                where p.id in (select id from half_open) and p.trial_session is null and p.ended_at is null
+                where p.id in (select id from holds) and p.trial_session is null and p.ended_at is null
                   and p.until <= clock_timestamp() and not exists (select from hit)
                 returning p.id
             )
-            select not exists (select from hit) and (select count(*) from half_open) = (select count(*) from tried) as admitted,
+            select not exists (select from hit) and (select count(*) from holds) = (select count(*) from tried) as admitted,
                    o.breaker, o.scope, o.name, o.reason
             from (select) one left join opened o on true
             """,

@@ -39,7 +39,7 @@ public sealed class Pauses(NpgsqlDataSource database)
         """;
 
     /// <summary>Of rows <c>p</c> in force: when the last of them is over; null when somebody, or a trial, ends it.</summary>
-    const string LastEnd = "case when bool_and(p.until > clock_timestamp()) then max(p.until) end";
+    const string LastEnd = "case when bool_and(coalesce(p.until > clock_timestamp(), false)) then max(p.until) end";
 
     const string InForce =
         "p.ended_at is null and (p.until is null or p.until > clock_timestamp() or p.breaker is not null)";

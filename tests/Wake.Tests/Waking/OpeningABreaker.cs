@@ -337,9 +337,9 @@ public sealed class OpeningABreaker : IAsyncLifetime
     {
         await Limits(
             new BreakerLimit(PauseScope.Session, null, BreakerKind.TurnsPerHour, 1),
-            new BreakerLimit(PauseScope.Session, "minute", BreakerKind.TurnsPerHour, null)
+            new BreakerLimit(PauseScope.Session, "another", BreakerKind.TurnsPerHour, null)
         );
-        var free = await store.Session("free", "minute");
+        var free = await store.Session("free", "another");
         await Run(free, "free", 1);
         await Run(free, "free", 2);
 
