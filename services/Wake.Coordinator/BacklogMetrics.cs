@@ -7,6 +7,7 @@ namespace Wake.Coordinator;
 /// them.</summary>
 sealed class BacklogMetrics(
     Backlog backlog,
+    Breakers breakers,
     TimeProvider time,
     ILogger<BacklogMetrics> log,
     EventQueueConsumer? events = null
@@ -32,6 +33,10 @@ sealed class BacklogMetrics(
                 new KeyValuePair<string, object?>("state", line.State)
             );
         }
+
+        var (open, halfOpen) = await breakers.Count(cancel);
+        WakeMetrics.BreakersOpen.Record(open, new KeyValuePair<string, object?>("state", "open"));
+        WakeMetrics.BreakersOpen.Record(halfOpen, new KeyValuePair<string, object?>("state", "halfOpen"));
 
         if (events is not null && await events.CountDeadLetters(cancel) is { } dead)
             WakeMetrics.DeadLetters.Record(dead);

@@ -33,6 +33,9 @@ public static class CoordinatorServices
         builder.Services.AddValidatedOptions<RouteOptions>(RouteOptions.Section);
         builder.Services.AddHostedService<ConfiguredRoutes>();
         builder.Services.AddHostedService<ProfilePools>();
+        builder.Services.AddValidatedOptions<BreakerOptions>(BreakerOptions.Section);
+        builder.Services.AddHostedService<ConfiguredBreakers>();
+        builder.Services.AddHealthChecks().AddCheck<BreakersHealth>("breakers", tags: [Health.ReadyTag]);
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();

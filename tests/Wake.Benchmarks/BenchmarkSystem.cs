@@ -50,6 +50,7 @@ sealed class BenchmarkSystem : IAsyncDisposable
                 ["ConnectionStrings__Wake"] = database,
                 ["MessageBus__Host"] = broker.ToString(),
                 ["Gateway__ApiKeys__0"] = Key,
+                ["Breakers__EachSession__TurnsPerHour"] = "",
                 ["Profiles__default__QuietWindow"] = window.ToString(),
                 ["Profiles__default__MaxWait"] = window.ToString(),
             }

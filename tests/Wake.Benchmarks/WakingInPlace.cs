@@ -92,6 +92,7 @@ static class WakingInPlace
                     ["WAKE_DATA"] = data,
                     ["CLAUDE_CONFIG_DIR"] = environment["CLAUDE_CONFIG_DIR"],
                     ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
+                    ["Breakers__EachSession__TurnsPerHour"] = "",
                     ["Profiles__default__QuietWindow"] = "00:00:00",
                     ["Profiles__default__MaxWait"] = "00:00:00",
                 }

@@ -94,6 +94,7 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(ClosedSessions))]
 [JsonSerializable(typeof(ResetResult))]
 [JsonSerializable(typeof(EventSummary[]))]
+[JsonSerializable(typeof(Breaker[]))]
 [JsonSerializable(typeof(Pause))]
 [JsonSerializable(typeof(Pause[]))]
 [JsonSerializable(typeof(Question))]

@@ -28,6 +28,7 @@ static class CommandTree
             new PauseCommand(),
             new UnpauseCommand(),
             new PausesCommand(),
+            new BreakersCommand(),
             new QuestionsCommand(),
             new AnswerCommand(),
             new ExplainCommand(),

@@ -7,7 +7,8 @@ namespace Wake.Coordinator;
 
 /// <summary>
 /// The transaction in which one message is handled: two round trips, one that locks and reads, one that writes and
-/// commits. What the state machine's answers add is written with the saga's row or not at all.
+/// commits. A third before a turn is dispatched asks whether a limit allows it. What the state machine's answers add is
+/// written with the saga's row or not at all.
 /// </summary>
 /// <remarks>
 /// Does not wait for the disk. A decision that a crash of PostgreSQL takes back is taken again from the same facts, and
@@ -16,7 +17,11 @@ namespace Wake.Coordinator;
 /// </remarks>
 sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
 {
+    // Of several limits each may be reached, one after the other.
+    const int MaxAdmissions = 20;
+
     readonly List<NpgsqlBatchCommand> writes = [];
+    readonly List<OpenedBreaker> opened = [];
     NpgsqlConnection? connection;
 
     /// <summary>Whether the transaction wrote and committed.</summary>
@@ -24,6 +29,9 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
 
     /// <summary>How long until the session is due again, if what is written knows.</summary>
     public TimeSpan? DueIn { get; set; }
+
+    /// <summary>The breakers that it has opened, if it commits.</summary>
+    public IReadOnlyList<OpenedBreaker> Opened => opened;
 
     /// <summary>Adds a statement to the commit.</summary>
     public void AddWrite(NpgsqlBatchCommand write) => writes.Add(write);
@@ -33,6 +41,74 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
     /// <paramref name="orNew"/> is null.
     /// </summary>
     public async Task<SessionWake?> Load(Guid sessionId, SessionWake? orNew, CancellationToken cancel)
+    {
+        var saga = await Read(sessionId, orNew, cancel);
+        for (var asked = 0; saga is not null && NeedsAdmission(saga); asked++)
+        {
+            if (asked == MaxAdmissions)
+                throw new InvalidOperationException($"The limits of session {saga.Facts.Key} contradict each other.");
+            if (await Admit(saga, cancel))
+                break;
+            await ReadAgain(saga, cancel);
+        }
+
+        return saga;
+    }
+
+    // What is collected is dispatched by the first look, which found it due.
+    static bool NeedsAdmission(SessionWake saga) =>
+        saga.Decision switch
+        {
+            WakeDecision.Dispatch => true,
+            WakeDecision.Collect => saga.CurrentState is not (SessionWake.Dispatched or SessionWake.Parked),
+            WakeDecision.Repeat => saga.Facts.TrialDue,
+            _ => false,
+        };
+
+    async Task<bool> Admit(SessionWake saga, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                Breakers.LockLimits,
+                Breakers.Admit(
+                    saga.CorrelationId,
+                    saga.Decision.WakeNumber,
+                    begins: saga.Decision is not WakeDecision.Repeat
+                ),
+            },
+        };
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
+
+        var admitted = true;
+        while (await rows.ReadAsync(cancel))
+        {
+            admitted &= rows.GetBoolean("admitted");
+            if (Breakers.FromRow(rows) is { } breaker)
+                opened.Add(breaker);
+        }
+
+        return admitted;
+    }
+
+    async Task ReadAgain(SessionWake saga, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                Breakers.ReturnTrials(saga.CorrelationId, saga.Decision.WakeNumber),
+                SessionSnapshot.SelectStatement(saga.CorrelationId),
+            },
+        };
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.ReadAsync(cancel);
+        saga.Facts = SessionSnapshot.FromRow(rows);
+    }
+
+    async Task<SessionWake?> Read(Guid sessionId, SessionWake? orNew, CancellationToken cancel)
     {
         connection = await database.OpenConnectionAsync(cancel);
         var traced = Tracing.Source.HasListeners();

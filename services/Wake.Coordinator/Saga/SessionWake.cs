@@ -10,6 +10,10 @@ namespace Wake.Coordinator;
 /// </summary>
 public sealed class SessionWake : SagaStateMachineInstance
 {
+    /// <summary>Two of its states, by the numbers that the state machine keeps them by.</summary>
+    internal const int Dispatched = 4,
+        Parked = 5;
+
     public Guid CorrelationId { get; set; }
 
     /// <summary>Its state, as the number the state machine keeps it by.</summary>

@@ -27,7 +27,8 @@ static class SessionWakeRepository
 sealed class SessionWakeContextFactory(
     NpgsqlDataSource database,
     ISagaConsumeContextFactory<SessionTransaction, SessionWake> contexts,
-    SweepSignal sweeper
+    SweepSignal sweeper,
+    ILogger<SessionWakeContextFactory> log
 ) : ISagaRepositoryContextFactory<SessionWake>
 {
     public async Task Send<T>(ConsumeContext<T> context, IPipe<SagaRepositoryContext<SessionWake, T>> next)
@@ -36,8 +37,12 @@ sealed class SessionWakeContextFactory(
         await using var transaction = new SessionTransaction(database);
         await next.Send(new SessionWakeContext<T>(transaction, context, contexts));
 
-        if (transaction is { Committed: true, DueIn: { } due })
+        if (!transaction.Committed)
+            return;
+        if (transaction.DueIn is { } due)
             sweeper.SweepIn(due);
+        foreach (var breaker in transaction.Opened)
+            BreakerNotice.Write(log, breaker);
     }
 
     public Task SendQuery<T>(

@@ -12,6 +12,7 @@ sealed class WakeSweeper(
     WakeTimers timers,
     ScheduledWakes scheduled,
     Pauses pauses,
+    Breakers breakers,
     Sessions sessions,
     StoredTraceContexts traces,
     IBus bus,
@@ -57,6 +58,8 @@ sealed class WakeSweeper(
                 {
                     fired = time.GetTimestamp();
                     var hasFired = await scheduled.FireDue(cancel) > 0;
+                    foreach (var opened in await breakers.Review(cancel))
+                        BreakerNotice.Write(log, opened);
                     var hasEnded = await pauses.EndExpired(cancel);
                     if (hasFired || hasEnded || await CloseEnded(cancel))
                         wait = TimeSpan.Zero;

@@ -50,6 +50,7 @@ static class PausesApi
     {
         var problems = RequestValidation.Collect(
             body.Scope is null ? ("scope", "is required.") : null,
+            body.Scope is Contract.PauseScope.Source ? ("scope", "source is for breakers.") : null,
             body.Scope is null or Contract.PauseScope.All
                 ? body.Name is null
                     ? null

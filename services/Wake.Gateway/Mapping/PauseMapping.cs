@@ -30,10 +30,11 @@ static class PauseMapping
             Contract.PauseScope.Route => PauseScope.Route,
             Contract.PauseScope.Profile => PauseScope.Profile,
             Contract.PauseScope.Pool => PauseScope.Pool,
+            Contract.PauseScope.Source => PauseScope.Source,
             _ => throw new InvalidOperationException($"Unknown {scope}."),
         };
 
-    static Contract.PauseScope ToContract(this PauseScope scope) =>
+    public static Contract.PauseScope ToContract(this PauseScope scope) =>
         scope switch
         {
             PauseScope.All => Contract.PauseScope.All,
@@ -41,6 +42,7 @@ static class PauseMapping
             PauseScope.Route => Contract.PauseScope.Route,
             PauseScope.Profile => Contract.PauseScope.Profile,
             PauseScope.Pool => Contract.PauseScope.Pool,
+            PauseScope.Source => Contract.PauseScope.Source,
             _ => throw new InvalidOperationException($"Unknown {scope}."),
         };
 }

@@ -64,6 +64,21 @@ public static class WakeMetrics
         "Sessions that owe a turn, by how they wait."
     );
 
+    /// <summary>Breakers that are not closed, by <c>state</c> (open, halfOpen). Every coordinator tells it of the whole
+    /// store: take the largest, not the sum.</summary>
+    public static readonly Gauge<long> BreakersOpen = Meter.CreateGauge<long>(
+        "wake.breakers.open",
+        "{breaker}",
+        "Breakers that are not closed."
+    );
+
+    /// <summary>Breakers that have opened, by the <c>limit</c> that was reached and its <c>scope</c>.</summary>
+    public static readonly Counter<long> BreakersOpened = Meter.CreateCounter<long>(
+        "wake.breakers.opened",
+        "{breaker}",
+        "Breakers that have opened."
+    );
+
     /// <summary>How long the one of them has waited that waits longest, by <c>state</c>; 0 when none does.</summary>
     public static readonly Gauge<double> SessionsWaitingAge = Meter.CreateGauge<double>(
         "wake.sessions.waiting.age",

@@ -11,20 +11,20 @@ public sealed class Backlog(NpgsqlDataSource database)
         await using var command = database.CreateCommand(
             $"""
             with owing as (
-                select case when t.parked then case when exists (select from questions q where q.session_id = t.session_id and q.outcome is null)
+                select case when turn.parked then case when exists (select from questions q where q.session_id = turn.session_id and q.outcome is null)
                                                     then 'waitingForAnswer' else 'parked' end
-                            when t.lease_until > clock_timestamp() then 'running'
-                            when {Pauses.CoverSession} then 'paused'
-                            when t.not_before = t.held_until and t.held_until > clock_timestamp() then 'waiting' else 'dispatched' end as state,
+                            when turn.lease_until > clock_timestamp() then 'running'
+                            when {Pauses.StopClaim} then 'paused'
+                            when turn.not_before = turn.held_until and turn.held_until > clock_timestamp() then 'waiting' else 'dispatched' end as state,
                        -- of a turn that runs again after a pause: since its pause was over
-                       case when t.lease_until > clock_timestamp() then t.started_at
-                            when t.parked then coalesce(t.started_at, t.dispatched_at)
-                            when t.held_until > clock_timestamp() then t.dispatched_at
-                            else greatest(t.dispatched_at, t.lease_until, nullif(t.not_before, 'infinity')) end as since
-                from turns t join sessions s on s.id = t.session_id
-                where t.ended_at is null
+                       case when turn.lease_until > clock_timestamp() then turn.started_at
+                            when turn.parked then coalesce(turn.started_at, turn.dispatched_at)
+                            when turn.held_until > clock_timestamp() then turn.dispatched_at
+                            else greatest(turn.dispatched_at, turn.lease_until, nullif(turn.not_before, 'infinity')) end as since
+                from turns turn join sessions s on s.id = turn.session_id
+                where turn.ended_at is null
                 union all
-                select case when {Pauses.CoverSession} then 'paused' else 'collecting' end,
+                select case when {Pauses.HoldSession} then 'paused' else 'collecting' end,
                        (select min(i.routed_at) from inbox i where i.session_id = timer.session_id and i.wake_number is null and i.wakes)
                 from wake_timers timer join sessions s on s.id = timer.session_id
                 where timer.due_at is not null and timer.events_due_at is not null

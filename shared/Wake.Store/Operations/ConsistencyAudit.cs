@@ -94,7 +94,17 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             join decisions d on d.kind = 'claimed' and d.at between p.created_at and coalesce(least(p.ended_at, p.until), 'infinity')
             join sessions s on s.id = d.session_id
             -- which profiles a pool had then nobody knows
-            where p.scope <> 'pool' and pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)
+            where p.scope <> 'pool' and p.breaker is null and pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)
+            """
+        ),
+        (
+            "While a breaker is open no turn is dispatched but its trials.",
+            """
+            select format('wake %s of %s was dispatched at %s, and %s was open', t.wake_number, s.key, t.dispatched_at, p.reason)
+            from pauses p
+            join turns t on t.dispatched_at between p.created_at and coalesce(p.ended_at, 'infinity') and not t.trial
+            join sessions s on s.id = t.session_id
+            where p.breaker is not null and pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)
             """
         ),
         (

@@ -254,7 +254,7 @@ public sealed class Terminals(NpgsqlDataSource database)
                         and (turn.not_before is null or turn.not_before <= clock_timestamp()
                              or turn.not_before = turn.held_until)
                         and not timer.takeover
-                        and not exists (select from sessions s where s.id = t.session_id and {Pauses.CoverSession})
+                        and not exists (select from sessions s where s.id = t.session_id and {Pauses.StopClaim})
                         -- what it asked was asked in a way that only a runner can answer
                         and not asked.exist,
                         false) as claimable,

@@ -21,8 +21,15 @@ public sealed class Pauses(NpgsqlDataSource database)
     /// <summary>A statement of a claim, before those that look: no pause comes into force until it commits.</summary>
     internal const string LockAgainstNew = $"select pg_advisory_xact_lock_shared({Lock})";
 
-    /// <summary>Whether a pause covers the session of a row <c>s</c>.</summary>
-    internal const string CoverSession = "exists (select from pauses_of(s.key, s.profile))";
+    /// <summary>Whether a pause keeps the turn of a row <c>turn</c> of the session of a row <c>s</c> from being claimed: a
+    /// breaker may let run what was dispatched before, or as its trial.</summary>
+    internal const string StopClaim = """
+        exists (select from pauses_of(s.key, s.profile) p
+                where p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (turn.session_id, turn.wake_number))
+        """;
+
+    /// <summary>Whether something keeps the session of a row <c>s</c>, which has no turn, from its next one.</summary>
+    internal const string HoldSession = "exists (select from holds_of(s.id, s.key, s.profile))";
 
     /// <summary>A row <c>p</c> in words.</summary>
     internal const string Note = """
@@ -31,10 +38,11 @@ public sealed class Pauses(NpgsqlDataSource database)
                ': ' || p.reason)
         """;
 
-    /// <summary>Of rows <c>p</c> in force: when the last of them is over; null when somebody ends it.</summary>
-    internal const string LastEnd = "case when bool_and(p.until is not null) then max(p.until) end";
+    /// <summary>Of rows <c>p</c> in force: when the last of them is over; null when somebody, or a trial, ends it.</summary>
+    const string LastEnd = "case when bool_and(coalesce(p.until > clock_timestamp(), false)) then max(p.until) end";
 
-    const string InForce = "p.ended_at is null and (p.until is null or p.until > clock_timestamp())";
+    const string InForce =
+        "p.ended_at is null and (p.until is null or p.until > clock_timestamp() or p.breaker is not null)";
 
     const string Covers = "pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)";
 
@@ -94,7 +102,7 @@ public sealed class Pauses(NpgsqlDataSource database)
     public async Task<bool> End(Guid id, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
-            $"update pauses p set ended_at = clock_timestamp() where id = $1 and {InForce}"
+            $"update pauses p set ended_at = clock_timestamp(), by_hand = true where id = $1 and {InForce}"
         );
         command.Parameters.AddWithValue(id);
         var ended = await command.ExecuteNonQueryAsync(cancel) > 0;
@@ -113,10 +121,10 @@ public sealed class Pauses(NpgsqlDataSource database)
             """
             with expired as (
                 update pauses set ended_at = until
-                where not resumed and ended_at is null and until <= clock_timestamp()
+                where not resumed and ended_at is null and until <= clock_timestamp() and breaker is null
             )
             select exists (select from pauses
-                           where not resumed and (ended_at is not null or until <= clock_timestamp()))
+                           where not resumed and (ended_at is not null or (until <= clock_timestamp() and breaker is null)))
             """
         );
         var any = (bool)(await command.ExecuteScalarAsync(cancel))!;
@@ -135,7 +143,11 @@ public sealed class Pauses(NpgsqlDataSource database)
         var ended = (await find.ReadAll(row => row.GetGuid("id"), cancel)).ToArray();
 
         await using var batch = database.CreateBatch();
-        LookAtWaiting(batch, $"exists (select from pauses p where p.id = any ($1) and {Covers})", ended);
+        LookAtWaiting(
+            batch,
+            $"exists (select from pauses p where p.id = any ($1) and (p.scope = 'source' or {Covers}))",
+            ended
+        );
         batch.Add("update pauses set resumed = true where id = any ($1)", (object)ended);
         await batch.ExecuteNonQueryAsync(cancel);
     }
@@ -190,9 +202,9 @@ public sealed class Pauses(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             $"""
-            select s.id, {LastEnd} as until,
+            select s.id, {LastEnd} as until, bool_and(p.breaker is not null and p.until <= clock_timestamp()) as half_open,
                    string_agg(distinct p.reason, '; ') as reason, array_agg(p.id order by p.created_at) as pauses
-            from sessions s cross join lateral pauses_of(s.key, s.profile) p
+            from sessions s cross join lateral holds_of(s.id, s.key, s.profile) p
             where s.id = any ($1) and s.closed_at is null
             group by s.id
             """
@@ -208,6 +220,9 @@ public sealed class Pauses(NpgsqlDataSource database)
                             row.GetNullable<DateTimeOffset>("until"),
                             row.GetText("reason")
                         )
+                        {
+                            HalfOpen = row.GetBoolean("half_open"),
+                        }
                     ),
                 cancel
             )
@@ -275,6 +290,9 @@ public enum PauseScope
 
     /// <summary>The sessions whose profiles have a pool.</summary>
     Pool,
+
+    /// <summary>The wakes that only events of a source ask for. Breakers alone have it.</summary>
+    Source,
 }
 
 /// <summary>A pause to make.</summary>
@@ -296,8 +314,8 @@ public sealed record NewPause(
 /// <summary>A pause.</summary>
 /// <param name="Id">Names it.</param>
 /// <param name="Scope">What it covers.</param>
-/// <param name="Name">Of the session, route, profile or pool; null for all.</param>
-/// <param name="Until">When it is over; null: when somebody ends it.</param>
+/// <param name="Name">Of the session, route, profile, pool or source; null for all.</param>
+/// <param name="Until">When it is over, or its breaker half-open; null: when somebody ends it.</param>
 /// <param name="Interrupts">Whether turns that ran were stopped as well.</param>
 /// <param name="Reason">Why.</param>
 /// <param name="Created">Since when.</param>
@@ -321,8 +339,15 @@ public sealed record Pause(
 /// <param name="Reason">Why; null when nobody has said.</param>
 public sealed record SessionPause(IReadOnlyList<Guid> Ids, DateTimeOffset? Until, string? Reason)
 {
+    /// <summary>It is a breaker's, which tries one turn.</summary>
+    public bool HalfOpen { get; init; }
+
     /// <summary>The same as a sentence.</summary>
     public string Sentence =>
-        $"Paused {(Until is { } end ? $"until {end.UtcDateTime:u}" : "until somebody ends it")}"
+        $"Paused {(
+            Until is { } end ? $"until {end.UtcDateTime:u}"
+            : HalfOpen ? "until one turn, the trial, ends well"
+            : "until somebody ends it"
+        )}"
         + $"{(Reason is null ? "" : $" ({Reason})")}.";
 }

@@ -19,8 +19,10 @@ public static class SagaStatements
         NpgsqlExtensions.CreateNamed(
             """
             with opened as (
-                     insert into turns (session_id, wake_number, traceparent, tracestate)
-                     values (@session, @wake, @traceparent::text, @tracestate::text)
+                     insert into turns (session_id, wake_number, traceparent, tracestate, depth, source, trial)
+                     values (@session, @wake, @traceparent::text, @tracestate::text, pending_depth(@session),
+                             case when exists (select from breaker_limits where scope = 'source') then pending_source(@session) end,
+                             exists (select from pauses where not resumed and trial_session = @session and trial_wake = @wake))
                  ),
                  owed as (
                      -- what a person has said before is among what this turn is told
@@ -101,7 +103,7 @@ public static class SagaStatements
                  ),
                  pause as (
                      select max(p.created_at) as since, string_agg({Pauses.Note}, '; ' order by p.created_at) as note
-                     from sessions s, pauses_of(s.key, s.profile) p
+                     from sessions s, holds_of(s.id, s.key, s.profile) p
                      where s.id = @session
                  )
             insert into decisions (kind, session_id, wake_number, note)

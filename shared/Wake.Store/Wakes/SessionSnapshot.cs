@@ -46,6 +46,9 @@ public sealed record SessionSnapshot(
     /// <summary>How long until its pauses are over; null when a person ends them, or there is none.</summary>
     public TimeSpan? PauseRemaining { get; init; }
 
+    /// <summary>A breaker that covers it is half-open, and no turn is tried yet: its next may be the trial.</summary>
+    public bool TrialDue { get; init; }
+
     /// <summary>The row every writer takes first; the statements after it see what was committed before.</summary>
     public static NpgsqlBatchCommand Lock(Guid sessionId) =>
         NpgsqlExtensions.CreateNamed(
@@ -75,12 +78,22 @@ public sealed record SessionSnapshot(
                    coalesce(turn.not_before = 'infinity', false) as waits_for_person,
                    coalesce(turn.parked, false) as parked,
                    coalesce({TurnHolds.InForce}, false) as withheld,
-                   pause.paused, pause.until - clock_timestamp() as pause_remaining
+                   pause.paused, pause.until - clock_timestamp() as pause_remaining, pause.trial_due
             from sessions s
             join wake_timers timer on timer.session_id = s.id
             left join turns turn on turn.session_id = s.id and turn.ended_at is null
-            cross join lateral (select count(*) > 0 as paused, {Pauses.LastEnd} as until
-                                from pauses_of(s.key, s.profile) p) pause
+            cross join lateral (
+                select coalesce(bool_or(hold.stops), false) as paused, coalesce(bool_or(not hold.stops), false) as trial_due,
+                       case when bool_and(hold.until is not null) filter (where hold.stops)
+                            then max(hold.until) filter (where hold.stops) end as until
+                from (select p.breaker is null or p.until > clock_timestamp() or p.trial_session is not null as stops,
+                             -- nothing tells of the end of a trial after which it opens again
+                             case when p.breaker is not null and p.until <= clock_timestamp()
+                                  then clock_timestamp() + interval '1 minute' else p.until end as until
+                      from holds_of(s.id, s.key, s.profile) p
+                      -- what is dispatched, most breakers let run
+                      where turn.wake_number is null
+                         or (p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (s.id, turn.wake_number))) hold) pause
             where s.id = @session
             """,
             ("session", sessionId)
@@ -115,6 +128,7 @@ public sealed record SessionSnapshot(
             QuietRemaining = Positive(row.GetNullable<TimeSpan>("quiet_remaining")),
             Paused = row.GetBoolean("paused"),
             PauseRemaining = Positive(row.GetNullable<TimeSpan>("pause_remaining")),
+            TrialDue = row.GetBoolean("trial_due"),
         };
 
     static TimeSpan? Positive(TimeSpan? span) => span > TimeSpan.Zero ? span : null;

@@ -39,7 +39,7 @@ public sealed class TurnHolds(NpgsqlDataSource database)
                 select turn.note, turn.held_until, s.key, timer.takeover, chain.claude_session_id,
                        case when s.profile = any ($8) then s.profile = any ($9) else 'default' = any ($9) end as runs_beside
                 from turns turn
-                join sessions s on s.id = $1 and s.closed_at is null and not {Pauses.CoverSession}
+                join sessions s on s.id = $1 and s.closed_at is null and not {Pauses.StopClaim}
                 join wake_timers timer on timer.session_id = $1
                 left join lateral (select claude_session_id from session_ids where session_id = $1 order by position desc limit 1) chain on true
                 where turn.session_id = $1 and turn.wake_number = $2 and turn.ended_at is null

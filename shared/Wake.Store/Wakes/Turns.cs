@@ -81,7 +81,7 @@ public sealed class Turns(NpgsqlDataSource database)
         batch.Add(
             $"""
             with claimed as (
-                update turns
+                update turns turn
                 set attempt = attempt + 1, runner = $3, lease_until = clock_timestamp() + $4,
                     -- by the clock and not by a sequence: what a restored backup counts again, a runner may hold that has outlived it
                     epoch = greatest(epoch + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint),
@@ -91,7 +91,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 where session_id = $1 and wake_number = $2 and ended_at is null
                   and (lease_until is null or lease_until <= clock_timestamp())
                   and (not_before is null or not_before <= clock_timestamp())
-                  and exists (select from sessions s where s.id = $1 and s.closed_at is null and not {Pauses.CoverSession})
+                  and exists (select from sessions s where s.id = $1 and s.closed_at is null and not {Pauses.StopClaim})
                 returning attempt, lease_until
             ), taken as (
                 update inbox set wake_number = $2

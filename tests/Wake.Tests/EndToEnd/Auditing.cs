@@ -55,6 +55,13 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         "No turn is claimed while its session is paused."
     )]
     [InlineData(
+        """
+            insert into pauses (id, scope, interrupts, breaker, reason, created_at, until)
+            select gen_random_uuid(), 'all', false, 'turnsPerHour', 'breaker', min(at), now() + interval '1 hour' from decisions
+            """,
+        "While a breaker is open no turn is dispatched but its trials."
+    )]
+    [InlineData(
         "update turns set outcome = null where wake_number = 1",
         "A turn that has ended says how, and nobody holds it."
     )]

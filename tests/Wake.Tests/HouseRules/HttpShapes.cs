@@ -179,6 +179,25 @@ public sealed class HttpShapes
             """
         ),
         (
+            new Breaker(
+                BreakerLimit.TurnsPerHour,
+                PauseScope.Session,
+                "implementer",
+                BreakerState.HalfOpen,
+                Used: 5,
+                Amount: 5,
+                Id,
+                Time,
+                Time,
+                Trial: null
+            ),
+            """
+            {"limit":"turnsPerHour","scope":"session","name":"implementer","state":"halfOpen","used":5,"amount":5,
+             "pause":"01234567-89ab-7def-8123-456789abcdef","since":"2031-02-03T04:05:06+00:00",
+             "until":"2031-02-03T04:05:06+00:00","trial":null}
+            """
+        ),
+        (
             new SessionPause([Id], Time, null),
             """
             {"ids":["01234567-89ab-7def-8123-456789abcdef"],"until":"2031-02-03T04:05:06+00:00","reason":null}
@@ -533,8 +552,10 @@ public sealed class HttpShapes
     [InlineData(typeof(QuestionOutcome), "answered noAnswer superseded")]
     [InlineData(typeof(IntakeOutcome), "routed unwatched duplicate")]
     [InlineData(typeof(PromptForm), "full delta")]
-    [InlineData(typeof(PauseScope), "all session route profile pool")]
+    [InlineData(typeof(PauseScope), "all session route profile pool source")]
     [InlineData(typeof(EndPolicy), "keep close")]
+    [InlineData(typeof(BreakerLimit), "turnsPerHour usdPerHour usdPerDay eventsPerMinute chainDepth")]
+    [InlineData(typeof(BreakerState), "closed open halfOpen")]
     [InlineData(typeof(Delivery), "wake ambient")]
     public void Words_of_a_fixed_set_are_what_they_were(Type set, string words) =>
         Assert.Equal(

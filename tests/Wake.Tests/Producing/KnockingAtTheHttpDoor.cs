@@ -374,6 +374,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/explain/sessions/{key}",
             "/v1/pauses",
             "/v1/pauses/{id}",
+            "/v1/breakers",
             "/v1/questions",
             "/v1/questions/{id}",
             "/v1/questions/{id}/answer",

@@ -53,6 +53,7 @@ public sealed class SpeakingForItself : IAsyncLifetime
         "POST /v1/pauses",
         "GET /v1/pauses",
         "DELETE /v1/pauses/{id:guid}",
+        "GET /v1/breakers",
         "GET /v1/questions",
         "GET /v1/questions/{id:guid}",
         "POST /v1/questions/{id:guid}/answer",

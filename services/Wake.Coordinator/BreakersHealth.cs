@@ -1,0 +1,19 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Wake.Store;
+
+namespace Wake.Coordinator;
+
+/// <summary>Says that breakers are open. The coordinator is ready all the same: it takes events in.</summary>
+sealed class BreakersHealth(Breakers breakers) : IHealthCheck
+{
+    public async Task<HealthCheckResult> CheckHealthAsync(
+        HealthCheckContext context,
+        CancellationToken cancellationToken = default
+    )
+    {
+        var (open, halfOpen) = await breakers.Count(cancellationToken);
+        return open + halfOpen == 0
+            ? HealthCheckResult.Healthy()
+            : HealthCheckResult.Degraded($"Breakers are open: {open}, half-open: {halfOpen}. wake breakers lists them.");
+    }
+}
