@@ -11,12 +11,7 @@ namespace Wake.Producers.GitHub;
 /// <param name="options">What is said of checks.</param>
 /// <param name="answers">What was answered before, with its ETags.</param>
 /// <param name="time">The clock.</param>
-sealed class GitHubFactLookup(
-    GitHubClients clients,
-    GitHubOptions options,
-    MemoryCache answers,
-    TimeProvider time
-)
+sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, MemoryCache answers, TimeProvider time)
 {
     // Of what comes after them it is said that nobody knows.
     const int MaxRequests = 10;
@@ -33,7 +28,7 @@ sealed class GitHubFactLookup(
             return
                 GitHubRepository.FromSubject(question.Subject) is { } repository
                 && clients.AccountOf(repository) is { } account
-                ? await Answer(new(question, repository, clients.ClientOf(account)), cancel)
+                ? await LookUp(new(question, repository, clients.ClientOf(account)), cancel)
                 : Unknown("no account reads this repository");
         }
         catch (GitHubUnavailableException unavailable)
@@ -42,7 +37,7 @@ sealed class GitHubFactLookup(
         }
     }
 
-    Task<(FactAnswer, string?)> Answer(Asked asked, CancellationToken cancel) =>
+    Task<(FactAnswer, string?)> LookUp(Asked asked, CancellationToken cancel) =>
         asked.Question.Type switch
         {
             // Nothing ends these.

@@ -1,4 +1,3 @@
-using Wake.Contracts;
 using Wake.Store;
 using Wake.Tests.Support;
 
