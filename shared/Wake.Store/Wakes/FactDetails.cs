@@ -18,8 +18,8 @@ static class FactDetails
         {
             return data is null ? "{}" : Of(JsonElement.Parse(data));
         }
-        // What was too long was cut. Half of a surrogate pair json allows, and the reader refuses.
-        catch (Exception odd) when (odd is JsonException or InvalidOperationException)
+        // What was too long was cut.
+        catch (JsonException)
         {
             return "{}";
         }
@@ -35,15 +35,31 @@ static class FactDetails
         {
             if (fields.Count == MaxFields)
                 break;
-            if (field.Value.ValueKind is JsonValueKind.Number && field.Value.TryGetInt64(out var number))
-                fields[field.Name] = number;
-            else if (
-                field.Value.ValueKind is JsonValueKind.String
-                && field.Value.GetString() is { Length: <= MaxText } text
-            )
-                fields[field.Name] = StorableText.Sanitize(text);
+            if (Value(field) is var (name, value))
+                fields[name] = value;
         }
 
         return JsonSerializer.Serialize(fields);
+    }
+
+    static (string Name, object Value)? Value(JsonProperty field)
+    {
+        try
+        {
+            return field.Value.ValueKind switch
+            {
+                JsonValueKind.Number when field.Value.TryGetInt64(out var number) => (field.Name, number),
+                JsonValueKind.String when field.Value.GetString() is { Length: <= MaxText } text => (
+                    field.Name,
+                    StorableText.Sanitize(text)
+                ),
+                _ => null,
+            };
+        }
+        // Half of a surrogate pair, which json allows and the reader refuses.
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
     }
 }

@@ -79,7 +79,9 @@ public sealed class WordingTheWake
                 .Split('\n')
                 .Select(x => x.Trim())
                 .Where(x =>
-                    x.Contains(" so ", StringComparison.Ordinal) || x.IndexOf(". ", StringComparison.Ordinal) == 1
+                    x.Contains("so at ", StringComparison.Ordinal)
+                    || x.Contains("still so", StringComparison.Ordinal)
+                    || x.IndexOf(". ", StringComparison.Ordinal) == 1
                 )
         );
         var ci = Anonymous(Prompt.RenderPrompt(Turn(Event("CI failed", "github.ci.completed"))));

@@ -139,7 +139,7 @@ public sealed partial class AskingOnceMore(SystemThatAsksGitHub shared) : IClass
         else if (fault == "down")
             Array.ForEach([1, 2, 3, 4], _ => github.Fail(path, 502));
         else
-            github.Fail(path, 200, "<html>Unicorn!</html>", "text/html");
+            Array.ForEach([1, 2, 3, 4], _ => github.Fail(path, 200, "<html>Unicorn!</html>", "text/html"));
 
         var message = await Told(observed);
 
@@ -205,13 +205,14 @@ public sealed partial class AskingOnceMore(SystemThatAsksGitHub shared) : IClass
     public async Task What_ended_its_watch_is_told_though_it_is_no_longer_so()
     {
         var key = await wake.Session();
-        var observed = Happen("red, then green");
+        var observed = Happen("labeled, then merged");
         var answer = await wake.Http.PostAsJsonAsync(
             "/v1/watches",
             new
             {
                 session = key,
                 subject = observed.Subject,
+                types = (string[])[observed.Type],
                 once = true,
             }
         );
