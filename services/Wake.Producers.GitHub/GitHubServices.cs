@@ -48,6 +48,9 @@ public static class GitHubServices
         builder.Services.AddSingleton<GitHubClients>();
         builder.Services.AddSingleton<JobLogs>();
         builder.Services.AddSingleton<DeliveryEnricher>();
+        builder.Services.TryAddSingleton<FactChecks>();
+        builder.Services.AddSingleton<GitHubFacts>();
+        builder.Services.AddHostedService<FactChecker>();
         builder.Services.AddHostedService<GitHubPoller>();
         builder.Services.AddHostedService<MissedDeliveryRecovery>();
         return builder;

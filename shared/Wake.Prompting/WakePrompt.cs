@@ -87,9 +87,14 @@ public sealed class WakePrompt
             .Replace(PromptTemplates.EventsMark, events);
     }
 
-    // What is only for information asks for nothing, unless there is nothing else.
+    // What is only for information, or no longer so, asks for nothing, unless there is nothing else.
     static IEnumerable<TurnEvent> EventsForAdvice(IReadOnlyList<TurnEvent> rendered) =>
-        rendered.Any(x => x.Wakes) ? rendered.Where(x => x.Wakes) : rendered;
+        rendered.Any(AsksForSomething) ? rendered.Where(AsksForSomething)
+        : rendered.Any(x => x.Wakes) ? rendered.Where(x => x.Wakes)
+        : rendered;
+
+    static bool AsksForSomething(TurnEvent observed) =>
+        observed is { Wakes: true, Fact: not { Answer: FactAnswer.NoLonger } };
 
     // What routes say, each once. They are the owner's words, like a template.
     static IEnumerable<string> RoutePrompts(IReadOnlyList<TurnEvent> rendered, bool remembers) =>
@@ -164,6 +169,8 @@ public sealed class WakePrompt
         lines.Append(observed.Actor is { } actor ? $", caused by {untrusted.Line(actor)}" : "");
         lines.Append(CultureInfo.InvariantCulture, $", with the id {untrusted.Line(observed.Id)}\n");
 
+        if (observed.Fact is { } fact)
+            lines.Append(CultureInfo.InvariantCulture, $"   {RenderFact(fact, untrusted)}\n");
         if (observed.Link is { } link)
             lines.Append(CultureInfo.InvariantCulture, $"   more at {untrusted.Line(link)}\n");
         if (!observed.Wakes)
@@ -173,6 +180,18 @@ public sealed class WakePrompt
                 CultureInfo.InvariantCulture,
                 $"   you noted when you asked to be told: {untrusted.Lines(intent, MaxReason, Below)}\n"
             );
+    }
+
+    static string RenderFact(FactCheck fact, UntrustedText untrusted)
+    {
+        var at = $"{fact.At.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z";
+        var reason = fact.Reason is { } why ? $": {untrusted.Line(why)}" : "";
+        return fact.Answer switch
+        {
+            FactAnswer.Holds => $"still so at {at}",
+            FactAnswer.NoLonger => $"no longer so at {at}{reason}",
+            _ => $"whether it is still so could not be looked up at {at}{reason}",
+        };
     }
 
     // Says how many characters of it there are now.

@@ -89,6 +89,14 @@ public static class NpgsqlExtensions
         return all;
     }
 
+    /// <summary>Waits for a notification, and no longer than this. Npgsql takes what is less than a millisecond for
+    /// ever.</summary>
+    public static Task WaitForNotification(
+        this NpgsqlConnection connection,
+        TimeSpan timeout,
+        CancellationToken cancel
+    ) => connection.WaitAsync(Math.Max(1, (int)timeout.TotalMilliseconds), cancel);
+
     public static string? GetText(this NpgsqlDataReader row, int column) =>
         row.IsDBNull(column) ? null : row.GetString(column);
 

@@ -18,6 +18,7 @@ public static class StoreServices
         services.AddSingleton<TurnHolds>();
         services.AddSingleton<Pauses>();
         services.AddSingleton<Breakers>();
+        services.AddSingleton<FactChecks>();
         services.AddSingleton<Terminals>();
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();

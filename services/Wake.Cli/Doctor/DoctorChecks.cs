@@ -157,7 +157,12 @@ sealed class DoctorChecks(DataFolder folder, string? data)
     // Who watches CI waits for the sum of it, and somebody must make that.
     static CheckResult CheckGitHub(IConfigurationSection settings) =>
         settings.GetSection("Accounts").GetChildren().Count() is > 0 and var accounts
-            ? new("GitHub", true, $"asked by {accounts} account{(accounts > 1 ? "s" : "")}", null)
+            ? new(
+                "GitHub",
+                true,
+                $"asked by {accounts} account{(accounts > 1 ? "s" : "")}, also before each turn whether it is still so",
+                null
+            )
         : settings.GetSection("WebhookSecrets").GetChildren().Any()
         || settings.GetSection("Webhooks").GetChildren().Any()
             ? new("GitHub", true, "webhook only: the CI rollup is computed from webhook events", null)

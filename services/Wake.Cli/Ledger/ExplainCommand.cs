@@ -142,7 +142,14 @@ sealed class ExplainCommand : ClientCommand
             delivery.Watch is { } watch ? $", watch {watch}{(delivery.Intent is { } intent ? $" ({intent})" : "")}"
             : delivery.Route is { } route ? $", route {route}"
             : "";
-        return $"{delivery.Session}, {(delivery.Wake is { } wake ? $"wake {wake}" : "waiting")}{why}";
+        var fact = delivery.Fact switch
+        {
+            { Answer: FactAnswer.Holds } => ", still so",
+            { Answer: FactAnswer.NoLonger } known => $", no longer so: {known.Reason}",
+            { } known => $", not known whether still so: {known.Reason}",
+            null => "",
+        };
+        return $"{delivery.Session}, {(delivery.Wake is { } wake ? $"wake {wake}" : "waiting")}{why}{fact}";
     }
 
     static string Describe(Watch watch) =>

@@ -34,15 +34,10 @@ static class IntakeMapping
         };
 
     public static Contract.InboxEntry ToContract(this InboxEntry entry) =>
-        new(
-            entry.Session,
-            entry.Watch,
-            entry.Route,
-            entry.Intent,
-            entry.RoutedAt,
-            entry.Wake,
-            entry.Turn?.ToContract()
-        );
+        new(entry.Session, entry.Watch, entry.Route, entry.Intent, entry.RoutedAt, entry.Wake, entry.Turn?.ToContract())
+        {
+            Fact = entry.Fact is { } fact ? new(fact.Answer.ToContract(), fact.Reason, fact.At) : null,
+        };
 
     public static Contract.EventSummary ToContract(this EventSummary summary) =>
         new(
@@ -87,6 +82,15 @@ static class IntakeMapping
             entry.Words,
             entry.Text
         );
+
+    static Contract.FactAnswer ToContract(this FactAnswer answer) =>
+        answer switch
+        {
+            FactAnswer.Holds => Contract.FactAnswer.Holds,
+            FactAnswer.NoLonger => Contract.FactAnswer.NoLonger,
+            FactAnswer.Unknown => Contract.FactAnswer.Unknown,
+            _ => throw new InvalidOperationException($"Unknown {answer}."),
+        };
 
     static Contract.IntakeOutcome ToContract(this IntakeOutcome outcome) =>
         outcome switch

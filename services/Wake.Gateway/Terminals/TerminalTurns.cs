@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Wake.Contracts;
 using Wake.Prompting;
 using Wake.ServiceDefaults;
@@ -12,8 +13,10 @@ namespace Wake.Gateway;
 sealed class TerminalTurns(
     Terminals terminals,
     Turns turns,
+    FactChecks factChecks,
     WakeTimers timers,
     WakePrompt prompt,
+    IOptions<Profiles> profiles,
     ILogger<TerminalTurns> log
 )
 {
@@ -77,6 +80,14 @@ sealed class TerminalTurns(
         {
             await Park(turn, $"{MaxAttempts} attempts at it failed");
             return null;
+        }
+
+        if (profiles.Value.GetOrDefault(turn.Profile) is { CheckFacts: true, FactTimeout: var timeout })
+        {
+            var known = await factChecks.Check(turn, timeout, cancel);
+            if (known.IsStale)
+                return await EndWithoutReading(turn, TurnOutcome.Stale, known.Note);
+            turn = known.Turn;
         }
 
         var messageId = TurnMessage.IdOf(turn);

@@ -48,6 +48,14 @@ public sealed class GitHubAccount
         $"{name}@{Host.ToLowerInvariant()}#"
         + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"wake account {AppId ?? Token}")))[..8];
 
+    /// <summary>The subjects of pull requests, issues and commits that it can be asked about, with <c>*</c> for
+    /// anything.</summary>
+    internal IEnumerable<string> CheckableSubjects =>
+        from name in Repositories.Count == 0 ? (IEnumerable<string>)["*"] : Repositories
+        let home = new GitHubRepository(Host, name.Replace('?', '*'), null).Subject
+        from kind in (char[])['#', '@']
+        select $"{home}{kind}*";
+
     internal bool CanRead(GitHubRepository repository) =>
         Host.Equals(repository.Host, StringComparison.OrdinalIgnoreCase) && MatchesAny(Repositories, repository);
 

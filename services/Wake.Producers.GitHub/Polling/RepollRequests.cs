@@ -3,13 +3,15 @@ using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>Subjects that a webhook reports as changed, to be polled now instead of at the next interval.</summary>
+/// <summary>Subjects that are known to have changed, to be polled now instead of at the next interval.</summary>
 sealed class RepollRequests
 {
     // A lost request costs at most a minute: the next poll sees the same.
     readonly Channel<string> requests = Channel.CreateBounded<string>(
         new BoundedChannelOptions(1000) { FullMode = BoundedChannelFullMode.DropOldest }
     );
+
+    public void Request(string subject) => requests.Writer.TryWrite(subject);
 
     public void Request(EventMapping delivery)
     {

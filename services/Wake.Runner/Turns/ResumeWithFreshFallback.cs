@@ -19,6 +19,7 @@ sealed class ResumeWithFreshFallback(
     Turns turns,
     Sessions sessions,
     Budgets budgets,
+    FactChecks factChecks,
     Workspaces workspaces,
     RunPreparation preparation,
     RunExecution execution,
@@ -33,15 +34,24 @@ sealed class ResumeWithFreshFallback(
     const int MaxRuns = 5;
 
     /// <summary>Runs the CLI until there is something to settle the turn with.</summary>
-    /// <param name="turn">The turn.</param>
+    /// <param name="claimed">The turn.</param>
     /// <param name="shutdown">The runner shuts down: interrupt the turn.</param>
     /// <param name="lost">The turn is another runner's now.</param>
     /// <exception cref="OperationCanceledException">The turn was lost.</exception>
-    public async Task<AttemptOutcome> RunAttempt(ClaimedTurn turn, CancellationToken shutdown, CancellationToken lost)
+    public async Task<AttemptOutcome> RunAttempt(
+        ClaimedTurn claimed,
+        CancellationToken shutdown,
+        CancellationToken lost
+    )
     {
-        if (await DecideWithoutRun(turn, lost) is { } decided)
+        if (await DecideWithoutRun(claimed, lost) is { } decided)
             return new(decided, Acknowledged: false, default);
 
+        var facts = await CheckFacts(claimed, lost);
+        if (facts.IsStale)
+            return new(new Reaction.End(TurnOutcome.Stale, facts.Note), Acknowledged: false, default);
+
+        var turn = facts.Turn;
         var session =
             turn.ClaudeSession
             ?? await CreateClaudeSession(turn, instead: null, lost)
@@ -79,6 +89,12 @@ sealed class ResumeWithFreshFallback(
             ? React(turn, new ClaudeResult.Crashed("no runner survived it"))
         : await budgets.Exceeded(turn, CancellationToken.None).WaitAsync(lost) is { } park ? new Reaction.Release(park)
         : null;
+
+    async Task<CheckedTurn> CheckFacts(ClaimedTurn turn, CancellationToken lost)
+    {
+        var profile = profiles.Value.GetOrDefault(turn.Profile);
+        return profile.CheckFacts ? await factChecks.Check(turn, profile.FactTimeout, lost) : new(turn, IsStale: false);
+    }
 
     // What follows from a run: another one, or the end of the attempt.
     async Task<Step> Continue(

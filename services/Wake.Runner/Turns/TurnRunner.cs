@@ -152,7 +152,9 @@ sealed class TurnRunner(
         return Release(turn, stop.How, ended, lost);
     }
 
-    static bool MayStayWarm(AttemptOutcome ended) => ended.Reaction is Reaction.End { Outcome: TurnOutcome.Completed };
+    // Of a turn that was not run nothing has reached the process.
+    static bool MayStayWarm(AttemptOutcome ended) =>
+        ended.Reaction is Reaction.End { Outcome: TurnOutcome.Completed or TurnOutcome.Stale };
 
     static string? NoteFor(Reaction reaction, string? note) =>
         TurnNote.Join(

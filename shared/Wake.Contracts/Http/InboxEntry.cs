@@ -19,4 +19,33 @@ public sealed record InboxEntry(
     DateTimeOffset RoutedAt,
     int? Wake,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Turn? Turn
+)
+{
+    /// <summary>What was answered when the event was asked about before that turn; null when it was not.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public FactCheck? Fact { get; init; }
+}
+
+/// <summary>Whether what an event tells of was still so when its turn was to begin.</summary>
+/// <param name="Answer">The answer.</param>
+/// <param name="Reason">What has become of it, or why nobody knows; null when it was still so.</param>
+/// <param name="At">When it was answered.</param>
+public sealed record FactCheck(
+    FactAnswer Answer,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Reason,
+    DateTimeOffset At
 );
+
+/// <summary>Whether something is still so.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<FactAnswer>))]
+public enum FactAnswer
+{
+    /// <summary>It is still so.</summary>
+    Holds,
+
+    /// <summary>It has ended.</summary>
+    NoLonger,
+
+    /// <summary>Nobody knows.</summary>
+    Unknown,
+}

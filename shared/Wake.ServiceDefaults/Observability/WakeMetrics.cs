@@ -120,7 +120,7 @@ public static class WakeMetrics
         DurationBuckets
     );
 
-    /// <summary>Turns that terminals took, by <c>outcome</c> (Completed, Failed, retried).</summary>
+    /// <summary>Turns that terminals took, by <c>outcome</c> (Completed, Failed, Stale, retried).</summary>
     public static readonly Counter<long> TerminalTurns = Meter.CreateCounter<long>(
         "wake.terminal.turns",
         "{turn}",

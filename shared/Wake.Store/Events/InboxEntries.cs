@@ -41,6 +41,7 @@ sealed record InboxEntryView(
     string? Intent,
     DateTimeOffset RoutedAt,
     int? WakeNumber,
+    FactCheckView? Fact,
     TurnView? Turn
 )
 {
@@ -60,11 +61,25 @@ sealed record InboxEntryView(
             i.Intent,
             i.RoutedAt,
             i.WakeNumber,
+            db.FactChecks.Where(x =>
+                    x.Event == i.Event && x.SessionId == i.SessionId && x.WakeNumber == i.WakeNumber && x.Answer != null
+                )
+                .Select(x => new FactCheckView(x.Answer!, x.Reason, x.AnsweredAt!.Value))
+                .FirstOrDefault(),
             i.Turn == null ? null : QueryParts.Apply(TurnView.Of, db, i.Turn)
         );
 
     public static IQueryable<InboxEntryView> Select(StoreContext db, IQueryable<InboxRow> entries) =>
         entries.Select(QueryParts.Expand<Func<InboxRow, InboxEntryView>>(i => QueryParts.Apply(Of, db, i)));
 
-    public InboxEntry ToEntry() => new(Session, WatchId, Route, Intent, RoutedAt, WakeNumber, Turn?.ToTurn());
+    public InboxEntry ToEntry() =>
+        new(Session, WatchId, Route, Intent, RoutedAt, WakeNumber, Turn?.ToTurn())
+        {
+            Fact = Fact is null
+                ? null
+                : new(Enum.Parse<FactAnswer>(Fact.Answer, ignoreCase: true), Fact.Reason, Fact.At),
+        };
 }
+
+/// <summary>What a query asks of the answer about an event.</summary>
+sealed record FactCheckView(string Answer, string? Reason, DateTimeOffset At);

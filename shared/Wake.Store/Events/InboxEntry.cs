@@ -18,6 +18,9 @@ public sealed record InboxEntry(
     Turn? Turn
 )
 {
+    /// <summary>What was answered about it before that turn; null when it was not asked about.</summary>
+    public FactCheck? Fact { get; init; }
+
     /// <summary>The same for who may publish and not read: who was told, and how the turn stands. What else it was told
     /// others have published.</summary>
     public InboxEntry WithoutDetails() =>
@@ -26,6 +29,7 @@ public sealed record InboxEntry(
             Watch = null,
             Route = null,
             Intent = null,
+            Fact = null,
             Turn = Turn is null
                 ? null
                 : Turn with

@@ -56,14 +56,16 @@ with target as materialized (
     insert into decisions (kind, session_id, note)
     select 'unwatched', session_id, format('watch %s of %s has seen what it waited for', id, subject) from unwatched
 ), found as materialized (
-    select distinct on (m.seq, m.session_id) m.seq, m.wakes, m.session_id, m.watch_id, m.intent
+    select distinct on (m.seq, m.session_id) m.seq, m.wakes, m.session_id, m.watch_id, m.intent,
+           -- with it, or with another that this look has found
+           bool_or(e.watch_id is not null) over (partition by m.seq, m.session_id) as ends_watch
     from matched m
     left join ended e using (watch_id)
     where m.asks and (not m.once or case when m.wakes then m.seq = e.told else m.seq <= coalesce(e.told, m.seq) end)
     order by m.seq, m.session_id
 ), routed as (
-    insert into inbox (event, session_id, watch_id, wakes, intent)
-    select seq, session_id, watch_id, wakes, intent from found
+    insert into inbox (event, session_id, watch_id, wakes, intent, ends_watch)
+    select seq, session_id, watch_id, wakes, intent, ends_watch from found
     order by 1, 2
     on conflict do nothing
     returning event, session_id, wakes

@@ -117,6 +117,19 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
+            "A turn that was stale had nothing left to tell.",
+            """
+            select format('wake %s of %s is stale, and event %s was not: %s', t.wake_number, s.key, i.event, coalesce(f.answer, 'not asked'))
+            from turns t
+            join sessions s on s.id = t.session_id
+            join inbox i on i.session_id = t.session_id and i.wake_number = t.wake_number and i.wakes
+            join events e on e.seq = i.event
+            left join fact_checks f on f.event = i.event and f.session_id = i.session_id and f.wake_number = i.wake_number
+            where t.outcome = 'stale' and (e.expires_at is null or e.expires_at > t.started_at)
+              and (f.answer is distinct from 'noLonger' or i.ends_watch or t.cost_usd > 0)
+            """
+        ),
+        (
             "A first attempt is told and not taken for done.",
             $"""
             select format('wake %s of %s completed in attempt %s, and it says: %s', t.wake_number, s.key, t.attempt, t.note)

@@ -58,6 +58,8 @@ public sealed class EventRetention(NpgsqlDataSource database)
                         offset 0)
                 ), heard as (
                     delete from inbox where event = any (array(select seq from over))
+                ), checked as (
+                    delete from fact_checks where event = any (array(select seq from over))
                 ), repeated as (
                     delete from duplicates where event = any (array(select seq from over))
                 ), collided as (

@@ -303,8 +303,10 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                         $"It waits for the next turn of {x.Session}; being ambient it starts none.",
                     ({ Wake: null }, _) =>
                         $"It waits in the inbox of {x.Session}.{states.GetValueOrDefault(x.Session)}",
+                    ({ Fact: { Answer: FactAnswer.NoLonger } fact }, { Outcome: TurnOutcome.Stale }) =>
+                        $"{x.Session} was not told of it: wake {x.Wake} ended stale: {fact.Reason}.",
                     (_, { State: TurnState.Ended } turn) => $"{x.Session} received it in wake {x.Wake}, which ended: "
-                        + $"{turn.Outcome?.ToCamelCase()}{Note(turn)}.",
+                        + $"{turn.Outcome?.ToCamelCase()}{Note(turn)}.{Fact(x)}",
                     (_, { State: TurnState.Waiting } turn) =>
                         $"{x.Session} receives it in wake {x.Wake}, which is waiting: {turn.Note}.",
                     (_, { } turn) =>
@@ -315,6 +317,15 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         );
 
         static string Note(Turn turn) => turn.Note is { } note ? $" ({note})" : "";
+
+        static string Fact(InboxEntry entry) =>
+            entry.Fact switch
+            {
+                { Answer: FactAnswer.NoLonger } fact => $" It was no longer so by then: {fact.Reason}.",
+                { Answer: FactAnswer.Unknown } fact =>
+                    $" Whether it was still so by then could not be looked up: {fact.Reason}.",
+                _ => "",
+            };
     }
 
     async Task<string> Summarize(Session session, IReadOnlyList<PendingEvent> pending, CancellationToken cancel)

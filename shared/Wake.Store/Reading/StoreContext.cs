@@ -29,6 +29,8 @@ sealed class StoreContext(DbContextOptions<StoreContext> options) : DbContext(op
 
     public DbSet<DecisionRow> Decisions => Set<DecisionRow>();
 
+    public DbSet<FactCheckRow> FactChecks => Set<FactCheckRow>();
+
     public DbSet<QuestionRow> Questions => Set<QuestionRow>();
 
     public DbSet<TerminalRow> Terminals => Set<TerminalRow>();
@@ -72,6 +74,15 @@ sealed class StoreContext(DbContextOptions<StoreContext> options) : DbContext(op
             decision.ToTable("decisions").HasKey(x => x.Seq);
             decision.HasOne(x => x.Session).WithMany().HasForeignKey(x => x.SessionId);
         });
+        modelBuilder
+            .Entity<FactCheckRow>()
+            .ToTable("fact_checks")
+            .HasKey(x => new
+            {
+                x.Event,
+                x.SessionId,
+                x.WakeNumber,
+            });
         modelBuilder.Entity<SpendingRow>().ToTable("spending").HasKey(x => new { x.SessionId, x.Day });
         modelBuilder.Entity<QuestionRow>(question =>
         {

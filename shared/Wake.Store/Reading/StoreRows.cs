@@ -118,6 +118,22 @@ sealed class InboxRow
     public TurnRow? Turn { get; init; }
 }
 
+/// <summary>Table <c>fact_checks</c>, but for what only the question has.</summary>
+sealed class FactCheckRow
+{
+    public required long Event { get; init; }
+
+    public required Guid SessionId { get; init; }
+
+    public required int WakeNumber { get; init; }
+
+    public string? Answer { get; init; }
+
+    public string? Reason { get; init; }
+
+    public DateTimeOffset? AnsweredAt { get; init; }
+}
+
 sealed class EventRow
 {
     public required long Seq { get; init; }

@@ -18,6 +18,9 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
     // Whoever wants no deadline says a long one.
     static readonly TimeSpan LongestWait = TimeSpan.FromDays(3650);
 
+    // A terminal waits for it between two signs of life.
+    static readonly TimeSpan LongestFactTimeout = TimeSpan.FromSeconds(15);
+
     /// <summary>The name of the profile that serves when no other is given or known.</summary>
     public const string DefaultName = "default";
 
@@ -50,7 +53,12 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
                 (nameof(profile.TurnTimeout), !(profile.TurnTimeout <= TimeSpan.Zero)),
                 (nameof(profile.IdleTimeout), !(profile.IdleTimeout <= TimeSpan.Zero)),
                 (nameof(profile.AnswerTimeout), profile.AnswerTimeout > TimeSpan.Zero),
+                (nameof(profile.FactTimeout), profile.FactTimeout > TimeSpan.Zero),
             ];
+            if (profile.FactTimeout > LongestFactTimeout)
+                yield return new(
+                    $"{Section}:{name}:FactTimeout must be at most {LongestFactTimeout.TotalSeconds:0} seconds."
+                );
             if (profile.AnswerTimeout > LongestWait)
                 yield return new($"{Section}:{name}:AnswerTimeout must be at most {LongestWait.TotalDays:0} days.");
 
@@ -172,6 +180,15 @@ public sealed class Profile
     /// never stays with <see cref="MaxBudgetUsd"/>, which the CLI counts by process and not by turn.
     /// </summary>
     public TimeSpan? WarmFor { get; init; }
+
+    /// <summary>
+    /// Whether a turn asks once more, before it begins, whether what it is about is still so. It is not run when
+    /// nothing is: the pull request is merged by now, the checks are green, the comment is deleted.
+    /// </summary>
+    public bool CheckFacts { get; init; } = true;
+
+    /// <summary>How long a turn waits for the answers. What is not answered by then is told as it was observed.</summary>
+    public TimeSpan FactTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>What becomes of the session's questions.</summary>
     public QuestionPolicy Questions { get; init; } = QuestionPolicy.Defer;

@@ -262,7 +262,7 @@ public sealed class Terminals(NpgsqlDataSource database)
                exists (select from turns other
                        where other.session_id = t.session_id and other.ended_at is not null
                          and other.wake_number > t.seen_wake
-                         and not starts_with(coalesce(other.runner, ''), '{RunnerPrefix}')) as has_missed
+                         and other.outcome <> 'stale' and not starts_with(coalesce(other.runner, ''), '{RunnerPrefix}')) as has_missed
         from terminals t
         join wake_timers timer on timer.session_id = t.session_id
         left join turns turn on turn.session_id = t.session_id and turn.ended_at is null
@@ -530,7 +530,7 @@ public sealed class Terminals(NpgsqlDataSource database)
             )
             select wake_number, outcome, note, beside, reason
             from missed
-            where not starts_with(coalesce(runner, ''), '{RunnerPrefix}')
+            where not starts_with(coalesce(runner, ''), '{RunnerPrefix}') and outcome <> 'stale'
             order by wake_number
             """,
             sessionId

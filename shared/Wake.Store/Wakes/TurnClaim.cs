@@ -106,6 +106,16 @@ public sealed record ClaimedTurn(
     /// </summary>
     public bool InTerminal { get; init; }
 
+    /// <summary>
+    /// Whether nothing of what it is about holds any longer, and nobody misses it when it is not run: no person waits
+    /// for it, and no watch ended with what it would be told.
+    /// </summary>
+    public bool IsStale =>
+        !BudgetOverride
+        && Questions is []
+        && Events.Any(x => x.Wakes)
+        && Events.All(x => !x.Wakes || (x.Fact is { Answer: FactAnswer.NoLonger } && !x.EndsWatch));
+
     /// <summary>When its first attempt was claimed.</summary>
     public DateTimeOffset FirstClaimedAt { get; init; }
 
@@ -156,6 +166,18 @@ public sealed record TurnEvent(
     /// <summary>Whether Wake itself says it because a person or a session has asked for the wake, which no event can
     /// say of itself.</summary>
     public bool IsWakeRequest { get; init; }
+
+    /// <summary>Its number in the store.</summary>
+    public long Seq { get; init; }
+
+    /// <summary>What else it is about.</summary>
+    public IReadOnlyList<string> Related { get; init; } = [];
+
+    /// <summary>Whether a watch ended with it, so that nothing else will be told for that watch.</summary>
+    public bool EndsWatch { get; init; }
+
+    /// <summary>What was said when it was asked once more before the turn; null when nobody could be asked.</summary>
+    public FactCheck? Fact { get; init; }
 
     /// <inheritdoc cref="EventDetails.Link" />
     public string? Link { get; init; }

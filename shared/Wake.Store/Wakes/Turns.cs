@@ -158,7 +158,9 @@ public sealed class Turns(NpgsqlDataSource database)
             select e.id, e.source, e.type, e.subject, e.reason, e.actor, coalesce(e.happened_at, e.accepted_at), i.wakes, i.intent,
                    -- as text, and looked into by EventDetails: ->> fails on an escape that json allows and text does not
                    case when row_number() over (order by e.seq) <= $4 then left(e.data::text, $3) end,
-                   r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate, coalesce(e.scope, '')
+                   r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate, coalesce(e.scope, ''), e.seq, e.related,
+                   -- an older version did not note it
+                   coalesce(i.ends_watch, i.watch_id is not null and not exists (select from watches w where w.id = i.watch_id))
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
@@ -250,6 +252,9 @@ public sealed class Turns(NpgsqlDataSource database)
                     TraceParent = row.GetText(13),
                     TraceState = row.GetText(14),
                     IsWakeRequest = row.GetString(15) == WakeRequested.VerifiedByWake,
+                    Seq = row.GetInt64(16),
+                    Related = row.GetTexts(17) ?? [],
+                    EndsWatch = row.GetBoolean(18),
                 }.WithDetails(EventDetails.Parse(row.GetText(9))),
             cancel
         );
@@ -335,7 +340,10 @@ public sealed class Turns(NpgsqlDataSource database)
         return await batch.ExecuteAffected(cancel) ? turn with { MessageSalt = salt } : null;
     }
 
-    /// <summary>Ends a turn for good. False: it is no longer the caller's, and nothing was written.</summary>
+    /// <summary>
+    /// Ends a turn for good. False: it is no longer the caller's, and nothing was written. What only waited for a turn
+    /// waits for the next one where this one was not run.
+    /// </summary>
     /// <param name="turn">The turn.</param>
     /// <param name="outcome">How it ended.</param>
     /// <param name="note">More about that, for people.</param>
@@ -368,6 +376,10 @@ public sealed class Turns(NpgsqlDataSource database)
             ), noted as (
                 insert into decisions (kind, session_id, wake_number, note)
                 select 'ended', $1, $2, concat_ws(': ', $10, $11) from settled
+            ), returned as (
+                update inbox i set wake_number = null
+                from settled
+                where $10 = 'stale' and i.session_id = $1 and i.wake_number = $2 and not i.wakes and not {FactChecks.IsNoLonger}
             ), opened as (
                 update session_ids chain set opened = true
                 from settled

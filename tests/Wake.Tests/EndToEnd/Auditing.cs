@@ -69,6 +69,10 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         "update turns set note = 'an earlier attempt had finished it' where wake_number = 2",
         "A first attempt is told and not taken for done."
     )]
+    [InlineData(
+        "update turns set outcome = 'stale' where wake_number = 2",
+        "A turn that was stale had nothing left to tell."
+    )]
     [InlineData("update session_ids set position = 2", "No fresh session without a reason.")]
     [InlineData("update transcripts set epoch = epoch + 100", "Transcripts were saved by the turn's lease holder")]
     [InlineData(

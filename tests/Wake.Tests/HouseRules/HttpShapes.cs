@@ -100,11 +100,16 @@ public sealed class HttpShapes
         "once":true,"intent":"then deploy it","expires":"2031-02-03T04:05:06+00:00","created":"2031-02-03T04:05:06+00:00"
         """;
 
-    static readonly InboxEntry InboxEntry = new("implementer", Id, "assigned", "i", Time, 7, Turn);
+    static readonly InboxEntry InboxEntry = new("implementer", Id, "assigned", "i", Time, 7, Turn)
+    {
+        Fact = new(FactAnswer.NoLonger, "r", Time),
+    };
+
+    const string FactJson = """{"answer":"noLonger","reason":"r","at":"2031-02-03T04:05:06+00:00"}""";
 
     const string InboxEntryJson = $$"""
         {"session":"implementer","watch":"01234567-89ab-7def-8123-456789abcdef","route":"assigned","intent":"i",
-         "routedAt":"2031-02-03T04:05:06+00:00","wake":7,"turn":{{TurnJson}}}
+         "routedAt":"2031-02-03T04:05:06+00:00","wake":7,"turn":{{TurnJson}},"fact":{{FactJson}}}
         """;
 
     static readonly LedgerLine LedgerLine = new(Time, "routed", "4711", "implementer", 7, "n");
@@ -339,6 +344,8 @@ public sealed class HttpShapes
             """
         ),
         (InboxEntry, InboxEntryJson),
+        (InboxEntry.Fact!, FactJson),
+        (new FactCheck(FactAnswer.Holds, null, Time), """{"answer":"holds","at":"2031-02-03T04:05:06+00:00"}"""),
         (
             new DryRunResult(
                 "4711",

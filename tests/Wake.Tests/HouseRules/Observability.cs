@@ -142,7 +142,7 @@ public sealed partial class Observability
     // https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/: the unit, if it is one, and
     // what it is.
     static IEnumerable<(Instrument Instrument, string[] Series)> Instruments() =>
-        from metrics in (Type[])[typeof(WakeMetrics), typeof(IntakeMetrics)]
+        from metrics in (Type[])[typeof(WakeMetrics), typeof(IntakeMetrics), typeof(FactCheckMetrics)]
         from field in metrics.GetFields(BindingFlags.Public | BindingFlags.Static)
         let instrument = (Instrument)field.GetValue(null)!
         let name = instrument.Name.Replace('.', '_') + (instrument.Unit == "s" ? "_seconds" : "")

@@ -158,6 +158,41 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         await As("wake_runner", database => new Transcripts(database).Prune(TimeSpan.Zero, CancellationToken.None));
     }
 
+    [Fact]
+    public async Task A_turn_asks_the_producer_of_github_and_one_that_is_stale_is_not_run()
+    {
+        await using var github = await LoopbackGitHub.Start();
+        github.Open(1);
+        github.Merge(1);
+        var producer = await wake.StartProcess(
+            "Wake.Producers.GitHub",
+            new Dictionary<string, string>
+            {
+                ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
+                ["GitHub__Accounts__main__Token"] = "ghp_secret",
+            }
+        );
+        await Eventually.Holds(() => wake.Scalar<bool>("select exists (select from fact_checkers)"));
+        var key = await wake.Session();
+        var observed = WakeSystem.Event("github:octo-org/hello#1", "labeled") with
+        {
+            Type = "github.pull_request.labeled",
+            Sessions = [key],
+            Time = DateTimeOffset.UtcNow.AddMinutes(-1),
+        };
+
+        await wake.Post(observed);
+
+        var turn = await wake.WaitForTurnEnd(key, 1);
+        Assert.Equal((TurnOutcome.Stale, "the pull request is merged"), (turn.Outcome, turn.Note));
+        Assert.Contains("was not told of it: wake 1 ended stale", (await wake.ExplainEvent(observed.Id)).Summary);
+
+        // Nobody waits for one that has said good-bye.
+        await producer.Stop();
+        Assert.False(await wake.Scalar<bool>("select exists (select from fact_checkers)"));
+        await wake.WaitUntilIdle();
+    }
+
     [Theory]
     [InlineData("wake_runner", "select * from api_keys")]
     [InlineData("wake_runner", "select * from idempotency_keys")]
@@ -168,6 +203,9 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     [InlineData("wake_runner", "update routes set full_prompt = 'mine'")]
     [InlineData("wake_runner", "update questions set answers = '{}'")]
     [InlineData("wake_runner", "delete from decisions")]
+    [InlineData("wake_runner", "insert into fact_checkers select * from fact_checkers")]
+    [InlineData("wake_runner", "update fact_checks set subject = 'github:octo-org/secret#1'")]
+    [InlineData("wake_github", "insert into fact_checks select * from fact_checks")]
     [InlineData("wake_runner", "drop table turns")]
     [InlineData("wake_runner", "create table mine ()")]
     [InlineData("wake_runner", "select * from github.cursors")]

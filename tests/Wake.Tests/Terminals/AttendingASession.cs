@@ -368,6 +368,32 @@ public sealed class AttendingASession : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_wake_that_is_stale_is_not_taken_in_the_terminal_either()
+    {
+        var (key, terminal) = await Opened();
+        await using var _ = terminal;
+        var (facts, checker) = (new Store.FactChecks(wake.Database), Guid.NewGuid());
+        await facts.Register(checker, ["forge:*"], ["forge.*"], CancellationToken.None);
+        var observed = WakeSystem.Event("forge:1", "red") with { Type = "forge.failed", Sessions = [key] };
+
+        await wake.Post(observed);
+        var asked = await Eventually.Sees(async () =>
+            await facts.Take(checker, CancellationToken.None) is { Count: > 0 } some ? some : null
+        );
+        await facts.Answer(asked[0], Store.FactAnswer.NoLonger, "it is green by now", CancellationToken.None);
+
+        var turn = await wake.WaitForTurnEnd(key, 2);
+        Assert.Equal((TurnOutcome.Stale, "it is green by now"), (turn.Outcome, turn.Note));
+        Assert.StartsWith("terminal ", turn.Runner, StringComparison.Ordinal);
+
+        // The next one is told, and nothing of the one before.
+        await wake.Wake(key, "see to it");
+        var line = await terminal.Take();
+        Assert.Equal((3, false), (line.WakeNumber, line.Text!.Contains("stale", StringComparison.Ordinal)));
+        await terminal.Stop();
+    }
+
+    [Fact]
     public async Task The_status_line_says_what_waits()
     {
         var (key, terminal) = await Opened();

@@ -63,6 +63,8 @@ public sealed partial class LoopbackGitHub
             ["closed_at"] = null,
         };
 
+    public void Reopen(int number) => Change($"pulls/{number}", x => (x["state"], x["closed_at"]) = ("open", null));
+
     public void CloseIssue(int number) =>
         Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("closed", Now()));
 
@@ -98,7 +100,7 @@ public sealed partial class LoopbackGitHub
 
     /// <summary>A review; <paramref name="late"/> in the second of a change before it, so that the pull request itself
     /// looks the same.</summary>
-    public void Review(
+    public long Review(
         int number,
         string state,
         string body,
@@ -120,20 +122,25 @@ public sealed partial class LoopbackGitHub
         );
         if (!late)
             Change($"pulls/{number}", _ => { }, ago);
+        return ids;
     }
 
-    public void Comment(
-        int number,
-        string body,
-        string login = "octocat",
-        string on = "pull",
-        TimeSpan ago = default
-    ) =>
+    /// <summary>The last review of a pull request counts no more.</summary>
+    public void DismissReview(int number)
+    {
+        var reviews = things[$"pulls/{number}/reviews"];
+        lock (reviews)
+            reviews["items"]!.AsArray()[^1]!["state"] = "DISMISSED";
+    }
+
+    public long Comment(int number, string body, string login = "octocat", string on = "pull", TimeSpan ago = default)
+    {
+        var id = Interlocked.Increment(ref ids);
         Add(
             "issues/comments",
             new()
             {
-                ["id"] = Interlocked.Increment(ref ids),
+                ["id"] = id,
                 ["body"] = body,
                 ["created_at"] = At(DateTimeOffset.UtcNow - ago),
                 ["updated_at"] = At(DateTimeOffset.UtcNow - ago),
@@ -142,21 +149,38 @@ public sealed partial class LoopbackGitHub
                 ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
             }
         );
+        return id;
+    }
 
-    public void CommentOnCode(int number, string body) =>
+    /// <summary>Whoever wrote a comment takes it back.</summary>
+    public void DeleteComment(long id)
+    {
+        var comments = things["issues/comments"];
+        lock (comments)
+        {
+            var all = comments["items"]!.AsArray();
+            all.Remove(all.Single(x => (long)x!["id"]! == id));
+        }
+    }
+
+    public long CommentOnCode(int number, string body, TimeSpan ago = default)
+    {
+        var id = Interlocked.Increment(ref ids);
         Add(
             "pulls/comments",
             new()
             {
-                ["id"] = Interlocked.Increment(ref ids),
+                ["id"] = id,
                 ["body"] = body,
-                ["created_at"] = Now(),
-                ["updated_at"] = Now(),
+                ["created_at"] = At(DateTimeOffset.UtcNow - ago),
+                ["updated_at"] = At(DateTimeOffset.UtcNow - ago),
                 ["path"] = "a.cs",
                 ["pull_request_url"] = $"https://api.github.com/repos/octo-org/hello/pulls/{number}",
                 ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
             }
         );
+        return id;
+    }
 
     public void Status(string sha, string context, string state) =>
         Add(
@@ -393,6 +417,12 @@ public sealed partial class LoopbackGitHub
         lock (found)
             return found.DeepClone();
     }
+
+    // One of a list, by its id: pulls/comments/1001.
+    JsonNode? OneOf(string path) =>
+        path.Split('/') is [.. var list, var last] && long.TryParse(last, CultureInfo.InvariantCulture, out var id)
+            ? Array.Find(Items(string.Join('/', list)), x => (long?)x["id"] == id)
+            : null;
 
     JsonNode[] Items(string list)
     {

@@ -367,6 +367,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             await Paged(http, Items(path), null);
         else if (things.ContainsKey(path))
             await Json(http, 200, Snapshot(path));
+        else if (OneOf(path) is { } one)
+            await Json(http, 200, one);
         else
             await Json(http, 404, new JsonObject { ["message"] = "Not Found" });
     }
