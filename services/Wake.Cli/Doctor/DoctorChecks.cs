@@ -51,6 +51,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             yield return untrusted;
         if (await CheckPauses(cancel) is { } paused)
             yield return paused;
+        if (await CheckCiLoops(cancel) is { } stopped)
+            yield return stopped;
         if (await CheckDedupCollisions(cancel) is { } collisions)
             yield return collisions;
         if (await CheckOpenSessions(claude.ConfigFolder, cancel) is { } running)
@@ -354,6 +356,34 @@ sealed class DoctorChecks(DataFolder folder, string? data)
                 "No turn of these sessions begins. wake pauses shows more, wake unpause ends one."
             )
             : null;
+
+    // Sessions that wait for a person because they could not mend CI.
+    async Task<CheckResult?> CheckCiLoops(CancellationToken cancel)
+    {
+        try
+        {
+            using var wake = new WakeClient(data);
+            return
+                await wake.Get("/v1/sessions?state=parked&limit=100", cancel) is { IsSuccess: true } answer
+                && answer
+                    .ReadAs(CliJson.Default.SessionArray)
+                    .Where(x => x.LastTurn?.Note?.StartsWith("CI of ", StringComparison.Ordinal) is true)
+                    .Select(x => x.Key)
+                    .ToList()
+                    is { Count: > 0 } stopped
+                ? new(
+                    "CI loop",
+                    true,
+                    $"{string.Join(", ", stopped)}: the attempts to mend CI are spent",
+                    "wake explain shows every round of a session, wake resume goes on with a new budget."
+                )
+                : null;
+        }
+        catch (CommandException)
+        {
+            return null;
+        }
+    }
 
     // Nothing where no Wake answers, which is said above.
     async Task<CheckResult?> CheckDedupCollisions(CancellationToken cancel) =>

@@ -50,6 +50,7 @@ static class WatchMapping
             Workspace = route.Definition.Workspace,
             FullPrompt = route.Definition.FullPrompt,
             DeltaPrompt = route.Definition.DeltaPrompt,
+            Ci = route.Definition.Ci?.ToContract(),
         };
 
     public static RouteDefinition ToStore(this Contract.RouteDefinition route) =>
@@ -63,5 +64,29 @@ static class WatchMapping
             Workspace = route.Workspace,
             FullPrompt = route.FullPrompt,
             DeltaPrompt = route.DeltaPrompt,
+            Ci = route.Ci?.ToStore(),
         };
+
+    static Contract.CiPolicy ToContract(this CiPolicy ci) =>
+        new()
+        {
+            RerunFirst = ci.RerunFirst,
+            AttemptsPerCheck = ci.AttemptsPerCheck,
+            AttemptsPerPullRequest = ci.AttemptsPerPullRequest,
+            Escalate = ci.Escalate,
+            AllPullRequests = ci.AllPullRequests,
+        };
+
+    static CiPolicy ToStore(this Contract.CiPolicy ci)
+    {
+        var unset = new CiPolicy();
+        return new()
+        {
+            RerunFirst = ci.RerunFirst ?? unset.RerunFirst,
+            AttemptsPerCheck = ci.AttemptsPerCheck ?? unset.AttemptsPerCheck,
+            AttemptsPerPullRequest = ci.AttemptsPerPullRequest ?? unset.AttemptsPerPullRequest,
+            Escalate = ci.Escalate ?? unset.Escalate,
+            AllPullRequests = ci.AllPullRequests ?? unset.AllPullRequests,
+        };
+    }
 }

@@ -61,6 +61,11 @@ sealed class GitHubPoller(
         {
             watched = [.. WatchedRepository.FromSubjects(all)];
             lastSubjects = all;
+            if (settings.OwnLogins is [] && watched.Any(x => x.Reruns.Any(y => !y.AnyAuthor)))
+                log.LogWarning(
+                    "A route has Ci for pull requests of sessions, and GitHub__OwnLogins is empty: nothing is rerun, "
+                        + "and no attempt is counted."
+                );
         }
 
         var readers = (
@@ -98,7 +103,16 @@ sealed class GitHubPoller(
                 settings.PendingAfter,
                 settings.Rules(due.Watched.Repository)
             );
-            var poll = new RepositoryPoll(due.Watched, due.State, client, logs, PublishAndSave, time, log);
+            var poll = new RepositoryPoll(
+                due.Watched,
+                due.State,
+                client,
+                logs,
+                PublishAndSave,
+                settings.OwnLogins,
+                time,
+                log
+            );
             await poll.PollRepository(due.RequestedSubjects, waitPolicy, cancel);
             unable = poll.HasNoAccess ? NoAccessRetryAfter : TimeSpan.Zero;
             (rings, wait) = (

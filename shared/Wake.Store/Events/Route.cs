@@ -57,6 +57,9 @@ public sealed partial record RouteDefinition
     /// </summary>
     public string? DeltaPrompt { get; init; }
 
+    /// <summary>What is done about failures of CI; left out, each is told as it comes.</summary>
+    public CiPolicy? Ci { get; init; }
+
     /// <summary>What is wrong with a route of this name, each as (field, sentence).</summary>
     public IEnumerable<(string Field, string Problem)> Problems(string name)
     {
@@ -115,6 +118,9 @@ public sealed partial record RouteDefinition
                 "workspace",
                 $"has a folder whose name no file system can hold: {MaxFileName} bytes are allowed."
             );
+
+        foreach (var problem in Ci?.Problems() ?? [])
+            yield return problem;
 
         foreach (var (field, text) in ((string, string?)[])[("fullPrompt", FullPrompt), ("deltaPrompt", DeltaPrompt)])
         {

@@ -7,7 +7,7 @@ public sealed class Routes(NpgsqlDataSource database)
 {
     const string Columns = """
         name, configured, subject, types, conditions, session, profile, workspace,
-        full_prompt, delta_prompt, created_at
+        full_prompt, delta_prompt, created_at, ci::text
         """;
 
     // Coordinators that start together write the same routes. Any constant will do that no other lock has.
@@ -76,22 +76,23 @@ public sealed class Routes(NpgsqlDataSource database)
             Path.TrimEndingDirectorySeparator(terms.Workspace!),
             terms.FullPrompt,
             terms.DeltaPrompt,
+            terms.Ci?.ToJson(),
         ];
 
         batch.Add(
             """
             update routes set ended_at = clock_timestamp()
             where name = $1 and ended_at is null and ($2 or not configured)
-              and (configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt)
-                  is distinct from ($2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text)
+              and (configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, ci)
+                  is distinct from ($2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::jsonb)
             """,
             given
         );
         batch.Add(
             """
-            insert into routes (name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt,
+            insert into routes (name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, ci,
                                 id, pattern, type_patterns, terms, session_pattern)
-            select $1, $2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11, $12, $13::text[], $14::text[], $15
+            select $1, $2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::jsonb, $12, $13, $14::text[], $15::text[], $16
             where not exists (select from routes where name = $1 and ended_at is null)
             """,
             [
@@ -119,6 +120,7 @@ public sealed class Routes(NpgsqlDataSource database)
                 Workspace = row.GetString(7),
                 FullPrompt = row.GetText(8),
                 DeltaPrompt = row.GetText(9),
+                Ci = CiPolicy.FromJson(row.GetText(11)),
             },
             row.GetFieldValue<DateTimeOffset>(10)
         );

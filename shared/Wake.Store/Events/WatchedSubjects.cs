@@ -70,7 +70,11 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
             all.ReadAt - Overlap
         );
         batch.Add(
-            "select subject, types, created_at from routes where ended_at is null and starts_with(subject, $1)",
+            """
+            select subject, types, created_at,
+                   case when (ci ->> 'rerunFirst')::boolean then case when (ci ->> 'allPullRequests')::boolean then 2 else 1 end else 0 end
+            from routes where ended_at is null and starts_with(subject, $1)
+            """,
             prefix
         );
         batch.Add("select now()");
@@ -89,7 +93,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         await rows.NextResultAsync(cancel);
         var recent = await rows.ReadAll(Read, cancel);
         await rows.NextResultAsync(cancel);
-        var routes = await rows.ReadAll(row => Subject(row, 0), cancel);
+        var routes = await rows.ReadAll(row => Subject(row, 0) with { Rerun = (RerunFor)row.GetInt32(3) }, cancel);
         await rows.NextResultAsync(cancel);
         await rows.ReadAsync(cancel);
 
@@ -117,7 +121,11 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         public IReadOnlyList<WatchedSubject> Subjects =>
             subjects ??= [
                 .. from one in watches.Values.Concat(routes)
-                group one by (one.Subject, Types: one.Types is null ? null : string.Join('\n', one.Types)) into same
+                group one by (
+                    one.Subject,
+                    one.Rerun,
+                    Types: one.Types is null ? null : string.Join('\n', one.Types)
+                ) into same
                 select same.MinBy(x => x.Since)!,
             ];
 
@@ -147,8 +155,8 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 
             Position = last ?? Guid.Empty;
 
-            static (string, string?) Text(WatchedSubject x) =>
-                (x.Subject, x.Types is null ? null : string.Join('\n', x.Types));
+            static (string, RerunFor, string?) Text(WatchedSubject x) =>
+                (x.Subject, x.Rerun, x.Types is null ? null : string.Join('\n', x.Types));
         }
     }
 }
@@ -159,7 +167,23 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 /// <param name="Since">Since when.</param>
 public sealed record WatchedSubject(string Subject, IReadOnlyList<string>? Types, DateTimeOffset Since)
 {
+    /// <summary>Whose failed checks are run again before anybody is told.</summary>
+    public RerunFor Rerun { get; init; }
+
     /// <summary>Whether events of this type are among them.</summary>
     public bool MatchesType(string type) =>
         Types is null || Types.Any(x => FileSystemName.MatchesSimpleExpression(x, type, ignoreCase: false));
+}
+
+/// <summary>Whose failed checks are run again first.</summary>
+public enum RerunFor
+{
+    /// <summary>Nobody's.</summary>
+    Nobody,
+
+    /// <summary>Those of pull requests that sessions have opened.</summary>
+    Sessions,
+
+    /// <summary>Those of all pull requests.</summary>
+    Everybody,
 }

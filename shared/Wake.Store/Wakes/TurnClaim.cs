@@ -157,6 +157,11 @@ public sealed record TurnEvent(
     /// say of itself.</summary>
     public bool IsWakeRequest { get; init; }
 
+    /// <summary>Which attempt at CI it makes this turn; null when that is not counted.</summary>
+    public CiAttempt? Ci { get; init; }
+
+    internal string? CiSubject { get; init; }
+
     /// <inheritdoc cref="EventDetails.Link" />
     public string? Link { get; init; }
 
