@@ -196,11 +196,9 @@ public sealed class WakePrompt
         lines.Append(attempt.GoesOn ? ": the first error is as it was before, so the same attempt goes on\n" : "\n");
         foreach (var before in attempt.Before.TakeLast(MaxTries))
         {
-            lines.Append(
-                CultureInfo.InvariantCulture,
-                $"   wake {before.WakeNumber} was attempt {before.Number}"
-                    + (before.Sha is { Length: >= 8 } sha ? $", at commit {untrusted.Line(sha[..8])}" : "")
-            );
+            lines.Append(CultureInfo.InvariantCulture, $"   wake {before.WakeNumber} was attempt {before.Number}");
+            if (before.Sha is { Length: >= 8 } sha)
+                lines.Append(CultureInfo.InvariantCulture, $", at commit {untrusted.Line(sha[..8])}");
             if (before.Error is { } error)
                 lines.Append(CultureInfo.InvariantCulture, $", for: {untrusted.Lines(error, MaxReason, Below)}");
             lines.Append('\n');

@@ -80,7 +80,7 @@ begin
 
         -- Asks GitHub about what is watched, and keeps its place in a schema of its own.
         ('wake_github', 'select', 'table migrations'),
-        ('wake_github', 'select (id, subject, types, created_at, expires_at)', 'table watches'),
+        ('wake_github', 'select (id, subject, types, created_at, expires_at, ci)', 'table watches'),
         ('wake_github', 'select (subject, types, created_at, ended_at, ci)', 'table routes'),
         ('wake_github', 'usage', 'schema github'),
         ('wake_github', 'select, insert, update, delete', 'table github.cursors'),

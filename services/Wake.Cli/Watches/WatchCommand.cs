@@ -33,6 +33,11 @@ sealed partial class WatchCommand : ClientCommand
         "Adds the CI rollup event types: one event when all checks have completed, or only hung ones remain. "
             + "Combines with --type."
     );
+    readonly Option<bool> ciLoop = CommonOptions.Flag(
+        "--ci-loop",
+        "Runs failed jobs of GitHub Actions again before the session is told, counts its attempts to mend CI, and parks "
+            + "it when they are spent. Implies --ci."
+    );
     readonly Option<bool> deploy = CommonOptions.Flag(
         "--deploy",
         "The types are finished deployments, and others that are named."
@@ -81,7 +86,7 @@ sealed partial class WatchCommand : ClientCommand
             """
         )
     {
-        Accepts(session, pullRequest, subject, types, ci, deploy, where, until, once, intent, expires);
+        Accepts(session, pullRequest, subject, types, ci, ciLoop, deploy, where, until, once, intent, expires);
         Validators.Add(given =>
         {
             if (given.GetResult(subject) is null == given.GetResult(pullRequest) is null)
@@ -135,7 +140,7 @@ sealed partial class WatchCommand : ClientCommand
             given.GetValue(subject) ?? $"github:{given.GetValue(pullRequest)!.ToLowerInvariant()}",
             NullIfEmpty([
                 .. given.GetValue(types) ?? [],
-                .. given.GetValue(ci)
+                .. given.GetValue(ci) || given.GetValue(ciLoop)
                     ? github
                         ? CiTypes
                         : [.. CiTypes, .. OtherForgesCiTypes]
@@ -151,7 +156,10 @@ sealed partial class WatchCommand : ClientCommand
             given.GetValue(once),
             given.GetValue(intent),
             given.GetValue(expires)
-        );
+        )
+        {
+            Ci = given.GetValue(ciLoop) ? new() : null,
+        };
 
         static string[]? NullIfEmpty(string[] values) => values is [] ? null : values;
     }

@@ -18,7 +18,10 @@ static class WatchMapping
             watch.Intent,
             watch.Expires,
             watch.Created
-        );
+        )
+        {
+            Ci = watch.Ci?.ToContract(),
+        };
 
     /// <param name="watch">The watch.</param>
     /// <param name="found">How many events of the last minutes it matched.</param>
@@ -36,6 +39,7 @@ static class WatchMapping
             Intent = watch.Intent,
             Expires = watch.Expires,
             Created = watch.Created,
+            Ci = watch.Ci?.ToContract(),
         };
 
     public static Contract.Route ToContract(this Store.Route route, IReadOnlyList<string>? warnings = null) =>
@@ -77,7 +81,7 @@ static class WatchMapping
             AllPullRequests = ci.AllPullRequests,
         };
 
-    static CiPolicy ToStore(this Contract.CiPolicy ci)
+    public static CiPolicy ToStore(this Contract.CiPolicy ci)
     {
         var unset = new CiPolicy();
         return new()

@@ -34,7 +34,8 @@ public sealed record CiPolicy
     internal static CiPolicy? FromJson(string? json) =>
         json is null ? null : JsonSerializer.Deserialize<CiPolicy>(json, Json);
 
-    internal IEnumerable<(string Field, string Problem)> Problems()
+    /// <summary>What is wrong with it, each as (field, sentence).</summary>
+    public IEnumerable<(string Field, string Problem)> Problems()
     {
         foreach (
             var (field, attempts) in ((string, int)[])

@@ -1,6 +1,7 @@
--- What a route says of the failures of CI: run again first, how often a session tries, when a person is asked. As JSON, with every
+-- What a route or a watch says of the failures of CI: run again first, how often a session tries, when a person is asked. As JSON, with every
 -- value in it; null: nothing.
 alter table routes add column ci jsonb;
+alter table watches add column ci jsonb;
 
 -- The last words of the turn, cut short: what a later one is told that this one tried.
 alter table turns add column said text;

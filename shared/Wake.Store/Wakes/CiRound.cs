@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Wake.Contracts;
 
 namespace Wake.Store;
 
@@ -217,7 +218,7 @@ sealed partial record CiResult(
                 fields.ValueKind is JsonValueKind.Object
                 && fields.TryGetProperty(name, out var value)
                 && value.ValueKind is JsonValueKind.String
-                ? value.GetString()
+                ? StorableText.Sanitize(value.GetString()!)
                 : null;
         }
         // Half of a surrogate pair, which json allows and the reader refuses.
@@ -234,7 +235,7 @@ sealed partial record CiResult(
 
     // Not "0 errors" and the like.
     [GeneratedRegex(
-        @"(^|[^0-9a-z ] *|[a-z:] +|[1-9] +)(error|errors|fail|failed|failure|failures|fatal|panic|exception|[a-z]+(error|exception)|assert[a-z]*|expected)\b|✗|✘",
+        @"(^|[^0-9a-z ] *|[a-z:] +|[1-9][0-9]* +)(error|errors|fail|failed|failure|failures|fatal|panic|exception|[a-z]+(error|exception)|assert[a-z]*|expected)\b|✗|✘",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking
     )]
     private static partial Regex Wrong();
@@ -274,9 +275,9 @@ static class CiSummary
             text.Append(
                 CultureInfo.InvariantCulture,
                 $"\nwake {round.WakeNumber}, commit {Cut(round.Sha ?? "?", 8)}: "
-                    + $"{Cut(string.Join(", ", round.Checks), MaxSubject)}"
-                    + (round.Counts ? "" : " (no test has failed)")
             );
+            text.Append(Cut(string.Join(", ", round.Checks), MaxSubject));
+            text.Append(round.Counts ? "" : " (no test has failed)");
             if (round.Excerpt is { } excerpt)
                 text.Append('\n').Append(Indented(Tail(excerpt, MaxExcerpts / rounds.Count)));
             if (round.Said is { } said)

@@ -180,10 +180,11 @@ public sealed class Turns(NpgsqlDataSource database)
                    -- as text, and looked into by EventDetails: ->> fails on an escape that json allows and text does not
                    case when row_number() over (order by e.seq) <= $4 then left(e.data::text, $3) end,
                    r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate, coalesce(e.scope, ''),
-                   e.seq, r.ci::text, case when r.ci is not null and e.type = $5 then e.data::text end, e.related[1]
+                   e.seq, coalesce(r.ci, w.ci)::text, case when coalesce(r.ci, w.ci) is not null and e.type = $5 then e.data::text end, e.related[1]
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
+            left join watches w on w.id = i.watch_id
             where i.session_id = $1 and i.wake_number = $2
               -- as of its first attempt: what a later one is told must not differ
               and (e.expires_at is null or e.expires_at > (select started_at from turns where session_id = $1 and wake_number = $2))

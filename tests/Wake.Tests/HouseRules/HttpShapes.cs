@@ -79,6 +79,19 @@ public sealed class HttpShapes
          "paused":{"ids":["01234567-89ab-7def-8123-456789abcdef"],"until":null,"reason":"r"}}
         """;
 
+    static readonly CiPolicy Ci = new()
+    {
+        RerunFirst = true,
+        AttemptsPerCheck = 3,
+        AttemptsPerPullRequest = 6,
+        Escalate = true,
+        AllPullRequests = true,
+    };
+
+    const string CiJson = """
+        {"rerunFirst":true,"attemptsPerCheck":3,"attemptsPerPullRequest":6,"escalate":true,"allPullRequests":true}
+        """;
+
     static readonly Watch Watch = new(
         Id,
         Session: "implementer",
@@ -90,12 +103,16 @@ public sealed class HttpShapes
         Intent: "then deploy it",
         Expires: Time,
         Created: Time
-    );
+    )
+    {
+        Ci = Ci,
+    };
 
-    const string WatchFieldsJson = """
+    const string WatchFieldsJson = $$"""
         "id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","subject":"github:octo-org/hello#972",
         "types":["github.ci.*"],"where":["data.conclusion = failure"],"until":["github.pull_request.merged"],
-        "once":true,"intent":"then deploy it","expires":"2031-02-03T04:05:06+00:00","created":"2031-02-03T04:05:06+00:00"
+        "once":true,"intent":"then deploy it","expires":"2031-02-03T04:05:06+00:00","created":"2031-02-03T04:05:06+00:00",
+        "ci":{{CiJson}}
         """;
 
     static readonly InboxEntry InboxEntry = new("implementer", Id, "assigned", "i", Time, 7, Turn);
@@ -175,10 +192,10 @@ public sealed class HttpShapes
             """
         ),
         (
-            new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time),
-            """
+            new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time) { Ci = Ci },
+            $$"""
             {"session":"implementer","subject":"s","types":["t"],"where":["w"],"until":["u"],"once":true,"intent":"i",
-             "expires":"2031-02-03T04:05:06+00:00"}
+             "expires":"2031-02-03T04:05:06+00:00","ci":{{CiJson}}}
             """
         ),
         (Watch, $$"""{{{WatchFieldsJson}}}"""),
@@ -195,6 +212,7 @@ public sealed class HttpShapes
                 Intent = Watch.Intent,
                 Expires = Watch.Expires,
                 Created = Watch.Created,
+                Ci = Ci,
             },
             $$"""{"found":2,"ended":true,{{WatchFieldsJson}}}"""
         ),
@@ -209,12 +227,14 @@ public sealed class HttpShapes
                 Workspace = "/srv/wake/{session}",
                 FullPrompt = "f",
                 DeltaPrompt = "d",
+                Ci = Ci,
             },
-            """
+            $$$"""
             {"types":["t"],"subject":"s","where":["w"],"session":"implementer@{subject}","profile":"default",
-             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d"}
+             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","ci":{{{CiJson}}}}
             """
         ),
+        (Ci, CiJson),
         (
             new Route("assigned", Configured: true, Time)
             {
@@ -227,11 +247,12 @@ public sealed class HttpShapes
                 Workspace = "/srv/wake/{session}",
                 FullPrompt = "f",
                 DeltaPrompt = "d",
+                Ci = Ci,
             },
-            """
+            $$$"""
             {"name":"assigned","configured":true,"created":"2031-02-03T04:05:06+00:00","warnings":["w"],"types":["t"],
              "subject":"s","where":["w"],"session":"implementer@{subject}","profile":"default",
-             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d"}
+             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","ci":{{{CiJson}}}}
             """
         ),
         (

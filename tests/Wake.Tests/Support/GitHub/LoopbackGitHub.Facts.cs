@@ -267,6 +267,9 @@ public sealed partial class LoopbackGitHub
         }
     }
 
+    /// <summary>What a job has printed.</summary>
+    public void Log(long job, string log) => logs[job] = log;
+
     /// <summary>What a job without a log says of its failure.</summary>
     public void Annotate(long job, string message) =>
         Add($"check-runs/{job}/annotations", new() { ["annotation_level"] = "failure", ["message"] = message });
