@@ -33,6 +33,14 @@ public sealed class EventData
         return this;
     }
 
+    /// <summary>A list; left out when it is empty.</summary>
+    public EventData Add(string name, IEnumerable<EventData> items)
+    {
+        if (items.Select(x => (JsonNode?)x.fields).ToArray() is { Length: > 0 } all)
+            fields[name] = new JsonArray(all);
+        return this;
+    }
+
     /// <summary>An address, or nothing: an address that was cut leads somewhere else.</summary>
     public EventData AddLink(string? address)
     {

@@ -33,6 +33,9 @@ public sealed class WakePrompt
     /// <summary>Characters of a recap: half of what the events may take.</summary>
     public const int MaxRecap = 20_000;
 
+    // Of the attempts before at one check: what was tried last says most.
+    const int MaxTries = 3;
+
     const string Below = "   | ";
 
     readonly PromptTemplates templates;
@@ -180,6 +183,39 @@ public sealed class WakePrompt
                 CultureInfo.InvariantCulture,
                 $"   you noted when you asked to be told: {untrusted.Lines(intent, MaxReason, Below)}\n"
             );
+        if (observed.Ci is { } attempt)
+            AppendAttempt(lines, attempt, untrusted);
+    }
+
+    // What was said and what failed before is as little trusted as the event.
+    static void AppendAttempt(StringBuilder lines, CiAttempt attempt, UntrustedText untrusted)
+    {
+        if (attempt.Number == 0)
+        {
+            lines.Append("   no test has failed, so this spends none of your attempts\n");
+            return;
+        }
+
+        lines.Append(
+            CultureInfo.InvariantCulture,
+            $"   attempt {attempt.Number} of {attempt.Of} at {untrusted.Line(attempt.Check)}, {attempt.Total} of "
+                + $"{attempt.TotalOf} for the pull request"
+        );
+        lines.Append(attempt.GoesOn ? ": the first error is as it was before, so the same attempt goes on\n" : "\n");
+        foreach (var before in attempt.Before.TakeLast(MaxTries))
+        {
+            lines.Append(CultureInfo.InvariantCulture, $"   wake {before.WakeNumber} was attempt {before.Number}");
+            if (before.Sha is { Length: >= 8 } sha)
+                lines.Append(CultureInfo.InvariantCulture, $", at commit {untrusted.Line(sha[..8])}");
+            if (before.Error is { } error)
+                lines.Append(CultureInfo.InvariantCulture, $", for: {untrusted.Lines(error, MaxReason, Below)}");
+            lines.Append('\n');
+            if (before.Said is { } said)
+                lines.Append(
+                    CultureInfo.InvariantCulture,
+                    $"   the last words of that turn, which may be wrong: {untrusted.Lines(said, MaxReason, Below)}\n"
+                );
+        }
     }
 
     static string RenderFact(FactCheck fact, UntrustedText untrusted)

@@ -53,6 +53,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             yield return paused;
         if (await CheckEndedSessions(cancel) is { } ended)
             yield return ended;
+        if (await CheckCiLoops(cancel) is { } stopped)
+            yield return stopped;
         if (await CheckDedupCollisions(cancel) is { } collisions)
             yield return collisions;
         if (await CheckOpenSessions(claude.ConfigFolder, cancel) is { } running)
@@ -373,6 +375,23 @@ sealed class DoctorChecks(DataFolder folder, string? data)
                 $"Still open though their subject is over: {open.Count}, {string.Join(", ", open.Take(5))}",
                 "A turn of theirs waits, for a person maybe, or a terminal has them open. wake explain SESSION says "
                     + "which; wake sessions close ends one."
+            )
+            : null;
+
+    // Sessions that wait for a person because they could not mend CI.
+    async Task<CheckResult?> CheckCiLoops(CancellationToken cancel) =>
+        await WakeClient.TryGet(data, "/v1/sessions?state=parked&limit=100", CliJson.Default.SessionArray, cancel)
+            is { } parked
+        && parked
+            .Where(x => x.LastTurn?.Note?.StartsWith("CI of ", StringComparison.Ordinal) is true)
+            .Select(x => x.Key)
+            .ToList()
+            is { Count: > 0 } stopped
+            ? new(
+                "CI loop",
+                true,
+                $"{string.Join(", ", stopped)}: the attempts to mend CI are spent",
+                "wake explain shows every round of a session, wake resume goes on with a new budget."
             )
             : null;
 

@@ -25,10 +25,19 @@ static class LedgerText
                         x.Session == about ? null : x.Session,
                         $"{x.Wake}",
                         x.Event,
-                        x.Note,
+                        x.Note?.Split('\n')[0],
                     ]
             )
         );
+
+        // What has more than a line would make every line of the table as long as it is.
+        foreach (var line in ledger.Where(x => x.Note?.Contains('\n') is true))
+        {
+            output.Line($"");
+            output.Line($"[dim]{TimeFormat.Format(line.At)}[/] [bold]{line.What}[/] wake {$"{line.Wake}"}");
+            foreach (var part in line.Note!.Split('\n'))
+                output.Line($"{part}");
+        }
     }
 
     /// <summary>One line by itself.</summary>

@@ -65,6 +65,25 @@ sealed class SetRouteCommand : ClientCommand
         "With --on-end close: how long after that it closes, unless something newer has come. Default: at once."
     );
 
+    readonly Option<bool> ci = new("--ci")
+    {
+        Description =
+            "Run failed jobs of GitHub Actions again before a session is told, count its attempts to mend CI, and "
+            + "park it when they are spent.",
+    };
+    readonly Option<int?> attempts = Number(
+        "--ci-attempts",
+        "How often a session tries to mend one check. Default: 3."
+    );
+    readonly Option<int?> pullAttempts = Number(
+        "--ci-pull-request-attempts",
+        "How often it tries to mend CI of one pull request. Default: 6."
+    );
+    readonly Option<bool> noRerun = new("--ci-no-rerun")
+    {
+        Description = "Tell a failure at once, without running it again.",
+    };
+
     public SetRouteCommand()
         : base(
             "set",
@@ -76,7 +95,24 @@ sealed class SetRouteCommand : ClientCommand
               wake routes set assigned --type github.issue.assigned --session "implementer@{subject}" --workspace "/srv/wake/{session}" \
                 --full-prompt "Implement what this issue asks for." --delta-prompt "See what has changed about your issue."
             """
-        ) => Accepts(name, session, workspace, types, subject, where, profile, full, delta, onEnd, closeAfter);
+        ) =>
+        Accepts(
+            name,
+            session,
+            workspace,
+            types,
+            subject,
+            where,
+            profile,
+            full,
+            delta,
+            onEnd,
+            closeAfter,
+            ci,
+            attempts,
+            pullAttempts,
+            noRerun
+        );
 
     protected override async Task<int> Execute(
         ParseResult given,
@@ -94,6 +130,7 @@ sealed class SetRouteCommand : ClientCommand
             Profile = given.GetValue(profile),
             FullPrompt = given.GetValue(full),
             DeltaPrompt = given.GetValue(delta),
+            Ci = Policy(given),
             Types = given.GetValue(types) is { Length: > 0 } some ? some : null,
             OnEnd = given.GetValue(onEnd),
             CloseAfterSeconds = (int?)given.GetValue(closeAfter)?.TotalSeconds,
@@ -116,6 +153,20 @@ sealed class SetRouteCommand : ClientCommand
             output.Line($"Set: {given.GetRequiredValue(name)}");
         return 0;
     }
+
+    CiPolicy? Policy(ParseResult given) =>
+        (given.GetValue(attempts), given.GetValue(pullAttempts), given.GetValue(noRerun)) is var (each, all, told)
+        && (given.GetValue(ci) || told || (each ?? all) is not null)
+            ? new()
+            {
+                AttemptsPerCheck = each,
+                AttemptsPerPullRequest = all,
+                RerunFirst = told ? false : null,
+            }
+            : null;
+
+    static Option<int?> Number(string name, string description) =>
+        new(name) { HelpName = "N", Description = description };
 
     static Option<string?> Text(string name, string value, string description, params string[] aliases) =>
         new(name, aliases) { HelpName = value, Description = description };

@@ -35,6 +35,11 @@ sealed class WatchCommand : ClientCommand
         "Adds the CI rollup event types: one event when all checks have completed, or only hung ones remain. A conflict "
             + "of a pull request, which may keep CI from running, counts as a failure. Combines with --type."
     );
+    readonly Option<bool> ciLoop = CommonOptions.Flag(
+        "--ci-loop",
+        "Runs failed jobs of GitHub Actions again before the session is told, counts its attempts to mend CI, and parks "
+            + "it when they are spent. Implies --ci."
+    );
     readonly Option<bool> deploy = CommonOptions.Flag(
         "--deploy",
         "The types are finished deployments, and others that are named."
@@ -83,7 +88,7 @@ sealed class WatchCommand : ClientCommand
             """
         )
     {
-        Accepts(session, pullRequest, subject, types, ci, deploy, where, until, once, intent, expires);
+        Accepts(session, pullRequest, subject, types, ci, ciLoop, deploy, where, until, once, intent, expires);
         Validators.Add(given =>
         {
             if (given.GetResult(subject) is null == given.GetResult(pullRequest) is null)
@@ -134,7 +139,7 @@ sealed class WatchCommand : ClientCommand
         string[] chosen =
         [
             .. given.GetValue(types) ?? [],
-            .. given.GetValue(ci)
+            .. given.GetValue(ci) || given.GetValue(ciLoop)
                 ? github
                     ? PullRequestSubject.CiTypes
                     : [.. PullRequestSubject.CiTypes, .. OtherForgesCiTypes]
@@ -154,7 +159,10 @@ sealed class WatchCommand : ClientCommand
             given.GetValue(once),
             given.GetValue(intent),
             given.GetValue(expires)
-        );
+        )
+        {
+            Ci = given.GetValue(ciLoop) ? new() : null,
+        };
 
         static string[]? NullIfEmpty(string[] values) => values is [] ? null : values;
     }

@@ -67,6 +67,11 @@ static class WatchesApi
         problems.AddRange(RequestValidation.ValidateList("until", body.Until, EventLimits.MaxNameLength));
         problems.AddRange(RequestValidation.ValidateConditions("where", body.Where));
 
+        var ci = body.Ci?.ToStore();
+        problems.AddRange(ci?.Problems() ?? []);
+        if (ci is { AllPullRequests: true } && Caller.From(http).Run is not null)
+            problems.Add(("ci.allPullRequests", "is for people to set: it acts on pull requests of others."));
+
         if (problems.Count > 0)
             return ProblemResults.Invalid(problems);
 
@@ -81,6 +86,7 @@ static class WatchesApi
             Once = body.Once,
             Intent = body.Intent,
             Expires = body.Expires,
+            Ci = ci,
         };
         if (await watches.Create(body.Session!, wanted, cancel, http.NewOperationId()) is not var (watch, found, ended))
             return ProblemResults.Create(

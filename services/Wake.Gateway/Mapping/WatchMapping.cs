@@ -18,7 +18,10 @@ static class WatchMapping
             watch.Intent,
             watch.Expires,
             watch.Created
-        );
+        )
+        {
+            Ci = watch.Ci?.ToContract(),
+        };
 
     /// <param name="watch">The watch.</param>
     /// <param name="found">How many events of the last minutes it matched.</param>
@@ -36,6 +39,7 @@ static class WatchMapping
             Intent = watch.Intent,
             Expires = watch.Expires,
             Created = watch.Created,
+            Ci = watch.Ci?.ToContract(),
         };
 
     public static Contract.Route ToContract(this Store.Route route, IReadOnlyList<string>? warnings = null) =>
@@ -52,6 +56,7 @@ static class WatchMapping
             DeltaPrompt = route.Definition.DeltaPrompt,
             OnEnd = route.Definition.OnEnd is null ? null : Contract.EndPolicy.Close,
             CloseAfterSeconds = (int?)route.Definition.CloseAfter?.TotalSeconds,
+            Ci = route.Definition.Ci?.ToContract(),
         };
 
     public static RouteDefinition ToStore(this Contract.RouteDefinition route) =>
@@ -72,5 +77,29 @@ static class WatchMapping
                 _ => null,
             },
             CloseAfter = route.CloseAfterSeconds is { } after ? TimeSpan.FromSeconds(after) : null,
+            Ci = route.Ci?.ToStore(),
         };
+
+    static Contract.CiPolicy ToContract(this CiPolicy ci) =>
+        new()
+        {
+            RerunFirst = ci.RerunFirst,
+            AttemptsPerCheck = ci.AttemptsPerCheck,
+            AttemptsPerPullRequest = ci.AttemptsPerPullRequest,
+            Escalate = ci.Escalate,
+            AllPullRequests = ci.AllPullRequests,
+        };
+
+    public static CiPolicy ToStore(this Contract.CiPolicy ci)
+    {
+        var unset = new CiPolicy();
+        return new()
+        {
+            RerunFirst = ci.RerunFirst ?? unset.RerunFirst,
+            AttemptsPerCheck = ci.AttemptsPerCheck ?? unset.AttemptsPerCheck,
+            AttemptsPerPullRequest = ci.AttemptsPerPullRequest ?? unset.AttemptsPerPullRequest,
+            Escalate = ci.Escalate ?? unset.Escalate,
+            AllPullRequests = ci.AllPullRequests ?? unset.AllPullRequests,
+        };
+    }
 }

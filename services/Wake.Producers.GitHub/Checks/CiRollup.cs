@@ -33,6 +33,9 @@ public abstract record CiRollup
     /// <param name="Fingerprint">16 hexadecimal digits.</param>
     public sealed record Finished(IReadOnlyList<string> Failed, int Total, string Fingerprint) : CiRollup
     {
+        /// <summary>What failed, and how; empty in what an older version has kept.</summary>
+        public IReadOnlyList<CheckFailure> Failures { get; init; } = [];
+
         /// <summary>What has not ended.</summary>
         public IReadOnlyList<OpenCheck> Open { get; init; } = [];
 
@@ -45,6 +48,13 @@ public abstract record CiRollup
             : !Open.Any(x => x.Counts) ? "success"
             : Open.Any(x => x.Approval) ? "action_required"
             : "pending";
+
+        /// <summary>The same, of a check whose runner was lost.</summary>
+        internal Finished WithLostRunner(string? check) =>
+            this with
+            {
+                Failures = [.. Failures.Select(x => x.Name == check ? x with { RunnerLost = true } : x)],
+            };
 
         /// <summary>Whether nothing more happens before a person has let it go on.</summary>
         internal bool WaitsForApproval => Open.Any(x => x.Approval) && Open.All(x => x.Approval || x.Since is null);
@@ -154,19 +164,27 @@ public abstract record CiRollup
             .Concat(said.Select(x => $"s/{x.Text("context")}={x.Number("id")}:{StateOf(x)}"))
             .Concat(open.Where(x => x.Counts).Select(x => $"o/{x.Name}{(x.Approval ? "!" : "")}"))
             .Order(StringComparer.Ordinal);
-        var failed = ended
-            .Where(x => IsFailing(x.Text("conclusion")))
-            .Select(Name)
-            .Concat(alone.Where(x => IsFailing(x.Conclusion)).Select(x => x.Name))
-            .Concat(said.Where(x => IsFailing(StateOf(x))).Select(Context))
-            .Order(StringComparer.Ordinal);
+        List<CheckFailure> failures =
+        [
+            .. ended
+                .Where(x => IsFailing(x.Text("conclusion")))
+                .Select(x => new CheckFailure(
+                    Name(x),
+                    x.Text("conclusion")!,
+                    App(x) == "github-actions" ? runs?.FirstOrDefault(y => IsOf(x, y))?.Id : null
+                )),
+            .. alone.Where(x => IsFailing(x.Conclusion)).Select(x => new CheckFailure(x.Name, x.Conclusion!, x.Id)),
+            .. said.Where(x => IsFailing(StateOf(x))).Select(x => new CheckFailure(Context(x), StateOf(x), Run: null)),
+        ];
+        failures.Sort((x, y) => string.CompareOrdinal(x.Name, y.Name));
 
         var sum = new Finished(
-            [.. failed],
+            [.. failures.Select(x => x.Name)],
             ended.Count + alone.Count + said.Count,
             Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines))))[..16]
         )
         {
+            Failures = failures,
             Open =
             [
                 .. open.OrderByDescending(x => x.Counts)
@@ -199,6 +217,24 @@ public abstract record CiRollup
     static string? App(JsonElement check) => check.Text("app", "slug") ?? check.TextOrNumber("app", "id");
 
     static string StateOf(JsonElement status) => status.Text("state")?.ToLowerInvariant() ?? "pending";
+}
+
+/// <summary>A check, status or run that has failed.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Conclusion">How it ended.</param>
+/// <param name="Run">The workflow run that it is a job of; null when it is none of a run that is known.</param>
+public sealed record CheckFailure(string Name, string Conclusion, long? Run)
+{
+    static readonly HashSet<string> NotOfTests = ["startup_failure", "cancelled", "timed_out", "stale"];
+
+    /// <summary>Its runner was lost, which its conclusion does not tell.</summary>
+    public bool RunnerLost { get; init; }
+
+    /// <summary>Whether what runs the tests has failed, rather than a test.</summary>
+    internal bool IsInfrastructure => RunnerLost || NotOfTests.Contains(Conclusion);
+
+    /// <summary>The word for it in an event's data.</summary>
+    internal string Kind => IsInfrastructure ? "infrastructure" : "tests";
 }
 
 /// <summary>A check, status or run that has not ended.</summary>

@@ -23,10 +23,28 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
     // One failure is told by its run and by the sum of all checks, soon after each other.
     const int CacheSize = 100;
 
+    // As GitHub words it in the annotations of a job, and in its log:
+    // https://github.com/actions/runner/blob/main/src/Runner.Common and the service's own words.
+    static readonly string[] LostRunner =
+    [
+        "lost communication with the server",
+        "The runner has received a shutdown signal",
+        "was not acquired by Runner",
+    ];
+
     readonly ConcurrentDictionary<(string Repository, long Job), string> cache = new();
+
+    /// <summary>Whether an excerpt says that the machine is gone on which the job ran.</summary>
+    public static bool TellsOfLostRunner(string? excerpt) =>
+        excerpt is not null && LostRunner.Any(x => excerpt.Contains(x, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Whether something with this conclusion has a log that says why.</summary>
     public static bool IsFailure(string? conclusion) => conclusion is "failure" or "timed_out";
+
+    /// <summary>Whether a run of a workflow is over and came to nothing.</summary>
+    public static bool HasFailed(JsonElement run) =>
+        run.Text("status") == "completed"
+        && run.Text("conclusion") is not (null or "success" or "neutral" or "skipped" or "action_required");
 
     /// <summary>The same with an excerpt where it tells of a run that has failed.</summary>
     public async Task<EventMapping> AddExcerpt(EventMapping mapped, CancellationToken cancel) =>
@@ -114,7 +132,7 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
             cancel
         );
         if (answer is null)
-            return null;
+            return await FetchAnnotations(client, repository, job, cancel);
 
         using var text = new StreamReader(await answer.Content.ReadAsStreamAsync(cancel), Encoding.UTF8);
         if (await LogExcerpt.Read(text, LargestLog, cancel) is not { } excerpt)
@@ -124,6 +142,33 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
             cache.Clear();
         return cache[(repository.Subject, job)] = excerpt;
     }
+
+    // Of a job whose runner was lost there is no log, and GitHub says it there.
+    static async Task<string?> FetchAnnotations(
+        GitHubClient client,
+        GitHubRepository repository,
+        long job,
+        CancellationToken cancel
+    ) =>
+        await client.Get(
+            $"repos/{repository.FullName}/check-runs/{job}/annotations?per_page=10",
+            repository.FullName,
+            null,
+            JsonValueKind.Array,
+            cancel
+        )
+            is GitHubResponse.Success found
+        && string.Join(
+            '\n',
+            found
+                .Body.Items()
+                .Where(x => x.Text("annotation_level") == "failure")
+                .Select(x => x.Text("message"))
+                .OfType<string>()
+        )
+            is { Length: > 0 } said
+            ? await LogExcerpt.Read(new StringReader(said), LargestLog, cancel)
+            : null;
 
     static JsonElement WithExcerpt(JsonElement data, string excerpt)
     {

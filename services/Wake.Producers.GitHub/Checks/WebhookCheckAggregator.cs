@@ -131,7 +131,21 @@ sealed class WebhookCheckAggregator(
         if (payload.Text("action") == "synchronize" && payload.Text("before") is { } before)
             await UpdateState(repository, before, x => x.RemovePull(number), cancel);
         if (payload.Text("pull_request", "head", "sha") is { } head)
-            await UpdateState(repository, head, x => x.AddPull(number), cancel);
+        {
+            await UpdateState(
+                repository,
+                head,
+                x =>
+                {
+                    x.AddPull(number);
+                    (x.Author, x.Branch) = (
+                        payload.Text("pull_request", "user", "login"),
+                        payload.Text("pull_request", "head", "ref")
+                    );
+                },
+                cancel
+            );
+        }
     }
 
     async Task<WebhookCheckState?> UpdateState(
@@ -235,7 +249,20 @@ sealed class WebhookCheckAggregator(
             {
                 // Nobody needs to hear of a commit that its pull requests have left.
                 var mapped = GitHubEvents
-                    .Ci(new(home.Repository, new("github:webhook", DeliveryId: null)), sha, sum, state.Pulls)
+                    .Ci(
+                        new(home.Repository, new("github:webhook", DeliveryId: null)),
+                        sha,
+                        sum,
+                        state.Pulls,
+                        new()
+                        {
+                            Author = state.Author,
+                            Branch = state.Branch,
+                            Own =
+                                state.Author is { } author
+                                && settings.OwnLogins.Contains(author, StringComparer.OrdinalIgnoreCase),
+                        }
+                    )
                     .AmbientIfOutdated(state.Left && state.Pulls.Count == 0);
                 await publisher.Publish(mapped.Events, cancel);
                 state.MarkReported(sum);
@@ -302,6 +329,11 @@ sealed class WebhookCheckState
     public SortedSet<long> Pulls { get; set; } = [];
 
     public bool Left { get; set; }
+
+    /// <summary>Who opened the last of them, and the branch its commits are on.</summary>
+    public string? Author { get; set; }
+
+    public string? Branch { get; set; }
 
     /// <summary>The fingerprint of the sum that was told last, and what had not ended then.</summary>
     public string? Said { get; set; }

@@ -118,16 +118,17 @@ public static class GitHubEvents
         string sha,
         CiRollup.Finished rollup,
         IReadOnlyCollection<long> pulls,
-        string? excerpt = null
+        CiDetails? details = null
     )
     {
+        details ??= new();
         var of =
             pulls.Count > 0 ? $"PR {string.Join(", ", pulls.Select(x => $"#{x}"))}" : GitHubCommitEvents.Short(sha);
         return seen.Event(
             "github.ci.completed",
             seen.Repository.Commit(sha),
             [rollup.Fingerprint],
-            CiSummary($"CI of {of}", rollup),
+            CiSummary($"CI of {of}", rollup) + Infrastructure(rollup) + details.RerunSummary,
             new EventData()
                 .Add("conclusion", rollup.State)
                 .Add("state", rollup.State)
@@ -139,16 +140,58 @@ public static class GitHubEvents
                     rollup.Failed.Count > 0 ? string.Join(", ", rollup.Failed) : null,
                     EventText.MaxBodyLength
                 )
+                .Add("failure", FailureOf(rollup))
+                .Add(
+                    "checks",
+                    rollup
+                        .Failures.Take(MaxChecks)
+                        .Select(x =>
+                            new EventData().Add("name", x.Name).Add("conclusion", x.Conclusion).Add("failure", x.Kind)
+                        )
+                )
                 .Add(
                     "pending",
                     rollup.Open.Count > 0 ? string.Join(", ", rollup.Open.Select(x => x.Name)) : null,
                     EventText.MaxBodyLength
                 )
                 .Add("pendingSince", rollup.Open.Min(x => x.Since) is { } since ? Moment(since) : null)
-                .Add("excerpt", excerpt, LogExcerpt.Limit),
+                .Add("author", details.Author)
+                .Add("branch", details.Branch)
+                .Add("own", details.Own)
+                .Add("rerun", details.Rerun)
+                .Add(
+                    "flaky",
+                    details.Flaky.Select(x =>
+                        new EventData().Add("name", x.Name).Add("reruns", x.Reruns).Add("passed", x.Passed)
+                    )
+                )
+                .Add("excerpt", details.Excerpt, LogExcerpt.Limit),
             pulls.Select(seen.Repository.Item)
         );
     }
+
+    // Enough to tell what kind of failure it was.
+    const int MaxChecks = 50;
+
+    static string? FailureOf(CiRollup.Finished rollup) =>
+        rollup.Failures.Count == 0 ? null
+        : rollup.Failures.All(x => x.IsInfrastructure) ? "infrastructure"
+        : "tests";
+
+    // Whoever is woken by it is not to look for a mistake of their own.
+    static string Infrastructure(CiRollup.Finished rollup) =>
+        FailureOf(rollup) == "infrastructure"
+            ? "; no test has failed: "
+                + string.Join(
+                    ", ",
+                    rollup
+                        .Failures.Take(5)
+                        .Select(x =>
+                            $"{EventText.TruncateToLine(x.Name, EventText.MaxTitleLength)} "
+                            + (x.RunnerLost ? "lost its runner" : $"ended with {x.Conclusion}")
+                        )
+                )
+            : "";
 
     static string CiSummary(string ci, CiRollup.Finished rollup)
     {

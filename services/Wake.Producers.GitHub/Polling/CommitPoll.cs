@@ -14,12 +14,19 @@ sealed class CommitPoll(
     RepositoryReader pages,
     GitHubObservation seen,
     JobLogs logs,
-    Func<IReadOnlyList<EventMapping>, Task> publishAndSave
+    Func<IReadOnlyList<EventMapping>, Task> publishAndSave,
+    IReadOnlyList<string> ownLogins,
+    ILogger log
 )
 {
+    readonly RerunFirst reruns = new(watched, state, pages, ownLogins, log);
+
     const string RunList = "actions/runs?per_page=100";
 
     const string Actions = "github-actions";
+
+    // How far a run is that ended badly and may run again before it is told of.
+    const string Withheld = "withheld";
 
     // Of many commits without any end some are looked at each time: GitHub counts even what costs nothing.
     const int MaxPerPoll = 100;
@@ -132,6 +139,16 @@ sealed class CommitPoll(
                 continue;
 
             state.Commits[sha] = commit with { Done = false };
+            if (
+                JobLogs.HasFailed(run)
+                && RerunFirst.Holds(commit, id, run.Number("run_attempt") ?? 1)
+                && reruns.Wants(sha, [.. pulls[sha]])
+            )
+            {
+                runs[id] = Withheld;
+                continue;
+            }
+
             if (!commit.Baseline || run.Time("updated_at") >= commit.Since)
             {
                 var ended = WithPullRequests(GitHubEvents.WorkflowRun(seen, run), pulls[sha]);
@@ -195,6 +212,26 @@ sealed class CommitPoll(
         var commit = state.Commits[sha];
         if (ReportableRollup(commit, waitPolicy) is { } sum)
         {
+            CiDetails? details = new();
+            if (commit.Said != sum.Fingerprint)
+            {
+                details = await reruns.Decide(
+                    sha,
+                    sum,
+                    pulls,
+                    waitPolicy.PendingAfter,
+                    () => publishAndSave(Taken()),
+                    cancel
+                );
+                commit = state.Commits[sha];
+            }
+
+            if (details is null)
+            {
+                await publishAndSave(events);
+                return;
+            }
+
             if (commit.Said != sum.Fingerprint || HasUnreportedPulls(commit, pulls))
             {
                 var excerpt =
@@ -206,12 +243,16 @@ sealed class CommitPoll(
                             Baseline = commit.Baseline && commit.EndedAt < commit.Since,
                         },
                         sha,
-                        sum,
+                        JobLogs.TellsOfLostRunner(excerpt) ? sum.WithLostRunner(commit.Failed!.Name) : sum,
                         pulls,
-                        excerpt
+                        Of(details with { Excerpt = excerpt }, pulls)
                     )
                 );
             }
+
+            // What was withheld for this is told now.
+            if (state.Runs.ContainsValue(Withheld))
+                state.ETags.Remove(RunList);
 
             commit = commit with
             {
@@ -235,7 +276,24 @@ sealed class CommitPoll(
 
         state.Commits[sha] = commit.Done ? commit with { LookedAt = pages.ServerTime } : commit;
         await publishAndSave(events);
+
+        IReadOnlyList<EventMapping> Taken()
+        {
+            EventMapping[] before = [.. events];
+            events.Clear();
+            return before;
+        }
     }
+
+    CiDetails Of(CiDetails details, IReadOnlyList<long> pulls) =>
+        pulls.Select(x => state.Pulls.GetValueOrDefault(x)).OfType<PullState>().FirstOrDefault() is { } first
+            ? details with
+            {
+                Author = first.Author,
+                Branch = first.Branch,
+                Own = pulls.Any(x => RerunFirst.IsOwn(state, ownLogins, x)),
+            }
+            : details;
 
     /// <summary>
     /// What there is to tell by now: everything, once it has been over for a while; or, when nothing has moved for
@@ -443,8 +501,8 @@ sealed class CommitPoll(
             SoFar = soFar,
             StandsSince = (soFar?.Open ?? []).Select(x => x.Since).Append(ended).Max() ?? commit.Since,
             Failed =
-                failed.Number("id") is { } id ? new(id, Attempt: null)
-                : alone is not null ? new(alone.Id, alone.Attempt)
+                failed.Number("id") is { } id ? new(id, Attempt: null) { Name = failed.Text("name") }
+                : alone is not null ? new(alone.Id, alone.Attempt) { Name = alone.Name }
                 : null,
             EndedAt = ended ?? commit.Since,
             MovedAt =

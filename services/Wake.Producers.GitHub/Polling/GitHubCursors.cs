@@ -44,8 +44,8 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 """
                 with wanted as (
                     select repository, array_agg(subject order by subject) as watched, array_agg(since order by subject) as since,
-                           bool_or(deployments) as deployments, bool_or(releases) as releases
-                    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[]) as w (repository, subject, since, deployments, releases)
+                           bool_or(deployments) as deployments, bool_or(releases) as releases, array_agg(rerun order by subject) as reruns
+                    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[], $8::int[]) as w (repository, subject, since, deployments, releases, rerun)
                     group by repository
                 ), forgotten as (
                     -- of the repositories that only others can look at: what nobody has looked after for long
@@ -54,16 +54,17 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 ), silenced as (
                     delete from github.rings where repository <> all ($6)
                 )
-                insert into github.cursors as known (repository, watched, since, deployments, releases)
-                select repository, watched, since, deployments, releases from wanted order by repository
+                insert into github.cursors as known (repository, watched, since, deployments, releases, reruns)
+                select repository, watched, since, deployments, releases, reruns from wanted order by repository
                 on conflict (repository) do update set
                     watched = excluded.watched, since = excluded.since, deployments = excluded.deployments, releases = excluded.releases,
+                    reruns = excluded.reruns,
                     due_at = case
                         when excluded.watched <@ known.watched and excluded.deployments <= known.deployments and excluded.releases <= known.releases
                         then known.due_at else clock_timestamp()
                     end
-                where (known.watched, known.since, known.deployments, known.releases)
-                    <> (excluded.watched, excluded.since, excluded.deployments, excluded.releases)
+                where (known.watched, known.since, known.deployments, known.releases, known.reruns)
+                    <> (excluded.watched, excluded.since, excluded.deployments, excluded.releases, excluded.reruns)
                 """
             )
             {
@@ -76,6 +77,20 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                     new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray() },
                     new() { Value = all.Select(x => x.Repository.Subject).ToArray() },
                     new() { Value = AbandonedAfter },
+                    new()
+                    {
+                        Value = ours.SelectMany(x =>
+                                x.Subjects.Select(y =>
+                                    x.Reruns.FirstOrDefault(z => z.Subject == y) switch
+                                    {
+                                        null => 0,
+                                        { AnyAuthor: false } => 1,
+                                        _ => 2,
+                                    }
+                                )
+                            )
+                            .ToArray(),
+                    },
                 },
             }
         );
@@ -167,6 +182,37 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             : ([], false, false);
     }
 
+    /// <summary>What is watched in a repository whose failed checks may be run again first, and what was seen of it;
+    /// null where none are, or nobody looks.</summary>
+    public async Task<(WatchedRepository Watched, RepositoryState State)?> FindReruns(
+        string repository,
+        CancellationToken cancel
+    )
+    {
+        await using var command = database.CreateCommand(
+            "select watched, reruns, state::text from github.cursors where repository = $1 and 0 < any (reruns)"
+        );
+        command.Parameters.AddWithValue(repository);
+        await using var row = await command.ExecuteReaderAsync(cancel);
+        if (!await row.ReadAsync(cancel))
+            return null;
+
+        var watched = row.GetFieldValue<string[]>(0);
+        return (
+            WatchedRepository.FromSubjects(watched).Single() with
+            {
+                Reruns = RerunRules(watched, row.GetFieldValue<int[]>(1)),
+            },
+            RepositoryState.FromJson(row.GetString(2))
+        );
+    }
+
+    // An older version writes what is watched without them.
+    static IReadOnlyList<RerunRule> RerunRules(string[] watched, int[] reruns) =>
+        reruns.Length == watched.Length
+            ? [.. watched.Zip(reruns).Where(x => x.Second > 0).Select(x => new RerunRule(x.First, x.Second > 1))]
+            : [];
+
     /// <summary>Takes one of these repositories that is this account's and due; null when none is.</summary>
     public async Task<DueRepository?> ClaimDue(
         string account,
@@ -187,7 +233,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             update github.cursors c set busy_until = now() + $2, due_at = now() + $2
             from due, heard
             where c.repository = due.repository
-            returning c.watched, c.since, c.deployments, c.releases, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0)
+            returning c.watched, c.since, c.deployments, c.releases, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0), c.reruns
             """
         );
         command.Parameters.AddWithValue(repositories.ToArray());
@@ -204,6 +250,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 Since = watched.Zip(row.GetFieldValue<DateTimeOffset[]>(1)).ToDictionary(x => x.First, x => x.Second),
                 Deployments = row.GetBoolean(2),
                 Releases = row.GetBoolean(3),
+                Reruns = RerunRules(watched, row.GetFieldValue<int[]>(7)),
             },
             RepositoryState.FromJson(row.GetString(4)),
             row.GetFieldValue<string[]>(5),

@@ -62,6 +62,11 @@ sealed class GitHubPoller(
         {
             watched = [.. WatchedRepository.FromSubjects(all)];
             lastSubjects = all;
+            if (settings.OwnLogins is [] && watched.Any(x => x.Reruns.Any(y => !y.AnyAuthor)))
+                log.LogWarning(
+                    "A route has Ci for pull requests of sessions, and GitHub__OwnLogins is empty: nothing is rerun, "
+                        + "and no attempt is counted."
+                );
         }
 
         var readers = (
@@ -106,6 +111,7 @@ sealed class GitHubPoller(
                 logs,
                 new(mergeStates, settings.MergeStateSettle),
                 PublishAndSave,
+                settings.OwnLogins,
                 time,
                 log
             );

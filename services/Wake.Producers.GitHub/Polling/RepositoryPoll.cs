@@ -15,6 +15,7 @@ namespace Wake.Producers.GitHub;
 /// <param name="logs">Tells why a job has failed.</param>
 /// <param name="mergeStatePolicy">How long a merge state must stand, and where it is kept.</param>
 /// <param name="publishAndSave">Publishes events, then saves the state.</param>
+/// <param name="ownLogins">The logins that sessions work as.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
 sealed class RepositoryPoll(
@@ -24,6 +25,7 @@ sealed class RepositoryPoll(
     JobLogs logs,
     MergeStatePoll.Policy mergeStatePolicy,
     Func<IReadOnlyList<EventMapping>, Task> publishAndSave,
+    IReadOnlyList<string> ownLogins,
     TimeProvider time,
     ILogger log
 )
@@ -68,7 +70,7 @@ sealed class RepositoryPoll(
         await PollLateReviews(cancel);
         await new CommentPoll(watched, state, pages, Observed, publishAndSave).PollComments(cancel);
         await PollRefs(cancel);
-        await new CommitPoll(watched, state, pages, Observed, logs, publishAndSave).PollCommits(
+        await new CommitPoll(watched, state, pages, Observed, logs, publishAndSave, ownLogins, log).PollCommits(
             requested,
             waitPolicy,
             cancel
@@ -310,6 +312,8 @@ sealed class RepositoryPoll(
             MergedAs = pull.Has("merged_at") ? pull.Text("merge_commit_sha") : null,
             ReadAt = pages.ServerTime,
             Base = pull.Text("base", "ref"),
+            Author = pull.Text("user", "login"),
+            Branch = pull.Text("head", "ref"),
         };
 
     /// <summary>A review that came in the same second as a change that was seen already moves no time by which it could

@@ -63,6 +63,10 @@ sealed class RepositoryReader(
         return answer;
     }
 
+    /// <summary>Asks for something to be done in it; false when this account may not, or it cannot be done.</summary>
+    public Task<bool> Post(string path, CancellationToken cancel) =>
+        client.Post($"{state.Path ?? $"repos/{repository.FullName}"}/{path}", repository.FullName, cancel);
+
     // A repository that was renamed is at its number, and everything in it where it was. One thing that is elsewhere
     // was moved into another repository, which is not the one that is watched.
     bool IsSameRepository(string found, string asked)

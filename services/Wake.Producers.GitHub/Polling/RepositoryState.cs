@@ -59,6 +59,9 @@ sealed class RepositoryState
     /// none.</summary>
     public DateTimeOffset RunsForbiddenUntil { get; set; }
 
+    /// <summary>How often checks that had failed were run again on the same commit, by their names.</summary>
+    public Dictionary<string, CheckReruns> Reruns { get; set; } = [];
+
     /// <summary>What must pass before something is merged into a branch, by the branch's name.</summary>
     public Dictionary<string, RequiredChecksState> Required { get; set; } = [];
 
@@ -120,6 +123,11 @@ sealed record PullState(DateTimeOffset Since, DateTimeOffset UpdatedAt, DateTime
     /// <summary>The branch it is to be merged into.</summary>
     public string? Base { get; init; }
 
+    /// <summary>Who opened it, and the branch its commits are on.</summary>
+    public string? Author { get; init; }
+
+    public string? Branch { get; init; }
+
     /// <summary>The commits its branch was at before, the last first.</summary>
     public IReadOnlyList<string> Past { get; init; } = [];
 }
@@ -173,6 +181,9 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
     /// <summary>The pull requests it was published for; null before that.</summary>
     public IReadOnlyList<long>? SaidOf { get; init; }
 
+    /// <summary>What was done about its failure before anybody is told of it; null when nothing was.</summary>
+    public CommitRerun? Rerun { get; init; }
+
     /// <summary>Nothing more is expected until a run begins again.</summary>
     public bool Done { get; init; }
 
@@ -195,7 +206,30 @@ sealed record DeploymentState(
 );
 
 /// <summary>A job that failed; with an attempt, a run of which the job is not known.</summary>
-sealed record FailedCheck(long Id, long? Attempt);
+sealed record FailedCheck(long Id, long? Attempt)
+{
+    /// <summary>Its name; null where an older version has kept it.</summary>
+    public string? Name { get; init; }
+}
 
 /// <summary>How often something was not there, and when to look again.</summary>
 sealed record NotFoundState(int Times, DateTimeOffset LookAt);
+
+/// <summary>That the failed jobs of a commit are run again. A check is run again once on a commit.</summary>
+/// <param name="AskedAt">When that was asked for.</param>
+/// <param name="Fingerprint">Of the failure that is withheld for it.</param>
+/// <param name="Runs">The runs that are to begin again, and the attempt each was at.</param>
+/// <param name="Failed">The checks that had failed.</param>
+/// <param name="Spent">All checks that were run again on this commit.</param>
+/// <param name="Outcome">What it came to; null while that is open.</param>
+sealed record CommitRerun(
+    DateTimeOffset AskedAt,
+    string Fingerprint,
+    IReadOnlyDictionary<long, long> Runs,
+    IReadOnlyList<string> Failed,
+    IReadOnlyList<string> Spent,
+    RerunOutcome? Outcome
+);
+
+/// <summary>How often a check was run again after it had failed, and how often it passed then.</summary>
+sealed record CheckReruns(int Times, int Passed, DateTimeOffset LastAt);

@@ -31,6 +31,9 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     /// <summary>Since when each of the subjects is waited for, where that is known.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> Since { get; init; } = new Dictionary<string, DateTimeOffset>();
 
+    /// <summary>The subjects whose failed checks are run again before anybody is told.</summary>
+    public IReadOnlyList<RerunRule> Reruns { get; init; } = [];
+
     /// <summary>Whether somebody waits for deployments in it.</summary>
     public bool Deployments { get; init; }
 
@@ -56,6 +59,12 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
         select new WatchedRepository(one.Key, [.. one.Select(x => x.Subject).Distinct().Order(StringComparer.Ordinal)])
         {
             Since = one.GroupBy(x => x.Subject).ToDictionary(x => x.Key, x => x.Min(y => y.Since)),
+            Reruns =
+            [
+                .. one.Where(x => x.Rerun is not RerunFor.Nobody && x.MatchesType("github.ci.completed"))
+                    .GroupBy(x => x.Subject)
+                    .Select(x => new RerunRule(x.Key, x.Any(y => y.Rerun is RerunFor.Everybody))),
+            ],
             Deployments = one.Any(x =>
                 x.MatchesType("github.deployment.completed")
                 && (MayStartWith(x.Subject, $"{one.Key.Subject}#") || MayStartWith(x.Subject, $"{one.Key.Subject}@"))
@@ -106,3 +115,8 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     )]
     private static partial Regex Subject();
 }
+
+/// <summary>Failed checks of these pull requests are run again first.</summary>
+/// <param name="Subject">The subject; with a <c>*</c> in it a pattern.</param>
+/// <param name="AnyAuthor">Whoever opened the pull request, rather than only the logins that sessions work as.</param>
+sealed record RerunRule(string Subject, bool AnyAuthor);

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Options;
+using Wake.Contracts;
 using Wake.Producing;
 using Wake.ServiceDefaults;
 
@@ -7,7 +9,12 @@ namespace Wake.Producers.GitHub;
 /// What a delivery about a commit does not say and the poller knows: the watched pull requests that it belongs to, a
 /// fork's among them, and what the log of a failed run says. Of commits nobody waits for, nothing is looked up.
 /// </summary>
-sealed class DeliveryEnricher(GitHubCursors cursors, JobLogs logs, ILogger<DeliveryEnricher> log)
+sealed class DeliveryEnricher(
+    GitHubCursors cursors,
+    JobLogs logs,
+    IOptions<GitHubOptions> options,
+    ILogger<DeliveryEnricher> log
+)
 {
     // A delivery must be answered soon, and is good without this.
     static readonly TimeSpan LookupTimeout = TimeSpan.FromSeconds(1);
@@ -41,6 +48,8 @@ sealed class DeliveryEnricher(GitHubCursors cursors, JobLogs logs, ILogger<Deliv
             );
             if (pulls is [] && !watched)
                 return mapped.AmbientIfOutdated(left);
+            if (await IsWithheld(home, observed, pulls, bound.Token))
+                return EventMapping.Ignore("withheld until it has run again").WithRepoll(mapped.RepollSubject);
 
             return await logs.AddExcerpt(mapped.WithRelated(pulls.Select(home.Repository.Item)), cancel);
         }
@@ -52,5 +61,23 @@ sealed class DeliveryEnricher(GitHubCursors cursors, JobLogs logs, ILogger<Deliv
             log.LogWarning("Nothing was looked up for a delivery: {Reason}", failed.Message);
             return mapped;
         }
+    }
+
+    // A failed run that may run again first. The poller, which is rung, tells of it with the sum of all checks.
+    async Task<bool> IsWithheld(
+        WatchedRepository home,
+        ExternalEventObserved observed,
+        long[] pulls,
+        CancellationToken cancel
+    )
+    {
+        var sha = home.Commits.First();
+        return observed is { Type: "github.workflow_run.completed", Data: { } data }
+            && data.Text("conclusion") is not ("success" or "neutral" or "skipped")
+            && data.Number("runId") is { } run
+            && await cursors.FindReruns(home.Repository.Subject, cancel) is var (watched, state)
+            && state.Commits.TryGetValue(sha, out var commit)
+            && RerunFirst.Holds(commit, run, data.Number("attempt") ?? 1)
+            && RerunFirst.Wants(watched, state, options.Value.OwnLogins, sha, pulls);
     }
 }

@@ -193,6 +193,7 @@ sealed class ClaudeCli(
             {
                 WarmProcess = keep ? process : null,
                 McpServers = output.McpServers,
+                LastWords = output.LastWords,
                 Remarks = process.TimeoutNoticeSent ? "it was told that its time was nearly over" : null,
             };
         }

@@ -20,6 +20,9 @@ sealed record ClaudeRun(ClaudeResult Result, bool Acknowledged, bool HasSideEffe
     /// <inheritdoc cref="ClaudeOutput.McpServers" />
     public IReadOnlyDictionary<string, bool>? McpServers { get; init; }
 
+    /// <inheritdoc cref="ClaudeOutput.LastWords" />
+    public string? LastWords { get; init; }
+
     /// <summary>What else people should know of the run; null when there is nothing.</summary>
     public string? Remarks { get; init; }
 

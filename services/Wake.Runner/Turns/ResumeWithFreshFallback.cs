@@ -66,7 +66,12 @@ sealed class ResumeWithFreshFallback(
             var run = await RunOnce(next, shutdown, lost);
             (cost, hasSideEffects) = (cost + run.Cost, hasSideEffects || run.HasSideEffects);
 
-            var reaction = React(turn, run.Result) with { Unsaved = run.Unsaved, Remarks = run.Remarks };
+            var reaction = React(turn, run.Result) with
+            {
+                Unsaved = run.Unsaved,
+                Remarks = run.Remarks,
+                Said = run.LastWords,
+            };
             switch (await Continue(next, run, reaction, number, hasSideEffects, lost))
             {
                 case Step.RunAgain { Next: var again }:

@@ -107,7 +107,7 @@ sealed class TurnRunner(
         if (
             !await RetryWhileUnavailable(
                 turn,
-                () => turns.EndTurn(turn, end.Outcome, note, ended.Cost, CancellationToken.None, next),
+                () => turns.EndTurn(turn, end.Outcome, note, ended.Cost, CancellationToken.None, next, said: end.Said),
                 lost
             )
         )

@@ -47,6 +47,10 @@ public sealed record RouteDefinition
     /// <summary>With <c>close</c>: how many seconds after the end it closes, unless something newer has come by then.
     /// Default: 0.</summary>
     public int? CloseAfterSeconds { get; init; }
+
+    /// <summary>What is done about failures of CI before and while its sessions try to mend them; <c>{}</c> for the
+    /// defaults. Default: each failure is told as it comes.</summary>
+    public CiPolicy? Ci { get; init; }
 }
 
 /// <summary>What becomes of a session when its subject is over.</summary>
@@ -58,6 +62,27 @@ public enum EndPolicy
 
     /// <summary>It takes its last turn, if it waits for that, and closes. It comes back with its memory.</summary>
     Close,
+}
+
+/// <summary>What is done about failures of CI. It speaks of <c>github.ci.completed</c>.</summary>
+public sealed record CiPolicy
+{
+    /// <summary>Whether failed jobs of GitHub Actions are run again before anybody is told of them, once on each commit.
+    /// Default: true.</summary>
+    public bool? RerunFirst { get; init; }
+
+    /// <summary>How often a session tries to mend one check. Default: 3.</summary>
+    public int? AttemptsPerCheck { get; init; }
+
+    /// <summary>How often a session tries to mend CI of one pull request. Default: 6.</summary>
+    public int? AttemptsPerPullRequest { get; init; }
+
+    /// <summary>Whether the session is parked for a person when its attempts are spent. Default: true.</summary>
+    public bool? Escalate { get; init; }
+
+    /// <summary>Whether it holds for everybody's pull requests, and not only for those that sessions have opened.
+    /// Default: false.</summary>
+    public bool? AllPullRequests { get; init; }
 }
 
 /// <summary>A standing rule: events that match belong to the session whose key it yields, which is begun at first
@@ -108,4 +133,8 @@ public sealed record Route(string Name, bool Configured, DateTimeOffset Created)
     /// <summary>How many seconds after that it closes; null: at once.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? CloseAfterSeconds { get; init; }
+
+    /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CiPolicy? Ci { get; init; }
 }

@@ -27,7 +27,12 @@ public sealed record NewWatch(
     bool Once,
     string? Intent,
     DateTimeOffset? Expires
-);
+)
+{
+    /// <summary>What is done about failures of CI before and while the session tries to mend them; <c>{}</c> for the
+    /// defaults. Default: each failure is told as it comes.</summary>
+    public CiPolicy? Ci { get; init; }
+}
 
 /// <summary>"Wake this session when events match."</summary>
 /// <param name="Id">Names the watch.</param>
@@ -52,7 +57,12 @@ public sealed record Watch(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Intent,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Expires,
     DateTimeOffset Created
-);
+)
+{
+    /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CiPolicy? Ci { get; init; }
+}
 
 /// <summary>A watch that was just made: the fields of <see cref="Watch"/>, and what it found.</summary>
 /// <param name="Found">How many events of the last five minutes it matched.</param>
@@ -94,4 +104,8 @@ public sealed record CreatedWatch(int Found, bool Ended)
 
     /// <summary>When it was made.</summary>
     public DateTimeOffset Created { get; init; }
+
+    /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CiPolicy? Ci { get; init; }
 }

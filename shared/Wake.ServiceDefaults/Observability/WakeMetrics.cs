@@ -55,7 +55,7 @@ public static class WakeMetrics
     );
 
     /// <summary>
-    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, waiting, running, paused, parked,
+    /// Sessions that owe a turn, by <c>state</c> (collecting, dispatched, waiting, running, paused, parked, escalated,
     /// waitingForAnswer). Every coordinator tells it of the whole store: take the largest, not the sum.
     /// </summary>
     public static readonly Gauge<long> SessionsWaiting = Meter.CreateGauge<long>(

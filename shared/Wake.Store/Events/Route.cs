@@ -70,6 +70,9 @@ public sealed partial record RouteDefinition
     /// <summary>How long after the end of a subject its session closes; null: it does not.</summary>
     internal TimeSpan? CloseDelay => OnEnd is EndPolicy.Close ? CloseAfter ?? TimeSpan.Zero : null;
 
+    /// <summary>What is done about failures of CI; left out, each is told as it comes.</summary>
+    public CiPolicy? Ci { get; init; }
+
     /// <summary>What is wrong with a route of this name, each as (field, sentence).</summary>
     public IEnumerable<(string Field, string Problem)> Problems(string name)
     {
@@ -140,6 +143,9 @@ public sealed partial record RouteDefinition
                 "workspace",
                 $"has a folder whose name no file system can hold: {MaxFileName} bytes are allowed."
             );
+
+        foreach (var problem in Ci?.Problems() ?? [])
+            yield return problem;
 
         foreach (var (field, text) in ((string, string?)[])[("fullPrompt", FullPrompt), ("deltaPrompt", DeltaPrompt)])
         {

@@ -7,7 +7,7 @@ public sealed class Routes(NpgsqlDataSource database)
 {
     const string Columns = """
         name, configured, subject, types, conditions, session, profile, workspace,
-        full_prompt, delta_prompt, created_at, close_after
+        full_prompt, delta_prompt, created_at, close_after, ci::text
         """;
 
     // Coordinators that start together write the same routes. Any constant will do that no other lock has.
@@ -77,22 +77,23 @@ public sealed class Routes(NpgsqlDataSource database)
             terms.FullPrompt,
             terms.DeltaPrompt,
             terms.CloseDelay,
+            terms.Ci?.ToJson(),
         ];
 
         batch.Add(
             """
             update routes set ended_at = clock_timestamp()
             where name = $1 and ended_at is null and ($2 or not configured)
-              and (configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, close_after)
-                  is distinct from ($2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::interval)
+              and (configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, close_after, ci)
+                  is distinct from ($2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::interval, $12::jsonb)
             """,
             given
         );
         batch.Add(
             """
-            insert into routes (name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, close_after,
+            insert into routes (name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, close_after, ci,
                                 id, pattern, type_patterns, terms, session_pattern)
-            select $1, $2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::interval, $12, $13, $14::text[], $15::text[], $16
+            select $1, $2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::interval, $12::jsonb, $13, $14, $15::text[], $16::text[], $17
             where not exists (select from routes where name = $1 and ended_at is null)
             """,
             [
@@ -122,6 +123,7 @@ public sealed class Routes(NpgsqlDataSource database)
                 DeltaPrompt = row.GetText(9),
                 OnEnd = row.IsDBNull(11) ? null : EndPolicy.Close,
                 CloseAfter = row.GetNullable<TimeSpan>(11) is { } after && after > TimeSpan.Zero ? after : null,
+                Ci = CiPolicy.FromJson(row.GetText(12)),
             },
             row.GetFieldValue<DateTimeOffset>(10)
         );

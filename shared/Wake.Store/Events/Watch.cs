@@ -23,7 +23,11 @@ public sealed record Watch(
     string? Intent,
     DateTimeOffset? Expires,
     DateTimeOffset Created
-);
+)
+{
+    /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
+    public CiPolicy? Ci { get; init; }
+}
 
 /// <summary>What a watch to be made shall tell of.</summary>
 /// <param name="Subject">The subject to match; <c>*</c> stands for anything.</param>
@@ -46,4 +50,7 @@ public sealed record WatchDefinition(string Subject)
 
     /// <summary>When it ends by itself; null: with the session.</summary>
     public DateTimeOffset? Expires { get; init; }
+
+    /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
+    public CiPolicy? Ci { get; init; }
 }

@@ -15,6 +15,11 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
     // A watch is seen when its transaction has committed, which may be that long after it was made.
     static readonly TimeSpan Overlap = TimeSpan.FromMinutes(1);
 
+    // As RerunFor counts.
+    const string Rerun =
+        "case when (ci ->> 'rerunFirst')::boolean then case when (ci ->> 'allPullRequests')::boolean then 2 else 1 end "
+        + "else 0 end";
+
     readonly Dictionary<string, PrefixCache> known = [];
 
     /// <summary>Watches read at a time.</summary>
@@ -46,23 +51,23 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
     {
         await using var batch = database.CreateBatch();
         batch.Add(
-            """
+            $"""
             with page as materialized (
-                select id, subject, types, created_at, expires_at from watches where id > $2 order by id limit $3
+                select id, subject, types, created_at, expires_at, ci from watches where id > $2 order by id limit $3
             )
-            select id, subject, types, created_at from page
+            select id, subject, types, created_at, {Rerun} from page
             where starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
             union all
             -- and how far a full page goes, whatever is in it
-            (select id, null, null, created_at from page order by id offset $3 - 1 limit 1)
+            (select id, null, null, created_at, 0 from page order by id offset $3 - 1 limit 1)
             """,
             prefix,
             all.Position,
             PageSize
         );
         batch.Add(
-            """
-            select id, subject, types, created_at from watches
+            $"""
+            select id, subject, types, created_at, {Rerun} from watches
             -- with an end, so that the planner takes them for the few they are
             where created_at between $2 and now() + interval '1 hour' and starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
             """,
@@ -70,7 +75,9 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
             all.ReadAt - Overlap
         );
         batch.Add(
-            "select subject, types, created_at from routes where ended_at is null and starts_with(subject, $1)",
+            $"""
+            select subject, types, created_at, {Rerun} from routes where ended_at is null and starts_with(subject, $1)
+            """,
             prefix
         );
         batch.Add("select now()");
@@ -101,7 +108,10 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
     static (Guid Id, WatchedSubject Subject) Read(NpgsqlDataReader row) => (row.GetGuid(0), Subject(row, 1));
 
     static WatchedSubject Subject(NpgsqlDataReader row, int first) =>
-        new(row.GetString(first), row.GetTexts(first + 1), row.GetFieldValue<DateTimeOffset>(first + 2));
+        new(row.GetString(first), row.GetTexts(first + 1), row.GetFieldValue<DateTimeOffset>(first + 2))
+        {
+            Rerun = (RerunFor)row.GetInt32(first + 3),
+        };
 
     // What is known of one beginning.
     sealed class PrefixCache
@@ -117,7 +127,11 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         public IReadOnlyList<WatchedSubject> Subjects =>
             subjects ??= [
                 .. from one in watches.Values.Concat(routes)
-                group one by (one.Subject, Types: one.Types is null ? null : string.Join('\n', one.Types)) into same
+                group one by (
+                    one.Subject,
+                    one.Rerun,
+                    Types: one.Types is null ? null : string.Join('\n', one.Types)
+                ) into same
                 select same.MinBy(x => x.Since)!,
             ];
 
@@ -147,8 +161,8 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 
             Position = last ?? Guid.Empty;
 
-            static (string, string?) Text(WatchedSubject x) =>
-                (x.Subject, x.Types is null ? null : string.Join('\n', x.Types));
+            static (string, RerunFor, string?) Text(WatchedSubject x) =>
+                (x.Subject, x.Rerun, x.Types is null ? null : string.Join('\n', x.Types));
         }
     }
 }
@@ -159,7 +173,23 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 /// <param name="Since">Since when.</param>
 public sealed record WatchedSubject(string Subject, IReadOnlyList<string>? Types, DateTimeOffset Since)
 {
+    /// <summary>Whose failed checks are run again before anybody is told.</summary>
+    public RerunFor Rerun { get; init; }
+
     /// <summary>Whether events of this type are among them.</summary>
     public bool MatchesType(string type) =>
         Types is null || Types.Any(x => FileSystemName.MatchesSimpleExpression(x, type, ignoreCase: false));
+}
+
+/// <summary>Whose failed checks are run again first.</summary>
+public enum RerunFor
+{
+    /// <summary>Nobody's.</summary>
+    Nobody,
+
+    /// <summary>Those of pull requests that sessions have opened.</summary>
+    Sessions,
+
+    /// <summary>Those of all pull requests.</summary>
+    Everybody,
 }

@@ -30,7 +30,8 @@ public sealed class Watches(NpgsqlDataSource database)
     const string Planning = "select set_config('enable_seqscan', 'off', true)";
 
     const string Columns = """
-        w.id, s.key as session, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at
+        w.id, s.key as session, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at,
+        w.ci::text as ci
         from watches w join sessions s on s.id = w.session_id
         """;
 
@@ -62,9 +63,9 @@ public sealed class Watches(NpgsqlDataSource database)
             $"""
             with made as (
                 insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, conditions, terms, until,
-                                     until_patterns, once, intent, expires_at, look_again_at)
+                                     until_patterns, once, intent, expires_at, look_again_at, ci)
                 select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                       $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15
+                       $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15, $16::jsonb
                 from sessions s
                 where s.key = $2 and s.closed_at is null and {IdempotencyKeys.OperationNotDone}
                 for share
@@ -87,7 +88,8 @@ public sealed class Watches(NpgsqlDataSource database)
             wanted.Once,
             wanted.Intent,
             wanted.Expires?.ToUniversalTime(),
-            RepeatLookBackAfter
+            RepeatLookBackAfter,
+            wanted.Ci?.ToJson()
         );
         batch.Add($"select {Columns} where w.id = $1", id);
         batch.Add(IdempotencyKeys.SelectOperationDone, id);
@@ -114,7 +116,10 @@ public sealed class Watches(NpgsqlDataSource database)
                         wanted.Intent,
                         wanted.Expires,
                         rows.GetFieldValue<DateTimeOffset>("begun_at")
-                    ),
+                    )
+                    {
+                        Ci = wanted.Ci,
+                    },
                     0,
                     true
                 )
@@ -262,5 +267,8 @@ public sealed class Watches(NpgsqlDataSource database)
             row.GetText("intent"),
             row.GetNullable<DateTimeOffset>("expires_at"),
             row.GetFieldValue<DateTimeOffset>("created_at")
-        );
+        )
+        {
+            Ci = CiPolicy.FromJson(row.GetText("ci")),
+        };
 }

@@ -12,7 +12,9 @@ public sealed class Backlog(NpgsqlDataSource database)
             $"""
             with owing as (
                 select case when turn.parked then case when exists (select from questions q where q.session_id = turn.session_id and q.outcome is null)
-                                                    then 'waitingForAnswer' else 'parked' end
+                                                    then 'waitingForAnswer'
+                                                    when exists (select from ci_attempts a where a.session_id = turn.session_id and a.wake_number = turn.wake_number and a.escalated)
+                                                    then 'escalated' else 'parked' end
                             when turn.lease_until > clock_timestamp() then 'running'
                             when {Pauses.StopClaim} then 'paused'
                             when turn.not_before = turn.held_until and turn.held_until > clock_timestamp() then 'waiting' else 'dispatched' end as state,
@@ -31,7 +33,7 @@ public sealed class Backlog(NpgsqlDataSource database)
                   and not exists (select from turns t where t.session_id = timer.session_id and t.ended_at is null)
             )
             select state, count(owing.since), coalesce(greatest(extract(epoch from clock_timestamp() - min(since)), 0), 0)::float8
-            from unnest(array['collecting', 'dispatched', 'waiting', 'running', 'paused', 'parked', 'waitingForAnswer']) state
+            from unnest(array['collecting', 'dispatched', 'waiting', 'running', 'paused', 'parked', 'escalated', 'waitingForAnswer']) state
             left join owing using (state)
             group by state
             """
@@ -45,7 +47,7 @@ public sealed class Backlog(NpgsqlDataSource database)
 
 /// <summary>The sessions that wait in one way.</summary>
 /// <param name="State">Collecting a burst, dispatched, waiting (its Claude session is open elsewhere), running, paused,
-/// parked, or waitingForAnswer.</param>
+/// parked, escalated (parked because its attempts at CI are spent), or waitingForAnswer.</param>
 /// <param name="Sessions">How many.</param>
 /// <param name="Oldest">For how long the first of them has; zero when there is none.</param>
 public sealed record BacklogLine(string State, long Sessions, TimeSpan Oldest);

@@ -108,6 +108,21 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
+            "A spent CI budget is escalated once, and its turn runs only when a person allows it.",
+            """
+            select format('wake %s of session %s: %s budgets spent, escalated %s times', a.wake_number, a.session_id, a.spent, said.escalated)
+            from (select session_id, wake_number, count(*) as spent from ci_attempts where escalated group by session_id, wake_number) a
+            cross join lateral (
+                select count(*) as escalated from decisions d
+                where d.session_id = a.session_id and d.wake_number = a.wake_number and d.kind = 'escalated') said
+            where said.escalated <> a.spent
+            union all
+            select format('wake %s of session %s has run', t.wake_number, t.session_id)
+            from ci_attempts a join turns t using (session_id, wake_number)
+            where a.escalated and t.outcome = 'completed' and not t.insisted
+            """
+        ),
+        (
             "A turn that has ended says how, and nobody holds it.",
             """
             select format('wake %s of session %s', wake_number, session_id)

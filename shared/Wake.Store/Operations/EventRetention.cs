@@ -22,7 +22,7 @@ public sealed class EventRetention(NpgsqlDataSource database)
 
     /// <summary>
     /// Deletes the events accepted longer ago than a given time, with the record of who heard them and of their
-    /// repetitions, and pauses that ended so long ago. What a session has still to hear stays, and so do all turns. A
+    /// repetitions, pauses that ended and attempts at CI that began so long ago. What a session has still to hear stays, and so do all turns. A
     /// fact that is observed again afterwards is a new one. Goes on where it ended the last time: an event that stays
     /// is looked at once a day.
     /// </summary>
@@ -36,6 +36,12 @@ public sealed class EventRetention(NpgsqlDataSource database)
         {
             paused.Parameters.AddWithValue(age);
             await paused.ExecuteNonQueryAsync(cancel);
+        }
+
+        await using (var tried = database.CreateCommand("delete from ci_attempts where at < clock_timestamp() - $1"))
+        {
+            tried.Parameters.AddWithValue(age);
+            await tried.ExecuteNonQueryAsync(cancel);
         }
 
         for (var all = 0; ; )

@@ -179,6 +179,11 @@ public sealed record TurnEvent(
     /// <summary>What was said when it was asked once more before the turn; null when nobody could be asked.</summary>
     public FactCheck? Fact { get; init; }
 
+    /// <summary>Which attempt at CI it makes this turn; null when that is not counted.</summary>
+    public CiAttempt? Ci { get; init; }
+
+    internal string? CiSubject { get; init; }
+
     /// <inheritdoc cref="EventDetails.Link" />
     public string? Link { get; init; }
 

@@ -61,7 +61,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <summary>
     /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox to it; later
     /// claims of the same wake find the same events. A turn whose Claude session somebody else is at work in is
-    /// withheld, and one whose session is paused is not due.
+    /// withheld, and one whose session is paused is not due. Nor is one about CI whose attempts are spent: it is parked.
     /// </summary>
     public async Task<TurnClaim> Claim(
         Guid sessionId,
@@ -70,6 +70,38 @@ public sealed class Turns(NpgsqlDataSource database)
         TimeSpan lease,
         CancellationToken cancel,
         OpenClaudeSessions? here = null
+    )
+    {
+        List<(long, CiResult)> ci = [];
+        var claim = await Take(sessionId, wakeNumber, runner, lease, here, ci, cancel);
+        if (claim is not TurnClaim.Granted { Turn: var turn } || ci is [])
+            return claim;
+
+        if (await CiAttempts.Count(database, turn, ci, cancel) is not var (attempts, park))
+            return new TurnClaim.NotDue();
+
+        if (park is not null)
+        {
+            await Release(turn, new TurnRelease.Park(null, park), answered: false, default, cancel);
+            return new TurnClaim.NotDue();
+        }
+
+        return new TurnClaim.Granted(
+            turn with
+            {
+                Events = [.. turn.Events.Select(x => x with { Ci = attempts.GetValueOrDefault(x.CiSubject ?? "") })],
+            }
+        );
+    }
+
+    async Task<TurnClaim> Take(
+        Guid sessionId,
+        int wakeNumber,
+        string runner,
+        TimeSpan lease,
+        OpenClaudeSessions? here,
+        List<(long, CiResult)> ci,
+        CancellationToken cancel
     )
     {
         await using var batch = database.CreateBatch();
@@ -160,10 +192,12 @@ public sealed class Turns(NpgsqlDataSource database)
                    case when row_number() over (order by e.seq) <= $4 then left(e.data::text, $3) end,
                    r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate, coalesce(e.scope, ''), e.seq, e.related,
                    -- an older version did not note it
-                   coalesce(i.ends_watch, i.watch_id is not null and not exists (select from watches w where w.id = i.watch_id))
+                   coalesce(i.ends_watch, i.watch_id is not null and not exists (select from watches w where w.id = i.watch_id)),
+                   coalesce(r.ci, w.ci)::text, case when coalesce(r.ci, w.ci) is not null and e.type = $5 then e.data::text end
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
+            left join watches w on w.id = i.watch_id
             where i.session_id = $1 and i.wake_number = $2
               -- as of its first attempt: what a later one is told must not differ
               and (e.expires_at is null or e.expires_at > (select started_at from turns where session_id = $1 and wake_number = $2))
@@ -172,7 +206,8 @@ public sealed class Turns(NpgsqlDataSource database)
             sessionId,
             wakeNumber,
             EventDetails.MaxData,
-            MaxEventsInPrompt
+            MaxEventsInPrompt,
+            CiResult.Type
         );
         batch.Add(
             """
@@ -234,7 +269,15 @@ public sealed class Turns(NpgsqlDataSource database)
         await rows.NextResultAsync(cancel);
         var events = await rows.ReadAll(
             row =>
-                new TurnEvent(
+            {
+                var related = row.GetTexts(17) ?? [];
+                var result =
+                    row.GetBoolean(7) && CiPolicy.FromJson(row.GetText(19)) is { } policy
+                        ? CiResult.Parse(related.FirstOrDefault(), row.GetText(20), policy)
+                        : null;
+                if (result is not null)
+                    ci.Add((row.GetInt64(16), result));
+                return new TurnEvent(
                     row.GetString(0),
                     row.GetString(1),
                     row.GetString(2),
@@ -253,9 +296,11 @@ public sealed class Turns(NpgsqlDataSource database)
                     TraceState = row.GetText(14),
                     IsWakeRequest = row.GetString(15) == WakeRequested.VerifiedByWake,
                     Seq = row.GetInt64(16),
-                    Related = row.GetTexts(17) ?? [],
+                    Related = related,
                     EndsWatch = row.GetBoolean(18),
-                }.WithDetails(EventDetails.Parse(row.GetText(9))),
+                    CiSubject = result is { Passed: false } ? result.Subject : null,
+                }.WithDetails(EventDetails.Parse(row.GetText(9)));
+            },
             cancel
         );
 
@@ -351,6 +396,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="near">Where the session's next wake is best sent; null when it does not matter.</param>
     /// <param name="announced">Whether a message tells the coordinator; else it looks by itself, at once.</param>
+    /// <param name="said">Its last words, cut short; null when they are not known.</param>
     public async Task<bool> EndTurn(
         TurnToken turn,
         TurnOutcome outcome,
@@ -358,7 +404,8 @@ public sealed class Turns(NpgsqlDataSource database)
         TurnCost cost,
         CancellationToken cancel,
         RunnerAffinity? near = null,
-        bool announced = true
+        bool announced = true,
+        string? said = null
     )
     {
         await using var batch = database.CreateBatch();
@@ -367,7 +414,7 @@ public sealed class Turns(NpgsqlDataSource database)
             $"""
             with settled as (
                 update turns
-                set ended_at = clock_timestamp(), lease_until = null, outcome = $10, note = $11, {AddCost},
+                set ended_at = clock_timestamp(), lease_until = null, outcome = $10, note = $11, said = $15::text, {AddCost},
                     claude_session_id = (select claude_session_id from session_ids where session_id = $1 order by position desc limit 1)
                 where {IsHeldByCaller}
                 returning session_id
@@ -399,6 +446,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 announced ? EndedMessageTimeout : TimeSpan.Zero,
                 near?.Address,
                 near?.Ttl,
+                said,
             ]
         );
 

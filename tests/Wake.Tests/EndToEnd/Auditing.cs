@@ -62,6 +62,13 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         "While a breaker is open no turn is dispatched but its trials."
     )]
     [InlineData(
+        """
+            insert into ci_attempts (session_id, subject, wake_number, event, checks, counts, escalated)
+            select session_id, 's', wake_number, 1, '{build}', true, true from turns where outcome = 'completed' limit 1
+            """,
+        "A spent CI budget is escalated once, and its turn runs only when a person allows it."
+    )]
+    [InlineData(
         "update turns set outcome = null where wake_number = 1",
         "A turn that has ended says how, and nobody holds it."
     )]

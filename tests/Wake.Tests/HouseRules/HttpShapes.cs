@@ -81,6 +81,19 @@ public sealed class HttpShapes
          "closesAt":"2031-02-03T04:05:06+00:00"}
         """;
 
+    static readonly CiPolicy Ci = new()
+    {
+        RerunFirst = true,
+        AttemptsPerCheck = 3,
+        AttemptsPerPullRequest = 6,
+        Escalate = true,
+        AllPullRequests = true,
+    };
+
+    const string CiJson = """
+        {"rerunFirst":true,"attemptsPerCheck":3,"attemptsPerPullRequest":6,"escalate":true,"allPullRequests":true}
+        """;
+
     static readonly Watch Watch = new(
         Id,
         Session: "implementer",
@@ -92,12 +105,16 @@ public sealed class HttpShapes
         Intent: "then deploy it",
         Expires: Time,
         Created: Time
-    );
+    )
+    {
+        Ci = Ci,
+    };
 
-    const string WatchFieldsJson = """
+    const string WatchFieldsJson = $$"""
         "id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","subject":"github:octo-org/hello#972",
         "types":["github.ci.*"],"where":["data.conclusion = failure"],"until":["github.pull_request.merged"],
-        "once":true,"intent":"then deploy it","expires":"2031-02-03T04:05:06+00:00","created":"2031-02-03T04:05:06+00:00"
+        "once":true,"intent":"then deploy it","expires":"2031-02-03T04:05:06+00:00","created":"2031-02-03T04:05:06+00:00",
+        "ci":{{CiJson}}
         """;
 
     static readonly InboxEntry InboxEntry = new("implementer", Id, "assigned", "i", Time, 7, Turn)
@@ -209,10 +226,10 @@ public sealed class HttpShapes
             """
         ),
         (
-            new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time),
-            """
+            new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time) { Ci = Ci },
+            $$"""
             {"session":"implementer","subject":"s","types":["t"],"where":["w"],"until":["u"],"once":true,"intent":"i",
-             "expires":"2031-02-03T04:05:06+00:00"}
+             "expires":"2031-02-03T04:05:06+00:00","ci":{{CiJson}}}
             """
         ),
         (Watch, $$"""{{{WatchFieldsJson}}}"""),
@@ -229,6 +246,7 @@ public sealed class HttpShapes
                 Intent = Watch.Intent,
                 Expires = Watch.Expires,
                 Created = Watch.Created,
+                Ci = Ci,
             },
             $$"""{"found":2,"ended":true,{{WatchFieldsJson}}}"""
         ),
@@ -245,12 +263,14 @@ public sealed class HttpShapes
                 DeltaPrompt = "d",
                 OnEnd = EndPolicy.Close,
                 CloseAfterSeconds = 3600,
+                Ci = Ci,
             },
-            """
+            $$$"""
             {"types":["t"],"subject":"s","where":["w"],"session":"implementer@{subject}","profile":"default",
-             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600}
+             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600,"ci":{{{CiJson}}}}
             """
         ),
+        (Ci, CiJson),
         (
             new Route("assigned", Configured: true, Time)
             {
@@ -265,11 +285,12 @@ public sealed class HttpShapes
                 DeltaPrompt = "d",
                 OnEnd = EndPolicy.Close,
                 CloseAfterSeconds = 3600,
+                Ci = Ci,
             },
-            """
+            $$$"""
             {"name":"assigned","configured":true,"created":"2031-02-03T04:05:06+00:00","warnings":["w"],"types":["t"],
              "subject":"s","where":["w"],"session":"implementer@{subject}","profile":"default",
-             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600}
+             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600,"ci":{{{CiJson}}}}
             """
         ),
         (

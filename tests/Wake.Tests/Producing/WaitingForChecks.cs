@@ -86,7 +86,10 @@ public sealed class WaitingForChecks()
         github.Run(2, Head, 12, "success", suite: 52, workflow: 62, name: "Lint");
         var key = await Waiting();
 
-        Assert.Equal(TurnOf("failure (1 of 2)"), await First(key));
+        Assert.Equal(
+            TurnOf($"failure (1 of 2); no test has failed: Main CI ended with {conclusion}"),
+            await First(key)
+        );
         Assert.Equal(
             "Main CI",
             await wake.Scalar<string>("select data ->> 'failed' from events where type = 'github.ci.completed'")

@@ -292,6 +292,33 @@ public sealed partial class LoopbackGitHub
         logs[job] = log;
     }
 
+    /// <summary>What happens when the failed jobs of a run are to be run again; null: the account may not.</summary>
+    public Action<long>? Rerun { get; set; }
+
+    /// <summary>A run begins again: its next attempt, of which nothing has ended.</summary>
+    public void BeginAgain(long id) => ChangeRun(id, "in_progress", null, 1);
+
+    /// <summary>The attempt of a run that is under way ends.</summary>
+    public void EndAgain(long id, string conclusion) => ChangeRun(id, "completed", conclusion, 0);
+
+    void ChangeRun(long id, string status, string? conclusion, int more)
+    {
+        var runs = things["actions/runs"];
+        lock (runs)
+        {
+            var run = runs["items"]!.AsArray().Single(x => (long)x!["id"]! == id)!;
+            run["run_attempt"] = (int)run["run_attempt"]! + more;
+            (run["status"], run["conclusion"], run["updated_at"]) = (status, conclusion, Now());
+        }
+    }
+
+    /// <summary>What a job has printed.</summary>
+    public void Log(long job, string log) => logs[job] = log;
+
+    /// <summary>What a job without a log says of its failure.</summary>
+    public void Annotate(long job, string message) =>
+        Add($"check-runs/{job}/annotations", new() { ["annotation_level"] = "failure", ["message"] = message });
+
     /// <summary>Nothing is merged into this branch before these have passed, as its protection says it.</summary>
     public void Protect(string branch, params string[] contexts) =>
         things[$"branches/{branch}"] = new()

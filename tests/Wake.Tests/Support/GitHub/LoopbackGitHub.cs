@@ -298,6 +298,11 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
                     }
             );
         }
+        else if (path.EndsWith("/rerun-failed-jobs", StringComparison.Ordinal) && request.Method == "POST")
+        {
+            await Json(http, Rerun is null ? 403 : 201, new JsonObject());
+            Rerun?.Invoke(long.Parse(path.Split('/')[^2], CultureInfo.InvariantCulture));
+        }
         else if (Renamed && path.StartsWith("/repos/octo-org/hello/", StringComparison.Ordinal))
         {
             response.Headers.Location = new Uri(
@@ -362,6 +367,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             await Paged(http, [.. Items(path).Reverse()], null);
         else if (
             path.EndsWith("/reviews", StringComparison.Ordinal)
+            || path.EndsWith("/annotations", StringComparison.Ordinal)
             || path.StartsWith("rules/branches/", StringComparison.Ordinal)
         )
             await Paged(http, Items(path), null);
