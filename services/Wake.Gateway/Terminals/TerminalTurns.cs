@@ -90,6 +90,13 @@ sealed class TerminalTurns(
             turn = known.Turn;
         }
 
+        (turn, var spent) = await turns.CountCiAttempts(turn, cancel);
+        if (spent is not null)
+        {
+            await Park(turn, spent);
+            return null;
+        }
+
         var messageId = TurnMessage.IdOf(turn);
         if (!await terminals.Offer(turn, waiter, messageId.ToString("N"), cancel))
         {

@@ -51,7 +51,10 @@ sealed class ResumeWithFreshFallback(
         if (facts.IsStale)
             return new(new Reaction.End(TurnOutcome.Stale, facts.Note), Acknowledged: false, default);
 
-        var turn = facts.Turn;
+        var (turn, spent) = await turns.CountCiAttempts(facts.Turn, lost);
+        if (spent is not null)
+            return new(new Reaction.Release(new TurnRelease.Park(null, spent)), Acknowledged: false, default);
+
         var session =
             turn.ClaudeSession
             ?? await CreateClaudeSession(turn, instead: null, lost)

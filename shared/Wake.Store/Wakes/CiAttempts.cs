@@ -3,7 +3,7 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// The attempts of sessions to mend CI of pull requests. Written by the claim of a turn, once for each wake, however
+/// The attempts of sessions to mend CI of pull requests. Written before a turn is run, once for each wake, however
 /// often it is claimed.
 /// </summary>
 static class CiAttempts
@@ -11,24 +11,29 @@ static class CiAttempts
     /// <summary>
     /// Counts what a claimed turn is told that CI came to.
     /// </summary>
-    /// <returns>Which attempt it is, by pull request; or why the turn is to wait for a person. Null: the turn is no longer
-    /// the caller's.</returns>
-    public static async Task<(IReadOnlyDictionary<string, CiAttempt> Attempts, string? Park)?> Count(
+    /// <returns>Which attempt it is, by pull request, and why the turn is to wait for a person; nothing where the turn is
+    /// no longer the caller's.</returns>
+    public static async Task<(IReadOnlyDictionary<string, CiAttempt> Attempts, string? Park)> Count(
         NpgsqlDataSource database,
         ClaimedTurn turn,
-        IReadOnlyList<(long Seq, CiResult Result)> results,
         CancellationToken cancel
     )
     {
+        Dictionary<string, CiAttempt> attempts = [];
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         if (!await IsHeld(connection, turn, cancel))
-            return null;
+            return (attempts, null);
 
-        Dictionary<string, CiAttempt> attempts = [];
         string? park = null;
-        foreach (var (seq, result) in results.GroupBy(x => x.Result.Subject).Select(x => x.MaxBy(y => y.Seq)))
+        foreach (
+            var last in turn
+                .Events.Where(x => x.CiResult is not null && !x.IsOver)
+                .GroupBy(x => x.CiResult!.Subject)
+                .Select(x => x.Last())
+        )
         {
+            var (seq, result) = (last.Seq, last.CiResult!);
             var rows = await Read(connection, turn, result.Subject, cancel);
             var known = rows.Find(x => x.Round.WakeNumber == turn.WakeNumber);
             var before = rows.Where(x => !x.Reset && x.Round.WakeNumber < turn.WakeNumber).ToList();

@@ -182,7 +182,9 @@ public sealed record TurnEvent(
     /// <summary>Which attempt at CI it makes this turn; null when that is not counted.</summary>
     public CiAttempt? Ci { get; init; }
 
-    internal string? CiSubject { get; init; }
+    internal CiResult? CiResult { get; init; }
+
+    internal bool IsOver => Fact is { Answer: FactAnswer.NoLonger };
 
     /// <inheritdoc cref="EventDetails.Link" />
     public string? Link { get; init; }

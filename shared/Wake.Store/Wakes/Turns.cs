@@ -61,7 +61,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <summary>
     /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox to it; later
     /// claims of the same wake find the same events. A turn whose Claude session somebody else is at work in is
-    /// withheld, and one whose session is paused is not due. Nor is one about CI whose attempts are spent: it is parked.
+    /// withheld, and one whose session is paused is not due.
     /// </summary>
     public async Task<TurnClaim> Claim(
         Guid sessionId,
@@ -70,38 +70,6 @@ public sealed class Turns(NpgsqlDataSource database)
         TimeSpan lease,
         CancellationToken cancel,
         OpenClaudeSessions? here = null
-    )
-    {
-        List<(long, CiResult)> ci = [];
-        var claim = await Take(sessionId, wakeNumber, runner, lease, here, ci, cancel);
-        if (claim is not TurnClaim.Granted { Turn: var turn } || ci is [])
-            return claim;
-
-        if (await CiAttempts.Count(database, turn, ci, cancel) is not var (attempts, park))
-            return new TurnClaim.NotDue();
-
-        if (park is not null)
-        {
-            await Release(turn, new TurnRelease.Park(null, park), answered: false, default, cancel);
-            return new TurnClaim.NotDue();
-        }
-
-        return new TurnClaim.Granted(
-            turn with
-            {
-                Events = [.. turn.Events.Select(x => x with { Ci = attempts.GetValueOrDefault(x.CiSubject ?? "") })],
-            }
-        );
-    }
-
-    async Task<TurnClaim> Take(
-        Guid sessionId,
-        int wakeNumber,
-        string runner,
-        TimeSpan lease,
-        OpenClaudeSessions? here,
-        List<(long, CiResult)> ci,
-        CancellationToken cancel
     )
     {
         await using var batch = database.CreateBatch();
@@ -275,8 +243,6 @@ public sealed class Turns(NpgsqlDataSource database)
                     row.GetBoolean(7) && CiPolicy.FromJson(row.GetText(19)) is { } policy
                         ? CiResult.Parse(related.FirstOrDefault(), row.GetText(20), policy)
                         : null;
-                if (result is not null)
-                    ci.Add((row.GetInt64(16), result));
                 return new TurnEvent(
                     row.GetString(0),
                     row.GetString(1),
@@ -298,7 +264,7 @@ public sealed class Turns(NpgsqlDataSource database)
                     Seq = row.GetInt64(16),
                     Related = related,
                     EndsWatch = row.GetBoolean(18),
-                    CiSubject = result is { Passed: false } ? result.Subject : null,
+                    CiResult = result,
                 }.WithDetails(EventDetails.Parse(row.GetText(9)));
             },
             cancel
@@ -314,6 +280,36 @@ public sealed class Turns(NpgsqlDataSource database)
         );
 
         return new TurnClaim.Granted(turn with { Events = events, Questions = settled });
+    }
+
+    /// <summary>
+    /// Counts what a turn that is held is told that CI came to, once for each wake. After it was asked whether that is
+    /// still so: what is over is no attempt.
+    /// </summary>
+    /// <returns>The turn with its attempts; and why it is to wait for a person when they are spent.</returns>
+    public async Task<(ClaimedTurn Turn, string? Spent)> CountCiAttempts(ClaimedTurn turn, CancellationToken cancel)
+    {
+        if (!turn.Events.Any(x => x.CiResult is not null && !x.IsOver))
+            return (turn, null);
+
+        var (attempts, spent) = await CiAttempts.Count(database, turn, cancel);
+        return (
+            turn with
+            {
+                Events =
+                [
+                    .. turn.Events.Select(x =>
+                        x.CiResult is { Passed: false, Subject: var subject }
+                            ? x with
+                            {
+                                Ci = attempts.GetValueOrDefault(subject),
+                            }
+                            : x
+                    ),
+                ],
+            },
+            spent
+        );
     }
 
     /// <summary>Keeps a turn. False: it is no longer the caller's, whose child must die at once.</summary>

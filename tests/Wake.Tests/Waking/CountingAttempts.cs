@@ -46,29 +46,35 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
         string? excerpt = null
     )
     {
-        await Tell(
-            "failure",
-            new
-            {
-                conclusion = "failure",
-                sha = Sha(++commits),
-                own,
-                failure,
-                failed = check,
-                checks = new[]
-                {
-                    new
-                    {
-                        name = check,
-                        conclusion = "failure",
-                        failure,
-                    },
-                },
-                excerpt = excerpt ?? $"Building\n##[error]{error}\n",
-            }
-        );
+        await Tell("failure", Failure(error, check, failure, own, excerpt));
         return await Claim(++wakes, open: true);
     }
+
+    object Failure(
+        string error,
+        string check = "build",
+        string failure = "tests",
+        bool own = true,
+        string? excerpt = null
+    ) =>
+        new
+        {
+            conclusion = "failure",
+            sha = Sha(++commits),
+            own,
+            failure,
+            failed = check,
+            checks = new[]
+            {
+                new
+                {
+                    name = check,
+                    conclusion = "failure",
+                    failure,
+                },
+            },
+            excerpt = excerpt ?? $"Building\n##[error]{error}\n",
+        };
 
     Task Green() =>
         Tell(
@@ -98,7 +104,19 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
         var session = (await store.Sessions.Find(Key, None))!.Id;
         if (open)
             await Do("insert into turns (session_id, wake_number) values ($1, $2)", session, wake);
-        return await store.Turns.Claim(session, wake, "tester", TimeSpan.FromMinutes(10), None);
+        var claim = await store.Turns.Claim(session, wake, "tester", TimeSpan.FromMinutes(10), None);
+        return claim is TurnClaim.Granted { Turn: var turn } ? await Count(turn) : claim;
+    }
+
+    // As whoever has claimed a turn does it before it is run.
+    async Task<TurnClaim> Count(ClaimedTurn claimed)
+    {
+        var (turn, spent) = await store.Turns.CountCiAttempts(claimed, None);
+        if (spent is null)
+            return new TurnClaim.Granted(turn);
+
+        Assert.True(await store.Turns.Release(turn, new TurnRelease.Park(null, spent), answered: false, default, None));
+        return new TurnClaim.NotDue();
     }
 
     async Task Do(string sql, params object[] parameters)
@@ -249,6 +267,26 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(2, turn.Events[0].Ci!.Number);
         Assert.Equivalent(turn.Events[0].Ci, again.Events[0].Ci);
         Assert.Equal(2, await store.Scalar<long>("select count(*) from ci_attempts where subject = $1", pull));
+    }
+
+    [Fact]
+    public async Task What_is_no_longer_so_when_the_turn_begins_is_no_attempt()
+    {
+        await Route(new() { AttemptsPerCheck = 1 });
+        await Tell("failure", Failure("first error"));
+        var session = (await store.Sessions.Find(Key, None))!.Id;
+        await Do("insert into turns (session_id, wake_number) values ($1, $2)", session, ++wakes);
+        var claim = await store.Turns.Claim(session, wakes, "tester", TimeSpan.FromMinutes(10), None);
+        var turn = Assert.IsType<TurnClaim.Granted>(claim).Turn;
+        var over = turn with
+        {
+            Events = [turn.Events[0] with { Fact = new(FactAnswer.NoLonger, "the check is green by now", default) }],
+        };
+
+        Assert.Null(Assert.IsType<TurnClaim.Granted>(await Count(over)).Turn.Events[0].Ci);
+
+        Assert.True(await store.Turns.EndTurn(turn, TurnOutcome.Stale, null, default, None));
+        Assert.Equal(1, (await Try(Red("second error")))!.Number);
     }
 
     [Theory]
