@@ -62,7 +62,7 @@ static class OpenApiExamples
         ["ResetSession"] = (
             """{"interrupt": false}""",
             "200",
-            """{"reset": true, "claudeSessionId": "01234567-89ab-cdef-0123-456789abcdef", "interrupted": false}"""
+            """{"reset": true, "interrupted": false}"""
         ),
         ["PauseSessions"] = (
             """{"scope": "session", "name": "implementer", "until": "2031-02-03T04:05:06Z", "reason": "The database is being moved"}""",

@@ -38,7 +38,7 @@ public static class SubjectEnd
         "gitea.issue.reopened",
     ];
 
-    /// <summary>Those of the events after which a subject is over.</summary>
+    /// <summary>Types of the events after which a subject is over.</summary>
     public static IReadOnlyCollection<string> Types => Ends;
 
     /// <summary>Whether an event of this type ends its subject; false: it takes it up again; null: neither.</summary>
