@@ -20,8 +20,8 @@ sealed class McpTools(WakeClient wake, string? named)
         [Description(
             "Event types to match, with * for anything; left out, all. Of pull_request then reviews, comments, CI as "
                 + "one sum, conflicts, whether it can be merged, and its end. Like github.pull_request.merged, "
-                + "github.pull_request.conflicted, github.pull_request.ready, github.ci.completed (all checks together, "
-                + "once; watch conflicts too, which keep CI from running), github.pull_request.review_submitted, "
+                + "github.pull_request.conflicted, github.pull_request.ready, github.pull_request.review_submitted, "
+                + "github.ci.completed (all checks together, once; watch conflicts too, which keep CI from running), "
                 + "github.deployment.completed."
         )]
             string[]? types = null,

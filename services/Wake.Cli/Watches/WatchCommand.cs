@@ -32,8 +32,8 @@ sealed class WatchCommand : ClientCommand
 
     readonly Option<bool> ci = CommonOptions.Flag(
         "--ci",
-        "Adds the CI rollup event types: one event when all checks have completed, or only hung ones remain. A conflict "
-            + "of a pull request, which may keep CI from running, counts as a failure. Combines with --type."
+        "Adds the CI rollup event types: one event when all checks have completed, or only hung ones remain. A "
+            + "conflict of a pull request, which may keep CI from running, counts as a failure. Combines with --type."
     );
     readonly Option<bool> ciLoop = CommonOptions.Flag(
         "--ci-loop",

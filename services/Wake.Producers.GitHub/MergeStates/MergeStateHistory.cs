@@ -39,8 +39,8 @@ sealed record MergeStateHistory
     /// <summary>How often each state was told: one conflict is told from the next by it.</summary>
     public IReadOnlyDictionary<string, int> Told { get; init; } = new Dictionary<string, int>();
 
-    /// <summary>What counts and is not handed over yet. Kept before it is: or a crash between the two would take what was
-    /// told for what was not, and its end for nothing new.</summary>
+    /// <summary>What counts and is not handed over yet. It is kept first: after a crash between the two, what was told
+    /// would be taken for what was not, and its end for nothing new.</summary>
     public MergeStateChange? ToTell { get; init; }
 
     /// <summary>The result of CI that was told when GitHub was asked last: with another one the state may be

@@ -70,7 +70,8 @@ sealed class MergeStatePoll(
         await Save(number, WithChecks(known.Observe(MergeStates.Of(pull), head, pages.ServerTime)), cancel);
     }
 
-    /// <summary>It is as it was.</summary>
+    /// <summary>GitHub says that nothing has changed: what was seen still stands, and what was unknown still
+    /// is.</summary>
     public async Task Confirm(long number, CancellationToken cancel)
     {
         if ((await Histories(cancel)).GetValueOrDefault(number) is not { Head: { } head } known)

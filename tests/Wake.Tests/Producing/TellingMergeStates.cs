@@ -15,7 +15,7 @@ public sealed class TellingMergeStates()
         {
             ["GitHub__PollInterval"] = "00:00:00.3",
             ["GitHub__Settle"] = "00:00:00.5",
-            ["GitHub__MergeStateSettle"] = "00:00:03",
+            ["GitHub__MergeStateSettle"] = "00:00:05",
         }
     )
 {
@@ -134,7 +134,8 @@ public sealed class TellingMergeStates()
             await wake.Scalar<string>("select coalesce(data ->> 'why', '') from events where type like '%.blocked'")
         );
         Assert.Equal(
-            $"PR #15 (Change 15) cannot be merged yet{(polled ? ": a review is missing, 2 conversations are unresolved" : "")}",
+            "PR #15 (Change 15) cannot be merged yet"
+                + (polled ? ": a review is missing, 2 conversations are unresolved" : ""),
             await wake.Scalar<string>("select reason from events where type like '%.blocked'")
         );
         Assert.Equal(polled ? 1 : 0, github.Requests.Count(x => x.Path == "/graphql"));
@@ -164,7 +165,7 @@ public sealed class TellingMergeStates()
         await Kept("Seen", "3");
         await Eventually.Holds(async () =>
             await wake.Scalar<bool>(
-                "select clock_timestamp() > (state ->> 'Since')::timestamptz + interval '5 seconds' from "
+                "select clock_timestamp() > (state ->> 'Since')::timestamptz + interval '8 seconds' from "
                     + "github.merge_states"
             )
         );
@@ -213,6 +214,14 @@ public sealed class TellingMergeStates()
             "PR #15 (Change 15) conflicts with main; CI may not run until that is resolved",
             Assert.Single(Assert.Single(await wake.Turns(key)).Reasons, x => !x.Contains("has new commits"))
         );
+
+        // With nothing else said, the whole of it is watched, and of CI the sum.
+        said = await WakeCommandLine.Run(wake.Here, null, "watch", "--session", key, "--pr", "octo-org/hello#99");
+        Assert.True(said.ExitCode == 0, said.Errors);
+        Assert.Equal(
+            ["github.pull_request.*", "github.issue.*", "github.discussion.*", "github.ci.*"],
+            await wake.Scalar<string[]>("select types from watches where subject = 'github:octo-org/hello#99'")
+        );
     }
 
     [Fact]
@@ -225,7 +234,7 @@ public sealed class TellingMergeStates()
         await Kept("Seen", Conflicted);
         await Eventually.Holds(async () =>
             await wake.Scalar<bool>(
-                "select clock_timestamp() > (state ->> 'Since')::timestamptz + interval '5 seconds' from "
+                "select clock_timestamp() > (state ->> 'Since')::timestamptz + interval '8 seconds' from "
                     + "github.merge_states"
             )
         );
@@ -273,7 +282,7 @@ public sealed class TellingMergeStates()
         github.Merge(18);
         await Eventually.Holds(async () =>
             await wake.Scalar<bool>(
-                "select exists (select from events where type = 'github.pull_request.conflicted' and subject like '%#17')"
+                "select exists (select from events where type like '%.conflicted' and subject like '%#17')"
             )
         );
     }

@@ -44,6 +44,7 @@ public sealed class StayingQuickInALargeStore
 
         [
             "WebhookCheckAggregator",
+            "WebhookMergeStates",
             "EventPruner",
             "GitHubPoller",
             "Housekeeping",
