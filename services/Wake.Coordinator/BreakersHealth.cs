@@ -14,6 +14,8 @@ sealed class BreakersHealth(Breakers breakers) : IHealthCheck
         var (open, halfOpen) = await breakers.Count(cancellationToken);
         return open + halfOpen == 0
             ? HealthCheckResult.Healthy()
-            : HealthCheckResult.Degraded($"Breakers are open: {open}, half-open: {halfOpen}. wake breakers lists them.");
+            : HealthCheckResult.Degraded(
+                $"{open} breakers are open and {halfOpen} half-open. wake breakers lists them."
+            );
     }
 }

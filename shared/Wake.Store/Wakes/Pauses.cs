@@ -21,8 +21,8 @@ public sealed class Pauses(NpgsqlDataSource database)
     /// <summary>A statement of a claim, before those that look: no pause comes into force until it commits.</summary>
     internal const string LockAgainstNew = $"select pg_advisory_xact_lock_shared({Lock})";
 
-    /// <summary>Whether a pause keeps the turn of a row <c>turn</c> of the session of a row <c>s</c> from being claimed: a
-    /// breaker may let run what was dispatched before, or as its trial.</summary>
+    /// <summary>Whether a pause keeps the turn of a row <c>turn</c>, of the session of a row <c>s</c>, from being
+    /// claimed: a breaker may let run what was dispatched before, or as its trial.</summary>
     internal const string StopClaim = """
         exists (select from pauses_of(s.key, s.profile) p
                 where p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (turn.session_id, turn.wake_number))
@@ -38,7 +38,7 @@ public sealed class Pauses(NpgsqlDataSource database)
                ': ' || p.reason)
         """;
 
-    /// <summary>Of rows <c>p</c> in force: when the last of them is over; null when somebody, or a trial, ends it.</summary>
+    // Of rows p in force: when the last of them is over; null when somebody, or a trial, ends it.
     const string LastEnd = "case when bool_and(coalesce(p.until > clock_timestamp(), false)) then max(p.until) end";
 
     const string InForce =

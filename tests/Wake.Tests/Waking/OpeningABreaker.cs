@@ -1,4 +1,6 @@
+using Microsoft.Extensions.Configuration;
 using Wake.Contracts;
+using Wake.Coordinator;
 using Wake.Store;
 using Wake.Tests.Support;
 
@@ -361,6 +363,37 @@ public sealed class OpeningABreaker : IAsyncLifetime
         Assert.Equal("due", await Timer(session));
         await Look(session);
         await Command(session);
+    }
+
+    [Fact]
+    public void Settings_say_which_limits_hold()
+    {
+        var options = new ConfigurationBuilder()
+            .AddInMemoryCollection(
+                new Dictionary<string, string?>
+                {
+                    ["EachSession:TurnsPerHour"] = "",
+                    ["EachSession:UsdPerHour"] = "2.5",
+                    ["Profiles:reviewer:EachSession:ChainDepth"] = "7",
+                    ["Sources:0:Source"] = "cron:nightly",
+                    ["Sources:0:EventsPerMinute"] = "10",
+                    ["Sources:0:UsdPerDay"] = "3",
+                }
+            )
+            .Build()
+            .Get<BreakerOptions>()!;
+
+        Assert.Equal(
+            [
+                new(PauseScope.Session, null, BreakerKind.UsdPerHour, 2.5m),
+                new(PauseScope.Session, null, BreakerKind.ChainDepth, 5),
+                new(PauseScope.Session, "reviewer", BreakerKind.TurnsPerHour, 120),
+                new(PauseScope.Session, "reviewer", BreakerKind.ChainDepth, 7),
+                new(PauseScope.Source, "cron:nightly", BreakerKind.EventsPerMinute, 10),
+                new(PauseScope.Source, "cron:nightly", BreakerKind.UsdPerDay, 3),
+            ],
+            options.Limits().Where(x => x.Amount is not null)
+        );
     }
 
     // A breaker for everything that is half-open, for which two sessions wait.
