@@ -151,7 +151,7 @@ sealed class ProfileLimits
 /// <summary>What may come of a source of events.</summary>
 sealed class SourceLimits : SharedLimits
 {
-    /// <summary>The source, as its events name it: <c>github</c>.</summary>
+    /// <summary>The source, as its events name it: <c>github:webhook</c>.</summary>
     public string Source { get; init; } = "";
 
     /// <summary>How many events it may publish within a minute. Looked at each second. What it publishes then is kept,

@@ -22,7 +22,8 @@ public sealed record NewPause(
 /// <param name="Scope">What it covers.</param>
 /// <param name="Name">The session's key, or the name of the route, profile, pool or source; null for
 /// <c>all</c>.</param>
-/// <param name="Until">When it is over; null: when somebody ends it. Of a breaker: when it is half-open.</param>
+/// <param name="Until">When it is over; null: when somebody ends it. Of a breaker: when it
+/// is half-open; null while it is.</param>
 /// <param name="Interrupt">Whether turns that ran were stopped as well.</param>
 /// <param name="Reason">Why; null when nobody has said.</param>
 /// <param name="Created">Since when.</param>

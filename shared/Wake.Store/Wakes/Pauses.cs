@@ -47,7 +47,8 @@ public sealed class Pauses(NpgsqlDataSource database)
     const string Covers = "pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)";
 
     const string Select = $"""
-        select p.id, p.scope, p.name, p.until, p.interrupts, p.reason, p.created_at,
+        select p.id, p.scope, p.name, case when p.breaker is null or p.until > clock_timestamp() then p.until end as until,
+               p.interrupts, p.reason, p.created_at,
                (select count(*) from sessions s where s.closed_at is null and {Covers})::int as sessions,
                (select count(*) from turns t join sessions s on s.id = t.session_id
                 where t.ended_at is null and t.lease_until > clock_timestamp() and {Covers})::int as running
