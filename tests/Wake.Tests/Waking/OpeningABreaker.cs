@@ -161,6 +161,22 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Command(waits);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_late_word_about_an_earlier_turn_takes_no_trial(bool dispatched)
+    {
+        var (tried, _) = await HalfOpen(BreakerKind.TurnsPerHour, 2);
+        if (dispatched)
+            await store.Database.CreateCommand("update session_wakes set current_state = 4").ExecuteNonQueryAsync();
+
+        await coordinator.Tell(new TurnEnded(tried, 1, TurnOutcome.Completed));
+
+        Assert.Equal(0, await store.Scalar<long>("select count(*) from pauses where trial_session is not null"));
+        await Look(tried);
+        await Command(tried);
+    }
+
     [Fact]
     public async Task Closed_by_hand_it_counts_anew()
     {
