@@ -19,9 +19,9 @@ sealed class BreakerOptions : IValidatableObject
     public TimeSpan MaxOpenFor { get; init; } = TimeSpan.FromHours(4);
 
     /// <summary>
-    /// The accounts that the sessions write as, also those that a person shares: what one of them does while a turn of a
-    /// session runs, or within a minute after it, counts as caused by that turn. Without any, <c>ChainDepth</c> counts
-    /// nothing.
+    /// The accounts that the sessions write as, also those that a person shares: what one of them does while a turn of
+    /// a session runs, or within a minute after it, counts as caused by that turn. Without any, <c>ChainDepth</c>
+    /// counts nothing.
     /// </summary>
     public IReadOnlyList<string> OwnLogins { get; init; } = [];
 
@@ -34,7 +34,8 @@ sealed class BreakerOptions : IValidatableObject
     /// <summary>What the sessions of a profile may do, by the profile's name.</summary>
     public IReadOnlyDictionary<string, ProfileLimits> Profiles { get; init; } = new Dictionary<string, ProfileLimits>();
 
-    /// <summary>What the sessions may do together whose keys are those that a route gives, by the route's name.</summary>
+    /// <summary>What the sessions may do together whose keys are those that a route gives, by the route's
+    /// name.</summary>
     public IReadOnlyDictionary<string, SharedLimits> Routes { get; init; } = new Dictionary<string, SharedLimits>();
 
     /// <summary>What sources may publish, and what the turns may come to that events of one alone began.</summary>
@@ -56,9 +57,7 @@ sealed class BreakerOptions : IValidatableObject
             yield return new($"{Section}:Sources: {twice.Key} is there twice.");
 
         if (Limits().FirstOrDefault(x => x.Amount <= 0) is { } none)
-            yield return new(
-                $"{Section}: {none.Kind} must be positive. wake pause stops all turns of a session, route or profile."
-            );
+            yield return new($"{Section}: {none.Kind} must be positive.");
     }
 
     /// <summary>The same, one by one.</summary>
@@ -100,25 +99,25 @@ sealed class BreakerOptions : IValidatableObject
         ];
 }
 
-/// <summary>Limits that sessions share.</summary>
+/// <summary>What several sessions may do together.</summary>
 class SharedLimits
 {
     /// <summary>How many turns may be dispatched within an hour.</summary>
     public int? TurnsPerHour { get; init; }
 
-    /// <summary>What turns may cost that end within an hour. Looked at before a turn, so those that run at the same time
-    /// may exceed it.</summary>
+    /// <summary>What turns may cost that end within an hour. Looked at before a turn, so those that run at the same
+    /// time may exceed it.</summary>
     public decimal? UsdPerHour { get; init; }
 
     /// <summary>The same on a day, UTC.</summary>
     public decimal? UsdPerDay { get; init; }
 }
 
-/// <summary>Limits of each session.</summary>
+/// <summary>What one session may do.</summary>
 sealed class SessionLimits
 {
-    /// <summary>How many turns may be dispatched within an hour: two a minute is more than an agent is told that gets on
-    /// with its work.</summary>
+    /// <summary>How many turns may be dispatched within an hour. Two a minute leaves room for a session that is told
+    /// every minute, and ends one that wakes itself.</summary>
     public int? TurnsPerHour { get; init; } = 120;
 
     /// <summary>What turns may cost that end within an hour. Looked at before a turn.</summary>
@@ -135,7 +134,7 @@ sealed class SessionLimits
     public int? ChainDepth { get; init; } = 5;
 }
 
-/// <summary>Limits of a profile.</summary>
+/// <summary>What the sessions of a profile may do, together and each.</summary>
 sealed class ProfileLimits
 {
     /// <summary>How many turns of its sessions together may be dispatched within an hour.</summary>
@@ -149,13 +148,13 @@ sealed class ProfileLimits
     public SessionLimits? EachSession { get; init; }
 }
 
-/// <summary>Limits of a source of events.</summary>
+/// <summary>What may come of a source of events.</summary>
 sealed class SourceLimits : SharedLimits
 {
-    /// <summary>The source, as its events name it: <c>github</c>.</summary>
+    /// <summary>The source, as its events name it: <c>github:webhook</c>.</summary>
     public string Source { get; init; } = "";
 
-    /// <summary>How many events it may publish within a minute. Looked at each second; what it publishes then is kept, and
-    /// wakes nobody until the breaker closes.</summary>
+    /// <summary>How many events it may publish within a minute. Looked at each second. What it publishes then is kept,
+    /// and wakes nobody until the breaker closes.</summary>
     public int? EventsPerMinute { get; init; }
 }

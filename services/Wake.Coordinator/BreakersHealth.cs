@@ -15,7 +15,7 @@ sealed class BreakersHealth(Breakers breakers) : IHealthCheck
         return open + halfOpen == 0
             ? HealthCheckResult.Healthy()
             : HealthCheckResult.Degraded(
-                $"Breakers are open: {open}, half-open: {halfOpen}. wake breakers lists them."
+                $"{open} breakers are open and {halfOpen} half-open. wake breakers lists them."
             );
     }
 }

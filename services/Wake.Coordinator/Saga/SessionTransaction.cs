@@ -23,6 +23,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
     readonly List<NpgsqlBatchCommand> writes = [];
     readonly List<OpenedBreaker> opened = [];
     NpgsqlConnection? connection;
+    int? admitted;
 
     /// <summary>Whether the transaction wrote and committed.</summary>
     public bool Committed { get; private set; }
@@ -47,7 +48,8 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         {
             if (asked == MaxAdmissions)
                 throw new InvalidOperationException($"The limits of session {saga.Facts.Key} contradict each other.");
-            if (await Admit(saga, cancel))
+            admitted = await Admit(saga, cancel) ? saga.Decision.WakeNumber : null;
+            if (admitted is not null)
                 break;
             await ReadAgain(saga, cancel);
         }
@@ -165,6 +167,10 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
 
         foreach (var write in writes)
             batch.BatchCommands.Add(write);
+
+        // As when a late word of an earlier turn has led here.
+        if (admitted is { } wake && saga.WakeNumber != wake)
+            batch.BatchCommands.Add(Breakers.ReturnTrials(saga.CorrelationId, wake));
 
         batch.BatchCommands.Add(
             new(

@@ -20,8 +20,10 @@ public sealed record NewPause(
 /// <summary>A pause: no turn of what it covers begins. Events are taken in all the same, and wait.</summary>
 /// <param name="Id">Names it.</param>
 /// <param name="Scope">What it covers.</param>
-/// <param name="Name">The session's key, or the name of the route, profile, pool or source; null for <c>all</c>.</param>
-/// <param name="Until">When it is over; null: when somebody ends it. Of a breaker: when it is half-open.</param>
+/// <param name="Name">The session's key, or the name of the route, profile, pool or source; null for
+/// <c>all</c>.</param>
+/// <param name="Until">When it is over; null: when somebody ends it. Of a breaker: when it
+/// is half-open; null while it is.</param>
 /// <param name="Interrupt">Whether turns that ran were stopped as well.</param>
 /// <param name="Reason">Why; null when nobody has said.</param>
 /// <param name="Created">Since when.</param>

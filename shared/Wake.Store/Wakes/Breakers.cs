@@ -4,9 +4,9 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// Circuit breakers: a limit that is reached opens one, which is a pause that Wake makes itself. While it is open no turn
-/// of what it covers is dispatched. After a time it is half-open: one turn is tried. If that ends well within the limit
-/// the breaker closes, else it opens again, for longer. A person closes it by ending the pause.
+/// Circuit breakers: a limit that is reached opens one, which is a pause that Wake makes itself. While it is open no
+/// turn of what it covers is dispatched. After a time it is half-open: one turn is tried. If that ends well within the
+/// limit the breaker closes, else it opens again, for longer. A person closes it by ending the pause.
 /// </summary>
 /// <remarks>
 /// What counts is read from the turns, their costs and the events when a turn would be dispatched: there is no counter
@@ -59,12 +59,15 @@ public sealed class Breakers(NpgsqlDataSource database)
     /// <summary>Before the limits are looked at.</summary>
     public static NpgsqlBatchCommand LockLimits =>
         new(
-            $"select pg_advisory_xact_lock({Lock}) where exists (select from breaker_limits where scope <> 'session' and amount is not null)"
+            $"""
+            select pg_advisory_xact_lock({Lock})
+            where exists (select from breaker_limits where scope <> 'session' and amount is not null)
+            """
         );
 
     /// <summary>
-    /// Whether a turn may be dispatched: opens the breakers of the limits that are reached, and takes the trial of those
-    /// that are half-open. In a transaction with what dispatches the turn, under the session's lock.
+    /// Whether a turn may be dispatched: opens the breakers of the limits that are reached, and takes the trial of
+    /// those that are half-open. In a transaction with what dispatches the turn, under the session's lock.
     /// </summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="wakeNumber">Which of its wakes.</param>

@@ -21,8 +21,8 @@ public sealed class Pauses(NpgsqlDataSource database)
     /// <summary>A statement of a claim, before those that look: no pause comes into force until it commits.</summary>
     internal const string LockAgainstNew = $"select pg_advisory_xact_lock_shared({Lock})";
 
-    /// <summary>Whether a pause keeps the turn of a row <c>turn</c> of the session of a row <c>s</c> from being claimed: a
-    /// breaker may let run what was dispatched before, or as its trial.</summary>
+    /// <summary>Whether a pause keeps the turn of a row <c>turn</c>, of the session of a row <c>s</c>, from being
+    /// claimed: a breaker may let run what was dispatched before, or as its trial.</summary>
     internal const string StopClaim = """
         exists (select from pauses_of(s.key, s.profile) p
                 where p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (turn.session_id, turn.wake_number))
@@ -38,7 +38,7 @@ public sealed class Pauses(NpgsqlDataSource database)
                ': ' || p.reason)
         """;
 
-    /// <summary>Of rows <c>p</c> in force: when the last of them is over; null when somebody, or a trial, ends it.</summary>
+    // Of rows p in force: when the last of them is over; null when somebody, or a trial, ends it.
     const string LastEnd = "case when bool_and(coalesce(p.until > clock_timestamp(), false)) then max(p.until) end";
 
     const string InForce =
@@ -47,7 +47,8 @@ public sealed class Pauses(NpgsqlDataSource database)
     const string Covers = "pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)";
 
     const string Select = $"""
-        select p.id, p.scope, p.name, p.until, p.interrupts, p.reason, p.created_at,
+        select p.id, p.scope, p.name, case when p.breaker is null or p.until > clock_timestamp() then p.until end as until,
+               p.interrupts, p.reason, p.created_at,
                (select count(*) from sessions s where s.closed_at is null and {Covers})::int as sessions,
                (select count(*) from turns t join sessions s on s.id = t.session_id
                 where t.ended_at is null and t.lease_until > clock_timestamp() and {Covers})::int as running

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.Configuration;
 using Wake.Contracts;
+using Wake.Coordinator;
 using Wake.Store;
 using Wake.Tests.Support;
 
@@ -157,6 +159,22 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Look(waits);
 
         await Command(waits);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_late_word_about_an_earlier_turn_takes_no_trial(bool dispatched)
+    {
+        var (tried, _) = await HalfOpen(BreakerKind.TurnsPerHour, 2);
+        if (dispatched)
+            await store.Database.CreateCommand("update session_wakes set current_state = 4").ExecuteNonQueryAsync();
+
+        await coordinator.Tell(new TurnEnded(tried, 1, TurnOutcome.Completed));
+
+        Assert.Equal(0, await store.Scalar<long>("select count(*) from pauses where trial_session is not null"));
+        await Look(tried);
+        await Command(tried);
     }
 
     [Fact]
@@ -361,6 +379,37 @@ public sealed class OpeningABreaker : IAsyncLifetime
         Assert.Equal("due", await Timer(session));
         await Look(session);
         await Command(session);
+    }
+
+    [Fact]
+    public void Settings_say_which_limits_hold()
+    {
+        var options = new ConfigurationBuilder()
+            .AddInMemoryCollection(
+                new Dictionary<string, string?>
+                {
+                    ["EachSession:TurnsPerHour"] = "",
+                    ["EachSession:UsdPerHour"] = "2.5",
+                    ["Profiles:reviewer:EachSession:ChainDepth"] = "7",
+                    ["Sources:0:Source"] = "cron:nightly",
+                    ["Sources:0:EventsPerMinute"] = "10",
+                    ["Sources:0:UsdPerDay"] = "3",
+                }
+            )
+            .Build()
+            .Get<BreakerOptions>()!;
+
+        Assert.Equal(
+            [
+                new(PauseScope.Session, null, BreakerKind.UsdPerHour, 2.5m),
+                new(PauseScope.Session, null, BreakerKind.ChainDepth, 5),
+                new(PauseScope.Session, "reviewer", BreakerKind.TurnsPerHour, 120),
+                new(PauseScope.Session, "reviewer", BreakerKind.ChainDepth, 7),
+                new(PauseScope.Source, "cron:nightly", BreakerKind.EventsPerMinute, 10),
+                new(PauseScope.Source, "cron:nightly", BreakerKind.UsdPerDay, 3),
+            ],
+            options.Limits().Where(x => x.Amount is not null)
+        );
     }
 
     // A breaker for everything that is half-open, for which two sessions wait.
