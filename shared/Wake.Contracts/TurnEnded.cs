@@ -25,9 +25,9 @@ public enum TurnOutcome
     /// <summary>The model or a hook of the owner refused to go on.</summary>
     Refused,
 
-    /// <summary>Nothing of what it was about held any longer, so it was not run.</summary>
-    Stale,
-
     /// <summary>It could not be run, and trying again will not help; the note on the turn says why.</summary>
     Failed,
+
+    /// <summary>Nothing of what it was about held any longer, so it was not run.</summary>
+    Stale,
 }

@@ -366,7 +366,6 @@ public sealed class HttpShapes
         ),
         (InboxEntry, InboxEntryJson),
         (InboxEntry.Fact!, FactJson),
-        (new FactCheck(FactAnswer.Holds, null, Time), """{"answer":"holds","at":"2031-02-03T04:05:06+00:00"}"""),
         (
             new DryRunResult(
                 "4711",
@@ -576,7 +575,8 @@ public sealed class HttpShapes
     [Theory]
     [InlineData(typeof(SessionState), "idle dispatched waiting running parked waitingForAnswer closed")]
     [InlineData(typeof(TurnState), "dispatched waiting running parked ended")]
-    [InlineData(typeof(TurnOutcome), "completed limitReached refused failed")]
+    [InlineData(typeof(FactAnswer), "holds noLonger unknown")]
+    [InlineData(typeof(TurnOutcome), "completed limitReached refused failed stale")]
     [InlineData(typeof(QuestionOutcome), "answered noAnswer superseded")]
     [InlineData(typeof(IntakeOutcome), "routed unwatched duplicate")]
     [InlineData(typeof(PromptForm), "full delta")]

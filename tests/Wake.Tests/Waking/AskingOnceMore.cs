@@ -50,6 +50,38 @@ public sealed class SystemThatAsksGitHub : IAsyncLifetime
         Eventually.Holds(() => wake.Scalar<bool>("select exists (select from fact_checkers)"));
 }
 
+/// <summary>What an account leaves to others of the hour's requests is not spent on turns.</summary>
+[Trait("Starts", "processes")]
+public sealed class AskingWithinTheLimit(SystemThatAsksGitHub shared) : IClassFixture<SystemThatAsksGitHub>
+{
+    [Fact]
+    public async Task The_turn_is_run_and_says_why_nobody_was_asked()
+    {
+        var (github, wake) = (shared.GitHub, shared.Wake);
+        github.Open(1);
+        github.Remaining = 10;
+        List<string> messages = [];
+        foreach (var key in (string[])[await wake.Session(), await wake.Session()])
+        {
+            await wake.Post(
+                WakeSystem.Event("github:octo-org/hello#1", key) with
+                {
+                    Type = "github.pull_request.labeled",
+                    Sessions = [key],
+                }
+            );
+            await wake.WaitForTurnEnd(key, 1);
+            messages.AddRange(FakeTranscript.Of(wake, await wake.Show(key)).UserMessages);
+        }
+
+        // The first answer tells what is left.
+        Assert.Contains("still so at", messages[0]);
+        Assert.Contains("could not be looked up at", messages[1]);
+        Assert.Contains(": The rest of this hour's requests is left to others", messages[1]);
+        Assert.Single(github.Requests, x => x.Path.EndsWith("/pulls/1", StringComparison.Ordinal));
+    }
+}
+
 /// <summary>Before a turn begins, what it is about is asked once more.</summary>
 [Trait("Starts", "processes")]
 public sealed partial class AskingOnceMore(SystemThatAsksGitHub shared) : IClassFixture<SystemThatAsksGitHub>
@@ -301,23 +333,6 @@ public sealed partial class AskingOnceMore(SystemThatAsksGitHub shared) : IClass
         Assert.Equal(10, github.Requests.Count - before);
         Assert.Equal(9, message.Split("   still so at").Length - 1);
         Assert.Equal(11, message.Split("The turn is about more than is asked for").Length - 1);
-    }
-
-    [Fact]
-    public async Task Nothing_is_asked_of_what_is_left_for_others()
-    {
-        github.Open(number);
-        github.Remaining = 10;
-        try
-        {
-            await Told(Event("labeled", new { number }));
-            var message = await Told(Event("labeled", new { number }));
-            Assert.Contains("The rest of this hour's requests is left to others", message);
-        }
-        finally
-        {
-            github.Remaining = 5000;
-        }
     }
 
     // What has happened two minutes ago, and since then.
