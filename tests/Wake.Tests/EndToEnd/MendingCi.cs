@@ -1,4 +1,3 @@
-using Wake.Contracts.Http;
 using Wake.Offline;
 using Wake.Testing;
 using Wake.Tests.Support;

@@ -27,6 +27,7 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
                 ["GitHub__Settle"] = "00:00:01",
                 ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
                 ["GitHub__PendingAfter"] = "00:00:08",
+                ["GitHub__OwnLogins__0"] = "Hello-Bot",
                 ["GitHub__Checks__0__Ignored__0"] = "preview",
             }
         );
@@ -72,6 +73,25 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
         Assert.Equal(
             ["CI of PR #972 is finished: failure (1 of 3)", "CI of PR #972 is finished: success"],
             await Told(2)
+        );
+    }
+
+    [Fact]
+    public async Task Whose_pull_request_it_is_and_that_no_test_has_failed_is_told_too()
+    {
+        await PullRequest("opened", Head);
+        await Run(1, "completed", "completed", "timed_out", fork: true);
+
+        Assert.Equal(
+            ["CI of PR #972 is finished: failure (1 of 1); no test has failed: W1 ended with timed_out"],
+            await Told(1)
+        );
+        Assert.Equal(
+            "hello-bot topic true infrastructure",
+            await wake.Scalar<string>(
+                "select concat_ws(' ', data ->> 'author', data ->> 'branch', data ->> 'own', data ->> 'failure') "
+                    + "from events where type = 'github.ci.completed'"
+            )
         );
     }
 
@@ -193,7 +213,8 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
                 ["number"] = 972,
                 ["title"] = "Change",
                 ["state"] = "open",
-                ["head"] = new JsonObject { ["sha"] = head },
+                ["user"] = new JsonObject { ["login"] = "hello-bot", ["type"] = "User" },
+                ["head"] = new JsonObject { ["sha"] = head, ["ref"] = "topic" },
                 ["base"] = new JsonObject
                 {
                     ["ref"] = "main",

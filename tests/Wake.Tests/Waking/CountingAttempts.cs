@@ -136,7 +136,7 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
 
     static string Sha(int commit) => LoopbackGitHub.Sha(commit);
 
-    async Task<SessionExplanation> Explained() => (await store.Explain.ExplainSession(Key, None))!;
+    async Task<Store.SessionExplanation> Explained() => (await store.Explain.ExplainSession(Key, None))!;
 
     [Fact]
     public async Task Three_attempts_are_told_what_was_tried_before_and_the_fourth_waits_for_a_person()
@@ -152,7 +152,7 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
         Assert.IsType<TurnClaim.NotDue>(await Red("a null reference error"));
 
         var explained = await Explained();
-        Assert.Equal(SessionState.Parked, explained.Session.State);
+        Assert.Equal(Store.SessionState.Parked, explained.Session.State);
         Assert.StartsWith($"CI of {pull}: build is red after 3 attempts to mend it.", explained.Session.LastTurn!.Note);
         var summary = Assert.Single(explained.Ledger, x => x.What == "escalated").Note!;
         Assert.All(
