@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Wake.Contracts.Http;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -20,7 +19,6 @@ public sealed class MonthOfPullRequests()
             ["GitHub__PendingAfter"] = "01:00:00",
             ["GitHub__OwnLogins__0"] = "octocat",
             ["GitHub__Reserve"] = "0",
-            ["Coordinator__QuietWindow"] = "00:00:00.1",
             ["Routes__ci__Subject"] = $"{Repository}#*",
             ["Routes__ci__Types__0"] = "github.ci.completed",
             ["Routes__ci__Where__0"] = "data.conclusion = failure",
