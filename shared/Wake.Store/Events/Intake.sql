@@ -149,7 +149,7 @@ with input as materialized (
     update sessions s
     set close_at = case when v.ends then now() + v.close_after end, ended_by = case when v.ends then v.seq end
     from verdicts v join held h using (key)
-    where s.id = h.id and (v.ends or h.close_at is not null)
+    where s.id = any (array(select id from held)) and s.id = h.id and (v.ends or h.close_at is not null)
     returning s.id, v.seq, v.ends
 ), homeless as materialized (
     -- What starts no turn begins no session, and neither does the end of a subject where it would close again.
@@ -170,16 +170,18 @@ with input as materialized (
     from (select distinct on (key) key, seq from founders order by key, seq) f
     cross join lateral (select s.id, s.closed_at, s.ended_by from sessions s where s.key = f.key order by s.closed_at desc limit 1) s
     where s.closed_at is not null and s.ended_by is not null
-      and not exists (select from session_ids mine join session_ids other using (claude_session_id)
-                      where mine.session_id = s.id and not other.closed)
+      and not exists (select from session_ids mine
+                      cross join lateral (select from session_ids other
+                                          where other.claude_session_id = mine.claude_session_id and not other.closed offset 0) taken
+                      where mine.session_id = s.id)
 ), returned as (
     update sessions s
     set closed_at = null, close_at = case when v.ends then now() + v.close_after end, ended_by = case when v.ends then v.seq end
     from gone left join verdicts v on v.key = gone.key and v.seq > gone.seq
-    where s.id = gone.id
+    where s.id = any (array(select id from gone)) and s.id = gone.id
     returning s.id, s.key, s.profile
 ), remembered as (
-    update session_ids set closed = false where session_id in (select id from returned)
+    update session_ids set closed = false where session_id = any (array(select id from returned))
 ), founded as (
     insert into sessions (id, key, workspace, profile, close_at, ended_by)
     select gen_random_uuid(), n.key, session_folder(n.workspace, n.key), n.profile,

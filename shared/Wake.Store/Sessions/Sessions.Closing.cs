@@ -48,7 +48,7 @@ public sealed partial class Sessions
                 """
                 with going as (
                     update sessions s set close_at = null, ended_by = null
-                    where s.close_at <= clock_timestamp() and s.closed_at is null
+                    where s.close_at <= now() and s.closed_at is null
                       and exists (select from inbox i join events e on e.seq = i.event
                                   where i.session_id = s.id and i.event > s.ended_by and i.wakes and e.type <> all ($1))
                     returning s.id
@@ -73,23 +73,36 @@ public sealed partial class Sessions
     /// <returns>How many.</returns>
     public async Task<int> ReopenMissed(CancellationToken cancel)
     {
-        await using var command = database.CreateCommand(
+        await using var find = database.CreateCommand(
             $"""
-            with missed as (
-                update sessions s set closed_at = null, ended_by = null
-                where s.ended_by is not null and s.closed_at > clock_timestamp() - interval '1 minute' and {HasPendingWake}
-                  and not exists (select from sessions other where other.key = s.key and other.closed_at is null)
-                  and not exists (select from session_ids mine join session_ids other using (claude_session_id)
-                                  where mine.session_id = s.id and not other.closed)
-                returning s.id
-            ), remembered as (
-                update session_ids set closed = false where session_id in (select id from missed)
-            ), noted as (
-                insert into decisions (kind, session_id, note) select 'reopened', id, 'a wake came as it was closed' from missed
-            )
-            update wake_timers set owed_at = clock_timestamp() where session_id in (select id from missed)
+            select s.id from sessions s
+            where s.ended_by is not null and s.closed_at > now() - interval '1 minute' and {HasPendingWake}
+              and not exists (select from sessions other where other.key = s.key and other.closed_at is null)
+              and not exists (select from session_ids mine join session_ids other using (claude_session_id)
+                              where mine.session_id = s.id and not other.closed)
+            limit 1000
             """
         );
+        var missed = (await find.ReadAll(row => row.GetGuid(0), cancel)).ToArray();
+        if (missed is [])
+            return 0;
+
+        await using var command = database.CreateCommand(
+            """
+            with reopened as (
+                update sessions set closed_at = null, ended_by = null
+                where id = any ($1) and closed_at is not null and ended_by is not null
+                returning id
+            ), remembered as (
+                update session_ids set closed = false where session_id = any ($1) and session_id in (select id from reopened)
+            ), noted as (
+                insert into decisions (kind, session_id, note) select 'reopened', id, 'a wake came as it was closed' from reopened
+            )
+            update wake_timers set owed_at = clock_timestamp()
+            where session_id = any ($1) and session_id in (select id from reopened)
+            """
+        );
+        command.Parameters.AddWithValue(missed);
         return await command.ExecuteNonQueryAsync(cancel);
     }
 
@@ -102,7 +115,7 @@ public sealed partial class Sessions
 
     // Of a row s: its subject is over, it is time, and nothing of it waits or runs, nor is it open in a terminal.
     internal const string IsOver = $"""
-        s.close_at <= clock_timestamp() and not {HasPendingWake}
+        s.close_at <= now() and not {HasPendingWake}
         and not exists (select from turns t where t.session_id = s.id and t.ended_at is null)
         and not exists (select from terminals t where t.session_id = s.id and t.attended_until > clock_timestamp())
         """;
@@ -123,7 +136,10 @@ public sealed partial class Sessions
         // First, so that what is being added to the session is either seen below or finds it closed.
         await using var find = new NpgsqlCommand(
             $"""
-            select s.id from sessions s where s.closed_at is null and ({which}) order by s.key limit 1000 for no key update
+            select s.id from sessions s
+            where s.id = any (array(select s.id from sessions s where s.closed_at is null and ({which}) limit 1000))
+              and s.closed_at is null
+            order by s.key for no key update
             """,
             connection,
             transaction
