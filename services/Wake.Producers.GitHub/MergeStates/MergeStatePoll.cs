@@ -67,7 +67,12 @@ sealed class MergeStatePoll(
         }
 
         looked.Add(number);
-        await Save(number, WithChecks(known.Observe(MergeStates.Of(pull), head, pages.ServerTime)), cancel);
+        var now = known.Observe(MergeStates.Of(pull), head, pages.ServerTime);
+
+        // Who does not tell it at all need not be asked again.
+        if (pull.At("mergeable_state").ValueKind is JsonValueKind.Undefined)
+            now = now with { AskAt = null };
+        await Save(number, WithChecks(now), cancel);
     }
 
     /// <summary>GitHub says that nothing has changed: what was seen still stands, and what was unknown still
@@ -78,7 +83,12 @@ sealed class MergeStatePoll(
             return;
 
         looked.Add(number);
-        var again = known.Observe(known.Unanswered > 0 ? MergeState.Unknown : known.Seen, head, pages.ServerTime);
+        var again = known switch
+        {
+            { Unanswered: > 0, AskAt: null } => known,
+            { Unanswered: > 0 } => known.Observe(MergeState.Unknown, head, pages.ServerTime),
+            _ => known.Observe(known.Seen, head, pages.ServerTime),
+        };
         await Save(number, WithChecks(again), cancel);
     }
 
