@@ -106,8 +106,7 @@ public sealed class MonthOfPullRequests()
             var head = LoopbackGitHub.Sha((number * 100) + push);
             if (push == 1)
                 github.Open(number, head);
-            else
-                github.Push(number, head);
+            github.Push(number, head);
             if (mistake)
                 wrong.Add(head);
             Build(number, push, head, mistake ? Mistakes[(push - 1) % Mistakes.Length] : null, chance);
