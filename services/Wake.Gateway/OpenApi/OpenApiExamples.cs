@@ -59,11 +59,7 @@ static class OpenApiExamples
              "closeAfterSeconds": 3600}
             """
         ),
-        ["ResetSession"] = (
-            """{"interrupt": false}""",
-            "200",
-            """{"reset": true, "interrupted": false}"""
-        ),
+        ["ResetSession"] = ("""{"interrupt": false}""", "200", """{"reset": true, "interrupted": false}"""),
         ["PauseSessions"] = (
             """{"scope": "session", "name": "implementer", "until": "2031-02-03T04:05:06Z", "reason": "The database is being moved"}""",
             "201",
