@@ -40,12 +40,12 @@ create unique index pauses_breaker_open on pauses (breaker, scope, coalesce(name
 create index pauses_of_breaker on pauses (breaker, scope, name) where breaker is not null;
 
 alter table turns
-    -- how many turns before it led to it, each by what the session did in the one before
-    add column depth   int not null default 0,
+    -- how many turns before it led to it, each by what the session did in the one before; null: none, as of all older ones
+    add column depth   int,
     -- the source of the events that began it, when they were of one
     add column source  text collate "C",
     -- it tried whether a breaker may be closed
-    add column trial   boolean not null default false;
+    add column trial   boolean;
 
 create index turns_dispatched on turns (dispatched_at);
 -- A turn's cost counts when it ends.
@@ -95,7 +95,7 @@ begin
     return (
         select case when count(*) = 0 or bool_or(cause is null) then 0 else max(cause) + 1 end
         from (select case when lower(e.actor) in (select login from own_logins) then (
-                         select case when t.dispatched_at <= since then 0 else t.depth end
+                         select case when t.dispatched_at <= since then 0 else coalesce(t.depth, 0) end
                          from turns t
                          where t.session_id = of_session and t.started_at <= coalesce(e.happened_at, e.accepted_at) + interval '5 seconds'
                            and (t.ended_at is null or t.ended_at >= coalesce(e.happened_at, e.accepted_at) - interval '1 minute')

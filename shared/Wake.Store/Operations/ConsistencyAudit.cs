@@ -102,7 +102,7 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
             select format('wake %s of %s was dispatched at %s, and %s was open', t.wake_number, s.key, t.dispatched_at, p.reason)
             from pauses p
-            join turns t on t.dispatched_at between p.created_at and coalesce(p.ended_at, 'infinity') and not t.trial
+            join turns t on t.dispatched_at between p.created_at and coalesce(p.ended_at, 'infinity') and t.trial is not true
             join sessions s on s.id = t.session_id
             where p.breaker is not null and pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)
             """

@@ -20,9 +20,10 @@ public static class SagaStatements
             """
             with opened as (
                      insert into turns (session_id, wake_number, traceparent, tracestate, depth, source, trial)
-                     values (@session, @wake, @traceparent::text, @tracestate::text, pending_depth(@session),
+                     values (@session, @wake, @traceparent::text, @tracestate::text, nullif(pending_depth(@session), 0),
                              case when exists (select from breaker_limits where scope = 'source') then pending_source(@session) end,
-                             exists (select from pauses where not resumed and trial_session = @session and trial_wake = @wake))
+                             case when exists (select from pauses where not resumed and trial_session = @session and trial_wake = @wake)
+                                  then true end)
                  ),
                  owed as (
                      -- what a person has said before is among what this turn is told
