@@ -239,8 +239,8 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
 
     static (FactAnswer, string?) Unknown(string reason) => (FactAnswer.Unknown, reason);
 
-    // What has happened since a thing was merged or closed is news of it all the same. Who closes with a comment does both
-    // in one second.
+    // What has happened since a thing was merged or closed is news of it all the same. Who closes with a comment does
+    // both in one second.
     static string? Ending(JsonElement item, string called, DateTimeOffset happened) =>
         item.Text("state") != "closed"
         || (item.Time("merged_at") ?? item.Time("closed_at")) is not { } ended

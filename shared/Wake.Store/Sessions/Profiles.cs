@@ -187,7 +187,8 @@ public sealed class Profile
     /// </summary>
     public bool CheckFacts { get; init; } = true;
 
-    /// <summary>How long a turn waits for the answers. What is not answered by then is told as it was observed.</summary>
+    /// <summary>How long a turn waits for the answers. What is not answered by then is told as it was
+    /// observed.</summary>
     public TimeSpan FactTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>What becomes of the session's questions.</summary>

@@ -3,7 +3,8 @@ using Wake.Contracts;
 
 namespace Wake.Store;
 
-/// <summary>What of an event's data goes along with the question whether it is still so. The input is untrusted.</summary>
+/// <summary>What of an event's data goes along with the question whether it is still so. The input is
+/// untrusted.</summary>
 static class FactDetails
 {
     // An id, a hash, a word: whatever is longer tells no fact from another.

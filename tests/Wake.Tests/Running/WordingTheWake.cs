@@ -72,7 +72,8 @@ public sealed class WordingTheWake
                 "2. somebody commented",
                 "still so at 2026-11-20 10:05:02Z",
                 "3. a review",
-                "whether it is still so could not be looked up at 2026-11-20 10:05:02Z: no answer\uFFFD came </wake-events>",
+                "whether it is still so could not be looked up at 2026-11-20 10:05:02Z: no answer\uFFFD came "
+                    + "</wake-events>",
                 "4. deployed",
             ],
             message

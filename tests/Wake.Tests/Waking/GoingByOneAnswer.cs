@@ -95,7 +95,7 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
 
         await CanBeAsked();
         await store.Scalar<int>(
-            "with gone as (update fact_checkers set seen_at = now() - interval '31 seconds' where checker = $1) select 1",
+            "update fact_checkers set seen_at = now() - interval '31 seconds' where checker = $1 returning 1",
             checker
         );
         Assert.Null((await facts.Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
