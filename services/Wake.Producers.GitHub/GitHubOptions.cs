@@ -60,7 +60,7 @@ public sealed class GitHubOptions : IValidatableObject
 
     /// <summary>
     /// How long the checks of a commit must be unchanged before the pending ones are reported. Some bots leave a check
-    /// pending forever.
+    /// pending forever. Also how long a rerun may take to begin before the failure is reported.
     /// </summary>
     public TimeSpan PendingAfter { get; init; } = TimeSpan.FromMinutes(30);
 
