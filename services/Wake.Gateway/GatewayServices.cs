@@ -80,6 +80,7 @@ public static class GatewayServices
         api.MapRoutes();
         api.MapQuestions();
         api.MapPauses();
+        api.MapNotifications();
         api.MapExplain();
         api.MapKeys();
         api.MapBrowser();

@@ -23,6 +23,9 @@ begin
         ('wake_coordinator', 'select, insert', 'table decisions'),
         ('wake_coordinator', 'select', 'table terminals'),
         ('wake_coordinator', 'select, update, delete', 'table pauses'),
+        ('wake_coordinator', 'select, delete', 'table notification_targets'),
+        ('wake_coordinator', 'select, delete', 'table notification_facts'),
+        ('wake_coordinator', 'select', 'table notifications'),
         ('wake_coordinator', 'select, insert, update, delete', 'table profile_pools'),
         ('wake_coordinator', 'select, insert, update, delete', 'table session_wakes'),
         ('wake_coordinator', 'usage', 'sequence events_seq'),
@@ -41,6 +44,9 @@ begin
         ('wake_gateway', 'select, update (attempt, interruptions, acted, settled, insisted, answered, runner, epoch, started_at, lease_until, not_before, parked, note, ended_at, outcome, claude_session_id, cost_usd, duration_ms, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens, message_salt, run_token, in_terminal, held_until, held_by)', 'table turns'),
         ('wake_gateway', 'select, insert, update', 'table terminals'),
         ('wake_gateway', 'select, insert, update', 'table pauses'),
+        ('wake_gateway', 'select, update (stopped, not_before)', 'table notification_targets'),
+        ('wake_gateway', 'select, insert', 'table notification_facts'),
+        ('wake_gateway', 'select, insert, update (outcome, settled_at, attempts, due_at, failed_since)', 'table notifications'),
         ('wake_gateway', 'select', 'table profile_pools'),
         ('wake_gateway', 'select, insert, update', 'table questions'),
         ('wake_gateway', 'select, insert, update', 'table spending'),
@@ -85,6 +91,13 @@ begin
         ('wake_github', 'select, insert, update, delete', 'table github.pauses'),
         ('wake_github', 'select, insert, update, delete', 'table github.hooks'),
         ('wake_github', 'select, insert, update, delete', 'table github.heads'),
+
+        -- Tells people. Of sessions it reads what the facts about them say, and the questions that they ask.
+        ('wake_notifier', 'select', 'table migrations'),
+        ('wake_notifier', 'select (id, tool, input)', 'table questions'),
+        ('wake_notifier', 'select, insert, update', 'table notification_targets'),
+        ('wake_notifier', 'select, update (routed)', 'table notification_facts'),
+        ('wake_notifier', 'select, insert, update', 'table notifications'),
 
         ('wake_cron', 'select', 'table migrations'),
         ('wake_cron', 'select, insert, update, delete', 'table cron_schedules')

@@ -17,6 +17,7 @@ public static class StoreServices
         services.AddSingleton<Turns>();
         services.AddSingleton<TurnHolds>();
         services.AddSingleton<Pauses>();
+        services.AddSingleton<NotificationOutbox>();
         services.AddSingleton<Terminals>();
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();

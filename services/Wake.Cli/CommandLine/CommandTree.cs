@@ -28,6 +28,8 @@ static class CommandTree
             new PauseCommand(),
             new UnpauseCommand(),
             new PausesCommand(),
+            new NotificationsCommand(),
+            new NotifyCommand(),
             new QuestionsCommand(),
             new AnswerCommand(),
             new ExplainCommand(),
