@@ -37,11 +37,7 @@ sealed class FactRouter(
                 registered = time.GetUtcNow();
             }
 
-            var more = await outbox.RouteFacts(
-                rules,
-                (rule, type, at) => planned[rule.Target].Plan(type, at),
-                cancel
-            );
+            var more = await outbox.RouteFacts(rules, (rule, type, at) => planned[rule.Target].Plan(type, at), cancel);
             return more ? TimeSpan.Zero : PollInterval;
         }
     }

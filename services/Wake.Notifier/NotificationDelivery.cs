@@ -39,12 +39,7 @@ sealed class NotificationDelivery(
         }
     }
 
-    async Task Send(
-        ClaimedNotification message,
-        NotificationSender sender,
-        TimeSpan timeout,
-        CancellationToken cancel
-    )
+    async Task Send(ClaimedNotification message, NotificationSender sender, TimeSpan timeout, CancellationToken cancel)
     {
         var result = await TrySend(message, sender, timeout, cancel);
 
@@ -57,7 +52,11 @@ sealed class NotificationDelivery(
                 break;
 
             case SendResult.Gone { Why: var why }:
-                log.LogError("Target {Target} is gone ({Reason}); nothing is sent to it any more.", message.Target, why);
+                log.LogError(
+                    "Target {Target} is gone ({Reason}); nothing is sent to it any more.",
+                    message.Target,
+                    why
+                );
                 await outbox.StopTarget(message.Target, why, CancellationToken.None);
                 Count(message, "dead");
                 break;

@@ -30,7 +30,9 @@ static class NotificationJson
 
     /// <summary>The questions that a fact asks; none when it asks none, or they cannot be shown.</summary>
     public static IReadOnlyList<QuestionItem> Questions(StatedFact fact) =>
-        fact is { Tool: QuestionItem.ToolName, Input: { } input } ? [.. QuestionItem.Parse(input).Take(MaxQuestions)] : [];
+        fact is { Tool: QuestionItem.ToolName, Input: { } input }
+            ? [.. QuestionItem.Parse(input).Take(MaxQuestions)]
+            : [];
 
     /// <summary>The call that a fact asks to be allowed; null when it asks for none, or it cannot be shown.</summary>
     public static (string Tool, string Input, string? Why)? Permission(StatedFact fact)
@@ -64,30 +66,28 @@ static class NotificationJson
     {
         var data = new JsonObject();
         foreach (var member in fact.Data.EnumerateObject())
-            data[member.Name] = member.Value.ValueKind is JsonValueKind.String
-                ? Bound(member.Value.GetString()!)
-                : JsonNode.Parse(member.Value.GetRawText());
+            data[member.Name] =
+                member.Value.ValueKind is JsonValueKind.String
+                    ? Bound(member.Value.GetString()!)
+                    : JsonNode.Parse(member.Value.GetRawText());
 
         if (Questions(fact) is { Count: > 0 } questions)
-            data["questions"] = new JsonArray(
-                [
-                    .. questions.Select(x => new JsonObject
-                    {
-                        ["question"] = Bound(x.Question),
-                        ["multiSelect"] = x.MultiSelect,
-                        ["options"] = new JsonArray(
-                            [
-                                .. x.Options.Take(MaxOptions)
-                                    .Select(option => new JsonObject
-                                    {
-                                        ["label"] = Bound(option.Label),
-                                        ["description"] = option.Description is { } more ? Bound(more) : null,
-                                    }),
-                            ]
-                        ),
-                    }),
-                ]
-            );
+            data["questions"] = new JsonArray([
+                .. questions.Select(x => new JsonObject
+                {
+                    ["question"] = Bound(x.Question),
+                    ["multiSelect"] = x.MultiSelect,
+                    ["options"] = new JsonArray([
+                        .. x
+                            .Options.Take(MaxOptions)
+                            .Select(option => new JsonObject
+                            {
+                                ["label"] = Bound(option.Label),
+                                ["description"] = option.Description is { } more ? Bound(more) : null,
+                            }),
+                    ]),
+                }),
+            ]);
         if (Permission(fact) is { } permission)
             data["permission"] = new JsonObject
             {

@@ -23,7 +23,10 @@ static class NotificationText
     public static string Body(ClaimedNotification message) =>
         message.Facts is [var only]
             ? Paragraph(only)
-            : string.Join("\n\n", message.Facts.Select(x => $"{x.At.UtcDateTime:u} {Headline(x)}\n{Paragraph(x)}".TrimEnd()));
+            : string.Join(
+                "\n\n",
+                message.Facts.Select(x => $"{x.At.UtcDateTime:u} {Headline(x)}\n{Paragraph(x)}".TrimEnd())
+            );
 
     /// <summary>The head of a text within so many bytes of UTF-8.</summary>
     public static string Cut(string text, int bytes)

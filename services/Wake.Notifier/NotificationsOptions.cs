@@ -201,8 +201,7 @@ public sealed partial class NotificationTarget
 
     // What has no effect may be a mistake about the kind.
     IEnumerable<string> ForeignSettings() =>
-        from setting in (
-            (string Name, bool IsSet, NotificationKind[] Kinds)[])
+        from setting in ((string Name, bool IsSet, NotificationKind[] Kinds)[])
             [
                 ("Url", Url is not null, [NotificationKind.Webhook, NotificationKind.Ntfy]),
                 ("Secrets", Secrets is not null, [NotificationKind.Webhook]),
@@ -242,7 +241,8 @@ public sealed partial class NotificationTarget
         return (quiet?.EndAt(due, TimeZoneInfo.FindSystemTimeZoneById(TimeZone)) ?? due, false);
     }
 
-    static bool Matches(string glob, string type) => FileSystemName.MatchesSimpleExpression(glob, type, ignoreCase: false);
+    static bool Matches(string glob, string type) =>
+        FileSystemName.MatchesSimpleExpression(glob, type, ignoreCase: false);
 
     [GeneratedRegex(@"\A[A-Za-z0-9_-]{1,64}\z")]
     private static partial Regex TopicName();

@@ -8,7 +8,13 @@ sealed record QuietHours(TimeOnly From, TimeOnly To)
     /// <summary>What is written as <c>22:00-07:00</c>; null when this is not.</summary>
     public static QuietHours? Parse(string text) =>
         text.Split('-') is [var from, var to]
-        && TimeOnly.TryParseExact(from.Trim(), "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var begin)
+        && TimeOnly.TryParseExact(
+            from.Trim(),
+            "HH:mm",
+            CultureInfo.InvariantCulture,
+            DateTimeStyles.None,
+            out var begin
+        )
         && TimeOnly.TryParseExact(to.Trim(), "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var end)
         && begin != end
             ? new(begin, end)

@@ -26,7 +26,12 @@ static class NotificationChecks
                     $"{name}: {problem}",
                     $"Mend it or the settings Notifications:{name}; what waits is sent when it is back."
                 )
-                : new("notifications", true, $"{name}: {target.Kind} can be reached; wake notify test {name} sends one", null);
+                : new(
+                    "notifications",
+                    true,
+                    $"{name}: {target.Kind} can be reached; wake notify test {name} sends one",
+                    null
+                );
         }
     }
 

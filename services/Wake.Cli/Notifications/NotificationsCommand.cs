@@ -23,7 +23,8 @@ sealed class NotificationsCommand : ClientCommand
         ) => Accepts(target);
 
     /// <summary>The address of a target.</summary>
-    public static string ApiPath(string target) => $"/v1/notifications/{WakeClient.EscapeSegment(target.ToLowerInvariant())}";
+    public static string ApiPath(string target) =>
+        $"/v1/notifications/{WakeClient.EscapeSegment(target.ToLowerInvariant())}";
 
     protected override async Task<int> Execute(
         ParseResult given,

@@ -28,9 +28,7 @@ static class NotificationsApi
             .MapGet(
                 "/{target}",
                 async (string target, NotificationOutbox outbox, CancellationToken cancel) =>
-                    Results.Ok(
-                        (await outbox.ListUndelivered(target, MaxListed, cancel)).Select(x => x.ToContract())
-                    )
+                    Results.Ok((await outbox.ListUndelivered(target, MaxListed, cancel)).Select(x => x.ToContract()))
             )
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListUndeliveredNotifications")

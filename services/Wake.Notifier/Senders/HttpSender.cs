@@ -9,23 +9,22 @@ public abstract class HttpSender : NotificationSender
     // Whoever asks for longer is asked again.
     static readonly TimeSpan MaxRetryAfter = TimeSpan.FromHours(24);
 
-    private protected static readonly HttpClient Http =
-        new(
-            new SocketsHttpHandler
-            {
-                AllowAutoRedirect = false,
-                UseCookies = false,
-                PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-                // Its trace is nobody else's business.
-                ActivityHeadersPropagator = null,
-            }
-        )
+    private protected static readonly HttpClient Http = new(
+        new SocketsHttpHandler
         {
-            Timeout = Timeout.InfiniteTimeSpan,
-            DefaultRequestHeaders = { { "User-Agent", "Wake" } },
-        };
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            // Its trace is nobody else's business.
+            ActivityHeadersPropagator = null,
+        }
+    )
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+        DefaultRequestHeaders = { { "User-Agent", "Wake" } },
+    };
 
-    private protected async Task<SendResult> Send(HttpRequestMessage request, CancellationToken cancel)
+    private protected static async Task<SendResult> Post(HttpRequestMessage request, CancellationToken cancel)
     {
         // Of an answer the status says enough.
         using var answer = await Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
@@ -48,7 +47,8 @@ public abstract class HttpSender : NotificationSender
     static TimeSpan? RetryAfter(HttpResponseMessage answer)
     {
         var asked =
-            answer.Headers.RetryAfter?.Delta ?? answer.Headers.RetryAfter?.Date - (answer.Headers.Date ?? DateTimeOffset.UtcNow);
+            answer.Headers.RetryAfter?.Delta
+            ?? answer.Headers.RetryAfter?.Date - (answer.Headers.Date ?? DateTimeOffset.UtcNow);
         return asked is { } time && time > TimeSpan.Zero ? (time < MaxRetryAfter ? time : MaxRetryAfter) : null;
     }
 

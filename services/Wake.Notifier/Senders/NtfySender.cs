@@ -28,7 +28,7 @@ sealed class NtfySender(NotificationTarget target) : HttpSender
             },
             options: JsonSerializerOptions.Web
         );
-        return await Send(request, cancel);
+        return await Post(request, cancel);
     }
 
     public override async Task<string?> FindProblem(CancellationToken cancel)

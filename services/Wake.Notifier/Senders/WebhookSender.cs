@@ -24,7 +24,7 @@ sealed class WebhookSender(NotificationTarget target) : HttpSender
             },
             Content = new ByteArrayContent(body) { Headers = { ContentType = new("application/json") } },
         };
-        return await Send(request, cancel);
+        return await Post(request, cancel);
     }
 
     public override Task<string?> FindProblem(CancellationToken cancel) => FindProblem(target.Url!, cancel);
@@ -32,7 +32,11 @@ sealed class WebhookSender(NotificationTarget target) : HttpSender
     /// <summary>A signature by each key: the receiver may know the old one or the new one.</summary>
     public static string Sign(IEnumerable<byte[]> keys, string id, long timestamp, byte[] body)
     {
-        byte[] signed = [.. Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{id}.{timestamp}.")), .. body];
+        byte[] signed =
+        [
+            .. Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{id}.{timestamp}.")),
+            .. body,
+        ];
         return string.Join(' ', keys.Select(x => $"v1,{Convert.ToBase64String(HMACSHA256.HashData(x, signed))}"));
     }
 

@@ -382,7 +382,11 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
             target,
             id
         );
-        batch.Add("select 1 from notifications n join notification_facts f on f.seq = n.fact where n.target = $1 and f.id = $2", target, id);
+        batch.Add(
+            "select 1 from notifications n join notification_facts f on f.seq = n.fact where n.target = $1 and f.id = $2",
+            target,
+            id
+        );
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         return await rows.ReadAsync(cancel);
     }

@@ -28,17 +28,17 @@ public static class NotificationFacts
 
     /// <summary>The types that triggers state: 0021_notifications.sql and those after it.</summary>
     public static IReadOnlyList<string> Types { get; } =
-        [
-            "turn.completed",
-            "turn.parked",
-            "turn.failed",
-            "question.asked",
-            "question.answered",
-            "question.expired",
-            "budget.reached",
-            "session.fresh",
-            "session.closed",
-        ];
+    [
+        "turn.completed",
+        "turn.parked",
+        "turn.failed",
+        "question.asked",
+        "question.answered",
+        "question.expired",
+        "budget.reached",
+        "session.fresh",
+        "session.closed",
+    ];
 }
 
 /// <summary>A message that the caller is to send.</summary>
@@ -62,14 +62,7 @@ public sealed record ClaimedNotification(
 /// <param name="Data">The session, its profile, the wake, and what the type has beside them.</param>
 /// <param name="Tool">The tool whose call waits for a person; null when none does.</param>
 /// <param name="Input">The input of that call as JSON; null when it is too long to be told.</param>
-public sealed record StatedFact(
-    Guid Id,
-    string Type,
-    DateTimeOffset At,
-    JsonElement Data,
-    string? Tool,
-    string? Input
-);
+public sealed record StatedFact(Guid Id, string Type, DateTimeOffset At, JsonElement Data, string? Tool, string? Input);
 
 /// <summary>How a target is.</summary>
 /// <param name="Name">Its name in the settings.</param>
