@@ -14,10 +14,14 @@ static class NotificationText
     const int MaxHeadline = 100;
 
     /// <summary>One line.</summary>
-    public static string Title(ClaimedNotification message) =>
-        message.Facts is [var only]
-            ? Headline(only)
-            : $"Wake: {message.Facts.Count} notifications, {Line(string.Join(", ", message.Facts.Select(Session).OfType<string>().Distinct()))}";
+    public static string Title(ClaimedNotification message)
+    {
+        if (message.Facts is [var only])
+            return Headline(only);
+
+        var sessions = message.Facts.Select(Session).OfType<string>().Distinct();
+        return $"Wake: {message.Facts.Count} notifications, {Line(string.Join(", ", sessions))}";
+    }
 
     /// <summary>All of it.</summary>
     public static string Body(ClaimedNotification message) =>

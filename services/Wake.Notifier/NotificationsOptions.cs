@@ -80,8 +80,8 @@ public sealed partial class NotificationTarget
     public Uri? Url { get; init; }
 
     /// <summary>
-    /// Webhook: the secrets that sign, each <c>whsec_</c> and 24 to 64 bytes in base64. A new one is added beside the old
-    /// one, which goes when the receiver knows the new one.
+    /// Webhook: the secrets that sign, each <c>whsec_</c> and 24 to 64 bytes in base64. A new one is added beside the
+    /// old one, which goes when the receiver knows the new one.
     /// </summary>
     public IReadOnlyList<string>? Secrets { get; init; }
 

@@ -1,6 +1,7 @@
 namespace Wake.Notifier;
 
-/// <summary>When a message that has failed is sent again: the schedule of Standard Webhooks, three days in all.</summary>
+/// <summary>When a message that has failed is sent again: the schedule of Standard Webhooks, over three
+/// days.</summary>
 static class RetrySchedule
 {
     static readonly TimeSpan[] Delays =

@@ -39,7 +39,7 @@ sealed class NtfySender(NotificationTarget target) : HttpSender
         using var request = Request(HttpMethod.Get, new Uri(target.Url!, $"{target.Topic}/auth"));
         using var answer = await Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
         return answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden
-            ? $"{target.Url!.Host} refuses access to the topic {target.Topic} (HTTP {(int)answer.StatusCode}); check Token"
+            ? $"{target.Url!.Host} refuses the topic {target.Topic} (HTTP {(int)answer.StatusCode}); check Token"
             : null;
     }
 

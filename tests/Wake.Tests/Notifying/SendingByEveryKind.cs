@@ -47,7 +47,7 @@ public sealed class SendingByEveryKind
         var sender = Sender("Ntfy", $"Url={server.Url} Topic=wake Token=tk_secret");
         Assert.Null(await sender.FindProblem(Cancel));
         server.AnswerWith(403);
-        Assert.Contains("refuses access to the topic wake", await sender.FindProblem(Cancel));
+        Assert.Contains("refuses the topic wake", await sender.FindProblem(Cancel));
         Assert.All(server.Requests, x => Assert.Equal(("GET", "/wake/auth"), (x.Method, x.Path)));
     }
 
@@ -95,7 +95,8 @@ public sealed class SendingByEveryKind
         await using var server = await LoopbackSmtp.Start();
         var sender = Sender(
             "Email",
-            $"Host=localhost Port={server.Port} Security=None User=wake Password=wrong From=w@example.com To:0=m@example.com"
+            $"Host=localhost Port={server.Port} Security=None User=wake Password=wrong From=w@example.com "
+                + "To:0=m@example.com"
         );
 
         Assert.Contains("does not let Wake in", await sender.FindProblem(Cancel));

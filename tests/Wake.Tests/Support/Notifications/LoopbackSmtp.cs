@@ -12,8 +12,8 @@ using SmtpServer.Storage;
 
 namespace Wake.Tests.Support;
 
-/// <summary>A real SMTP server on loopback. It knows a user wake with the password right, refuses nobody@example.com and
-/// puts later@example.com off.</summary>
+/// <summary>A real SMTP server on loopback. It knows a user wake with the password right, refuses nobody@example.com
+/// and puts later@example.com off.</summary>
 public sealed class LoopbackSmtp : IAsyncDisposable
 {
     readonly CancellationTokenSource stop = new();
