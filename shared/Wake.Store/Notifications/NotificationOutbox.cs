@@ -5,8 +5,8 @@ using Npgsql;
 namespace Wake.Store;
 
 /// <summary>
-/// Facts that people are told of, on their way to where they are told. Triggers state the facts (0021_notifications.sql);
-/// notifiers say which targets a fact is for and send it.
+/// Facts that people are told of, on their way to where they are told. Triggers state the facts
+/// (0021_notifications.sql); notifiers say which targets a fact is for and send it.
 /// </summary>
 /// <remarks>
 /// To each target what one session is about goes in order, one message at a time. A message is sent under a lease and
@@ -45,10 +45,11 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Says of facts that are new which targets they are for. False: there are none, or another does.</summary>
+    /// <summary>Says of facts that are new which targets they are for. False: there are none, or another
+    /// does.</summary>
     /// <param name="rules">The targets.</param>
-    /// <param name="plan">When a fact of a type and time is to be sent to a target, by the database's clock, and whether
-    /// it is urgent.</param>
+    /// <param name="plan">When a fact of a type and time is to be sent to a target, by the database's clock, and
+    /// whether it is urgent.</param>
     /// <param name="cancel">Ends the wait.</param>
     public async Task<bool> RouteFacts(
         IReadOnlyCollection<NotificationRule> rules,
@@ -246,7 +247,8 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Notes that a message has arrived. What has failed since the one before arrived is due at once: the target is back.
+    /// Notes that a message has arrived. What has failed since the one before arrived is due at once: the target is
+    /// back.
     /// </summary>
     public async Task SetDelivered(ClaimedNotification message, CancellationToken cancel)
     {
@@ -322,7 +324,8 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Notes that a target is gone: nothing is sent to it any more, and what was on its way lies aside.</summary>
+    /// <summary>Notes that a target is gone: nothing is sent to it any more, and what was on its way lies
+    /// aside.</summary>
     public async Task StopTarget(string target, string error, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
@@ -383,7 +386,9 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
             id
         );
         batch.Add(
-            "select 1 from notifications n join notification_facts f on f.seq = n.fact where n.target = $1 and f.id = $2",
+            """
+            select 1 from notifications n join notification_facts f on f.seq = n.fact where n.target = $1 and f.id = $2
+            """,
             target,
             id
         );
