@@ -6,6 +6,7 @@
 \set runner `cat /etc/wake/secrets/wake_runner`
 \set github `cat /etc/wake/secrets/wake_github`
 \set cron `cat /etc/wake/secrets/wake_cron`
+\set notifier `cat /etc/wake/secrets/wake_notifier`
 
 begin;
 -- Before PostgreSQL 15 everybody might.
@@ -15,6 +16,7 @@ create role wake_gateway login password :'gateway';
 create role wake_runner login password :'runner';
 create role wake_github login password :'github';
 create role wake_cron login password :'cron';
+create role wake_notifier login password :'notifier';
 -- It asks how long the transactions of the others have been open, and looks back more often than it must where it is not told.
 grant pg_read_all_stats to wake_coordinator;
 commit;

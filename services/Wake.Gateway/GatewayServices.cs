@@ -81,6 +81,7 @@ public static class GatewayServices
         api.MapQuestions();
         api.MapPauses();
         api.MapBreakers();
+        api.MapNotifications();
         api.MapExplain();
         api.MapKeys();
         api.MapBrowser();

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Options;
 using Wake.Coordinator;
 using Wake.Gateway;
+using Wake.Notifier;
 using Wake.Producers.Cron;
 using Wake.Producers.GitHub;
 using Wake.Producers.Webhooks;
@@ -244,6 +245,7 @@ public static class StandaloneHost
         builder.AddGitHub();
         builder.AddWebhooks();
         builder.AddCron();
+        builder.AddNotifier();
         builder.AddMessageBus(bus =>
         {
             bus.AddSessionWake();

@@ -27,6 +27,9 @@ begin
         ('wake_coordinator', 'select, insert, delete', 'table own_logins'),
         ('wake_coordinator', 'select, delete', 'table fact_checks'),
         ('wake_coordinator', 'select, delete', 'table ci_attempts'),
+        ('wake_coordinator', 'select, delete', 'table notification_targets'),
+        ('wake_coordinator', 'select, delete', 'table notification_facts'),
+        ('wake_coordinator', 'select', 'table notifications'),
         ('wake_coordinator', 'select, insert, update, delete', 'table profile_pools'),
         ('wake_coordinator', 'select, insert, update, delete', 'table session_wakes'),
         ('wake_coordinator', 'usage', 'sequence events_seq'),
@@ -48,6 +51,9 @@ begin
         ('wake_gateway', 'select', 'table fact_checkers'),
         ('wake_gateway', 'select, insert, update (answer, reason, answered_at)', 'table fact_checks'),
         ('wake_gateway', 'select, insert, update (reset_at)', 'table ci_attempts'),
+        ('wake_gateway', 'select, update (stopped, not_before)', 'table notification_targets'),
+        ('wake_gateway', 'select, insert', 'table notification_facts'),
+        ('wake_gateway', 'select, insert, update (outcome, settled_at, attempts, due_at, failed_since)', 'table notifications'),
         ('wake_gateway', 'select', 'table profile_pools'),
         ('wake_gateway', 'select', 'table breaker_limits'),
         ('wake_gateway', 'select', 'table own_logins'),
@@ -100,6 +106,13 @@ begin
         ('wake_github', 'select, insert, update, delete', 'table github.hooks'),
         ('wake_github', 'select, insert, update, delete', 'table github.heads'),
         ('wake_github', 'select, insert, update, delete', 'table github.merge_states'),
+
+        -- Tells people. Of sessions it reads what the facts about them say, and the questions that they ask.
+        ('wake_notifier', 'select', 'table migrations'),
+        ('wake_notifier', 'select (id, tool, input)', 'table questions'),
+        ('wake_notifier', 'select, insert, update', 'table notification_targets'),
+        ('wake_notifier', 'select, update (routed)', 'table notification_facts'),
+        ('wake_notifier', 'select, insert, update', 'table notifications'),
 
         ('wake_cron', 'select', 'table migrations'),
         ('wake_cron', 'select, insert, update, delete', 'table cron_schedules')

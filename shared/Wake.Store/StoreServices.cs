@@ -19,6 +19,7 @@ public static class StoreServices
         services.AddSingleton<Pauses>();
         services.AddSingleton<Breakers>();
         services.AddSingleton<FactChecks>();
+        services.AddSingleton<NotificationOutbox>();
         services.AddSingleton<Terminals>();
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();

@@ -29,6 +29,8 @@ static class CommandTree
             new UnpauseCommand(),
             new PausesCommand(),
             new BreakersCommand(),
+            new NotificationsCommand(),
+            new NotifyCommand(),
             new QuestionsCommand(),
             new AnswerCommand(),
             new ExplainCommand(),

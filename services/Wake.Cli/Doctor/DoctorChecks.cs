@@ -38,6 +38,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
         yield return await BrokerCheck.Check(settings["MessageBus:Host"], cancel);
         await foreach (var route in new RouteChecks(folder, data).RunAll(settings, cancel))
             yield return route;
+        await foreach (var target in NotificationChecks.RunAll(folder, cancel))
+            yield return target;
         yield return CheckGitHub(settings.GetSection("GitHub"));
         yield return CheckDataFolder();
         if (CheckSecretFiles(settings[SecretFiles.DirectoryVariable]) is { } open)

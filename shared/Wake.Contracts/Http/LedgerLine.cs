@@ -7,7 +7,8 @@ namespace Wake.Contracts.Http;
 /// <param name="What">
 /// <c>accepted</c>, <c>warning</c>, <c>collision</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>,
 /// <c>repeated</c>, <c>held</c> (somebody else is at work in its Claude session), <c>claimed</c>, <c>begun</c> (a
-/// Claude session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>unwatched</c>, <c>created</c>, <c>closed</c>.
+/// Claude session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>unwatched</c>, <c>created</c>, <c>closed</c>,
+/// <c>notified</c>.
 /// </param>
 /// <param name="Event">The event's id; null when the decision was about none.</param>
 /// <param name="Session">The session's key; null when it was about none.</param>

@@ -141,6 +141,13 @@ public static class WakeMetrics
         "What turns cost in US dollars."
     );
 
+    /// <summary>Attempts at telling people, by <c>target</c> and <c>outcome</c> (delivered, failed, dead).</summary>
+    public static readonly Counter<long> Notifications = Meter.CreateCounter<long>(
+        "wake.notifications",
+        "{attempt}",
+        "Attempts at sending notifications by what became of them."
+    );
+
     /// <summary>Leases that ran out while a turn was open: its runner died, froze, or was cut off.</summary>
     public static readonly Counter<long> LeasesLost = Meter.CreateCounter<long>(
         "wake.lease.lost",

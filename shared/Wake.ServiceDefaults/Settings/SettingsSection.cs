@@ -18,6 +18,7 @@ public sealed record SettingsSection(string Name, Type Options)
         "GitHub",
         "Local",
         "MessageBus",
+        "Notifications",
         "Profiles",
         "Prompts",
         "Proxies",

@@ -123,6 +123,22 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
+            "What people are to be told of a turn that has ended is stated, and each of it is settled once.",
+            """
+            select format('wake %s of session %s ended at %s', t.wake_number, t.session_id, t.ended_at)
+            from turns t
+            -- not what ended while the first target was being written, nor what was stated so long ago that it may be deleted
+            where t.ended_at > greatest((select min(since) + interval '1 minute' from notification_targets), now() - interval '29 days')
+              and exists (select from notification_targets)
+              and not exists (select from notification_facts f
+                              where f.session_id = t.session_id and f.wake_number = t.wake_number and starts_with(f.type, 'turn.'))
+            union all
+            select format('fact %s for %s: %s', n.fact, n.target, coalesce(n.outcome, 'waits'))
+            from notifications n join notification_facts f on f.seq = n.fact
+            where (n.outcome is null) <> (n.settled_at is null) or not f.routed or (n.outcome = 'delivered' and n.attempts = 0)
+            """
+        ),
+        (
             "A turn that has ended says how, and nobody holds it.",
             """
             select format('wake %s of session %s', wake_number, session_id)

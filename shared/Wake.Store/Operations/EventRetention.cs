@@ -22,9 +22,9 @@ public sealed class EventRetention(NpgsqlDataSource database)
 
     /// <summary>
     /// Deletes the events accepted longer ago than a given time, with the record of who heard them and of their
-    /// repetitions, pauses that ended and attempts at CI that began so long ago. What a session has still to hear stays, and so do all turns. A
-    /// fact that is observed again afterwards is a new one. Goes on where it ended the last time: an event that stays
-    /// is looked at once a day.
+    /// repetitions, pauses that ended, attempts at CI that began and what people were told so long ago. What a session
+    /// has still to hear stays, and so do all turns. A fact that is observed again afterwards is a new one. Goes on
+    /// where it ended the last time: an event that stays is looked at once a day.
     /// </summary>
     /// <returns>How many there were.</returns>
     public async Task<int> DeleteOlderThan(TimeSpan age, CancellationToken cancel)
@@ -42,6 +42,19 @@ public sealed class EventRetention(NpgsqlDataSource database)
         {
             tried.Parameters.AddWithValue(age);
             await tried.ExecuteNonQueryAsync(cancel);
+        }
+
+        await using (
+            var told = database.CreateCommand(
+                """
+                with unserved as (delete from notification_targets where seen_at < clock_timestamp() - $1)
+                delete from notification_facts where at < clock_timestamp() - $1
+                """
+            )
+        )
+        {
+            told.Parameters.AddWithValue(age);
+            await told.ExecuteNonQueryAsync(cancel);
         }
 
         for (var all = 0; ; )

@@ -202,8 +202,41 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                         db.Decisions.Where(x => x.SessionId == session.Id).OrderByDescending(x => x.Seq).Take(MaxLines),
                         cancel
                     )
-                ).OrderBy(x => x.At),
+                )
+                    .Concat(await ListNotified(session.Id, cancel))
+                    .OrderBy(x => x.At),
             ]
+        );
+    }
+
+    // Of what people were told of a session: to whom, and whether it arrived.
+    async Task<IReadOnlyList<LedgerLine>> ListNotified(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select coalesce(n.settled_at, n.due_at) as at, f.data->>'session' as session, f.wake_number,
+                   concat(f.type, case when f.question_id is not null then ' ' || f.question_id end,
+                          case n.outcome when 'delivered' then ' to ' when 'dead' then ' was given up to ' else ' waits for ' end,
+                          n.target, ': ' || n.error) as note
+            from notification_facts f
+            join notifications n on n.fact = f.seq
+            where f.session_id = $1
+            order by f.seq desc
+            limit $2
+            """
+        );
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(MaxLines);
+        return await command.ReadAll(
+            row => new LedgerLine(
+                row.GetFieldValue<DateTimeOffset>(0),
+                "notified",
+                null,
+                row.GetText(1),
+                row.GetNullable<int>(2),
+                row.GetText(3)
+            ),
+            cancel
         );
     }
 

@@ -37,6 +37,7 @@ public sealed partial class Containers
     [InlineData("github", "collector", "postgres", "rabbitmq")]
     [InlineData("webhooks", "collector", "rabbitmq")]
     [InlineData("cron", "collector", "postgres", "rabbitmq")]
+    [InlineData("notifier", "collector", "postgres")]
     [InlineData("migrate", "postgres")]
     public void A_service_shares_a_network_with_those_it_needs_alone(string service, params string[] others)
     {
@@ -59,13 +60,17 @@ public sealed partial class Containers
         Assert.All(networks.Values, x => Assert.True(x is "" or "{internal: true}", x));
 
         var open = networks.Where(x => x.Value.Length == 0).Select(x => x.Key).ToList();
-        Assert.Equal(["gateway-door", "github-door", "traces", "webhooks-door", "world"], open.Order());
+        Assert.Equal(
+            ["gateway-door", "github-door", "notifier-world", "traces", "webhooks-door", "world"],
+            open.Order()
+        );
         Assert.Equal(
             [
                 "collector: traces",
                 "gateway: gateway-door",
                 "github: github-door",
                 "jaeger: traces",
+                "notifier: notifier-world",
                 "runner: world",
                 "webhooks: webhooks-door",
             ],
@@ -94,6 +99,7 @@ public sealed partial class Containers
                 "gateway",
                 "github",
                 "migrate",
+                "notifier",
                 "postgres",
                 "rabbitmq",
                 "runner",
@@ -181,7 +187,7 @@ public sealed partial class Containers
         Assert.All(before, x => Assert.Equal(x.Value, File.ReadAllText(x.Key)));
 
         string Of(string file) => before[Path.Combine(folder.Path, file)].Trim();
-        foreach (var service in (string[])["coordinator", "gateway", "runner", "github", "cron"])
+        foreach (var service in (string[])["coordinator", "gateway", "runner", "github", "cron", "notifier"])
             Assert.Equal(
                 $"Host=postgres;Database=wake;Username=wake_{service};Password={Of($"postgres/wake_{service}")}",
                 Of($"{service}/ConnectionStrings__Wake")

@@ -17,6 +17,7 @@ public sealed partial class Hosts
     [InlineData("Wake.Producers.Cron", Transport.RabbitMq)]
     [InlineData("Wake.Producers.GitHub", Transport.RabbitMq)]
     [InlineData("Wake.Producers.Webhooks", Transport.RabbitMq)]
+    [InlineData("Wake.Notifier", Transport.InMemory)]
     [InlineData("Wake.Standalone", Transport.InMemory)]
     public async Task Build_with_a_container_that_is_checked(string service, Transport transport)
     {
@@ -134,6 +135,8 @@ public sealed partial class Hosts
     )]
     [InlineData("Wake.Producers.Cron", "Cron__nightly__Expresion", "* * * * *", "Expression is")]
     [InlineData("Wake.Coordinator", "Routes__builds__Sesion", "x", "Session is")]
+    [InlineData("Wake.Notifier", "Notifications__phone__Topic", "x", "Notifications:phone: Kind is not set")]
+    [InlineData("Wake.Notifier", "Notifications__phone__Tipes__0", "x", "Types is")]
     public async Task Say_what_is_wrong_with_a_setting(string service, string setting, string value, string sentence)
     {
         await using var system = await WakeSystem.Create(

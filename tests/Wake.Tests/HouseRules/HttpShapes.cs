@@ -226,6 +226,22 @@ public sealed class HttpShapes
             """
         ),
         (
+            new NotificationTarget("phone", "ntfy", NotificationState.Failing, 2, Time, 1, Time, "e", Time),
+            """
+            {"name":"phone","kind":"ntfy","state":"failing","waiting":2,"waitingSince":"2031-02-03T04:05:06+00:00","dead":1,
+             "lastDelivered":"2031-02-03T04:05:06+00:00","lastError":"e","lastErrorAt":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
+        (
+            new Notification(Id, "t", Time, "implementer", 3, NotificationOutcome.Dead, 10, Time, "e", Time),
+            """
+            {"id":"01234567-89ab-7def-8123-456789abcdef","type":"t","at":"2031-02-03T04:05:06+00:00","session":"implementer",
+             "wake":3,"outcome":"dead","attempts":10,"due":"2031-02-03T04:05:06+00:00","error":"e",
+             "settled":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
+        (new RedrivenNotifications(3), """{"redriven":3}"""),
+        (
             new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time) { Ci = Ci },
             $$"""
             {"session":"implementer","subject":"s","types":["t"],"where":["w"],"until":["u"],"once":true,"intent":"i",

@@ -397,6 +397,7 @@ public sealed class KubernetesObjects
                         or "Secret wake-github"
                         or "Secret wake-webhooks"
                         or "Secret wake-cron"
+                        or "Secret wake-notifier"
                         or "Secret wake-migrate"
             from entry in (item["data"] ?? item["stringData"])!.AsObject()
             select (entry.Key, Value: (string?)entry.Value);

@@ -19,11 +19,13 @@ public sealed class ProjectReferences
         ["Wake.Coordinator"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Runner"] = ["Wake.Contracts", "Wake.Prompting", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Gateway"] = ["Wake.Contracts", "Wake.Prompting", "Wake.ServiceDefaults", "Wake.Store"],
+        ["Wake.Notifier"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Terminal"] = ["Wake.Contracts"],
         ["Wake.Standalone"] =
         [
             "Wake.Coordinator",
             "Wake.Gateway",
+            "Wake.Notifier",
             "Wake.Producers.Cron",
             "Wake.Producers.GitHub",
             "Wake.Producers.Webhooks",

@@ -256,6 +256,9 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         await IsProblem(await wake.Http.DeleteAsync($"/v1/watches/{Guid.NewGuid()}"), 404);
         await IsProblem(await wake.Http.DeleteAsync("/v1/routes/nothing"), 404);
         await IsProblem(await wake.Http.DeleteAsync($"/v1/pauses/{Guid.NewGuid()}"), 404);
+        await IsProblem(await wake.Http.GetAsync($"/v1/notifications/nobody/{Guid.NewGuid()}"), 404);
+        await IsProblem(await wake.Http.PostAsync("/v1/notifications/nobody/test", null), 404);
+        await IsProblem(await wake.Http.PostAsync("/v1/notifications/nobody/redrive", null), 404);
         await IsProblem(await wake.Http.PostAsync("/v1/events/nothing/replay", null), 404);
         await IsProblem(
             await wake.Http.PostAsync(
@@ -375,6 +378,11 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/pauses",
             "/v1/pauses/{id}",
             "/v1/breakers",
+            "/v1/notifications",
+            "/v1/notifications/{target}",
+            "/v1/notifications/{target}/{id}",
+            "/v1/notifications/{target}/test",
+            "/v1/notifications/{target}/redrive",
             "/v1/questions",
             "/v1/questions/{id}",
             "/v1/questions/{id}/answer",

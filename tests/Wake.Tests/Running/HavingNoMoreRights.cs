@@ -193,6 +193,36 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         await wake.WaitUntilIdle();
     }
 
+    [Fact]
+    public async Task A_notifier_tells_of_a_question_that_a_runner_has_asked()
+    {
+        await wake.StartProcess(
+            "Wake.Notifier",
+            new Dictionary<string, string>
+            {
+                ["Notifications__desktop__Kind"] = "Command",
+                ["Notifications__desktop__Command__0"] = "/bin/true",
+            }
+        );
+        await Eventually.Holds(async () =>
+            (await wake.Http.GetFromJsonAsync<List<JsonElement>>("/v1/notifications"))!.Count == 1
+        );
+        var key = await wake.Session();
+        await wake.Wake(key, "[[fake:first ask Which colour?|Red|Blue]]");
+
+        await Eventually.Holds(async () =>
+            (await wake.Explain(key)).Ledger.Any(x =>
+                x.What == "notified"
+                && x.Note!.StartsWith("question.asked", StringComparison.Ordinal)
+                && x.Note.EndsWith(" to desktop", StringComparison.Ordinal)
+            )
+        );
+        var tested = await wake.Http.PostAsync("/v1/notifications/desktop/test", null);
+        Assert.True(tested.IsSuccessStatusCode, await tested.Content.ReadAsStringAsync());
+        var redriven = await wake.Http.PostAsync("/v1/notifications/desktop/redrive", null);
+        Assert.True(redriven.IsSuccessStatusCode, await redriven.Content.ReadAsStringAsync());
+    }
+
     [Theory]
     [InlineData("wake_runner", "select * from api_keys")]
     [InlineData("wake_runner", "select * from idempotency_keys")]
@@ -214,6 +244,12 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     [InlineData("wake_github", "select * from transcripts")]
     [InlineData("wake_github", "select * from events")]
     [InlineData("wake_github", "select intent from watches")]
+    [InlineData("wake_notifier", "select * from sessions")]
+    [InlineData("wake_notifier", "select * from events")]
+    [InlineData("wake_notifier", "select answers from questions")]
+    [InlineData("wake_notifier", "insert into notification_facts (type, data) values ('turn.completed', '{}')")]
+    [InlineData("wake_runner", "insert into notification_facts (type, data) values ('turn.completed', '{}')")]
+    [InlineData("wake_runner", "select state_fact('turn.completed', null, null, null, '{}')")]
     [InlineData("wake_cron", "select * from sessions")]
     [InlineData("wake_cron", "select * from github.cursors")]
     [InlineData("wake_gateway", "select content from transcript_segments")]

@@ -34,6 +34,8 @@ public sealed class StayingQuickInALargeStore
             "RunnerName",
             "RunnerEndpoints",
             "PausedTurns",
+            "FactRouter",
+            "NotificationDelivery",
             "SpoolReader",
             "SweepNotificationListener",
             "WakeSweeper",
@@ -63,6 +65,8 @@ public sealed class StayingQuickInALargeStore
                 ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9",
                 ["Cron__often__Expression"] = "* * * * * ?",
                 ["Cron__often__Reason"] = "tick",
+                ["Notifications__nowhere__Kind"] = "Command",
+                ["Notifications__nowhere__Command__0"] = "/bin/true",
             }
         );
         // Rows that were made and not earned.
@@ -88,7 +92,8 @@ public sealed class StayingQuickInALargeStore
             system.StartProcess("Wake.Gateway"),
             system.StartProcess("Wake.Coordinator"),
             system.StartProcess("Wake.Runner"),
-            system.StartProcess("Wake.Producers.Cron")
+            system.StartProcess("Wake.Producers.Cron"),
+            system.StartProcess("Wake.Notifier")
         );
 
         // An event that is watched, one that is older than its watch, and one that names its session.
@@ -198,6 +203,7 @@ public sealed class StayingQuickInALargeStore
                 typeof(Gateway.GatewayOptions),
                 typeof(Runner.RunnerOptions),
                 typeof(Producers.Cron.CronOptions),
+                typeof(Notifier.NotificationsOptions),
                 typeof(Producers.GitHub.GitHubOptions),
                 typeof(Producers.Webhooks.WebhooksOptions),
             ];

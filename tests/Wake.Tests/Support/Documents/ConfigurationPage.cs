@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Wake.Coordinator;
 using Wake.Gateway;
+using Wake.Notifier;
 using Wake.Producers.Cron;
 using Wake.Producers.GitHub;
 using Wake.Producers.Webhooks;
@@ -91,6 +92,7 @@ static partial class ConfigurationPage
                 x.AddCron();
             }
         ),
+        ("notifier", x => x.AddNotifier()),
     ];
 
     public static string Text()

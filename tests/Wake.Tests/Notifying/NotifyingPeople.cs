@@ -1,0 +1,507 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Npgsql;
+using StandardWebhooks;
+using Wake.Notifier;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Notifying;
+
+/// <summary>What is stated arrives: at least once, in order, whatever the target does meanwhile.</summary>
+public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
+{
+    const string Secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    const string OldSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    static readonly CancellationToken Cancel = CancellationToken.None;
+
+    readonly NotificationOutbox outbox = new(store.Database);
+
+    [Theory]
+    [InlineData(
+        Secret,
+        "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+        1674087231,
+        """{"type":"contact.created","timestamp":"2022-11-03T20:26:10.344522Z","data":{"id":"1f81eb52-5198-4599-803e-771906343485"}}""",
+        "v1,bAo/ZbQILxvdozo/ynbX/OmAvBCBNauT8tvtBLFrDCI="
+    )]
+    [InlineData(
+        OldSecret,
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        """{"test": 2432232314}""",
+        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    )]
+    public void A_webhook_is_signed_as_the_vectors_say(
+        string secret,
+        string id,
+        long at,
+        string body,
+        string signature
+    ) =>
+        Assert.Equal(
+            signature,
+            WebhookSender.Sign([WebhookSender.ParseSecret(secret)!], id, at, System.Text.Encoding.UTF8.GetBytes(body))
+        );
+
+    [Fact]
+    public async Task A_webhook_is_verified_with_the_old_secret_and_with_the_new_one()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        await using var notifier = await Notifier("rotated", receiver, ("Secrets:1", OldSecret));
+        var session = await store.Session("rotated");
+
+        await State(session, "turn.completed", 1);
+        var request = await Eventually.Sees(() => Task.FromResult(receiver.Requests is [var one, ..] ? one : null));
+
+        foreach (var secret in (string[])[Secret, OldSecret])
+        {
+            new StandardWebhook(secret).Verify(
+                request.Body,
+                new HeaderDictionary
+                {
+                    ["webhook-id"] = request.Id,
+                    ["webhook-timestamp"] = request.Headers["webhook-timestamp"],
+                    ["webhook-signature"] = request.Headers["webhook-signature"],
+                }
+            );
+        }
+
+        var body = JsonElement.Parse(request.Body);
+        Assert.Equal(request.Id, body.GetProperty("id").GetString());
+        Assert.Equal("turn.completed", body.GetProperty("type").GetString());
+        Assert.Equal("rotated", body.GetProperty("data").GetProperty("session").GetString());
+        Assert.Equal(1, body.GetProperty("data").GetProperty("wake").GetInt32());
+    }
+
+    [Fact]
+    public async Task A_target_that_was_away_for_a_day_gets_everything_in_order_and_nobody_waited_for_it()
+    {
+        await using var here = await LoopbackReceiver.Start();
+        var away = await LoopbackReceiver.Start();
+        var port = away.Url.Port;
+        await using var notifier = await LoopbackNotifier.Start(
+            store,
+            new(Webhook("away", away, "day-*").Concat(Webhook("here", here, "day-*")))
+        );
+        await away.DisposeAsync();
+        var (first, second) = (await store.Session("day-1"), await store.Session("day-2"));
+
+        for (var wake = 1; wake <= 5; wake++)
+        {
+            await State(first, "turn.completed", wake);
+            await State(second, "turn.completed", wake);
+        }
+
+        await Eventually.Holds(() => Task.FromResult(here.Requests.Count == 10), "the other has everything");
+
+        // Tried at once, after 5 s, after 5 min, after half an hour and so on: each time it is in vain.
+        for (var attempt = 1; attempt <= 7; attempt++)
+        {
+            await Eventually.Holds(
+                async () => await Attempts("away") == attempt,
+                $"both sessions' first message has failed {attempt} times"
+            );
+            if (attempt < 7)
+                await Pass("away", TimeSpan.FromHours(12));
+        }
+
+        await using var back = await LoopbackReceiver.Start(port);
+        // One message finds it back; the rest is not due for hours.
+        await store.Scalar<long>(
+            """
+            with one as (
+                update notifications set due_at = now() where target = 'away' and attempts > 0 and queue = $1 returning 1
+            ) select count(*) from one
+            """,
+            first
+        );
+        await Eventually.Holds(() => Task.FromResult(back.Requests.Count == 10), "it has everything");
+
+        foreach (var session in (string[])["day-1", "day-2"])
+            Assert.Equal([1, 2, 3, 4, 5], Wakes(back, session));
+        Assert.Equal(here.Requests.Select(x => x.Id).Order(), back.Requests.Select(x => x.Id).Order());
+        Assert.Equal(NotificationState.Active, await StateOf("away"));
+    }
+
+    [Fact]
+    public async Task A_message_that_is_never_taken_lies_aside_and_can_be_sent_again()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        receiver.AnswerWith(500);
+        await using var notifier = await Notifier("refusing", receiver);
+        var session = await store.Session("refusing");
+        await State(session, "turn.completed", 1);
+        await State(session, "turn.completed", 2);
+
+        for (var attempt = 1; attempt < 10; attempt++)
+        {
+            await Eventually.Holds(async () => await Attempts("refusing") == attempt, $"attempt {attempt}");
+            if (attempt == 9)
+                Assert.Single(receiver.Requests.Select(x => x.Id).Distinct());
+            await Pass("refusing", TimeSpan.FromHours(30));
+        }
+
+        var dead = await Eventually.Sees(async () =>
+            (await outbox.ListUndelivered("refusing", 10, Cancel)).FirstOrDefault(x =>
+                x.Outcome is NotificationOutcome.Dead
+            )
+        );
+        Assert.Equal((10, "HTTP 500", 1), (dead.Attempts, dead.Error, dead.Wake));
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Select(x => x.Id).Distinct().Count() == 2));
+
+        receiver.Answer = null;
+        var before = receiver.Requests.Count;
+        Assert.Equal(1, await outbox.Redrive("refusing", Cancel));
+        await Pass("refusing", TimeSpan.FromHours(30));
+        await Eventually.Holds(async () => await outbox.ListUndelivered("refusing", 10, Cancel) is []);
+        Assert.Contains(dead.Id.ToString(), receiver.Requests.Skip(before).Select(x => x.Id));
+    }
+
+    [Fact]
+    public async Task Who_asks_for_time_is_left_alone_for_it()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        receiver.AnswerWith(429, "Retry-After", "7200");
+        await using var notifier = await Notifier("busy", receiver, ("Session", "busy*"));
+        await State(await store.Session("busy-1"), "turn.completed", 1);
+        await Eventually.Holds(async () => await Attempts("busy") == 1);
+        await State(await store.Session("busy-2"), "turn.completed", 1);
+
+        Assert.Equal(
+            TimeSpan.FromHours(2),
+            await store.Scalar<TimeSpan>(
+                "select date_trunc('hour', not_before - last_error_at + interval '1 minute') from notification_targets "
+                    + "where name = 'busy'"
+            )
+        );
+        await Eventually.Holds(async () => (await outbox.ListUndelivered("busy", 10, Cancel)).Count == 2);
+        Assert.Single(receiver.Requests);
+
+        receiver.Answer = null;
+        await Pass("busy", TimeSpan.FromHours(3));
+        await Eventually.Holds(async () => await outbox.ListUndelivered("busy", 10, Cancel) is []);
+    }
+
+    [Fact]
+    public async Task Who_is_gone_gets_nothing_more_until_somebody_says_so()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        receiver.AnswerWith(410);
+        await using var notifier = await Notifier("gone", receiver);
+        var session = await store.Session("gone");
+        await State(session, "turn.completed", 1);
+        await Eventually.Holds(async () => await StateOf("gone") is NotificationState.Stopped);
+
+        Assert.False(await outbox.AddTest("gone", Guid.NewGuid(), Cancel));
+        Assert.Equal(
+            ("HTTP 410: it wants no more messages", NotificationOutcome.Dead),
+            Assert.Single(await outbox.ListUndelivered("gone", 10, Cancel)) is var lying
+                ? (lying.Error, lying.Outcome)
+                : default
+        );
+
+        receiver.Answer = null;
+        await outbox.Redrive("gone", Cancel);
+        await Eventually.Holds(async () => await outbox.ListUndelivered("gone", 10, Cancel) is []);
+    }
+
+    [Fact]
+    public async Task A_connection_that_is_cut_in_an_answer_is_tried_again_under_the_same_id()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        receiver.Answer = context =>
+        {
+            context.Abort();
+            return Task.CompletedTask;
+        };
+        await using var notifier = await Notifier("cut", receiver);
+        await State(await store.Session("cut"), "turn.completed", 1);
+        await Eventually.Holds(async () => await Attempts("cut") == 1);
+
+        receiver.Answer = null;
+        await Pass("cut", TimeSpan.FromMinutes(1));
+        await Eventually.Holds(async () => await outbox.ListUndelivered("cut", 10, Cancel) is []);
+        Assert.Equal(2, receiver.Requests.Count);
+        Assert.Single(receiver.Requests.Select(x => x.Id).Distinct());
+    }
+
+    [Fact]
+    public async Task A_redirect_leads_nowhere()
+    {
+        await using var elsewhere = await LoopbackReceiver.Start();
+        await using var receiver = await LoopbackReceiver.Start();
+        receiver.AnswerWith(307, "Location", elsewhere.Url.ToString());
+        await using var notifier = await Notifier("moved", receiver);
+        await State(await store.Session("moved"), "turn.completed", 1);
+
+        await Eventually.Holds(async () =>
+            (await outbox.ListUndelivered("moved", 1, Cancel)) is [{ Error: { } error }]
+            && error.StartsWith("HTTP 307: redirects are not followed", StringComparison.Ordinal)
+        );
+        Assert.Empty(elsewhere.Requests);
+    }
+
+    [Fact]
+    public async Task Two_notifiers_share_the_work_and_send_nothing_twice()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        await using var one = await Notifier("shared", receiver, ("Session", "shared-*"));
+        await using var other = await Notifier("shared", receiver, ("Session", "shared-*"));
+        var sessions = new List<Guid>();
+        for (var i = 0; i < 5; i++)
+            sessions.Add(await store.Session($"shared-{i}"));
+
+        for (var wake = 1; wake <= 20; wake++)
+        {
+            foreach (var session in sessions)
+                await State(session, "turn.completed", wake);
+        }
+
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count >= 100));
+        await Eventually.Holds(async () => await outbox.ListUndelivered("shared", 10, Cancel) is []);
+
+        Assert.Equal(100, receiver.Requests.Select(x => x.Id).Distinct().Count());
+        Assert.Equal(100, receiver.Requests.Count);
+        for (var i = 0; i < 5; i++)
+            Assert.Equal(Enumerable.Range(1, 20), Wakes(receiver, $"shared-{i}"));
+    }
+
+    [Fact]
+    public async Task What_was_stated_before_a_target_was_there_is_not_for_it()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        await using var earlier = await Notifier("earlier", receiver, ("Session", "past"));
+        var session = await store.Session("past");
+        await State(session, "turn.completed", 1);
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 1));
+
+        await using var later = await LoopbackReceiver.Start();
+        await using var notifier = await Notifier("later", later, ("Session", "past"));
+        await State(session, "turn.completed", 2);
+
+        await Eventually.Holds(() => Task.FromResult(later.Requests.Count > 0));
+        Assert.Equal([2], Wakes(later, "past"));
+    }
+
+    [Fact]
+    public async Task A_target_is_told_what_its_filters_let_through()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        await using var notifier = await Notifier(
+            "filtered",
+            receiver,
+            ("Session", "filter-*"),
+            ("Profile", "minute"),
+            ("Types:0", "turn.*"),
+            ("Conditions:0", "data.outcome != completed")
+        );
+        var (wanted, other) = (await store.Session("filter-1", "minute"), await store.Session("filter-2"));
+        await State(wanted, "turn.completed", 1, """{"outcome": "completed"}""");
+        await State(wanted, "question.asked", 2, """{"outcome": "refused"}""");
+        await State(other, "turn.failed", 3, """{"outcome": "refused"}""");
+        await State(wanted, "turn.failed", 4, """{"outcome": "refused"}""");
+
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count > 0));
+        Assert.Equal([4], Wakes(receiver, "filter-1"));
+        Assert.Single(receiver.Requests);
+    }
+
+    [Fact]
+    public async Task A_digest_is_one_message_which_something_urgent_ends()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        receiver.AnswerWith(503);
+        await using var notifier = await Notifier(
+            "digest",
+            receiver,
+            ("Session", "digest-*"),
+            ("DigestWindow", "01:00:00")
+        );
+        var (first, second) = (await store.Session("digest-1"), await store.Session("digest-2"));
+        await State(first, "turn.completed", 1);
+        await State(second, "turn.completed", 1);
+        await State(first, "question.asked", 2);
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 1));
+        await State(second, "turn.completed", 2);
+
+        receiver.Answer = null;
+        await Eventually.Holds(async () => await Attempts("digest") == 1);
+        await Pass("digest", TimeSpan.FromMinutes(1));
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 2));
+
+        Assert.Equal(receiver.Requests[0].Body, receiver.Requests[1].Body);
+        Assert.Equal(receiver.Requests[0].Id, receiver.Requests[1].Id);
+        var digest = JsonElement.Parse(receiver.Requests[1].Body);
+        Assert.Equal("digest", digest.GetProperty("type").GetString());
+        Assert.Equal(
+            ["digest-1 turn.completed", "digest-2 turn.completed", "digest-1 question.asked"],
+            digest
+                .GetProperty("data")
+                .GetProperty("facts")
+                .EnumerateArray()
+                .Select(x => $"{x.GetProperty("data").GetProperty("session")} {x.GetProperty("type")}")
+        );
+        await Eventually.Holds(async () => (await outbox.ListUndelivered("digest", 10, Cancel)).Count == 1);
+    }
+
+    [Fact]
+    public async Task Quiet_hours_hold_back_what_is_not_urgent()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        var now = DateTime.UtcNow;
+        var quiet = string.Create(CultureInfo.InvariantCulture, $"{now.AddHours(-1):HH:mm}-{now.AddHours(2):HH:mm}");
+        await using var notifier = await Notifier("night", receiver, ("QuietHours", quiet));
+        var session = await store.Session("night");
+        await State(session, "turn.completed", 1);
+        await State(session, "question.asked", 2);
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 1));
+        Assert.Equal([2], Wakes(receiver, "night"));
+
+        await Pass("night", TimeSpan.FromHours(3));
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 2));
+        Assert.Equal([2, 1], Wakes(receiver, "night"));
+    }
+
+    [Theory]
+    [InlineData("22:00-07:00", "UTC", "2026-11-20T21:59:00Z", null)]
+    [InlineData("22:00-07:00", "UTC", "2026-11-20T22:00:00Z", "2026-11-21T07:00:00Z")]
+    [InlineData("22:00-07:00", "UTC", "2026-11-21T06:59:00Z", "2026-11-21T07:00:00Z")]
+    [InlineData("22:00-07:00", "UTC", "2026-11-21T07:00:00Z", null)]
+    [InlineData("12:00-13:00", "Europe/Berlin", "2026-11-20T11:30:00Z", "2026-11-20T12:00:00Z")]
+    // 02:30 does not exist that night.
+    [InlineData("22:00-02:30", "Europe/Berlin", "2026-03-28T23:00:00Z", "2026-03-29T01:00:00Z")]
+    public void Quiet_hours_go_by_the_clock_of_their_zone(string span, string zone, string at, string? end) =>
+        Assert.Equal(
+            end is null ? null : DateTimeOffset.Parse(end, CultureInfo.InvariantCulture),
+            QuietHours
+                .Parse(span)!
+                .EndAt(
+                    DateTimeOffset.Parse(at, CultureInfo.InvariantCulture),
+                    TimeZoneInfo.FindSystemTimeZoneById(zone)
+                )
+        );
+
+    // What a turn, a question and a session come to is stated where it is written, and nowhere else.
+    [Fact]
+    public async Task What_is_undone_was_never_stated()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        await using var notifier = await Notifier("undone", receiver);
+        var session = await store.Session("undone");
+
+        await using (var connection = await store.Database.OpenConnectionAsync())
+        await using (var transaction = await connection.BeginTransactionAsync())
+        {
+            await using var close = new NpgsqlCommand(
+                "update sessions set closed_at = now() where key = 'undone'",
+                connection,
+                transaction
+            );
+            await close.ExecuteNonQueryAsync();
+            await transaction.RollbackAsync();
+        }
+
+        await State(session, "turn.completed", 1);
+        await store.Sessions.Close("undone", Cancel);
+
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 2));
+        Assert.Equal(
+            ["turn.completed", "session.closed"],
+            receiver.Requests.Select(x => JsonElement.Parse(x.Body).GetProperty("type").GetString())
+        );
+    }
+
+    [Theory]
+    [InlineData(null, null, "Kind is not set")]
+    [InlineData("Webhook", null, "Url is needed")]
+    [InlineData("Webhook", "Url=https://example.com", "Secrets needs at least one")]
+    [InlineData("Webhook", "Url=https://example.com Secrets:0=short", "whsec_ and 24 to 64 bytes")]
+    [InlineData("Webhook", "Url=https://me:secret@example.com", "must have no user")]
+    [InlineData("Webhook", "Url=ftp://example.com", "Url must be an address")]
+    [InlineData("Ntfy", "Url=https://ntfy.sh Topic=a/b", "Topic is needed")]
+    [InlineData("Ntfy", "Url=https://ntfy.sh Topic=a Secrets:0=x", "Secrets is for Webhook, and Kind is Ntfy.")]
+    [InlineData("Email", "Host=mail From=nobody To:0=me@example.com", "From must be an address")]
+    [InlineData("Email", "Host=mail From=w@example.com", "To needs at least one")]
+    [InlineData("Email", "Host=mail From=w@example.com To:0=m@example.com User=w", "User and Password go together")]
+    [InlineData(
+        "Email",
+        "Host=mail From=w@example.com To:0=m@example.com User=w Password=p Security=None",
+        "would send the password in clear"
+    )]
+    [InlineData("Command", "Command:0=notify-send", "full path")]
+    [InlineData("Command", "Command:0=/bin/true Types:0=turn.done", "'turn.done' is no fact")]
+    [InlineData("Command", "Command:0=/bin/true QuietHours=night", "no span such as 22:00-07:00")]
+    [InlineData("Command", "Command:0=/bin/true TimeZone=Europe/Nowhere", "knows none called Europe/Nowhere")]
+    [InlineData("Command", "Command:0=/bin/true DigestWindow=2.00:00:00", "at most a day")]
+    [InlineData("Command", "Command:0=/bin/true Timeout=00:02:00", "between a second and a minute")]
+    [InlineData("Command", "Command:0=/bin/true Conditions:0=outcome", "is no condition")]
+    public void A_wrong_setting_is_refused_with_what_to_do(string? kind, string? settings, string problem) =>
+        Assert.Contains(
+            TargetSettings.Read(kind, settings ?? "").Problems(),
+            x => x.Contains(problem, StringComparison.Ordinal)
+        );
+
+    Task<LoopbackNotifier> Notifier(string name, LoopbackReceiver receiver, params (string Name, string Value)[] more)
+    {
+        var settings = new Dictionary<string, string?>(Webhook(name, receiver, name));
+        foreach (var (setting, value) in more)
+            settings[$"{name}:{setting}"] = value;
+        return LoopbackNotifier.Start(store, settings);
+    }
+
+    static Dictionary<string, string?> Webhook(string name, LoopbackReceiver receiver, string sessions) =>
+        new Dictionary<string, string?>
+        {
+            [$"{name}:Kind"] = "Webhook",
+            [$"{name}:Url"] = receiver.Url.ToString(),
+            [$"{name}:Secrets:0"] = Secret,
+            [$"{name}:Session"] = sessions,
+        };
+
+    Task<long> State(Guid session, string type, int wake, string about = "{}") =>
+        store.Scalar<long>(
+            """
+            with stated as (select state_fact($2, $1, $3, null, $4::json)) select count(*) from stated
+            """,
+            session,
+            type,
+            wake,
+            about
+        );
+
+    // How often what is on its way was tried, and nobody is at it.
+    Task<int> Attempts(string target) =>
+        store.Scalar<int>(
+            """
+            select coalesce(min(attempts) filter (where lease_until is null), 0) from notifications
+            where target = $1 and outcome is null and attempts > 0 and not exists (
+                select from notifications n where n.target = $1 and n.outcome is null and n.lease_until is not null)
+            """,
+            target
+        );
+
+    // As if so much time had gone by.
+    async Task Pass(string target, TimeSpan time) =>
+        await store.Scalar<long>(
+            """
+            with passed as (update notifications set due_at = due_at - $2 where target = $1 and outcome is null returning 1),
+                 alone as (update notification_targets set not_before = not_before - $2 where name = $1 returning 1)
+            select (select count(*) from passed) + (select count(*) from alone)
+            """,
+            target,
+            time
+        );
+
+    async Task<NotificationState> StateOf(string target) =>
+        (await outbox.ListTargets(Cancel)).Single(x => x.Name == target).State;
+
+    static IEnumerable<int> Wakes(LoopbackReceiver receiver, string session) =>
+        from request in receiver.Requests
+        let data = JsonElement.Parse(request.Body).GetProperty("data")
+        where data.GetProperty("session").GetString() == session
+        select data.GetProperty("wake").GetInt32();
+}
