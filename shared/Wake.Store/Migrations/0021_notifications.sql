@@ -84,7 +84,10 @@ declare
     about json := json_build_object('outcome', new.outcome, 'note', left(new.note, 1000), 'attempt', new.attempt, 'costUsd', new.cost_usd,
         'durationMs', new.duration_ms, 'until', case when new.ended_at is null and isfinite(new.not_before) then new.not_before end);
 begin
-    if new.ended_at is not null then
+    if new.outcome = 'stale' then
+        -- What it was about is over: it was not run, and nobody need know.
+        return null;
+    elsif new.ended_at is not null then
         perform state_fact(case new.outcome when 'completed' then 'turn.completed' else 'turn.failed' end,
             new.session_id, new.wake_number, null, about);
     -- One that waits for a person is told as the question.

@@ -47,6 +47,41 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
             WebhookSender.Sign([WebhookSender.ParseSecret(secret)!], id, at, System.Text.Encoding.UTF8.GetBytes(body))
         );
 
+    [Theory]
+    [InlineData("completed", "turn.completed")]
+    [InlineData("failed", "turn.failed")]
+    [InlineData("stale", null)]
+    public async Task The_end_of_a_turn_is_told_but_not_of_one_that_had_nothing_left_to_tell(
+        string outcome,
+        string? type
+    )
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        await using var notifier = await Notifier($"of {outcome}", receiver);
+        var session = await store.Session($"ended {outcome}");
+
+        await store.Scalar<long>(
+            "with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select count(*) from opened",
+            session
+        );
+        await store.Scalar<long>(
+            """
+            with ended as (update turns set outcome = $2, ended_at = now() where session_id = $1 returning 1)
+            select count(*) from ended
+            """,
+            session,
+            outcome
+        );
+
+        Assert.Equal(
+            type ?? "nothing",
+            await store.Scalar<string>(
+                "select coalesce((select type from notification_facts where session_id = $1), 'nothing')",
+                session
+            )
+        );
+    }
+
     [Fact]
     public async Task A_webhook_is_verified_with_the_old_secret_and_with_the_new_one()
     {

@@ -306,7 +306,10 @@ public sealed class OpeningABreaker : IAsyncLifetime
         var open = Assert.Single(await breakers.List(Cancel));
         Assert.Equal((BreakerKind.ChainDepth, BreakerState.Open, "loop"), (open.Kind, open.State, open.Name));
         int[] depths = [0, 1, 2];
-        Assert.Equal(depths, await store.Scalar<int[]>("select array_agg(coalesce(depth, 0) order by wake_number) from turns"));
+        Assert.Equal(
+            depths,
+            await store.Scalar<int[]>("select array_agg(coalesce(depth, 0) order by wake_number) from turns")
+        );
 
         // The trial goes on with it.
         await Later("16 minutes");
