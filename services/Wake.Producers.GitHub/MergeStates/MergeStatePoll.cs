@@ -101,7 +101,7 @@ sealed class MergeStatePoll(
         {
             if (questions++ < MaxQuestionsPerPoll)
                 await Look(number, cancel);
-            else if (known.GetValueOrDefault(number) is { } later)
+            else if (known.GetValueOrDefault(number) is { AskAt: null } later)
                 await Save(number, later with { AskAt = pages.ServerTime }, cancel);
         }
 

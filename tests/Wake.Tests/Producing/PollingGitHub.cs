@@ -349,6 +349,10 @@ public sealed class PollingGitHub()
         await Eventually.Holds(async () =>
             await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 500
         );
+        await Eventually.Holds(
+            async () => await wake.Scalar<long>("select count(*) from github.merge_states") == 500,
+            "each was asked for once"
+        );
         await github.WaitForTwoPolls();
         var (counted, all) = (github.Counted.Count, github.Requests.Count);
 
