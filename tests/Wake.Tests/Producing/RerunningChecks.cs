@@ -33,7 +33,8 @@ public sealed class RerunningChecks()
 
     static readonly IReadOnlyDictionary<string, string> Impatient = new Dictionary<string, string>
     {
-        ["GitHub__PendingAfter"] = "00:00:04",
+        // Longer than a starved machine needs from what is pending at first to what has failed.
+        ["GitHub__PendingAfter"] = "00:00:20",
     };
 
     // CI of the pull request runs, and the producer knows it.
