@@ -37,8 +37,8 @@ sealed class WatchCommand : ClientCommand
     );
     readonly Option<bool> ciLoop = CommonOptions.Flag(
         "--ci-loop",
-        "Runs failed jobs of GitHub Actions again before the session is told, counts its attempts to mend CI, and parks "
-            + "it when they are spent. Implies --ci."
+        "Runs failed jobs of GitHub Actions again before the session is told, counts its attempts to mend CI, and "
+            + "parks it when they are spent. Implies --ci."
     );
     readonly Option<bool> deploy = CommonOptions.Flag(
         "--deploy",

@@ -57,7 +57,7 @@ public sealed record CiDetails
 /// <summary>What became of running the failed jobs of a commit again.</summary>
 enum RerunOutcome
 {
-    /// <summary>They passed.</summary>
+    /// <summary>All checks were green then.</summary>
     Passed,
 
     /// <summary>Something failed again.</summary>

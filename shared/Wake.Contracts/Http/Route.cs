@@ -67,8 +67,8 @@ public enum EndPolicy
 /// <summary>What is done about failures of CI. It speaks of <c>github.ci.completed</c>.</summary>
 public sealed record CiPolicy
 {
-    /// <summary>Whether failed jobs of GitHub Actions are run again before anybody is told of them, once on each commit.
-    /// Default: true.</summary>
+    /// <summary>Whether failed jobs of GitHub Actions are run again before anybody is told of them, once on each
+    /// commit. Default: true.</summary>
     public bool? RerunFirst { get; init; }
 
     /// <summary>How often a session tries to mend one check. Default: 3.</summary>

@@ -184,7 +184,7 @@ public sealed record WatchedSubject(string Subject, IReadOnlyList<string>? Types
 /// <summary>Whose failed checks are run again first.</summary>
 public enum RerunFor
 {
-    /// <summary>Nobody's.</summary>
+    /// <summary>No failed check is run again.</summary>
     Nobody,
 
     /// <summary>Those of pull requests that sessions have opened.</summary>

@@ -8,11 +8,9 @@ namespace Wake.Store;
 /// </summary>
 static class CiAttempts
 {
-    /// <summary>
-    /// Counts what a claimed turn is told that CI came to.
-    /// </summary>
-    /// <returns>Which attempt it is, by pull request, and why the turn is to wait for a person; nothing where the turn is
-    /// no longer the caller's.</returns>
+    /// <summary>Counts what a claimed turn is told that CI came to.</summary>
+    /// <returns>Which attempt it is, by pull request, and why the turn is to wait for a person. Nothing where the turn
+    /// is no longer the caller's.</returns>
     public static async Task<(IReadOnlyDictionary<string, CiAttempt> Attempts, string? Park)> Count(
         NpgsqlDataSource database,
         ClaimedTurn turn,

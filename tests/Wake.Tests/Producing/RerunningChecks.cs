@@ -47,7 +47,8 @@ public sealed class RerunningChecks()
         github.Hook.To = process.Url;
         await Eventually.Holds(async () =>
             await wake.Scalar<bool>(
-                "select exists (select from github.cursors where state::text like $1 and state::text like '%in_progress%')",
+                "select exists (select from github.cursors where state::text like $1 "
+                    + "and state::text like '%in_progress%')",
                 $"%{Head}%"
             )
         );
