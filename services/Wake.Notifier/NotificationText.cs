@@ -23,7 +23,6 @@ static class NotificationText
         return $"Wake: {message.Facts.Count} notifications, {Line(string.Join(", ", sessions))}";
     }
 
-    /// <summary>All of it.</summary>
     public static string Body(ClaimedNotification message) =>
         message.Facts is [var only]
             ? Paragraph(only)

@@ -61,7 +61,10 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
         var session = await store.Session($"ended {outcome}");
 
         await store.Scalar<long>(
-            "with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select count(*) from opened",
+            """
+            with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1)
+            select count(*) from opened
+            """,
             session
         );
         await store.Scalar<long>(

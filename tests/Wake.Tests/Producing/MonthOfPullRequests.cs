@@ -23,7 +23,7 @@ public sealed class MonthOfPullRequests()
             ["Routes__ci__Types__0"] = "github.ci.completed",
             ["Routes__ci__Where__0"] = "data.conclusion = failure",
             ["Routes__ci__Session"] = "fixer@{subject}",
-            ["Routes__ci__Workspace"] = Path.Combine(Path.GetTempPath(), "wake-month-{session}"),
+            ["Routes__ci__Workspace"] = Path.GetTempPath(),
             ["Routes__ci__Ci__AttemptsPerCheck"] = $"{Attempts}",
         }
     )
@@ -68,6 +68,7 @@ public sealed class MonthOfPullRequests()
         await wake.WaitUntilIdle();
 
         var turns = await wake.Scalar<long>("select count(*) from turns where outcome = 'completed'");
+        System.IO.File.WriteAllText("/tmp/month.txt", $"red {red} " + await wake.Scalar<string>("select string_agg(concat_ws(' ', n, outcome, parked, note), E'\\n') from (select count(*) n, outcome, parked, left(note, 90) note from turns group by 2,3,4) x") + " escalated " + await wake.Scalar<long>("select count(*) from decisions where kind = 'escalated'") + " spent " + spent.Count + " wrong " + wrong.Count + " untold " + wrong.Except(await Told()).Count());
         Assert.InRange(turns, 1, red * 2 / 5);
         Assert.Empty(wrong.Except(await Told()));
         Assert.Equal(
