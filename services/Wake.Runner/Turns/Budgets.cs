@@ -10,8 +10,8 @@ namespace Wake.Runner;
 /// </summary>
 sealed class Budgets(Costs costs, IOptions<Profiles> profiles)
 {
-    /// <summary>Why and until when a turn must wait; null when it need not. By how the sentence begins people are told of
-    /// a budget (state_turn_fact in the store).</summary>
+    /// <summary>Why and until when a turn must wait; null when it need not. By how the sentence begins people are told
+    /// of a budget (state_turn_fact in the store).</summary>
     public async Task<TurnRelease.Park?> Exceeded(ClaimedTurn turn, CancellationToken cancel)
     {
         var profile = profiles.Value.GetOrDefault(turn.Profile);

@@ -536,6 +536,8 @@ public sealed class HttpShapes
     [InlineData(typeof(IntakeOutcome), "routed unwatched duplicate")]
     [InlineData(typeof(PromptForm), "full delta")]
     [InlineData(typeof(PauseScope), "all session route profile pool")]
+    [InlineData(typeof(NotificationState), "active failing stopped unserved")]
+    [InlineData(typeof(NotificationOutcome), "waiting delivered dead")]
     [InlineData(typeof(Delivery), "wake ambient")]
     public void Words_of_a_fixed_set_are_what_they_were(Type set, string words) =>
         Assert.Equal(
