@@ -23,6 +23,7 @@ static class NotificationText
         return $"Wake: {message.Facts.Count} notifications, {Line(string.Join(", ", sessions))}";
     }
 
+    /// <summary>What each of its facts says, in paragraphs.</summary>
     public static string Body(ClaimedNotification message) =>
         message.Facts is [var only]
             ? Paragraph(only)

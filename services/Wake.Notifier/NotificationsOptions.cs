@@ -182,9 +182,9 @@ public sealed partial class NotificationTarget
                     yield return "Host is needed: the SMTP server.";
                 if (Port is < 1 or > 65535)
                     yield return "Port must be between 1 and 65535.";
-                if (!MailboxAddress.TryParse(From, out _))
+                if (!IsAddress(From))
                     yield return "From must be an address, such as wake@example.com.";
-                if (To is null or [] || To.Any(x => !MailboxAddress.TryParse(x, out _)))
+                if (To is null or [] || To.Any(x => !IsAddress(x)))
                     yield return "To needs at least one address, such as me@example.com.";
                 if (User is null != Password is null)
                     yield return "User and Password go together.";
@@ -222,6 +222,8 @@ public sealed partial class NotificationTarget
         : !Url.IsAbsoluteUri || Url.Scheme is not ("http" or "https") ? $"Url must be an address such as {example}."
         : Url.UserInfo.Length > 0 ? "Url must have no user and no password in it."
         : null;
+
+    static bool IsAddress(string? text) => MailboxAddress.TryParse(text, out var address) && address.Domain.Length > 0;
 
     static bool IsLoopback(string? host) =>
         host == "localhost" || (System.Net.IPAddress.TryParse(host, out var ip) && System.Net.IPAddress.IsLoopback(ip));
