@@ -5,7 +5,7 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Producing;
 
 /// <summary>
-/// A repository in which sessions mend CI of their own pull requests, thirty days of it in a minute or two: one check
+/// A repository in which sessions mend CI of their own pull requests, thirty days of it in a minute: one check
 /// in five fails by chance, some changes are wrong, and some of those no session can mend.
 /// </summary>
 [Trait("Starts", "processes")]
@@ -68,7 +68,7 @@ public sealed class MonthOfPullRequests()
         await wake.WaitUntilIdle();
 
         var turns = await wake.Scalar<long>("select count(*) from turns where outcome = 'completed'");
-        System.IO.File.WriteAllText("/tmp/month.txt", $"red {red} " + await wake.Scalar<string>("select string_agg(concat_ws(' ', n, outcome, parked, note), E'\\n') from (select count(*) n, outcome, parked, left(note, 90) note from turns group by 2,3,4) x") + " escalated " + await wake.Scalar<long>("select count(*) from decisions where kind = 'escalated'") + " spent " + spent.Count + " wrong " + wrong.Count + " untold " + wrong.Except(await Told()).Count());
+        // Who is woken with every failure takes a turn for each of them.
         Assert.InRange(turns, 1, red * 2 / 5);
         Assert.Empty(wrong.Except(await Told()));
         Assert.Equal(
@@ -174,7 +174,8 @@ public sealed class MonthOfPullRequests()
                 github.Check(head, check, bad.Contains(check) ? "failure" : "success", id: job, suite: suite);
                 github.Log(
                     job,
-                    $"Building\n##[error]{(mistake is not null && check == Checks[0] ? mistake : "the network is down")}\n"
+                    "Building\n##[error]"
+                        + (mistake is not null && check == Checks[0] ? mistake : "the network is down")
                 );
             }
 
