@@ -28,12 +28,16 @@ static class NotificationsApi
             .MapGet(
                 "/{target}",
                 async (string target, NotificationOutbox outbox, CancellationToken cancel) =>
-                    Results.Ok((await outbox.ListUndelivered(target, MaxListed, cancel)).Select(x => x.ToContract()))
+                    await outbox.ListUndelivered(target, MaxListed, cancel) is var some
+                    && (some.Count > 0 || (await outbox.ListTargets(cancel)).Any(x => x.Name == target))
+                        ? Results.Ok(some.Select(x => x.ToContract()))
+                        : NoTarget(target)
             )
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListUndeliveredNotifications")
             .WithSummary("What is on its way to a target, and what was given up: the oldest 200.")
-            .Produces<IReadOnlyList<Contract.Notification>>();
+            .Produces<IReadOnlyList<Contract.Notification>>()
+            .ProducesProblem(StatusCodes.Status404NotFound);
         targets
             .MapGet("/{target}/{id:guid}", Find)
             .RequireScope(ApiScopes.SessionsRead)

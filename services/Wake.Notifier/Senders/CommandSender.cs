@@ -8,6 +8,9 @@ namespace Wake.Notifier;
 /// <summary>A program that gets the message as JSON on its standard input. No shell sees it.</summary>
 sealed class CommandSender(NotificationTarget target) : NotificationSender
 {
+    // How long to wait for what a program has printed once it has ended.
+    static readonly TimeSpan OutputGrace = TimeSpan.FromSeconds(1);
+
     // What a program needs to find its way. The rest of the environment is Wake's, and has its secrets.
     static readonly string[] Passed =
     [
@@ -54,8 +57,10 @@ sealed class CommandSender(NotificationTarget target) : NotificationSender
             var errors = ReadHead(process.StandardError, cancel);
             await Write(process, NotificationJson.Write(message), cancel);
             await process.WaitForExitAsync(cancel);
-            await output;
-            var said = Redaction.Redact(await errors).Trim();
+
+            // What it has left running may hold them open.
+            await Task.WhenAny(Task.WhenAll(output, errors), Task.Delay(OutputGrace, CancellationToken.None));
+            var said = errors.IsCompletedSuccessfully ? Redaction.Redact(errors.Result).Trim() : "";
             return process.ExitCode == 0
                 ? new SendResult.Delivered()
                 : new SendResult.Failed($"exit code {process.ExitCode}{(said.Length > 0 ? $": {said}" : "")}");

@@ -13,7 +13,7 @@ sealed class EmailSender(NotificationTarget target) : NotificationSender
     internal override async Task<SendResult> Send(ClaimedNotification message, CancellationToken cancel)
     {
         using var mail = Compose(target, message);
-        using var client = new SmtpClient();
+        using var client = new ClientForSome();
         try
         {
             await Connect(client, cancel);
@@ -68,6 +68,20 @@ sealed class EmailSender(NotificationTarget target) : NotificationSender
         );
         if (target.User is { } user)
             await client.AuthenticateAsync(user, target.Password!, cancel);
+    }
+
+    // One address that is refused for good keeps nobody else from theirs.
+    sealed class ClientForSome : SmtpClient
+    {
+        protected override void OnRecipientNotAccepted(
+            MimeMessage message,
+            MailboxAddress mailbox,
+            SmtpResponse response
+        )
+        {
+            if ((int)response.StatusCode < 500)
+                base.OnRecipientNotAccepted(message, mailbox, response);
+        }
     }
 
     // The server has the message; that it is not let go in good order changes nothing.

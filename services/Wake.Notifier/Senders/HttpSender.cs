@@ -40,6 +40,9 @@ public abstract class HttpSender : NotificationSender
             {
                 RetryAfter = RetryAfter(answer),
             },
+            // Nobody will like the same better later.
+            HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge or HttpStatusCode.UnprocessableEntity =>
+                new SendResult.Failed(why) { Permanent = true },
             _ => new SendResult.Failed(why),
         };
     }

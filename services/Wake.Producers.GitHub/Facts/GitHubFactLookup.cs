@@ -71,6 +71,20 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
         if (asked.Kind is not "closed" && Ending(pull, "the pull request", asked.ObservedAt) is { } ended)
             return NoLonger(ended);
 
+        if (asked.Kind is "conflicted" or "behind" or "blocked" or "ready" or "unblocked")
+        {
+            return (asked.Kind, MergeStates.Of(pull)) switch
+            {
+                (_, MergeState.Unknown) => Unknown("GitHub does not say now whether it can be merged"),
+                ("conflicted", not MergeState.Conflicted) => HoldsUnless("the pull request no longer conflicts", asked),
+                ("behind", not MergeState.Behind) => HoldsUnless("the pull request is no longer behind", asked),
+                ("blocked", not MergeState.Blocked) => HoldsUnless("the pull request is no longer blocked", asked),
+                ("ready", not MergeState.Ready) => HoldsUnless("the pull request is no longer ready", asked),
+                ("unblocked", MergeState.Blocked) => HoldsUnless("the pull request is blocked again", asked),
+                _ => Holds,
+            };
+        }
+
         var changed = asked.Kind switch
         {
             "closed" => pull.Text("state") == "open" ? "the pull request is open again" : null,

@@ -2,6 +2,8 @@
 -- value in it; null: nothing.
 alter table routes add column ci jsonb;
 alter table watches add column ci jsonb;
+-- Of a watch that told of the event. By the time of the turn it may have ended.
+alter table inbox add column ci jsonb;
 
 -- The last words of the turn, cut short: what a later one is told that this one tried.
 alter table turns add column said text;

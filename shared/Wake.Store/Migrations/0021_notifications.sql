@@ -66,7 +66,7 @@ create index notifications_of_fact on notifications (fact);
 
 -- States a fact; the one place for all of them. Where there is no target nothing is written.
 create function state_fact(type text, session_id uuid, wake_number int, question_id uuid, about json) returns void
-language plpgsql set search_path from current as $$
+language plpgsql as $$
 begin
     if exists (select from notification_targets) then
         insert into notification_facts (type, session_id, wake_number, question_id, data)
@@ -79,7 +79,7 @@ end
 $$;
 
 -- The triggers run with the rights of the tables' owner: who may end a turn need not be able to tell people anything else.
-create function state_turn_fact() returns trigger language plpgsql security definer set search_path from current as $$
+create function state_turn_fact() returns trigger language plpgsql security definer as $$
 declare
     about json := json_build_object('outcome', new.outcome, 'note', left(new.note, 1000), 'attempt', new.attempt, 'costUsd', new.cost_usd,
         'durationMs', new.duration_ms, 'until', case when new.ended_at is null and isfinite(new.not_before) then new.not_before end);
@@ -104,7 +104,7 @@ create trigger state_turn_fact after update of ended_at, parked on turns for eac
 when ((old.ended_at is null and new.ended_at is not null) or (new.parked and not old.parked and new.ended_at is null))
 execute function state_turn_fact();
 
-create function state_question_fact() returns trigger language plpgsql security definer set search_path from current as $$
+create function state_question_fact() returns trigger language plpgsql security definer as $$
 begin
     perform state_fact(
         case new.outcome when 'answered' then 'question.answered' when 'noAnswer' then 'question.expired' else 'question.asked' end,
@@ -120,7 +120,7 @@ when (new.outcome is null) execute function state_question_fact();
 create trigger state_question_settled after update of outcome on questions for each row
 when (old.outcome is null and new.outcome in ('answered', 'noAnswer')) execute function state_question_fact();
 
-create function state_session_fact() returns trigger language plpgsql security definer set search_path from current as $$
+create function state_session_fact() returns trigger language plpgsql security definer as $$
 begin
     perform state_fact('session.closed', new.id, null, null, '{}');
     return null;
@@ -131,7 +131,7 @@ create trigger state_session_closed after update of closed_at on sessions for ea
 when (old.closed_at is null and new.closed_at is not null) execute function state_session_fact();
 
 -- A Claude session that a wake has begun in place of another: the memory of that is lost.
-create function state_fresh_fact() returns trigger language plpgsql security definer set search_path from current as $$
+create function state_fresh_fact() returns trigger language plpgsql security definer as $$
 begin
     perform state_fact('session.fresh', new.session_id, new.wake_number, null, json_build_object('reason', left(new.reason, 1000)));
     return null;
@@ -140,3 +140,16 @@ $$;
 
 create trigger state_session_fresh after insert on session_ids for each row
 when (new.wake_number is not null and new.position > 1) execute function state_fresh_fact();
+
+-- A table of the caller's own, which comes first otherwise, would be taken for one of these, with the rights of their owner.
+do $$
+declare
+    made regprocedure;
+begin
+    foreach made in array array[
+        'state_fact(text, uuid, int, uuid, json)', 'state_turn_fact()', 'state_question_fact()', 'state_session_fact()',
+        'state_fresh_fact()']::regprocedure[] loop
+        execute format('alter function %s set search_path = %I, pg_temp', made, current_schema());
+    end loop;
+end
+$$;

@@ -37,7 +37,9 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
             """
             insert into notification_targets as known (name, kind)
             select name, kind from unnest($1::text[], $2::text[]) as given (name, kind) order by name
-            on conflict (name) do update set kind = excluded.kind, seen_at = clock_timestamp()
+            on conflict (name) do update set kind = excluded.kind, seen_at = clock_timestamp(),
+                -- One that comes back after it was taken out of the settings is new.
+                since = case when known.seen_at < clock_timestamp() - interval '3 days' then clock_timestamp() else known.since end
             """,
             rules.Select(x => x.Target).ToArray(),
             rules.Select(x => x.Kind).ToArray()
@@ -261,12 +263,18 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
             where t.name = $1 and n.target = $1 and n.outcome is null and n.lease_until is null and n.message_id <> $2
               -- Once: what fails while others arrive is at fault itself.
               and n.failed_since > coalesce(t.last_delivered_at, '-infinity')
+              and (t.not_before is null or t.not_before <= clock_timestamp())
             """,
             message.Target,
             message.Id
         );
         batch.Add(
-            "update notification_targets set last_delivered_at = clock_timestamp(), not_before = null where name = $1",
+            // It may have asked for a pause while this was on its way.
+            """
+            update notification_targets
+            set last_delivered_at = clock_timestamp(), not_before = case when not_before > clock_timestamp() then not_before end
+            where name = $1
+            """,
             message.Target
         );
         batch.Add(

@@ -120,6 +120,9 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             select format('wake %s of session %s has run', t.wake_number, t.session_id)
             from ci_attempts a join turns t using (session_id, wake_number)
             where a.escalated and t.outcome = 'completed' and not t.insisted
+              -- Parked again later, it has used that up.
+              and (select count(*) from decisions d
+                   where d.session_id = a.session_id and d.wake_number = a.wake_number and d.kind = 'parked') < 2
             """
         ),
         (
@@ -129,7 +132,7 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             from turns t
             -- not what ended while the first target was being written, nor what was stated so long ago that it may be deleted
             where t.ended_at > greatest((select min(since) + interval '1 minute' from notification_targets), now() - interval '29 days')
-              and exists (select from notification_targets)
+              and exists (select from notification_targets) and t.outcome <> 'stale'
               and not exists (select from notification_facts f
                               where f.session_id = t.session_id and f.wake_number = t.wake_number and starts_with(f.type, 'turn.'))
             union all

@@ -45,12 +45,16 @@ public sealed partial class Sessions
     {
         await using (
             var calledOff = database.CreateCommand(
-                """
+                $"""
                 with going as (
                     update sessions s set close_at = null, ended_by = null
-                    where s.close_at <= now() and s.closed_at is null
-                      and exists (select from inbox i join events e on e.seq = i.event
-                                  where i.session_id = s.id and i.event > s.ended_by and i.wakes and e.type <> all ($1))
+                    where s.close_at <= now() and s.closed_at is null and {IsAtRest}
+                      -- What was over by its turn is nothing newer, though it was heard later.
+                      and exists (select from inbox i
+                                  join events e on e.seq = i.event
+                                  left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
+                                  where i.session_id = s.id and i.event > s.ended_by and i.wakes and e.type <> all ($1)
+                                    and t.outcome is distinct from 'stale')
                     returning s.id
                 )
                 insert into decisions (kind, session_id, note)
@@ -113,10 +117,14 @@ public sealed partial class Sessions
                   and (e.expires_at is null or e.expires_at > clock_timestamp()))
         """;
 
+    // Of a row s: nothing of it waits or runs.
+    const string IsAtRest = $"""
+        not {HasPendingWake} and not exists (select from turns t where t.session_id = s.id and t.ended_at is null)
+        """;
+
     // Of a row s: its subject is over, it is time, and nothing of it waits or runs, nor is it open in a terminal.
     internal const string IsOver = $"""
-        s.close_at <= now() and not {HasPendingWake}
-        and not exists (select from turns t where t.session_id = s.id and t.ended_at is null)
+        s.close_at <= now() and {IsAtRest}
         and not exists (select from terminals t where t.session_id = s.id and t.attended_until > clock_timestamp())
         """;
 

@@ -149,21 +149,23 @@ public sealed class Breakers(NpgsqlDataSource database)
             var judge = database.CreateCommand(
                 $"""
                 with over as materialized (
-                    select p.*, t.outcome is null or t.outcome = 'completed' as ran
+                    -- null: it was not run, and says nothing. The next turn that is due is the trial.
+                    select p.*, case when t.outcome <> 'stale' then t.outcome = 'completed' end as ran
                     from pauses p
                     left join turns t on t.session_id = p.trial_session and t.wake_number = p.trial_wake
                     left join sessions s on s.id = p.trial_session
                     where {IsOpen} and not p.resumed and p.trial_session is not null
                       and (t.session_id is null or t.ended_at is not null or t.parked or s.closed_at is not null)
                 ), judged as materialized (
-                    select o.id, o.ran and u.used < o.amount as well, case when u.used >= o.amount then u.room_at end as room_at
+                    select o.id, coalesce(o.ran, false) and u.used < o.amount as well, o.ran is null and u.used < o.amount as open,
+                           case when u.used >= o.amount then u.room_at end as room_at
                     from over o
                     cross join lateral breaker_usage(o.breaker, o.scope, o.name, o.session_pattern, o.amount) u
                 )
                 update pauses p
                 set ended_at = case when j.well then clock_timestamp() end, trial_session = null, trial_wake = null,
-                    trips = p.trips + (not j.well)::int,
-                    until = case when j.well then p.until
+                    trips = p.trips + (not j.well and not j.open)::int,
+                    until = case when j.well or j.open then p.until
                                  else greatest(clock_timestamp() + breaker_length(p.open_for, p.max_open_for, p.trips + 1), j.room_at) end
                 from judged j
                 where p.id = j.id and p.ended_at is null and p.trial_session is not null

@@ -69,8 +69,8 @@ public sealed class FactChecks(NpgsqlDataSource database)
 
         // A session that may have heard of it is not left in the middle.
         var isUntold =
-            asked.Before > 0
-            || turn is { HasSideEffects: false, LastAcknowledgedAttempt: 0 } && turn.Attempt - turn.Interruptions == 1;
+            turn is { HasSideEffects: false, LastAcknowledgedAttempt: 0 }
+            && (asked.Before > 0 || turn.Attempt - turn.Interruptions == 1);
         return new(turn, isUntold && turn.IsStale);
     }
 

@@ -161,11 +161,10 @@ public sealed class Turns(NpgsqlDataSource database)
                    r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate, coalesce(e.scope, ''), e.seq, e.related,
                    -- an older version did not note it
                    coalesce(i.ends_watch, i.watch_id is not null and not exists (select from watches w where w.id = i.watch_id)),
-                   coalesce(r.ci, w.ci)::text, case when coalesce(r.ci, w.ci) is not null and e.type = $5 then e.data::text end
+                   coalesce(r.ci, i.ci)::text, case when coalesce(r.ci, i.ci) is not null and e.type = $5 then e.data::text end
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
-            left join watches w on w.id = i.watch_id
             where i.session_id = $1 and i.wake_number = $2
               -- as of its first attempt: what a later one is told must not differ
               and (e.expires_at is null or e.expires_at > (select started_at from turns where session_id = $1 and wake_number = $2))

@@ -228,6 +228,39 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
     }
 
     [Fact]
+    public async Task What_is_refused_for_good_lies_aside_at_once_and_what_follows_arrives()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        receiver.AnswerWith(413);
+        await using var notifier = await Notifier("choosy", receiver);
+        var session = await store.Session("choosy");
+        await State(session, "turn.completed", 1);
+        await Eventually.Holds(async () =>
+            await outbox.ListUndelivered("choosy", 10, Cancel)
+                is [{ Outcome: NotificationOutcome.Dead, Attempts: 1, Error: "HTTP 413" }]
+        );
+
+        receiver.Answer = null;
+        await State(session, "turn.completed", 2);
+
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 2));
+    }
+
+    [Fact]
+    public async Task What_states_facts_with_the_rights_of_the_owner_reads_no_tables_of_who_calls_it() =>
+        Assert.Equal(
+            "",
+            await store.Scalar<string>(
+                """
+                select coalesce(string_agg(p.proname, ', '), '')
+                from pg_proc p
+                where p.pronamespace = current_schema()::regnamespace and p.prosecdef
+                  and not exists (select from unnest(p.proconfig) c where c = format('search_path=%s, pg_temp', current_schema()))
+                """
+            )
+        );
+
+    [Fact]
     public async Task Who_is_gone_gets_nothing_more_until_somebody_says_so()
     {
         await using var receiver = await LoopbackReceiver.Start();

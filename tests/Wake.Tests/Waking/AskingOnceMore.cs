@@ -100,6 +100,8 @@ public sealed partial class AskingOnceMore(SystemThatAsksGitHub shared) : IClass
     [InlineData("labeled, then merged", "the pull request is merged")]
     [InlineData("labeled, then closed", "the pull request is closed")]
     [InlineData("conflicted, then merged", "the pull request is merged")]
+    [InlineData("conflicted, then mended", "the pull request no longer conflicts")]
+    [InlineData("ready, then blocked", "the pull request is no longer ready")]
     [InlineData("closed, then opened again", "the pull request is open again")]
     [InlineData("new commits, then newer ones", "the pull request has a newer commit")]
     [InlineData("a comment, then deleted", "the comment is deleted")]
@@ -351,6 +353,12 @@ public sealed partial class AskingOnceMore(SystemThatAsksGitHub shared) : IClass
             case "labeled, then closed":
                 github.Close(number);
                 return Event("labeled", new { number });
+            case "conflicted, then mended":
+                github.MergeState(number, true, "clean");
+                return Event("conflicted", new { number });
+            case "ready, then blocked":
+                github.MergeState(number, true, "blocked");
+                return Event("ready", new { number });
             case "conflicted, then merged":
                 github.Merge(number);
                 return Event("conflicted", new { number });

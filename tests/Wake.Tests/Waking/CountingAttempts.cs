@@ -270,6 +270,32 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     }
 
     [Fact]
+    public async Task A_watch_that_ends_with_the_failure_counts_it_too_and_so_does_one_beside_another()
+    {
+        await DisposeAsync();
+        var key = $"watcher {Guid.NewGuid()}";
+        var session = await store.Session(key);
+        await store.Watches.Create(key, new(pull), None);
+        await store.Watches.Create(
+            key,
+            new(pull)
+            {
+                Once = true,
+                Ci = new() { AttemptsPerCheck = 2 },
+            },
+            None
+        );
+
+        await Tell("failure", Failure("first error"));
+
+        await Do("insert into turns (session_id, wake_number) values ($1, $2)", session, 1);
+        var claim = await store.Turns.Claim(session, 1, "tester", TimeSpan.FromMinutes(10), None);
+        var (turn, _) = await store.Turns.CountCiAttempts(Assert.IsType<TurnClaim.Granted>(claim).Turn, None);
+        var attempt = Assert.Single(turn.Events).Ci!;
+        Assert.Equal((1, 2), (attempt.Number, attempt.Of));
+    }
+
+    [Fact]
     public async Task What_is_no_longer_so_when_the_turn_begins_is_no_attempt()
     {
         await Route(new() { AttemptsPerCheck = 1 });

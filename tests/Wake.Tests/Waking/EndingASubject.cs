@@ -81,6 +81,21 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
     }
 
     [Fact]
+    public async Task What_was_over_by_its_turn_calls_no_close_off_though_it_came_later()
+    {
+        var key = await Begin("#21");
+        await Accept("#21", "github.pull_request.merged");
+        var last = await Open(key, 2);
+        await Accept("#21", "github.pull_request.review_submitted");
+        await store.Turns.EndTurn(last, TurnOutcome.Completed, null, default, None);
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+
+        await store.Turns.EndTurn(await Open(key, 3), TurnOutcome.Stale, "it is merged", default, None);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
     public async Task A_session_whose_route_says_nothing_goes_on()
     {
         var key = await Begin("#3", "keeper@", "kept.assigned");

@@ -140,6 +140,21 @@ public sealed class OpeningABreaker : IAsyncLifetime
         );
     }
 
+    [Fact]
+    public async Task A_trial_that_had_nothing_left_to_tell_says_nothing_and_the_next_turn_is_tried()
+    {
+        var (tried, waits) = await HalfOpen(BreakerKind.TurnsPerHour, 2);
+        await Look(tried);
+        await Command(tried);
+
+        await End(tried, 3, TurnOutcome.Stale);
+        await Review();
+
+        Assert.Equal(0, await store.Scalar<int>("select trips from pauses"));
+        await Look(waits);
+        await Command(waits);
+    }
+
     // As when the coordinator dies that has dispatched it: nothing is kept in a process.
     [Fact]
     public async Task Another_coordinator_goes_on_with_an_open_breaker_and_with_a_trial()
