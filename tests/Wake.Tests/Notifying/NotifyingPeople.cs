@@ -57,7 +57,7 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
     )
     {
         await using var receiver = await LoopbackReceiver.Start();
-        await using var notifier = await Notifier($"of {outcome}", receiver);
+        await using var notifier = await Notifier($"of-{outcome}", receiver);
         var session = await store.Session($"ended {outcome}");
 
         await store.Scalar<long>(

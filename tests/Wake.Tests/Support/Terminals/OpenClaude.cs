@@ -58,6 +58,8 @@ public sealed class OpenClaude : IAsyncDisposable
                 ["Claude__KillAfter"] = "00:00:10",
                 ["Profiles__default__QuietWindow"] = "00:00:00",
                 ["Profiles__default__MaxWait"] = "00:00:00",
+                // Nobody works as fast as these tests.
+                ["Breakers__EachSession__TurnsPerHour"] = "",
             },
             guarded: true
         );
