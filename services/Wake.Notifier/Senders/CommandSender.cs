@@ -35,7 +35,7 @@ sealed class CommandSender(NotificationTarget target) : NotificationSender
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            WorkingDirectory = Path.GetTempPath(),
+            WorkingDirectory = "/",
         };
         foreach (var name in start.Environment.Keys.Except(Passed).ToList())
             start.Environment.Remove(name);

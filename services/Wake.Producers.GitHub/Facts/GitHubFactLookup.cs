@@ -16,6 +16,9 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
     // Of what comes after them it is said that nobody knows.
     const int MaxRequests = 10;
 
+    // What an account may read changes seldom.
+    static readonly TimeSpan AskAgainAfter = TimeSpan.FromHours(1);
+
     readonly Dictionary<(string Repository, string Path), GitHubResponse> seen = [];
     int left = MaxRequests;
 
@@ -182,7 +185,7 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
 
     async Task<bool> AreGreen(Asked asked, string sha, CancellationToken cancel)
     {
-        var checks = await Read(asked, $"commits/{sha}/check-runs?filter=latest&per_page=100", cancel);
+        var checks = await ReadChecks(asked, sha, cancel);
         var statuses = await Read(asked, $"commits/{sha}/status?per_page=100", cancel);
         if (checks is null && statuses is null)
             return false;
@@ -207,6 +210,19 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
             options.Rules(asked.Repository)
         )
             is CiRollup.Finished { State: "success" };
+    }
+
+    // A token with fine-grained permissions may not read them. Then the runs of workflows have to do.
+    async Task<JsonElement?> ReadChecks(Asked asked, string sha, CancellationToken cancel)
+    {
+        var forbidden = (asked.Repository.Subject, "check-runs");
+        if (answers.TryGetValue(forbidden, out _))
+            return null;
+
+        var found = await Find(asked, $"commits/{sha}/check-runs?filter=latest&per_page=100", cancel);
+        if (found is GitHubResponse.Forbidden)
+            answers.Set(forbidden, true, new MemoryCacheEntryOptions { Size = 1 }.SetAbsoluteExpiration(AskAgainAfter));
+        return (found as GitHubResponse.Success)?.Body;
     }
 
     // Null: it is not there, or not for this account.

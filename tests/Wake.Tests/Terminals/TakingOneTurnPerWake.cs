@@ -118,10 +118,12 @@ public sealed class TakingOneTurnPerWake : IAsyncLifetime
                 break;
 
             case "window closed":
+                await IsWritten();
                 await terminal.Close();
                 break;
 
             case "terminal killed":
+                await IsWritten();
                 MachineProcess.Kill(terminal.Id);
                 break;
         }
@@ -169,6 +171,16 @@ public sealed class TakingOneTurnPerWake : IAsyncLifetime
         reasons.Add(reason);
         await open.Wake.Wake(Key, $"{reason}.");
     }
+
+    // The CLI writes a message down a moment after it has answered. Killed before, it has forgotten it.
+    Task IsWritten() =>
+        Eventually.Holds(
+            () =>
+                Task.FromResult(
+                    open.Transcripts().SelectMany(x => x).Any(x => x.ToJsonString().Contains($"{reasons[^1]}."))
+                ),
+            "it is written down"
+        );
 
     // All that was accepted has been handed over, and the turn is over.
     async Task Ended()

@@ -48,6 +48,7 @@ public sealed class StayingQuickInALargeStore
             "WebhookCheckAggregator",
             "WebhookMergeStates",
             "EventPruner",
+            "FactChecker",
             "GitHubPoller",
             "Housekeeping",
             "MissedDeliveryRecovery",
@@ -186,6 +187,9 @@ public sealed class StayingQuickInALargeStore
         );
         await new Backlog(own).GetByState(None);
         await new WakeTimers(own).Recover("gone", None);
+        var facts = new FactChecks(own);
+        await facts.Register(Guid.NewGuid(), ["github:*"], ["github.*"], None);
+        await facts.Take(Guid.NewGuid(), None);
         await new IdempotencyKeys(own).Claim([1], [1], TimeSpan.FromMinutes(1), None);
         await new Costs(own).ListDays(7, None);
         await new Costs(own).GetSpent(Guid.NewGuid(), "default", None);
