@@ -19,13 +19,13 @@ sealed class SweepNotificationListener(
 
     async Task<TimeSpan> Listen(CancellationToken cancel)
     {
-        await using var connection = await database.OpenConnectionAsync(cancel);
-        connection.Notification += (_, _) => signal.SweepNow();
-
-        await using (var listen = new NpgsqlCommand($"listen {WakeTimers.Channel}", connection))
-            await listen.ExecuteNonQueryAsync(cancel);
-
+        await using var listener = await ChannelListener.Open(
+            database,
+            WakeTimers.Channel,
+            _ => signal.SweepNow(),
+            cancel
+        );
         while (true)
-            await connection.WaitAsync(cancel);
+            await listener.Connection.WaitAsync(cancel);
     }
 }

@@ -130,24 +130,25 @@ sealed class TerminalConnections(
 
     async Task<TimeSpan> Listen(CancellationToken cancel)
     {
-        await using var connection = await database.OpenConnectionAsync(cancel);
-        connection.Notification += (_, said) =>
-        {
-            if (!Guid.TryParse(said.Payload, out var session))
-                return;
+        await using var listener = await ChannelListener.Open(
+            database,
+            Terminals.Channel,
+            said =>
+            {
+                if (!Guid.TryParse(said, out var session))
+                    return;
 
-            foreach (var terminal in connections.Values.Where(x => x.SessionId == session))
-                terminal.NotifyChanged();
-        };
-
-        await using (var listen = new NpgsqlCommand($"listen {Terminals.Channel}", connection))
-            await listen.ExecuteNonQueryAsync(cancel);
+                foreach (var terminal in connections.Values.Where(x => x.SessionId == session))
+                    terminal.NotifyChanged();
+            },
+            cancel
+        );
 
         // What was announced before it listened.
         foreach (var terminal in connections.Values)
             terminal.NotifyChanged();
         while (true)
-            await connection.WaitAsync(cancel);
+            await listener.Connection.WaitAsync(cancel);
     }
 
     // While PostgreSQL does not answer the connection is kept: who attends the session is in the row until its time is

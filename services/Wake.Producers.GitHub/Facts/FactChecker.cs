@@ -49,12 +49,13 @@ sealed class FactChecker(
 
     async Task<TimeSpan> Listen(CancellationToken cancel)
     {
-        await using var connection = await database.OpenConnectionAsync(cancel);
         var asked = false;
-        connection.Notification += (_, _) => asked = true;
-        await using (var listen = new NpgsqlCommand($"listen {FactChecks.AskedChannel}", connection))
-            await listen.ExecuteNonQueryAsync(cancel);
-
+        await using var listener = await ChannelListener.Open(
+            database,
+            FactChecks.AskedChannel,
+            _ => asked = true,
+            cancel
+        );
         string[] subjects = [.. options.Value.Accounts.Values.SelectMany(x => x.CheckableSubjects).Distinct()];
         while (true)
         {
@@ -65,7 +66,10 @@ sealed class FactChecker(
                 foreach (var turn in (await facts.Take(id, cancel)).GroupBy(x => (x.SessionId, x.WakeNumber)))
                     Start([.. turn], cancel);
                 if (!asked)
-                    await connection.WaitForNotification(FactChecks.Heartbeat - time.GetElapsedTime(beat), cancel);
+                    await listener.Connection.WaitForNotification(
+                        FactChecks.Heartbeat - time.GetElapsedTime(beat),
+                        cancel
+                    );
             }
         }
     }

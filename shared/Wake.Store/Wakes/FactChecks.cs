@@ -219,27 +219,28 @@ public sealed class FactChecks(NpgsqlDataSource database)
 
     async Task WaitForAnswers(ClaimedTurn turn, CancellationToken cancel)
     {
-        await using var connection = await database.OpenConnectionAsync(cancel);
         var changed = false;
         var session = turn.SessionId.ToString();
-        connection.Notification += (_, said) => changed |= said.Payload == session;
-        await using (var listen = new NpgsqlCommand($"listen {AnsweredChannel}", connection))
-            await listen.ExecuteNonQueryAsync(cancel);
-
+        await using var listener = await ChannelListener.Open(
+            database,
+            AnsweredChannel,
+            said => changed |= said == session,
+            cancel
+        );
         while (true)
         {
             // What is announced while it is read may not be in what it reads.
             changed = false;
             await using var open = new NpgsqlCommand(
                 $"select max(deadline) - clock_timestamp() from fact_checks where {IsOfTurn} and answer is null",
-                connection
+                listener.Connection
             );
             open.Parameters.AddWithValue(turn.SessionId);
             open.Parameters.AddWithValue(turn.WakeNumber);
             if (await open.ExecuteScalarAsync(cancel) is not TimeSpan left || left <= TimeSpan.Zero)
                 return;
             if (!changed)
-                await connection.WaitForNotification(left, cancel);
+                await listener.Connection.WaitForNotification(left, cancel);
         }
     }
 
@@ -297,14 +298,7 @@ public readonly record struct CheckedTurn(ClaimedTurn Turn, bool IsStale)
 {
     /// <summary>What there is to say of one that is stale: what has become of its events, each once.</summary>
     public string Note =>
-        string.Join(
-            "; ",
-            Turn.Events.Select(x => x.Fact)
-                .Where(x => x is { Answer: FactAnswer.NoLonger })
-                .Select(x => x!.Reason)
-                .Distinct()
-                .Take(3)
-        );
+        string.Join("; ", Turn.Events.Where(x => x.IsOver).Select(x => x.Fact!.Reason).Distinct().Take(3));
 }
 
 /// <summary>Whether something is still so.</summary>
