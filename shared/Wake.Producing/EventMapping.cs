@@ -25,7 +25,7 @@ public sealed record EventMapping(IReadOnlyList<ExternalEventObserved> Events, s
     /// relay.</summary>
     public TraceContext Trace { get; init; }
 
-    /// <summary>The same, by which something has moved.</summary>
+    /// <summary>The same, with a subject to be polled again.</summary>
     public EventMapping WithRepoll(string? subject) => this with { RepollSubject = subject };
 
     /// <summary>The same, concerning these subjects too.</summary>

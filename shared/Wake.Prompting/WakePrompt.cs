@@ -96,8 +96,7 @@ public sealed class WakePrompt
         : rendered.Any(x => x.Wakes) ? rendered.Where(x => x.Wakes)
         : rendered;
 
-    static bool AsksForSomething(TurnEvent observed) =>
-        observed is { Wakes: true, Fact: not { Answer: FactAnswer.NoLonger } };
+    static bool AsksForSomething(TurnEvent observed) => observed is { Wakes: true, IsOver: false };
 
     // What routes say, each once. They are the owner's words, like a template.
     static IEnumerable<string> RoutePrompts(IReadOnlyList<TurnEvent> rendered, bool remembers) =>
@@ -166,7 +165,7 @@ public sealed class WakePrompt
         lines.Append(CultureInfo.InvariantCulture, $"{number}. {untrusted.Lines(observed.Reason, MaxReason, Below)}\n");
         lines.Append(
             CultureInfo.InvariantCulture,
-            $"   {observed.Time.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z, {untrusted.Line(observed.Type)} about "
+            $"   {observed.Time.UtcDateTime:u}, {untrusted.Line(observed.Type)} about "
                 + $"{untrusted.Line(observed.Subject)}, seen by {untrusted.Line(observed.Source)}"
         );
         lines.Append(observed.Actor is { } actor ? $", caused by {untrusted.Line(actor)}" : "");
@@ -220,7 +219,7 @@ public sealed class WakePrompt
 
     static string RenderFact(FactCheck fact, UntrustedText untrusted)
     {
-        var at = $"{fact.At.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z";
+        var at = $"{fact.At.UtcDateTime:u}";
         var reason = fact.Reason is { } why ? $": {untrusted.Line(why)}" : "";
         return fact.Answer switch
         {

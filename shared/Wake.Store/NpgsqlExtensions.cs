@@ -116,6 +116,9 @@ public static class NpgsqlExtensions
     public static T GetEnum<T>(this NpgsqlDataReader row, int column)
         where T : struct, Enum => Enum.Parse<T>(row.GetString(column), ignoreCase: true);
 
+    public static T GetEnum<T>(this NpgsqlDataReader row, string column)
+        where T : struct, Enum => row.GetEnum<T>(row.GetOrdinal(column));
+
     /// <summary>An enum as the store and the API write it.</summary>
     public static string ToCamelCase<T>(this T value)
         where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());

@@ -81,5 +81,5 @@ sealed record InboxEntryView(
         };
 }
 
-/// <summary>What a query asks of the answer about an event.</summary>
+/// <summary>The columns of a fact check that a query reads.</summary>
 sealed record FactCheckView(string Answer, string? Reason, DateTimeOffset At);

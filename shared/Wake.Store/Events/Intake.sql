@@ -139,7 +139,10 @@ with input as materialized (
     where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late and f.subject like r.pattern
 ), verdicts as materialized (
     -- the newest word on each
-    select distinct on (key) key, seq, ends, close_after from concerned order by key, seq desc, close_after
+    select distinct on (key) key, seq, ends, case when ends then now() + close_after end as close_at,
+           case when ends then seq end as ended_by
+    from concerned
+    order by key, seq desc, close_after
 ), held as materialized (
     -- Locked before the timers, as a close takes them.
     select v.key, s.id, s.profile, s.close_at
@@ -147,7 +150,7 @@ with input as materialized (
     cross join lateral (select s.id, s.profile, s.close_at from sessions s where s.key = v.key and s.closed_at is null for no key update) s
 ), ending as (
     update sessions s
-    set close_at = case when v.ends then now() + v.close_after end, ended_by = case when v.ends then v.seq end
+    set close_at = v.close_at, ended_by = v.ended_by
     from verdicts v join held h using (key)
     where s.id = any (array(select id from held)) and s.id = h.id and (v.ends or h.close_at is not null)
     returning s.id, v.seq, v.ends
@@ -176,7 +179,7 @@ with input as materialized (
                       where mine.session_id = s.id)
 ), returned as (
     update sessions s
-    set closed_at = null, close_at = case when v.ends then now() + v.close_after end, ended_by = case when v.ends then v.seq end
+    set closed_at = null, close_at = v.close_at, ended_by = v.ended_by
     from gone left join verdicts v on v.key = gone.key and v.seq > gone.seq
     where s.id = any (array(select id from gone)) and s.id = gone.id
     returning s.id, s.key, s.profile
@@ -184,8 +187,7 @@ with input as materialized (
     update session_ids set closed = false where session_id = any (array(select id from returned))
 ), founded as (
     insert into sessions (id, key, workspace, profile, close_at, ended_by)
-    select gen_random_uuid(), n.key, session_folder(n.workspace, n.key), n.profile,
-           case when v.ends then now() + v.close_after end, case when v.ends then v.seq end
+    select gen_random_uuid(), n.key, session_folder(n.workspace, n.key), n.profile, v.close_at, v.ended_by
     from (select distinct on (key) * from founders order by key, seq, name) n
     left join verdicts v on v.key = n.key and v.seq > n.seq
     where not exists (select from gone where gone.key = n.key)

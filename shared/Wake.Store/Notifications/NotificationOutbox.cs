@@ -470,7 +470,7 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
                 row.GetFieldValue<DateTimeOffset>("at"),
                 row.GetText("session"),
                 row.GetNullable<int>("wake_number"),
-                row.GetEnum<NotificationOutcome>(row.GetOrdinal("outcome")),
+                row.GetEnum<NotificationOutcome>("outcome"),
                 row.GetInt32("attempts"),
                 row.GetFieldValue<DateTimeOffset>("due_at"),
                 row.GetText("error"),

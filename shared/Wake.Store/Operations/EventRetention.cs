@@ -32,29 +32,13 @@ public sealed class EventRetention(NpgsqlDataSource database)
         if (DateTimeOffset.UtcNow - begun >= RescanInterval)
             (from, begun) = (0, DateTimeOffset.UtcNow);
 
-        await using (var paused = database.CreateCommand("delete from pauses where ended_at < clock_timestamp() - $1"))
+        await using (var others = database.CreateBatch())
         {
-            paused.Parameters.AddWithValue(age);
-            await paused.ExecuteNonQueryAsync(cancel);
-        }
-
-        await using (var tried = database.CreateCommand("delete from ci_attempts where at < clock_timestamp() - $1"))
-        {
-            tried.Parameters.AddWithValue(age);
-            await tried.ExecuteNonQueryAsync(cancel);
-        }
-
-        await using (
-            var told = database.CreateCommand(
-                """
-                with unserved as (delete from notification_targets where seen_at < clock_timestamp() - $1)
-                delete from notification_facts where at < clock_timestamp() - $1
-                """
-            )
-        )
-        {
-            told.Parameters.AddWithValue(age);
-            await told.ExecuteNonQueryAsync(cancel);
+            others.Add("delete from pauses where ended_at < clock_timestamp() - $1", age);
+            others.Add("delete from ci_attempts where at < clock_timestamp() - $1", age);
+            others.Add("delete from notification_targets where seen_at < clock_timestamp() - $1", age);
+            others.Add("delete from notification_facts where at < clock_timestamp() - $1", age);
+            await others.ExecuteNonQueryAsync(cancel);
         }
 
         for (var all = 0; ; )

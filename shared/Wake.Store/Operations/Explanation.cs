@@ -73,13 +73,7 @@ public sealed record PendingEvent(
 
 /// <summary>One line of the ledger.</summary>
 /// <param name="At">When it was decided, by the database's clock.</param>
-/// <param name="What">
-/// <c>accepted</c>, <c>warning</c>, <c>collision</c>, <c>duplicate</c>, <c>routed</c>; <c>dispatched</c>,
-/// <c>repeated</c>, <c>held</c> (somebody else is at work in its Claude session), <c>claimed</c>,
-/// <c>checked</c> (whether what it is about is still so), <c>begun</c> (a
-/// Claude session), <c>released</c>, <c>parked</c>, <c>ended</c>, <c>unwatched</c>, <c>created</c>, <c>closed</c>,
-/// <c>notified</c>.
-/// </param>
+/// <param name="What">The decision; the HTTP API lists the words.</param>
 /// <param name="Event">The event's id, when the decision was about one.</param>
 /// <param name="Session">The session's key, when it was about one.</param>
 /// <param name="Wake">The wake, when it was about one.</param>

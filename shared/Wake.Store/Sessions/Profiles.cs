@@ -18,7 +18,7 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
     // Whoever wants no deadline says a long one.
     static readonly TimeSpan LongestWait = TimeSpan.FromDays(3650);
 
-    // A terminal waits for it between two signs of life.
+    // A terminal's claim waits for it, and must not be taken for gone meanwhile.
     static readonly TimeSpan LongestFactTimeout = TimeSpan.FromSeconds(15);
 
     /// <summary>The name of the profile that serves when no other is given or known.</summary>

@@ -11,7 +11,7 @@ public sealed partial class Sessions
     /// open.
     /// </summary>
     public async Task<bool> Close(string key, CancellationToken cancel) =>
-        await Close("s.key = $1", "true", "by hand", [key], cancel) is not [];
+        await Close("s.key = $1", ended: false, [key], cancel) is not [];
 
     /// <summary>
     /// Closes the sessions that belong to a subject, or to those of a pattern: by the key that a route gives them, or
@@ -30,8 +30,7 @@ public sealed partial class Sessions
                                                  replace($3, '_', '\_'), $2)))
             or exists (select from watches w where w.session_id = s.id and w.pattern is null and w.subject like $2)
             """,
-            "true",
-            "by hand",
+            ended: false,
             [subject, Sql.LikePattern(subject), RouteDefinition.SubjectPlaceholder],
             cancel
         );
@@ -43,6 +42,17 @@ public sealed partial class Sessions
     /// <returns>The keys of those that were closed.</returns>
     public async Task<IReadOnlyList<string>> CloseEnded(CancellationToken cancel)
     {
+        // It is asked each second, and most of the time there is none.
+        await using (
+            var look = database.CreateCommand(
+                "select exists (select from sessions where close_at <= now() and closed_at is null)"
+            )
+        )
+        {
+            if (await look.ExecuteScalarAsync(cancel) is false)
+                return [];
+        }
+
         await using (
             var calledOff = database.CreateCommand(
                 $"""
@@ -67,7 +77,7 @@ public sealed partial class Sessions
             await calledOff.ExecuteNonQueryAsync(cancel);
         }
 
-        return await Close(IsOver, IsOver, "its subject is over", [], cancel);
+        return await Close(IsOver, ended: true, [], cancel);
     }
 
     /// <summary>
@@ -111,7 +121,7 @@ public sealed partial class Sessions
     }
 
     // Of a row s: something that starts a turn is in its inbox.
-    const string HasPendingWake = """
+    internal const string HasPendingWake = """
         exists (select from inbox i join events e on e.seq = i.event
                 where i.session_id = s.id and i.wake_number is null and i.wakes
                   and (e.expires_at is null or e.expires_at > clock_timestamp()))
@@ -128,16 +138,11 @@ public sealed partial class Sessions
         and not exists (select from terminals t where t.session_id = s.id and t.attended_until > clock_timestamp())
         """;
 
-    // Closes those of the open sessions s that are found, if the second condition holds when they are locked. That one
-    // has no parameters.
-    async Task<IReadOnlyList<string>> Close(
-        string which,
-        string still,
-        string why,
-        object[] parameters,
-        CancellationToken cancel
-    )
+    // Closes those of the open sessions s that are found; because their subject has ended, if that still holds when they
+    // are locked.
+    async Task<IReadOnlyList<string>> Close(string which, bool ended, object[] parameters, CancellationToken cancel)
     {
+        var (still, why) = ended ? (IsOver, "its subject is over") : ("true", "by hand");
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 
@@ -190,7 +195,7 @@ public sealed partial class Sessions
             """,
             found,
             why,
-            still == IsOver
+            ended
         );
         List<string> closed;
         await using (var rows = await batch.ExecuteReaderAsync(cancel))

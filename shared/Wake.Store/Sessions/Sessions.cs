@@ -15,9 +15,9 @@ public sealed partial class Sessions(NpgsqlDataSource database)
     public const string WasReset = "reset";
 
     // The Claude session of session $1 that was registered with it, unless some wake had begun it.
-    internal const string SelectRegisteredClaudeSession = """
+    internal const string SelectRegisteredClaudeSession = $"""
         (select r.claude_session_id from session_ids r
-         where r.session_id = $1 and r.wake_number is null and r.reason <> 'reset'
+         where r.session_id = $1 and r.wake_number is null and r.reason <> '{WasReset}'
            and not exists (select from session_ids b where b.claude_session_id = r.claude_session_id and b.wake_number is not null)
          order by r.position limit 1)
         """;

@@ -20,6 +20,12 @@ public sealed class Breakers(NpgsqlDataSource database)
 
     const string IsOpen = "p.breaker is not null and p.ended_at is null";
 
+    // Of a limit l: its breaker is open or half-open.
+    const string HasBreaker = $"""
+        exists (select from pauses p
+                where {IsOpen} and p.breaker = l.kind and p.scope = l.scope and p.name is not distinct from l.name)
+        """;
+
     // A row h of a limit that is reached, in words.
     const string Reason = """
         'breaker: ' || case h.kind
@@ -96,8 +102,7 @@ public sealed class Breakers(NpgsqlDataSource database)
                 from limits l
                 cross join lateral breaker_usage(l.kind, l.scope, l.name, l.session_pattern, l.amount) u
                 where u.used >= l.amount
-                  and not exists (select from pauses p where {IsOpen} and p.breaker = l.kind and p.scope = l.scope
-                                                         and p.name is not distinct from l.name)
+                  and not {HasBreaker}
             ), opened as (
                 {Open}
             ), holds as materialized (
@@ -145,48 +150,46 @@ public sealed class Breakers(NpgsqlDataSource database)
     /// <returns>The breakers that were opened.</returns>
     public async Task<IReadOnlyList<OpenedBreaker>> Review(CancellationToken cancel)
     {
-        await using (
-            var judge = database.CreateCommand(
-                $"""
-                with over as materialized (
-                    -- null: it was not run, and says nothing. The next turn that is due is the trial.
-                    select p.*, case when t.outcome <> 'stale' then t.outcome = 'completed' end as ran
-                    from pauses p
-                    left join turns t on t.session_id = p.trial_session and t.wake_number = p.trial_wake
-                    left join sessions s on s.id = p.trial_session
-                    where {IsOpen} and not p.resumed and p.trial_session is not null
-                      and (t.session_id is null or t.ended_at is not null or t.parked or s.closed_at is not null)
-                ), judged as materialized (
-                    select o.id, coalesce(o.ran, false) and u.used < o.amount as well, o.ran is null and u.used < o.amount as open,
-                           case when u.used >= o.amount then u.room_at end as room_at
-                    from over o
-                    cross join lateral breaker_usage(o.breaker, o.scope, o.name, o.session_pattern, o.amount) u
-                )
-                update pauses p
-                set ended_at = case when j.well then clock_timestamp() end, trial_session = null, trial_wake = null,
-                    trips = p.trips + (not j.well and not j.open)::int,
-                    until = case when j.well or j.open then p.until
-                                 else greatest(clock_timestamp() + breaker_length(p.open_for, p.max_open_for, p.trips + 1), j.room_at) end
-                from judged j
-                where p.id = j.id and p.ended_at is null and p.trial_session is not null
-                """
+        await using var batch = database.CreateBatch();
+        batch.Add(
+            $"""
+            with over as materialized (
+                -- null: it was not run, and says nothing. The next turn that is due is the trial.
+                select p.*, case when t.outcome <> 'stale' then t.outcome = 'completed' end as ran
+                from pauses p
+                left join turns t on t.session_id = p.trial_session and t.wake_number = p.trial_wake
+                left join sessions s on s.id = p.trial_session
+                where {IsOpen} and not p.resumed and p.trial_session is not null
+                  and (t.session_id is null or t.ended_at is not null or t.parked or s.closed_at is not null)
+            ), judged as materialized (
+                select o.id, coalesce(o.ran, false) and u.used < o.amount as well, o.ran is null and u.used < o.amount as open,
+                       case when u.used >= o.amount then u.room_at end as room_at
+                from over o
+                cross join lateral breaker_usage(o.breaker, o.scope, o.name, o.session_pattern, o.amount) u
             )
-        )
-            await judge.ExecuteNonQueryAsync(cancel);
-
-        await using var command = database.CreateCommand(
+            update pauses p
+            set ended_at = case when j.well then clock_timestamp() end, trial_session = null, trial_wake = null,
+                trips = p.trips + (not j.well and not j.open)::int,
+                until = case when j.well or j.open then p.until
+                             else greatest(clock_timestamp() + breaker_length(p.open_for, p.max_open_for, p.trips + 1), j.room_at) end
+            from judged j
+            where p.id = j.id and p.ended_at is null and p.trial_session is not null
+            """
+        );
+        batch.Add(
             $"""
             with hit as materialized (
                 select l.kind, l.scope, l.name, null::text as session_pattern, l.amount, l.open_for, l.max_open_for, u.used, u.room_at
                 from breaker_limits l
                 cross join lateral breaker_usage(l.kind, l.scope, l.name, null, l.amount) u
                 where l.kind = 'eventsPerMinute' and l.amount is not null and u.used > l.amount
-                  and not exists (select from pauses p where {IsOpen} and p.breaker = l.kind and p.scope = l.scope and p.name = l.name)
+                  and not {HasBreaker}
             )
             {Open}
             """
         );
-        return await command.ReadAll(row => FromRow(row)!, cancel);
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        return await rows.ReadAll(row => FromRow(row)!, cancel);
     }
 
     /// <summary>
@@ -259,8 +262,7 @@ public sealed class Breakers(NpgsqlDataSource database)
                 from limits l
                 cross join lateral breaker_usage(l.kind, l.scope, l.name, l.session_pattern, l.amount) u
                 where (l.scope <> 'session' or u.used * 2 >= l.amount)
-                  and not exists (select from pauses p where {IsOpen} and p.breaker = l.kind and p.scope = l.scope
-                                                         and p.name is not distinct from l.name)
+                  and not {HasBreaker}
                 union all
                 select p.breaker, p.scope, p.name, p.amount, u.used, p.id, p.created_at, p.until, p.until <= clock_timestamp(), s.key
                 from pauses p
@@ -273,8 +275,8 @@ public sealed class Breakers(NpgsqlDataSource database)
         );
         return await command.ReadAll(
             row => new Breaker(
-                row.GetEnum<BreakerKind>(row.GetOrdinal("kind")),
-                row.GetEnum<PauseScope>(row.GetOrdinal("scope")),
+                row.GetEnum<BreakerKind>("kind"),
+                row.GetEnum<PauseScope>("scope"),
                 row.GetText("name"),
                 row.IsDBNull("half_open") ? BreakerState.Closed
                     : row.GetBoolean("half_open") ? BreakerState.HalfOpen

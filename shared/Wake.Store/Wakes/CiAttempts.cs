@@ -65,7 +65,8 @@ static class CiAttempts
                     connection,
                     turn,
                     seq,
-                    result,
+                    result.Subject,
+                    round,
                     why is null ? null : CiSummary.Rounds(result.Subject, why, [.. rounds, round]),
                     cancel
                 );
@@ -169,7 +170,8 @@ static class CiAttempts
         NpgsqlConnection connection,
         ClaimedTurn turn,
         long seq,
-        CiResult result,
+        string subject,
+        CiRound round,
         string? summary,
         CancellationToken cancel
     )
@@ -181,14 +183,14 @@ static class CiAttempts
             values ($1, $2, $3, $4, $5::text, $6, $7::text, $8::text, $9, $10)
             """,
             turn.SessionId,
-            result.Subject,
+            subject,
             turn.WakeNumber,
             seq,
-            result.Sha,
-            result.Checks.ToArray(),
-            result.Error,
-            result.Excerpt,
-            result.Counts,
+            round.Sha,
+            round.Checks.ToArray(),
+            round.Error,
+            round.Excerpt,
+            round.Counts,
             summary is not null
         );
         if (summary is not null)

@@ -206,7 +206,7 @@ sealed partial record CiResult(
         var same = Varying().Replace(first.Replace("##[error]", ""), " ");
         same = Spaces().Replace(same, " ").Trim();
         return same.Length == 0 ? null
-            : same.Length > MaxError ? same[..MaxError]
+            : same.Length > MaxError ? StorableText.Sanitize(same[..MaxError])
             : same;
     }
 

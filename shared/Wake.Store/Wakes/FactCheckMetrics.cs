@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Wake.Store;
 
-/// <summary>Counts what turns were answered before they began. Here and not among the other metrics, so that it is done
+/// <summary>Metrics of the fact checks before turns. Here and not among the other metrics, so that it is done
 /// for runners and terminals alike.</summary>
 static class FactCheckMetrics
 {

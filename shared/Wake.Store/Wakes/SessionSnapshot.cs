@@ -61,9 +61,7 @@ public sealed record SessionSnapshot(
         NpgsqlExtensions.CreateNamed(
             $"""
             select s.key, s.closed_at is not null as closed, s.profile,
-                   exists (select from inbox i join events e on e.seq = i.event
-                           where i.session_id = s.id and i.wake_number is null and i.wakes
-                             and (e.expires_at is null or e.expires_at > clock_timestamp())) as has_pending_wake,
+                   {Sessions.HasPendingWake} as has_pending_wake,
                    timer.events_due_at - clock_timestamp() as quiet_remaining,
                    timer.nudged as manually_woken,
                    timer.urgent or timer.nudged as urgent,

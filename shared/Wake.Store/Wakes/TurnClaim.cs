@@ -114,7 +114,7 @@ public sealed record ClaimedTurn(
         !BudgetOverride
         && Questions is []
         && Events.Any(x => x.Wakes)
-        && Events.All(x => !x.Wakes || (x.Fact is { Answer: FactAnswer.NoLonger } && !x.EndsWatch));
+        && Events.All(x => !x.Wakes || (x.IsOver && !x.EndsWatch));
 
     /// <summary>When its first attempt was claimed.</summary>
     public DateTimeOffset FirstClaimedAt { get; init; }
@@ -184,7 +184,8 @@ public sealed record TurnEvent(
 
     internal CiResult? CiResult { get; init; }
 
-    internal bool IsOver => Fact is { Answer: FactAnswer.NoLonger };
+    /// <summary>Whether what it tells of has ended since it was observed.</summary>
+    public bool IsOver => Fact is { Answer: FactAnswer.NoLonger };
 
     /// <inheritdoc cref="EventDetails.Link" />
     public string? Link { get; init; }

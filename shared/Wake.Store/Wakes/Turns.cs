@@ -239,8 +239,8 @@ public sealed class Turns(NpgsqlDataSource database)
             {
                 var related = row.GetTexts(17) ?? [];
                 var result =
-                    row.GetBoolean(7) && CiPolicy.FromJson(row.GetText(19)) is { } policy
-                        ? CiResult.Parse(related.FirstOrDefault(), row.GetText(20), policy)
+                    row.GetBoolean(7) && row.GetText(20) is { } data && CiPolicy.FromJson(row.GetText(19)) is { } policy
+                        ? CiResult.Parse(related.FirstOrDefault(), data, policy)
                         : null;
                 return new TurnEvent(
                     row.GetString(0),
