@@ -290,7 +290,7 @@ static class CiSummary
     // The error stands at the end of an excerpt.
     static string Tail(string text, int length) => text.Length > length ? $"…{text[^length..]}" : text;
 
-    static string Cut(string text, int length) => text.Length > length ? $"{text[..length]}…" : text;
+    static string Cut(string text, int length) => text.Length > length ? $"{StorableText.Head(text, length)}…" : text;
 
     static string Indented(string text) => string.Join('\n', text.Split('\n').Select(x => $"  | {x.TrimEnd('\r')}"));
 }
