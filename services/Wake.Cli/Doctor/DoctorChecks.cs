@@ -117,18 +117,7 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             .Split(Path.PathSeparator)
             .Where(x => x.Length > 0)
             .Select(x => Path.Combine(x, program))
-            .FirstOrDefault(IsExecutable);
-
-    /// <summary>Whether there is a file that may be executed.</summary>
-    public static bool IsExecutable(string path) =>
-        File.Exists(path)
-        && (
-            OperatingSystem.IsWindows()
-            || (
-                File.GetUnixFileMode(path)
-                & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)
-            ) != 0
-        );
+            .FirstOrDefault(ExecutableFile.Exists);
 
     /// <summary>As wake up reads them; without the file if that cannot be read.</summary>
     public static (IConfiguration Settings, CheckResult? Unreadable) LoadSettings(DataFolder folder)
