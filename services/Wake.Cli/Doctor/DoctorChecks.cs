@@ -5,6 +5,7 @@ using Microsoft.Extensions.Configuration;
 using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Standalone;
+using Wake.Store;
 
 namespace Wake.Cli;
 
@@ -374,7 +375,7 @@ sealed class DoctorChecks(DataFolder folder, string? data)
         await WakeClient.TryGet(data, "/v1/sessions?state=parked&limit=100", CliJson.Default.SessionArray, cancel)
             is { } parked
         && parked
-            .Where(x => x.LastTurn?.Note?.StartsWith("CI of ", StringComparison.Ordinal) is true)
+            .Where(x => x.LastTurn?.Note?.StartsWith(Turns.CiSpentPrefix, StringComparison.Ordinal) is true)
             .Select(x => x.Key)
             .ToList()
             is { Count: > 0 } stopped

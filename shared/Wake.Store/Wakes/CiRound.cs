@@ -261,8 +261,8 @@ static class CiSummary
 
     /// <summary>The note of the parked turn.</summary>
     public static string Note(string subject, string why) =>
-        $"CI of {Cut(subject, MaxSubject)}: {Cut(why, MaxSubject)}. wake explain shows every round; wake resume goes "
-        + "on with a new budget.";
+        $"{Turns.CiSpentPrefix}{Cut(subject, MaxSubject)}: {Cut(why, MaxSubject)}. wake explain shows every round; "
+        + "wake resume goes on with a new budget.";
 
     /// <summary>Every round with its excerpt.</summary>
     public static string Rounds(string subject, string why, IReadOnlyList<CiRound> rounds)

@@ -27,6 +27,9 @@ public sealed class Turns(NpgsqlDataSource database)
     /// </summary>
     public const string FinishedBefore = "an earlier attempt had finished it";
 
+    /// <summary>How the note of a turn begins that is parked because the attempts to mend CI are spent.</summary>
+    public const string CiSpentPrefix = "CI of ";
+
     /// <summary>
     /// How long the saga waits for the message that a turn ended before it looks for itself. The message takes
     /// milliseconds; this is for the runner that died between saying so to the store and to the bus.
