@@ -73,7 +73,7 @@ sealed class ResumeWithFreshFallback(
             {
                 Unsaved = run.Unsaved,
                 Remarks = run.Remarks,
-                Said = run.LastWords,
+                LastWords = run.LastWords,
             };
             switch (await Continue(next, run, reaction, number, hasSideEffects, lost))
             {

@@ -394,7 +394,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="near">Where the session's next wake is best sent; null when it does not matter.</param>
     /// <param name="announced">Whether a message tells the coordinator; else it looks by itself, at once.</param>
-    /// <param name="said">Its last words, cut short; null when they are not known.</param>
+    /// <param name="lastWords">Its last words, cut short; null when they are not known.</param>
     public async Task<bool> EndTurn(
         TurnToken turn,
         TurnOutcome outcome,
@@ -403,7 +403,7 @@ public sealed class Turns(NpgsqlDataSource database)
         CancellationToken cancel,
         RunnerAffinity? near = null,
         bool announced = true,
-        string? said = null
+        string? lastWords = null
     )
     {
         await using var batch = database.CreateBatch();
@@ -444,7 +444,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 announced ? EndedMessageTimeout : TimeSpan.Zero,
                 near?.Address,
                 near?.Ttl,
-                said,
+                lastWords,
             ]
         );
 
