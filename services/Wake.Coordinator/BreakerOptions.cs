@@ -57,7 +57,7 @@ sealed class BreakerOptions : IValidatableObject
             yield return new($"{Section}:Sources: {twice.Key} is there twice.");
 
         if (Limits().FirstOrDefault(x => x.Amount <= 0) is { } none)
-            yield return new($"{Section}: {none.Kind} must be positive.");
+            yield return new($"{Section}:{PathOf(none)}: {none.Kind} must be positive.");
     }
 
     /// <summary>The same, one by one.</summary>
@@ -82,6 +82,18 @@ sealed class BreakerOptions : IValidatableObject
                     ]
             ),
         ];
+
+    // Below the section.
+    string PathOf(BreakerLimit limit) =>
+        limit switch
+        {
+            { Scope: PauseScope.Session, Name: { } profile } => $"Profiles:{profile}:EachSession",
+            { Scope: PauseScope.Session } => "EachSession",
+            { Scope: PauseScope.Profile } => $"Profiles:{limit.Name}",
+            { Scope: PauseScope.Route } => $"Routes:{limit.Name}",
+            { Scope: PauseScope.Source } => $"Sources:{Sources.TakeWhile(x => x.Source != limit.Name).Count()}",
+            _ => "All",
+        };
 
     static BreakerLimit[] Shared(PauseScope scope, string? name, SharedLimits limits) =>
         [

@@ -35,7 +35,9 @@ public static class CoordinatorServices
         builder.Services.AddHostedService<ProfilePools>();
         builder.Services.AddValidatedOptions<BreakerOptions>(BreakerOptions.Section);
         builder.Services.AddHostedService<ConfiguredBreakers>();
-        builder.Services.AddHealthChecks().AddCheck<BreakersHealth>("breakers", tags: [Health.ReadyTag]);
+        builder
+            .Services.AddHealthChecks()
+            .AddCheck<BreakersHealth>("breakers", tags: [Health.ReadyTag], timeout: Health.QueryTimeout);
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();

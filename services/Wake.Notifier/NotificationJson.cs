@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Wake.Contracts;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
@@ -58,8 +59,8 @@ static class NotificationJson
         if (safe.Length <= MaxText)
             return safe;
 
-        var end = char.IsHighSurrogate(safe[MaxText - 1]) ? MaxText - 1 : MaxText;
-        return $"{safe[..end]} … ({safe.Length - end} more characters)";
+        var head = StorableText.Head(safe, MaxText);
+        return $"{head} … ({safe.Length - head.Length} more characters)";
     }
 
     static JsonObject Fact(StatedFact fact)

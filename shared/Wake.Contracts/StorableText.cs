@@ -17,6 +17,11 @@ public static class StorableText
         : HasLoneSurrogate(text) ? "contains half of a surrogate pair, which is not valid Unicode."
         : null;
 
+    /// <summary>The first characters of a text, no more than these, without half of a surrogate pair at the
+    /// end.</summary>
+    public static string Head(string text, int limit) =>
+        text.Length <= limit ? text : text[..(limit > 0 && char.IsHighSurrogate(text[limit - 1]) ? limit - 1 : limit)];
+
     // Enumerating has replaced the halves already.
     static string Storable(Rune rune) => (rune.Value == 0 ? Rune.ReplacementChar : rune).ToString();
 

@@ -298,7 +298,7 @@ static partial class TolerantEventReader
             return clean;
 
         warnings.Add($"{field} has {clean.Length} characters and was cut to {limit}.");
-        return clean[..(char.IsHighSurrogate(clean[limit - 1]) ? limit - 1 : limit)];
+        return StorableText.Head(clean, limit);
     }
 
     // One escape after the other, so that a backslash that is one itself begins none: only half of a pair is six

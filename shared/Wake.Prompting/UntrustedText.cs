@@ -1,3 +1,4 @@
+using Wake.Contracts;
 using Wake.ServiceDefaults;
 
 namespace Wake.Prompting;
@@ -27,14 +28,8 @@ public sealed class UntrustedText(Guid messageId)
         string.Join($"\n{before}", Truncate(text, limit).ReplaceLineEndings("\n").Split('\n').Select(Visible));
 
     /// <summary>A text that ends, where it is longer than that, with a sign that it went on.</summary>
-    public static string Truncate(string text, int limit)
-    {
-        if (text.Length <= limit)
-            return text;
-
-        var end = char.IsHighSurrogate(text[limit - 1]) ? limit - 1 : limit;
-        return $"{text[..end]} […]";
-    }
+    public static string Truncate(string text, int limit) =>
+        text.Length <= limit ? text : $"{StorableText.Head(text, limit)} […]";
 
     // What cannot be seen could hide or reorder what a person later reads in the transcript, or say to the model what
     // no person sees. The name itself can only come from an earlier attempt's prompt, which a recap may repeat.

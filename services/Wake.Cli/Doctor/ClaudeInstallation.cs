@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
+using Wake.ServiceDefaults;
 
 namespace Wake.Cli;
 
@@ -35,7 +36,7 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
 
     /// <summary>Its path; null when it is not found.</summary>
     public string? FindProgram() =>
-        Name.Contains('/') ? (DoctorChecks.IsExecutable(Name) ? Name : null) : DoctorChecks.FindOnPath(Name);
+        Name.Contains('/') ? (ExecutableFile.Exists(Name) ? Name : null) : DoctorChecks.FindOnPath(Name);
 
     /// <summary>Is the plugin installed, with which sessions are woken where they are open? Null when there is nobody
     /// to ask.</summary>
@@ -78,7 +79,7 @@ sealed partial class ClaudeInstallation(IConfiguration settings)
         var name = Name;
         if (FindProgram() is not { } path)
         {
-            return Array.Find(DefaultPaths, DoctorChecks.IsExecutable) is { } elsewhere
+            return Array.Find(DefaultPaths, ExecutableFile.Exists) is { } elsewhere
                 ? new(
                     "claude",
                     false,

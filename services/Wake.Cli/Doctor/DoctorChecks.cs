@@ -5,6 +5,7 @@ using Microsoft.Extensions.Configuration;
 using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Standalone;
+using Wake.Store;
 
 namespace Wake.Cli;
 
@@ -117,18 +118,7 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             .Split(Path.PathSeparator)
             .Where(x => x.Length > 0)
             .Select(x => Path.Combine(x, program))
-            .FirstOrDefault(IsExecutable);
-
-    /// <summary>Whether there is a file that may be executed.</summary>
-    public static bool IsExecutable(string path) =>
-        File.Exists(path)
-        && (
-            OperatingSystem.IsWindows()
-            || (
-                File.GetUnixFileMode(path)
-                & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)
-            ) != 0
-        );
+            .FirstOrDefault(ExecutableFile.Exists);
 
     /// <summary>As wake up reads them; without the file if that cannot be read.</summary>
     public static (IConfiguration Settings, CheckResult? Unreadable) LoadSettings(DataFolder folder)
@@ -385,7 +375,7 @@ sealed class DoctorChecks(DataFolder folder, string? data)
         await WakeClient.TryGet(data, "/v1/sessions?state=parked&limit=100", CliJson.Default.SessionArray, cancel)
             is { } parked
         && parked
-            .Where(x => x.LastTurn?.Note?.StartsWith("CI of ", StringComparison.Ordinal) is true)
+            .Where(x => x.LastTurn?.Note?.StartsWith(Turns.CiSpentPrefix, StringComparison.Ordinal) is true)
             .Select(x => x.Key)
             .ToList()
             is { Count: > 0 } stopped

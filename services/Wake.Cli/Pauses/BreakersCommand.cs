@@ -54,7 +54,7 @@ sealed class BreakersCommand : ClientCommand
     static string End(Breaker breaker) =>
         breaker switch
         {
-            { Trial: { } session } => $"the trial of {session} has ended",
+            { Trial: { } session } => $"{session}'s trial turn ends",
             { State: BreakerState.HalfOpen } => "the next turn, as a trial",
             { Until: { } end } => TimeFormat.Format(end),
             _ => "",

@@ -23,10 +23,10 @@ sealed class AnswerCommand : ClientCommand
             + "their order. Without it they are asked here.",
     };
 
-    readonly Option<bool> allow = new("--allow")
-    {
-        Description = "Allow the tool call it asks about, this once. All of it is shown before.",
-    };
+    readonly Option<bool> allow = CommonOptions.Flag(
+        "--allow",
+        "Allow the tool call it asks about, this once. All of it is shown before."
+    );
 
     readonly Option<string?> hash = new("--hash")
     {

@@ -65,12 +65,11 @@ sealed class SetRouteCommand : ClientCommand
         "With --on-end close: how long after that it closes, unless something newer has come. Default: at once."
     );
 
-    readonly Option<bool> ci = new("--ci")
-    {
-        Description =
-            "Run failed jobs of GitHub Actions again before a session is told, count its attempts to mend CI, and "
-            + "park it when they are spent.",
-    };
+    readonly Option<bool> ci = CommonOptions.Flag(
+        "--ci",
+        "Run failed jobs of GitHub Actions again before a session is told, count its attempts to mend CI, and "
+            + "park it when they are spent."
+    );
     readonly Option<int?> attempts = Number(
         "--ci-attempts",
         "How often a session tries to mend one check. Default: 3."
@@ -79,10 +78,10 @@ sealed class SetRouteCommand : ClientCommand
         "--ci-pull-request-attempts",
         "How often it tries to mend CI of one pull request. Default: 6."
     );
-    readonly Option<bool> noRerun = new("--ci-no-rerun")
-    {
-        Description = "Tell a failure at once, without running it again.",
-    };
+    readonly Option<bool> noRerun = CommonOptions.Flag(
+        "--ci-no-rerun",
+        "Tell a failure at once, without running it again."
+    );
 
     public SetRouteCommand()
         : base(

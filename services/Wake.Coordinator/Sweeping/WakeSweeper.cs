@@ -61,7 +61,8 @@ sealed class WakeSweeper(
                     foreach (var opened in await breakers.Review(cancel))
                         BreakerNotice.Write(log, opened);
                     var hasEnded = await pauses.EndExpired(cancel);
-                    if (hasFired || hasEnded || await CloseEnded(cancel))
+                    var hasClosed = await CloseEnded(cancel);
+                    if (hasFired || hasEnded || hasClosed)
                         wait = TimeSpan.Zero;
                 }
             }

@@ -25,14 +25,7 @@ static class NotificationsApi
             .WithSummary("Where people are notified, by name.")
             .Produces<IReadOnlyList<Contract.NotificationTarget>>();
         targets
-            .MapGet(
-                "/{target}",
-                async (string target, NotificationOutbox outbox, CancellationToken cancel) =>
-                    await outbox.ListUndelivered(target, MaxListed, cancel) is var some
-                    && (some.Count > 0 || (await outbox.ListTargets(cancel)).Any(x => x.Name == target))
-                        ? Results.Ok(some.Select(x => x.ToContract()))
-                        : NoTarget(target)
-            )
+            .MapGet("/{target}", ListUndelivered)
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListUndeliveredNotifications")
             .WithSummary("What is on its way to a target, and what was given up: the oldest 200.")
@@ -62,8 +55,16 @@ static class NotificationsApi
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
 
+    static async Task<IResult> ListUndelivered(string target, NotificationOutbox outbox, CancellationToken cancel)
+    {
+        var undelivered = await outbox.ListUndelivered(target, MaxListed, cancel);
+        return undelivered.Count > 0 || (await outbox.ListTargets(cancel)).Any(x => x.Name == target)
+            ? Results.Ok(undelivered.Select(x => x.ToContract()))
+            : NoTarget(target);
+    }
+
     static async Task<IResult> Find(string target, Guid id, NotificationOutbox outbox, CancellationToken cancel) =>
-        await outbox.ListUndelivered(target, limit: 1, cancel, only: id) is [var found]
+        await outbox.Find(target, id, cancel) is { } found
             ? Results.Ok(found.ToContract())
             : ProblemResults.Create(StatusCodes.Status404NotFound, $"There is no notification {id} to {target}.");
 
@@ -75,11 +76,9 @@ static class NotificationsApi
     )
     {
         var id = http.NewOperationId();
-        return
-            await outbox.AddTest(target, id, cancel)
-            && await outbox.ListUndelivered(target, limit: 1, cancel, only: id) is [var added]
+        return await outbox.AddTest(target, id, cancel) && await outbox.Find(target, id, cancel) is { } added
             ? Results.Accepted($"/v1/notifications/{Uri.EscapeDataString(target)}/{id}", added.ToContract())
-            : NoTarget(target);
+            : NoTarget(target, ", or it has stopped: wake notify redrive goes on with it");
     }
 
     static async Task<IResult> Redrive(string target, NotificationOutbox outbox, CancellationToken cancel) =>
@@ -87,9 +86,9 @@ static class NotificationsApi
             ? Results.Ok(new Contract.RedrivenNotifications(count))
             : NoTarget(target);
 
-    static IResult NoTarget(string target) =>
+    static IResult NoTarget(string target, string orElse = "") =>
         ProblemResults.Create(
             StatusCodes.Status404NotFound,
-            $"No notifier serves a target {target}, or it has stopped. wake notifications lists those that there are."
+            $"There is no target {target}{orElse}. wake notifications lists them."
         );
 }

@@ -82,15 +82,11 @@ sealed class TerminalTurns(
             return null;
         }
 
-        if (profiles.Value.GetOrDefault(turn.Profile) is { CheckFacts: true, FactTimeout: var timeout })
-        {
-            var known = await factChecks.Check(turn, timeout, cancel);
-            if (known.IsStale)
-                return await EndWithoutReading(turn, TurnOutcome.Stale, known.Note);
-            turn = known.Turn;
-        }
+        var known = await factChecks.Check(turn, profiles.Value.GetOrDefault(turn.Profile), cancel);
+        if (known.IsStale)
+            return await EndWithoutReading(turn, TurnOutcome.Stale, known.Note);
 
-        (turn, var spent) = await turns.CountCiAttempts(turn, cancel);
+        (turn, var spent) = await turns.CountCiAttempts(known.Turn, cancel);
         if (spent is not null)
         {
             await Park(turn, spent);

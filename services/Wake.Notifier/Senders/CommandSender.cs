@@ -75,12 +75,9 @@ sealed class CommandSender(NotificationTarget target) : NotificationSender
     public override Task<string?> FindProblem(CancellationToken cancel)
     {
         var path = target.Command![0];
-        const UnixFileMode Executable =
-            UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
         return Task.FromResult(
             !File.Exists(path) ? $"{path} is not there"
-            : !OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & Executable) == 0
-                ? $"{path} is no program that can be run"
+            : !ExecutableFile.Exists(path) ? $"{path} is no program that can be run"
             : null
         );
     }

@@ -10,8 +10,8 @@ abstract record Reaction
     /// <inheritdoc cref="ClaudeRun.Unsaved" />
     public string? Unsaved { get; init; }
 
-    /// <summary>The last words of the turn, cut short; null when they are not known.</summary>
-    public string? Said { get; init; }
+    /// <inheritdoc cref="ClaudeOutput.LastWords" />
+    public string? LastWords { get; init; }
 
     /// <inheritdoc cref="ClaudeRun.Remarks" />
     public string? Remarks { get; init; }

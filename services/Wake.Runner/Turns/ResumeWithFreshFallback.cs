@@ -47,7 +47,7 @@ sealed class ResumeWithFreshFallback(
         if (await DecideWithoutRun(claimed, lost) is { } decided)
             return new(decided, Acknowledged: false, default);
 
-        var facts = await CheckFacts(claimed, lost);
+        var facts = await factChecks.Check(claimed, profiles.Value.GetOrDefault(claimed.Profile), lost);
         if (facts.IsStale)
             return new(new Reaction.End(TurnOutcome.Stale, facts.Note), Acknowledged: false, default);
 
@@ -73,7 +73,7 @@ sealed class ResumeWithFreshFallback(
             {
                 Unsaved = run.Unsaved,
                 Remarks = run.Remarks,
-                Said = run.LastWords,
+                LastWords = run.LastWords,
             };
             switch (await Continue(next, run, reaction, number, hasSideEffects, lost))
             {
@@ -97,12 +97,6 @@ sealed class ResumeWithFreshFallback(
             ? React(turn, new ClaudeResult.Crashed("no runner survived it"))
         : await budgets.Exceeded(turn, CancellationToken.None).WaitAsync(lost) is { } park ? new Reaction.Release(park)
         : null;
-
-    async Task<CheckedTurn> CheckFacts(ClaimedTurn turn, CancellationToken lost)
-    {
-        var profile = profiles.Value.GetOrDefault(turn.Profile);
-        return profile.CheckFacts ? await factChecks.Check(turn, profile.FactTimeout, lost) : new(turn, IsStale: false);
-    }
 
     // What follows from a run: another one, or the end of the attempt.
     async Task<Step> Continue(

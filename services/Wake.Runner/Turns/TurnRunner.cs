@@ -107,7 +107,16 @@ sealed class TurnRunner(
         if (
             !await RetryWhileUnavailable(
                 turn,
-                () => turns.EndTurn(turn, end.Outcome, note, ended.Cost, CancellationToken.None, next, said: end.Said),
+                () =>
+                    turns.EndTurn(
+                        turn,
+                        end.Outcome,
+                        note,
+                        ended.Cost,
+                        CancellationToken.None,
+                        next,
+                        lastWords: end.LastWords
+                    ),
                 lost
             )
         )

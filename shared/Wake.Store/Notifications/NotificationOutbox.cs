@@ -26,6 +26,13 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
     // The queue of a target that has all its facts in order.
     static readonly Guid WholeTarget = Guid.Empty;
 
+    const string SelectNotifications = """
+        select f.id, f.type, f.at, f.data->>'session' as session, f.wake_number, n.attempts, n.due_at, n.error,
+               coalesce(n.outcome, 'waiting') as outcome, n.settled_at
+        from notifications n
+        join notification_facts f on f.seq = n.fact
+        """;
+
     // A question is read with it up to this size, in bytes. What is longer is looked at where it is.
     const int MaxQuestion = 64 * 1024;
 
@@ -60,6 +67,18 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
     )
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
+        // Mostly there is none, which takes neither a transaction nor the lock to see.
+        await using (
+            var anyNew = new NpgsqlCommand(
+                "select exists (select from notification_facts where not routed)",
+                connection
+            )
+        )
+        {
+            if (await anyNew.ExecuteScalarAsync(cancel) is false)
+                return false;
+        }
+
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await using (
             var alone = new NpgsqlCommand($"select pg_try_advisory_xact_lock({Lock})", connection, transaction)
@@ -156,6 +175,9 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
         CancellationToken cancel
     )
     {
+        if (!await HasDue(target, cancel))
+            return [];
+
         await using var batch = database.CreateBatch();
         // The row of the target is the lock of its messages: of a session only one is on its way.
         batch.Add("select 1 from notification_targets where name = $1 for update", target);
@@ -439,44 +461,60 @@ public sealed class NotificationOutbox(NpgsqlDataSource database)
         );
     }
 
-    /// <summary>What has not arrived at a target, the oldest first; or one notification, arrived or not.</summary>
-    public async Task<IReadOnlyList<Notification>> ListUndelivered(
-        string target,
-        int limit,
-        CancellationToken cancel,
-        Guid? only = null
-    )
+    /// <summary>What has not arrived at a target, the oldest first.</summary>
+    public async Task<IReadOnlyList<Notification>> ListUndelivered(string target, int limit, CancellationToken cancel)
     {
-        await using var batch = database.CreateBatch();
-        batch.Add(
-            """
-            select f.id, f.type, f.at, f.data->>'session' as session, f.wake_number, n.attempts, n.due_at, n.error,
-                   coalesce(n.outcome, 'waiting') as outcome, n.settled_at
-            from notifications n
-            join notification_facts f on f.seq = n.fact
-            where n.target = $1 and ($3::uuid is null and n.outcome is distinct from 'delivered' or f.id = $3)
+        await using var command = database.CreateCommand(
+            $"""
+            {SelectNotifications}
+            where n.target = $1 and n.outcome is distinct from 'delivered'
             order by n.fact
             limit $2
-            """,
-            target,
-            limit,
-            only
+            """
         );
-        await using var rows = await batch.ExecuteReaderAsync(cancel);
-        return await rows.ReadAll(
-            row => new Notification(
-                row.GetGuid("id"),
-                row.GetString("type"),
-                row.GetFieldValue<DateTimeOffset>("at"),
-                row.GetText("session"),
-                row.GetNullable<int>("wake_number"),
-                row.GetEnum<NotificationOutcome>("outcome"),
-                row.GetInt32("attempts"),
-                row.GetFieldValue<DateTimeOffset>("due_at"),
-                row.GetText("error"),
-                row.GetNullable<DateTimeOffset>("settled_at")
-            ),
-            cancel
-        );
+        command.Parameters.AddWithValue(target);
+        command.Parameters.AddWithValue(limit);
+        return await command.ReadAll(ReadNotification, cancel);
     }
+
+    /// <summary>One notification, arrived or not; null when there is none of this id to the target.</summary>
+    public async Task<Notification?> Find(string target, Guid id, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand($"{SelectNotifications} where n.target = $1 and f.id = $2");
+        command.Parameters.AddWithValue(target);
+        command.Parameters.AddWithValue(id);
+        return await command.ReadFirst(ReadNotification, cancel);
+    }
+
+    // A notifier asks each second, and the lock of a claim is a write. What is found here may still stand behind
+    // another of its session: the claim knows.
+    async Task<bool> HasDue(string target, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select exists (
+                select from notifications n
+                join notification_targets t on t.name = n.target
+                where n.target = $1 and n.outcome is null and n.due_at <= clock_timestamp()
+                  and (n.lease_until is null or n.lease_until <= clock_timestamp())
+                  and t.stopped is null and (t.not_before is null or t.not_before <= clock_timestamp()))
+            """
+        );
+        command.Parameters.AddWithValue(target);
+        return await command.ExecuteScalarAsync(cancel) is true;
+    }
+
+    static Notification ReadNotification(NpgsqlDataReader row) =>
+        new(
+            row.GetGuid("id"),
+            row.GetString("type"),
+            row.GetFieldValue<DateTimeOffset>("at"),
+            row.GetText("session"),
+            row.GetNullable<int>("wake_number"),
+            row.GetEnum<NotificationOutcome>("outcome"),
+            row.GetInt32("attempts"),
+            row.GetFieldValue<DateTimeOffset>("due_at"),
+            row.GetText("error"),
+            row.GetNullable<DateTimeOffset>("settled_at")
+        );
 }

@@ -261,8 +261,8 @@ static class CiSummary
 
     /// <summary>The note of the parked turn.</summary>
     public static string Note(string subject, string why) =>
-        $"CI of {Cut(subject, MaxSubject)}: {Cut(why, MaxSubject)}. wake explain shows every round; wake resume goes "
-        + "on with a new budget.";
+        $"{Turns.CiSpentPrefix}{Cut(subject, MaxSubject)}: {Cut(why, MaxSubject)}. wake explain shows every round; "
+        + "wake resume goes on with a new budget.";
 
     /// <summary>Every round with its excerpt.</summary>
     public static string Rounds(string subject, string why, IReadOnlyList<CiRound> rounds)
@@ -290,7 +290,7 @@ static class CiSummary
     // The error stands at the end of an excerpt.
     static string Tail(string text, int length) => text.Length > length ? $"…{text[^length..]}" : text;
 
-    static string Cut(string text, int length) => text.Length > length ? $"{text[..length]}…" : text;
+    static string Cut(string text, int length) => text.Length > length ? $"{StorableText.Head(text, length)}…" : text;
 
     static string Indented(string text) => string.Join('\n', text.Split('\n').Select(x => $"  | {x.TrimEnd('\r')}"));
 }

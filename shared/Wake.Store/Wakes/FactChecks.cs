@@ -41,15 +41,18 @@ public sealed class FactChecks(NpgsqlDataSource database)
     const string IsOfTurn = "session_id = $1 and wake_number = $2";
 
     /// <summary>
-    /// Asks whether what a turn is about is still so, and waits for the answers. At once where nobody can be asked, and
-    /// where an earlier attempt has asked.
+    /// Asks whether what a turn is about is still so, and waits for the answers. At once where nobody can be asked,
+    /// where an earlier attempt has asked, and where the profile does not want it.
     /// </summary>
     /// <param name="turn">The turn.</param>
-    /// <param name="timeout">How long to wait for answers.</param>
+    /// <param name="profile">Its profile: whether to ask, and how long to wait for answers.</param>
     /// <param name="cancel">Ends the wait; what is answered by then is not asked again.</param>
-    public async Task<CheckedTurn> Check(ClaimedTurn turn, TimeSpan timeout, CancellationToken cancel)
+    public async Task<CheckedTurn> Check(ClaimedTurn turn, Profile profile, CancellationToken cancel)
     {
-        var began = Stopwatch.GetTimestamp();
+        if (!profile.CheckFacts)
+            return new(turn, IsStale: false);
+
+        var (timeout, began) = (profile.FactTimeout, Stopwatch.GetTimestamp());
         var asked = await Ask(turn, timeout, cancel);
         if (asked is { Now: 0, Before: 0 })
             return new(turn, IsStale: false);

@@ -27,6 +27,9 @@ public sealed class Turns(NpgsqlDataSource database)
     /// </summary>
     public const string FinishedBefore = "an earlier attempt had finished it";
 
+    /// <summary>How the note of a turn begins that is parked because the attempts to mend CI are spent.</summary>
+    public const string CiSpentPrefix = "CI of ";
+
     /// <summary>
     /// How long the saga waits for the message that a turn ended before it looks for itself. The message takes
     /// milliseconds; this is for the runner that died between saying so to the store and to the bus.
@@ -391,7 +394,7 @@ public sealed class Turns(NpgsqlDataSource database)
     /// <param name="cancel">Ends the wait.</param>
     /// <param name="near">Where the session's next wake is best sent; null when it does not matter.</param>
     /// <param name="announced">Whether a message tells the coordinator; else it looks by itself, at once.</param>
-    /// <param name="said">Its last words, cut short; null when they are not known.</param>
+    /// <param name="lastWords">Its last words, cut short; null when they are not known.</param>
     public async Task<bool> EndTurn(
         TurnToken turn,
         TurnOutcome outcome,
@@ -400,7 +403,7 @@ public sealed class Turns(NpgsqlDataSource database)
         CancellationToken cancel,
         RunnerAffinity? near = null,
         bool announced = true,
-        string? said = null
+        string? lastWords = null
     )
     {
         await using var batch = database.CreateBatch();
@@ -441,7 +444,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 announced ? EndedMessageTimeout : TimeSpan.Zero,
                 near?.Address,
                 near?.Ttl,
-                said,
+                lastWords,
             ]
         );
 

@@ -38,7 +38,14 @@ public sealed partial class Hosts
     [InlineData("Wake.Coordinator", "Coordinator__IntakeBatchSize", "0", "IntakeBatchSize")]
     [InlineData("Wake.Coordinator", "Profiles__default__MaxWait", "00:00:00.1", "MaxWait must not be shorter")]
     [InlineData("Wake.Coordinator", "Breakers__OpenFor", "00:00:00", "OpenFor must be positive")]
-    [InlineData("Wake.Coordinator", "Breakers__All__UsdPerDay", "0", "UsdPerDay must be positive")]
+    [InlineData("Wake.Coordinator", "Breakers__All__UsdPerDay", "0", "Breakers:All: UsdPerDay must be positive")]
+    [InlineData("Wake.Coordinator", "Breakers__Routes__ci__TurnsPerHour", "0", "Breakers:Routes:ci: TurnsPerHour must")]
+    [InlineData(
+        "Wake.Coordinator",
+        "Breakers__Profiles__own__EachSession__ChainDepth",
+        "0",
+        "Breakers:Profiles:own:EachSession: ChainDepth must be positive"
+    )]
     [InlineData("Wake.Coordinator", "Breakers__Sources__0__TurnsPerHour", "1", "each needs its Source")]
     [InlineData("Wake.Runner", "Runner__Slots", "0", "Slots")]
     [InlineData("Wake.Runner", "Runner__Lease", "00:00:00.1", "Lease must be at least a second")]

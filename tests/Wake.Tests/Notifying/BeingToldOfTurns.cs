@@ -50,7 +50,7 @@ public sealed class BeingToldOfTurns
         Assert.Matches(@"phone +webhook +active +0 +0 ", listed.Output);
         var unknown = await WakeCommandLine.Run(wake.Here, null, "notify", "test", "nobody");
         Assert.NotEqual(0, unknown.ExitCode);
-        Assert.Contains("No notifier serves a target nobody", unknown.Errors);
+        Assert.Contains("There is no target nobody, or it has stopped", unknown.Errors);
 
         receiver.AnswerWith(500);
         var failed = await WakeCommandLine.Run(wake.Here, null, "notify", "test", "phone");

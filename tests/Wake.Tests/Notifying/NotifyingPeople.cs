@@ -344,6 +344,39 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
             Assert.Equal(Enumerable.Range(1, 20), Wakes(receiver, $"shared-{i}"));
     }
 
+    // Each notifier looks each second: it writes nothing, and waits for nobody, while there is nothing to take.
+    [Fact]
+    public async Task A_target_to_which_nothing_is_due_is_not_locked()
+    {
+        await store.Scalar<long>(
+            """
+            with target as (
+                insert into notification_targets (name, kind) values ('idle', 'Webhook') returning name
+            ), facts as (
+                insert into notification_facts (type, data, routed) select 'test', '{}', true from generate_series(1, 3)
+                returning seq, row_number() over (order by seq) as number
+            ), sent as (
+                insert into notifications (target, fact, queue, urgent, due_at, lease_until, outcome)
+                select name, seq, gen_random_uuid(), false, now() + case when number = 1 then interval '1 hour' else '0' end,
+                       case when number = 2 then now() + interval '1 hour' end, case when number = 3 then 'delivered' end
+                from target cross join facts
+                returning 1
+            )
+            select count(*) from sent
+            """
+        );
+        await using var connection = await store.Database.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using var hold = new NpgsqlCommand(
+            "select 1 from notification_targets where name = 'idle' for update",
+            connection,
+            transaction
+        );
+        await hold.ExecuteNonQueryAsync();
+
+        Assert.Empty(await outbox.Claim("idle", limit: 8, TimeSpan.FromMinutes(1), Cancel));
+    }
+
     [Fact]
     public async Task What_was_stated_before_a_target_was_there_is_not_for_it()
     {

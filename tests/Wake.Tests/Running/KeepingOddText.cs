@@ -35,6 +35,19 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
         }
     }
 
+    [Theory]
+    [InlineData("plain", 5, "plain")]
+    [InlineData("plain", 3, "pla")]
+    [InlineData("plain", 0, "")]
+    [InlineData("go 🚀 go", 5, "go 🚀")]
+    [InlineData("go 🚀 go", 4, "go ")]
+    [InlineData("🚀", 1, "")]
+    public void A_text_is_not_cut_in_the_middle_of_a_character(string text, int limit, string head)
+    {
+        Assert.Equal(head, StorableText.Head(text, limit));
+        Assert.Null(StorableText.Problem(StorableText.Head(text, limit)));
+    }
+
     [Fact]
     public async Task Whatever_a_turn_comes_to_is_written_down()
     {

@@ -130,7 +130,7 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     async Task<CiAttempt?> Try(Task<TurnClaim> red, string said = "done")
     {
         var turn = Assert.IsType<TurnClaim.Granted>(await red).Turn;
-        Assert.True(await store.Turns.EndTurn(turn, TurnOutcome.Completed, null, default, None, said: said));
+        Assert.True(await store.Turns.EndTurn(turn, TurnOutcome.Completed, null, default, None, lastWords: said));
         return Assert.Single(turn.Events).Ci;
     }
 

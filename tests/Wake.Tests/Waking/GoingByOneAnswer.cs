@@ -21,13 +21,13 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     {
         await CanBeAsked();
         var first = await Claimed(await Session());
-        var asking = facts.Check(first, TimeSpan.FromSeconds(30), None);
+        var asking = Check(first, TimeSpan.FromSeconds(30), None);
         await AnswerNext(FactAnswer.NoLonger, "it is over");
         Assert.True((await asking).IsStale);
 
         var second = await ClaimedAgain(first);
         Assert.Equal(2, second.Attempt);
-        var again = await facts.Check(second, TimeSpan.FromSeconds(30), None);
+        var again = await Check(second, TimeSpan.FromSeconds(30), None);
 
         Assert.Equal((true, "it is over"), (again.IsStale, again.Note));
         Assert.Empty(await facts.Take(checker, None));
@@ -39,12 +39,12 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
         await CanBeAsked();
         var first = await Claimed(await Session());
         using var died = new CancellationTokenSource();
-        var asking = facts.Check(first, TimeSpan.FromSeconds(30), died.Token);
+        var asking = Check(first, TimeSpan.FromSeconds(30), died.Token);
         var question = Assert.Single(await Asked());
         await died.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
 
-        var again = facts.Check(await ClaimedAgain(first), TimeSpan.FromSeconds(30), None);
+        var again = Check(await ClaimedAgain(first), TimeSpan.FromSeconds(30), None);
         await facts.Answer(question, FactAnswer.NoLonger, "it is over", None);
 
         Assert.True((await again).IsStale);
@@ -55,13 +55,13 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     {
         await CanBeAsked();
         var turn = await Claimed(await Session());
-        var asking = facts.Check(turn, Soon, None);
+        var asking = Check(turn, Soon, None);
         var question = Assert.Single(await Asked());
 
         Assert.False((await asking).IsStale);
         await facts.Answer(question, FactAnswer.NoLonger, "it is over", None);
 
-        var again = await facts.Check(await ClaimedAgain(turn), Soon, None);
+        var again = await Check(await ClaimedAgain(turn), Soon, None);
         Assert.Equal(
             (FactAnswer.Unknown, "no answer came within 0.3 s"),
             (again.Turn.Events[0].Fact!.Answer, again.Turn.Events[0].Fact!.Reason)
@@ -73,11 +73,11 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     public async Task A_session_that_may_have_heard_of_it_is_not_left_in_the_middle()
     {
         var first = await Claimed(await Session());
-        Assert.Equal(new(first, IsStale: false), await facts.Check(first, Soon, None));
+        Assert.Equal(new(first, IsStale: false), await Check(first, Soon, None));
         await CanBeAsked();
 
         // The attempt before has begun, and died.
-        var asking = facts.Check(await ClaimedAgain(first), TimeSpan.FromSeconds(30), None);
+        var asking = Check(await ClaimedAgain(first), TimeSpan.FromSeconds(30), None);
         await AnswerNext(FactAnswer.NoLonger, "it is over");
 
         Assert.Equal(
@@ -91,18 +91,18 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     {
         await facts.Register(checker, [subject], ["other.*"], None);
         var turn = await Claimed(await Session());
-        Assert.Null((await facts.Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
+        Assert.Null((await Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
 
         await CanBeAsked();
         await store.Scalar<int>(
             "update fact_checkers set seen_at = now() - interval '31 seconds' where checker = $1 returning 1",
             checker
         );
-        Assert.Null((await facts.Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
+        Assert.Null((await Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
 
         await CanBeAsked();
         await facts.Unregister(checker, None);
-        Assert.Null((await facts.Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
+        Assert.Null((await Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
     }
 
     [Theory]
@@ -117,7 +117,7 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
         await CanBeAsked();
         var turn = await Claimed(await Session());
         turn = turn with { Events = [turn.Events[0] with { Data = data }] };
-        var asking = facts.Check(turn, TimeSpan.FromSeconds(30), None);
+        var asking = Check(turn, TimeSpan.FromSeconds(30), None);
 
         var question = Assert.Single(await Asked());
         await facts.Answer(question, FactAnswer.Holds, null, None);
@@ -125,6 +125,9 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(asked, question.Details.GetRawText());
         Assert.Equal(FactAnswer.Holds, (await asking).Turn.Events[0].Fact!.Answer);
     }
+
+    Task<CheckedTurn> Check(ClaimedTurn turn, TimeSpan timeout, CancellationToken cancel) =>
+        facts.Check(turn, new Profile { FactTimeout = timeout }, cancel);
 
     Task CanBeAsked() => facts.Register(checker, [subject], ["forge.*"], None);
 
