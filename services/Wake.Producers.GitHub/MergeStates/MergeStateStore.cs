@@ -9,13 +9,18 @@ sealed class MergeStateStore(NpgsqlDataSource database)
     // Nothing was different for that long: what is seen then is taken for what a watch begins with.
     static readonly TimeSpan RetentionPeriod = TimeSpan.FromDays(90);
 
-    /// <summary>Those of a repository, by number.</summary>
-    public async Task<Dictionary<long, MergeStateHistory>> Load(string repository, CancellationToken cancel)
+    /// <summary>Those of these pull requests of a repository, by number.</summary>
+    public async Task<Dictionary<long, MergeStateHistory>> Load(
+        string repository,
+        IEnumerable<long> numbers,
+        CancellationToken cancel
+    )
     {
         await using var command = database.CreateCommand(
-            "select number, state::text from github.merge_states where repository = $1"
+            "select number, state::text from github.merge_states where repository = $1 and number = any ($2)"
         );
         command.Parameters.AddWithValue(repository);
+        command.Parameters.AddWithValue(numbers.ToArray());
         Dictionary<long, MergeStateHistory> found = [];
         await using var rows = await command.ExecuteReaderAsync(cancel);
         while (await rows.ReadAsync(cancel))
