@@ -1,4 +1,5 @@
 using Wake.Producing;
+using Wake.Store;
 
 namespace Wake.Producers.GitHub;
 
@@ -26,13 +27,7 @@ public sealed record CiDetails
     /// <summary>The checks that failed and then passed, with how often they were run again and passed.</summary>
     internal IReadOnlyList<(string Name, int Reruns, int Passed)> Flaky { get; init; } = [];
 
-    internal string? Rerun =>
-        RerunOutcome switch
-        {
-            null => null,
-            GitHub.RerunOutcome.NotStarted => "notStarted",
-            { } outcome => outcome.ToString().ToLowerInvariant(),
-        };
+    internal string? Rerun => RerunOutcome?.ToCamelCase();
 
     internal string RerunSummary =>
         RerunOutcome switch
