@@ -140,7 +140,8 @@ sealed class CommitPoll(
 
             state.Commits[sha] = commit with { Done = false };
             if (
-                JobLogs.HasFailed(run)
+                run.Text("status") == "completed"
+                && JobLogs.HasFailed(run.Text("conclusion"))
                 && RerunFirst.Holds(commit, id, run.Number("run_attempt") ?? 1)
                 && reruns.Wants(sha, [.. pulls[sha]])
             )

@@ -73,7 +73,7 @@ sealed class DeliveryEnricher(
     {
         var sha = home.Commits.First();
         return observed is { Type: "github.workflow_run.completed", Data: { } data }
-            && data.Text("conclusion") is not ("success" or "neutral" or "skipped")
+            && JobLogs.HasFailed(data.Text("conclusion"))
             && data.Number("runId") is { } run
             && await cursors.FindReruns(home.Repository.Subject, cancel) is var (watched, state)
             && state.Commits.TryGetValue(sha, out var commit)
