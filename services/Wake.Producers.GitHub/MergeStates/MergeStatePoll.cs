@@ -232,7 +232,7 @@ sealed class MergeStatePoll(
     async Task Save(long number, MergeStateHistory history, CancellationToken cancel)
     {
         var known = await Histories(cancel);
-        if (known.GetValueOrDefault(number)?.ToJson() == history.ToJson())
+        if (known.GetValueOrDefault(number) == history)
             return;
 
         await policy.Store.Save(watched.Repository.Subject, number, history, cancel);
