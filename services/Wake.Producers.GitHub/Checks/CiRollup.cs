@@ -290,6 +290,13 @@ public sealed record WorkflowRun(
             )
             : null;
 
+    /// <summary>Adds what the check suite of a run came of, where the run tells.</summary>
+    internal static void AddOrigin(Dictionary<long, string> suites, JsonElement run)
+    {
+        if (run.Number("check_suite_id") is { } suite && OriginOf(run) is { } origin)
+            suites[suite] = origin;
+    }
+
     /// <summary>The workflow of a run, and what started it.</summary>
     public static string? OriginOf(JsonElement run) =>
         run.Number("workflow_id") is { } workflow ? $"{workflow}/{run.Text("event")}" : null;

@@ -196,11 +196,7 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
                 : []
         ).ToList();
         Dictionary<long, string> suites = [];
-        foreach (var run in runs)
-        {
-            if (run.Number("check_suite_id") is { } suite && WorkflowRun.OriginOf(run) is { } origin)
-                suites[suite] = origin;
-        }
+        runs.ForEach(x => WorkflowRun.AddOrigin(suites, x));
 
         return CiRollup.Aggregate(
             checks is { } all ? all.Items("check_runs") : [],

@@ -133,7 +133,7 @@ sealed class CommitPoll(
             )
                 continue;
 
-            RecordSuiteOrigin(sha, run);
+            WorkflowRun.AddOrigin(commit.Suites, run);
             runs[id] = $"{run.Number("run_attempt") ?? 1}/{run.Text("status")}";
             if (state.Runs.GetValueOrDefault(id) == runs[id])
                 continue;
@@ -421,16 +421,10 @@ sealed class CommitPoll(
     void RecordWorkflowRuns(string sha, IEnumerable<JsonElement> runs)
     {
         var all = runs.ToList();
-        all.ForEach(x => RecordSuiteOrigin(sha, x));
         var (commit, now) = (state.Commits[sha], all.Select(WorkflowRun.Parse).OfType<WorkflowRun>().ToList());
+        all.ForEach(x => WorkflowRun.AddOrigin(commit.Suites, x));
         if (commit.Runs?.SequenceEqual(now) is not true)
             state.Commits[sha] = commit with { Runs = now, RunsMoved = true };
-    }
-
-    void RecordSuiteOrigin(string sha, JsonElement run)
-    {
-        if (run.Number("check_suite_id") is { } suite && run.Number("workflow_id") is { } workflow)
-            state.Commits[sha].Suites[suite] = $"{workflow}/{run.Text("event")}";
     }
 
     static bool HasUnreportedPulls(CommitState commit, IEnumerable<long> pulls) =>
