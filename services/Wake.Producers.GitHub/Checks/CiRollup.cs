@@ -22,6 +22,9 @@ public abstract record CiRollup
         "error",
     ];
 
+    /// <summary>What it adds up to so far, ended or not.</summary>
+    internal Finished Sum => this is Unfinished unfinished ? unfinished.SoFar : (Finished)this;
+
     /// <summary>Something that is waited for has not ended, or nothing is there yet.</summary>
     /// <param name="SoFar">What has ended, and what has not.</param>
     public sealed record Unfinished(Finished SoFar) : CiRollup;
