@@ -118,10 +118,9 @@ public static class GitHubEvents
         string sha,
         CiRollup.Finished rollup,
         IReadOnlyCollection<long> pulls,
-        CiDetails? details = null
+        CiDetails details
     )
     {
-        details ??= new();
         var of =
             pulls.Count > 0 ? $"PR {string.Join(", ", pulls.Select(x => $"#{x}"))}" : GitHubCommitEvents.Short(sha);
         return seen.Event(
