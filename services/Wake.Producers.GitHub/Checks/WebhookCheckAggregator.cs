@@ -195,9 +195,7 @@ sealed class WebhookCheckAggregator(
                 {
                     Author = state.Author,
                     Branch = state.Branch,
-                    Own =
-                        state.Author is { } author
-                        && settings.OwnLogins.Contains(author, StringComparer.OrdinalIgnoreCase),
+                    Own = settings.IsOwn(state.Author),
                 }
             )
             .AmbientIfOutdated(state.Left && state.Pulls.Count == 0);

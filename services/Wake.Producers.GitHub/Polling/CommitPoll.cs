@@ -15,11 +15,11 @@ sealed class CommitPoll(
     GitHubObservation seen,
     JobLogs logs,
     Func<IReadOnlyList<EventMapping>, Task> publishAndSave,
-    IReadOnlyList<string> ownLogins,
+    GitHubOptions options,
     ILogger log
 )
 {
-    readonly RerunFirst reruns = new(watched, state, pages, ownLogins, log);
+    readonly RerunFirst reruns = new(watched, state, pages, options, log);
 
     const string RunList = "actions/runs?per_page=100";
 
@@ -292,7 +292,7 @@ sealed class CommitPoll(
             {
                 Author = first.Author,
                 Branch = first.Branch,
-                Own = pulls.Any(x => RerunFirst.IsOwn(state, ownLogins, x)),
+                Own = pulls.Any(x => RerunFirst.IsOwn(state, options, x)),
             }
             : details;
 

@@ -78,6 +78,6 @@ sealed class DeliveryEnricher(
             && await cursors.FindReruns(home.Repository.Subject, cancel) is var (watched, state)
             && state.Commits.TryGetValue(sha, out var commit)
             && RerunFirst.Holds(commit, run, data.Number("attempt") ?? 1)
-            && RerunFirst.Wants(watched, state, options.Value.OwnLogins, sha, pulls);
+            && RerunFirst.Wants(watched, state, options.Value, sha, pulls);
     }
 }
