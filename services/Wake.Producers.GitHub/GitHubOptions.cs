@@ -95,11 +95,13 @@ public sealed class GitHubOptions : IValidatableObject
                 )),
         ];
 
+    /// <summary>Whether sessions work as this login.</summary>
+    internal bool IsOwn(string? login) =>
+        login is not null && OwnLogins.Contains(login, StringComparer.OrdinalIgnoreCase);
+
     /// <summary>What is said of the checks of a repository, by its subject.</summary>
     internal CiRules Rules(string repository) =>
-        WatchedRepository.FromSubjects([$"{repository}#1"]).FirstOrDefault() is { } home
-            ? Rules(home.Repository)
-            : CiRules.None;
+        GitHubRepository.FromSubject(repository) is { } home ? Rules(home) : CiRules.None;
 
     /// <summary>What is said of the checks of a repository.</summary>
     internal CiRules Rules(GitHubRepository repository)

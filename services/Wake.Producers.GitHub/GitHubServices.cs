@@ -29,7 +29,11 @@ public static class GitHubServices
         );
         var stored = builder.Configuration.GetConnectionString(Postgres.ConnectionStringName) is { Length: > 0 };
         if (polls || (hooked && stored))
+        {
             builder.AddMigrations(typeof(GitHubServices).Assembly);
+            builder.Services.AddSingleton<MergeStateStore>();
+        }
+
         if (hooked && stored)
         {
             builder.Services.AddSingleton<WebhookCheckAggregator>();
@@ -43,7 +47,6 @@ public static class GitHubServices
 
         builder.Services.TryAddSingleton<WatchedSubjects>();
         builder.Services.AddSingleton<GitHubCursors>();
-        builder.Services.AddSingleton<MergeStateStore>();
         builder.Services.AddSingleton<RateLimitBackoff>();
         builder.Services.AddSingleton<GitHubClients>();
         builder.Services.AddSingleton<JobLogs>();

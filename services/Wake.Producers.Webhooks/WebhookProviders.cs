@@ -31,9 +31,6 @@ public static class WebhookProviders
         Func<ExternalEventObserved, string?>? author = null
     ) : IWebhookProvider
     {
-        // Only of a forge is it known who has written what.
-        readonly ReviewBots? bots = author is null ? new(hook.Bots) : null;
-
         public string? VerificationFailure(
             WebhookRequest delivery,
             IReadOnlyList<string> secrets,
@@ -42,13 +39,14 @@ public static class WebhookProviders
 
         public EventMapping Map(WebhookRequest delivery) =>
             SelfAuthoredFilter.MakeAmbient(
-                Told(sender.Map(delivery))
+                ApplyReviewBots(sender.Map(delivery))
                     .LimitedTo(hook.Rights)
                     .InNamespace($"hook:{hook.Namespace ?? delivery.HookName}"),
                 hook.OwnLogins,
                 author
             );
 
-        EventMapping Told(EventMapping mapped) => bots?.Apply(mapped) ?? mapped;
+        // Only of a forge is it known who has written what.
+        EventMapping ApplyReviewBots(EventMapping mapped) => author is null ? hook.ReviewBots.Apply(mapped) : mapped;
     }
 }

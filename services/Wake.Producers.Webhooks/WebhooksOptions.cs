@@ -115,6 +115,9 @@ public sealed class HookOptions
     /// </summary>
     public string? Namespace { get; init; }
 
+    /// <summary>The bots, as they are known and described.</summary>
+    internal ReviewBots ReviewBots => field ??= new(Bots);
+
     /// <summary>What its events may say.</summary>
     internal PublishPermissions Rights =>
         new()

@@ -1,4 +1,5 @@
 using Wake.Producing;
+using Wake.Store;
 
 namespace Wake.Producers.GitHub;
 
@@ -26,13 +27,7 @@ public sealed record CiDetails
     /// <summary>The checks that failed and then passed, with how often they were run again and passed.</summary>
     internal IReadOnlyList<(string Name, int Reruns, int Passed)> Flaky { get; init; } = [];
 
-    internal string? Rerun =>
-        RerunOutcome switch
-        {
-            null => null,
-            GitHub.RerunOutcome.NotStarted => "notStarted",
-            { } outcome => outcome.ToString().ToLowerInvariant(),
-        };
+    internal string? Rerun => RerunOutcome?.ToCamelCase();
 
     internal string RerunSummary =>
         RerunOutcome switch
@@ -40,16 +35,17 @@ public sealed record CiDetails
             GitHub.RerunOutcome.Failed => "; it was rerun and failed again",
             GitHub.RerunOutcome.Refused => "; it could not be rerun",
             GitHub.RerunOutcome.NotStarted => "; it was to be rerun, and that has not begun",
-            GitHub.RerunOutcome.Unfinished => $"; this is the rerun after {Names(FailedBefore)} failed",
+            GitHub.RerunOutcome.Unfinished => $"; this is the rerun after {ListNames(FailedBefore)} failed",
             GitHub.RerunOutcome.Passed when Flaky is [var one] =>
-                $"; {Names([one.Name])} failed first and passed when it was rerun: flaky, {one.Passed} of its "
+                $"; {ListNames([one.Name])} failed first and passed when it was rerun: flaky, {one.Passed} of its "
                     + $"{one.Reruns} reruns passed",
             GitHub.RerunOutcome.Passed =>
-                $"; {Names(FailedBefore)} failed first and passed when they were rerun: flaky",
+                $"; {ListNames(FailedBefore)} failed first and passed when they were rerun: flaky",
             _ => "",
         };
 
-    static string Names(IReadOnlyList<string> checks) =>
+    /// <summary>Enough to know what to look for; the data has all of them.</summary>
+    internal static string ListNames(IReadOnlyCollection<string> checks) =>
         string.Join(", ", checks.Take(5).Select(x => EventText.TruncateToLine(x, EventText.MaxTitleLength)))
         + (checks.Count > 5 ? $" and {checks.Count - 5} more" : "");
 }

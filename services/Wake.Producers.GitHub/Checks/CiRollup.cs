@@ -22,6 +22,9 @@ public abstract record CiRollup
         "error",
     ];
 
+    /// <summary>What it adds up to so far, ended or not.</summary>
+    internal Finished Sum => this is Unfinished unfinished ? unfinished.SoFar : (Finished)this;
+
     /// <summary>Something that is waited for has not ended, or nothing is there yet.</summary>
     /// <param name="SoFar">What has ended, and what has not.</param>
     public sealed record Unfinished(Finished SoFar) : CiRollup;
@@ -289,6 +292,13 @@ public sealed record WorkflowRun(
                 run.Time("updated_at")
             )
             : null;
+
+    /// <summary>Adds what the check suite of a run came of, where the run tells.</summary>
+    internal static void AddOrigin(Dictionary<long, string> suites, JsonElement run)
+    {
+        if (run.Number("check_suite_id") is { } suite && OriginOf(run) is { } origin)
+            suites[suite] = origin;
+    }
 
     /// <summary>The workflow of a run, and what started it.</summary>
     public static string? OriginOf(JsonElement run) =>

@@ -41,10 +41,9 @@ sealed class JobLogs(GitHubClients clients, ILogger<JobLogs> log)
     /// <summary>Whether something with this conclusion has a log that says why.</summary>
     public static bool IsFailure(string? conclusion) => conclusion is "failure" or "timed_out";
 
-    /// <summary>Whether a run of a workflow is over and came to nothing.</summary>
-    public static bool HasFailed(JsonElement run) =>
-        run.Text("status") == "completed"
-        && run.Text("conclusion") is not (null or "success" or "neutral" or "skipped" or "action_required");
+    /// <summary>Whether a run of a workflow with this conclusion came to nothing.</summary>
+    public static bool HasFailed(string? conclusion) =>
+        conclusion is not (null or "success" or "neutral" or "skipped" or "action_required");
 
     /// <summary>The same with an excerpt where it tells of a run that has failed.</summary>
     public async Task<EventMapping> AddExcerpt(EventMapping mapped, CancellationToken cancel) =>

@@ -9,13 +9,13 @@ namespace Wake.Producers.GitHub;
 /// <param name="watched">What is watched in the repository.</param>
 /// <param name="state">What was seen last.</param>
 /// <param name="pages">Who asks.</param>
-/// <param name="ownLogins">The logins that sessions work as.</param>
+/// <param name="options">Which logins sessions work as.</param>
 /// <param name="log">The log.</param>
 sealed class RerunFirst(
     WatchedRepository watched,
     RepositoryState state,
     RepositoryReader pages,
-    IReadOnlyList<string> ownLogins,
+    GitHubOptions options,
     ILogger log
 )
 {
@@ -23,20 +23,20 @@ sealed class RerunFirst(
     const int MaxCounted = 200;
 
     /// <summary>Whether a failure of this commit is to be run again first.</summary>
-    public bool Wants(string sha, IReadOnlyCollection<long> pulls) => Wants(watched, state, ownLogins, sha, pulls);
+    public bool Wants(string sha, IReadOnlyCollection<long> pulls) => Wants(watched, state, options, sha, pulls);
 
     /// <inheritdoc cref="Wants(string, IReadOnlyCollection{long})" />
     public static bool Wants(
         WatchedRepository watched,
         RepositoryState state,
-        IReadOnlyList<string> ownLogins,
+        GitHubOptions options,
         string sha,
         IReadOnlyCollection<long> pulls
     ) =>
         watched.Reruns.Count > 0
         && pulls.Any(x =>
             watched.Reruns.Any(rule =>
-                (rule.AnyAuthor || IsOwn(state, ownLogins, x))
+                (rule.AnyAuthor || IsOwn(state, options, x))
                 && (
                     Matches(rule.Subject, watched.Repository.Item(x))
                     || Matches(rule.Subject, watched.Repository.Commit(sha))
@@ -45,9 +45,8 @@ sealed class RerunFirst(
         );
 
     /// <summary>Whether the author of a pull request is one of the logins that sessions work as.</summary>
-    public static bool IsOwn(RepositoryState state, IReadOnlyList<string> ownLogins, long pull) =>
-        state.Pulls.GetValueOrDefault(pull)?.Author is { } author
-        && ownLogins.Contains(author, StringComparer.OrdinalIgnoreCase);
+    public static bool IsOwn(RepositoryState state, GitHubOptions options, long pull) =>
+        options.IsOwn(state.Pulls.GetValueOrDefault(pull)?.Author);
 
     /// <summary>
     /// Whether what a run of a workflow came to is kept back: the sum of all checks has not been told, or is withheld

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Npgsql;
-using NpgsqlTypes;
 using Wake.Producing;
 using Wake.ServiceDefaults;
 
@@ -21,20 +20,19 @@ sealed class WebhookCheckAggregator(
     static readonly TimeSpan RecordTimeout = TimeSpan.FromSeconds(2);
 
     // No run waits longer for a person: https://docs.github.com/en/actions/reference/limits.
-    static readonly TimeSpan RetentionPeriod = TimeSpan.FromDays(35),
-        CleanupInterval = TimeSpan.FromHours(1);
+    static readonly TimeSpan RetentionPeriod = TimeSpan.FromDays(35);
 
     static readonly string[] RequiredEvents = ["workflow_run", "check_run", "status", "pull_request"];
 
-    // The account that looks at a repository, if one does and can.
-    internal const string IsPolledSql = """
-        exists (select from github.cursors c
-                where c.repository = $1 and c.account is not null and c.seen_at > clock_timestamp() - interval '2 minutes'
-                  and coalesce((c.unable ->> c.account)::timestamptz <= clock_timestamp(), true))
-        """;
-
     readonly GitHubOptions settings = options.Value;
-    DateTimeOffset nextCleanup;
+
+    readonly WebhookStateTable<string, WebhookCheckState> heads = new(
+        database,
+        "github.heads",
+        "sha",
+        RetentionPeriod,
+        time
+    );
 
     /// <summary>
     /// Takes in what a delivery says, and adds to its events which pull requests they concern, or that those have left
@@ -87,25 +85,19 @@ sealed class WebhookCheckAggregator(
         }
     }
 
+    /// <summary>What deliveries say of the checks of a commit; null when none does.</summary>
+    public async Task<CiRollup?> FindRollup(string repository, string sha, CancellationToken cancel) =>
+        (await heads.Find(repository, sha, cancel))?.Rollup(settings.Rules(repository));
+
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         BackgroundLoop.Run(
             log,
             "The CI rollup from webhooks",
-            ReportOrClean,
+            async x => await heads.HandleNext(Report, x) ? TimeSpan.Zero : settings.WatchRefreshInterval,
             settings.WatchRefreshInterval,
             time,
             stoppingToken
         );
-
-    async Task<TimeSpan> ReportOrClean(CancellationToken cancel)
-    {
-        if (await ReportNext(cancel))
-            return TimeSpan.Zero;
-
-        if (nextCleanup <= time.GetUtcNow())
-            await DeleteOld(cancel);
-        return settings.WatchRefreshInterval;
-    }
 
     // Of what a webhook is not subscribed to nobody tells.
     void WarnOfMissingEvents(JsonElement ping)
@@ -148,47 +140,24 @@ sealed class WebhookCheckAggregator(
         }
     }
 
-    async Task<WebhookCheckState?> UpdateState(
+    Task<WebhookCheckState?> UpdateState(
         GitHubRepository repository,
         string sha,
         Action<WebhookCheckState> how,
         CancellationToken cancel
-    )
-    {
-        await using var connection = await database.OpenConnectionAsync(cancel);
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await using var take = new NpgsqlCommand(
-            $"""
-            insert into github.heads as known (repository, sha)
-            select $1, $2 where not {IsPolledSql} and (not $3 or exists (select from github.cursors where repository = $1))
-            on conflict (repository, sha) do update set moved_at = clock_timestamp()
-            returning state::text
-            """,
-            connection,
-            transaction
-        );
-        take.Parameters.AddWithValue(repository.Subject);
-        take.Parameters.AddWithValue(sha);
-
-        // What is not watched an account of ours would look at, once it is. What it was not shown it leaves to this.
-        take.Parameters.AddWithValue(clients?.AccountOf(repository) is not null);
-        if (await take.ExecuteScalarAsync(cancel) is not string text)
-            return null;
-
-        var state = WebhookCheckState.FromJson(text);
-        how(state);
-        await SaveState(
-            connection,
-            transaction,
+    ) =>
+        heads.Update(
             repository.Subject,
             sha,
-            state,
-            ReportDelay(state, settings.Rules(repository)),
+            new(),
+            hasAccount: clients?.AccountOf(repository) is not null,
+            state =>
+            {
+                how(state);
+                return (state, ReportDelay(state, settings.Rules(repository)));
+            },
             cancel
         );
-        await transaction.CommitAsync(cancel);
-        return state;
-    }
 
     // When it may be told: soon when all is over, later when something stays open.
     TimeSpan? ReportDelay(WebhookCheckState state, CiRules rules) =>
@@ -201,114 +170,38 @@ sealed class WebhookCheckAggregator(
             _ => null,
         };
 
-    async Task<bool> ReportNext(CancellationToken cancel)
-    {
-        await using var connection = await database.OpenConnectionAsync(cancel);
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        string repository,
-            sha;
-        WebhookCheckState state;
-        await using (
-            var take = new NpgsqlCommand(
-                """
-                select repository, sha, state::text
-                from github.heads
-                where due_at <= clock_timestamp()
-                order by due_at limit 1 for update skip locked
-                """,
-                connection,
-                transaction
-            )
-        )
-        await using (var row = await take.ExecuteReaderAsync(cancel))
-        {
-            if (!await row.ReadAsync(cancel))
-                return false;
-            (repository, sha, state) = (
-                row.GetString(0),
-                row.GetString(1),
-                WebhookCheckState.FromJson(row.GetString(2))
-            );
-        }
-
-        // An account that looks at it by now tells it with what it sees itself.
-        await using (
-            var polled = new NpgsqlCommand($"select {IsPolledSql}", connection, transaction)
-            {
-                Parameters = { new() { Value = repository } },
-            }
-        )
-        {
-            var rollup = state.Rollup(settings.Rules(repository));
-            if (
-                await polled.ExecuteScalarAsync(cancel) is false
-                && (rollup as CiRollup.Finished ?? (rollup as CiRollup.Unfinished)?.SoFar) is { } sum
-                && WatchedRepository.FromSubjects([$"{repository}@{sha}"]).FirstOrDefault() is { } home
-                && state.IsUnreported(sum, settings.Rules(repository))
-            )
-            {
-                // Nobody needs to hear of a commit that its pull requests have left.
-                var mapped = GitHubEvents
-                    .Ci(
-                        new(home.Repository, new("github:webhook", DeliveryId: null)),
-                        sha,
-                        sum,
-                        state.Pulls,
-                        new()
-                        {
-                            Author = state.Author,
-                            Branch = state.Branch,
-                            Own =
-                                state.Author is { } author
-                                && settings.OwnLogins.Contains(author, StringComparer.OrdinalIgnoreCase),
-                        }
-                    )
-                    .AmbientIfOutdated(state.Left && state.Pulls.Count == 0);
-                await publisher.Publish(mapped.Events, cancel);
-                state.MarkReported(sum);
-            }
-        }
-
-        await SaveState(connection, transaction, repository, sha, state, due: null, cancel);
-        await transaction.CommitAsync(cancel);
-        return true;
-    }
-
-    static async Task SaveState(
-        NpgsqlConnection connection,
-        NpgsqlTransaction transaction,
-        string repository,
-        string sha,
-        WebhookCheckState state,
-        TimeSpan? due,
+    async Task<(WebhookCheckState State, TimeSpan? Due)> Report(
+        WebhookStateTable<string, WebhookCheckState>.DueRow row,
         CancellationToken cancel
     )
     {
-        await using var save = new NpgsqlCommand(
-            """
-            update github.heads set state = $3::json, due_at = clock_timestamp() + $4
-            where repository = $1 and sha = $2
-            """,
-            connection,
-            transaction
-        );
-        save.Parameters.AddWithValue(repository);
-        save.Parameters.AddWithValue(sha);
-        save.Parameters.AddWithValue(state.ToJson());
-        save.Parameters.Add(
-            new() { NpgsqlDbType = NpgsqlDbType.Interval, Value = due is { } wait ? wait : DBNull.Value }
-        );
-        await save.ExecuteNonQueryAsync(cancel);
-    }
+        // An account that polls it by now reports it with what it sees itself.
+        var (sha, state, rules) = (row.Key, row.State, settings.Rules(row.Repository));
+        if (row.Polled || WatchedRepository.FromSubjects([$"{row.Repository}@{sha}"]).FirstOrDefault() is not { } home)
+            return (state, null);
 
-    async Task DeleteOld(CancellationToken cancel)
-    {
-        await using var command = database.CreateCommand(
-            "delete from github.heads where moved_at < clock_timestamp() - $1"
-        );
-        command.Parameters.AddWithValue(RetentionPeriod);
-        await command.ExecuteNonQueryAsync(cancel);
-        nextCleanup = time.GetUtcNow() + CleanupInterval;
+        var sum = state.Rollup(rules).Sum;
+        if (!state.IsUnreported(sum, rules))
+            return (state, null);
+
+        // Nobody needs to hear of a commit that its pull requests have left.
+        var mapped = GitHubEvents
+            .Ci(
+                new(home.Repository, new("github:webhook", DeliveryId: null)),
+                sha,
+                sum,
+                state.Pulls,
+                new()
+                {
+                    Author = state.Author,
+                    Branch = state.Branch,
+                    Own = settings.IsOwn(state.Author),
+                }
+            )
+            .AmbientIfOutdated(state.Left && state.Pulls.Count == 0);
+        await publisher.Publish(mapped.Events, cancel);
+        state.MarkReported(sum);
+        return (state, null);
     }
 }
 
@@ -339,11 +232,6 @@ sealed class WebhookCheckState
     public string? Said { get; set; }
 
     public IReadOnlyList<string> SaidOpen { get; set; } = [];
-
-    public static WebhookCheckState FromJson(string json) =>
-        JsonSerializer.Deserialize<WebhookCheckState>(json) ?? new();
-
-    public string ToJson() => JsonSerializer.Serialize(this);
 
     public void AddPull(long pull) => Pulls.Add(pull);
 

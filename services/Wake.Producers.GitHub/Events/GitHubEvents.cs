@@ -118,10 +118,9 @@ public static class GitHubEvents
         string sha,
         CiRollup.Finished rollup,
         IReadOnlyCollection<long> pulls,
-        CiDetails? details = null
+        CiDetails details
     )
     {
-        details ??= new();
         var of =
             pulls.Count > 0 ? $"PR {string.Join(", ", pulls.Select(x => $"#{x}"))}" : GitHubCommitEvents.Short(sha);
         return seen.Event(
@@ -221,10 +220,8 @@ public static class GitHubEvents
             ) + (rollup.Failed.Count > 0 ? $"; {failure}" : "");
     }
 
-    // Enough to know what to look for; the data has all of them.
     static string ListNames(IReadOnlyCollection<OpenCheck> checks) =>
-        string.Join(", ", checks.Take(5).Select(x => EventText.TruncateToLine(x.Name, EventText.MaxTitleLength)))
-        + (checks.Count > 5 ? $" and {checks.Count - 5} more" : "");
+        CiDetails.ListNames([.. checks.Select(x => x.Name)]);
 
     static string Moment(DateTimeOffset time) =>
         time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.Caching.Memory;
 using Wake.Producing;
@@ -196,11 +195,7 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
                 : []
         ).ToList();
         Dictionary<long, string> suites = [];
-        foreach (var run in runs)
-        {
-            if (run.Number("check_suite_id") is { } suite && WorkflowRun.OriginOf(run) is { } origin)
-                suites[suite] = origin;
-        }
+        runs.ForEach(x => WorkflowRun.AddOrigin(suites, x));
 
         return CiRollup.Aggregate(
             checks is { } all ? all.Items("check_runs") : [],
@@ -287,17 +282,14 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
         // GitHub's times have whole seconds.
         public DateTimeOffset ObservedAt => Question.ObservedAt - TimeSpan.FromSeconds(1);
 
-        public long? Number => NumberOf(Question.Subject);
+        public long? Number => WatchedRepository.NumberOf(Question.Subject);
 
-        public string? Sha =>
-            Question.Subject.Split('@') is [.., var sha] && sha.Length == 40 && sha.All(char.IsAsciiHexDigit)
-                ? sha
-                : null;
+        public string? Sha => WatchedRepository.CommitOf(Question.Subject);
 
         public IEnumerable<long> RelatedNumbers =>
             from related in Question.Related
             where related.StartsWith($"{Repository.Subject}#", StringComparison.Ordinal)
-            select NumberOf(related) into number
+            select WatchedRepository.NumberOf(related) into number
             where number is not null
             select number.Value;
 
@@ -306,15 +298,5 @@ sealed class GitHubFactLookup(GitHubClients clients, GitHubOptions options, Memo
         // Digits: it becomes a part of a path.
         public string? Id(string field) =>
             Question.Details.Number(field) is { } number ? GitHubObservation.FormatNumber(number) : null;
-
-        static long? NumberOf(string subject) =>
-            long.TryParse(
-                subject[(subject.IndexOf('#') + 1)..],
-                NumberStyles.None,
-                CultureInfo.InvariantCulture,
-                out var number
-            )
-                ? number
-                : null;
     }
 }

@@ -94,8 +94,11 @@ sealed class MergeStatePoll(
 
     public async Task PollMergeStates(IReadOnlyCollection<string> requested, CancellationToken cancel)
     {
-        var known = await Histories(cancel);
         var open = state.Pulls.Where(x => x.Value is { ClosedAt: null, Head: not null }).Select(x => x.Key).ToList();
+        if (open.Count == 0)
+            return;
+
+        var known = await Histories(cancel);
         var questions = 0;
         foreach (var number in open.Where(x => !looked.Contains(x) && IsInQuestion(x)).ToList())
         {
@@ -222,13 +225,14 @@ sealed class MergeStatePoll(
 
     MergeStateHistory WithChecks(MergeStateHistory history) => history with { Checks = ChecksOf(history.Head)?.Said };
 
+    // Also those of closed ones: one that is reopened goes on from what was told of it.
     async Task<Dictionary<long, MergeStateHistory>> Histories(CancellationToken cancel) =>
-        histories ??= await policy.Store.Load(watched.Repository.Subject, cancel);
+        histories ??= await policy.Store.Load(watched.Repository.Subject, state.Pulls.Keys, cancel);
 
     async Task Save(long number, MergeStateHistory history, CancellationToken cancel)
     {
         var known = await Histories(cancel);
-        if (known.GetValueOrDefault(number)?.ToJson() == history.ToJson())
+        if (known.GetValueOrDefault(number) == history)
             return;
 
         await policy.Store.Save(watched.Repository.Subject, number, history, cancel);

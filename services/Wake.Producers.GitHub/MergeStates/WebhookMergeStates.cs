@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Contracts;
 using Wake.Producing;
 using Wake.ServiceDefaults;
@@ -10,7 +9,8 @@ namespace Wake.Producers.GitHub;
 /// <summary>Whether pull requests could be merged, as webhook deliveries say it: for repositories that no account
 /// polls.</summary>
 sealed class WebhookMergeStates(
-    NpgsqlDataSource database,
+    MergeStateStore store,
+    WebhookCheckAggregator checks,
     IEventPublisher publisher,
     IOptions<GitHubOptions> options,
     TimeProvider time,
@@ -20,6 +20,8 @@ sealed class WebhookMergeStates(
 {
     // A delivery must be answered soon, and is good without this.
     static readonly TimeSpan RecordTimeout = TimeSpan.FromSeconds(2);
+
+    static readonly TimeSpan ShortestWait = TimeSpan.FromSeconds(1);
 
     readonly GitHubOptions settings = options.Value;
 
@@ -54,139 +56,84 @@ sealed class WebhookMergeStates(
         BackgroundLoop.Run(
             log,
             "Merge states from webhooks",
-            async x => await TellNext(x) ? TimeSpan.Zero : settings.WatchRefreshInterval,
+            async x => await store.Table.HandleNext(Report, x) ? TimeSpan.Zero : settings.WatchRefreshInterval,
             settings.WatchRefreshInterval,
             time,
             stoppingToken
         );
 
-    async Task Record(
+    Task Record(
         GitHubRepository repository,
         long number,
         string head,
         JsonElement pull,
         bool opened,
         CancellationToken cancel
-    )
-    {
-        await using var connection = await database.OpenConnectionAsync(cancel);
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await using var take = new NpgsqlCommand(
-            $"""
-            insert into github.merge_states as known (repository, number, state)
-            select $1, $2, $3::json
-            where not {WebhookCheckAggregator.IsPolledSql} and (not $4 or exists (select from github.cursors where repository = $1))
-            on conflict (repository, number) do update set moved_at = clock_timestamp()
-            returning state::text
-            """,
-            connection,
-            transaction
-        );
-        take.Parameters.AddWithValue(repository.Subject);
-        take.Parameters.AddWithValue(number);
-        take.Parameters.AddWithValue(new MergeStateHistory().Begin(baseline: !opened).ToJson());
-
-        // What is not watched an account of ours would look at, once it is. What it was not shown it leaves to this.
-        take.Parameters.AddWithValue(clients?.AccountOf(repository) is not null);
-        if (await take.ExecuteScalarAsync(cancel) is not string text)
-            return;
-
-        var closed = pull.Text("state") is "closed";
-        var known = MergeStateHistory.FromJson(text);
-
-        // Deliveries come in any order.
-        if (pull.Time("updated_at") < known.UpdatedAt)
-            return;
-
-        var now = known.Observe(closed ? MergeState.Unknown : MergeStates.Of(pull), head, time.GetUtcNow()) with
-        {
-            Pull = PullRequestSummary.Of(repository, pull),
-            UpdatedAt = pull.Time("updated_at"),
-        };
-        await MergeStateStore.Save(
-            connection,
+    ) =>
+        store.Table.Update(
             repository.Subject,
             number,
-            now,
-            now.ToTell is not null ? TimeSpan.Zero
-                : now.IsOpen ? settings.MergeStateSettle
-                : null,
+            new MergeStateHistory().Begin(baseline: !opened),
+            hasAccount: clients?.AccountOf(repository) is not null,
+            known =>
+            {
+                // Deliveries come in any order.
+                if (pull.Time("updated_at") < known.UpdatedAt)
+                    return null;
+
+                var seen = pull.Text("state") is "closed" ? MergeState.Unknown : MergeStates.Of(pull);
+                var now = known.Observe(seen, head, time.GetUtcNow()) with
+                {
+                    Pull = PullRequestSummary.Of(repository, pull),
+                    UpdatedAt = pull.Time("updated_at"),
+                };
+                return (
+                    now,
+                    now.ToTell is not null ? TimeSpan.Zero
+                    : now.IsOpen ? settings.MergeStateSettle
+                    : null
+                );
+            },
             cancel
         );
-        await transaction.CommitAsync(cancel);
-    }
 
-    async Task<bool> TellNext(CancellationToken cancel)
-    {
-        await using var connection = await database.OpenConnectionAsync(cancel);
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        string repository;
-        long number;
-        MergeStateHistory known;
-        await using (
-            var take = new NpgsqlCommand(
-                """
-                select repository, number, state::text
-                from github.merge_states
-                where due_at <= clock_timestamp()
-                order by due_at limit 1 for update skip locked
-                """,
-                connection,
-                transaction
-            )
-        )
-        await using (var row = await take.ExecuteReaderAsync(cancel))
-        {
-            if (!await row.ReadAsync(cancel))
-                return false;
-            (repository, number, known) = (
-                row.GetString(0),
-                row.GetInt64(1),
-                MergeStateHistory.FromJson(row.GetString(2))
-            );
-        }
-
-        var (polled, checks) = await Surroundings(connection, transaction, repository, known.Head, cancel);
-        TimeSpan? again = null;
-        if (polled)
-        {
-            // The account tells it with what it sees itself.
-        }
-        else if (known.ToTell is { } change)
-        {
-            await Tell(repository, known, change, checks, cancel);
-            known = known with { ToTell = null };
-            again = known.IsOpen ? settings.MergeStateSettle : null;
-        }
-        // The clock of the database may be ahead of this one.
-        else if (known.IsOpen && !known.HasSettled(settings.MergeStateSettle, time.GetUtcNow()))
-            again = TimeSpan.FromSeconds(1);
-        else if (known.IsOpen && !MayCount(known, checks))
-            again = settings.Settle > TimeSpan.FromSeconds(1) ? settings.Settle : TimeSpan.FromSeconds(1);
-        else if (known.IsOpen)
-        {
-            known = known.Count();
-            again = known.ToTell is null ? null : TimeSpan.Zero;
-        }
-
-        await MergeStateStore.Save(connection, repository, number, known, again, cancel);
-        await transaction.CommitAsync(cancel);
-        return true;
-    }
-
-    async Task Tell(
-        string repository,
-        MergeStateHistory known,
-        MergeStateChange change,
-        CiRollup? checks,
+    async Task<(MergeStateHistory State, TimeSpan? Due)> Report(
+        WebhookStateTable<long, MergeStateHistory>.DueRow row,
         CancellationToken cancel
     )
     {
-        if (known.Pull is not { } pull || GitHubRepository.FromSubject($"{repository}#1") is not { } home)
+        // The account reports it with what it sees itself.
+        var known = row.State;
+        if (row.Polled)
+            return (known, null);
+
+        if (known.ToTell is { } change)
+        {
+            await Publish(row.Repository, known, change, cancel);
+            return (known with { ToTell = null }, known.IsOpen ? settings.MergeStateSettle : null);
+        }
+
+        if (!known.IsOpen)
+            return (known, null);
+
+        // The clock of the database may be ahead of this one.
+        if (!known.HasSettled(settings.MergeStateSettle, time.GetUtcNow()))
+            return (known, ShortestWait);
+
+        if (!await MayCount(row.Repository, known, cancel))
+            return (known, settings.Settle > ShortestWait ? settings.Settle : ShortestWait);
+
+        var counted = known.Count();
+        return (counted, counted.ToTell is null ? null : TimeSpan.Zero);
+    }
+
+    async Task Publish(string repository, MergeStateHistory known, MergeStateChange change, CancellationToken cancel)
+    {
+        if (known.Pull is not { } pull || GitHubRepository.FromSubject(repository) is not { } home)
             return;
 
         var why = change.Type is "blocked"
-            ? MergeBlockers.Of(default, checks as CiRollup.Finished ?? (checks as CiRollup.Unfinished)?.SoFar)
+            ? MergeBlockers.Of(default, (await checks.FindRollup(repository, known.Head!, cancel))?.Sum)
             : null;
         var mapped = GitHubEvents.MergeState(
             new(home, new("github:webhook", DeliveryId: null)),
@@ -199,40 +146,12 @@ sealed class WebhookMergeStates(
     }
 
     // While checks run, the rules of a branch are not met, and nobody needs to be told so. Some never end.
-    bool MayCount(MergeStateHistory known, CiRollup? checks) =>
+    async Task<bool> MayCount(string repository, MergeStateHistory known, CancellationToken cancel) =>
         known.Seen is MergeState.Conflicted or MergeState.Behind
         || known.Baseline
-        || checks is not CiRollup.Unfinished { SoFar.Open.Count: > 0 }
-        || time.GetUtcNow() - known.Since >= settings.PendingAfter;
-
-    // Whether an account tells it with what it sees itself by now, and what the checks add up to.
-    async Task<(bool Polled, CiRollup? Checks)> Surroundings(
-        NpgsqlConnection connection,
-        NpgsqlTransaction transaction,
-        string repository,
-        string? head,
-        CancellationToken cancel
-    )
-    {
-        await using var command = new NpgsqlCommand(
-            $"""
-            select {WebhookCheckAggregator.IsPolledSql},
-                   (select state::text from github.heads where repository = $1 and sha = $2)
-            """,
-            connection,
-            transaction
-        );
-        command.Parameters.AddWithValue(repository);
-        command.Parameters.AddWithValue(head ?? "");
-        await using var row = await command.ExecuteReaderAsync(cancel);
-        await row.ReadAsync(cancel);
-        return (
-            row.GetBoolean(0),
-            await row.IsDBNullAsync(1, cancel)
-                ? null
-                : WebhookCheckState.FromJson(row.GetString(1)).Rollup(settings.Rules(repository))
-        );
-    }
+        || time.GetUtcNow() - known.Since >= settings.PendingAfter
+        || await checks.FindRollup(repository, known.Head!, cancel)
+            is not CiRollup.Unfinished { SoFar.Open.Count: > 0 };
 }
 
 /// <summary>What a pull request is called, as a delivery showed it.</summary>

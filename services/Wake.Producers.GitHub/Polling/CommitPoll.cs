@@ -15,11 +15,11 @@ sealed class CommitPoll(
     GitHubObservation seen,
     JobLogs logs,
     Func<IReadOnlyList<EventMapping>, Task> publishAndSave,
-    IReadOnlyList<string> ownLogins,
+    GitHubOptions options,
     ILogger log
 )
 {
-    readonly RerunFirst reruns = new(watched, state, pages, ownLogins, log);
+    readonly RerunFirst reruns = new(watched, state, pages, options, log);
 
     const string RunList = "actions/runs?per_page=100";
 
@@ -133,14 +133,15 @@ sealed class CommitPoll(
             )
                 continue;
 
-            RecordSuiteOrigin(sha, run);
+            WorkflowRun.AddOrigin(commit.Suites, run);
             runs[id] = $"{run.Number("run_attempt") ?? 1}/{run.Text("status")}";
             if (state.Runs.GetValueOrDefault(id) == runs[id])
                 continue;
 
             state.Commits[sha] = commit with { Done = false };
             if (
-                JobLogs.HasFailed(run)
+                run.Text("status") == "completed"
+                && JobLogs.HasFailed(run.Text("conclusion"))
                 && RerunFirst.Holds(commit, id, run.Number("run_attempt") ?? 1)
                 && reruns.Wants(sha, [.. pulls[sha]])
             )
@@ -291,7 +292,7 @@ sealed class CommitPoll(
             {
                 Author = first.Author,
                 Branch = first.Branch,
-                Own = pulls.Any(x => RerunFirst.IsOwn(state, ownLogins, x)),
+                Own = pulls.Any(x => RerunFirst.IsOwn(state, options, x)),
             }
             : details;
 
@@ -420,16 +421,10 @@ sealed class CommitPoll(
     void RecordWorkflowRuns(string sha, IEnumerable<JsonElement> runs)
     {
         var all = runs.ToList();
-        all.ForEach(x => RecordSuiteOrigin(sha, x));
         var (commit, now) = (state.Commits[sha], all.Select(WorkflowRun.Parse).OfType<WorkflowRun>().ToList());
+        all.ForEach(x => WorkflowRun.AddOrigin(commit.Suites, x));
         if (commit.Runs?.SequenceEqual(now) is not true)
             state.Commits[sha] = commit with { Runs = now, RunsMoved = true };
-    }
-
-    void RecordSuiteOrigin(string sha, JsonElement run)
-    {
-        if (run.Number("check_suite_id") is { } suite && run.Number("workflow_id") is { } workflow)
-            state.Commits[sha].Suites[suite] = $"{workflow}/{run.Text("event")}";
     }
 
     static bool HasUnreportedPulls(CommitState commit, IEnumerable<long> pulls) =>

@@ -77,20 +77,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                     new() { Value = ours.SelectMany(x => x.Subjects.Select(_ => x.Releases)).ToArray() },
                     new() { Value = all.Select(x => x.Repository.Subject).ToArray() },
                     new() { Value = AbandonedAfter },
-                    new()
-                    {
-                        Value = ours.SelectMany(x =>
-                                x.Subjects.Select(y =>
-                                    x.Reruns.FirstOrDefault(z => z.Subject == y) switch
-                                    {
-                                        null => 0,
-                                        { AnyAuthor: false } => 1,
-                                        _ => 2,
-                                    }
-                                )
-                            )
-                            .ToArray(),
-                    },
+                    new() { Value = ours.SelectMany(RerunCodes).ToArray() },
                 },
             }
         );
@@ -205,6 +192,13 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             },
             RepositoryState.FromJson(row.GetString(2))
         );
+    }
+
+    // For each subject: 0 for none, 1 for those of the logins that sessions work as, 2 for anybody's.
+    static IEnumerable<int> RerunCodes(WatchedRepository watched)
+    {
+        var codes = watched.Reruns.ToDictionary(x => x.Subject, x => x.AnyAuthor ? 2 : 1);
+        return watched.Subjects.Select(x => codes.GetValueOrDefault(x));
     }
 
     // An older version writes what is watched without them.

@@ -111,7 +111,7 @@ sealed class GitHubPoller(
                 logs,
                 new(mergeStates, settings.MergeStateSettle),
                 PublishAndSave,
-                settings.OwnLogins,
+                settings,
                 time,
                 log
             );

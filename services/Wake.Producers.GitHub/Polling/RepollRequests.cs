@@ -16,7 +16,7 @@ sealed class RepollRequests
     public void Request(EventMapping delivery)
     {
         if (delivery.RepollSubject is { } moved)
-            requests.Writer.TryWrite(moved);
+            Request(moved);
         foreach (
             var observed in delivery.Events.Where(x =>
                 // What is merged into a branch may conflict with it once it has moved.
@@ -25,7 +25,7 @@ sealed class RepollRequests
                 || x.Type.StartsWith("github.pull_request.", StringComparison.Ordinal)
             )
         )
-            requests.Writer.TryWrite(observed.Subject);
+            Request(observed.Subject);
     }
 
     /// <summary>Those since the last call, each once.</summary>

@@ -15,7 +15,7 @@ namespace Wake.Producers.GitHub;
 /// <param name="logs">Tells why a job has failed.</param>
 /// <param name="mergeStatePolicy">How long a merge state must stand, and where it is kept.</param>
 /// <param name="publishAndSave">Publishes events, then saves the state.</param>
-/// <param name="ownLogins">The logins that sessions work as.</param>
+/// <param name="options">Which logins sessions work as.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
 sealed class RepositoryPoll(
@@ -25,7 +25,7 @@ sealed class RepositoryPoll(
     JobLogs logs,
     MergeStatePoll.Policy mergeStatePolicy,
     Func<IReadOnlyList<EventMapping>, Task> publishAndSave,
-    IReadOnlyList<string> ownLogins,
+    GitHubOptions options,
     TimeProvider time,
     ILogger log
 )
@@ -70,7 +70,7 @@ sealed class RepositoryPoll(
         await PollLateReviews(cancel);
         await new CommentPoll(watched, state, pages, Observed, publishAndSave).PollComments(cancel);
         await PollRefs(cancel);
-        await new CommitPoll(watched, state, pages, Observed, logs, publishAndSave, ownLogins, log).PollCommits(
+        await new CommitPoll(watched, state, pages, Observed, logs, publishAndSave, options, log).PollCommits(
             requested,
             waitPolicy,
             cancel

@@ -19,10 +19,10 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     public IReadOnlySet<long> Numbers { get; } = Subjects.Select(NumberOf).OfType<long>().ToHashSet();
 
     /// <summary>Commits, by hash.</summary>
-    public IReadOnlySet<string> Commits { get; } = Named(Subjects, "commit");
+    public IReadOnlySet<string> Commits { get; } = Subjects.Select(CommitOf).OfType<string>().ToHashSet();
 
     /// <summary>Branches and tags, by their full names.</summary>
-    public IReadOnlySet<string> Refs { get; } = Named(Subjects, "ref");
+    public IReadOnlySet<string> Refs { get; } = Subjects.Select(x => PartOf(x, "ref")).OfType<string>().ToHashSet();
 
     /// <summary>Whether issues and pull requests nobody has named yet may be meant.</summary>
     public bool WatchesNumbersByPattern =>
@@ -82,6 +82,13 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     public static string? RepositorySubjectOf(string subject) =>
         FromSubjects([subject]).FirstOrDefault()?.Repository.Subject;
 
+    /// <summary>The number of the issue or pull request that a subject names; null when it names none.</summary>
+    public static long? NumberOf(string subject) =>
+        PartOf(subject, "number") is { } number ? long.Parse(number, CultureInfo.InvariantCulture) : null;
+
+    /// <summary>The hash of the commit that a subject names; null when it names none.</summary>
+    public static string? CommitOf(string subject) => PartOf(subject, "commit");
+
     // A pattern may begin like this once its stars have been filled.
     static bool MayStartWith(string subject, string beginning) =>
         subject.StartsWith(beginning, StringComparison.Ordinal)
@@ -89,24 +96,8 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
             subject.IndexOf('*') is >= 0 and var star && beginning.StartsWith(subject[..star], StringComparison.Ordinal)
         );
 
-    static long? NumberOf(string subject) =>
-        long.TryParse(
-            Subject().Match(subject).Groups["number"].ValueSpan,
-            NumberStyles.None,
-            CultureInfo.InvariantCulture,
-            out var number
-        )
-            ? number
-            : null;
-
-    static HashSet<string> Named(IEnumerable<string> subjects, string part) =>
-        [
-            .. subjects
-                .Where(x => !x.Contains('*'))
-                .Select(x => Subject().Match(x).Groups[part])
-                .Where(x => x.Success)
-                .Select(x => x.Value),
-        ];
+    static string? PartOf(string subject, string part) =>
+        Subject().Match(subject).Groups[part] is { Success: true, Value: var value } ? value : null;
 
     [GeneratedRegex(
         @"\Agithub(?:@(?<host>[^#/*]+?))?:(?<repository>[a-z0-9_.-]+/[a-z0-9_.-]+)(?:#(?<number>[1-9][0-9]{0,17})|@(?<commit>[0-9a-f]{40})|:(?<ref>refs/[^*]+)|[#@:][^*]*\*.*)\z",

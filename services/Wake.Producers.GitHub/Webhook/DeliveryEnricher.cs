@@ -73,11 +73,11 @@ sealed class DeliveryEnricher(
     {
         var sha = home.Commits.First();
         return observed is { Type: "github.workflow_run.completed", Data: { } data }
-            && data.Text("conclusion") is not ("success" or "neutral" or "skipped")
+            && JobLogs.HasFailed(data.Text("conclusion"))
             && data.Number("runId") is { } run
             && await cursors.FindReruns(home.Repository.Subject, cancel) is var (watched, state)
             && state.Commits.TryGetValue(sha, out var commit)
             && RerunFirst.Holds(commit, run, data.Number("attempt") ?? 1)
-            && RerunFirst.Wants(watched, state, options.Value.OwnLogins, sha, pulls);
+            && RerunFirst.Wants(watched, state, options.Value, sha, pulls);
     }
 }

@@ -56,24 +56,14 @@ static class GitHubWebhook
             mapped = SelfAuthoredFilter.MakeAmbient(mapped, options.Value.OwnLogins);
             if (http.RequestServices.GetService<DeliveryEnricher>() is { } details)
                 mapped = await details.Enrich(mapped, bound);
-            if (
-                http.RequestServices.GetService<WebhookCheckAggregator>() is { } checks
-                && listening.Delivery is { } delivery
-            )
+            if (listening.Delivery is { } delivery)
             {
-                mapped = await checks.RecordDelivery(
-                    mapped,
-                    delivery.Header("X-GitHub-Event"),
-                    delivery.Payload(),
-                    bound
-                );
+                var name = delivery.Header("X-GitHub-Event");
+                if (http.RequestServices.GetService<WebhookCheckAggregator>() is { } checks)
+                    mapped = await checks.RecordDelivery(mapped, name, delivery.Payload(), bound);
+                if (http.RequestServices.GetService<WebhookMergeStates>() is { } mergeStates)
+                    await mergeStates.RecordDelivery(name, delivery.Payload(), bound);
             }
-
-            if (
-                http.RequestServices.GetService<WebhookMergeStates>() is { } mergeStates
-                && listening.Delivery is { } signed
-            )
-                await mergeStates.RecordDelivery(signed.Header("X-GitHub-Event"), signed.Payload(), bound);
 
             repollRequests.Request(mapped);
             return mapped;

@@ -231,7 +231,7 @@ public sealed class AddingUpChecks
 
         var observed = Assert.Single(
             GitHubEvents
-                .Ci(GitHubObservation.Poll(new("github.com", "Octo-Org/Hello", 1)), "abc123", rollup, [972])
+                .Ci(GitHubObservation.Poll(new("github.com", "Octo-Org/Hello", 1)), "abc123", rollup, [972], new())
                 .Events
         );
 
@@ -294,7 +294,9 @@ public sealed class AddingUpChecks
     {
         var seen = GitHubObservation.Poll(new("github.com", "octo-org/hello", 1));
 
-        var whole = Assert.Single(GitHubEvents.Ci(seen, "abc123", Finished([], Status(1, "ci", state)), [972]).Events);
+        var whole = Assert.Single(
+            GitHubEvents.Ci(seen, "abc123", Finished([], Status(1, "ci", state)), [972], new()).Events
+        );
         var one = Assert.Single(GitHubEvents.Status(seen, "abc123", Status(1, "ci", state)).Events);
 
         Assert.Equal((conclusion, conclusion), (whole.Data?.Text("conclusion"), one.Data?.Text("conclusion")));

@@ -287,5 +287,57 @@ public sealed class TellingMergeStates()
         );
     }
 
+    [Fact]
+    public async Task One_that_has_moved_is_asked_for_although_more_than_a_look_asks_for_wait_for_checks()
+    {
+        const int Last = 45;
+        for (var number = 15; number <= Last; number++)
+        {
+            github.Open(number);
+            github.Check(LoopbackGitHub.Sha(number), "build", "success");
+            github.MergeState(number, true, "clean");
+        }
+
+        await Start(Way.Poller);
+        var key = await wake.Session();
+        for (var number = 15; number < Last; number++)
+            await wake.Watch(key, $"github:octo-org/hello#{number}", types: ["github.pull_request.conflicted"]);
+        await Eventually.Holds(
+            async () =>
+                await wake.Scalar<long>(
+                    "select count(*) from github.merge_states where state ->> 'Counted' = $1",
+                    Ready
+                )
+                == Last - 15,
+            "all but the last count"
+        );
+        await wake.Watch(key, $"github:octo-org/hello#{Last}", types: ["github.pull_request.conflicted"]);
+        await Kept("Counted", Ready, Last);
+
+        // Each is ready at a commit that has no checks yet, and could count if it had.
+        for (var number = 15; number < Last; number++)
+            github.Push(number, LoopbackGitHub.Sha(100 + number));
+        await Eventually.Holds(
+            async () =>
+                await wake.Scalar<long>(
+                    "select count(*) from github.merge_states where state ->> 'Head' <> state ->> 'CountedHead' "
+                        + "and clock_timestamp() > (state ->> 'Since')::timestamptz + interval '8 seconds'"
+                )
+                == Last - 15,
+            "all but the last wait"
+        );
+
+        github.MergeState(Last, false, "dirty");
+        github.Review(Last, "COMMENTED", "Look at the conflict.");
+        await Eventually.Holds(
+            async () =>
+                await wake.Scalar<bool>(
+                    "select exists (select from events where type = 'github.pull_request.conflicted' and subject "
+                        + "like '%#45')"
+                ),
+            "the last one is told"
+        );
+    }
+
     static bool IsOne(string path) => path.Split('/') is [.., "pulls", var number] && number.All(char.IsAsciiDigit);
 }
