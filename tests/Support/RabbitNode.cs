@@ -236,7 +236,8 @@ public sealed class RabbitNode : IAsyncDisposable
         }
     }
 
-    static int FreePort()
+    /// <summary>A port of loopback that nobody listens on now.</summary>
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

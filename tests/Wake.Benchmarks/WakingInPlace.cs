@@ -92,7 +92,8 @@ static class WakingInPlace
                     ["WAKE_DATA"] = data,
                     ["CLAUDE_CONFIG_DIR"] = environment["CLAUDE_CONFIG_DIR"],
                     ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
-                    ["Breakers__EachSession__TurnsPerHour"] = "",
+                    // On, as by default, and more than a session takes here, however many the repetitions.
+                    ["Breakers__EachSession__TurnsPerHour"] = "1000000",
                     ["Profiles__default__QuietWindow"] = "00:00:00",
                     ["Profiles__default__MaxWait"] = "00:00:00",
                 }

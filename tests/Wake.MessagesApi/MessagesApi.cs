@@ -45,6 +45,15 @@ public sealed class MessagesApi : IAsyncDisposable
     /// <summary>Where it serves, as <c>ANTHROPIC_BASE_URL</c> wants it: no slash at the end.</summary>
     public string Url { get; private set; } = "";
 
+    /// <summary>The environment in which the CLI asks it, and asks nothing twice.</summary>
+    public Dictionary<string, string> Login =>
+        new()
+        {
+            ["ANTHROPIC_BASE_URL"] = Url,
+            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
+        };
+
     /// <summary>The requests to go on with a conversation so far, oldest first; of very many, the newest.</summary>
     public IReadOnlyList<SeenRequest> Requests => [.. seen.All.Where(x => x.IsConversation)];
 

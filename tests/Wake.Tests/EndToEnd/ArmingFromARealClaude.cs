@@ -28,11 +28,8 @@ public abstract class ArmingFromARealClaude(string version) : IAsyncLifetime
         var servers = new { mcpServers = new { wake = new { command = "/bin/sh", args = (string[])["-c", server] } } };
         wake = await WakeSystem.Start(
             Transport.InMemory,
-            new Dictionary<string, string>
+            new Dictionary<string, string>(api.Login)
             {
-                ["ANTHROPIC_BASE_URL"] = api.Url,
-                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-                ["CLAUDE_CODE_MAX_RETRIES"] = "0",
                 ["Claude__Executable"] = RealClaude.Executable(version),
                 ["Claude__KillAfter"] = "00:00:10",
                 ["Runner__Lease"] = "00:00:10",

@@ -17,7 +17,7 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
         Assert.Equal(0, untouched.ExitCode);
         Assert.DoesNotContain("BROKEN", untouched.Output);
 
-        await wake.Database.CreateCommand("delete from turns where wake_number = 1").ExecuteNonQueryAsync();
+        await wake.Execute("delete from turns where wake_number = 1");
         var touched = await Said();
         Assert.Equal(1, touched.ExitCode);
         Assert.Contains("BROKEN  The wakes of a session are counted without gaps.", touched.Output);

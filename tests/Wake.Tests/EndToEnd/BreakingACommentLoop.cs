@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
 using Wake.Offline;
 using Wake.Testing;
 using Wake.Tests.Support;
@@ -37,14 +35,13 @@ public sealed class BreakingACommentLoop
     {
         await using var api = await MessagesApi.Start();
         var hook = new LoopbackHook("a secret of the test");
-        await using var forge = await StartForge(hook);
+        await using var forge = await LoopbackReceiver.Start();
+        var comments = 1;
+        forge.Answer = _ => Comment(hook, "octo-agent", Interlocked.Increment(ref comments));
         await using var wake = await WakeSystem.Start(
             Transport.InMemory,
-            new Dictionary<string, string>(limits)
+            new Dictionary<string, string>(api.Login.Concat(limits))
             {
-                ["ANTHROPIC_BASE_URL"] = api.Url,
-                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-                ["CLAUDE_CODE_MAX_RETRIES"] = "0",
                 ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
                 ["Claude__MaxRetries"] = "0",
                 ["Profiles__tools__QuietWindow"] = "00:00:00.1",
@@ -57,7 +54,7 @@ public sealed class BreakingACommentLoop
         );
         hook.To = wake.Http.BaseAddress;
         var key = await wake.Session("tools");
-        await wake.Watch(key, Subject, intent: $"answer it: [[bash:curl -s -X POST {forge.Urls.Single()}/comments]]");
+        await wake.Watch(key, Subject, intent: $"answer it: [[bash:curl -s -X POST {forge.Url}comments]]");
 
         await Comment(hook, "a-person", 1);
         var paused = await Eventually.Sees(async () => (await wake.Show(key)).Paused, $"{key} is paused");
@@ -68,19 +65,6 @@ public sealed class BreakingACommentLoop
         Assert.Equal(turns + 1, hook.Deliveries.Length);
         Assert.Equal(1, (await wake.Show(key)).Inbox);
         Assert.Single((await wake.Show(key)).ClaudeSessionIds);
-    }
-
-    static async Task<WebApplication> StartForge(LoopbackHook hook)
-    {
-        var forge = WebApplication.CreateSlimBuilder().Build();
-        forge.Urls.Add("http://127.0.0.1:0");
-        var comments = 1;
-        forge.MapPost(
-            "/comments",
-            async (HttpContext _) => await Comment(hook, "octo-agent", Interlocked.Increment(ref comments))
-        );
-        await forge.StartAsync();
-        return forge;
     }
 
     static Task<bool> Comment(LoopbackHook hook, string author, int number)

@@ -29,12 +29,7 @@ public abstract class GoingOnWithAnyTranscript(string version) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        login = new()
-        {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
-            ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
-        };
+        login = api.Login;
         wake = await WakeSystem.Start(
             Transport.InMemory,
             new Dictionary<string, string>(login)

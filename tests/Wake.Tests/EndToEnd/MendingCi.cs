@@ -1,4 +1,3 @@
-using Wake.Offline;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -6,7 +5,21 @@ namespace Wake.Tests.EndToEnd;
 
 /// <summary>A session of the real CLI that tries to mend CI of its pull request, and cannot.</summary>
 [Trait("Starts", "processes")]
-public sealed class MendingCi : IAsyncLifetime
+public sealed class MendingCi()
+    : ClaudeOnGitHubTestBase(
+        RealClaude.Current,
+        new Dictionary<string, string>
+        {
+            ["GitHub__Settle"] = "00:00:01",
+            ["GitHub__OwnLogins__0"] = "octocat",
+            ["Routes__ci__Subject"] = "github:octo-org/hello#1",
+            ["Routes__ci__Types__0"] = "github.ci.completed",
+            ["Routes__ci__Where__0"] = "data.conclusion = failure",
+            ["Routes__ci__Session"] = "fixer@{subject}",
+            ["Routes__ci__Workspace"] = "/srv/wake/{session}",
+            ["Routes__ci__Ci__AttemptsPerCheck"] = "3",
+        }
+    )
 {
     const string Key = "fixer@github:octo-org/hello#1";
 
@@ -20,55 +33,6 @@ public sealed class MendingCi : IAsyncLifetime
         "error: nothing works",
     ];
 
-    MessagesApi api = null!;
-    LoopbackGitHub github = null!;
-    WakeSystem wake = null!;
-
-    public async Task InitializeAsync()
-    {
-        api = await MessagesApi.Start();
-        github = await LoopbackGitHub.Start();
-        github.Open(1);
-        github.Rerun = run =>
-        {
-            // The same comes of it, as of any mistake that is really there.
-            github.BeginAgain(run);
-            github.Check(Sha(run), "build", "failure", id: 200 + run, suite: 50 + run);
-            github.EndAgain(run, "failure");
-        };
-        wake = await WakeSystem.Start(
-            Transport.InMemory,
-            new Dictionary<string, string>
-            {
-                ["ANTHROPIC_BASE_URL"] = api.Url,
-                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-                ["CLAUDE_CODE_MAX_RETRIES"] = "0",
-                ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
-                ["Claude__KillAfter"] = "00:00:10",
-                ["Runner__Lease"] = "00:00:10",
-                ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
-                ["GitHub__Accounts__main__Token"] = "ghp_secret",
-                ["GitHub__PollInterval"] = "00:00:00.5",
-                ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
-                ["GitHub__Settle"] = "00:00:01",
-                ["GitHub__OwnLogins__0"] = "octocat",
-                ["Routes__ci__Subject"] = "github:octo-org/hello#1",
-                ["Routes__ci__Types__0"] = "github.ci.completed",
-                ["Routes__ci__Where__0"] = "data.conclusion = failure",
-                ["Routes__ci__Session"] = "fixer@{subject}",
-                ["Routes__ci__Workspace"] = "/srv/wake/{session}",
-                ["Routes__ci__Ci__AttemptsPerCheck"] = "3",
-            }
-        );
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await github.DisposeAsync();
-        await api.DisposeAsync();
-    }
-
     static string Sha(long push) => LoopbackGitHub.Sha((int)push);
 
     // The tests of a push come to this.
@@ -79,9 +43,7 @@ public sealed class MendingCi : IAsyncLifetime
             github.Push(1, head);
         github.Run(push, head, 100 + push, null, suite: 50 + push);
         github.Check(head, "build", null, id: 100 + push, suite: 50 + push);
-        await Eventually.Holds(async () =>
-            await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{head}%")
-        );
+        await IsKnown(head);
         await github.WaitForTwoPolls();
         github.Log(200 + push, log);
         github.Check(head, "build", "failure", id: 100 + push, suite: 50 + push);
@@ -91,6 +53,15 @@ public sealed class MendingCi : IAsyncLifetime
     [Fact]
     public async Task Three_attempts_then_a_person_reads_all_rounds_and_allows_new_ones()
     {
+        github.Open(1);
+        github.Rerun = run =>
+        {
+            // The same comes of it, as of any mistake that is really there.
+            github.BeginAgain(run);
+            github.Check(Sha(run), "build", "failure", id: 200 + run, suite: 50 + run);
+            github.EndAgain(run, "failure");
+        };
+        await Start();
         await wake.Session(key: Key);
         api.Queue("[[say:I added a semicolon.]]", "[[say:I added the method.]]", "[[say:I changed the sum.]]");
 

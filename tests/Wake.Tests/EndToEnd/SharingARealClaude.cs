@@ -33,12 +33,7 @@ public abstract class SharingARealClaude(string version) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         api = await MessagesApi.Start();
-        login = new()
-        {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
-            ["ANTHROPIC_API_KEY"] = Key,
-            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
-        };
+        login = new(api.Login) { ["ANTHROPIC_API_KEY"] = Key };
         wake = await WakeSystem.Start(
             Transport.InMemory,
             new Dictionary<string, string>(login)

@@ -1,7 +1,6 @@
 using System.Net.Http.Json;
 using Wake.Contracts;
 using Wake.Contracts.Http;
-using Wake.Offline;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -12,42 +11,9 @@ namespace Wake.Tests.EndToEnd;
 /// is not asked anything.
 /// </summary>
 [Trait("Starts", "processes")]
-public sealed class SparingATurn : IAsyncLifetime
+public sealed class SparingATurn()
+    : ClaudeOnGitHubTestBase(RealClaude.Current, new Dictionary<string, string> { ["GitHub__Settle"] = "00:00:00.1" })
 {
-    MessagesApi api = null!;
-    LoopbackGitHub github = null!;
-    WakeSystem wake = null!;
-
-    public async Task InitializeAsync()
-    {
-        api = await MessagesApi.Start();
-        github = await LoopbackGitHub.Start();
-        wake = await WakeSystem.Start(
-            Transport.InMemory,
-            new Dictionary<string, string>
-            {
-                ["ANTHROPIC_BASE_URL"] = api.Url,
-                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-                ["CLAUDE_CODE_MAX_RETRIES"] = "0",
-                ["Claude__Executable"] = RealClaude.Executable(RealClaude.Current),
-                ["Claude__KillAfter"] = "00:00:10",
-                ["Runner__Lease"] = "00:00:10",
-                ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
-                ["GitHub__Accounts__main__Token"] = "ghp_secret",
-                ["GitHub__PollInterval"] = "00:00:00.5",
-                ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
-                ["GitHub__Settle"] = "00:00:00.1",
-            }
-        );
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await github.DisposeAsync();
-        await api.DisposeAsync();
-    }
-
     [Fact]
     public async Task Merged_while_the_wake_was_queued_no_turn_is_run_and_no_token_spent()
     {
@@ -92,23 +58,17 @@ public sealed class SparingATurn : IAsyncLifetime
         var head = LoopbackGitHub.Sha(1);
         github.Open(1);
         github.Check(head, "build", null);
+        await Start();
         var key = await wake.Session();
         var answer = await wake.Http.PostAsJsonAsync("/v1/pauses", new NewPause(PauseScope.All));
         Assert.True(answer.IsSuccessStatusCode);
-        answer = await wake.Http.PostAsJsonAsync(
-            "/v1/watches",
-            new
-            {
-                session = key,
-                subject = "github:octo-org/hello#1",
-                types = (string[])["github.ci.completed"],
-                until = (string[])["github.pull_request.merged"],
-            }
+        await wake.Watch(
+            key,
+            "github:octo-org/hello#1",
+            types: ["github.ci.completed"],
+            until: ["github.pull_request.merged"]
         );
-        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
-        await Eventually.Holds(async () =>
-            await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{head}%")
-        );
+        await IsKnown(head);
         github.Check(head, "build", "failure");
         await Eventually.Holds(async () => (await wake.Explain(key)).Pending.Count == 1);
         return key;

@@ -1,5 +1,4 @@
 using Wake.Contracts;
-using Wake.Offline;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -14,44 +13,17 @@ public sealed class WatchingCiWithClaude_2_1_197() : WatchingCi(RealClaude.Old);
 /// one after the other, further apart than a sum has to hold, and the session takes one turn with all of them.
 /// </summary>
 [Trait("Starts", "processes")]
-public abstract class WatchingCi(string version) : IAsyncLifetime
+public abstract class WatchingCi(string version)
+    : ClaudeOnGitHubTestBase(
+        version,
+        new Dictionary<string, string>
+        {
+            ["GitHub__Settle"] = Settle.ToString(),
+            ["GitHub__MergeStateSettle"] = Settle.ToString(),
+        }
+    )
 {
     static readonly TimeSpan Settle = TimeSpan.FromSeconds(2);
-
-    MessagesApi api = null!;
-    LoopbackGitHub github = null!;
-    WakeSystem wake = null!;
-
-    public async Task InitializeAsync()
-    {
-        api = await MessagesApi.Start();
-        github = await LoopbackGitHub.Start();
-        wake = await WakeSystem.Start(
-            Transport.InMemory,
-            new Dictionary<string, string>
-            {
-                ["ANTHROPIC_BASE_URL"] = api.Url,
-                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-                ["CLAUDE_CODE_MAX_RETRIES"] = "0",
-                ["Claude__Executable"] = RealClaude.Executable(version),
-                ["Claude__KillAfter"] = "00:00:10",
-                ["Runner__Lease"] = "00:00:10",
-                ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
-                ["GitHub__Accounts__main__Token"] = "ghp_secret",
-                ["GitHub__PollInterval"] = "00:00:00.5",
-                ["GitHub__WatchRefreshInterval"] = "00:00:00.1",
-                ["GitHub__Settle"] = Settle.ToString(),
-                ["GitHub__MergeStateSettle"] = Settle.ToString(),
-            }
-        );
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await github.DisposeAsync();
-        await api.DisposeAsync();
-    }
 
     [Fact]
     public async Task A_conflict_is_told_instead_of_checks_that_never_come()
@@ -60,6 +32,7 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
         github.Open(1, before);
         github.Check(before, "build", null);
         github.MergeState(1, true, "blocked");
+        await Start();
         var key = await wake.Session();
         var said = await WakeCommandLine.Run(
             wake.Here,
@@ -106,6 +79,7 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
                 workflow: 60 + workflow,
                 name: $"W{workflow}"
             );
+        await Start();
         var key = await wake.Session();
         var said = await WakeCommandLine.Run(
             wake.Here,
@@ -119,9 +93,7 @@ public abstract class WatchingCi(string version) : IAsyncLifetime
             "--once"
         );
         Assert.True(said.ExitCode == 0, said.Errors);
-        await Eventually.Holds(async () =>
-            await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{head}%")
-        );
+        await IsKnown(head);
 
         for (var workflow = 1; workflow <= 3; workflow++)
         {

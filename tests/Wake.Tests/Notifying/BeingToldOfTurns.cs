@@ -9,8 +9,6 @@ namespace Wake.Tests.Notifying;
 [Trait("Starts", "processes")]
 public sealed class BeingToldOfTurns
 {
-    const string Secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-
     [Fact]
     public async Task A_question_its_answer_and_the_end_of_its_turn_are_told_in_order()
     {
@@ -74,10 +72,7 @@ public sealed class BeingToldOfTurns
         await wake.Processes[^1].Kill();
         receiver.Answer = null;
         await wake.StartProcess("Wake.Standalone");
-        await wake.Scalar<long>(
-            "with over as (update notifications set lease_until = now() where outcome is null returning 1) "
-                + "select count(*) from over"
-        );
+        await wake.Execute("update notifications set lease_until = now() where outcome is null");
 
         await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 2));
         Assert.Single(receiver.Requests.Select(x => (x.Id, x.Body)).Distinct());
@@ -93,7 +88,7 @@ public sealed class BeingToldOfTurns
             {
                 ["Notifications__Phone__Kind"] = "Webhook",
                 ["Notifications__Phone__Url"] = receiver.Url.ToString(),
-                ["Notifications__Phone__Secrets__0"] = Secret,
+                ["Notifications__Phone__Secrets__0"] = LoopbackReceiver.Secret,
             }
         );
 

@@ -13,7 +13,6 @@ namespace Wake.Tests.Notifying;
 /// <summary>What is stated arrives: at least once, in order, whatever the target does meanwhile.</summary>
 public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
 {
-    const string Secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     const string OldSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     static readonly CancellationToken Cancel = CancellationToken.None;
@@ -22,7 +21,7 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
 
     [Theory]
     [InlineData(
-        Secret,
+        LoopbackReceiver.Secret,
         "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
         1674087231,
         """{"type":"contact.created","timestamp":"2022-11-03T20:26:10.344522Z","data":{"id":"1f81eb52-5198-4599-803e-771906343485"}}""",
@@ -56,25 +55,13 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
         string? type
     )
     {
+        // Facts are stated only where there is a target.
         await using var receiver = await LoopbackReceiver.Start();
         await using var notifier = await Notifier($"of-{outcome}", receiver);
         var session = await store.Session($"ended {outcome}");
 
-        await store.Scalar<long>(
-            """
-            with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1)
-            select count(*) from opened
-            """,
-            session
-        );
-        await store.Scalar<long>(
-            """
-            with ended as (update turns set outcome = $2, ended_at = now() where session_id = $1 returning 1)
-            select count(*) from ended
-            """,
-            session,
-            outcome
-        );
+        await store.OpenTurn(session);
+        await store.Execute("update turns set outcome = $2, ended_at = now() where session_id = $1", session, outcome);
 
         Assert.Equal(
             type ?? "nothing",
@@ -98,7 +85,7 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
         // Each by itself: the package never looks at the last of several.
         var signatures = request.Headers["webhook-signature"].Split(' ');
         Assert.Equal(2, signatures.Length);
-        foreach (var (secret, signature) in ((string[])[Secret, OldSecret]).Zip(signatures))
+        foreach (var (secret, signature) in ((string[])[LoopbackReceiver.Secret, OldSecret]).Zip(signatures))
         {
             new StandardWebhook(secret).Verify(
                 request.Body,
@@ -152,12 +139,8 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
 
         await using var back = await LoopbackReceiver.Start(port);
         // One message finds it back; the rest is not due for hours.
-        await store.Scalar<long>(
-            """
-            with one as (
-                update notifications set due_at = now() where target = 'away' and attempts > 0 and queue = $1 returning 1
-            ) select count(*) from one
-            """,
+        await store.Execute(
+            "update notifications set due_at = now() where target = 'away' and attempts > 0 and queue = $1",
             first
         );
         await Eventually.Holds(() => Task.FromResult(back.Requests.Count == 10), "it has everything");
@@ -271,12 +254,8 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
         await Eventually.Holds(async () => await StateOf("gone") is NotificationState.Stopped);
 
         Assert.False(await outbox.AddTest("gone", Guid.NewGuid(), Cancel));
-        Assert.Equal(
-            ("HTTP 410: it wants no more messages", NotificationOutcome.Dead),
-            Assert.Single(await outbox.ListUndelivered("gone", 10, Cancel)) is var lying
-                ? (lying.Error, lying.Outcome)
-                : default
-        );
+        var dead = Assert.Single(await outbox.ListUndelivered("gone", 10, Cancel));
+        Assert.Equal(("HTTP 410: it wants no more messages", NotificationOutcome.Dead), (dead.Error, dead.Outcome));
 
         receiver.Answer = null;
         await outbox.Redrive("gone", Cancel);
@@ -567,20 +546,12 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
         {
             [$"{name}:Kind"] = "Webhook",
             [$"{name}:Url"] = receiver.Url.ToString(),
-            [$"{name}:Secrets:0"] = Secret,
+            [$"{name}:Secrets:0"] = LoopbackReceiver.Secret,
             [$"{name}:Session"] = sessions,
         };
 
-    Task<long> State(Guid session, string type, int wake, string about = "{}") =>
-        store.Scalar<long>(
-            """
-            with stated as (select state_fact($2, $1, $3, null, $4::json)) select count(*) from stated
-            """,
-            session,
-            type,
-            wake,
-            about
-        );
+    Task State(Guid session, string type, int wake, string about = "{}") =>
+        store.Execute("select state_fact($2, $1, $3, null, $4::json)", session, type, wake, about);
 
     // How often what is on its way was tried, and nobody is at it.
     Task<int> Attempts(string target) =>
@@ -595,11 +566,10 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
 
     // As if so much time had gone by.
     async Task Pass(string target, TimeSpan time) =>
-        await store.Scalar<long>(
+        await store.Execute(
             """
-            with passed as (update notifications set due_at = due_at - $2 where target = $1 and outcome is null returning 1),
-                 alone as (update notification_targets set not_before = not_before - $2 where name = $1 returning 1)
-            select (select count(*) from passed) + (select count(*) from alone)
+            with passed as (update notifications set due_at = due_at - $2 where target = $1 and outcome is null)
+            update notification_targets set not_before = not_before - $2 where name = $1
             """,
             target,
             time

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Wake.Notifier;
 using Wake.Store;
+using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Notifying;
@@ -163,7 +164,7 @@ public sealed class SendingByEveryKind
         var script = Script(folder, $"sleep 600 & echo $! > {folder.File("pid")}; wait");
         using var bound = new CancellationTokenSource();
         var sending = new CommandSender(Command(script)).Send(Question("?"), bound.Token);
-        await Testing.Eventually.Holds(() =>
+        await Eventually.Holds(() =>
             Task.FromResult(File.Exists(folder.File("pid")) && new FileInfo(folder.File("pid")).Length > 0)
         );
 
@@ -171,7 +172,7 @@ public sealed class SendingByEveryKind
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
         var child = (await File.ReadAllTextAsync(folder.File("pid"))).Trim();
-        await Testing.Eventually.Holds(() =>
+        await Eventually.Holds(() =>
             Task.FromResult(
                 !File.Exists($"/proc/{child}/stat") || File.ReadAllText($"/proc/{child}/stat").Contains(") Z ")
             )
@@ -181,10 +182,10 @@ public sealed class SendingByEveryKind
     [Fact]
     public void A_message_is_bounded_and_has_no_secrets()
     {
-        var body = NotificationJson.Write(Question("use sk-ant-REDACTED " + new string('x', 100_000)));
+        var body = NotificationJson.Write(Question("use sk-ant-0123456789 " + new string('x', 100_000)));
 
         Assert.InRange(body.Length, 1, 20_000);
-        Assert.DoesNotContain("sk-ant-abcdefghijkl", Encoding.UTF8.GetString(body));
+        Assert.DoesNotContain("sk-ant-", Encoding.UTF8.GetString(body));
     }
 
     [Fact]

@@ -277,10 +277,7 @@ public sealed class HearingBotsOnGitHub()
         github.Hook.To = wake.Http.BaseAddress;
         var key = await wake.Session("instant");
         await wake.Watch(key, "github:octo-org/hello#12");
-        await Eventually.Holds(
-            () => wake.Scalar<bool>("select exists (select from github.cursors where state::text like '%\"12\"%')"),
-            "the pull request is known"
-        );
+        await IsKnown("\"12\"");
 
         await Say("coderabbitai[bot]", "<!-- This is an auto-generated comment: summarize by coderabbit.ai -->");
         await Say("team-bot", "heartbeat");

@@ -50,9 +50,7 @@ public sealed class MergingOnGitHub()
         foreach (var number in numbers)
             await wake.Watch(key, $"github:octo-org/hello#{number}");
         if (polled)
-            await Eventually.Holds(async () =>
-                await wake.Scalar<bool>("select exists (select from github.cursors where state::text like '%\"974\"%')")
-            );
+            await IsKnown("\"974\"");
 
         // One after the other, to whatever is asked of this next.
         var asked = polled ? "/pulls" : "/deliveries";

@@ -30,16 +30,6 @@ public sealed class PollingGitHub()
         return key;
     }
 
-    Task IsKnown(string what) =>
-        Eventually.Holds(
-            async () =>
-                await wake.Scalar<bool>(
-                    "select exists (select from github.cursors where state::text like $1)",
-                    $"%{what}%"
-                ),
-            $"{what} is known"
-        );
-
     async Task<string?> Told(string key) => string.Join('|', (await wake.Turns(key)).SelectMany(x => x.Reasons));
 
     [Fact]
@@ -137,10 +127,7 @@ public sealed class PollingGitHub()
         );
         var key = await Watching(22);
         await Eventually.Holds(() => Task.FromResult(github.AllFaultsMet));
-        await wake.Scalar<long>(
-            "with old as (update watches set id = gen_random_uuid(), created_at = now() - interval '10 minutes' "
-                + "returning 1) select count(*) from old"
-        );
+        await wake.Execute("update watches set id = gen_random_uuid(), created_at = now() - interval '10 minutes'");
         github.Comment(22, "Long before", ago: TimeSpan.FromMinutes(20));
         github.Review(22, "APPROVED", "Long before", ago: TimeSpan.FromMinutes(20));
         github.Comment(22, "Shortly before", ago: TimeSpan.FromMinutes(12));
@@ -335,10 +322,11 @@ public sealed class PollingGitHub()
         {
             github.Open(number);
             github.Check(LoopbackGitHub.Sha(number), "build", "success");
+            github.MergeState(number, true, "clean");
         }
 
         github.PageSize = 100;
-        await Start();
+        await Start(new Dictionary<string, string> { ["GitHub__MergeStateSettle"] = "00:00:01" });
         var key = await wake.Session();
         await Parallel.ForEachAsync(
             Enumerable.Range(1, 500),
@@ -350,8 +338,10 @@ public sealed class PollingGitHub()
             await wake.Scalar<long>("select count(*) from events where type = 'github.ci.completed'") == 500
         );
         await Eventually.Holds(
-            async () => await wake.Scalar<long>("select count(*) from github.merge_states") == 500,
-            "each was asked for once"
+            async () =>
+                await wake.Scalar<long>("select count(*) from github.merge_states where state ->> 'Counted' <> '0'")
+                == 500,
+            "of each it is known whether it can be merged"
         );
         await github.WaitForTwoPolls();
         var (counted, all) = (github.Counted.Count, github.Requests.Count);
@@ -462,10 +452,7 @@ public sealed class PollingGitHub()
         );
 
         Task Unwatch(int number) =>
-            wake.Scalar<long>(
-                "with ended as (delete from watches where subject = $1 returning 1) select count(*) from ended",
-                $"github:octo-org/hello#{number}"
-            );
+            wake.Execute("delete from watches where subject = $1", $"github:octo-org/hello#{number}");
     }
 
     // A session that watches a pull request Wake knows of as an App.

@@ -173,8 +173,9 @@ public sealed class RerunningChecks()
         Fail();
 
         await FirstTurn();
-        Assert.Contains("CI of PR #1 is finished: failure (1 of 1); it could not be rerun", await Told());
-        Assert.Contains("Workflow CI ended on " + Head[..8] + ": failure", await Told());
+        var told = await Told();
+        Assert.Contains("CI of PR #1 is finished: failure (1 of 1); it could not be rerun", told);
+        Assert.Contains("Workflow CI ended on " + Head[..8] + ": failure", told);
         Assert.Equal(1, Reruns);
     }
 

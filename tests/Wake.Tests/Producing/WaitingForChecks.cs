@@ -29,9 +29,7 @@ public sealed class WaitingForChecks()
         github.Hook.To = process.Url;
         var key = await wake.Session();
         await wake.Watch(key, "github:octo-org/hello#1", types: types is [] ? ["github.ci.*"] : types);
-        await Eventually.Holds(async () =>
-            await wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{Head}%")
-        );
+        await IsKnown(Head);
         return key;
     }
 

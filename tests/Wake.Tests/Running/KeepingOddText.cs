@@ -53,11 +53,7 @@ public sealed class KeepingOddText(TestStore store) : IClassFixture<TestStore>
     {
         var id = await store.Session("odd note");
         await store.Accept(WakeSystem.Event("odd note", "x"));
-        await store.Scalar<long>(
-            "with t as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select count(*) from t",
-            id
-        );
-        var turn = ((TurnClaim.Granted)await store.Turns.Claim(id, 1, "test", TimeSpan.FromMinutes(1), None)).Turn;
+        var turn = await store.OpenTurn(id);
 
         Assert.True(
             await store.Turns.Release(turn, new TurnRelease.Park(null, "it said \0 and \ud83d"), false, default, None)

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using System.Runtime.Versioning;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -8,6 +7,7 @@ using Microsoft.Extensions.Options;
 using Wake.Contracts;
 using Wake.Runner;
 using Wake.Store;
+using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
@@ -513,12 +513,7 @@ public sealed class MeetingAHostileRepository : IDisposable
         public DumbServer(string folder, string? credentials, string token)
         {
             (this.folder, this.credentials, this.token) = (folder, credentials, token);
-            using (var free = new TcpListener(IPAddress.Loopback, 0))
-            {
-                free.Start();
-                Host = free.LocalEndpoint.ToString()!;
-            }
-
+            Host = $"127.0.0.1:{RabbitNode.FreePort()}";
             listener.Prefixes.Add($"http://{Host}/");
             listener.Start();
             _ = Task.Run(Serve);

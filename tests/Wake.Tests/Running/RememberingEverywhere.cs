@@ -23,7 +23,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         await store.InitializeAsync();
         transcripts = new(store.Database);
-        turn = await Claim(await store.Session("a"));
+        turn = await store.OpenTurn(await store.Session("a"));
     }
 
     public async Task DisposeAsync()
@@ -283,10 +283,8 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         Write(here, "", Chain(1, 3));
         await Save(here);
-        await store
-            .Database.CreateCommand("update turns set lease_until = now() - interval '1 second'")
-            .ExecuteNonQueryAsync();
-        var other = await Claim(turn.SessionId, open: false);
+        await store.Execute("update turns set lease_until = now() - interval '1 second'");
+        var other = await store.ClaimTurn(turn.SessionId);
 
         Write(here, "", Chain(1, 9));
         await Save(here);
@@ -342,9 +340,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         await Save(here);
         Write(here, "", Chain(1, 6));
         await Save(here);
-        await store
-            .Database.CreateCommand("update transcript_segments set content = 'x' where start = 0")
-            .ExecuteNonQueryAsync();
+        await store.Execute("update transcript_segments set content = 'x' where start = 0");
 
         await using (var memory = On(there))
         {
@@ -365,7 +361,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         Write(here, "", Chain(1, 3));
         await Save(here);
-        await store.Database.CreateCommand("delete from transcript_segments").ExecuteNonQueryAsync();
+        await store.Execute("delete from transcript_segments");
 
         Assert.IsType<TranscriptState.Damaged>(await Bring(there));
         Assert.False(File.Exists(Folder(there).MainFile));
@@ -402,7 +398,7 @@ public sealed class RememberingEverywhere : IAsyncLifetime
         await Save(here);
         await store.Sessions.Close("a", CancellationToken.None);
 
-        turn = await Claim(await store.Session("b"));
+        turn = await store.OpenTurn(await store.Session("b"));
         Write(here, "", Chain(1, 6));
         await Save(here);
         await transcripts.Prune(TimeSpan.Zero, CancellationToken.None);
@@ -432,40 +428,19 @@ public sealed class RememberingEverywhere : IAsyncLifetime
     {
         Write(here, "", Chain(1, 5));
         await Save(here);
-        await Sql(
+        await store.Execute(
             "insert into session_ids (session_id, position, claude_session_id, reason, opened) values "
                 + $"('{turn.SessionId}', 1, '{claudeSession}', 'first', true), ('{turn.SessionId}', 2, "
                 + $"'{Guid.NewGuid()}', 'lost', true)"
         );
-        await Sql("update transcripts set saved_at = now() - interval '40 days'");
+        await store.Execute("update transcripts set saved_at = now() - interval '40 days'");
 
         await transcripts.Prune(TimeSpan.FromDays(30), CancellationToken.None);
         Assert.NotNull(await transcripts.Find(claudeSession, CancellationToken.None));
 
-        await Sql("update session_ids set since = now() - interval '31 days' where position = 2");
+        await store.Execute("update session_ids set since = now() - interval '31 days' where position = 2");
         await transcripts.Prune(TimeSpan.FromDays(30), CancellationToken.None);
         Assert.Null(await transcripts.Find(claudeSession, CancellationToken.None));
-    }
-
-    async Task Sql(string sql)
-    {
-        await using var command = store.Database.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
-    }
-
-    async Task<ClaimedTurn> Claim(Guid session, bool open = true)
-    {
-        if (open)
-        {
-            await using var command = store.Database.CreateCommand(
-                "insert into turns (session_id, wake_number) values ($1, 1)"
-            );
-            command.Parameters.AddWithValue(session);
-            await command.ExecuteNonQueryAsync();
-        }
-
-        var claim = await store.Turns.Claim(session, 1, "test", TimeSpan.FromMinutes(5), CancellationToken.None);
-        return Assert.IsType<TurnClaim.Granted>(claim).Turn;
     }
 
     TranscriptSync On(TemporaryFolder machine) =>

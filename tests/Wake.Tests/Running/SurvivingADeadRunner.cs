@@ -397,23 +397,16 @@ public sealed class SurvivingADeadRunner : IAsyncLifetime
         await wake.StartProcess("Wake.Runner");
     }
 
-    async Task Refuse(string what)
-    {
-        await using var command = wake.Database.CreateCommand(
+    Task Refuse(string what) =>
+        wake.Execute(
             $"""
             create or replace function refuse() returns trigger language plpgsql as
             $$ begin raise exception 'no room' using errcode = '53100'; end $$;
             create trigger refuse {what} for each row execute function refuse()
             """
         );
-        await command.ExecuteNonQueryAsync();
-    }
 
-    async Task RefuseNoMore(string table)
-    {
-        await using var command = wake.Database.CreateCommand($"drop trigger refuse on {table}");
-        await command.ExecuteNonQueryAsync();
-    }
+    Task RefuseNoMore(string table) => wake.Execute($"drop trigger refuse on {table}");
 
     // A session whose turn has come to where it waits for the file.
     async Task<string> Reaching(HoldFile hold, string reason)

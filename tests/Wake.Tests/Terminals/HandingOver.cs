@@ -27,12 +27,7 @@ public sealed class HandingOver : IAsyncLifetime
     {
         Directory.CreateDirectory(Workspace);
         api = await MessagesApi.Start();
-        environment = new()
-        {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
-            ["ANTHROPIC_API_KEY"] = Key,
-            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
-        };
+        environment = new(api.Login) { ["ANTHROPIC_API_KEY"] = Key };
         wake = await WakeSystem.Start(
             Transport.InMemory,
             new Dictionary<string, string>(environment)

@@ -35,11 +35,9 @@ public abstract class WakingAnOpenClaude(string version) : IAsyncLifetime
             folder.File("data/endpoint.json"),
             JsonSerializer.Serialize(new { wake.Url, ProcessId = Environment.ProcessId })
         );
-        environment = new()
+        environment = new(api.Login)
         {
-            ["ANTHROPIC_BASE_URL"] = api.Url,
             ["ANTHROPIC_API_KEY"] = Key,
-            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
             ["CLAUDE_CONFIG_DIR"] = folder.File("claude"),
             ["XDG_DATA_HOME"] = folder.File("share"),
             ["XDG_CACHE_HOME"] = folder.File("cache"),

@@ -1,4 +1,3 @@
-using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Wake.Contracts;
@@ -240,17 +239,7 @@ public sealed partial class AskingOnceMore(SystemThatAsksGitHub shared) : IClass
     {
         var key = await wake.Session();
         var observed = Happen("labeled, then merged");
-        var answer = await wake.Http.PostAsJsonAsync(
-            "/v1/watches",
-            new
-            {
-                session = key,
-                subject = observed.Subject,
-                types = (string[])[observed.Type],
-                once = true,
-            }
-        );
-        Assert.True(answer.IsSuccessStatusCode);
+        await wake.Watch(key, observed.Subject, types: [observed.Type], once: true);
 
         await wake.Post(observed);
 

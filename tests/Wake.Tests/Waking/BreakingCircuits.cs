@@ -104,15 +104,14 @@ public abstract class BreakingCircuits(Transport transport) : IAsyncLifetime
         Assert.Equal(5, (await wake.Show(key)).Inbox);
 
         // Half a day later.
-        await wake
-            .Database.CreateCommand(
-                """
-                update turns set dispatched_at = dispatched_at - interval '12 hours', ended_at = ended_at - interval '12 hours';
-                update pauses set until = until - interval '12 hours';
-                update wake_timers set owed_at = owed_at - interval '12 hours' where owed_at < 'infinity';
-                """
-            )
-            .ExecuteNonQueryAsync();
+        await wake.Execute(
+            """
+            update turns
+            set dispatched_at = dispatched_at - interval '12 hours', ended_at = ended_at - interval '12 hours';
+            update pauses set until = until - interval '12 hours';
+            update wake_timers set owed_at = owed_at - interval '12 hours' where owed_at < 'infinity';
+            """
+        );
 
         Assert.Equal(
             ["event 4", "event 5", "event 6", "event 7", "event 8"],

@@ -47,7 +47,7 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     )
     {
         await Tell("failure", Failure(error, check, failure, own, excerpt));
-        return await Claim(++wakes, open: true);
+        return await Count(await store.OpenTurn(await Id(), ++wakes));
     }
 
     object Failure(
@@ -99,14 +99,13 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
             }
         );
 
-    async Task<TurnClaim> Claim(int wake, bool open = false)
+    async Task<TurnClaim> ClaimAgain()
     {
-        var session = (await store.Sessions.Find(Key, None))!.Id;
-        if (open)
-            await Do("insert into turns (session_id, wake_number) values ($1, $2)", session, wake);
-        var claim = await store.Turns.Claim(session, wake, "tester", TimeSpan.FromMinutes(10), None);
+        var claim = await store.Turns.Claim(await Id(), wakes, "test", TimeSpan.FromMinutes(10), None);
         return claim is TurnClaim.Granted { Turn: var turn } ? await Count(turn) : claim;
     }
+
+    async Task<Guid> Id() => (await store.Sessions.Find(Key, None))!.Id;
 
     // As whoever has claimed a turn does it before it is run.
     async Task<TurnClaim> Count(ClaimedTurn claimed)
@@ -117,14 +116,6 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
 
         Assert.True(await store.Turns.Release(turn, new TurnRelease.Park(null, spent), answered: false, default, None));
         return new TurnClaim.NotDue();
-    }
-
-    async Task Do(string sql, params object[] parameters)
-    {
-        await using var command = store.Database.CreateCommand(sql);
-        foreach (var value in parameters)
-            command.Parameters.AddWithValue(value);
-        await command.ExecuteNonQueryAsync();
     }
 
     async Task<CiAttempt?> Try(Task<TurnClaim> red, string said = "done")
@@ -173,12 +164,12 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
         Assert.IsType<TurnClaim.NotDue>(await Red("second error"));
 
         // What else lets it be claimed changes nothing.
-        await Do("update turns set not_before = null where ended_at is null");
-        Assert.IsType<TurnClaim.NotDue>(await Claim(wakes));
+        await store.Execute("update turns set not_before = null where ended_at is null");
+        Assert.IsType<TurnClaim.NotDue>(await ClaimAgain());
         Assert.Single((await Explained()).Ledger, x => x.What == "escalated");
 
-        await Do("update turns set not_before = null, insisted = true where ended_at is null");
-        Assert.Equal(1, (await Try(Claim(wakes)))!.Number);
+        await store.Execute("update turns set not_before = null, insisted = true where ended_at is null");
+        Assert.Equal(1, (await Try(ClaimAgain()))!.Number);
         Assert.IsType<TurnClaim.NotDue>(await Red("third error"));
         Assert.Equal(2, (await Explained()).Ledger.Count(x => x.What == "escalated"));
     }
@@ -260,9 +251,9 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     {
         await Try(Red("first error"));
         var turn = Assert.IsType<TurnClaim.Granted>(await Red("second error")).Turn;
-        await Do("update turns set lease_until = now() where ended_at is null");
+        await store.Execute("update turns set lease_until = now() where ended_at is null");
 
-        var again = Assert.IsType<TurnClaim.Granted>(await Claim(wakes)).Turn;
+        var again = Assert.IsType<TurnClaim.Granted>(await ClaimAgain()).Turn;
 
         Assert.Equal(2, turn.Events[0].Ci!.Number);
         Assert.Equivalent(turn.Events[0].Ci, again.Events[0].Ci);
@@ -288,9 +279,7 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
 
         await Tell("failure", Failure("first error"));
 
-        await Do("insert into turns (session_id, wake_number) values ($1, $2)", session, 1);
-        var claim = await store.Turns.Claim(session, 1, "tester", TimeSpan.FromMinutes(10), None);
-        var (turn, _) = await store.Turns.CountCiAttempts(Assert.IsType<TurnClaim.Granted>(claim).Turn, None);
+        var (turn, _) = await store.Turns.CountCiAttempts(await store.OpenTurn(session), None);
         var attempt = Assert.Single(turn.Events).Ci!;
         Assert.Equal((1, 2), (attempt.Number, attempt.Of));
     }
@@ -300,10 +289,7 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     {
         await Route(new() { AttemptsPerCheck = 1 });
         await Tell("failure", Failure("first error"));
-        var session = (await store.Sessions.Find(Key, None))!.Id;
-        await Do("insert into turns (session_id, wake_number) values ($1, $2)", session, ++wakes);
-        var claim = await store.Turns.Claim(session, wakes, "tester", TimeSpan.FromMinutes(10), None);
-        var turn = Assert.IsType<TurnClaim.Granted>(claim).Turn;
+        var turn = await store.OpenTurn(await Id(), ++wakes);
         var over = turn with
         {
             Events = [turn.Events[0] with { Fact = new(FactAnswer.NoLonger, "the check is green by now", default) }],

@@ -17,11 +17,11 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
         Assert.Equal([], await Waiting());
 
         await store.Accept(WakeSystem.Event("repo#1", "merged"));
-        await Ago("update inbox set routed_at = routed_at - interval '1 hour'");
+        await store.Execute("update inbox set routed_at = routed_at - interval '1 hour'");
         Assert.Equal(["collecting 1 after 60 min"], await Waiting());
 
         await Execute(SagaStatements.OpenTurn(session, 1, Minute, traceParent: null, traceState: null));
-        await Ago("update turns set dispatched_at = dispatched_at - interval '10 minutes'");
+        await store.Execute("update turns set dispatched_at = dispatched_at - interval '10 minutes'");
         Assert.Equal(["dispatched 1 after 10 min"], await Waiting());
 
         var turn = Assert.IsType<TurnClaim.Granted>(await store.Turns.Claim(session, 1, "runner", Minute, cancel)).Turn;
@@ -29,7 +29,7 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
         Assert.Equal(["running 1 after 0 min"], await Waiting());
 
         // Its runner is dead, and nobody has taken it since.
-        await Ago("update turns set lease_until = clock_timestamp() - interval '5 minutes'");
+        await store.Execute("update turns set lease_until = clock_timestamp() - interval '5 minutes'");
         Assert.Equal(["dispatched 1 after 5 min"], await Waiting());
         turn = Assert.IsType<TurnClaim.Granted>(await store.Turns.Claim(session, 1, "another", Minute, cancel)).Turn;
 
@@ -46,12 +46,6 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
             (await backlog.GetByState(cancel))
                 .Where(x => x.Sessions > 0)
                 .Select(x => $"{x.State} {x.Sessions} after {Math.Round(x.Oldest.TotalMinutes)} min");
-    }
-
-    async Task Ago(string sql)
-    {
-        await using var command = store.Database.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
     }
 
     async Task Execute(Npgsql.NpgsqlBatchCommand command)

@@ -275,10 +275,7 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
         Assert.Null((await Find(key)).Closed);
         await using var coordinator = await LoopbackCoordinator.Start(store);
         await coordinator.Tell(new WakeDue(session.Id));
-        Assert.Equal(
-            2,
-            (await coordinator.Commands.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30))).WakeNumber
-        );
+        Assert.Equal(2, (await coordinator.NextCommand()).WakeNumber);
     }
 
     [Fact]
@@ -295,7 +292,7 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
         await Accept("#15", "github.issue.assigned");
         await coordinator.Tell(new WakeDue(id));
 
-        var command = await coordinator.Commands.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        var command = await coordinator.NextCommand();
         Assert.Equal((id, 2), (command.SessionId, command.WakeNumber));
     }
 
@@ -365,33 +362,22 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
     async Task<ClaimedTurn> Open(string key, int wake)
     {
         var id = (await Find(key)).Id;
-        await using (
-            var open = store.Database.CreateCommand(
-                """
-                with opened as (insert into turns (session_id, wake_number) values ($1, $2))
-                insert into decisions (kind, session_id, wake_number) values ('dispatched', $1, $2)
-                """
-            )
-        )
-        {
-            open.Parameters.AddWithValue(id);
-            open.Parameters.AddWithValue(wake);
-            await open.ExecuteNonQueryAsync();
-        }
-
-        var claim = await store.Turns.Claim(id, wake, "tester", TimeSpan.FromMinutes(1), None);
-        var turn = Assert.IsType<TurnClaim.Granted>(claim).Turn;
+        await store.Execute(
+            "insert into decisions (kind, session_id, wake_number) values ('dispatched', $1, $2)",
+            id,
+            wake
+        );
+        var turn = await store.OpenTurn(id, wake);
         if (turn.ClaudeSession is null)
             Assert.True(await store.Sessions.BeginClaudeSession(turn, Guid.NewGuid(), null, None));
         return turn;
     }
 
     async Task MakeDue(string key) =>
-        await store
-            .Database.CreateCommand(
-                $"update sessions set close_at = close_at - interval '1 hour' where id = '{(await Find(key)).Id}'"
-            )
-            .ExecuteNonQueryAsync();
+        await store.Execute(
+            "update sessions set close_at = close_at - interval '1 hour' where id = $1",
+            (await Find(key)).Id
+        );
 
     async Task<Store.Session> Find(string key) => (await store.Sessions.Find(key, None))!;
 

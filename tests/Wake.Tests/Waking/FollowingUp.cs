@@ -85,7 +85,7 @@ public sealed class FollowingUp(TestStore store) : IClassFixture<TestStore>, IAs
         await End(turn);
 
         Assert.True((await Command(session, 2)).Urgent);
-        var followUp = await Claimed(session, 2);
+        var followUp = await store.ClaimTurn(session, 2);
         await store.Turns.Release(
             followUp,
             new TurnRelease.Retry(TimeSpan.FromMinutes(10), "the API fails"),
@@ -107,7 +107,7 @@ public sealed class FollowingUp(TestStore store) : IClassFixture<TestStore>, IAs
 
     async Task<ResumeSession> Command(Guid session, int wake)
     {
-        var command = await coordinator.Commands.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        var command = await coordinator.NextCommand();
         Assert.Equal((session, wake), (command.SessionId, command.WakeNumber));
         return command;
     }
@@ -115,13 +115,8 @@ public sealed class FollowingUp(TestStore store) : IClassFixture<TestStore>, IAs
     async Task<ClaimedTurn> Claim(Guid session, int wake)
     {
         await Command(session, wake);
-        return await Claimed(session, wake);
+        return await store.ClaimTurn(session, wake);
     }
-
-    async Task<ClaimedTurn> Claimed(Guid session, int wake) =>
-        Assert
-            .IsType<TurnClaim.Granted>(await store.Turns.Claim(session, wake, "test", TimeSpan.FromMinutes(10), Cancel))
-            .Turn;
 
     async Task End(ClaimedTurn turn)
     {

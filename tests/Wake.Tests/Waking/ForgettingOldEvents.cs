@@ -30,16 +30,16 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
         await store.Sessions.Close("closed", CancellationToken.None);
         foreach (var (session, ended) in (IEnumerable<(string, string)>)[("heard", "now()"), ("running", "null")])
         {
-            await Execute(
+            await store.Execute(
                 $"insert into turns (session_id, wake_number, ended_at) select id, 1, {ended} from sessions where "
                     + $"key = '{session}'"
             );
-            await Execute(
+            await store.Execute(
                 $"update inbox set wake_number = 1 where session_id = (select id from sessions where key = '{session}')"
             );
         }
 
-        await Execute("update events set accepted_at = now() - interval '91 days'");
+        await store.Execute("update events set accepted_at = now() - interval '91 days'");
         await store.Accept(WakeSystem.Event("nobody", "new"));
 
         Assert.Equal(
@@ -68,7 +68,7 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
     {
         await store.Session("waiting");
         await store.Accept(WakeSystem.Event("waiting", "old"), WakeSystem.Event("nobody", "old"));
-        await Execute("update events set accepted_at = now() - interval '91 days'");
+        await store.Execute("update events set accepted_at = now() - interval '91 days'");
         var retention = new EventRetention(store.Database);
         Assert.Equal(1, await retention.DeleteOlderThan(TimeSpan.FromDays(90), CancellationToken.None));
         await store.Sessions.Close("waiting", CancellationToken.None);
@@ -78,12 +78,6 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
             1,
             await new EventRetention(store.Database).DeleteOlderThan(TimeSpan.FromDays(90), CancellationToken.None)
         );
-    }
-
-    async Task Execute(string sql)
-    {
-        await using var command = store.Database.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
     }
 
     async Task<IReadOnlyList<string>> Column(string sql)

@@ -1,10 +1,10 @@
 using Wake.Store;
+using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Waking;
 
 /// <summary>A turn asks once, and every attempt of it goes by the same answers, whoever dies between.</summary>
-[Trait("Starts", "processes")]
 public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
 {
     static readonly CancellationToken None = CancellationToken.None;
@@ -20,7 +20,7 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     public async Task A_turn_that_dies_after_the_answer_and_before_its_end_ends_as_stale_without_asking_again()
     {
         await CanBeAsked();
-        var first = await Claimed(await Session());
+        var first = await store.OpenTurn(await Session());
         var asking = Check(first, TimeSpan.FromSeconds(30), None);
         await AnswerNext(FactAnswer.NoLonger, "it is over");
         Assert.True((await asking).IsStale);
@@ -37,7 +37,7 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     public async Task A_turn_that_dies_while_it_asks_waits_for_the_answer_to_what_was_asked()
     {
         await CanBeAsked();
-        var first = await Claimed(await Session());
+        var first = await store.OpenTurn(await Session());
         using var died = new CancellationTokenSource();
         var asking = Check(first, TimeSpan.FromSeconds(30), died.Token);
         var question = Assert.Single(await Asked());
@@ -54,7 +54,7 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     public async Task An_answer_that_comes_too_late_changes_nothing_any_more()
     {
         await CanBeAsked();
-        var turn = await Claimed(await Session());
+        var turn = await store.OpenTurn(await Session());
         var asking = Check(turn, Soon, None);
         var question = Assert.Single(await Asked());
 
@@ -72,7 +72,7 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     [Fact]
     public async Task A_session_that_may_have_heard_of_it_is_not_left_in_the_middle()
     {
-        var first = await Claimed(await Session());
+        var first = await store.OpenTurn(await Session());
         Assert.Equal(new(first, IsStale: false), await Check(first, Soon, None));
         await CanBeAsked();
 
@@ -90,12 +90,12 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     public async Task Nobody_is_asked_who_is_gone_or_knows_nothing_of_it()
     {
         await facts.Register(checker, [subject], ["other.*"], None);
-        var turn = await Claimed(await Session());
+        var turn = await store.OpenTurn(await Session());
         Assert.Null((await Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
 
         await CanBeAsked();
-        await store.Scalar<int>(
-            "update fact_checkers set seen_at = now() - interval '31 seconds' where checker = $1 returning 1",
+        await store.Execute(
+            "update fact_checkers set seen_at = now() - interval '31 seconds' where checker = $1",
             checker
         );
         Assert.Null((await Check(turn, TimeSpan.FromMinutes(1), None)).Turn.Events[0].Fact);
@@ -115,7 +115,7 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
     public async Task Whatever_is_in_the_data_of_an_event_can_be_asked_about(string data, string asked)
     {
         await CanBeAsked();
-        var turn = await Claimed(await Session());
+        var turn = await store.OpenTurn(await Session());
         turn = turn with { Events = [turn.Events[0] with { Data = data }] };
         var asking = Check(turn, TimeSpan.FromSeconds(30), None);
 
@@ -138,26 +138,14 @@ public sealed class GoingByOneAnswer(TestStore store) : IClassFixture<TestStore>
         return session;
     }
 
-    // As the saga dispatches it.
-    async Task<ClaimedTurn> Claimed(Guid session)
-    {
-        await store.Scalar<int>("insert into turns (session_id, wake_number) values ($1, 1) returning 1", session);
-        return Granted(await store.Turns.Claim(session, 1, "runner", TimeSpan.FromMinutes(1), None));
-    }
-
     async Task<ClaimedTurn> ClaimedAgain(ClaimedTurn turn)
     {
-        await store.Scalar<int>(
-            "update turns set lease_until = now() where session_id = $1 returning 1",
-            turn.SessionId
-        );
-        return Granted(await store.Turns.Claim(turn.SessionId, 1, "runner", TimeSpan.FromMinutes(1), None));
+        await store.Execute("update turns set lease_until = now() where session_id = $1", turn.SessionId);
+        return await store.ClaimTurn(turn.SessionId);
     }
 
-    static ClaimedTurn Granted(TurnClaim claim) => Assert.IsType<TurnClaim.Granted>(claim).Turn;
-
     Task<IReadOnlyList<FactQuestion>> Asked() =>
-        Wake.Testing.Eventually.Sees(async () => await facts.Take(checker, None) is { Count: > 0 } some ? some : null);
+        Eventually.Sees(async () => await facts.Take(checker, None) is { Count: > 0 } some ? some : null);
 
     async Task AnswerNext(FactAnswer answer, string reason) =>
         await facts.Answer(Assert.Single(await Asked()), answer, reason, None);

@@ -31,11 +31,11 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         Assert.IsType<TurnClaim.NotDue>(await Claim(session));
         await Observe("between", "second", urgent: true);
         await coordinator.Tell(new WakeDue(session));
-        Assert.Equal("infinity", await Timer(session));
+        Assert.Equal("infinity", await store.Timer(session));
         Assert.False(coordinator.Commands.TryPeek(out _));
 
         Assert.True(await pauses.End(pause.Id, Cancel));
-        Assert.Equal("due", await Timer(session));
+        Assert.Equal("due", await store.Timer(session));
         await coordinator.Tell(new WakeDue(session));
         await Command(session);
         var granted = Assert.IsType<TurnClaim.Granted>(await Claim(session));
@@ -127,13 +127,13 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         var open = await Pause(new(PauseScope.Session, "twice", null, null, false, "two"));
         await Observe("twice", "first");
         await coordinator.Tell(new WakeDue(session));
-        Assert.Equal("infinity", await Timer(session));
+        Assert.Equal("infinity", await store.Timer(session));
         Assert.Null((await store.Sessions.Find("twice", Cancel))!.Paused!.Until);
 
         await pauses.End(open.Id, Cancel);
         await coordinator.Tell(new WakeDue(session));
 
-        Assert.Equal("later", await Timer(session));
+        Assert.Equal("later", await store.Timer(session));
         Assert.InRange(
             (await store.Sessions.Find("twice", Cancel))!.Paused!.Until!.Value,
             until.AddMilliseconds(-1),
@@ -150,14 +150,12 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         var pause = await Pause(new(PauseScope.Session, "left", null, null, false, null));
         await Observe("left", "first");
         await coordinator.Tell(new WakeDue(session));
-        await store
-            .Database.CreateCommand($"update pauses set ended_at = now() where id = '{pause.Id}'")
-            .ExecuteNonQueryAsync();
-        Assert.Equal("infinity", await Timer(session));
+        await store.Execute("update pauses set ended_at = now() where id = $1", pause.Id);
+        Assert.Equal("infinity", await store.Timer(session));
 
         Assert.True(await pauses.EndExpired(Cancel));
 
-        Assert.Equal("due", await Timer(session));
+        Assert.Equal("due", await store.Timer(session));
         Assert.False(await pauses.EndExpired(Cancel));
     }
 
@@ -195,16 +193,7 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
 
     async Task Command(Guid session)
     {
-        var command = await coordinator.Commands.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        var command = await coordinator.NextCommand();
         Assert.Equal((session, 1), (command.SessionId, command.WakeNumber));
     }
-
-    Task<string> Timer(Guid session) =>
-        store.Scalar<string>(
-            """
-            select case when due_at = 'infinity' then 'infinity' when due_at <= clock_timestamp() then 'due' else 'later' end
-            from wake_timers where session_id = $1
-            """,
-            session
-        );
 }

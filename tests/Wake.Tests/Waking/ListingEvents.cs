@@ -5,7 +5,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>Events are found by what they say and where they went, the newest first.</summary>
-[Trait("Starts", "processes")]
 public sealed class ListingEvents(TestStore store) : IClassFixture<TestStore>
 {
     static readonly CancellationToken None = CancellationToken.None;
@@ -45,14 +44,7 @@ public sealed class ListingEvents(TestStore store) : IClassFixture<TestStore>
         await own.InitializeAsync();
         foreach (var name in (string[])["old", "new"])
             await own.Accept(WakeSystem.Event(name, name, id: $"{mark} {name}"));
-        await using (
-            var age = own.Database.CreateCommand(
-                "update events set accepted_at = accepted_at - interval '1 hour' where subject = 'old'"
-            )
-        )
-        {
-            await age.ExecuteNonQueryAsync();
-        }
+        await own.Execute("update events set accepted_at = accepted_at - interval '1 hour' where subject = 'old'");
 
         var between = DateTimeOffset.Now.AddMinutes(-30).ToOffset(TimeSpan.FromHours(3));
         Assert.Equal(["new"], await Found(new() { Since = between }, own));

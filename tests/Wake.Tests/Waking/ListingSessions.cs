@@ -4,7 +4,6 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Waking;
 
 /// <summary>Sessions are found by what they do and have, in the order asked for, page by page.</summary>
-[Trait("Starts", "processes")]
 public sealed class ListingSessions(TestStore store) : IClassFixture<TestStore>
 {
     static readonly CancellationToken None = CancellationToken.None;
@@ -80,14 +79,14 @@ public sealed class ListingSessions(TestStore store) : IClassFixture<TestStore>
             WakeSystem.Event(key, "second", reason: "two")
         );
         var (left, begun) = (Guid.NewGuid(), Guid.NewGuid());
-        await Execute("update inbox set wake_number = 1 where session_id = $1", id);
-        await Execute(
+        await store.Execute("update inbox set wake_number = 1 where session_id = $1", id);
+        await store.Execute(
             """
             insert into turns (session_id, wake_number, ended_at, outcome, cost_usd) values ($1, 1, now(), 'limitReached', 0.25);
             """,
             id
         );
-        await Execute(
+        await store.Execute(
             """
             insert into session_ids (session_id, position, claude_session_id, reason, wake_number, opened)
             values ($1, 1, $2, 'first', null, true), ($1, 2, $3, 'its transcript was lost', 1, true)
@@ -96,8 +95,8 @@ public sealed class ListingSessions(TestStore store) : IClassFixture<TestStore>
             left,
             begun
         );
-        await Execute("insert into spending select $1, current_date - 9, 1, 1, 1, 1, 1", id);
-        await Execute($"insert into spending select $1, (now() at time zone 'utc')::date, 0.25, 1, 1, 1, 1", id);
+        await store.Execute("insert into spending select $1, current_date - 9, 1, 1, 1, 1, 1", id);
+        await store.Execute($"insert into spending select $1, (now() at time zone 'utc')::date, 0.25, 1, 1, 1, 1", id);
 
         var listed = Assert.Single((await List(new())).Rows);
         var found = (await store.Sessions.Find(key, None))!;
@@ -155,7 +154,7 @@ public sealed class ListingSessions(TestStore store) : IClassFixture<TestStore>
         foreach (var (i, name) in names.Index())
         {
             await Session(name);
-            await Execute(
+            await store.Execute(
                 "update sessions set created_at = now() - $2 * interval '1 day' where key = $1",
                 Key(name),
                 i
@@ -167,7 +166,7 @@ public sealed class ListingSessions(TestStore store) : IClassFixture<TestStore>
         await Turn("c", "4 hours");
         await Turn("d", "1 hour");
         foreach (var (name, usd) in new Dictionary<string, decimal> { ["a"] = 2, ["b"] = 1.5m })
-            await Execute(
+            await store.Execute(
                 "insert into spending select id, current_date, $2, 1, 1, 1, 1 from sessions where key = $1",
                 Key(name),
                 usd
@@ -189,7 +188,7 @@ public sealed class ListingSessions(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(seen.Distinct(), seen);
 
         Task Turn(string name, string ago) =>
-            Execute(
+            store.Execute(
                 "insert into turns (session_id, wake_number, dispatched_at, ended_at, outcome) "
                     + $"select id, 1, now() - interval '5 days', now() - interval '{ago}', 'completed' "
                     + "from sessions where key = $1",
@@ -221,20 +220,12 @@ public sealed class ListingSessions(TestStore store) : IClassFixture<TestStore>
         );
         await store.Watches.Create(Key(name), new(Key(name)), None);
         if (sql is not null)
-            await Execute(sql, created.Session.Id);
+            await store.Execute(sql, created.Session.Id);
         return Key(name);
     }
 
     // Equals are in the order of their ids.
     Guid NextId() => Guid.Parse($"{++made:x8}{profile[8..]}");
-
-    async Task Execute(string sql, params object[] parameters)
-    {
-        await using var command = store.Database.CreateCommand(sql);
-        foreach (var parameter in parameters)
-            command.Parameters.AddWithValue(parameter);
-        await command.ExecuteNonQueryAsync();
-    }
 
     Task<Page<Store.Session>> List(SessionQuery query) =>
         store.Sessions.List(query with { Profile = profile }, 100, null, None);

@@ -80,7 +80,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
 
         // Those that were dispatched run.
         foreach (var session in await store.Scalar<Guid[]>("select array_agg(session_id) from turns"))
-            Assert.IsType<TurnClaim.Granted>(await Claim(session, 1));
+            await store.ClaimTurn(session);
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Review();
         Assert.Null((await store.Sessions.Find("second", Cancel))!.Paused);
 
-        Assert.Equal("due", await Timer(waits));
+        Assert.Equal("due", await store.Timer(waits));
         await Look(waits);
         await Command(waits);
     }
@@ -183,7 +183,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
     {
         var (tried, _) = await HalfOpen(BreakerKind.TurnsPerHour, 2);
         if (dispatched)
-            await store.Database.CreateCommand("update session_wakes set current_state = 4").ExecuteNonQueryAsync();
+            await store.Execute("update session_wakes set current_state = 4");
 
         await coordinator.Tell(new TurnEnded(tried, 1, TurnOutcome.Completed));
 
@@ -204,7 +204,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
         var open = Assert.Single(await breakers.List(Cancel));
 
         Assert.True(await pauses.End(open.PauseId!.Value, Cancel));
-        Assert.Equal("due", await Timer(session));
+        Assert.Equal("due", await store.Timer(session));
         await Look(session);
         await Command(session);
         await End(session, 3);
@@ -232,7 +232,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
 
         var open = Assert.Single(await breakers.List(Cancel));
         Assert.Equal((BreakerState.Open, 2m), (open.State, open.Used));
-        Assert.IsType<TurnClaim.NotDue>(await Claim(waits, 1));
+        Assert.IsType<TurnClaim.NotDue>(await store.Turns.Claim(waits, 1, "test", TimeSpan.FromMinutes(10), Cancel));
         await Look(waits);
         Assert.False(coordinator.Commands.TryPeek(out _));
         if (kind is BreakerKind.UsdPerDay)
@@ -244,10 +244,8 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Command(waits);
         await Look(spends);
         Assert.False(coordinator.Commands.TryPeek(out _));
-        Assert.IsType<TurnClaim.Granted>(await Claim(waits, 1));
-        Assert.True(
-            await store.Turns.EndTurn(await Token(waits, 1), TurnOutcome.Completed, null, new(0.5m, default), Cancel)
-        );
+        var trial = await store.ClaimTurn(waits);
+        Assert.True(await store.Turns.EndTurn(trial, TurnOutcome.Completed, null, new(0.5m, default), Cancel));
         await Review();
         Assert.Equal(BreakerState.Closed, Assert.Single(await breakers.List(Cancel)).State);
         await Look(spends);
@@ -273,9 +271,9 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Later("16 minutes");
         await Look(session);
         await Command(session);
-        var granted = Assert.IsType<TurnClaim.Granted>(await Claim(session, 1));
-        Assert.Equal(11, granted.Turn.Events.Count);
-        await store.Turns.EndTurn(await Token(session, 1), TurnOutcome.Completed, null, default, Cancel);
+        var turn = await store.ClaimTurn(session);
+        Assert.Equal(11, turn.Events.Count);
+        await store.Turns.EndTurn(turn, TurnOutcome.Completed, null, default, Cancel);
         await Review();
         Assert.Equal(BreakerState.Closed, Assert.Single(await breakers.List(Cancel)).State);
 
@@ -298,7 +296,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Look(session);
 
         await Command(session);
-        Assert.Equal(4, Assert.IsType<TurnClaim.Granted>(await Claim(session, 1)).Turn.Events.Count);
+        Assert.Equal(4, (await store.ClaimTurn(session)).Events.Count);
     }
 
     [Fact]
@@ -308,13 +306,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
         var session = await store.Session("loop");
         await Observe("loop", "a person asks");
         for (var turn = 1; turn <= 3; turn++)
-        {
-            await Look(session);
-            await Command(session);
-            await Claim(session, turn);
-            await Comment(turn, "agent");
-            await store.Turns.EndTurn(await Token(session, turn), TurnOutcome.Completed, null, default, Cancel);
-        }
+            await Answer(turn);
 
         await Look(session);
         Assert.False(coordinator.Commands.TryPeek(out _));
@@ -328,11 +320,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
 
         // The trial goes on with it.
         await Later("16 minutes");
-        await Look(session);
-        await Command(session);
-        await Claim(session, 4);
-        await Comment(4, "agent");
-        await store.Turns.EndTurn(await Token(session, 4), TurnOutcome.Completed, null, default, Cancel);
+        await Answer(4);
         await Review();
         Assert.Equal(BreakerState.Open, Assert.Single(await breakers.List(Cancel)).State);
 
@@ -345,6 +333,15 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Review();
         Assert.Empty(await breakers.List(Cancel));
         Assert.Equal(0, await store.Scalar<int>("select coalesce(depth, 0) from turns where wake_number = 5"));
+
+        async Task Answer(int number)
+        {
+            await Look(session);
+            await Command(session);
+            var turn = await store.ClaimTurn(session, number);
+            await Comment(number, "agent");
+            await store.Turns.EndTurn(turn, TurnOutcome.Completed, null, default, Cancel);
+        }
     }
 
     [Theory]
@@ -394,7 +391,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await Limits();
         await pauses.EndExpired(Cancel);
 
-        Assert.Equal("due", await Timer(session));
+        Assert.Equal("due", await store.Timer(session));
         await Look(session);
         await Command(session);
     }
@@ -439,7 +436,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
         if (amount > 1)
             await Run(sessions[0], "first", 2);
         else
-            await store.Database.CreateCommand("update turns set wake_number = 2").ExecuteNonQueryAsync();
+            await store.Execute("update turns set wake_number = 2");
         await Observe("first", "more");
         await Observe("second", "more");
         foreach (var session in sessions)
@@ -464,8 +461,8 @@ public sealed class OpeningABreaker : IAsyncLifetime
 
     async Task End(Guid session, int turn, TurnOutcome outcome = TurnOutcome.Completed, decimal usd = 0)
     {
-        Assert.IsType<TurnClaim.Granted>(await Claim(session, turn));
-        Assert.True(await store.Turns.EndTurn(await Token(session, turn), outcome, null, new(usd, default), Cancel));
+        var claimed = await store.ClaimTurn(session, turn);
+        Assert.True(await store.Turns.EndTurn(claimed, outcome, null, new(usd, default), Cancel));
     }
 
     async Task Comment(int turn, string actor) =>
@@ -483,48 +480,20 @@ public sealed class OpeningABreaker : IAsyncLifetime
         await pauses.EndExpired(Cancel);
     }
 
-    Task<int> Later(string span) =>
-        store
-            .Database.CreateCommand(
-                $"""
-                update turns set dispatched_at = dispatched_at - interval '{span}', ended_at = ended_at - interval '{span}',
-                                 started_at = started_at - interval '{span}';
-                update events set accepted_at = accepted_at - interval '{span}', happened_at = happened_at - interval '{span}';
-                update pauses set created_at = created_at - interval '{span}', until = until - interval '{span}';
-                """
-            )
-            .ExecuteNonQueryAsync();
+    Task Later(string span) =>
+        store.Execute(
+            $"""
+            update turns set dispatched_at = dispatched_at - interval '{span}', ended_at = ended_at - interval '{span}',
+                             started_at = started_at - interval '{span}';
+            update events
+            set accepted_at = accepted_at - interval '{span}', happened_at = happened_at - interval '{span}';
+            update pauses set created_at = created_at - interval '{span}', until = until - interval '{span}';
+            """
+        );
 
     Task Look(Guid session) => coordinator.Tell(new WakeDue(session));
 
     Task<IReadOnlyList<IntakeResult>> Observe(string key, string fact) => store.Accept(WakeSystem.Event(key, fact));
 
-    Task<TurnClaim> Claim(Guid session, int turn) =>
-        store.Turns.Claim(session, turn, "test", TimeSpan.FromMinutes(10), Cancel);
-
-    async Task<TurnToken> Token(Guid session, int turn) =>
-        new(
-            session,
-            turn,
-            await store.Scalar<long>(
-                "select epoch from turns where session_id = $1 and wake_number = $2",
-                session,
-                turn
-            )
-        );
-
-    async Task Command(Guid session)
-    {
-        var command = await coordinator.Commands.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
-        Assert.Equal(session, command.SessionId);
-    }
-
-    Task<string> Timer(Guid session) =>
-        store.Scalar<string>(
-            """
-            select case when due_at = 'infinity' then 'infinity' when due_at <= clock_timestamp() then 'due' else 'later' end
-            from wake_timers where session_id = $1
-            """,
-            session
-        );
+    async Task Command(Guid session) => Assert.Equal(session, (await coordinator.NextCommand()).SessionId);
 }

@@ -229,19 +229,9 @@ public sealed class RoutingToSessions(TestStore store) : IClassFixture<TestStore
         await store.Routes.Delete("worded", None);
 
         var id = (await store.Sessions.Find($"worded@{repository}#12", None))!.Id;
-        await store.Scalar<long>(
-            "with opened as (insert into turns (session_id, wake_number) values ($1, 1) returning 1) select "
-                + "count(*) from opened",
-            id
-        );
-        var claim = Assert.IsType<TurnClaim.Granted>(
-            await store.Turns.Claim(id, 1, "tester", TimeSpan.FromMinutes(1), None)
-        );
+        var told = Assert.Single((await store.OpenTurn(id)).Events);
 
-        Assert.Equal(
-            ("in full", "in short"),
-            (Assert.Single(claim.Turn.Events).FullPrompt, claim.Turn.Events[0].DeltaPrompt)
-        );
+        Assert.Equal(("in full", "in short"), (told.FullPrompt, told.DeltaPrompt));
         Assert.Equal("worded", (await Delivered(decision.Id))!.Route);
         Assert.Empty((await store.Accept(Event("#13", "worded")))[0].Sessions);
     }

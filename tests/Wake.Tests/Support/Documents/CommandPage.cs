@@ -77,7 +77,7 @@ static class CommandPage
             ' ',
             [
                 Output.NameOf(command),
-                .. command.Arguments.Select(x => x.Name),
+                .. command.Arguments.Select(x => x.Arity.MinimumNumberOfValues == 0 ? $"[{x.Name}]" : x.Name),
                 .. options.Where(x => x.Required).Select(Spelt),
                 .. options.TrueForAll(x => x.Required) ? Array.Empty<string>() : ["[options]"],
                 .. command.Subcommands.Count == 0

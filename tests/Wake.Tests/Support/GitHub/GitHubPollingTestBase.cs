@@ -1,3 +1,5 @@
+using Wake.Testing;
+
 namespace Wake.Tests.Support;
 
 /// <summary>A Wake that asks a GitHub on loopback with one account, every fraction of a second. Nothing of it runs
@@ -8,7 +10,7 @@ public abstract class GitHubPollingTestBase(IReadOnlyDictionary<string, string> 
     private protected LoopbackGitHub github = null!;
     private protected WakeSystem wake = null!;
 
-    public async Task InitializeAsync()
+    public virtual async Task InitializeAsync()
     {
         github = await LoopbackGitHub.Start();
         wake = await WakeSystem.Create(
@@ -23,9 +25,17 @@ public abstract class GitHubPollingTestBase(IReadOnlyDictionary<string, string> 
         );
     }
 
-    public async Task DisposeAsync()
+    public virtual async Task DisposeAsync()
     {
         await wake.DisposeAsync();
         await github.DisposeAsync();
     }
+
+    /// <summary>Waits until a poll has seen a number, a commit or whatever else is kept of it.</summary>
+    private protected Task IsKnown(string what) =>
+        Eventually.Holds(
+            () =>
+                wake.Scalar<bool>("select exists (select from github.cursors where state::text like $1)", $"%{what}%"),
+            $"{what} is known"
+        );
 }

@@ -109,11 +109,12 @@ public sealed partial class LoopbackGitHub
         TimeSpan ago = default
     )
     {
+        var id = Interlocked.Increment(ref ids);
         Add(
             $"pulls/{number}/reviews",
             new()
             {
-                ["id"] = Interlocked.Increment(ref ids),
+                ["id"] = id,
                 ["state"] = state,
                 ["body"] = body,
                 ["submitted_at"] = At(DateTimeOffset.UtcNow - ago),
@@ -122,7 +123,7 @@ public sealed partial class LoopbackGitHub
         );
         if (!late)
             Change($"pulls/{number}", _ => { }, ago);
-        return ids;
+        return id;
     }
 
     /// <summary>The last review of a pull request counts no more.</summary>

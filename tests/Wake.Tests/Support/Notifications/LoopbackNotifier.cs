@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Wake.Notifier;
 using Wake.Store;
+using Wake.Testing;
 
 namespace Wake.Tests.Support;
 
@@ -28,7 +29,7 @@ public sealed class LoopbackNotifier : IAsyncDisposable
         await notifier.host.StartAsync();
 
         var names = settings.Keys.Select(x => x.Split(':')[0]).Distinct().ToHashSet();
-        await Testing.Eventually.Holds(
+        await Eventually.Holds(
             async () =>
                 (await new NotificationOutbox(store.Database).ListTargets(default))
                     .Select(x => x.Name)

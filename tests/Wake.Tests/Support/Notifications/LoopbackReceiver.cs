@@ -11,6 +11,9 @@ namespace Wake.Tests.Support;
 /// ordered to.</summary>
 public sealed class LoopbackReceiver : IAsyncDisposable
 {
+    /// <summary>What those are signed with that it is sent.</summary>
+    public const string Secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
     readonly WebApplication app;
     readonly ConcurrentQueue<Received> received = new();
 

@@ -9,6 +9,7 @@ using SmtpServer.ComponentModel;
 using SmtpServer.Mail;
 using SmtpServer.Protocol;
 using SmtpServer.Storage;
+using Wake.Testing;
 
 namespace Wake.Tests.Support;
 
@@ -22,12 +23,6 @@ public sealed class LoopbackSmtp : IAsyncDisposable
 
     LoopbackSmtp()
     {
-        using (var free = new TcpListener(IPAddress.Loopback, 0))
-        {
-            free.Start();
-            Port = ((IPEndPoint)free.LocalEndpoint).Port;
-        }
-
         var services = new ServiceProvider();
         services.Add(new Store(messages));
         services.Add(new Users());
@@ -41,7 +36,7 @@ public sealed class LoopbackSmtp : IAsyncDisposable
         );
     }
 
-    public int Port { get; }
+    public int Port { get; } = RabbitNode.FreePort();
 
     public IReadOnlyList<(MimeMessage Message, string[] Recipients)> Messages => [.. messages];
 
@@ -49,7 +44,7 @@ public sealed class LoopbackSmtp : IAsyncDisposable
     {
         var smtp = new LoopbackSmtp();
         _ = smtp.server.StartAsync(smtp.stop.Token);
-        await Testing.Eventually.Holds(async () =>
+        await Eventually.Holds(async () =>
         {
             using var client = new TcpClient();
             try

@@ -51,6 +51,10 @@ sealed class LoopbackCoordinator : IAsyncDisposable
         return coordinator;
     }
 
+    /// <summary>What it commands next.</summary>
+    public async Task<ResumeSession> NextCommand() =>
+        await commands.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+
     /// <summary>Publishes a message, and returns once it is handled and what follows from it is sent.</summary>
     public async Task Tell<T>(T message)
         where T : class

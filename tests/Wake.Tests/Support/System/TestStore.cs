@@ -65,11 +65,50 @@ public sealed class TestStore : IAsyncLifetime
         return created.Session.Id;
     }
 
+    /// <summary>Opens a turn as the saga does, and claims it.</summary>
+    public async Task<ClaimedTurn> OpenTurn(Guid session, int wake = 1)
+    {
+        await Execute("insert into turns (session_id, wake_number) values ($1, $2)", session, wake);
+        return await ClaimTurn(session, wake);
+    }
+
+    /// <summary>Claims a turn that is open.</summary>
+    public async Task<ClaimedTurn> ClaimTurn(Guid session, int wake = 1) =>
+        Assert
+            .IsType<TurnClaim.Granted>(
+                await Turns.Claim(session, wake, "test", TimeSpan.FromMinutes(10), CancellationToken.None)
+            )
+            .Turn;
+
+    /// <summary>When the session is looked at next: <c>due</c>, <c>later</c> or <c>infinity</c>.</summary>
+    public Task<string> Timer(Guid session) =>
+        Scalar<string>(
+            """
+            select case when due_at = 'infinity' then 'infinity'
+                        when due_at <= clock_timestamp() then 'due'
+                        else 'later' end
+            from wake_timers where session_id = $1
+            """,
+            session
+        );
+
     public async Task<T> Scalar<T>(string sql, params object[] parameters)
     {
-        await using var command = Database.CreateCommand(sql);
+        await using var command = Command(sql, parameters);
+        return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    public async Task Execute(string sql, params object[] parameters)
+    {
+        await using var command = Command(sql, parameters);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    NpgsqlCommand Command(string sql, object[] parameters)
+    {
+        var command = Database.CreateCommand(sql);
         foreach (var parameter in parameters)
             command.Parameters.AddWithValue(parameter);
-        return (T)(await command.ExecuteScalarAsync())!;
+        return command;
     }
 }

@@ -271,7 +271,14 @@ public sealed class WakeSystem : IAsyncDisposable
     /// <summary>The subject a session of <see cref="WatchingSession"/> watches.</summary>
     public static string Subject(string key) => $"subject-of:{key}";
 
-    public async Task<JsonElement> Watch(string session, string subject, string? intent = null, string[]? types = null)
+    public async Task<JsonElement> Watch(
+        string session,
+        string subject,
+        string? intent = null,
+        string[]? types = null,
+        string[]? until = null,
+        bool once = false
+    )
     {
         var answer = await Http.PostAsJsonAsync(
             "/v1/watches",
@@ -281,6 +288,8 @@ public sealed class WakeSystem : IAsyncDisposable
                 subject,
                 intent,
                 types,
+                until,
+                once,
             }
         );
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
@@ -393,10 +402,23 @@ public sealed class WakeSystem : IAsyncDisposable
     /// <summary>One value from the database.</summary>
     public async Task<T> Scalar<T>(string sql, params object[] parameters)
     {
-        await using var command = Database.CreateCommand(sql);
+        await using var command = Command(sql, parameters);
+        return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>Changes what is in the database.</summary>
+    public async Task Execute(string sql, params object[] parameters)
+    {
+        await using var command = Command(sql, parameters);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    NpgsqlCommand Command(string sql, object[] parameters)
+    {
+        var command = Database.CreateCommand(sql);
         foreach (var parameter in parameters)
             command.Parameters.AddWithValue(parameter);
-        return (T)(await command.ExecuteScalarAsync())!;
+        return command;
     }
 
     /// <summary>How many rows of a table have a secret in them, whatever stands before it: as text, in base64, or in a

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wake.Offline;
@@ -18,9 +16,10 @@ public sealed class OpenClaude : IAsyncDisposable
         Version = RealClaude.Current;
 
     readonly TemporaryFolder folder = new();
-    readonly Dictionary<string, string> environment = [];
     readonly Dictionary<string, ServiceProcess> services = [];
-    readonly string address = $"http://127.0.0.1:{FreePort()}";
+    readonly string address = $"http://127.0.0.1:{RabbitNode.FreePort()}";
+
+    Dictionary<string, string> environment = [];
 
     OpenClaude() { }
 
@@ -46,9 +45,7 @@ public sealed class OpenClaude : IAsyncDisposable
     {
         Directory.CreateDirectory(Workspace);
         Api = await MessagesApi.Start();
-        environment["ANTHROPIC_BASE_URL"] = Api.Url;
-        environment["ANTHROPIC_API_KEY"] = Key;
-        environment["CLAUDE_CODE_MAX_RETRIES"] = "0";
+        environment = new(Api.Login) { ["ANTHROPIC_API_KEY"] = Key };
         Wake = await WakeSystem.Create(
             Transport.RabbitMq,
             new Dictionary<string, string>(environment)
@@ -141,13 +138,6 @@ public sealed class OpenClaude : IAsyncDisposable
             // It was being written when its process was killed.
             return null;
         }
-    }
-
-    static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 
     public async ValueTask DisposeAsync()
