@@ -62,7 +62,7 @@ sealed class WebhookMergeStates(
             stoppingToken
         );
 
-    Task Record(
+    async Task Record(
         GitHubRepository repository,
         long number,
         string head,
@@ -70,7 +70,7 @@ sealed class WebhookMergeStates(
         bool opened,
         CancellationToken cancel
     ) =>
-        store.Table.Update(
+        await store.Table.Update(
             repository.Subject,
             number,
             new MergeStateHistory().Begin(baseline: !opened),
