@@ -331,9 +331,11 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
             """
             with target as (
                 insert into notification_targets (name, kind) values ('idle', 'Webhook') returning name
-            ), facts as (
+            ), stated as (
                 insert into notification_facts (type, data, routed) select 'test', '{}', true from generate_series(1, 3)
-                returning seq, row_number() over (order by seq) as number
+                returning seq
+            ), facts as (
+                select seq, row_number() over (order by seq) as number from stated
             ), sent as (
                 insert into notifications (target, fact, queue, urgent, due_at, lease_until, outcome)
                 select name, seq, gen_random_uuid(), false, now() + case when number = 1 then interval '1 hour' else '0' end,

@@ -250,7 +250,7 @@ public sealed class StayingQuickInALargeStore
         await system.Post(WakeSystem.Event(WakeSystem.Subject(other), "now"));
         await system.WaitForTurnEnd(other, 1);
 
-        Assert.True(await LookBackWaits());
+        await Eventually.Holds(LookBackWaits, "the look-back still waits");
         await locking.RollbackAsync();
         await system.WaitForTurnEnd(held, 1);
 
