@@ -248,6 +248,8 @@ public abstract class ToolsLeftBehindTestBase : IAsyncLifetime
             {
                 ["TMPDIR"] = Directory.CreateDirectory(folder.File("tmp")).FullName,
                 ["Runner__Cache"] = folder.File("cache"),
+                // A shorter one is over by itself on a starved machine, which costs an attempt.
+                ["Runner__Lease"] = "00:00:10",
                 ["Profiles__cloning__Repository"] = Origin,
                 ["Profiles__settings__Arguments__0"] = "--settings",
                 ["Profiles__settings__Arguments__1"] = folder.File("settings.json"),

@@ -246,7 +246,6 @@ public sealed class RunningAsAnother : RunAsTestBase
                 ["Profiles__instant__AllowedTools__0"] = "Bash",
                 ["ANTHROPIC_BASE_URL"] = api.Url,
                 ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-                ["Runner__Lease"] = "00:00:10",
             }
         );
         var key = await Session();
@@ -359,6 +358,8 @@ public abstract class RunAsTestBase : IAsyncLifetime
         new()
         {
             ["Runner__RunAs"] = agent.Name,
+            // A shorter one is over by itself on a starved machine, which costs an attempt.
+            ["Runner__Lease"] = "00:00:10",
             ["Claude__Executable"] = executable,
             ["CLAUDE_CONFIG_DIR"] = folder.File("claude"),
             ["WAKE_SECRETS"] = folder.File("secrets"),
