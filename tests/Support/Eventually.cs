@@ -26,7 +26,7 @@ public static class Eventually
             if (waited.Elapsed > Patience)
                 throw new TimeoutException($"Waited {Patience.TotalSeconds:0} s in vain for: {what}");
 
-            // Most of what is waited for is asked of a process over HTTP, which takes as long as what it is asked about.
+            // Most of it is asked of a process over HTTP, which costs that process what it is waited for to do.
             await Task.Delay(Math.Clamp((int)waited.ElapsedMilliseconds / 10, 20, 100));
         }
     }
