@@ -25,7 +25,9 @@ public static class Eventually
         {
             if (waited.Elapsed > Patience)
                 throw new TimeoutException($"Waited {Patience.TotalSeconds:0} s in vain for: {what}");
-            await Task.Delay(20);
+
+            // Most of it is asked of a process over HTTP, which costs that process what it is waited for to do.
+            await Task.Delay(Math.Clamp((int)waited.ElapsedMilliseconds / 10, 20, 100));
         }
     }
 }

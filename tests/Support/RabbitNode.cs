@@ -21,25 +21,28 @@ public sealed class RabbitNode : IAsyncDisposable
         Password = "wake";
 
     readonly Func<ValueTask> stop;
+    readonly int hosts,
+        guardedHosts;
     int handedOut,
         guarded;
 
-    RabbitNode(int port, Func<ValueTask> stop) => (Port, this.stop) = (port, stop);
+    RabbitNode(int port, int hosts, int guardedHosts, Func<ValueTask> stop) =>
+        (Port, this.hosts, this.guardedHosts, this.stop) = (port, hosts, guardedHosts, stop);
 
     public int Port { get; }
 
     /// <summary>The address of a virtual host nobody else has been given.</summary>
     public Uri NewVirtualHost() =>
-        Interlocked.Increment(ref handedOut) is <= VirtualHosts and var number
+        Interlocked.Increment(ref handedOut) is var number && number <= hosts
             ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/t{number}")
-            : throw new InvalidOperationException($"All {VirtualHosts} virtual hosts are taken.");
+            : throw new InvalidOperationException($"All {hosts} virtual hosts are taken.");
 
     /// <summary>The address of one in which every service has a user of its own as well, with the rights of
     /// deploy/rabbitmq.json.</summary>
     public Uri NewGuardedHost() =>
-        Interlocked.Increment(ref guarded) is <= GuardedHosts and var number
+        Interlocked.Increment(ref guarded) is var number && number <= guardedHosts
             ? new($"rabbitmq://{User}:{Password}@127.0.0.1:{Port}/g{number}")
-            : throw new InvalidOperationException($"All {GuardedHosts} guarded virtual hosts are taken.");
+            : throw new InvalidOperationException($"All {guardedHosts} guarded virtual hosts are taken.");
 
     /// <summary>The same virtual host as another user finds it, whose password in tests is its name.</summary>
     public static Uri As(string user, Uri host) => new UriBuilder(host) { UserName = user, Password = user }.Uri;
@@ -47,8 +50,15 @@ public sealed class RabbitNode : IAsyncDisposable
     /// <summary>Starts one.</summary>
     /// <param name="arguments">Further arguments of its Erlang, which knows settings that its configuration file does
     /// not.</param>
+    /// <param name="hosts">How many virtual hosts it has; each takes a tenth of a second to start.</param>
+    /// <param name="guardedHosts">How many of them are guarded besides.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public static async Task<RabbitNode> Start(string arguments = "", CancellationToken cancel = default)
+    public static async Task<RabbitNode> Start(
+        string arguments = "",
+        int hosts = VirtualHosts,
+        int guardedHosts = GuardedHosts,
+        CancellationToken cancel = default
+    )
     {
         var program =
             Programs().FirstOrDefault(File.Exists)
@@ -61,7 +71,11 @@ public sealed class RabbitNode : IAsyncDisposable
         var (port, epmdPort, distributionPort) = (FreePort(), FreePort(), FreePort());
 
         await File.WriteAllTextAsync(Path.Combine(folder, "plugins"), "[].\n", cancel);
-        await File.WriteAllTextAsync(Path.Combine(folder, "definitions.json"), Definitions(), cancel);
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, "definitions.json"),
+            Definitions(hosts, guardedHosts),
+            cancel
+        );
         await File.WriteAllTextAsync(
             Path.Combine(folder, "rabbitmq.conf"),
             $"load_definitions = {folder}/definitions.json\ndisk_free_limit.absolute = 50MB\nloopback_users = none\n",
@@ -99,8 +113,8 @@ public sealed class RabbitNode : IAsyncDisposable
         server.BeginOutputReadLine();
         server.BeginErrorReadLine();
 
-        var node = new RabbitNode(port, () => Stop(server, folder, epmdPort));
-        var factory = new ConnectionFactory { Uri = new($"amqp://{User}:{Password}@127.0.0.1:{port}/t{VirtualHosts}") };
+        var node = new RabbitNode(port, hosts, guardedHosts, () => Stop(server, folder, epmdPort));
+        var factory = new ConnectionFactory { Uri = new($"amqp://{User}:{Password}@127.0.0.1:{port}/t{hosts}") };
         for (var waited = Stopwatch.StartNew(); ; )
         {
             try
@@ -123,8 +137,11 @@ public sealed class RabbitNode : IAsyncDisposable
     /// <summary>Starts one of another version, as a container.</summary>
     public static async Task<RabbitNode> StartContainer(string image)
     {
-        var (server, port) = await ContainerServers.StartRabbit(image, Encoding.UTF8.GetBytes(Definitions()));
-        return new(port, server.DisposeAsync);
+        var (server, port) = await ContainerServers.StartRabbit(
+            image,
+            Encoding.UTF8.GetBytes(Definitions(VirtualHosts, GuardedHosts))
+        );
+        return new(port, VirtualHosts, GuardedHosts, server.DisposeAsync);
     }
 
     public ValueTask DisposeAsync() => stop();
@@ -180,11 +197,11 @@ public sealed class RabbitNode : IAsyncDisposable
             ["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin"]
         select Path.Combine(folder, "rabbitmq-server");
 
-    static string Definitions()
+    static string Definitions(int hosts, int guardedHosts)
     {
         JsonNode shipped = JsonNode.Parse(File.ReadAllText(Servers.Shipped("rabbitmq.json")))!;
-        var names = Enumerable.Range(1, VirtualHosts).Select(x => $"t{x}").ToArray();
-        var guarded = Enumerable.Range(1, GuardedHosts).Select(x => $"g{x}").ToArray();
+        var names = Enumerable.Range(1, hosts).Select(x => $"t{x}").ToArray();
+        var guarded = Enumerable.Range(1, guardedHosts).Select(x => $"g{x}").ToArray();
         var users =
             from user in shipped["permissions"]!.AsArray().Select(x => (string)x!["user"]!).Except([User])
             select new

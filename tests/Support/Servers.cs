@@ -127,7 +127,7 @@ public static class Servers
         if (Environment.GetEnvironmentVariable("WAKE_TEST_POSTGRES") is { Length: > 0 } given)
             return given;
 
-        string[] settings = Durable ? ["max_connections=300"] : ["max_connections=300", "fsync=off"];
+        string[] settings = Durable ? ["max_connections=500"] : ["max_connections=500", "fsync=off"];
         if (ContainerServers.FindImage("postgres") is { } image)
         {
             var (server, connectionString) = await ContainerServers.StartPostgres(image, settings);

@@ -9,6 +9,7 @@ namespace Wake.Tests.EndToEnd;
 /// <summary>Who watches must not be in the way: a collector that is down, or takes everything and never answers, costs
 /// nothing.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class CollectorsThatFail
 {
     [Theory]

@@ -5,6 +5,7 @@ namespace Wake.Tests.EndToEnd;
 
 /// <summary>A session of the real CLI that tries to mend CI of its pull request, and cannot.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class MendingCi()
     : ClaudeOnGitHubTestBase(
         RealClaude.Current,

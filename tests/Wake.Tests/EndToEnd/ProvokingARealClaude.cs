@@ -18,6 +18,7 @@ public sealed class ProvokingClaude_2_1_197() : ProvokingARealClaude(RealClaude.
 /// its class. Keeps the recordings of <see cref="Running.TellingOutcomesApart"/> honest.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public abstract class ProvokingARealClaude(string version) : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();

@@ -11,6 +11,7 @@ namespace Wake.Tests.EndToEnd;
 /// database, which the old services have made and the new ones migrate under them, and on one broker.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed partial class RollingOver
 {
     [Fact]

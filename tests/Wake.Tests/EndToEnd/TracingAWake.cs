@@ -45,6 +45,7 @@ public sealed class TracedSystem : IAsyncLifetime
 /// timer, a row in the database or a crash lies in between.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSystem>
 {
     readonly OtlpReceiver otlp = system.Otlp;

@@ -7,7 +7,103 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.EndToEnd;
 
-public sealed class WakingClaude_2_1_329() : WakingARealClaude(RealClaude.Current);
+/// <summary>Beside what every version is asked: what follows from Wake's own side, whichever version it is.</summary>
+public sealed class WakingClaude_2_1_329() : WakingARealClaude(RealClaude.Current)
+{
+    [Fact]
+    public async Task Frozen_while_the_model_thinks_the_cli_is_killed_when_the_lease_is_over()
+    {
+        var key = await wake.WatchingSession();
+        await HoldTheModel(key);
+        var cli = MachineProcess.CliProcess(wake);
+
+        wake.Processes[^1].Freeze();
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the CLI is killed");
+        Assert.True(
+            await wake.Scalar<bool>(
+                "select clock_timestamp() between lease_until and lease_until + interval '6 seconds' from turns"
+            )
+        );
+        wake.Processes[^1].Thaw();
+        api.Release();
+
+        var turn = await wake.WaitForTurnEnd(key, 1);
+        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
+        Assert.Single(Messages(await wake.Show(key)), x => x.Contains("merged"));
+    }
+
+    [Fact]
+    public async Task Paused_in_the_middle_of_a_turn_it_goes_on_when_that_ends_and_is_told_of_the_storm_once()
+    {
+        var key = await wake.WatchingSession();
+        await wake.Publish(Event(key, "before"));
+        await wake.WaitForTurnEnd(key, 1);
+        await HoldTheModel(key);
+
+        var made = await wake.Http.PostAsJsonAsync("/v1/pauses", new NewPause(PauseScope.All, Interrupt: true));
+        var pause = await made.Content.ReadFromJsonAsync<Pause>();
+        await wake.WaitForState(key, SessionState.Dispatched);
+        api.Release();
+        await wake.Publish([.. Enumerable.Range(1, 20).Select(x => Event(key, $"storm {x}."))]);
+        await wake.Wake(key, "look now");
+        Assert.Equal(21, (await wake.Show(key)).Inbox);
+        Assert.Equal(1, (await wake.Show(key)).LastTurn!.Attempt);
+        await wake.Http.DeleteAsync($"/v1/pauses/{pause!.Id}");
+
+        var turn = await wake.WaitForTurnEnd(key, 2);
+        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
+        Assert.Equal(21, (await wake.WaitForTurnEnd(key, 3)).Reasons.Count);
+        await wake.WaitUntilIdle();
+        Assert.Equal(3, (await wake.Turns(key)).Count);
+        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
+        var told = Assert.Single(api.Requests, x => x.IsInTail("storm 1.") && x.Status == 200);
+        Assert.True(told.IsInTail("storm 20.") && told.IsInTail("look now") && told.IsInConversation("before"));
+    }
+
+    [Fact]
+    public async Task Closed_with_its_pull_request_it_comes_back_with_its_memory_until_it_is_reset()
+    {
+        using var workspace = new TemporaryFolder();
+        var subject = $"github:test/{Guid.NewGuid():N}#1";
+        var key = $"coder@{subject}";
+        var route = await wake.Http.PutAsJsonAsync(
+            "/v1/routes/ends",
+            new RouteDefinition
+            {
+                Session = "coder@{subject}",
+                Workspace = workspace.Path,
+                Subject = subject,
+                OnEnd = EndPolicy.Close,
+            }
+        );
+        Assert.True(route.IsSuccessStatusCode, await route.Content.ReadAsStringAsync());
+        await Tell("opened", "the first thing happened");
+        await wake.WaitForTurnEnd(key, 1);
+        await Tell("merged", "it was merged");
+        await wake.WaitForTurnEnd(key, 2);
+        var closed = await wake.WaitForState(key, SessionState.Closed);
+
+        await Tell("reopened", "it was reopened");
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 3)).Outcome);
+        var reopened = await api.Next(x => x.IsInTail("it was reopened"));
+        Assert.True(reopened.IsInConversation("the first thing happened"));
+        Assert.Equal([closed.ClaudeSessionId!.Value], (await wake.Show(key)).ClaudeSessionIds);
+
+        var reset = await wake.Http.PostAsJsonAsync(
+            $"/v1/sessions/{Uri.EscapeDataString(key)}/reset",
+            new ResetRequest()
+        );
+        Assert.True((await reset.Content.ReadFromJsonAsync<ResetResult>())!.Reset);
+        await wake.Wake(key, "after the reset");
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 4)).Outcome);
+        var afresh = await api.Next(x => x.IsInTail("after the reset"));
+        Assert.False(afresh.IsInConversation("the first thing happened"));
+        Assert.Equal(afresh.SessionId, (await wake.Show(key)).ClaudeSessionIds[1]);
+
+        Task Tell(string what, string reason) =>
+            wake.Publish(WakeSystem.Event(subject, reason) with { Type = $"github.pull_request.{what}" });
+    }
+}
 
 public sealed class WakingClaude_2_1_197() : WakingARealClaude(RealClaude.Old);
 
@@ -17,10 +113,11 @@ public sealed class WakingClaude_2_1_332() : WakingARealClaude(RealClaude.Newest
 /// The whole of it with the real CLI, offline on a loopback Messages API, which sees what the model would see.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public abstract class WakingARealClaude(string version) : IAsyncLifetime
 {
-    MessagesApi api = null!;
-    WakeSystem wake = null!;
+    private protected MessagesApi api = null!;
+    private protected WakeSystem wake = null!;
     Dictionary<string, string> login = [];
 
     public async Task InitializeAsync()
@@ -243,28 +340,6 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Frozen_while_the_model_thinks_the_cli_is_killed_when_the_lease_is_over()
-    {
-        var key = await wake.WatchingSession();
-        await HoldTheModel(key);
-        var cli = MachineProcess.CliProcess(wake);
-
-        wake.Processes[^1].Freeze();
-        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the CLI is killed");
-        Assert.True(
-            await wake.Scalar<bool>(
-                "select clock_timestamp() between lease_until and lease_until + interval '6 seconds' from turns"
-            )
-        );
-        wake.Processes[^1].Thaw();
-        api.Release();
-
-        var turn = await wake.WaitForTurnEnd(key, 1);
-        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
-        Assert.Single(Messages(await wake.Show(key)), x => x.Contains("merged"));
-    }
-
-    [Fact]
     public async Task Killed_inside_a_tool_the_wake_goes_on_and_the_message_is_there_once()
     {
         var key = await wake.WatchingSession("tools");
@@ -308,80 +383,8 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         Assert.Single(api.Requests, x => x.IsInTail("You were told of this before") && x.Status == 200);
     }
 
-    [Fact]
-    public async Task Paused_in_the_middle_of_a_turn_it_goes_on_when_that_ends_and_is_told_of_the_storm_once()
-    {
-        var key = await wake.WatchingSession();
-        await wake.Publish(Event(key, "before"));
-        await wake.WaitForTurnEnd(key, 1);
-        await HoldTheModel(key);
-
-        var made = await wake.Http.PostAsJsonAsync("/v1/pauses", new NewPause(PauseScope.All, Interrupt: true));
-        var pause = await made.Content.ReadFromJsonAsync<Pause>();
-        await wake.WaitForState(key, SessionState.Dispatched);
-        api.Release();
-        await wake.Publish([.. Enumerable.Range(1, 20).Select(x => Event(key, $"storm {x}."))]);
-        await wake.Wake(key, "look now");
-        Assert.Equal(21, (await wake.Show(key)).Inbox);
-        Assert.Equal(1, (await wake.Show(key)).LastTurn!.Attempt);
-        await wake.Http.DeleteAsync($"/v1/pauses/{pause!.Id}");
-
-        var turn = await wake.WaitForTurnEnd(key, 2);
-        Assert.Equal((TurnOutcome.Completed, 2), (turn.Outcome, turn.Attempt));
-        Assert.Equal(21, (await wake.WaitForTurnEnd(key, 3)).Reasons.Count);
-        await wake.WaitUntilIdle();
-        Assert.Equal(3, (await wake.Turns(key)).Count);
-        Assert.Single((await wake.Show(key)).ClaudeSessionIds);
-        var told = Assert.Single(api.Requests, x => x.IsInTail("storm 1.") && x.Status == 200);
-        Assert.True(told.IsInTail("storm 20.") && told.IsInTail("look now") && told.IsInConversation("before"));
-    }
-
-    [Fact]
-    public async Task Closed_with_its_pull_request_it_comes_back_with_its_memory_until_it_is_reset()
-    {
-        using var workspace = new TemporaryFolder();
-        var subject = $"github:test/{Guid.NewGuid():N}#1";
-        var key = $"coder@{subject}";
-        var route = await wake.Http.PutAsJsonAsync(
-            "/v1/routes/ends",
-            new RouteDefinition
-            {
-                Session = "coder@{subject}",
-                Workspace = workspace.Path,
-                Subject = subject,
-                OnEnd = EndPolicy.Close,
-            }
-        );
-        Assert.True(route.IsSuccessStatusCode, await route.Content.ReadAsStringAsync());
-        await Tell("opened", "the first thing happened");
-        await wake.WaitForTurnEnd(key, 1);
-        await Tell("merged", "it was merged");
-        await wake.WaitForTurnEnd(key, 2);
-        var closed = await wake.WaitForState(key, SessionState.Closed);
-
-        await Tell("reopened", "it was reopened");
-        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 3)).Outcome);
-        var reopened = await api.Next(x => x.IsInTail("it was reopened"));
-        Assert.True(reopened.IsInConversation("the first thing happened"));
-        Assert.Equal([closed.ClaudeSessionId!.Value], (await wake.Show(key)).ClaudeSessionIds);
-
-        var reset = await wake.Http.PostAsJsonAsync(
-            $"/v1/sessions/{Uri.EscapeDataString(key)}/reset",
-            new ResetRequest()
-        );
-        Assert.True((await reset.Content.ReadFromJsonAsync<ResetResult>())!.Reset);
-        await wake.Wake(key, "after the reset");
-        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 4)).Outcome);
-        var afresh = await api.Next(x => x.IsInTail("after the reset"));
-        Assert.False(afresh.IsInConversation("the first thing happened"));
-        Assert.Equal(afresh.SessionId, (await wake.Show(key)).ClaudeSessionIds[1]);
-
-        Task Tell(string what, string reason) =>
-            wake.Publish(WakeSystem.Event(subject, reason) with { Type = $"github.pull_request.{what}" });
-    }
-
     // The turn about this stands in the middle of an answer until the model is released.
-    async Task HoldTheModel(string key)
+    private protected async Task HoldTheModel(string key)
     {
         api.Queue("[[hold]][[say:never heard]]");
         await wake.Publish(Event(key, "merged"));
@@ -394,7 +397,8 @@ public abstract class WakingARealClaude(string version) : IAsyncLifetime
         await wake.StartProcess("Wake.Standalone");
     }
 
-    IEnumerable<string> Messages(Session session) => FakeTranscript.Of(wake, session).UserMessages;
+    private protected IEnumerable<string> Messages(Session session) => FakeTranscript.Of(wake, session).UserMessages;
 
-    static ExternalEventObserved Event(string key, string reason) => WakeSystem.Event(WakeSystem.Subject(key), reason);
+    private protected static ExternalEventObserved Event(string key, string reason) =>
+        WakeSystem.Event(WakeSystem.Subject(key), reason);
 }

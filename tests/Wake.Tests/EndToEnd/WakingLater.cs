@@ -9,6 +9,7 @@ namespace Wake.Tests.EndToEnd;
 
 /// <summary>What happens while Wake does not run reaches the real CLI when it does.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class WakingLater : IAsyncLifetime
 {
     MessagesApi api = null!;

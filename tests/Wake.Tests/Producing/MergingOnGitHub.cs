@@ -9,6 +9,7 @@ namespace Wake.Tests.Producing;
 /// it.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class MergingOnGitHub()
     : GitHubPollingTestBase(
         new Dictionary<string, string>

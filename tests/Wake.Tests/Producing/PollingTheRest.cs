@@ -8,6 +8,7 @@ namespace Wake.Tests.Producing;
 /// <summary>What a look finds besides pull requests and their checks, what it makes of failures, and where it must not
 /// ask.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class PollingTheRest()
     : GitHubPollingTestBase(
         new Dictionary<string, string>

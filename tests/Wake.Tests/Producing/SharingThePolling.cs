@@ -5,6 +5,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>Several pollers side by side, as several replicas of the producer are.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class SharingThePolling
 {
     [Fact]

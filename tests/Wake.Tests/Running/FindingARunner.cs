@@ -6,6 +6,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>Which runner a wake goes to, and which wakes wait for others.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class FindingARunner : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();

@@ -6,6 +6,7 @@ namespace Wake.Tests.Running;
 
 /// <summary>Limits of time and money that a profile sets.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class KeepingToLimits : IAsyncLifetime
 {
     WakeSystem wake = null!;

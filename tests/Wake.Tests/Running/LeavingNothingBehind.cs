@@ -7,54 +7,11 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>
-/// Tools that outlive what started them: in a session of their own and without a parent, as a command leaves them that
-/// ends in an ampersand. They end with the run they belong to, and with no other.
-/// </summary>
-[Collection(MachineProcesses.Name)]
+/// <summary>Tools that outlive what started them end with the run they belong to, and with no other.</summary>
 [Trait("Starts", "processes")]
-public sealed class LeavingNothingBehind : IAsyncLifetime
+[Trait("Takes", "minutes")]
+public sealed class LeavingNothingBehind : ToolsLeftBehindTestBase
 {
-    readonly TemporaryFolder folder = new();
-
-    // A git server that says nothing.
-    readonly TcpListener server = new(IPAddress.Loopback, 0);
-    readonly List<TcpClient> connections = [];
-    WakeSystem wake = null!;
-    ServiceProcess runner = null!;
-
-    public async Task InitializeAsync()
-    {
-        server.Start();
-        await File.WriteAllTextAsync(folder.File("settings.json"), "{}");
-        wake = await WakeSystem.Create(
-            Transport.RabbitMq,
-            new Dictionary<string, string>
-            {
-                ["TMPDIR"] = Directory.CreateDirectory(folder.File("tmp")).FullName,
-                ["Runner__Cache"] = folder.File("cache"),
-                ["Profiles__cloning__Repository"] = Origin,
-                ["Profiles__settings__Arguments__0"] = "--settings",
-                ["Profiles__settings__Arguments__1"] = folder.File("settings.json"),
-            }
-        );
-        runner = (
-            await Task.WhenAll(
-                wake.StartProcess("Wake.Gateway"),
-                wake.StartProcess("Wake.Coordinator"),
-                StartRunner("first")
-            )
-        )[2];
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        connections.ForEach(x => x.Dispose());
-        server.Dispose();
-        folder.Dispose();
-    }
-
     [Theory]
     [InlineData("600")]
     [InlineData("600 ignore-term")]
@@ -168,21 +125,6 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_killed_runner_left_behind_the_next_one_ends_before_it_takes_work()
-    {
-        var (key, tool, cli) = await Running();
-
-        await runner.Kill();
-        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the CLI ends by itself");
-        Assert.True(MachineProcess.Runs(tool));
-
-        var next = await StartRunner("next");
-        Assert.False(MachineProcess.Runs(tool));
-        Assert.Contains("processes that a killed runner had left behind.", next.Log);
-        await Completes(key, attempts: 2);
-    }
-
-    [Fact]
     public async Task A_runner_that_goes_on_with_the_turn_of_a_killed_one_ends_its_tools_first()
     {
         var (key, tool, _) = await Running();
@@ -252,8 +194,6 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         Assert.DoesNotContain(processes, MachineProcess.Runs);
     }
 
-    string Origin => $"http://{server.LocalEndpoint}/x.git";
-
     async Task<(string Key, IReadOnlyList<int> Processes)> Cloning()
     {
         var key = await wake.Session("cloning", workspace: folder.File("workspace"));
@@ -263,18 +203,88 @@ public sealed class LeavingNothingBehind : IAsyncLifetime
         connections.Add(await server.AcceptTcpClientAsync().WaitAsync(TimeSpan.FromSeconds(30)));
         return (key, [.. MachineProcess.WithArgument(Origin).Order()]);
     }
+}
 
-    Task<ServiceProcess> StartRunner(string name) =>
+/// <summary>What a runner leaves behind that is killed is there until another one starts, whoever's.</summary>
+[Collection(MachineProcesses.Name)]
+[Trait("Starts", "processes")]
+public sealed class EndingWhatAKilledRunnerLeft : ToolsLeftBehindTestBase
+{
+    [Fact]
+    public async Task What_a_killed_runner_left_behind_the_next_one_ends_before_it_takes_work()
+    {
+        var (key, tool, cli) = await Running();
+
+        await runner.Kill();
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the CLI ends by itself");
+        Assert.True(MachineProcess.Runs(tool));
+
+        var next = await StartRunner("next");
+        Assert.False(MachineProcess.Runs(tool));
+        Assert.Contains("processes that a killed runner had left behind.", next.Log);
+        await Completes(key, attempts: 2);
+    }
+}
+
+/// <summary>Runs that leave tools behind, in a session of their own and without a parent, as a command leaves them that
+/// ends in an ampersand.</summary>
+public abstract class ToolsLeftBehindTestBase : IAsyncLifetime
+{
+    private protected readonly TemporaryFolder folder = new();
+
+    // A git server that says nothing.
+    private protected readonly TcpListener server = new(IPAddress.Loopback, 0);
+    private protected readonly List<TcpClient> connections = [];
+    private protected WakeSystem wake = null!;
+    private protected ServiceProcess runner = null!;
+
+    public async Task InitializeAsync()
+    {
+        server.Start();
+        await File.WriteAllTextAsync(folder.File("settings.json"), "{}");
+        wake = await WakeSystem.Create(
+            Transport.RabbitMq,
+            new Dictionary<string, string>
+            {
+                ["TMPDIR"] = Directory.CreateDirectory(folder.File("tmp")).FullName,
+                ["Runner__Cache"] = folder.File("cache"),
+                // A shorter one is over by itself on a starved machine, which costs an attempt.
+                ["Runner__Lease"] = "00:00:10",
+                ["Profiles__cloning__Repository"] = Origin,
+                ["Profiles__settings__Arguments__0"] = "--settings",
+                ["Profiles__settings__Arguments__1"] = folder.File("settings.json"),
+            }
+        );
+        runner = (
+            await Task.WhenAll(
+                wake.StartProcess("Wake.Gateway"),
+                wake.StartProcess("Wake.Coordinator"),
+                StartRunner("first")
+            )
+        )[2];
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        connections.ForEach(x => x.Dispose());
+        server.Dispose();
+        folder.Dispose();
+    }
+
+    private protected string Origin => $"http://{server.LocalEndpoint}/x.git";
+
+    private protected Task<ServiceProcess> StartRunner(string name) =>
         wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = name });
 
-    async Task Completes(string key, int attempts)
+    private protected async Task Completes(string key, int attempts)
     {
         var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, attempts), (turn.Outcome, turn.Attempt));
     }
 
     // A turn that has left a tool behind and goes on, the first time it is run.
-    async Task<(string Key, int Tool, int Cli)> Running(string profile = "instant")
+    private protected async Task<(string Key, int Tool, int Cli)> Running(string profile = "instant")
     {
         var key = await wake.WatchingSession(profile);
         var hold = folder.File("hold");

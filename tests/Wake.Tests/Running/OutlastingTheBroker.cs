@@ -8,13 +8,16 @@ namespace Wake.Tests.Running;
 
 /// <summary>RabbitMQ takes a channel from whoever keeps a message too long; turns take longer than it waits.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class OutlastingTheBroker
 {
     [Fact]
     public async Task A_turn_longer_than_the_brokers_patience_runs_once_and_disturbs_nobody()
     {
         await using var node = await RabbitNode.Start(
-            "-rabbit consumer_timeout 5000 -rabbit channel_tick_interval 500"
+            "-rabbit consumer_timeout 5000 -rabbit channel_tick_interval 500",
+            hosts: 1,
+            guardedHosts: 0
         );
         var address = node.NewVirtualHost();
         await using var wake = await WakeSystem.Start(

@@ -9,6 +9,7 @@ namespace Wake.Tests.Running;
 /// what runners on several machines know of those that are open on one of them.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class RegisteringAnew : IAsyncLifetime
 {
     readonly TemporaryFolder second = new();

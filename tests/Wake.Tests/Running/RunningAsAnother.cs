@@ -10,79 +10,14 @@ using Wake.Tests.Support;
 namespace Wake.Tests.Running;
 
 /// <summary>Turns that run as a user of their own, on a machine with a second one: <c>Runner__RunAs</c>.</summary>
-[Collection(MachineProcesses.Name), UnsupportedOSPlatform("windows")]
-[Trait("Starts", "processes")]
-public sealed class RunningAsAnother : IAsyncLifetime
+[UnsupportedOSPlatform("windows")]
+public sealed class RunningAsAnother : RunAsTestBase
 {
-    // A row, were it taken for a transcript.
-    const string Secret = """{"type":"user","message":"a secret of the runner's"}""" + "\n";
-
-    const UnixFileMode Traversable =
-        UnixFileMode.UserRead
-        | UnixFileMode.UserWrite
-        | UnixFileMode.UserExecute
-        | UnixFileMode.GroupExecute
-        | UnixFileMode.OtherExecute;
-
-    readonly TemporaryFolder folder = new();
-    OtherUser agent = null!,
-        neighbour = null!;
-    WakeSystem wake = null!;
-    ServiceProcess standalone = null!;
-
-    public async Task InitializeAsync()
-    {
-        (agent, neighbour) = (OtherUser.Create()!, OtherUser.Create()!);
-        File.SetUnixFileMode(folder.Path, Traversable);
-        foreach (var name in (string[])["claude", "workspace", "tmp", "home"])
-            Give(Directory.CreateDirectory(folder.File(name)).FullName, agent);
-
-        // Where these tests were built nobody else may have to be let in.
-        foreach (
-            var file in Directory
-                .EnumerateFiles(AppContext.BaseDirectory, "fake-claude*")
-                .Append(Path.Combine(AppContext.BaseDirectory, "bash-tool.sh"))
-        )
-            File.Copy(
-                file,
-                Path.Combine(Directory.CreateDirectory(folder.File("bin")).FullName, Path.GetFileName(file))
-            );
-        await File.WriteAllTextAsync(
-            Path.Combine(Directory.CreateDirectory(folder.File("secrets")).FullName, "GitHub__WebhookSecrets__0"),
-            Secret
-        );
-        File.SetUnixFileMode(folder.File("secrets/GitHub__WebhookSecrets__0"), UnixFileMode.UserRead);
-
-        wake = await WakeSystem.Create(Transport.InMemory, Settings(folder.File("bin/fake-claude")));
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        agent.Dispose();
-        neighbour.Dispose();
-        folder.Dispose();
-    }
-
     [AsRootFact]
     public Task A_turn_runs_as_its_user_and_remembers_and_leaves_nothing() => TurnsAreTheirUsers([]);
 
-    // Root of a container has no more, nor cgroups that it may write to.
     [AsRootFact]
-    public Task Five_capabilities_of_root_do()
-    {
-        var capabilities = RunUser.RequiredCapabilities.Select(x => $",+{x.Name.ToLowerInvariant()}");
-        return TurnsAreTheirUsers([
-            "unshare",
-            "--mount",
-            "sh",
-            "-c",
-            "findmnt --types cgroup2 --noheadings --output TARGET | xargs --no-run-if-empty umount --lazy; "
-                + "exec setpriv --no-new-privs --inh-caps=-all "
-                + $"--bounding-set=-all{string.Concat(capabilities)} \"$@\"",
-            "sh",
-        ]);
-    }
+    public Task Five_capabilities_of_root_do() => TurnsAreTheirUsers(FiveCapabilities);
 
     async Task TurnsAreTheirUsers(IReadOnlyList<string> wrapper)
     {
@@ -147,20 +82,6 @@ public sealed class RunningAsAnother : IAsyncLifetime
         standalone.Freeze();
         await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(cli)), "the run has ended");
         standalone.Thaw();
-        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(left)), "the tool has ended");
-
-        // And of one that is killed the next one.
-        await File.WriteAllTextAsync(hold, "");
-        await wake.WaitForTurnEnd(key, 3);
-        File.Delete(hold);
-        File.Delete(tool);
-        (tool, hold) = ($"{tool}.fourth", $"{hold}.fourth");
-        await wake.Wake(key, $"fourth [[fake:orphan {tool} 600]] [[fake:hold {hold}]]");
-        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
-        left = await MachineProcess.ReadProcessId(tool);
-        await standalone.Kill();
-        Assert.True(MachineProcess.Runs(left));
-        standalone = await wake.StartProcess("Wake.Standalone", wrapper: wrapper);
         await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(left)), "the tool has ended");
 
         string[] Of(string name) =>
@@ -325,7 +246,6 @@ public sealed class RunningAsAnother : IAsyncLifetime
                 ["Profiles__instant__AllowedTools__0"] = "Bash",
                 ["ANTHROPIC_BASE_URL"] = api.Url,
                 ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-                ["Runner__Lease"] = "00:00:10",
             }
         );
         var key = await Session();
@@ -335,13 +255,111 @@ public sealed class RunningAsAnother : IAsyncLifetime
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
         Assert.Equal(agent.RunAs("id", "-u").Said.Trim(), (await File.ReadAllTextAsync(folder.File("tmp/id"))).Trim());
     }
+}
 
-    Task<string> Session() => wake.Session("instant", workspace: folder.File("workspace"));
+/// <summary>What such a turn leaves behind ends with the next runner, when its own is killed.</summary>
+[Collection(MachineProcesses.Name), UnsupportedOSPlatform("windows")]
+public sealed class EndingWhatAKilledRunnersUserLeft : RunAsTestBase
+{
+    [AsRootFact]
+    public Task The_next_one_ends_it() => TheNextOneEndsIt([]);
+
+    [AsRootFact]
+    public Task With_five_capabilities_of_root_too() => TheNextOneEndsIt(FiveCapabilities);
+
+    async Task TheNextOneEndsIt(IReadOnlyList<string> wrapper)
+    {
+        standalone = await wake.StartProcess("Wake.Standalone", wrapper: wrapper);
+        var (key, hold, tool) = (await Session(), folder.File("tmp/hold"), folder.File("tmp/tool"));
+        await wake.Wake(key, $"first [[fake:orphan {tool} 600]] [[fake:hold {hold}]]");
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+        var left = await MachineProcess.ReadProcessId(tool);
+
+        await standalone.Kill();
+        Assert.True(MachineProcess.Runs(left));
+        standalone = await wake.StartProcess("Wake.Standalone", wrapper: wrapper);
+        await Eventually.Holds(() => Task.FromResult(!MachineProcess.Runs(left)), "the tool has ended");
+    }
+}
+
+/// <summary>A Wake on a machine with two users more.</summary>
+[UnsupportedOSPlatform("windows")]
+[Trait("Starts", "processes")]
+public abstract class RunAsTestBase : IAsyncLifetime
+{
+    // A row, were it taken for a transcript.
+    private protected const string Secret = """{"type":"user","message":"a secret of the runner's"}""" + "\n";
+
+    const UnixFileMode Traversable =
+        UnixFileMode.UserRead
+        | UnixFileMode.UserWrite
+        | UnixFileMode.UserExecute
+        | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherExecute;
+
+    private protected readonly TemporaryFolder folder = new();
+    private protected OtherUser agent = null!,
+        neighbour = null!;
+    private protected WakeSystem wake = null!;
+    private protected ServiceProcess standalone = null!;
+
+    public async Task InitializeAsync()
+    {
+        (agent, neighbour) = (OtherUser.Create()!, OtherUser.Create()!);
+        File.SetUnixFileMode(folder.Path, Traversable);
+        foreach (var name in (string[])["claude", "workspace", "tmp", "home"])
+            Give(Directory.CreateDirectory(folder.File(name)).FullName, agent);
+
+        // Where these tests were built nobody else may have to be let in.
+        foreach (
+            var file in Directory
+                .EnumerateFiles(AppContext.BaseDirectory, "fake-claude*")
+                .Append(Path.Combine(AppContext.BaseDirectory, "bash-tool.sh"))
+        )
+            File.Copy(
+                file,
+                Path.Combine(Directory.CreateDirectory(folder.File("bin")).FullName, Path.GetFileName(file))
+            );
+        await File.WriteAllTextAsync(
+            Path.Combine(Directory.CreateDirectory(folder.File("secrets")).FullName, "GitHub__WebhookSecrets__0"),
+            Secret
+        );
+        File.SetUnixFileMode(folder.File("secrets/GitHub__WebhookSecrets__0"), UnixFileMode.UserRead);
+
+        wake = await WakeSystem.Create(Transport.InMemory, Settings(folder.File("bin/fake-claude")));
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        agent.Dispose();
+        neighbour.Dispose();
+        folder.Dispose();
+    }
+
+    // Root of a container has no more, nor cgroups that it may write to.
+    private protected static readonly IReadOnlyList<string> FiveCapabilities =
+    [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        "findmnt --types cgroup2 --noheadings --output TARGET | xargs --no-run-if-empty umount --lazy; "
+            + "exec setpriv --no-new-privs --inh-caps=-all "
+            + "--bounding-set=-all"
+            + string.Concat(RunUser.RequiredCapabilities.Select(x => $",+{x.Name.ToLowerInvariant()}"))
+            + " \"$@\"",
+        "sh",
+    ];
+
+    private protected Task<string> Session() => wake.Session("instant", workspace: folder.File("workspace"));
 
     Dictionary<string, string> Settings(string executable) =>
         new()
         {
             ["Runner__RunAs"] = agent.Name,
+            // A shorter one is over by itself on a starved machine, which costs an attempt.
+            ["Runner__Lease"] = "00:00:10",
             ["Claude__Executable"] = executable,
             ["CLAUDE_CONFIG_DIR"] = folder.File("claude"),
             ["WAKE_SECRETS"] = folder.File("secrets"),

@@ -11,6 +11,7 @@ namespace Wake.Tests.Running;
 /// same number and the same message, and takes effect once.
 /// </summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public sealed class SurvivingADeadRunner : IAsyncLifetime
 {
     WakeSystem wake = null!;

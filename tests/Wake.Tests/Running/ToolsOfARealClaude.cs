@@ -7,53 +7,24 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-[Collection(MachineProcesses.Name)]
 public sealed class ToolsOfClaude_2_1_329() : ToolsOfARealClaude(RealClaude.Current);
 
-[Collection(MachineProcesses.Name)]
 public sealed class ToolsOfClaude_2_1_197() : ToolsOfARealClaude(RealClaude.Old);
 
-[Collection(MachineProcesses.Name)]
 public sealed class ToolsOfClaude_2_1_332() : ToolsOfARealClaude(RealClaude.Newest);
 
+[Collection(MachineProcesses.Name)]
+public sealed class ToolsLeftByClaude_2_1_329() : ToolsLeftByARealClaude(RealClaude.Current);
+
+[Collection(MachineProcesses.Name)]
+public sealed class ToolsLeftByClaude_2_1_197() : ToolsLeftByARealClaude(RealClaude.Old);
+
+[Collection(MachineProcesses.Name)]
+public sealed class ToolsLeftByClaude_2_1_332() : ToolsLeftByARealClaude(RealClaude.Newest);
+
 /// <summary>What the Bash tool of the real CLI may know, and that nothing it starts outlives its turn.</summary>
-[Trait("Starts", "processes")]
-public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
+public abstract class ToolsOfARealClaude(string version) : RealToolsTestBase(version)
 {
-    readonly TemporaryFolder folder = new();
-    MessagesApi api = null!;
-    WakeSystem wake = null!;
-
-    public async Task InitializeAsync()
-    {
-        api = await MessagesApi.Start();
-        wake = await WakeSystem.Start(
-            Transport.InMemory,
-            new Dictionary<string, string>
-            {
-                ["ANTHROPIC_BASE_URL"] = api.Url,
-                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
-                ["MessageBus__Host"] = "rabbitmq://wake:swordfish@nowhere",
-                ["DATABASE_URL"] = "postgres://wake:swordfish@nowhere",
-                ["SOMETHING_ELSE"] = "swordfish",
-
-                // The start-up files of whoever runs this would add variables of their own.
-                ["HOME"] = folder.Path,
-                ["Claude__Executable"] = RealClaude.Executable(version),
-                ["Profiles__tools__AllowedTools__0"] = "Bash",
-                ["Profiles__tools__QuietWindow"] = "00:00:00",
-                ["Profiles__tools__MaxWait"] = "00:00:00",
-            }
-        );
-    }
-
-    public async Task DisposeAsync()
-    {
-        await wake.DisposeAsync();
-        await api.DisposeAsync();
-        folder.Dispose();
-    }
-
     [Fact]
     public async Task A_tool_sees_no_secret_of_the_runner_nor_of_the_cli()
     {
@@ -100,7 +71,11 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
 
         Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
     }
+}
 
+/// <summary>Nor its runner, once the next one starts.</summary>
+public abstract class ToolsLeftByARealClaude(string version) : RealToolsTestBase(version)
+{
     [Fact]
     public async Task What_a_killed_runner_left_behind_the_next_one_ends()
     {
@@ -121,19 +96,59 @@ public abstract class ToolsOfARealClaude(string version) : IAsyncLifetime
         Assert.False(MachineProcess.Runs(tool));
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
     }
+}
+
+/// <summary>A Wake whose sessions may run commands by the real CLI.</summary>
+[Trait("Starts", "processes")]
+public abstract class RealToolsTestBase(string version) : IAsyncLifetime
+{
+    private protected readonly TemporaryFolder folder = new();
+    MessagesApi api = null!;
+    private protected WakeSystem wake = null!;
+
+    public async Task InitializeAsync()
+    {
+        api = await MessagesApi.Start();
+        wake = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["ANTHROPIC_BASE_URL"] = api.Url,
+                ["ANTHROPIC_API_KEY"] = "sk-test-0123456789",
+                ["MessageBus__Host"] = "rabbitmq://wake:swordfish@nowhere",
+                ["DATABASE_URL"] = "postgres://wake:swordfish@nowhere",
+                ["SOMETHING_ELSE"] = "swordfish",
+
+                // The start-up files of whoever runs this would add variables of their own.
+                ["HOME"] = folder.Path,
+                ["Claude__Executable"] = RealClaude.Executable(version),
+                ["Profiles__tools__AllowedTools__0"] = "Bash",
+                ["Profiles__tools__QuietWindow"] = "00:00:00",
+                ["Profiles__tools__MaxWait"] = "00:00:00",
+            }
+        );
+    }
+
+    public async Task DisposeAsync()
+    {
+        await wake.DisposeAsync();
+        await api.DisposeAsync();
+        folder.Dispose();
+    }
 
     // Its parent ends at once, so that the CLI does not find it below itself either. The number is written whole or not
     // at all.
-    string Detached =>
+    private protected string Detached =>
         $"(setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > {folder.File("part")} && mv "
         + $"{folder.File("part")} {folder.File("tool")})";
 
-    async Task Completes(string reason)
+    private protected async Task Completes(string reason)
     {
         var key = await wake.WatchingSession("tools");
         await wake.Publish(Event(key, reason));
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
     }
 
-    static ExternalEventObserved Event(string key, string reason) => WakeSystem.Event(WakeSystem.Subject(key), reason);
+    private protected static ExternalEventObserved Event(string key, string reason) =>
+        WakeSystem.Event(WakeSystem.Subject(key), reason);
 }

@@ -9,13 +9,9 @@ namespace Wake.Tests.Terminals;
 
 /// <summary>A session that is open in a terminal takes its turns there.</summary>
 [Trait("Starts", "processes")]
-public sealed class AttendingASession : IAsyncLifetime
+public sealed class AttendingASession(StandaloneSystem shared) : IClassFixture<StandaloneSystem>
 {
-    WakeSystem wake = null!;
-
-    public async Task InitializeAsync() => wake = await WakeSystem.Start(Transport.InMemory);
-
-    public async Task DisposeAsync() => await wake.DisposeAsync();
+    readonly WakeSystem wake = shared.System;
 
     [Fact]
     public async Task A_wake_is_taken_in_the_terminal_and_by_no_runner()

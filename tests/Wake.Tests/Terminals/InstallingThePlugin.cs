@@ -13,6 +13,7 @@ public sealed class InstallingThePlugin_2_1_197() : InstallingThePlugin(RealClau
 
 /// <summary>The plugin comes and goes through the real CLI, and what the user had before is as before.</summary>
 [Trait("Starts", "processes")]
+[Trait("Takes", "minutes")]
 public abstract partial class InstallingThePlugin(string version) : IAsyncLifetime
 {
     readonly TemporaryFolder folder = new();

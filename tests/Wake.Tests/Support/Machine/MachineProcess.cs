@@ -71,8 +71,9 @@ static class MachineProcess
 }
 
 /// <summary>
-/// Tests that kill runners and look at what is left. Any runner that starts on the machine cleans up after all that are
-/// gone, so no other test may start one meanwhile.
+/// Tests that kill a runner and find there what it ran. Any runner that starts on the machine ends what all have left
+/// that are gone, so no other test may start one meanwhile. They run alone, at the end: each costs the whole run its
+/// time.
 /// </summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class MachineProcesses

@@ -5,6 +5,9 @@ namespace Wake.Tests.Support;
 /// <summary>Another user of this machine, who is there while the test runs. Only root can make one.</summary>
 public sealed class OtherUser : IDisposable
 {
+    // useradd gives up when another one has the file of passwords locked for long.
+    static readonly Lock Accounts = new();
+
     OtherUser(string name) => Name = name;
 
     public string Name { get; }
@@ -16,8 +19,12 @@ public sealed class OtherUser : IDisposable
             return null;
 
         var user = new OtherUser($"wt{Guid.NewGuid().ToString("N")[..12]}");
-        var (code, said) = Run("useradd", "--no-create-home", "--shell", "/bin/sh", user.Name);
-        Assert.True(code == 0, said);
+        lock (Accounts)
+        {
+            var (code, said) = Run("useradd", "--no-create-home", "--shell", "/bin/sh", user.Name);
+            Assert.True(code == 0, said);
+        }
+
         return user;
     }
 
@@ -44,7 +51,11 @@ public sealed class OtherUser : IDisposable
             }
         )!;
 
-    public void Dispose() => Run("userdel", Name);
+    public void Dispose()
+    {
+        lock (Accounts)
+            Run("userdel", Name);
+    }
 
     static (int Code, string Said) Run(string program, params string[] arguments)
     {

@@ -65,9 +65,13 @@ public sealed class TestRun(IMessageSink messages) : XunitTestFramework(messages
 
         public IEnumerable<ITestCollection> OrderTestCollections(IEnumerable<ITestCollection> testCollections) =>
             testCollections
-                .OrderByDescending(x => Has(x, "Takes", "minutes"))
+                .OrderByDescending(TakesMinutes)
+                // With few tests these are long ones, and nothing can run beside the rest of one.
+                .ThenBy(x => TakesMinutes(x) ? cases[x.UniqueID].Count() : 0)
                 .ThenByDescending(x => Has(x, "Starts", "processes"))
                 .ThenByDescending(x => cases[x.UniqueID].Count());
+
+        bool TakesMinutes(ITestCollection collection) => Has(collection, "Takes", "minutes");
 
         bool Has(ITestCollection collection, string trait, string value) =>
             cases[collection.UniqueID].Any(x => x.Traits.TryGetValue(trait, out var values) && values.Contains(value));
