@@ -23,15 +23,18 @@ sealed class CronScheduler(
     // The clocks of this machine and of the database drift apart, and somebody may set them.
     static readonly TimeSpan MaxSleep = TimeSpan.FromMinutes(1);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    // Without a schedule nothing of Quartz is even loaded.
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        options.Value.Count == 0 ? Task.CompletedTask : FireSchedules(stoppingToken);
+
+    async Task FireSchedules(CancellationToken stopping)
     {
         // One name however its settings are spelt: settings know no case.
         var jobs = options
             .Value.Select(x => (Name: x.Key.ToLowerInvariant(), Schedule: x.Value, Times: x.Value.ParseExpression()))
             .ToList();
 
-        if (jobs is not [])
-            await BackgroundLoop.Run(log, "Looking at the schedules", FireAllDue, RetryDelay, clock, stoppingToken);
+        await BackgroundLoop.Run(log, "Looking at the schedules", FireAllDue, RetryDelay, clock, stopping);
 
         async Task<TimeSpan> FireAllDue(CancellationToken cancel)
         {

@@ -81,7 +81,7 @@ public static class RunnerServices
         });
         builder.Services.AddHostedService(services =>
         {
-            // Compiled now, so that a template that is wrong stops the start and not the first turn.
+            // Made now, so that a template that is wrong stops the start and not the first turn.
             services.GetRequiredService<WakePrompt>();
             return services.GetRequiredService<RunnerEndpoints>();
         });

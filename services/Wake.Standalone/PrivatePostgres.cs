@@ -20,40 +20,67 @@ public sealed class PrivatePostgres : IAsyncDisposable
     internal static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(5);
 
     const int MaxRestarts = 60;
+    const int MaxPorts = 3;
 
     readonly PostgresBinaries binaries;
     readonly UnprivilegedUser? account;
-    readonly string folder,
-        options;
+    readonly string folder;
+    readonly IReadOnlyList<string> settings;
     readonly CancellationTokenSource stopping = new();
+    readonly NpgsqlConnectionStringBuilder connection;
+    int ports;
+    Task<bool> starting = Task.FromResult(false);
     Task supervision = Task.CompletedTask;
 
     PrivatePostgres(
         PostgresBinaries binaries,
         UnprivilegedUser? account,
         string folder,
-        string options,
-        string connectionString
+        IReadOnlyList<string> settings,
+        string password
     )
     {
-        (this.binaries, this.account, this.folder, this.options) = (binaries, account, folder, options);
-        ConnectionString = connectionString;
+        (this.binaries, this.account, this.folder, this.settings) = (binaries, account, folder, settings);
+        connection = new()
+        {
+            Host = "127.0.0.1",
+            Port = FreePort(),
+            Username = User,
+            Password = password,
+            Database = User,
+            // It offers neither, so asking for them is a round trip and a library more.
+            SslMode = SslMode.Disable,
+            GssEncryptionMode = GssEncryptionMode.Disable,
+        };
     }
 
     /// <summary>How to connect to its database.</summary>
-    public string ConnectionString { get; }
+    public string ConnectionString => connection.ConnectionString;
 
     /// <summary>What people should know about where its files are; null when there is nothing.</summary>
     public string? Note { get; private init; }
 
     /// <summary>Starts it, making the cluster at the first time.</summary>
+    /// <inheritdoc cref="Prepare" path="/param|/exception"/>
+    public static async Task<PrivatePostgres> Start(
+        string parent,
+        IReadOnlyList<string>? settings,
+        CancellationToken cancel
+    )
+    {
+        var postgres = await Prepare(parent, settings, cancel);
+        while (!await postgres.TryStart(cancel)) { }
+        return postgres;
+    }
+
+    /// <summary>Makes the cluster at the first time, and chooses a port.</summary>
     /// <param name="parent">The folder to live in, as <c>postgres/</c>.</param>
     /// <param name="settings">Further settings of PostgreSQL, as <c>name=value</c>; names and values of this program's
     /// own.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <exception cref="StandaloneException">No PostgreSQL is installed, or it does not start; the message says what to
     /// do.</exception>
-    public static async Task<PrivatePostgres> Start(
+    public static async Task<PrivatePostgres> Prepare(
         string parent,
         IReadOnlyList<string>? settings,
         CancellationToken cancel
@@ -69,37 +96,29 @@ public sealed class PrivatePostgres : IAsyncDisposable
             await Initialize(binaries, account, folder, cluster, cancel);
 
         var password = await File.ReadAllTextAsync(Path.Combine(folder, "password"), cancel);
-        for (var tries = 1; ; tries++)
-        {
-            var connection = new NpgsqlConnectionStringBuilder
-            {
-                Host = "127.0.0.1",
-                Port = FreePort(),
-                Username = User,
-                Password = password.Trim(),
-                Database = User,
-            };
-            var postgres = new PrivatePostgres(
-                binaries,
-                account,
-                folder,
-                ServerOptions(connection.Port, settings ?? []),
-                connection.ConnectionString
-            )
-            {
-                Note = place.Note,
-            };
-            await postgres.Stop(cancel);
-            if (await postgres.TryStart(cancel) is not { } problem)
-            {
-                await postgres.CreateDatabase(cancel);
-                return postgres;
-            }
+        return new(binaries, account, folder, settings ?? [], password.Trim()) { Note = place.Note };
+    }
 
-            // Somebody may have taken the port in between.
-            if (tries == 3)
-                throw new StandaloneException(problem);
+    /// <summary>
+    /// Starts it. False when that must be tried again, with the <see cref="ConnectionString"/> that it has then:
+    /// somebody may have taken the port that was chosen.
+    /// </summary>
+    /// <exception cref="StandaloneException">It does not start, at no port.</exception>
+    public Task<bool> TryStart(CancellationToken cancel) => starting = StartAtPort(cancel);
+
+    async Task<bool> StartAtPort(CancellationToken cancel)
+    {
+        await Stop(cancel);
+        if (await StartServer(cancel) is not { } problem)
+        {
+            await CreateDatabase(cancel);
+            return true;
         }
+
+        if (++ports == MaxPorts)
+            throw new StandaloneException(problem);
+        connection.Port = FreePort();
+        return false;
     }
 
     /// <summary>Starts it again, at the same address, whenever it ends: out of memory, say, or killed.</summary>
@@ -111,6 +130,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
+        await ((Task)starting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         stopping.Dispose();
         NpgsqlConnection.ClearAllPools();
@@ -126,7 +146,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
                 return;
 
             log.LogWarning("PostgreSQL has ended; it is started again. Its log: {File}", Path.Combine(folder, "log"));
-            for (var tries = 1; await TryStart(CancellationToken.None) is { } problem; tries++)
+            for (var tries = 1; await StartServer(CancellationToken.None) is { } problem; tries++)
             {
                 if (tries == MaxRestarts)
                     throw new StandaloneException(problem);
@@ -146,10 +166,19 @@ public sealed class PrivatePostgres : IAsyncDisposable
     }
 
     // What is wrong when it does not.
-    async Task<string?> TryStart(CancellationToken cancel)
+    async Task<string?> StartServer(CancellationToken cancel)
     {
         var (code, output) = await RunPgCtl(
-            ["-w", "-t", $"{StartTimeout.TotalSeconds:0}", "-l", Path.Combine(folder, "log"), "-o", options, "start"],
+            [
+                "-w",
+                "-t",
+                $"{StartTimeout.TotalSeconds:0}",
+                "-l",
+                Path.Combine(folder, "log"),
+                "-o",
+                ServerOptions(connection.Port, settings),
+                "start",
+            ],
             cancel
         );
         return code == 0 ? null : $"PostgreSQL does not start: {output.Trim()}\n{ReadLogTail(folder)}";
@@ -240,6 +269,10 @@ public sealed class PrivatePostgres : IAsyncDisposable
 
     async Task Stop(CancellationToken cancel)
     {
+        // Who runs, or was killed, has one.
+        if (!File.Exists(Path.Combine(folder, "data", "postmaster.pid")))
+            return;
+
         var (running, _) = await RunPgCtl(["status"], cancel);
         if (running == 0)
             await RunPgCtl(["-w", "-m", "fast", "stop"], cancel);

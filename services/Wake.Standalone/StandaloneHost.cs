@@ -45,13 +45,13 @@ public static class StandaloneHost
         folder.SessionsFile.Delete();
         var own = Environment.GetEnvironmentVariable($"ConnectionStrings__{Postgres.ConnectionStringName}");
         await using var postgres = own is null
-            ? await PrivatePostgres.Start(folder.FullPath, settings: null, cancel)
+            ? await PrivatePostgres.Prepare(folder.FullPath, settings: null, cancel)
             : null;
 
         var door = Listen(port);
         var url = new Uri($"http://{door.LocalEndPoint}");
 
-        await using var app = await Start(folder, postgres?.ConnectionString, door, cancel);
+        await using var app = await Start(folder, postgres, door, cancel);
 
         if (postgres?.Note is { } note)
             app.Logger.LogWarning("{Note}", note);
@@ -74,7 +74,7 @@ public static class StandaloneHost
 
     static async Task<WebApplication> Start(
         DataFolder folder,
-        string? ownDatabase,
+        PrivatePostgres? postgres,
         Socket door,
         CancellationToken cancel
     )
@@ -82,7 +82,19 @@ public static class StandaloneHost
         WebApplication? app = null;
         try
         {
-            app = Build(folder, ownDatabase, door);
+            while (app is null)
+            {
+                // It takes as long as putting the services together, which does not need it yet.
+                var database = postgres?.ConnectionString;
+                var starting = postgres?.TryStart(cancel) ?? Task.FromResult(true);
+                app = Build(folder, database, door);
+                if (!await starting)
+                {
+                    await app.DisposeAsync();
+                    app = null;
+                }
+            }
+
             await app.StartAsync(cancel);
             return app;
         }
@@ -154,8 +166,9 @@ public static class StandaloneHost
 
     internal static WebApplication Build(DataFolder folder, string? ownDatabase, Socket door)
     {
-        // Not the current directory, whose appsettings.json may be anybody's.
-        var builder = WebApplication.CreateBuilder(
+        // Not the current directory, whose appsettings.json may be anybody's. Slim: it serves on loopback alone, without
+        // HTTPS, QUIC and IIS.
+        var builder = WebApplication.CreateSlimBuilder(
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
         );
 

@@ -7,7 +7,8 @@ namespace Wake.Prompting;
 /// <param name="Name">What it is for: <c>frame</c>, or a type or its beginning and a form, <c>ci.full</c>.</param>
 /// <param name="Origin">Where it was read, for people.</param>
 /// <param name="Text">What it says.</param>
-sealed record PromptTemplateFile(string Name, string Origin, string Text)
+/// <param name="IsBuiltIn">Whether it is Wake's own, and not the owner's.</param>
+sealed record PromptTemplateFile(string Name, string Origin, string Text, bool IsBuiltIn)
 {
     /// <summary>The template around all others.</summary>
     public const string Frame = "frame";
@@ -65,7 +66,12 @@ sealed record PromptTemplateFile(string Name, string Origin, string Text)
         )
         {
             using var text = new StreamReader(assembly.GetManifestResourceStream(resource)!);
-            yield return new(resource[..^Extension.Length], $"{resource} (built in)", text.ReadToEnd());
+            yield return new(
+                resource[..^Extension.Length],
+                $"{resource} (built in)",
+                text.ReadToEnd(),
+                IsBuiltIn: true
+            );
         }
     }
 
@@ -76,7 +82,8 @@ sealed record PromptTemplateFile(string Name, string Origin, string Text)
             var file = new PromptTemplateFile(
                 Path.GetFileNameWithoutExtension(path),
                 path,
-                File.ReadAllText(path).ReplaceLineEndings("\n")
+                File.ReadAllText(path).ReplaceLineEndings("\n"),
+                IsBuiltIn: false
             );
             if (!file.HasValidName())
                 throw file.CreateException(

@@ -8,8 +8,8 @@ using Wake.Store;
 namespace Wake.Prompting;
 
 /// <summary>
-/// The templates, compiled, and the choice among them. What is wrong with one is said here, at the start, and not by a
-/// turn at night.
+/// The templates, and the choice among them. What is wrong with one of the owner's is said here, at the start, and not
+/// by a turn at night. The built-in ones are known to be right, and compiled when they are needed.
 /// </summary>
 /// <remarks>
 /// No template ever sees text from outside. Where that goes a template writes a mark, which <see cref="WakePrompt"/>
@@ -33,34 +33,31 @@ sealed partial class PromptTemplates
     readonly Dictionary<string, int> data = [];
     readonly int longest;
 
-    /// <summary>Reads and compiles them, and tries each with all it may ever be given.</summary>
+    /// <summary>Reads them, and tries each of the owner's with all it may ever be given.</summary>
     /// <param name="folder">The owner's; null for the built-in ones alone.</param>
     /// <exception cref="OptionsValidationException">A template is wrong; the message names it and says
     /// what.</exception>
     public PromptTemplates(string? folder)
     {
-        var engine = Handlebars.Create(
-            new HandlebarsConfiguration
-            {
-                NoEscape = true,
-                ThrowOnUnresolvedBindingExpression = true,
-                FormatProvider = CultureInfo.InvariantCulture,
-            }
-        );
-
+        var engine = new Lazy<IHandlebars>(CreateEngine);
         foreach (var file in PromptTemplateFile.LoadAll(folder))
         {
             try
             {
-                var template = Compile(engine, DataMark().Replace(file.Text, ""));
-                templates[file.Name] = values => template(values).Trim();
+                // What failed once is tried again.
+                var template = new Lazy<HandlebarsTemplate<object, object>>(
+                    () => Compile(engine.Value, DataMark().Replace(file.Text, "")),
+                    LazyThreadSafetyMode.PublicationOnly
+                );
+                templates[file.Name] = values => template.Value(values).Trim();
+                data[file.Name] = ReadDataLimit(file);
 
+                if (file.IsBuiltIn)
+                    continue;
                 if (file.Name is PromptTemplateFile.Frame)
                     ValidateFrame(file);
                 else
                     Array.ForEach([1, 2], count => templates[file.Name](TemplateValues(count)));
-
-                data[file.Name] = ReadDataLimit(file);
             }
             // The engine has no exception in common for what can be wrong with a template.
             catch (Exception wrong) when (wrong is not OptionsValidationException)
@@ -139,6 +136,16 @@ sealed partial class PromptTemplates
         yield return AnyType;
     }
 
+    static IHandlebars CreateEngine() =>
+        Handlebars.Create(
+            new HandlebarsConfiguration
+            {
+                NoEscape = true,
+                ThrowOnUnresolvedBindingExpression = true,
+                FormatProvider = CultureInfo.InvariantCulture,
+            }
+        );
+
     // Handlebars.Net limits the time of its expressions, and a machine that is starved exceeds that with any text.
     static HandlebarsTemplate<object, object> Compile(IHandlebars engine, string text)
     {
@@ -146,7 +153,8 @@ sealed partial class PromptTemplates
         {
             try
             {
-                return engine.Compile(text);
+                lock (engine)
+                    return engine.Compile(text);
             }
             catch (RegexMatchTimeoutException) when (attempt < 20) { }
         }

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -304,45 +305,60 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
     }
 
+    // A RabbitMQ.Client before 7.2.1 loses count of its channel's confirms when publishes are given up that wait for
+    // their turn on it (rabbitmq-dotnet-client 1900): they and those beside them fail, and so does every later one.
     [Fact]
-    public async Task What_is_given_up_at_any_moment_keeps_no_later_event_from_being_published()
+    public async Task What_is_given_up_while_the_wire_is_slow_fails_nothing_beside_it_and_nothing_later()
     {
+        const int Rounds = 3,
+            Batches = 5,
+            PerBatch = 40,
+            Kept = 200;
         var key = await wake.Session();
-        await using var services = Producer(wake.Broker!);
+        await using var wire = new TcpProxy(wake.Broker!.Port);
+        await using var services = Producer(new UriBuilder(wake.Broker) { Port = wire.Port }.Uri);
         var publisher = services.GetRequiredService<IEventPublisher>();
-        var random = new Random(1900);
-        for (var round = 1; round <= 5; round++)
+
+        // So much that the wire and what is before it are full at the last batch.
+        var data = JsonSerializer.SerializeToElement(new string('d', 100_000));
+        await Publish("first", CancellationToken.None);
+        for (var round = 1; round <= Rounds; round++)
         {
-            var all = Enumerable
-                .Range(0, 400)
-                .Select(async number =>
-                {
-                    using var cancel = new CancellationTokenSource();
-                    if (number % 2 == 0)
-                        cancel.CancelAfter(TimeSpan.FromMilliseconds(3 * random.NextDouble()));
-                    try
-                    {
-                        await publisher.Publish([WakeSystem.Event(Subject(round, number), "happened")], cancel.Token);
-                    }
-                    catch (OperationCanceledException) when (number % 2 == 0)
-                    {
-                        // Given up.
-                    }
-                });
-            await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(60));
+            wire.HoldUpstream();
+            List<Task> kept = [];
+            for (var batch = 1; batch <= Batches; batch++)
+            {
+                using var givingUp = new CancellationTokenSource();
+                var givenUp = Enumerable
+                    .Range(1, PerBatch)
+                    .Select(number => Publish($"given up-{round}-{batch}-{number}", givingUp.Token))
+                    .ToList();
+                if (batch == Batches)
+                    kept =
+                    [
+                        .. Enumerable
+                            .Range(1, Kept)
+                            .Select(number => Publish($"kept-{round}-{number}", CancellationToken.None)),
+                    ];
+                await givingUp.CancelAsync();
+                foreach (var publish in givenUp)
+                    await Assert.ThrowsAnyAsync<OperationCanceledException>(() => publish);
+            }
+
+            wire.Release();
+            await Task.WhenAll(kept).WaitAsync(TimeSpan.FromSeconds(60));
         }
 
-        await publisher
-            .Publish([WakeSystem.Event(Subject(0, 1), "happened")], CancellationToken.None)
-            .WaitAsync(TimeSpan.FromSeconds(20));
+        await Publish("last", CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20));
         await Eventually.Holds(
             async () =>
-                await wake.Scalar<long>("select count(*) from events where subject like $1", $"kept-{key}-%")
-                == (5 * 200) + 1,
+                await wake.Scalar<long>("select count(*) from events where subject like $1", $"{key}-kept-%")
+                == Rounds * Kept,
             "all that were kept are taken in"
         );
 
-        string Subject(int round, int number) => $"{(number % 2 == 1 ? "kept" : "given up")}-{key}-{round}-{number}";
+        Task Publish(string what, CancellationToken cancel) =>
+            publisher.Publish([WakeSystem.Event($"{key}-{what}", "happened") with { Data = data }], cancel);
     }
 
     [Fact]
@@ -363,7 +379,7 @@ public sealed class PublishingOverAmqp(RabbitMqSystem shared) : IClassFixture<Ra
     }
 
     // As a program does that uses Wake's own door.
-    static ServiceProvider Producer(Uri broker)
+    internal static ServiceProvider Producer(Uri broker)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Configuration["MessageBus:Host"] = broker.ToString();

@@ -1,11 +1,15 @@
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
 using RabbitMQ.Client;
 using Wake.Contracts;
+using Wake.Producing;
 using Wake.Store;
 using Wake.Testing;
+using Wake.Tests.Producing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
@@ -317,6 +321,27 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         await Refused("wake_runner", x => x.BasicGetAsync("wake-events", autoAck: false));
         await Refused("wake_runner", x => x.BasicGetAsync("session-wake", autoAck: false));
         await Refused("wake_runner", x => x.QueueDeleteAsync("wake-events"));
+    }
+
+    [Fact]
+    public async Task A_producer_is_not_ready_while_the_broker_refuses_its_events_though_it_is_connected()
+    {
+        await using var services = PublishingOverAmqp.Producer(RabbitNode.As("wake_runner", wake.Broker!));
+        var health = services.GetRequiredService<HealthCheckService>();
+        Assert.Equal(HealthStatus.Healthy, (await health.CheckHealthAsync()).Status);
+
+        using var givingUp = new CancellationTokenSource();
+        var publish = services
+            .GetRequiredService<IEventPublisher>()
+            .Publish([WakeSystem.Event("anything", "happened")], givingUp.Token);
+        await Eventually.Holds(async () =>
+            (await health.CheckHealthAsync()).Entries["wake-events"]
+                is { Status: HealthStatus.Unhealthy, Description: "RabbitMQ has not taken 1 events yet." }
+        );
+
+        await givingUp.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => publish);
+        Assert.Equal(HealthStatus.Healthy, (await health.CheckHealthAsync()).Status);
     }
 
     [Fact]
