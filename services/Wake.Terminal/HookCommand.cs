@@ -49,13 +49,13 @@ static class HookCommand
             bound.CancelAfter(PatienceAtEnd);
 
         var claude = new ClaudeProcess(session);
+        var admitted = new AdmittedWake(claude, session);
+        var prompt = input.Prompt is { } said && IsWake(said) ? said : null;
+        if (happened == HookInput.UserPromptSubmit && prompt is not null && admitted.Begin(prompt))
+            return null;
         if (claude.IsOther)
             return null;
 
-        var prompt = input.Prompt is { } said && IsWake(said) ? said : null;
-        var admitted = new AdmittedWake(claude, session);
-        if (happened == HookInput.UserPromptSubmit && prompt is not null && admitted.Begin(prompt))
-            return null;
         admitted.Revoke();
 
         var settings = PluginSettings.Read();
