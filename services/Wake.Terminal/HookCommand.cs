@@ -49,8 +49,14 @@ static class HookCommand
             bound.CancelAfter(PatienceAtEnd);
 
         var claude = new ClaudeProcess(session);
+        var admitted = new AdmittedWake(claude, session);
+        var prompt = input.Prompt is { } said && IsWake(said) ? said : null;
+        if (happened == HookInput.UserPromptSubmit && prompt is not null && admitted.Begin(prompt))
+            return null;
         if (claude.IsOther)
             return null;
+
+        admitted.Revoke();
 
         var settings = PluginSettings.Read();
         var address = new WakeAddress(settings);
@@ -59,13 +65,17 @@ static class HookCommand
         {
             Source = input.Source,
             Reason = input.Reason ?? Text(input.Error),
-            Prompt = input.Prompt is { } prompt && IsWake(prompt) ? prompt[..Math.Min(prompt.Length, MaxPrompt)] : null,
+            Prompt = prompt?[..Math.Min(prompt.Length, MaxPrompt)],
             // Elsewhere it is for whoever runs that Wake to say.
             Register = settings.Register ?? address.IsOwn,
         };
 
+        // What is told after a turn and before its beginning would be told of another turn.
+        if (!await admitted.TellBegun(client, Patience, cancel))
+            return null;
+
         var (answer, isUnknown) = await Ask(client, hook, cancel);
-        if (isUnknown && hook.Register && happened == "UserPromptSubmit")
+        if (isUnknown && hook.Register && happened == HookInput.UserPromptSubmit)
         {
             // Wake was started, or the plugin installed, after the terminal.
             await Ask(client, hook with { Event = "SessionStart", Source = "startup", Prompt = null }, cancel);
@@ -127,8 +137,8 @@ sealed record HookOutput
     /// <param name="answer">What Wake says.</param>
     public static HookOutput? For(string happened, TerminalHookAnswer answer)
     {
-        var context = happened is "SessionStart" or "UserPromptSubmit" ? answer.Context : null;
-        var block = happened is "UserPromptSubmit" ? answer.Block : null;
+        var context = happened is "SessionStart" or HookInput.UserPromptSubmit ? answer.Context : null;
+        var block = happened is HookInput.UserPromptSubmit ? answer.Block : null;
         return context is null && block is null && answer.Message is null
             ? null
             : new()

@@ -6,6 +6,9 @@ namespace Wake.Terminal;
 /// <summary>What Claude Code tells a hook on its standard input, as far as it is needed here.</summary>
 sealed record HookInput
 {
+    /// <summary>The event before a prompt is read.</summary>
+    public const string UserPromptSubmit = "UserPromptSubmit";
+
     [JsonPropertyName("hook_event_name")]
     public string? Event { get; init; }
 

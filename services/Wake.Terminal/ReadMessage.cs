@@ -31,10 +31,17 @@ sealed class ReadMessage
     public static ReadMessage? Of(HookInput input) =>
         input is { TranscriptPath: { } path, Prompt: { } prompt }
         && HookCommand.IsWake(prompt)
-        && prompt.IndexOf(BlockStart, StringComparison.Ordinal) is >= 0 and var start
-        && prompt.IndexOfAny([' ', '>'], start) is > 0 and var end
+        && TagOf(prompt) is { } tag
+            ? new(path, tag)
+            : null;
+
+    /// <summary>The name of the block of events in a message, which no other wake has; null where there is
+    /// none.</summary>
+    public static string? TagOf(string message) =>
+        message.IndexOf(BlockStart, StringComparison.Ordinal) is >= 0 and var start
+        && message.IndexOfAny([' ', '>'], start) is > 0 and var end
             // The name alone: JSON may write brackets and quotes otherwise.
-            ? new(path, prompt[(start + 1)..end])
+            ? message[(start + 1)..end]
             : null;
 
     /// <summary>Looks through what the transcript has gained.</summary>

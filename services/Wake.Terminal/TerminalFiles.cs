@@ -9,6 +9,12 @@ namespace Wake.Terminal;
 /// </summary>
 static class TerminalFiles
 {
+    /// <summary>What files of a terminal end in: its lock, the wake that passes next, and the one that has passed and
+    /// that Wake was not told of.</summary>
+    public const string Locked = ".lock",
+        Admitted = ".admitted",
+        Begun = ".begun";
+
     const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     // What a killed process has left behind is nobody's any more.
@@ -32,9 +38,8 @@ static class TerminalFiles
         try
         {
             // It is not deleted with the lock: who opened it just before would hold one that nobody else sees.
-            var name = string.Create(CultureInfo.InvariantCulture, $"{claude}-{session:D}.lock");
             return new FileStream(
-                Path.Combine(Folder, name),
+                OfTerminal(claude, session, Locked),
                 FileMode.OpenOrCreate,
                 FileAccess.ReadWrite,
                 FileShare.None,
@@ -46,6 +51,10 @@ static class TerminalFiles
             return null;
         }
     }
+
+    /// <summary>A file about a session in a terminal.</summary>
+    public static string OfTerminal(int claude, Guid session, string extension) =>
+        Path.Combine(Folder, string.Create(CultureInfo.InvariantCulture, $"{claude}-{session:D}{extension}"));
 
     /// <summary>Shows a text in the status line of a session; an empty one for nothing.</summary>
     public static void WriteStatus(Guid session, string text)
@@ -87,7 +96,7 @@ static class TerminalFiles
     {
         foreach (var file in new DirectoryInfo(Folder).EnumerateFiles())
         {
-            var stale = file.Extension is ".lock"
+            var stale = file.Extension is Locked or Admitted or Begun
                 ? int.TryParse(
                     file.Name[..Math.Max(0, file.Name.IndexOf('-', StringComparison.Ordinal))],
                     NumberStyles.None,

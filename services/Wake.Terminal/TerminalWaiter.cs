@@ -45,6 +45,7 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
     static readonly TimeSpan Suspension = TimeSpan.FromSeconds(30);
 
     readonly WakeAddress address = new(PluginSettings.Read());
+    readonly AdmittedWake admitted = new(claude, session);
 
     // Another with every connection, so that Wake knows which one counts.
     Guid waiter = Guid.NewGuid();
@@ -125,7 +126,8 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
     async Task TellState(TerminalClient client)
     {
         if (
-            claude.IsIdle() is { } idle
+            await admitted.TellBegun(client, RequestTimeout, CancellationToken.None)
+            && claude.IsIdle() is { } idle
             && claude.StateTime is var written
             && written != told
             && !MayStillBeWritten(idle)
@@ -164,6 +166,9 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
         {
             using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             bound.CancelAfter(ReadTimeout);
+            if (!await admitted.TellBegun(client, RequestTimeout, bound.Token))
+                return new Ending.Failed();
+
             waiter = Guid.NewGuid();
             var (idle, written) = (claude.IsIdle(), claude.StateTime);
             var isKnown = written == told;
@@ -226,7 +231,7 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
 
             case { Type: TerminalLine.Wake, Text: { } reads, WakeNumber: { } number, Epoch: { } epoch }:
                 // Whatever becomes of the connection: what was asked once has to be known.
-                return await Acknowledge(client, number, epoch) ? new Ending.Wake(reads) : new Ending.Refused();
+                return await Acknowledge(client, number, epoch, reads) ? new Ending.Wake(reads) : new Ending.Refused();
 
             default:
                 cancel.ThrowIfCancellationRequested();
@@ -236,7 +241,7 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
 
     // An answer that was lost says nothing, so it is asked for again until there is one. It comes as long as the turn
     // is this terminal's, and after that a refusal.
-    async Task<bool> Acknowledge(TerminalClient client, int number, long epoch)
+    async Task<bool> Acknowledge(TerminalClient client, int number, long epoch, string text)
     {
         for (var delay = MinBackoff; !claude.HasLeft(); delay = Min(delay * 2, MaxBackoff))
         {
@@ -252,7 +257,13 @@ sealed class TerminalWaiter(ClaudeProcess claude, Guid session, string? transcri
             {
                 // What is said to a terminal that has left the session is read by the next one in it (2.1.329).
                 if (DateTime.UtcNow - asked < AcknowledgementValidity)
-                    return !claude.HasLeft();
+                {
+                    if (claude.HasLeft())
+                        return false;
+
+                    admitted.Admit(text, asked);
+                    return true;
+                }
 
                 // It has slept since it asked.
                 continue;

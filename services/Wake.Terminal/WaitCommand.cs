@@ -35,7 +35,7 @@ static class WaitCommand
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
 
-        var begins = input.Event is "UserPromptSubmit";
+        var begins = input.Event is HookInput.UserPromptSubmit;
         var waiter = new TerminalWaiter(
             claude,
             session,

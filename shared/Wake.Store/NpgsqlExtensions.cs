@@ -46,6 +46,13 @@ public static class NpgsqlExtensions
             _ => value,
         };
 
+    /// <summary>
+    /// Has a batch commit without waiting for the disk. What a crash of PostgreSQL takes back of it has to be as if it
+    /// had never been asked for. Returns a row.
+    /// </summary>
+    public static void AddCommitWithoutFlush(this NpgsqlBatch batch) =>
+        batch.Add("select set_config('synchronous_commit', 'off', true)");
+
     /// <summary>Runs a batch whose last statement says by its row count whether it happened.</summary>
     public static async Task<bool> ExecuteAffected(this NpgsqlBatch batch, CancellationToken cancel)
     {

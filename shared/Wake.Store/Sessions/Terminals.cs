@@ -306,20 +306,27 @@ public sealed class Terminals(NpgsqlDataSource database)
 
     /// <summary>Notes the turn that a terminal has claimed, before it is sent there. False: it is not connected any
     /// more.</summary>
-    public Task<bool> Offer(ClaimedTurn turn, Guid waiter, string marker, CancellationToken cancel) =>
-        Change(
+    public async Task<bool> Offer(ClaimedTurn turn, Guid waiter, string marker, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        // What is not there any more is not acknowledged.
+        batch.AddCommitWithoutFlush();
+        batch.Add(Turns.LockSession, turn.SessionId);
+        batch.Add(Notify, turn.SessionId);
+        batch.Add(
             """
             update terminals
             set wake_number = $2, epoch = $3, marker = $5, acknowledged_at = null, begun_at = null
             where session_id = $1 and waiter = $4
             """,
-            cancel,
             turn.SessionId,
             turn.WakeNumber,
             turn.Epoch,
             waiter,
             marker
         );
+        return await batch.ExecuteAffected(cancel);
+    }
 
     /// <summary>
     /// A terminal takes the turn that it was sent. Says the same when it is asked again: an answer may be lost. False:

@@ -75,7 +75,11 @@ public sealed class Turns(NpgsqlDataSource database)
         OpenClaudeSessions? here = null
     )
     {
+        var inTerminal = here?.Terminal is not null;
         await using var batch = database.CreateBatch();
+        // A terminal begins nothing before its acknowledgement is on the disk, and with it all before.
+        if (inTerminal)
+            batch.AddCommitWithoutFlush();
         batch.Add(LockSession, sessionId);
         batch.Add(Pauses.LockAgainstNew);
         batch.BatchCommands.Add(
@@ -138,7 +142,7 @@ public sealed class Turns(NpgsqlDataSource database)
             wakeNumber,
             runner,
             lease,
-            here?.Terminal is not null,
+            inTerminal,
             Sessions.WasReset
         );
         batch.Add(
@@ -190,6 +194,8 @@ public sealed class Turns(NpgsqlDataSource database)
         );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
+        if (inTerminal)
+            await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         if (await rows.ReadAsync(cancel))

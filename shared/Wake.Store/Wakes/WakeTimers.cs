@@ -38,6 +38,8 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     {
         var from = (since ?? DateTimeOffset.UnixEpoch).ToUniversalTime();
         await using var batch = database.CreateBatch();
+        // Taken back by a crash, they are due.
+        batch.AddCommitWithoutFlush();
         batch.BatchCommands.Add(
             NpgsqlExtensions.CreateNamed(
                 """
@@ -66,6 +68,7 @@ public sealed class WakeTimers(NpgsqlDataSource database)
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
 
+        await rows.NextResultAsync(cancel);
         var due = await rows.ReadAll(row => row.GetGuid("session_id"), cancel);
         await rows.NextResultAsync(cancel);
         await rows.ReadAsync(cancel);

@@ -67,6 +67,36 @@ sealed class HookProcess : IDisposable
         return await process.Output();
     }
 
+    /// <summary>Runs several one after the other beside the same <c>claude</c>, or sleeps in between.</summary>
+    public async Task<IReadOnlyList<CommandOutput>> RunInTurn(params (string Verb, string Input)[] hooks)
+    {
+        var name = folder.File($"hooks-{started.Count}");
+        foreach (var (index, (verb, input)) in hooks.Index())
+        {
+            File.WriteAllText($"{name}.{index}.verb", verb);
+            File.WriteAllText($"{name}.{index}.in", input);
+        }
+
+        using var shell = StartShell(
+            """
+            i=0
+            while [ "$i" -lt "$2" ]; do
+              verb=$(cat "$1.$i.verb")
+              case $verb in
+                sleep*) $verb >"$1.$i.out" 2>"$1.$i.err" ;;
+                *) "$0" "$verb" <"$1.$i.in" >"$1.$i.out" 2>"$1.$i.err" ;;
+              esac
+              echo $? >"$1.$i.code"
+              i=$((i + 1))
+            done
+            """,
+            name,
+            hooks.Length.ToString(CultureInfo.InvariantCulture)
+        );
+        await shell.WaitForExitAsync();
+        return [.. hooks.Select((_, index) => ReadOutput($"{name}.{index}"))];
+    }
+
     /// <summary>Starts one.</summary>
     /// <param name="verb">What it is told to do.</param>
     /// <param name="input">What it reads.</param>
@@ -74,36 +104,45 @@ sealed class HookProcess : IDisposable
     /// <param name="times">How many.</param>
     public StartedHook Start(string verb, string input, Action<StartedHook>? first = null, int times = 1)
     {
-        var (name, program) = (
-            folder.File($"hook-{started.Count}"),
-            NativeTerminal.Executable.GetAwaiter().GetResult()
+        var name = folder.File($"hook-{started.Count}");
+        var shell = StartShell(
+            """
+            while [ ! -e "$2.in" ]; do sleep 0.01; done
+            for more in $3; do "$0" "$1" <"$2.in" & done
+            "$0" "$1" <"$2.in" >"$2.out" 2>"$2.err" & echo $! >"$2.pid"; wait $!; echo $? >"$2.tmp"; mv "$2.tmp" "$2.code"; wait
+            """,
+            verb,
+            name,
+            string.Join(' ', Enumerable.Range(1, times - 1))
         );
-        var start = new ProcessStartInfo(
-            "sh",
-            [
-                "-c",
-                """
-                while [ ! -e "$2.in" ]; do sleep 0.01; done
-                for more in $3; do "$0" "$1" <"$2.in" & done
-                "$0" "$1" <"$2.in" >"$2.out" 2>"$2.err" & echo $! >"$2.pid"; wait $!; echo $? >"$2.tmp"; mv "$2.tmp" "$2.code"; wait
-                """,
-                program,
-                verb,
-                name,
-                string.Join(' ', Enumerable.Range(1, times - 1)),
-            ]
-        );
-        start.Environment.Clear();
-        start.Environment["PATH"] = System.Environment.GetEnvironmentVariable("PATH");
-        foreach (var (variable, value) in environment)
-            start.Environment[variable] = value;
-        var shell = Process.Start(start)!;
         started.Add(shell);
         var hook = new StartedHook(shell, name);
         first?.Invoke(hook);
         File.WriteAllText($"{name}.new", input);
         File.Move($"{name}.new", $"{name}.in");
         return hook;
+    }
+
+    /// <summary>What one has said that has ended.</summary>
+    public static CommandOutput ReadOutput(string name) =>
+        new(
+            int.Parse(File.ReadAllText($"{name}.code"), CultureInfo.InvariantCulture),
+            File.ReadAllText($"{name}.out"),
+            File.ReadAllText($"{name}.err")
+        );
+
+    // The program is $0, what is given follows.
+    Process StartShell(string script, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(
+            "sh",
+            ["-c", script, NativeTerminal.Executable.GetAwaiter().GetResult(), .. arguments]
+        );
+        start.Environment.Clear();
+        start.Environment["PATH"] = System.Environment.GetEnvironmentVariable("PATH");
+        foreach (var (variable, value) in environment)
+            start.Environment[variable] = value;
+        return Process.Start(start)!;
     }
 
     /// <summary>Lets a shell say of itself what <c>claude</c> does.</summary>
@@ -152,11 +191,7 @@ sealed record StartedHook(Process Shell, string Name) : IDisposable
     public async Task<CommandOutput> Output()
     {
         await Eventually.Holds(() => Task.FromResult(HasEnded), "the hook ends");
-        return new(
-            int.Parse(File.ReadAllText($"{Name}.code"), CultureInfo.InvariantCulture),
-            File.ReadAllText($"{Name}.out"),
-            File.ReadAllText($"{Name}.err")
-        );
+        return HookProcess.ReadOutput(Name);
     }
 
     // The shell belongs to whoever started it.
