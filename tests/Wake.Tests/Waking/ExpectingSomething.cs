@@ -181,7 +181,10 @@ public sealed class ExpectingSomething(TestStore store) : IClassFixture<TestStor
         Assert.Equal(
             125L,
             await store.Scalar<long>(
-                "select count(*) from decisions d join watches w using (session_id) where d.kind = 'silent' and w.id = any ($1)",
+                """
+                select count(*) from decisions d join watches w using (session_id)
+                where d.kind = 'silent' and w.id = any ($1)
+                """,
                 all.Select(x => x.Watch).ToArray()
             )
         );
