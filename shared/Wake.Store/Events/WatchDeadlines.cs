@@ -68,7 +68,13 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
             cancel
         );
 
-        await using var done = database.CreateCommand("update watches set expect_due_at = null where id = any ($1)");
+        // Locked in the order in which the intake locks them: another coordinator may be telling of the same ones.
+        await using var done = database.CreateCommand(
+            """
+            update watches set expect_due_at = null
+            where id = any (array(select id from watches where id = any ($1) and expect_due_at is not null order by id for update))
+            """
+        );
         done.Parameters.AddWithValue(silent.Select(x => x.Id).ToArray());
         await done.ExecuteNonQueryAsync(cancel);
         return (silent.Count, more || silent.Count == BatchSize);
