@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Json;
-using Wake.Contracts.Http;
 using Wake.Testing;
 using Wake.Tests.Support;
 
