@@ -40,6 +40,12 @@ public sealed class CoordinatorOptions : IValidatableObject
     public TimeSpan? EventRetention { get; init; } = TimeSpan.FromDays(90);
 
     /// <summary>
+    /// How long after the deadline of a watch (<c>wake watch --expect-by</c>) its session is told that nothing came:
+    /// sources that are polled tell a little later what has happened in time.
+    /// </summary>
+    public TimeSpan SilenceGrace { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>
     /// Users of the broker whose events may be urgent, name sessions, and say what they have verified, besides the user
     /// that this process itself is there. A publisher says who it is in the property <c>user-id</c> of its messages,
     /// and the broker refuses any other name.
@@ -60,6 +66,9 @@ public sealed class CoordinatorOptions : IValidatableObject
 
         if (PollInterval <= TimeSpan.Zero)
             yield return new("PollInterval must be positive.", [nameof(PollInterval)]);
+
+        if (SilenceGrace < TimeSpan.Zero || SilenceGrace > TimeSpan.FromHours(1))
+            yield return new("SilenceGrace must be an hour at most, and not negative.", [nameof(SilenceGrace)]);
 
         if (EventRetention < Store.EventRetention.Minimum)
             yield return new(

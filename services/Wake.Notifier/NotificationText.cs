@@ -67,10 +67,22 @@ static class NotificationText
             "budget.reached" => $"{who}: a budget is used up",
             "session.fresh" => $"{who}: its memory is lost, it began anew",
             "session.closed" => $"{who} is closed",
+            "breaker.opened" => $"{Cut(Line(Scope(fact)), MaxHeadline)}: a breaker has opened",
+            "silence" => $"{who}: nothing came of {Cut(Line(Text(fact, "subject") ?? "?"), MaxHeadline)}",
+            "wake.degraded" => IsOver(fact)
+                ? $"Wake: what is sent to {Target(fact)} arrives again"
+                : $"Wake: what is sent to {Target(fact)} does not arrive",
             NotificationFacts.Test => "Wake: this is a test",
             _ => $"{who}: {fact.Type}",
         };
     }
+
+    static bool IsOver(StatedFact fact) =>
+        fact.Data.TryGetProperty("over", out var over) && over.ValueKind is JsonValueKind.True;
+
+    static string Target(StatedFact fact) => Cut(Line(Text(fact, "target") ?? "?"), MaxHeadline);
+
+    static string Scope(StatedFact fact) => Text(fact, "name") is { } name ? $"{Text(fact, "scope")} {name}" : "Wake";
 
     static string Asked(StatedFact fact) =>
         NotificationJson.Questions(fact) is [var first, ..] ? first.Question
@@ -96,6 +108,12 @@ static class NotificationText
             lines.Add(Line(note));
         if (Text(fact, "reason") is { } reason)
             lines.Add(Line(reason));
+        if (Text(fact, "intent") is { } intent)
+            lines.Add(Line(intent));
+        if (fact.Type == "silence" && Text(fact, "expectBy") is { } by)
+            lines.Add($"Expected by {by}, since {Text(fact, "since")}.");
+        if (fact.Type == "breaker.opened" && Text(fact, "pause") is { } pause)
+            lines.Add($"wake unpause {pause}");
         if (Text(fact, "deadline") is { } deadline)
             lines.Add($"Without an answer it goes on at {deadline}.");
         if (fact.Type == "question.asked" && Text(fact, "question") is { } id)

@@ -31,7 +31,7 @@ public sealed partial class NotificationsOptions : Dictionary<string, Notificati
 /// <summary>Where notifications go, and which.</summary>
 public sealed partial class NotificationTarget
 {
-    static readonly string[] UrgentByDefault = ["question.asked", "turn.parked", "budget.reached"];
+    static readonly string[] UrgentByDefault = ["question.asked", "turn.parked", "budget.reached", "breaker.opened"];
 
     static readonly TimeSpan MaxDigest = TimeSpan.FromDays(1);
     static readonly TimeSpan MaxTimeout = TimeSpan.FromMinutes(1);
@@ -43,7 +43,8 @@ public sealed partial class NotificationTarget
     /// The facts it is told of, with <c>*</c> for anything: <c>question.*</c>. Default: all. <c>turn.completed</c>,
     /// <c>turn.parked</c>, <c>turn.failed</c> (also a turn that reached a limit, or was refused),
     /// <c>question.asked</c>, <c>question.answered</c>, <c>question.expired</c>, <c>budget.reached</c>,
-    /// <c>session.fresh</c> (its memory is lost), <c>session.closed</c>.
+    /// <c>session.fresh</c> (its memory is lost), <c>session.closed</c>, <c>breaker.opened</c>, <c>silence</c> (what a
+    /// watch expected has not come), <c>wake.degraded</c> (what is sent to a target does not arrive).
     /// </summary>
     public IReadOnlyList<string>? Types { get; init; }
 
@@ -69,7 +70,7 @@ public sealed partial class NotificationTarget
 
     /// <summary>
     /// The facts that are urgent, with <c>*</c> for anything. Default: <c>question.asked</c>, <c>turn.parked</c>,
-    /// <c>budget.reached</c>.
+    /// <c>budget.reached</c>, <c>breaker.opened</c>.
     /// </summary>
     public IReadOnlyList<string>? Urgent { get; init; }
 

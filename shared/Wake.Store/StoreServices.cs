@@ -11,6 +11,7 @@ public static class StoreServices
     {
         services.AddSingleton<Intake>();
         services.AddSingleton<Watches>();
+        services.AddSingleton<WatchDeadlines>();
         services.AddSingleton<Routes>();
         services.AddSingleton<ScheduledWakes>();
         services.AddSingleton<Sessions>();

@@ -159,6 +159,9 @@ sealed class ExplainCommand : ClientCommand
                 watch.Subject,
                 .. watch.Types ?? [],
                 .. watch.Intent is { } intent ? [$"({intent})"] : Array.Empty<string>(),
+                .. WatchesCommand.Expected(watch) is { Length: > 0 } expected
+                    ? [$"expected by {expected}"]
+                    : Array.Empty<string>(),
             ]
         );
 

@@ -35,13 +35,18 @@ sealed class McpTools(WakeClient wake, string? named)
             "When the watch ends by itself: a time like 2031-02-03T04:05:06Z, or a duration from now like 2h or 7d."
         )]
             string? expires = null,
+        [Description(
+            "When an event is to have woken you, as a time or a duration like expires: if none has by then, you are "
+                + "woken and told so. With CI of a pull request of GitHub also required checks that have not started."
+        )]
+            string? expect_by = null,
         CancellationToken cancel = default
     )
     {
         if (pull_request is null == subject is null)
             throw new McpException("Say what to watch with pull_request or with subject, and not with both.");
 
-        var ends = ParseMoment(expires);
+        var (ends, deadline) = (ParseMoment(expires), ParseMoment(expect_by));
         var watched =
             subject
             ?? PullRequestSubject.Parse(pull_request!)
@@ -59,7 +64,10 @@ sealed class McpTools(WakeClient wake, string? named)
                         once,
                         intent,
                         ends
-                    ),
+                    )
+                    {
+                        ExpectBy = deadline,
+                    },
                     RequestJson.Default.NewWatch,
                     cancel
                 ),

@@ -76,6 +76,12 @@ sealed class WatchCommand : ClientCommand
         "When it ends by itself. Default: with the session."
     );
 
+    readonly Option<DateTimeOffset?> expectBy = TimeFormat.EndOption(
+        "--expect-by",
+        "When an event is to have woken the session, at most 28 days ahead: if none has by then, it is told so. With "
+            + "CI of a pull request of GitHub also required checks that have not started that long after the last push."
+    );
+
     public WatchCommand()
         : base(
             "watch",
@@ -84,11 +90,26 @@ sealed class WatchCommand : ClientCommand
             Examples:
               wake watch --session implementer --pr octo-org/hello#972 --until github.pull_request.merged --intent "then deploy it"
               wake watch --session implementer --pr octo-org/hello#972 --ci --where "data.conclusion = failure" --once
+              wake watch --session implementer --pr octo-org/hello#972 --ci --expect-by 2h
               wake watch --session implementer --subject "github:octo-org/hello#972" --type "github.pull_request.*" --expires 7d
             """
         )
     {
-        Accepts(session, pullRequest, subject, types, ci, ciLoop, deploy, where, until, once, intent, expires);
+        Accepts(
+            session,
+            pullRequest,
+            subject,
+            types,
+            ci,
+            ciLoop,
+            deploy,
+            where,
+            until,
+            once,
+            intent,
+            expires,
+            expectBy
+        );
         Validators.Add(given =>
         {
             if (given.GetResult(subject) is null == given.GetResult(pullRequest) is null)
@@ -162,6 +183,7 @@ sealed class WatchCommand : ClientCommand
         )
         {
             Ci = given.GetValue(ciLoop) ? new() : null,
+            ExpectBy = given.GetValue(expectBy),
         };
 
         static string[]? NullIfEmpty(string[] values) => values is [] ? null : values;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -41,7 +42,7 @@ sealed class WatchesCommand : ClientCommand
         var watches = output.List(
             answer,
             CliJson.Default.WatchArray,
-            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "INTENT"],
+            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "EXPECTED BY", "INTENT"],
             x =>
                 [
                     $"{x.Id}",
@@ -51,6 +52,7 @@ sealed class WatchesCommand : ClientCommand
                     string.Join(", ", x.Where ?? []),
                     string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
                     x.Expires is { } end ? TimeFormat.Format(end) : "",
+                    Expected(x),
                     x.Intent,
                 ],
             "There are no watches."
@@ -59,4 +61,14 @@ sealed class WatchesCommand : ClientCommand
             Output.Note($"There may be more: wake watches --after={watches[^1].Id}; --session narrows them.");
         return 0;
     }
+
+    /// <summary>The deadline, and what became of it.</summary>
+    public static string Expected(Watch watch) =>
+        watch switch
+        {
+            { ExpectBy: { } by, Expectation: WatchExpectation.Came } => $"{TimeFormat.Format(by)}, came",
+            { ExpectBy: { } by, Expectation: WatchExpectation.Silent } => $"{TimeFormat.Format(by)}, silent",
+            { ExpectBy: { } by } => TimeFormat.Format(by),
+            _ => "",
+        };
 }

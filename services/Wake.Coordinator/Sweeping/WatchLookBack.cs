@@ -5,11 +5,13 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// Looks back once more for watches that were just made, and deletes those whose time is over. Beside the sweeper and
-/// not in it: nobody's turn waits for that. Every coordinator does; a second one finds nothing to do.
+/// Looks back once more for watches that were just made, tells of those whose deadline has passed without an event, and
+/// deletes those whose time is over. Beside the sweeper and not in it: nobody's turn waits for that. Every coordinator
+/// does; a second one finds nothing to do.
 /// </summary>
 sealed class WatchLookBack(
     Watches watches,
+    WatchDeadlines deadlines,
     SweepSignal sweeper,
     IOptions<CoordinatorOptions> options,
     TimeProvider time,
@@ -30,7 +32,16 @@ sealed class WatchLookBack(
     {
         if (await watches.RepeatLookBack(cancel) > 0)
             sweeper.SweepNow();
+
+        // Before those that have expired meanwhile are deleted.
+        var (told, more) = await deadlines.ReportSilent(options.Value.SilenceGrace, cancel);
+        if (told > 0)
+        {
+            WakeMetrics.SilentWatches.Add(told);
+            sweeper.SweepNow();
+        }
+
         await watches.DeleteExpired(cancel);
-        return options.Value.PollInterval;
+        return more ? TimeSpan.Zero : options.Value.PollInterval;
     }
 }

@@ -55,6 +55,7 @@ static class WatchesApi
         HttpContext http,
         Watches watches,
         WakeTimers timers,
+        TimeProvider time,
         CancellationToken cancel
     )
     {
@@ -66,6 +67,17 @@ static class WatchesApi
         problems.AddRange(RequestValidation.ValidateList("types", body.Types, EventLimits.MaxNameLength));
         problems.AddRange(RequestValidation.ValidateList("until", body.Until, EventLimits.MaxNameLength));
         problems.AddRange(RequestValidation.ValidateConditions("where", body.Where));
+
+        if (body.ExpectBy is { } deadline)
+        {
+            var now = time.GetUtcNow();
+            if (deadline <= now || deadline > now + WatchDeadlines.Maximum)
+                problems.Add(
+                    ("expectBy", $"must be to come, and at most {WatchDeadlines.Maximum.TotalDays} days ahead.")
+                );
+            else if (deadline >= body.Expires)
+                problems.Add(("expectBy", "must be before the watch expires."));
+        }
 
         var ci = body.Ci?.ToStore();
         problems.AddRange(ci?.Problems() ?? []);
@@ -87,6 +99,7 @@ static class WatchesApi
             Intent = body.Intent,
             Expires = body.Expires,
             Ci = ci,
+            ExpectBy = body.ExpectBy,
         };
         if (await watches.Create(body.Session!, wanted, cancel, http.NewOperationId()) is not var (watch, found, ended))
             return ProblemResults.Create(

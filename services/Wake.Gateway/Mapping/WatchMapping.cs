@@ -21,6 +21,8 @@ static class WatchMapping
         )
         {
             Ci = watch.Ci?.ToContract(),
+            ExpectBy = watch.ExpectBy,
+            Expectation = watch.Expectation?.ToContract(),
         };
 
     /// <param name="watch">The watch.</param>
@@ -40,6 +42,17 @@ static class WatchMapping
             Expires = watch.Expires,
             Created = watch.Created,
             Ci = watch.Ci?.ToContract(),
+            ExpectBy = watch.ExpectBy,
+            Expectation = watch.Expectation?.ToContract(),
+        };
+
+    static Contract.WatchExpectation ToContract(this WatchExpectation expectation) =>
+        expectation switch
+        {
+            WatchExpectation.Waiting => Contract.WatchExpectation.Waiting,
+            WatchExpectation.Came => Contract.WatchExpectation.Came,
+            WatchExpectation.Silent => Contract.WatchExpectation.Silent,
+            _ => throw new InvalidOperationException($"Unknown {expectation}."),
         };
 
     public static Contract.Route ToContract(this Store.Route route, IReadOnlyList<string>? warnings = null) =>

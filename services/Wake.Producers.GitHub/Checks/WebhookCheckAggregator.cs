@@ -24,6 +24,17 @@ sealed class WebhookCheckAggregator(
 
     static readonly string[] RequiredEvents = ["workflow_run", "check_run", "status", "pull_request"];
 
+    // Of a watch of one pull request, by the time that a push to it and the watch have been there.
+    const string Late = """
+        from watches w
+        join github.heads h on h.repository = split_part(w.subject, '#', 1) and h.awaited = format('[%s]', split_part(w.subject, '#', 2))
+        where w.expect_by is not null and starts_with(w.subject, 'github') and (w.expires_at is null or w.expires_at > clock_timestamp())
+          and (w.types is null
+               or exists (select from unnest(w.types) type
+                          where 'github.ci.missing' like replace(replace(replace(replace(type, '\', '\\'), '_', '\_'), '%', '\%'), '*', '%')))
+          and greatest((h.state ->> 'Since')::timestamptz, w.created_at) + (w.expect_by - w.created_at) <= clock_timestamp()
+        """;
+
     readonly GitHubOptions settings = options.Value;
 
     readonly WebhookStateTable<string, WebhookCheckState> heads = new(
@@ -93,7 +104,10 @@ sealed class WebhookCheckAggregator(
         BackgroundLoop.Run(
             log,
             "The CI rollup from webhooks",
-            async x => await heads.HandleNext(Report, x) ? TimeSpan.Zero : settings.WatchRefreshInterval,
+            async x =>
+                await heads.HandleNext(Report, x) || await heads.HandleFound(Late, ReportMissing, x)
+                    ? TimeSpan.Zero
+                    : settings.WatchRefreshInterval,
             settings.WatchRefreshInterval,
             time,
             stoppingToken
@@ -154,6 +168,7 @@ sealed class WebhookCheckAggregator(
             state =>
             {
                 how(state);
+                state.Since ??= time.GetUtcNow();
                 return (state, ReportDelay(state, settings.Rules(repository)));
             },
             cancel
@@ -203,6 +218,29 @@ sealed class WebhookCheckAggregator(
         state.MarkReported(sum);
         return (state, null);
     }
+
+    async Task<WebhookCheckState> ReportMissing(
+        WebhookStateTable<string, WebhookCheckState>.DueRow row,
+        CancellationToken cancel
+    )
+    {
+        var (sha, state, rules) = (row.Key, row.State, settings.Rules(row.Repository));
+        if (
+            WatchedRepository.FromSubjects([$"{row.Repository}@{sha}"]).FirstOrDefault() is { } home
+            && GitHubEvents.MissingChecks(
+                new(home.Repository, new("github:webhook", DeliveryId: null)),
+                sha,
+                state.Rollup(rules).Sum,
+                rules,
+                state.Pulls,
+                state.SaidOpen
+            )
+                is { } missing
+        )
+            await publisher.Publish(missing.Events, cancel);
+        state.DeadlineSeen = true;
+        return state;
+    }
 }
 
 /// <summary>What deliveries have said of the checks of one commit. They come in any order, and more than
@@ -227,6 +265,12 @@ sealed class WebhookCheckState
     public string? Author { get; set; }
 
     public string? Branch { get; set; }
+
+    /// <summary>Since when the commit is known; null where an older version has kept it.</summary>
+    public DateTimeOffset? Since { get; set; }
+
+    /// <summary>The time by which its checks are to have started is over, and it was told what has not.</summary>
+    public bool DeadlineSeen { get; set; }
 
     /// <summary>The fingerprint of the sum that was told last, and what had not ended then.</summary>
     public string? Said { get; set; }

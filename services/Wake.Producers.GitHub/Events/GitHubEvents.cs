@@ -169,6 +169,51 @@ public static class GitHubEvents
         );
     }
 
+    /// <summary>
+    /// That checks which must pass have not started on a commit, though it is time; where nobody knows which must, that
+    /// none at all has. Null when there is nothing to tell.
+    /// </summary>
+    /// <param name="seen">The look.</param>
+    /// <param name="sha">The commit.</param>
+    /// <param name="rollup">What its checks add up to; null when nothing was seen of them.</param>
+    /// <param name="rules">Which must pass.</param>
+    /// <param name="pulls">The pull requests whose head it is.</param>
+    /// <param name="told">What was told already that it has not ended.</param>
+    public static EventMapping? MissingChecks(
+        GitHubObservation seen,
+        string sha,
+        CiRollup.Finished? rollup,
+        CiRules rules,
+        IReadOnlyCollection<long> pulls,
+        IReadOnlyCollection<string> told
+    )
+    {
+        var open = (rollup?.Open ?? []).Where(x => x is { Counts: true, Since: null, Approval: false });
+        List<string> missing = rules.Required.Count == 0 ? [] : [.. open.Select(x => x.Name).Except(told)];
+        if (missing is [] && (rules.Required.Count > 0 || rollup is { Total: > 0 } or { Open.Count: > 0 }))
+            return null;
+
+        var names = string.Join(
+            ", ",
+            missing.Take(MaxChecks).Select(x => EventText.TruncateToLine(x, EventText.MaxTitleLength))
+        );
+        var of =
+            pulls.Count > 0 ? $"PR {string.Join(", ", pulls.Select(x => $"#{x}"))}" : GitHubCommitEvents.Short(sha);
+        return seen.Event(
+            "github.ci.missing",
+            seen.Repository.Commit(sha),
+            [],
+            missing is []
+                ? $"CI of {of}: no check has started in time"
+                : $"CI of {of}: required and not started in time: {names}",
+            new EventData()
+                .Add("sha", sha)
+                .Add("missing", missing is [] ? null : names, EventText.MaxBodyLength)
+                .Add("missingCount", missing.Count),
+            pulls.Select(seen.Repository.Item)
+        );
+    }
+
     // Enough to tell what kind of failure it was.
     const int MaxChecks = 50;
 

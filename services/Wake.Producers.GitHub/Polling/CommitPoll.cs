@@ -84,6 +84,12 @@ sealed class CommitPoll(
         // One that was told of may have become the head of another pull request.
         foreach (var (sha, commit) in state.Commits.ToList())
         {
+            var left = DeadlineOf(sha, pulls[sha]) - pages.ServerTime;
+            if (left > TimeSpan.Zero && !(left >= state.NextDeadline))
+                state.NextDeadline = left;
+            if (left <= TimeSpan.Zero)
+                state.Commits[sha] = commit with { Done = false };
+
             if (requested.Contains(seen.Repository.Commit(sha)) || HasUnreportedPulls(commit, pulls[sha]))
                 state.Commits[sha] = commit with { Done = false };
         }
@@ -210,6 +216,17 @@ sealed class CommitPoll(
             state.Commits[sha] = added;
         }
 
+        if (DeadlineOf(sha, pulls) <= pages.ServerTime)
+        {
+            var late = state.Commits[sha];
+            if (
+                GitHubEvents.MissingChecks(seen, sha, late.Result ?? late.SoFar, rules, pulls, late.SaidOpen) is
+                { } missing
+            )
+                events.Add(missing);
+            state.Commits[sha] = late with { DeadlineSeen = true };
+        }
+
         var commit = state.Commits[sha];
         if (ReportableRollup(commit, waitPolicy) is { } sum)
         {
@@ -284,6 +301,19 @@ sealed class CommitPoll(
             events.Clear();
             return before;
         }
+    }
+
+    /// <summary>By when its checks are to have started; null when nobody says so, or that is over.</summary>
+    DateTimeOffset? DeadlineOf(string sha, IEnumerable<long> pulls)
+    {
+        if (watched.Expects is [] || state.Commits[sha] is not { DeadlineSeen: false } commit)
+            return null;
+
+        var subjects = pulls.Select(seen.Repository.Item).Append(seen.Repository.Commit(sha)).ToList();
+        return watched
+            .Expects.Where(x => subjects.Exists(x.IsFor))
+            .Select(x => (DateTimeOffset?)x.DeadlineOf(commit.Since))
+            .Min();
     }
 
     CiDetails Of(CiDetails details, IReadOnlyList<long> pulls) =>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Npgsql;
 
 namespace Wake.Producers.GitHub;
@@ -44,8 +45,10 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 """
                 with wanted as (
                     select repository, array_agg(subject order by subject) as watched, array_agg(since order by subject) as since,
-                           bool_or(deployments) as deployments, bool_or(releases) as releases, array_agg(rerun order by subject) as reruns
-                    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[], $8::int[]) as w (repository, subject, since, deployments, releases, rerun)
+                           bool_or(deployments) as deployments, bool_or(releases) as releases, array_agg(rerun order by subject) as reruns,
+                           min(expects)::jsonb as expects
+                    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[], $8::int[], $9::text[])
+                        as w (repository, subject, since, deployments, releases, rerun, expects)
                     group by repository
                 ), forgotten as (
                     -- of the repositories that only others can look at: what nobody has looked after for long
@@ -54,17 +57,17 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 ), silenced as (
                     delete from github.rings where repository <> all ($6)
                 )
-                insert into github.cursors as known (repository, watched, since, deployments, releases, reruns)
-                select repository, watched, since, deployments, releases, reruns from wanted order by repository
+                insert into github.cursors as known (repository, watched, since, deployments, releases, reruns, expects)
+                select repository, watched, since, deployments, releases, reruns, expects from wanted order by repository
                 on conflict (repository) do update set
                     watched = excluded.watched, since = excluded.since, deployments = excluded.deployments, releases = excluded.releases,
-                    reruns = excluded.reruns,
+                    reruns = excluded.reruns, expects = excluded.expects,
                     due_at = case
                         when excluded.watched <@ known.watched and excluded.deployments <= known.deployments and excluded.releases <= known.releases
                         then known.due_at else clock_timestamp()
                     end
-                where (known.watched, known.since, known.deployments, known.releases, known.reruns)
-                    <> (excluded.watched, excluded.since, excluded.deployments, excluded.releases, excluded.reruns)
+                where (known.watched, known.since, known.deployments, known.releases, known.reruns, known.expects)
+                    <> (excluded.watched, excluded.since, excluded.deployments, excluded.releases, excluded.reruns, excluded.expects)
                 """
             )
             {
@@ -78,6 +81,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                     new() { Value = all.Select(x => x.Repository.Subject).ToArray() },
                     new() { Value = AbandonedAfter },
                     new() { Value = ours.SelectMany(RerunCodes).ToArray() },
+                    new() { Value = ours.SelectMany(ExpectsOfSubjects).ToArray() },
                 },
             }
         );
@@ -201,6 +205,12 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         return watched.Subjects.Select(x => codes.GetValueOrDefault(x));
     }
 
+    static IEnumerable<string> ExpectsOfSubjects(WatchedRepository watched)
+    {
+        var expects = JsonSerializer.Serialize(watched.Expects);
+        return watched.Subjects.Select(_ => expects);
+    }
+
     // An older version writes what is watched without them.
     static IReadOnlyList<RerunRule> RerunRules(string[] watched, int[] reruns) =>
         reruns.Length == watched.Length
@@ -227,7 +237,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             update github.cursors c set busy_until = now() + $2, due_at = now() + $2
             from due, heard
             where c.repository = due.repository
-            returning c.watched, c.since, c.deployments, c.releases, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0), c.reruns
+            returning c.watched, c.since, c.deployments, c.releases, c.state::text, coalesce(heard.subjects, '{}'), coalesce(heard.last, 0), c.reruns, c.expects::text
             """
         );
         command.Parameters.AddWithValue(repositories.ToArray());
@@ -245,6 +255,7 @@ sealed class GitHubCursors(NpgsqlDataSource database)
                 Deployments = row.GetBoolean(2),
                 Releases = row.GetBoolean(3),
                 Reruns = RerunRules(watched, row.GetFieldValue<int[]>(7)),
+                Expects = JsonSerializer.Deserialize<ExpectRule[]>(row.GetString(8)) ?? [],
             },
             RepositoryState.FromJson(row.GetString(4)),
             row.GetFieldValue<string[]>(5),

@@ -177,6 +177,10 @@ sealed class GitHubPoller(
         if (state.NextMergeStateLook < wait)
             wait = state.NextMergeStateLook.Value;
 
+        // Once, and not before: the wait is shortened by chance below.
+        if (state.NextDeadline * 1.2 + TimeSpan.FromSeconds(1) is { } due && due < wait)
+            wait = due;
+
         // Never all at the same moment, and the slower the less is left.
         return wait
             * (budget?.SlowdownFactor(settings.Reserve, time.GetUtcNow()) ?? 1)

@@ -75,6 +75,10 @@ sealed class RepositoryState
     [System.Text.Json.Serialization.JsonIgnore]
     public TimeSpan? NextMergeStateLook { get; set; }
 
+    /// <summary>How long until checks are to have started; of this look only.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public TimeSpan? NextDeadline { get; set; }
+
     /// <summary>The account that has looked last.</summary>
     public string? Account { get; set; }
 
@@ -183,6 +187,9 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
 
     /// <summary>What was done about its failure before anybody is told of it; null when nothing was.</summary>
     public CommitRerun? Rerun { get; init; }
+
+    /// <summary>The time by which its checks are to have started is over, and it was told what has not.</summary>
+    public bool DeadlineSeen { get; init; }
 
     /// <summary>Nothing more is expected until a run begins again.</summary>
     public bool Done { get; init; }

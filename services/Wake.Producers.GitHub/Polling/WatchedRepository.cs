@@ -34,6 +34,9 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
     /// <summary>The subjects whose failed checks are run again before anybody is told.</summary>
     public IReadOnlyList<RerunRule> Reruns { get; init; } = [];
 
+    /// <summary>By when checks are to have started.</summary>
+    public IReadOnlyList<ExpectRule> Expects { get; init; } = [];
+
     /// <summary>Whether somebody waits for deployments in it.</summary>
     public bool Deployments { get; init; }
 
@@ -64,6 +67,14 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
                 .. one.Where(x => x.Rerun is not RerunFor.Nobody && x.MatchesType("github.ci.completed"))
                     .GroupBy(x => x.Subject)
                     .Select(x => new RerunRule(x.Key, x.Any(y => y.Rerun is RerunFor.Everybody))),
+            ],
+            Expects =
+            [
+                .. one.Where(x => x.ExpectWithin is not null && x.MatchesType("github.ci.missing"))
+                    .GroupBy(x => (x.Subject, Within: x.ExpectWithin!.Value))
+                    .Select(x => new ExpectRule(x.Key.Subject, x.Min(y => y.Since), x.Key.Within))
+                    .OrderBy(x => x.Subject, StringComparer.Ordinal)
+                    .ThenBy(x => x.Within),
             ],
             Deployments = one.Any(x =>
                 x.MatchesType("github.deployment.completed")
@@ -111,3 +122,17 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
 /// <param name="Subject">The subject; with a <c>*</c> in it a pattern.</param>
 /// <param name="AnyAuthor">Whoever opened the pull request, rather than only the logins that sessions work as.</param>
 sealed record RerunRule(string Subject, bool AnyAuthor);
+
+/// <summary>Checks of these pull requests are to have started some time after a push.</summary>
+/// <param name="Subject">The subject; with a <c>*</c> in it a pattern.</param>
+/// <param name="Since">Since when that is expected.</param>
+/// <param name="Within">How long after a push.</param>
+sealed record ExpectRule(string Subject, DateTimeOffset Since, TimeSpan Within)
+{
+    /// <summary>When they are to have started on a commit that has been there since a time.</summary>
+    public DateTimeOffset DeadlineOf(DateTimeOffset commitSince) =>
+        (commitSince > Since ? commitSince : Since) + Within;
+
+    public bool IsFor(string subject) =>
+        Subject == subject || FileSystemName.MatchesSimpleExpression(Subject, subject, ignoreCase: false);
+}

@@ -104,6 +104,50 @@ sealed class WebhookStateTable<TKey, TState>(
         return true;
     }
 
+    /// <summary>
+    /// Takes a row that is found some other way than by its time, which stays as it is; false when none is. It is
+    /// reported before that is saved, as above.
+    /// </summary>
+    /// <param name="find">A query for one: the row <c>h</c>, to be locked. Those that an account polls are passed
+    /// over.</param>
+    /// <param name="handle">Reports it; returns the new state, by which it is not found again.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task<bool> HandleFound(
+        string find,
+        Func<DueRow, CancellationToken, Task<TState>> handle,
+        CancellationToken cancel
+    )
+    {
+        await using var connection = await database.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await using var take = new NpgsqlCommand(
+            $"""
+            select h.repository, h.{column}, h.state::text
+            {find} and not {IsPolled("h.repository")}
+            limit 1 for update of h skip locked
+            """,
+            connection
+        );
+        var row = await take.ReadFirst(
+            x => new DueRow(x.GetString(0), x.GetFieldValue<TKey>(1), Parse(x.GetString(2)), Polled: false),
+            cancel
+        );
+        if (row is null)
+            return false;
+
+        var state = await handle(row, cancel);
+        await using var save = new NpgsqlCommand(
+            $"update {table} set state = $3::json where repository = $1 and {column} = $2",
+            connection
+        );
+        save.Parameters.AddWithValue(row.Repository);
+        save.Parameters.AddWithValue(row.Key);
+        save.Parameters.AddWithValue(JsonSerializer.Serialize(state));
+        await save.ExecuteNonQueryAsync(cancel);
+        await transaction.CommitAsync(cancel);
+        return true;
+    }
+
     /// <summary>The state of one; null when there is none.</summary>
     public async Task<TState?> Find(string repository, TKey key, CancellationToken cancel)
     {

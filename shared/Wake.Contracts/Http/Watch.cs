@@ -32,6 +32,26 @@ public sealed record NewWatch(
     /// <summary>What is done about failures of CI before and while the session tries to mend them; <c>{}</c> for the
     /// defaults. Default: each failure is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>
+    /// By when an event is to have woken the session: if none has by then, the session is told so, once. At most 28
+    /// days ahead, and before the watch expires. Default: nothing is expected.
+    /// </summary>
+    public DateTimeOffset? ExpectBy { get; init; }
+}
+
+/// <summary>What became of the deadline of a watch.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<WatchExpectation>))]
+public enum WatchExpectation
+{
+    /// <summary>The deadline has not passed, or nobody has looked since.</summary>
+    Waiting,
+
+    /// <summary>An event has woken the session in time.</summary>
+    Came,
+
+    /// <summary>None had, and the session is told so.</summary>
+    Silent,
 }
 
 /// <summary>"Wake this session when events match."</summary>
@@ -62,6 +82,14 @@ public sealed record Watch(
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>By when an event is to have woken the session; null: nothing is expected.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ExpectBy { get; init; }
+
+    /// <summary>What became of that; null where nothing is expected.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public WatchExpectation? Expectation { get; init; }
 }
 
 /// <summary>A watch that was just made: the fields of <see cref="Watch"/>, and what it found.</summary>
@@ -108,4 +136,12 @@ public sealed record CreatedWatch(int Found, bool Ended)
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>By when an event is to have woken the session; null: nothing is expected.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ExpectBy { get; init; }
+
+    /// <summary>What became of that; null where nothing is expected.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public WatchExpectation? Expectation { get; init; }
 }

@@ -93,6 +93,13 @@ public static class WakeMetrics
         "Sessions that were closed because their subject was over."
     );
 
+    /// <summary>Watches whose deadline passed without an event.</summary>
+    public static readonly Counter<long> SilentWatches = Meter.CreateCounter<long>(
+        "wake.watches.silent",
+        "{watch}",
+        "Watches whose deadline passed without an event."
+    );
+
     /// <summary>From the moment a wake's first event was routed to the moment its turn was claimed.</summary>
     public static readonly Histogram<double> WakeLatency = Meter.CreateHistogram(
         "wake.latency",

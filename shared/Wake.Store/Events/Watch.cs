@@ -27,6 +27,25 @@ public sealed record Watch(
 {
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>By when an event is to have woken the session; null: nothing is expected.</summary>
+    public DateTimeOffset? ExpectBy { get; init; }
+
+    /// <summary>What became of that; null where nothing is expected.</summary>
+    public WatchExpectation? Expectation { get; init; }
+}
+
+/// <summary>What became of the deadline of a watch.</summary>
+public enum WatchExpectation
+{
+    /// <summary>The deadline has not passed, or nobody has looked since.</summary>
+    Waiting,
+
+    /// <summary>An event has woken the session in time.</summary>
+    Came,
+
+    /// <summary>None had, and the session is told so.</summary>
+    Silent,
 }
 
 /// <summary>What a watch to be made shall tell of.</summary>
@@ -53,4 +72,7 @@ public sealed record WatchDefinition(string Subject)
 
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>By when an event is to have woken the session, or it is told that none has; null: no matter.</summary>
+    public DateTimeOffset? ExpectBy { get; init; }
 }

@@ -20,6 +20,8 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         "case when (ci ->> 'rerunFirst')::boolean then case when (ci ->> 'allPullRequests')::boolean then 2 else 1 end "
         + "else 0 end";
 
+    const string Columns = $"subject, types, created_at, {Rerun}, expect_by - created_at";
+
     readonly Dictionary<string, PrefixCache> known = [];
 
     /// <summary>Watches read at a time.</summary>
@@ -53,13 +55,13 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         batch.Add(
             $"""
             with page as materialized (
-                select id, subject, types, created_at, expires_at, ci from watches where id > $2 order by id limit $3
+                select id, subject, types, created_at, expires_at, ci, expect_by from watches where id > $2 order by id limit $3
             )
-            select id, subject, types, created_at, {Rerun} from page
+            select id, {Columns} from page
             where starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
             union all
             -- and how far a full page goes, whatever is in it
-            (select id, null, null, created_at, 0 from page order by id offset $3 - 1 limit 1)
+            (select id, null, null, created_at, 0, null from page order by id offset $3 - 1 limit 1)
             """,
             prefix,
             all.Position,
@@ -67,7 +69,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         );
         batch.Add(
             $"""
-            select id, subject, types, created_at, {Rerun} from watches
+            select id, {Columns} from watches
             -- with an end, so that the planner takes them for the few they are
             where created_at between $2 and now() + interval '1 hour' and starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
             """,
@@ -76,7 +78,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         );
         batch.Add(
             $"""
-            select subject, types, created_at, {Rerun} from routes where ended_at is null and starts_with(subject, $1)
+            select subject, types, created_at, {Rerun}, null::interval from routes where ended_at is null and starts_with(subject, $1)
             """,
             prefix
         );
@@ -111,6 +113,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         new(row.GetString(first), row.GetTexts(first + 1), row.GetFieldValue<DateTimeOffset>(first + 2))
         {
             Rerun = (RerunFor)row.GetInt32(first + 3),
+            ExpectWithin = row.IsDBNull(first + 4) ? null : row.GetTimeSpan(first + 4),
         };
 
     // What is known of one beginning.
@@ -130,6 +133,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
                 group one by (
                     one.Subject,
                     one.Rerun,
+                    one.ExpectWithin,
                     Types: one.Types is null ? null : string.Join('\n', one.Types)
                 ) into same
                 select same.MinBy(x => x.Since)!,
@@ -175,6 +179,9 @@ public sealed record WatchedSubject(string Subject, IReadOnlyList<string>? Types
 {
     /// <summary>Whose failed checks are run again before anybody is told.</summary>
     public RerunFor Rerun { get; init; }
+
+    /// <summary>Within what time something is to come of it; null: no matter.</summary>
+    public TimeSpan? ExpectWithin { get; init; }
 
     /// <summary>Whether events of this type are among them.</summary>
     public bool MatchesType(string type) =>

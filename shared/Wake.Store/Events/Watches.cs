@@ -31,7 +31,7 @@ public sealed class Watches(NpgsqlDataSource database)
 
     const string Columns = """
         w.id, s.key as session, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at,
-        w.ci::text as ci
+        w.ci::text as ci, w.expect_by, w.expect_outcome
         from watches w join sessions s on s.id = w.session_id
         """;
 
@@ -63,9 +63,9 @@ public sealed class Watches(NpgsqlDataSource database)
             $"""
             with made as (
                 insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, conditions, terms, until,
-                                     until_patterns, once, intent, expires_at, look_again_at, ci)
+                                     until_patterns, once, intent, expires_at, look_again_at, ci, expect_by, expect_due_at)
                 select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                       $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15, $16::jsonb
+                       $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15, $16::jsonb, $17::timestamptz, $17
                 from sessions s
                 where s.key = $2 and s.closed_at is null and {IdempotencyKeys.OperationNotDone}
                 for share
@@ -89,7 +89,8 @@ public sealed class Watches(NpgsqlDataSource database)
             wanted.Intent,
             wanted.Expires?.ToUniversalTime(),
             RepeatLookBackAfter,
-            wanted.Ci?.ToJson()
+            wanted.Ci?.ToJson(),
+            wanted.ExpectBy?.ToUniversalTime()
         );
         batch.Add($"select {Columns} where w.id = $1", id);
         batch.Add(IdempotencyKeys.SelectOperationDone, id);
@@ -119,6 +120,8 @@ public sealed class Watches(NpgsqlDataSource database)
                     )
                     {
                         Ci = wanted.Ci,
+                        ExpectBy = wanted.ExpectBy,
+                        Expectation = wanted.ExpectBy is null ? null : WatchExpectation.Waiting,
                     },
                     0,
                     true
@@ -248,7 +251,7 @@ public sealed class Watches(NpgsqlDataSource database)
         await using var command = database.CreateCommand(
             """
             delete from watches
-            where id = any (array(select id from watches where expires_at <= now()
+            where id = any (array(select id from watches where expires_at <= now() and expect_due_at is null
                                   order by expires_at limit 1000 for update skip locked))
             """
         );
@@ -270,5 +273,10 @@ public sealed class Watches(NpgsqlDataSource database)
         )
         {
             Ci = CiPolicy.FromJson(row.GetText("ci")),
+            ExpectBy = row.GetNullable<DateTimeOffset>("expect_by"),
+            Expectation =
+                row.IsDBNull("expect_by") ? null
+                : row.IsDBNull("expect_outcome") ? WatchExpectation.Waiting
+                : row.GetEnum<WatchExpectation>("expect_outcome"),
         };
 }

@@ -38,6 +38,9 @@ public static class NotificationFacts
         "budget.reached",
         "session.fresh",
         "session.closed",
+        "breaker.opened",
+        "silence",
+        "wake.degraded",
     ];
 }
 

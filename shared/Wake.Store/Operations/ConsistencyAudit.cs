@@ -249,6 +249,28 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
+            "A deadline of a watch that has passed is decided about.",
+            """
+            select format('watch %s of %s expected something by %s', w.id, s.key, w.expect_by)
+            from watches w join sessions s on s.id = w.session_id
+            -- longer than any grace
+            where s.closed_at is null and w.expect_due_at < clock_timestamp() - interval '70 minutes'
+            """
+        ),
+        (
+            "A session whose watch expected something in vain is told once.",
+            """
+            select format('watch %s of %s: told %s times', w.id, s.key, count(e.seq))
+            from watches w
+            join sessions s on s.id = w.session_id
+            left join events e on e.type = 'wake.watch.silent' and e.id = w.id::text
+            where s.closed_at is null and w.expect_outcome = 'silent' and w.expect_due_at is null
+              and w.expect_by > clock_timestamp() - interval '7 days'
+            group by w.id, s.key
+            having count(e.seq) <> 1
+            """
+        ),
+        (
             "A duplicate points to its fact.",
             """
             select format('observation %s', observation)

@@ -108,13 +108,15 @@ public sealed class HttpShapes
     )
     {
         Ci = Ci,
+        ExpectBy = Time,
+        Expectation = WatchExpectation.Silent,
     };
 
     const string WatchFieldsJson = $$"""
         "id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","subject":"github:octo-org/hello#972",
         "types":["github.ci.*"],"where":["data.conclusion = failure"],"until":["github.pull_request.merged"],
         "once":true,"intent":"then deploy it","expires":"2031-02-03T04:05:06+00:00","created":"2031-02-03T04:05:06+00:00",
-        "ci":{{CiJson}}
+        "ci":{{CiJson}},"expectBy":"2031-02-03T04:05:06+00:00","expectation":"silent"
         """;
 
     static readonly InboxEntry InboxEntry = new("implementer", Id, "assigned", "i", Time, 7, Turn)
@@ -242,10 +244,10 @@ public sealed class HttpShapes
         ),
         (new RedrivenNotifications(3), """{"redriven":3}"""),
         (
-            new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time) { Ci = Ci },
+            new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time) { Ci = Ci, ExpectBy = Time },
             $$"""
             {"session":"implementer","subject":"s","types":["t"],"where":["w"],"until":["u"],"once":true,"intent":"i",
-             "expires":"2031-02-03T04:05:06+00:00","ci":{{CiJson}}}
+             "expires":"2031-02-03T04:05:06+00:00","ci":{{CiJson}},"expectBy":"2031-02-03T04:05:06+00:00"}
             """
         ),
         (Watch, $$"""{{{WatchFieldsJson}}}"""),
@@ -263,6 +265,8 @@ public sealed class HttpShapes
                 Expires = Watch.Expires,
                 Created = Watch.Created,
                 Ci = Ci,
+                ExpectBy = Time,
+                Expectation = WatchExpectation.Silent,
             },
             $$"""{"found":2,"ended":true,{{WatchFieldsJson}}}"""
         ),

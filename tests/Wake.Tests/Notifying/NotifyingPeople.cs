@@ -475,6 +475,117 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
                 )
         );
 
+    [Fact]
+    public async Task That_nothing_came_of_what_a_watch_expected_is_told_once()
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        await using var notifier = await Notifier("in vain", receiver);
+        await store.Session("in vain");
+        var (watch, _, _) = (
+            await store.Watches.Create(
+                "in vain",
+                new("deploy:done") { Types = ["deploy.*"], ExpectBy = DateTimeOffset.UtcNow.AddHours(1) },
+                Cancel
+            )
+        )!.Value;
+        await store.Execute("update watches set expect_due_at = now() where id = $1", watch.Id);
+        var deadlines = new WatchDeadlines(store.Database, store.Intake);
+        await deadlines.ReportSilent(TimeSpan.Zero, Cancel);
+        await deadlines.ReportSilent(TimeSpan.Zero, Cancel);
+        await store.Sessions.Close("in vain", Cancel);
+
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 2));
+        var body = JsonElement.Parse(receiver.Requests[0].Body);
+        Assert.Equal("silence", body.GetProperty("type").GetString());
+        Assert.Equal("deploy:done", body.GetProperty("data").GetProperty("subject").GetString());
+        Assert.Equal("in vain", body.GetProperty("data").GetProperty("session").GetString());
+        Assert.Contains("\"session.closed\"", receiver.Requests[1].Body);
+    }
+
+    [Fact]
+    public async Task A_target_that_gives_up_is_told_to_the_others_once_and_that_it_is_back()
+    {
+        await using var down = await LoopbackReceiver.Start();
+        await using var up = await LoopbackReceiver.Start();
+        down.AnswerWith(400);
+        var settings = new Dictionary<string, string?>(Webhook("given-up", down, "given-up"));
+        foreach (var (name, value) in Webhook("others", up, "none"))
+            settings[name] = value;
+        settings.Remove("others:Session");
+        settings["others:Types:0"] = "wake.degraded";
+        settings["others:Conditions:0"] = "data.target = given-up";
+        await using var notifier = await LoopbackNotifier.Start(store, settings);
+        var session = await store.Session("given-up");
+        for (var wake = 1; wake <= 3; wake++)
+            await State(session, "turn.completed", wake);
+
+        await Eventually.Holds(async () =>
+            await store.Scalar<long>(
+                "select count(*) from notifications where target = 'given-up' and outcome = 'dead'"
+            ) == 3
+        );
+        await Eventually.Holds(() => Task.FromResult(up.Requests.Count == 1));
+        down.AnswerWith(200);
+        await outbox.Redrive("given-up", Cancel);
+
+        await Eventually.Holds(() => Task.FromResult(up.Requests.Count == 2));
+        await Eventually.Holds(async () => (await outbox.ListUndelivered("given-up", 10, Cancel)).Count == 0);
+        Assert.Equal(
+            ["False", "True"],
+            up.Requests.Select(x => $"{JsonElement.Parse(x.Body).GetProperty("data").GetProperty("over")}")
+        );
+    }
+
+    [Theory]
+    [InlineData("session", "tripped")]
+    [InlineData("all", null)]
+    public async Task A_breaker_that_opens_is_told_and_again_when_its_trial_fails(string scope, string? name)
+    {
+        await using var receiver = await LoopbackReceiver.Start();
+        var settings = Webhook($"breakers-{scope}", receiver, "*");
+        settings.Remove($"breakers-{scope}:Session");
+        settings[$"breakers-{scope}:Types:0"] = "breaker.opened";
+        settings[$"breakers-{scope}:Conditions:0"] = $"data.scope = {scope}";
+        await using var notifier = await LoopbackNotifier.Start(store, settings);
+        if (name is not null)
+            await store.Session(name);
+        var id = Guid.NewGuid();
+
+        await store.Execute(
+            """
+            insert into pauses (id, scope, name, interrupts, reason, breaker, amount, open_for, max_open_for, until)
+            values ($1, $2, nullif($3, ''), false, 'too many turns', 'turnsPerHour', 5, interval '1 hour', interval '1 day', now())
+            """,
+            id,
+            scope,
+            name ?? ""
+        );
+        await store.Execute(
+            "insert into pauses (id, scope, name, interrupts) values (gen_random_uuid(), 'profile', 'x', false)"
+        );
+        await store.Execute("update pauses set trips = trips + 1, until = now() + interval '1 h' where id = $1", id);
+        await store.Execute("update pauses set ended_at = now(), by_hand = true where id = $1", id);
+
+        await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 2));
+        Assert.Equal(
+            [0, 1],
+            receiver
+                .Requests.Select(x => JsonElement.Parse(x.Body).GetProperty("data"))
+                .Select(x => x.GetProperty("trips").GetInt32())
+                .Order()
+        );
+        Assert.All(
+            receiver.Requests,
+            x => Assert.Equal(name is not null, x.Body.Contains("\"session\":", StringComparison.Ordinal))
+        );
+        Assert.Equal(
+            0,
+            await store.Scalar<long>(
+                "select count(*) from notification_facts where type = 'breaker.opened' and data->>'scope' = 'profile'"
+            )
+        );
+    }
+
     // What a turn, a question and a session come to is stated where it is written, and nowhere else.
     [Fact]
     public async Task What_is_undone_was_never_stated()

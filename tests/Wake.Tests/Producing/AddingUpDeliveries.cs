@@ -161,6 +161,33 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
         );
     }
 
+    [Fact]
+    public async Task What_is_required_and_has_not_started_in_time_is_told_once_for_each_push()
+    {
+        await PullRequest("opened", Old);
+        var other = await wake.Session();
+        // The watch comes when nothing more is delivered.
+        await wake.Watch(
+            other,
+            "github:octo-org/hello#972",
+            types: ["github.ci.missing"],
+            expectWithin: TimeSpan.FromSeconds(2)
+        );
+
+        Assert.Equal(["CI of PR #972: no check has started in time"], (await wake.WaitForTurnEnd(other, 1)).Reasons);
+
+        await PullRequest("synchronize", Head, before: Old);
+        await wake.WaitForTurnEnd(other, 2);
+        await wake.WaitUntilIdle();
+        Assert.Equal(2, (await wake.Turns(other)).Count);
+        Assert.Equal(
+            [Old, Head],
+            await wake.Scalar<string[]>(
+                "select array_agg(data ->> 'sha' order by seq) from events where type = 'github.ci.missing'"
+            )
+        );
+    }
+
     Task Run(
         long id,
         string action,

@@ -267,6 +267,71 @@ public sealed class WaitingForChecks()
         Assert.Equal(before, (await Told(key)).Count());
     }
 
+    [Theory]
+    [InlineData("protection")]
+    [InlineData("rule")]
+    public async Task Required_checks_that_have_not_started_in_time_are_told_once_for_each_push(string said)
+    {
+        github.Open(1);
+        if (said == "protection")
+            github.Protect("main", "build", "deploy", "lint");
+        else
+            github.Rule("main", "build", "deploy", "lint");
+        github.Check(Head, "build", null);
+        var key = await Expecting(TimeSpan.FromSeconds(4));
+
+        Assert.Equal("CI of PR #1: required and not started in time: deploy, lint", await First(key));
+        Assert.Single(await Told(key));
+
+        github.Push(1, LoopbackGitHub.Sha(2));
+        await github.Deliver("synchronize", 1);
+        await IsKnown(LoopbackGitHub.Sha(2));
+        github.Check(LoopbackGitHub.Sha(2), "deploy", null, id: 77);
+        await wake.WaitForTurnEnd(key, 2);
+        Assert.Equal("CI of PR #1: required and not started in time: build, lint", (await Told(key)).Last());
+        Assert.Equal(
+            ["deploy, lint", "build, lint"],
+            await wake.Scalar<string[]>(
+                "select array_agg(data ->> 'missing' order by seq) from events where type = 'github.ci.missing'"
+            )
+        );
+    }
+
+    [Fact]
+    public async Task That_no_check_has_started_in_time_is_told_where_nobody_knows_which_are_required()
+    {
+        github.Open(1);
+        var key = await Expecting(TimeSpan.FromSeconds(3));
+
+        Assert.Equal("CI of PR #1: no check has started in time", await First(key));
+        Assert.Single(await Told(key));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Checks_that_have_started_in_time_are_not_told(bool required)
+    {
+        github.Open(1);
+        if (required)
+            github.Protect("main", "build");
+        github.Check(Head, "build", null);
+        var key = await Expecting(TimeSpan.FromSeconds(3));
+
+        await IsKnown("\"DeadlineSeen\":true");
+        Assert.Empty(await Told(key));
+    }
+
+    async Task<string> Expecting(TimeSpan within)
+    {
+        var process = await wake.StartProcess("Wake.Standalone", Patient);
+        github.Hook.To = process.Url;
+        var key = await wake.Session();
+        await wake.Watch(key, "github:octo-org/hello#1", types: ["github.ci.*"], expectWithin: within);
+        await IsKnown(Head);
+        return key;
+    }
+
     // Nothing of it comes to be told as pending, however slow the machine.
     static readonly Dictionary<string, string> Patient = new() { ["GitHub__PendingAfter"] = "01:00:00" };
 

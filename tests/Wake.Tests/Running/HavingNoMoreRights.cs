@@ -30,6 +30,7 @@ public sealed class GuardedSystem : IAsyncLifetime
                 ["Routes__builds__Session"] = "builder@{subject}",
                 ["Routes__builds__Workspace"] = Path.GetTempPath(),
                 ["Routes__builds__FullPrompt"] = "Find out why.",
+                ["Coordinator__SilenceGrace"] = "00:00:00",
             },
             guarded: true
         );
@@ -107,6 +108,15 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
 
         var closed = await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}");
         Assert.True(closed.IsSuccessStatusCode, await closed.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task What_was_expected_in_vain_is_told()
+    {
+        var key = await wake.Session();
+        await wake.Watch(key, "nothing", expectWithin: TimeSpan.FromSeconds(1));
+
+        Assert.StartsWith("Nothing came of nothing", Assert.Single((await wake.WaitForTurnEnd(key, 1)).Reasons));
     }
 
     [Fact]

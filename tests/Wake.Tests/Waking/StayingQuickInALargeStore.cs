@@ -68,6 +68,7 @@ public sealed class StayingQuickInALargeStore
                 ["Cron__often__Reason"] = "tick",
                 ["Notifications__nowhere__Kind"] = "Command",
                 ["Notifications__nowhere__Command__0"] = "/bin/true",
+                ["Coordinator__SilenceGrace"] = "00:00:00",
             }
         );
         // Rows that were made and not earned.
@@ -111,6 +112,9 @@ public sealed class StayingQuickInALargeStore
         Assert.Equal(1, (await system.Watch(late, "before")).GetProperty("found").GetInt32());
         await system.WaitForTurnEnd(late, 1);
         await system.Watch(await system.Session("instant"), "relat*");
+        var vain = await system.Session("instant");
+        await system.Watch(vain, "in vain", expectWithin: TimeSpan.FromSeconds(1));
+        await system.WaitForTurnEnd(vain, 1);
         await system.Wake(watching, "look");
         await system.WaitForTurnEnd(watching, 2);
 

@@ -277,7 +277,8 @@ public sealed class WakeSystem : IAsyncDisposable
         string? intent = null,
         string[]? types = null,
         string[]? until = null,
-        bool once = false
+        bool once = false,
+        TimeSpan? expectWithin = null
     )
     {
         var answer = await Http.PostAsJsonAsync(
@@ -290,6 +291,7 @@ public sealed class WakeSystem : IAsyncDisposable
                 types,
                 until,
                 once,
+                expectBy = DateTimeOffset.UtcNow + expectWithin,
             }
         );
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
