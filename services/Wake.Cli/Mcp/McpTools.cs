@@ -35,6 +35,11 @@ sealed class McpTools(WakeClient wake, string? named)
             "When the watch ends by itself: a time like 2031-02-03T04:05:06Z, or a duration from now like 2h or 7d."
         )]
             string? expires = null,
+        [Description(
+            "close: this session is closed when the pull request or issue is merged or closed. Left out, it goes on."
+        )]
+            EndPolicy? on_end = null,
+        [Description("With on_end close: how long after that, like 1h. Left out, at once.")] string? close_after = null,
         CancellationToken cancel = default
     )
     {
@@ -59,7 +64,11 @@ sealed class McpTools(WakeClient wake, string? named)
                         once,
                         intent,
                         ends
-                    ),
+                    )
+                    {
+                        OnEnd = on_end,
+                        CloseAfterSeconds = ParseDuration(close_after),
+                    },
                     RequestJson.Default.NewWatch,
                     cancel
                 ),
@@ -177,6 +186,11 @@ sealed class McpTools(WakeClient wake, string? named)
     }
 
     static string[]? NullIfEmpty(string[]? values) => values is [] ? null : values;
+
+    static int? ParseDuration(string? text) =>
+        text is null ? null
+        : TimeFormat.ParseDuration(text) is { } duration ? (int)duration.TotalSeconds
+        : throw new McpException($"'{text}' is no duration like 1h or 7d.");
 
     static DateTimeOffset? ParseMoment(string? text)
     {

@@ -76,6 +76,18 @@ sealed class WatchCommand : ClientCommand
         "When it ends by itself. Default: with the session."
     );
 
+    readonly Option<EndPolicy?> onEnd = new("--on-end")
+    {
+        HelpName = "keep|close",
+        Description =
+            "What becomes of the session when the pull request or issue is merged or closed, or the branch deleted, "
+            + "whatever types it watches for. Default: keep.",
+    };
+    readonly Option<TimeSpan?> closeAfter = TimeFormat.DurationOption(
+        "--close-after",
+        "With --on-end close: how long after that it closes, unless something else has woken it. Default: at once."
+    );
+
     public WatchCommand()
         : base(
             "watch",
@@ -84,11 +96,27 @@ sealed class WatchCommand : ClientCommand
             Examples:
               wake watch --session implementer --pr octo-org/hello#972 --until github.pull_request.merged --intent "then deploy it"
               wake watch --session implementer --pr octo-org/hello#972 --ci --where "data.conclusion = failure" --once
+              wake watch --session implementer --pr octo-org/hello#972 --on-end close --close-after 1h
               wake watch --session implementer --subject "github:octo-org/hello#972" --type "github.pull_request.*" --expires 7d
             """
         )
     {
-        Accepts(session, pullRequest, subject, types, ci, ciLoop, deploy, where, until, once, intent, expires);
+        Accepts(
+            session,
+            pullRequest,
+            subject,
+            types,
+            ci,
+            ciLoop,
+            deploy,
+            where,
+            until,
+            once,
+            intent,
+            expires,
+            onEnd,
+            closeAfter
+        );
         Validators.Add(given =>
         {
             if (given.GetResult(subject) is null == given.GetResult(pullRequest) is null)
@@ -162,6 +190,8 @@ sealed class WatchCommand : ClientCommand
         )
         {
             Ci = given.GetValue(ciLoop) ? new() : null,
+            OnEnd = given.GetValue(onEnd),
+            CloseAfterSeconds = (int?)given.GetValue(closeAfter)?.TotalSeconds,
         };
 
         static string[]? NullIfEmpty(string[] values) => values is [] ? null : values;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -41,7 +42,7 @@ sealed class WatchesCommand : ClientCommand
         var watches = output.List(
             answer,
             CliJson.Default.WatchArray,
-            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "INTENT"],
+            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "ON END", "EXPIRES", "INTENT"],
             x =>
                 [
                     $"{x.Id}",
@@ -50,6 +51,7 @@ sealed class WatchesCommand : ClientCommand
                     string.Join(' ', x.Types ?? ["*"]),
                     string.Join(", ", x.Where ?? []),
                     string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
+                    FormatOnEnd(x),
                     x.Expires is { } end ? TimeFormat.Format(end) : "",
                     x.Intent,
                 ],
@@ -59,4 +61,12 @@ sealed class WatchesCommand : ClientCommand
             Output.Note($"There may be more: wake watches --after={watches[^1].Id}; --session narrows them.");
         return 0;
     }
+
+    static string FormatOnEnd(Watch watch) =>
+        watch switch
+        {
+            { OnEnd: not EndPolicy.Close } => "",
+            { CloseAfterSeconds: { } after } => $"close after {TimeSpan.FromSeconds(after)}",
+            _ => "close",
+        };
 }

@@ -21,6 +21,8 @@ static class WatchMapping
         )
         {
             Ci = watch.Ci?.ToContract(),
+            OnEnd = watch.CloseAfter is null ? null : Contract.EndPolicy.Close,
+            CloseAfterSeconds = watch.CloseAfter > TimeSpan.Zero ? (int)watch.CloseAfter.Value.TotalSeconds : null,
         };
 
     /// <param name="watch">The watch.</param>
@@ -40,6 +42,8 @@ static class WatchMapping
             Expires = watch.Expires,
             Created = watch.Created,
             Ci = watch.Ci?.ToContract(),
+            OnEnd = watch.CloseAfter is null ? null : Contract.EndPolicy.Close,
+            CloseAfterSeconds = watch.CloseAfter > TimeSpan.Zero ? (int)watch.CloseAfter.Value.TotalSeconds : null,
         };
 
     public static Contract.Route ToContract(this Store.Route route, IReadOnlyList<string>? warnings = null) =>

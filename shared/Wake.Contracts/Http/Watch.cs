@@ -32,6 +32,16 @@ public sealed record NewWatch(
     /// <summary>What is done about failures of CI before and while the session tries to mend them; <c>{}</c> for the
     /// defaults. Default: each failure is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>
+    /// What becomes of the session when the pull request or issue is merged or closed, or the branch deleted, whatever
+    /// types the watch matches. <c>close</c> needs a subject without <c>*</c>. Default: <c>keep</c>.
+    /// </summary>
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>With <c>close</c>: how many seconds after the end it closes, unless something else has woken it by
+    /// then. Default: 0.</summary>
+    public int? CloseAfterSeconds { get; init; }
 }
 
 /// <summary>"Wake this session when events match."</summary>
@@ -62,6 +72,14 @@ public sealed record Watch(
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CiPolicy? Ci { get; init; }
+
+    /// <summary><c>close</c> where its session closes when the subject is over; null: the session goes on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>How many seconds after that; null: at once.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? CloseAfterSeconds { get; init; }
 }
 
 /// <summary>A watch that was just made: the fields of <see cref="Watch"/>, and what it found.</summary>
@@ -108,4 +126,12 @@ public sealed record CreatedWatch(int Found, bool Ended)
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CiPolicy? Ci { get; init; }
+
+    /// <summary><c>close</c> where its session closes when the subject is over; null: the session goes on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>How many seconds after that; null: at once.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? CloseAfterSeconds { get; init; }
 }

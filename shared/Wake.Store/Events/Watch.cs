@@ -27,6 +27,9 @@ public sealed record Watch(
 {
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>How long after the end of its subject the session closes; null: it goes on.</summary>
+    public TimeSpan? CloseAfter { get; init; }
 }
 
 /// <summary>What a watch to be made shall tell of.</summary>
@@ -53,4 +56,7 @@ public sealed record WatchDefinition(string Subject)
 
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>How long after the end of its subject the session closes; null: it goes on.</summary>
+    public TimeSpan? CloseAfter { get; init; }
 }
