@@ -75,6 +75,11 @@ public sealed class MonthOfPullRequests()
             }
         );
         github.Hook.To = process.Url;
+        // What was there before the first look is no news.
+        await Eventually.Holds(
+            () => Task.FromResult(github.Requests.Any(x => x.Path.EndsWith("/pulls", StringComparison.Ordinal))),
+            "it has looked"
+        );
         var chance = new Random(20261130);
         var changes = Enumerable.Range(1, pullRequests).Select(x => (Number: x, Chance: new Random(chance.Next())));
 
