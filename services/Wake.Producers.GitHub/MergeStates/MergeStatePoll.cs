@@ -21,8 +21,8 @@ sealed class MergeStatePoll(
     // A merge moves the branch of all others. The rest is asked for at the next looks.
     const int MaxQuestionsPerPoll = 25;
 
-    // More than a few are asked for by one question each fifty, whose limit is another one. It counts also where nothing
-    // has changed, so few are not.
+    // More than a few are asked for fifty in a question, whose limit is another one. It counts also where nothing has
+    // changed, so few are not.
     const int MaxIndividualQuestions = 3,
         PullsPerQuery = 50,
         MaxPullsPerPoll = 1000;

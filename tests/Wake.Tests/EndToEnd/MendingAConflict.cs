@@ -77,7 +77,7 @@ public sealed class MendingAConflict()
             ["PR #1 (Change 1) conflicts with main; CI may not run until that is resolved"],
             told.Item1.Reasons
         );
-        Assert.Equal(["PR #1 (Change 1) can be merged"], told.Item2.Reasons);
+        Assert.Equal(["PR #1 (Change 1) is ready to be merged"], told.Item2.Reasons);
         Assert.Equal(
             [TurnOutcome.Completed, TurnOutcome.Completed],
             (await wake.Turns(key)).Select(x => x.Outcome!.Value)

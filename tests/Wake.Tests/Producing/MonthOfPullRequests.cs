@@ -7,8 +7,8 @@ namespace Wake.Tests.Producing;
 
 /// <summary>
 /// A repository in which sessions mend CI of their own pull requests, thirty days of it in a minute: one check
-/// in five fails by chance, some changes are wrong, and some of those no session can mend. By polls, by deliveries, each
-/// of which has the account look at what it is about, and by both it comes to the same.
+/// in five fails by chance, some changes are wrong, and some of those no session can mend. By polls, by deliveries,
+/// which have the account look at what they are about, and by both it comes to the same.
 /// </summary>
 [Trait("Starts", "processes")]
 [Trait("Takes", "minutes")]

@@ -385,7 +385,7 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
                         Hear(observed);
                     // Before it has saved what it has told.
                     if (dies && found.SelectMany(x => x.Events).Any(x => x.Type == "github.ci.completed"))
-                        throw new KilledException();
+                        throw new OperationCanceledException("killed");
                     saved = state.ToJson();
                     return Task.CompletedTask;
                 },
@@ -396,7 +396,7 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
             {
                 await poll.PollCommits([], new(Settle, Patience, CiRules.None), default);
             }
-            catch (KilledException)
+            catch (OperationCanceledException)
             {
                 // Whoever comes after it begins with what was saved.
             }
@@ -432,7 +432,5 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
             if (observed.Type == "github.ci.completed" && keys.Add(observed.DedupKey!))
                 Told.Add($"{sha} {conclusion}");
         }
-
-        sealed class KilledException : Exception;
     }
 }
