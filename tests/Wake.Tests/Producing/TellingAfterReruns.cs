@@ -154,7 +154,6 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
     {
         readonly LoopbackGitHub github;
         readonly Clock clock = new();
-        readonly List<JsonElement> ended = [];
         Rerun rerun;
         long ids;
 
@@ -194,7 +193,7 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
         public bool MayRerun => rerun is not Rerun.Refused;
 
         /// <summary>Deliveries about runs that have ended, the last first.</summary>
-        public IReadOnlyList<JsonElement> Ended => ended;
+        public List<JsonElement> Ended { get; } = [];
 
         public void Push(Rerun answer)
         {
@@ -247,7 +246,7 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
                 github.Run(Pushes, Head, Pushes, conclusion, suite: Pushes);
             else
                 github.EndAgain(Pushes, conclusion);
-            ended.Insert(
+            Ended.Insert(
                 0,
                 JsonSerializer.SerializeToElement(
                     new
