@@ -40,6 +40,11 @@ sealed class McpTools(WakeClient wake, string? named)
                 + "woken and told so. With CI of a pull request of GitHub also required checks that have not started."
         )]
             string? expect_by = null,
+        [Description(
+            "close: this session is closed when the pull request or issue is merged or closed. Left out, it goes on."
+        )]
+            EndPolicy? on_end = null,
+        [Description("With on_end close: how long after that, like 1h. Left out, at once.")] string? close_after = null,
         CancellationToken cancel = default
     )
     {
@@ -67,6 +72,8 @@ sealed class McpTools(WakeClient wake, string? named)
                     )
                     {
                         ExpectBy = deadline,
+                        OnEnd = on_end,
+                        CloseAfterSeconds = ParseDuration(close_after),
                     },
                     RequestJson.Default.NewWatch,
                     cancel
@@ -185,6 +192,11 @@ sealed class McpTools(WakeClient wake, string? named)
     }
 
     static string[]? NullIfEmpty(string[]? values) => values is [] ? null : values;
+
+    static int? ParseDuration(string? text) =>
+        text is null ? null
+        : TimeFormat.ParseDuration(text) is { } duration ? (int)duration.TotalSeconds
+        : throw new McpException($"'{text}' is no duration like 1h or 7d.");
 
     static DateTimeOffset? ParseMoment(string? text)
     {

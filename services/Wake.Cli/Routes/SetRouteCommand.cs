@@ -62,7 +62,7 @@ sealed class SetRouteCommand : ClientCommand
     };
     readonly Option<TimeSpan?> closeAfter = TimeFormat.DurationOption(
         "--close-after",
-        "With --on-end close: how long after that it closes, unless something newer has come. Default: at once."
+        "With --on-end close: how long after that it closes, unless something else has woken it. Default: at once."
     );
 
     readonly Option<bool> ci = CommonOptions.Flag(

@@ -82,6 +82,18 @@ sealed class WatchCommand : ClientCommand
             + "CI of a pull request of GitHub also required checks that have not started that long after the last push."
     );
 
+    readonly Option<EndPolicy?> onEnd = new("--on-end")
+    {
+        HelpName = "keep|close",
+        Description =
+            "What becomes of the session when the pull request or issue is merged or closed, or the branch deleted, "
+            + "whatever types it watches for. Default: keep.",
+    };
+    readonly Option<TimeSpan?> closeAfter = TimeFormat.DurationOption(
+        "--close-after",
+        "With --on-end close: how long after that it closes, unless something else has woken it. Default: at once."
+    );
+
     public WatchCommand()
         : base(
             "watch",
@@ -91,6 +103,7 @@ sealed class WatchCommand : ClientCommand
               wake watch --session implementer --pr octo-org/hello#972 --until github.pull_request.merged --intent "then deploy it"
               wake watch --session implementer --pr octo-org/hello#972 --ci --where "data.conclusion = failure" --once
               wake watch --session implementer --pr octo-org/hello#972 --ci --expect-by 2h
+              wake watch --session implementer --pr octo-org/hello#972 --on-end close --close-after 1h
               wake watch --session implementer --subject "github:octo-org/hello#972" --type "github.pull_request.*" --expires 7d
             """
         )
@@ -108,7 +121,9 @@ sealed class WatchCommand : ClientCommand
             once,
             intent,
             expires,
-            expectBy
+            expectBy,
+            onEnd,
+            closeAfter
         );
         Validators.Add(given =>
         {
@@ -184,6 +199,8 @@ sealed class WatchCommand : ClientCommand
         {
             Ci = given.GetValue(ciLoop) ? new() : null,
             ExpectBy = given.GetValue(expectBy),
+            OnEnd = given.GetValue(onEnd),
+            CloseAfterSeconds = (int?)given.GetValue(closeAfter)?.TotalSeconds,
         };
 
         static string[]? NullIfEmpty(string[] values) => values is [] ? null : values;

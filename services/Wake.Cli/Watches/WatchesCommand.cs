@@ -42,7 +42,7 @@ sealed class WatchesCommand : ClientCommand
         var watches = output.List(
             answer,
             CliJson.Default.WatchArray,
-            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "EXPIRES", "EXPECTED BY", "INTENT"],
+            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "ON END", "EXPIRES", "EXPECTED BY", "INTENT"],
             x =>
                 [
                     $"{x.Id}",
@@ -51,6 +51,7 @@ sealed class WatchesCommand : ClientCommand
                     string.Join(' ', x.Types ?? ["*"]),
                     string.Join(", ", x.Where ?? []),
                     string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
+                    FormatOnEnd(x),
                     x.Expires is { } end ? TimeFormat.Format(end) : "",
                     Expected(x),
                     x.Intent,
@@ -70,5 +71,13 @@ sealed class WatchesCommand : ClientCommand
             { ExpectBy: { } by, Expectation: WatchExpectation.Silent } => $"{TimeFormat.Format(by)}, silent",
             { ExpectBy: { } by } => TimeFormat.Format(by),
             _ => "",
+        };
+
+    static string FormatOnEnd(Watch watch) =>
+        watch switch
+        {
+            { OnEnd: not EndPolicy.Close } => "",
+            { CloseAfterSeconds: { } after } => $"close after {TimeSpan.FromSeconds(after)}",
+            _ => "close",
         };
 }

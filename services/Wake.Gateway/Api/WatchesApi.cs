@@ -84,6 +84,8 @@ static class WatchesApi
         if (ci is { AllPullRequests: true } && Caller.From(http).Run is not null)
             problems.Add(("ci.allPullRequests", "is for people to set: it acts on pull requests of others."));
 
+        problems.AddRange(EndProblems(body));
+
         if (problems.Count > 0)
             return ProblemResults.Invalid(problems);
 
@@ -100,6 +102,8 @@ static class WatchesApi
             Expires = body.Expires,
             Ci = ci,
             ExpectBy = body.ExpectBy,
+            CloseAfter =
+                body.OnEnd is Contract.EndPolicy.Close ? TimeSpan.FromSeconds(body.CloseAfterSeconds ?? 0) : null,
         };
         if (await watches.Create(body.Session!, wanted, cancel, http.NewOperationId()) is not var (watch, found, ended))
             return ProblemResults.Create(
@@ -111,6 +115,22 @@ static class WatchesApi
             await timers.NotifySweepers();
 
         return Results.Created($"/v1/watches/{watch.Id}", watch.ToCreated(found, ended));
+    }
+
+    static IEnumerable<(string Field, string Problem)> EndProblems(Contract.NewWatch body)
+    {
+        if (body.OnEnd is Contract.EndPolicy.Close && body.Subject?.Contains('*') is true)
+            yield return ("onEnd", "close needs a subject without *: many subjects do not end with one of them.");
+        if (body.CloseAfterSeconds is { } after)
+        {
+            if (body.OnEnd is not Contract.EndPolicy.Close)
+                yield return ("closeAfterSeconds", "is for onEnd close.");
+            else if (after < 0 || after > RouteDefinition.MaxCloseAfter.TotalSeconds)
+                yield return (
+                    "closeAfterSeconds",
+                    $"must be from 0 to {RouteDefinition.MaxCloseAfter.TotalDays:0} days."
+                );
+        }
     }
 
     static async Task<IResult> List(

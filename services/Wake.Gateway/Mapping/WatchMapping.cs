@@ -23,6 +23,8 @@ static class WatchMapping
             Ci = watch.Ci?.ToContract(),
             ExpectBy = watch.ExpectBy,
             Expectation = watch.Expectation?.ToContract(),
+            OnEnd = watch.CloseAfter is null ? null : Contract.EndPolicy.Close,
+            CloseAfterSeconds = watch.CloseAfter > TimeSpan.Zero ? (int)watch.CloseAfter.Value.TotalSeconds : null,
         };
 
     /// <param name="watch">The watch.</param>
@@ -44,6 +46,8 @@ static class WatchMapping
             Ci = watch.Ci?.ToContract(),
             ExpectBy = watch.ExpectBy,
             Expectation = watch.Expectation?.ToContract(),
+            OnEnd = watch.CloseAfter is null ? null : Contract.EndPolicy.Close,
+            CloseAfterSeconds = watch.CloseAfter > TimeSpan.Zero ? (int)watch.CloseAfter.Value.TotalSeconds : null,
         };
 
     static Contract.WatchExpectation ToContract(this WatchExpectation expectation) =>

@@ -1,4 +1,6 @@
 using System.IO.Enumeration;
+using Wake.Contracts;
+using Wake.Producing;
 
 namespace Wake.Producers.GitHub;
 
@@ -49,16 +51,33 @@ sealed class RerunFirst(
         options.IsOwn(state.Pulls.GetValueOrDefault(pull)?.Author);
 
     /// <summary>
-    /// Whether what a run of a workflow came to is kept back: the sum of all checks has not been told, or is withheld
-    /// itself.
+    /// Whether what a run of a workflow came to is kept back: the sum of all checks has not been told, is withheld
+    /// itself, or was green once the run had run again.
     /// </summary>
     public static bool Holds(CommitState commit, long run, long attempt) =>
-        !commit.Done
-        && (
-            commit.Rerun is { } rerun
-                ? rerun.Outcome is null && rerun.Runs.TryGetValue(run, out var at) && at == attempt
-                : commit.Said is null
-        );
+        commit.Rerun is { } rerun
+            ? rerun.Runs.TryGetValue(run, out var at)
+                && (rerun.Outcome is null ? at == attempt : rerun.Outcome is RerunOutcome.Passed && at >= attempt)
+            : commit is { Done: false, Said: null };
+
+    /// <summary>
+    /// Whether what a delivery says of a run is kept back: it has failed and may run again first, or is an attempt
+    /// before the one that has passed. Deliveries come in any order.
+    /// </summary>
+    public static bool Withholds(
+        WatchedRepository watched,
+        RepositoryState state,
+        GitHubOptions options,
+        string sha,
+        IReadOnlyCollection<long> pulls,
+        ExternalEventObserved observed
+    ) =>
+        observed is { Type: "github.workflow_run.completed", Data: { } data }
+        && JobLogs.HasFailed(data.Text("conclusion"))
+        && data.Number("runId") is { } run
+        && state.Commits.TryGetValue(sha, out var commit)
+        && Holds(commit, run, data.Number("attempt") ?? 1)
+        && Wants(watched, state, options, sha, pulls);
 
     /// <summary>What is to be told of a sum that stands; null when it is withheld. Starts the rerun.</summary>
     /// <param name="sha">The commit.</param>

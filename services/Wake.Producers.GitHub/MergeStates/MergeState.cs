@@ -42,4 +42,43 @@ static class MergeStates
             (JsonValueKind.True, "unstable" or "draft") => MergeState.Mergeable,
             _ => MergeState.Unknown,
         };
+
+    /// <summary>Asks for many pull requests of a repository by GraphQL.</summary>
+    public static string QueryMany(IEnumerable<long> numbers) =>
+        $$"""
+            query($owner: String!, $name: String!) {
+              repository(owner: $owner, name: $name) {
+                {{string.Join(' ', numbers.Select(x => $"p{x}: pullRequest(number: {x}) {{ ...state }}"))}}
+              }
+            }
+            fragment state on PullRequest {
+              number state createdAt updatedAt headRefOid mergeable mergeStateStatus
+            }
+            """;
+
+    /// <summary>Those of its answer, as the other API writes them.</summary>
+    public static IEnumerable<JsonElement> AsRest(JsonElement repository) =>
+        repository
+            .EnumerateObject()
+            .Select(x => x.Value)
+            .Where(x => x.ValueKind is JsonValueKind.Object)
+            .Select(x =>
+                JsonSerializer.SerializeToElement(
+                    new
+                    {
+                        number = x.Number("number"),
+                        state = x.Text("state") == "OPEN" ? "open" : "closed",
+                        created_at = x.Text("createdAt"),
+                        updated_at = x.Text("updatedAt"),
+                        head = new { sha = x.Text("headRefOid") },
+                        mergeable = x.Text("mergeable") switch
+                        {
+                            "MERGEABLE" => true,
+                            "CONFLICTING" => false,
+                            _ => (bool?)null,
+                        },
+                        mergeable_state = x.Text("mergeStateStatus")?.ToLowerInvariant() ?? "unknown",
+                    }
+                )
+            );
 }

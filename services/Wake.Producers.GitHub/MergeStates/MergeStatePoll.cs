@@ -21,7 +21,14 @@ sealed class MergeStatePoll(
     // A merge moves the branch of all others. The rest is asked for at the next looks.
     const int MaxQuestionsPerPoll = 25;
 
-    static readonly TimeSpan ShortestWait = TimeSpan.FromSeconds(1);
+    // More than a few are asked for fifty in a question, whose limit is another one. It counts also where nothing has
+    // changed, so few are not.
+    const int MaxIndividualQuestions = 3,
+        PullsPerQuery = 50,
+        MaxPullsPerPoll = 1000;
+
+    static readonly TimeSpan ShortestWait = TimeSpan.FromSeconds(1),
+        QueryRetryAfter = TimeSpan.FromMinutes(10);
 
     /// <param name="Store">Where what became of merge states is kept.</param>
     /// <param name="Settle">How long one must have stood.</param>
@@ -99,6 +106,9 @@ sealed class MergeStatePoll(
             return;
 
         var known = await Histories(cancel);
+        var many = open.Where(x => !looked.Contains(x) && IsInQuestion(x)).Take(MaxPullsPerPoll).ToList();
+        if (many.Count > MaxIndividualQuestions && state.QueryFailedUntil <= pages.ServerTime)
+            await LookAtMany(many, cancel);
         var questions = 0;
         foreach (var number in open.Where(x => !looked.Contains(x) && IsInQuestion(x)).ToList())
         {
@@ -129,6 +139,30 @@ sealed class MergeStatePoll(
 
         bool IsMoved(string branch) =>
             movedBranches.Contains(branch) || requested.Contains(watched.Repository.Ref($"refs/heads/{branch}"));
+    }
+
+    // What is not answered, or by a copy that lags behind, is asked for by itself.
+    async Task LookAtMany(IEnumerable<long> numbers, CancellationToken cancel)
+    {
+        var names = watched.Repository.FullName.Split('/');
+        foreach (var some in numbers.Chunk(PullsPerQuery))
+        {
+            var answer = await client.Query(
+                MergeStates.QueryMany(some),
+                new { owner = names[0], name = names[1] },
+                watched.Repository.FullName,
+                cancel
+            );
+            if (answer.At("repository").ValueKind is not JsonValueKind.Object)
+            {
+                state.QueryFailedUntil = pages.ServerTime + QueryRetryAfter;
+                return;
+            }
+
+            foreach (var pull in MergeStates.AsRest(answer.At("repository")))
+                await Observe(pull, cancel);
+            await publishAndSave([]);
+        }
     }
 
     async Task Look(long number, CancellationToken cancel)

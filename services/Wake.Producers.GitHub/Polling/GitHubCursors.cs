@@ -132,7 +132,12 @@ sealed class GitHubCursors(NpgsqlDataSource database)
             with rung as materialized (
                 select c.repository, r.subject
                 from unnest($1::text[], $2::text[]) as r (repository, subject)
-                join github.cursors c on c.repository = r.repository and r.subject = any (c.watched || c.also)
+                join github.cursors c on c.repository = r.repository
+                where r.subject = any (c.watched || c.also)
+                   -- one that nobody has seen yet and a pattern means
+                   or exists (select from unnest(c.watched) w
+                              where position('*' in w) > 0
+                                and r.subject like replace(replace(replace(replace(w, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'))
             ), before as (
                 -- the new one counts: a look that is under way has heeded the old one only
                 delete from github.rings where (repository, subject) in (select repository, subject from rung)

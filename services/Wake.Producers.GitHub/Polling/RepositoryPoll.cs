@@ -290,6 +290,8 @@ sealed class RepositoryPoll(
             MergeStatePoll.MayHaveMoved(number);
             if (closedAt is not null && closedAt != known.ClosedAt)
                 events.Add(GitHubEvents.Pull(Observed, pull));
+            if (closedAt is null && known.ClosedAt is not null)
+                events.Add(GitHubPullRequestEvents.Reopened(Observed, pull));
             if (head != known.Head && known.Head is not null)
                 events.Add(GitHubEvents.PullHead(Observed, pull));
             events.AddRange(await NewReviews(number, known.Since, () => Task.FromResult(pull), cancel));
@@ -391,6 +393,8 @@ sealed class RepositoryPoll(
 
             if (closedAt is not null && closedAt != known.ClosedAt)
                 events.Add(GitHubEvents.Issue(Observed, issue));
+            if (closedAt is null && known.ClosedAt is not null)
+                events.Add(GitHubIssueEvents.Reopened(Observed, issue));
             state.Issues[number] = known with { UpdatedAt = updated, ClosedAt = closedAt };
         }
 

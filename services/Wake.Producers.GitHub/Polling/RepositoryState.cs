@@ -59,6 +59,10 @@ sealed class RepositoryState
     /// none.</summary>
     public DateTimeOffset RunsForbiddenUntil { get; set; }
 
+    /// <summary>Until when nothing is asked by GraphQL of many pull requests at once, because there was no
+    /// answer.</summary>
+    public DateTimeOffset QueryFailedUntil { get; set; }
+
     /// <summary>How often checks that had failed were run again on the same commit, by their names.</summary>
     public Dictionary<string, CheckReruns> Reruns { get; set; } = [];
 

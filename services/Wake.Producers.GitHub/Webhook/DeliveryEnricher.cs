@@ -71,13 +71,8 @@ sealed class DeliveryEnricher(
         CancellationToken cancel
     )
     {
-        var sha = home.Commits.First();
-        return observed is { Type: "github.workflow_run.completed", Data: { } data }
-            && JobLogs.HasFailed(data.Text("conclusion"))
-            && data.Number("runId") is { } run
+        return observed.Type == "github.workflow_run.completed"
             && await cursors.FindReruns(home.Repository.Subject, cancel) is var (watched, state)
-            && state.Commits.TryGetValue(sha, out var commit)
-            && RerunFirst.Holds(commit, run, data.Number("attempt") ?? 1)
-            && RerunFirst.Wants(watched, state, options.Value, sha, pulls);
+            && RerunFirst.Withholds(watched, state, options.Value, home.Commits.First(), pulls, observed);
     }
 }

@@ -44,8 +44,8 @@ public sealed record RouteDefinition
     /// </summary>
     public EndPolicy? OnEnd { get; init; }
 
-    /// <summary>With <c>close</c>: how many seconds after the end it closes, unless something newer has come by then.
-    /// Default: 0.</summary>
+    /// <summary>With <c>close</c>: how many seconds after the end it closes, unless something else has woken it by
+    /// then. Default: 0.</summary>
     public int? CloseAfterSeconds { get; init; }
 
     /// <summary>What is done about failures of CI before and while its sessions try to mend them; <c>{}</c> for the

@@ -50,8 +50,8 @@ public sealed record Session(
     public SessionPause? Paused { get; init; }
 
     /// <summary>
-    /// When it closes because its subject is over, if nothing of it waits or runs and nothing newer has come by then;
-    /// null when it does not by itself.
+    /// When it closes because its subject is over, if nothing of it waits or runs and nothing else has woken it by
+    /// then; null when it does not by itself.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? ClosesAt { get; init; }

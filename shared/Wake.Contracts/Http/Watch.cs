@@ -38,6 +38,16 @@ public sealed record NewWatch(
     /// days ahead, and before the watch expires. Default: nothing is expected.
     /// </summary>
     public DateTimeOffset? ExpectBy { get; init; }
+
+    /// <summary>
+    /// What becomes of the session when the pull request or issue is merged or closed, or the branch deleted, whatever
+    /// types the watch matches. <c>close</c> needs a subject without <c>*</c>. Default: <c>keep</c>.
+    /// </summary>
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>With <c>close</c>: how many seconds after the end it closes, unless something else has woken it by
+    /// then. Default: 0.</summary>
+    public int? CloseAfterSeconds { get; init; }
 }
 
 /// <summary>What became of the deadline of a watch.</summary>
@@ -90,6 +100,14 @@ public sealed record Watch(
     /// <summary>What became of that; null where nothing is expected.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public WatchExpectation? Expectation { get; init; }
+
+    /// <summary><c>close</c> where its session closes when the subject is over; null: the session goes on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>How many seconds after that; null: at once.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? CloseAfterSeconds { get; init; }
 }
 
 /// <summary>A watch that was just made: the fields of <see cref="Watch"/>, and what it found.</summary>
@@ -144,4 +162,12 @@ public sealed record CreatedWatch(int Found, bool Ended)
     /// <summary>What became of that; null where nothing is expected.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public WatchExpectation? Expectation { get; init; }
+
+    /// <summary><c>close</c> where its session closes when the subject is over; null: the session goes on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EndPolicy? OnEnd { get; init; }
+
+    /// <summary>How many seconds after that; null: at once.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? CloseAfterSeconds { get; init; }
 }

@@ -132,15 +132,29 @@ with input as materialized (
     order by m.seq, m.route_id, m.place, s.kind, s.id
 ), concerned as materialized (
     -- What ends a subject, or takes it up again, concerns the session that has the subject by the key of a route which closes its
-    -- sessions, whatever types that route asks for.
-    select f.seq, f.ends, session_key(r.session, f.subject) as key, r.close_after
+    -- sessions, one that watches the subject to close with it, and, when it is taken up again, one that is to close for it. Whatever
+    -- types they ask for.
+    select f.seq, f.ends, f.subject, session_key(r.session, f.subject) as key, r.close_after
     from facts f
     cross join lateral (select * from routes where ended_at is null and close_after is not null offset 0) r
     where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late and f.subject like r.pattern
+    union all
+    select f.seq, f.ends, f.subject, s.key, w.close_after
+    from facts f
+    cross join lateral (select * from watches w where w.subject = f.subject and w.pattern is null offset 0) w
+    cross join lateral (select s.key from sessions s where s.id = w.session_id and s.closed_at is null offset 0) s
+    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late
+      and w.close_after is not null and (w.expires_at is null or w.expires_at > now())
+    union all
+    select f.seq, f.ends, f.subject, s.key, null
+    from facts f
+    cross join lateral (select s.key from sessions s where s.ended_subject = f.subject and s.closed_at is null offset 0) s
+    where (select exists (select from input where not ends)) and not f.ends and not f.late
 ), verdicts as materialized (
     -- the newest word on each
     select distinct on (key) key, seq, ends, case when ends then now() + close_after end as close_at,
-           case when ends then seq end as ended_by
+           case when ends then seq end as ended_by, case when ends then subject end as ended_subject,
+           case when ends then close_after end as close_after
     from concerned
     order by key, seq desc, close_after
 ), held as materialized (
@@ -150,7 +164,7 @@ with input as materialized (
     cross join lateral (select s.id, s.profile, s.close_at from sessions s where s.key = v.key and s.closed_at is null for no key update) s
 ), ending as (
     update sessions s
-    set close_at = v.close_at, ended_by = v.ended_by
+    set close_at = v.close_at, ended_by = v.ended_by, ended_subject = v.ended_subject, close_after = v.close_after
     from verdicts v join held h using (key)
     where s.id = any (array(select id from held)) and s.id = h.id and (v.ends or h.close_at is not null)
     returning s.id, v.seq, v.ends
@@ -168,26 +182,55 @@ with input as materialized (
              -- a session that an event before it in the batch begins is as good as one that is there
              not exists (select from homeless e where e.key = h.key and e.seq < h.seq and e.place = 0), h.place
 ), gone as materialized (
-    -- A session that was closed because its subject was over comes back with its memory, unless another has taken that over.
-    select f.key, f.seq, s.id
-    from (select distinct on (key) key, seq from founders order by key, seq) f
-    cross join lateral (select s.id, s.closed_at, s.ended_by from sessions s where s.key = f.key order by s.closed_at desc limit 1) s
-    where s.closed_at is not null and s.ended_by is not null
+    -- A session that was closed because its subject was over comes back with its memory, unless another has taken that over: with
+    -- whatever its route tells it, or, where no route gives its key, when the subject is taken up again.
+    select b.key, b.seq, b.recalled, s.id,
+           case when not b.lifted and s.close_after is not null then s.ended_by end as ended_by,
+           case when not b.lifted then s.ended_subject end as ended_subject,
+           case when not b.lifted then s.close_after end as close_after
+    from (select n.key, n.seq, false as recalled, case when not f.ends then f.subject end as reopened
+          from (select distinct on (key) key, seq from founders order by key, seq) n
+          join facts f using (seq)
+          union all
+          (select distinct on (s.key) s.key, f.seq, true, f.subject
+           from facts f
+           cross join lateral (select s.key from sessions s where s.ended_subject = f.subject and s.closed_at is not null offset 0) s
+           where (select exists (select from input where not ends)) and not f.ends and f.wakes and not f.late
+             and not exists (select from concerned c where c.seq = f.seq and c.key = s.key)
+             and not exists (select from founders n where n.key = s.key)
+           order by s.key, f.seq)) f
+    cross join lateral (select s.id, s.closed_at, s.ended_by, s.ended_subject, s.close_after from sessions s
+                        where s.key = f.key order by s.closed_at desc limit 1) s
+    cross join lateral (select f.key, f.seq, f.recalled, coalesce(s.ended_subject = f.reopened, false) as lifted) b
+    where s.closed_at is not null and s.ended_by is not null and (b.lifted or not b.recalled)
       and not exists (select from session_ids mine
                       cross join lateral (select from session_ids other
                                           where other.claude_session_id = mine.claude_session_id and not other.closed offset 0) taken
                       where mine.session_id = s.id)
 ), returned as (
+    -- It closes again as it did before, unless its subject is taken up again.
     update sessions s
-    set closed_at = null, close_at = v.close_at, ended_by = v.ended_by
-    from gone left join verdicts v on v.key = gone.key and v.seq > gone.seq
-    where s.id = any (array(select id from gone)) and s.id = gone.id
+    set closed_at = null, close_at = b.close_at, ended_by = b.ended_by, ended_subject = b.ended_subject, close_after = b.close_after
+    from (select g.id, x.*
+          from gone g
+          left join verdicts v on v.key = g.key and v.seq >= g.seq
+          cross join lateral (select v.close_at, v.ended_by, v.ended_subject, v.close_after where v.key is not null
+                              union all
+                              select now() + g.close_after, g.ended_by, g.ended_subject, g.close_after where v.key is null) x) b
+    where s.id = any (array(select id from gone)) and s.id = b.id
     returning s.id, s.key, s.profile
+), lifted as (
+    -- Taken up again while it is closed: what brings it back later finds no end.
+    update sessions s
+    set ended_subject = null, close_after = null
+    from (select distinct subject from facts where not ends and not late) f
+    where (select exists (select from input where not ends)) and s.ended_subject = f.subject and s.closed_at is not null
+      and s.id <> all (array(select id from gone))
 ), remembered as (
     update session_ids set closed = false where session_id = any (array(select id from returned))
 ), founded as (
-    insert into sessions (id, key, workspace, profile, close_at, ended_by)
-    select gen_random_uuid(), n.key, session_folder(n.workspace, n.key), n.profile, v.close_at, v.ended_by
+    insert into sessions (id, key, workspace, profile, close_at, ended_by, ended_subject, close_after)
+    select gen_random_uuid(), n.key, session_folder(n.workspace, n.key), n.profile, v.close_at, v.ended_by, v.ended_subject, v.close_after
     from (select distinct on (key) * from founders order by key, seq, name) n
     left join verdicts v on v.key = n.key and v.seq > n.seq
     where not exists (select from gone where gone.key = n.key)
@@ -200,7 +243,8 @@ with input as materialized (
     select 'created', d.id, 'by route ' || (select name from founders f where f.key = d.key order by f.seq, f.name limit 1)
     from founded d where d.new
     union all
-    select 'reopened', d.id, 'by route ' || (select name from founders f where f.key = d.key order by f.seq, f.name limit 1)
+    select 'reopened', d.id, coalesce('by route ' || (select name from founders f where f.key = d.key order by f.seq, f.name limit 1),
+                                      'its subject is taken up again')
     from returned d
     union all
     select case when n.ends then 'ending' else 'goesOn' end, n.id, format('%s of %s', f.type, f.subject)
@@ -227,6 +271,8 @@ with input as materialized (
           where h.asks and h.seq <= coalesce(e.seq, case when not h.ends then h.seq end)
           union all
           select seq, session_id, null, null, null, key, profile, 1, false from by_route
+          union all
+          select g.seq, r.id, null, null, null, r.key, r.profile, 1, false from gone g join returned r using (id) where g.recalled
           union all
           -- the last word, for whoever asks, also where it wakes nobody
           select c.seq, h.id, null, null, null, h.key, h.profile, 2, false from concerned c join held h using (key) where c.ends or h.close_at is not null

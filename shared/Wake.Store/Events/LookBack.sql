@@ -71,9 +71,31 @@ with target as materialized (
     order by 1, 2
     on conflict do nothing
     returning event, session_id, wakes
+), over as materialized (
+    -- The subject of a watch that closes its session may be over already. Its newest word counts.
+    select distinct on (w.session_id) w.session_id, e.seq, e.type, e.subject, w.close_after
+    from (select distinct on (c.watch_id) c.watch_id, e.seq, e.type, e.subject
+          from candidates c
+          cross join lateral (select * from events e where e.seq = c.seq offset 0) e
+          join target w on w.id = c.watch_id and w.close_after is not null and w.subject = e.subject
+          where e.type = any (@ends || @reopenings) and e.accepted_at > w.created_at - @look_back
+            and (e.expires_at is null or e.expires_at > now())
+          order by c.watch_id, e.seq desc) e
+    join target w on w.id = e.watch_id
+    where e.type = any (@ends)
+    order by w.session_id, w.close_after
+), ending as (
+    update sessions s
+    set close_at = now() + o.close_after, ended_by = o.seq, ended_subject = o.subject, close_after = o.close_after
+    from over o where s.id = o.session_id and s.closed_at is null and s.ended_by is distinct from o.seq
+    returning s.id, o.type, o.subject
+), ended_note as (
+    insert into decisions (kind, session_id, note) select 'ending', id, format('%s of %s', type, subject) from ending
 ), locked as materialized (
     -- in the order the intake takes them, so that the two wait for each other instead of deadlocking
-    select session_id from wake_timers where session_id in (select session_id from routed where wakes) order by 1 for update
+    select session_id from wake_timers
+    where session_id in (select session_id from routed where wakes) and (select count(*) from ending) >= 0
+    order by 1 for update
 ), armed as (
     update wake_timers timer
     set events_due_at = least(timer.events_due_at, clock_timestamp()), ceiling_at = coalesce(timer.ceiling_at, clock_timestamp())

@@ -63,8 +63,8 @@ public sealed partial record RouteDefinition
     /// </summary>
     public EndPolicy? OnEnd { get; init; }
 
-    /// <summary>With <see cref="EndPolicy.Close" />: how long after the end it closes, unless something newer has come
-    /// by then: <c>01:00:00</c>. Left out, at once.</summary>
+    /// <summary>With <see cref="EndPolicy.Close" />: how long after the end it closes, unless something else has woken
+    /// it by then: <c>01:00:00</c>. Left out, at once.</summary>
     public TimeSpan? CloseAfter { get; init; }
 
     /// <summary>How long after the end of a subject its session closes; null: it does not.</summary>
@@ -163,7 +163,8 @@ public sealed partial record RouteDefinition
 
     const int MaxFileName = 255;
 
-    static readonly TimeSpan MaxCloseAfter = TimeSpan.FromDays(365);
+    /// <summary>The longest that a session stays open after its subject is over.</summary>
+    public static readonly TimeSpan MaxCloseAfter = TimeSpan.FromDays(365);
 
     static string? Wrong(string? text, int limit) =>
         string.IsNullOrWhiteSpace(text)

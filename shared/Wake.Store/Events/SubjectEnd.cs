@@ -41,6 +41,9 @@ public static class SubjectEnd
     /// <summary>Types of the events after which a subject is over.</summary>
     public static IReadOnlyCollection<string> Types => Ends;
 
+    /// <summary>Types of the events that take it up again.</summary>
+    internal static IReadOnlyCollection<string> ReopeningTypes => Reopenings;
+
     /// <summary>Whether an event of this type ends its subject; false: it takes it up again; null: neither.</summary>
     internal static bool? Find(string type) =>
         Ends.Contains(type) ? true

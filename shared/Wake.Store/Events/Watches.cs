@@ -31,7 +31,7 @@ public sealed class Watches(NpgsqlDataSource database)
 
     const string Columns = """
         w.id, s.key as session, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at,
-        w.ci::text as ci, w.expect_by, w.expect_outcome
+        w.ci::text as ci, w.expect_by, w.expect_outcome, w.close_after
         from watches w join sessions s on s.id = w.session_id
         """;
 
@@ -63,9 +63,11 @@ public sealed class Watches(NpgsqlDataSource database)
             $"""
             with made as (
                 insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, conditions, terms, until,
-                                     until_patterns, once, intent, expires_at, look_again_at, ci, expect_by, expect_due_at)
+                                     until_patterns, once, intent, expires_at, look_again_at, ci, expect_by, expect_due_at,
+                                     close_after)
                 select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                       $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15, $16::jsonb, $17::timestamptz, $17
+                       $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15, $16::jsonb, $17::timestamptz, $17,
+                       $18::interval
                 from sessions s
                 where s.key = $2 and s.closed_at is null and {IdempotencyKeys.OperationNotDone}
                 for share
@@ -90,13 +92,20 @@ public sealed class Watches(NpgsqlDataSource database)
             wanted.Expires?.ToUniversalTime(),
             RepeatLookBackAfter,
             wanted.Ci?.ToJson(),
-            wanted.ExpectBy?.ToUniversalTime()
+            wanted.ExpectBy?.ToUniversalTime(),
+            wanted.CloseAfter
         );
         batch.Add($"select {Columns} where w.id = $1", id);
         batch.Add(IdempotencyKeys.SelectOperationDone, id);
         batch.Add(Planning);
         batch.BatchCommands.Add(
-            NpgsqlExtensions.CreateNamed(LookBackStatement, ("watches", new[] { id }), ("look_back", LookBack))
+            NpgsqlExtensions.CreateNamed(
+                LookBackStatement,
+                ("watches", new[] { id }),
+                ("look_back", LookBack),
+                ("ends", SubjectEnd.Types.ToArray()),
+                ("reopenings", SubjectEnd.ReopeningTypes.ToArray())
+            )
         );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -122,6 +131,7 @@ public sealed class Watches(NpgsqlDataSource database)
                         Ci = wanted.Ci,
                         ExpectBy = wanted.ExpectBy,
                         Expectation = wanted.ExpectBy is null ? null : WatchExpectation.Waiting,
+                        CloseAfter = wanted.CloseAfter,
                     },
                     0,
                     true
@@ -238,6 +248,8 @@ public sealed class Watches(NpgsqlDataSource database)
         await using var look = new NpgsqlCommand(LookBackStatement, connection, transaction);
         look.Parameters.AddWithValue("watches", due.ToArray());
         look.Parameters.AddWithValue("look_back", LookBack);
+        look.Parameters.AddWithValue("ends", SubjectEnd.Types.ToArray());
+        look.Parameters.AddWithValue("reopenings", SubjectEnd.ReopeningTypes.ToArray());
         var found = (long)(await look.ExecuteScalarAsync(cancel))!;
 
         await transaction.CommitAsync(cancel);
@@ -278,5 +290,6 @@ public sealed class Watches(NpgsqlDataSource database)
                 row.IsDBNull("expect_by") ? null
                 : row.IsDBNull("expect_outcome") ? WatchExpectation.Waiting
                 : row.GetEnum<WatchExpectation>("expect_outcome"),
+            CloseAfter = row.GetNullable<TimeSpan>("close_after"),
         };
 }

@@ -387,7 +387,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) =>
                     "Idle; its quiet window has not ended, then it is woken.",
                 SessionState.Idle when session.ClosesAt is { } end =>
-                    $"Idle; its subject is over, and it closes at {end.UtcDateTime:u} unless something newer comes.",
+                    $"Idle; its subject is over, and it closes at {end.UtcDateTime:u} unless something else wakes it.",
                 SessionState.Idle when pending is not [] => "Idle; only ambient events wait, which start no turn.",
                 SessionState.Idle => "Idle; nothing waits.",
                 SessionState.Dispatched => $"Wake {session.LastTurn?.Number} waits for a runner{note}.",

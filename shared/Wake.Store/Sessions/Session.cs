@@ -38,7 +38,7 @@ public sealed record Session(
     /// <summary>The pauses that cover it, as one; null when none does.</summary>
     public SessionPause? Paused { get; init; }
 
-    /// <summary>When it closes because its subject is over, unless something newer comes; null when it does
+    /// <summary>When it closes because its subject is over, unless something else wakes it; null when it does
     /// not.</summary>
     public DateTimeOffset? ClosesAt { get; init; }
 }

@@ -36,8 +36,8 @@ public sealed partial class Sessions
         );
 
     /// <summary>
-    /// Closes the sessions whose subject is over, when that is to be and nothing of them waits or runs. One that has
-    /// heard something newer since goes on instead.
+    /// Closes the sessions whose subject is over, when that is to be and nothing of them waits or runs. One that
+    /// something else has woken since goes on instead.
     /// </summary>
     /// <returns>The keys of those that were closed.</returns>
     public async Task<IReadOnlyList<string>> CloseEnded(CancellationToken cancel)
@@ -57,18 +57,20 @@ public sealed partial class Sessions
             var calledOff = database.CreateCommand(
                 $"""
                 with going as (
-                    update sessions s set close_at = null, ended_by = null
+                    update sessions s set close_at = null, ended_by = null, ended_subject = null, close_after = null
                     where s.close_at <= now() and s.closed_at is null and {IsAtRest}
-                      -- What was over by its turn is nothing newer, though it was heard later.
+                      -- What was over by its turn is nothing newer, though it was heard later. Nor is what else comes of the
+                      -- same subject: only that it is taken up again would be.
                       and exists (select from inbox i
                                   join events e on e.seq = i.event
                                   left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
                                   where i.session_id = s.id and i.event > s.ended_by and i.wakes and e.type <> all ($1)
-                                    and t.outcome is distinct from 'stale')
+                                    and t.outcome is distinct from 'stale'
+                                    and (e.subject = s.ended_subject or s.ended_subject = any (e.related)) is not true)
                     returning s.id
                 )
                 insert into decisions (kind, session_id, note)
-                select 'goesOn', id, 'something newer has come since its subject was over' from going
+                select 'goesOn', id, 'something else has woken it since its subject was over' from going
                 """
             )
         )
@@ -104,7 +106,9 @@ public sealed partial class Sessions
         await using var command = database.CreateCommand(
             """
             with reopened as (
-                update sessions set closed_at = null, ended_by = null
+                update sessions
+                set closed_at = null, close_at = clock_timestamp() + close_after,
+                    ended_by = case when close_after is not null then ended_by end
                 where id = any ($1) and closed_at is not null and ended_by is not null
                 returning id
             ), remembered as (
@@ -174,7 +178,8 @@ public sealed partial class Sessions
             $"""
             with closed as (
                 update sessions s
-                set closed_at = clock_timestamp(), close_at = null, ended_by = case when $3 then s.ended_by end
+                set closed_at = clock_timestamp(), close_at = null, ended_by = case when $3 then s.ended_by end,
+                    ended_subject = case when $3 then s.ended_subject end, close_after = case when $3 then s.close_after end
                 where s.id = any ($1) and s.closed_at is null and ({still})
                 returning s.id, s.key
             ), unwatched as (

@@ -29,6 +29,8 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
                 ["once"] = true,
                 ["intent"] = "then deploy it",
                 ["expires"] = "7d",
+                ["on_end"] = "close",
+                ["close_after"] = "1h",
             }
         );
         var listed = await Call(client, "list_watches", []);
@@ -52,6 +54,7 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         );
         Assert.Equal("github:octo-org/hello#972", JsonElement.Parse(watch.Text).GetProperty("subject").GetString());
         Assert.Contains(id, listed.Text);
+        Assert.Contains("\"onEnd\":\"close\",\"closeAfterSeconds\":3600", listed.Text);
         Assert.Contains(id, explained.Text);
         Assert.False(cancelled.Failed);
         Assert.True(refused.Failed);

@@ -110,13 +110,16 @@ public sealed class HttpShapes
         Ci = Ci,
         ExpectBy = Time,
         Expectation = WatchExpectation.Silent,
+        OnEnd = EndPolicy.Close,
+        CloseAfterSeconds = 3600,
     };
 
     const string WatchFieldsJson = $$"""
         "id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","subject":"github:octo-org/hello#972",
         "types":["github.ci.*"],"where":["data.conclusion = failure"],"until":["github.pull_request.merged"],
         "once":true,"intent":"then deploy it","expires":"2031-02-03T04:05:06+00:00","created":"2031-02-03T04:05:06+00:00",
-        "ci":{{CiJson}},"expectBy":"2031-02-03T04:05:06+00:00","expectation":"silent"
+        "ci":{{CiJson}},"expectBy":"2031-02-03T04:05:06+00:00","expectation":"silent","onEnd":"close",
+        "closeAfterSeconds":3600
         """;
 
     static readonly InboxEntry InboxEntry = new("implementer", Id, "assigned", "i", Time, 7, Turn)
@@ -244,10 +247,17 @@ public sealed class HttpShapes
         ),
         (new RedrivenNotifications(3), """{"redriven":3}"""),
         (
-            new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time) { Ci = Ci, ExpectBy = Time },
+            new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time)
+            {
+                Ci = Ci,
+                ExpectBy = Time,
+                OnEnd = EndPolicy.Close,
+                CloseAfterSeconds = 3600,
+            },
             $$"""
             {"session":"implementer","subject":"s","types":["t"],"where":["w"],"until":["u"],"once":true,"intent":"i",
-             "expires":"2031-02-03T04:05:06+00:00","ci":{{CiJson}},"expectBy":"2031-02-03T04:05:06+00:00"}
+             "expires":"2031-02-03T04:05:06+00:00","ci":{{CiJson}},"expectBy":"2031-02-03T04:05:06+00:00",
+             "onEnd":"close","closeAfterSeconds":3600}
             """
         ),
         (Watch, $$"""{{{WatchFieldsJson}}}"""),
@@ -267,6 +277,8 @@ public sealed class HttpShapes
                 Ci = Ci,
                 ExpectBy = Time,
                 Expectation = WatchExpectation.Silent,
+                OnEnd = EndPolicy.Close,
+                CloseAfterSeconds = 3600,
             },
             $$"""{"found":2,"ended":true,{{WatchFieldsJson}}}"""
         ),

@@ -7,7 +7,12 @@ namespace Wake.Tests.Producing;
 [Trait("Starts", "processes")]
 public sealed class CountingRequests()
     : GitHubPollingTestBase(
-        new Dictionary<string, string> { ["GitHub__PollInterval"] = "00:00:00.5", ["GitHub__Settle"] = "00:00:00.5" }
+        new Dictionary<string, string>
+        {
+            ["GitHub__PollInterval"] = "00:00:00.5",
+            ["GitHub__Settle"] = "00:00:00.5",
+            ["GitHub__MergeStateSettle"] = "00:00:01",
+        }
     )
 {
     [Fact]
@@ -42,6 +47,53 @@ public sealed class CountingRequests()
             polls.Take(5)
         );
         Assert.Equal(polls[0], polls[5]);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Whether_many_can_be_merged_costs_a_question_for_fifty_where_it_is_answered(bool answers)
+    {
+        const int Many = 120;
+        github.AnswersQueries = answers;
+        for (var number = 1; number <= Many; number++)
+        {
+            github.Open(number);
+            github.Check(LoopbackGitHub.Sha(number), "build", "success");
+            github.MergeState(number, true, "clean");
+        }
+
+        // All are watched before any is looked at.
+        var before = await wake.StartProcess(
+            "Wake.Standalone",
+            new Dictionary<string, string> { ["GitHub__Accounts__main__Repositories__0"] = "octo-org/another" }
+        );
+        var key = await wake.Session();
+        for (var number = 1; number <= Many; number++)
+            await wake.Watch(key, $"github:octo-org/hello#{number}", types: ["github.pull_request.conflicted"]);
+        await before.Kill();
+        await wake.StartProcess("Wake.Standalone");
+        await Eventually.Holds(
+            async () =>
+                await wake.Scalar<long>("select count(*) from github.merge_states where state ->> 'Counted' = '5'")
+                == Many,
+            "all count"
+        );
+
+        // When they begin, and once more when they have stood for long enough; under load, each a few times.
+        var single = github.Counted.Count(x =>
+            x.Path.Split('/') is [.., "pulls", var number] && number.All(char.IsAsciiDigit)
+        );
+        var queries = github.Requests.Count(x => x.Path == "/graphql");
+        if (answers)
+            Assert.True(single < Many / 10 && queries is >= 6 and <= 30, $"{single} and {queries} were asked");
+        else
+            Assert.True(single >= Many && queries == 1, $"{single} and {queries} were asked");
+
+        // One is told for itself.
+        github.MergeState(7, false, "dirty");
+        github.Review(7, "COMMENTED", "Look at the conflict.");
+        await wake.WaitForTurnEnd(key, 1);
     }
 
     static bool IsFirst(LoopbackGitHub.ReceivedRequest request) =>

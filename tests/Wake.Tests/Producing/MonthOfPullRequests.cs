@@ -1,12 +1,14 @@
 using System.Collections.Concurrent;
 using Wake.Testing;
 using Wake.Tests.Support;
+using static Wake.Tests.Producing.TellingMergeStates;
 
 namespace Wake.Tests.Producing;
 
 /// <summary>
 /// A repository in which sessions mend CI of their own pull requests, thirty days of it in a minute: one check
-/// in five fails by chance, some changes are wrong, and some of those no session can mend.
+/// in five fails by chance, some changes are wrong, and some of those no session can mend. By polls, by deliveries,
+/// which have the account look at what they are about, and by both it comes to the same.
 /// </summary>
 [Trait("Starts", "processes")]
 [Trait("Takes", "minutes")]
@@ -14,7 +16,6 @@ public sealed class MonthOfPullRequests()
     : GitHubPollingTestBase(
         new Dictionary<string, string>
         {
-            ["GitHub__PollInterval"] = "00:00:00.3",
             ["GitHub__Settle"] = "00:00:00.5",
             ["GitHub__PendingAfter"] = "01:00:00",
             ["GitHub__OwnLogins__0"] = "octocat",
@@ -30,8 +31,7 @@ public sealed class MonthOfPullRequests()
 {
     const string Repository = "github:octo-org/hello";
 
-    const int PullRequests = 200,
-        AtOnce = 30,
+    const int AtOnce = 30,
         Attempts = 3;
 
     static readonly string[] Checks = ["build", "test", "lint"];
@@ -50,21 +50,45 @@ public sealed class MonthOfPullRequests()
     readonly ConcurrentDictionary<string, string> told = new();
     readonly ConcurrentDictionary<int, bool> spent = new();
     readonly ConcurrentBag<string> wrong = [];
+    readonly ConcurrentBag<Task<bool>> deliveries = [];
+    bool delivers;
     int red;
 
-    [Fact]
-    public async Task Sessions_are_woken_for_what_is_theirs_to_mend_and_people_asked_once_for_what_is_not()
+    [Theory]
+    [InlineData(Way.Poller, 200)]
+    [InlineData(Way.Webhook, 60)]
+    [InlineData(Way.Webhook | Way.Poller, 60)]
+    public async Task Sessions_are_woken_for_what_is_theirs_to_mend_and_people_asked_once_for_what_is_not(
+        Way way,
+        int pullRequests
+    )
     {
+        delivers = way.HasFlag(Way.Webhook);
         github.Rerun = run => rerun[run]();
-        await wake.StartProcess("Wake.Standalone");
+        var process = await wake.StartProcess(
+            "Wake.Standalone",
+            new Dictionary<string, string>
+            {
+                // Without polls of its own accord it looks only where a delivery tells it to.
+                ["GitHub__PollInterval"] = way.HasFlag(Way.Poller) ? "00:00:00.3" : "01:00:00",
+                ["GitHub__WebhookSecrets__0"] = LoopbackGitHub.Secret,
+            }
+        );
+        github.Hook.To = process.Url;
+        // What was there before the first look is no news.
+        await Eventually.Holds(
+            () => Task.FromResult(github.Requests.Any(x => x.Path.EndsWith("/pulls", StringComparison.Ordinal))),
+            "it has looked"
+        );
         var chance = new Random(20261130);
-        var changes = Enumerable.Range(1, PullRequests).Select(x => (Number: x, Chance: new Random(chance.Next())));
+        var changes = Enumerable.Range(1, pullRequests).Select(x => (Number: x, Chance: new Random(chance.Next())));
 
         await Parallel.ForEachAsync(
             changes,
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
             async (x, _) => await Carry(x.Number, x.Chance)
         );
+        Assert.All(await Task.WhenAll(deliveries), Assert.True);
         await wake.WaitUntilIdle();
 
         var turns = await wake.Scalar<long>("select count(*) from turns where outcome = 'completed'");
@@ -82,6 +106,27 @@ public sealed class MonthOfPullRequests()
             )
         );
         Assert.NotEmpty(spent);
+        // Of one commit CI is told once as it stood before it ran again, and each attempt of a run once.
+        Assert.Empty(
+            await wake.Scalar<string[]>(
+                """
+                select coalesce(array_agg(told), '{}')
+                from (select concat_ws(' ', type, subject, data ->> 'conclusion', data ->> 'runId', data ->> 'attempt') as told
+                      from events where type in ('github.ci.completed', 'github.workflow_run.completed')
+                      group by told having count(*) > 1) twice
+                """
+            )
+        );
+        await File.AppendAllTextAsync(
+            "/tmp/month.txt",
+            $"{way} {pullRequests}: turns {turns} red {red} spent {spent.Count}\n"
+        );
+    }
+
+    void Deliver(Func<Task<bool>> deliver)
+    {
+        if (delivers)
+            deliveries.Add(deliver());
     }
 
     // The commits of which a session was told in a turn, or a person when it was parked.
@@ -108,6 +153,7 @@ public sealed class MonthOfPullRequests()
             if (push == 1)
                 github.Open(number, head);
             github.Push(number, head);
+            Deliver(() => github.Deliver(push == 1 ? "opened" : "synchronize", number));
             if (mistake)
                 wrong.Add(head);
             Build(number, push, head, mistake ? Mistakes[(push - 1) % Mistakes.Length] : null, chance);
@@ -121,6 +167,7 @@ public sealed class MonthOfPullRequests()
             if (end == "passed")
             {
                 github.Merge(number);
+                Deliver(() => github.Deliver("closed", number));
                 return;
             }
 
@@ -185,6 +232,10 @@ public sealed class MonthOfPullRequests()
                 github.EndAgain(run, bad.Length > 0 ? "failure" : "success");
             else
                 github.Run(run, head, run * 100, bad.Length > 0 ? "failure" : "success", suite: suite);
+            Deliver(() => github.DeliverRun(run));
+            // Whichever comes first.
+            foreach (var check in checks.Reverse())
+                Deliver(() => github.DeliverCheck(head, check));
             return bad;
         }
     }

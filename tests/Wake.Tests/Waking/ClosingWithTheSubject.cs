@@ -75,6 +75,39 @@ public abstract class ClosingWithTheSubject(SharedSystem shared)
     }
 
     [Fact]
+    public async Task Who_only_watches_closes_with_it_and_comes_back_with_the_reopening()
+    {
+        var key = await wake.Session("instant");
+        async Task<CommandOutput> Watch(string what, params string[] more) =>
+            await Wake(["watch", "--session", key, "--subject", what, "--on-end", "close", .. more]);
+
+        Assert.Contains("needs a subject without *", (await Watch("github:test/*")).Errors);
+        Assert.Contains("from 0 to 365 days", (await Watch(subject, "--close-after", "400d")).Errors);
+        Assert.Contains(
+            "is for onEnd close",
+            (await Wake("watch", "--session", key, "--subject", subject, "--close-after", "1h")).Errors
+        );
+        var made = await Watch(subject);
+        Assert.True(made.ExitCode == 0, made.Errors);
+        Assert.Contains(" close ", (await Wake("watches", "--session", key)).Output);
+
+        await Tell("github.pull_request.merged");
+        Assert.Equal(["github.pull_request.merged"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
+        await wake.WaitForState(key, SessionState.Closed);
+        await Tell("github.pull_request.reopened");
+
+        Assert.Equal(["github.pull_request.reopened"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
+        await wake.WaitUntilIdle();
+        var session = await wake.Show(key);
+        Assert.Null(session.Closed);
+        Assert.Single(session.ClaudeSessionIds);
+        Assert.Contains(
+            "its subject is taken up again",
+            (await wake.Explain(key)).Ledger.Select(x => x.Note)
+        );
+    }
+
+    [Fact]
     public async Task The_command_closes_what_belongs_to_a_subject_and_says_which()
     {
         await Route();

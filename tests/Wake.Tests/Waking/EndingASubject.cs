@@ -25,6 +25,7 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
                     OnEnd = EndPolicy.Close,
                     CloseAfter = TimeSpan.FromHours(1),
                 },
+                ["now"] = Terms("now@{subject}", "now.*") with { OnEnd = EndPolicy.Close },
                 ["keeps"] = Terms("keeper@{subject}", "kept.*"),
             },
             None
@@ -105,21 +106,35 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
         Assert.Null((await Find(key)).ClosesAt);
     }
 
-    [Theory]
-    [InlineData("github.issue.reopened", false)]
-    [InlineData("later.said", true)]
-    public async Task What_takes_it_up_again_before_then_calls_the_close_off(string type, bool wakes)
+    [Fact]
+    public async Task A_reopening_before_then_calls_the_close_off()
     {
         var key = await Begin("#4", "later@", "later.assigned");
         await Accept("#4", "github.issue.closed");
-        var decision = await Accept("#4", type);
-        Assert.Equal([key], decision.Sessions);
+        Assert.Equal([key], (await Accept("#4", "github.issue.reopened")).Sessions);
+
+        await GoesOn(key);
+    }
+
+    [Fact]
+    public async Task What_wakes_it_of_another_subject_calls_the_close_off()
+    {
+        var key = await Begin("#4", "later@", "later.assigned");
+        await store.Watches.Create(key, new($"{repository}#other"), None);
+        await Accept("#4", "github.issue.closed");
+        Assert.Equal([key], (await Accept("#other", "later.said")).Sessions);
         await MakeDue(key);
 
         Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        await Finish(key, 2);
 
-        if (wakes)
-            await Finish(key, 2);
+        await GoesOn(key);
+    }
+
+    // It is due, and goes on; until its subject is over once more.
+    async Task GoesOn(string key)
+    {
+        await MakeDue(key);
         await store.Sessions.CloseEnded(None);
         var session = await Find(key);
         Assert.Equal((null, null), (session.Closed, session.ClosesAt));
@@ -128,6 +143,37 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
         await Accept("#4", "github.issue.closed");
         await MakeDue(key);
         Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_comes_late_of_it_is_told_in_a_turn_and_calls_no_close_off(bool related)
+    {
+        var key = await Begin("#4", "later@", "later.assigned");
+        await store.Watches.Create(key, new($"{repository}#4"), None);
+        await Accept("#4", "github.issue.closed");
+        await Say(times: 2);
+        await MakeDue(key);
+
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        await Finish(key, 2);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+
+        Task Say(int times) =>
+            store.Accept([
+                .. Enumerable
+                    .Range(0, times)
+                    .Select(_ =>
+                        related
+                            ? Event("@commit", "later.said") with
+                            {
+                                Related = [$"{repository}#4"],
+                            }
+                            : Event("#4", "later.said")
+                    ),
+            ]);
     }
 
     // An issue is closed, and a moment later the pull request is told that closed it.
@@ -200,6 +246,169 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
         Assert.IsType<SessionCreation.ClaudeSessionTaken>(
             await store.Sessions.Create($"{key} again", "/", "default", before.ClaudeSessionId, None)
         );
+    }
+
+    [Fact]
+    public async Task What_comes_late_after_the_close_takes_its_turn_and_it_closes_again()
+    {
+        var key = await Begin("#40");
+        await Accept("#40", "github.pull_request.merged");
+        await Finish(key, 2);
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+        var before = await Find(key);
+
+        // Two reviews that were written before the merge.
+        Assert.Equal([key], (await Accept("#40", "github.pull_request.review_submitted")).Sessions);
+        Assert.Equal([key], (await Accept("#40", "github.pull_request.review_submitted")).Sessions);
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        await Finish(key, 3);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+        var after = await Find(key);
+        Assert.Equal((before.Id, before.ClaudeSessionId), (after.Id, after.ClaudeSessionId));
+        Assert.Equal(3, await store.Scalar<long>("select count(*) from turns where session_id = $1", before.Id));
+        await Accept("#40", "github.pull_request.review_submitted");
+        await Finish(key, 4);
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
+    public async Task What_comes_late_after_the_close_leaves_it_as_long_as_its_route_says()
+    {
+        var key = await Begin("#41", "later@", "later.assigned");
+        await Accept("#41", "github.issue.closed");
+        await MakeDue(key);
+        await store.Sessions.CloseEnded(None);
+        Assert.NotNull((await Find(key)).Closed);
+
+        await Accept("#41", "later.said");
+        await Finish(key, 2);
+        await store.Sessions.CloseEnded(None);
+
+        var back = await Find(key);
+        Assert.Null(back.Closed);
+        Assert.InRange(
+            back.ClosesAt!.Value - DateTimeOffset.UtcNow,
+            TimeSpan.FromMinutes(59),
+            TimeSpan.FromMinutes(61)
+        );
+    }
+
+    // A route that asks for no reopenings is not told of one, and keeps the session open all the same.
+    [Theory]
+    [InlineData("implementer@", "github.issue.assigned", "github.pull_request.labeled", true)]
+    [InlineData("implementer@", "github.issue.assigned", "github.pull_request.labeled", false)]
+    [InlineData("now@", "now.assigned", "now.said", true)]
+    [InlineData("now@", "now.assigned", "now.said", false)]
+    public async Task Reopened_after_the_close_it_stays_open_whatever_comes_first(
+        string role,
+        string first,
+        string late,
+        bool reopenedFirst
+    )
+    {
+        var key = await Begin("#42", role, first);
+        await Accept("#42", "github.pull_request.closed");
+        if (role == "implementer@")
+            await Finish(key, 2);
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+        var wake = role == "implementer@" ? 3 : 2;
+
+        foreach (var type in reopenedFirst ? [Reopened, late] : (string[])[late, Reopened])
+            await Accept("#42", type);
+        await Finish(key, wake);
+
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        var open = await Find(key);
+        Assert.Equal((null, null), (open.Closed, open.ClosesAt));
+    }
+
+    const string Reopened = "github.pull_request.reopened";
+
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public async Task Reopened_and_late_in_one_batch_it_stays_open(bool reopenedFirst, bool wakes)
+    {
+        var key = await Begin("#43");
+        await Accept("#43", "github.pull_request.closed");
+        await Finish(key, 2);
+        await store.Sessions.CloseEnded(None);
+        var (late, reopened) = (Event("#43", "github.pull_request.labeled"), Event("#43", Reopened));
+        if (!wakes)
+            reopened = reopened with { Delivery = Delivery.Ambient };
+
+        await store.Accept(reopenedFirst ? [reopened, late] : [late, reopened]);
+        await Finish(key, 3);
+
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        Assert.Null((await Find(key)).ClosesAt);
+    }
+
+    [Fact]
+    public async Task Who_only_watches_it_closes_with_it_where_the_watch_says_so_and_comes_back_with_it()
+    {
+        var (closes, keeps) = (await Watcher("#50", TimeSpan.Zero), await Watcher("#50", null));
+        await Accept("#50", "github.pull_request.merged");
+        Assert.Null((await Find(keeps)).ClosesAt);
+        Assert.DoesNotContain(closes, await store.Sessions.CloseEnded(None));
+        await Finish(closes, 1);
+
+        Assert.Contains(closes, await store.Sessions.CloseEnded(None));
+        Assert.DoesNotContain(keeps, await store.Sessions.CloseEnded(None));
+        Assert.DoesNotContain(await store.Watches.List(null, 1000, None), x => x.Session == closes);
+
+        // What else comes is for nobody who has closed with it.
+        Assert.Equal([keeps], (await Accept("#50", "other.said")).Sessions);
+        Assert.Contains(closes, (await Accept("#50", Reopened)).Sessions);
+        await Finish(closes, 2);
+        Assert.DoesNotContain(closes, await store.Sessions.CloseEnded(None));
+        Assert.Null((await Find(closes)).Closed);
+    }
+
+    [Fact]
+    public async Task A_watch_that_ends_with_the_subject_closes_its_session_whatever_it_watches_for()
+    {
+        var key = $"watcher {Guid.NewGuid():N}";
+        await store.Sessions.Create(key, "/", "default", null, None);
+        await store.Watches.Create(
+            key,
+            new($"{repository}#51")
+            {
+                Types = ["github.ci.*"],
+                Until = ["github.pull_request.merged"],
+                CloseAfter = TimeSpan.FromHours(1),
+            },
+            None
+        );
+
+        await Accept("#51", "github.pull_request.merged");
+        Assert.NotNull((await Find(key)).ClosesAt);
+        Assert.Empty(await store.Watches.List(key, 10, None));
+
+        // Its watch is gone, and it is called off all the same.
+        await Accept("#51", Reopened);
+        Assert.Null((await Find(key)).ClosesAt);
+    }
+
+    [Theory]
+    [InlineData("github.pull_request.merged", null, true)]
+    [InlineData("github.pull_request.closed", Reopened, false)]
+    public async Task A_watch_of_what_was_over_a_moment_before_closes_its_session(
+        string first,
+        string? second,
+        bool closes
+    )
+    {
+        await Accept("#52", first);
+        if (second is not null)
+            await Accept("#52", second);
+
+        var key = await Watcher("#52", TimeSpan.Zero);
+        await Finish(key, 1);
+
+        Assert.Equal(closes, (await store.Sessions.CloseEnded(None)).Contains(key));
     }
 
     [Fact]
@@ -353,6 +562,15 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
         var key = $"{role}{repository}{number}";
         Assert.Equal([key], (await Accept(number, type)).Sessions);
         await Finish(key, 1);
+        return key;
+    }
+
+    // A session that no route has.
+    async Task<string> Watcher(string number, TimeSpan? closeAfter)
+    {
+        var key = $"watcher {Guid.NewGuid():N}";
+        await store.Sessions.Create(key, "/", "default", null, None);
+        await store.Watches.Create(key, new($"{repository}{number}") { CloseAfter = closeAfter }, None);
         return key;
     }
 

@@ -14,6 +14,19 @@ public sealed partial class LoopbackGitHub
     readonly ConcurrentDictionary<int, JsonObject> decisions = new();
     long ids = 1000;
 
+    /// <summary>Its clock.</summary>
+    public TimeProvider Time { get; set; } = TimeProvider.System;
+
+    /// <summary>Nothing has happened on it.</summary>
+    public void Clear()
+    {
+        things.Clear();
+        logs.Clear();
+        decisions.Clear();
+        shown.Clear();
+        received.Clear();
+    }
+
     /// <summary>A pull request is opened, with the commit it is at.</summary>
     public void Open(int number, string? head = null, string? body = null, string headRepository = "octo-org/hello") =>
         things[$"pulls/{number}"] = new()
@@ -22,7 +35,7 @@ public sealed partial class LoopbackGitHub
             ["state"] = "open",
             ["title"] = $"Change {number}",
             ["body"] = body,
-            ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
+            ["updated_at"] = At(Time.GetUtcNow().AddMinutes(-60 - number)),
             ["merged_at"] = null,
             ["closed_at"] = null,
             ["html_url"] = $"https://github.com/octo-org/hello/pull/{number}",
@@ -48,10 +61,7 @@ public sealed partial class LoopbackGitHub
         );
 
     public void Close(int number) =>
-        Change(
-            $"pulls/{number}",
-            x => (x["state"], x["closed_at"]) = ("closed", At(DateTimeOffset.UtcNow.AddSeconds(-2)))
-        );
+        Change($"pulls/{number}", x => (x["state"], x["closed_at"]) = ("closed", At(Time.GetUtcNow().AddSeconds(-2))));
 
     public void OpenIssue(int number) =>
         things[$"issues/{number}"] = new()
@@ -59,7 +69,7 @@ public sealed partial class LoopbackGitHub
             ["number"] = number,
             ["state"] = "open",
             ["title"] = $"Matter {number}",
-            ["updated_at"] = At(DateTimeOffset.UtcNow.AddMinutes(-60 - number)),
+            ["updated_at"] = At(Time.GetUtcNow().AddMinutes(-60 - number)),
             ["closed_at"] = null,
         };
 
@@ -117,7 +127,7 @@ public sealed partial class LoopbackGitHub
                 ["id"] = id,
                 ["state"] = state,
                 ["body"] = body,
-                ["submitted_at"] = At(DateTimeOffset.UtcNow - ago),
+                ["submitted_at"] = At(Time.GetUtcNow() - ago),
                 ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
             }
         );
@@ -143,8 +153,8 @@ public sealed partial class LoopbackGitHub
             {
                 ["id"] = id,
                 ["body"] = body,
-                ["created_at"] = At(DateTimeOffset.UtcNow - ago),
-                ["updated_at"] = At(DateTimeOffset.UtcNow - ago),
+                ["created_at"] = At(Time.GetUtcNow() - ago),
+                ["updated_at"] = At(Time.GetUtcNow() - ago),
                 ["issue_url"] = $"https://api.github.com/repos/octo-org/hello/issues/{number}",
                 ["html_url"] = $"https://github.com/octo-org/hello/{on}/{number}#issuecomment",
                 ["user"] = new JsonObject { ["login"] = login, ["type"] = "User" },
@@ -173,8 +183,8 @@ public sealed partial class LoopbackGitHub
             {
                 ["id"] = id,
                 ["body"] = body,
-                ["created_at"] = At(DateTimeOffset.UtcNow - ago),
-                ["updated_at"] = At(DateTimeOffset.UtcNow - ago),
+                ["created_at"] = At(Time.GetUtcNow() - ago),
+                ["updated_at"] = At(Time.GetUtcNow() - ago),
                 ["path"] = "a.cs",
                 ["pull_request_url"] = $"https://api.github.com/repos/octo-org/hello/pulls/{number}",
                 ["user"] = new JsonObject { ["login"] = "octocat", ["type"] = "User" },
@@ -394,8 +404,17 @@ public sealed partial class LoopbackGitHub
         return Deliver("issues", "opened", Snapshot($"issues/{number}"), "issue");
     }
 
-    /// <summary>Tells the webhook that the newest run of a workflow is over.</summary>
-    public Task<bool> DeliverRun() => Deliver("workflow_run", "completed", Items("actions/runs")[^1]);
+    /// <summary>Tells the webhook that a run of a workflow is over; without a number the newest.</summary>
+    public Task<bool> DeliverRun(long? id = null) =>
+        Deliver(
+            "workflow_run",
+            "completed",
+            id is null ? Items("actions/runs")[^1] : Items("actions/runs").Single(x => (long)x["id"]! == id)
+        );
+
+    /// <summary>Tells the webhook that a check is over.</summary>
+    public Task<bool> DeliverCheck(string sha, string name) =>
+        Deliver("check_run", "completed", Items($"commits/{sha}/check-runs").Single(x => (string?)x["name"] == name));
 
     Task<bool> Deliver(string name, string action, JsonNode thing, string? called = null) =>
         Hook.Deliver(
@@ -418,7 +437,7 @@ public sealed partial class LoopbackGitHub
     public static string Sha(int number) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"commit {number}")))[..40];
 
-    static string Now() => At(DateTimeOffset.UtcNow);
+    string Now() => At(Time.GetUtcNow());
 
     static string At(DateTimeOffset time) => time.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
@@ -428,7 +447,7 @@ public sealed partial class LoopbackGitHub
         lock (thing)
         {
             how(thing);
-            thing["updated_at"] = At(DateTimeOffset.UtcNow - ago);
+            thing["updated_at"] = At(Time.GetUtcNow() - ago);
         }
     }
 

@@ -4,6 +4,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -60,6 +61,9 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
     /// <summary>Whether check runs are for others to read, as they are for a token with fine-grained
     /// permissions.</summary>
     public bool ChecksForbidden { get; set; }
+
+    /// <summary>Whether it answers by GraphQL for many pull requests at once.</summary>
+    public bool AnswersQueries { get; set; }
 
     /// <summary>When the token ends, as every answer says; null: never.</summary>
     public DateTimeOffset? TokenExpires { get; set; }
@@ -211,7 +215,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         }
 
         path = path[Base.Length..];
-        response.Headers.Date = DateTimeOffset.UtcNow.ToString("r", CultureInfo.InvariantCulture);
+        response.Headers.Date = Time.GetUtcNow().ToString("r", CultureInfo.InvariantCulture);
         response.Headers["x-ratelimit-limit"] = "5000";
         response.Headers["x-ratelimit-remaining"] = $"{Remaining}";
         response.Headers["x-ratelimit-reset"] = $"{DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds()}";
@@ -281,22 +285,26 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             var asked = await JsonNode.ParseAsync(request.Body);
             response.Headers["x-ratelimit-resource"] = "graphql";
             response.Headers["x-ratelimit-remaining"] = "7";
-            await Json(
-                http,
-                200,
-                decisions.TryGetValue((int)asked!["variables"]!["number"]!, out var decision)
-                    ? new JsonObject
-                    {
-                        ["data"] = new JsonObject
+            if (AnswersQueries && asked!["variables"]!["number"] is null)
+                await Json(http, 200, Many((string)asked["query"]!));
+            else
+                await Json(
+                    http,
+                    200,
+                    asked!["variables"]!["number"] is not null
+                    && decisions.TryGetValue((int)asked!["variables"]!["number"]!, out var decision)
+                        ? new JsonObject
                         {
-                            ["repository"] = new JsonObject { ["pullRequest"] = decision.DeepClone() },
-                        },
-                    }
-                    : new JsonObject
-                    {
-                        ["errors"] = new JsonArray(new JsonObject { ["type"] = "FORBIDDEN", ["message"] = "No." }),
-                    }
-            );
+                            ["data"] = new JsonObject
+                            {
+                                ["repository"] = new JsonObject { ["pullRequest"] = decision.DeepClone() },
+                            },
+                        }
+                        : new JsonObject
+                        {
+                            ["errors"] = new JsonArray(new JsonObject { ["type"] = "FORBIDDEN", ["message"] = "No." }),
+                        }
+                );
         }
         else if (path.EndsWith("/rerun-failed-jobs", StringComparison.Ordinal) && request.Method == "POST")
         {
@@ -378,6 +386,37 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
         else
             await Json(http, 404, new JsonObject { ["message"] = "Not Found" });
     }
+
+    JsonObject Many(string query)
+    {
+        var repository = new JsonObject();
+        foreach (Match one in Asked().Matches(query))
+        {
+            var number = int.Parse(one.Groups[1].Value, CultureInfo.InvariantCulture);
+            var pull = things.ContainsKey($"pulls/{number}") ? Snapshot($"pulls/{number}") : null;
+            repository[$"p{number}"] = pull is null
+                ? null
+                : new JsonObject
+                {
+                    ["number"] = number,
+                    ["state"] = ((string)pull["state"]!).ToUpperInvariant(),
+                    ["updatedAt"] = (string)pull["updated_at"]!,
+                    ["headRefOid"] = (string)pull["head"]!["sha"]!,
+                    ["mergeable"] = (bool?)pull["mergeable"] switch
+                    {
+                        true => "MERGEABLE",
+                        false => "CONFLICTING",
+                        null => "UNKNOWN",
+                    },
+                    ["mergeStateStatus"] = ((string?)pull["mergeable_state"] ?? "unknown").ToUpperInvariant(),
+                };
+        }
+
+        return new() { ["data"] = new JsonObject { ["repository"] = repository } };
+    }
+
+    [GeneratedRegex(@"p(\d+): pullRequest\(number: \1\)")]
+    private static partial Regex Asked();
 
     // Those with a number, the last changed first.
     JsonNode[] Newest(string kind) =>
