@@ -18,8 +18,8 @@ sealed class UnpauseCommand : ClientCommand
             "unpause",
             "Ends a pause, or those of a scope.",
             """
-            A scope ends the pauses that were made with the same scope. A session that another pause covers stays
-            paused.
+            A scope ends the pauses that were made with the same scope, and closes the breakers that have it. A session
+            that another pause covers stays paused, and an event that another holds stays held.
 
             Examples:
               wake unpause --all

@@ -107,7 +107,9 @@ public static class SagaStatements
                  ),
                  owed as (
                      update wake_timers
-                     set owed_at = coalesce(clock_timestamp() + @look_again, 'infinity'), held = pause.of_events
+                     set owed_at = coalesce(clock_timestamp() + @look_again, 'infinity'), held = pause.of_events,
+                         -- what is held does not use up the window of what else comes
+                         ceiling_at = case when not pause.of_events then ceiling_at end
                      from pause
                      where session_id = @session
                  )

@@ -63,8 +63,8 @@ public sealed class Turns(NpgsqlDataSource database)
 
     /// <summary>
     /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox, and no pause
-    /// holds, to it; later claims of the same wake find the same events. A turn whose Claude session somebody else is at work in is
-    /// withheld, and one whose session is paused is not due.
+    /// holds, to it; later claims of the same wake find the same events. A turn whose Claude session somebody else is
+    /// at work in is withheld, and one whose session is paused is not due.
     /// </summary>
     public async Task<TurnClaim> Claim(
         Guid sessionId,

@@ -184,6 +184,29 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         Assert.Equal(["red", "red again"], await Told(session, 2));
     }
 
+    [Fact]
+    public async Task What_is_held_does_not_shorten_the_quiet_window_of_what_else_comes()
+    {
+        var session = await store.Session("slow", "minute");
+        await Pause(new(PauseScope.Source, ci, null, null, false, null));
+        await Observe("slow", "red", source: ci);
+        await store.Execute(
+            "update wake_timers set ceiling_at = now() - interval '1 hour' where session_id = $1",
+            session
+        );
+        await Look(session, Parked);
+
+        await Observe("slow", "reviewed");
+
+        Assert.Equal("later", await store.Timer(session));
+        Assert.True(
+            await store.Scalar<bool>(
+                "select due_at < now() + interval '2 minutes' from wake_timers where session_id = $1",
+                session
+            )
+        );
+    }
+
     // Its wake was decided before the pause was there. It is told of what else comes.
     [Fact]
     public async Task A_turn_that_was_dispatched_for_events_that_are_held_since_waits_until_something_else_comes()
@@ -323,7 +346,9 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
     async Task Look(Guid session, string state, string? timer = "infinity")
     {
         await store.Execute(
-            "update wake_timers set owed_at = clock_timestamp() + interval '30 seconds', held = false where session_id = $1",
+            """
+            update wake_timers set owed_at = clock_timestamp() + interval '30 seconds', held = false where session_id = $1
+            """,
             session
         );
         await coordinator.Tell(new WakeDue(session));

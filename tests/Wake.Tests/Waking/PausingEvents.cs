@@ -57,13 +57,17 @@ public abstract class PausingEvents(Transport transport) : IAsyncLifetime
         foreach (var key in woken)
             Assert.Equal(["reviewed"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
         await Eventually.Holds(
-            async () => await wake.Scalar<long>("select count(*) from inbox where wake_number is null") == Sessions * Events,
+            async () =>
+                await wake.Scalar<long>("select count(*) from inbox where wake_number is null") == Sessions * Events,
             "all is taken in"
         );
         await wake.WaitUntilIdle();
         Assert.Equal(woken.Count, await wake.Scalar<long>("select count(*) from turns"));
         var listed = JsonElement.Parse(await Succeed("pauses", "--output", "json")).EnumerateArray().Single();
-        Assert.Equal((Sessions, 0), (listed.GetProperty("sessions").GetInt32(), listed.GetProperty("running").GetInt32()));
+        Assert.Equal(
+            (Sessions, 0),
+            (listed.GetProperty("sessions").GetInt32(), listed.GetProperty("running").GetInt32())
+        );
 
         await Succeed("unpause", "--source", Loud);
 
