@@ -13,7 +13,6 @@ namespace Wake.Store;
 /// <param name="Form">How much the session has to be told.</param>
 /// <param name="Event">The event as its turn would be told of it.</param>
 /// <param name="Expired">Whether it would not be: it is too late for that.</param>
-/// <param name="HeldBy">The pauses that would hold it, in words; null when none would.</param>
 sealed record DryRunRow(
     string DedupKey,
     string Session,
@@ -22,10 +21,12 @@ sealed record DryRunRow(
     string? Route,
     PromptForm Form,
     TurnEvent Event,
-    bool Expired,
-    string? HeldBy
+    bool Expired
 )
 {
+    /// <summary>The pauses that would hold it, in words; null when none would.</summary>
+    public string? HeldBy { get; init; }
+
     /// <summary>Reads what a transaction that is still open has routed, in the order observed.</summary>
     /// <remarks>
     /// Only of these observations, although the turn takes the whole inbox: who may publish need not be allowed to read
@@ -97,9 +98,11 @@ sealed record DryRunRow(
                     FullPrompt = row.GetText("full_prompt"),
                     DeltaPrompt = row.GetText("delta_prompt"),
                 },
-                row.GetBoolean("expired"),
-                row.GetText("held_by")
-            ),
+                row.GetBoolean("expired")
+            )
+            {
+                HeldBy = row.GetText("held_by"),
+            },
             cancel
         );
     }

@@ -1,7 +1,5 @@
-using System.Net.Http.Json;
 using System.Text.Json;
 using Wake.Contracts;
-using Wake.Contracts.Http;
 using Wake.Testing;
 using Wake.Tests.Support;
 
