@@ -5,13 +5,17 @@ using Wake.Store;
 
 namespace Wake.Coordinator;
 
-/// <summary>Says in the store which pool each profile has, so that a pause of a pool finds its sessions.</summary>
+/// <summary>Says in the store which pool each profile has, so that a pause of a pool finds its sessions, and what is
+/// done about failures of CI in them, for runners and producers.</summary>
 sealed class ProfilePools(Pauses pauses, IOptions<Profiles> profiles, IOptions<MessageBusOptions> bus) : IHostedService
 {
     // Inside one process there is one runner.
     public Task StartAsync(CancellationToken cancellationToken) =>
-        pauses.ReplacePools(
-            profiles.Value.ToDictionary(x => x.Key, x => bus.Value.InMemory ? RunnerQueues.DefaultPool : x.Value.Pool),
+        pauses.ReplaceProfiles(
+            profiles.Value.ToDictionary(
+                x => x.Key,
+                x => (bus.Value.InMemory ? RunnerQueues.DefaultPool : x.Value.Pool, x.Value.Ci)
+            ),
             cancellationToken
         );
 

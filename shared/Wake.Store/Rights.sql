@@ -95,8 +95,10 @@ begin
 
         -- Asks GitHub about what is watched, and keeps its place in a schema of its own.
         ('wake_github', 'select', 'table migrations'),
-        ('wake_github', 'select (id, subject, types, created_at, expires_at, ci, expect_by)', 'table watches'),
-        ('wake_github', 'select (subject, types, created_at, ended_at, ci)', 'table routes'),
+        ('wake_github', 'select (id, session_id, subject, types, created_at, expires_at, ci, expect_by)', 'table watches'),
+        ('wake_github', 'select (subject, types, created_at, ended_at, ci, profile)', 'table routes'),
+        ('wake_github', 'select (id, profile)', 'table sessions'),
+        ('wake_github', 'select', 'table profile_pools'),
         ('wake_github', 'select, insert, update, delete', 'table fact_checkers'),
         ('wake_github', 'select, update (checker, answer, reason, answered_at)', 'table fact_checks'),
         ('wake_github', 'usage', 'schema github'),

@@ -352,7 +352,7 @@ sealed class DoctorChecks(DataFolder folder, string? data)
                         + (x.Reason is { } why ? $" ({why})" : "")
                     )
                 ),
-                "No turn of these sessions begins. wake pauses shows more, wake unpause ends one."
+                "No turn of these sessions, or for these events, begins. wake pauses shows more, wake unpause ends one."
             )
             : null;
 

@@ -54,6 +54,8 @@ static class DryRun
             output.Line(
                 $"{result.Id}: [green]{entry.Session}[/] {what}: {why}, {Output.EnumWord(entry.Prompt)} prompt"
             );
+            if (entry.HeldBy is { } held)
+                output.Line($"  it would be held by the pause of {held}");
             if (entry.Intent is { } intent)
                 output.Line($"  it noted: {intent}");
             if (entry.Words is { } words)

@@ -45,6 +45,16 @@ sealed class McpTools(WakeClient wake, string? named)
         )]
             EndPolicy? on_end = null,
         [Description("With on_end close: how long after that, like 1h. Left out, at once.")] string? close_after = null,
+        [Description(
+            "Whether failed jobs of GitHub Actions are run again before you are told, and your attempts to mend CI are "
+                + "counted: when they are spent, a person is asked. The settings below switch it on, too."
+        )]
+            bool ci_loop = false,
+        [Description("Whether failed jobs are run again first. Default: true.")] bool? rerun_first = null,
+        [Description("How often you try to mend one check. Default: 3.")] int? attempts_per_check = null,
+        [Description("How often you try to mend CI of one pull request. Default: 6.")]
+            int? attempts_per_pull_request = null,
+        [Description("Whether a person is asked when the attempts are spent. Default: true.")] bool? escalate = null,
         CancellationToken cancel = default
     )
     {
@@ -52,6 +62,19 @@ sealed class McpTools(WakeClient wake, string? named)
             throw new McpException("Say what to watch with pull_request or with subject, and not with both.");
 
         var (ends, deadline) = (ParseMoment(expires), ParseMoment(expect_by));
+        var ci =
+            ci_loop
+            || (rerun_first ?? escalate) is not null
+            || (attempts_per_check ?? attempts_per_pull_request) is not null
+                ? new CiPolicy
+                {
+                    RerunFirst = rerun_first,
+                    AttemptsPerCheck = attempts_per_check,
+                    AttemptsPerPullRequest = attempts_per_pull_request,
+                    Escalate = escalate,
+                }
+                : null;
+        var wanted = NullIfEmpty(types) ?? (subject is null ? PullRequestSubject.DefaultTypes : null);
         var watched =
             subject
             ?? PullRequestSubject.Parse(pull_request!)
@@ -63,7 +86,7 @@ sealed class McpTools(WakeClient wake, string? named)
                     new NewWatch(
                         key,
                         watched,
-                        NullIfEmpty(types) ?? (subject is null ? PullRequestSubject.DefaultTypes : null),
+                        ci is null || wanted is null ? wanted : [.. wanted.Union(PullRequestSubject.CiTypes)],
                         NullIfEmpty(where),
                         NullIfEmpty(until),
                         once,
@@ -71,6 +94,7 @@ sealed class McpTools(WakeClient wake, string? named)
                         ends
                     )
                     {
+                        Ci = ci,
                         ExpectBy = deadline,
                         OnEnd = on_end,
                         CloseAfterSeconds = ParseDuration(close_after),

@@ -25,15 +25,20 @@ sealed class PauseCommand : ClientCommand
     public PauseCommand()
         : base(
             "pause",
-            "Pauses sessions: no turn of theirs begins.",
+            "Pauses sessions, or the events of a source or a subject: no turn of theirs begins.",
             """
             Events are taken in all the same and wait. When no pause covers a session any more, it takes one turn for
             all that came meanwhile. wake resume does not break through a pause. A turn that runs ends by itself.
+
+            --source and --subject hold events and no session: other events wake it as ever, and its turn is not told of
+            those that are held. With --interrupt a turn that only such events woke is stopped.
 
             Examples:
               wake pause --all --until 2h --reason "The database is being moved"
               wake pause --session implementer --interrupt
               wake pause --route reviews --until 2031-02-03T04:05:06Z
+              wake pause --source ci --until 30m --reason "The CI server is being updated"
+              wake pause --subject "github:octo-org/hello#*"
             """
         )
     {
@@ -41,7 +46,7 @@ sealed class PauseCommand : ClientCommand
         Validators.Add(given =>
         {
             if (scope.Count(given) != 1)
-                given.AddError("Say what to pause: one of --all, --session, --route, --profile and --pool.");
+                given.AddError($"Say what to pause: one of {PauseScopeOptions.Names}.");
         });
     }
 
@@ -63,8 +68,11 @@ sealed class PauseCommand : ClientCommand
 
         var pause = answer.ReadAs(CliJson.Default.Pause);
         var end = pause.Until is { } date ? $"until {TimeFormat.Format(date)}" : "until wake unpause";
+        var sessions = what is PauseScope.Source or PauseScope.Subject
+            ? "Sessions with such events waiting"
+            : "Open sessions";
         output.Line(
-            $"Paused: {PauseScopeOptions.Describe(what, name)}, {end}. Open sessions: {pause.Sessions}. {pause.Id}"
+            $"Paused: {PauseScopeOptions.Describe(what, name)}, {end}. {sessions}: {pause.Sessions}. {pause.Id}"
         );
         if (pause is { Running: > 0, Interrupt: false })
             Output.Note($"Turns that run and go on: {pause.Running}. --interrupt stops them.");

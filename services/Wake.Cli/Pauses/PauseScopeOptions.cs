@@ -15,7 +15,15 @@ sealed class PauseScopeOptions
         (PauseScope.Route, Named("--route", "NAME", "The sessions whose keys are those that this route gives.")),
         (PauseScope.Profile, Named("--profile", "NAME", "The sessions of this profile.")),
         (PauseScope.Pool, Named("--pool", "NAME", "The sessions whose profiles have this pool.")),
+        (PauseScope.Source, Named("--source", "S", "The events of this source, for all sessions.")),
+        (
+            PauseScope.Subject,
+            Named("--subject", "GLOB", "The events about this subject, or related to it; * stands for anything.")
+        ),
     ];
+
+    /// <summary>Their names, for people.</summary>
+    public const string Names = "--all, --session, --route, --profile, --pool, --source and --subject";
 
     /// <summary>What a command that has them accepts.</summary>
     public Option[] Options => [all, .. named.Select(x => x.Option)];

@@ -18,8 +18,8 @@ sealed class UnpauseCommand : ClientCommand
             "unpause",
             "Ends a pause, or those of a scope.",
             """
-            A scope ends the pauses that were made with the same scope. A session that another pause covers stays
-            paused.
+            A scope ends the pauses that were made with the same scope, and closes the breakers that have it. A session
+            that another pause covers stays paused, and an event that another holds stays held.
 
             Examples:
               wake unpause --all
@@ -31,7 +31,7 @@ sealed class UnpauseCommand : ClientCommand
         Validators.Add(given =>
         {
             if (scope.Count(given) + (given.GetValue(id) is null ? 0 : 1) != 1)
-                given.AddError("Say which: an id, or one of --all, --session, --route, --profile and --pool.");
+                given.AddError($"Say which: an id, or one of {PauseScopeOptions.Names}.");
         });
     }
 

@@ -4,7 +4,7 @@ using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
-/// <summary><c>/v1/pauses</c>: stop turns from beginning, for a time.</summary>
+/// <summary><c>/v1/pauses</c>: stop turns from beginning, or events from waking, for a time.</summary>
 static class PausesApi
 {
     public static void MapPauses(this IEndpointRouteBuilder routes)
@@ -16,10 +16,11 @@ static class PausesApi
             .RequireScope(ApiScopes.SessionsWrite)
             .WithIdempotencyKey()
             .WithName("PauseSessions")
-            .WithSummary("Pause sessions: no turn of theirs begins.")
+            .WithSummary("Pause sessions, or the events of a source or a subject: no turn of theirs begins.")
             .WithDescription(
                 "Events are taken in all the same. When no pause covers a session any more, it takes one turn for all "
-                    + "that came meanwhile."
+                    + "that came meanwhile. A pause of a source or a subject holds its events alone: what else comes "
+                    + "to a session wakes it, and is told without them."
             )
             .Produces<Contract.Pause>(StatusCodes.Status201Created)
             .ProducesValidationProblem()
@@ -50,7 +51,6 @@ static class PausesApi
     {
         var problems = RequestValidation.Collect(
             body.Scope is null ? ("scope", "is required.") : null,
-            body.Scope is Contract.PauseScope.Source ? ("scope", "source is for breakers.") : null,
             body.Scope is null or Contract.PauseScope.All
                 ? body.Name is null
                     ? null

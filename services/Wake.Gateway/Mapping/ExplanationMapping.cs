@@ -30,7 +30,10 @@ static class ExplanationMapping
                     x.Reason,
                     x.Delivery,
                     x.RoutedAt
-                )),
+                )
+                {
+                    HeldBy = x.HeldBy,
+                }),
             ],
             [.. explained.Turns.Select(x => x.ToContract())],
             [.. explained.Ledger.Select(ToContract)]

@@ -81,7 +81,10 @@ static class IntakeMapping
             entry.Prompt.ToContract(),
             entry.Words,
             entry.Text
-        );
+        )
+        {
+            HeldBy = entry.HeldBy,
+        };
 
     static Contract.FactAnswer ToContract(this FactAnswer answer) =>
         answer switch

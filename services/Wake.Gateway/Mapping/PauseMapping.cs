@@ -31,6 +31,7 @@ static class PauseMapping
             Contract.PauseScope.Profile => PauseScope.Profile,
             Contract.PauseScope.Pool => PauseScope.Pool,
             Contract.PauseScope.Source => PauseScope.Source,
+            Contract.PauseScope.Subject => PauseScope.Subject,
             _ => throw new InvalidOperationException($"Unknown {scope}."),
         };
 
@@ -43,6 +44,7 @@ static class PauseMapping
             PauseScope.Profile => Contract.PauseScope.Profile,
             PauseScope.Pool => Contract.PauseScope.Pool,
             PauseScope.Source => Contract.PauseScope.Source,
+            PauseScope.Subject => Contract.PauseScope.Subject,
             _ => throw new InvalidOperationException($"Unknown {scope}."),
         };
 }

@@ -57,7 +57,12 @@ public sealed record DryRunInboxEntry(
     PromptForm Prompt,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Words,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text
-);
+)
+{
+    /// <summary>The pauses of its source or subject that would hold it, in words; null when none would.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? HeldBy { get; init; }
+}
 
 /// <summary>How much a session has to be told.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<PromptForm>))]

@@ -46,4 +46,9 @@ public sealed record PendingEvent(
     string Reason,
     Delivery Delivery,
     DateTimeOffset RoutedAt
-);
+)
+{
+    /// <summary>The pauses of its source or subject that hold it, in words; null when none does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? HeldBy { get; init; }
+}

@@ -117,7 +117,11 @@ public sealed record DryRunInboxEntry(
     PromptForm Prompt,
     string? Words,
     string? Text
-);
+)
+{
+    /// <summary>The pauses that would hold it, in words; null when none would.</summary>
+    public string? HeldBy { get; init; }
+}
 
 /// <summary>How much a session has to be told.</summary>
 public enum PromptForm

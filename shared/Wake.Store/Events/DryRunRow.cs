@@ -24,6 +24,9 @@ sealed record DryRunRow(
     bool Expired
 )
 {
+    /// <summary>The pauses that would hold it, in words; null when none would.</summary>
+    public string? HeldBy { get; init; }
+
     /// <summary>Reads what a transaction that is still open has routed, in the order observed.</summary>
     /// <remarks>
     /// Only of these observations, although the turn takes the whole inbox: who may publish need not be allowed to read
@@ -61,12 +64,13 @@ sealed record DryRunRow(
 
         // Its own rows bear the moment it began.
         await using var command = new NpgsqlCommand(
-            """
+            $"""
             select e.dedup_key, s.key as session, s.created_at = now() as begins, i.watch_id, r.name as route,
                    -- opened or not: from the wake after the one that began it, it is told what is new
                    exists (select from session_ids where session_id = s.id) as told_before,
                    coalesce(e.happened_at, e.accepted_at) as time, i.wakes, i.intent, r.full_prompt, r.delta_prompt,
-                   e.expires_at is not null and e.expires_at <= now() as expired
+                   e.expires_at is not null and e.expires_at <= now() as expired,
+                   (select string_agg({Pauses.Note}, '; ' order by p.created_at) from event_pauses(e.seq) p) as held_by
             from inbox i
             join events e on e.seq = i.event
             join sessions s on s.id = i.session_id
@@ -95,7 +99,10 @@ sealed record DryRunRow(
                     DeltaPrompt = row.GetText("delta_prompt"),
                 },
                 row.GetBoolean("expired")
-            ),
+            )
+            {
+                HeldBy = row.GetText("held_by"),
+            },
             cancel
         );
     }
@@ -111,5 +118,8 @@ sealed record DryRunRow(
             Form,
             (Form is PromptForm.Delta ? Event.DeltaPrompt : null) ?? Event.FullPrompt,
             text
-        );
+        )
+        {
+            HeldBy = HeldBy,
+        };
 }

@@ -310,7 +310,10 @@ with input as materialized (
         urgent = timer.urgent or excluded.urgent,
         -- A person does not wait for a backoff or a park. For a turn that is running it only makes the saga look once more.
         nudged = timer.nudged or (excluded.urgent and timer.owed_at is not null),
-        owed_at = case when excluded.urgent and timer.owed_at is not null then least(timer.owed_at, now()) else timer.owed_at end
+        owed_at = case when excluded.urgent and timer.owed_at is not null then least(timer.owed_at, now())
+                       -- what it waits for concerns other events, perhaps
+                       when timer.held then least(timer.owed_at, excluded.events_due_at)
+                       else timer.owed_at end
     returning due_at
 ), repeated as (
     insert into duplicates (event, observation, source)

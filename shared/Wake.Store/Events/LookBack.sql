@@ -98,7 +98,8 @@ with target as materialized (
     order by 1 for update
 ), armed as (
     update wake_timers timer
-    set events_due_at = least(timer.events_due_at, clock_timestamp()), ceiling_at = coalesce(timer.ceiling_at, clock_timestamp())
+    set events_due_at = least(timer.events_due_at, clock_timestamp()), ceiling_at = coalesce(timer.ceiling_at, clock_timestamp()),
+        owed_at = case when timer.held then clock_timestamp() else timer.owed_at end
     from locked where timer.session_id = locked.session_id
 )
 select count(*) as found, exists (select from unwatched) as ended from routed

@@ -15,12 +15,18 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
     // A watch is seen when its transaction has committed, which may be that long after it was made.
     static readonly TimeSpan Overlap = TimeSpan.FromMinutes(1);
 
-    // As RerunFor counts.
-    const string Rerun =
-        "case when (ci ->> 'rerunFirst')::boolean then case when (ci ->> 'allPullRequests')::boolean then 2 else 1 end "
-        + "else 0 end";
+    // Of rows with the policy of a watch or a route, and a profile: as RerunFor counts.
+    static string Rerun(string profile) =>
+        $"""
+            (select case when (p.ci ->> 'rerunFirst')::boolean then case when (p.ci ->> 'allPullRequests')::boolean then 2 else 1 end else 0 end
+             from (select case when (select exists (select from profile_pools where ci is not null)) then coalesce(ci, profile_ci({profile}))
+                               else ci end as ci) p)
+            """;
 
-    const string Columns = $"subject, types, created_at, {Rerun}, expect_by - created_at";
+    static readonly string RerunOfWatch = Rerun("(select s.profile from sessions s where s.id = session_id)");
+    static readonly string RerunOfRoute = Rerun("profile");
+
+    static readonly string WatchColumns = $"subject, types, created_at, {RerunOfWatch}, expect_by - created_at";
 
     readonly Dictionary<string, PrefixCache> known = [];
 
@@ -55,9 +61,9 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         batch.Add(
             $"""
             with page as materialized (
-                select id, subject, types, created_at, expires_at, ci, expect_by from watches where id > $2 order by id limit $3
+                select id, session_id, subject, types, created_at, expires_at, ci, expect_by from watches where id > $2 order by id limit $3
             )
-            select id, {Columns} from page
+            select id, {WatchColumns} from page
             where starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
             union all
             -- and how far a full page goes, whatever is in it
@@ -69,7 +75,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         );
         batch.Add(
             $"""
-            select id, {Columns} from watches
+            select id, {WatchColumns} from watches
             -- with an end, so that the planner takes them for the few they are
             where created_at between $2 and now() + interval '1 hour' and starts_with(subject, $1) and (expires_at is null or expires_at > clock_timestamp())
             """,
@@ -78,7 +84,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         );
         batch.Add(
             $"""
-            select subject, types, created_at, {Rerun}, null::interval from routes where ended_at is null and starts_with(subject, $1)
+            select subject, types, created_at, {RerunOfRoute}, null::interval from routes where ended_at is null and starts_with(subject, $1)
             """,
             prefix
         );
@@ -156,8 +162,11 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
 
             foreach (var (id, subject) in page.Concat(recent))
             {
-                if (watches.TryAdd(id, subject))
-                    subjects = null;
+                // The policy of its profile may have changed.
+                if (watches.TryGetValue(id, out var seen) && seen.Rerun == subject.Rerun)
+                    continue;
+                watches[id] = subject;
+                subjects = null;
             }
 
             if (!routes.Select(Text).SequenceEqual(current.Select(Text)))

@@ -29,7 +29,8 @@ public sealed class Backlog(NpgsqlDataSource database)
                 select case when {Pauses.HoldSession} then 'paused' else 'collecting' end,
                        (select min(i.routed_at) from inbox i where i.session_id = timer.session_id and i.wake_number is null and i.wakes)
                 from wake_timers timer join sessions s on s.id = timer.session_id
-                where timer.due_at is not null and timer.events_due_at is not null
+                -- the turn before may have left behind what a pause holds
+                where timer.due_at is not null and (timer.events_due_at is not null or timer.held)
                   and not exists (select from turns t where t.session_id = timer.session_id and t.ended_at is null)
             )
             select state, count(owing.since), coalesce(greatest(extract(epoch from clock_timestamp() - min(since)), 0), 0)::float8

@@ -98,6 +98,20 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
+            "No event is handed over while a pause holds it.",
+            """
+            select format('event %s was handed over to %s in wake %s at %s, in pause %s', e.id, s.key, d.wake_number, d.at, p.id)
+            from pauses p
+            join decisions d on d.kind = 'claimed' and d.note like 'attempt 1 %'
+                                and d.at between p.created_at and coalesce(least(p.ended_at, p.until), 'infinity')
+            join inbox i on i.session_id = d.session_id and i.wake_number = d.wake_number
+            join events e on e.seq = i.event
+            join sessions s on s.id = d.session_id
+            where p.breaker is null and p.scope in ('source', 'subject')
+              and pause_holds(p.scope, p.name, p.subject_pattern, e.source, e.subject, e.related)
+            """
+        ),
+        (
             "While a breaker is open no turn is dispatched but its trials.",
             """
             select format('wake %s of %s was dispatched at %s, and %s was open', t.wake_number, s.key, t.dispatched_at, p.reason)

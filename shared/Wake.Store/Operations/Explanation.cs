@@ -69,7 +69,11 @@ public sealed record PendingEvent(
     string Reason,
     Delivery Delivery,
     DateTimeOffset RoutedAt
-);
+)
+{
+    /// <summary>The pauses that hold it, in words; null when none does.</summary>
+    public string? HeldBy { get; init; }
+}
 
 /// <summary>One line of the ledger.</summary>
 /// <param name="At">When it was decided, by the database's clock.</param>

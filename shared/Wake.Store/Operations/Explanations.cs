@@ -1,3 +1,4 @@
+using System.Data;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
@@ -87,7 +88,12 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         ];
 
         return new(
-            await Summarize(observed, deliveries, cancel),
+            await Summarize(
+                observed,
+                deliveries,
+                (await ListHeld("e.seq = $1", seq, cancel)).Values.FirstOrDefault(),
+                cancel
+            ),
             observed,
             acceptedAt,
             duplicates,
@@ -303,6 +309,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
     async Task<string> Summarize(
         ExternalEventObserved observed,
         IReadOnlyList<InboxEntry> deliveries,
+        string? heldBy,
         CancellationToken cancel
     )
     {
@@ -325,6 +332,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 states[key] = " " + await Summarize(session, await ListPending(db, session.Id, cancel), cancel);
         }
 
+        var held = heldBy is null ? "." : $", held by the pause of {heldBy}.";
+
         return string.Join(
             " ",
             deliveries.Select(x =>
@@ -333,9 +342,10 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                     ({ Wake: null }, _) when expired =>
                         $"It expired before a turn of {x.Session} began, and is handed to no turn.",
                     ({ Wake: null }, _) when observed.Delivery is Delivery.Ambient =>
-                        $"It waits for the next turn of {x.Session}; being ambient it starts none.",
+                        $"It waits for the next turn of {x.Session}; being ambient it starts none"
+                            + (heldBy is null ? "." : $". It is held by the pause of {heldBy}."),
                     ({ Wake: null }, _) =>
-                        $"It waits in the inbox of {x.Session}.{states.GetValueOrDefault(x.Session)}",
+                        $"It waits in the inbox of {x.Session}{held}{states.GetValueOrDefault(x.Session)}",
                     ({ Fact: { Answer: FactAnswer.NoLonger } fact }, { Outcome: TurnOutcome.Stale }) =>
                         $"{x.Session} was not told of it: wake {x.Wake} ended stale: {fact.Reason}.",
                     (_, { State: TurnState.Ended } turn) => $"{x.Session} received it in wake {x.Wake}, which ended: "
@@ -378,7 +388,13 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 );
         }
 
+        var held = pending.Count(x => x.HeldBy is not null);
         return (session.Paused is { } also ? $"{also.Sentence} " : "")
+            + (
+                held == 0 ? ""
+                : held == 1 ? "One event waits for the end of a pause. "
+                : $"{held} events wait for the end of a pause. "
+            )
             + session.State switch
             {
                 SessionState.Idle when pending.Any(x => x.Delivery is Delivery.Wake) && overdue > OverdueAfter =>
@@ -452,12 +468,9 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         return entries.ConvertAll(x => x.ToEntry());
     }
 
-    static async Task<IReadOnlyList<PendingEvent>> ListPending(
-        StoreContext db,
-        Guid sessionId,
-        CancellationToken cancel
-    ) =>
-        await db
+    async Task<IReadOnlyList<PendingEvent>> ListPending(StoreContext db, Guid sessionId, CancellationToken cancel)
+    {
+        var pending = await db
             .Inbox.Where(x => x.SessionId == sessionId && x.WakeNumber == null)
             .OrderBy(x => x.Event)
             .Take(MaxLines)
@@ -470,6 +483,27 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 x.RoutedAt
             ))
             .ToListAsync(cancel);
+        var held = await ListHeld("i.session_id = $1 and i.wake_number is null", sessionId, cancel);
+        return held.Count == 0 ? pending : pending.ConvertAll(x => x with { HeldBy = held.GetValueOrDefault(x.Id) });
+    }
+
+    // Events in inboxes that pauses hold, by their ids, each with the pauses in words.
+    async Task<IReadOnlyDictionary<string, string>> ListHeld(string which, object parameter, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select e.id, string_agg(distinct {Pauses.Note}, '; ') as pauses
+            from inbox i join events e on e.seq = i.event
+            cross join lateral (select * from event_pauses(i.event) where {Pauses.AnyOfEvents}) p
+            where {which}
+            group by e.id
+            """
+        );
+        command.Parameters.AddWithValue(parameter);
+        return (
+            await command.ReadAll(row => KeyValuePair.Create(row.GetString("id"), row.GetString("pauses")), cancel)
+        ).ToDictionary();
+    }
 
     static async Task<IReadOnlyList<LedgerLine>> ToLedger(
         IQueryable<DecisionRow> decisions,

@@ -81,6 +81,9 @@ public sealed class Profiles : Dictionary<string, Profile>, IValidatableObject
                     $"{Section}:{name}:SettingSources must be of user, project and local, with commas between them."
                 );
 
+            foreach (var (field, problem) in profile.Ci?.Problems() ?? [])
+                yield return new($"{Section}:{name}:Ci:{char.ToUpperInvariant(field[3])}{field[4..]} {problem}");
+
             if (profile.StaleAfter < TimeSpan.Zero || profile.WarmFor < TimeSpan.Zero)
                 yield return new($"{Section}:{name}:StaleAfter and WarmFor must not be negative.");
         }
@@ -190,6 +193,12 @@ public sealed class Profile
     /// <summary>How long a turn waits for the answers. What is not answered by then is told as it was
     /// observed.</summary>
     public TimeSpan FactTimeout { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>
+    /// What is done about failures of CI that its sessions are woken with, where neither the watch nor the route that
+    /// brings one says. Null: each is told as it comes.
+    /// </summary>
+    public CiPolicy? Ci { get; init; }
 
     /// <summary>What becomes of the session's questions.</summary>
     public QuestionPolicy Questions { get; init; } = QuestionPolicy.Defer;

@@ -65,8 +65,9 @@ static class CiAttempts
                     connection,
                     turn,
                     seq,
-                    result.Subject,
+                    result,
                     round,
+                    CiSummary.Attempt(result, attempt),
                     why is null ? null : CiSummary.Rounds(result.Subject, why, [.. rounds, round]),
                     cancel
                 );
@@ -170,8 +171,9 @@ static class CiAttempts
         NpgsqlConnection connection,
         ClaimedTurn turn,
         long seq,
-        string subject,
+        CiResult result,
         CiRound round,
+        string note,
         string? summary,
         CancellationToken cancel
     )
@@ -179,11 +181,11 @@ static class CiAttempts
         await using var batch = new NpgsqlBatch(connection);
         batch.Add(
             """
-            insert into ci_attempts (session_id, subject, wake_number, event, sha, checks, error, excerpt, counts, escalated)
-            values ($1, $2, $3, $4, $5::text, $6, $7::text, $8::text, $9, $10)
+            insert into ci_attempts (session_id, subject, wake_number, event, sha, checks, error, excerpt, counts, escalated, policy)
+            values ($1, $2, $3, $4, $5::text, $6, $7::text, $8::text, $9, $10, $11::text)
             """,
             turn.SessionId,
-            subject,
+            result.Subject,
             turn.WakeNumber,
             seq,
             round.Sha,
@@ -191,7 +193,14 @@ static class CiAttempts
             round.Error,
             round.Excerpt,
             round.Counts,
-            summary is not null
+            summary is not null,
+            result.PolicyOf
+        );
+        batch.Add(
+            "insert into decisions (kind, session_id, wake_number, note) values ('ciAttempt', $1, $2, $3)",
+            turn.SessionId,
+            turn.WakeNumber,
+            note
         );
         if (summary is not null)
         {

@@ -153,6 +153,9 @@ sealed partial record CiResult(
 
     public required CiPolicy Policy { get; init; }
 
+    /// <summary>Whose policy it is, in words; null where that does not matter.</summary>
+    public string? PolicyOf { get; init; }
+
     /// <summary>The first error without what differs from run to run; null where no log could be read.</summary>
     public string? Error => FirstError(Excerpt);
 
@@ -263,6 +266,15 @@ static class CiSummary
     public static string Note(string subject, string why) =>
         $"{Turns.CiSpentPrefix}{Cut(subject, MaxSubject)}: {Cut(why, MaxSubject)}. wake explain shows every round; "
         + "wake resume goes on with a new budget.";
+
+    /// <summary>Which attempt it is, and who says how many there may be.</summary>
+    public static string Attempt(CiResult result, CiAttempt attempt) =>
+        (
+            attempt.Number == 0
+                ? "no attempt"
+                : $"attempt {attempt.Number} of {attempt.Of} at {Cut(attempt.Check, MaxSubject)}, "
+                    + $"{attempt.Total} of {attempt.TotalOf}"
+        ) + $" for {Cut(result.Subject, MaxSubject)}, as {result.PolicyOf} says";
 
     /// <summary>Every round with its excerpt.</summary>
     public static string Rounds(string subject, string why, IReadOnlyList<CiRound> rounds)

@@ -6,7 +6,8 @@ namespace Wake.Store;
 /// <summary>
 /// Pauses: while one covers a session, no turn of it is dispatched or claimed. What comes is taken in as ever and waits
 /// in the inbox. When the last of its pauses is over, each session with something in its inbox takes one turn for all
-/// of it.
+/// of it. A pause of a source or a subject holds events instead: they wait in the inboxes, and a claim leaves them
+/// there.
 /// </summary>
 public sealed class Pauses(NpgsqlDataSource database)
 {
@@ -24,9 +25,18 @@ public sealed class Pauses(NpgsqlDataSource database)
     /// <summary>Whether a pause keeps the turn of a row <c>turn</c>, of the session of a row <c>s</c>, from being
     /// claimed: a breaker may let run what was dispatched before, or as its trial.</summary>
     internal const string StopClaim = """
-        exists (select from pauses_of(s.key, s.profile) p
-                where p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (turn.session_id, turn.wake_number))
+        (exists (select from pauses_of(s.key, s.profile) p
+                 where p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (turn.session_id, turn.wake_number))
+         or exists (select from event_holds_of(s.id)))
         """;
+
+    /// <summary>Whether a pause holds the event of a row <c>i</c> of an inbox. Without a pause of events none is looked
+    /// at.</summary>
+    internal const string HoldEvent = $"({AnyOfEvents} and exists (select from event_pauses(i.event)))";
+
+    /// <summary>Whether some pause may hold events: asked once in a statement.</summary>
+    internal const string AnyOfEvents =
+        "(select exists (select from pauses where not resumed and breaker is null and scope in ('source', 'subject')))";
 
     /// <summary>Whether something keeps the session of a row <c>s</c>, which has no turn, from its next one.</summary>
     internal const string HoldSession = "exists (select from holds_of(s.id, s.key, s.profile))";
@@ -46,12 +56,34 @@ public sealed class Pauses(NpgsqlDataSource database)
 
     const string Covers = "pause_covers(p.scope, p.name, p.session_pattern, s.key, s.profile)";
 
+    // Of a row p: it holds events, and covers no session as a whole.
+    const string IsOfEvents = "p.breaker is null and p.scope in ('source', 'subject')";
+
+    // Of a row p that holds events: whether that of rows i and e is among them, and would wake.
+    const string Holds = "i.wakes and pause_holds(p.scope, p.name, p.subject_pattern, e.source, e.subject, e.related)";
+
+    // Of rows p and s: something that would wake the session waits for the pause.
+    const string HoldsPending = $"""
+        exists (select from inbox i join events e on e.seq = i.event
+                where i.session_id = s.id and i.wake_number is null and {Holds})
+        """;
+
     const string Select = $"""
         select p.id, p.scope, p.name, case when p.breaker is null or p.until > clock_timestamp() then p.until end as until,
                p.interrupts, p.reason, p.created_at,
-               (select count(*) from sessions s where s.closed_at is null and {Covers})::int as sessions,
+               case when {IsOfEvents} then
+                   -- all that waits has a timer, which few sessions have
+                   (select count(*) from wake_timers timer join sessions s on s.id = timer.session_id
+                    where timer.due_at is not null and s.closed_at is null and {HoldsPending})
+               else
+                   (select count(*) from sessions s where s.closed_at is null and {Covers})
+               end::int as sessions,
                (select count(*) from turns t join sessions s on s.id = t.session_id
-                where t.ended_at is null and t.lease_until > clock_timestamp() and {Covers})::int as running
+                where t.ended_at is null and t.lease_until > clock_timestamp()
+                  and case when {IsOfEvents} then
+                          exists (select from inbox i join events e on e.seq = i.event
+                                  where i.session_id = t.session_id and i.wake_number = t.wake_number and {Holds})
+                      else {Covers} end)::int as running
         from pauses p
         """;
 
@@ -66,8 +98,8 @@ public sealed class Pauses(NpgsqlDataSource database)
         batch.Add(LockAgainstClaims);
         batch.Add(
             """
-            insert into pauses (id, scope, name, session_pattern, until, interrupts, reason)
-            select $1, $2, $3::text, $4::text, $5::timestamptz, $6, $7::text
+            insert into pauses (id, scope, name, session_pattern, until, interrupts, reason, subject_pattern)
+            select $1, $2, $3::text, $4::text, $5::timestamptz, $6, $7::text, $8::text
             where $2 <> 'session' or exists (select from sessions where key = $3 and closed_at is null)
             on conflict (id) do nothing
             """,
@@ -77,7 +109,8 @@ public sealed class Pauses(NpgsqlDataSource database)
             wanted.Route is null ? null : Sql.LikePattern(wanted.Route.SessionKeys),
             wanted.Until?.ToUniversalTime(),
             wanted.Interrupts,
-            wanted.Reason
+            wanted.Reason,
+            wanted.Scope is PauseScope.Subject ? Sql.LikePattern(wanted.Name!) : null
         );
         await batch.ExecuteNonQueryAsync(cancel);
 
@@ -146,7 +179,15 @@ public sealed class Pauses(NpgsqlDataSource database)
         await using var batch = database.CreateBatch();
         LookAtWaiting(
             batch,
-            $"exists (select from pauses p where p.id = any ($1) and (p.scope = 'source' or {Covers}))",
+            $"""
+            exists (select from pauses p
+                    where p.id = any ($1)
+                      and case when {IsOfEvents} then
+                              {HoldsPending}
+                              or exists (select from turns t
+                                         where t.session_id = s.id and t.ended_at is null and t.attempt > 0 and p.interrupts)
+                          else p.scope = 'source' or {Covers} end)
+            """,
             ended
         );
         batch.Add("update pauses set resumed = true where id = any ($1)", (object)ended);
@@ -185,7 +226,8 @@ public sealed class Pauses(NpgsqlDataSource database)
         await using var command = database.CreateCommand(
             $"""
             select s.id, min({Note}) as why
-            from sessions s cross join lateral pauses_of(s.key, s.profile) p
+            from sessions s
+            cross join lateral (select * from pauses_of(s.key, s.profile) union all select * from event_holds_of(s.id)) p
             where s.id = any ($1) and p.interrupts
             group by s.id
             """
@@ -231,23 +273,29 @@ public sealed class Pauses(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// Says which pool each profile has, as the coordinators send their wakes. While a pool is paused every session
-    /// that waits is looked at: its profile may have had another pool before.
+    /// Says which pool each profile has, as the coordinators send their wakes, and what is done about CI in its
+    /// sessions. While a pool is paused every session that waits is looked at: its profile may have had another pool
+    /// before.
     /// </summary>
-    public async Task ReplacePools(IReadOnlyDictionary<string, string> pools, CancellationToken cancel)
+    public async Task ReplaceProfiles(
+        IReadOnlyDictionary<string, (string Pool, CiPolicy? Ci)> profiles,
+        CancellationToken cancel
+    )
     {
         await using (var batch = database.CreateBatch())
         {
-            batch.Add("delete from profile_pools where profile <> all ($1)", (object)pools.Keys.ToArray());
+            batch.Add("delete from profile_pools where profile <> all ($1)", (object)profiles.Keys.ToArray());
             batch.Add(
                 """
-                insert into profile_pools as known (profile, pool)
-                select profile, pool from unnest($1::text[], $2::text[]) as given (profile, pool) order by profile
-                on conflict (profile) do update set pool = excluded.pool
-                where known.pool <> excluded.pool
+                insert into profile_pools as known (profile, pool, ci)
+                select profile, pool, ci::jsonb
+                from unnest($1::text[], $2::text[], $3::text[]) as given (profile, pool, ci) order by profile
+                on conflict (profile) do update set pool = excluded.pool, ci = excluded.ci
+                where (known.pool, known.ci) is distinct from (excluded.pool, excluded.ci)
                 """,
-                pools.Keys.ToArray(),
-                pools.Values.ToArray()
+                profiles.Keys.ToArray(),
+                profiles.Values.Select(x => x.Pool).ToArray(),
+                profiles.Values.Select(x => x.Ci?.ToJson()).ToArray()
             );
             await batch.ExecuteNonQueryAsync(cancel);
         }
@@ -292,13 +340,16 @@ public enum PauseScope
     /// <summary>The sessions whose profiles have a pool.</summary>
     Pool,
 
-    /// <summary>The wakes that only events of a source ask for. Breakers alone have it.</summary>
+    /// <summary>The events of a source. Of a breaker: the wakes that they alone ask for.</summary>
     Source,
+
+    /// <summary>The events that are about, or related to, subjects.</summary>
+    Subject,
 }
 
 /// <summary>A pause to make.</summary>
 /// <param name="Scope">What it covers.</param>
-/// <param name="Name">Of the session, route, profile or pool; null for all.</param>
+/// <param name="Name">Of the session, route, profile, pool or source; the glob of the subjects; null for all.</param>
 /// <param name="Route">The route; null when it is for none.</param>
 /// <param name="Until">When it is over, by the database's clock; null: when somebody ends it.</param>
 /// <param name="Interrupts">Whether turns that run are stopped and given back.</param>
@@ -315,13 +366,13 @@ public sealed record NewPause(
 /// <summary>A pause.</summary>
 /// <param name="Id">Names it.</param>
 /// <param name="Scope">What it covers.</param>
-/// <param name="Name">Of the session, route, profile, pool or source; null for all.</param>
+/// <param name="Name">Of the session, route, profile, pool or source; the glob of the subjects; null for all.</param>
 /// <param name="Until">When it is over, or its breaker half-open; null: when somebody ends it.</param>
 /// <param name="Interrupts">Whether turns that ran were stopped as well.</param>
 /// <param name="Reason">Why.</param>
 /// <param name="Created">Since when.</param>
-/// <param name="Sessions">How many open sessions it covers now.</param>
-/// <param name="Running">How many turns of theirs run now.</param>
+/// <param name="Sessions">How many open sessions it covers now; of events: in how many one waits.</param>
+/// <param name="Running">How many turns of theirs run now; of events: how many were woken by one.</param>
 public sealed record Pause(
     Guid Id,
     PauseScope Scope,

@@ -93,19 +93,25 @@ public static class SagaStatements
 
     /// <summary>
     /// The session is paused: look at it again after this long, which is when its pauses are over. Null: when one of
-    /// them is ended. The first look that finds it so is noted.
+    /// them is ended. Where they are for some events alone, also when another comes. The first look that finds it so is
+    /// noted.
     /// </summary>
     public static NpgsqlBatchCommand AwaitPause(Guid sessionId, TimeSpan? lookAgain) =>
         NpgsqlExtensions.CreateNamed(
             $"""
-            with owed as (
-                     update wake_timers set owed_at = coalesce(clock_timestamp() + @look_again, 'infinity')
-                     where session_id = @session
-                 ),
-                 pause as (
-                     select max(p.created_at) as since, string_agg({Pauses.Note}, '; ' order by p.created_at) as note
+            with pause as materialized (
+                     select max(p.created_at) as since, string_agg({Pauses.Note}, '; ' order by p.created_at) as note,
+                            coalesce(bool_or(p.scope in ('source', 'subject')), false) as of_events
                      from sessions s, holds_of(s.id, s.key, s.profile) p
                      where s.id = @session
+                 ),
+                 owed as (
+                     update wake_timers
+                     set owed_at = coalesce(clock_timestamp() + @look_again, 'infinity'), held = pause.of_events,
+                         -- what is held does not use up the window of what else comes
+                         ceiling_at = case when not pause.of_events then ceiling_at end
+                     from pause
+                     where session_id = @session
                  )
             insert into decisions (kind, session_id, wake_number, note)
             select 'paused', @session, (select wake_number from turns where session_id = @session and ended_at is null),

@@ -16,7 +16,7 @@ public sealed class StoredTraceContexts(NpgsqlDataSource database)
     )
     {
         await using var command = database.CreateCommand(
-            """
+            $"""
             select due.id, coalesce(turn.traceparent, first.traceparent) as traceparent,
                    case when turn.traceparent is null then first.tracestate else turn.tracestate end as tracestate
             from unnest(@sessions) due (id)
@@ -24,7 +24,7 @@ public sealed class StoredTraceContexts(NpgsqlDataSource database)
             left join lateral (
                 select e.traceparent, e.tracestate
                 from inbox i join events e on e.seq = i.event
-                where i.session_id = due.id and i.wake_number is null and e.traceparent is not null
+                where i.session_id = due.id and i.wake_number is null and e.traceparent is not null and not {Pauses.HoldEvent}
                 order by e.seq limit 1) first on turn is null
             where coalesce(turn.traceparent, first.traceparent) is not null
             """
@@ -42,10 +42,10 @@ public sealed class StoredTraceContexts(NpgsqlDataSource database)
     /// <see cref="FromRow"/>.</summary>
     public static NpgsqlBatchCommand SelectPendingEvents(Guid sessionId, int limit) =>
         NpgsqlExtensions.CreateNamed(
-            """
+            $"""
             select e.id, e.traceparent, e.tracestate
             from inbox i join events e on e.seq = i.event
-            where i.session_id = @session and i.wake_number is null
+            where i.session_id = @session and i.wake_number is null and not {Pauses.HoldEvent}
             order by e.seq limit @limit
             """,
             ("session", sessionId),

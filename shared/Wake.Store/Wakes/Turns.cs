@@ -62,9 +62,9 @@ public sealed class Turns(NpgsqlDataSource database)
         "session_id = $1 and wake_number = $2 and epoch = $3 and lease_until is not null and ended_at is null";
 
     /// <summary>
-    /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox to it; later
-    /// claims of the same wake find the same events. A turn whose Claude session somebody else is at work in is
-    /// withheld, and one whose session is paused is not due.
+    /// Takes a turn for a runner, if it is free. The first claim binds all that is in the session's inbox, and no pause
+    /// holds, to it; later claims of the same wake find the same events. A turn whose Claude session somebody else is
+    /// at work in is withheld, and one whose session is paused is not due.
     /// </summary>
     public async Task<TurnClaim> Claim(
         Guid sessionId,
@@ -101,9 +101,9 @@ public sealed class Turns(NpgsqlDataSource database)
                   and exists (select from sessions s where s.id = $1 and s.closed_at is null and not {Pauses.StopClaim})
                 returning attempt, lease_until
             ), taken as (
-                update inbox set wake_number = $2
+                update inbox i set wake_number = $2
                 from claimed
-                where session_id = $1 and wake_number is null and claimed.attempt = 1
+                where i.session_id = $1 and i.wake_number is null and claimed.attempt = 1 and not {Pauses.HoldEvent}
             ), begun as (
                 -- A reset that was asked for while the turn before ran. Not under a terminal that has the old one open, nor where
                 -- the old one takes an answer.
@@ -168,10 +168,14 @@ public sealed class Turns(NpgsqlDataSource database)
                    r.full_prompt, r.delta_prompt, i.routed_at, e.traceparent, e.tracestate, coalesce(e.scope, ''), e.seq, e.related,
                    -- an older version did not note it
                    coalesce(i.ends_watch, i.watch_id is not null and not exists (select from watches w where w.id = i.watch_id)),
-                   coalesce(r.ci, i.ci)::text, case when coalesce(r.ci, i.ci) is not null and e.type = $5 then e.data::text end
+                   coalesce(i.ci, r.ci, profile.ci)::text,
+                   case when coalesce(i.ci, r.ci, profile.ci) is not null and e.type = $5 then e.data::text end,
+                   case when i.ci is not null then 'watch' when r.ci is not null then 'route ' || r.name else 'profile ' || profile.name end
             from inbox i
             join events e on e.seq = i.event
             left join routes r on r.id = i.route_id
+            left join lateral (
+                select s.profile as name, profile_ci(s.profile) as ci from sessions s where s.id = i.session_id and e.type = $5) profile on true
             where i.session_id = $1 and i.wake_number = $2
               -- as of its first attempt: what a later one is told must not differ
               and (e.expires_at is null or e.expires_at > (select started_at from turns where session_id = $1 and wake_number = $2))
@@ -249,7 +253,12 @@ public sealed class Turns(NpgsqlDataSource database)
                 var related = row.GetTexts(17) ?? [];
                 var result =
                     row.GetBoolean(7) && row.GetText(20) is { } data && CiPolicy.FromJson(row.GetText(19)) is { } policy
-                        ? CiResult.Parse(related.FirstOrDefault(), data, policy)
+                        ? CiResult.Parse(related.FirstOrDefault(), data, policy) is { } parsed
+                            ? parsed with
+                            {
+                                PolicyOf = row.GetText(21),
+                            }
+                            : null
                         : null;
                 return new TurnEvent(
                     row.GetString(0),

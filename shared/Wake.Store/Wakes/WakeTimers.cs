@@ -48,7 +48,8 @@ public sealed class WakeTimers(NpgsqlDataSource database)
                     where due_at > @since and due_at <= now()
                     order by due_at limit @limit for update skip locked
                 )
-                update wake_timers timer set owed_at = now() + @visibility from due where timer.session_id = due.session_id
+                update wake_timers timer set owed_at = now() + @visibility, held = false
+                from due where timer.session_id = due.session_id
                 returning timer.session_id
                 """,
                 ("since", from),

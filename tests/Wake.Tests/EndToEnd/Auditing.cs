@@ -56,6 +56,13 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
     )]
     [InlineData(
         """
+            insert into pauses (id, scope, name, interrupts, created_at)
+            select gen_random_uuid(), 'source', 'test:producer', false, min(at) from decisions
+            """,
+        "No event is handed over while a pause holds it."
+    )]
+    [InlineData(
+        """
             insert into pauses (id, scope, interrupts, breaker, reason, created_at, until)
             select gen_random_uuid(), 'all', false, 'turnsPerHour', 'breaker', min(at), now() + interval '1 hour' from decisions
             """,

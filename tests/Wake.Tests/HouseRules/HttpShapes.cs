@@ -424,6 +424,13 @@ public sealed class HttpShapes
             """{"session":"implementer","wakes":false,"begins":false,"prompt":"full"}"""
         ),
         (
+            new DryRunInboxEntry("implementer", true, false, null, null, null, PromptForm.Full, null, null)
+            {
+                HeldBy = "source ci",
+            },
+            """{"session":"implementer","wakes":true,"begins":false,"prompt":"full","heldBy":"source ci"}"""
+        ),
+        (
             new EventExplanation(
                 "s",
                 new()
@@ -480,6 +487,13 @@ public sealed class HttpShapes
             new PendingEvent("4711", "t", "s", "r", Delivery.Wake, Time),
             """
             {"id":"4711","type":"t","subject":"s","reason":"r","delivery":"wake","routedAt":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
+        (
+            new PendingEvent("4711", "t", "s", "r", Delivery.Wake, Time) { HeldBy = "source ci" },
+            """
+            {"id":"4711","type":"t","subject":"s","reason":"r","delivery":"wake","routedAt":"2031-02-03T04:05:06+00:00",
+             "heldBy":"source ci"}
             """
         ),
         (LedgerLine, LedgerLineJson),

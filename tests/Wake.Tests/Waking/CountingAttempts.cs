@@ -18,9 +18,13 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
 
     public Task InitializeAsync() => Route(new());
 
-    public Task DisposeAsync() => store.Routes.ReplaceConfigured(new Dictionary<string, RouteDefinition>(), None);
+    public async Task DisposeAsync()
+    {
+        await store.Routes.ReplaceConfigured(new Dictionary<string, RouteDefinition>(), None);
+        await new Pauses(store.Database).ReplaceProfiles(new Dictionary<string, (string, CiPolicy?)>(), None);
+    }
 
-    Task Route(CiPolicy policy) =>
+    Task Route(CiPolicy? policy) =>
         store.Routes.ReplaceConfigured(
             new Dictionary<string, RouteDefinition>
             {
@@ -282,6 +286,81 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
         var (turn, _) = await store.Turns.CountCiAttempts(await store.OpenTurn(session), None);
         var attempt = Assert.Single(turn.Events).Ci!;
         Assert.Equal((1, 2), (attempt.Number, attempt.Of));
+    }
+
+    [Theory]
+    [InlineData(null, null, null, null, null)]
+    [InlineData(null, null, 4, 4, "profile careful")]
+    [InlineData(null, 3, 4, 3, "route ci")]
+    [InlineData(2, 3, 4, 2, "watch")]
+    [InlineData(2, null, 4, 2, "watch")]
+    public async Task A_watch_says_it_before_a_route_and_a_route_before_the_profile(
+        int? watch,
+        int? route,
+        int? profile,
+        int? expected,
+        string? whose
+    )
+    {
+        await Route(Policy(route));
+        await new Pauses(store.Database).ReplaceProfiles(
+            new Dictionary<string, (string, CiPolicy?)>
+            {
+                ["default"] = ("default", new() { AttemptsPerCheck = 9 }),
+                ["careful"] = ("default", Policy(profile)),
+            },
+            None
+        );
+        var created = await store.Sessions.Create(Key, "/", "careful", null, None);
+        var session = Assert.IsType<Store.SessionCreation.Created>(created).Session.Id;
+        await store.Watches.Create(Key, new(pull) { Ci = Policy(watch) }, None);
+
+        await Tell("failure", Failure("first error"));
+
+        var (turn, _) = await store.Turns.CountCiAttempts(await store.OpenTurn(session), None);
+        Assert.Equal(expected, Assert.Single(turn.Events).Ci?.Of);
+        Assert.Equal(
+            whose is null ? [] : [$"attempt 1 of {expected} at build, 1 of 6 for {pull}, as {whose} says"],
+            (await Explained()).Ledger.Where(x => x.What == "ciAttempt").Select(x => x.Note!)
+        );
+
+        static CiPolicy? Policy(int? attempts) => attempts is { } each ? new() { AttemptsPerCheck = each } : null;
+    }
+
+    // Of a profile that is not configured it is that of the default one.
+    [Theory]
+    [InlineData("unknown", true, RerunFor.Sessions)]
+    [InlineData("default", true, RerunFor.Sessions)]
+    [InlineData("other", true, RerunFor.Nobody)]
+    [InlineData("default", false, RerunFor.Nobody)]
+    public async Task Failed_jobs_are_rerun_first_where_the_profile_of_who_watches_says_so(
+        string profile,
+        bool rerun,
+        RerunFor expected
+    )
+    {
+        await Route(null);
+        var watched = new WatchedSubjects(store.Database);
+        await store.Session(Key, profile);
+        await store.Watches.Create(Key, new(pull), None);
+        await Profiles(null);
+        Assert.Equal(RerunFor.Nobody, await Rerun());
+
+        await Profiles(new() { RerunFirst = rerun });
+
+        Assert.Equal(expected, await Rerun());
+
+        Task Profiles(CiPolicy? policy) =>
+            new Pauses(store.Database).ReplaceProfiles(
+                new Dictionary<string, (string, CiPolicy?)>
+                {
+                    ["default"] = ("default", policy),
+                    ["other"] = ("default", null),
+                },
+                None
+            );
+
+        async Task<RerunFor> Rerun() => Assert.Single(await watched.FindByPrefix(pull, None)).Rerun;
     }
 
     [Fact]

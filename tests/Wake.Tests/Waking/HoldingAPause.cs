@@ -11,6 +11,7 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
     static readonly CancellationToken Cancel = CancellationToken.None;
 
     readonly Pauses pauses = new(store.Database);
+    readonly string ci = $"ci:{Guid.NewGuid()}";
     LoopbackCoordinator coordinator = null!;
 
     public async Task InitializeAsync() => coordinator = await LoopbackCoordinator.Start(store);
@@ -25,7 +26,7 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
     [Fact]
     public async Task A_turn_that_was_dispatched_before_is_not_claimed()
     {
-        var session = await Dispatched("between");
+        var session = await DispatchedSession("between");
         var pause = await Pause(new(PauseScope.Session, "between", null, null, false, null));
 
         Assert.IsType<TurnClaim.NotDue>(await Claim(session));
@@ -62,7 +63,7 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
     [Fact]
     public async Task A_claim_waits_for_a_pause_that_is_being_made_and_finds_it()
     {
-        var session = await Dispatched("meanwhile");
+        var session = await DispatchedSession("meanwhile");
         await using var connection = await store.Database.OpenConnectionAsync();
         await using var pausing = await connection.BeginTransactionAsync();
         await using (
@@ -94,8 +95,8 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
     [InlineData(PauseScope.Route, "reviews", "covered")]
     public async Task A_pause_covers_the_sessions_of_its_scope(PauseScope scope, string? name, string expected)
     {
-        await pauses.ReplacePools(
-            new Dictionary<string, string> { ["default"] = "small", ["minute"] = "large" },
+        await pauses.ReplaceProfiles(
+            new Dictionary<string, (string, CiPolicy?)> { ["default"] = ("small", null), ["minute"] = ("large", null) },
             Cancel
         );
         RouteDefinition route = new()
@@ -159,7 +160,231 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         Assert.False(await pauses.EndExpired(Cancel));
     }
 
-    async Task<Guid> Dispatched(string key)
+    [Fact]
+    public async Task Events_of_a_paused_source_wake_nobody_and_those_of_others_are_told_without_them()
+    {
+        var session = await store.Session("noisy", "instant");
+        var pause = await Pause(new(PauseScope.Source, ci, null, null, false, "it is broken"));
+        await Observe("noisy", "red", source: ci);
+        await Look(session, Parked);
+
+        await Observe("noisy", "reviewed");
+        Assert.Equal("due", await store.Timer(session));
+        await Observe("noisy", "red again", source: ci);
+        Assert.Equal(["reviewed"], await Told(session, 1));
+        await EndTurn(session, 1);
+        await Look(session, Parked);
+        var shown = Assert.Single(await pauses.List(Cancel), x => x.Id == pause.Id);
+        Assert.Equal((1, 0), (shown.Sessions, shown.Running));
+        Assert.Equal("it is broken", (await store.Sessions.Find("noisy", Cancel))!.Paused!.Reason);
+
+        Assert.True(await pauses.End(pause.Id, Cancel));
+
+        Assert.Equal("due", await store.Timer(session));
+        Assert.Equal(["red", "red again"], await Told(session, 2));
+    }
+
+    [Fact]
+    public async Task What_is_held_does_not_shorten_the_quiet_window_of_what_else_comes()
+    {
+        var session = await store.Session("slow", "minute");
+        await Pause(new(PauseScope.Source, ci, null, null, false, null));
+        await Observe("slow", "red", source: ci);
+        await store.Execute(
+            "update wake_timers set ceiling_at = now() - interval '1 hour' where session_id = $1",
+            session
+        );
+        await Look(session, Parked);
+
+        await Observe("slow", "reviewed");
+
+        Assert.Equal("later", await store.Timer(session));
+        Assert.True(
+            await store.Scalar<bool>(
+                "select due_at < now() + interval '2 minutes' from wake_timers where session_id = $1",
+                session
+            )
+        );
+    }
+
+    // Its wake was decided before the pause was there. It is told of what else comes.
+    [Fact]
+    public async Task A_turn_that_was_dispatched_for_events_that_are_held_since_waits_until_something_else_comes()
+    {
+        var session = await store.Session("decided", "instant");
+        await Observe("decided", "red", source: ci);
+        await Look(session, Dispatched);
+        Assert.Equal(1, (await coordinator.NextCommand()).WakeNumber);
+        await Pause(new(PauseScope.Source, ci, null, null, false, null));
+        Assert.IsType<TurnClaim.NotDue>(await Claim(session));
+        await Look(session, Parked);
+
+        await Observe("decided", "reviewed");
+
+        Assert.Equal("due", await store.Timer(session));
+        Assert.Equal(["reviewed"], await Told(session, 1));
+    }
+
+    [Theory]
+    [InlineData("github:o/r#1", "github:o/r#1", null, true)]
+    [InlineData("github:o/r#1", "github:o/r#12", null, false)]
+    [InlineData("github:o/*", "github:o/r#1", null, true)]
+    [InlineData("github:o/r#1", "github:o/r@abc", "github:o/r#1", true)]
+    [InlineData("*#1", "github:o/r@abc", "github:o/r#1", true)]
+    [InlineData("github:o_r%", "github:o/r#1", null, false)]
+    [InlineData("'; drop table pauses; --*", "github:o/r#1", null, false)]
+    public async Task A_paused_subject_holds_what_is_about_or_related_to_it(
+        string glob,
+        string subject,
+        string? related,
+        bool held
+    )
+    {
+        var key = $"{Guid.NewGuid()}";
+        var session = await store.Session(key, "instant");
+        await store.Watches.Create(key, new(subject), Cancel);
+        await Pause(new(PauseScope.Subject, glob, null, null, false, null));
+
+        await store.Accept(
+            WakeSystem.Event(subject, key, reason: "new") with
+            {
+                Related = related is null ? null : [related],
+            }
+        );
+
+        await Look(session, held ? Parked : Dispatched);
+        if (!held)
+            await coordinator.NextCommand();
+    }
+
+    [Theory]
+    [InlineData(0, 1, 2)]
+    [InlineData(2, 1, 0)]
+    [InlineData(1, 0, 2)]
+    public async Task What_several_pauses_hold_is_told_when_the_last_of_them_is_over(params int[] order)
+    {
+        var key = $"{Guid.NewGuid()}";
+        var session = await store.Session(key, "instant");
+        Pause[] made =
+        [
+            await Pause(new(PauseScope.Source, ci, null, null, false, null)),
+            await Pause(new(PauseScope.Subject, key, null, null, false, null)),
+            await Pause(new(PauseScope.Session, key, null, null, false, null)),
+        ];
+        await Observe(key, "red", source: ci);
+        await Look(session, Parked);
+
+        foreach (var pause in order[..2].Select(x => made[x]))
+        {
+            Assert.True(await pauses.End(pause.Id, Cancel));
+            Assert.Equal("due", await store.Timer(session));
+            await Look(session, Parked);
+        }
+
+        await pauses.End(made[order[2]].Id, Cancel);
+        Assert.Equal(["red"], await Told(session, 1));
+    }
+
+    [Fact]
+    public async Task When_its_time_is_over_what_was_held_is_told_once_whoever_notices()
+    {
+        var session = await store.Session("timed", "instant");
+        await Pause(new(PauseScope.Source, ci, null, DateTimeOffset.UtcNow.AddHours(1), false, null));
+        await Observe("timed", "red", source: ci);
+        await Look(session, Parked, "later");
+        await store.Execute("update pauses set until = clock_timestamp() where name = $1", ci);
+
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => new Pauses(store.Database).EndExpired(Cancel)));
+
+        Assert.Equal("due", await store.Timer(session));
+        Assert.Equal(["red"], await Told(session, 1));
+        await EndTurn(session, 1);
+        await Look(session, Idle, null);
+    }
+
+    [Fact]
+    public async Task A_turn_is_interrupted_only_when_all_that_woke_it_is_held()
+    {
+        var (both, one) = (await store.Session("both", "instant"), await store.Session("one", "instant"));
+        await Observe("one", "red", source: ci);
+        await Observe("both", "red", source: ci);
+        await Observe("both", "reviewed");
+        foreach (var session in (Guid[])[both, one])
+        {
+            await Look(session, Dispatched);
+            await coordinator.NextCommand();
+            Assert.IsType<TurnClaim.Granted>(await Claim(session));
+        }
+
+        var gentle = await Pause(new(PauseScope.Source, ci, null, null, false, null));
+        Assert.Empty(await pauses.FindInterrupted([both, one], Cancel));
+        Assert.Equal(2, gentle.Running);
+        await Pause(new(PauseScope.Source, ci, null, null, true, "it is broken"));
+
+        var (stopped, why) = Assert.Single(await pauses.FindInterrupted([both, one], Cancel));
+        Assert.Equal((one, $"source {ci}, until it is ended: it is broken"), (stopped, why));
+
+        // As when it is given back, or its runner has died: it waits, and so does what comes behind it.
+        await store.Execute("update turns set lease_until = clock_timestamp() where session_id = $1", one);
+        Assert.IsType<TurnClaim.NotDue>(await Claim(one));
+        await Observe("one", "reviewed");
+        await Look(one, Parked);
+
+        foreach (var pause in await pauses.List(Cancel))
+            await pauses.End(pause.Id, Cancel);
+        Assert.Equal("due", await store.Timer(one));
+        Assert.Equal(["red"], await Told(one, 1));
+        await EndTurn(one, 1, attempt: 2);
+        Assert.Equal(["reviewed"], await Told(one, 2));
+    }
+
+    // The look says so to the saga, as the sweeper does.
+    const string Parked = "Parked",
+        Dispatched = "Dispatched",
+        Idle = "Idle";
+
+    async Task Look(Guid session, string state, string? timer = "infinity")
+    {
+        await store.Execute(
+            """
+            update wake_timers set owed_at = clock_timestamp() + interval '30 seconds', held = false where session_id = $1
+            """,
+            session
+        );
+        await coordinator.Tell(new WakeDue(session));
+        Assert.Equal(
+            state is Dispatched ? "later" : timer,
+            timer is null ? await NoTimer(session) : await store.Timer(session)
+        );
+    }
+
+    async Task<string?> NoTimer(Guid session) =>
+        await store.Scalar<bool>("select due_at is null from wake_timers where session_id = $1", session)
+            ? null
+            : "set";
+
+    // What its wake is told of.
+    async Task<IReadOnlyList<string>> Told(Guid session, int wake)
+    {
+        await store.Execute("update wake_timers set held = false where session_id = $1", session);
+        await coordinator.Tell(new WakeDue(session));
+        var command = await coordinator.NextCommand();
+        Assert.Equal((session, wake), (command.SessionId, command.WakeNumber));
+        return [.. (await store.ClaimTurn(session, wake)).Events.Select(x => x.Reason)];
+    }
+
+    async Task EndTurn(Guid session, int wake, int attempt = 1)
+    {
+        var epoch = await store.Scalar<long>(
+            "select epoch from turns where session_id = $1 and wake_number = $2 and attempt = $3",
+            session,
+            wake,
+            attempt
+        );
+        Assert.True(await store.Turns.EndTurn(new(session, wake, epoch), TurnOutcome.Completed, null, default, Cancel));
+    }
+
+    async Task<Guid> DispatchedSession(string key)
     {
         var session = await store.Session(key);
         await Observe(key, "first");
@@ -186,8 +411,12 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
 
     async Task<Pause> Pause(NewPause wanted) => (await pauses.Add(wanted, Cancel))!;
 
-    Task<IReadOnlyList<IntakeResult>> Observe(string key, string reason, bool urgent = false) =>
-        store.Accept(WakeSystem.Event(key, reason, reason: reason) with { Urgent = urgent });
+    Task<IReadOnlyList<IntakeResult>> Observe(
+        string key,
+        string reason,
+        bool urgent = false,
+        string source = "test:producer"
+    ) => store.Accept(WakeSystem.Event(key, reason, reason: reason) with { Urgent = urgent, Source = source });
 
     Task<TurnClaim> Claim(Guid session) => store.Turns.Claim(session, 1, "test", TimeSpan.FromMinutes(10), Cancel);
 

@@ -293,6 +293,7 @@ public sealed class OpeningABreaker : IAsyncLifetime
         Assert.False(coordinator.Commands.TryPeek(out _));
 
         await Observe("hears both", "a person");
+        Assert.Equal("due", await store.Timer(session));
         await Look(session);
 
         await Command(session);
