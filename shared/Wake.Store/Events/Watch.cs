@@ -29,13 +29,13 @@ public sealed record Watch(
     public CiPolicy? Ci { get; init; }
 
     /// <summary>By when an event is to have woken the session; null: nothing is expected.</summary>
-    public DateTimeOffset? ExpectBy { get; init; 
-    /// <summary>How long after the end of its subject the session closes; null: it goes on.</summary>
-    public TimeSpan? CloseAfter { get; init; }
-}
+    public DateTimeOffset? ExpectBy { get; init; }
 
     /// <summary>What became of that; null where nothing is expected.</summary>
     public WatchExpectation? Expectation { get; init; }
+
+    /// <summary>How long after the end of its subject the session closes; null: it goes on.</summary>
+    public TimeSpan? CloseAfter { get; init; }
 }
 
 /// <summary>What became of the deadline of a watch.</summary>
