@@ -125,6 +125,11 @@ public sealed class TellingMergeStates()
         await Becomes(way, 15, true, "clean");
         await Told(2);
 
+        // Killed between the two it is told once more, with the same key.
+        await Eventually.Holds(
+            () => wake.Scalar<bool>("select state ->> 'ToTell' is null from github.merge_states"),
+            "that it was told is saved"
+        );
         await process.Kill();
         await Start(way);
         await Becomes(way, 15, false, "dirty");
