@@ -166,8 +166,8 @@ public static class StandaloneHost
 
     internal static WebApplication Build(DataFolder folder, string? ownDatabase, Socket door)
     {
-        // Not the current directory, whose appsettings.json may be anybody's. Slim: it serves on loopback alone, without
-        // HTTPS, QUIC and IIS.
+        // Not the current directory, whose appsettings.json may be anybody's. Slim: it serves on loopback alone,
+        // without HTTPS, QUIC and IIS.
         var builder = WebApplication.CreateSlimBuilder(
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
         );

@@ -9,8 +9,8 @@ namespace Wake.Prompting;
 public static class PromptServices
 {
     /// <summary>A <see cref="WakePrompt"/> with the templates that the settings name.</summary>
-    /// <remarks>The owner's are tried with it, so a process in which something needs it at the start does not start with
-    /// a wrong one.</remarks>
+    /// <remarks>The owner's are tried with it, so a process in which something needs it at the start does not start
+    /// with a wrong one.</remarks>
     public static IHostApplicationBuilder AddPrompts(this IHostApplicationBuilder builder)
     {
         // Standalone is a runner and a gateway, and would say twice what is wrong with a setting.
