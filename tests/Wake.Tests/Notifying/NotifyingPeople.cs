@@ -479,11 +479,11 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
     public async Task That_nothing_came_of_what_a_watch_expected_is_told_once()
     {
         await using var receiver = await LoopbackReceiver.Start();
-        await using var notifier = await Notifier("in vain", receiver);
-        await store.Session("in vain");
+        await using var notifier = await Notifier("in-vain", receiver);
+        await store.Session("in-vain");
         var (watch, _, _) = (
             await store.Watches.Create(
-                "in vain",
+                "in-vain",
                 new("deploy:done") { Types = ["deploy.*"], ExpectBy = DateTimeOffset.UtcNow.AddHours(1) },
                 Cancel
             )
@@ -492,13 +492,13 @@ public sealed class NotifyingPeople(TestStore store) : IClassFixture<TestStore>
         var deadlines = new WatchDeadlines(store.Database, store.Intake);
         await deadlines.ReportSilent(TimeSpan.Zero, Cancel);
         await deadlines.ReportSilent(TimeSpan.Zero, Cancel);
-        await store.Sessions.Close("in vain", Cancel);
+        await store.Sessions.Close("in-vain", Cancel);
 
         await Eventually.Holds(() => Task.FromResult(receiver.Requests.Count == 2));
         var body = JsonElement.Parse(receiver.Requests[0].Body);
         Assert.Equal("silence", body.GetProperty("type").GetString());
         Assert.Equal("deploy:done", body.GetProperty("data").GetProperty("subject").GetString());
-        Assert.Equal("in vain", body.GetProperty("data").GetProperty("session").GetString());
+        Assert.Equal("in-vain", body.GetProperty("data").GetProperty("session").GetString());
         Assert.Contains("\"session.closed\"", receiver.Requests[1].Body);
     }
 
