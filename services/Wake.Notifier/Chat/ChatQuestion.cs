@@ -194,7 +194,7 @@ static partial class ChatQuestion
                     ? "Reply to answer in your own words; begin with the number of the question."
                     : "Reply to answer in your own words.";
 
-    static IReadOnlyList<IReadOnlyList<ChatButton>> Buttons(Question question, QuestionDraft draft, bool fits)
+    static List<IReadOnlyList<ChatButton>> Buttons(Question question, QuestionDraft draft, bool fits)
     {
         string Data(string what) => $"q|{question.Id:N}|{draft.Revision}|{what}";
 

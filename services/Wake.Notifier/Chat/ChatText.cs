@@ -76,6 +76,9 @@ sealed class ChatText
             }
         }
 
+        // No chat takes what has nothing to see.
+        foreach (var blank in pieces.Where(x => string.IsNullOrWhiteSpace($"{x}")))
+            blank.Add("(blank)");
         return pieces;
     }
 

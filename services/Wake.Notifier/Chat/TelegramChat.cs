@@ -26,6 +26,9 @@ sealed class TelegramChat : ChatConnection
 
     static readonly UpdateType[] Wanted = [UpdateType.Message, UpdateType.CallbackQuery];
 
+    // What a session links to is nobody's to fetch.
+    static readonly LinkPreviewOptions NoPreview = new() { IsDisabled = true };
+
     readonly TelegramBotClient bot;
     readonly long chat;
     readonly string token;
@@ -56,7 +59,7 @@ sealed class TelegramChat : ChatConnection
                             replyParameters: post.ReplyTo is { } other
                                 ? new ReplyParameters { MessageId = Number(other), AllowSendingWithoutReply = true }
                                 : null,
-                            linkPreviewOptions: true,
+                            linkPreviewOptions: NoPreview,
                             cancellationToken: cancel
                         ),
                     cancel
@@ -76,7 +79,7 @@ sealed class TelegramChat : ChatConnection
                         $"{post.Text}",
                         entities: Entities(post.Text),
                         replyMarkup: Keyboard(post),
-                        linkPreviewOptions: true,
+                        linkPreviewOptions: NoPreview,
                         cancellationToken: cancel
                     ),
                 cancel
