@@ -10,6 +10,8 @@ namespace Wake.Notifier;
 /// </summary>
 sealed class NotificationDelivery(
     NotificationOutbox outbox,
+    Chats chats,
+    Questions questions,
     IOptions<NotificationsOptions> options,
     TimeProvider time,
     ILogger<NotificationDelivery> log
@@ -28,12 +30,16 @@ sealed class NotificationDelivery(
 
     async Task Serve(string name, NotificationTarget target, CancellationToken stoppingToken)
     {
-        var sender = NotificationSender.Create(target);
+        NotificationSender sender = target.IsChat
+            ? new ChatSender(name, ChatConnection.Create(target), chats, questions)
+            : NotificationSender.Create(target);
+        // A chat takes few messages in a second; the others would only be refused.
+        var atOnce = target.IsChat ? 1 : AtOnce;
         await BackgroundLoop.Run(log, $"Notifying {name}", SendDue, PollInterval, time, stoppingToken);
 
         async Task<TimeSpan> SendDue(CancellationToken cancel)
         {
-            var due = await outbox.Claim(name, AtOnce, target.Timeout + LeaseMargin, cancel);
+            var due = await outbox.Claim(name, atOnce, target.Timeout + LeaseMargin, cancel);
             await Task.WhenAll(due.Select(x => Send(x, sender, target.Timeout, cancel)));
             return due is [] ? PollInterval : TimeSpan.Zero;
         }

@@ -123,7 +123,7 @@ static class NotificationText
 
     static string? Session(StatedFact fact) => Text(fact, "session");
 
-    static string? Text(StatedFact fact, string name) =>
+    public static string? Text(StatedFact fact, string name) =>
         fact.Data.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String
             ? value.GetString()
             : null;

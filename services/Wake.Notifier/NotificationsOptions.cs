@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 using System.IO.Enumeration;
 using System.Text.RegularExpressions;
 using MimeKit;
@@ -13,12 +14,26 @@ public sealed partial class NotificationsOptions : Dictionary<string, Notificati
     public const string Section = "Notifications";
 
     /// <inheritdoc />
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
-        from target in this
-        from problem in Name().IsMatch(target.Key)
-            ? target.Value.Problems()
-            : ["A name has letters, digits, _ and -, and at most 64 of them."]
-        select new ValidationResult($"{Section}:{target.Key}: {problem}");
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        foreach (var (name, target) in this)
+        {
+            var problems = Name().IsMatch(name)
+                ? target.Problems()
+                : ["A name has letters, digits, _ and -, and at most 64 of them."];
+            foreach (var problem in problems)
+                yield return new($"{Section}:{name}: {problem}");
+        }
+
+        foreach (var bot in this.Where(x => x.Value is { IsChat: true, Token: not null }).GroupBy(x => x.Value.Token))
+        {
+            if (bot.Count() > 1)
+                yield return new(
+                    $"{Section}: {string.Join(" and ", bot.Select(x => x.Key).Order())} have the same Token. "
+                        + "A bot tells what it hears once: make one for each."
+                );
+        }
+    }
 
     /// <summary>The targets, each by one name however its settings are spelt: settings know no case.</summary>
     internal IReadOnlyList<(string Name, NotificationTarget Target)> Targets() =>
@@ -36,7 +51,7 @@ public sealed partial class NotificationTarget
     static readonly TimeSpan MaxDigest = TimeSpan.FromDays(1);
     static readonly TimeSpan MaxTimeout = TimeSpan.FromMinutes(1);
 
-    /// <summary>How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c> or <c>Command</c>.</summary>
+    /// <summary>How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c> or <c>Telegram</c>.</summary>
     public NotificationKind? Kind { get; init; }
 
     /// <summary>
@@ -89,8 +104,20 @@ public sealed partial class NotificationTarget
     /// <summary>Ntfy: the topic. Whoever knows it can read it on a server without access control.</summary>
     public string? Topic { get; init; }
 
-    /// <summary>Ntfy: the access token, where the topic needs one.</summary>
+    /// <summary>Ntfy: the access token, where the topic needs one. Telegram: the token of the bot.</summary>
     public string? Token { get; init; }
+
+    /// <summary>Telegram: the id of the chat, which is negative for groups.</summary>
+    public string? Chat { get; init; }
+
+    /// <summary>
+    /// Telegram: the ids of the people who may answer, write to sessions and give commands. Nobody else is heard.
+    /// Default: nobody.
+    /// </summary>
+    public IReadOnlyList<string>? Users { get; init; }
+
+    /// <summary>Telegram: a server of the Bot API of your own. Default: <c>https://api.telegram.org</c>.</summary>
+    public Uri? BaseUrl { get; init; }
 
     /// <summary>Email: the SMTP server.</summary>
     public string? Host { get; init; }
@@ -172,8 +199,8 @@ public sealed partial class NotificationTarget
                 break;
 
             case NotificationKind.Ntfy:
-                if (UrlProblem("https://ntfy.sh") is { } server)
-                    yield return server;
+                if (UrlProblem("https://ntfy.sh") is { } publisher)
+                    yield return publisher;
                 if (Topic is null || !TopicName().IsMatch(Topic))
                     yield return "Topic is needed: up to 64 letters, digits, _ and -.";
                 break;
@@ -193,6 +220,17 @@ public sealed partial class NotificationTarget
                     yield return "Security None would send the password in clear. Set StartTls or Tls.";
                 break;
 
+            case NotificationKind.Telegram:
+                if (Token is null || !BotToken().IsMatch(Token))
+                    yield return "Token is needed, as @BotFather gives it: 123456789:AAH….";
+                if (!long.TryParse(Chat, CultureInfo.InvariantCulture, out var chat) || chat == 0)
+                    yield return "Chat is needed: the id of the chat, such as -1001234567890.";
+                if (Users?.Any(x => !long.TryParse(x, NumberStyles.None, CultureInfo.InvariantCulture, out _)) is true)
+                    yield return "Users: each is the id of a person, such as 123456789. Names can change hands.";
+                if (BaseUrl is not null && HttpProblem("BaseUrl", BaseUrl, "https://api.telegram.org") is { } server)
+                    yield return server;
+                break;
+
             default:
                 if (Command is not [var program, ..] || !Path.IsPathFullyQualified(program))
                     yield return "Command needs the full path of a program: /usr/bin/notify-send.";
@@ -207,7 +245,10 @@ public sealed partial class NotificationTarget
                 ("Url", Url is not null, [NotificationKind.Webhook, NotificationKind.Ntfy]),
                 ("Secrets", Secrets is not null, [NotificationKind.Webhook]),
                 ("Topic", Topic is not null, [NotificationKind.Ntfy]),
-                ("Token", Token is not null, [NotificationKind.Ntfy]),
+                ("Token", Token is not null, [NotificationKind.Ntfy, NotificationKind.Telegram]),
+                ("Chat", Chat is not null, [NotificationKind.Telegram]),
+                ("Users", Users is not null, [NotificationKind.Telegram]),
+                ("BaseUrl", BaseUrl is not null, [NotificationKind.Telegram]),
                 ("Host", Host is not null, [NotificationKind.Email]),
                 ("User", User is not null, [NotificationKind.Email]),
                 ("Password", Password is not null, [NotificationKind.Email]),
@@ -219,15 +260,20 @@ public sealed partial class NotificationTarget
         select $"{setting.Name} is for {string.Join(" and ", setting.Kinds)}, and Kind is {Kind}.";
 
     string? UrlProblem(string example) =>
-        Url is null ? $"Url is needed, such as {example}."
-        : !Url.IsAbsoluteUri || Url.Scheme is not ("http" or "https") ? $"Url must be an address such as {example}."
-        : Url.UserInfo.Length > 0 ? "Url must have no user and no password in it."
+        Url is null ? $"Url is needed, such as {example}." : HttpProblem("Url", Url, example);
+
+    static string? HttpProblem(string name, Uri url, string example) =>
+        !url.IsAbsoluteUri || url.Scheme is not ("http" or "https") ? $"{name} must be an address such as {example}."
+        : url.UserInfo.Length > 0 ? $"{name} must have no user and no password in it."
         : null;
 
     static bool IsAddress(string? text) => MailboxAddress.TryParse(text, out var address) && address.Domain.Length > 0;
 
     static bool IsLoopback(string? host) =>
         host == "localhost" || (System.Net.IPAddress.TryParse(host, out var ip) && System.Net.IPAddress.IsLoopback(ip));
+
+    /// <summary>Whether people answer there.</summary>
+    internal bool IsChat => Kind is NotificationKind.Telegram;
 
     /// <summary>Which facts it is told of.</summary>
     internal NotificationRule ToRule(string name) =>
@@ -249,6 +295,9 @@ public sealed partial class NotificationTarget
 
     [GeneratedRegex(@"\A[A-Za-z0-9_-]{1,64}\z")]
     private static partial Regex TopicName();
+
+    [GeneratedRegex(@"\A\d{1,20}:[A-Za-z0-9_-]{1,200}\z")]
+    private static partial Regex BotToken();
 }
 
 /// <summary>How a target is told.</summary>
@@ -265,6 +314,9 @@ public enum NotificationKind
 
     /// <summary>A program of the machine that the notifier runs on.</summary>
     Command,
+
+    /// <summary>A chat of Telegram, where people answer as well.</summary>
+    Telegram,
 }
 
 /// <summary>How the connection to an SMTP server is kept from others.</summary>

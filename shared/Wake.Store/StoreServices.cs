@@ -21,6 +21,7 @@ public static class StoreServices
         services.AddSingleton<Breakers>();
         services.AddSingleton<FactChecks>();
         services.AddSingleton<NotificationOutbox>();
+        services.AddSingleton<Chats>();
         services.AddSingleton<Terminals>();
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();

@@ -41,7 +41,7 @@ static class NotificationChecks
         bound.CancelAfter(DoctorChecks.CheckTimeout);
         try
         {
-            return await NotificationSender.Create(target).FindProblem(bound.Token);
+            return await NotificationSender.FindProblem(target, bound.Token);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {

@@ -110,9 +110,10 @@ static class QuestionsApi
         {
             Shown = body.Allow is true ? question.Permission?.Hash : null,
         };
+        var by = $"{Caller.From(http).Id} over the API";
         var first = body.Allow is not null
-            ? await questions.AnswerPermission(id, decision, cancel)
-            : await questions.Answer(id, answers, cancel);
+            ? await questions.AnswerPermission(id, decision, cancel, by)
+            : await questions.Answer(id, answers, cancel, by);
         var now = await questions.Find(id, cancel) ?? question;
         if (!first && !(http.IsRetry() && IsSameAnswer(now, answers, decision)))
             return AlreadySettled(now);

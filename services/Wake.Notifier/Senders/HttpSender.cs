@@ -9,7 +9,7 @@ public abstract class HttpSender : NotificationSender
     // Whoever asks for longer is asked again.
     static readonly TimeSpan MaxRetryAfter = TimeSpan.FromHours(24);
 
-    private protected static readonly HttpClient Http = new(
+    internal static readonly HttpClient Http = new(
         new SocketsHttpHandler
         {
             AllowAutoRedirect = false,

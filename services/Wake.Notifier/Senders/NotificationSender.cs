@@ -11,7 +11,12 @@ public abstract class NotificationSender
     /// <summary>Whether it would get there, found out without sending: null, or what is wrong.</summary>
     public abstract Task<string?> FindProblem(CancellationToken cancel);
 
-    /// <summary>The one for a target, whose settings are valid.</summary>
+    /// <summary>Whether messages would get to a target, whose settings are valid, found out without sending: null, or
+    /// what is wrong.</summary>
+    public static Task<string?> FindProblem(NotificationTarget target, CancellationToken cancel) =>
+        target.IsChat ? ChatConnection.Create(target).FindProblem(cancel) : Create(target).FindProblem(cancel);
+
+    /// <summary>The one for a target that is no chat, and whose settings are valid.</summary>
     public static NotificationSender Create(NotificationTarget target) =>
         target.Kind switch
         {

@@ -155,6 +155,16 @@ public static class WakeMetrics
         "Attempts at sending notifications by what became of them."
     );
 
+    /// <summary>
+    /// What people do in chats, by <c>target</c> and <c>outcome</c> (answered, chosen, late, told, command, stranger,
+    /// ignored); <c>unreadable</c> counts attempts at reading a chat that failed.
+    /// </summary>
+    public static readonly Counter<long> ChatUpdates = Meter.CreateCounter<long>(
+        "wake.chat.updates",
+        "{update}",
+        "What people do in chats by what became of it."
+    );
+
     /// <summary>Leases that ran out while a turn was open: its runner died, froze, or was cut off.</summary>
     public static readonly Counter<long> LeasesLost = Meter.CreateCounter<long>(
         "wake.lease.lost",

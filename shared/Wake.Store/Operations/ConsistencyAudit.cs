@@ -246,6 +246,18 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
+            "A chat that is served shows within a quarter of an hour how a question was settled.",
+            """
+            select format('%s shows question %s, which is %s, as open', m.target, q.id, q.outcome)
+            from chat_messages m
+            join questions q on q.id = m.question_id
+            join notification_targets t on t.name = m.target
+            where not m.final and m.message_id is not null and q.settled_at < clock_timestamp() - interval '15 minutes'
+              -- whom the chat does not let in has no part in it
+              and m.edit_attempts = 0 and t.seen_at > clock_timestamp() - interval '5 minutes' and t.stopped is null
+            """
+        ),
+        (
             "A call that waits for a person is made only when they have allowed it.",
             """
             select format('question %s of session %s: %s', id, session_id, coalesce(outcome, 'open'))

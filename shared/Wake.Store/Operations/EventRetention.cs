@@ -38,6 +38,8 @@ public sealed class EventRetention(NpgsqlDataSource database)
             others.Add("delete from ci_attempts where at < clock_timestamp() - $1", age);
             others.Add("delete from notification_targets where seen_at < clock_timestamp() - $1", age);
             others.Add("delete from notification_facts where at < clock_timestamp() - $1", age);
+            others.Add("delete from chat_messages where final and begun_at < clock_timestamp() - $1", age);
+            others.Add("delete from chat_updates where at < clock_timestamp() - $1", age);
             await others.ExecuteNonQueryAsync(cancel);
         }
 

@@ -251,6 +251,8 @@ sealed class QuestionRow
 
     public string? CallSha256 { get; init; }
 
+    public string? AnsweredBy { get; init; }
+
     public required SessionRow Session { get; init; }
 }
 

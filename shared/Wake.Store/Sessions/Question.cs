@@ -29,7 +29,11 @@ public sealed record Question(
     DateTimeOffset? SettledAt,
     IReadOnlyDictionary<string, string>? Answers,
     PermissionAnswer? Decision
-);
+)
+{
+    /// <summary>Who answered, for people; null while nobody has, and where that is not known.</summary>
+    public string? AnsweredBy { get; init; }
+}
 
 /// <summary>A tool call that the CLI's own rules leave to a person.</summary>
 /// <param name="Tool">The tool.</param>

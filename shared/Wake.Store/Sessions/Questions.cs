@@ -47,19 +47,32 @@ public sealed class Questions(NpgsqlDataSource database)
             x.SettledAt,
             x.Answers,
             x.CallSha256,
-            whole ? x.Call : null
+            whole ? x.Call : null,
+            x.AnsweredBy
         ));
 
     /// <summary>Answers a question and lets its turn go on, on any runner. False when it is not open: the first answer
     /// counts.</summary>
-    public Task<bool> Answer(Guid id, IReadOnlyDictionary<string, string> answers, CancellationToken cancel) =>
-        Settle(id, JsonSerializer.Serialize(answers), cancel);
+    /// <param name="id">The question.</param>
+    /// <param name="answers">What is answered, by the text of the question.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="by">Who answers, for people; null when that is not known.</param>
+    public Task<bool> Answer(
+        Guid id,
+        IReadOnlyDictionary<string, string> answers,
+        CancellationToken cancel,
+        string? by = null
+    ) => Settle(id, JsonSerializer.Serialize(answers), by, cancel);
 
     /// <summary>Allows a tool call or does not; else as <see cref="Answer"/>.</summary>
-    public Task<bool> AnswerPermission(Guid id, PermissionAnswer decision, CancellationToken cancel) =>
-        Settle(id, JsonSerializer.Serialize(decision, JsonSerializerOptions.Web), cancel);
+    public Task<bool> AnswerPermission(
+        Guid id,
+        PermissionAnswer decision,
+        CancellationToken cancel,
+        string? by = null
+    ) => Settle(id, JsonSerializer.Serialize(decision, JsonSerializerOptions.Web), by, cancel);
 
-    async Task<bool> Settle(Guid id, string answers, CancellationToken cancel)
+    async Task<bool> Settle(Guid id, string answers, string? by, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add(
@@ -69,7 +82,7 @@ public sealed class Questions(NpgsqlDataSource database)
         batch.Add(
             """
             with answered as (
-                update questions set answers = $2::json, outcome = 'answered', settled_at = clock_timestamp()
+                update questions set answers = $2::json, outcome = 'answered', settled_at = clock_timestamp(), answered_by = $3
                 where id = $1 and outcome is null
                 returning session_id, wake_number
             ), freed as (
@@ -78,12 +91,13 @@ public sealed class Questions(NpgsqlDataSource database)
                 where turn.session_id = answered.session_id and turn.wake_number = answered.wake_number and turn.ended_at is null
             ), noted as (
                 insert into decisions (kind, session_id, wake_number, note)
-                select 'answered', session_id, wake_number, format('question %s', $1) from answered
+                select 'answered', session_id, wake_number, concat('question ', $1, ', by ' || $3::text) from answered
             )
             update wake_timers timer set owed_at = clock_timestamp(), urgent = true from answered where timer.session_id = answered.session_id
             """,
             id,
-            answers
+            answers,
+            by
         );
         return await batch.ExecuteAffected(cancel);
     }
@@ -107,7 +121,10 @@ public sealed class Questions(NpgsqlDataSource database)
             row.Answers is null || !isPermission
                 ? null
                 : JsonSerializer.Deserialize<PermissionAnswer>(row.Answers, JsonSerializerOptions.Web)
-        );
+        )
+        {
+            AnsweredBy = row.AnsweredBy,
+        };
 
         // Its hash is for whoever has the whole before them.
         PermissionRequest Permission()
@@ -129,6 +146,7 @@ public sealed class Questions(NpgsqlDataSource database)
         DateTimeOffset? SettledAt,
         string? Answers,
         string? Hash,
-        string? Call
+        string? Call,
+        string? AnsweredBy
     );
 }

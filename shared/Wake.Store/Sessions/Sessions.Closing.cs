@@ -10,8 +10,11 @@ public sealed partial class Sessions
     /// Closes a session: no more turns, no more watches; a turn that runs may finish. False when none with this key is
     /// open.
     /// </summary>
-    public async Task<bool> Close(string key, CancellationToken cancel) =>
-        await Close("s.key = $1", ended: false, [key], cancel) is not [];
+    /// <param name="key">Its key.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="by">Who closes it, for people; null when that is not known.</param>
+    public async Task<bool> Close(string key, CancellationToken cancel, string? by = null) =>
+        await Close("s.key = $1", ended: false, [key], cancel, by) is not [];
 
     /// <summary>
     /// Closes the sessions that belong to a subject, or to those of a pattern: by the key that a route gives them, or
@@ -144,9 +147,15 @@ public sealed partial class Sessions
 
     // Closes those of the open sessions s that are found; because their subject has ended, if that still holds when
     // they are locked.
-    async Task<IReadOnlyList<string>> Close(string which, bool ended, object[] parameters, CancellationToken cancel)
+    async Task<IReadOnlyList<string>> Close(
+        string which,
+        bool ended,
+        object[] parameters,
+        CancellationToken cancel,
+        string? by = null
+    )
     {
-        var (still, why) = ended ? (IsOver, "its subject is over") : ("true", "by hand");
+        var (still, why) = ended ? (IsOver, "its subject is over") : ("true", by is null ? "by hand" : $"by {by}");
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 

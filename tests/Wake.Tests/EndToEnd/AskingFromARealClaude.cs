@@ -32,6 +32,45 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
+    [Fact]
+    public async Task All_its_questions_are_answered_in_a_chat()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        var notifier = await Wake.StartProcess("Wake.Notifier", telegram.Variables("chat"));
+        await Eventually.Holds(() => Wake.Scalar<bool>("select exists (select from notification_targets)"));
+        var key = await Wake.WatchingSession("asking");
+        machines.Api.Queue(
+            $"[[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]]",
+            $"[[bash:{Ran}]]",
+            "[[say:fine]]"
+        );
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
+
+        var asked = await telegram.Shows($"{key} asks:");
+        await telegram.Press(asked, "Blue", LoopbackTelegram.Anna);
+        await telegram.Press(asked, "S", LoopbackTelegram.Ben);
+        await telegram.Press(asked, "L", LoopbackTelegram.Anna);
+        telegram.Write("3: not before the \"audit\"; $(id)", LoopbackTelegram.Ben, asked.Id);
+        await telegram.Shows("Chosen for 3: not before");
+        Assert.Equal($"{key} goes on.", await telegram.Press(asked, "Send", LoopbackTelegram.Anna));
+        var call = await telegram.Shows($"{key} asks to be allowed Bash:");
+        Assert.Equal($"{key} goes on.", await telegram.Press(call, "Allow once", LoopbackTelegram.Ben));
+
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+        var told = machines.Api.Requests[^1];
+        Assert.True(told.IsInConversation("\"Which colour?\"=\"Blue\""));
+        Assert.True(told.IsInConversation("\"Which sizes?\"=\"S, L\""));
+        Assert.True(told.IsInConversation("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+        await telegram.Shows("Allowed once by Ben [8] in chat");
+        await telegram.Shows($"{key}: wake 1 completed");
+
+        telegram.Write("Thank you [[say:you are welcome]]", LoopbackTelegram.Anna, call.Id);
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 2)).Outcome);
+        Assert.True(machines.Api.Requests[^1].IsInConversation("caused by Anna (@anna) [7] in chat"));
+        await notifier.Stop();
+    }
+
     // The CLI calls a tool while the model still speaks, so the second call may come to be or not; either way it is
     // asked about alone.
     [Fact]
@@ -93,7 +132,7 @@ public sealed class AskingFromClaude_2_1_197(AskingFromARealClaude.Old runs)
 [Trait("Takes", "minutes")]
 public abstract class AskingFromARealClaude
 {
-    const string Three = """
+    private protected const string Three = """
         {"questions": [
           {"question": "Which colour?", "header": "Colour", "multiSelect": false, "options":
             [{"label": "Red", "description": "r"}, {"label": "Blue", "description": "b"}]},

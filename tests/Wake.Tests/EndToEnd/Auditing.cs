@@ -103,6 +103,17 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
             """,
         "A call that waits for a person is made only when they have allowed it."
     )]
+    [InlineData(
+        """
+            with target as (insert into notification_targets (name, kind) values ('ops', 'telegram')), asked as (
+                insert into questions (id, session_id, wake_number, tool_use_id, tool, input, outcome, settled_at)
+                select gen_random_uuid(), session_id, 1, 'toolu_2', 'Bash', '{}', 'noAnswer', now() - interval '1 hour' from turns limit 1
+                returning id
+            )
+            insert into chat_messages (target, about, part, question_id, message_id, final) select 'ops', 'x', 0, id, '1', false from asked
+            """,
+        "A chat that is served shows within a quarter of an hour how a question was settled."
+    )]
     [InlineData("update spending set usd = usd + 1", "What turns cost is what was spent.")]
     [InlineData(
         "insert into duplicates (event, observation, source) values (4711, 'x', 'y')",

@@ -237,6 +237,39 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         Assert.True(redriven.IsSuccessStatusCode, await redriven.Content.ReadAsStringAsync());
     }
 
+    [Fact]
+    public async Task A_notifier_does_in_a_chat_what_people_answer_write_and_order_there()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await wake.StartProcess("Wake.Notifier", telegram.Variables("chat"));
+        await Eventually.Holds(async () =>
+            (await wake.Http.GetFromJsonAsync<List<JsonElement>>("/v1/notifications"))!.Any(x =>
+                x.GetProperty("name").GetString() == "chat"
+            )
+        );
+        var key = await wake.Session();
+        await wake.Wake(key, "[[fake:first ask Which colour?|Red|Blue]]");
+        var asked = await telegram.Shows($"{key} asks");
+
+        Assert.Equal($"{key} goes on.", await telegram.Press(asked, "Blue", LoopbackTelegram.Anna));
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
+        telegram.Write("and now the tests", LoopbackTelegram.Anna, asked.Id);
+        await telegram.Shows($"{key} is told.");
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
+        telegram.Write("stop", LoopbackTelegram.Anna, asked.Id);
+        await telegram.Shows($"{key} is paused");
+        telegram.Write("status", LoopbackTelegram.Anna, asked.Id);
+        await telegram.Shows("Paused until somebody ends it");
+        telegram.Write("resume", LoopbackTelegram.Anna, asked.Id);
+        await telegram.Shows($"{key} goes on.");
+        telegram.Write("close", LoopbackTelegram.Anna, asked.Id);
+        await telegram.Shows($"{key} is closed");
+        await As(
+            "wake_coordinator",
+            database => new EventRetention(database).DeleteOlderThan(TimeSpan.Zero, CancellationToken.None)
+        );
+    }
+
     [Theory]
     [InlineData("wake_runner", "select * from api_keys")]
     [InlineData("wake_runner", "select * from idempotency_keys")]
@@ -258,9 +291,11 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     [InlineData("wake_github", "select * from transcripts")]
     [InlineData("wake_github", "select * from events")]
     [InlineData("wake_github", "select intent from watches")]
-    [InlineData("wake_notifier", "select * from sessions")]
-    [InlineData("wake_notifier", "select * from events")]
-    [InlineData("wake_notifier", "select answers from questions")]
+    [InlineData("wake_notifier", "select * from transcripts")]
+    [InlineData("wake_notifier", "select * from api_keys")]
+    [InlineData("wake_notifier", "insert into watches select * from watches")]
+    [InlineData("wake_notifier", "update turns set ended_at = now()")]
+    [InlineData("wake_notifier", "insert into questions select * from questions")]
     [InlineData("wake_notifier", "insert into notification_facts (type, data) values ('turn.completed', '{}')")]
     [InlineData("wake_runner", "insert into notification_facts (type, data) values ('turn.completed', '{}')")]
     [InlineData("wake_runner", "select state_fact('turn.completed', null, null, null, '{}')")]

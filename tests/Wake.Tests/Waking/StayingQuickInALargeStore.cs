@@ -36,6 +36,7 @@ public sealed class StayingQuickInALargeStore
             "PausedTurns",
             "FactRouter",
             "NotificationDelivery",
+            "ChatListener",
             "SpoolReader",
             "SweepNotificationListener",
             "WakeSweeper",
@@ -69,6 +70,10 @@ public sealed class StayingQuickInALargeStore
                 ["Notifications__nowhere__Kind"] = "Command",
                 ["Notifications__nowhere__Command__0"] = "/bin/true",
                 ["Coordinator__SilenceGrace"] = "00:00:00",
+                ["Notifications__silent__Kind"] = "Telegram",
+                ["Notifications__silent__Token"] = "1:x",
+                ["Notifications__silent__Chat"] = "1",
+                ["Notifications__silent__BaseUrl"] = "http://127.0.0.1:9",
             }
         );
         // Rows that were made and not earned.

@@ -1,0 +1,296 @@
+using System.Security.Cryptography;
+using System.Text;
+using Wake.Contracts;
+using Wake.ServiceDefaults;
+using Wake.Store;
+
+namespace Wake.Notifier;
+
+/// <summary>
+/// What people press and write in one chat: answers, words for a session, and commands for Wake. Who is not on the list
+/// of the target is not heard.
+/// </summary>
+sealed class ChatConversation(
+    string target,
+    NotificationTarget settings,
+    ChatConnection chat,
+    Chats chats,
+    ChatActions actions,
+    ILogger log
+)
+{
+    static readonly TimeSpan ReplyTimeout = TimeSpan.FromSeconds(10);
+
+    const int MaxName = 100;
+
+    /// <summary>Takes one update: once, however often it is told.</summary>
+    public async Task Handle(ChatUpdate update, CancellationToken cancel)
+    {
+        if (await chats.WasTaken(target, update.Id, cancel))
+        {
+            await chats.SetTaken(target, update.Id, update.Cursor, cancel);
+            return;
+        }
+
+        var (outcome, reply, session) = update switch
+        {
+            ChatUpdate.Other => ("ignored", null, null),
+            _ when !IsAllowed(update.User) => Stranger(update),
+            ChatUpdate.Press press => await Press(press, cancel),
+            ChatUpdate.Words words => await Words(words, cancel),
+            _ => throw new InvalidOperationException($"Unknown {update}."),
+        };
+        await chats.SetTaken(target, update.Id, update.Cursor, cancel);
+        WakeMetrics.ChatUpdates.Add(1, new("target", target), new("outcome", outcome));
+
+        // Said once or not at all: what it says has happened, and can be asked for again.
+        if (reply is not null)
+            await TryReply(update, reply, session, cancel);
+    }
+
+    (string Outcome, string? Reply, string? Session) Stranger(ChatUpdate update)
+    {
+        log.LogWarning("Somebody who is not on the list of {Target} has tried: {User}.", target, update.User.Id);
+        return (
+            "stranger",
+            update is ChatUpdate.Press
+                ? $"You may not answer here: your id {update.User.Id} is not among Users."
+                : null,
+            null
+        );
+    }
+
+    async Task<(string, string?, string?)> Press(ChatUpdate.Press press, CancellationToken cancel)
+    {
+        if (ChatPress.Parse(press.Data) is not { } pressed)
+            return ("ignored", "Wake does not know this button.", null);
+        if (await actions.Questions.Find(pressed.Question, cancel) is not { } question)
+            return ("late", "This question is no longer there.", null);
+
+        // It may have been sent twice, and then it is known by this.
+        await chats.Adopt(
+            target,
+            $"{question.Id}/{press.MessageId}",
+            press.MessageId,
+            question.Session,
+            question.Id,
+            cancel
+        );
+        var by = Who(press.User);
+        if (question.Outcome is not null)
+            return Late(question, by);
+
+        if (question.Permission is not null)
+        {
+            PermissionAnswer? decision = pressed.What switch
+            {
+                ChatPress.Allow when ChatQuestion.CanAllow(question, chat.MaxLength) => new(true, null)
+                {
+                    Shown = question.Permission.Hash,
+                },
+                ChatPress.Deny => new(false, null),
+                _ => null,
+            };
+            return decision is null
+                ? ("ignored", "This cannot be answered by a button.", null)
+                : await Answered(question, x => actions.Decide(x, decision, by, cancel), by, cancel);
+        }
+
+        if (pressed.What == ChatPress.Send)
+            return await SendChosen(question, pressed, by, cancel);
+
+        if (
+            pressed.Choice is not { } choice
+            || choice.Item >= question.Questions.Count
+            || choice.Option >= question.Questions[choice.Item].Options.Count
+        )
+            return ("ignored", "Wake does not know this button.", null);
+
+        var label = question.Questions[choice.Item].Options[choice.Option].Label;
+        if (ChatQuestion.IsSimple(question))
+            return await Answer(
+                question,
+                new QuestionDraft(
+                    [
+                        [label],
+                    ],
+                    0
+                ),
+                by,
+                cancel
+            );
+
+        var draft = await chats.ChangeDraft(
+            question.Id,
+            target,
+            press.Id,
+            x => ChatQuestion.Toggle(question, x, choice.Item, label),
+            cancel
+        );
+        return (
+            "chosen",
+            draft is null ? null
+            : draft.Of(choice.Item).Contains(label) ? "Chosen. Press Send when all is."
+            : "Not chosen any more.",
+            null
+        );
+    }
+
+    async Task<(string, string?, string?)> SendChosen(
+        Question question,
+        ChatPress pressed,
+        string by,
+        CancellationToken cancel
+    )
+    {
+        var draft = await chats.FindDraft(question.Id, cancel);
+        // What somebody did not see they do not answer.
+        if (draft.Revision != pressed.Revision)
+            return ("chosen", "The choice has changed since. Look at it, and press Send again.", null);
+
+        var missing = Enumerable.Range(0, question.Questions.Count).Where(x => draft.Of(x) is []).Select(x => x + 1);
+        return ChatQuestion.Answers(question, draft) is null
+            ? ("chosen", $"Nothing is chosen yet for {string.Join(", ", missing)}.", null)
+            : await Answer(question, draft, by, cancel);
+    }
+
+    async Task<(string, string?, string?)> Words(ChatUpdate.Words words, CancellationToken cancel)
+    {
+        var origin = words.ReplyTo is { } other ? await chats.FindOrigin(target, other, cancel) : null;
+        if (origin?.Session is not { } session)
+        {
+            // Others talk there as well, and not to Wake.
+            return words.IsPrivate
+                ? (
+                    "ignored",
+                    "Reply to a message about a session: your words, or status, pause, resume, stop or close.",
+                    null
+                )
+                : ("ignored", null, null);
+        }
+
+        var by = Who(words.User);
+        var text = StorableText.Sanitize(words.Text).Trim();
+        if (text.Length == 0)
+            return ("ignored", "Only text can be told.", session);
+
+        if (ChatActions.ParseCommand(text) is { } command)
+            return ("command", await actions.Execute(command, session, by, IdOf(words), cancel), session);
+
+        if (
+            origin.Question is { } id
+            && await actions.Questions.Find(id, cancel) is { Outcome: null } question
+            && ChatQuestion.CanAnswer(question)
+        )
+            return await AnswerInWords(question, words, text, by, cancel);
+
+        return ("told", await actions.Tell(target, session, text, by, words.Id, cancel), session);
+    }
+
+    async Task<(string, string?, string?)> AnswerInWords(
+        Question question,
+        ChatUpdate.Words words,
+        string text,
+        string by,
+        CancellationToken cancel
+    )
+    {
+        if (EventValidation.TextProblem(text, EventLimits.MaxReasonLength) is { } problem)
+            return ("ignored", $"An answer {problem}", question.Session);
+        if (question.Permission is not null)
+            return await Answered(
+                question,
+                x => actions.Decide(x, new PermissionAnswer(false, text), by, cancel),
+                by,
+                cancel
+            );
+        if (question.Questions.Count == 1)
+            return await Answer(
+                question,
+                new QuestionDraft(
+                    [
+                        [text],
+                    ],
+                    0
+                ),
+                by,
+                cancel
+            );
+
+        var item = 0;
+        var draft = await chats.ChangeDraft(
+            question.Id,
+            target,
+            words.Id,
+            x =>
+            {
+                (item, var answer) = ChatQuestion.Addressed(question, x, text);
+                return x.With(item, [answer]);
+            },
+            cancel
+        );
+        return (
+            "chosen",
+            draft is null ? null : $"Noted for question {item + 1}. Press Send when all is.",
+            question.Session
+        );
+    }
+
+    Task<(string, string?, string?)> Answer(Question question, QuestionDraft draft, string by, CancellationToken cancel)
+    {
+        var answers = ChatQuestion.Answers(question, draft)!;
+        return Answered(question, x => actions.Answer(x, answers, by, cancel), by, cancel);
+    }
+
+    async Task<(string, string?, string?)> Answered(
+        Question question,
+        Func<Guid, Task<bool>> settle,
+        string by,
+        CancellationToken cancel
+    ) =>
+        await settle(question.Id)
+            ? ("answered", $"{question.Session} goes on.", question.Session)
+            : Late((await actions.Questions.Find(question.Id, cancel))!, by);
+
+    static (string, string?, string?) Late(Question question, string by) =>
+        // Theirs was noted, and before it was said the process ended; or they have pressed twice.
+        question.AnsweredBy == by
+            ? ("answered", $"{question.Session} goes on.", question.Session)
+            : ("late", $"Too late. {ChatQuestion.Settled(question)}", question.Session);
+
+    async Task TryReply(ChatUpdate update, string reply, string? session, CancellationToken cancel)
+    {
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        bound.CancelAfter(ReplyTimeout);
+        try
+        {
+            if (update is ChatUpdate.Press press)
+            {
+                await chat.Acknowledge(press, StorableText.Head(reply, 200), bound.Token);
+            }
+            else if (update is ChatUpdate.Words words)
+            {
+                var text = new ChatText().AddForeign(reply, chat.MaxLength / 2);
+                var posted = await chat.Post(new(text, [], words.MessageId), bound.Token);
+                // So that a reply to it is known as one to the session.
+                await chats.Adopt(target, $"update {update.Id}", posted, session, null, CancellationToken.None);
+            }
+        }
+        catch (Exception failed)
+            when (failed is ChatException || (failed is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            log.LogWarning("A reply in {Target} could not be given ({Reason}).", target, failed.Message);
+        }
+    }
+
+    bool IsAllowed(ChatUser user) => settings.Users?.Contains(user.Id) is true;
+
+    string Who(ChatUser user)
+    {
+        var name = VisibleText.ReplaceInvisible(StorableText.Sanitize(user.Name), VisibleText.EscapeSequence);
+        return $"{StorableText.Head(name, MaxName)} [{user.Id}] in {target}";
+    }
+
+    // The same again is the same wish.
+    Guid IdOf(ChatUpdate update) => new(SHA256.HashData(Encoding.UTF8.GetBytes($"{target}/{update.Id}")).AsSpan(0, 16));
+}

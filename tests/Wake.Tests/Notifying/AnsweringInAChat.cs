@@ -1,0 +1,597 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Wake.Notifier;
+using Wake.Store;
+using Wake.Testing;
+using Wake.Tests.Support;
+using static Wake.Tests.Support.LoopbackTelegram;
+
+namespace Wake.Tests.Notifying;
+
+/// <summary>People answer, write and give commands in a chat, and it fails in every way a chat fails.</summary>
+public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
+{
+    static readonly CancellationToken Cancel = CancellationToken.None;
+
+    const string Colour = """
+        {"questions": [{"question": "Which colour?", "header": "Colour", "multiSelect": false, "options":
+          [{"label": "Red", "description": "as fire"}, {"label": "Blue", "description": "as the sea"}]}]}
+        """;
+
+    const string Three = """
+        {"questions": [
+          {"question": "Which colour?", "multiSelect": false, "options": [{"label": "Red"}, {"label": "Blue"}]},
+          {"question": "Which sizes?", "multiSelect": true, "options": [{"label": "S"}, {"label": "M"}, {"label": "L"}]},
+          {"question": "When?", "multiSelect": false, "options": [{"label": "Now"}, {"label": "Later"}]}]}
+        """;
+
+    readonly Questions questions = new(store.Database);
+
+    [Fact]
+    public async Task A_question_is_there_at_once_and_a_press_answers_it_for_all_to_see()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "one");
+        var id = await Ask("one", Colour);
+        var asked = DateTimeOffset.UtcNow;
+
+        var message = await telegram.Shows("Which colour?");
+        // It is 3 s where nothing else runs.
+        Assert.True(telegram.Calls.First(x => x.Method == "sendMessage").At - asked < TimeSpan.FromSeconds(6));
+        Assert.Equal(["Red", "Blue"], message.Buttons.Select(x => x.Label));
+        Assert.Contains("one asks:\nWhich colour?\n– Red: as fire\n– Blue: as the sea", message.Text);
+        Assert.Contains("Without an answer it goes on at ", message.Text);
+        Assert.Equal("one goes on.", await telegram.Press(message, "Blue", Anna));
+
+        message = await telegram.Shows("Answered by Anna (@anna) [7] in one, ");
+        Assert.Empty(message.Buttons);
+        Assert.EndsWith("UTC:\nBlue", message.Text, StringComparison.Ordinal);
+        var question = await questions.Find(id, Cancel);
+        Assert.Equal("Blue", question!.Answers!["Which colour?"]);
+        Assert.Equal(
+            $"question {id}, by Anna (@anna) [7] in one",
+            await store.Scalar<string>("select note from decisions where kind = 'answered' and note like $1", $"%{id}%")
+        );
+        Assert.StartsWith(
+            "Too late. Answered by Anna",
+            await telegram.Press(message with { Buttons = [new("Red", $"q|{id:N}|0|c0.0")] }, "Red", Ben),
+            StringComparison.Ordinal
+        );
+        Assert.Single(telegram.Messages);
+    }
+
+    [Fact]
+    public async Task Several_questions_are_answered_when_all_is_chosen_and_sent()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "three");
+        var id = await Ask("three", Three);
+
+        var message = await telegram.Shows("Which sizes?");
+        Assert.Equal(
+            ["1: Red", "1: Blue", "2: S", "2: M", "2: L", "3: Now", "3: Later", "Send"],
+            message.Buttons.Select(x => x.Label)
+        );
+        await telegram.Press(message, "Red", Anna);
+        await telegram.Shows("Chosen for 1: Red");
+        await telegram.Press(message, "Blue", Anna);
+        await telegram.Press(message, "L", Ben);
+        await telegram.Press(message, "S", Anna);
+        await telegram.Press(message, "M", Anna);
+        await telegram.Press(message, "M", Ben);
+        await telegram.Shows("Chosen for 2: S, L");
+        Assert.Equal("Nothing is chosen yet for 3.", await PressSend());
+        telegram.Write("3: not before the \"audit\"; $(id)", Ben, message.Id);
+        await telegram.Shows("Chosen for 3: not before the \"audit\"; $(id)");
+
+        // Ben changes it, and Anna has not seen that.
+        var seen = (await telegram.Shows("Chosen for 3:")).Buttons.Single(x => x.Label == "Send");
+        await telegram.Press(message, "M", Ben);
+        telegram.StartPressOf(message.Id, seen.Data, Anna);
+        await Eventually.Holds(() =>
+            Task.FromResult(
+                telegram.Told.Any(x => x.Text.StartsWith("The choice has changed", StringComparison.Ordinal))
+            )
+        );
+        await telegram.Shows("Chosen for 2: S, M, L");
+        Assert.Equal("three goes on.", await PressSend());
+
+        await telegram.Shows("Answered by Anna (@anna) [7] in three, ");
+        var answers = (await questions.Find(id, Cancel))!.Answers!;
+        Assert.Equal(
+            ["Blue", "S, M, L", "not before the \"audit\"; $(id)"],
+            answers.OrderBy(x => Three.IndexOf(x.Key, StringComparison.Ordinal)).Select(x => x.Value)
+        );
+
+        Task<string> PressSend() => telegram.Press(message, "Send", Anna);
+    }
+
+    [Fact]
+    public async Task Of_two_who_press_at_once_one_wins_and_both_see_it()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "both");
+        for (var round = 0; round < 5; round++)
+        {
+            var id = await Ask($"both-{round}", Colour);
+            var message = await telegram.Shows($"both-{round} asks");
+
+            // A third answers by the API in the same moment.
+            var elsewhere = Task.Run(() =>
+                questions.Answer(id, new Dictionary<string, string> { ["Which colour?"] = "Green" }, Cancel)
+            );
+            string[] presses = [telegram.StartPress(message, "Red", Anna), telegram.StartPress(message, "Blue", Ben)];
+
+            var told = await Eventually.Sees(() =>
+                Task.FromResult(
+                    telegram.Told.Where(x => presses.Contains(x.Press)).ToList() is { Count: 2 } both ? both : null
+                )
+            );
+            var won = told.Count(x => x.Text == $"both-{round} goes on.") + (await elsewhere ? 1 : 0);
+            Assert.Equal(1, won);
+            var answer = (await questions.Find(id, Cancel))!.Answers!["Which colour?"];
+            Assert.All(
+                told.Where(x => x.Text != $"both-{round} goes on."),
+                x => Assert.EndsWith(answer, x.Text, StringComparison.Ordinal)
+            );
+            var shown = await Eventually.Sees(() =>
+                Task.FromResult(
+                    telegram.Messages.FirstOrDefault(x => x.Id == message.Id && x.Text.Contains("Answered"))
+                )
+            );
+            Assert.EndsWith($"UTC:\n{answer}", shown.Text, StringComparison.Ordinal);
+            Assert.Equal(
+                1,
+                await store.Scalar<long>(
+                    "select count(*) from decisions where kind = 'answered' and note like $1",
+                    $"%{id}%"
+                )
+            );
+        }
+    }
+
+    [Fact]
+    public async Task A_stranger_is_not_heard()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "strange");
+        var id = await Ask("strange", Colour);
+        var message = await telegram.Shows("Which colour?");
+
+        Assert.Contains("You may not answer here", await telegram.Press(message, "Red", Stranger));
+        telegram.Write("Red", Stranger, message.Id);
+        telegram.Write("close", Stranger, message.Id);
+        // Nor is a button that was never there, nor what others talk about.
+        telegram.StartPressOf(message.Id, $"q|{id:N}|0|a", Anna);
+        telegram.StartPressOf(message.Id, $"q|{id:N}|0|c0.9", Anna);
+        telegram.StartPressOf(message.Id, "q|1|2", Anna);
+        telegram.Write("close", Anna);
+
+        await Eventually.Holds(() => Task.FromResult(telegram.Unread == 0), "all of it was read");
+        Assert.Null((await questions.Find(id, Cancel))!.Outcome);
+        Assert.Null((await store.Sessions.Find("strange", Cancel))!.Closed);
+        Assert.Equal(0, await store.Scalar<long>("select count(*) from events where source = 'chat:strange'"));
+        Assert.Single(telegram.Messages);
+    }
+
+    [Fact]
+    public async Task A_call_is_allowed_once_by_the_hash_of_what_was_shown()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "call");
+        var id = await AskPermission("call", "git push\n  --force");
+
+        var message = await telegram.Shows("call asks to be allowed Bash:");
+        Assert.Equal(["Allow once", "Deny"], message.Buttons.Select(x => x.Label));
+        Assert.Contains(message.Verbatim, x => x.Contains("git push\\n  --force"));
+        await telegram.Press(message, "Allow", Ben);
+
+        await telegram.Shows("Allowed once by Ben [8] in call, ");
+        var question = await questions.Find(id, Cancel);
+        Assert.Equal((true, question!.Permission!.Hash), (question.Decision!.Allow, question.Decision.Shown));
+    }
+
+    [Fact]
+    public async Task A_call_is_denied_by_a_button_or_in_words()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "deny");
+        var (first, second) = (await AskPermission("deny-1", "rm"), await AskPermission("deny-2", "rm"));
+
+        await telegram.Press(await telegram.Shows("deny-1 asks"), "Deny", Ben);
+        telegram.Write("not on a Friday", Anna, (await telegram.Shows("deny-2 asks")).Id);
+
+        await telegram.Shows("Denied by Ben [8] in deny, ");
+        Assert.EndsWith(
+            "\nnot on a Friday",
+            (await telegram.Shows("Denied by Anna (@anna) [7] in deny, ")).Text,
+            StringComparison.Ordinal
+        );
+        Assert.Equal(new PermissionAnswer(false, null), (await questions.Find(first, Cancel))!.Decision);
+        Assert.Equal(new PermissionAnswer(false, "not on a Friday"), (await questions.Find(second, Cancel))!.Decision);
+    }
+
+    // Whoever allows has seen all of it, and no secret goes to a chat.
+    [Theory]
+    [InlineData("long", 20_000, "x")]
+    [InlineData("secret", 1, "export TOKEN=ghp_0123456789012345678901234567890123456789")]
+    public async Task A_call_that_a_chat_does_not_show_as_a_whole_is_not_allowed_there(
+        string key,
+        int times,
+        string command
+    )
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, key);
+        var id = await AskPermission(key, string.Concat(Enumerable.Repeat(command, times)));
+
+        var message = await telegram.Shows($"it is allowed with: wake answer {id}");
+        Assert.Equal(["Deny"], message.Buttons.Select(x => x.Label));
+        Assert.DoesNotContain(telegram.Messages, x => x.Text.Contains("ghp_"));
+        telegram.StartPressOf(message.Id, $"q|{id:N}|0|a", Anna);
+        await Eventually.Holds(() =>
+            Task.FromResult(telegram.Told.Any(x => x.Text == "This cannot be answered by a button."))
+        );
+        Assert.Null((await questions.Find(id, Cancel))!.Outcome);
+    }
+
+    [Fact]
+    public async Task What_is_settled_elsewhere_is_shown_and_ends_the_buttons()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "else");
+        var answered = await Ask("else-1", Colour);
+        var expired = await Ask("else-2", Colour);
+        await Ask("else-3", Colour);
+        foreach (var key in (string[])["else-1", "else-2", "else-3"])
+            await telegram.Shows($"{key} asks");
+
+        await questions.Answer(
+            answered,
+            new Dictionary<string, string> { ["Which colour?"] = "Green" },
+            Cancel,
+            "the key 7"
+        );
+        await store.Execute(
+            "update questions set outcome = 'noAnswer', settled_at = clock_timestamp() where id = $1",
+            expired
+        );
+        await store.Sessions.Close("else-3", Cancel);
+
+        Assert.Empty((await telegram.Shows("Answered by the key 7, ")).Buttons);
+        Assert.Empty((await telegram.Shows("Nobody answered. The session went on at ")).Buttons);
+        Assert.Empty((await telegram.Shows("The session was closed at ")).Buttons);
+        // Beside that only the end of the session is news.
+        await telegram.Shows("else-3 is closed");
+        Assert.Equal(4, telegram.Messages.Count);
+    }
+
+    [Fact]
+    public async Task What_a_person_writes_in_its_thread_is_told_to_the_session_at_once()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "talk");
+        var session = await store.Session("talk");
+        await EndTurn(session, 1);
+        await EndTurn(session, 2);
+
+        var first = await telegram.Shows("talk: wake 1 completed");
+        var second = await telegram.Shows("talk: wake 2 completed");
+        Assert.Null(first.ReplyTo);
+        Assert.Equal(first.Id, second.ReplyTo);
+        telegram.Write("Look at @everyone's <b>tests</b>\u202E", Anna, second.Id);
+
+        await telegram.Shows("talk is told.");
+        var said = await Eventually.Sees(() => Events("talk"));
+        Assert.Equal("Look at @everyone's <b>tests</b>\u202E", said[0].Reason);
+        Assert.Equal(("chat.message", true, "Anna (@anna) [7] in talk"), (said[0].Type, said[0].Urgent, said[0].Actor));
+        Assert.Equal("due", await store.Timer(session));
+
+        // A reply to what Wake has replied is one to the session as well.
+        telegram.Write("and again", Ben, (await telegram.Shows("talk is told.")).Id);
+        await Eventually.Holds(async () => (await Events("talk")) is [_, { Reason: "and again" }]);
+    }
+
+    [Fact]
+    public async Task Commands_are_answered_by_Wake_itself()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "order");
+        await EndTurn(await store.Session("order"), 1);
+        var message = await telegram.Shows("order: wake 1 completed");
+
+        telegram.Write("/status@wake_bot", Anna, message.Id);
+        Assert.Contains("Wake 1 ended Completed at ", (await telegram.Shows("order: Idle, 0 waiting events")).Text);
+        telegram.Write("Pause", Anna, message.Id);
+        await telegram.Shows("order is paused. Reply resume to end it.");
+        Assert.Equal("by Anna (@anna) [7] in order", (await store.Sessions.Find("order", Cancel))!.Paused!.Reason);
+        telegram.Write("news", Ben, message.Id);
+        await telegram.Shows("order is told later. Paused until somebody ends it (by Anna (@anna) [7] in order).");
+        telegram.Write("resume", Ben, message.Id);
+        await telegram.Shows("order goes on.");
+        Assert.Null((await store.Sessions.Find("order", Cancel))!.Paused);
+        telegram.Write("stop", Ben, message.Id);
+        await telegram.Shows("order is paused, and a turn that runs is stopped.");
+        Assert.True(
+            await store.Scalar<bool>("select interrupts from pauses where name = 'order' and ended_at is null")
+        );
+        telegram.Write("close", Anna, message.Id);
+        await telegram.Shows("order is closed.");
+        Assert.Equal(
+            "by Anna (@anna) [7] in order",
+            await store.Scalar<string>(
+                "select d.note from decisions d join sessions s on s.id = d.session_id where s.key = 'order' and d.kind = 'closed'"
+            )
+        );
+        telegram.Write("are you there?", Anna, message.Id);
+        await Eventually.Holds(() => Task.FromResult(telegram.Messages.Count(x => x.Text == "order is closed.") == 2));
+        Assert.Equal(["news"], (await Events("order"))!.Select(x => x.Reason));
+    }
+
+    [Fact]
+    public async Task What_a_session_writes_is_text()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "odd");
+        var hostile =
+            "@everyone /close #tag *b* <a href='x'> \u202E\u0007 [x](tg://user?id=7) key sk-ant-0123456789abcdef ";
+        var item = new
+        {
+            question = hostile + new string('é', 50_000),
+            multiSelect = false,
+            options = new[] { new { label = hostile } },
+        };
+        var id = await Ask("odd @everyone", JsonSerializer.Serialize(new { questions = new[] { item } }));
+
+        var message = await telegram.Shows("Reply to answer in your own words.");
+        var all = string.Concat(telegram.Messages.Select(x => x.Text));
+        Assert.DoesNotContain(all, x => char.IsControl(x) && x != '\n');
+        Assert.DoesNotContain("sk-ant-0123456789abcdef", all);
+        Assert.Contains("\\u202e\\u0007", all);
+        // All of it stands in pieces that are shown as they are.
+        var outside = telegram.Messages.Aggregate(
+            all,
+            (text, x) => x.Verbatim.OrderByDescending(y => y.Length).Aggregate(text, (rest, y) => rest.Replace(y, ""))
+        );
+        Assert.DoesNotContain("@everyone", outside);
+        Assert.DoesNotContain("/close", outside);
+
+        await telegram.Press(message, "@everyone", Anna);
+        await telegram.Shows("Answered by Anna");
+        Assert.Equal(hostile, Assert.Single((await questions.Find(id, Cancel))!.Answers!).Value);
+    }
+
+    [Theory]
+    [InlineData(Fault.TooMany, false)]
+    [InlineData(Fault.BadGateway, true)]
+    [InlineData(Fault.CutBefore, true)]
+    [InlineData(Fault.CutAfter, true)]
+    public async Task A_send_that_fails_is_made_again_and_says_so_where_it_may_have_arrived(Fault fault, bool unsure)
+    {
+        var name = $"{fault}".ToLowerInvariant();
+        await using var telegram = await LoopbackTelegram.Start();
+        var failing = true;
+        telegram.Faults = method => method == "sendMessage" && failing ? fault : Fault.None;
+        await using var notifier = await Notifier(telegram, name);
+        var id = await Ask(name, Colour);
+        await Eventually.Holds(() => Failed(name));
+
+        failing = false;
+        await Hurry(name);
+        var message = await Eventually.Sees(() =>
+            Task.FromResult(telegram.Messages.LastOrDefault(x => x.Text.Contains("Which colour?") && IsSecond(x)))
+        );
+
+        Assert.Equal(unsure, message.Text.StartsWith("(Sent again", StringComparison.Ordinal));
+        Assert.Equal(fault is Fault.CutAfter ? 2 : 1, telegram.Messages.Count);
+        // Whichever of the two is pressed, both show it.
+        await telegram.Press(telegram.Messages[0], "Blue", Anna);
+        await Eventually.Holds(() =>
+            Task.FromResult(telegram.Messages.All(x => x.Buttons is [] && x.Text.Contains("Answered by Anna")))
+        );
+        Assert.Equal("Blue", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+
+        bool IsSecond(Message x) => fault is not Fault.CutAfter || x.Id != telegram.Messages[0].Id;
+    }
+
+    [Theory]
+    [InlineData(Fault.TooMany)]
+    [InlineData(Fault.BadGateway)]
+    [InlineData(Fault.CutAfter)]
+    public async Task An_edit_and_a_reading_that_fail_are_made_again(Fault fault)
+    {
+        var name = $"edit-{fault}".ToLowerInvariant();
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, name);
+        var id = await Ask(name, Colour);
+        var message = await telegram.Shows("Which colour?");
+        var left = new Dictionary<string, int>
+        {
+            ["editMessageText"] = 2,
+            ["getUpdates"] = 2,
+            ["answerCallbackQuery"] = 1,
+        };
+        telegram.Faults = method =>
+        {
+            lock (left)
+                return left.GetValueOrDefault(method) > 0 && left[method]-- > 0 ? fault : Fault.None;
+        };
+
+        telegram.StartPress(message, "Blue", Anna);
+
+        await telegram.Shows("Answered by Anna");
+        Assert.Equal("Blue", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+        Assert.Single(telegram.Messages);
+    }
+
+    [Fact]
+    public async Task What_is_told_twice_and_in_the_wrong_order_is_taken_once_also_after_a_restart()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        telegram.Untidy = true;
+        var session = await store.Session("untidy");
+        var notifier = await Notifier(telegram, "untidy");
+        await EndTurn(session, 1);
+        var message = await telegram.Shows("untidy: wake 1 completed");
+        await notifier.DisposeAsync();
+
+        // Nobody reads meanwhile.
+        for (var i = 0; i < 10; i++)
+            telegram.Write($"word {i}", Anna, message.Id);
+        var again = await Notifier(telegram, "untidy");
+        await Eventually.Holds(async () => (await Events("untidy"))?.Count == 10, "all ten are told");
+        await again.DisposeAsync();
+
+        await using var third = await Notifier(telegram, "untidy");
+        telegram.Write("the last", Anna, message.Id);
+        await Eventually.Holds(async () => (await Events("untidy"))?.Count == 11, "and one more");
+        Assert.Equal(
+            [.. Enumerable.Range(0, 10).Select(x => $"word {x}"), "the last"],
+            (await Events("untidy"))!.Select(x => x.Reason)
+        );
+    }
+
+    // A week without an update, and their numbers begin anywhere.
+    [Fact]
+    public async Task After_a_week_of_silence_lower_numbers_are_heard()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using (await Notifier(telegram, "quiet"))
+        {
+            telegram.Write("hello", Anna);
+            await Eventually.Holds(() =>
+                store.Scalar<bool>(
+                    "select exists (select from notification_targets where name = 'quiet' and chat_cursor is not null)"
+                )
+            );
+        }
+
+        await store.Execute(
+            "update notification_targets set chat_cursor = '900000', chat_cursor_at = now() - interval '7 days' where name = 'quiet'"
+        );
+        await using var notifier = await Notifier(telegram, "quiet");
+        var session = await store.Session("quiet");
+        await EndTurn(session, 1);
+        telegram.Write("still there?", Anna, (await telegram.Shows("quiet: wake 1 completed")).Id);
+
+        await telegram.Shows("quiet is told.");
+    }
+
+    [Fact]
+    public async Task Of_two_notifiers_one_listens_and_the_other_takes_its_place()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        var first = await Notifier(telegram, "pair");
+        await using var second = await Notifier(telegram, "pair");
+        var id = await Ask("pair", Colour);
+        var message = await telegram.Shows("Which colour?");
+        await first.DisposeAsync();
+
+        await telegram.Press(message, "Red", Ben);
+
+        Assert.Equal("Red", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+    }
+
+    [Theory]
+    [InlineData("", "Token is needed")]
+    [InlineData("Token=secret", "Token is needed")]
+    [InlineData("Token=1:a Chat=ops", "Chat is needed")]
+    [InlineData("Token=1:a Chat=-5 Users:0=@anna", "Users: each is the id of a person")]
+    [InlineData("Token=1:a Chat=-5 BaseUrl=ftp://x", "BaseUrl must be an address")]
+    [InlineData("Token=1:a Chat=-5 Url=http://x", "Url is for Webhook and Ntfy")]
+    [InlineData("Token=1:a Chat=-5 Users:0=7", null)]
+    public void Its_settings_say_what_is_wrong(string settings, string? problem)
+    {
+        var problems = TargetSettings.Read("Telegram", settings).Problems();
+
+        if (problem is null)
+            Assert.Empty(problems);
+        else
+            Assert.Contains(problems, x => x.StartsWith(problem, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_keeps_it_from_working_is_found_without_posting()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        Assert.Null(await Check($"Token={Token} Chat={Chat}"));
+        Assert.Equal("Telegram: it does not know the token", await Check($"Token=1:wrong Chat={Chat}"));
+        telegram.Faults = _ => Fault.CutBefore;
+        var cut = await Check($"Token={Token} Chat={Chat}");
+        Assert.StartsWith("Telegram: ", cut, StringComparison.Ordinal);
+        Assert.DoesNotContain(Token, cut);
+        Assert.Empty(telegram.Messages);
+
+        Task<string?> Check(string settings) =>
+            NotificationSender.FindProblem(
+                TargetSettings.Read("Telegram", $"{settings} BaseUrl={telegram.Url}"),
+                Cancel
+            );
+    }
+
+    Task<LoopbackNotifier> Notifier(LoopbackTelegram telegram, string name) =>
+        LoopbackNotifier.Start(store, new(telegram.Settings(name)) { [$"{name}:Session"] = $"{name}*" });
+
+    async Task<Guid> Ask(string key, string input, string tool = QuestionItem.ToolName, string? call = null)
+    {
+        var session = await store.Session(key);
+        var turn = await store.OpenTurn(session);
+        var question = new ToolCallQuestion($"toolu_{key}", tool, input)
+        {
+            Call = call,
+            Hash = call is null
+                ? null
+                : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{tool}\n{call}"))),
+        };
+        Assert.True(
+            await store.Turns.Release(
+                turn,
+                new TurnRelease.Park(TimeSpan.FromDays(3), "asks") { Question = question },
+                answered: false,
+                default,
+                Cancel
+            )
+        );
+        return await store.Scalar<Guid>("select id from questions where session_id = $1", session);
+    }
+
+    Task<Guid> AskPermission(string key, string command)
+    {
+        var call = JsonSerializer.Serialize(new { command });
+        var asked = new PermissionRequest("Bash", JsonElement.Parse(call), "it is not on the list") { Whole = true };
+        return Ask(key, JsonSerializer.Serialize(asked, JsonSerializerOptions.Web), "Bash", call);
+    }
+
+    async Task EndTurn(Guid session, int wake)
+    {
+        await store.OpenTurn(session, wake);
+        await store.Execute(
+            "update turns set outcome = 'completed', ended_at = now() where session_id = $1 and wake_number = $2",
+            session,
+            wake
+        );
+    }
+
+    async Task<IReadOnlyList<EventSummary>?> Events(string target)
+    {
+        var page = await new EventList(store.Database).Read(new() { Source = $"chat:{target}" }, 100, null, Cancel);
+        return page.Rows is [] ? null : [.. page.Rows.Reverse()];
+    }
+
+    Task<bool> Failed(string target) =>
+        store.Scalar<bool>(
+            "select exists (select from notifications where target = $1 and outcome is null and failed_since is not null)",
+            target
+        );
+
+    // What failed is due at once.
+    Task Hurry(string target) =>
+        store.Execute(
+            """
+            with due as (update notifications set due_at = now() where target = $1 and outcome is null)
+            update notification_targets set not_before = null where name = $1
+            """,
+            target
+        );
+}
