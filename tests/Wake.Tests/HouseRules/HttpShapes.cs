@@ -628,6 +628,7 @@ public sealed class HttpShapes
     [InlineData(typeof(PromptForm), "full delta")]
     [InlineData(typeof(PauseScope), "all session route profile pool source")]
     [InlineData(typeof(EndPolicy), "keep close")]
+    [InlineData(typeof(WatchExpectation), "waiting came silent")]
     [InlineData(typeof(NotificationState), "active failing stopped unserved")]
     [InlineData(typeof(NotificationOutcome), "waiting delivered dead")]
     [InlineData(typeof(BreakerLimit), "turnsPerHour usdPerHour usdPerDay eventsPerMinute chainDepth")]

@@ -17,7 +17,7 @@ public sealed class WaitingInVain
         await using var wake = await WakeSystem.Start(Transport.InMemory, WithoutGrace);
         var key = await wake.Session();
 
-        var made = await Watch(wake, key, "deploy:done", "--type", "deploy.*", "--expect-by", "1s");
+        var made = await Watch(wake, key, "deploy:done", "--type", "deploy.*", "--expect-by", "5s");
 
         Assert.True(made.ExitCode == 0, made.Errors);
         var turn = await wake.WaitForTurnEnd(key, 1);
@@ -37,7 +37,9 @@ public sealed class WaitingInVain
         await using var wake = await WakeSystem.Start(Transport.InMemory, WithoutGrace);
         var key = await wake.Session();
         await WakeCommandLine.Run(wake.Here, null, "pause", "--session", key);
-        await Watch(wake, key, "deploy:done", "--expect-by", "1s");
+        // Long enough for a starved machine to make the watch before it passes.
+        var made = await Watch(wake, key, "deploy:done", "--expect-by", "5s");
+        Assert.True(made.ExitCode == 0, made.Errors);
 
         await Eventually.Holds(async () => (await wake.Explain(key)).Pending.Count == 1);
         await wake.WaitForState(key, SessionState.Idle);
