@@ -117,10 +117,6 @@ public sealed class MonthOfPullRequests()
                 """
             )
         );
-        await File.AppendAllTextAsync(
-            "/tmp/month.txt",
-            $"{way} {pullRequests}: turns {turns} red {red} spent {spent.Count}\n"
-        );
     }
 
     void Deliver(Func<Task<bool>> deliver)

@@ -89,7 +89,7 @@ public abstract class ClosingWithTheSubject(SharedSystem shared)
         );
         var made = await Watch(subject);
         Assert.True(made.ExitCode == 0, made.Errors);
-        Assert.Contains(" close ", (await Wake("watches", "--session", key)).Output);
+        Assert.EndsWith(" close", (await Wake("watches", "--session", key)).Output.TrimEnd());
 
         await Tell("github.pull_request.merged");
         Assert.Equal(["github.pull_request.merged"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
