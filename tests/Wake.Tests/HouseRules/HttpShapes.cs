@@ -408,13 +408,6 @@ public sealed class HttpShapes
             """{"session":"implementer","wakes":false,"begins":false,"prompt":"full"}"""
         ),
         (
-            new DryRunInboxEntry("implementer", true, false, null, null, null, PromptForm.Full, null, null)
-            {
-                HeldBy = "source ci",
-            },
-            """{"session":"implementer","wakes":true,"begins":false,"prompt":"full","heldBy":"source ci"}"""
-        ),
-        (
             new EventExplanation(
                 "s",
                 new()
@@ -465,12 +458,6 @@ public sealed class HttpShapes
             new ClaudeSessionUse(Id, "r", Wake: null, Time),
             """
             {"id":"01234567-89ab-7def-8123-456789abcdef","reason":"r","since":"2031-02-03T04:05:06+00:00"}
-            """
-        ),
-        (
-            new PendingEvent("4711", "t", "s", "r", Delivery.Wake, Time),
-            """
-            {"id":"4711","type":"t","subject":"s","reason":"r","delivery":"wake","routedAt":"2031-02-03T04:05:06+00:00"}
             """
         ),
         (
@@ -610,7 +597,7 @@ public sealed class HttpShapes
     [InlineData(typeof(QuestionOutcome), "answered noAnswer superseded")]
     [InlineData(typeof(IntakeOutcome), "routed unwatched duplicate")]
     [InlineData(typeof(PromptForm), "full delta")]
-    [InlineData(typeof(PauseScope), "all session route profile pool source")]
+    [InlineData(typeof(PauseScope), "all session route profile pool source subject")]
     [InlineData(typeof(EndPolicy), "keep close")]
     [InlineData(typeof(NotificationState), "active failing stopped unserved")]
     [InlineData(typeof(NotificationOutcome), "waiting delivered dead")]
