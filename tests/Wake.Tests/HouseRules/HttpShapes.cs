@@ -386,7 +386,12 @@ public sealed class HttpShapes
             new DryRunResult(
                 "4711",
                 IntakeOutcome.Routed,
-                [new("implementer", Wakes: true, Begins: true, Id, "assigned", "i", PromptForm.Delta, "w", "t")],
+                [
+                    new("implementer", Wakes: true, Begins: true, Id, "assigned", "i", PromptForm.Delta, "w", "t")
+                    {
+                        HeldBy = "source ci",
+                    },
+                ],
                 ["reviewer"],
                 "4710"
             )
@@ -399,7 +404,7 @@ public sealed class HttpShapes
             {"id":"4711","outcome":"routed",
              "sessions":[{"session":"implementer","wakes":true,"begins":true,
                           "watch":"01234567-89ab-7def-8123-456789abcdef","route":"assigned","intent":"i",
-                          "prompt":"delta","words":"w","text":"t"}],
+                          "prompt":"delta","words":"w","text":"t","heldBy":"source ci"}],
              "unknownSessions":["reviewer"],"duplicateOf":"4710","collidesWith":"4709","warnings":["w"],"withheld":1}
             """
         ),
