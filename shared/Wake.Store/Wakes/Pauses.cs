@@ -288,14 +288,14 @@ public sealed class Pauses(NpgsqlDataSource database)
             batch.Add(
                 """
                 insert into profile_pools as known (profile, pool, ci)
-                select profile, pool, ci::jsonb
+                select profile, pool, nullif(ci, '')::jsonb
                 from unnest($1::text[], $2::text[], $3::text[]) as given (profile, pool, ci) order by profile
                 on conflict (profile) do update set pool = excluded.pool, ci = excluded.ci
                 where (known.pool, known.ci) is distinct from (excluded.pool, excluded.ci)
                 """,
                 profiles.Keys.ToArray(),
                 profiles.Values.Select(x => x.Pool).ToArray(),
-                profiles.Values.Select(x => x.Ci?.ToJson()).ToArray()
+                profiles.Values.Select(x => x.Ci?.ToJson() ?? "").ToArray()
             );
             await batch.ExecuteNonQueryAsync(cancel);
         }

@@ -402,7 +402,12 @@ public sealed class HttpShapes
             new DryRunResult(
                 "4711",
                 IntakeOutcome.Routed,
-                [new("implementer", Wakes: true, Begins: true, Id, "assigned", "i", PromptForm.Delta, "w", "t")],
+                [
+                    new("implementer", Wakes: true, Begins: true, Id, "assigned", "i", PromptForm.Delta, "w", "t")
+                    {
+                        HeldBy = "source ci",
+                    },
+                ],
                 ["reviewer"],
                 "4710"
             )
@@ -415,20 +420,13 @@ public sealed class HttpShapes
             {"id":"4711","outcome":"routed",
              "sessions":[{"session":"implementer","wakes":true,"begins":true,
                           "watch":"01234567-89ab-7def-8123-456789abcdef","route":"assigned","intent":"i",
-                          "prompt":"delta","words":"w","text":"t"}],
+                          "prompt":"delta","words":"w","text":"t","heldBy":"source ci"}],
              "unknownSessions":["reviewer"],"duplicateOf":"4710","collidesWith":"4709","warnings":["w"],"withheld":1}
             """
         ),
         (
             new DryRunInboxEntry("implementer", false, false, null, null, null, PromptForm.Full, null, null),
             """{"session":"implementer","wakes":false,"begins":false,"prompt":"full"}"""
-        ),
-        (
-            new DryRunInboxEntry("implementer", true, false, null, null, null, PromptForm.Full, null, null)
-            {
-                HeldBy = "source ci",
-            },
-            """{"session":"implementer","wakes":true,"begins":false,"prompt":"full","heldBy":"source ci"}"""
         ),
         (
             new EventExplanation(
@@ -481,12 +479,6 @@ public sealed class HttpShapes
             new ClaudeSessionUse(Id, "r", Wake: null, Time),
             """
             {"id":"01234567-89ab-7def-8123-456789abcdef","reason":"r","since":"2031-02-03T04:05:06+00:00"}
-            """
-        ),
-        (
-            new PendingEvent("4711", "t", "s", "r", Delivery.Wake, Time),
-            """
-            {"id":"4711","type":"t","subject":"s","reason":"r","delivery":"wake","routedAt":"2031-02-03T04:05:06+00:00"}
             """
         ),
         (
@@ -626,7 +618,7 @@ public sealed class HttpShapes
     [InlineData(typeof(QuestionOutcome), "answered noAnswer superseded")]
     [InlineData(typeof(IntakeOutcome), "routed unwatched duplicate")]
     [InlineData(typeof(PromptForm), "full delta")]
-    [InlineData(typeof(PauseScope), "all session route profile pool source")]
+    [InlineData(typeof(PauseScope), "all session route profile pool source subject")]
     [InlineData(typeof(EndPolicy), "keep close")]
     [InlineData(typeof(WatchExpectation), "waiting came silent")]
     [InlineData(typeof(NotificationState), "active failing stopped unserved")]
