@@ -338,7 +338,7 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
             "@everyone /close #tag *b* <a href='x'> \u202E\u0007 [x](tg://user?id=7) key sk-ant-0123456789abcdef ";
         var item = new
         {
-            question = hostile + new string('é', 50_000),
+            question = hostile + new string('x', 100_000),
             multiSelect = false,
             options = new[] { new { label = hostile } },
         };
