@@ -82,7 +82,9 @@ public sealed class ChattingThroughCrashes
             Assert.Equal(
                 1,
                 await wake.Scalar<long>(
-                    "select count(*) from decisions d join sessions s on s.id = d.session_id where s.key = $1 and kind = 'answered'",
+                    """
+                    select count(*) from decisions d join sessions s on s.id = d.session_id where s.key = $1 and kind = 'answered'
+                    """,
                     key
                 )
             );
