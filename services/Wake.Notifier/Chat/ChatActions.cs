@@ -91,7 +91,8 @@ sealed class ChatActions(Questions questions, Sessions sessions, Pauses pauses, 
                 if (await pauses.Add(wanted, cancel, id) is null)
                     return IsClosed(session);
                 await timers.NotifySweepers();
-                return $"{session} is paused{(stops ? ", and a turn that runs is stopped" : "")}. Reply resume to end it.";
+                return $"{session} is paused{(stops ? ", and a turn that runs is stopped" : "")}. "
+                    + "Reply resume to end it.";
 
             case ChatCommand.Resume:
                 var ended = 0;

@@ -53,7 +53,7 @@ abstract class ChatConnection
 /// <param name="ReplyTo">The message that it answers, or whose thread it belongs to; null for none.</param>
 sealed record ChatPost(ChatText Text, IReadOnlyList<IReadOnlyList<ChatButton>> Buttons, string? ReplyTo = null);
 
-/// <summary>A button.</summary>
+/// <summary>Something to press below a message.</summary>
 /// <param name="Label">What stands on it. Sessions have written it.</param>
 /// <param name="Data">What is told when it is pressed; at most 64 bytes.</param>
 sealed record ChatButton(string Label, string Data);

@@ -39,11 +39,7 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         var notifier = await Wake.StartProcess("Wake.Notifier", telegram.Variables("chat"));
         await Eventually.Holds(() => Wake.Scalar<bool>("select exists (select from notification_targets)"));
         var key = await Wake.WatchingSession("asking");
-        machines.Api.Queue(
-            $"[[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]]",
-            $"[[bash:{Ran}]]",
-            "[[say:fine]]"
-        );
+        machines.Api.Queue($"[[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]]");
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
         var asked = await telegram.Shows($"{key} asks:");
@@ -53,21 +49,21 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         telegram.Write("3: not before the \"audit\"; $(id)", LoopbackTelegram.Ben, asked.Id);
         await telegram.Shows("Chosen for 3: not before");
         Assert.Equal($"{key} goes on.", await telegram.Press(asked, "Send", LoopbackTelegram.Anna));
-        var call = await telegram.Shows($"{key} asks to be allowed Bash:");
-        Assert.Equal($"{key} goes on.", await telegram.Press(call, "Allow once", LoopbackTelegram.Ben));
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         var told = machines.Api.Requests[^1];
         Assert.True(told.IsInConversation("\"Which colour?\"=\"Blue\""));
         Assert.True(told.IsInConversation("\"Which sizes?\"=\"S, L\""));
         Assert.True(told.IsInConversation("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
-        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
-        await telegram.Shows("Allowed once by Ben [8] in chat");
-        await telegram.Shows($"{key}: wake 1 completed");
 
-        telegram.Write("Thank you [[say:you are welcome]]", LoopbackTelegram.Anna, call.Id);
+        // What a person writes there is an event of theirs, and what comes of it is asked there as well.
+        var ended = await telegram.Shows($"{key}: wake 1 completed");
+        telegram.Write($"Try it [[bash:{Ran}]][[say:fine]]", LoopbackTelegram.Anna, ended.Id);
+        var call = await telegram.Shows($"{key} asks to be allowed Bash:");
+        Assert.Equal($"{key} goes on.", await telegram.Press(call, "Allow once", LoopbackTelegram.Ben));
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 2)).Outcome);
         Assert.True(machines.Api.Requests[^1].IsInConversation("caused by Anna (@anna) [7] in chat"));
+        Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
         await notifier.Stop();
     }
 

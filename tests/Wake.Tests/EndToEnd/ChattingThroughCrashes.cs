@@ -10,7 +10,7 @@ namespace Wake.Tests.EndToEnd;
 [Trait("Takes", "minutes")]
 public sealed class ChattingThroughCrashes
 {
-    const int Rounds = 24;
+    const int Rounds = 12;
 
     [Fact]
     public async Task No_answer_is_lost_and_none_is_given_twice()
@@ -65,7 +65,8 @@ public sealed class ChattingThroughCrashes
 
         await Eventually.Holds(
             async () =>
-                await wake.Scalar<long>("select count(*) from notifications where outcome is null") == 0
+                await wake.Scalar<long>("select count(*) from notification_facts where not routed") == 0
+                && await wake.Scalar<long>("select count(*) from notifications where outcome is null") == 0
                 && await wake.Scalar<long>("select count(*) from chat_messages where not final") == 0,
             "the chat shows everything"
         );
@@ -81,7 +82,9 @@ public sealed class ChattingThroughCrashes
             Assert.Equal(
                 1,
                 await wake.Scalar<long>(
-                    "select count(*) from decisions d join sessions s on s.id = d.session_id where s.key = $1 and kind = 'answered'",
+                    """
+                    select count(*) from decisions d join sessions s on s.id = d.session_id where s.key = $1 and kind = 'answered'
+                    """,
                     key
                 )
             );

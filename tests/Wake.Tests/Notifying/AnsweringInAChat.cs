@@ -321,7 +321,9 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(
             "by Anna (@anna) [7] in order",
             await store.Scalar<string>(
-                "select d.note from decisions d join sessions s on s.id = d.session_id where s.key = 'order' and d.kind = 'closed'"
+                """
+                select d.note from decisions d join sessions s on s.id = d.session_id where s.key = 'order' and d.kind = 'closed'
+                """
             )
         );
         telegram.Write("are you there?", Anna, message.Id);
@@ -338,7 +340,7 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
             "@everyone /close #tag *b* <a href='x'> \u202E\u0007 [x](tg://user?id=7) key sk-ant-0123456789abcdef ";
         var item = new
         {
-            question = hostile + new string('é', 50_000),
+            question = hostile + new string('x', 100_000),
             multiSelect = false,
             options = new[] { new { label = hostile } },
         };
@@ -468,7 +470,9 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         }
 
         await store.Execute(
-            "update notification_targets set chat_cursor = '900000', chat_cursor_at = now() - interval '7 days' where name = 'quiet'"
+            """
+            update notification_targets set chat_cursor = '900000', chat_cursor_at = now() - interval '7 days' where name = 'quiet'
+            """
         );
         await using var notifier = await Notifier(telegram, "quiet");
         var session = await store.Session("quiet");
@@ -581,7 +585,9 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
 
     Task<bool> Failed(string target) =>
         store.Scalar<bool>(
-            "select exists (select from notifications where target = $1 and outcome is null and failed_since is not null)",
+            """
+            select exists (select from notifications where target = $1 and outcome is null and failed_since is not null)
+            """,
             target
         );
 
