@@ -91,8 +91,10 @@ public sealed class MendingAConflict()
                 $"github.pull_request.ready|github:octo-org/hello#1|{after}|1",
             ],
             await wake.Scalar<string[]>(
-                "select array_agg(dedup_key order by seq) from events where type = any ($1)",
-                types.Select(x => $"github.pull_request.{x}").ToArray()
+                """
+                select array_agg(dedup_key order by seq) from events
+                where split_part(type, '.', 3) in ('conflicted', 'behind', 'blocked', 'unblocked', 'ready')
+                """
             )
         );
     }
