@@ -141,8 +141,8 @@ public sealed partial class Sessions
         and not exists (select from terminals t where t.session_id = s.id and t.attended_until > clock_timestamp())
         """;
 
-    // Closes those of the open sessions s that are found; because their subject has ended, if that still holds when they
-    // are locked.
+    // Closes those of the open sessions s that are found; because their subject has ended, if that still holds when
+    // they are locked.
     async Task<IReadOnlyList<string>> Close(
         string which,
         bool ended,
