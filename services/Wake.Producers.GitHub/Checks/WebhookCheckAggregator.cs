@@ -128,30 +128,40 @@ sealed class WebhookCheckAggregator(
     // The head of a pull request, of a fork's like any other: no other delivery says whose commit it is.
     async Task PullRequest(GitHubRepository repository, JsonElement payload, CancellationToken cancel)
     {
+        var action = payload.Text("action");
         if (
-            payload.Text("action") is not ("opened" or "reopened" or "synchronize")
+            action is not ("opened" or "reopened" or "synchronize" or "closed")
             || payload.Number("pull_request", "number") is not { } number
         )
             return;
 
-        if (payload.Text("action") == "synchronize" && payload.Text("before") is { } before)
+        if (action == "synchronize" && payload.Text("before") is { } before)
             await UpdateState(repository, before, x => x.RemovePull(number), cancel);
-        if (payload.Text("pull_request", "head", "sha") is { } head)
+        if (payload.Text("pull_request", "head", "sha") is not { } head)
+            return;
+
+        // What has started on it is told nevertheless; for what has not nobody waits any more.
+        if (action == "closed")
         {
-            await UpdateState(
-                repository,
-                head,
-                x =>
-                {
-                    x.AddPull(number);
-                    (x.Author, x.Branch) = (
-                        payload.Text("pull_request", "user", "login"),
-                        payload.Text("pull_request", "head", "ref")
-                    );
-                },
-                cancel
-            );
+            await UpdateState(repository, head, x => x.DeadlineSeen = true, cancel);
+            return;
         }
+
+        await UpdateState(
+            repository,
+            head,
+            x =>
+            {
+                x.AddPull(number);
+                if (action == "reopened")
+                    (x.DeadlineSeen, x.Since) = (false, time.GetUtcNow());
+                (x.Author, x.Branch) = (
+                    payload.Text("pull_request", "user", "login"),
+                    payload.Text("pull_request", "head", "ref")
+                );
+            },
+            cancel
+        );
     }
 
     Task<WebhookCheckState?> UpdateState(
@@ -266,10 +276,12 @@ sealed class WebhookCheckState
 
     public string? Branch { get; set; }
 
-    /// <summary>Since when the commit is known; null where an older version has kept it.</summary>
+    /// <summary>Since when the commit is known, or its pull request open again; null where an older version has kept
+    /// it.</summary>
     public DateTimeOffset? Since { get; set; }
 
-    /// <summary>The time by which its checks are to have started is over, and it was told what has not.</summary>
+    /// <summary>The time by which its checks are to have started is over, and it was told what has not; or its pull
+    /// request is closed.</summary>
     public bool DeadlineSeen { get; set; }
 
     /// <summary>The fingerprint of the sum that was told last, and what had not ended then.</summary>

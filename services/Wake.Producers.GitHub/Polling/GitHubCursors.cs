@@ -210,10 +210,11 @@ sealed class GitHubCursors(NpgsqlDataSource database)
         return watched.Subjects.Select(x => codes.GetValueOrDefault(x));
     }
 
-    static IEnumerable<string> ExpectsOfSubjects(WatchedRepository watched)
+    // All of them once and not beside every subject, each of which may have one.
+    static IEnumerable<string?> ExpectsOfSubjects(WatchedRepository watched)
     {
         var expects = JsonSerializer.Serialize(watched.Expects);
-        return watched.Subjects.Select(_ => expects);
+        return watched.Subjects.Select((_, index) => index == 0 ? expects : null);
     }
 
     // An older version writes what is watched without them.

@@ -188,6 +188,31 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
         );
     }
 
+    [Fact]
+    public async Task Of_a_pull_request_that_is_closed_no_check_is_missing_until_it_is_reopened()
+    {
+        var other = await wake.Session();
+        await wake.Watch(
+            other,
+            "github:octo-org/hello#972",
+            types: ["github.ci.missing"],
+            expectWithin: TimeSpan.FromSeconds(2)
+        );
+        await PullRequest("opened", Old);
+        await PullRequest("closed", Old);
+        // Of a commit that was pushed meanwhile nothing else is delivered.
+        await PullRequest("reopened", Head);
+
+        await wake.WaitForTurnEnd(other, 1);
+        await wake.WaitUntilIdle();
+        Assert.Equal(
+            [Head],
+            await wake.Scalar<string[]>(
+                "select array_agg(data ->> 'sha' order by seq) from events where type = 'github.ci.missing'"
+            )
+        );
+    }
+
     Task Run(
         long id,
         string action,
