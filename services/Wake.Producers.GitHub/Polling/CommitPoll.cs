@@ -309,7 +309,9 @@ sealed class CommitPoll(
         if (watched.Expects is [] || state.Commits[sha] is not { DeadlineSeen: false } commit)
             return null;
 
-        var subjects = pulls.Select(seen.Repository.Item).Append(seen.Repository.Commit(sha)).ToList();
+        // What has started before a merge is told nevertheless; for what has not nobody waits any more.
+        var open = pulls.Where(x => state.Pulls.GetValueOrDefault(x) is { ClosedAt: null });
+        var subjects = open.Select(seen.Repository.Item).Append(seen.Repository.Commit(sha)).ToList();
         return watched
             .Expects.Where(x => subjects.Exists(x.IsFor))
             .Select(x => (DateTimeOffset?)x.DeadlineOf(commit.Since))

@@ -191,6 +191,8 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
     [Fact]
     public async Task Of_a_pull_request_that_is_closed_no_check_is_missing_until_it_is_reopened()
     {
+        await PullRequest("opened", Old);
+        await PullRequest("closed", Old);
         var other = await wake.Session();
         await wake.Watch(
             other,
@@ -198,8 +200,6 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
             types: ["github.ci.missing"],
             expectWithin: TimeSpan.FromSeconds(2)
         );
-        await PullRequest("opened", Old);
-        await PullRequest("closed", Old);
         // Of a commit that was pushed meanwhile nothing else is delivered.
         await PullRequest("reopened", Head);
 
