@@ -62,6 +62,85 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
     }
 
     [Fact]
+    public async Task A_session_says_by_when_something_is_to_come_and_what_is_done_about_failures_of_CI()
+    {
+        await using var client = await Client(new() { ["WAKE_SESSION"] = await wake.Session() });
+
+        await Watch(
+            new()
+            {
+                ["types"] = new[] { "github.pull_request.merged" },
+                ["expect_by"] = "2h",
+                ["rerun_first"] = false,
+                ["attempts_per_check"] = 2,
+                ["attempts_per_pull_request"] = 4,
+                ["escalate"] = false,
+            }
+        );
+        var watch = await Listed();
+        Assert.Equal(
+            ["github.pull_request.merged", "github.ci.*", "github.pull_request.conflicted"],
+            watch.GetProperty("types").EnumerateArray().Select(x => x.GetString())
+        );
+        Assert.InRange(
+            watch.GetProperty("expectBy").GetDateTimeOffset() - DateTimeOffset.UtcNow,
+            TimeSpan.FromHours(1),
+            TimeSpan.FromHours(2)
+        );
+        Assert.Equal("False 2 4 False", Ci(watch));
+
+        await Cancel(watch);
+        await Watch(new() { ["ci_loop"] = true });
+        Assert.Equal("True 3 6 True", Ci(await Listed()));
+
+        await Cancel(await Listed());
+        await Watch([]);
+        Assert.False((await Listed()).TryGetProperty("ci", out _));
+
+        async Task Watch(Dictionary<string, object?> arguments)
+        {
+            arguments["pull_request"] = "octo-org/hello#973";
+            var answer = await Call(client, "watch", arguments);
+            Assert.False(answer.Failed, answer.Text);
+        }
+
+        async Task<JsonElement> Listed() =>
+            Assert.Single(JsonElement.Parse((await Call(client, "list_watches", [])).Text).EnumerateArray());
+
+        async Task Cancel(JsonElement watch)
+        {
+            var id = watch.GetProperty("id").GetString();
+            Assert.False((await Call(client, "cancel_watch", new() { ["id"] = id })).Failed);
+        }
+
+        static string Ci(JsonElement watch)
+        {
+            var ci = watch.GetProperty("ci");
+            string[] names = ["rerunFirst", "attemptsPerCheck", "attemptsPerPullRequest", "escalate"];
+            return string.Join(' ', names.Select(x => ci.GetProperty(x)));
+        }
+    }
+
+    [Theory]
+    [InlineData("expect_by", "soon", "is neither a time")]
+    [InlineData("expect_by", "29d", "at most 28 days ahead")]
+    [InlineData("close_after", "soon", "is no duration")]
+    [InlineData("close_after", "1h", "is for onEnd close")]
+    public async Task What_it_says_wrongly_the_agent_reads(string argument, string value, string problem)
+    {
+        await using var client = await Client(new() { ["WAKE_SESSION"] = await wake.Session() });
+
+        var answer = await Call(
+            client,
+            "watch",
+            new() { ["pull_request"] = "octo-org/hello#974", [argument] = value }
+        );
+
+        Assert.True(answer.Failed);
+        Assert.Contains(problem, answer.Text);
+    }
+
+    [Fact]
     public async Task What_came_to_a_session_it_can_look_up()
     {
         var (key, other) = (await wake.WatchingSession(), await wake.WatchingSession());

@@ -98,6 +98,43 @@ public sealed class PollingTheRest()
         );
     }
 
+    [Fact]
+    public async Task What_was_closed_and_is_reopened_is_told_once()
+    {
+        github.Open(32);
+        github.OpenIssue(33);
+        await Start();
+        await Watching("#32", "#33");
+        await IsKnown("\"32\"");
+        await IsKnown("\"33\"");
+
+        github.Close(32);
+        github.CloseIssue(33);
+        await Eventually.Holds(() => Happened("github.pull_request.closed"));
+        await Eventually.Holds(() => Happened("github.issue.closed"));
+        // That it was told is kept a moment later.
+        await github.WaitForTwoPolls();
+        github.Reopen(32);
+        github.ReopenIssue(33);
+        await Eventually.Holds(() => Happened("github.pull_request.reopened"));
+        await Eventually.Holds(() => Happened("github.issue.reopened"));
+        await github.WaitForTwoPolls();
+
+        Assert.Equal(
+            [
+                "github.issue.closed",
+                "github.issue.reopened",
+                "github.pull_request.closed",
+                "github.pull_request.reopened",
+            ],
+            (
+                await wake.Scalar<string[]>(
+                    "select array_agg(type) from events where type like '%.closed' or type like '%.reopened'"
+                )
+            ).Order(StringComparer.Ordinal)
+        );
+    }
+
     [Theory]
     [InlineData(false, 5000)]
     [InlineData(true, 5000)]

@@ -364,6 +364,24 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     }
 
     [Fact]
+    public void A_profile_is_refused_whose_attempts_are_out_of_bounds()
+    {
+        var profiles = new Profiles
+        {
+            ["mender"] = new() { Ci = new() { AttemptsPerCheck = 0, AttemptsPerPullRequest = 101 } },
+            ["other"] = new() { Ci = new() },
+        };
+
+        Assert.Equal(
+            [
+                "Profiles:mender:Ci:AttemptsPerCheck must be from 1 to 100.",
+                "Profiles:mender:Ci:AttemptsPerPullRequest must be from 1 to 100.",
+            ],
+            profiles.Validate(new(new object())).Select(x => x.ErrorMessage)
+        );
+    }
+
+    [Fact]
     public async Task What_is_no_longer_so_when_the_turn_begins_is_no_attempt()
     {
         await Route(new() { AttemptsPerCheck = 1 });

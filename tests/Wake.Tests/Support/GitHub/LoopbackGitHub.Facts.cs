@@ -78,6 +78,9 @@ public sealed partial class LoopbackGitHub
     public void CloseIssue(int number) =>
         Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("closed", Now()));
 
+    public void ReopenIssue(int number) =>
+        Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("open", null));
+
     /// <summary>A branch or tag (<c>heads/main</c>) is at a commit.</summary>
     public void Ref(string name, string sha) =>
         things[$"git/ref/{name}"] = new()
