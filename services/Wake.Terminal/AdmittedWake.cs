@@ -79,7 +79,14 @@ sealed class AdmittedWake(ClaudeProcess claude, Guid session)
             timeout,
             cancel
         );
-        if (status is null or >= HttpStatusCode.InternalServerError)
+        // Refused because of the credential or the load it was not heard: both may be another one at the next attempt.
+        if (
+            status
+            is null
+                or HttpStatusCode.Unauthorized
+                or HttpStatusCode.TooManyRequests
+                or >= HttpStatusCode.InternalServerError
+        )
             return false;
 
         // The next one may have begun meanwhile.

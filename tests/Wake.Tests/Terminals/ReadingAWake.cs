@@ -93,13 +93,17 @@ public sealed class ReadingAWake : IAsyncLifetime
         Assert.Equal(Prompt, Assert.Single(Told()).Prompt);
     }
 
-    [Fact]
-    public async Task While_Wake_does_not_hear_of_the_beginning_it_is_not_told_of_the_end()
+    [Theory]
+    [InlineData(503)]
+    // As by a Wake that was started anew, with another credential.
+    [InlineData(401)]
+    [InlineData(429)]
+    public async Task While_Wake_does_not_hear_of_the_beginning_it_is_not_told_of_the_end(int status)
     {
         wake.Instead = (x, _) =>
             Task.FromResult(
                 x.What == "hooks" && x.Body.Contains("wake-events", StringComparison.Ordinal)
-                    ? Results.StatusCode(503)
+                    ? Results.StatusCode(status)
                     : null
             );
 
