@@ -37,6 +37,16 @@ public sealed class WordingByTemplate : IDisposable
         );
 
     [Fact]
+    public void The_built_in_templates_would_be_accepted_from_an_owner()
+    {
+        // At a start only an owner's are tried.
+        foreach (var file in PromptTemplateFile.LoadAll(folder: null))
+            Write(file.Name, file.Text);
+
+        Assert.Null(Record.Exception(() => new PromptTemplates(folder.Path)));
+    }
+
+    [Fact]
     public void A_template_of_the_whole_type_comes_before_one_of_its_beginning()
     {
         Write("github.ci.full", "GitHub's");
