@@ -81,8 +81,13 @@ public static class ConsoleLogging
     public static void AddConsoleLog(this IHostApplicationBuilder builder)
     {
         builder.Logging.AddConsoleFormatter<WakeConsoleFormatter, SimpleConsoleFormatterOptions>();
+        // What stands in the options by then need not be anybody's wish: the slim host sets "simple" by code, over the
+        // settings.
         builder.Services.PostConfigure<ConsoleLoggerOptions>(console =>
-            console.FormatterName ??= WakeConsoleFormatter.FormatterName
+            console.FormatterName =
+                builder.Configuration["Logging:Console:FormatterName"] is { Length: > 0 } wanted
+                    ? wanted
+                    : WakeConsoleFormatter.FormatterName
         );
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -43,6 +44,27 @@ public sealed class ConsoleLogs
             written
         );
         Assert.Equal("warn: Wake.Test[7] one two\n", Written("one\ntwo", singleLine: true));
+    }
+
+    [Theory]
+    [InlineData(null, "wake")]
+    [InlineData("json", "json")]
+    public void Every_kind_of_host_writes_so_unless_its_settings_say_otherwise(string? setting, string expected)
+    {
+        IHostApplicationBuilder[] hosts =
+        [
+            Host.CreateApplicationBuilder(),
+            WebApplication.CreateBuilder(),
+            WebApplication.CreateSlimBuilder(),
+        ];
+        foreach (var builder in hosts)
+        {
+            if (setting is not null)
+                builder.Configuration["Logging:Console:FormatterName"] = setting;
+            builder.AddTelemetry();
+            using var services = builder.Services.BuildServiceProvider();
+            Assert.Equal(expected, services.GetRequiredService<IOptions<ConsoleLoggerOptions>>().Value.FormatterName);
+        }
     }
 
     [Fact]
