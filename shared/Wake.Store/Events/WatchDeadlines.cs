@@ -45,7 +45,7 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
         await using var find = database.CreateCommand(
             $"""
             select w.id, s.key, w.subject, w.types, w.intent, w.created_at, w.expect_by, instead.counts
-            from (select * from watches where expect_due_at is not null and expect_outcome = 'silent'
+            from (select * from watches where expect_due_at <= now() and expect_outcome = 'silent'
                   order by expect_due_at limit {BatchSize}) w
             join sessions s on s.id = w.session_id and s.closed_at is null
             cross join lateral (
