@@ -122,8 +122,13 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
 
     static string Words(SilentWatch watch) =>
         $"Nothing came of {watch.Subject} by {Moment(watch.ExpectBy)} that the watch since {Moment(watch.Created)} "
-        + $"waits for ({(watch.Types is { } types ? string.Join(", ", types) : "any event that wakes")}). "
-        + $"What did come: {(watch.Instead is { } instead ? string.Join(", ", instead) : "nothing")}."
+        + $"waits for ({(watch.Types is { } types ? string.Join(", ", types) : "any event that wakes")})."
+        // What came of a pattern is not counted.
+        + (
+            watch.Subject.Contains('*')
+                ? ""
+                : $" What did come: {(watch.Instead is { } instead ? string.Join(", ", instead) : "nothing")}."
+        )
         + (watch.Intent is { } intent ? $" The note of the watch: {intent}" : "");
 
     static string Moment(DateTimeOffset at) =>
