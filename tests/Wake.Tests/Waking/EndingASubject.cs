@@ -432,6 +432,23 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
     }
 
     [Fact]
+    public async Task What_a_pause_holds_keeps_it_open_until_it_is_told()
+    {
+        var key = await Watcher("#57", TimeSpan.Zero);
+        var pauses = new Pauses(store.Database);
+        var pause = (
+            await pauses.Add(new(PauseScope.Subject, $"{repository}#57", null, null, false, null), None)
+        )!;
+        await Accept("#57", "github.pull_request.merged");
+
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        await pauses.End(pause.Id, None);
+        await Finish(key, 1);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
     public async Task Two_watches_at_once_of_what_was_over_both_are_made()
     {
         var key = $"watcher {Guid.NewGuid():N}";
