@@ -18,6 +18,9 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
     /// <summary>The type of the event.</summary>
     public const string SilentType = "wake.watch.silent";
 
+    // Of the subject of that event, before the id of the watch.
+    internal const string SubjectPrefix = "watch:";
+
     const int BatchSize = 100;
 
     // Of what came instead. More of it is counted together.
@@ -101,7 +104,7 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
             Type = SilentType,
             VerifiedBy = WakeRequested.VerifiedByWake,
             // Not what is watched: whoever else watches that waits for what happens there.
-            Subject = $"watch:{watch.Id}",
+            Subject = $"{SubjectPrefix}{watch.Id}",
             DedupKey = $"{SilentType}|watch:{watch.Id}",
             Reason = StorableText.Head(Words(watch), EventLimits.MaxReasonLength),
             Sessions = [watch.Session],

@@ -432,6 +432,34 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
     }
 
     [Fact]
+    public async Task That_nothing_came_of_what_is_over_calls_no_close_off()
+    {
+        var key = $"watcher {Guid.NewGuid():N}";
+        await store.Sessions.Create(key, "/", "default", null, None);
+        await store.Watches.Create(
+            key,
+            new($"{repository}#58")
+            {
+                Types = ["github.ci.*"],
+                ExpectBy = DateTimeOffset.UtcNow.AddHours(1),
+                CloseAfter = TimeSpan.Zero,
+            },
+            None
+        );
+        await Accept("#58", "github.pull_request.merged");
+        await store.Execute(
+            "update watches set expect_by = now(), expect_due_at = now() - interval '1 ms' where session_id = $1",
+            (await Find(key)).Id
+        );
+
+        await new WatchDeadlines(store.Database, store.Intake).ReportSilent(TimeSpan.Zero, None);
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        await Finish(key, 1);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
     public async Task What_a_pause_holds_keeps_it_open_until_it_is_told()
     {
         var key = await Watcher("#57", TimeSpan.Zero);
