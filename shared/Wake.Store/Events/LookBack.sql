@@ -91,7 +91,9 @@ with target as materialized (
         ended_by = greatest(o.seq, (select max(i.event) from inbox i where i.session_id = s.id and i.wake_number is not null))
     from over o
     where s.id = o.session_id and s.closed_at is null
-      and (s.ended_subject is distinct from o.subject or coalesce(s.ended_by < o.seq, true))
+      and (s.ended_subject is distinct from o.subject or coalesce(s.ended_by < o.seq, true)
+           -- and of those that mean one end the soonest counts
+           or now() + o.close_after < s.close_at)
     returning s.id, o.type, o.subject
 ), ended_note as (
     insert into decisions (kind, session_id, note) select 'ending', id, format('%s of %s', type, subject) from ending

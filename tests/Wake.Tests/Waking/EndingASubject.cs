@@ -432,6 +432,21 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
     }
 
     [Fact]
+    public async Task A_watch_that_closes_sooner_counts_although_it_was_made_after_the_end()
+    {
+        var key = await Begin("#59", "later@", "later.assigned");
+        await Accept("#59", "github.issue.closed");
+
+        await store.Watches.Create(
+            key,
+            new($"{repository}#59") { Types = ["github.ci.*"], CloseAfter = TimeSpan.Zero },
+            None
+        );
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
     public async Task That_nothing_came_of_what_is_over_calls_no_close_off()
     {
         var key = $"watcher {Guid.NewGuid():N}";
